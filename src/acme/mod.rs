@@ -1,0 +1,1 @@
+//! The ACME client (RFC 8555).

@@ -1,0 +1,25 @@
+//! certlet: cert-manager in one small binary.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`api`] | the wire: types of the custom resources, names of labels and annotations |
+//! | [`pki`] | bytes: keys, names, CSRs, certificates, chains, keystores |
+//! | [`acme`] | the ACME client (RFC 8555): accounts, orders, problems, renewal information |
+//! | [`plan`] | decisions: pure functions of what was seen and the time |
+//! | [`signer`] | how a CertificateRequest becomes a certificate |
+//! | [`solver`] | how a challenge becomes visible to the CA |
+//! | [`cluster`] | the only place that talks to the Kubernetes API |
+//! | [`controller`] | what triggers a reconcile, and in which order its steps run |
+//! | [`runtime`] | the process: leadership, HTTP server, telemetry, clock, shutdown |
+//! | [`cli`] | the command line |
+
+pub mod acme;
+pub mod api;
+pub mod cli;
+pub mod cluster;
+pub mod controller;
+pub mod pki;
+pub mod plan;
+pub mod runtime;
+pub mod signer;
+pub mod solver;

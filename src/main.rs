@@ -1,0 +1,3 @@
+//! The certlet program.
+
+fn main() {}

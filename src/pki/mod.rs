@@ -1,0 +1,1 @@
+//! Bytes: keys, names, CSRs, certificates, chains and keystores. No Kubernetes, no async, no clock.

@@ -1,0 +1,1 @@
+//! Decisions: pure functions of what was seen and the time. No async, no client, no clock, no randomness.

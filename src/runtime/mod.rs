@@ -1,0 +1,1 @@
+//! The process: leadership, HTTP server, telemetry, clock, shutdown.

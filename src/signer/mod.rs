@@ -1,0 +1,1 @@
+//! How a CertificateRequest becomes a certificate.

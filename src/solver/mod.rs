@@ -1,0 +1,1 @@
+//! How a challenge becomes visible to the CA.
