@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# The first process inside the namespaces: brings the network up, starts the bed, runs the command.
+# inside.sh DIR COMMAND... ; descriptor 9 is the lifeline that with-bed.sh or testbed.sh holds.
+#
+# As process 1 of a PID namespace its end is the end of everything in it; nothing needs to be stopped by hand.
+set -uo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+bed=$1; shift
+
+(cat <&9 >/dev/null; kill -KILL -1) & # whoever started us is gone
+exec 9<&-
+
+# The API refuses EndpointSlice addresses in 127.0.0.0/8. 1: Traefik, 2: haproxy-ingress, the rest is for tests.
+ip link set lo up
+for last in 1 2 3 4 5 6 7 8 9; do ip addr add "10.99.0.$last/32" dev lo; done
+
+"$here/up.sh" "$bed" || exit 1
+# shellcheck source=/dev/null
+. "$bed/env"
+# An asynchronous command of a script ignores SIGINT; `env` gives it back its default.
+env --default-signal=INT,QUIT "$@" <&0 &
+wait $!

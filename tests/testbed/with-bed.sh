@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Runs a command inside a fresh test bed, and ends the bed with it.
+#
+#   with-bed.sh COMMAND [ARGUMENT...]
+#
+# Builds what is missing first (the network is not reachable from inside), then starts the bed in namespaces of its
+# own: several beds run side by side with the same ports. The command finds KUBECONFIG, CERTLET_TESTBED (the bed's
+# directory) and the bed's programs on PATH. Its exit status is ours. Whatever happens, also Ctrl-C, a failing command
+# and SIGKILL of this script, no process stays behind. On failure the logs are kept and the last line says where.
+#
+# Environment: see up.sh. CERTLET_TESTBED_PARTS names the parts to start.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+[ $# -gt 0 ] || { echo "usage: with-bed.sh COMMAND [ARGUMENT...]" >&2; exit 2; }
+
+"$here/packages.sh"
+"$here/build.sh"
+# shellcheck source=tests/testbed/isolate.sh
+. "$here/isolate.sh"
+isolate_find
+
+# What a bed that was killed with SIGKILL left behind; a living one holds its lock.
+for stale in "${TMPDIR:-/tmp}"/certlet-bed.??????; do
+  [ -O "$stale/lock" ] || continue
+  (flock -n 7 && rm -rf "$stale") 7<"$stale/lock" || true
+done
+
+bed=$(mktemp -d "${TMPDIR:-/tmp}/certlet-bed.XXXXXX")
+exec 7>"$bed/lock"
+flock 7
+mkfifo "$bed/lifeline"
+exec 8<>"$bed/lifeline" # the bed ends when nobody holds the writing end any more
+
+child=
+cleanup() {
+  local status=$?
+  trap - EXIT INT TERM HUP
+  [ -z "$child" ] || { kill -KILL "$child" 2>/dev/null; wait "$child" 2>/dev/null; } || true
+  if [ "$status" != 0 ] && [ "$status" != 130 ] && [ -d "$bed/logs" ]; then
+    kept=$(mktemp -d "${TMPDIR:-/tmp}/certlet-bed-logs.XXXXXX")
+    cp -r "$bed/logs/." "$kept/" || true
+    echo "testbed: the command ended with status $status; the logs of the bed are kept in $kept" >&2
+  fi
+  rm -rf "$bed"
+  exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+"${isolate[@]}" "$here/inside.sh" "$bed" "$@" 7>&- 8>&- 9<"$bed/lifeline" <&0 &
+child=$!
+status=0
+wait "$child" || status=$?
+child=
+exit "$status"
