@@ -1,1 +1,49 @@
 //! The wire: serde and schema types of the custom resources, and the names of labels and annotations.
+//!
+//! The types read and write exactly what cert-manager's do: Go durations, optional times, no stored defaults.
+//! Optional scalars and objects are `Option`, lists and maps are empty when absent. Unknown fields are ignored here;
+//! whoever writes an object back keeps them (see `cluster`). Defaults are applied by accessors, never stored.
+
+pub mod acme_issuer;
+pub mod certificate;
+pub mod certificate_request;
+pub mod certificate_status;
+pub mod challenge;
+pub mod condition;
+pub mod dns01;
+pub mod duration;
+pub mod http01;
+pub mod issuer;
+pub mod key;
+pub mod names;
+pub mod order;
+mod parse;
+pub mod reference;
+mod schema;
+pub mod usage;
+pub mod vault;
+pub mod venafi;
+mod wire_enum;
+
+pub use k8s_openapi::ByteString;
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+pub use acme_issuer::{AcmeIssuer, Solver};
+pub use certificate::{Certificate, CertificateSpec};
+pub use certificate_request::{CertificateRequest, CertificateRequestSpec, CertificateRequestStatus};
+pub use certificate_status::CertificateStatus;
+pub use challenge::{Challenge, ChallengeSpec, ChallengeStatus};
+pub use condition::{Condition, ConditionStatus};
+pub use duration::GoDuration;
+pub use issuer::{ClusterIssuer, ClusterIssuerSpec, Issuer, IssuerSpec, IssuerStatus};
+pub use order::{Order, OrderSpec, OrderStatus};
+pub use parse::{InvalidField, parse, parse_value};
+pub use reference::{IssuerRef, LocalObjectReference, SecretKeySelector};
+pub use wire_enum::UnknownValue;
+
+/// API group of certificates, requests and issuers.
+pub const GROUP: &str = "cert-manager.io";
+/// API group of orders and challenges.
+pub const ACME_GROUP: &str = "acme.cert-manager.io";
+/// The only version of both groups.
+pub const VERSION: &str = "v1";

@@ -1,0 +1,192 @@
+//! Conditions in status, with cert-manager's shape: everything but type and status may be missing.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Time;
+use super::wire_enum::wire_enum;
+
+/// One statement about an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// What the statement is about, for example Ready.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// When the status last changed; other changes leave it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_transition_time: Option<Time>,
+    /// One word for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// A sentence for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The generation of the object that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+}
+
+wire_enum! {
+    /// Whether a condition holds.
+    #[derive(Default)]
+    pub enum ConditionStatus {
+        /// It holds.
+        True = "True",
+        /// It does not hold.
+        False = "False",
+        /// Not known.
+        #[default]
+        Unknown = "Unknown",
+    }
+}
+
+/// The certificate, request or issuer can be used.
+pub const READY: &str = "Ready";
+/// A certificate is being issued (CST-02).
+pub const ISSUING: &str = "Issuing";
+/// A request may be signed.
+pub const APPROVED: &str = "Approved";
+/// A request must not be signed.
+pub const DENIED: &str = "Denied";
+/// A request can never be signed as it is (NB-27).
+pub const INVALID_REQUEST: &str = "InvalidRequest";
+
+impl Condition {
+    /// A condition that has no time yet; [`set`] gives it one.
+    pub fn new(
+        type_: impl Into<String>,
+        status: ConditionStatus,
+        reason: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            type_: type_.into(),
+            status,
+            last_transition_time: None,
+            reason: Some(reason.into()),
+            message: Some(message.into()),
+            observed_generation: None,
+        }
+    }
+
+    /// The same, about this generation of the object.
+    #[must_use]
+    pub fn observed(self, generation: Option<i64>) -> Self {
+        Self {
+            observed_generation: generation,
+            ..self
+        }
+    }
+
+    /// Whether the status is True.
+    pub fn is_true(&self) -> bool {
+        self.status == ConditionStatus::True
+    }
+
+    /// The reason, empty if there is none.
+    pub fn reason(&self) -> &str {
+        self.reason.as_deref().unwrap_or_default()
+    }
+
+    /// The message, empty if there is none.
+    pub fn message(&self) -> &str {
+        self.message.as_deref().unwrap_or_default()
+    }
+}
+
+/// The condition of this type.
+pub fn get<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// Whether the condition of this type exists and is True.
+pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
+    get(conditions, type_).is_some_and(Condition::is_true)
+}
+
+/// Puts `wanted` in the place of the condition of its type, or at the end.
+///
+/// `lastTransitionTime` becomes `now` (whole seconds) only if the status changes; otherwise what was there stays,
+/// even if that is nothing (NB-40). So setting what is already set changes nothing.
+pub fn set(conditions: &mut Vec<Condition>, wanted: Condition, now: Timestamp) {
+    let at = |time: Option<Time>| Condition {
+        last_transition_time: time,
+        ..wanted.clone()
+    };
+    match conditions.iter_mut().find(|condition| condition.type_ == wanted.type_) {
+        Some(found) if found.status == wanted.status => *found = at(found.last_transition_time.take()),
+        Some(found) => *found = at(Some(whole_second(now))),
+        None => conditions.push(at(Some(whole_second(now)))),
+    }
+}
+
+/// Takes the condition of this type away; false if there was none.
+pub fn remove(conditions: &mut Vec<Condition>, type_: &str) -> bool {
+    let before = conditions.len();
+    conditions.retain(|condition| condition.type_ != type_);
+    conditions.len() != before
+}
+
+/// `now` as objects store it: what is below a second would be lost on the wire, and a comparison never settle.
+pub fn whole_second(now: Timestamp) -> Time {
+    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::new(second, 123_456_789).expect("a second of this century")
+    }
+
+    fn ready(status: ConditionStatus, message: &str) -> Condition {
+        Condition::new(READY, status, "Because", message)
+    }
+
+    #[test]
+    fn the_transition_time_changes_only_when_the_status_does() {
+        let mut conditions = Vec::new();
+        set(&mut conditions, ready(ConditionStatus::False, "one"), second(10));
+        set(&mut conditions, ready(ConditionStatus::False, "two"), second(20));
+        let found = get(&conditions, READY).expect("just set");
+        assert_eq!(
+            (found.message(), &found.last_transition_time),
+            ("two", &Some(whole_second(second(10))))
+        );
+        set(&mut conditions, ready(ConditionStatus::True, "three"), second(30));
+        assert_eq!(conditions[0].last_transition_time, Some(whole_second(second(30))));
+        assert_eq!(conditions.len(), 1);
+    }
+
+    #[test]
+    fn a_missing_transition_time_stays_missing_while_the_status_stays() {
+        let mut conditions = vec![ready(ConditionStatus::True, "from another controller")];
+        set(&mut conditions, ready(ConditionStatus::True, "ours"), second(10));
+        assert_eq!(conditions[0].last_transition_time, None);
+    }
+
+    #[test]
+    fn times_are_stored_in_whole_seconds() {
+        let mut conditions = Vec::new();
+        set(
+            &mut conditions,
+            ready(ConditionStatus::True, "ok"),
+            second(1_700_000_000),
+        );
+        let json = serde_json::to_value(&conditions).expect("plain data");
+        let back: Vec<Condition> = serde_json::from_value(json).expect("what we wrote");
+        assert_eq!(back, conditions);
+    }
+
+    #[test]
+    fn removing_says_whether_there_was_one() {
+        let mut conditions = vec![ready(ConditionStatus::True, "ok")];
+        assert!(remove(&mut conditions, READY));
+        assert!(!remove(&mut conditions, READY));
+    }
+}
