@@ -1,0 +1,142 @@
+//! What can be read from a certificate (RFC 5280).
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
+
+use super::extension::Extensions;
+use super::key::{KeyHash, KeySpec, PublicKey, sha256};
+use super::name::{Name, Subject, SubjectAltNames};
+use super::usage::UsageSet;
+use super::{Error, der, pem, signature};
+
+/// Everything that is asked of a certificate, owned; the certificate itself is not kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertificateInfo {
+    /// Whose certificate it is.
+    pub subject: Name,
+    /// Who signed it.
+    pub issuer: Name,
+    /// The alternative names.
+    pub sans: SubjectAltNames,
+    /// The content of the serial number's INTEGER, with a leading zero byte where DER has one.
+    pub serial: Vec<u8>,
+    /// The first second it is valid.
+    pub not_before: Timestamp,
+    /// The last second it is valid.
+    pub not_after: Timestamp,
+    /// Kind and size of its key; `None` for kinds that are not known here.
+    pub key_spec: Option<KeySpec>,
+    /// The hash of its key.
+    pub key_hash: KeyHash,
+    /// Whether it may sign certificates.
+    pub is_ca: bool,
+    /// How many CAs may follow below it.
+    pub path_len: Option<u32>,
+    /// The key identifier of whoever signed it.
+    pub authority_key_id: Option<Vec<u8>>,
+    /// Its own key identifier.
+    pub subject_key_id: Option<Vec<u8>>,
+    /// Its usages; `None` when it says nothing about them.
+    pub usages: Option<UsageSet>,
+    /// Whether it is signed by its own key.
+    pub self_signed: bool,
+    /// SHA-256 of its DER.
+    pub fingerprint: [u8; 32],
+}
+
+impl CertificateInfo {
+    /// Reads a certificate's DER.
+    ///
+    /// # Errors
+    /// [`Error::Certificate`] or [`Error::Name`] when it, or one of the extensions understood here, is damaged.
+    pub fn parse(der: &[u8]) -> Result<Self, Error> {
+        let damaged = || Error::Certificate("the certificate is damaged: its DER cannot be read".into());
+        let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| damaged())?;
+        if !rest.is_empty() {
+            return Err(damaged());
+        }
+        let subject = Name::from_der(certificate.subject().as_raw())?;
+        let issuer = Name::from_der(certificate.issuer().as_raw())?;
+        let spki = certificate.public_key().raw;
+        let key = PublicKey::from_spki_der(spki).ok();
+        let extensions = Extensions::read(certificate.extensions())?;
+        let seconds = |time: i64| Timestamp::from_second(time).map_err(|_| damaged());
+        Ok(Self {
+            self_signed: subject == issuer && key.as_ref().is_some_and(|key| is_signed_by(der, key)),
+            sans: extensions.sans,
+            serial: certificate.raw_serial().to_vec(),
+            not_before: seconds(certificate.validity().not_before.timestamp())?,
+            not_after: seconds(certificate.validity().not_after.timestamp())?,
+            key_spec: key.as_ref().map(PublicKey::spec),
+            key_hash: KeyHash::of(spki),
+            is_ca: extensions.basic.is_some_and(|basic| basic.is_ca),
+            path_len: extensions.basic.and_then(|basic| basic.path_len),
+            authority_key_id: extensions.authority_key_id,
+            subject_key_id: extensions.subject_key_id,
+            usages: extensions.usages,
+            fingerprint: sha256(der),
+            subject,
+            issuer,
+        })
+    }
+
+    /// Reads the first certificate of a PEM text: of a chain, the leaf.
+    ///
+    /// # Errors
+    /// [`Error::Pem`] when there is none, otherwise as [`CertificateInfo::parse`].
+    pub fn parse_pem(text: &[u8]) -> Result<Self, Error> {
+        let blocks = pem::parse(text)?;
+        match blocks.iter().find(|block| block.label == "CERTIFICATE") {
+            Some(block) => Self::parse(block.der.expose()),
+            None => Err(Error::Pem(
+                "the text holds no certificate; one begins with -----BEGIN CERTIFICATE-----".into(),
+            )),
+        }
+    }
+
+    /// The common name of the subject.
+    pub fn common_name(&self) -> Option<String> {
+        self.subject.common_name()
+    }
+
+    /// The parts of the subject that the API names.
+    pub fn subject_parts(&self) -> Subject {
+        Subject::from_name(&self.subject)
+    }
+
+    /// The identifier of the certificate for renewal information (RFC 9773 section 4.1); `None` when it has no authority key identifier.
+    pub fn ari_id(&self) -> Option<String> {
+        let authority = URL_SAFE_NO_PAD.encode(self.authority_key_id.as_ref()?);
+        Some(format!("{authority}.{}", URL_SAFE_NO_PAD.encode(&self.serial)))
+    }
+
+    /// The serial number in hexadecimal digits, without leading zeros.
+    pub fn serial_hex(&self) -> String {
+        let digits = self.serial.iter().fold(String::new(), |mut digits, byte| {
+            let _infallible = write!(digits, "{byte:02x}");
+            digits
+        });
+        match digits.trim_start_matches('0') {
+            "" => "0".into(),
+            digits => digits.into(),
+        }
+    }
+}
+
+/// Whether a certificate's signature was made with this key.
+pub fn is_signed_by(certificate_der: &[u8], key: &PublicKey) -> bool {
+    let fields = der::read_all(certificate_der, der::SEQUENCE).and_then(|certificate| certificate.children());
+    let Some([info, algorithm, bits]) = fields.as_deref() else {
+        return false;
+    };
+    let signature = bits.content.get(1..).unwrap_or_default();
+    signature::verify(key, algorithm.raw, info.raw, signature).is_ok()
+}

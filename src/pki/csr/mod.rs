@@ -1,0 +1,181 @@
+//! Certificate signing requests (RFC 2986).
+
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use super::constraints::NameConstraints;
+use super::extension::{self, BasicConstraints, RawExtension};
+use super::key::{KeyHash, KeySpec, PrivateKey, PublicKey};
+use super::name::{Name, SubjectAltNames};
+use super::signature::SignatureAlgorithm;
+use super::usage::UsageSet;
+use super::{Error, der, oid, pem};
+
+/// What a CSR is to ask for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct CsrTemplate {
+    /// The subject, from its parts ([`super::name::Subject::to_name`]) or from `literalSubject` ([`Name::from_literal`]).
+    pub subject: Name,
+    /// The alternative names. The common name is not added to them (CRT-03).
+    pub sans: SubjectAltNames,
+    /// The usages, defaults applied ([`UsageSet::new`]).
+    pub usages: UsageSet,
+    /// Whether the usages are written into the CSR (CRT-23).
+    pub encode_usages: bool,
+    /// Whether the certificate shall be a CA's.
+    pub is_ca: bool,
+    /// Whether `is_ca` is written into the CSR as BasicConstraints (CRT-16).
+    pub encode_basic_constraints: bool,
+    /// Name constraints of a CA (CRT-26).
+    pub name_constraints: Option<NameConstraints>,
+    /// How the CSR is signed; by size of the key when not given (CRT-22).
+    pub signature_algorithm: Option<SignatureAlgorithm>,
+}
+
+/// Makes a CSR, as PEM.
+///
+/// # Errors
+/// [`Error::Name`] for names that cannot be written, [`Error::Signing`] when the signature algorithm does not fit the key.
+pub fn build(template: &CsrTemplate, key: &PrivateKey) -> Result<Vec<u8>, Error> {
+    Ok(pem::encode("CERTIFICATE REQUEST", &build_der(template, key)?))
+}
+
+/// Makes a CSR, as DER.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_der(template: &CsrTemplate, key: &PrivateKey) -> Result<Vec<u8>, Error> {
+    let extensions = requested_extensions(template)?;
+    let attributes = match extensions.is_empty() {
+        true => Vec::new(),
+        false => {
+            let extensions = der::sequence(&extensions);
+            vec![der::sequence(&[
+                der::oid(oid::EXTENSION_REQUEST),
+                der::set_of(vec![extensions]),
+            ])]
+        }
+    };
+    let info = der::sequence(&[
+        der::integer(0).as_slice(),
+        template.subject.der(),
+        key.spki_der(),
+        &der::context(0, &attributes),
+    ]);
+    let algorithm = template
+        .signature_algorithm
+        .unwrap_or(SignatureAlgorithm::default_for(key.spec()));
+    let signature = key.sign(algorithm, &info)?;
+    Ok(der::sequence(&[
+        info,
+        algorithm.identifier(),
+        der::bit_string(&signature),
+    ]))
+}
+
+/// Everything that matters in a CSR, owned, with its signature checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CsrInfo {
+    /// The subject.
+    pub subject: Name,
+    /// The alternative names.
+    pub sans: SubjectAltNames,
+    /// The key that the certificate is for.
+    pub public_key: PublicKey,
+    /// The usages asked for; `None` when the CSR says nothing about them.
+    pub usages: Option<UsageSet>,
+    /// BasicConstraints; `None` when the CSR says nothing about them.
+    pub basic_constraints: Option<BasicConstraints>,
+    /// Name constraints, as they stand in the CSR.
+    pub name_constraints: Option<RawExtension>,
+}
+
+impl CsrInfo {
+    /// Reads a CSR in PEM (any label that ends with `CERTIFICATE REQUEST`) or DER and checks its signature: by RSA, ECDSA and Ed25519 with
+    /// all hashes of [`SignatureAlgorithm`]. Extensions that are not known here are passed over.
+    ///
+    /// # Errors
+    /// [`Error::Pem`], [`Error::Request`] or [`Error::Key`], as a sentence for whoever wrote the CSR.
+    pub fn parse(input: &[u8]) -> Result<Self, Error> {
+        parse::parse(input)
+    }
+
+    /// What the CSR made from a template would say: to sign without a CSR.
+    ///
+    /// # Errors
+    /// [`Error::Name`] when the name constraints cannot be written.
+    pub fn from_template(template: &CsrTemplate, public_key: PublicKey) -> Result<Self, Error> {
+        let name_constraints = match &template.name_constraints {
+            Some(constraints) => Some(RawExtension {
+                critical: constraints.critical,
+                value: constraints.to_der()?,
+            }),
+            None => None,
+        };
+        Ok(Self {
+            subject: template.subject.clone(),
+            sans: template.sans.clone(),
+            public_key,
+            usages: template.encode_usages.then(|| template.usages.clone()),
+            basic_constraints: Some(BasicConstraints {
+                is_ca: template.is_ca,
+                path_len: None,
+            }),
+            name_constraints,
+        })
+    }
+
+    /// The common name.
+    pub fn common_name(&self) -> Option<String> {
+        self.subject.common_name()
+    }
+
+    /// What the CSR says about being a CA, if anything.
+    pub fn is_ca(&self) -> Option<bool> {
+        self.basic_constraints.map(|basic| basic.is_ca)
+    }
+
+    /// Kind and size of the key.
+    pub fn key_spec(&self) -> KeySpec {
+        self.public_key.spec()
+    }
+
+    /// The hash of the key.
+    pub fn key_hash(&self) -> KeyHash {
+        self.public_key.hash()
+    }
+}
+
+fn requested_extensions(template: &CsrTemplate) -> Result<Vec<Vec<u8>>, Error> {
+    let CsrTemplate {
+        subject,
+        sans,
+        usages,
+        encode_usages,
+        is_ca,
+        encode_basic_constraints,
+        name_constraints,
+        ..
+    } = template;
+    let mut extensions = Vec::new();
+    extensions.extend(extension::san_extension(sans, subject.is_empty())?);
+    if *encode_usages {
+        extensions.extend(extension::usage_extensions(usages));
+    }
+    if *encode_basic_constraints {
+        let value = extension::basic_constraints(BasicConstraints {
+            is_ca: *is_ca,
+            path_len: None,
+        });
+        extensions.push(extension::extension(oid::BASIC_CONSTRAINTS, true, &value));
+    }
+    if let Some(constraints) = name_constraints {
+        extensions.push(extension::extension(
+            oid::NAME_CONSTRAINTS,
+            constraints.critical,
+            &constraints.to_der()?,
+        ));
+    }
+    Ok(extensions)
+}

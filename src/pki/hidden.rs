@@ -1,0 +1,52 @@
+//! The wrapper that key material lives in.
+
+use std::fmt;
+
+use zeroize::Zeroize;
+
+/// A secret value: overwritten when dropped, shown as `[hidden]` in `Debug`, and neither printable nor serialisable.
+///
+/// The only way to the value is [`Hidden::expose`], so that every use can be found by name.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub struct Hidden<T: Zeroize>(T);
+
+impl<T: Zeroize> Hidden<T> {
+    /// Takes a value into custody.
+    pub fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// Lends the value.
+    pub fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Zeroize> From<T> for Hidden<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
+}
+
+impl<T: Zeroize> fmt::Debug for Hidden<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+impl<T: Zeroize> Drop for Hidden<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hidden;
+
+    #[test]
+    fn debug_output_does_not_show_the_value() {
+        let secret = Hidden::new(b"PRIVATE".to_vec());
+        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "[hidden] Some([hidden])");
+    }
+}

@@ -1,0 +1,224 @@
+//! Subjects and subject alternative names.
+
+mod literal;
+mod sans;
+mod show;
+#[cfg(test)]
+mod tests;
+
+use super::{Error, der, oid};
+
+pub use sans::{OtherName, SubjectAltNames};
+
+/// The parts of a subject that the API names (CRT-03, CRT-04). Every part may be empty.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Subject {
+    /// CN.
+    pub common_name: String,
+    /// O.
+    pub organizations: Vec<String>,
+    /// OU.
+    pub organizational_units: Vec<String>,
+    /// C.
+    pub countries: Vec<String>,
+    /// L.
+    pub localities: Vec<String>,
+    /// ST.
+    pub provinces: Vec<String>,
+    /// STREET.
+    pub street_addresses: Vec<String>,
+    /// postalCode.
+    pub postal_codes: Vec<String>,
+    /// serialNumber.
+    pub serial_number: String,
+}
+
+impl Subject {
+    /// A subject of nothing but a common name.
+    pub fn of_common_name(common_name: &str) -> Self {
+        Self {
+            common_name: common_name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The distinguished name. The order is C, O, OU, L, ST, STREET, postalCode, CN, serialNumber; several values of one kind stand
+    /// in one RelativeDistinguishedName. Existing certificates are compared with it byte for byte, so it must not change.
+    pub fn to_name(&self) -> Name {
+        let Self {
+            common_name,
+            organizations,
+            organizational_units,
+            countries,
+            localities,
+            provinces,
+            street_addresses,
+            postal_codes,
+            serial_number,
+        } = self;
+        let one = |value: &String| if value.is_empty() { vec![] } else { vec![value.clone()] };
+        let parts = [
+            (oid::COUNTRY, countries.clone()),
+            (oid::ORGANIZATION, organizations.clone()),
+            (oid::ORGANIZATIONAL_UNIT, organizational_units.clone()),
+            (oid::LOCALITY, localities.clone()),
+            (oid::PROVINCE, provinces.clone()),
+            (oid::STREET_ADDRESS, street_addresses.clone()),
+            (oid::POSTAL_CODE, postal_codes.clone()),
+            (oid::COMMON_NAME, one(common_name)),
+            (oid::SERIAL_NUMBER, one(serial_number)),
+        ];
+        let rdns: Vec<Vec<u8>> = parts
+            .into_iter()
+            .filter(|(_, values)| !values.is_empty())
+            .map(|(oid, values)| der::set_of(values.iter().map(|value| attribute(&der::oid(oid), value)).collect()))
+            .collect();
+        Name {
+            der: der::sequence(&rdns),
+        }
+    }
+
+    /// Picks the parts that the API names out of a distinguished name. Attributes of other kinds are left out; of several common
+    /// names or serial numbers the last one counts.
+    pub fn from_name(name: &Name) -> Self {
+        let mut subject = Self::default();
+        for Attribute { oid, value } in name.attributes() {
+            match oid.as_str() {
+                oid::COMMON_NAME => subject.common_name = value,
+                oid::SERIAL_NUMBER => subject.serial_number = value,
+                oid::ORGANIZATION => subject.organizations.push(value),
+                oid::ORGANIZATIONAL_UNIT => subject.organizational_units.push(value),
+                oid::COUNTRY => subject.countries.push(value),
+                oid::LOCALITY => subject.localities.push(value),
+                oid::PROVINCE => subject.provinces.push(value),
+                oid::STREET_ADDRESS => subject.street_addresses.push(value),
+                oid::POSTAL_CODE => subject.postal_codes.push(value),
+                _ => {}
+            }
+        }
+        subject
+    }
+}
+
+/// A distinguished name (RFC 5280 section 4.1.2.4), kept as its DER.
+///
+/// `Display` writes it as RFC 4514 does: the last part first, `CN=a.example,O=Example`.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Name {
+    der: Vec<u8>,
+}
+
+/// One attribute of a distinguished name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Attribute {
+    /// Its type, dotted.
+    pub oid: String,
+    /// Its value as text; `#` and hexadecimal digits for what is no string (RFC 4514 section 2.4).
+    pub value: String,
+}
+
+impl Name {
+    /// Parses `literalSubject` (CRT-05): RFC 4514, so the text begins with what stands last in the certificate. Keys are C, O, OU, CN,
+    /// SERIALNUMBER, L, ST, STREET, DC, UID or a dotted OID.
+    ///
+    /// # Errors
+    /// [`Error::Name`], saying what is wrong and where.
+    pub fn from_literal(text: &str) -> Result<Self, Error> {
+        literal::parse(text)
+    }
+
+    /// Takes the DER of a `Name`.
+    ///
+    /// # Errors
+    /// [`Error::Name`] when it is not one.
+    pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+        let name = Self { der: der.to_vec() };
+        match name.read() {
+            Some(_) => Ok(name),
+            None => Err(Error::Name("the distinguished name is damaged".into())),
+        }
+    }
+
+    /// The DER.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Whether it has no parts.
+    pub fn is_empty(&self) -> bool {
+        self.read().is_none_or(|rdns| rdns.is_empty())
+    }
+
+    /// All attributes, in the order of the certificate.
+    pub fn attributes(&self) -> Vec<Attribute> {
+        self.read().unwrap_or_default().into_iter().flatten().collect()
+    }
+
+    /// The common name; the last one of several.
+    pub fn common_name(&self) -> Option<String> {
+        self.attributes()
+            .into_iter()
+            .rfind(|attribute| attribute.oid == oid::COMMON_NAME)
+            .map(|attribute| attribute.value)
+    }
+
+    /// The RelativeDistinguishedNames in the order of the certificate.
+    fn read(&self) -> Option<Vec<Vec<Attribute>>> {
+        let rdns = der::read_all(&self.der, der::SEQUENCE)?.children()?;
+        rdns.iter()
+            .map(|rdn| rdn.children()?.iter().map(read_attribute).collect())
+            .collect()
+    }
+
+    fn from_rdns(rdns: &[Vec<u8>]) -> Self {
+        Self {
+            der: der::sequence(rdns),
+        }
+    }
+}
+
+impl Default for Name {
+    fn default() -> Self {
+        Self::from_rdns(&[])
+    }
+}
+
+/// `AttributeTypeAndValue` with a PrintableString where the characters allow it, and a UTF8String otherwise.
+fn attribute(oid: &[u8], value: &str) -> Vec<u8> {
+    let printable = value
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&byte));
+    let tag = if printable {
+        der::PRINTABLE_STRING
+    } else {
+        der::UTF8_STRING
+    };
+    der::sequence(&[oid, &der::tlv(tag, value.as_bytes())])
+}
+
+fn read_attribute(value: &der::Value<'_>) -> Option<Attribute> {
+    let fields = value.children()?;
+    let [oid, value] = fields.as_slice() else { return None };
+    let oid = der::dotted((oid.tag == der::OID).then_some(oid.content)?)?;
+    Some(Attribute {
+        oid,
+        value: read_string(value).unwrap_or_else(|| show::hex(value.raw)),
+    })
+}
+
+fn read_string(value: &der::Value<'_>) -> Option<String> {
+    match value.tag {
+        der::UTF8_STRING | der::PRINTABLE_STRING | der::IA5_STRING => {
+            std::str::from_utf8(value.content).ok().map(str::to_owned)
+        }
+        der::T61_STRING => Some(value.content.iter().copied().map(char::from).collect()),
+        der::BMP_STRING => {
+            let units = value.content.chunks_exact(2).map(|pair| match pair {
+                [high, low] => u16::from_be_bytes([*high, *low]),
+                _ => 0,
+            });
+            char::decode_utf16(units).collect::<Result<_, _>>().ok()
+        }
+        _ => None,
+    }
+}

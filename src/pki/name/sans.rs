@@ -1,0 +1,168 @@
+//! Subject alternative names (RFC 5280 section 4.2.1.6).
+
+use std::net::IpAddr;
+
+use crate::pki::{Error, der};
+
+/// A name of a kind that an OID tells, with a UTF-8 value (CRT-12).
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct OtherName {
+    /// The kind, dotted.
+    pub oid: String,
+    /// The value.
+    pub value: String,
+}
+
+/// The names a certificate is for, by kind, each list in the order of the certificate.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SubjectAltNames {
+    /// Host names, wildcards included.
+    pub dns: Vec<String>,
+    /// E-mail addresses.
+    pub emails: Vec<String>,
+    /// IP addresses.
+    pub ips: Vec<IpAddr>,
+    /// URIs.
+    pub uris: Vec<String>,
+    /// Names of other kinds with a UTF-8 value.
+    pub others: Vec<OtherName>,
+    /// Names that the API has no field for (directory names, registered IDs …), as DER.
+    pub foreign: Vec<Vec<u8>>,
+}
+
+impl SubjectAltNames {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            dns,
+            emails,
+            ips,
+            uris,
+            others,
+            foreign,
+        } = self;
+        dns.is_empty()
+            && emails.is_empty()
+            && ips.is_empty()
+            && uris.is_empty()
+            && others.is_empty()
+            && foreign.is_empty()
+    }
+
+    /// The value of the extension: DNS, e-mail, IP, URI, otherName (CRT-11).
+    ///
+    /// # Errors
+    /// [`Error::Name`] for a name that cannot be written, such as one with characters outside of ASCII.
+    pub fn to_der(&self) -> Result<Vec<u8>, Error> {
+        let Self {
+            dns,
+            emails,
+            ips,
+            uris,
+            others,
+            foreign,
+        } = self;
+        let mut names = Vec::new();
+        for name in dns {
+            names.push(der::context_primitive(2, ascii("DNS name", name)?));
+        }
+        for email in emails {
+            names.push(der::context_primitive(1, ascii("e-mail address", email)?));
+        }
+        for ip in ips {
+            names.push(der::context_primitive(7, &octets(*ip)));
+        }
+        for uri in uris {
+            names.push(der::context_primitive(6, ascii("URI", uri)?));
+        }
+        for other in others {
+            names.push(other.to_der()?);
+        }
+        names.extend(foreign.iter().cloned());
+        Ok(der::sequence(&names))
+    }
+
+    /// Reads the value of the extension.
+    ///
+    /// # Errors
+    /// [`Error::Name`] when any of the names is damaged: a certificate must not be trusted for only a part of what it says.
+    pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+        let damaged = |what: &str| Error::Name(format!("the subject alternative names hold a damaged {what}"));
+        let values = der::read_all(der, der::SEQUENCE)
+            .and_then(|names| names.children())
+            .ok_or_else(|| damaged("list"))?;
+        let mut names = Self::default();
+        for value in values {
+            match value.tag {
+                0x82 => names.dns.push(text(value.content).ok_or_else(|| damaged("DNS name"))?),
+                0x81 => names
+                    .emails
+                    .push(text(value.content).ok_or_else(|| damaged("e-mail address"))?),
+                0x86 => names.uris.push(text(value.content).ok_or_else(|| damaged("URI"))?),
+                0x87 => names
+                    .ips
+                    .push(address(value.content).ok_or_else(|| damaged("IP address"))?),
+                0xa0 => match OtherName::read(&value) {
+                    Some(other) => names.others.push(other),
+                    None => names.foreign.push(value.raw.to_vec()),
+                },
+                0xa3..=0xa5 | 0x88 => names.foreign.push(value.raw.to_vec()),
+                _ => return Err(damaged("name of an unknown kind")),
+            }
+        }
+        Ok(names)
+    }
+}
+
+impl OtherName {
+    fn to_der(&self) -> Result<Vec<u8>, Error> {
+        let oid = der::try_oid(&self.oid)
+            .ok_or_else(|| Error::Name(format!("{:?} is no object identifier for an other name", self.oid)))?;
+        let value = der::context(0, &[der::tlv(der::UTF8_STRING, self.value.as_bytes())]);
+        Ok(der::context(0, &[oid, value]))
+    }
+
+    fn read(value: &der::Value<'_>) -> Option<Self> {
+        let fields = value.children()?;
+        let [oid, value] = fields.as_slice() else { return None };
+        let inner = value.children()?;
+        let [string] = inner.as_slice() else { return None };
+        let (named, explicit) = (oid.tag == der::OID, value.tag == 0xa0);
+        (named && explicit && string.tag == der::UTF8_STRING).then_some(())?;
+        Some(Self {
+            oid: der::dotted(oid.content)?,
+            value: String::from_utf8(string.content.to_vec()).ok()?,
+        })
+    }
+}
+
+fn ascii<'a>(kind: &str, name: &'a str) -> Result<&'a [u8], Error> {
+    if name.is_ascii() {
+        return Ok(name.as_bytes());
+    }
+    Err(Error::Name(format!(
+        "the {kind} {name:?} has characters outside of ASCII; write host names in their xn-- form"
+    )))
+}
+
+fn text(content: &[u8]) -> Option<String> {
+    std::str::from_utf8(content)
+        .ok()
+        .filter(|text| text.is_ascii())
+        .map(str::to_owned)
+}
+
+/// Four bytes for IPv4, also when it was written as an IPv4-mapped IPv6 address.
+fn octets(ip: IpAddr) -> Vec<u8> {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    }
+}
+
+fn address(content: &[u8]) -> Option<IpAddr> {
+    if let Ok(octets) = <[u8; 4]>::try_from(content) {
+        return Some(IpAddr::from(octets));
+    }
+    <[u8; 16]>::try_from(content).ok().map(IpAddr::from)
+}
