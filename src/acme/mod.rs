@@ -1,1 +1,43 @@
-//! The ACME client (RFC 8555).
+//! The ACME client (RFC 8555, RFC 8737 IP identifiers, RFC 9773 renewal information, profiles).
+//!
+//! One path for every request: [`jws`] signs with the account's own key (RSA or P-256), [`transport`] sends,
+//! [`client`] keeps nonces and the directory and reads answers into plain data ([`order`]). What can go wrong is
+//! one type, [`Error`], that says in a sentence what happened and classifies itself as [`Next`].
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`registry`] | the clients of this process, one per server, trust and account key |
+//! | [`client`] | one ACME server seen by one account key: directory, nonces, signed requests |
+//! | [`accounts`] | look up, register, update an account, in the order that never makes one too many |
+//! | [`account`] | what a registered account can do: orders, authorizations, certificates |
+//! | [`order`] | plain data that the server answers with |
+//! | [`problem`] | what the server refuses, classified once |
+//! | [`ari`] | when to renew and when to ask again, by renewal information; pure |
+//! | [`chain`] | certificate chains and the choice among them; pure |
+//! | [`jws`] | account keys and signatures |
+//! | [`directory`], [`nonce`], [`headers`], [`tls`], [`transport`] | the layers below |
+
+pub mod account;
+pub mod accounts;
+pub mod ari;
+pub mod chain;
+pub mod client;
+pub mod directory;
+mod error;
+pub mod headers;
+pub mod jws;
+pub mod nonce;
+pub mod order;
+pub mod problem;
+pub mod registry;
+pub mod tls;
+pub mod transport;
+
+pub use account::Account;
+pub use client::{Answered, Client};
+pub use error::Error;
+pub use headers::RetryAfter;
+pub use instant_acme::Identifier;
+pub use jws::AccountKey;
+pub use problem::{Next, Problem};
+pub use registry::Registry;

@@ -1,0 +1,129 @@
+//! Making sure of an account: look up, then register, then correct the contact, in the order that never makes an
+//! account too many. What to do and what it means for an issuer is decided in `plan::account`.
+
+use serde::Deserialize;
+
+use super::Error;
+use super::client::{Client, contact_urls};
+use super::jws::ExternalAccount;
+use super::transport::Answer;
+
+/// An account as the server describes it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Registration {
+    /// The account's URL.
+    pub uri: String,
+    /// True when this request made it (status 201).
+    pub created: bool,
+    /// Its contacts as URLs; some CAs never show them.
+    pub contacts: Vec<String>,
+}
+
+impl Registration {
+    pub(super) fn read(answer: &Answer, uri: String) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Body {
+            #[serde(default)]
+            contact: Vec<String>,
+            status: Option<String>,
+        }
+        let Body { contact, status } = answer.json()?;
+        match status.as_deref() {
+            Some(status @ ("deactivated" | "revoked")) => Err(Error::AccountClosed {
+                uri,
+                status: status.to_owned(),
+            }),
+            _ => Ok(Self {
+                uri,
+                created: answer.status == http::StatusCode::CREATED,
+                contacts: contact,
+            }),
+        }
+    }
+}
+
+/// Which step of making sure of an account failed; it decides the reason that an issuer shows (ACC-09).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Finding the account of the key.
+    LookUp,
+    /// Making one.
+    Register,
+    /// Correcting its contact.
+    Update,
+}
+
+/// Makes sure that the key has an account with this contact, and gives its URL.
+///
+/// `known_contact` is the e-mail address that was registered last, if that is known: servers that hide contacts are
+/// then updated once and not again. Two issuers with the same server and key come out with the same account.
+///
+/// # Errors
+/// The step that failed and why.
+pub async fn ensure(
+    client: &Client,
+    contact: &str,
+    known_contact: Option<&str>,
+    external: Option<&ExternalAccount>,
+) -> Result<Registration, (Step, Error)> {
+    let _one_at_a_time = client.registering().await;
+    // The look-up goes first: a CA may accept an external account's key only once, and a registration that went
+    // through without its answer being seen must not be paid for twice.
+    let registration = match client.lookup().await {
+        Ok(found) => found,
+        Err(error) if error.says_account_is_unknown() => client
+            .new_account(contact, external)
+            .await
+            .map_err(|error| (Step::Register, error))?,
+        Err(error) => return Err((Step::LookUp, error)),
+    };
+    if !registration.created && contact_differs(&registration, contact, known_contact) {
+        let account = client
+            .account(&registration.uri)
+            .map_err(|error| (Step::Update, error))?;
+        account
+            .update_contact(contact)
+            .await
+            .map_err(|error| (Step::Update, error))?;
+    }
+    Ok(registration)
+}
+
+fn contact_differs(registration: &Registration, wanted: &str, known: Option<&str>) -> bool {
+    if registration.contacts == contact_urls(wanted) {
+        return false;
+    }
+    // A server that shows no contact may hide it: then what was registered last decides.
+    !registration.contacts.is_empty() || known.is_none_or(|known| contact_urls(known) != contact_urls(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contacts_are_updated_only_when_they_differ() {
+        let shown = |contacts: &[&str]| Registration {
+            uri: "https://ca/acct/1".into(),
+            created: false,
+            contacts: contacts.iter().map(ToString::to_string).collect(),
+        };
+        assert!(!contact_differs(
+            &shown(&["mailto:a@example.com"]),
+            "A@example.com",
+            None
+        ));
+        assert!(contact_differs(
+            &shown(&["mailto:a@example.com"]),
+            "b@example.com",
+            Some("b@example.com")
+        ));
+        assert!(contact_differs(&shown(&["mailto:a@example.com"]), "", None));
+        assert!(!contact_differs(&shown(&[]), "", None));
+        assert!(contact_differs(&shown(&[]), "a@example.com", None));
+        assert!(
+            !contact_differs(&shown(&[]), "a@example.com", Some("a@example.com")),
+            "hidden, and registered before"
+        );
+    }
+}

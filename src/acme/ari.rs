@@ -1,0 +1,169 @@
+//! Renewal information (RFC 9773): when to renew, and when to ask again. Pure; time and randomness are arguments.
+
+use instant_acme::CertificateIdentifier;
+use jiff::{SignedDuration, Timestamp};
+use rustls_pki_types::CertificateDer;
+
+use super::headers::RetryAfter;
+
+/// How long until the next poll when the server does not say (ARI-02).
+pub const DEFAULT_INTERVAL: SignedDuration = SignedDuration::from_hours(6);
+/// The shortest interval between two polls of one certificate, unless a setting says otherwise.
+pub const MIN_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
+/// The longest interval between two polls of one certificate.
+pub const MAX_INTERVAL: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The window in which the CA wants a certificate to be renewed (RFC 9773 section 4.2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Window {
+    /// Not before this.
+    pub start: Timestamp,
+    /// Not after this.
+    pub end: Timestamp,
+}
+
+/// What a CA says about the renewal of one certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RenewalInfo {
+    /// When to renew.
+    pub window: Window,
+    /// A page that says why.
+    pub explanation_url: Option<String>,
+}
+
+impl RenewalInfo {
+    /// From the library's type; `None` for a window that ends before it starts or lies outside of all time.
+    pub(super) fn from_wire(info: instant_acme::RenewalInfo) -> Option<Self> {
+        let instant = |time: time::OffsetDateTime| Timestamp::from_second(time.unix_timestamp()).ok();
+        let window = Window {
+            start: instant(info.suggested_window.start)?,
+            end: instant(info.suggested_window.end)?,
+        };
+        (window.start <= window.end).then_some(Self {
+            window,
+            explanation_url: info.explanation_url,
+        })
+    }
+}
+
+impl Window {
+    /// The instant to renew at, drawn evenly from the window (RFC 9773 section 4.2): `random` is a uniformly
+    /// distributed number. Drawn once and kept while [`Window::contains`] it, so that planning again gives the same.
+    pub fn draw(&self, random: u64) -> Timestamp {
+        let seconds = u64::try_from(self.end.as_second() - self.start.as_second()).unwrap_or(0);
+        let offset = i64::try_from(random % seconds.saturating_add(1)).unwrap_or(0);
+        Timestamp::from_second(self.start.as_second() + offset)
+            .unwrap_or(self.start)
+            .clamp(self.start, self.end)
+    }
+
+    /// True when an instant drawn earlier still lies in the window.
+    pub fn contains(&self, instant: Timestamp) -> bool {
+        self.start <= instant && instant <= self.end
+    }
+
+    /// True when the whole window has gone by: renew at once.
+    pub fn is_past(&self, now: Timestamp) -> bool {
+        self.end <= now
+    }
+}
+
+/// When to poll again after an answer, or a failure without an answer (`None`): `Retry-After`, 6 h without it, never
+/// before `minimum` (normally [`MIN_INTERVAL`]) nor after 7 days (ARI-02).
+pub fn next_poll(now: Timestamp, retry_after: Option<RetryAfter>, minimum: SignedDuration) -> Timestamp {
+    let asked = retry_after.map_or(DEFAULT_INTERVAL, |retry_after| {
+        retry_after.until(now).duration_since(now)
+    });
+    let interval = asked.max(minimum).min(MAX_INTERVAL.max(minimum));
+    now.saturating_add(interval).unwrap_or(Timestamp::MAX)
+}
+
+/// The name of a certificate in renewal information and in `replaces` (RFC 9773 section 4.1).
+///
+/// # Errors
+/// A reason, for what is not a certificate or lacks an authority key identifier.
+pub fn certificate_id(certificate_der: &[u8]) -> Result<String, String> {
+    let certificate = CertificateDer::from(certificate_der);
+    CertificateIdentifier::try_from(&certificate).map(|id| id.to_string())
+}
+
+/// Splits a [`certificate_id`]; `None` when it is none.
+pub(super) fn parse_id(id: &str) -> Option<CertificateIdentifier<'_>> {
+    let (authority_key_identifier, serial) = id.split_once('.')?;
+    let base64url = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    (base64url(authority_key_identifier) && base64url(serial)).then(|| CertificateIdentifier {
+        authority_key_identifier: authority_key_identifier.into(),
+        serial: serial.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_identifier_of_a_certificate_is_its_key_identifier_and_serial() {
+        // RFC 9773 section 4.1: the serial 87:65:43:21 keeps its leading zero.
+        assert!(parse_id("aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE").is_some());
+        for bad in ["", ".", "a.", ".b", "a.b.c", "a/b.c", "a.b=", "ab"] {
+            assert!(parse_id(bad).is_none(), "{bad}");
+        }
+        assert!(certificate_id(b"garbage").is_err());
+    }
+
+    #[test]
+    fn polls_follow_retry_after_within_bounds() {
+        let now = at("2026-01-01T00:00:00Z");
+        let after = |hours| Some(RetryAfter::After(SignedDuration::from_hours(hours)));
+        assert_eq!(next_poll(now, None, MIN_INTERVAL), at("2026-01-01T06:00:00Z"));
+        assert_eq!(next_poll(now, after(0), MIN_INTERVAL), at("2026-01-01T01:00:00Z"));
+        assert_eq!(next_poll(now, after(12), MIN_INTERVAL), at("2026-01-01T12:00:00Z"));
+        assert_eq!(next_poll(now, after(24 * 30), MIN_INTERVAL), at("2026-01-08T00:00:00Z"));
+        assert_eq!(
+            next_poll(now, after(0), SignedDuration::from_secs(5)),
+            at("2026-01-01T00:00:05Z")
+        );
+    }
+
+    #[test]
+    fn a_window_that_ends_before_it_starts_is_none() {
+        let wire = |start: &str, end: &str| {
+            serde_json::from_value(serde_json::json!({"suggestedWindow": {"start": start, "end": end}, "explanationURL": "https://ca/why"})).unwrap()
+        };
+        assert_eq!(
+            RenewalInfo::from_wire(wire("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z")),
+            None
+        );
+        let info = RenewalInfo::from_wire(wire("2026-01-01T00:00:00Z", "2026-01-02T00:00:00+01:00")).unwrap();
+        assert_eq!(info.window.end, at("2026-01-01T23:00:00Z"));
+        assert_eq!(info.explanation_url.as_deref(), Some("https://ca/why"));
+        assert!(info.window.is_past(at("2026-01-02T00:00:00Z")) && !info.window.is_past(at("2026-01-01T22:59:59Z")));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_drawn_lies_in_the_window(start in 0_i64..4_000_000_000, length in 0_i64..40_000_000, random in any::<u64>()) {
+            let window = Window { start: Timestamp::from_second(start).unwrap(), end: Timestamp::from_second(start + length).unwrap() };
+            prop_assert!(window.contains(window.draw(random)));
+            prop_assert_eq!(window.draw(random), window.draw(random));
+        }
+
+        #[test]
+        fn the_next_poll_is_always_between_the_bounds(now in 0_i64..4_000_000_000, asked in proptest::option::of(any::<i64>())) {
+            let now = Timestamp::from_second(now).unwrap();
+            let next = next_poll(now, asked.map(|asked| RetryAfter::After(SignedDuration::from_secs(asked))), MIN_INTERVAL);
+            prop_assert!(next >= now + MIN_INTERVAL && next <= now + MAX_INTERVAL);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! One ACME server as one account key sees it: the signed request that everything else is made of.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::{Method, header};
+use reqwest::Url;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::account::Account;
+use super::accounts::Registration;
+use super::directory::{Directory, DirectoryCache, server_url};
+use super::jws::{AccountKey, ExternalAccount};
+use super::nonce::{NoncePool, nonce_of};
+use super::order::Order;
+use super::problem::Kind;
+use super::transport::{Action, Answer, Transport, host};
+use super::{Error, RetryAfter};
+
+/// How often a request whose nonce was refused is signed and sent again (ACC-11). Nothing was done by then.
+const NONCE_RETRIES: u32 = 5;
+
+/// A value of the server, and how long it wants to be left alone.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answered<T> {
+    /// What was asked for.
+    pub value: T,
+    /// The wait that the answer asks for.
+    pub retry_after: Option<RetryAfter>,
+}
+
+impl<T> Answered<T> {
+    pub(super) fn new(answer: &Answer, value: T) -> Self {
+        Self {
+            value,
+            retry_after: answer.retry_after(),
+        }
+    }
+}
+
+/// An ACME server as seen with one account key and one set of trust settings. Cheap to clone; nonces, the directory
+/// and connections are shared among the clones.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    transport: Transport,
+    server: Url,
+    key: AccountKey,
+    directory: DirectoryCache,
+    nonces: NoncePool,
+    registration: Mutex<()>,
+    account_unknown: AtomicBool,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({} as {:?})", self.0.server, self.0.key)
+    }
+}
+
+impl Client {
+    /// A client for the directory at `server`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUrl`].
+    pub fn new(server: &str, key: AccountKey, transport: Transport) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Inner {
+            transport,
+            server: server_url(server)?,
+            key,
+            directory: DirectoryCache::default(),
+            nonces: NoncePool::default(),
+            registration: Mutex::default(),
+            account_unknown: AtomicBool::new(false),
+        })))
+    }
+
+    /// True when both are clones of one client.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The account's key, for key authorizations.
+    pub fn key(&self) -> &AccountKey {
+        &self.0.key
+    }
+
+    /// The directory's URL.
+    pub fn server(&self) -> &str {
+        self.0.server.as_str()
+    }
+
+    /// True since the server said that it does not know the account, until one is registered: the issuer must be
+    /// looked at again (a CA that was restored or replaced).
+    pub fn account_is_unknown(&self) -> bool {
+        self.0.account_unknown.load(Ordering::Relaxed)
+    }
+
+    /// The server's directory, at most an hour old.
+    pub async fn directory(&self) -> Result<Directory, Error> {
+        self.0.directory.get(&self.0.transport, &self.0.server).await
+    }
+
+    /// What the account at `uri` (`status.acme.uri`) can do. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`Error::ForeignUrl`] when the account is not this server's.
+    pub fn account(&self, uri: &str) -> Result<Account, Error> {
+        self.own(uri)?;
+        Ok(Account::new(self.clone(), uri.to_owned()))
+    }
+
+    /// Finds the account of this key (RFC 8555 section 7.3.1); never makes one.
+    ///
+    /// # Errors
+    /// A problem with [`Error::says_account_is_unknown`] when there is none.
+    pub async fn lookup(&self) -> Result<Registration, Error> {
+        self.register(Action::LookUpAccount, &json!({"onlyReturnExisting": true}))
+            .await
+    }
+
+    /// Registers an account, agreeing to the terms of service (RFC 8555 section 7.3); gives the existing one if this
+    /// key has one already. `contact` is an e-mail address or empty.
+    pub async fn new_account(&self, contact: &str, external: Option<&ExternalAccount>) -> Result<Registration, Error> {
+        let contacts = contact_urls(contact);
+        let contacts: Vec<&str> = contacts.iter().map(String::as_str).collect();
+        let new = instant_acme::NewAccount {
+            contact: &contacts,
+            terms_of_service_agreed: true,
+            only_return_existing: false,
+        };
+        let mut payload = serde_json::to_value(new).unwrap_or_default();
+        if let (Some(external), Some(payload)) = (external, payload.as_object_mut()) {
+            let url = self.directory().await?.new_account;
+            payload.insert("externalAccountBinding".to_owned(), self.0.key.bind(external, &url));
+        }
+        self.register(Action::NewAccount, &payload).await
+    }
+
+    async fn register(&self, action: Action, payload: &Value) -> Result<Registration, Error> {
+        let url = self.directory().await?.new_account;
+        let answer = self.signed(None, action, &url, &payload.to_string()).await?;
+        let uri = location(&answer).ok_or_else(|| answer.unreadable("it names no account"))?;
+        self.own(&uri)?;
+        let registration = Registration::read(&answer, uri)?;
+        self.0.account_unknown.store(false, Ordering::Relaxed);
+        Ok(registration)
+    }
+
+    /// One registration of this key at a time.
+    pub(super) async fn registering(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.registration.lock().await
+    }
+
+    /// A signed request (RFC 8555 section 6.2). `payload` is JSON, or empty for a POST-as-GET; without `kid` the
+    /// request carries the public key.
+    pub(super) async fn signed(
+        &self,
+        kid: Option<&str>,
+        action: Action,
+        url: &str,
+        payload: &str,
+    ) -> Result<Answer, Error> {
+        let target = self.own(url)?;
+        let Inner {
+            transport, key, nonces, ..
+        } = &*self.0;
+        let mut attempt = 0;
+        let mut nonce = self.nonce().await?;
+        loop {
+            let body = key.sign(kid, &nonce, url, payload)?;
+            let answer = transport.send(action, Method::POST, &target, Some(body)).await?;
+            let fresh = nonce_of(&answer.headers);
+            let headers = answer.headers.clone();
+            let error = match answer.into_success() {
+                Ok(answer) => {
+                    nonces.keep(&headers);
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            if error.problem().is_none_or(|problem| problem.kind != Kind::BadNonce) || attempt == NONCE_RETRIES {
+                nonces.keep(&headers);
+                self.0
+                    .account_unknown
+                    .fetch_or(error.says_account_is_unknown(), Ordering::Relaxed);
+                return Err(error);
+            }
+            // The server may have been restarted: then every nonce that we kept is worthless, but not this one.
+            nonces.clear();
+            attempt += 1;
+            nonce = match fresh {
+                Some(fresh) => fresh,
+                None => self.nonce().await?,
+            };
+        }
+    }
+
+    /// A GET without a signature, for renewal information.
+    pub(super) async fn plain(&self, action: Action, url: &str) -> Result<Answer, Error> {
+        let url = self.own(url)?;
+        self.0
+            .transport
+            .send(action, Method::GET, &url, None)
+            .await?
+            .into_success()
+    }
+
+    async fn nonce(&self) -> Result<String, Error> {
+        if let Some(nonce) = self.0.nonces.take() {
+            return Ok(nonce);
+        }
+        let url = self.own(&self.directory().await?.new_nonce)?;
+        // 200 for HEAD in the RFC, 204 from some servers: the header is what counts.
+        let answer = self
+            .0
+            .transport
+            .send(Action::NewNonce, Method::HEAD, &url, None)
+            .await?
+            .into_success()?;
+        nonce_of(&answer.headers).ok_or_else(|| answer.unreadable("it has no nonce"))
+    }
+
+    /// The URL, if it is on this server; nothing is ever sent anywhere else.
+    pub(super) fn own(&self, url: &str) -> Result<Url, Error> {
+        let foreign = || Error::ForeignUrl {
+            url: url.to_owned(),
+            server: self.0.server.to_string(),
+        };
+        let parsed = server_url(url).map_err(|_| foreign())?;
+        if parsed.origin() == self.0.server.origin() {
+            Ok(parsed)
+        } else {
+            Err(foreign())
+        }
+    }
+
+    pub(super) fn host(&self) -> String {
+        host(&self.0.server)
+    }
+}
+
+/// The `Location` of an answer: the URL of what was made or found.
+pub(super) fn location(answer: &Answer) -> Option<String> {
+    answer.headers.get(header::LOCATION)?.to_str().ok().map(str::to_owned)
+}
+
+/// `mailto:` URLs of an issuer's e-mail address, in lower case as cert-manager registers it.
+pub(super) fn contact_urls(email: &str) -> Vec<String> {
+    let email = email.trim();
+    if email.is_empty() {
+        Vec::new()
+    } else {
+        vec![format!("mailto:{}", email.to_lowercase())]
+    }
+}
+
+/// Reads an order from an answer.
+pub(super) fn order_of(answer: &Answer) -> Result<Answered<Order>, Error> {
+    Ok(Answered::new(answer, Order::read(answer)?))
+}

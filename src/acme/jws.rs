@@ -1,0 +1,252 @@
+//! Account keys and what they sign (RFC 8555 section 6.2, RFC 7638 thumbprints).
+//!
+//! Account keys are RSA in PKCS#1, which is what cert-manager writes and the only kind that it reads, so an account
+//! survives a change in both directions. A P-256 key that is already there is used as it is.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::{digest, encoding::AsDer, hmac};
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD as BASE64_URL};
+use pkcs8::der::pem::{LineEnding, encode_string};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+/// Why a key cannot be an account key. No variant carries key material.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum KeyError {
+    /// There is no private key in PEM form.
+    #[error("it is not a private key in PEM form")]
+    NotPem,
+    /// A key of another kind: ACC-02.
+    #[error("it is not of type RSA (nor ECDSA P-256)")]
+    NotRsa,
+    /// An RSA key below 2048 or above 8192 bits.
+    #[error("it is an RSA key of an unsupported size; 2048 to 8192 bits are accepted")]
+    Size,
+    /// The key's encoding or its numbers are wrong.
+    #[error("it is a damaged private key")]
+    Damaged,
+    /// Key generation or signing failed in the crypto library.
+    #[error("the crypto library failed")]
+    Crypto,
+    /// The MAC key of an external account is not base64url.
+    #[error("the key of the external account binding is not base64url")]
+    MacKey,
+}
+
+/// The private key of an ACME account. Cheap to clone; prints as its thumbprint.
+#[derive(Clone)]
+pub struct AccountKey(Arc<Parsed>);
+
+struct Parsed {
+    pair: Pair,
+    /// The public key in the form of RFC 7638, whose SHA-256 is the thumbprint.
+    jwk: String,
+    thumbprint: String,
+    hash: String,
+}
+
+enum Pair {
+    Rsa(Box<RsaKeyPair>),
+    P256(EcdsaKeyPair),
+}
+
+impl AccountKey {
+    /// Reads the first private key of `pem`: RSA (PKCS#1, PKCS#8) of at least 2048 bits, or P-256 (SEC1, PKCS#8).
+    ///
+    /// # Errors
+    /// [`KeyError`] as a sentence that goes after the name of the Secret.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
+        match PrivateKeyDer::from_pem_slice(pem).map_err(|_| KeyError::NotPem)? {
+            PrivateKeyDer::Pkcs1(der) => Self::from_rsa_der(der.secret_pkcs1_der()),
+            PrivateKeyDer::Sec1(der) => Self::from_sec1_der(der.secret_sec1_der()),
+            PrivateKeyDer::Pkcs8(der) => {
+                let info = pkcs8::PrivateKeyInfoRef::try_from(der.secret_pkcs8_der()).map_err(|_| KeyError::Damaged)?;
+                match info.algorithm.oid.to_string().as_str() {
+                    "1.2.840.113549.1.1.1" => Self::from_rsa_der(info.private_key.as_bytes()),
+                    "1.2.840.10045.2.1" => Self::from_pkcs8_ec(der.secret_pkcs8_der()),
+                    _ => Err(KeyError::NotRsa),
+                }
+            }
+            _ => Err(KeyError::NotRsa),
+        }
+    }
+
+    fn from_rsa_der(pkcs1: &[u8]) -> Result<Self, KeyError> {
+        let pair = RsaKeyPair::from_der(pkcs1).map_err(|rejected| match rejected.to_string().as_str() {
+            "TooSmall" | "TooLarge" => KeyError::Size,
+            _ => KeyError::Damaged,
+        })?;
+        if pair.public_modulus_len() < 256 {
+            return Err(KeyError::Size);
+        }
+        let [e, n] = [pair.public_key().exponent(), pair.public_key().modulus()]
+            .map(|number| BASE64_URL.encode(number.big_endian_without_leading_zero()));
+        let jwk = format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#);
+        Ok(Self::parsed(Pair::Rsa(Box::new(pair)), jwk, pkcs1))
+    }
+
+    fn from_sec1_der(sec1: &[u8]) -> Result<Self, KeyError> {
+        // A key of another curve is refused by the same call as a damaged one: the kind is the likelier cause.
+        let pair =
+            EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, sec1).map_err(|_| KeyError::NotRsa)?;
+        Self::from_ec(pair)
+    }
+
+    fn from_pkcs8_ec(pkcs8: &[u8]) -> Result<Self, KeyError> {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(|_| KeyError::NotRsa)?;
+        Self::from_ec(pair)
+    }
+
+    fn from_ec(pair: EcdsaKeyPair) -> Result<Self, KeyError> {
+        let point = pair.public_key().as_ref();
+        let (x, y) = point
+            .get(1..)
+            .and_then(|point| point.split_at_checked(32))
+            .ok_or(KeyError::Damaged)?;
+        let (x, y) = (BASE64_URL.encode(x), BASE64_URL.encode(y));
+        let jwk = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+        let der = pair.private_key().as_der().map_err(|_| KeyError::Crypto)?;
+        Ok(Self::parsed(Pair::P256(pair), jwk, der.as_ref()))
+    }
+
+    fn parsed(pair: Pair, jwk: String, der: &[u8]) -> Self {
+        let thumbprint = BASE64_URL.encode(digest::digest(&digest::SHA256, jwk.as_bytes()));
+        let hash = BASE64_STANDARD.encode(digest::digest(&digest::SHA256, der));
+        Self(Arc::new(Parsed {
+            pair,
+            jwk,
+            thumbprint,
+            hash,
+        }))
+    }
+
+    /// The JWK thumbprint (RFC 7638), base64url: what makes two keys the same account.
+    pub fn thumbprint(&self) -> &str {
+        &self.0.thumbprint
+    }
+
+    /// What a challenge with this token must be answered with (RFC 8555 section 8.1).
+    pub fn key_authorization(&self, token: &str) -> String {
+        format!("{token}.{}", self.0.thumbprint)
+    }
+
+    /// What `status.acme.lastPrivateKeyHash` holds (NB-22): base64 of the SHA-256 of the PKCS#1 DER; for a P-256
+    /// key, which cert-manager has no form for, of the SEC1 DER.
+    pub fn private_key_hash(&self) -> &str {
+        &self.0.hash
+    }
+
+    /// A signed request body (flattened JWS, RFC 8555 section 6.2).
+    ///
+    /// `kid` is the account's URL; without it the header carries the public key. `payload` is JSON, or empty for a
+    /// POST-as-GET (section 6.3).
+    pub fn sign(&self, kid: Option<&str>, nonce: &str, url: &str, payload: &str) -> Result<String, KeyError> {
+        let algorithm = match self.0.pair {
+            Pair::Rsa(_) => "RS256",
+            Pair::P256(_) => "ES256",
+        };
+        let mut header = json!({"alg": algorithm, "nonce": nonce, "url": url});
+        let (name, key) = match kid {
+            Some(kid) => ("kid", Value::from(kid)),
+            None => ("jwk", serde_json::from_str(&self.0.jwk).map_err(|_| KeyError::Crypto)?),
+        };
+        if let Value::Object(header) = &mut header {
+            header.insert(name.to_owned(), key);
+        }
+        let protected = BASE64_URL.encode(header.to_string());
+        let payload = BASE64_URL.encode(payload);
+        let signature = self.signature(format!("{protected}.{payload}").as_bytes())?;
+        Ok(json!({"protected": protected, "payload": payload, "signature": BASE64_URL.encode(signature)}).to_string())
+    }
+
+    fn signature(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let random = SystemRandom::new();
+        match &self.0.pair {
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .map_err(|_| KeyError::Crypto)?;
+                Ok(signature)
+            }
+            Pair::P256(pair) => Ok(pair
+                .sign(&random, message)
+                .map_err(|_| KeyError::Crypto)?
+                .as_ref()
+                .to_vec()),
+        }
+    }
+
+    /// The `externalAccountBinding` of a registration at `new_account` (RFC 8555 section 7.3.4), always HS256.
+    pub fn bind(&self, external: &ExternalAccount, new_account: &str) -> Value {
+        let header = BASE64_URL.encode(json!({"alg": "HS256", "kid": external.key_id, "url": new_account}).to_string());
+        let payload = BASE64_URL.encode(&self.0.jwk);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &external.mac_key);
+        let tag = hmac::sign(&key, format!("{header}.{payload}").as_bytes());
+        json!({"protected": header, "payload": payload, "signature": BASE64_URL.encode(tag)})
+    }
+}
+
+impl fmt::Debug for AccountKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccountKey({})", self.0.thumbprint)
+    }
+}
+
+/// A new account key as cert-manager makes it: RSA-2048, PKCS#1 PEM (ACC-01).
+///
+/// Takes tenths of a second of CPU: call it on a blocking thread.
+pub fn generate_rsa_2048_pem() -> Result<Zeroizing<String>, KeyError> {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Crypto)?;
+    let pkcs8 = pair.as_der().map_err(|_| KeyError::Crypto)?;
+    let info = pkcs8::PrivateKeyInfoRef::try_from(pkcs8.as_ref()).map_err(|_| KeyError::Crypto)?;
+    let pem = encode_string("RSA PRIVATE KEY", LineEnding::LF, info.private_key.as_bytes());
+    pem.map(Zeroizing::new).map_err(|_| KeyError::Crypto)
+}
+
+/// The credentials that a CA gave for binding an ACME account to a customer's account (EAB).
+#[derive(Clone)]
+pub struct ExternalAccount {
+    key_id: String,
+    mac_key: Zeroizing<Vec<u8>>,
+}
+
+impl ExternalAccount {
+    /// From `keyID` and the content of the Secret: base64url without padding (ACC-08); padding, the other alphabet
+    /// and surrounding white space, as CAs' consoles show them, are understood too.
+    pub fn new(key_id: &str, mac_key: &[u8]) -> Result<Self, KeyError> {
+        let text = std::str::from_utf8(mac_key).map_err(|_| KeyError::MacKey)?.trim();
+        let unpadded = text.trim_end_matches('=');
+        let bytes = BASE64_URL
+            .decode(unpadded)
+            .or_else(|_| BASE64_URL_SAFE.decode(text))
+            .or_else(|_| base64::prelude::BASE64_STANDARD_NO_PAD.decode(unpadded))
+            .map_err(|_| KeyError::MacKey)?;
+        if bytes.is_empty() {
+            return Err(KeyError::MacKey);
+        }
+        Ok(Self {
+            key_id: key_id.to_owned(),
+            mac_key: Zeroizing::new(bytes),
+        })
+    }
+}
+
+impl fmt::Debug for ExternalAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExternalAccount")
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "jws_tests.rs"]
+mod tests;

@@ -1,0 +1,96 @@
+//! Nonces (RFC 8555 section 6.5): one is used up by every signed request, and every answer brings a new one.
+
+use std::sync::{Mutex, PoisonError};
+
+use http::HeaderMap;
+
+/// How many are kept; concurrent requests beyond that ask for their own.
+const CAPACITY: usize = 64;
+/// Longer ones are not nonces but an attack on our memory.
+const MAX_LENGTH: usize = 256;
+
+/// The nonces that a server handed out and that are not used yet, youngest first.
+#[derive(Debug, Default)]
+pub struct NoncePool(Mutex<Vec<String>>);
+
+impl NoncePool {
+    /// The youngest nonce: the least likely to have expired.
+    pub fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Keeps the nonce of an answer.
+    pub fn keep(&self, headers: &HeaderMap) {
+        let Some(nonce) = nonce_of(headers) else { return };
+        let mut nonces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if nonces.len() == CAPACITY {
+            nonces.remove(0);
+        }
+        nonces.push(nonce);
+    }
+
+    /// Forgets all: a refused nonce usually means that the server was restarted, and then all are refused.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// The nonce of an answer. One that is not base64url is ignored, as RFC 8555 section 6.5.1 demands.
+pub fn nonce_of(headers: &HeaderMap) -> Option<String> {
+    let nonce = headers.get("replay-nonce")?.to_str().ok()?;
+    let well_formed = nonce
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    (well_formed && !nonce.is_empty() && nonce.len() <= MAX_LENGTH).then(|| nonce.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn answer(nonce: &str) -> HeaderMap {
+        HeaderMap::from_iter([(
+            HeaderName::from_static("replay-nonce"),
+            HeaderValue::from_str(nonce).unwrap(),
+        )])
+    }
+
+    #[test]
+    fn the_youngest_is_used_first_and_each_once() {
+        let pool = NoncePool::default();
+        pool.keep(&answer("a"));
+        pool.keep(&answer("b"));
+        assert_eq!(
+            [pool.take(), pool.take(), pool.take()],
+            [Some("b".into()), Some("a".into()), None]
+        );
+    }
+
+    #[test]
+    fn the_pool_is_bounded_and_drops_the_oldest() {
+        let pool = NoncePool::default();
+        for number in 0..=CAPACITY {
+            pool.keep(&answer(&number.to_string()));
+        }
+        let kept: Vec<_> = std::iter::from_fn(|| pool.take()).collect();
+        assert_eq!((kept.len(), kept.last().map(String::as_str)), (CAPACITY, Some("1")));
+    }
+
+    #[test]
+    fn what_is_not_base64url_is_no_nonce() {
+        for bad in ["", "a b", "a\"", "a=", &"x".repeat(MAX_LENGTH + 1)] {
+            assert_eq!(nonce_of(&answer(bad)), None, "{bad}");
+        }
+        assert_eq!(nonce_of(&answer("aZ09-_")), Some("aZ09-_".into()));
+    }
+
+    #[test]
+    fn clearing_forgets_all() {
+        let pool = NoncePool::default();
+        pool.keep(&answer("a"));
+        pool.clear();
+        assert_eq!(pool.take(), None);
+    }
+}

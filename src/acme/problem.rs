@@ -1,0 +1,398 @@
+//! Problem documents (RFC 8555 section 6.7), classified once: what does this refusal mean for the work at hand?
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::headers::RetryAfter;
+
+/// How long to wait after 429 or `rateLimited` when the server does not say.
+pub const DEFAULT_RATE_LIMIT_DELAY: SignedDuration = SignedDuration::from_mins(5);
+/// How long to wait after 503 when the server does not say.
+pub const DEFAULT_UNAVAILABLE_DELAY: SignedDuration = SignedDuration::from_mins(1);
+/// How much of a text that a server wrote is shown.
+const MAX_DETAIL: usize = 800;
+
+/// What to do after a failure.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Next {
+    /// The same request, not before this instant: a limit or an outage, never a failure of the certificate.
+    Wait(Timestamp),
+    /// The same request, soon, with the caller's back-off.
+    Retry,
+    /// This order is beyond repair; a new one may succeed, because the cause lies outside of it (DNS, reachability,
+    /// an expired authorization).
+    NewOrder,
+    /// Repeating is useless until somebody edits something: the object, the account, the CA's side.
+    UserMustAct,
+}
+
+/// The problem types of RFC 8555 section 6.7, RFC 9773 section 5 and the profiles extension.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(
+    missing_docs,
+    reason = "each is the RFC's name; Other is any type that is not listed there"
+)]
+pub enum Kind {
+    AccountDoesNotExist,
+    AlreadyReplaced,
+    AlreadyRevoked,
+    BadCsr,
+    BadNonce,
+    BadPublicKey,
+    BadRevocationReason,
+    BadSignatureAlgorithm,
+    Caa,
+    Compound,
+    Connection,
+    Dns,
+    ExternalAccountRequired,
+    IncorrectResponse,
+    InvalidContact,
+    InvalidProfile,
+    Malformed,
+    OrderNotReady,
+    RateLimited,
+    RejectedIdentifier,
+    ServerInternal,
+    Tls,
+    Unauthorized,
+    UnsupportedContact,
+    UnsupportedIdentifier,
+    UserActionRequired,
+    Other,
+}
+
+/// What a type means by itself; the status and `Retry-After` can turn it into a wait.
+#[derive(Clone, Copy)]
+enum Meaning {
+    Wait,
+    Retry,
+    NewOrder,
+    UserMustAct,
+}
+
+/// One row per type: the RFC's name, what it means, and what a user is told.
+const TABLE: &[(&str, Kind, Meaning, &str)] = &[
+    (
+        "accountDoesNotExist",
+        Kind::AccountDoesNotExist,
+        Meaning::Retry,
+        "the CA does not know the ACME account; it is registered again",
+    ),
+    (
+        "alreadyReplaced",
+        Kind::AlreadyReplaced,
+        Meaning::NewOrder,
+        "the certificate to be replaced has been replaced already",
+    ),
+    (
+        "alreadyRevoked",
+        Kind::AlreadyRevoked,
+        Meaning::UserMustAct,
+        "the certificate is revoked already",
+    ),
+    (
+        "badCSR",
+        Kind::BadCsr,
+        Meaning::UserMustAct,
+        "the CA does not accept the certificate signing request",
+    ),
+    (
+        "badNonce",
+        Kind::BadNonce,
+        Meaning::Retry,
+        "the CA refused the request's nonce",
+    ),
+    (
+        "badPublicKey",
+        Kind::BadPublicKey,
+        Meaning::UserMustAct,
+        "the CA does not accept the public key",
+    ),
+    (
+        "badRevocationReason",
+        Kind::BadRevocationReason,
+        Meaning::UserMustAct,
+        "the CA does not accept the reason of revocation",
+    ),
+    (
+        "badSignatureAlgorithm",
+        Kind::BadSignatureAlgorithm,
+        Meaning::UserMustAct,
+        "the CA does not accept signatures of the account key's kind",
+    ),
+    (
+        "caa",
+        Kind::Caa,
+        Meaning::NewOrder,
+        "CAA records of the domain forbid this CA",
+    ),
+    (
+        "compound",
+        Kind::Compound,
+        Meaning::NewOrder,
+        "the CA found several errors",
+    ),
+    (
+        "connection",
+        Kind::Connection,
+        Meaning::NewOrder,
+        "the CA could not connect to the domain",
+    ),
+    (
+        "dns",
+        Kind::Dns,
+        Meaning::NewOrder,
+        "the CA could not resolve the domain",
+    ),
+    (
+        "externalAccountRequired",
+        Kind::ExternalAccountRequired,
+        Meaning::UserMustAct,
+        "the CA wants an external account binding: set spec.acme.externalAccountBinding of the issuer",
+    ),
+    (
+        "incorrectResponse",
+        Kind::IncorrectResponse,
+        Meaning::NewOrder,
+        "the CA got another answer than the challenge's",
+    ),
+    (
+        "invalidContact",
+        Kind::InvalidContact,
+        Meaning::UserMustAct,
+        "the CA does not accept the e-mail address in spec.acme.email of the issuer",
+    ),
+    (
+        "invalidProfile",
+        Kind::InvalidProfile,
+        Meaning::UserMustAct,
+        "the CA does not offer the profile",
+    ),
+    (
+        "malformed",
+        Kind::Malformed,
+        Meaning::NewOrder,
+        "the CA does not accept the request",
+    ),
+    (
+        "orderNotReady",
+        Kind::OrderNotReady,
+        Meaning::Retry,
+        "the CA is not ready to finalize the order",
+    ),
+    (
+        "rateLimited",
+        Kind::RateLimited,
+        Meaning::Wait,
+        "a rate limit of the CA is reached",
+    ),
+    (
+        "rejectedIdentifier",
+        Kind::RejectedIdentifier,
+        Meaning::UserMustAct,
+        "the CA does not issue for this name",
+    ),
+    (
+        "serverInternal",
+        Kind::ServerInternal,
+        Meaning::Retry,
+        "the CA had an internal error",
+    ),
+    (
+        "tls",
+        Kind::Tls,
+        Meaning::NewOrder,
+        "the CA had a TLS error when it validated the domain",
+    ),
+    (
+        "unauthorized",
+        Kind::Unauthorized,
+        Meaning::NewOrder,
+        "the CA refused the authorization",
+    ),
+    (
+        "unsupportedContact",
+        Kind::UnsupportedContact,
+        Meaning::UserMustAct,
+        "the CA does not support this kind of contact",
+    ),
+    (
+        "unsupportedIdentifier",
+        Kind::UnsupportedIdentifier,
+        Meaning::UserMustAct,
+        "the CA does not support this kind of name",
+    ),
+    (
+        "userActionRequired",
+        Kind::UserActionRequired,
+        Meaning::UserMustAct,
+        "the CA wants the account's owner to act",
+    ),
+];
+const OTHER: (&str, Kind, Meaning, &str) = ("", Kind::Other, Meaning::NewOrder, "the CA refused the request");
+
+/// A refusal of the server, for the whole request or for one identifier of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// The type, parsed.
+    pub kind: Kind,
+    /// The type as sent, for what is not in the table; empty when the server sent none.
+    pub type_uri: String,
+    /// What the server says, without control characters, cut after 800 characters.
+    pub detail: String,
+    /// HTTP status of the answer, or of the document where the answer was another (a challenge's error).
+    pub status: Option<u16>,
+    /// Where the server sends the user (RFC 8555 section 7.3.3: the new terms of service).
+    pub instance: Option<String>,
+    /// The wait that the server asked for.
+    pub retry_after: Option<RetryAfter>,
+    /// What concerns single identifiers: the name and what is wrong with it (RFC 8555 section 6.7.1).
+    pub subproblems: Vec<(Option<String>, Self)>,
+}
+
+impl Problem {
+    /// The problem in `body`; `None` when it is not a problem document.
+    ///
+    /// A document counts if it is sent as one (`application/problem+json`) or names an ACME error type, so that the
+    /// text of other pages is never taken for a CA's words.
+    pub fn from_answer(content_type: &str, body: &[u8]) -> Option<Self> {
+        let document: instant_acme::Problem = serde_json::from_slice(body).ok()?;
+        let problem = Self {
+            instance: instance(body),
+            ..Self::from(document)
+        };
+        let sent_as_problem = content_type
+            .split(';')
+            .next()
+            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/problem+json"));
+        (sent_as_problem || problem.names_acme_type()).then_some(problem)
+    }
+
+    fn names_acme_type(&self) -> bool {
+        ACME_PREFIXES.iter().any(|prefix| self.type_uri.starts_with(prefix))
+    }
+
+    /// What to do about it. 429 and 503 are always a wait, whatever type came with them.
+    pub fn next(&self, now: Timestamp) -> Next {
+        let wait =
+            |default: SignedDuration| Next::Wait(self.retry_after.unwrap_or(RetryAfter::After(default)).until(now));
+        match (self.status, row(self.kind).2) {
+            (Some(429), _) | (_, Meaning::Wait) => wait(DEFAULT_RATE_LIMIT_DELAY),
+            (Some(503), _) => wait(DEFAULT_UNAVAILABLE_DELAY),
+            (_, Meaning::Retry) => match self.retry_after {
+                Some(retry_after) => Next::Wait(retry_after.until(now)),
+                None => Next::Retry,
+            },
+            (Some(500..), _) => Next::Retry,
+            (_, Meaning::NewOrder) if self.kind == Kind::Compound => self.worst_of_subproblems(now),
+            (_, Meaning::NewOrder) => Next::NewOrder,
+            (_, Meaning::UserMustAct) => Next::UserMustAct,
+        }
+    }
+
+    /// A compound problem is hopeless as soon as one of its parts is.
+    fn worst_of_subproblems(&self, now: Timestamp) -> Next {
+        let hopeless = self
+            .subproblems
+            .iter()
+            .any(|(_, problem)| problem.next(now) == Next::UserMustAct);
+        if hopeless { Next::UserMustAct } else { Next::NewOrder }
+    }
+
+    /// True when the server says that it does not know the account (a CA that was restored, or a test CA restarted).
+    pub fn says_account_is_unknown(&self) -> bool {
+        self.kind == Kind::AccountDoesNotExist
+    }
+}
+
+const ACME_PREFIXES: &[&str] = &["urn:ietf:params:acme:error:", "urn:acme:error:"];
+
+fn row(kind: Kind) -> &'static (&'static str, Kind, Meaning, &'static str) {
+    TABLE.iter().find(|row| row.1 == kind).unwrap_or(&OTHER)
+}
+
+fn kind(type_uri: &str) -> Kind {
+    let name = ACME_PREFIXES.iter().find_map(|prefix| type_uri.strip_prefix(prefix));
+    name.and_then(|name| TABLE.iter().find(|row| row.0 == name))
+        .map_or(Kind::Other, |row| row.1)
+}
+
+fn instance(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Instance {
+        instance: Option<String>,
+    }
+    serde_json::from_slice::<Instance>(body)
+        .ok()?
+        .instance
+        .map(|text| printable(&text))
+}
+
+/// One line of bounded length.
+pub(super) fn printable(text: &str) -> String {
+    let line = text
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character });
+    let mut shown: String = line.clone().take(MAX_DETAIL).collect();
+    if line.count() > MAX_DETAIL {
+        shown.push('…');
+    }
+    shown
+}
+
+impl From<instant_acme::Problem> for Problem {
+    fn from(document: instant_acme::Problem) -> Self {
+        let type_uri = printable(document.r#type.as_deref().unwrap_or_default());
+        let subproblems = document.subproblems.into_iter().take(100).map(|sub| {
+            let name = sub
+                .identifier
+                .map(|identifier| printable(&identifier.authorized(false).to_string()));
+            let sub = instant_acme::Problem {
+                r#type: sub.r#type,
+                detail: sub.detail,
+                status: None,
+                subproblems: Vec::new(),
+            };
+            (name, Self::from(sub))
+        });
+        Self {
+            kind: kind(&type_uri),
+            detail: printable(document.detail.as_deref().unwrap_or_default()),
+            type_uri,
+            status: document.status,
+            instance: None,
+            retry_after: None,
+            subproblems: subproblems.collect(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(row(self.kind).3)?;
+        match (self.detail.is_empty(), self.status) {
+            (false, _) => write!(f, ": {}", self.detail)?,
+            (true, Some(status)) => write!(f, " (status {status})")?,
+            (true, None) => {}
+        }
+        if !self.type_uri.is_empty() {
+            write!(f, " ({})", self.type_uri)?;
+        }
+        if let Some(instance) = &self.instance {
+            write!(f, "; see {instance}")?;
+        }
+        for (name, problem) in self.subproblems.iter().take(5) {
+            write!(f, "; {}: {problem}", name.as_deref().unwrap_or("in addition"))?;
+        }
+        if self.subproblems.len() > 5 {
+            write!(f, "; and {} more", self.subproblems.len() - 5)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "problem_tests.rs"]
+mod tests;

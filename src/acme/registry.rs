@@ -1,0 +1,152 @@
+//! The ACME clients of this process: one per server, trust settings and account key, so that nonces, directories and
+//! connections are shared by all that use the same account.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::tls::Trust;
+use super::transport::{Observer, Settings, Transport};
+use super::{AccountKey, Client, Error};
+
+/// How many clients are kept; the one that was not asked for longest goes.
+const CAPACITY: usize = 256;
+
+/// Gives out clients. One per process.
+pub struct Registry {
+    settings: Settings,
+    observer: Arc<dyn Observer>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// Counts requests, so that the least recently used can be told.
+    clock: u64,
+    clients: HashMap<(String, Trust, String), Used<Client>>,
+    transports: HashMap<Trust, Used<Transport>>,
+}
+
+struct Used<T> {
+    value: T,
+    at: u64,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new(settings: Settings, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            settings,
+            observer,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The client for the directory at `server`, trusted as `trust` says, with this account key.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUrl`], [`Error::Trust`].
+    pub fn client(&self, server: &str, trust: &Trust, key: &AccountKey) -> Result<Client, Error> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept {
+            clock,
+            clients,
+            transports,
+        } = &mut *kept;
+        *clock += 1;
+        let id = (server.to_owned(), trust.clone(), key.thumbprint().to_owned());
+        if let Some(used) = clients.get_mut(&id) {
+            used.at = *clock;
+            return Ok(used.value.clone());
+        }
+        let transport = match transports.get_mut(trust) {
+            Some(used) => {
+                used.at = *clock;
+                used.value.clone()
+            }
+            None => Transport::new(trust, &self.settings, self.observer.clone())?,
+        };
+        let client = Client::new(server, key.clone(), transport.clone())?;
+        keep(
+            transports,
+            trust.clone(),
+            Used {
+                value: transport,
+                at: *clock,
+            },
+        );
+        keep(
+            clients,
+            id,
+            Used {
+                value: client.clone(),
+                at: *clock,
+            },
+        );
+        Ok(client)
+    }
+}
+
+fn keep<K: Clone + Eq + std::hash::Hash, V>(map: &mut HashMap<K, Used<V>>, key: K, value: Used<V>) {
+    if map.len() >= CAPACITY && !map.contains_key(&key) {
+        let oldest = map.iter().min_by_key(|(_, used)| used.at).map(|(key, _)| key.clone());
+        oldest.and_then(|oldest| map.remove(&oldest));
+    }
+    map.insert(key, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::acme::jws::generate_rsa_2048_pem;
+    use crate::acme::transport::Unobserved;
+
+    #[test]
+    fn the_same_account_gets_the_same_client_and_the_registry_is_bounded() {
+        let key = AccountKey::from_pem(generate_rsa_2048_pem().unwrap().as_bytes()).unwrap();
+        let registry = Registry::new(Settings::default(), Arc::new(Unobserved));
+        let trust = Trust::default();
+        let first = registry.client("https://ca.example/dir", &trust, &key).unwrap();
+        assert!(first.is_same(&registry.client("https://ca.example/dir", &trust, &key).unwrap()));
+        let lax = Trust {
+            skip_verify: true,
+            ..Trust::default()
+        };
+        assert!(!first.is_same(&registry.client("https://ca.example/dir", &lax, &key).unwrap()));
+        for number in 0..CAPACITY {
+            registry
+                .client(&format!("https://ca{number}.example/dir"), &trust, &key)
+                .unwrap();
+        }
+        let kept = registry.kept.lock().unwrap();
+        assert_eq!((kept.clients.len(), kept.transports.len()), (CAPACITY, 2));
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused() {
+        let key = AccountKey::from_pem(generate_rsa_2048_pem().unwrap().as_bytes()).unwrap();
+        let registry = Registry::new(Settings::default(), Arc::new(Unobserved));
+        let trust = |bundle: &str, skip_verify| Trust {
+            ca_bundle: Some(bundle.into()),
+            skip_verify,
+        };
+        for trust in [trust("", false), trust("garbage", false), trust("x", true)] {
+            assert!(matches!(
+                registry.client("https://ca/dir", &trust, &key),
+                Err(Error::Trust(_))
+            ));
+        }
+        assert!(matches!(
+            registry.client("ca/dir", &Trust::default(), &key),
+            Err(Error::InvalidUrl { .. })
+        ));
+    }
+}

@@ -1,0 +1,244 @@
+//! Whom the ACME client believes to be the server: trust roots, `caBundle`, `skipTLSVerify`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::crypto::CryptoProvider;
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::Error;
+
+/// An issuer's trust settings (ISS-19).
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Trust {
+    /// `spec.acme.caBundle`: PEM certificates that replace all other roots.
+    pub ca_bundle: Option<Vec<u8>>,
+    /// `spec.acme.skipTLSVerify`: believe anybody.
+    pub skip_verify: bool,
+}
+
+/// Where further trust roots lie, as `SSL_CERT_FILE` and `SSL_CERT_DIR` name them.
+///
+/// They are added to Mozilla's roots, which are in the binary, so that a private CA becomes known without the
+/// public ones becoming unknown. To trust one CA alone there is `caBundle`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ExtraRoots {
+    /// A file of PEM certificates.
+    pub file: Option<PathBuf>,
+    /// Folders of such files.
+    pub directories: Vec<PathBuf>,
+}
+
+impl ExtraRoots {
+    /// What the process was started with.
+    pub fn from_environment() -> Self {
+        let directories = std::env::var_os("SSL_CERT_DIR");
+        Self {
+            file: std::env::var_os("SSL_CERT_FILE")
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
+            directories: directories
+                .iter()
+                .flat_map(std::env::split_paths)
+                .filter(|path| path != Path::new(""))
+                .collect(),
+        }
+    }
+
+    /// Mozilla's roots and those found in the files. A file that cannot be read is reported in the log and does not
+    /// take the others away.
+    fn load(&self) -> RootCertStore {
+        let mut roots = RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        let one =
+            |file: Option<&Path>, directory: Option<&Path>| rustls_native_certs::load_certs_from_paths(file, directory);
+        let results = self.file.iter().map(|file| one(Some(file), None));
+        for result in results.chain(self.directories.iter().map(|directory| one(None, Some(directory)))) {
+            for error in result.errors {
+                tracing::warn!(%error, "a file of trust roots named by SSL_CERT_FILE or SSL_CERT_DIR cannot be used");
+            }
+            let (added, ignored) = roots.add_parsable_certificates(result.certs);
+            tracing::debug!(added, ignored, "trust roots from SSL_CERT_FILE and SSL_CERT_DIR");
+        }
+        roots
+    }
+}
+
+/// The TLS configuration for a server trusted as `trust` says, with HTTP/2 and HTTP/1.1.
+///
+/// # Errors
+/// [`Error::Trust`] when `caBundle` holds no certificate, or both settings are made.
+pub fn client_config(trust: &Trust, extra: &ExtraRoots) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier: Arc<dyn ServerCertVerifier> = match (&trust.ca_bundle, trust.skip_verify) {
+        (Some(_), true) => {
+            return Err(Error::Trust(
+                "spec.acme.caBundle and spec.acme.skipTLSVerify exclude each other; remove one".to_owned(),
+            ));
+        }
+        (None, true) => Arc::new(Anybody(provider.clone())),
+        (Some(bundle), false) => {
+            let (roots, listed) = bundle_roots(bundle)?;
+            Arc::new(Listed {
+                inner: verifier(roots, &provider)?,
+                listed,
+            })
+        }
+        (None, false) => verifier(extra.load(), &provider)?,
+    };
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Trust(format!("the TLS library cannot be set up: {error}")))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn verifier(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, Error> {
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .build()
+        .map_err(|error| Error::Trust(format!("the trust roots cannot be used: {error}")))
+}
+
+fn bundle_roots(bundle: &[u8]) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Error> {
+    let unusable = |reason: String| {
+        Error::Trust(format!(
+            "spec.acme.caBundle cannot be used: {reason}; it must hold PEM certificates"
+        ))
+    };
+    let listed = CertificateDer::pem_slice_iter(bundle)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| unusable(error.to_string()))?;
+    if listed.is_empty() {
+        return Err(unusable("it holds no certificate".to_owned()));
+    }
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(listed.iter().cloned());
+    if added == 0 {
+        return Err(unusable("none of its certificates can be read".to_owned()));
+    }
+    Ok((roots, listed))
+}
+
+/// Believes the roots of a bundle, and a server that presents exactly one of its certificates.
+///
+/// webpki refuses a server certificate that is marked as a CA, even when the bundle lists it byte for byte; Go's
+/// TLS, and with it cert-manager, accepts it, and many private ACME servers are set up so.
+#[derive(Debug)]
+struct Listed {
+    inner: Arc<WebPkiServerVerifier>,
+    listed: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Listed {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match self
+            .inner
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp, now)
+        {
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(_) | CertificateError::UnknownIssuer))
+                if self.listed.contains(end_entity) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                in_time(end_entity, now)
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+fn in_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<ServerCertVerified, rustls::Error> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate)
+        .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding))?;
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    if now < certificate.validity().not_before.timestamp() {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    if now > certificate.validity().not_after.timestamp() {
+        return Err(CertificateError::Expired.into());
+    }
+    Ok(ServerCertVerified::assertion())
+}
+
+/// Believes anybody who can sign with the key of the certificate that they present.
+struct Anybody(Arc<CryptoProvider>);
+
+impl fmt::Debug for Anybody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Anybody")
+    }
+}
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,371 @@
+//! One HTTP request to an ACME server, with everything bounded: time, size, connections; no redirects.
+
+use std::error::Error as _;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, StatusCode, header};
+use reqwest::{Url, redirect};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::Error;
+use super::headers::RetryAfter;
+use super::problem::{Problem, printable};
+use super::tls::{ExtraRoots, Trust, client_config};
+
+/// Limits of every request.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// For the connection with TLS: 10 s.
+    pub connect_timeout: Duration,
+    /// For the whole exchange, body included: 30 s. cert-manager waits 90 s (ACC-11); nothing is lost by giving up
+    /// earlier, because every step is taken up again from the server's state, and a worker is not held so long.
+    pub request_timeout: Duration,
+    /// For one answer in bytes: 4 MiB, several times an order for 2,000 names.
+    pub max_body: usize,
+    /// Where trust roots lie beside Mozilla's.
+    pub extra_roots: ExtraRoots,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(30),
+            max_body: 4 << 20,
+            extra_roots: ExtraRoots::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// The defaults, with the trust roots that the process was started with.
+    pub fn from_environment() -> Self {
+        Self {
+            extra_roots: ExtraRoots::from_environment(),
+            ..Self::default()
+        }
+    }
+}
+
+/// What a request is for: the `action` of metrics (MET-05) and the words of errors.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[expect(missing_docs, reason = "each is named after the request that it stands for")]
+pub enum Action {
+    Directory,
+    NewNonce,
+    NewAccount,
+    LookUpAccount,
+    UpdateAccount,
+    NewOrder,
+    Order,
+    Authorization,
+    DeactivateAuthorization,
+    AcceptChallenge,
+    Finalize,
+    Certificate,
+    RenewalInfo,
+}
+
+impl Action {
+    /// The value of the label `action`: a closed set.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Directory => "get_directory",
+            Self::NewNonce => "get_nonce",
+            Self::NewAccount => "register_account",
+            Self::LookUpAccount => "get_account",
+            Self::UpdateAccount => "update_account",
+            Self::NewOrder => "create_order",
+            Self::Order => "get_order",
+            Self::Authorization => "get_authorization",
+            Self::DeactivateAuthorization => "deactivate_authorization",
+            Self::AcceptChallenge => "accept_challenge",
+            Self::Finalize => "finalize_order",
+            Self::Certificate => "fetch_certificate",
+            Self::RenewalInfo => "get_renewal_info",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Directory => "the request for its directory",
+            Self::NewNonce => "the request for a nonce",
+            Self::NewAccount => "the registration of the account",
+            Self::LookUpAccount => "the look-up of the account",
+            Self::UpdateAccount => "the update of the account",
+            Self::NewOrder => "the new order",
+            Self::Order => "the request for the order",
+            Self::Authorization => "the request for the authorization",
+            Self::DeactivateAuthorization => "the deactivation of the authorization",
+            Self::AcceptChallenge => "the acceptance of the challenge",
+            Self::Finalize => "the finalization of the order",
+            Self::Certificate => "the request for the certificate",
+            Self::RenewalInfo => "the request for renewal information",
+        })
+    }
+}
+
+/// One request as metrics see it (MET-05).
+#[derive(Clone, Debug)]
+pub struct Exchange<'a> {
+    /// What it was for.
+    pub action: Action,
+    /// `https` or `http`.
+    pub scheme: &'a str,
+    /// Host, with the port where it is not the scheme's.
+    pub host: &'a str,
+    /// `GET`, `HEAD` or `POST`.
+    pub method: &'a Method,
+    /// `None` when there was no answer.
+    pub status: Option<u16>,
+    /// From the first byte sent to the last received.
+    pub duration: Duration,
+}
+
+/// Who wants to know of every request; called after it, on an async thread: it must not block.
+pub trait Observer: Send + Sync {
+    /// A request has ended.
+    fn exchanged(&self, exchange: &Exchange<'_>);
+}
+
+/// Wants to know nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn exchanged(&self, _: &Exchange<'_>) {}
+}
+
+/// What a server answered, of any status.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What was asked.
+    pub action: Action,
+    /// Host and port of the server.
+    pub host: String,
+    /// HTTP status.
+    pub status: StatusCode,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The answer if it is a success (2xx).
+    ///
+    /// # Errors
+    /// [`Error::Problem`] for a problem document, [`Error::Status`] for everything else, redirects included.
+    pub fn into_success(self) -> Result<Self, Error> {
+        let Self {
+            action,
+            ref host,
+            status,
+            ref headers,
+            ref body,
+        } = self;
+        if status.is_success() {
+            return Ok(self);
+        }
+        let content_type = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let (host, status, retry_after) = (host.clone(), status.as_u16(), RetryAfter::from_headers(headers));
+        Err(match Problem::from_answer(content_type, body) {
+            Some(problem) => Problem {
+                status: Some(status),
+                retry_after,
+                ..problem
+            }
+            .into(),
+            None => Error::Status {
+                host,
+                action,
+                status,
+                retry_after,
+            },
+        })
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], without the body's text.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| self.unreadable(printable(&error.to_string())))
+    }
+
+    /// The error for a success that lacks what it must have.
+    pub fn unreadable(&self, reason: impl Into<String>) -> Error {
+        Error::Unreadable {
+            host: self.host.clone(),
+            action: self.action,
+            reason: reason.into(),
+        }
+    }
+
+    /// The wait that the answer asks for.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        RetryAfter::from_headers(&self.headers)
+    }
+}
+
+/// An HTTP client with one set of trust settings. Cheap to clone; keeps connections open between requests.
+#[derive(Clone)]
+pub struct Transport {
+    http: reqwest::Client,
+    observer: Arc<dyn Observer>,
+    max_body: usize,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("max_body", &self.max_body)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Transport {
+    /// A client that trusts as `trust` says and obeys `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
+    ///
+    /// # Errors
+    /// [`Error::Trust`] when the trust settings cannot be used.
+    pub fn new(trust: &Trust, settings: &Settings, observer: Arc<dyn Observer>) -> Result<Self, Error> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("certlet/", env!("CARGO_PKG_VERSION")))
+            .tls_backend_preconfigured(client_config(trust, &settings.extra_roots)?)
+            .connect_timeout(settings.connect_timeout)
+            .timeout(settings.request_timeout)
+            .redirect(redirect::Policy::none())
+            .pool_max_idle_per_host(4)
+            .pool_idle_timeout(Duration::from_secs(60))
+            .referer(false)
+            .build()
+            .map_err(|error| Error::Trust(format!("the HTTP client cannot be set up: {}", causes(&error))))?;
+        Ok(Self {
+            http,
+            observer,
+            max_body: settings.max_body,
+        })
+    }
+
+    /// Sends one request. `body` makes it a POST of a JWS (RFC 8555 section 6.2).
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::TooLarge`]; every status is an answer.
+    pub async fn send(&self, action: Action, method: Method, url: &Url, body: Option<String>) -> Result<Answer, Error> {
+        let started = Instant::now();
+        let host = host(url);
+        let outcome = self.exchange(action, &method, url, &host, body).await;
+        let status = outcome.as_ref().ok().map(|answer| answer.status.as_u16());
+        let duration = started.elapsed();
+        self.observer.exchanged(&Exchange {
+            action,
+            scheme: url.scheme(),
+            host: &host,
+            method: &method,
+            status,
+            duration,
+        });
+        let (millis, error) = (
+            duration.as_millis(),
+            outcome.as_ref().err().map(tracing::field::display),
+        );
+        tracing::debug!(action = action.label(), %url, status, millis, error, "ACME request");
+        outcome
+    }
+
+    async fn exchange(
+        &self,
+        action: Action,
+        method: &Method,
+        url: &Url,
+        host: &str,
+        body: Option<String>,
+    ) -> Result<Answer, Error> {
+        let unreachable = |error: &reqwest::Error| Error::Unreachable {
+            host: host.to_owned(),
+            action,
+            reason: reason(error),
+        };
+        let mut request = self.http.request(method.clone(), url.clone());
+        if action == Action::Certificate {
+            request = request.header(header::ACCEPT, "application/pem-certificate-chain");
+        }
+        if let Some(body) = body {
+            request = request.header(header::CONTENT_TYPE, "application/jose+json").body(body);
+        }
+        let mut response = request.send().await.map_err(|error| unreachable(&error))?;
+        let mut received = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+            if received.len() + chunk.len() > self.max_body {
+                return Err(Error::TooLarge {
+                    host: host.to_owned(),
+                    action,
+                    limit: self.max_body,
+                });
+            }
+            received.extend_from_slice(&chunk);
+        }
+        let headers = std::mem::take(response.headers_mut());
+        Ok(Answer {
+            action,
+            host: host.to_owned(),
+            status: response.status(),
+            headers,
+            body: received.freeze(),
+        })
+    }
+}
+
+/// Host with the port where it is not the scheme's.
+pub(super) fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// What a user can do something about, from the chain of causes of a failed request.
+fn reason(error: &reqwest::Error) -> String {
+    let causes = causes(error);
+    if error.is_timeout() {
+        let stage = if error.is_connect() {
+            "no connection"
+        } else {
+            "no complete answer"
+        };
+        return format!("{stage} within the time limit");
+    }
+    if causes.contains("UnknownIssuer") {
+        return format!(
+            "{causes}; if the server has a private CA, put its certificate into spec.acme.caBundle or name it in SSL_CERT_FILE"
+        );
+    }
+    causes
+}
+
+/// The chain of causes in one line, without repetitions and without the URL.
+fn causes(error: &reqwest::Error) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = printable(&error.to_string());
+        if texts.last().is_none_or(|last| !last.contains(&text)) {
+            texts.push(text);
+        }
+        cause = error.source();
+    }
+    if texts.is_empty() {
+        "the request failed".to_owned()
+    } else {
+        texts.join(": ")
+    }
+}
