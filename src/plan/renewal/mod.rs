@@ -1,0 +1,195 @@
+//! When a certificate is renewed (CRT-07 to CRT-10, NB-10, ARI rows).
+
+pub mod cron;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use window::{Found, WindowError, find_window};
+
+use crate::api::{
+    certificate::{CertificateSpec, RenewalPolicy},
+    certificate_status::SuggestedWindow,
+};
+
+/// How long a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// When it begins.
+    pub not_before: Timestamp,
+    /// When it ends.
+    pub not_after: Timestamp,
+}
+
+impl Validity {
+    /// The actual lifetime, never negative.
+    pub fn lifetime(self) -> SignedDuration {
+        self.not_before.duration_until(self.not_after).max(SignedDuration::ZERO)
+    }
+
+    fn contains(self, time: Timestamp) -> bool {
+        self.not_before < time && time < self.not_after
+    }
+}
+
+/// Below this lifetime a certificate of ours is renewed at half of it: two thirds would leave too few attempts.
+const SHORT_LIFETIME: SignedDuration = SignedDuration::from_hours(240);
+
+/// A renewal that was found in status stays until the next issuance where the certificate is somebody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// We issued it.
+    Ours,
+    /// Somebody else did, and this is the renewal time they left (if it is about this very certificate and spec).
+    Foreign(Option<Timestamp>),
+}
+
+/// When to renew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// What `status.renewalTime` shows.
+    pub at: Timestamp,
+    /// When the renewal is begun: jitter only delays (RFC 9773 windows are spread already).
+    pub begin: Timestamp,
+    /// The time was suggested by the CA.
+    pub suggested: bool,
+}
+
+/// When to renew a certificate of this validity, `None` for never.
+///
+/// `uid` spreads certificates that were issued together: each is delayed by its own part of at most 1 % of its lifetime, and
+/// never by more than a tenth of what is left to its expiry then.
+///
+/// # Errors
+/// When renewal windows are asked for and none begins before the certificate expires.
+pub fn schedule(
+    spec: &CertificateSpec,
+    validity: Validity,
+    provenance: Provenance,
+    suggestion: Option<&SuggestedWindow>,
+    uid: &str,
+) -> Result<Option<Schedule>, WindowError> {
+    if spec
+        .renewal
+        .as_ref()
+        .is_some_and(|renewal| renewal.policy == Some(RenewalPolicy::Disabled))
+    {
+        return Ok(None);
+    }
+    if let Some(at) = suggestion.and_then(|window| suggested(window, validity, uid)) {
+        let at = windowed(spec, validity, at)?.map_or(at, |window| window.at);
+        return Ok(Some(Schedule {
+            at,
+            begin: at,
+            suggested: true,
+        }));
+    }
+    let desired = desired(spec, validity, provenance == Provenance::Ours);
+    let (at, latest) = match windowed(spec, validity, desired)? {
+        Some(window) => (window.at, Some(window.until)),
+        None => (desired, None),
+    };
+    let at = match provenance {
+        Provenance::Foreign(Some(found)) if validity.contains(found) => found,
+        Provenance::Foreign(_) | Provenance::Ours => at,
+    };
+    let begin = at.checked_add(jitter(at, validity, uid)).unwrap_or(at);
+    let begin = latest.map_or(begin, |latest| begin.min(latest)).max(at);
+    Ok(Some(Schedule {
+        at,
+        begin,
+        suggested: false,
+    }))
+}
+
+/// The time without windows: `renewBefore`, else `renewBeforePercentage`, else a third of the lifetime, counted from the end and
+/// cut to whole seconds (NB-10).
+pub fn desired(spec: &CertificateSpec, validity: Validity, ours: bool) -> Timestamp {
+    let lifetime = validity.lifetime();
+    let named = spec
+        .renew_before
+        .map(SignedDuration::from)
+        .filter(|before| before.is_positive() && *before < lifetime);
+    let percentage = spec
+        .renew_before_percentage
+        .filter(|percentage| (1..100).contains(percentage));
+    let before = match (named, percentage) {
+        (Some(before), _) => before,
+        (None, Some(percentage)) => share(lifetime, percentage, 100),
+        (None, None) if ours && lifetime < SHORT_LIFETIME => share(lifetime, 1, 2),
+        (None, None) => share(lifetime, 1, 3),
+    };
+    whole_second(validity.not_after.checked_sub(before).unwrap_or(validity.not_before))
+}
+
+/// The instant inside a suggested window that is this certificate's own: drawn by the hash of uid and window, so it is the same
+/// whenever it is asked for. `None` for a window that makes no sense for this certificate: the certificate's own expiry outranks it.
+pub fn suggested(window: &SuggestedWindow, validity: Validity, uid: &str) -> Option<Timestamp> {
+    let (start, end) = (window.start.0, window.end.0);
+    let silly = end <= start || start <= validity.not_before || start >= validity.not_after;
+    if silly {
+        return None;
+    }
+    let end = end
+        .min(
+            validity
+                .not_after
+                .checked_sub(share(validity.lifetime(), 1, 100))
+                .unwrap_or(end),
+        )
+        .max(start);
+    let length = start.duration_until(end);
+    let draw = hash(&[
+        uid.as_bytes(),
+        &start.as_second().to_be_bytes(),
+        &end.as_second().to_be_bytes(),
+    ]);
+    Some(whole_second(start.checked_add(fraction(length, draw)).unwrap_or(start)))
+}
+
+fn windowed(spec: &CertificateSpec, validity: Validity, desired: Timestamp) -> Result<Option<Found>, WindowError> {
+    match spec.renewal.as_ref().map(|renewal| renewal.windows.as_slice()) {
+        None | Some([]) => Ok(None),
+        Some(windows) => find_window(windows, validity, desired).map(Some),
+    }
+}
+
+fn jitter(at: Timestamp, validity: Validity, uid: &str) -> SignedDuration {
+    let left = at.duration_until(validity.not_after).max(SignedDuration::ZERO);
+    let most = share(validity.lifetime(), 1, 100).min(share(left, 1, 10));
+    fraction(
+        most,
+        hash(&[uid.as_bytes(), &validity.not_after.as_second().to_be_bytes()]),
+    )
+}
+
+/// `part / whole` of a duration, to the nanosecond and without overflow.
+pub(crate) fn share(duration: SignedDuration, part: i32, whole: i32) -> SignedDuration {
+    SignedDuration::from_nanos_i128(duration.as_nanos() * i128::from(part) / i128::from(whole.max(1)))
+}
+
+/// `draw / 2^64` of a duration, in milliseconds.
+fn fraction(duration: SignedDuration, draw: u64) -> SignedDuration {
+    let scaled = (duration.as_millis().max(0) * i128::from(draw)) >> 64;
+    SignedDuration::from_millis(i64::try_from(scaled).unwrap_or_default())
+}
+
+fn whole_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// FNV-1a with a final mix: spreads uids evenly and never changes with a library.
+pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
+    let fnv = parts
+        .iter()
+        .flat_map(|part| part.iter())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    let mixed = (fnv ^ (fnv >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    mixed ^ (mixed >> 33)
+}

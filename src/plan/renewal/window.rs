@@ -1,0 +1,104 @@
+//! Renewal windows: recurring spans of time in which renewals may begin (CRT-10).
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use super::{Validity, cron::Cron};
+use crate::api::certificate::RenewalWindow;
+
+/// A time within a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The time.
+    pub at: Timestamp,
+    /// When that window ends.
+    pub until: Timestamp,
+}
+
+/// Why no window can be kept; the text follows `Could not calculate renewal time: ` in conditions (CST-01).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WindowError {
+    /// A time zone that is not in the IANA database.
+    #[error("spec.renewal.windows[{index}].timezone: {name:?} is no IANA time zone, write for example Europe/Berlin")]
+    Zone {
+        /// Which window.
+        index: usize,
+        /// What was written.
+        name: String,
+    },
+    /// A cron expression that cannot be read.
+    #[error("spec.renewal.windows[{index}].cron: {message}")]
+    Cron {
+        /// Which window.
+        index: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// No window begins in time.
+    #[error(
+        "no renewal window begins between {desired}, when the renewal is due, and {not_after}, when the certificate expires"
+    )]
+    NoWindow {
+        /// When the renewal is due.
+        desired: Timestamp,
+        /// When the certificate expires.
+        not_after: Timestamp,
+    },
+}
+
+impl RenewalWindow {
+    /// The parsed expression and time zone; `index` is for the message.
+    ///
+    /// # Errors
+    /// When either cannot be read (VAL-20).
+    pub fn read(&self, index: usize) -> Result<(Cron, TimeZone), WindowError> {
+        let zone = match self.timezone.as_deref().filter(|name| !name.is_empty()) {
+            None => TimeZone::UTC,
+            Some(name) => TimeZone::get(name).map_err(|_| WindowError::Zone {
+                index,
+                name: name.to_owned(),
+            })?,
+        };
+        let cron = Cron::parse(&self.cron).map_err(|error| WindowError::Cron {
+            index,
+            message: error.to_string(),
+        })?;
+        Ok((cron, zone))
+    }
+}
+
+/// The first time at or after `desired` that lies within a window: `desired` itself where it does, else the start of the next
+/// window. A window that begins after the certificate has expired is no help and counts as none.
+///
+/// # Errors
+/// When a window cannot be read, or none begins in time.
+pub fn find_window(windows: &[RenewalWindow], validity: Validity, desired: Timestamp) -> Result<Found, WindowError> {
+    let mut best: Option<Found> = None;
+    for (index, window) in windows.iter().enumerate() {
+        let (cron, zone) = window.read(index)?;
+        let length = SignedDuration::from(window.window_duration);
+        let found = running(&cron, &zone, length, desired).or_else(|| next(&cron, &zone, length, desired));
+        best = match (best, found) {
+            (Some(best), Some(found)) if (found.at, best.until) < (best.at, found.until) => Some(found),
+            (None, found) => found,
+            (best, _) => best,
+        };
+    }
+    let no_window = WindowError::NoWindow {
+        desired,
+        not_after: validity.not_after,
+    };
+    best.filter(|found| found.at < validity.not_after).ok_or(no_window)
+}
+
+fn running(cron: &Cron, zone: &TimeZone, length: SignedDuration, desired: Timestamp) -> Option<Found> {
+    let until = cron.at_or_before(desired, zone)?.checked_add(length).ok()?;
+    (desired < until).then_some(Found { at: desired, until })
+}
+
+fn next(cron: &Cron, zone: &TimeZone, length: SignedDuration, desired: Timestamp) -> Option<Found> {
+    let at = cron.at_or_after(desired, zone)?;
+    Some(Found {
+        at,
+        until: at.checked_add(length).ok()?,
+    })
+}
