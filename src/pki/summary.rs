@@ -1,7 +1,11 @@
 //! What is kept of a Secret instead of its bytes.
 
+use aws_lc_rs::digest::{self, Context};
+
 use super::certificate::CertificateInfo;
-use super::key::{KeyEncoding, KeyHash, KeySpec};
+use super::chain::SizeLimits;
+use super::key::{KeyEncoding, KeyHash, KeySpec, PrivateKey};
+use super::{Error, chain};
 
 /// A part of a Secret: not there (or empty), not readable, or what it says.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,6 +26,25 @@ impl<T> Part<T> {
             Self::Missing | Self::Invalid(_) => None,
         }
     }
+
+    fn read(
+        data: Option<&[u8]>,
+        limit: usize,
+        what: &'static str,
+        parse: impl FnOnce(&[u8]) -> Result<T, Error>,
+    ) -> Self {
+        let Some(data) = data.filter(|data| !data.is_empty()) else {
+            return Self::Missing;
+        };
+        let result = match data.len() {
+            size if size > limit => Err(Error::TooLarge { what, size, limit }),
+            _ => parse(data),
+        };
+        match result {
+            Ok(value) => Self::Valid(value),
+            Err(error) => Self::Invalid(error.to_string()),
+        }
+    }
 }
 
 /// What is remembered of `tls.key`.
@@ -40,21 +63,53 @@ pub struct KeySummary {
 pub struct PairSummary {
     /// `tls.key`.
     pub key: Part<KeySummary>,
-    /// The first certificate of `tls.crt`.
+    /// The first certificate of `tls.crt`. All of them have to be readable.
     pub certificate: Part<Box<CertificateInfo>>,
-    /// SHA-256 of all three, with their lengths: tells whether anything changed.
+    /// SHA-256 over all three: tells whether anything changed.
     pub digest: [u8; 32],
 }
 
 impl PairSummary {
     /// Reads the three data keys of a Secret.
-    pub fn new(tls_key: Option<&[u8]>, tls_crt: Option<&[u8]>, ca_crt: Option<&[u8]>) -> Self {
-        let _ = (tls_key, tls_crt, ca_crt);
-        todo!()
+    pub fn new(tls_key: Option<&[u8]>, tls_crt: Option<&[u8]>, ca_crt: Option<&[u8]>, limits: &SizeLimits) -> Self {
+        let key = Part::read(tls_key, limits.key, "private key", |text| {
+            let (key, encoding) = PrivateKey::from_pem(text)?;
+            Ok(KeySummary {
+                spec: key.spec(),
+                encoding,
+                hash: key.hash(),
+            })
+        });
+        let certificate = Part::read(tls_crt, limits.chain, "certificate chain", |text| {
+            let chain = chain::parse_certificates(text, limits.chain)?;
+            let mut infos = chain
+                .iter()
+                .map(|der| CertificateInfo::parse(der))
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok(Box::new(infos.swap_remove(0)))
+        });
+        Self {
+            key,
+            certificate,
+            digest: digest_of(&[tls_key, tls_crt, ca_crt]),
+        }
     }
 
     /// Whether key and certificate belong together; `None` when either cannot be read.
     pub fn matches(&self) -> Option<bool> {
         Some(self.key.valid()?.hash == self.certificate.valid()?.key_hash)
     }
+}
+
+/// Missing and empty are told apart, and nothing can move from one part into the next.
+fn digest_of(parts: &[Option<&[u8]>]) -> [u8; 32] {
+    let mut context = Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&[u8::from(part.is_some())]);
+        context.update(&part.unwrap_or_default().len().to_be_bytes());
+        context.update(part.unwrap_or_default());
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
 }

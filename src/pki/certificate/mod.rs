@@ -140,3 +140,9 @@ pub fn is_signed_by(certificate_der: &[u8], key: &PublicKey) -> bool {
     let signature = bits.content.get(1..).unwrap_or_default();
     signature::verify(key, algorithm.raw, info.raw, signature).is_ok()
 }
+
+/// The public key of a certificate; `None` for kinds that are not known here, or damaged bytes.
+pub fn public_key(certificate_der: &[u8]) -> Option<PublicKey> {
+    let (_, certificate) = X509Certificate::from_der(certificate_der).ok()?;
+    PublicKey::from_spki_der(certificate.public_key().raw).ok()
+}

@@ -1,8 +1,20 @@
 //! PKCS#12 and JKS, for programs that want their keys in one file (CRT-14, CRT-15).
 
+mod jks;
+mod legacy;
+mod pkcs12;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::digest;
+
 use super::Error;
+use super::chain::{SizeLimits, parse_certificates};
 use super::hidden::Hidden;
-use super::key::PrivateKey;
+use super::key::{PrivateKey, sha256};
 
 /// Which algorithms a PKCS#12 file is made with (CRT-15).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -14,8 +26,34 @@ pub enum Profile {
     LegacyDes,
     /// AES-256 with PBKDF2 and HMAC-SHA-256.
     Modern2023,
-    /// As `Modern2023`, with the PBMAC1 of RFC 9579.
+    /// As `Modern2023`, with the PBMAC1 of RFC 9579: OpenSSL from 3.4, Java from 26.
     Modern2026,
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LegacyRc2 => "LegacyRC2",
+            Self::LegacyDes => "LegacyDES",
+            Self::Modern2023 => "Modern2023",
+            Self::Modern2026 => "Modern2026",
+        })
+    }
+}
+
+impl FromStr for Profile {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        [Self::LegacyRc2, Self::LegacyDes, Self::Modern2023, Self::Modern2026]
+            .into_iter()
+            .find(|profile| profile.to_string() == text)
+            .ok_or_else(|| {
+                Error::Keystore(format!(
+                    "{text:?} is no PKCS#12 profile; use LegacyRC2, LegacyDES, Modern2023 or Modern2026"
+                ))
+            })
+    }
 }
 
 /// What goes into a keystore.
@@ -29,10 +67,31 @@ pub struct Contents<'a> {
     pub ca_pem: &'a [u8],
 }
 
-/// Random bytes for salts; fresh ones for every keystore.
-pub type Salt = [u8; 64];
+impl Contents<'_> {
+    fn chain(&self) -> Result<Vec<Vec<u8>>, Error> {
+        parse_certificates(self.chain_pem, SizeLimits::default().bundle)
+    }
 
-/// `keystore.p12`.
+    fn cas(&self) -> Result<Vec<Vec<u8>>, Error> {
+        match self.ca_pem.is_empty() {
+            true => Ok(Vec::new()),
+            false => cas(self.ca_pem),
+        }
+    }
+}
+
+/// Random bytes that salts are derived from; fresh ones for every keystore.
+#[derive(Clone, Copy, Debug)]
+pub struct Seed(pub [u8; 32]);
+
+impl Seed {
+    /// 32 bytes for one purpose.
+    fn salt(&self, purpose: &str) -> [u8; 32] {
+        sha256(&[self.0.as_slice(), purpose.as_bytes()].concat())
+    }
+}
+
+/// `keystore.p12`: the key with its chain, and the CAs.
 ///
 /// # Errors
 /// [`Error::Keystore`] for a password with characters that cannot be written, [`Error::Pem`] for certificates that cannot be read.
@@ -40,10 +99,9 @@ pub fn pkcs12_keystore(
     contents: &Contents<'_>,
     password: &str,
     profile: Profile,
-    salt: &Salt,
+    seed: &Seed,
 ) -> Result<Hidden<Vec<u8>>, Error> {
-    let _ = (contents, password, profile, salt);
-    todo!()
+    pkcs12::keystore(contents, password, profile, seed)
 }
 
 /// `truststore.p12`: the CAs only.
@@ -54,13 +112,13 @@ pub fn pkcs12_truststore(
     ca_pem: &[u8],
     password: &str,
     profile: Profile,
-    salt: &Salt,
+    seed: &Seed,
 ) -> Result<Hidden<Vec<u8>>, Error> {
-    let _ = (ca_pem, password, profile, salt);
-    todo!()
+    pkcs12::truststore(&cas(ca_pem)?, password, profile, seed)
 }
 
-/// `keystore.jks`; `alias` is the name of the key entry, `certificate` by default (CRT-14).
+/// `keystore.jks`: the key with its chain, and the CAs as `ca`, `ca-1` …; `alias` is the name of the key entry, `certificate` by
+/// default (CRT-14). `now` becomes the creation date of the entries.
 ///
 /// # Errors
 /// As [`pkcs12_keystore`].
@@ -69,10 +127,9 @@ pub fn jks_keystore(
     password: &str,
     alias: &str,
     now: jiff::Timestamp,
-    salt: &Salt,
+    seed: &Seed,
 ) -> Result<Hidden<Vec<u8>>, Error> {
-    let _ = (contents, password, alias, now, salt);
-    todo!()
+    jks::keystore(contents, password, alias, now, seed)
 }
 
 /// `truststore.jks`: the CAs, named `ca`, `ca-1` ….
@@ -80,6 +137,17 @@ pub fn jks_keystore(
 /// # Errors
 /// As [`pkcs12_keystore`].
 pub fn jks_truststore(ca_pem: &[u8], password: &str, now: jiff::Timestamp) -> Result<Hidden<Vec<u8>>, Error> {
-    let _ = (ca_pem, password, now);
-    todo!()
+    jks::truststore(&cas(ca_pem)?, password, now)
+}
+
+fn cas(ca_pem: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    parse_certificates(ca_pem, SizeLimits::default().bundle)
+}
+
+fn sha1(parts: &[&[u8]]) -> [u8; 20] {
+    let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    parts.iter().for_each(|part| context.update(part));
+    let mut out = [0; 20];
+    out.copy_from_slice(context.finish().as_ref());
+    out
 }

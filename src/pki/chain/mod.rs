@@ -1,0 +1,189 @@
+//! Bundles of certificates: order, roots, size limits (SEC-08, SEC-09).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+
+use super::certificate::{CertificateInfo, is_signed_by, public_key};
+use super::key::PublicKey;
+use super::{Error, pem};
+
+/// The largest inputs that are read, in bytes (SEC-08).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SizeLimits {
+    /// One certificate, as PEM.
+    pub certificate: usize,
+    /// A private key, as PEM.
+    pub key: usize,
+    /// A chain, as PEM.
+    pub chain: usize,
+    /// A bundle of trusted CAs, as PEM.
+    pub bundle: usize,
+}
+
+impl Default for SizeLimits {
+    fn default() -> Self {
+        Self {
+            certificate: 36_500,
+            key: 13_000,
+            chain: 95_000,
+            bundle: 330_000,
+        }
+    }
+}
+
+/// A chain as it goes into a Secret.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Chain {
+    /// `tls.crt`: the leaf, then its issuers; without the root, unless there is nothing else.
+    pub chain_pem: Vec<u8>,
+    /// `ca.crt`: the root where the bundle has one, otherwise the certificate nearest to it.
+    pub ca_pem: Vec<u8>,
+}
+
+/// The certificates of a PEM text as DER, in their order; blocks of other kinds are passed over.
+///
+/// # Errors
+/// [`Error::TooLarge`] or [`Error::Pem`]; a text without certificates is an error.
+pub fn parse_certificates(text: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, Error> {
+    if text.len() > limit {
+        return Err(Error::TooLarge {
+            what: "certificate chain",
+            size: text.len(),
+            limit,
+        });
+    }
+    let blocks = pem::parse(text)?;
+    let certificates: Vec<Vec<u8>> = blocks
+        .iter()
+        .filter(|block| block.label == "CERTIFICATE")
+        .map(|block| block.der.expose().clone())
+        .collect();
+    match certificates.is_empty() {
+        true => Err(Error::Pem(
+            "the text holds no certificate; one begins with -----BEGIN CERTIFICATE-----".into(),
+        )),
+        false => Ok(certificates),
+    }
+}
+
+/// Certificates as PEM, one after the other.
+pub fn to_pem<C: AsRef<[u8]>>(certificates: &[C]) -> Vec<u8> {
+    certificates
+        .iter()
+        .flat_map(|der| pem::encode("CERTIFICATE", der.as_ref()))
+        .collect()
+}
+
+/// Orders the certificates of a bundle from leaf to root and parts the root from them (SEC-09). Duplicates are dropped.
+///
+/// # Errors
+/// As [`parse_certificates`] and [`order`].
+pub fn arrange(text: &[u8], limits: &SizeLimits) -> Result<Chain, Error> {
+    split(order(parse_certificates(text, limits.chain)?)?)
+}
+
+/// Parts the root from an ordered chain (SEC-09).
+///
+/// # Errors
+/// [`Error::Chain`] when it is empty, [`Error::Certificate`] when its last certificate is damaged.
+pub fn split(mut ordered: Vec<Vec<u8>>) -> Result<Chain, Error> {
+    let Some(last) = ordered.last() else {
+        return Err(Error::Chain("the chain holds no certificate".into()));
+    };
+    let ca_pem = to_pem(&[last]);
+    if ordered.len() > 1 && CertificateInfo::parse(last)?.self_signed {
+        ordered.pop();
+    }
+    Ok(Chain {
+        chain_pem: to_pem(&ordered),
+        ca_pem,
+    })
+}
+
+/// Orders certificates from leaf to root. Each is followed by one whose subject is its issuer and whose key made its signature.
+/// Duplicates are dropped.
+///
+/// # Errors
+/// [`Error::Chain`] when they do not form exactly one chain, [`Error::Certificate`] when one is damaged.
+pub fn order(certificates: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
+    let mut seen = HashSet::new();
+    let mut links = Vec::new();
+    for der in certificates {
+        if seen.insert(der.clone()) {
+            links.push(Link {
+                info: CertificateInfo::parse(&der)?,
+                key: public_key(&der),
+                der,
+            });
+        }
+        if links.len() > MAX_CERTIFICATES {
+            return Err(Error::Chain(format!(
+                "the bundle holds more than {MAX_CERTIFICATES} certificates"
+            )));
+        }
+    }
+    let mut ordered = Vec::new();
+    let mut current = leaf(&links)?;
+    while let Some(at) = current {
+        let link = links.remove(at);
+        current = links.iter().position(|other| other.issued(&link));
+        ordered.push(link);
+    }
+    match (links.first(), ordered.last()) {
+        (Some(stray), Some(last)) => Err(Error::Chain(format!(
+            "the certificates do not form one chain: nothing leads from {:?} (issued by {:?}) to {:?}",
+            last.info.subject.to_string(),
+            last.info.issuer.to_string(),
+            stray.info.subject.to_string()
+        ))),
+        _ => Ok(ordered.into_iter().map(|link| link.der).collect()),
+    }
+}
+
+/// The common name of the issuer of the last certificate of a chain: what `preferredChain` is compared with (ISS-18).
+///
+/// # Errors
+/// As [`parse_certificates`], and [`Error::Certificate`] when that certificate is damaged.
+pub fn issuer_common_name_of_last(text: &[u8], limits: &SizeLimits) -> Result<Option<String>, Error> {
+    match parse_certificates(text, limits.chain)?.last() {
+        Some(der) => Ok(CertificateInfo::parse(der)?.issuer.common_name()),
+        None => Ok(None),
+    }
+}
+
+/// More than any chain needs; keeps the comparison of all with all small.
+const MAX_CERTIFICATES: usize = 100;
+
+struct Link {
+    der: Vec<u8>,
+    info: CertificateInfo,
+    key: Option<PublicKey>,
+}
+
+impl Link {
+    fn issued(&self, other: &Self) -> bool {
+        self.info.subject == other.info.issuer
+            && match &self.key {
+                Some(key) => is_signed_by(&other.der, key),
+                // A key of a kind that cannot be checked here: the key identifiers have to do.
+                None => self.info.subject_key_id.is_some() && self.info.subject_key_id == other.info.authority_key_id,
+            }
+    }
+}
+
+/// The one certificate that issued none of the others. Where all issued one, which cross-signed CAs among themselves do, the first.
+fn leaf(links: &[Link]) -> Result<Option<usize>, Error> {
+    let issued_another = |link: &Link| links.iter().any(|other| other.der != link.der && link.issued(other));
+    let mut leaves = links.iter().enumerate().filter(|(_, link)| !issued_another(link));
+    match (leaves.next(), leaves.next()) {
+        (Some((_, first)), Some((_, second))) => Err(Error::Chain(format!(
+            "the certificates do not form one chain: neither of {:?} and {:?} was issued with the other one's help",
+            first.info.subject.to_string(),
+            second.info.subject.to_string()
+        ))),
+        (Some((at, _)), None) => Ok(Some(at)),
+        (None, _) => Ok((!links.is_empty()).then_some(0)),
+    }
+}

@@ -1,0 +1,131 @@
+//! Java's own keystore format: version 2 of `sun.security.provider.JavaKeyStore`, which every Java reads. Its protection of the key and its
+//! checksum are SHA-1 constructions of the 1990s; the password keeps out nobody who has time.
+
+use jiff::Timestamp;
+
+use super::{Contents, Seed, sha1};
+use crate::pki::hidden::Hidden;
+use crate::pki::{Error, der};
+
+const MAGIC: u32 = 0xfeed_feed;
+const VERSION: u32 = 2;
+const PRIVATE_KEY: u32 = 1;
+const TRUSTED_CERTIFICATE: u32 = 2;
+/// "Proprietary" algorithm of Sun's key protector.
+const KEY_PROTECTOR: &str = "1.3.6.1.4.1.42.2.17.1.1";
+/// What the checksum begins with, after the password.
+const WHITENER: &[u8] = b"Mighty Aphrodite";
+
+pub(super) fn keystore(
+    contents: &Contents<'_>,
+    password: &str,
+    alias: &str,
+    now: Timestamp,
+    seed: &Seed,
+) -> Result<Hidden<Vec<u8>>, Error> {
+    let password = password_bytes(password);
+    let cas = contents.cas()?;
+    let mut file = Writer::new(1 + cas.len())?;
+    file.number(PRIVATE_KEY);
+    file.entry(alias, now)?;
+    file.bytes(&protect(&contents.key.pkcs8_der()?, &password, seed))?;
+    let chain = contents.chain()?;
+    file.number(length(chain.len())?);
+    for certificate in &chain {
+        file.certificate(certificate)?;
+    }
+    file.trusted(&cas, now)?;
+    Ok(file.finish(&password))
+}
+
+pub(super) fn truststore(cas: &[Vec<u8>], password: &str, now: Timestamp) -> Result<Hidden<Vec<u8>>, Error> {
+    let mut file = Writer::new(cas.len())?;
+    file.trusted(cas, now)?;
+    Ok(file.finish(&password_bytes(password)))
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn new(entries: usize) -> Result<Self, Error> {
+        let mut file = Self(Vec::new());
+        file.number(MAGIC);
+        file.number(VERSION);
+        file.number(length(entries)?);
+        Ok(file)
+    }
+
+    fn trusted(&mut self, cas: &[Vec<u8>], now: Timestamp) -> Result<(), Error> {
+        for (at, certificate) in cas.iter().enumerate() {
+            let alias = if at == 0 { "ca".to_owned() } else { format!("ca-{at}") };
+            self.number(TRUSTED_CERTIFICATE);
+            self.entry(&alias, now)?;
+            self.certificate(certificate)?;
+        }
+        Ok(())
+    }
+
+    /// Alias and date. Java looks aliases up in lower case.
+    fn entry(&mut self, alias: &str, now: Timestamp) -> Result<(), Error> {
+        self.text(&alias.to_lowercase())?;
+        self.0.extend_from_slice(&now.as_millisecond().to_be_bytes());
+        Ok(())
+    }
+
+    fn certificate(&mut self, der: &[u8]) -> Result<(), Error> {
+        self.text("X.509")?;
+        self.bytes(der)
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), Error> {
+        // Java's "modified UTF-8" is UTF-8 as long as there is neither a NUL nor a character beyond U+FFFF.
+        if text.chars().any(|c| c == '\0' || c > '\u{ffff}') {
+            return Err(Error::Keystore(format!(
+                "the alias {text:?} has characters that a JKS keystore cannot hold"
+            )));
+        }
+        let size = u16::try_from(text.len()).map_err(|_| Error::Keystore("the alias is too long".into()))?;
+        self.0.extend_from_slice(&size.to_be_bytes());
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.number(length(bytes.len())?);
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn number(&mut self, number: u32) {
+        self.0.extend_from_slice(&number.to_be_bytes());
+    }
+
+    fn finish(mut self, password: &Hidden<Vec<u8>>) -> Hidden<Vec<u8>> {
+        let checksum = sha1(&[password.expose(), WHITENER, &self.0]);
+        self.0.extend_from_slice(&checksum);
+        Hidden::new(self.0)
+    }
+}
+
+/// The key, combined with a stream of hashes of password and salt, between the salt and a checksum, as an `EncryptedPrivateKeyInfo`.
+fn protect(key: &Hidden<Vec<u8>>, password: &Hidden<Vec<u8>>, seed: &Seed) -> Vec<u8> {
+    let salt: Vec<u8> = seed.salt("jks key").into_iter().take(20).collect();
+    let mut protected = salt.clone();
+    let mut stream = salt;
+    for block in key.expose().chunks(20) {
+        stream = sha1(&[password.expose(), &stream]).to_vec();
+        protected.extend(block.iter().zip(&stream).map(|(byte, mask)| byte ^ mask));
+    }
+    protected.extend_from_slice(&sha1(&[password.expose(), key.expose()]));
+    let algorithm = der::sequence(&[der::oid(KEY_PROTECTOR), der::null()]);
+    der::sequence(&[algorithm, der::octet_string(&protected)])
+}
+
+/// Java's `char`s, high byte first.
+fn password_bytes(password: &str) -> Hidden<Vec<u8>> {
+    Hidden::new(password.encode_utf16().flat_map(u16::to_be_bytes).collect())
+}
+
+fn length(size: usize) -> Result<u32, Error> {
+    u32::try_from(size).map_err(|_| Error::Keystore("the keystore is too large".into()))
+}

@@ -1,0 +1,132 @@
+//! What PKCS#12 did before PBES2: keys from a password by RFC 7292 appendix B, and encryption with RC2-40 and 3DES. Weak; kept because CRT-15 makes
+//! it the default that existing programs expect.
+
+use aws_lc_rs::digest;
+use cbc::Encryptor;
+use cbc::cipher::block_padding::Pkcs7;
+use cbc::cipher::{BlockModeEncrypt as _, KeyIvInit as _};
+use des::TdesEde3;
+use rc2::Rc2;
+
+use crate::pki::Error;
+use crate::pki::hidden::Hidden;
+
+/// The ciphers of RFC 7292 appendix C that are written.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Cipher {
+    Rc2With40Bits,
+    TripleDes,
+}
+
+impl Cipher {
+    pub(super) fn oid(self) -> &'static str {
+        match self {
+            Self::Rc2With40Bits => "1.2.840.113549.1.12.1.6",
+            Self::TripleDes => "1.2.840.113549.1.12.1.3",
+        }
+    }
+
+    /// `password` as [`bmp_password`] gives it.
+    pub(super) fn encrypt(self, plain: &[u8], password: &[u8], salt: &[u8], iterations: u32) -> Result<Vec<u8>, Error> {
+        let failed = |_| Error::Keystore("the keystore could not be encrypted".into());
+        let sha1 = &digest::SHA1_FOR_LEGACY_USE_ONLY;
+        let derive = |purpose, size| {
+            derive(
+                sha1,
+                purpose,
+                &Input {
+                    password,
+                    salt,
+                    iterations,
+                },
+                size,
+            )
+        };
+        let iv = derive(Purpose::Iv, 8);
+        match self {
+            Self::Rc2With40Bits => {
+                let key = derive(Purpose::Key, 5);
+                let cipher = Encryptor::<Rc2>::new_from_slices(key.expose(), iv.expose()).map_err(failed)?;
+                Ok(cipher.encrypt_padded_vec::<Pkcs7>(plain))
+            }
+            Self::TripleDes => {
+                let key = derive(Purpose::Key, 24);
+                let cipher = Encryptor::<TdesEde3>::new_from_slices(key.expose(), iv.expose()).map_err(failed)?;
+                Ok(cipher.encrypt_padded_vec::<Pkcs7>(plain))
+            }
+        }
+    }
+}
+
+/// What derived bytes are for: the diversifier of RFC 7292 appendix B.3.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose {
+    Key = 1,
+    Iv = 2,
+    Mac = 3,
+}
+
+/// What bytes are derived from.
+#[derive(Clone, Copy)]
+pub(super) struct Input<'a> {
+    pub(super) password: &'a [u8],
+    pub(super) salt: &'a [u8],
+    pub(super) iterations: u32,
+}
+
+/// RFC 7292 appendix B.2, for hashes with blocks of 64 bytes.
+pub(super) fn derive(
+    hash: &'static digest::Algorithm,
+    purpose: Purpose,
+    input: &Input<'_>,
+    size: usize,
+) -> Hidden<Vec<u8>> {
+    let diversifier = vec![purpose as u8; BLOCK];
+    let mut state = [fill(input.salt), fill(input.password)].concat();
+    let mut out = Vec::new();
+    while out.len() < size {
+        let mut digest = digest::digest(hash, &[diversifier.as_slice(), &state].concat());
+        for _ in 1..input.iterations {
+            digest = digest::digest(hash, digest.as_ref());
+        }
+        out.extend_from_slice(digest.as_ref());
+        let addend: Vec<u8> = digest.as_ref().iter().copied().cycle().take(BLOCK).collect();
+        state.chunks_mut(BLOCK).for_each(|block| add_with_one(block, &addend));
+    }
+    out.truncate(size);
+    Hidden::new(out)
+}
+
+/// A password as PKCS#12 hashes it: UTF-16, high byte first, with a NUL at its end.
+pub(super) fn bmp_password(password: &str) -> Result<Hidden<Vec<u8>>, Error> {
+    if password.chars().any(|character| character > '\u{ffff}') {
+        return Err(Error::Keystore(
+            "the keystore's password has characters beyond U+FFFF, which PKCS#12 cannot hold".into(),
+        ));
+    }
+    Ok(Hidden::new(
+        password.encode_utf16().chain([0]).flat_map(u16::to_be_bytes).collect(),
+    ))
+}
+
+const BLOCK: usize = 64;
+
+/// Repeated up to whole blocks.
+fn fill(bytes: &[u8]) -> Vec<u8> {
+    bytes
+        .iter()
+        .copied()
+        .cycle()
+        .take(bytes.len().div_ceil(BLOCK) * BLOCK)
+        .collect()
+}
+
+/// `block + addend + 1`, as big-endian numbers of the same size.
+fn add_with_one(block: &mut [u8], addend: &[u8]) {
+    let mut carry = 1_u16;
+    for (byte, other) in block.iter_mut().zip(addend).rev() {
+        let [high, low] = (u16::from(*byte) + u16::from(*other) + carry).to_be_bytes();
+        *byte = low;
+        carry = u16::from(high);
+    }
+}

@@ -1,0 +1,211 @@
+//! Making certificates (SGN-01, SGN-02).
+
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+
+use super::certificate::CertificateInfo;
+use super::csr::CsrInfo;
+use super::extension::{self, BasicConstraints, extension};
+use super::key::{PrivateKey, PublicKey, sha256};
+use super::name::Name;
+use super::signature::SignatureAlgorithm;
+use super::usage::UsageSet;
+use super::{Error, der, oid};
+
+/// The time a certificate is valid, both ends included, whole seconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Validity {
+    /// The first second.
+    pub not_before: Timestamp,
+    /// The last second.
+    pub not_after: Timestamp,
+}
+
+/// What a certificate says beside its names and its key.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Extras {
+    /// The usages, defaults applied.
+    pub usages: UsageSet,
+    /// Whether it is a CA's.
+    pub is_ca: bool,
+    /// How many CAs may follow below it; only for a CA.
+    pub max_path_len: Option<u32>,
+    /// Where revocation lists are (ISS-01, ISS-03).
+    pub crl_distribution_points: Vec<String>,
+    /// Where revocation is answered (ISS-03).
+    pub ocsp_servers: Vec<String>,
+    /// Where the issuer's certificate is (ISS-03).
+    pub issuing_certificate_urls: Vec<String>,
+}
+
+/// A CA that can sign: its chain, beginning with its own certificate, and its key.
+#[derive(Debug)]
+pub struct Issuer {
+    /// The chain as DER, the CA's own certificate first.
+    pub chain: Vec<Vec<u8>>,
+    /// What the CA's own certificate says.
+    pub info: CertificateInfo,
+    /// The key.
+    pub key: PrivateKey,
+}
+
+/// Signs a certificate, as DER. `serial` is a random number; it is used as a positive one.
+///
+/// Names, key and name constraints come from the request, everything else from `extras`. BasicConstraints and key identifiers are
+/// always there. The signature algorithm follows from the issuer's key. Whether the issuer is a CA and still valid is for the caller to say.
+///
+/// # Errors
+/// [`Error::Name`] for names or URLs that cannot be written, [`Error::Signing`] when the crypto library refuses.
+pub fn sign(
+    request: &CsrInfo,
+    issuer: &Issuer,
+    validity: Validity,
+    serial: [u8; 16],
+    extras: &Extras,
+) -> Result<Vec<u8>, Error> {
+    // RFC 5280 section 4.2.1.1: the identifier of the issuer's key, also when the issuer's certificate does not state one.
+    let stated = issuer.info.subject_key_id.clone();
+    let authority = stated.unwrap_or_else(|| key_identifier(&issuer.key.public_key()));
+    let signer = Signer {
+        name: &issuer.info.subject,
+        key: &issuer.key,
+        authority: Some(&authority),
+    };
+    signer.sign(request, validity, serial, extras)
+}
+
+/// Signs a certificate with its own key, as DER.
+///
+/// # Errors
+/// As [`sign`], and [`Error::Signing`] when the key is not the one of the request.
+pub fn self_sign(
+    request: &CsrInfo,
+    key: &PrivateKey,
+    validity: Validity,
+    serial: [u8; 16],
+    extras: &Extras,
+) -> Result<Vec<u8>, Error> {
+    if key.hash() != request.key_hash() {
+        return Err(Error::Signing(
+            "the private key is not the one of the certificate signing request".into(),
+        ));
+    }
+    Signer {
+        name: &request.subject,
+        key,
+        authority: None,
+    }
+    .sign(request, validity, serial, extras)
+}
+
+struct Signer<'a> {
+    name: &'a Name,
+    key: &'a PrivateKey,
+    /// The key identifier of the issuer; none when it is the certificate itself.
+    authority: Option<&'a [u8]>,
+}
+
+impl Signer<'_> {
+    fn sign(&self, request: &CsrInfo, validity: Validity, serial: [u8; 16], extras: &Extras) -> Result<Vec<u8>, Error> {
+        let Self { name, key, authority } = self;
+        let algorithm = SignatureAlgorithm::default_for(key.spec());
+        let extensions = der::sequence(&extensions(request, *authority, extras)?);
+        let info = der::sequence(&[
+            der::context(0, &[der::integer(2)]).as_slice(),
+            &serial_number(serial),
+            &algorithm.identifier(),
+            name.der(),
+            &der::sequence(&[der::time(validity.not_before), der::time(validity.not_after)]),
+            request.subject.der(),
+            request.public_key.spki_der(),
+            &der::context(3, &[extensions]),
+        ]);
+        let signature = key.sign(algorithm, &info)?;
+        Ok(der::sequence(&[
+            info,
+            algorithm.identifier(),
+            der::bit_string(&signature),
+        ]))
+    }
+}
+
+/// In the order in which other issuers of Kubernetes certificates write them.
+fn extensions(request: &CsrInfo, authority: Option<&[u8]>, extras: &Extras) -> Result<Vec<Vec<u8>>, Error> {
+    let Extras {
+        usages,
+        is_ca,
+        max_path_len,
+        crl_distribution_points,
+        ocsp_servers,
+        issuing_certificate_urls,
+    } = extras;
+    let mut extensions = extension::usage_extensions(usages);
+    let basic = BasicConstraints {
+        is_ca: *is_ca,
+        path_len: max_path_len.filter(|_| *is_ca),
+    };
+    extensions.push(extension(
+        oid::BASIC_CONSTRAINTS,
+        true,
+        &extension::basic_constraints(basic),
+    ));
+    let subject_key_id = der::octet_string(&key_identifier(&request.public_key));
+    extensions.push(extension(oid::SUBJECT_KEY_IDENTIFIER, false, &subject_key_id));
+    if let Some(id) = authority {
+        let value = der::sequence(&[der::context_primitive(0, id)]);
+        extensions.push(extension(oid::AUTHORITY_KEY_IDENTIFIER, false, &value));
+    }
+    let mut access = Vec::new();
+    for (method, urls) in [
+        (oid::ACCESS_OCSP, ocsp_servers),
+        (oid::ACCESS_CA_ISSUERS, issuing_certificate_urls),
+    ] {
+        for url in urls {
+            access.push(der::sequence(&[der::oid(method), uri(url)?]));
+        }
+    }
+    if !access.is_empty() {
+        extensions.push(extension(oid::AUTHORITY_INFO_ACCESS, false, &der::sequence(&access)));
+    }
+    extensions.extend(extension::san_extension(&request.sans, request.subject.is_empty())?);
+    if let Some(constraints) = &request.name_constraints {
+        extensions.push(extension(
+            oid::NAME_CONSTRAINTS,
+            constraints.critical,
+            &constraints.value,
+        ));
+    }
+    let mut points = Vec::new();
+    for url in crl_distribution_points {
+        // DistributionPoint { distributionPoint [0] { fullName [0] { URI } } } (RFC 5280 section 4.2.1.13)
+        points.push(der::sequence(&[der::context(0, &[der::context(0, &[uri(url)?])])]));
+    }
+    if !points.is_empty() {
+        extensions.push(extension(oid::CRL_DISTRIBUTION_POINTS, false, &der::sequence(&points)));
+    }
+    Ok(extensions)
+}
+
+/// The leftmost 160 bits of the SHA-256 of the key (RFC 7093 section 2, method 1).
+fn key_identifier(key: &PublicKey) -> Vec<u8> {
+    sha256(key.bits()).into_iter().take(20).collect()
+}
+
+/// A positive number of at most 17 octets (RFC 5280 section 4.1.2.2).
+fn serial_number(random: [u8; 16]) -> Vec<u8> {
+    match random.iter().all(|byte| *byte == 0) {
+        true => der::integer(1),
+        false => der::unsigned(&random),
+    }
+}
+
+fn uri(url: &str) -> Result<Vec<u8>, Error> {
+    match url.is_ascii() && !url.is_empty() {
+        true => Ok(der::context_primitive(6, url.as_bytes())),
+        false => Err(Error::Name(format!(
+            "{url:?} cannot be written as a URL: it is empty or not ASCII"
+        ))),
+    }
+}
