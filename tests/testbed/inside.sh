@@ -14,6 +14,9 @@ exec 9<&-
 ip link set lo up
 for last in 1 2 3 4 5 6 7 8 9; do ip addr add "10.99.0.$last/32" dev lo; done
 
+# haproxy-ingress cannot live below a path with a dot in it; this mount ends with the namespace.
+mount -t tmpfs haproxy /mnt || exit 1
+
 "$here/up.sh" "$bed" || exit 1
 # shellcheck source=/dev/null
 . "$bed/env"

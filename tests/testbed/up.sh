@@ -127,7 +127,7 @@ start apiserver kube-apiserver --etcd-servers=http://127.0.0.1:2379 \
   --proxy-client-cert-file=pki/front-proxy.crt --proxy-client-key-file=pki/front-proxy.key \
   --enable-aggregator-routing=true --kubelet-preferred-address-types=InternalIP \
   --kubelet-client-certificate=pki/kubelet-client.crt --kubelet-client-key=pki/kubelet-client.key \
-  --audit-policy-file=pki/audit.yaml --audit-log-path="$bed/audit.log" --audit-log-mode=batch \
+  --audit-policy-file=pki/audit.yaml --audit-log-path="$bed/audit.log" \
   --audit-log-maxsize=100 --audit-log-maxbackup=1 \
   --allow-privileged=true --profiling=false
 
@@ -164,11 +164,12 @@ if wanted traefik; then
 fi
 if wanted haproxy; then
   # It reads its templates from ./rootfs, and its Lua scripts where its configuration expects them.
-  mkdir -p haproxy/etc/haproxy
-  cp -rL "$bin/rootfs" haproxy/rootfs
-  cp -r haproxy/rootfs/etc/lua haproxy/etc/haproxy/lua
-  (cd haproxy && POD_NAMESPACE=default exec haproxy-ingress --kubeconfig="$bed/kubeconfig" \
-    --local-filesystem-prefix="$bed/haproxy" --configmap=default/haproxy-ingress --update-status=false \
+  haproxy=/mnt/haproxy
+  mkdir -p $haproxy/etc/haproxy
+  cp -rL "$bin/rootfs" $haproxy/rootfs
+  cp -r $haproxy/rootfs/etc/lua $haproxy/etc/haproxy/lua
+  (cd $haproxy && POD_NAMESPACE=default exec haproxy-ingress --kubeconfig="$bed/kubeconfig" \
+    --local-filesystem-prefix=$haproxy --configmap=default/haproxy-ingress --update-status=false \
     --rate-limit-update=10) >logs/haproxy.log 2>&1 </dev/null &
   echo $! >run/haproxy.pid
 fi

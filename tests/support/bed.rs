@@ -1,0 +1,213 @@
+//! The running test bed, seen from a test.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use kube::api::{Api, DynamicObject, ObjectMeta, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::discovery;
+
+use super::command::{Finished, run, run_with_input, try_run};
+use super::names::Names;
+use super::pebble::Pebble;
+
+/// A handle to the test bed that `with-bed.sh` started around this process.
+#[derive(Clone)]
+pub(crate) struct Bed {
+    dir: PathBuf,
+    client: kube::Client,
+}
+
+impl Bed {
+    /// Attaches to the bed that `CERTLET_TESTBED` names.
+    ///
+    /// # Panics
+    /// Outside a bed: cluster tests run through `make cluster` or `tests/testbed/with-bed.sh`.
+    pub(crate) async fn attach() -> Self {
+        let dir = std::env::var_os("CERTLET_TESTBED").map_or_else(
+            || {
+                panic!(
+                    "this test needs the test bed: run `make cluster`, or `tests/testbed/with-bed.sh cargo test ...`"
+                )
+            },
+            PathBuf::from,
+        );
+        let client = client_of(&dir.join("kubeconfig")).await;
+        Self { dir, client }
+    }
+
+    /// A file of the bed, for example `pki/acme-ca.crt`.
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.dir.join(relative)
+    }
+
+    /// A file of the bed, read.
+    pub(crate) fn read(&self, relative: &str) -> String {
+        let path = self.path(relative);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+    }
+
+    /// The kubeconfig of an administrator (group `system:masters`).
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.path("kubeconfig")
+    }
+
+    /// A client with an administrator's rights.
+    pub(crate) fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
+    /// The ACME server that every bed has.
+    pub(crate) fn pebble(&self) -> Pebble {
+        Pebble::of_bed(self)
+    }
+
+    /// The DNS that the ACME server and, if told so, certlet ask.
+    #[expect(clippy::unused_self, reason = "there is a DNS only where there is a bed")]
+    pub(crate) fn names(&self) -> Names {
+        Names::of_bed()
+    }
+
+    /// Makes a namespace that no other test uses. It is left behind: deleting one takes five seconds.
+    pub(crate) async fn new_namespace(&self) -> String {
+        static COUNTER: AtomicU32 = AtomicU32::new(1);
+        // The number of this process is unique in the bed, because the bed has its own PID namespace.
+        let name = format!("t{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        let namespace = Namespace {
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        Api::<Namespace>::all(self.client())
+            .create(&PostParams::default(), &namespace)
+            .await
+            .unwrap();
+        name
+    }
+
+    /// Runs kubectl as an administrator and returns what it printed.
+    ///
+    /// # Panics
+    /// If kubectl fails, with what it said.
+    pub(crate) async fn kubectl(&self, args: &[&str]) -> String {
+        run("kubectl", &self.with_kubeconfig(args)).await
+    }
+
+    /// Runs kubectl as an administrator; failing is an answer too.
+    pub(crate) async fn try_kubectl(&self, args: &[&str]) -> Finished {
+        try_run("kubectl", &self.with_kubeconfig(args), None).await
+    }
+
+    /// `kubectl apply -f -` in a namespace.
+    pub(crate) async fn apply(&self, namespace: &str, manifests: &str) -> String {
+        run_with_input(
+            "kubectl",
+            &self.with_kubeconfig(&["apply", "-n", namespace, "-f", "-"]),
+            manifests,
+        )
+        .await
+    }
+
+    /// `kubectl apply -f -` in a namespace; being refused is an answer too.
+    pub(crate) async fn try_apply(&self, namespace: &str, manifests: &str) -> Finished {
+        try_run(
+            "kubectl",
+            &self.with_kubeconfig(&["apply", "-n", namespace, "-f", "-"]),
+            Some(manifests),
+        )
+        .await
+    }
+
+    /// Applies the generated custom resource definitions of this project and waits until the server has them.
+    pub(crate) async fn install_crds(&self) {
+        let crds = project().join("crds");
+        self.kubectl(&["apply", "-f", crds.to_str().unwrap()]).await;
+        self.kubectl(&[
+            "wait",
+            "--for=condition=Established",
+            "--timeout=30s",
+            "-f",
+            crds.to_str().unwrap(),
+        ])
+        .await;
+    }
+
+    /// Objects of a kind as plain JSON, whether or not this project has a type for it.
+    pub(crate) async fn objects(&self, api_version: &str, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let kind = kube::core::GroupVersionKind::gvk(group, version, kind);
+        let (resource, _) = discovery::pinned_kind(&self.client, &kind)
+            .await
+            .unwrap_or_else(|error| panic!("the API server does not know {kind:?}: {error}"));
+        match namespace {
+            Some(namespace) => Api::namespaced_with(self.client(), namespace, &resource),
+            None => Api::all_with(self.client(), &resource),
+        }
+    }
+
+    /// A kubeconfig with the administrator's credentials and another address for the API server
+    /// (a [`FaultProxy`](super::FaultProxy)).
+    pub(crate) fn kubeconfig_for(&self, server: &str) -> PathBuf {
+        let text = self.read("kubeconfig").replace("https://127.0.0.1:6443", server);
+        self.new_kubeconfig(&text)
+    }
+
+    /// A kubeconfig with the rights of a service account, which is made if it is not there.
+    pub(crate) async fn kubeconfig_of_service_account(&self, namespace: &str, name: &str) -> PathBuf {
+        let accounts = Api::<ServiceAccount>::namespaced(self.client(), namespace);
+        if accounts.get_opt(name).await.unwrap().is_none() {
+            self.kubectl(&["create", "serviceaccount", "-n", namespace, name]).await;
+        }
+        let token = self
+            .kubectl(&["create", "token", "-n", namespace, name, "--duration=8h"])
+            .await;
+        let text = self
+            .read("kubeconfig")
+            .replace("token: bed-admin", &format!("token: {}", token.trim()));
+        self.new_kubeconfig(&text)
+    }
+
+    /// Says, loudly and in the final count, that a test could not run here, and why.
+    pub(crate) fn skip(&self, test: &str, reason: &str) {
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.path("logs/skipped.txt"))
+            .unwrap();
+        writeln!(file, "SKIPPED {test}: {reason}").unwrap();
+    }
+
+    fn new_kubeconfig(&self, text: &str) -> PathBuf {
+        static COUNTER: AtomicU32 = AtomicU32::new(1);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let path = self.path(&format!("run/kubeconfig-{}-{number}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn with_kubeconfig(&self, args: &[&str]) -> Vec<String> {
+        let kubeconfig = format!("--kubeconfig={}", self.kubeconfig().display());
+        std::iter::once(kubeconfig)
+            .chain(args.iter().map(|&argument| argument.to_owned()))
+            .collect()
+    }
+}
+
+/// A client for any kubeconfig, for example one of [`Bed::kubeconfig_of_service_account`].
+pub(crate) async fn client_of(kubeconfig: &Path) -> kube::Client {
+    let read = Kubeconfig::read_from(kubeconfig)
+        .unwrap_or_else(|error| panic!("cannot read the kubeconfig {}: {error}", kubeconfig.display()));
+    let config = kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
+        .await
+        .unwrap();
+    kube::Client::try_from(config).unwrap()
+}
+
+/// The root of this project.
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,359 @@
+//! certlet processes: started, watched, stopped and killed by tests.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
+
+use super::bed::Bed;
+use super::names::plain_http;
+
+/// A running `certlet run`. Dropping it kills it; a test that fails prints the end of its log.
+pub(crate) struct Certlet {
+    process: Killer,
+    slot: Slot,
+    log: PathBuf,
+    pid_file: PathBuf,
+}
+
+/// Kills a certlet from elsewhere, for example from a [`FaultProxy`](super::FaultProxy).
+#[derive(Clone)]
+pub(crate) struct Killer(Arc<Mutex<Child>>);
+
+/// What a certlet is to be started with.
+pub(crate) struct Launch {
+    bed: Bed,
+    kubeconfig: PathBuf,
+    leader_election: bool,
+    args: Vec<String>,
+    variables: Vec<(String, String)>,
+}
+
+/// How long a start may take on a busy machine.
+const START: Duration = Duration::from_secs(30);
+/// How long an orderly end may take.
+const STOP: Duration = Duration::from_secs(20);
+
+impl Certlet {
+    /// Starts a certlet with the bed's DNS and addresses and these further arguments, and waits until it is ready.
+    pub(crate) async fn start(bed: &Bed, args: &[&str]) -> Self {
+        Self::launch(bed).args(args).ready().await
+    }
+
+    /// The one certlet that the tests of this binary share. It is started by the first test that asks.
+    ///
+    /// A test that needs other arguments, or counts what certlet does, starts its own instead; both act on the whole
+    /// cluster, so a test binary uses one way or the other.
+    pub(crate) async fn shared(bed: &Bed) -> &'static Self {
+        static SHARED: OnceCell<Certlet> = OnceCell::const_new();
+        SHARED.get_or_init(async || Self::start(bed, &[]).await).await
+    }
+
+    /// A start with further settings: end it with [`Launch::ready`] or [`Launch::spawn`].
+    pub(crate) fn launch(bed: &Bed) -> Launch {
+        Launch {
+            bed: bed.clone(),
+            kubeconfig: bed.kubeconfig(),
+            leader_election: false,
+            args: Vec::new(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// Where it answers `/livez`, `/readyz` and `/metrics`.
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        self.slot.metrics()
+    }
+
+    /// Where it answers challenges.
+    pub(crate) fn challenge_address(&self) -> SocketAddr {
+        self.slot.challenges()
+    }
+
+    /// A page of its HTTP server (`/metrics`), or what went wrong.
+    ///
+    /// # Errors
+    /// If nobody answers.
+    pub(crate) async fn page(&self, path: &str) -> Result<(u16, String), String> {
+        let answer = plain_http()
+            .get(format!("http://{}{path}", self.metrics_address()))
+            .timeout(Duration::from_secs(5))
+            .send()
+            .await
+            .map_err(|error| error.to_string())?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.text().await.map_err(|error| error.to_string())?))
+    }
+
+    /// Waits until `/readyz` answers 200.
+    ///
+    /// # Panics
+    /// If the process ends or does not get ready, with its log.
+    pub(crate) async fn wait_ready(&self) {
+        let deadline = Instant::now() + START;
+        loop {
+            let answer = self.page("/readyz").await;
+            if answer.as_ref().is_ok_and(|(status, _)| *status == 200) {
+                return;
+            }
+            if let Some(status) = self.process.ended() {
+                panic!(
+                    "certlet ended with {status} instead of becoming ready; its log:\n{}",
+                    self.log()
+                );
+            }
+            assert!(
+                Instant::now() < deadline,
+                "certlet is not ready after {START:?} ({answer:?}); its log:\n{}",
+                self.log()
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until its log contains a text.
+    pub(crate) async fn wait_for_log(&self, text: &str) {
+        super::eventually(&format!("{text:?} in the log"), START, async || {
+            self.log().contains(text).then_some(())
+        })
+        .await;
+    }
+
+    /// Kills it at once (SIGKILL).
+    pub(crate) fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Something that can kill it from elsewhere.
+    pub(crate) fn killer(&self) -> Killer {
+        self.process.clone()
+    }
+
+    /// Sends a signal by its name (`STOP`, `CONT`, `TERM`).
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        assert!(status.success(), "kill -s {name} {pid} failed");
+    }
+
+    /// Asks it to end (SIGTERM) and returns how it did.
+    ///
+    /// # Panics
+    /// If it does not end in time.
+    pub(crate) async fn stop(&self) -> ExitStatus {
+        self.signal("TERM");
+        let deadline = Instant::now() + STOP;
+        loop {
+            if let Some(status) = self.process.ended() {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "certlet does not end {STOP:?} after SIGTERM; its log:\n{}",
+                self.log()
+            );
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Peak resident memory from its start until now (`VmHWM`), in KiB.
+    ///
+    /// # Panics
+    /// If the process has ended.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+impl Drop for Certlet {
+    fn drop(&mut self) {
+        self.process.kill();
+        // Somebody may have cleaned up before.
+        drop(std::fs::remove_file(&self.pid_file));
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let end = lines.get(lines.len().saturating_sub(80)..).unwrap_or_default();
+            eprintln!("--- the end of {}:\n{}\n---", self.log.display(), end.join("\n"));
+        }
+    }
+}
+
+impl Killer {
+    /// SIGKILL; returns when the process is gone. Killing it twice is harmless.
+    pub(crate) fn kill(&self) {
+        let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // It may have ended by itself.
+        drop(child.kill());
+        drop(child.wait());
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&self) -> Option<ExitStatus> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .try_wait()
+            .unwrap()
+    }
+
+    fn id(&self) -> u32 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).id()
+    }
+}
+
+impl Launch {
+    /// With another kubeconfig: of a service account, or through a proxy.
+    pub(crate) fn kubeconfig(mut self, path: &Path) -> Self {
+        path.clone_into(&mut self.kubeconfig);
+        self
+    }
+
+    /// With leader election, which is off otherwise.
+    pub(crate) fn leader_election(mut self) -> Self {
+        self.leader_election = true;
+        self
+    }
+
+    /// With further arguments, which win over those that the harness gives.
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// With an environment variable.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    pub(crate) async fn ready(self) -> Certlet {
+        let certlet = self.spawn();
+        certlet.wait_ready().await;
+        certlet
+    }
+
+    /// Starts it and does not wait.
+    pub(crate) fn spawn(self) -> Certlet {
+        static COUNTER: AtomicU32 = AtomicU32::new(1);
+        kill_leftovers(&self.bed);
+        let slot = Slot::take();
+        let test = std::thread::current().name().unwrap_or("test").replace("::", "-");
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let log = self
+            .bed
+            .path(&format!("logs/certlet-{}-{number}-{test}.log", std::process::id()));
+        let file = std::fs::File::create(&log).unwrap();
+
+        let mut command = Command::new(env!("CARGO_BIN_EXE_certlet"));
+        let arguments = self.arguments(&slot);
+        command.args(&arguments).envs(self.variables).stdin(Stdio::null());
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        let child = command.spawn().expect("cannot start certlet");
+
+        let pid_file = self.bed.path(&format!("run/certlet-{}.pid", child.id()));
+        std::fs::write(&pid_file, std::process::id().to_string()).unwrap();
+        Certlet {
+            process: Killer(Arc::new(Mutex::new(child))),
+            slot,
+            log,
+            pid_file,
+        }
+    }
+
+    fn arguments(&self, slot: &Slot) -> Vec<String> {
+        let mut arguments = vec![
+            "run".to_owned(),
+            format!("--kubeconfig={}", self.kubeconfig.display()),
+            format!("--leader-elect={}", self.leader_election),
+            "--cluster-resource-namespace=cert-manager".to_owned(),
+            "--acme-http01-solver-nameservers=127.0.0.1:8053".to_owned(),
+        ];
+        let own = [
+            ("--acme-http01-listen-address", slot.challenges().to_string()),
+            ("--acme-http01-advertise-address", slot.challenges().ip().to_string()),
+            ("--metrics-listen-address", slot.metrics().to_string()),
+        ];
+        // A flag that the test gives itself is not given twice: not every flag may be repeated.
+        for (flag, value) in own {
+            if !self.args.iter().any(|argument| argument.starts_with(flag)) {
+                arguments.push(format!("{flag}={value}"));
+            }
+        }
+        arguments.retain(|argument| {
+            let flag = argument.split('=').next().unwrap_or_default();
+            flag == "run" || !self.args.iter().any(|given| given.split('=').next() == Some(flag))
+        });
+        arguments.extend(self.args.iter().cloned());
+        arguments
+    }
+}
+
+/// Addresses of its own for each certlet that runs at the same time: several replicas live side by side.
+struct Slot(u16);
+
+static SLOTS: Mutex<[bool; 6]> = Mutex::new([false; 6]);
+
+impl Slot {
+    fn take() -> Self {
+        let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = slots
+            .iter()
+            .position(|taken| !taken)
+            .expect("at most six certlets run at the same time");
+        slots[free] = true;
+        Self(u16::try_from(free).unwrap())
+    }
+
+    fn challenges(&self) -> SocketAddr {
+        // 10.99.0.1, then 10.99.0.3 and so on: 10.99.0.2 is the second ingress controller's.
+        let last = if self.0 == 0 { 1 } else { self.0 + 2 };
+        format!("10.99.0.{last}:8089").parse().unwrap()
+    }
+
+    fn metrics(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 9402 + 10 * self.0))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        SLOTS.lock().unwrap_or_else(PoisonError::into_inner)[usize::from(self.0)] = false;
+    }
+}
+
+/// Kills certlets of test binaries that have ended: a shared certlet is never dropped.
+fn kill_leftovers(bed: &Bed) {
+    let Ok(files) = std::fs::read_dir(bed.path("run")) else {
+        return;
+    };
+    for path in files.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some(pid) = name.strip_prefix("certlet-").and_then(|rest| rest.strip_suffix(".pid")) else {
+            continue;
+        };
+        let owner = std::fs::read_to_string(&path).unwrap_or_default();
+        if owner == std::process::id().to_string() || Path::new(&format!("/proc/{owner}")).exists() {
+            continue;
+        }
+        // Its number may belong to another program by now.
+        let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+        if program == Path::new(env!("CARGO_BIN_EXE_certlet")) {
+            drop(Command::new("kill").args(["-KILL", pid]).status());
+        }
+        drop(std::fs::remove_file(&path));
+    }
+}
