@@ -1,0 +1,300 @@
+//! From one address to a finding: the exchanges of one probe, with the redirects a CA would follow.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+
+use url::Url;
+
+use super::fetch::{Failure, Question, Reply};
+use super::finding::{AnswerProblem, ConnectProblem, Finding, OtherBody, Place, RedirectProblem};
+use super::{Probe, Target};
+use crate::solver::host::Host;
+use crate::solver::token::KeyAuthorization;
+
+/// How many redirects a CA follows.
+const MOST_REDIRECTS: usize = 10;
+
+/// One step: what is asked where.
+#[derive(Clone, Debug)]
+struct Hop {
+    url: Url,
+    host: Host,
+    addresses: Vec<IpAddr>,
+    /// The address the probe began with.
+    first: IpAddr,
+    redirects: usize,
+}
+
+impl Probe {
+    /// Fetches the challenge at `address` and follows redirects.
+    pub(super) async fn follow(&self, target: &Target, address: IpAddr) -> Finding {
+        if !may_ask(address, address) {
+            return Finding::Address {
+                host: target.host.clone(),
+                address,
+            };
+        }
+        let start = format!(
+            "http://{}{}",
+            target.host.in_url(),
+            target.key_authorization.token().path()
+        );
+        let Ok(url) = Url::parse(&start) else {
+            return Finding::Name {
+                host: target.host.clone(),
+                problem: super::NameProblem::Unusable,
+            };
+        };
+        let mut hop = Hop {
+            url,
+            host: target.host.clone(),
+            addresses: vec![address],
+            first: address,
+            redirects: 0,
+        };
+        let mut seen = HashSet::from([hop.url.to_string()]);
+        loop {
+            let (place, outcome) = self.ask(&hop).await;
+            let reply = match outcome {
+                Ok(reply) => reply,
+                Err(failure) => return failed(place, failure),
+            };
+            if !matches!(reply.status, 301 | 302 | 303 | 307 | 308) {
+                return judge(place, &reply, &target.key_authorization);
+            }
+            hop = match self.next(target, hop, &place, reply.location.as_deref()).await {
+                Ok(next) if seen.insert(next.url.to_string()) => next,
+                Ok(next) => {
+                    return Finding::Redirect {
+                        place,
+                        to: Some(next.host),
+                        problem: RedirectProblem::Loop,
+                    };
+                }
+                Err(finding) => return finding,
+            };
+        }
+    }
+
+    /// Asks one responder, which must answer itself.
+    pub(super) async fn ask_responder(&self, target: &Target, address: SocketAddr) -> Finding {
+        let host = &target.host;
+        let place = Place {
+            scheme: "http",
+            host: host.clone(),
+            address: address.ip(),
+            port: address.port(),
+            redirects: 0,
+        };
+        let path = target.key_authorization.token().path();
+        let question = Question {
+            address,
+            tls: false,
+            host,
+            path: &path,
+            proxy_line: false,
+        };
+        match self.fetcher.fetch(question).await {
+            Ok(reply) => judge(place, &reply, &target.key_authorization),
+            Err(failure) => failed(place, failure),
+        }
+    }
+
+    /// Asks the hop's addresses in order until one can be connected to.
+    async fn ask(&self, hop: &Hop) -> (Place, Result<Reply, Failure>) {
+        let tls = hop.url.scheme() == "https";
+        let (scheme, port) = if tls {
+            ("https", self.fetcher.https_port)
+        } else {
+            ("http", self.fetcher.http_port)
+        };
+        let path = match hop.url.query() {
+            Some(query) => format!("{}?{query}", hop.url.path()),
+            None => hop.url.path().to_owned(),
+        };
+        let mut last = None;
+        for &address in &hop.addresses {
+            let place = Place {
+                scheme,
+                host: hop.host.clone(),
+                address,
+                port,
+                redirects: hop.redirects,
+            };
+            let question = Question {
+                address: SocketAddr::new(address, port),
+                tls,
+                host: &hop.host,
+                path: &path,
+                proxy_line: false,
+            };
+            let outcome = self.ask_either_way(question).await;
+            let connected = !matches!(outcome, Err(Failure::Connect(_)));
+            last = Some((place, outcome));
+            if connected {
+                break;
+            }
+        }
+        last.unwrap_or_else(|| {
+            let address = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+            let place = Place {
+                scheme,
+                host: hop.host.clone(),
+                address,
+                port,
+                redirects: hop.redirects,
+            };
+            (place, Err(Failure::Connect(ConnectProblem::Unreachable)))
+        })
+    }
+
+    /// Asks, and asks again with a PROXY line where the other side behaves as if it expected one: inside a cluster the
+    /// load balancer that adds the line is often by-passed, while the CA comes through it.
+    async fn ask_either_way(&self, question: Question<'_>) -> Result<Reply, Failure> {
+        let plain = self.fetcher.fetch(question).await;
+        let wants_line = match &plain {
+            Ok(reply) => reply.status == 400,
+            Err(failure) => matches!(
+                failure,
+                Failure::Handshake | Failure::Answer(AnswerProblem::Closed | AnswerProblem::NotHttp)
+            ),
+        };
+        if !wants_line {
+            return plain;
+        }
+        match self
+            .fetcher
+            .fetch(Question {
+                proxy_line: true,
+                ..question
+            })
+            .await
+        {
+            Ok(reply) if reply.status != 400 => Ok(reply),
+            Ok(_) | Err(_) => plain,
+        }
+    }
+
+    /// Where a redirect leads, or why it is not followed.
+    async fn next(&self, target: &Target, from: Hop, place: &Place, location: Option<&str>) -> Result<Hop, Finding> {
+        let refuse = |to: Option<Host>, problem| {
+            Err(Finding::Redirect {
+                place: place.clone(),
+                to,
+                problem,
+            })
+        };
+        let Some(url) = location.and_then(|location| from.url.join(location).ok()) else {
+            return refuse(None, RedirectProblem::NoLocation);
+        };
+        let Some(host) = url.host_str().and_then(Host::parse) else {
+            return refuse(None, RedirectProblem::NoLocation);
+        };
+        let standard_port = match url.scheme() {
+            "http" | "https" => url.port_or_known_default(),
+            _ => return refuse(Some(host), RedirectProblem::Scheme),
+        };
+        match (url.scheme(), standard_port) {
+            ("http", Some(80)) | ("https", Some(443)) => {}
+            (_, port) => return refuse(Some(host), RedirectProblem::Port(port.unwrap_or_default())),
+        }
+        if from.redirects >= MOST_REDIRECTS {
+            return refuse(Some(host), RedirectProblem::TooMany);
+        }
+        if matches!(host, Host::Address(_)) && host != target.host {
+            return refuse(Some(host), RedirectProblem::Address);
+        }
+        let redirects = from.redirects + 1;
+        if host == from.host {
+            // The same name on the same address: an ingress that is asked directly stays asked directly.
+            return Ok(Hop { url, redirects, ..from });
+        }
+        let addresses = match self.addresses(&host).await {
+            Ok(addresses) => addresses,
+            Err(problem) => return Err(Finding::Name { host, problem }),
+        };
+        if let Some(&address) = addresses.iter().find(|address| !may_ask(**address, from.first)) {
+            return Err(Finding::Address { host, address });
+        }
+        Ok(Hop {
+            url,
+            host,
+            addresses,
+            first: from.first,
+            redirects,
+        })
+    }
+}
+
+/// Whether an address is one that a CA, too, could ask. Link-local addresses hold the metadata services of clouds.
+///
+/// Loopback is let through only where the name itself points there, for a CA on the same machine; private networks always,
+/// for private CAs.
+fn may_ask(address: IpAddr, first: IpAddr) -> bool {
+    let address = address.to_canonical();
+    let link_local = match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    let here = address.is_loopback() && !first.is_loopback();
+    !(link_local || here || address.is_unspecified() || address.is_multicast())
+}
+
+fn failed(place: Place, failure: Failure) -> Finding {
+    match failure {
+        Failure::Connect(problem) => Finding::Connect { place, problem },
+        Failure::Handshake => Finding::Handshake { place },
+        Failure::Answer(problem) => Finding::NoAnswer { place, problem },
+    }
+}
+
+fn judge(place: Place, reply: &Reply, expected: &KeyAuthorization) -> Finding {
+    if reply.status != 200 {
+        return Finding::Status {
+            place,
+            status: reply.status,
+        };
+    }
+    let other = match reply.body.as_deref().map(<[u8]>::trim_ascii_end) {
+        // RFC 8555 section 8.3: the CA ignores white space at the end.
+        Some(body) if body == expected.as_str().as_bytes() => return Finding::Visible,
+        Some([]) => OtherBody::Empty,
+        Some(body) if has_token(body, expected) => OtherBody::AnotherAccount,
+        Some(_) | None => OtherBody::AnotherServer,
+    };
+    Finding::Body { place, other }
+}
+
+/// Whether a body is a key authorization for our token, though not ours.
+fn has_token(body: &[u8], expected: &KeyAuthorization) -> bool {
+    let rest = body.strip_prefix(expected.token().as_str().as_bytes());
+    rest.is_some_and(|rest| rest.first() == Some(&b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_services_and_our_own_machine_are_not_asked_for_others() {
+        let public: IpAddr = "203.0.113.7".parse().unwrap();
+        for refused in [
+            "169.254.169.254",
+            "::ffff:169.254.169.254",
+            "fe80::1",
+            "0.0.0.0",
+            "::",
+            "224.0.0.1",
+            "255.255.255.255",
+            "127.0.0.1",
+            "::1",
+        ] {
+            assert!(!may_ask(refused.parse().unwrap(), public), "{refused}");
+        }
+        for asked in ["10.99.0.1", "192.168.1.1", "fd00::1", "2001:db8::1", "203.0.113.8"] {
+            assert!(may_ask(asked.parse().unwrap(), public), "{asked}");
+        }
+        let loopback = "127.0.0.1".parse().unwrap();
+        assert!(may_ask(loopback, loopback));
+    }
+}

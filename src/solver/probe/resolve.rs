@@ -1,0 +1,144 @@
+//! From a name to its addresses, as the CA's resolver would see it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+
+use super::{NameProblem, ProbeError, Settings};
+
+/// Resolves names, without a cache: a record that was just created must be seen at once.
+pub(super) struct Names {
+    resolver: TokioResolver,
+}
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Names").finish_non_exhaustive()
+    }
+}
+
+impl Names {
+    /// Uses the given name servers, or else the system's configuration, its hosts file included (people point a name to
+    /// the ingress there to get around hairpin NAT).
+    pub(super) fn new(settings: &Settings) -> Result<Self, ProbeError> {
+        let failed = |error: NetError| ProbeError::Names(error.to_string());
+        let mut builder = if settings.nameservers.is_empty() {
+            TokioResolver::builder_tokio().map_err(failed)?
+        } else {
+            let servers = settings.nameservers.iter().copied().map(name_server).collect();
+            let config = ResolverConfig::from_name_servers(servers);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        };
+        let options = builder.options_mut();
+        options.cache_size = 0;
+        options.timeout = settings.name_time;
+        options.attempts = 1;
+        if !settings.nameservers.is_empty() {
+            options.use_hosts_file = ResolveHosts::Never;
+        }
+        Ok(Self {
+            resolver: builder.build().map_err(failed)?,
+        })
+    }
+
+    /// The addresses of a name: at most `most` of each family, IPv6 first, sorted.
+    ///
+    /// One family's failure does not matter while the other has addresses, as with public CAs.
+    pub(super) async fn addresses(&self, name: &str, most: usize) -> Result<Vec<IpAddr>, NameProblem> {
+        // The final dot keeps the search list of a pod's resolv.conf out of it: the CA has none.
+        let Ok(name) = Name::from_ascii(format!("{name}.")) else {
+            return Err(NameProblem::Unusable);
+        };
+        let (v6, v4) = tokio::join!(
+            self.lookup(&name, RecordType::AAAA, most),
+            self.lookup(&name, RecordType::A, most)
+        );
+        let (mut addresses, v6_problem) = v6.map_or_else(|problem| (Vec::new(), Some(problem)), |found| (found, None));
+        let v4_problem = match v4 {
+            Ok(found) => {
+                addresses.extend(found);
+                None
+            }
+            Err(problem) => Some(problem),
+        };
+        if addresses.is_empty() {
+            Err(worse(v4_problem, v6_problem))
+        } else {
+            Ok(addresses)
+        }
+    }
+
+    async fn lookup(&self, name: &Name, kind: RecordType, most: usize) -> Result<Vec<IpAddr>, NameProblem> {
+        let found = self
+            .resolver
+            .lookup(name.clone(), kind)
+            .await
+            .map_err(|error| problem(&error))?;
+        let mut addresses: Vec<IpAddr> = found
+            .answers()
+            .iter()
+            .filter_map(|record| address(&record.data))
+            .collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses.truncate(most);
+        if addresses.is_empty() {
+            Err(NameProblem::NoAddress)
+        } else {
+            Ok(addresses)
+        }
+    }
+}
+
+fn name_server(server: SocketAddr) -> NameServerConfig {
+    let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+    for connection in &mut connections {
+        connection.port = server.port();
+    }
+    NameServerConfig::new(server.ip(), true, connections)
+}
+
+fn address(data: &RData) -> Option<IpAddr> {
+    data.ip_addr()
+}
+
+fn problem(error: &NetError) -> NameProblem {
+    if error.is_nx_domain() {
+        return NameProblem::DoesNotExist;
+    }
+    match error {
+        NetError::Timeout | NetError::Io(_) | NetError::NoConnections | NetError::Busy => NameProblem::TimedOut,
+        NetError::Dns(DnsError::NoRecordsFound(none)) => code_problem(none.response_code),
+        NetError::Dns(DnsError::ResponseCode(code)) => code_problem(*code),
+        // Open sets of a library: whatever else it says, there is no address.
+        _ => NameProblem::Unusable,
+    }
+}
+
+fn code_problem(code: ResponseCode) -> NameProblem {
+    if code == ResponseCode::NXDomain {
+        NameProblem::DoesNotExist
+    } else if code == ResponseCode::ServFail {
+        NameProblem::ServerFailure
+    } else if code == ResponseCode::Refused {
+        NameProblem::Refused
+    } else if code == ResponseCode::NoError {
+        NameProblem::NoAddress
+    } else {
+        NameProblem::Unusable
+    }
+}
+
+/// Which of two problems is said: the one that is not merely "no record of this family".
+fn worse(first: Option<NameProblem>, second: Option<NameProblem>) -> NameProblem {
+    let said = |problem: &NameProblem| *problem != NameProblem::NoAddress;
+    first
+        .filter(said)
+        .or_else(|| second.filter(said))
+        .unwrap_or(NameProblem::NoAddress)
+}
