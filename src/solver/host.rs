@@ -86,10 +86,6 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn name(text: &str) -> Option<Host> {
-        Some(Host::Name(text.to_owned()))
-    }
-
     #[test]
     fn case_port_and_final_dot_do_not_matter() {
         for text in [
@@ -99,7 +95,7 @@ mod tests {
             "demo.example.",
             "Demo.example.:8089",
         ] {
-            assert_eq!(Host::parse(text), name("demo.example"), "{text}");
+            assert_eq!(Host::parse(text), Some(Host::Name("demo.example".to_owned())), "{text}");
         }
     }
 

@@ -69,7 +69,7 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    pub(super) fn new(settings: Settings) -> Result<Self, ProbeError> {
+    pub(super) fn new(settings: &Settings) -> Result<Self, ProbeError> {
         let Settings {
             nameservers: _,
             http_port,
@@ -77,7 +77,7 @@ impl Fetcher {
             connect_time,
             answer_time,
             name_time: _,
-        } = settings;
+        } = *settings;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
@@ -112,7 +112,7 @@ impl Fetcher {
 
     async fn exchange(&self, mut stream: TcpStream, question: Question<'_>) -> Result<Reply, Failure> {
         if question.proxy_line {
-            let line = proxy_line(stream.local_addr(), question.address);
+            let line = proxy_line(stream.local_addr().ok(), question.address);
             stream
                 .write_all(line.as_bytes())
                 .await
@@ -229,9 +229,9 @@ fn answer_problem(error: &hyper::Error) -> AnswerProblem {
 }
 
 /// The line of the PROXY protocol, version 1, for a connection of our own.
-fn proxy_line(local: io::Result<SocketAddr>, remote: SocketAddr) -> String {
+fn proxy_line(local: Option<SocketAddr>, remote: SocketAddr) -> String {
     match local {
-        Ok(local) => {
+        Some(local) => {
             let family = if matches!(remote.ip(), IpAddr::V4(_)) {
                 "TCP4"
             } else {
@@ -245,7 +245,7 @@ fn proxy_line(local: io::Result<SocketAddr>, remote: SocketAddr) -> String {
                 remote.port()
             )
         }
-        Err(_) => "PROXY UNKNOWN\r\n".to_owned(),
+        None => "PROXY UNKNOWN\r\n".to_owned(),
     }
 }
 

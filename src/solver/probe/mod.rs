@@ -117,9 +117,9 @@ impl Probe {
     ///
     /// # Errors
     /// If the system's DNS configuration cannot be read and no name servers are given.
-    pub fn new(settings: Settings) -> Result<Self, ProbeError> {
+    pub fn new(settings: &Settings) -> Result<Self, ProbeError> {
         Ok(Self {
-            names: Names::new(&settings)?,
+            names: Names::new(settings)?,
             fetcher: Fetcher::new(settings)?,
         })
     }

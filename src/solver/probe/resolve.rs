@@ -111,12 +111,15 @@ fn problem(error: &NetError) -> NameProblem {
     if error.is_nx_domain() {
         return NameProblem::DoesNotExist;
     }
-    match error {
-        NetError::Timeout | NetError::Io(_) | NetError::NoConnections | NetError::Busy => NameProblem::TimedOut,
-        NetError::Dns(DnsError::NoRecordsFound(none)) => code_problem(none.response_code),
-        NetError::Dns(DnsError::ResponseCode(code)) => code_problem(*code),
-        // Open sets of a library: whatever else it says, there is no address.
-        _ => NameProblem::Unusable,
+    // An open set: whatever else the library says, there is no address.
+    if let NetError::Timeout | NetError::Io(_) | NetError::NoConnections | NetError::Busy = error {
+        NameProblem::TimedOut
+    } else if let NetError::Dns(DnsError::NoRecordsFound(none)) = error {
+        code_problem(none.response_code)
+    } else if let NetError::Dns(DnsError::ResponseCode(code)) = error {
+        code_problem(*code)
+    } else {
+        NameProblem::Unusable
     }
 }
 

@@ -3,6 +3,7 @@
 mod decide;
 mod http;
 mod names;
+mod redirects;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -170,11 +171,22 @@ fn probe(http: SocketAddr, https: Option<SocketAddr>, nameserver: Option<SocketA
         name_time: Duration::from_millis(300),
         ..Settings::default()
     };
-    Probe::new(settings).unwrap()
+    Probe::new(&settings).unwrap()
 }
 
 /// A DNS server for `demo.example` and `other.example`, both here.
 async fn here() -> SocketAddr {
     let here = || Says::Addresses(vec![LOOPBACK]);
     dns(vec![("demo.example", here()), ("other.example", here())]).await
+}
+
+/// What the probe finds on `demo.example` with these servers behind ports 80 and 443.
+async fn attempt(http: &Server, https: Option<&Server>) -> Finding {
+    let probe = probe(http.address, https.map(|server| server.address), Some(here().await));
+    probe.attempt(&target("demo.example")).await
+}
+
+async fn finding_for(reply: String) -> Finding {
+    let server = Server::http(move |_| reply.clone()).await;
+    attempt(&server, None).await
 }
