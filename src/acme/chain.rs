@@ -3,6 +3,8 @@
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::{PemObject, SectionKind};
 
+use crate::pki::pem;
+
 /// A certificate and those above it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Chain {
@@ -51,8 +53,7 @@ impl Chain {
 }
 
 fn certificate_pem(der: &[u8]) -> String {
-    use pkcs8::der::pem::{LineEnding, encode_string};
-    encode_string("CERTIFICATE", LineEnding::LF, der).unwrap_or_default()
+    String::from_utf8_lossy(&pem::encode("CERTIFICATE", der)).into_owned()
 }
 
 #[cfg(test)]

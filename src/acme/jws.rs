@@ -7,16 +7,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use aws_lc_rs::{digest, encoding::AsDer, hmac};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD as BASE64_URL};
-use pkcs8::der::pem::{LineEnding, encode_string};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
+
+use crate::pki::hidden::Hidden;
+use crate::pki::key::{KeyAlgorithm, KeyEncoding, KeySpec, PrivateKey};
 
 /// Why a key cannot be an account key. No variant carries key material.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -188,7 +188,7 @@ impl AccountKey {
     pub fn bind(&self, external: &ExternalAccount, new_account: &str) -> Value {
         let header = BASE64_URL.encode(json!({"alg": "HS256", "kid": external.key_id, "url": new_account}).to_string());
         let payload = BASE64_URL.encode(&self.0.jwk);
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &external.mac_key);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, external.mac_key.expose());
         let tag = hmac::sign(&key, format!("{header}.{payload}").as_bytes());
         json!({"protected": header, "payload": payload, "signature": BASE64_URL.encode(tag)})
     }
@@ -203,19 +203,19 @@ impl fmt::Debug for AccountKey {
 /// A new account key as cert-manager makes it: RSA-2048, PKCS#1 PEM (ACC-01).
 ///
 /// Takes tenths of a second of CPU: call it on a blocking thread.
-pub fn generate_rsa_2048_pem() -> Result<Zeroizing<String>, KeyError> {
-    let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Crypto)?;
-    let pkcs8 = pair.as_der().map_err(|_| KeyError::Crypto)?;
-    let info = pkcs8::PrivateKeyInfoRef::try_from(pkcs8.as_ref()).map_err(|_| KeyError::Crypto)?;
-    let pem = encode_string("RSA PRIVATE KEY", LineEnding::LF, info.private_key.as_bytes());
-    pem.map(Zeroizing::new).map_err(|_| KeyError::Crypto)
+///
+/// # Errors
+/// [`KeyError::Crypto`].
+pub fn generate_rsa_2048_pem() -> Result<Hidden<Vec<u8>>, KeyError> {
+    let key = PrivateKey::generate(KeySpec { algorithm: KeyAlgorithm::Rsa, size: 2048 }).map_err(|_| KeyError::Crypto)?;
+    key.to_pem(KeyEncoding::Pkcs1).map_err(|_| KeyError::Crypto)
 }
 
 /// The credentials that a CA gave for binding an ACME account to a customer's account (EAB).
 #[derive(Clone)]
 pub struct ExternalAccount {
     key_id: String,
-    mac_key: Zeroizing<Vec<u8>>,
+    mac_key: Hidden<Vec<u8>>,
 }
 
 impl ExternalAccount {
@@ -234,7 +234,7 @@ impl ExternalAccount {
         }
         Ok(Self {
             key_id: key_id.to_owned(),
-            mac_key: Zeroizing::new(bytes),
+            mac_key: Hidden::new(bytes),
         })
     }
 }

@@ -26,10 +26,10 @@ fn decoded(jws: &str, part: &str) -> Vec<u8> {
 #[test]
 fn an_rsa_key_gives_the_same_account_in_both_encodings() {
     let pkcs1 = generate_rsa_2048_pem().unwrap();
-    assert!(pkcs1.starts_with("-----BEGIN RSA PRIVATE KEY-----\n"));
-    let pkcs8 = openssl(&["pkcs8", "-topk8", "-nocrypt"], pkcs1.as_bytes());
+    assert!(pkcs1.expose().starts_with(b"-----BEGIN RSA PRIVATE KEY-----\n"));
+    let pkcs8 = openssl(&["pkcs8", "-topk8", "-nocrypt"], pkcs1.expose());
     let [one, two] = [
-        AccountKey::from_pem(pkcs1.as_bytes()).unwrap(),
+        AccountKey::from_pem(pkcs1.expose()).unwrap(),
         AccountKey::from_pem(&pkcs8).unwrap(),
     ];
     assert_eq!(one.thumbprint(), two.thumbprint());
@@ -44,7 +44,7 @@ fn an_rsa_key_gives_the_same_account_in_both_encodings() {
 #[test]
 fn the_thumbprint_is_that_of_rfc_7638() {
     // RFC 7638 section 3.1 has only a public key, so the JWK is what is compared.
-    let key = AccountKey::from_pem(generate_rsa_2048_pem().unwrap().as_bytes()).unwrap();
+    let key = AccountKey::from_pem(generate_rsa_2048_pem().unwrap().expose()).unwrap();
     let jwk: Value = serde_json::from_str(&key.0.jwk).unwrap();
     assert_eq!(jwk.to_string(), key.0.jwk, "members in lexical order, no white space");
     assert_eq!(jwk["e"], "AQAB");
@@ -54,7 +54,7 @@ fn the_thumbprint_is_that_of_rfc_7638() {
 #[test]
 fn openssl_verifies_what_an_rsa_key_signs() {
     let pem = generate_rsa_2048_pem().unwrap();
-    let key = AccountKey::from_pem(pem.as_bytes()).unwrap();
+    let key = AccountKey::from_pem(pem.expose()).unwrap();
     let jws = key
         .sign(Some("https://ca/acct/1"), "nonce", "https://ca/order", r#"{"a":1}"#)
         .unwrap();
@@ -67,7 +67,7 @@ fn openssl_verifies_what_an_rsa_key_signs() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    std::fs::write(path("key"), pem.as_bytes()).unwrap();
+    std::fs::write(path("key"), pem.expose()).unwrap();
     std::fs::write(path("signature"), decoded(&jws, "signature")).unwrap();
     let fields: Value = serde_json::from_str(&jws).unwrap();
     let message = format!(
@@ -129,7 +129,7 @@ fn other_keys_and_garbage_are_refused_with_a_sentence() {
 #[test]
 fn nothing_of_a_key_is_printed() {
     let pem = generate_rsa_2048_pem().unwrap();
-    let key = AccountKey::from_pem(pem.as_bytes()).unwrap();
+    let key = AccountKey::from_pem(pem.expose()).unwrap();
     assert_eq!(format!("{key:?}"), format!("AccountKey({})", key.thumbprint()));
     let external = ExternalAccount::new("kid", b"c2VjcmV0").unwrap();
     assert_eq!(format!("{external:?}"), r#"ExternalAccount { key_id: "kid", .. }"#);
@@ -137,7 +137,7 @@ fn nothing_of_a_key_is_printed() {
 
 #[test]
 fn an_external_account_is_bound_with_hs256_and_openssl_agrees() {
-    let key = AccountKey::from_pem(generate_rsa_2048_pem().unwrap().as_bytes()).unwrap();
+    let key = AccountKey::from_pem(generate_rsa_2048_pem().unwrap().expose()).unwrap();
     let external = ExternalAccount::new("kid-1", b" c2VjcmV0LWtleQ \n").unwrap();
     let binding = key.bind(&external, "https://ca/new-account");
     let header = BASE64_URL.decode(binding["protected"].as_str().unwrap()).unwrap();
@@ -167,8 +167,8 @@ fn mac_keys_are_read_as_consoles_show_them() {
     let bytes = [0xfb, 0xff, 0xfe, 0x01];
     for text in ["-__-AQ", "-__-AQ==", "+//+AQ==", "+//+AQ"] {
         assert_eq!(
-            *ExternalAccount::new("k", text.as_bytes()).unwrap().mac_key,
-            bytes,
+            ExternalAccount::new("k", text.as_bytes()).unwrap().mac_key.expose(),
+            &bytes,
             "{text}"
         );
     }

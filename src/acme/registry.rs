@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_same_account_gets_the_same_client_and_the_registry_is_bounded() {
-        let key = AccountKey::from_pem(generate_rsa_2048_pem().unwrap().as_bytes()).unwrap();
+        let key = AccountKey::from_pem(generate_rsa_2048_pem().unwrap().expose()).unwrap();
         let registry = Registry::new(Settings::default(), Arc::new(Unobserved));
         let trust = Trust::default();
         let first = registry.client("https://ca.example/dir", &trust, &key).unwrap();
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_work_are_refused() {
-        let key = AccountKey::from_pem(generate_rsa_2048_pem().unwrap().as_bytes()).unwrap();
+        let key = AccountKey::from_pem(generate_rsa_2048_pem().unwrap().expose()).unwrap();
         let registry = Registry::new(Settings::default(), Arc::new(Unobserved));
         let trust = |bundle: &str, skip_verify| Trust {
             ca_bundle: Some(bundle.into()),
