@@ -207,7 +207,11 @@ impl fmt::Debug for AccountKey {
 /// # Errors
 /// [`KeyError::Crypto`].
 pub fn generate_rsa_2048_pem() -> Result<Hidden<Vec<u8>>, KeyError> {
-    let key = PrivateKey::generate(KeySpec { algorithm: KeyAlgorithm::Rsa, size: 2048 }).map_err(|_| KeyError::Crypto)?;
+    let key = PrivateKey::generate(KeySpec {
+        algorithm: KeyAlgorithm::Rsa,
+        size: 2048,
+    })
+    .map_err(|_| KeyError::Crypto)?;
     key.to_pem(KeyEncoding::Pkcs1).map_err(|_| KeyError::Crypto)
 }
 

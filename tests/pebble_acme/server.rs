@@ -41,8 +41,24 @@ impl Server {
         let [directory, management, http, tls, dns, challenges] = free_ports();
         write_config(folder.path(), &options, [directory, management, http, tls]);
         let responder = Command::new(program("pebble-challtestsrv"))
-            .args(["-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-https01", "", "-tlsalpn01", "", "-doh", ""])
-            .args(["-http01", &format!("127.0.0.1:{http}"), "-dnsserver", &format!("127.0.0.1:{dns}")])
+            .args([
+                "-defaultIPv4",
+                "127.0.0.1",
+                "-defaultIPv6",
+                "",
+                "-https01",
+                "",
+                "-tlsalpn01",
+                "",
+                "-doh",
+                "",
+            ])
+            .args([
+                "-http01",
+                &format!("127.0.0.1:{http}"),
+                "-dnsserver",
+                &format!("127.0.0.1:{dns}"),
+            ])
             .args(["-management", &format!("127.0.0.1:{challenges}")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -50,9 +66,22 @@ impl Server {
             .spawn()
             .unwrap();
         let root = reqwest::Certificate::from_pem(&std::fs::read(folder.path().join("ca.crt")).unwrap()).unwrap();
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([root]).tls_danger_accept_invalid_certs(true);
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only([root])
+            .tls_danger_accept_invalid_certs(true);
         let pebble = spawn(folder.path(), &options, dns);
-        let server = Self { folder, directory, management, challenges, dns, options, pebble, responder, http: http.build().unwrap() };
+        let server = Self {
+            folder,
+            directory,
+            management,
+            challenges,
+            dns,
+            options,
+            pebble,
+            responder,
+            http: http.build().unwrap(),
+        };
         server.answers().await;
         server
     }
@@ -86,12 +115,22 @@ impl Server {
     /// The root (0: the default, then the alternates) below which certificates are issued, as PEM.
     pub(crate) async fn root(&self, number: u8) -> String {
         let url = format!("https://127.0.0.1:{}/roots/{number}", self.management);
-        self.http.get(url).send().await.unwrap().error_for_status().unwrap().text().await.unwrap()
+        self.http
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .error_for_status()
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
     }
 
     /// Answers a challenge's token with a key authorization.
     pub(crate) async fn respond(&self, token: &str, content: &str) {
-        self.tell_responder("add-http01", &json!({"token": token, "content": content})).await;
+        self.tell_responder("add-http01", &json!({"token": token, "content": content}))
+            .await;
     }
 
     /// Moves a certificate's renewal window (RFC 9773).
@@ -99,19 +138,36 @@ impl Server {
         let window = json!({"suggestedWindow": {"start": start, "end": end}}).to_string();
         let body = json!({"certificate": certificate, "ariResponse": window}).to_string();
         let url = format!("https://127.0.0.1:{}/set-renewal-info/", self.management);
-        self.http.post(url).body(body).send().await.unwrap().error_for_status().unwrap();
+        self.http
+            .post(url)
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+            .error_for_status()
+            .unwrap();
     }
 
     async fn tell_responder(&self, path: &str, body: &Value) {
         let url = format!("http://127.0.0.1:{}/{path}", self.challenges);
-        self.http.post(url).body(body.to_string()).send().await.unwrap().error_for_status().unwrap();
+        self.http
+            .post(url)
+            .body(body.to_string())
+            .send()
+            .await
+            .unwrap()
+            .error_for_status()
+            .unwrap();
     }
 
     async fn answers(&self) {
         let (url, roots) = (self.directory(), format!("http://127.0.0.1:{}/", self.challenges));
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         while self.http.get(&url).send().await.is_err() || self.http.get(&roots).send().await.is_err() {
-            assert!(tokio::time::Instant::now() < deadline, "pebble does not answer at {url}");
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "pebble does not answer at {url}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -132,16 +188,33 @@ fn project() -> &'static Path {
 
 /// A program of the test bed; `tests/testbed/build.sh acme` builds it.
 fn program(name: &str) -> PathBuf {
-    let output = Command::new(project().join("tests/testbed/build.sh")).arg("--print-path").output().unwrap();
+    let output = Command::new(project().join("tests/testbed/build.sh"))
+        .arg("--print-path")
+        .output()
+        .unwrap();
     let path = Path::new(String::from_utf8(output.stdout).unwrap().trim()).join(name);
-    assert!(path.exists(), "{} is not there; run tests/testbed/build.sh acme", path.display());
+    assert!(
+        path.exists(),
+        "{} is not there; run tests/testbed/build.sh acme",
+        path.display()
+    );
     path
 }
 
 fn spawn(folder: &Path, options: &Options, dns: u16) -> Child {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))
+        .unwrap();
     Command::new(program("pebble"))
-        .args(["-strict", "-config", "config.json", "-dnsserver", &format!("127.0.0.1:{dns}")])
+        .args([
+            "-strict",
+            "-config",
+            "config.json",
+            "-dnsserver",
+            &format!("127.0.0.1:{dns}"),
+        ])
         .current_dir(folder)
         .env("PEBBLE_VA_NOSLEEP", "1")
         .env("PEBBLE_AUTHZREUSE", "0")
@@ -170,20 +243,76 @@ fn write_config(folder: &Path, options: &Options, [directory, management, http, 
 /// `ca.crt`, `server.crt` and `server.key`: a server certificate below a CA, or one that is its own CA.
 fn make_certificates(folder: &Path, certificate_is_a_ca: bool) {
     let openssl = |arguments: &[&str]| {
-        let output = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
+        let output = Command::new("openssl")
+            .args(arguments)
+            .current_dir(folder)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+    let key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+    ];
     let names = "subjectAltName=IP:127.0.0.1,DNS:localhost";
     if certificate_is_a_ca {
-        let own = ["req", "-x509", "-subj", "/CN=own CA", "-addext", names, "-keyout", "server.key", "-out", "server.crt"];
+        let own = [
+            "req",
+            "-x509",
+            "-subj",
+            "/CN=own CA",
+            "-addext",
+            names,
+            "-keyout",
+            "server.key",
+            "-out",
+            "server.crt",
+        ];
         openssl(&[&own[..], &key].concat());
         std::fs::copy(folder.join("server.crt"), folder.join("ca.crt")).unwrap();
         return;
     }
-    openssl(&[&["req", "-x509", "-subj", "/CN=test CA", "-keyout", "ca.key", "-out", "ca.crt"], &key[..]].concat());
-    let leaf = ["-addext", names, "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "server.key", "-out", "server.crt"];
-    let below = ["req", "-x509", "-subj", "/CN=server", "-CA", "ca.crt", "-CAkey", "ca.key"];
+    openssl(
+        &[
+            &[
+                "req",
+                "-x509",
+                "-subj",
+                "/CN=test CA",
+                "-keyout",
+                "ca.key",
+                "-out",
+                "ca.crt",
+            ],
+            &key[..],
+        ]
+        .concat(),
+    );
+    let leaf = [
+        "-addext",
+        names,
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+        "-keyout",
+        "server.key",
+        "-out",
+        "server.crt",
+    ];
+    let below = [
+        "req",
+        "-x509",
+        "-subj",
+        "/CN=server",
+        "-CA",
+        "ca.crt",
+        "-CAkey",
+        "ca.key",
+    ];
     openssl(&[&below[..], &leaf, &key].concat());
 }
 
