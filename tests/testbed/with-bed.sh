@@ -35,6 +35,8 @@ child=
 cleanup() {
   local status=$?
   trap - EXIT INT TERM HUP
+  # Tests that could not run here say so for everybody to see.
+  cat "$bed/logs/skipped.txt" 2>/dev/null || true
   [ -z "$child" ] || { kill -KILL "$child" 2>/dev/null; wait "$child" 2>/dev/null; } || true
   if [ "$status" != 0 ] && [ "$status" != 130 ] && [ -d "$bed/logs" ]; then
     kept=$(mktemp -d "${TMPDIR:-/tmp}/certlet-bed-logs.XXXXXX")

@@ -1,0 +1,56 @@
+# The words that README.md and CI use. Each target says what it does; `make help` lists them.
+SHELL := bash
+.DEFAULT_GOAL := help
+
+# `make demo KUBECONFIG=...` is a wish; a KUBECONFIG that merely stands in the environment is not.
+ifeq ($(origin KUBECONFIG),command line)
+demo_arguments := --kubeconfig "$(KUBECONFIG)"
+endif
+# make cluster TEST=cluster_testbed FILTER=part_of_a_test_name
+TEST ?= cluster_*
+FILTER ?=
+
+.PHONY: help demo test bench testbed testbed-down fmt lint unit cluster crds deny image
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+demo: ## the main job, told step by step, on a Kubernetes of its own (or KUBECONFIG=... on yours, after asking)
+	tests/testbed/demo.sh $(demo_arguments)
+
+test: ## everything: formatting, lints, unit tests, cluster tests; builds the test bed when it is missing
+	tests/run.sh all
+
+unit: ## formatting aside, what needs no cluster: seconds
+	tests/run.sh unit
+
+cluster: ## the cluster tests in a test bed (TEST=cluster_testbed FILTER=words to run some)
+	tests/run.sh cluster "$(TEST)" $(FILTER)
+
+bench: ## speed, API writes and memory on the test bed, as a table
+	cargo build --release --locked
+	cargo bench --no-run --locked
+	tests/testbed/with-bed.sh env CARGO_NET_OFFLINE=true cargo bench --locked $(if $(FILTER),-- $(FILTER))
+
+testbed: ## starts a test bed that stays, and says how to use it
+	tests/testbed/testbed.sh up
+
+testbed-down: ## ends it
+	tests/testbed/testbed.sh down
+
+fmt: ## formats the sources
+	cargo fmt
+
+lint: ## what CI says about formatting and style
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+
+crds: ## writes crds/ from src/api
+	cargo run --quiet --locked -- crds --output-dir crds
+
+deny: ## licences, duplicates and advisories of the dependencies (needs cargo-deny)
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
+	else echo "cargo-deny is not installed; install it with: cargo install cargo-deny --locked"; exit 1; fi
+
+image: ## the container image as a tar, without docker
+	deploy/image.sh

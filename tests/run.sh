@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Runs the tests and counts them.
+#
+#   run.sh all                        formatting, lints, unit and cluster tests
+#   run.sh unit                       only what needs no cluster
+#   run.sh cluster [BINARY [FILTER]]  only the cluster tests (BINARY: a glob over tests/*.rs, default cluster_*)
+#
+# The last line is "N passed, N failed, N skipped" over all test binaries. A test that could not run here (no root for a
+# node, for example) says why on a line of its own that begins with SKIPPED, and counts as skipped.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here/.."
+log=$(mktemp -d "${TMPDIR:-/tmp}/certlet-test.XXXXXX")
+status=0
+parts_pid=
+
+finish() {
+  local code=$?
+  trap - EXIT
+  # What still builds is of no use to anybody any more.
+  [ -z "$parts_pid" ] || kill -- "$parts_pid" 2>/dev/null || true
+  count
+  rm -rf "$log"
+  exit "$code"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+say() { printf '\n== %s\n' "$*"; }
+
+count() { # cluster tests are listed as ignored in the first log and run in the second
+  cat "$log"/unit.txt "$log"/cluster.txt 2>/dev/null | awk '
+    /^ *Running / { cluster = /\/cluster_/ }
+    /^certlet-cluster-stage$/ { stage = 1 }
+    /^test result:/ && (stage || !cluster) {
+      for (i = 1; i < NF; i++) {
+        if ($(i + 1) ~ /^passed/) passed += $i
+        if ($(i + 1) ~ /^failed/) failed += $i
+        if ($(i + 1) ~ /^ignored/) skipped += $i
+      }
+    }
+    /^SKIPPED / { skipped++; passed-- }
+    END { printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped }'
+}
+
+prepare_bed() { # builds the programs of the bed beside what cargo does
+  tests/testbed/packages.sh
+  tests/testbed/build.sh &
+  parts_pid=$!
+}
+
+await_bed() {
+  say "The programs of the test bed (built once, then kept)"
+  local ended=0
+  wait "$parts_pid" || ended=$?
+  parts_pid=
+  [ "$ended" = 0 ] || { echo "the test bed cannot be built, see above" >&2; exit "$ended"; }
+}
+
+lint() {
+  say "Formatting and lints"
+  cargo fmt --check
+  cargo clippy --all-targets --locked -- -D warnings
+}
+
+build() {
+  say "Building the tests"
+  cargo test --no-run --locked 2>&1 | grep -v '^  Executable' || exit 1
+}
+
+unit() {
+  say "Unit and property tests"
+  cargo test --locked --no-fail-fast 2>&1 | tee "$log/unit.txt" || status=1
+}
+
+cluster() {
+  local binary=${1:-cluster_*} filter=${2:-}
+  say "Cluster tests"
+  echo certlet-cluster-stage >"$log/cluster.txt"
+  # Inside there is no network; everything has been built. One certlet acts on the whole cluster, so tests take turns.
+  CARGO_NET_OFFLINE=true tests/testbed/with-bed.sh cargo test --locked --no-fail-fast --test "$binary" -- \
+    --include-ignored --test-threads=1 ${filter:+"$filter"} 2>&1 | tee -a "$log/cluster.txt" || status=1
+}
+
+case ${1:-} in
+  all) prepare_bed; lint; build; unit; await_bed; cluster ;;
+  unit) unit ;;
+  cluster) prepare_bed; build; await_bed; cluster "${2:-}" "${3:-}" ;;
+  *) echo "usage: run.sh all|unit|cluster [BINARY [FILTER]]" >&2; exit 2 ;;
+esac
+exit "$status"
