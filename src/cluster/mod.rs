@@ -1,1 +1,21 @@
 //! The only place that talks to the Kubernetes API.
+//!
+//! Watches fill the [`index`]; the [`reader`] asks the server when the index is not proof enough; the [`writer`]
+//! changes things, only while this process leads, and puts what the server answers into the index at once.
+
+pub mod client;
+pub mod error;
+pub mod events;
+pub mod index;
+pub mod metadata;
+pub mod objects;
+pub mod reader;
+pub mod records;
+pub mod request;
+pub mod secret;
+pub mod store;
+pub mod watch;
+pub mod wire;
+pub mod writer;
+
+pub use error::Error;

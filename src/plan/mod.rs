@@ -1,4 +1,11 @@
 //! Decisions: pure functions of what was seen and the time. No async, no client, no clock, no randomness.
+//!
+//! [`seen`] says what is known, [`kinds`] of which kinds, [`settings`] what the administrator set; every other module
+//! decides about one kind or one question.
 
 pub mod backoff;
+pub mod kinds;
+pub mod lease;
 pub mod renewal;
+pub mod seen;
+pub mod settings;

@@ -1,0 +1,111 @@
+//! What can go wrong between us and the API server.
+
+use std::{fmt, time::Duration};
+
+/// What a call wanted to do, for error sentences: `failed to create Order shop/web-1-1234`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// As `create`.
+    pub verb: &'static str,
+    /// As `Order`.
+    pub kind: String,
+    /// As `shop/web-1-1234`.
+    pub object: String,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.verb, self.kind, self.object)
+    }
+}
+
+/// A call to the API server that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// This process does not hold the Lease, so it must not write.
+    #[error("failed to {0}: this replica is not the leader")]
+    NotLeader(Call),
+    /// No answer in time.
+    #[error("failed to {call}: no answer from the API server within {}s", after.as_secs())]
+    Timeout {
+        /// The call.
+        call: Call,
+        /// The limit that passed.
+        after: Duration,
+    },
+    /// The server refused, or could not be reached.
+    #[error("failed to {call}: {}", reason(source))]
+    Api {
+        /// The call.
+        call: Call,
+        /// Why.
+        source: Box<kube::Error>,
+    },
+    /// The answer could not be understood.
+    #[error("failed to {call}: the answer of the API server cannot be read: {message}")]
+    Answer {
+        /// The call.
+        call: Call,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+fn reason(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl Error {
+    fn status(&self) -> Option<&kube::core::Status> {
+        match self {
+            Self::Api { source, .. } => match &**source {
+                kube::Error::Api(status) => Some(status),
+                _ => None,
+            },
+            Self::NotLeader(_) | Self::Timeout { .. } | Self::Answer { .. } => None,
+        }
+    }
+
+    /// The HTTP status of the refusal.
+    pub fn code(&self) -> Option<u16> {
+        self.status().map(|status| status.code)
+    }
+
+    /// What the server said, without what we wanted: for conditions.
+    pub fn server_message(&self) -> Option<&str> {
+        self.status().map(|status| status.message.as_str())
+    }
+
+    /// The object is not there.
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// The object changed since it was seen: plan again.
+    pub fn is_conflict(&self) -> bool {
+        self.code() == Some(409) && !self.is_already_exists()
+    }
+
+    /// An object of this name is there already.
+    pub fn is_already_exists(&self) -> bool {
+        self.status().is_some_and(|status| status.reason == "AlreadyExists")
+    }
+
+    /// RBAC, a quota or an admission policy says no.
+    pub fn is_forbidden(&self) -> bool {
+        self.code() == Some(403)
+    }
+
+    /// Validation says no.
+    pub fn is_invalid(&self) -> bool {
+        self.code() == Some(422)
+    }
+
+    /// Whether trying the same call again can succeed without anybody editing anything.
+    pub fn is_transient(&self) -> bool {
+        !matches!(self.code(), Some(400 | 403 | 404 | 405 | 413 | 422))
+    }
+}

@@ -1,0 +1,111 @@
+//! Events: what happened, told to whoever runs `kubectl describe`. Telling never holds up the work.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{
+    Client,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use tokio::sync::mpsc;
+
+use crate::plan::seen::{Kind, Meta};
+
+/// How many events may wait to be written; the next one is dropped and counted.
+const WAITING: usize = 4096;
+/// The API server's limit for an event's note.
+const NOTE_LIMIT: usize = 1024;
+
+/// Whether an event is good news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// As expected.
+    Normal,
+    /// Somebody should look.
+    Warning,
+}
+
+/// An event as planners make it: plain data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// How bad.
+    pub severity: Severity,
+    /// In one word, as `Issuing`.
+    pub reason: &'static str,
+    /// In one sentence.
+    pub message: String,
+}
+
+/// Writes events in the background.
+#[derive(Clone)]
+pub struct Events {
+    queue: mpsc::Sender<(ObjectReference, Event)>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Events {
+    /// Events under the name of `reporter`; spawns the task that writes them.
+    pub fn start(client: Client, reporter: &str, instance: Option<String>) -> Self {
+        let recorder = Recorder::new(client, Reporter { controller: reporter.to_owned(), instance });
+        let (queue, mut waiting) = mpsc::channel::<(ObjectReference, Event)>(WAITING);
+        tokio::spawn(async move {
+            while let Some((reference, event)) = waiting.recv().await {
+                let written = tokio::time::timeout(super::reader::CALL_TIMEOUT, recorder.publish(&event, &reference)).await;
+                if let Ok(Err(error)) = written {
+                    // an event about an object whose namespace is going is refused: nobody would read it
+                    tracing::debug!(%error, object = reference.name, "failed to write an event");
+                }
+            }
+        });
+        Self { queue, dropped: Arc::default() }
+    }
+
+    /// Tells something about the object of kind `K` with this metadata.
+    pub fn publish<K: Kind>(&self, meta: &Meta, severity: Severity, reason: &str, message: &str) {
+        let reference = ObjectReference {
+            api_version: Some(format!("{}/{}", K::GROUP, K::VERSION)),
+            kind: Some(K::KIND.to_owned()),
+            name: Some(meta.name().to_owned()),
+            namespace: Some(meta.namespace().to_owned()).filter(|namespace| !namespace.is_empty()),
+            uid: Some(meta.uid.to_string()),
+            resource_version: Some(meta.resource_version.to_string()),
+            field_path: None,
+        };
+        let type_ = match severity {
+            Severity::Normal => EventType::Normal,
+            Severity::Warning => EventType::Warning,
+        };
+        let note = Some(truncated(message));
+        let event = Event { type_, reason: reason.to_owned(), note, action: reason.to_owned(), secondary: None };
+        if self.queue.try_send((reference, event)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many events were not written because too many were waiting.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+fn truncated(message: &str) -> String {
+    let mut end = message.len().min(NOTE_LIMIT);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    message.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_note_is_cut_between_characters() {
+        let note = truncated(&"ä".repeat(1000));
+        assert!(note.len() <= NOTE_LIMIT && note.chars().all(|c| c == 'ä'));
+    }
+}

@@ -1,0 +1,84 @@
+//! Writes of objects that have a type in k8s-openapi: Services, EndpointSlices, Ingresses, Pods, Leases.
+
+use k8s_openapi::serde::{Serialize, de::DeserializeOwned};
+use kube::{
+    Api, Resource,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
+    core::NamespaceResourceScope,
+};
+use serde_json::Value;
+
+use super::{
+    error::{Call, Error},
+    reader::within,
+    writer::{FIELD_MANAGER, Writer},
+};
+
+/// A namespaced type of k8s-openapi.
+pub trait Typed:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Serialize + DeserializeOwned + std::fmt::Debug
+{
+}
+
+impl<K> Typed for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Serialize + DeserializeOwned + std::fmt::Debug
+{
+}
+
+impl Writer {
+    /// Creates an object.
+    ///
+    /// # Errors
+    /// [`Error::is_already_exists`] when the name is taken.
+    pub async fn create_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
+        let (call, api) = self.typed::<K>("create", object)?;
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        within(call, api.create(&parameters, object)).await
+    }
+
+    /// Server-side apply as `certlet`, taking over fields that others set.
+    pub async fn apply_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
+        let (call, api) = self.typed::<K>("apply", object)?;
+        let name = object.meta().name.clone().unwrap_or_default();
+        within(call, api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(object))).await
+    }
+
+    /// Replaces an object; its `metadata.resourceVersion` is the precondition.
+    pub async fn replace_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
+        let (call, api) = self.typed::<K>("replace", object)?;
+        let name = object.meta().name.clone().unwrap_or_default();
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        within(call, api.replace(&name, &parameters, object)).await
+    }
+
+    /// Merge patch of an object; put its resourceVersion into the patch where it matters.
+    pub async fn patch_object<K: Typed>(&self, namespace: &str, name: &str, patch: &Value) -> Result<K, Error> {
+        let call = self.allowed(Call { verb: "update", kind: K::kind(&()).into_owned(), object: format!("{namespace}/{name}") })?;
+        let api: Api<K> = Api::namespaced(self.client().clone(), namespace);
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        within(call, api.patch(name, &parameters, &Patch::Merge(patch))).await
+    }
+
+    /// Deletes exactly this object (uid precondition where it has one). It being gone already is success.
+    pub async fn delete_object<K: Typed>(&self, object: &K) -> Result<(), Error> {
+        let (call, api) = self.typed::<K>("delete", object)?;
+        let name = object.meta().name.clone().unwrap_or_default();
+        let parameters = DeleteParams {
+            preconditions: object.meta().uid.clone().map(|uid| Preconditions { uid: Some(uid), resource_version: None }),
+            propagation_policy: Some(PropagationPolicy::Background),
+            ..DeleteParams::default()
+        };
+        match within(call, api.delete(&name, &parameters)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn typed<K: Typed>(&self, verb: &'static str, object: &K) -> Result<(Call, Api<K>), Error> {
+        let namespace = object.meta().namespace.clone().unwrap_or_default();
+        let name = object.meta().name.as_deref().unwrap_or_default();
+        let call = self.allowed(Call { verb, kind: K::kind(&()).into_owned(), object: format!("{namespace}/{name}") })?;
+        Ok((call, Api::namespaced(self.client().clone(), &namespace)))
+    }
+}

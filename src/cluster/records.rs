@@ -1,0 +1,231 @@
+//! Which record belongs into which store, and how it is found there.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::{
+    index::{Change, Changed, Index},
+    store::{Link, Store},
+    wire::Record,
+};
+use crate::{
+    api::{IssuerRef, names},
+    plan::{
+        kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind, RequestKind},
+        seen::{Kind, Lean, Meta, ObjectKey, RequestSeen, SecretSeen},
+    },
+};
+
+/// The record of a kind that is kept as raw JSON.
+pub type LeanRecord<K> = Lean<K>;
+
+/// The kinds that we write, each with the record that a written object becomes.
+pub trait Stored: Kind {
+    /// What is kept of it.
+    type Record: Record;
+}
+
+impl Stored for RequestKind {
+    type Record = RequestSeen;
+}
+
+/// One parent in `ownerReferences` is one link.
+fn owners(meta: &Meta) -> impl Iterator<Item = Link> + '_ {
+    meta.owners.iter().map(|owner| Link::Owner(owner.uid.clone()))
+}
+
+/// The few fields of a spec that others are found by; a spec that cannot be read has no links.
+fn peek<'a, T: Deserialize<'a> + Default>(raw: &'a str) -> T {
+    serde_json::from_str(raw).unwrap_or_default()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct CertificatePeek {
+    secret_name: Option<String>,
+    issuer_ref: Option<IssuerRef>,
+    keystores: Option<KeystoresPeek>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct KeystoresPeek {
+    jks: Option<KeystorePeek>,
+    pkcs12: Option<KeystorePeek>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct KeystorePeek {
+    password_secret_ref: Option<NamePeek>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct NamePeek {
+    name: String,
+}
+
+fn certificate_links(record: &Lean<CertificateKind>) -> Vec<Link> {
+    let spec: CertificatePeek = peek(record.spec.get());
+    let key = &record.meta.key;
+    let keystores = spec.keystores.unwrap_or_default();
+    let passwords = [keystores.jks, keystores.pkcs12].into_iter().flatten().filter_map(|store| store.password_secret_ref);
+    let secrets = spec.secret_name.into_iter().chain(passwords.map(|password| password.name));
+    let mut links: Vec<Link> = secrets.map(|name| Link::Secret(key.sibling(name))).collect();
+    links.extend(spec.issuer_ref.map(|reference| Link::issuer(&reference, record.meta.namespace())));
+    links.extend(owners(&record.meta));
+    links.dedup();
+    links
+}
+
+fn child_links(meta: &Meta, spec: &str) -> Vec<Link> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Peek {
+        issuer_ref: Option<IssuerRef>,
+    }
+    let peek: Peek = peek(spec);
+    let issuer = peek.issuer_ref.map(|reference| Link::issuer(&reference, meta.namespace()));
+    issuer.into_iter().chain(owners(meta)).collect()
+}
+
+/// Every `…SecretRef.name`, `secretName` and `caBundleSecretRef.name` in an issuer's spec. The namespace of a
+/// ClusterIssuer's Secrets is a setting, which the router knows: here it is left empty.
+fn issuer_links(meta: &Meta, spec: &str) -> Vec<Link> {
+    fn walk(value: &serde_json::Value, under: &str, names: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(map) => {
+                for (key, value) in map {
+                    match value {
+                        serde_json::Value::String(name)
+                            if key == "secretName" || (key == "name" && is_secret_reference(under)) =>
+                        {
+                            names.push(name.clone());
+                        }
+                        other => walk(other, key, names),
+                    }
+                }
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|value| walk(value, under, names)),
+            _ => {}
+        }
+    }
+    let mut names = Vec::new();
+    walk(&serde_json::from_str(spec).unwrap_or_default(), "", &mut names);
+    names.sort();
+    names.dedup();
+    names.into_iter().map(|name| Link::Secret(meta.key.sibling(name))).collect()
+}
+
+fn is_secret_reference(key: &str) -> bool {
+    key.ends_with("SecretRef") || key == "credentialsRef" || key == "secretRef"
+}
+
+macro_rules! lean_record {
+    ($kind:ty, $store:ident, $change:ident, |$record:ident| $links:expr) => {
+        impl Stored for $kind {
+            type Record = Lean<$kind>;
+        }
+
+        impl Record for Lean<$kind> {
+            const GROUP: &'static str = <$kind as Kind>::GROUP;
+            const VERSION: &'static str = <$kind as Kind>::VERSION;
+            const KIND: &'static str = <$kind as Kind>::KIND;
+            const PLURAL: &'static str = <$kind as Kind>::PLURAL;
+            const NAMESPACED: bool = <$kind as Kind>::NAMESPACED;
+
+            fn meta(&self) -> &Meta {
+                &self.meta
+            }
+
+            fn links(&self) -> Vec<Link> {
+                let $record = self;
+                $links
+            }
+
+            fn store(index: &Index) -> &Store<Self> {
+                &index.$store
+            }
+
+            fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change {
+                Change::$change(Changed { old, new })
+            }
+        }
+    };
+}
+
+lean_record!(CertificateKind, certificates, Certificate, |record| certificate_links(record));
+lean_record!(OrderKind, orders, Order, |record| child_links(&record.meta, record.spec.get()));
+lean_record!(ChallengeKind, challenges, Challenge, |record| child_links(&record.meta, record.spec.get()));
+lean_record!(IssuerKind, issuers, Issuer, |record| issuer_links(&record.meta, record.spec.get()));
+lean_record!(ClusterIssuerKind, cluster_issuers, ClusterIssuer, |record| issuer_links(&record.meta, record.spec.get()));
+lean_record!(IngressKind, ingresses, Ingress, |record| owners(&record.meta).collect());
+
+impl Record for RequestSeen {
+    const GROUP: &'static str = RequestKind::GROUP;
+    const VERSION: &'static str = RequestKind::VERSION;
+    const KIND: &'static str = RequestKind::KIND;
+    const PLURAL: &'static str = RequestKind::PLURAL;
+    const NAMESPACED: bool = RequestKind::NAMESPACED;
+
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn links(&self) -> Vec<Link> {
+        let key = &self.meta.key;
+        let annotation = |name: &str| self.meta.annotations.get(name).map(|value| key.sibling(value));
+        let mut links: Vec<Link> = owners(&self.meta).collect();
+        links.extend(annotation(names::annotation::CERTIFICATE_NAME).map(Link::CertificateName));
+        if self.csr_pem.is_some() {
+            // only a request that is not finished waits for its issuer or for its key
+            links.extend(annotation(names::annotation::PRIVATE_KEY_SECRET_NAME).map(Link::Secret));
+            links.push(Link::issuer(&self.issuer_ref, self.meta.namespace()));
+        }
+        links
+    }
+
+    fn store(index: &Index) -> &Store<Self> {
+        &index.requests
+    }
+
+    fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change {
+        Change::Request(Changed { old, new })
+    }
+}
+
+impl Record for SecretSeen {
+    const GROUP: &'static str = "";
+    const VERSION: &'static str = "v1";
+    const KIND: &'static str = "Secret";
+    const PLURAL: &'static str = "secrets";
+    const NAMESPACED: bool = true;
+
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn links(&self) -> Vec<Link> {
+        owners(&self.meta).collect()
+    }
+
+    fn store(index: &Index) -> &Store<Self> {
+        &index.secrets
+    }
+
+    fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change {
+        Change::Secret(Changed { old, new })
+    }
+}
+
+/// The link under which the children of an object are found.
+pub fn children_of(meta: &Meta) -> Link {
+    Link::Owner(meta.uid.clone())
+}
+
+/// Where the Secrets of an issuer live: its own namespace, or the cluster resource namespace (SGN-07).
+pub fn issuer_secret(meta: &Meta, name: &str, cluster_resource_namespace: &str) -> ObjectKey {
+    if meta.key.namespace.is_empty() { ObjectKey::new(cluster_resource_namespace, name) } else { meta.key.sibling(name) }
+}

@@ -1,0 +1,82 @@
+//! CertificateRequests: the CSR reduced to what it says, the certificate to digests, as they arrive.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+use super::wire::MetaIn;
+use crate::{
+    api::{ByteString, Condition, GoDuration, IssuerRef, condition},
+    pki::{certificate::CertificateInfo, csr::CsrInfo},
+    plan::seen::{IssuedDigest, Meta, RequestSeen},
+};
+
+#[derive(Deserialize)]
+struct RequestIn {
+    metadata: MetaIn,
+    #[serde(default)]
+    spec: SpecIn,
+    #[serde(default)]
+    status: StatusIn,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SpecIn {
+    request: ByteString,
+    issuer_ref: IssuerRef,
+    duration: Option<Box<str>>,
+    #[serde(rename = "isCA")]
+    is_ca: bool,
+    usages: Vec<Box<str>>,
+    username: Option<Box<str>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct StatusIn {
+    certificate: Option<ByteString>,
+    ca: Option<ByteString>,
+    conditions: Vec<Condition>,
+    failure_time: Option<Timestamp>,
+}
+
+impl<'de> Deserialize<'de> for RequestSeen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let RequestIn { metadata, spec, status } = RequestIn::deserialize(deserializer)?;
+        let meta: Meta = metadata.into();
+        let certificate = status.certificate.filter(|pem| !pem.0.is_empty());
+        let finished = certificate.is_some() && condition::is_true(&status.conditions, condition::READY)
+            || status.failure_time.is_some();
+        // a duration that is none makes the request as unreadable as a broken CSR does
+        let duration = spec.duration.as_deref().map(str::parse::<GoDuration>).transpose();
+        let csr = match &duration {
+            Err(error) => Err(format!("spec.duration: {error}").into()),
+            Ok(_) => CsrInfo::parse(&spec.request.0).map(Box::new).map_err(|error| error.to_string().into()),
+        };
+        Ok(Self {
+            meta,
+            issuer_ref: spec.issuer_ref,
+            duration: duration.ok().flatten(),
+            is_ca: spec.is_ca,
+            usages: spec.usages.into(),
+            username: spec.username.filter(|name| !name.is_empty()),
+            csr,
+            csr_pem: (!finished).then(|| spec.request.0.into()),
+            certificate: certificate.map(|pem| digest(&pem.0)),
+            has_ca: status.ca.is_some_and(|ca| !ca.0.is_empty()),
+            conditions: status.conditions.into(),
+            failure_time: status.failure_time,
+        })
+    }
+}
+
+fn digest(pem: &[u8]) -> IssuedDigest {
+    match CertificateInfo::parse_pem(pem) {
+        Ok(leaf) => IssuedDigest {
+            leaf: Ok(leaf.fingerprint),
+            key_hash: Some(leaf.key_hash),
+            not_after: Some(leaf.not_after),
+        },
+        Err(error) => IssuedDigest { leaf: Err(error.to_string().into()), key_hash: None, not_after: None },
+    }
+}

@@ -1,0 +1,227 @@
+//! Secrets: reduced to what they say as they arrive; their bytes only in hands that hide them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
+
+use aws_lc_rs::digest;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::{Map, Value, json, value::RawValue};
+use zeroize::Zeroizing;
+
+use super::wire::MetaIn;
+use crate::{
+    api::names,
+    pki::{chain::SizeLimits, hidden::Hidden, summary::PairSummary},
+    plan::seen::{ManagedKeys, ObjectKey, SecretSeen},
+};
+
+#[derive(Deserialize)]
+struct SecretIn {
+    metadata: SecretMetaIn,
+    #[serde(rename = "type", default)]
+    type_: Option<Box<str>>,
+    #[serde(default)]
+    data: Option<BTreeMap<String, Zeroizing<String>>>,
+}
+
+#[derive(Deserialize)]
+struct SecretMetaIn {
+    #[serde(flatten)]
+    meta: MetaIn,
+    #[serde(rename = "managedFields", default)]
+    managed_fields: Option<Vec<ManagedIn>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ManagedIn {
+    #[serde(default)]
+    manager: String,
+    #[serde(default)]
+    operation: String,
+    #[serde(default)]
+    fields_v1: Option<Value>,
+}
+
+type Data = BTreeMap<String, Hidden<Vec<u8>>>;
+
+impl SecretIn {
+    fn open(self) -> (SecretSeen, Data) {
+        let data: Data = self.data.unwrap_or_default().into_iter().map(|(key, value)| {
+            // the API server only stores valid base64
+            (key, Hidden::new(STANDARD.decode(value.as_bytes()).unwrap_or_default()))
+        }).collect();
+        let part = |key: &str| data.get(key).map(|value| value.expose().as_slice());
+        let limits = SizeLimits::default();
+        let pair = PairSummary::new(part(names::data_key::TLS_KEY), part(names::data_key::TLS_CRT), part(names::data_key::CA_CRT), &limits);
+        let seen = SecretSeen {
+            meta: self.metadata.meta.into(),
+            type_: self.type_.unwrap_or_else(|| "Opaque".into()),
+            data_keys: data.keys().map(|key| key.as_str().into()).collect(),
+            pair: Box::new(pair),
+            managed: Arc::new(managed(self.metadata.managed_fields.as_deref().unwrap_or_default())),
+            digest: digest_of(&data),
+        };
+        (seen, data)
+    }
+}
+
+fn digest_of(data: &Data) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for (key, value) in data {
+        for part in [key.as_bytes(), value.expose()] {
+            context.update(&part.len().to_be_bytes());
+            context.update(part);
+        }
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
+/// What our field manager owns. Only its server-side applies count; what it once updated the old way is not its set.
+fn managed(entries: &[ManagedIn]) -> ManagedKeys {
+    let mut keys = [const { BTreeSet::<Box<str>>::new() }; 4];
+    let mut error = None;
+    let ours = entries.iter().filter(|entry| entry.manager == names::SECRETS_FIELD_MANAGER && entry.operation == "Apply");
+    for entry in ours {
+        let Some(Value::Object(fields)) = &entry.fields_v1 else {
+            error = Some("managedFields of cert-manager-certificates-issuing are empty".into());
+            continue;
+        };
+        let metadata = fields.get("f:metadata");
+        let [annotations, labels, data, owners] = &mut keys;
+        collect(metadata.and_then(|metadata| metadata.get("f:annotations")), "f:", annotations);
+        collect(metadata.and_then(|metadata| metadata.get("f:labels")), "f:", labels);
+        collect(fields.get("f:data"), "f:", data);
+        collect(metadata.and_then(|metadata| metadata.get("f:ownerReferences")), "k:", owners);
+    }
+    let [annotations, labels, data, owners] = keys.map(|set| set.into_iter().collect());
+    ManagedKeys { annotations, labels, data, owners: uids(owners), error }
+}
+
+fn collect(fields: Option<&Value>, prefix: &str, into: &mut BTreeSet<Box<str>>) {
+    let Some(Value::Object(fields)) = fields else { return };
+    into.extend(fields.keys().filter_map(|key| key.strip_prefix(prefix)).map(Box::from));
+}
+
+/// Owner references are keyed `{"uid":"…"}`.
+fn uids(keys: Box<[Box<str>]>) -> Box<[Box<str>]> {
+    #[derive(Deserialize)]
+    struct Key {
+        uid: Box<str>,
+    }
+    keys.iter().filter_map(|key| serde_json::from_str::<Key>(key).ok()).map(|key| key.uid).collect()
+}
+
+impl<'de> Deserialize<'de> for SecretSeen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // as raw JSON first: `flatten` inside would otherwise keep copies of every value in a tree of its own
+        let raw: Box<RawValue> = Box::deserialize(deserializer)?;
+        let secret: SecretIn = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
+        Ok(secret.open().0)
+    }
+}
+
+/// A Secret with its data, as it is on the server.
+pub struct LiveSecret {
+    /// What it says.
+    pub seen: SecretSeen,
+    data: Data,
+}
+
+impl LiveSecret {
+    pub(super) fn parse(json: &str) -> Result<Self, String> {
+        let secret: SecretIn = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let (seen, data) = secret.open();
+        Ok(Self { seen, data })
+    }
+
+    /// The value under this key of `data`.
+    pub fn data(&self, key: &str) -> Option<&[u8]> {
+        self.data.get(key).map(|value| value.expose().as_slice())
+    }
+}
+
+impl fmt::Debug for LiveSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveSecret").field("seen", &self.seen).field("data", &"[hidden]").finish()
+    }
+}
+
+/// A Secret that is to be written. Only what stands here becomes ours.
+#[derive(Debug)]
+pub struct SecretApply {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// `type`.
+    pub type_: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Owners.
+    pub owners: Vec<OwnerReference>,
+    /// Data.
+    pub data: BTreeMap<String, Hidden<Vec<u8>>>,
+    /// The resourceVersion that this was planned from; `None` where the Secret does not exist yet.
+    pub resource_version: Option<String>,
+    /// The uid of the Secret that this was planned from.
+    pub uid: Option<String>,
+}
+
+impl SecretApply {
+    pub(super) fn body(&self) -> Value {
+        let encoded = |value: &Hidden<Vec<u8>>| Value::from(STANDARD.encode(value.expose()));
+        let data: Map<String, Value> = self.data.iter().map(|(key, value)| (key.clone(), encoded(value))).collect();
+        let mut metadata = json!({ "name": self.key.name, "namespace": self.key.namespace });
+        if let Some(metadata) = metadata.as_object_mut() {
+            let mut put = |name: &str, value: Value, present: bool| {
+                if present {
+                    metadata.insert(name.to_owned(), value);
+                }
+            };
+            put("labels", json!(self.labels), !self.labels.is_empty());
+            put("annotations", json!(self.annotations), !self.annotations.is_empty());
+            put("ownerReferences", json!(self.owners), !self.owners.is_empty());
+            put("resourceVersion", json!(self.resource_version), self.resource_version.is_some());
+            put("uid", json!(self.uid), self.uid.is_some());
+        }
+        json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": self.type_, "data": data })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = r#"{"metadata":{"name":"web","namespace":"shop","uid":"u","resourceVersion":"7",
+        "annotations":{"a":"1","kubectl.kubernetes.io/last-applied-configuration":"{}"},
+        "managedFields":[
+            {"manager":"kubectl","operation":"Update","fieldsV1":{"f:data":{"f:extra":{}}}},
+            {"manager":"cert-manager-certificates-issuing","operation":"Apply","fieldsV1":{"f:data":{"f:tls.crt":{},".":{}},
+             "f:metadata":{"f:annotations":{"f:a":{}},"f:ownerReferences":{"k:{\"uid\":\"owner\"}":{}}}}}]},
+        "type":"kubernetes.io/tls","data":{"extra":"c2VjcmV0"}}"#;
+
+    #[test]
+    fn only_fields_of_our_manager_count_as_ours() {
+        let seen: SecretSeen = serde_json::from_str(SECRET).unwrap();
+        assert_eq!(*seen.managed.data, ["tls.crt".into()]);
+        assert_eq!(*seen.managed.annotations, ["a".into()]);
+        assert_eq!(*seen.managed.owners, ["owner".into()]);
+        assert_eq!(seen.meta.annotations.iter().count(), 1, "last-applied-configuration is not kept");
+    }
+
+    #[test]
+    fn the_value_of_a_secret_is_in_no_debug_output() {
+        let live = LiveSecret::parse(SECRET).unwrap();
+        assert_eq!(live.data("extra"), Some(b"secret".as_slice()));
+        let shown = format!("{live:?}");
+        assert!(!shown.contains("secret\"") && !shown.contains("115, 101") && !shown.contains("c2VjcmV0"), "{shown}");
+    }
+}

@@ -1,0 +1,243 @@
+//! Records by name, and by what else they are looked up.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, hash_map::{DefaultHasher, Entry}},
+    hash::{Hash, Hasher},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::wire::Record;
+use crate::plan::seen::ObjectKey;
+
+/// What an object refers to, so that it is found from there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Link {
+    /// Its owner's uid.
+    Owner(Box<str>),
+    /// A Secret that it reads or writes.
+    Secret(ObjectKey),
+    /// Its issuer: kind, group (both with their defaults applied), and namespace/name.
+    Issuer(Box<str>, Box<str>, ObjectKey),
+    /// The Certificate named in its annotation `cert-manager.io/certificate-name`.
+    CertificateName(ObjectKey),
+}
+
+impl Link {
+    /// The link to an issuer, from an object in `namespace`.
+    pub fn issuer(reference: &crate::api::IssuerRef, namespace: &str) -> Self {
+        let kind = reference.kind_or_default();
+        let key = match kind {
+            "ClusterIssuer" => ObjectKey::cluster(reference.name.as_str()),
+            _ => ObjectKey::new(namespace, reference.name.as_str()),
+        };
+        Self::Issuer(kind.into(), reference.group_or_default().into(), key)
+    }
+
+    /// Links are kept as hashes: a collision only makes somebody look once in vain.
+    fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// The names behind one link: nearly always one, sometimes all of an issuer's ten thousand.
+enum Names {
+    One(ObjectKey),
+    Many(HashSet<ObjectKey>),
+}
+
+struct Inner<R> {
+    records: BTreeMap<ObjectKey, Arc<R>>,
+    links: HashMap<u64, Names>,
+    /// Names seen since the list began, while one is under way.
+    listing: Option<HashSet<ObjectKey>>,
+}
+
+/// All records of one kind. Cheap to read from many tasks; a reader never waits for a list.
+pub struct Store<R> {
+    inner: RwLock<Inner<R>>,
+    ready: AtomicBool,
+}
+
+impl<R: Record> Default for Store<R> {
+    fn default() -> Self {
+        let inner = Inner { records: BTreeMap::new(), links: HashMap::new(), listing: None };
+        Self { inner: RwLock::new(inner), ready: AtomicBool::new(false) }
+    }
+}
+
+impl<R: Record> Store<R> {
+    /// The record of this name.
+    pub fn get(&self, key: &ObjectKey) -> Option<Arc<R>> {
+        self.read().records.get(key).cloned()
+    }
+
+    /// All records with this link, in the order of their names.
+    pub fn linked(&self, link: &Link) -> Vec<Arc<R>> {
+        let inner = self.read();
+        let mut found: Vec<_> = match inner.links.get(&link.digest()) {
+            None => return Vec::new(),
+            Some(Names::One(key)) => inner.records.get(key).cloned().into_iter().collect(),
+            Some(Names::Many(keys)) => keys.iter().filter_map(|key| inner.records.get(key).cloned()).collect(),
+        };
+        found.retain(|record| record.links().contains(link));
+        found.sort_by(|a, b| a.meta().key.cmp(&b.meta().key));
+        found
+    }
+
+    /// Whether any record has this link.
+    pub fn is_linked(&self, link: &Link) -> bool {
+        self.read().links.contains_key(&link.digest())
+    }
+
+    /// Every record, in the order of their names.
+    pub fn all(&self) -> Vec<Arc<R>> {
+        self.read().records.values().cloned().collect()
+    }
+
+    /// The name of every record.
+    pub fn keys(&self) -> Vec<ObjectKey> {
+        self.read().records.keys().cloned().collect()
+    }
+
+    /// All records of a namespace.
+    pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<R>> {
+        let inner = self.read();
+        let from = ObjectKey::new(namespace, "");
+        inner.records.range(from..).take_while(|(key, _)| &*key.namespace == namespace).map(|(_, r)| Arc::clone(r)).collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.read().records.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a complete list has been seen.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// Declares a store complete that nothing will ever fill (its kind is not watched).
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Takes a record in. `None` when what is kept is as new or newer; otherwise what was kept before, if anything.
+    pub fn apply(&self, record: &Arc<R>) -> Option<Option<Arc<R>>> {
+        let key = record.meta().key.clone();
+        let mut inner = self.write();
+        if let Some(listing) = &mut inner.listing {
+            listing.insert(key.clone());
+        }
+        let old = inner.records.get(&key).cloned();
+        let links = record.links();
+        let old_links = old.as_ref().map(|old| old.links());
+        if let Some(old) = &old
+            && !is_newer(&record.meta().resource_version, &old.meta().resource_version)
+            && old.meta().uid == record.meta().uid
+        {
+            return None;
+        }
+        if old_links.as_ref() != Some(&links) {
+            inner.unlink(&key, &old_links.unwrap_or_default());
+            inner.link(&key, &links);
+        }
+        inner.records.insert(key, Arc::clone(record));
+        Some(old)
+    }
+
+    /// Takes a record out; with a uid, only if it is that object.
+    pub fn remove(&self, key: &ObjectKey, uid: Option<&str>) -> Option<Arc<R>> {
+        let mut inner = self.write();
+        let old = inner.records.get(key)?;
+        if uid.is_some_and(|uid| &*old.meta().uid != uid) {
+            return None;
+        }
+        let old = inner.records.remove(key)?;
+        inner.unlink(key, &old.links());
+        Some(old)
+    }
+
+    /// A list begins: what it does not name will be gone at its end. Readers go on seeing what was there.
+    pub fn begin_list(&self) {
+        self.write().listing = Some(HashSet::new());
+    }
+
+    /// The list is complete: returns what it did not name.
+    pub fn end_list(&self) -> Vec<Arc<R>> {
+        let mut inner = self.write();
+        let Some(listed) = inner.listing.take() else { return Vec::new() };
+        let gone: Vec<ObjectKey> = inner.records.keys().filter(|key| !listed.contains(*key)).cloned().collect();
+        let removed = gone.iter().filter_map(|key| {
+            let old = inner.records.remove(key)?;
+            inner.unlink(key, &old.links());
+            Some(old)
+        });
+        let removed = removed.collect();
+        self.ready.store(true, Ordering::Release);
+        removed
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner<R>> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner<R>> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Record> Inner<R> {
+    fn link(&mut self, key: &ObjectKey, links: &[Link]) {
+        for link in links {
+            match self.links.entry(link.digest()) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(Names::One(key.clone()));
+                }
+                Entry::Occupied(mut occupied) => match occupied.get_mut() {
+                    Names::One(one) if one == key => {}
+                    Names::One(one) => {
+                        let both = HashSet::from([one.clone(), key.clone()]);
+                        occupied.insert(Names::Many(both));
+                    }
+                    Names::Many(keys) => {
+                        keys.insert(key.clone());
+                    }
+                },
+            }
+        }
+    }
+
+    fn unlink(&mut self, key: &ObjectKey, links: &[Link]) {
+        for link in links {
+            let Entry::Occupied(mut occupied) = self.links.entry(link.digest()) else { continue };
+            let empty = match occupied.get_mut() {
+                Names::One(one) => one == key,
+                Names::Many(keys) => {
+                    keys.remove(key);
+                    keys.is_empty()
+                }
+            };
+            if empty {
+                occupied.remove();
+            }
+        }
+    }
+}
+
+/// Resource versions are numbers that grow (Kubernetes API conventions since 1.35); anything else counts as newer.
+fn is_newer(new: &str, old: &str) -> bool {
+    match (new.parse::<u64>(), old.parse::<u64>()) {
+        (Ok(new), Ok(old)) => new > old,
+        _ => new != old,
+    }
+}

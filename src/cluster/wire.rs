@@ -1,0 +1,198 @@
+//! Objects as they come off the wire, deserialised straight into what is kept.
+
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::plan::seen::{Kind, Lean, Meta, ObjectKey, Owner, Pairs};
+
+/// The annotation that `kubectl apply` leaves: as large as the object, and nothing that we ever read.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// `metadata`, of which only the named fields are read: `managedFields` are skipped unparsed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MetaIn {
+    name: Arc<str>,
+    #[serde(default)]
+    namespace: Option<Arc<str>>,
+    #[serde(default)]
+    uid: Box<str>,
+    #[serde(default)]
+    resource_version: Box<str>,
+    #[serde(default)]
+    generation: i64,
+    #[serde(default)]
+    creation_timestamp: Option<Timestamp>,
+    #[serde(default)]
+    deletion_timestamp: Option<Timestamp>,
+    #[serde(default)]
+    owner_references: Option<Vec<OwnerIn>>,
+    #[serde(default)]
+    labels: Option<BTreeMap<Box<str>, Box<str>>>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<Box<str>, Box<str>>>,
+    #[serde(default)]
+    finalizers: Option<Vec<Box<str>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnerIn {
+    api_version: Box<str>,
+    kind: Box<str>,
+    name: Box<str>,
+    uid: Box<str>,
+    #[serde(default)]
+    controller: Option<bool>,
+}
+
+impl From<MetaIn> for Meta {
+    fn from(from: MetaIn) -> Self {
+        let owners = from.owner_references.unwrap_or_default().into_iter().map(|owner| Owner {
+            api_version: owner.api_version,
+            kind: owner.kind,
+            name: owner.name,
+            uid: owner.uid,
+            controller: owner.controller.unwrap_or(false),
+        });
+        let mut annotations = from.annotations.unwrap_or_default();
+        annotations.remove(LAST_APPLIED);
+        Self {
+            key: ObjectKey { namespace: from.namespace.unwrap_or_else(|| Arc::from("")), name: from.name },
+            uid: from.uid,
+            resource_version: from.resource_version,
+            generation: from.generation,
+            created: from.creation_timestamp.unwrap_or(Timestamp::UNIX_EPOCH),
+            deleting: from.deletion_timestamp,
+            owners: owners.collect(),
+            labels: from.labels.unwrap_or_default().into_iter().collect::<Pairs>(),
+            annotations: annotations.into_iter().collect::<Pairs>(),
+            finalizers: from.finalizers.unwrap_or_default().into(),
+        }
+    }
+}
+
+impl<'de, K: Kind> Deserialize<'de> for Lean<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct In {
+            metadata: MetaIn,
+            #[serde(default)]
+            spec: Option<Box<RawValue>>,
+            #[serde(default)]
+            status: Option<Box<RawValue>>,
+        }
+        let In { metadata, spec, status } = In::deserialize(deserializer)?;
+        let spec = match spec {
+            Some(spec) => spec,
+            None => RawValue::from_string("{}".to_owned()).map_err(serde::de::Error::custom)?,
+        };
+        Ok(Self { meta: metadata.into(), spec, status, kind: std::marker::PhantomData })
+    }
+}
+
+/// A record: what is kept of an object of one kind.
+pub trait Record: for<'de> Deserialize<'de> + Send + Sync + std::fmt::Debug + 'static {
+    /// API group, empty for the core group.
+    const GROUP: &'static str;
+    /// API version.
+    const VERSION: &'static str;
+    /// Kind.
+    const KIND: &'static str;
+    /// Plural.
+    const PLURAL: &'static str;
+    /// Whether objects live in namespaces.
+    const NAMESPACED: bool;
+
+    /// Metadata.
+    fn meta(&self) -> &Meta;
+
+    /// By what else than its name this object is looked up.
+    fn links(&self) -> Vec<super::store::Link>;
+
+    /// The store of these records.
+    fn store(index: &super::index::Index) -> &super::store::Store<Self>
+    where
+        Self: Sized;
+
+    /// The change that this record's arrival, replacement or removal is.
+    fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> super::index::Change
+    where
+        Self: Sized;
+}
+
+/// What kube's watcher sees of a record.
+#[derive(Debug)]
+pub struct Wire<R> {
+    metadata: ObjectMeta,
+    /// The record.
+    pub record: Arc<R>,
+}
+
+impl<R> Clone for Wire<R> {
+    fn clone(&self) -> Self {
+        Self { metadata: self.metadata.clone(), record: Arc::clone(&self.record) }
+    }
+}
+
+impl<'de, R: Record> Deserialize<'de> for Wire<R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let record = R::deserialize(deserializer)?;
+        let meta = record.meta();
+        let metadata = ObjectMeta {
+            name: Some(meta.name().to_owned()),
+            namespace: Some(meta.namespace().to_owned()).filter(|namespace| !namespace.is_empty()),
+            uid: Some(meta.uid.to_string()),
+            resource_version: Some(meta.resource_version.to_string()),
+            ..ObjectMeta::default()
+        };
+        Ok(Self { metadata, record: Arc::new(record) })
+    }
+}
+
+impl<R: Record> kube::Resource for Wire<R> {
+    type DynamicType = ();
+    type Scope = kube::core::DynamicResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        R::KIND.into()
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        R::GROUP.into()
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        R::VERSION.into()
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        R::PLURAL.into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+/// The URL of the objects of a kind, in one namespace or in all.
+pub(super) fn url<R: Record>(namespace: &str) -> String {
+    let base = if R::GROUP.is_empty() {
+        format!("/api/{}", R::VERSION)
+    } else {
+        format!("/apis/{}/{}", R::GROUP, R::VERSION)
+    };
+    if namespace.is_empty() {
+        format!("{base}/{}", R::PLURAL)
+    } else {
+        format!("{base}/namespaces/{namespace}/{}", R::PLURAL)
+    }
+}

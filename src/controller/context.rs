@@ -1,0 +1,90 @@
+//! What every reconcile works with.
+
+use std::{fmt, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::queue::Queue;
+use crate::{
+    acme::registry::Registry,
+    cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
+    plan::{seen::ObjectKey, settings::Settings},
+    runtime::clock,
+    solver::responder::Responder,
+};
+
+/// See the module.
+pub struct Context {
+    /// Everything that is watched.
+    pub index: Arc<Index>,
+    /// Live reads.
+    pub reader: Reader,
+    /// Writes.
+    pub writer: Writer,
+    /// Events.
+    pub events: Events,
+    /// What the administrator set.
+    pub settings: Arc<Settings>,
+    /// Whose turn it is.
+    pub queues: Queues,
+    /// Answers the CA's HTTP-01 requests.
+    pub responder: Responder,
+    /// ACME accounts in use.
+    pub acme: Registry,
+}
+
+impl Context {
+    /// The time.
+    #[expect(clippy::unused_self, reason = "reconciles take the time from their context, like everything else")]
+    pub fn now(&self) -> Timestamp {
+        clock::now()
+    }
+}
+
+/// One queue per kind.
+pub struct Queues {
+    /// Certificates.
+    pub certificates: Arc<Queue<ObjectKey>>,
+    /// CertificateRequests.
+    pub requests: Arc<Queue<ObjectKey>>,
+    /// Orders.
+    pub orders: Arc<Queue<ObjectKey>>,
+    /// Issuers and ClusterIssuers.
+    pub issuers: Arc<Queue<IssuerId>>,
+    /// Ingresses.
+    pub ingresses: Arc<Queue<ObjectKey>>,
+}
+
+impl Default for Queues {
+    fn default() -> Self {
+        Self {
+            certificates: Queue::new("certificates"),
+            requests: Queue::new("certificaterequests"),
+            orders: Queue::new("orders"),
+            issuers: Queue::new("issuers"),
+            ingresses: Queue::new("ingress-shim"),
+        }
+    }
+}
+
+/// An Issuer (in a namespace) or a ClusterIssuer (whose key has none).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IssuerId(pub ObjectKey);
+
+impl IssuerId {
+    /// Whether this is a ClusterIssuer.
+    pub fn is_cluster(&self) -> bool {
+        self.0.namespace.is_empty()
+    }
+
+    /// `Issuer` or `ClusterIssuer`.
+    pub fn kind(&self) -> &'static str {
+        if self.is_cluster() { "ClusterIssuer" } else { "Issuer" }
+    }
+}
+
+impl fmt::Display for IssuerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind(), self.0)
+    }
+}

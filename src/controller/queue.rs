@@ -1,0 +1,345 @@
+//! A work queue: each key at most once in it, never worked on twice at once, looked at again when it asked for it.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, HashSet, VecDeque},
+    fmt::{Debug, Display},
+    hash::Hash,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::FutureExt;
+use jiff::Timestamp;
+use tokio::{sync::Notify, time::Instant};
+
+use super::error::ControllerError;
+use crate::plan::seen::Next;
+
+/// First and longest wait after an error; doubled each time (BKO-06).
+const RETRY_FIRST: Duration = Duration::from_millis(250);
+const RETRY_LONGEST: Duration = Duration::from_secs(300);
+/// A stale plan is made again at once, but not without end.
+const STALE_LIMIT: u32 = 20;
+
+/// What is queued.
+pub trait Key: Clone + Eq + Hash + Ord + Debug + Display + Send + Sync + 'static {}
+impl<T: Clone + Eq + Hash + Ord + Debug + Display + Send + Sync + 'static> Key for T {}
+
+struct State<K> {
+    ready: VecDeque<K>,
+    queued: HashSet<K>,
+    running: HashSet<K>,
+    /// Came again while it was being worked on.
+    again: HashSet<K>,
+    /// When to look again; the heap may hold older entries for a key, which are skipped.
+    due: HashMap<K, Instant>,
+    timers: BinaryHeap<Reverse<(Instant, K)>>,
+    failures: HashMap<K, u32>,
+    paused: bool,
+}
+
+/// See the module.
+pub struct Queue<K> {
+    name: &'static str,
+    state: Mutex<State<K>>,
+    wake: Notify,
+    timer: Notify,
+    calls: AtomicU64,
+    errors: AtomicU64,
+}
+
+impl<K: Key> Queue<K> {
+    /// A paused queue for the controller of this name (as in `--controllers` and metrics).
+    pub fn new(name: &'static str) -> Arc<Self> {
+        let state = State {
+            ready: VecDeque::new(),
+            queued: HashSet::new(),
+            running: HashSet::new(),
+            again: HashSet::new(),
+            due: HashMap::new(),
+            timers: BinaryHeap::new(),
+            failures: HashMap::new(),
+            paused: true,
+        };
+        Arc::new(Self {
+            name,
+            state: Mutex::new(state),
+            wake: Notify::new(),
+            timer: Notify::new(),
+            calls: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+        })
+    }
+
+    /// The controller's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How often a key was worked on, and how often that failed (MET-08; stale plans do not count).
+    pub fn counts(&self) -> (u64, u64) {
+        (self.calls.load(Ordering::Relaxed), self.errors.load(Ordering::Relaxed))
+    }
+
+    /// How many keys wait for a worker.
+    pub fn waiting(&self) -> usize {
+        self.lock().ready.len()
+    }
+
+    /// Whether nothing waits and nothing is being worked on.
+    pub fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.ready.is_empty() && state.running.is_empty()
+    }
+
+    /// Have `key` looked at as soon as a worker is free. Forgotten while the queue is paused.
+    pub fn add(&self, key: K) {
+        let mut state = self.lock();
+        if state.paused {
+            return;
+        }
+        if state.running.contains(&key) {
+            state.again.insert(key);
+        } else if state.queued.insert(key.clone()) {
+            state.ready.push_back(key);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Have `key` looked at after `wait`, or earlier if it asked for that already.
+    pub fn add_after(&self, key: K, wait: Duration) {
+        let at = Instant::now() + wait;
+        let mut state = self.lock();
+        if state.paused || state.due.get(&key).is_some_and(|due| *due <= at) {
+            return;
+        }
+        state.due.insert(key.clone(), at);
+        state.timers.push(Reverse((at, key)));
+        self.timer.notify_one();
+    }
+
+    /// Stops handing out keys and forgets all that wait: this process does not lead any more.
+    pub fn pause(&self) {
+        let mut state = self.lock();
+        state.paused = true;
+        state.ready.clear();
+        state.queued.clear();
+        state.again.clear();
+        state.due.clear();
+        state.timers.clear();
+        state.failures.clear();
+    }
+
+    /// Starts handing out keys, beginning with `all`.
+    pub fn resume(&self, all: impl IntoIterator<Item = K>) {
+        self.lock().paused = false;
+        for key in all {
+            self.add(key);
+        }
+    }
+
+    /// Works for ever with `workers` workers.
+    pub async fn run<F, Fut>(self: Arc<Self>, workers: usize, now: fn() -> Timestamp, reconcile: F)
+    where
+        F: Fn(K) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<Next, ControllerError>> + Send + 'static,
+    {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..workers {
+            let (queue, reconcile) = (Arc::clone(&self), reconcile.clone());
+            tasks.spawn(async move {
+                loop {
+                    let key = queue.take().await;
+                    let done = Running { queue: &queue, key: &key };
+                    let work = AssertUnwindSafe(reconcile(key.clone())).catch_unwind();
+                    let result = work.await.unwrap_or_else(|_| Err(ControllerError::Panicked));
+                    drop(done);
+                    queue.settle(key, result, now());
+                }
+            });
+        }
+        tasks.spawn(async move {
+            loop {
+                self.tick().await;
+            }
+        });
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a worker ended");
+            }
+        }
+    }
+
+    async fn take(&self) -> K {
+        loop {
+            let woken = self.wake.notified();
+            {
+                let mut state = self.lock();
+                if let Some(key) = state.ready.pop_front() {
+                    state.queued.remove(&key);
+                    state.running.insert(key.clone());
+                    if !state.ready.is_empty() {
+                        self.wake.notify_one();
+                    }
+                    return key;
+                }
+            }
+            woken.await;
+        }
+    }
+
+    fn settle(&self, key: K, result: Result<Next, ControllerError>, now: Timestamp) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        match result {
+            Ok(next) => {
+                let mut state = self.lock();
+                state.failures.remove(&key);
+                state.due.remove(&key);
+                drop(state);
+                if let Next::At(time) = next {
+                    self.add_after(key, Duration::try_from(time.duration_since(now)).unwrap_or(Duration::ZERO));
+                }
+            }
+            Err(error) => self.retry(key, &error, now),
+        }
+    }
+
+    fn retry(&self, key: K, error: &ControllerError, now: Timestamp) {
+        if error.is_not_leader() {
+            return;
+        }
+        let attempt = {
+            let mut state = self.lock();
+            let failures = state.failures.entry(key.clone()).or_default();
+            *failures = failures.saturating_add(1);
+            *failures
+        };
+        if error.is_stale() && attempt <= STALE_LIMIT {
+            tracing::debug!(controller = self.name, %key, %error, "it changed meanwhile, planning again");
+            self.add_after(key, Duration::from_millis(5 * u64::from(attempt)));
+            return;
+        }
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        let wait = match error.until() {
+            Some(time) => Duration::try_from(time.duration_since(now)).unwrap_or(Duration::ZERO),
+            None => RETRY_FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(RETRY_LONGEST),
+        };
+        tracing::warn!(controller = self.name, %key, %error, "failed, trying again in {wait:?}");
+        self.add_after(key, wait);
+    }
+
+    async fn tick(&self) {
+        let changed = self.timer.notified();
+        let next = {
+            let mut state = self.lock();
+            let now = Instant::now();
+            let mut due = Vec::new();
+            while let Some(Reverse((at, key))) = state.timers.pop() {
+                if at > now {
+                    state.timers.push(Reverse((at, key)));
+                    break;
+                }
+                if state.due.get(&key) == Some(&at) {
+                    state.due.remove(&key);
+                    due.push(key);
+                }
+            }
+            let next = state.timers.peek().map(|Reverse((at, _))| *at);
+            drop(state);
+            due.into_iter().for_each(|key| self.add(key));
+            next
+        };
+        match next {
+            Some(at) => tokio::select! { () = tokio::time::sleep_until(at) => {}, () = changed => {} },
+            None => changed.await,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A key that is being worked on; put back if it came again meanwhile, also when the work panicked.
+struct Running<'a, K: Key> {
+    queue: &'a Queue<K>,
+    key: &'a K,
+}
+
+impl<K: Key> Drop for Running<'_, K> {
+    fn drop(&mut self) {
+        let mut state = self.queue.lock();
+        state.running.remove(self.key);
+        let again = state.again.remove(self.key);
+        drop(state);
+        if again {
+            self.queue.add(self.key.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    async fn start(queue: &Arc<Queue<String>>, seen: tokio::sync::mpsc::UnboundedSender<String>) {
+        let worker = move |key: String| {
+            let seen = seen.clone();
+            async move {
+                let _ = seen.send(key);
+                Ok(Next::OnChange)
+            }
+        };
+        tokio::spawn(Arc::clone(queue).run(2, now, worker));
+        tokio::task::yield_now().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_added_twice_is_worked_on_once() {
+        let queue = Queue::new("test");
+        let (seen, mut worked) = tokio::sync::mpsc::unbounded_channel();
+        queue.resume(["a".to_owned(), "a".to_owned(), "b".to_owned()]);
+        start(&queue, seen).await;
+        let mut got = [worked.recv().await.unwrap(), worked.recv().await.unwrap()];
+        got.sort();
+        assert_eq!(got, ["a", "b"]);
+        assert!(worked.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earlier_of_two_appointments_counts() {
+        let queue = Queue::new("test");
+        let (seen, mut worked) = tokio::sync::mpsc::unbounded_channel();
+        queue.resume([]);
+        start(&queue, seen).await;
+        let started = Instant::now();
+        queue.add_after("a".to_owned(), Duration::from_secs(50));
+        queue.add_after("a".to_owned(), Duration::from_secs(5));
+        worked.recv().await.unwrap();
+        assert_eq!(started.elapsed().as_secs(), 5);
+        let later = tokio::time::timeout(Duration::from_secs(100), worked.recv()).await;
+        assert!(later.is_err(), "the later appointment is forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_queue_forgets_and_a_resumed_one_starts_with_all() {
+        let queue = Queue::new("test");
+        let (seen, mut worked) = tokio::sync::mpsc::unbounded_channel();
+        start(&queue, seen).await;
+        queue.add("lost".to_owned());
+        queue.resume(["kept".to_owned()]);
+        assert_eq!(worked.recv().await.unwrap(), "kept");
+        queue.pause();
+        queue.add("lost".to_owned());
+        assert!(queue.is_idle());
+    }
+}

@@ -1,0 +1,205 @@
+//! Who has to look when something changed.
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use super::context::{Context, IssuerId};
+use crate::{
+    api::IssuerRef,
+    cluster::{
+        index::{Change, Changed, Index, Observer},
+        store::Link,
+        wire::Record,
+    },
+    plan::{
+        kinds::{CertificateKind, ChallengeKind},
+        seen::{Kind, Lean, Meta, ObjectKey, RequestSeen},
+    },
+};
+
+/// Tells the queues of a context about changes. Made before the context, which needs what it makes.
+#[derive(Clone, Default)]
+pub struct Router {
+    context: Arc<OnceLock<Weak<Context>>>,
+}
+
+impl Router {
+    /// Changes are routed from now on; before, they are only in the index.
+    pub fn attach(&self, context: &Arc<Context>) {
+        // a second call changes nothing: there is one context per process
+        let _: Result<(), _> = self.context.set(Arc::downgrade(context));
+    }
+
+    /// What watches and writes tell.
+    pub fn observer(&self) -> Observer {
+        let context = Arc::clone(&self.context);
+        Arc::new(move |change| {
+            if let Some(context) = context.get().and_then(Weak::upgrade) {
+                route(&context, &change);
+            }
+        })
+    }
+}
+
+fn route(context: &Context, change: &Change) {
+    let queues = &context.queues;
+    match change {
+        Change::Certificate(changed) => certificate(context, changed),
+        Change::Request(changed) => request(context, changed),
+        Change::Order(changed) => {
+            each_key(changed, |key| queues.orders.add(key));
+            owners(changed.meta(), "CertificateRequest", |key| {
+                queues.requests.add(key.clone());
+                // the Certificate tells what the Order says
+                if let Some(request) = context.index.requests.get(&key) {
+                    owners(Some(&request.meta), "Certificate", |key| queues.certificates.add(key));
+                }
+            });
+        }
+        Change::Challenge(changed) => challenge(context, changed),
+        Change::Issuer(changed) => issuer(context, changed.meta(), "Issuer"),
+        Change::ClusterIssuer(changed) => issuer(context, changed.meta(), "ClusterIssuer"),
+        Change::Ingress(changed) => each_key(changed, |key| queues.ingresses.add(key)),
+        Change::Secret(changed) => {
+            if let Some(meta) = changed.meta() {
+                secret(context, &meta.key);
+                owners(Some(meta), "Certificate", |key| queues.certificates.add(key));
+            }
+        }
+        Change::UnlabelledSecret(key) => secret(context, key),
+    }
+}
+
+fn certificate(context: &Context, changed: &Changed<Lean<CertificateKind>>) {
+    each_key(changed, |key| context.queues.certificates.add(key));
+    owners(changed.meta(), "Ingress", |key| context.queues.ingresses.add(key));
+    if is_status_only(changed) {
+        return;
+    }
+    // who shares the target Secret may have to step back, or may step in; who owns a request of ours is told as well
+    for record in [&changed.old, &changed.new].into_iter().flatten() {
+        for link in record.links() {
+            if matches!(link, Link::Secret(_)) {
+                for other in context.index.certificates.linked(&link) {
+                    context.queues.certificates.add(other.meta.key.clone());
+                }
+            }
+        }
+    }
+}
+
+fn is_status_only<K: Kind>(changed: &Changed<Lean<K>>) -> bool {
+    match (&changed.old, &changed.new) {
+        (Some(old), Some(new)) => old.meta.generation == new.meta.generation && old.meta.uid == new.meta.uid,
+        _ => false,
+    }
+}
+
+fn request(context: &Context, changed: &Changed<RequestSeen>) {
+    each_key(changed, |key| context.queues.requests.add(key));
+    owners(changed.meta(), "Certificate", |key| context.queues.certificates.add(key));
+    // an Order counts only while its request is approved
+    if let Some(meta) = changed.meta() {
+        for order in context.index.orders.linked(&Link::Owner(meta.uid.clone())) {
+            context.queues.orders.add(order.meta.key.clone());
+        }
+    }
+}
+
+fn challenge(context: &Context, changed: &Changed<Lean<ChallengeKind>>) {
+    owners(changed.meta(), "Order", |key| context.queues.orders.add(key));
+}
+
+fn issuer(context: &Context, meta: Option<&Meta>, kind: &str) {
+    let Some(meta) = meta else { return };
+    context.queues.issuers.add(IssuerId(meta.key.clone()));
+    let link = Link::Issuer(kind.into(), crate::api::GROUP.into(), meta.key.clone());
+    for request in context.index.requests.linked(&link) {
+        context.queues.requests.add(request.meta.key.clone());
+    }
+    for order in context.index.orders.linked(&link) {
+        context.queues.orders.add(order.meta.key.clone());
+    }
+    for certificate in context.index.certificates.linked(&link) {
+        if waits(&certificate) {
+            context.queues.certificates.add(certificate.meta.key.clone());
+        }
+    }
+}
+
+/// Only a Certificate that is not ready can have been waiting for its issuer.
+fn waits(certificate: &Lean<CertificateKind>) -> bool {
+    let conditions = certificate.status().conditions;
+    !crate::api::condition::is_true(&conditions, "Ready") || crate::api::condition::is_true(&conditions, "Issuing")
+}
+
+fn secret(context: &Context, key: &ObjectKey) {
+    let link = Link::Secret(key.clone());
+    for certificate in context.index.certificates.linked(&link) {
+        context.queues.certificates.add(certificate.meta.key.clone());
+    }
+    for request in context.index.requests.linked(&link) {
+        context.queues.requests.add(request.meta.key.clone());
+    }
+    for issuer in issuers_of(&context.index, key, &context.settings.cluster_resource_namespace) {
+        context.queues.issuers.add(issuer);
+    }
+}
+
+/// The issuers that read this Secret.
+fn issuers_of(index: &Index, secret: &ObjectKey, cluster_resource_namespace: &str) -> Vec<IssuerId> {
+    let own = index.issuers.linked(&Link::Secret(secret.clone())).into_iter().map(|issuer| issuer.meta.key.clone());
+    let mut found: Vec<ObjectKey> = own.collect();
+    if &*secret.namespace == cluster_resource_namespace {
+        let link = Link::Secret(ObjectKey::cluster(Arc::clone(&secret.name)));
+        found.extend(index.cluster_issuers.linked(&link).into_iter().map(|issuer| issuer.meta.key.clone()));
+    }
+    found.into_iter().map(IssuerId).collect()
+}
+
+fn each_key<R: Record>(changed: &Changed<R>, mut add: impl FnMut(ObjectKey)) {
+    if let Some(meta) = changed.meta() {
+        add(meta.key.clone());
+    }
+}
+
+fn owners(meta: Option<&Meta>, kind: &str, mut add: impl FnMut(ObjectKey)) {
+    let Some(meta) = meta else { return };
+    for owner in meta.owners.iter().filter(|owner| &*owner.kind == kind) {
+        add(meta.key.sibling(&*owner.name));
+    }
+}
+
+/// The issuer that a reference from `namespace` means, if it is one of ours.
+pub fn issuer_id(reference: &IssuerRef, namespace: &str) -> Option<IssuerId> {
+    match (reference.group_or_default(), reference.kind_or_default()) {
+        (crate::api::GROUP, "Issuer") => Some(IssuerId(ObjectKey::new(namespace, reference.name.as_str()))),
+        (crate::api::GROUP, "ClusterIssuer") => Some(IssuerId(ObjectKey::cluster(reference.name.as_str()))),
+        _ => None,
+    }
+}
+
+/// Keys of everything, for a process that begins to lead.
+pub fn everything(context: &Context) {
+    let (index, queues) = (&context.index, &context.queues);
+    let issuers = index.issuers.keys().into_iter().chain(index.cluster_issuers.keys());
+    queues.issuers.resume(issuers.map(IssuerId));
+    queues.ingresses.resume(index.ingresses.keys());
+    queues.certificates.resume(index.certificates.keys());
+    queues.requests.resume(index.requests.keys());
+    let challenged = index.challenges.all();
+    queues.orders.resume(index.orders.keys());
+    for challenge in challenged {
+        owners(Some(&challenge.meta), "Order", |key| queues.orders.add(key));
+    }
+}
+
+/// Forgets everything that waits: this process does not lead any more.
+pub fn nothing(context: &Context) {
+    let queues = &context.queues;
+    queues.issuers.pause();
+    queues.ingresses.pause();
+    queues.certificates.pause();
+    queues.requests.pause();
+    queues.orders.pause();
+}
+

@@ -1,0 +1,310 @@
+//! What was seen of the cluster: plain records, small enough to keep ten thousand of each.
+
+use std::{fmt, sync::Arc};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::{
+    api::{self, Condition, GoDuration, InvalidField, IssuerRef, condition},
+    pki::{csr::CsrInfo, key::KeyHash, summary::PairSummary},
+};
+
+/// Namespace and name of an object; the namespace of a cluster-scoped object is empty.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey {
+    /// The namespace, empty for a cluster-scoped object.
+    pub namespace: Arc<str>,
+    /// The name.
+    pub name: Arc<str>,
+}
+
+impl ObjectKey {
+    /// The key of `name` in `namespace`.
+    pub fn new(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    /// The key of a cluster-scoped object.
+    pub fn cluster(name: impl Into<Arc<str>>) -> Self {
+        Self::new("", name)
+    }
+
+    /// Another object of the same namespace.
+    #[must_use]
+    pub fn sibling(&self, name: impl Into<Arc<str>>) -> Self {
+        Self { namespace: Arc::clone(&self.namespace), name: name.into() }
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() { f.write_str(&self.name) } else { write!(f, "{}/{}", self.namespace, self.name) }
+    }
+}
+
+/// Labels or annotations, sorted by key, in one allocation per string.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pairs(pub Box<[(Box<str>, Box<str>)]>);
+
+impl Pairs {
+    /// The value of `key`.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let at = self.0.binary_search_by(|(k, _)| (**k).cmp(key)).ok()?;
+        self.0.get(at).map(|(_, v)| &**v)
+    }
+
+    /// Whether `key` is present, with any value.
+    pub fn contains(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Every pair, in the order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(k, v)| (&**k, &**v))
+    }
+}
+
+impl<K: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(K, V)> for Pairs {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(iter: I) -> Self {
+        let mut pairs: Vec<(Box<str>, Box<str>)> = iter.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
+        pairs.sort();
+        Self(pairs.into_boxed_slice())
+    }
+}
+
+/// An owner reference (`metadata.ownerReferences[]`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The owner's `apiVersion`.
+    pub api_version: Box<str>,
+    /// The owner's kind.
+    pub kind: Box<str>,
+    /// The owner's name.
+    pub name: Box<str>,
+    /// The owner's uid: the only proof that the owner is the one meant.
+    pub uid: Box<str>,
+    /// Whether the owner is the managing controller.
+    pub controller: bool,
+}
+
+/// What is kept of `metadata`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// The uid given by the API server.
+    pub uid: Box<str>,
+    /// The resourceVersion of this observation; writes carry it as their precondition.
+    pub resource_version: Box<str>,
+    /// `metadata.generation`, 0 for kinds that have none.
+    pub generation: i64,
+    /// When the object was created.
+    pub created: Timestamp,
+    /// When deletion was asked for.
+    pub deleting: Option<Timestamp>,
+    /// All owners.
+    pub owners: Box<[Owner]>,
+    /// Labels.
+    pub labels: Pairs,
+    /// Annotations, without `kubectl.kubernetes.io/last-applied-configuration`.
+    pub annotations: Pairs,
+    /// Finalizers.
+    pub finalizers: Box<[Box<str>]>,
+}
+
+impl Meta {
+    /// The namespace, empty for a cluster-scoped object.
+    pub fn namespace(&self) -> &str {
+        &self.key.namespace
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.key.name
+    }
+
+    /// Whether the object with `uid` is among the owners.
+    pub fn owned_by(&self, uid: &str) -> bool {
+        self.owners.iter().any(|owner| &*owner.uid == uid)
+    }
+
+    /// The managing controller among the owners.
+    pub fn controller(&self) -> Option<&Owner> {
+        self.owners.iter().find(|owner| owner.controller)
+    }
+}
+
+/// A kind of custom resource: its name on the wire and the types of its two halves.
+pub trait Kind: Send + Sync + fmt::Debug + 'static {
+    /// The type of `spec`.
+    type Spec: DeserializeOwned + serde::Serialize + Clone + fmt::Debug + Send + Sync;
+    /// The type of `status`.
+    type Status: DeserializeOwned + serde::Serialize + Default + Clone + PartialEq + fmt::Debug + Send + Sync;
+    /// API group, as `cert-manager.io`.
+    const GROUP: &'static str;
+    /// API version, as `v1`.
+    const VERSION: &'static str;
+    /// Kind, as `Certificate`.
+    const KIND: &'static str;
+    /// Plural, as `certificates`.
+    const PLURAL: &'static str;
+    /// Whether objects live in namespaces.
+    const NAMESPACED: bool;
+}
+
+/// An object as it is kept: metadata, and both halves as the JSON that came, parsed when they are needed.
+#[derive(Debug)]
+pub struct Lean<K: Kind> {
+    /// Metadata.
+    pub meta: Meta,
+    /// `spec` as it came; `{}` where it is missing.
+    pub spec: Box<RawValue>,
+    /// `status` as it came.
+    pub status: Option<Box<RawValue>>,
+    /// The kind.
+    pub kind: std::marker::PhantomData<fn() -> K>,
+}
+
+impl<K: Kind> Clone for Lean<K> {
+    fn clone(&self) -> Self {
+        Self {
+            meta: self.meta.clone(),
+            spec: self.spec.clone(),
+            status: self.status.clone(),
+            kind: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<K: Kind> Lean<K> {
+    /// The typed object.
+    ///
+    /// # Errors
+    /// When `spec` does not have the shape of its kind. A `status` that cannot be read counts as empty: it is ours to rewrite.
+    pub fn parse(&self) -> Result<Object<K>, InvalidField> {
+        let spec = api::parse(self.spec.get()).map_err(|invalid| invalid.under("spec"))?;
+        Ok(Object { meta: self.meta.clone(), spec, status: self.status() })
+    }
+
+    /// The typed status, empty where it is missing or cannot be read.
+    pub fn status(&self) -> K::Status {
+        self.status.as_deref().and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+    }
+}
+
+/// A typed object, as planners read it.
+#[derive(Clone, Debug)]
+pub struct Object<K: Kind> {
+    /// Metadata.
+    pub meta: Meta,
+    /// What the user asks for.
+    pub spec: K::Spec,
+    /// What was last written about it.
+    pub status: K::Status,
+}
+
+/// A CertificateRequest as it is kept: the CSR is reduced to what it says, the certificate to digests.
+#[derive(Clone, Debug)]
+pub struct RequestSeen {
+    /// Metadata.
+    pub meta: Meta,
+    /// `spec.issuerRef`.
+    pub issuer_ref: IssuerRef,
+    /// `spec.duration`.
+    pub duration: Option<GoDuration>,
+    /// `spec.isCA`.
+    pub is_ca: bool,
+    /// `spec.usages` as written.
+    pub usages: Box<[Box<str>]>,
+    /// `spec.username`: who made the request.
+    pub username: Option<Box<str>>,
+    /// What the CSR says, or why it cannot be read.
+    pub csr: Result<Box<CsrInfo>, Box<str>>,
+    /// The CSR itself (PEM), until the request is finished.
+    pub csr_pem: Option<Box<[u8]>>,
+    /// Digests of the certificate in `status.certificate`.
+    pub certificate: Option<IssuedDigest>,
+    /// Whether `status.ca` is set.
+    pub has_ca: bool,
+    /// `status.conditions`.
+    pub conditions: Box<[Condition]>,
+    /// `status.failureTime`.
+    pub failure_time: Option<Timestamp>,
+}
+
+impl RequestSeen {
+    /// The condition of this type.
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        condition::get(&self.conditions, kind)
+    }
+
+    /// Whether the condition of this type is `True`.
+    pub fn is_true(&self, kind: &str) -> bool {
+        condition::is_true(&self.conditions, kind)
+    }
+}
+
+/// What is kept of an issued certificate: enough to recognise it, not to serve it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedDigest {
+    /// SHA-256 of the DER of the leaf, or why there is none.
+    pub leaf: Result<[u8; 32], Box<str>>,
+    /// Public key of the leaf.
+    pub key_hash: Option<KeyHash>,
+    /// When the leaf ends.
+    pub not_after: Option<Timestamp>,
+}
+
+/// A Secret as it is kept: no key bytes, no certificate bytes.
+#[derive(Clone, Debug)]
+pub struct SecretSeen {
+    /// Metadata.
+    pub meta: Meta,
+    /// `type`.
+    pub type_: Box<str>,
+    /// Names of the keys in `data`, sorted.
+    pub data_keys: Box<[Box<str>]>,
+    /// What `tls.key`, `tls.crt` and `ca.crt` hold.
+    pub pair: Box<PairSummary>,
+    /// What the field manager `cert-manager-certificates-issuing` owns.
+    pub managed: Arc<ManagedKeys>,
+    /// SHA-256 over names and values of `data`.
+    pub digest: [u8; 32],
+}
+
+/// The keys that our field manager owns in a Secret (`metadata.managedFields`), each list sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ManagedKeys {
+    /// Keys of annotations.
+    pub annotations: Box<[Box<str>]>,
+    /// Keys of labels.
+    pub labels: Box<[Box<str>]>,
+    /// Keys of `data`.
+    pub data: Box<[Box<str>]>,
+    /// Uids of owner references.
+    pub owners: Box<[Box<str>]>,
+    /// Why `managedFields` could not be read (POL-13, `ManagedFieldsParseError`).
+    pub error: Option<Box<str>>,
+}
+
+/// When to look at an object again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Only when something changes.
+    OnChange,
+    /// At this time at the latest.
+    At(Timestamp),
+}
+
+impl Next {
+    /// The earlier of the two.
+    #[must_use]
+    pub fn or_at(self, time: Timestamp) -> Self {
+        match self {
+            Self::OnChange => Self::At(time),
+            Self::At(other) => Self::At(other.min(time)),
+        }
+    }
+}

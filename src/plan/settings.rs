@@ -1,0 +1,186 @@
+//! What the administrator set: flags, parsed once, plain data.
+
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+
+/// Everything that decisions depend on and that flags change (FLG rows).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Only this namespace, or all (FLG-04).
+    pub namespace: Option<String>,
+    /// Where Secrets of ClusterIssuers live (FLG-03, SGN-07).
+    pub cluster_resource_namespace: String,
+    /// Controllers that are on (CTL rows), by cert-manager's names.
+    pub controllers: Controllers,
+    /// Issuer for Ingresses that only ask for automatic TLS (FLG-18).
+    pub default_issuer: DefaultIssuer,
+    /// Ingress annotations that ask for automatic TLS (FLG-16).
+    pub auto_certificate_annotations: Vec<String>,
+    /// Ingress annotations copied to the Certificate (FLG-17).
+    pub extra_certificate_annotations: Vec<String>,
+    /// Which Certificate annotations are copied to requests and orders (FLG-23).
+    pub copied_annotation_prefixes: Vec<String>,
+    /// Whether the target Secret is owned by its Certificate (FLG-21, SEC-02).
+    pub enable_certificate_owner_ref: bool,
+    /// First and longest wait after a failed issuance (FLG-31, BKO-01).
+    pub minimum_backoff: Duration,
+    /// See `minimum_backoff`.
+    pub maximum_backoff: Duration,
+    /// PEM size limits in bytes (FLG-30).
+    pub size_limits: SizeLimits,
+    /// Challenges in flight at once in the cluster (FLG-26).
+    pub max_concurrent_challenges: usize,
+    /// HTTP-01.
+    pub http01: Http01Settings,
+    /// Shortest time between two polls of renewal information.
+    pub ari_minimum_interval: Option<Duration>,
+    /// Feature gates that change behaviour (GAT rows).
+    pub gates: Gates,
+}
+
+/// Which of cert-manager's controllers are on (CTL-11).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Controllers {
+    /// Names that are switched off.
+    pub disabled: Vec<String>,
+}
+
+impl Controllers {
+    /// Whether the controller of this name runs.
+    pub fn enabled(&self, name: &str) -> bool {
+        !self.disabled.iter().any(|disabled| disabled == name)
+    }
+
+    /// Whether approving CertificateRequests is ours (CTL-08).
+    pub fn approver(&self) -> bool {
+        self.enabled("certificaterequests-approver")
+    }
+}
+
+/// `--default-issuer-*` (FLG-18).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultIssuer {
+    /// Name; empty when there is none.
+    pub name: String,
+    /// Kind, `Issuer` by default.
+    pub kind: String,
+    /// Group, `cert-manager.io` by default.
+    pub group: String,
+}
+
+/// `--max-*-size` in bytes (FLG-30, SEC-08).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizeLimits {
+    /// One certificate.
+    pub certificate: usize,
+    /// One private key.
+    pub private_key: usize,
+    /// One chain.
+    pub chain: usize,
+    /// One bundle.
+    pub bundle: usize,
+}
+
+/// How HTTP-01 challenges are shown to the CA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http01Settings {
+    /// Answer from this process, or from a pod per challenge.
+    pub mode: SolverMode,
+    /// Addresses behind the temporary Service; empty: the ready endpoints of our own Service, or the pod's address.
+    pub advertise: Vec<IpAddr>,
+    /// Port of the responder behind those addresses.
+    pub port: u16,
+    /// Nameservers that the probe asks (`host:port`, FLG-12); empty: the system's.
+    pub nameservers: Vec<String>,
+    /// Labels added to every solver object (FLG-13).
+    pub extra_labels: BTreeMap<String, String>,
+    /// Image of the solver pod (FLG-09), `pod` mode only.
+    pub solver_image: String,
+    /// Requests and limits of the solver pod (FLG-10), by `request-cpu`, `request-memory`, `limits-cpu`, `limits-memory`.
+    pub solver_resources: BTreeMap<String, String>,
+    /// Whether the solver pod runs as non-root (FLG-11).
+    pub solver_run_as_non_root: bool,
+    /// Runtime class of the solver pod (FLG-14).
+    pub solver_runtime_class: Option<String>,
+    /// pathType `Exact` (GAT-15).
+    pub path_type_exact: bool,
+}
+
+/// See [`Http01Settings::mode`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SolverMode {
+    /// This process answers.
+    Direct,
+    /// cert-manager's way: pod, Service and Ingress per challenge.
+    Pod,
+}
+
+/// Feature gates that change behaviour (GAT rows); all others are accepted and change nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gates {
+    /// GAT-06.
+    pub literal_subject: bool,
+    /// GAT-07.
+    pub stable_request_name: bool,
+    /// GAT-08.
+    pub basic_constraints_in_request: bool,
+    /// GAT-11.
+    pub name_constraints: bool,
+    /// GAT-12.
+    pub other_names: bool,
+    /// GAT-16; on by default in certlet.
+    pub ari: bool,
+    /// GAT-01.
+    pub certificate_signing_requests: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            namespace: None,
+            cluster_resource_namespace: "kube-system".into(),
+            controllers: Controllers::default(),
+            default_issuer: DefaultIssuer {
+                name: String::new(),
+                kind: "Issuer".into(),
+                group: "cert-manager.io".into(),
+            },
+            auto_certificate_annotations: vec!["kubernetes.io/tls-acme".into()],
+            extra_certificate_annotations: Vec::new(),
+            copied_annotation_prefixes: ["*", "-kubectl.kubernetes.io/", "-fluxcd.io/", "-argocd.argoproj.io/"]
+                .map(String::from)
+                .to_vec(),
+            enable_certificate_owner_ref: false,
+            minimum_backoff: Duration::from_secs(3600),
+            maximum_backoff: Duration::from_secs(32 * 3600),
+            size_limits: SizeLimits {
+                certificate: 36_500,
+                private_key: 13_000,
+                chain: 95_000,
+                bundle: 330_000,
+            },
+            max_concurrent_challenges: 60,
+            http01: Http01Settings {
+                mode: SolverMode::Direct,
+                advertise: Vec::new(),
+                port: 8089,
+                nameservers: Vec::new(),
+                extra_labels: BTreeMap::new(),
+                solver_image: String::new(),
+                solver_resources: BTreeMap::new(),
+                solver_run_as_non_root: true,
+                solver_runtime_class: None,
+                path_type_exact: true,
+            },
+            ari_minimum_interval: None,
+            gates: Gates {
+                literal_subject: true,
+                stable_request_name: true,
+                basic_constraints_in_request: false,
+                name_constraints: true,
+                other_names: true,
+                ari: true,
+                certificate_signing_requests: false,
+            },
+        }
+    }
+}

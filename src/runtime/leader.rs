@@ -1,0 +1,289 @@
+//! Leadership: the Lease `cert-manager-controller`, the one that cert-manager holds, so both can not act at once.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::StreamExt;
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ListParams, ObjectMeta, PostParams},
+    runtime::{WatchStreamExt, watcher},
+};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::clock;
+use crate::{
+    api::names,
+    plan::lease::{LeaseSeen, Step, step},
+};
+
+/// One call for the Lease may take this long; shorter than what lies between renew deadline and lease duration.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a foreign Lease of the same name is looked at while it keeps us waiting.
+const FOREIGN_RETRY: Duration = Duration::from_secs(15);
+
+/// `--leader-election-*` (FLG-06, FLG-07).
+#[derive(Clone, Debug)]
+pub struct Election {
+    /// Where the Lease is.
+    pub namespace: String,
+    /// Who we are.
+    pub identity: String,
+    /// How long a silent holder is believed to live.
+    pub lease_duration: Duration,
+    /// How long we go on leading without having renewed.
+    pub renew_deadline: Duration,
+    /// How often we renew, or look.
+    pub retry_period: Duration,
+}
+
+/// The state of leadership, for writers (`flag`) and for whoever waits for it to change (`changes`).
+#[derive(Clone)]
+pub struct Leadership {
+    /// True while this process leads.
+    pub flag: Arc<AtomicBool>,
+    changes: watch::Sender<bool>,
+}
+
+impl Default for Leadership {
+    fn default() -> Self {
+        Self { flag: Arc::default(), changes: watch::Sender::new(false) }
+    }
+}
+
+impl Leadership {
+    /// Sees every change.
+    pub fn subscribe(&self) -> watch::Receiver<bool> {
+        self.changes.subscribe()
+    }
+
+    /// Sets it, for a process that leads without an election.
+    pub fn set(&self, leads: bool) {
+        self.flag.store(leads, Ordering::Release);
+        self.changes.send_if_modified(|before| std::mem::replace(before, leads) != leads);
+    }
+
+    /// Whether this process leads.
+    pub fn leads(&self) -> bool {
+        self.flag.load(Ordering::Acquire)
+    }
+}
+
+/// Takes part in the election until `shutdown`, then gives the Lease back.
+pub async fn elect(client: Client, election: Election, leadership: Leadership, shutdown: CancellationToken) {
+    await_foreign(&client, &election, &shutdown).await;
+    let mut candidate = Candidate {
+        leases: Api::namespaced(client.clone(), &election.namespace),
+        election,
+        leadership,
+        seen: None,
+        renewed: None,
+        reported: None,
+    };
+    let namespace = candidate.election.namespace.clone();
+    let changes = watcher(
+        Api::<Lease>::namespaced(client, &namespace),
+        watcher::Config::default().fields(&format!("metadata.name={}", names::LEASE_NAME)),
+    );
+    let mut changes = changes.default_backoff().boxed();
+    while !shutdown.is_cancelled() {
+        let wait = candidate.round().await;
+        let until = Instant::now() + wait;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = tokio::time::sleep_until(until) => break,
+                change = changes.next() => if candidate.is_interesting(change) { break },
+            }
+        }
+    }
+    candidate.release().await;
+}
+
+/// A live Lease of the same name in another namespace means that another installation acts: stand by and say so (B9).
+async fn await_foreign(client: &Client, election: &Election, shutdown: &CancellationToken) {
+    let leases: Api<Lease> = Api::all(client.clone());
+    let selected = ListParams::default().fields(&format!("metadata.name={}", names::LEASE_NAME));
+    while !shutdown.is_cancelled() {
+        let Ok(Ok(found)) = tokio::time::timeout(CALL_TIMEOUT, leases.list(&selected)).await else { return };
+        let live = found.items.iter().find(|lease| {
+            lease.namespace().as_deref() != Some(&election.namespace) && is_live(lease, clock::now())
+        });
+        let Some(live) = live else { return };
+        let holder = live.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
+        tracing::warn!(
+            "standing by: {holder} holds the Lease {} in namespace {}; another installation is at work. \
+             Stop it, or give both the same --leader-election-namespace",
+            names::LEASE_NAME,
+            live.namespace().unwrap_or_default(),
+        );
+        tokio::select! { () = shutdown.cancelled() => {}, () = tokio::time::sleep(FOREIGN_RETRY) => {} }
+    }
+}
+
+fn is_live(lease: &Lease, now: jiff::Timestamp) -> bool {
+    let Some(spec) = &lease.spec else { return false };
+    let held = spec.holder_identity.as_deref().is_some_and(|holder| !holder.is_empty());
+    let renewed = spec.renew_time.as_ref().map(|time| time.0);
+    let duration = i64::from(spec.lease_duration_seconds.unwrap_or(60));
+    held && renewed.is_some_and(|renewed| now.duration_since(renewed).as_secs() < duration)
+}
+
+struct Candidate {
+    leases: Api<Lease>,
+    election: Election,
+    leadership: Leadership,
+    /// The Lease as last seen, and since when it has looked like that.
+    seen: Option<(Lease, Instant)>,
+    renewed: Option<Instant>,
+    reported: Option<String>,
+}
+
+impl Candidate {
+    /// One look at the Lease and what follows from it; returns how long to wait for the next.
+    async fn round(&mut self) -> Duration {
+        match tokio::time::timeout(CALL_TIMEOUT, self.attempt()).await {
+            Ok(Ok(wait)) => wait,
+            Ok(Err(error)) => self.failed(&error.to_string()),
+            Err(_) => self.failed("the API server does not answer"),
+        }
+    }
+
+    fn failed(&mut self, why: &str) -> Duration {
+        let deadline = self.renewed.map(|renewed| renewed + self.election.renew_deadline);
+        if self.leadership.leads() && deadline.is_none_or(|deadline| Instant::now() >= deadline) {
+            tracing::warn!("leadership is lost: the Lease could not be renewed in time: {why}");
+            self.leadership.set(false);
+        } else {
+            tracing::warn!("failed to renew or take the Lease {}: {why}", names::LEASE_NAME);
+        }
+        Duration::from_secs(1).min(self.election.retry_period)
+    }
+
+    async fn attempt(&mut self) -> Result<Duration, kube::Error> {
+        let found = self.leases.get_opt(names::LEASE_NAME).await?;
+        self.observe(found);
+        let seen = self.seen.as_ref().map(|(lease, since)| view(lease, since.elapsed(), self.election.lease_duration));
+        match step(&self.election.identity, seen.as_ref(), self.election.retry_period) {
+            Step::Create => {
+                let lease = Lease {
+                    metadata: ObjectMeta { name: Some(names::LEASE_NAME.into()), ..ObjectMeta::default() },
+                    spec: Some(self.spec(0)),
+                };
+                let written = self.leases.create(&PostParams::default(), &lease).await?;
+                self.won(written);
+            }
+            Step::Renew | Step::Take => {
+                let Some((lease, _)) = self.seen.clone() else { return Ok(Duration::ZERO) };
+                let before = lease.spec.clone().unwrap_or_default();
+                let holds = before.holder_identity.as_deref() == Some(&self.election.identity);
+                let transitions = before.lease_transitions.unwrap_or(0) + i32::from(!holds);
+                let mut spec = self.spec(transitions);
+                if holds {
+                    spec.acquire_time = before.acquire_time;
+                }
+                let lease = Lease { spec: Some(spec), ..lease };
+                let written = self.leases.replace(names::LEASE_NAME, &PostParams::default(), &lease).await?;
+                self.won(written);
+            }
+            Step::StandBy(wait) => {
+                let holder = seen.map(|seen| seen.holder).unwrap_or_default();
+                self.leadership.set(false);
+                if self.reported.as_ref() != Some(&holder) {
+                    tracing::info!("standing by: {holder} holds the Lease {}", names::LEASE_NAME);
+                    self.reported = Some(holder);
+                }
+                return Ok(wait);
+            }
+        }
+        Ok(self.election.retry_period)
+    }
+
+    fn observe(&mut self, found: Option<Lease>) {
+        let same = match (&found, &self.seen) {
+            (Some(found), Some((seen, _))) => found.spec == seen.spec,
+            _ => false,
+        };
+        match found {
+            None => self.seen = None,
+            Some(found) => {
+                let since = self.seen.as_ref().filter(|_| same).map_or_else(Instant::now, |(_, since)| *since);
+                self.seen = Some((found, since));
+            }
+        }
+    }
+
+    fn won(&mut self, written: Lease) {
+        self.seen = Some((written, Instant::now()));
+        self.renewed = Some(Instant::now());
+        self.reported = None;
+        if !self.leadership.leads() {
+            tracing::info!(identity = self.election.identity, "leading");
+        }
+        self.leadership.set(true);
+    }
+
+    fn spec(&self, transitions: i32) -> LeaseSpec {
+        let now = MicroTime(clock::now());
+        LeaseSpec {
+            holder_identity: Some(self.election.identity.clone()),
+            lease_duration_seconds: i32::try_from(self.election.lease_duration.as_secs()).ok(),
+            acquire_time: Some(now.clone()),
+            renew_time: Some(now),
+            lease_transitions: Some(transitions),
+            ..LeaseSpec::default()
+        }
+    }
+
+    /// While we lead, our own renewals come back from the watch; everything else is worth a look at once.
+    fn is_interesting(&self, change: Option<watcher::Result<watcher::Event<Lease>>>) -> bool {
+        let holder = |lease: &Lease| lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
+        match change {
+            Some(Ok(watcher::Event::Apply(lease) | watcher::Event::InitApply(lease))) => {
+                let holder = holder(&lease);
+                if self.leadership.leads() { holder != self.election.identity } else { holder.is_empty() }
+            }
+            Some(Ok(watcher::Event::Delete(_))) => true,
+            Some(Ok(watcher::Event::Init | watcher::Event::InitDone) | Err(_)) | None => false,
+        }
+    }
+
+    /// Gives the Lease back, so that the next leader acts at once.
+    async fn release(&mut self) {
+        let leads = self.leadership.leads();
+        self.leadership.set(false);
+        let (true, Some((mut lease, _))) = (leads, self.seen.take()) else { return };
+        if let Some(spec) = &mut lease.spec {
+            spec.holder_identity = Some(String::new());
+            spec.lease_duration_seconds = Some(1);
+            spec.renew_time = Some(MicroTime(clock::now()));
+        }
+        let parameters = PostParams::default();
+        let released = self.leases.replace(names::LEASE_NAME, &parameters, &lease);
+        match tokio::time::timeout(CALL_TIMEOUT, released).await {
+            Ok(Ok(_)) => tracing::info!("the Lease is released"),
+            Ok(Err(error)) => tracing::warn!(%error, "failed to release the Lease; the next leader waits until it expires"),
+            Err(_) => tracing::warn!("failed to release the Lease in time; the next leader waits until it expires"),
+        }
+    }
+}
+
+fn view(lease: &Lease, unchanged_for: Duration, default_duration: Duration) -> LeaseSeen {
+    let spec = lease.spec.clone().unwrap_or_default();
+    let duration = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    LeaseSeen {
+        holder: spec.holder_identity.unwrap_or_default(),
+        duration: duration.map_or(default_duration, Duration::from_secs),
+        unchanged_for,
+    }
+}

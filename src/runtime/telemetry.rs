@@ -1,0 +1,32 @@
+//! Logs: text for people, JSON for collectors (FLG-32).
+
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// One line of text.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging to standard error. `verbosity` is klog's: below 4 is `info`, 4 is `debug`, 5 and more is `trace`.
+/// The variable `RUST_LOG` outranks it.
+pub fn start(format: Format, verbosity: u8) {
+    let level = match verbosity {
+        0..=3 => "info",
+        4 => "debug",
+        _ => "trace",
+    };
+    let quiet = "hyper=info,hyper_util=info,h2=info,rustls=info,reqwest=info,tower=info,kube=info,hickory_proto=error,hickory_resolver=error";
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},{quiet}")));
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    // a second start (tests) keeps the first subscriber
+    let _: Result<(), _> = match format {
+        Format::Text => registry.with(layer.with_target(false)).try_init(),
+        Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+    };
+}
