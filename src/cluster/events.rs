@@ -49,18 +49,28 @@ pub struct Events {
 impl Events {
     /// Events under the name of `reporter`; spawns the task that writes them.
     pub fn start(client: Client, reporter: &str, instance: Option<String>) -> Self {
-        let recorder = Recorder::new(client, Reporter { controller: reporter.to_owned(), instance });
+        let recorder = Recorder::new(
+            client,
+            Reporter {
+                controller: reporter.to_owned(),
+                instance,
+            },
+        );
         let (queue, mut waiting) = mpsc::channel::<(ObjectReference, Event)>(WAITING);
         tokio::spawn(async move {
             while let Some((reference, event)) = waiting.recv().await {
-                let written = tokio::time::timeout(super::reader::CALL_TIMEOUT, recorder.publish(&event, &reference)).await;
+                let written =
+                    tokio::time::timeout(super::reader::CALL_TIMEOUT, recorder.publish(&event, &reference)).await;
                 if let Ok(Err(error)) = written {
                     // an event about an object whose namespace is going is refused: nobody would read it
                     tracing::debug!(%error, object = reference.name, "failed to write an event");
                 }
             }
         });
-        Self { queue, dropped: Arc::default() }
+        Self {
+            queue,
+            dropped: Arc::default(),
+        }
     }
 
     /// Tells something about the object of kind `K` with this metadata.
@@ -79,7 +89,13 @@ impl Events {
             Severity::Warning => EventType::Warning,
         };
         let note = Some(truncated(message));
-        let event = Event { type_, reason: reason.to_owned(), note, action: reason.to_owned(), secondary: None };
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note,
+            action: reason.to_owned(),
+            secondary: None,
+        };
         if self.queue.try_send((reference, event)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }

@@ -30,16 +30,25 @@ pub async fn follow(client: Client, namespace: Option<String>, observer: Observe
         None => Api::all(client),
     };
     let selected = |config: watcher::Config| config.labels(UNLABELLED).fields(NOT_HELM);
-    let mut events = watcher(api.clone(), selected(watcher::Config::default().streaming_lists())).default_backoff().boxed();
+    let mut events = watcher(api.clone(), selected(watcher::Config::default().streaming_lists()))
+        .default_backoff()
+        .boxed();
     while let Some(event) = events.next().await {
         match event {
             Ok(watcher::Event::Apply(secret) | watcher::Event::InitApply(secret) | watcher::Event::Delete(secret)) => {
-                let (Some(namespace), Some(name)) = (secret.metadata.namespace, secret.metadata.name) else { continue };
-                observer(Change::UnlabelledSecret(ObjectKey::new(Arc::<str>::from(namespace), Arc::<str>::from(name))));
+                let (Some(namespace), Some(name)) = (secret.metadata.namespace, secret.metadata.name) else {
+                    continue;
+                };
+                observer(Change::UnlabelledSecret(ObjectKey::new(
+                    Arc::<str>::from(namespace),
+                    Arc::<str>::from(name),
+                )));
             }
             Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
             Err(error) if refuses_streaming(&error) => {
-                events = watcher(api.clone(), selected(watcher::Config::default())).default_backoff().boxed();
+                events = watcher(api.clone(), selected(watcher::Config::default()))
+                    .default_backoff()
+                    .boxed();
             }
             Err(error) => tracing::warn!(%error, "the watch of Secrets' names was interrupted, trying again"),
         }

@@ -21,7 +21,11 @@ pub trait Typed:
 }
 
 impl<K> Typed for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Serialize + DeserializeOwned + std::fmt::Debug
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Serialize
+        + DeserializeOwned
+        + std::fmt::Debug
 {
 }
 
@@ -32,7 +36,10 @@ impl Writer {
     /// [`Error::is_already_exists`] when the name is taken.
     pub async fn create_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
         let (call, api) = self.typed::<K>("create", object)?;
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.into()),
+            ..PostParams::default()
+        };
         within(call, api.create(&parameters, object)).await
     }
 
@@ -40,22 +47,36 @@ impl Writer {
     pub async fn apply_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
         let (call, api) = self.typed::<K>("apply", object)?;
         let name = object.meta().name.clone().unwrap_or_default();
-        within(call, api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(object))).await
+        within(
+            call,
+            api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(object)),
+        )
+        .await
     }
 
     /// Replaces an object; its `metadata.resourceVersion` is the precondition.
     pub async fn replace_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
         let (call, api) = self.typed::<K>("replace", object)?;
         let name = object.meta().name.clone().unwrap_or_default();
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.into()),
+            ..PostParams::default()
+        };
         within(call, api.replace(&name, &parameters, object)).await
     }
 
     /// Merge patch of an object; put its resourceVersion into the patch where it matters.
     pub async fn patch_object<K: Typed>(&self, namespace: &str, name: &str, patch: &Value) -> Result<K, Error> {
-        let call = self.allowed(Call { verb: "update", kind: K::kind(&()).into_owned(), object: format!("{namespace}/{name}") })?;
+        let call = self.allowed(Call {
+            verb: "update",
+            kind: K::kind(&()).into_owned(),
+            object: format!("{namespace}/{name}"),
+        })?;
         let api: Api<K> = Api::namespaced(self.client().clone(), namespace);
-        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.into()),
+            ..PatchParams::default()
+        };
         within(call, api.patch(name, &parameters, &Patch::Merge(patch))).await
     }
 
@@ -64,7 +85,10 @@ impl Writer {
         let (call, api) = self.typed::<K>("delete", object)?;
         let name = object.meta().name.clone().unwrap_or_default();
         let parameters = DeleteParams {
-            preconditions: object.meta().uid.clone().map(|uid| Preconditions { uid: Some(uid), resource_version: None }),
+            preconditions: object.meta().uid.clone().map(|uid| Preconditions {
+                uid: Some(uid),
+                resource_version: None,
+            }),
             propagation_policy: Some(PropagationPolicy::Background),
             ..DeleteParams::default()
         };
@@ -78,7 +102,11 @@ impl Writer {
     fn typed<K: Typed>(&self, verb: &'static str, object: &K) -> Result<(Call, Api<K>), Error> {
         let namespace = object.meta().namespace.clone().unwrap_or_default();
         let name = object.meta().name.as_deref().unwrap_or_default();
-        let call = self.allowed(Call { verb, kind: K::kind(&()).into_owned(), object: format!("{namespace}/{name}") })?;
+        let call = self.allowed(Call {
+            verb,
+            kind: K::kind(&()).into_owned(),
+            object: format!("{namespace}/{name}"),
+        })?;
         Ok((call, Api::namespaced(self.client().clone(), &namespace)))
     }
 }

@@ -62,10 +62,17 @@ impl Reader {
     }
 
     async fn text<R: Record>(&self, key: &ObjectKey) -> Result<Option<String>, Error> {
-        let call = Call { verb: "get", kind: R::KIND.to_owned(), object: key.to_string() };
+        let call = Call {
+            verb: "get",
+            kind: R::KIND.to_owned(),
+            object: key.to_string(),
+        };
         let request = Request::new(wire::url::<R>(&key.namespace))
             .get(&key.name, &GetParams::default())
-            .map_err(|error| Error::Answer { call: call.clone(), message: error.to_string() })?;
+            .map_err(|error| Error::Answer {
+                call: call.clone(),
+                message: error.to_string(),
+            })?;
         match within(call, self.client.request_text(request)).await {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -74,30 +81,43 @@ impl Reader {
     }
 
     async fn record<R: Record>(&self, key: &ObjectKey) -> Result<Option<R>, Error> {
-        let Some(text) = self.text::<R>(key).await? else { return Ok(None) };
+        let Some(text) = self.text::<R>(key).await? else {
+            return Ok(None);
+        };
         parse(&text, R::KIND, key).map(Some)
     }
 
     /// The Secret of this name with its data, or `None` if it does not exist.
     pub async fn secret(&self, key: &ObjectKey) -> Result<Option<LiveSecret>, Error> {
-        let Some(text) = self.text::<SecretSeen>(key).await? else { return Ok(None) };
+        let Some(text) = self.text::<SecretSeen>(key).await? else {
+            return Ok(None);
+        };
         let text = zeroize::Zeroizing::new(text);
         LiveSecret::parse(&text).map(Some).map_err(|message| Error::Answer {
-            call: Call { verb: "get", kind: "Secret".into(), object: key.to_string() },
+            call: Call {
+                verb: "get",
+                kind: "Secret".into(),
+                object: key.to_string(),
+            },
             message,
         })
     }
 
     /// The CertificateRequest of this name with its bytes, or `None` if it does not exist.
     pub async fn request(&self, key: &ObjectKey) -> Result<Option<LiveRequest>, Error> {
-        let Some(text) = self.text::<<RequestKind as Stored>::Record>(key).await? else { return Ok(None) };
+        let Some(text) = self.text::<<RequestKind as Stored>::Record>(key).await? else {
+            return Ok(None);
+        };
         let seen: RequestSeen = parse(&text, "CertificateRequest", key)?;
         let full: CertificateRequest = parse(&text, "CertificateRequest", key)?;
         let status = full.status.unwrap_or_default();
         Ok(Some(LiveRequest {
             seen,
             csr_pem: full.spec.request.0,
-            certificate: status.certificate.map(|bytes| bytes.0).filter(|bytes| !bytes.is_empty()),
+            certificate: status
+                .certificate
+                .map(|bytes| bytes.0)
+                .filter(|bytes| !bytes.is_empty()),
             ca: status.ca.map(|bytes| bytes.0).filter(|bytes| !bytes.is_empty()),
         }))
     }
@@ -107,7 +127,11 @@ impl Reader {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
     {
-        let call = Call { verb: "get", kind: K::kind(&()).into_owned(), object: key.to_string() };
+        let call = Call {
+            verb: "get",
+            kind: K::kind(&()).into_owned(),
+            object: key.to_string(),
+        };
         let api: Api<K> = Api::namespaced(self.client.clone(), &key.namespace);
         within(call, api.get_opt(&key.name)).await
     }
@@ -117,7 +141,11 @@ impl Reader {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
     {
-        let call = Call { verb: "list", kind: K::kind(&()).into_owned(), object: namespace.unwrap_or("*").to_owned() };
+        let call = Call {
+            verb: "list",
+            kind: K::kind(&()).into_owned(),
+            object: namespace.unwrap_or("*").to_owned(),
+        };
         let api: Api<K> = match namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
@@ -129,7 +157,11 @@ impl Reader {
 
 fn parse<T: DeserializeOwned>(text: &str, kind: &str, key: &ObjectKey) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|error| Error::Answer {
-        call: Call { verb: "get", kind: kind.to_owned(), object: key.to_string() },
+        call: Call {
+            verb: "get",
+            kind: kind.to_owned(),
+            object: key.to_string(),
+        },
         message: error.to_string(),
     })
 }
@@ -138,7 +170,13 @@ fn parse<T: DeserializeOwned>(text: &str, kind: &str, key: &ObjectKey) -> Result
 pub(super) async fn within<T>(call: Call, future: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
     match tokio::time::timeout(CALL_TIMEOUT, future).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(source)) => Err(Error::Api { call, source: Box::new(source) }),
-        Err(_) => Err(Error::Timeout { call, after: CALL_TIMEOUT }),
+        Ok(Err(source)) => Err(Error::Api {
+            call,
+            source: Box::new(source),
+        }),
+        Err(_) => Err(Error::Timeout {
+            call,
+            after: CALL_TIMEOUT,
+        }),
     }
 }

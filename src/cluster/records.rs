@@ -71,10 +71,19 @@ fn certificate_links(record: &Lean<CertificateKind>) -> Vec<Link> {
     let spec: CertificatePeek = peek(record.spec.get());
     let key = &record.meta.key;
     let keystores = spec.keystores.unwrap_or_default();
-    let passwords = [keystores.jks, keystores.pkcs12].into_iter().flatten().filter_map(|store| store.password_secret_ref);
-    let secrets = spec.secret_name.into_iter().chain(passwords.map(|password| password.name));
+    let passwords = [keystores.jks, keystores.pkcs12]
+        .into_iter()
+        .flatten()
+        .filter_map(|store| store.password_secret_ref);
+    let secrets = spec
+        .secret_name
+        .into_iter()
+        .chain(passwords.map(|password| password.name));
     let mut links: Vec<Link> = secrets.map(|name| Link::Secret(key.sibling(name))).collect();
-    links.extend(spec.issuer_ref.map(|reference| Link::issuer(&reference, record.meta.namespace())));
+    links.extend(
+        spec.issuer_ref
+            .map(|reference| Link::issuer(&reference, record.meta.namespace())),
+    );
     links.extend(owners(&record.meta));
     links.dedup();
     links
@@ -87,7 +96,9 @@ fn child_links(meta: &Meta, spec: &str) -> Vec<Link> {
         issuer_ref: Option<IssuerRef>,
     }
     let peek: Peek = peek(spec);
-    let issuer = peek.issuer_ref.map(|reference| Link::issuer(&reference, meta.namespace()));
+    let issuer = peek
+        .issuer_ref
+        .map(|reference| Link::issuer(&reference, meta.namespace()));
     issuer.into_iter().chain(owners(meta)).collect()
 }
 
@@ -116,7 +127,10 @@ fn issuer_links(meta: &Meta, spec: &str) -> Vec<Link> {
     walk(&serde_json::from_str(spec).unwrap_or_default(), "", &mut names);
     names.sort();
     names.dedup();
-    names.into_iter().map(|name| Link::Secret(meta.key.sibling(name))).collect()
+    names
+        .into_iter()
+        .map(|name| Link::Secret(meta.key.sibling(name)))
+        .collect()
 }
 
 fn is_secret_reference(key: &str) -> bool {
@@ -156,11 +170,27 @@ macro_rules! lean_record {
     };
 }
 
-lean_record!(CertificateKind, certificates, Certificate, |record| certificate_links(record));
-lean_record!(OrderKind, orders, Order, |record| child_links(&record.meta, record.spec.get()));
-lean_record!(ChallengeKind, challenges, Challenge, |record| child_links(&record.meta, record.spec.get()));
-lean_record!(IssuerKind, issuers, Issuer, |record| issuer_links(&record.meta, record.spec.get()));
-lean_record!(ClusterIssuerKind, cluster_issuers, ClusterIssuer, |record| issuer_links(&record.meta, record.spec.get()));
+lean_record!(CertificateKind, certificates, Certificate, |record| certificate_links(
+    record
+));
+lean_record!(OrderKind, orders, Order, |record| child_links(
+    &record.meta,
+    record.spec.get()
+));
+lean_record!(ChallengeKind, challenges, Challenge, |record| child_links(
+    &record.meta,
+    record.spec.get()
+));
+lean_record!(IssuerKind, issuers, Issuer, |record| issuer_links(
+    &record.meta,
+    record.spec.get()
+));
+lean_record!(
+    ClusterIssuerKind,
+    cluster_issuers,
+    ClusterIssuer,
+    |record| issuer_links(&record.meta, record.spec.get())
+);
 lean_record!(IngressKind, ingresses, Ingress, |record| owners(&record.meta).collect());
 
 impl Record for RequestSeen {
@@ -227,5 +257,9 @@ pub fn children_of(meta: &Meta) -> Link {
 
 /// Where the Secrets of an issuer live: its own namespace, or the cluster resource namespace (SGN-07).
 pub fn issuer_secret(meta: &Meta, name: &str, cluster_resource_namespace: &str) -> ObjectKey {
-    if meta.key.namespace.is_empty() { ObjectKey::new(cluster_resource_namespace, name) } else { meta.key.sibling(name) }
+    if meta.key.namespace.is_empty() {
+        ObjectKey::new(cluster_resource_namespace, name)
+    } else {
+        meta.key.sibling(name)
+    }
 }

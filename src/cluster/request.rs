@@ -51,7 +51,9 @@ impl<'de> Deserialize<'de> for RequestSeen {
         let duration = spec.duration.as_deref().map(str::parse::<GoDuration>).transpose();
         let csr = match &duration {
             Err(error) => Err(format!("spec.duration: {error}").into()),
-            Ok(_) => CsrInfo::parse(&spec.request.0).map(Box::new).map_err(|error| error.to_string().into()),
+            Ok(_) => CsrInfo::parse(&spec.request.0)
+                .map(Box::new)
+                .map_err(|error| error.to_string().into()),
         };
         Ok(Self {
             meta,
@@ -77,6 +79,10 @@ fn digest(pem: &[u8]) -> IssuedDigest {
             key_hash: Some(leaf.key_hash),
             not_after: Some(leaf.not_after),
         },
-        Err(error) => IssuedDigest { leaf: Err(error.to_string().into()), key_hash: None, not_after: None },
+        Err(error) => IssuedDigest {
+            leaf: Err(error.to_string().into()),
+            key_hash: None,
+            not_after: None,
+        },
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 
 #[derive(Deserialize)]
 struct SecretIn {
-    metadata: SecretMetaIn,
+    metadata: Box<RawValue>,
     #[serde(rename = "type", default)]
     type_: Option<Box<str>>,
     #[serde(default)]
@@ -30,9 +30,7 @@ struct SecretIn {
 }
 
 #[derive(Deserialize)]
-struct SecretMetaIn {
-    #[serde(flatten)]
-    meta: MetaIn,
+struct ManagedFieldsIn {
     #[serde(rename = "managedFields", default)]
     managed_fields: Option<Vec<ManagedIn>>,
 }
@@ -51,23 +49,35 @@ struct ManagedIn {
 type Data = BTreeMap<String, Hidden<Vec<u8>>>;
 
 impl SecretIn {
-    fn open(self) -> (SecretSeen, Data) {
-        let data: Data = self.data.unwrap_or_default().into_iter().map(|(key, value)| {
-            // the API server only stores valid base64
-            (key, Hidden::new(STANDARD.decode(value.as_bytes()).unwrap_or_default()))
-        }).collect();
+    fn open(self) -> Result<(SecretSeen, Data), serde_json::Error> {
+        let meta: MetaIn = serde_json::from_str(self.metadata.get())?;
+        let fields: ManagedFieldsIn = serde_json::from_str(self.metadata.get())?;
+        let data: Data = self
+            .data
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(key, value)| {
+                // the API server only stores valid base64
+                (key, Hidden::new(STANDARD.decode(value.as_bytes()).unwrap_or_default()))
+            })
+            .collect();
         let part = |key: &str| data.get(key).map(|value| value.expose().as_slice());
         let limits = SizeLimits::default();
-        let pair = PairSummary::new(part(names::data_key::TLS_KEY), part(names::data_key::TLS_CRT), part(names::data_key::CA_CRT), &limits);
+        let pair = PairSummary::new(
+            part(names::data_key::TLS_KEY),
+            part(names::data_key::TLS_CRT),
+            part(names::data_key::CA_CRT),
+            &limits,
+        );
         let seen = SecretSeen {
-            meta: self.metadata.meta.into(),
+            meta: meta.into(),
             type_: self.type_.unwrap_or_else(|| "Opaque".into()),
             data_keys: data.keys().map(|key| key.as_str().into()).collect(),
             pair: Box::new(pair),
-            managed: Arc::new(managed(self.metadata.managed_fields.as_deref().unwrap_or_default())),
+            managed: Arc::new(managed(fields.managed_fields.as_deref().unwrap_or_default())),
             digest: digest_of(&data),
         };
-        (seen, data)
+        Ok((seen, data))
     }
 }
 
@@ -88,7 +98,9 @@ fn digest_of(data: &Data) -> [u8; 32] {
 fn managed(entries: &[ManagedIn]) -> ManagedKeys {
     let mut keys = [const { BTreeSet::<Box<str>>::new() }; 4];
     let mut error = None;
-    let ours = entries.iter().filter(|entry| entry.manager == names::SECRETS_FIELD_MANAGER && entry.operation == "Apply");
+    let ours = entries
+        .iter()
+        .filter(|entry| entry.manager == names::SECRETS_FIELD_MANAGER && entry.operation == "Apply");
     for entry in ours {
         let Some(Value::Object(fields)) = &entry.fields_v1 else {
             error = Some("managedFields of cert-manager-certificates-issuing are empty".into());
@@ -96,13 +108,27 @@ fn managed(entries: &[ManagedIn]) -> ManagedKeys {
         };
         let metadata = fields.get("f:metadata");
         let [annotations, labels, data, owners] = &mut keys;
-        collect(metadata.and_then(|metadata| metadata.get("f:annotations")), "f:", annotations);
+        collect(
+            metadata.and_then(|metadata| metadata.get("f:annotations")),
+            "f:",
+            annotations,
+        );
         collect(metadata.and_then(|metadata| metadata.get("f:labels")), "f:", labels);
         collect(fields.get("f:data"), "f:", data);
-        collect(metadata.and_then(|metadata| metadata.get("f:ownerReferences")), "k:", owners);
+        collect(
+            metadata.and_then(|metadata| metadata.get("f:ownerReferences")),
+            "k:",
+            owners,
+        );
     }
     let [annotations, labels, data, owners] = keys.map(|set| set.into_iter().collect());
-    ManagedKeys { annotations, labels, data, owners: uids(owners), error }
+    ManagedKeys {
+        annotations,
+        labels,
+        data,
+        owners: uids(owners),
+        error,
+    }
 }
 
 fn collect(fields: Option<&Value>, prefix: &str, into: &mut BTreeSet<Box<str>>) {
@@ -116,15 +142,16 @@ fn uids(keys: Box<[Box<str>]>) -> Box<[Box<str>]> {
     struct Key {
         uid: Box<str>,
     }
-    keys.iter().filter_map(|key| serde_json::from_str::<Key>(key).ok()).map(|key| key.uid).collect()
+    keys.iter()
+        .filter_map(|key| serde_json::from_str::<Key>(key).ok())
+        .map(|key| key.uid)
+        .collect()
 }
 
 impl<'de> Deserialize<'de> for SecretSeen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // as raw JSON first: `flatten` inside would otherwise keep copies of every value in a tree of its own
-        let raw: Box<RawValue> = Box::deserialize(deserializer)?;
-        let secret: SecretIn = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
-        Ok(secret.open().0)
+        let (seen, _) = SecretIn::deserialize(deserializer)?.open().map_err(D::Error::custom)?;
+        Ok(seen)
     }
 }
 
@@ -137,8 +164,8 @@ pub struct LiveSecret {
 
 impl LiveSecret {
     pub(super) fn parse(json: &str) -> Result<Self, String> {
-        let secret: SecretIn = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        let (seen, data) = secret.open();
+        let opened = serde_json::from_str::<SecretIn>(json).and_then(SecretIn::open);
+        let (seen, data) = opened.map_err(|error| error.to_string())?;
         Ok(Self { seen, data })
     }
 
@@ -150,7 +177,10 @@ impl LiveSecret {
 
 impl fmt::Debug for LiveSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveSecret").field("seen", &self.seen).field("data", &"[hidden]").finish()
+        f.debug_struct("LiveSecret")
+            .field("seen", &self.seen)
+            .field("data", &"[hidden]")
+            .finish()
     }
 }
 
@@ -178,7 +208,11 @@ pub struct SecretApply {
 impl SecretApply {
     pub(super) fn body(&self) -> Value {
         let encoded = |value: &Hidden<Vec<u8>>| Value::from(STANDARD.encode(value.expose()));
-        let data: Map<String, Value> = self.data.iter().map(|(key, value)| (key.clone(), encoded(value))).collect();
+        let data: Map<String, Value> = self
+            .data
+            .iter()
+            .map(|(key, value)| (key.clone(), encoded(value)))
+            .collect();
         let mut metadata = json!({ "name": self.key.name, "namespace": self.key.namespace });
         if let Some(metadata) = metadata.as_object_mut() {
             let mut put = |name: &str, value: Value, present: bool| {
@@ -189,7 +223,11 @@ impl SecretApply {
             put("labels", json!(self.labels), !self.labels.is_empty());
             put("annotations", json!(self.annotations), !self.annotations.is_empty());
             put("ownerReferences", json!(self.owners), !self.owners.is_empty());
-            put("resourceVersion", json!(self.resource_version), self.resource_version.is_some());
+            put(
+                "resourceVersion",
+                json!(self.resource_version),
+                self.resource_version.is_some(),
+            );
             put("uid", json!(self.uid), self.uid.is_some());
         }
         json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": self.type_, "data": data })
@@ -214,7 +252,11 @@ mod tests {
         assert_eq!(*seen.managed.data, ["tls.crt".into()]);
         assert_eq!(*seen.managed.annotations, ["a".into()]);
         assert_eq!(*seen.managed.owners, ["owner".into()]);
-        assert_eq!(seen.meta.annotations.iter().count(), 1, "last-applied-configuration is not kept");
+        assert_eq!(
+            seen.meta.annotations.iter().count(),
+            1,
+            "last-applied-configuration is not kept"
+        );
     }
 
     #[test]
@@ -222,6 +264,9 @@ mod tests {
         let live = LiveSecret::parse(SECRET).unwrap();
         assert_eq!(live.data("extra"), Some(b"secret".as_slice()));
         let shown = format!("{live:?}");
-        assert!(!shown.contains("secret\"") && !shown.contains("115, 101") && !shown.contains("c2VjcmV0"), "{shown}");
+        assert!(
+            !shown.contains("secret\"") && !shown.contains("115, 101") && !shown.contains("c2VjcmV0"),
+            "{shown}"
+        );
     }
 }

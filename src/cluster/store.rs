@@ -1,7 +1,10 @@
 //! Records by name, and by what else they are looked up.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, hash_map::{DefaultHasher, Entry}},
+    collections::{
+        BTreeMap, HashMap, HashSet,
+        hash_map::{DefaultHasher, Entry},
+    },
     hash::{Hash, Hasher},
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -65,8 +68,15 @@ pub struct Store<R> {
 
 impl<R: Record> Default for Store<R> {
     fn default() -> Self {
-        let inner = Inner { records: BTreeMap::new(), links: HashMap::new(), listing: None };
-        Self { inner: RwLock::new(inner), ready: AtomicBool::new(false) }
+        let inner = Inner {
+            records: BTreeMap::new(),
+            links: HashMap::new(),
+            listing: None,
+        };
+        Self {
+            inner: RwLock::new(inner),
+            ready: AtomicBool::new(false),
+        }
     }
 }
 
@@ -108,7 +118,12 @@ impl<R: Record> Store<R> {
     pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<R>> {
         let inner = self.read();
         let from = ObjectKey::new(namespace, "");
-        inner.records.range(from..).take_while(|(key, _)| &*key.namespace == namespace).map(|(_, r)| Arc::clone(r)).collect()
+        inner
+            .records
+            .range(from..)
+            .take_while(|(key, _)| &*key.namespace == namespace)
+            .map(|(_, r)| Arc::clone(r))
+            .collect()
     }
 
     /// How many there are.
@@ -175,8 +190,15 @@ impl<R: Record> Store<R> {
     /// The list is complete: returns what it did not name.
     pub fn end_list(&self) -> Vec<Arc<R>> {
         let mut inner = self.write();
-        let Some(listed) = inner.listing.take() else { return Vec::new() };
-        let gone: Vec<ObjectKey> = inner.records.keys().filter(|key| !listed.contains(*key)).cloned().collect();
+        let Some(listed) = inner.listing.take() else {
+            return Vec::new();
+        };
+        let gone: Vec<ObjectKey> = inner
+            .records
+            .keys()
+            .filter(|key| !listed.contains(*key))
+            .cloned()
+            .collect();
         let removed = gone.iter().filter_map(|key| {
             let old = inner.records.remove(key)?;
             inner.unlink(key, &old.links());
@@ -219,7 +241,9 @@ impl<R: Record> Inner<R> {
 
     fn unlink(&mut self, key: &ObjectKey, links: &[Link]) {
         for link in links {
-            let Entry::Occupied(mut occupied) = self.links.entry(link.digest()) else { continue };
+            let Entry::Occupied(mut occupied) = self.links.entry(link.digest()) else {
+                continue;
+            };
             let empty = match occupied.get_mut() {
                 Names::One(one) => one == key,
                 Names::Many(keys) => {

@@ -33,7 +33,10 @@ pub async fn keep<R: Record>(
         match event {
             Ok(event) => take::<R>(event, &index, &observer),
             Err(error) if refuses_streaming(&error) => {
-                tracing::info!(kind = R::KIND, "the API server has no streaming lists: listing in pages of {PAGE_SIZE}");
+                tracing::info!(
+                    kind = R::KIND,
+                    "the API server has no streaming lists: listing in pages of {PAGE_SIZE}"
+                );
                 config = watcher::Config::default().page_size(PAGE_SIZE);
                 if let Some(labels) = labels {
                     config = config.labels(labels);

@@ -52,17 +52,24 @@ struct OwnerIn {
 
 impl From<MetaIn> for Meta {
     fn from(from: MetaIn) -> Self {
-        let owners = from.owner_references.unwrap_or_default().into_iter().map(|owner| Owner {
-            api_version: owner.api_version,
-            kind: owner.kind,
-            name: owner.name,
-            uid: owner.uid,
-            controller: owner.controller.unwrap_or(false),
-        });
+        let owners = from
+            .owner_references
+            .unwrap_or_default()
+            .into_iter()
+            .map(|owner| Owner {
+                api_version: owner.api_version,
+                kind: owner.kind,
+                name: owner.name,
+                uid: owner.uid,
+                controller: owner.controller.unwrap_or(false),
+            });
         let mut annotations = from.annotations.unwrap_or_default();
         annotations.remove(LAST_APPLIED);
         Self {
-            key: ObjectKey { namespace: from.namespace.unwrap_or_else(|| Arc::from("")), name: from.name },
+            key: ObjectKey {
+                namespace: from.namespace.unwrap_or_else(|| Arc::from("")),
+                name: from.name,
+            },
             uid: from.uid,
             resource_version: from.resource_version,
             generation: from.generation,
@@ -91,7 +98,12 @@ impl<'de, K: Kind> Deserialize<'de> for Lean<K> {
             Some(spec) => spec,
             None => RawValue::from_string("{}".to_owned()).map_err(serde::de::Error::custom)?,
         };
-        Ok(Self { meta: metadata.into(), spec, status, kind: std::marker::PhantomData })
+        Ok(Self {
+            meta: metadata.into(),
+            spec,
+            status,
+            kind: std::marker::PhantomData,
+        })
     }
 }
 
@@ -135,7 +147,10 @@ pub struct Wire<R> {
 
 impl<R> Clone for Wire<R> {
     fn clone(&self) -> Self {
-        Self { metadata: self.metadata.clone(), record: Arc::clone(&self.record) }
+        Self {
+            metadata: self.metadata.clone(),
+            record: Arc::clone(&self.record),
+        }
     }
 }
 
@@ -150,7 +165,10 @@ impl<'de, R: Record> Deserialize<'de> for Wire<R> {
             resource_version: Some(meta.resource_version.to_string()),
             ..ObjectMeta::default()
         };
-        Ok(Self { metadata, record: Arc::new(record) })
+        Ok(Self {
+            metadata,
+            record: Arc::new(record),
+        })
     }
 }
 

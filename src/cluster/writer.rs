@@ -58,7 +58,12 @@ pub struct NewObject<K: Kind> {
 impl Writer {
     /// A writer that writes while `leading` is true.
     pub fn new(client: Client, index: Arc<Index>, observer: Observer, leading: Arc<AtomicBool>) -> Self {
-        Self { client, index, observer, leading }
+        Self {
+            client,
+            index,
+            observer,
+            leading,
+        }
     }
 
     /// Whether this process may write.
@@ -78,16 +83,28 @@ impl Writer {
             "metadata": metadata(&new.key, &new.labels, &new.annotations, &new.owners, &new.finalizers),
             "spec": new.spec,
         });
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
-        let request = Request::new(wire::url::<K::Record>(&new.key.namespace)).create(&parameters, body.to_string().into_bytes());
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.into()),
+            ..PostParams::default()
+        };
+        let request =
+            Request::new(wire::url::<K::Record>(&new.key.namespace)).create(&parameters, body.to_string().into_bytes());
         self.send(call, request).await
     }
 
     /// Writes what differs between the status that was seen and `status`; nothing, and `None`, when nothing does.
     /// Fields of the status that we do not know stay as they are.
-    pub async fn write_status<K: Stored>(&self, seen: &Object<K>, status: &K::Status) -> Result<Option<Arc<K::Record>>, Error> {
+    pub async fn write_status<K: Stored>(
+        &self,
+        seen: &Object<K>,
+        status: &K::Status,
+    ) -> Result<Option<Arc<K::Record>>, Error> {
         let unreadable = |error: serde_json::Error| Error::Answer {
-            call: Call { verb: "update status of", kind: K::KIND.into(), object: seen.meta.key.to_string() },
+            call: Call {
+                verb: "update status of",
+                kind: K::KIND.into(),
+                object: seen.meta.key.to_string(),
+            },
             message: error.to_string(),
         };
         let old = serde_json::to_value(&seen.status).map_err(unreadable)?;
@@ -105,7 +122,10 @@ impl Writer {
         let request = Request::new(wire::url::<K::Record>(&meta.key.namespace)).patch_subresource(
             "status",
             meta.name(),
-            &PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() },
+            &PatchParams {
+                field_manager: Some(FIELD_MANAGER.into()),
+                ..PatchParams::default()
+            },
             &Patch::Merge(patch),
         );
         self.send(call, request).await
@@ -115,8 +135,15 @@ impl Writer {
     pub async fn patch<K: Stored>(&self, meta: &Meta, mut patch: Value) -> Result<Arc<K::Record>, Error> {
         let call = self.call::<K::Record>("update", &meta.key)?;
         merge(&mut patch, json!({ "metadata": precondition(meta) }));
-        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-        let request = Request::new(wire::url::<K::Record>(&meta.key.namespace)).patch(meta.name(), &parameters, &Patch::Merge(patch));
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.into()),
+            ..PatchParams::default()
+        };
+        let request = Request::new(wire::url::<K::Record>(&meta.key.namespace)).patch(
+            meta.name(),
+            &parameters,
+            &Patch::Merge(patch),
+        );
         self.send(call, request).await
     }
 
@@ -171,19 +198,31 @@ impl Writer {
     /// [`Error::is_already_exists`] when the name is taken.
     pub async fn create_secret(&self, secret: &SecretApply) -> Result<Arc<SecretSeen>, Error> {
         let call = self.call::<SecretSeen>("create", &secret.key)?;
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.into()),
+            ..PostParams::default()
+        };
         let body = zeroize::Zeroizing::new(secret.body().to_string());
-        let request = Request::new(wire::url::<SecretSeen>(&secret.key.namespace)).create(&parameters, body.as_bytes().to_vec());
+        let request =
+            Request::new(wire::url::<SecretSeen>(&secret.key.namespace)).create(&parameters, body.as_bytes().to_vec());
         self.send(call, request).await
     }
 
     pub(super) fn call<R: Record>(&self, verb: &'static str, key: &ObjectKey) -> Result<Call, Error> {
-        self.allowed(Call { verb, kind: R::KIND.to_owned(), object: key.to_string() })
+        self.allowed(Call {
+            verb,
+            kind: R::KIND.to_owned(),
+            object: key.to_string(),
+        })
     }
 
     /// The call, if this process leads.
     pub(super) fn allowed(&self, call: Call) -> Result<Call, Error> {
-        if self.leads() { Ok(call) } else { Err(Error::NotLeader(call)) }
+        if self.leads() {
+            Ok(call)
+        } else {
+            Err(Error::NotLeader(call))
+        }
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -198,7 +237,10 @@ impl Writer {
         let request = request.map_err(|error| unbuildable(&call, &error))?;
         let text = within(call.clone(), self.client.request_text(request)).await?;
         let text = zeroize::Zeroizing::new(text);
-        let record: R = serde_json::from_str(&text).map_err(|error| Error::Answer { call, message: error.to_string() })?;
+        let record: R = serde_json::from_str(&text).map_err(|error| Error::Answer {
+            call,
+            message: error.to_string(),
+        })?;
         let record = Arc::new(record);
         if let Some(old) = R::store(&self.index).apply(&record) {
             (self.observer)(R::change(old, Some(Arc::clone(&record))));
@@ -208,15 +250,29 @@ impl Writer {
 }
 
 fn unbuildable(call: &Call, error: &kube::core::request::Error) -> Error {
-    Error::Answer { call: call.clone(), message: error.to_string() }
+    Error::Answer {
+        call: call.clone(),
+        message: error.to_string(),
+    }
 }
 
 fn precondition(meta: &Meta) -> Value {
     json!({ "uid": meta.uid, "resourceVersion": meta.resource_version })
 }
 
-fn metadata(key: &ObjectKey, labels: &Pairs, annotations: &Pairs, owners: &[OwnerReference], finalizers: &[String]) -> Value {
-    let map = |pairs: &Pairs| pairs.iter().map(|(k, v)| (k.to_owned(), v.into())).collect::<serde_json::Map<_, Value>>();
+fn metadata(
+    key: &ObjectKey,
+    labels: &Pairs,
+    annotations: &Pairs,
+    owners: &[OwnerReference],
+    finalizers: &[String],
+) -> Value {
+    let map = |pairs: &Pairs| {
+        pairs
+            .iter()
+            .map(|(k, v)| (k.to_owned(), v.into()))
+            .collect::<serde_json::Map<_, Value>>()
+    };
     let mut metadata = json!({ "name": key.name });
     let mut put = |name: &str, value: Value, empty: bool| {
         if !empty {
@@ -235,7 +291,10 @@ fn metadata(key: &ObjectKey, labels: &Pairs, annotations: &Pairs, owners: &[Owne
 fn difference(old: &Value, new: &Value) -> Option<Value> {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
-            let removed = old.keys().filter(|key| !new.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+            let removed = old
+                .keys()
+                .filter(|key| !new.contains_key(*key))
+                .map(|key| (key.clone(), Value::Null));
             let changed = new.iter().filter_map(|(key, value)| match old.get(key) {
                 Some(before) => difference(before, value).map(|patch| (key.clone(), patch)),
                 None => Some((key.clone(), value.clone())),
@@ -272,6 +331,9 @@ mod tests {
     fn the_difference_removes_sets_and_descends() {
         let old = json!({ "gone": 1, "same": 2, "deep": { "x": 1, "y": 2 } });
         let new = json!({ "same": 2, "new": true, "deep": { "x": 3, "y": 2 } });
-        assert_eq!(difference(&old, &new), Some(json!({ "gone": null, "new": true, "deep": { "x": 3 } })));
+        assert_eq!(
+            difference(&old, &new),
+            Some(json!({ "gone": null, "new": true, "deep": { "x": 3 } }))
+        );
     }
 }

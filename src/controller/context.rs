@@ -6,11 +6,9 @@ use jiff::Timestamp;
 
 use super::queue::Queue;
 use crate::{
-    acme::registry::Registry,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
     plan::{seen::ObjectKey, settings::Settings},
     runtime::clock,
-    solver::responder::Responder,
 };
 
 /// See the module.
@@ -27,15 +25,14 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// Whose turn it is.
     pub queues: Queues,
-    /// Answers the CA's HTTP-01 requests.
-    pub responder: Responder,
-    /// ACME accounts in use.
-    pub acme: Registry,
 }
 
 impl Context {
     /// The time.
-    #[expect(clippy::unused_self, reason = "reconciles take the time from their context, like everything else")]
+    #[expect(
+        clippy::unused_self,
+        reason = "reconciles take the time from their context, like everything else"
+    )]
     pub fn now(&self) -> Timestamp {
         clock::now()
     }

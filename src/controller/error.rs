@@ -32,7 +32,10 @@ pub enum ControllerError {
 impl ControllerError {
     /// Not before `until`.
     pub fn wait(message: impl Into<String>, until: Timestamp) -> Self {
-        Self::Wait { message: message.into(), until }
+        Self::Wait {
+            message: message.into(),
+            until,
+        }
     }
 
     /// Whether the plan was made from what is no longer so: plan again at once.

@@ -155,7 +155,10 @@ impl<K: Key> Queue<K> {
             tasks.spawn(async move {
                 loop {
                     let key = queue.take().await;
-                    let done = Running { queue: &queue, key: &key };
+                    let done = Running {
+                        queue: &queue,
+                        key: &key,
+                    };
                     let work = AssertUnwindSafe(reconcile(key.clone())).catch_unwind();
                     let result = work.await.unwrap_or_else(|_| Err(ControllerError::Panicked));
                     drop(done);
@@ -168,11 +171,8 @@ impl<K: Key> Queue<K> {
                 self.tick().await;
             }
         });
-        while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a worker ended");
-            }
-        }
+        // workers never end, and a reconcile that panics does not take its worker along
+        while tasks.join_next().await.is_some() {}
     }
 
     async fn take(&self) -> K {
@@ -202,7 +202,10 @@ impl<K: Key> Queue<K> {
                 state.due.remove(&key);
                 drop(state);
                 if let Next::At(time) = next {
-                    self.add_after(key, Duration::try_from(time.duration_since(now)).unwrap_or(Duration::ZERO));
+                    self.add_after(
+                        key,
+                        Duration::try_from(time.duration_since(now)).unwrap_or(Duration::ZERO),
+                    );
                 }
             }
             Err(error) => self.retry(key, &error, now),
@@ -227,7 +230,9 @@ impl<K: Key> Queue<K> {
         self.errors.fetch_add(1, Ordering::Relaxed);
         let wait = match error.until() {
             Some(time) => Duration::try_from(time.duration_since(now)).unwrap_or(Duration::ZERO),
-            None => RETRY_FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(RETRY_LONGEST),
+            None => RETRY_FIRST
+                .saturating_mul(1 << attempt.saturating_sub(1).min(16))
+                .min(RETRY_LONGEST),
         };
         tracing::warn!(controller = self.name, %key, %error, "failed, trying again in {wait:?}");
         self.add_after(key, wait);

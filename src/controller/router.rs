@@ -96,7 +96,9 @@ fn is_status_only<K: Kind>(changed: &Changed<Lean<K>>) -> bool {
 
 fn request(context: &Context, changed: &Changed<RequestSeen>) {
     each_key(changed, |key| context.queues.requests.add(key));
-    owners(changed.meta(), "Certificate", |key| context.queues.certificates.add(key));
+    owners(changed.meta(), "Certificate", |key| {
+        context.queues.certificates.add(key)
+    });
     // an Order counts only while its request is approved
     if let Some(meta) = changed.meta() {
         for order in context.index.orders.linked(&Link::Owner(meta.uid.clone())) {
@@ -147,11 +149,21 @@ fn secret(context: &Context, key: &ObjectKey) {
 
 /// The issuers that read this Secret.
 fn issuers_of(index: &Index, secret: &ObjectKey, cluster_resource_namespace: &str) -> Vec<IssuerId> {
-    let own = index.issuers.linked(&Link::Secret(secret.clone())).into_iter().map(|issuer| issuer.meta.key.clone());
+    let own = index
+        .issuers
+        .linked(&Link::Secret(secret.clone()))
+        .into_iter()
+        .map(|issuer| issuer.meta.key.clone());
     let mut found: Vec<ObjectKey> = own.collect();
     if &*secret.namespace == cluster_resource_namespace {
         let link = Link::Secret(ObjectKey::cluster(Arc::clone(&secret.name)));
-        found.extend(index.cluster_issuers.linked(&link).into_iter().map(|issuer| issuer.meta.key.clone()));
+        found.extend(
+            index
+                .cluster_issuers
+                .linked(&link)
+                .into_iter()
+                .map(|issuer| issuer.meta.key.clone()),
+        );
     }
     found.into_iter().map(IssuerId).collect()
 }
@@ -202,4 +214,3 @@ pub fn nothing(context: &Context) {
     queues.requests.pause();
     queues.orders.pause();
 }
-

@@ -2,8 +2,8 @@
 
 use crate::{
     api::{
-        CertificateRequestSpec, CertificateRequestStatus, CertificateSpec, CertificateStatus, ChallengeSpec, ChallengeStatus,
-        IssuerSpec, IssuerStatus, OrderSpec, OrderStatus,
+        CertificateRequestSpec, CertificateRequestStatus, CertificateSpec, CertificateStatus, ChallengeSpec,
+        ChallengeStatus, IssuerSpec, IssuerStatus, OrderSpec, OrderStatus,
     },
     plan::seen::Kind,
 };

@@ -38,7 +38,11 @@ pub fn step(identity: &str, seen: Option<&LeaseSeen>, retry_period: Duration) ->
     if seen.holder.is_empty() || seen.unchanged_for >= seen.duration {
         return Step::Take;
     }
-    Step::StandBy((seen.duration - seen.unchanged_for).min(retry_period).max(Duration::from_millis(50)))
+    Step::StandBy(
+        (seen.duration - seen.unchanged_for)
+            .min(retry_period)
+            .max(Duration::from_millis(50)),
+    )
 }
 
 #[cfg(test)]
@@ -73,7 +77,10 @@ mod tests {
     #[test]
     fn a_living_holder_is_left_alone_until_it_was_silent_for_the_whole_duration() {
         assert_eq!(step("me", Some(&held_by("other", 0)), RETRY), Step::StandBy(RETRY));
-        assert_eq!(step("me", Some(&held_by("other", 59)), RETRY), Step::StandBy(Duration::from_secs(1)));
+        assert_eq!(
+            step("me", Some(&held_by("other", 59)), RETRY),
+            Step::StandBy(Duration::from_secs(1))
+        );
         assert_eq!(step("me", Some(&held_by("other", 60)), RETRY), Step::Take);
     }
 }

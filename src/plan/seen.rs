@@ -23,7 +23,10 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// The key of `name` in `namespace`.
     pub fn new(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 
     /// The key of a cluster-scoped object.
@@ -34,13 +37,20 @@ impl ObjectKey {
     /// Another object of the same namespace.
     #[must_use]
     pub fn sibling(&self, name: impl Into<Arc<str>>) -> Self {
-        Self { namespace: Arc::clone(&self.namespace), name: name.into() }
+        Self {
+            namespace: Arc::clone(&self.namespace),
+            name: name.into(),
+        }
     }
 }
 
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.namespace.is_empty() { f.write_str(&self.name) } else { write!(f, "{}/{}", self.namespace, self.name) }
+        if self.namespace.is_empty() {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}/{}", self.namespace, self.name)
+        }
     }
 }
 
@@ -185,12 +195,19 @@ impl<K: Kind> Lean<K> {
     /// When `spec` does not have the shape of its kind. A `status` that cannot be read counts as empty: it is ours to rewrite.
     pub fn parse(&self) -> Result<Object<K>, InvalidField> {
         let spec = api::parse(self.spec.get()).map_err(|invalid| invalid.under("spec"))?;
-        Ok(Object { meta: self.meta.clone(), spec, status: self.status() })
+        Ok(Object {
+            meta: self.meta.clone(),
+            spec,
+            status: self.status(),
+        })
     }
 
     /// The typed status, empty where it is missing or cannot be read.
     pub fn status(&self) -> K::Status {
-        self.status.as_deref().and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+        self.status
+            .as_deref()
+            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or_default()
     }
 }
 

@@ -24,7 +24,10 @@ pub struct Skew {
 impl Skew {
     /// Starts to compare.
     pub fn start() -> Self {
-        Self { wall: now(), monotonic: Instant::now() }
+        Self {
+            wall: now(),
+            monotonic: Instant::now(),
+        }
     }
 
     /// How far the two clocks have drifted apart since the start.

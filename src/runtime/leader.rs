@@ -57,7 +57,10 @@ pub struct Leadership {
 
 impl Default for Leadership {
     fn default() -> Self {
-        Self { flag: Arc::default(), changes: watch::Sender::new(false) }
+        Self {
+            flag: Arc::default(),
+            changes: watch::Sender::new(false),
+        }
     }
 }
 
@@ -70,7 +73,8 @@ impl Leadership {
     /// Sets it, for a process that leads without an election.
     pub fn set(&self, leads: bool) {
         self.flag.store(leads, Ordering::Release);
-        self.changes.send_if_modified(|before| std::mem::replace(before, leads) != leads);
+        self.changes
+            .send_if_modified(|before| std::mem::replace(before, leads) != leads);
     }
 
     /// Whether this process leads.
@@ -115,12 +119,19 @@ async fn await_foreign(client: &Client, election: &Election, shutdown: &Cancella
     let leases: Api<Lease> = Api::all(client.clone());
     let selected = ListParams::default().fields(&format!("metadata.name={}", names::LEASE_NAME));
     while !shutdown.is_cancelled() {
-        let Ok(Ok(found)) = tokio::time::timeout(CALL_TIMEOUT, leases.list(&selected)).await else { return };
-        let live = found.items.iter().find(|lease| {
-            lease.namespace().as_deref() != Some(&election.namespace) && is_live(lease, clock::now())
-        });
+        let Ok(Ok(found)) = tokio::time::timeout(CALL_TIMEOUT, leases.list(&selected)).await else {
+            return;
+        };
+        let live = found
+            .items
+            .iter()
+            .find(|lease| lease.namespace().as_deref() != Some(&election.namespace) && is_live(lease, clock::now()));
         let Some(live) = live else { return };
-        let holder = live.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
+        let holder = live
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.holder_identity.as_deref())
+            .unwrap_or_default();
         tracing::warn!(
             "standing by: {holder} holds the Lease {} in namespace {}; another installation is at work. \
              Stop it, or give both the same --leader-election-namespace",
@@ -173,18 +184,26 @@ impl Candidate {
     async fn attempt(&mut self) -> Result<Duration, kube::Error> {
         let found = self.leases.get_opt(names::LEASE_NAME).await?;
         self.observe(found);
-        let seen = self.seen.as_ref().map(|(lease, since)| view(lease, since.elapsed(), self.election.lease_duration));
+        let seen = self
+            .seen
+            .as_ref()
+            .map(|(lease, since)| view(lease, since.elapsed(), self.election.lease_duration));
         match step(&self.election.identity, seen.as_ref(), self.election.retry_period) {
             Step::Create => {
                 let lease = Lease {
-                    metadata: ObjectMeta { name: Some(names::LEASE_NAME.into()), ..ObjectMeta::default() },
+                    metadata: ObjectMeta {
+                        name: Some(names::LEASE_NAME.into()),
+                        ..ObjectMeta::default()
+                    },
                     spec: Some(self.spec(0)),
                 };
                 let written = self.leases.create(&PostParams::default(), &lease).await?;
                 self.won(written);
             }
             Step::Renew | Step::Take => {
-                let Some((lease, _)) = self.seen.clone() else { return Ok(Duration::ZERO) };
+                let Some((lease, _)) = self.seen.clone() else {
+                    return Ok(Duration::ZERO);
+                };
                 let before = lease.spec.clone().unwrap_or_default();
                 let holds = before.holder_identity.as_deref() == Some(&self.election.identity);
                 let transitions = before.lease_transitions.unwrap_or(0) + i32::from(!holds);
@@ -192,8 +211,14 @@ impl Candidate {
                 if holds {
                     spec.acquire_time = before.acquire_time;
                 }
-                let lease = Lease { spec: Some(spec), ..lease };
-                let written = self.leases.replace(names::LEASE_NAME, &PostParams::default(), &lease).await?;
+                let lease = Lease {
+                    spec: Some(spec),
+                    ..lease
+                };
+                let written = self
+                    .leases
+                    .replace(names::LEASE_NAME, &PostParams::default(), &lease)
+                    .await?;
                 self.won(written);
             }
             Step::StandBy(wait) => {
@@ -217,7 +242,11 @@ impl Candidate {
         match found {
             None => self.seen = None,
             Some(found) => {
-                let since = self.seen.as_ref().filter(|_| same).map_or_else(Instant::now, |(_, since)| *since);
+                let since = self
+                    .seen
+                    .as_ref()
+                    .filter(|_| same)
+                    .map_or_else(Instant::now, |(_, since)| *since);
                 self.seen = Some((found, since));
             }
         }
@@ -247,11 +276,21 @@ impl Candidate {
 
     /// While we lead, our own renewals come back from the watch; everything else is worth a look at once.
     fn is_interesting(&self, change: Option<watcher::Result<watcher::Event<Lease>>>) -> bool {
-        let holder = |lease: &Lease| lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
+        let holder = |lease: &Lease| {
+            lease
+                .spec
+                .as_ref()
+                .and_then(|spec| spec.holder_identity.clone())
+                .unwrap_or_default()
+        };
         match change {
             Some(Ok(watcher::Event::Apply(lease) | watcher::Event::InitApply(lease))) => {
                 let holder = holder(&lease);
-                if self.leadership.leads() { holder != self.election.identity } else { holder.is_empty() }
+                if self.leadership.leads() {
+                    holder != self.election.identity
+                } else {
+                    holder.is_empty()
+                }
             }
             Some(Ok(watcher::Event::Delete(_))) => true,
             Some(Ok(watcher::Event::Init | watcher::Event::InitDone) | Err(_)) | None => false,
@@ -262,7 +301,9 @@ impl Candidate {
     async fn release(&mut self) {
         let leads = self.leadership.leads();
         self.leadership.set(false);
-        let (true, Some((mut lease, _))) = (leads, self.seen.take()) else { return };
+        let (true, Some((mut lease, _))) = (leads, self.seen.take()) else {
+            return;
+        };
         if let Some(spec) = &mut lease.spec {
             spec.holder_identity = Some(String::new());
             spec.lease_duration_seconds = Some(1);
@@ -272,7 +313,9 @@ impl Candidate {
         let released = self.leases.replace(names::LEASE_NAME, &parameters, &lease);
         match tokio::time::timeout(CALL_TIMEOUT, released).await {
             Ok(Ok(_)) => tracing::info!("the Lease is released"),
-            Ok(Err(error)) => tracing::warn!(%error, "failed to release the Lease; the next leader waits until it expires"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "failed to release the Lease; the next leader waits until it expires")
+            }
             Err(_) => tracing::warn!("failed to release the Lease in time; the next leader waits until it expires"),
         }
     }
@@ -280,7 +323,9 @@ impl Candidate {
 
 fn view(lease: &Lease, unchanged_for: Duration, default_duration: Duration) -> LeaseSeen {
     let spec = lease.spec.clone().unwrap_or_default();
-    let duration = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    let duration = spec
+        .lease_duration_seconds
+        .and_then(|seconds| u64::try_from(seconds).ok());
     LeaseSeen {
         holder: spec.holder_identity.unwrap_or_default(),
         duration: duration.map_or(default_duration, Duration::from_secs),
