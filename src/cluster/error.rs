@@ -63,7 +63,9 @@ fn reason(error: &kube::Error) -> String {
 impl Error {
     fn status(&self) -> Option<&kube::core::Status> {
         let Self::Api { source, .. } = self else { return None };
-        let kube::Error::Api(status) = &**source else { return None };
+        let kube::Error::Api(status) = &**source else {
+            return None;
+        };
         Some(status)
     }
 

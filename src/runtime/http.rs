@@ -23,14 +23,20 @@ struct Served {
 
 /// Serves `/livez`, `/readyz` and `/metrics` until `shutdown`.
 pub async fn serve(listener: TcpListener, context: Arc<Context>, shutdown: CancellationToken) {
-    let served = Served { context, skew: Skew::start() };
+    let served = Served {
+        context,
+        skew: Skew::start(),
+    };
     let router = Router::new()
         .route("/livez", get(livez))
         .route("/healthz", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(page))
         .with_state(served);
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await {
+    if let Err(error) = axum::serve(listener, router)
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await
+    {
         tracing::error!(%error, "the server for health and metrics ended");
     }
 }
@@ -40,7 +46,8 @@ async fn livez(State(served): State<Served>) -> Response {
         return "ok\n".into_response();
     }
     let drift = served.skew.drift().as_secs();
-    let sentence = format!("clockHealth: the clock and the timers have drifted apart by {drift}s, as after a suspended machine\n");
+    let sentence =
+        format!("clockHealth: the clock and the timers have drifted apart by {drift}s, as after a suspended machine\n");
     (StatusCode::INTERNAL_SERVER_ERROR, sentence).into_response()
 }
 
@@ -57,13 +64,21 @@ async fn readyz(State(served): State<Served>) -> Response {
         ("ingresses", index.ingresses.is_ready()),
         ("secrets", index.secrets.is_ready()),
     ];
-    let waiting: Vec<&str> = stores.iter().filter(|(_, ready)| !ready).map(|(name, _)| *name).collect();
+    let waiting: Vec<&str> = stores
+        .iter()
+        .filter(|(_, ready)| !ready)
+        .map(|(name, _)| *name)
+        .collect();
     if !waiting.is_empty() {
         let sentence = format!("not listed yet: {}\n", waiting.join(", "));
         return (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
     }
     if served.context.writer.leads() && !served.context.is_judged() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "not every Certificate has been looked at yet\n").into_response();
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not every Certificate has been looked at yet\n",
+        )
+            .into_response();
     }
     "ok\n".into_response()
 }

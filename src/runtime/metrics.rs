@@ -49,9 +49,11 @@ impl Observer for Metrics {
         let labels = AcmeLabels {
             scheme: exchange.scheme.to_owned(),
             host: exchange.host.to_owned(),
-            action: exchange.action.to_string(),
+            action: exchange.action.label().to_owned(),
             method: exchange.method.to_string(),
-            status: exchange.status.map_or_else(|| "error".to_owned(), |status| status.to_string()),
+            status: exchange
+                .status
+                .map_or_else(|| "error".to_owned(), |status| status.to_string()),
         };
         let mut acme = self.acme.lock().unwrap_or_else(PoisonError::into_inner);
         if acme.len() >= SERIES_LIMIT && !acme.contains_key(&labels) {
@@ -81,13 +83,29 @@ pub fn page(context: &Context) -> String {
 
 fn certificates(context: &Context, page: &mut Page) {
     const TIMES: [(&str, &str); 4] = [
-        ("certmanager_certificate_expiration_timestamp_seconds", "When the certificate ends; the same as not_after."),
-        ("certmanager_certificate_not_after_timestamp_seconds", "When the certificate ends."),
-        ("certmanager_certificate_not_before_timestamp_seconds", "When the certificate begins."),
-        ("certmanager_certificate_renewal_timestamp_seconds", "When the certificate is renewed."),
+        (
+            "certmanager_certificate_expiration_timestamp_seconds",
+            "When the certificate ends; the same as not_after.",
+        ),
+        (
+            "certmanager_certificate_not_after_timestamp_seconds",
+            "When the certificate ends.",
+        ),
+        (
+            "certmanager_certificate_not_before_timestamp_seconds",
+            "When the certificate begins.",
+        ),
+        (
+            "certmanager_certificate_renewal_timestamp_seconds",
+            "When the certificate is renewed.",
+        ),
     ];
     let certificates = context.index.certificates.all();
-    page.head("certmanager_certificate_ready_status", "gauge", "Whether the Certificate is ready, one series per answer.");
+    page.head(
+        "certmanager_certificate_ready_status",
+        "gauge",
+        "Whether the Certificate is ready, one series per answer.",
+    );
     let mut times: [String; 4] = Default::default();
     for certificate in &certificates {
         let Ok(object) = certificate.parse() else { continue };
@@ -99,7 +117,11 @@ fn certificates(context: &Context, page: &mut Page) {
             ("issuer_kind", issuer.kind_or_default()),
             ("issuer_group", issuer.group_or_default()),
         ];
-        page.condition("certmanager_certificate_ready_status", &labels, &object.status.conditions);
+        page.condition(
+            "certmanager_certificate_ready_status",
+            &labels,
+            &object.status.conditions,
+        );
         let [expiration, after, before, renewal] = &mut times;
         let status = &object.status;
         for (text, (name, _), time) in [
@@ -118,19 +140,34 @@ fn certificates(context: &Context, page: &mut Page) {
 }
 
 fn seconds(time: Option<&Time>) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit a double exactly for millions of years")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds since 1970 fit a double exactly for millions of years"
+    )]
     time.map_or(0.0, |time| time.0.as_second() as f64)
 }
 
 fn issuers(context: &Context, page: &mut Page) {
-    page.head("certmanager_issuer_ready_status", "gauge", "Whether the Issuer is ready, one series per answer.");
+    page.head(
+        "certmanager_issuer_ready_status",
+        "gauge",
+        "Whether the Issuer is ready, one series per answer.",
+    );
     for issuer in context.index.issuers.all() {
         let labels = [("name", issuer.meta.name()), ("namespace", issuer.meta.namespace())];
         page.condition("certmanager_issuer_ready_status", &labels, &issuer.status().conditions);
     }
-    page.head("certmanager_clusterissuer_ready_status", "gauge", "Whether the ClusterIssuer is ready, one series per answer.");
+    page.head(
+        "certmanager_clusterissuer_ready_status",
+        "gauge",
+        "Whether the ClusterIssuer is ready, one series per answer.",
+    );
     for issuer in context.index.cluster_issuers.all() {
-        page.condition("certmanager_clusterissuer_ready_status", &[("name", issuer.meta.name())], &issuer.status().conditions);
+        page.condition(
+            "certmanager_clusterissuer_ready_status",
+            &[("name", issuer.meta.name())],
+            &issuer.status().conditions,
+        );
     }
 }
 
@@ -140,7 +177,12 @@ fn challenges(context: &Context, page: &mut Page) {
     for challenge in context.index.challenges.all() {
         let Ok(object) = challenge.parse() else { continue };
         let Meta { key, .. } = &object.meta;
-        let state = object.status.state.as_ref().map(ToString::to_string).unwrap_or_default();
+        let state = object
+            .status
+            .state
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         let type_ = object.spec.type_.to_string();
         let processing = object.status.processing.unwrap_or(false).to_string();
         let labels = [
@@ -166,16 +208,43 @@ fn controllers(context: &Context, page: &mut Page) {
         (queues.issuers.name(), queues.issuers.counts()),
         (queues.ingresses.name(), queues.ingresses.counts()),
     ];
-    page.head("certmanager_controller_sync_call_count", "counter", "How often a controller looked at an object.");
+    page.head(
+        "certmanager_controller_sync_call_count",
+        "counter",
+        "How often a controller looked at an object.",
+    );
     for (name, (calls, _)) in counts {
-        sample(&mut page.text, "certmanager_controller_sync_call_count", &[("controller", name)], calls as f64);
+        sample(
+            &mut page.text,
+            "certmanager_controller_sync_call_count",
+            &[("controller", name)],
+            calls as f64,
+        );
     }
-    page.head("certmanager_controller_sync_error_count", "counter", "How often that failed; conflicts do not count.");
+    page.head(
+        "certmanager_controller_sync_error_count",
+        "counter",
+        "How often that failed; conflicts do not count.",
+    );
     for (name, (_, errors)) in counts {
-        sample(&mut page.text, "certmanager_controller_sync_error_count", &[("controller", name)], errors as f64);
+        sample(
+            &mut page.text,
+            "certmanager_controller_sync_error_count",
+            &[("controller", name)],
+            errors as f64,
+        );
     }
-    page.head("certlet_events_dropped_total", "counter", "Events that were not written because too many were waiting.");
-    sample(&mut page.text, "certlet_events_dropped_total", &[], context.events.dropped() as f64);
+    page.head(
+        "certlet_events_dropped_total",
+        "counter",
+        "Events that were not written because too many were waiting.",
+    );
+    sample(
+        &mut page.text,
+        "certlet_events_dropped_total",
+        &[],
+        context.events.dropped() as f64,
+    );
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
@@ -197,8 +266,18 @@ fn acme(metrics: &Metrics, page: &mut Page) {
             let pairs: Vec<_> = labels.pairs().into_iter().chain([("quantile", quantile)]).collect();
             sample(&mut page.text, SECONDS, &pairs, value);
         }
-        sample(&mut page.text, &format!("{SECONDS}_sum"), &labels.pairs(), durations.sum.as_secs_f64());
-        sample(&mut page.text, &format!("{SECONDS}_count"), &labels.pairs(), durations.count as f64);
+        sample(
+            &mut page.text,
+            &format!("{SECONDS}_sum"),
+            &labels.pairs(),
+            durations.sum.as_secs_f64(),
+        );
+        sample(
+            &mut page.text,
+            &format!("{SECONDS}_count"),
+            &labels.pairs(),
+            durations.count as f64,
+        );
     }
 }
 
@@ -217,14 +296,26 @@ impl AcmeLabels {
 #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
 fn process(context: &Context, page: &mut Page) {
     let now = context.now().as_second() as f64;
-    page.head("certmanager_clock_time_seconds", "counter", "The time, in seconds since 1970; deprecated.");
+    page.head(
+        "certmanager_clock_time_seconds",
+        "counter",
+        "The time, in seconds since 1970; deprecated.",
+    );
     sample(&mut page.text, "certmanager_clock_time_seconds", &[], now);
-    page.head("certmanager_clock_time_seconds_gauge", "gauge", "The time, in seconds since 1970.");
+    page.head(
+        "certmanager_clock_time_seconds_gauge",
+        "gauge",
+        "The time, in seconds since 1970.",
+    );
     sample(&mut page.text, "certmanager_clock_time_seconds_gauge", &[], now);
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim_start_matches(':').split_whitespace().next()?.parse::<f64>().ok()
+        line.trim_start_matches(':')
+            .split_whitespace()
+            .next()?
+            .parse::<f64>()
+            .ok()
     };
     if let Some(resident) = kib("VmRSS") {
         page.head("process_resident_memory_bytes", "gauge", "Memory in use.");
@@ -240,7 +331,10 @@ fn process(context: &Context, page: &mut Page) {
 fn cpu_seconds() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: f64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<f64>().ok()).sum();
+    let ticks: f64 = [11, 12]
+        .iter()
+        .filter_map(|at| fields.get(*at)?.parse::<f64>().ok())
+        .sum();
     Some(ticks / 100.0)
 }
 
@@ -252,12 +346,13 @@ struct Page {
 impl Page {
     fn head(&mut self, name: &str, type_: &str, help: &str) {
         // writing to a String cannot fail
-        drop(write!(self.text, "# HELP {name} {help}\n# TYPE {name} {type_}\n"));
+        let _infallible = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {type_}\n");
     }
 
     /// Three series, of which the one that holds is 1 (NB-34).
     fn condition(&mut self, name: &str, labels: &[(&str, &str)], conditions: &[Condition]) {
-        let ready = condition::get(conditions, condition::READY).map_or_else(|| "Unknown".to_owned(), |c| c.status.to_string());
+        let ready =
+            condition::get(conditions, condition::READY).map_or_else(|| "Unknown".to_owned(), |c| c.status.to_string());
         for answer in ["True", "False", "Unknown"] {
             let labels: Vec<_> = labels.iter().copied().chain([("condition", answer)]).collect();
             sample(&mut self.text, name, &labels, f64::from(u8::from(answer == ready)));
@@ -284,7 +379,7 @@ fn sample(text: &mut String, name: &str, labels: &[(&str, &str)], value: f64) {
     if !labels.is_empty() {
         text.push('}');
     }
-    drop(writeln!(text, " {value}"));
+    let _infallible = writeln!(text, " {value}");
 }
 
 #[cfg(test)]
@@ -302,6 +397,9 @@ mod tests {
     fn a_condition_is_three_series_of_which_one_is_set() {
         let mut page = Page::default();
         page.condition("m", &[], &[]);
-        assert_eq!(page.text, "m{condition=\"True\"} 0\nm{condition=\"False\"} 0\nm{condition=\"Unknown\"} 1\n");
+        assert_eq!(
+            page.text,
+            "m{condition=\"True\"} 0\nm{condition=\"False\"} 0\nm{condition=\"Unknown\"} 1\n"
+        );
     }
 }

@@ -1,13 +1,11 @@
 //! `certlet run`: what is started, in which order, and how it ends.
 
 use std::{
-    future::Future,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
-use jiff::Timestamp;
 use kube::{Client, Config, config::KubeConfigOptions};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -28,10 +26,10 @@ use crate::{
         wire::Record,
         writer::Writer,
     },
-    controller::{self, Context, ControllerError, context::Queues, queue, router::Router},
+    controller::{self, Context, context::Queues, router::Router},
     plan::{
         kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
-        seen::{Lean, Next, RequestSeen, SecretSeen},
+        seen::{Lean, RequestSeen, SecretSeen},
         settings::Settings,
     },
     solver::responder::Responder,
@@ -89,7 +87,9 @@ pub async fn kube_config(kubeconfig: Option<&str>) -> Result<Config, RunError> {
     match kubeconfig {
         Some(path) => {
             let file = kube::config::Kubeconfig::read_from(path).map_err(|error| failed(&error))?;
-            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|error| failed(&error))
+            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+                .await
+                .map_err(|error| failed(&error))
         }
         None => Config::infer().await.map_err(|error| failed(&error)),
     }
@@ -110,7 +110,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
 
     watch(&client, &context, &router, options.settings.namespace.clone());
     listeners.serve(&context, &tasks, &shutdown);
-    controllers(&context, options.workers);
+    controller::start(&context, options.workers, clock::now);
     tokio::spawn(follow_leadership(Arc::clone(&context), leadership.clone()));
     match options.election {
         Some(election) => {
@@ -143,7 +143,7 @@ fn context(client: &Client, options: &Options, leadership: &Leadership) -> (Arc<
         settings: Arc::new(options.settings.clone()),
         queues: Queues::default(),
         responder: Arc::new(Responder::new()),
-        acme: acme::Registry::new(acme::transport::Settings::default(), Arc::clone(&metrics) as _),
+        acme: acme::Registry::new(acme::transport::Settings::from_environment(), Arc::clone(&metrics) as _),
         metrics,
         judged: std::sync::atomic::AtomicBool::new(false),
     });
@@ -160,7 +160,11 @@ struct Listeners {
 impl Listeners {
     async fn bind(options: &Options) -> Result<Self, RunError> {
         let bind = |address: SocketAddr, purpose: &'static str| async move {
-            TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, purpose, source })
+            TcpListener::bind(address).await.map_err(|source| RunError::Listen {
+                address,
+                purpose,
+                source,
+            })
         };
         let optional = |address: Option<SocketAddr>, purpose| async move {
             match address {
@@ -171,7 +175,11 @@ impl Listeners {
         Ok(Self {
             metrics: optional(options.metrics_address, "metrics (--metrics-listen-address)").await?,
             health: optional(options.health_address, "health (--internal-healthz-listen-address)").await?,
-            http01: bind(options.http01_address, "HTTP-01 challenges (--acme-http01-listen-address)").await?,
+            http01: bind(
+                options.http01_address,
+                "HTTP-01 challenges (--acme-http01-listen-address)",
+            )
+            .await?,
         })
     }
 
@@ -184,9 +192,21 @@ impl Listeners {
 }
 
 fn watch(client: &Client, context: &Arc<Context>, router: &Router, namespace: Option<String>) {
-    fn keep<R: Record>(client: &Client, context: &Arc<Context>, observer: Observer, namespace: Option<&String>, labels: Option<&'static str>) {
+    fn keep<R: Record>(
+        client: &Client,
+        context: &Arc<Context>,
+        observer: Observer,
+        namespace: Option<&String>,
+        labels: Option<&'static str>,
+    ) {
         let index = Arc::clone(&context.index);
-        tokio::spawn(cluster::watch::keep::<R>(client.clone(), namespace.cloned(), labels, index, observer));
+        tokio::spawn(cluster::watch::keep::<R>(
+            client.clone(),
+            namespace.cloned(),
+            labels,
+            index,
+            observer,
+        ));
     }
     let (observer, ns) = (router.observer(), namespace.as_ref());
     keep::<Lean<CertificateKind>>(client, context, observer.clone(), ns, None);
@@ -195,7 +215,13 @@ fn watch(client: &Client, context: &Arc<Context>, router: &Router, namespace: Op
     keep::<Lean<ChallengeKind>>(client, context, observer.clone(), ns, None);
     keep::<Lean<IssuerKind>>(client, context, observer.clone(), ns, None);
     keep::<Lean<IngressKind>>(client, context, observer.clone(), ns, None);
-    keep::<SecretSeen>(client, context, observer.clone(), ns, Some("controller.cert-manager.io/fao=true"));
+    keep::<SecretSeen>(
+        client,
+        context,
+        observer.clone(),
+        ns,
+        Some("controller.cert-manager.io/fao=true"),
+    );
     if namespace.is_none() {
         keep::<Lean<ClusterIssuerKind>>(client, context, observer.clone(), None, None);
     } else {
@@ -203,21 +229,6 @@ fn watch(client: &Client, context: &Arc<Context>, router: &Router, namespace: Op
         context.index.cluster_issuers.set_ready();
     }
     tokio::spawn(cluster::metadata::follow(client.clone(), namespace, observer));
-}
-
-fn controllers(context: &Arc<Context>, workers: usize) {
-    fn work<K, F, Fut>(context: &Arc<Context>, queue: &Arc<queue::Queue<K>>, workers: usize, reconcile: F)
-    where
-        K: queue::Key,
-        F: Fn(Arc<Context>, K) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Result<Next, ControllerError>> + Send + 'static,
-    {
-        let now: fn() -> Timestamp = clock::now;
-        let context = Arc::clone(context);
-        tokio::spawn(Arc::clone(queue).run(workers, now, move |key| reconcile(Arc::clone(&context), key)));
-    }
-    let _ = (context, workers);
-    let _ = work::<crate::plan::seen::ObjectKey, fn(Arc<Context>, crate::plan::seen::ObjectKey) -> std::future::Ready<Result<Next, ControllerError>>, _>;
 }
 
 /// Begins and ends the work as leadership comes and goes. What the queues know is forgotten in between.
@@ -254,7 +265,8 @@ async fn until(mut ready: impl FnMut() -> bool) {
 
 async fn until_told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
