@@ -202,7 +202,7 @@ pub struct RunArgs {
     /// Where certlet answers HTTP-01 challenges
     #[arg(long, default_value = "0.0.0.0:8089", value_name = "ADDRESS", help_heading = "ACME")]
     acme_http01_listen_address: SocketAddr,
-    /// Address under which the ingress reaches the one above; repeatable. Otherwise the endpoints of the Service certlet-acme, or POD_IP
+    /// Address under which the ingress reaches the one above; repeatable. Otherwise the endpoints of the Service certlet-acme, or `POD_IP`
     #[arg(long, value_delimiter = ',', value_name = "IP", help_heading = "ACME")]
     acme_http01_advertise_address: Vec<IpAddr>,
     /// Nameservers that the probe asks before the CA is told, as host:port
@@ -273,6 +273,7 @@ pub enum Mode {
 
 /// `--max-*` (FLG-30).
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the flags are called so")]
 struct SizeArgs {
     /// Longest certificate, in bytes of PEM
     #[arg(long, default_value_t = 36_500, value_name = "BYTES", help_heading = "Size limits")]

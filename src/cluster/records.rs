@@ -106,8 +106,8 @@ fn child_links(meta: &Meta, spec: &str) -> Vec<Link> {
 /// ClusterIssuer's Secrets is a setting, which the router knows: here it is left empty.
 fn issuer_links(meta: &Meta, spec: &str) -> Vec<Link> {
     fn walk(value: &serde_json::Value, under: &str, names: &mut Vec<String>) {
-        if let Some(values) = value.as_array() {
-            values.iter().for_each(|value| walk(value, under, names));
+        for value in value.as_array().into_iter().flatten() {
+            walk(value, under, names);
         }
         for (key, value) in value.as_object().into_iter().flatten() {
             match value.as_str() {
