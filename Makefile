@@ -7,7 +7,7 @@ ifeq ($(origin KUBECONFIG),command line)
 demo_arguments := --kubeconfig "$(KUBECONFIG)"
 endif
 # make cluster TEST=cluster_testbed FILTER=part_of_a_test_name
-TEST ?= cluster_*
+TEST ?=
 FILTER ?=
 
 .PHONY: help demo test bench testbed testbed-down fmt lint unit cluster crds deny image

@@ -3,7 +3,8 @@
 #
 #   run.sh all                        formatting, lints, unit and cluster tests
 #   run.sh unit                       only what needs no cluster
-#   run.sh cluster [BINARY [FILTER]]  only the cluster tests (BINARY: a glob over tests/*.rs, default cluster_*)
+#   run.sh cluster [BINARY [FILTER]]  only the cluster tests (BINARY: a glob over the test binaries, default: all that
+#                                     need the test bed, cluster_* and pebble_*)
 #
 # The last line is "N passed, N failed, N skipped" over all test binaries. A test that could not run here (no root for a
 # node, for example) says why on a line of its own that begins with SKIPPED, and counts as skipped.
@@ -32,7 +33,7 @@ say() { printf '\n== %s\n' "$*"; }
 count() { # cluster tests are listed as ignored in the first log and run in the second
   touch "$log"/unit.txt "$log"/cluster.txt
   cat "$log"/unit.txt "$log"/cluster.txt | awk '
-    /^ *Running / { cluster = /\/cluster_/ }
+    /^ *Running / { cluster = /\/(cluster|pebble)_/ }
     /^certlet-cluster-stage$/ { stage = 1 }
     /^test result:/ && (stage || !cluster) {
       for (i = 1; i < NF; i++) {
@@ -76,11 +77,12 @@ unit() {
 }
 
 cluster() {
-  local binary=${1:-cluster_*} filter=${2:-}
+  local binary=${1:-} filter=${2:-} binaries
+  if [ -n "$binary" ]; then binaries=(--test "$binary"); else binaries=(--test 'cluster_*' --test 'pebble_*'); fi
   say "Cluster tests"
   echo certlet-cluster-stage >"$log/cluster.txt"
   # Inside there is no network; everything has been built. One certlet acts on the whole cluster, so tests take turns.
-  CARGO_NET_OFFLINE=true tests/testbed/with-bed.sh cargo test --locked --no-fail-fast --test "$binary" -- \
+  CARGO_NET_OFFLINE=true tests/testbed/with-bed.sh cargo test --locked --no-fail-fast "${binaries[@]}" -- \
     --include-ignored --test-threads=1 ${filter:+"$filter"} 2>&1 | tee -a "$log/cluster.txt" || status=1
 }
 
