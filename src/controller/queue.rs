@@ -256,9 +256,7 @@ impl<K: Key> Queue<K> {
             }
             let next = state.timers.peek().map(|Reverse((at, _))| *at);
             drop(state);
-            for key in due {
-                self.add(key);
-            }
+            due.into_iter().for_each(|key| self.add(key));
             next
         };
         match next {
@@ -302,7 +300,7 @@ mod tests {
         let worker = move |key: String| {
             let seen = seen.clone();
             async move {
-                seen.send(key).unwrap();
+                let _ = seen.send(key);
                 Ok(Next::OnChange)
             }
         };

@@ -71,12 +71,11 @@ impl NameTrees {
 }
 
 fn ascii(name: &str) -> Result<&[u8], Error> {
-    if name.is_ascii() {
-        Ok(name.as_bytes())
-    } else {
-        Err(Error::Name(format!(
+    match name.is_ascii() {
+        true => Ok(name.as_bytes()),
+        false => Err(Error::Name(format!(
             "the name constraint {name:?} has characters outside of ASCII"
-        )))
+        ))),
     }
 }
 

@@ -4,9 +4,10 @@
 //! decides about one kind or one question.
 
 pub mod backoff;
-pub mod certificate;
+pub mod challenge;
 pub mod kinds;
 pub mod lease;
+pub mod order;
 pub mod renewal;
 pub mod seen;
 pub mod settings;

@@ -1,1 +1,0 @@
-//! Tests of the planner, named after the rows they prove.

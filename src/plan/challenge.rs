@@ -1,0 +1,292 @@
+//! Challenge objects: the mirror of an Order's proofs for people and their tools. Nothing is ever read from one.
+
+use serde::Serialize;
+
+use crate::{
+    api::{
+        IssuerRef, Solver, Time,
+        challenge::{ChallengeSpec, ChallengeStatus, ChallengeType},
+        names::{CHALLENGE_FINALIZER, LEGACY_CHALLENGE_FINALIZER},
+        order::State,
+    },
+    plan::{
+        kinds::ChallengeKind,
+        seen::{Meta, Object},
+    },
+};
+
+/// How many characters of the Order's name are kept in a Challenge's (ORD-12).
+const NAME_LIMIT: usize = 52;
+
+/// The name of the Challenge with `spec` of the Order named `order` (ORD-12): the same that cert-manager gives it, for
+/// solvers whose JSON has the same order of fields.
+pub fn name(order: &str, spec: &ChallengeSpec) -> String {
+    let ChallengeSpec {
+        authorization_url,
+        dns_name,
+        issuer_ref,
+        key: _,
+        solver,
+        token,
+        type_,
+        url,
+        wildcard,
+    } = spec;
+    let hashed = Hashed {
+        url,
+        authorization_url,
+        dns_name,
+        wildcard: wildcard.unwrap_or(false),
+        type_: *type_,
+        token,
+        // the name is older than the key
+        key: "",
+        solver,
+        issuer_ref: IssuerJson {
+            name: &issuer_ref.name,
+            kind: issuer_ref.kind.as_deref(),
+            group: issuer_ref.group.as_deref(),
+        },
+    };
+    let json = serde_json::to_vec(&hashed).unwrap_or_default();
+    format!("{}-{}", shortened(order), fnv1(&json))
+}
+
+/// A Challenge's spec as cert-manager hashes it: Go's order of fields.
+#[derive(Serialize)]
+struct Hashed<'a> {
+    url: &'a str,
+    #[serde(rename = "authorizationURL")]
+    authorization_url: &'a str,
+    #[serde(rename = "dnsName")]
+    dns_name: &'a str,
+    wildcard: bool,
+    #[serde(rename = "type")]
+    type_: ChallengeType,
+    token: &'a str,
+    key: &'a str,
+    solver: &'a Solver,
+    #[serde(rename = "issuerRef")]
+    issuer_ref: IssuerJson<'a>,
+}
+
+#[derive(Serialize)]
+struct IssuerJson<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
+}
+
+/// At most [`NAME_LIMIT`] bytes of `name`, ending in a letter or digit.
+fn shortened(name: &str) -> &str {
+    if name.len() < NAME_LIMIT {
+        return name;
+    }
+    let cut = name.get(..NAME_LIMIT).unwrap_or(name);
+    cut.trim_end_matches(|last: char| !last.is_ascii_alphanumeric())
+}
+
+/// FNV-1, 32 bits, as Go's `fnv.New32`.
+fn fnv1(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5_u32, |hash, byte| {
+        hash.wrapping_mul(0x0100_0193) ^ u32::from(*byte)
+    })
+}
+
+/// A challenge that proves one authorization.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// The Challenge's spec.
+    pub spec: ChallengeSpec,
+}
+
+impl Wanted {
+    /// Whether `challenge` mirrors this proof: everything that decides what is shown agrees.
+    pub fn is_mirrored_by(&self, challenge: &Object<ChallengeKind>) -> bool {
+        let ChallengeSpec {
+            authorization_url,
+            dns_name,
+            issuer_ref,
+            key,
+            solver: _,
+            token,
+            type_,
+            url,
+            wildcard: _,
+        } = &challenge.spec;
+        let wanted = &self.spec;
+        *authorization_url == wanted.authorization_url
+            && *dns_name == wanted.dns_name
+            && *key == wanted.key
+            && *token == wanted.token
+            && *type_ == wanted.type_
+            && *url == wanted.url
+            && *issuer_ref == wanted.issuer_ref
+    }
+}
+
+/// What is offered for one name, from the CA's answer and the issuer's solver.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer<'a> {
+    /// URL of the authorization.
+    pub authorization: &'a str,
+    /// The name, without the `*.` of a wildcard.
+    pub identifier: &'a str,
+    /// Whether it is for the wildcard of the name.
+    pub wildcard: bool,
+    /// URL of the challenge.
+    pub url: &'a str,
+    /// Its token.
+    pub token: &'a str,
+    /// What has to be shown.
+    pub key: &'a str,
+    /// The solver, overrides applied (ANO-02).
+    pub solver: &'a Solver,
+}
+
+/// The Challenge that is wanted for an offer (ORD-07).
+pub fn wanted(offer: &Offer<'_>, issuer_ref: &IssuerRef) -> Wanted {
+    let Offer {
+        authorization,
+        identifier,
+        wildcard,
+        url,
+        token,
+        key,
+        solver,
+    } = *offer;
+    Wanted {
+        spec: ChallengeSpec {
+            authorization_url: authorization.to_owned(),
+            dns_name: identifier.to_owned(),
+            issuer_ref: issuer_ref.clone(),
+            key: key.to_owned(),
+            solver: solver.clone(),
+            token: token.to_owned(),
+            type_: ChallengeType::Http01,
+            url: url.to_owned(),
+            wildcard: Some(wildcard),
+        },
+    }
+}
+
+/// Whether a finalizer of cert-manager keeps this Challenge from going (ORD-11, NB-35).
+pub fn finalizers_to_release(meta: &Meta) -> Option<Vec<String>> {
+    let is_ours = |name: &str| name == CHALLENGE_FINALIZER || name == LEGACY_CHALLENGE_FINALIZER;
+    meta.finalizers.iter().any(|name| is_ours(name)).then(|| {
+        meta.finalizers
+            .iter()
+            .filter(|name| !is_ours(name))
+            .map(ToString::to_string)
+            .collect()
+    })
+}
+
+/// How far a proof is, as its Challenge shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// It is shown, and the CA is not done with it. With what keeps it, if anything does.
+    InFlight(Option<&'a str>),
+    /// It could not be shown.
+    NotShown(&'a str),
+    /// The CA accepted it.
+    Proved,
+    /// The CA refused it, or its order ended before its turn.
+    Ended(State, Option<&'a str>),
+}
+
+/// The status of a Challenge whose status is `now_written` (ORD-08, ORD-09, ACH-06).
+pub fn status(written: &ChallengeStatus, progress: Progress<'_>, now: jiff::Timestamp) -> ChallengeStatus {
+    let shown_since = || written.presented_at.clone().unwrap_or_else(|| Time(whole_second(now)));
+    let ended = |state, reason: Option<String>| ChallengeStatus {
+        presented: Some(false),
+        presented_at: written.presented_at.clone(),
+        processing: Some(false),
+        reason,
+        state: Some(state),
+    };
+    match progress {
+        Progress::InFlight(reason) => ChallengeStatus {
+            presented: Some(true),
+            presented_at: Some(shown_since()),
+            processing: Some(true),
+            reason: reason.map(str::to_owned),
+            state: Some(State::Pending),
+        },
+        Progress::NotShown(reason) => ChallengeStatus {
+            presented: Some(false),
+            presented_at: None,
+            processing: Some(true),
+            reason: Some(reason.to_owned()),
+            state: Some(State::Pending),
+        },
+        Progress::Proved => ended(State::Valid, Some("Successfully authorized domain".to_owned())),
+        Progress::Ended(state, reason) => ended(state, reason.map(str::to_owned).or_else(|| written.reason.clone())),
+    }
+}
+
+/// Times are written in whole seconds; a fraction would differ from what is read back.
+pub(super) fn whole_second(time: jiff::Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::http01::{Http01, Http01Ingress};
+
+    fn stuck() -> ChallengeSpec {
+        let ingress = Http01Ingress {
+            ingress_class_name: Some("traefik".into()),
+            ..Http01Ingress::default()
+        };
+        let http01 = Http01 {
+            ingress: Some(ingress),
+            ..Http01::default()
+        };
+        ChallengeSpec {
+            authorization_url: "https://10.99.0.1:14000/authZ/iErL12JbpH75bek9__HdV671jrrr069h4t4OFSsokEo".into(),
+            dns_name: "stuck.takeover.example.com".into(),
+            issuer_ref: IssuerRef {
+                name: "letsencrypt-takeover".into(),
+                kind: Some("ClusterIssuer".into()),
+                group: None,
+            },
+            key: "V0AhQFufbqsRbH4Fplqe7APxLMFVG0sJFvG391il1AU.Rz5vwTzKJRSjIk0IQIr2DUAbbKJkxFIYlus-Hrq6fyE".into(),
+            solver: Solver {
+                http01: Some(http01),
+                ..Solver::default()
+            },
+            token: "V0AhQFufbqsRbH4Fplqe7APxLMFVG0sJFvG391il1AU".into(),
+            type_: ChallengeType::Http01,
+            url: "https://10.99.0.1:14000/chalZ/yctB_U9K8EnvhHLGkXsuHdEn5X9nHCNHIlo_rDOpIqU".into(),
+            wildcard: Some(false),
+        }
+    }
+
+    #[test]
+    fn a_challenge_has_the_name_that_cert_manager_gave_it() {
+        assert_eq!(name("stuck-1-3413279115", &stuck()), "stuck-1-3413279115-3065315941");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_ends_in_a_letter_or_digit() {
+        let long = format!("{}.-{}", "a".repeat(50), "b".repeat(50));
+        assert!(name(&long, &stuck()).starts_with(&format!("{}-", "a".repeat(50))));
+        assert!(name(&"x".repeat(200), &stuck()).len() <= 63);
+    }
+
+    #[test]
+    fn presented_at_is_written_once_and_in_whole_seconds() {
+        let now: jiff::Timestamp = "2026-11-21T06:03:16.789Z".parse().expect("a time");
+        let first = status(&ChallengeStatus::default(), Progress::InFlight(None), now);
+        assert_eq!(
+            first.presented_at.as_ref().map(|time| time.0.to_string()),
+            Some("2026-11-21T06:03:16Z".into())
+        );
+        let later = status(&first, Progress::InFlight(None), jiff::Timestamp::MAX);
+        assert_eq!(later, first);
+    }
+}

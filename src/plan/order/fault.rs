@@ -1,0 +1,106 @@
+//! A call to the CA that failed: what follows for the order, decided once from what the ACME client says.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::api::order::State;
+
+/// What was asked of the CA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// newOrder.
+    CreateOrder,
+    /// Reading the order.
+    ReadOrder,
+    /// Reading an authorization.
+    ReadAuthorization,
+    /// Telling the CA that a challenge can be validated.
+    Accept,
+    /// Sending the signing request.
+    Finalize,
+    /// Fetching the chain.
+    Download,
+}
+
+/// A failed call, in the words of the ACME client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What was asked.
+    pub doing: Doing,
+    /// What came of it, as a sentence.
+    pub sentence: String,
+    /// What the ACME client makes of it by itself.
+    pub class: Class,
+    /// Whether the CA does not know, or does not show us, what was asked for.
+    pub unknown: bool,
+}
+
+/// How the ACME client classifies a failure (RFC 8555 section 6.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The CA asks to wait.
+    Wait(Timestamp),
+    /// Of no lasting reason.
+    Retry,
+    /// Refused: this order is beyond repair.
+    Refused,
+}
+
+/// What follows for the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The same call again, not before this.
+    Wait(Timestamp),
+    /// The same call again, a little later.
+    Retry,
+    /// Something changed at the CA: read everything again, a little later.
+    Reread,
+    /// The CA does not know the order: make another one, once.
+    Gone,
+    /// The Order ends in this state; its request fails.
+    Final(State),
+}
+
+/// How often an order is read again after the same surprise before it is given up.
+const REREADS: u32 = 3;
+/// The same for finalize, which a CA with several servers may refuse until all of them know of the proofs.
+const REREADS_OF_FINALIZE: u32 = 6;
+
+impl Fault {
+    /// What follows, after `failures` failures in a row before this one.
+    pub fn verdict(&self, failures: u32) -> Verdict {
+        match self.class {
+            Class::Wait(until) => return Verdict::Wait(until),
+            // the CA may have got it: sending it twice is not for us to decide, but for what the order says now
+            Class::Retry if self.doing == Doing::Finalize => return Verdict::Reread,
+            Class::Retry => return Verdict::Retry,
+            Class::Refused => {}
+        }
+        let reread_or = |otherwise| if failures < REREADS { Verdict::Reread } else { otherwise };
+        let errored = Verdict::Final(State::Errored);
+        match self.doing {
+            Doing::ReadOrder if self.unknown => Verdict::Gone,
+            // the CA forgets authorizations that expired, and refuses to validate what is decided already (ACH-05)
+            Doing::ReadAuthorization | Doing::Accept if self.unknown => reread_or(Verdict::Final(State::Expired)),
+            Doing::ReadAuthorization | Doing::Accept | Doing::Download => reread_or(errored),
+            // sent twice by a crash or a lost answer, or too early: the order itself knows how far it is (AOR-08)
+            Doing::Finalize if self.unknown && failures < REREADS_OF_FINALIZE => Verdict::Reread,
+            Doing::CreateOrder | Doing::ReadOrder | Doing::Finalize => errored,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let doing = match self.doing {
+            Doing::CreateOrder => "Failed to create Order",
+            Doing::ReadOrder => "Failed to retrieve Order resource",
+            Doing::ReadAuthorization => "Failed to fetch authorization",
+            Doing::Accept => "Error accepting challenge",
+            Doing::Finalize => "Failed to finalize Order",
+            Doing::Download => "Failed to fetch certificate",
+        };
+        write!(f, "{doing}: {}", self.sentence)
+    }
+}

@@ -1,0 +1,219 @@
+//! What is remembered about an Order between two looks at it. All of it may be lost at any time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{
+    ca::{AuthorizationAtCa, OrderAtCa},
+    fault::{Fault, Verdict},
+    timing,
+};
+use crate::api::order::State;
+
+/// The CA's side of an order as it was last answered, and how far the proofs are.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// The ACME order.
+    pub order: Option<OrderAtCa>,
+    /// Its authorizations by URL.
+    pub authorizations: BTreeMap<String, AuthorizationAtCa>,
+    /// The proofs by URL of the authorization.
+    pub proofs: BTreeMap<String, Proof>,
+    /// The URLs of the authorizations whose challenges are shown, and since when they were last made sure of.
+    pub shown: Option<(BTreeSet<String>, Timestamp)>,
+    /// Why the challenges could not be shown, until they are.
+    pub hidden: Option<Hidden>,
+    /// Whether everything that showed challenges is taken away.
+    pub withdrawn: bool,
+    /// The certificate chain, before it is written down.
+    pub chain: Option<Vec<u8>>,
+    /// When the signing request was sent.
+    pub finalized: Option<Timestamp>,
+    /// How often the order was looked at while the CA worked on the certificate.
+    pub looks: u32,
+    /// The last failure, until a call succeeds.
+    pub trouble: Option<Trouble>,
+    /// Failures in a row.
+    pub failures: u32,
+}
+
+/// Challenges that could not be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// Why, as a sentence.
+    pub sentence: String,
+    /// When to try again.
+    pub again: Timestamp,
+    /// Failures in a row.
+    pub failures: u32,
+}
+
+/// How far the proof of one name is.
+#[derive(Clone, Debug, Default)]
+pub struct Proof {
+    /// The probe's last word.
+    pub probe: Probe,
+    /// When probing began.
+    pub probing_since: Option<Timestamp>,
+    /// What was found last, until it passes.
+    pub finding: Option<String>,
+    /// When the CA was told.
+    pub accepted: Option<Timestamp>,
+    /// How often the authorization was looked at since then.
+    pub looks: u32,
+    /// When to look at it next; `None` is at once.
+    pub look_at: Option<Timestamp>,
+}
+
+/// What the probe found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Probe {
+    /// Not asked yet.
+    #[default]
+    Idle,
+    /// Asked, no answer yet.
+    Running,
+    /// As the CA will want it.
+    Passed,
+    /// Not yet.
+    Failed {
+        /// When to ask again.
+        again: Timestamp,
+    },
+}
+
+/// A call to the CA that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What was tried, and what came of it.
+    pub sentence: String,
+    /// What follows.
+    pub verdict: Verdict,
+    /// Nothing is asked of the CA before this.
+    pub until: Timestamp,
+}
+
+impl Memory {
+    /// A call succeeded.
+    pub fn succeeded(&mut self) {
+        self.trouble = None;
+        self.failures = 0;
+    }
+
+    /// A call failed.
+    pub fn failed(&mut self, now: Timestamp, fault: &Fault) {
+        let verdict = fault.verdict(self.failures);
+        let until = match verdict {
+            Verdict::Wait(until) => until,
+            Verdict::Retry | Verdict::Reread => timing::add(now, timing::retry(self.failures)),
+            Verdict::Gone | Verdict::Final(_) => now,
+        };
+        if verdict == Verdict::Reread {
+            self.order = None;
+            self.authorizations.clear();
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.trouble = Some(Trouble {
+            sentence: fault.to_string(),
+            verdict,
+            until,
+        });
+    }
+
+    /// Keeps what `order` says; authorizations that it does not name are forgotten.
+    pub fn saw_order(&mut self, order: OrderAtCa) {
+        self.succeeded();
+        self.authorizations.retain(|url, _| order.authorizations.contains(url));
+        self.proofs.retain(|url, _| order.authorizations.contains(url));
+        self.looks = match &self.order {
+            Some(before) if before.state == order.state => self.looks.saturating_add(1),
+            Some(_) | None => 0,
+        };
+        self.order = Some(order);
+    }
+
+    /// Keeps what `authorization` says.
+    pub fn saw_authorization(&mut self, url: &str, authorization: AuthorizationAtCa) {
+        self.succeeded();
+        let proof = self.proofs.entry(url.to_owned()).or_default();
+        if proof.accepted.is_none() && authorization.challenges.iter().any(|challenge| challenge.processing) {
+            // the CA was told before this process started
+            proof.accepted = Some(authorization.answered);
+        }
+        if proof.accepted.is_some() {
+            proof.look_at = Some(timing::poll(
+                authorization.answered,
+                authorization.retry_at,
+                proof.looks.max(1),
+            ));
+            proof.looks = proof.looks.saturating_add(1);
+        }
+        self.authorizations.insert(url.to_owned(), authorization);
+    }
+
+    /// The challenges of `urls`, and no others, are shown.
+    pub fn showed(&mut self, now: Timestamp, urls: impl IntoIterator<Item = String>) {
+        self.hidden = None;
+        self.withdrawn = false;
+        self.shown = Some((urls.into_iter().collect(), now));
+    }
+
+    /// The challenges could not be shown.
+    pub fn could_not_show(&mut self, now: Timestamp, sentence: String) {
+        let failures = self
+            .hidden
+            .as_ref()
+            .map_or(0, |hidden| hidden.failures.saturating_add(1));
+        let again = timing::add(now, timing::present_again(failures));
+        self.hidden = Some(Hidden {
+            sentence,
+            again,
+            failures,
+        });
+    }
+
+    /// Nothing is shown any more.
+    pub fn withdrew(&mut self) {
+        self.shown = None;
+        self.hidden = None;
+        self.withdrawn = true;
+    }
+
+    /// The probe began.
+    pub fn probing(&mut self, now: Timestamp, url: &str) {
+        let proof = self.proofs.entry(url.to_owned()).or_default();
+        proof.probe = Probe::Running;
+        proof.probing_since.get_or_insert(now);
+    }
+
+    /// The probe ended: with what is in the way, and when to ask again.
+    pub fn probed(&mut self, url: &str, outcome: Result<(), (String, Timestamp)>) {
+        let Some(proof) = self.proofs.get_mut(url) else { return };
+        (proof.probe, proof.finding) = match outcome {
+            Ok(()) => (Probe::Passed, None),
+            Err((finding, again)) => (Probe::Failed { again }, Some(finding)),
+        };
+    }
+
+    /// The CA was told to validate.
+    pub fn accepted(&mut self, now: Timestamp, url: &str) {
+        self.succeeded();
+        let proof = self.proofs.entry(url.to_owned()).or_default();
+        proof.accepted = Some(now);
+        proof.looks = 0;
+        proof.look_at = Some(timing::add(now, timing::FIRST_LOOK));
+    }
+
+    /// The state in which an Order ends by the last failure, if it ends.
+    pub fn ends(&self) -> Option<(State, &str)> {
+        match &self.trouble {
+            Some(Trouble {
+                sentence,
+                verdict: Verdict::Final(state),
+                ..
+            }) => Some((*state, sentence)),
+            Some(_) | None => None,
+        }
+    }
+}

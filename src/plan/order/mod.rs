@@ -1,0 +1,427 @@
+//! What to do for an ACME Order: the state machine of RFC 8555 section 7.1.6, as decisions (AOR, ACH, ORD rows).
+//!
+//! The Order's status holds what must survive: the ACME order's URL and its authorizations, written before anything else
+//! is asked for. What the CA says beyond that is in [`memory`], and asked for again where it is missing. [`plan`] is given
+//! both and says the next steps; whoever takes them adds what came of it, and plans again until there is nothing to do.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`stage`] | where an Order is, parsed from its status |
+//! | [`facts`] | what a plan is made from |
+//! | [`ca`] | what the CA said |
+//! | [`memory`] | what is remembered between two looks |
+//! | [`fault`] | what a failed call means |
+//! | [`proving`] | authorizations: challenges, probes, telling the CA |
+//! | [`outcome`] | the statuses that are written |
+//! | [`slots`] | which challenges may be in flight at once |
+//! | [`timing`] | when to ask again |
+
+pub mod ca;
+pub mod facts;
+pub mod fault;
+pub mod memory;
+pub mod outcome;
+pub mod proving;
+pub mod slots;
+pub mod stage;
+pub mod timing;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::{
+    ca::{OrderAtCa, OrderState},
+    facts::{IssuerSeen, Seen},
+    fault::Verdict,
+    stage::{Open, OrderStage},
+};
+use crate::{
+    acme::{Identifier, order::NewOrderRequest},
+    api::{
+        challenge::{ChallengeSpec, ChallengeStatus},
+        order::{OrderSpec, OrderStatus, State},
+    },
+    plan::{
+        challenge,
+        seen::{Next, ObjectKey},
+    },
+};
+
+/// How long after sending the signing request an order that does not seem to know of it is left alone.
+const FINALIZE_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+
+/// How often the authorizations of an invalid order are asked for its cause.
+const CAUSES_TRIED: u32 = 5;
+
+/// What to do next. Steps are taken in order; then the plan is made again, until it has no steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// What to do.
+    pub steps: Vec<Step>,
+    /// When to look again once there is nothing to do.
+    pub next: Next,
+    /// URLs of the authorizations that need their slot or will; `None` leaves the slots as they are.
+    pub keeps: Option<BTreeSet<String>>,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// newOrder. Never twice: what comes of it is remembered until it is written.
+    CreateOrder(Box<NewOrderRequest>),
+    /// Read the order.
+    ReadOrder {
+        /// Its URL.
+        url: String,
+    },
+    /// Read these authorizations.
+    ReadAuthorizations(Vec<String>),
+    /// Write the Order's status.
+    WriteStatus(Box<OrderStatus>),
+    /// Write this status, and forget everything: the CA has forgotten the order.
+    StartOver(Box<OrderStatus>),
+    /// Create a Challenge.
+    CreateChallenge {
+        /// Its name.
+        name: String,
+        /// Its spec.
+        spec: Box<ChallengeSpec>,
+    },
+    /// Ask for slots: URL of the authorization and name.
+    Claim(Vec<(String, String)>),
+    /// Show the challenges of exactly these authorizations.
+    Present(Vec<String>),
+    /// Write a Challenge's status.
+    WriteChallenge {
+        /// Which.
+        key: ObjectKey,
+        /// The status.
+        status: Box<ChallengeStatus>,
+    },
+    /// See whether the CA would see this authorization's challenge; its end is not waited for.
+    Probe {
+        /// URL of the authorization.
+        authorization: String,
+    },
+    /// Tell the CA to validate.
+    Accept {
+        /// URL of the authorization.
+        authorization: String,
+        /// URL of the challenge.
+        url: String,
+    },
+    /// Send the signing request.
+    Finalize {
+        /// Where.
+        url: String,
+    },
+    /// Fetch the chain.
+    Download {
+        /// Where.
+        url: String,
+    },
+    /// Take away everything that shows challenges.
+    Withdraw,
+    /// Delete a Challenge, finalizers of cert-manager's first.
+    DeleteChallenge {
+        /// Which.
+        key: ObjectKey,
+    },
+    /// Let a Challenge go that somebody else deletes (ORD-11).
+    ReleaseChallenge {
+        /// Which.
+        key: ObjectKey,
+        /// The finalizers that stay: somebody else's.
+        finalizers: Vec<String>,
+    },
+}
+
+impl Plan {
+    fn new(steps: Vec<Step>, next: Next) -> Self {
+        Self {
+            steps,
+            next,
+            keeps: None,
+        }
+    }
+
+    fn keeping(self, keeps: BTreeSet<String>) -> Self {
+        Self {
+            keeps: Some(keeps),
+            ..self
+        }
+    }
+
+    fn now(step: Step) -> Self {
+        Self::new(vec![step], Next::OnChange)
+    }
+
+    fn wait(next: Next) -> Self {
+        Self::new(Vec::new(), next)
+    }
+}
+
+/// Decides what to do for the Order.
+pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Plan {
+    let planner = Planner {
+        now,
+        seen,
+        status: &seen.order.status,
+    };
+    let released = planner.released();
+    let mut plan = planner.plan();
+    plan.steps.splice(
+        0..0,
+        released.filter(|step| !plan.steps.contains(step)).collect::<Vec<_>>(),
+    );
+    plan
+}
+
+/// One plan in the making.
+struct Planner<'a> {
+    now: Timestamp,
+    seen: &'a Seen<'a>,
+    status: &'a OrderStatus,
+}
+
+impl Planner<'_> {
+    fn plan(&self) -> Plan {
+        if self.seen.order.meta.deleting.is_some() {
+            return self.closed(Vec::new());
+        }
+        let server = match self.seen.issuer {
+            IssuerSeen::Ready { server } => server.as_str(),
+            IssuerSeen::NotReady(_) => "",
+        };
+        match (OrderStage::parse(self.status, server), self.seen.issuer) {
+            (OrderStage::Valid, _) => self.completed(),
+            (OrderStage::Failed(_), _) => self.closed(self.mirrors_of_failure()),
+            (OrderStage::New | OrderStage::Open(_) | OrderStage::Foreign { .. }, IssuerSeen::NotReady(sentence)) => {
+                self.explain(Some(sentence.clone()), Next::OnChange)
+            }
+            (OrderStage::Foreign { url }, IssuerSeen::Ready { .. }) => {
+                self.fail(State::Errored, &outcome::foreign(url, server))
+            }
+            (OrderStage::New, IssuerSeen::Ready { .. }) => self.in_trouble().unwrap_or_else(|| self.create()),
+            (OrderStage::Open(open), IssuerSeen::Ready { .. }) => {
+                self.in_trouble().unwrap_or_else(|| self.follow(open))
+            }
+        }
+    }
+
+    /// What the last failure leads to, if it leads anywhere but on.
+    fn in_trouble(&self) -> Option<Plan> {
+        let memory = self.seen.memory;
+        if let (Some(order), None) = (&memory.order, &self.status.url) {
+            // an order that exists is written down before anything else, whatever came after
+            return memory
+                .trouble
+                .is_some()
+                .then(|| Plan::now(write(self.opened(order, None))));
+        }
+        let trouble = memory.trouble.as_ref()?;
+        match trouble.verdict {
+            Verdict::Final(state) => Some(self.fail(state, &trouble.sentence)),
+            Verdict::Gone if outcome::was_replaced(self.status) => Some(self.fail(State::Errored, &trouble.sentence)),
+            Verdict::Gone => Some(Plan::now(Step::StartOver(Box::new(outcome::replaced())))),
+            Verdict::Wait(_) | Verdict::Retry | Verdict::Reread if trouble.until <= self.now => None,
+            Verdict::Wait(_) | Verdict::Retry | Verdict::Reread => {
+                let reason = outcome::trouble(trouble, memory.failures).or_else(|| self.reason());
+                Some(self.explain(reason, Next::At(trouble.until)))
+            }
+        }
+    }
+
+    /// No ACME order is known.
+    fn create(&self) -> Plan {
+        let memory = self.seen.memory;
+        let Some(order) = &memory.order else {
+            if let Some(gate) = self.seen.gate.filter(|gate| gate.until > self.now) {
+                return self.explain(Some(outcome::gated(gate)), Next::At(gate.until));
+            }
+            return Plan::now(Step::CreateOrder(Box::new(self.new_order())));
+        };
+        let unread = self.unread(order);
+        if unread.is_empty() {
+            Plan::now(write(self.opened(order, None)))
+        } else {
+            Plan::now(Step::ReadAuthorizations(unread))
+        }
+    }
+
+    /// The ACME order exists.
+    fn follow(&self, open: Open<'_>) -> Plan {
+        let Some(order) = self.seen.memory.order.as_ref().filter(|order| order.url == open.url) else {
+            return Plan::now(Step::ReadOrder {
+                url: open.url.to_owned(),
+            });
+        };
+        match order.state {
+            OrderState::Pending => self.prove(order),
+            OrderState::Ready => self.finalize(order).keeping(BTreeSet::new()),
+            OrderState::Processing => self.look_later(order).keeping(BTreeSet::new()),
+            OrderState::Valid => self.complete(order).keeping(BTreeSet::new()),
+            OrderState::Invalid => self.lost(order).keeping(BTreeSet::new()),
+        }
+    }
+
+    fn finalize(&self, order: &OrderAtCa) -> Plan {
+        let recently = self
+            .seen
+            .memory
+            .finalized
+            .is_some_and(|at| timing::add(at, FINALIZE_AGAIN) > self.now);
+        if recently {
+            self.look_later(order)
+        } else {
+            Plan::now(Step::Finalize {
+                url: order.finalize.clone(),
+            })
+        }
+    }
+
+    /// Reads the order again when its time has come.
+    fn look_later(&self, order: &OrderAtCa) -> Plan {
+        let at = timing::poll(order.answered, order.retry_at, self.seen.memory.looks);
+        if at <= self.now {
+            Plan::now(Step::ReadOrder { url: order.url.clone() })
+        } else {
+            Plan::wait(Next::At(at))
+        }
+    }
+
+    fn complete(&self, order: &OrderAtCa) -> Plan {
+        match (&self.seen.memory.chain, &order.certificate) {
+            (Some(chain), _) => Plan::now(write(outcome::valid(self.opened(order, None), chain))),
+            (None, Some(url)) => Plan::now(Step::Download { url: url.clone() }),
+            (None, None) => self.look_later(order),
+        }
+    }
+
+    /// The order is invalid: its authorizations know why.
+    fn lost(&self, order: &OrderAtCa) -> Plan {
+        let memory = self.seen.memory;
+        let unknown = order
+            .authorizations
+            .iter()
+            .filter(|url| match memory.authorizations.get(*url) {
+                Some(known) => !known.state.is_lost() && known.answered < order.answered,
+                None => true,
+            });
+        let unknown: Vec<String> = unknown.cloned().collect();
+        if unknown.is_empty() || memory.failures > CAUSES_TRIED {
+            self.fail(State::Invalid, &outcome::invalid(order, &memory.authorizations))
+        } else {
+            Plan::now(Step::ReadAuthorizations(unknown))
+        }
+    }
+
+    fn fail(&self, state: State, reason: &str) -> Plan {
+        Plan::now(write(outcome::failed(self.status, state, reason, self.now)))
+    }
+
+    /// The certificate is here: nothing else is needed (AOR-11).
+    fn completed(&self) -> Plan {
+        let keys = self.seen.challenges.iter().map(|challenge| challenge.meta.key.clone());
+        self.closed(keys.map(|key| Step::DeleteChallenge { key }).collect())
+    }
+
+    /// Nothing is shown any more, then `afterwards`. As long as there are Challenges, something may be shown.
+    fn closed(&self, afterwards: Vec<Step>) -> Plan {
+        let memory = self.seen.memory;
+        let shows = memory.shown.is_some() || !self.seen.challenges.is_empty();
+        let first = (shows && !memory.withdrawn).then_some(Step::Withdraw);
+        Plan::new(first.into_iter().chain(afterwards).collect(), Next::OnChange).keeping(BTreeSet::new())
+    }
+
+    /// Challenges that somebody deletes and that only wait for cert-manager's finalizer.
+    fn released(&self) -> impl Iterator<Item = Step> {
+        let deleting = self
+            .seen
+            .challenges
+            .iter()
+            .filter(|challenge| challenge.meta.deleting.is_some());
+        deleting.filter_map(|challenge| {
+            let finalizers = challenge::finalizers_to_release(&challenge.meta)?;
+            Some(Step::ReleaseChallenge {
+                key: challenge.meta.key.clone(),
+                finalizers,
+            })
+        })
+    }
+
+    /// Waits for `next`, with `reason` in the Order's status.
+    fn explain(&self, reason: Option<String>, next: Next) -> Plan {
+        let status = OrderStatus {
+            reason: outcome::with_note(self.status, reason),
+            ..self.status.clone()
+        };
+        let step = (status != *self.status).then(|| write(status));
+        Plan::new(step.into_iter().collect(), next)
+    }
+
+    /// The reason that is written, without what [`explain`](Self::explain) adds.
+    fn reason(&self) -> Option<String> {
+        outcome::without_note(self.status)
+    }
+
+    fn opened(&self, order: &OrderAtCa, reason: Option<String>) -> OrderStatus {
+        outcome::open(self.status, order, &self.seen.memory.authorizations, reason)
+    }
+
+    fn unread(&self, order: &OrderAtCa) -> Vec<String> {
+        let unread = order
+            .authorizations
+            .iter()
+            .filter(|url| !self.seen.memory.authorizations.contains_key(*url));
+        unread.cloned().collect()
+    }
+
+    fn new_order(&self) -> NewOrderRequest {
+        let spec = &self.seen.order.spec;
+        let duration = spec
+            .duration
+            .map(|duration| SignedDuration::from_nanos(duration.as_nanoseconds()));
+        NewOrderRequest {
+            identifiers: identifiers(spec),
+            not_after: duration.map(|duration| timing::add(self.now, duration)),
+            profile: spec.profile.clone().filter(|profile| !profile.is_empty()),
+            replaces: spec.replaces.clone().filter(|id| !id.is_empty()),
+        }
+    }
+}
+
+fn write(status: OrderStatus) -> Step {
+    Step::WriteStatus(Box::new(status))
+}
+
+/// What is ordered: DNS names, IP addresses, and the common name if it is one of these (ORD-02, AOR-01).
+pub fn identifiers(spec: &OrderSpec) -> Vec<Identifier> {
+    let address = |text: &str| text.parse::<IpAddr>().ok().map(Identifier::Ip);
+    let common_name = spec.common_name.as_deref().filter(|name| !name.is_empty());
+    let common_name =
+        common_name.and_then(|name| address(name).or_else(|| is_fqdn(name).then(|| Identifier::Dns(name.to_owned()))));
+    let names = spec.dns_names.iter().map(|name| Identifier::Dns(name.clone()));
+    let addresses = spec.ip_addresses.iter().filter_map(|text| address(text));
+    let mut all = Vec::new();
+    for identifier in names.chain(addresses).chain(common_name) {
+        if !all.contains(&identifier) {
+            all.push(identifier);
+        }
+    }
+    all
+}
+
+/// At least two labels of letters, digits and inner hyphens; the first may be `*`.
+fn is_fqdn(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        (1..=63).contains(&label.len()) && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let rest = name.strip_prefix("*.").unwrap_or(name);
+    name.len() <= 253 && rest.contains('.') && rest.split('.').all(is_label)
+}

@@ -1,0 +1,180 @@
+//! The statuses that an Order is given, and their sentences (ORD-03..05).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{
+    ca::{AuthorizationAtCa, OrderAtCa},
+    facts::Gate,
+    fault::Verdict,
+    memory::Trouble,
+};
+use crate::{
+    api::{
+        ByteString, Time,
+        order::{Authorization, OfferedChallenge, OrderStatus, State},
+    },
+    plan::challenge::whole_second,
+};
+
+/// How the reason of an Order begins whose first ACME order the CA lost: the mark by which it happens only once.
+const REPLACED: &str = "The CA no longer knew the ACME order, so a second one was made";
+/// How the reason of an Order begins that no solver can prove (ORD-06, AOR-13).
+pub const NO_SOLVER: &str = "Failed to determine a valid solver configuration for the set of domains on the Order: ";
+/// How many names a reason lists.
+const MOST_NAMES: usize = 3;
+
+/// An ACME order that was made, with `reason` as its state of affairs.
+pub fn open(
+    written: &OrderStatus,
+    order: &OrderAtCa,
+    authorizations: &BTreeMap<String, AuthorizationAtCa>,
+    reason: Option<String>,
+) -> OrderStatus {
+    let listed = |url: &String| {
+        let before = written
+            .authorizations
+            .iter()
+            .find(|before| before.url == *url && before.identifier.is_some());
+        before.cloned().unwrap_or_else(|| match authorizations.get(url) {
+            Some(authorization) => mirrored(url, authorization),
+            None => Authorization {
+                url: url.clone(),
+                ..Authorization::default()
+            },
+        })
+    };
+    OrderStatus {
+        authorizations: order.authorizations.iter().map(listed).collect(),
+        certificate: None,
+        failure_time: None,
+        finalize_url: Some(order.finalize.clone()),
+        reason: with_note(written, reason),
+        // the way from pending to valid is not written down: it would be a write for nobody
+        state: written.state.or_else(|| Some(order.state.mirrored())),
+        url: Some(order.url.clone()),
+    }
+}
+
+fn mirrored(url: &str, authorization: &AuthorizationAtCa) -> Authorization {
+    let challenges = authorization.challenges.iter().map(|challenge| OfferedChallenge {
+        token: challenge.token.clone(),
+        type_: challenge.type_.clone(),
+        url: challenge.url.clone(),
+    });
+    Authorization {
+        challenges: challenges.collect(),
+        identifier: Some(authorization.identifier.clone()),
+        initial_state: Some(authorization.state.mirrored()),
+        url: url.to_owned(),
+        wildcard: Some(authorization.wildcard),
+    }
+}
+
+/// The certificate is here.
+pub fn valid(open: OrderStatus, chain: &[u8]) -> OrderStatus {
+    OrderStatus {
+        certificate: Some(ByteString(chain.to_vec())),
+        state: Some(State::Valid),
+        reason: None,
+        ..open
+    }
+}
+
+/// Failed for good, in `state` because of `reason`.
+pub fn failed(written: &OrderStatus, state: State, reason: &str, now: Timestamp) -> OrderStatus {
+    OrderStatus {
+        state: Some(state),
+        reason: Some(reason.to_owned()),
+        failure_time: Some(Time(whole_second(now))),
+        ..written.clone()
+    }
+}
+
+/// Nothing of the ACME order that the CA lost, and the mark that this has happened.
+pub fn replaced() -> OrderStatus {
+    OrderStatus {
+        reason: Some(REPLACED.to_owned()),
+        ..OrderStatus::default()
+    }
+}
+
+/// Whether this has happened before.
+pub fn was_replaced(written: &OrderStatus) -> bool {
+    written
+        .reason
+        .as_ref()
+        .is_some_and(|reason| reason.starts_with(REPLACED))
+}
+
+/// `reason` with the mark, if it is written already.
+pub fn with_note(written: &OrderStatus, reason: Option<String>) -> Option<String> {
+    match (was_replaced(written), reason) {
+        (false, reason) => reason,
+        (true, None) => Some(REPLACED.to_owned()),
+        (true, Some(reason)) => Some(format!("{REPLACED}. {reason}")),
+    }
+}
+
+/// The written reason without the mark.
+pub fn without_note(written: &OrderStatus) -> Option<String> {
+    let reason = written.reason.as_deref()?;
+    let rest = reason
+        .strip_prefix(REPLACED)
+        .map_or(reason, |rest| rest.trim_start_matches(". "));
+    (!rest.is_empty()).then(|| rest.to_owned())
+}
+
+/// What is said of a failure that will be tried again; nothing about one that has just happened for the first time.
+pub fn trouble(trouble: &Trouble, failures: u32) -> Option<String> {
+    match trouble.verdict {
+        Verdict::Wait(until) => Some(format!(
+            "{}; it is tried again at {}, as the CA asks",
+            trouble.sentence,
+            whole_second(until)
+        )),
+        Verdict::Retry | Verdict::Reread if failures < 2 => None,
+        Verdict::Retry | Verdict::Reread | Verdict::Gone | Verdict::Final(_) => {
+            Some(format!("{}; it is tried again", trouble.sentence))
+        }
+    }
+}
+
+/// What is said while a limit of the account holds new orders back.
+pub fn gated(gate: &Gate) -> String {
+    format!(
+        "Waiting until {} before the CA is asked for another order: {}",
+        whole_second(gate.until),
+        gate.sentence
+    )
+}
+
+/// What is said of an order that belongs to another server.
+pub fn foreign(url: &str, server: &str) -> String {
+    format!("The ACME order {url} belongs to another server than the issuer's, {server}; it cannot be continued there")
+}
+
+/// What is said of an invalid order: what the CA found wrong with each name, or with the order.
+pub fn invalid(order: &OrderAtCa, authorizations: &BTreeMap<String, AuthorizationAtCa>) -> String {
+    let lost = order
+        .authorizations
+        .iter()
+        .filter_map(|url| authorizations.get(url))
+        .filter(|one| one.state.is_lost());
+    let causes: Vec<String> = lost
+        .map(|one| match one.error() {
+            Some(error) => format!("{}: {error}", one.identifier),
+            None => format!("{}: its authorization is {}", one.identifier, one.state.mirrored()),
+        })
+        .collect();
+    let mut sentence = match (causes.get(..MOST_NAMES).unwrap_or(&causes), &order.error) {
+        ([], Some(error)) => format!("The CA declared the order invalid: {error}"),
+        ([], None) => "The CA declared the order invalid without saying why".to_owned(),
+        (some, _) => format!("The CA declared the order invalid: {}", some.join("; ")),
+    };
+    if causes.len() > MOST_NAMES {
+        sentence = format!("{sentence}; and {} more names", causes.len() - MOST_NAMES);
+    }
+    sentence
+}

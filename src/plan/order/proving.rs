@@ -1,0 +1,465 @@
+//! Authorizations: which challenges are made, shown, probed, and told to the CA (ACH, SEL rows).
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{
+    Plan, Planner, Step,
+    ca::{AuthorizationAtCa, AuthorizationState, OrderAtCa},
+    facts::Choice,
+    memory::{Probe, Proof},
+    outcome,
+    slots::Slot,
+    timing, write,
+};
+use crate::{
+    api::{
+        challenge::ChallengeStatus,
+        order::{OrderStatus, State},
+    },
+    plan::{
+        challenge::{self, Offer, Progress, Wanted},
+        kinds::ChallengeKind,
+        seen::{Next, Object},
+    },
+};
+
+/// How the reason of a Challenge begins that cannot be reached yet (ORD-09).
+pub const WAITING: &str = "Waiting for HTTP-01 challenge propagation: ";
+
+/// An authorization that is still to be proved.
+struct Open<'a> {
+    url: &'a str,
+    choice: &'a Choice,
+    proof: Proof,
+    slot: Slot,
+    wanted: Wanted,
+    identifier: &'a str,
+}
+
+impl Planner<'_> {
+    /// The order waits for its authorizations.
+    pub(super) fn prove(&self, order: &OrderAtCa) -> Plan {
+        let memory = self.seen.memory;
+        let unread = self.unread(order);
+        if !unread.is_empty() {
+            return Plan::now(Step::ReadAuthorizations(unread));
+        }
+        let known = || {
+            order
+                .authorizations
+                .iter()
+                .filter_map(|url| Some((url.as_str(), memory.authorizations.get(url)?)))
+        };
+        if let Some(lost) = known()
+            .map(|(_, one)| one)
+            .filter(|one| one.state.is_lost())
+            .map(|one| one.answered)
+            .max()
+        {
+            // the order is invalid, or will be in a moment
+            let read = if lost >= order.answered {
+                self.now
+            } else {
+                timing::add(order.answered, timing::FIRST_LOOK)
+            };
+            return if read <= self.now {
+                Plan::now(Step::ReadOrder { url: order.url.clone() })
+            } else {
+                Plan::wait(Next::At(read))
+            };
+        }
+        let pending: Vec<_> = known()
+            .filter(|(_, one)| one.state == AuthorizationState::Pending)
+            .collect();
+        if pending.is_empty() {
+            return self.finalize(order).keeping(BTreeSet::new());
+        }
+        let mut refusals = Vec::new();
+        let mut open = Vec::new();
+        for (url, one) in pending {
+            match self.open_one(url, one) {
+                Ok(one) => open.push(one),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        if refusals.is_empty() {
+            self.prove_all(order, &open)
+        } else {
+            self.unsolvable(order, &refusals)
+        }
+    }
+
+    fn open_one<'b>(&'b self, url: &'b str, one: &'b AuthorizationAtCa) -> Result<Open<'b>, &'b str> {
+        let choice = match self.seen.choices.get(url) {
+            Some(Choice::None(sentence)) => return Err(sentence),
+            Some(choice) => choice,
+            None => return Err("no solver was looked for"),
+        };
+        let Choice::Http01 {
+            url: challenge,
+            token,
+            key,
+            solver,
+            wait: _,
+        } = choice
+        else {
+            return Err("not over HTTP");
+        };
+        let offer = Offer {
+            authorization: url,
+            identifier: &one.identifier,
+            wildcard: one.wildcard,
+            url: challenge,
+            token,
+            key,
+            solver,
+        };
+        Ok(Open {
+            url,
+            choice,
+            proof: self.seen.memory.proofs.get(url).cloned().unwrap_or_default(),
+            slot: self.seen.slots.get(url).copied().unwrap_or_default(),
+            wanted: challenge::wanted(&offer, &self.seen.order.spec.issuer_ref),
+            identifier: &one.identifier,
+        })
+    }
+
+    /// No solver for a name (AOR-13): waits for another issuer.
+    fn unsolvable(&self, order: &OrderAtCa, refusals: &[&str]) -> Plan {
+        let mut distinct: Vec<&str> = Vec::new();
+        for refusal in refusals {
+            if !distinct.contains(refusal) {
+                distinct.push(refusal);
+            }
+        }
+        let reason = format!("{}{}", outcome::NO_SOLVER, distinct.join("; "));
+        self.record(
+            order,
+            Some(reason),
+            Next::At(timing::add(order.answered, timing::REREAD)),
+            Vec::new(),
+        )
+        .keeping(BTreeSet::new())
+    }
+
+    fn prove_all(&self, order: &OrderAtCa, open: &[Open<'_>]) -> Plan {
+        let keeps = open
+            .iter()
+            .filter(|one| !self.parked(one))
+            .map(|one| one.url.to_owned())
+            .collect();
+        let mut steps = self.challenges(order, open);
+        if steps.is_empty() {
+            steps = self.showing(open);
+        }
+        if steps.is_empty() {
+            steps = open
+                .iter()
+                .filter_map(|one| self.mirror(one))
+                .chain(self.proved())
+                .collect();
+            steps.extend(open.iter().filter_map(|one| self.advance(one)));
+            let due = open
+                .iter()
+                .filter(|one| look_at(one).is_some_and(|at| at <= self.now))
+                .map(|one| one.url.to_owned());
+            let due: Vec<String> = due.collect();
+            if !due.is_empty() {
+                steps.push(Step::ReadAuthorizations(due));
+            }
+        }
+        let reread = timing::add(order.answered, timing::REREAD);
+        if steps.is_empty() && reread <= self.now {
+            steps.push(Step::ReadOrder { url: order.url.clone() });
+        }
+        let next = open
+            .iter()
+            .flat_map(|one| self.times(one))
+            .fold(Next::At(reread), Next::or_at);
+        self.record(order, self.finding(open), next, steps).keeping(keeps)
+    }
+
+    /// The Order's status first, if it is to change.
+    fn record(&self, order: &OrderAtCa, reason: Option<String>, next: Next, steps: Vec<Step>) -> Plan {
+        let wanted: OrderStatus = self.opened(order, reason);
+        let first = (wanted != *self.status).then(|| write(wanted));
+        Plan::new(first.into_iter().chain(steps).collect(), next)
+    }
+
+    /// Challenges that are missing, and those that stand in their way or belong to another ACME order.
+    fn challenges(&self, order: &OrderAtCa, open: &[Open<'_>]) -> Vec<Step> {
+        let foreign = self
+            .seen
+            .challenges
+            .iter()
+            .filter(|one| !order.authorizations.contains(&one.spec.authorization_url));
+        let mut steps: Vec<Step> = foreign
+            .map(|one| Step::DeleteChallenge {
+                key: one.meta.key.clone(),
+            })
+            .collect();
+        for one in open.iter().filter(|one| self.mirror_of(one).is_none()) {
+            let spec = &one.wanted.spec;
+            let name = challenge::name(self.seen.order.meta.name(), spec);
+            let occupant = self
+                .seen
+                .challenges
+                .iter()
+                .find(|challenge| challenge.meta.name() == name);
+            if let Some(occupant) = occupant {
+                // it carries our name and says something else: nobody but us writes Challenges
+                let key = occupant.meta.key.clone();
+                steps.push(Step::DeleteChallenge { key });
+            }
+            let name = if self.seen.taken.contains(&name) {
+                self.other_name(&name)
+            } else {
+                name
+            };
+            steps.push(Step::CreateChallenge {
+                name,
+                spec: Box::new(spec.clone()),
+            });
+        }
+        steps
+    }
+
+    /// A stranger has the name: ours gets the beginning of the Order's uid.
+    fn other_name(&self, name: &str) -> String {
+        let uid = self
+            .seen
+            .order
+            .meta
+            .uid
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(8)
+            .collect::<String>();
+        format!("{name}-{}", uid.to_ascii_lowercase())
+    }
+
+    fn mirror_of(&self, one: &Open<'_>) -> Option<&Object<ChallengeKind>> {
+        self.seen
+            .challenges
+            .iter()
+            .find(|challenge| challenge.meta.deleting.is_none() && one.wanted.is_mirrored_by(challenge))
+    }
+
+    /// Slots are asked for, and what has one is shown.
+    fn showing(&self, open: &[Open<'_>]) -> Vec<Step> {
+        let memory = self.seen.memory;
+        let claims = open.iter().filter(|one| one.slot == Slot::None && !self.parked(one));
+        let claims: Vec<_> = claims
+            .map(|one| (one.url.to_owned(), one.identifier.to_owned()))
+            .collect();
+        if !claims.is_empty() {
+            return vec![Step::Claim(claims)];
+        }
+        let wanted: Vec<&Open<'_>> = open
+            .iter()
+            .filter(|one| one.slot == Slot::Held || self.is_shown(one))
+            .collect();
+        let unreached = wanted
+            .iter()
+            .any(|one| matches!(one.proof.probe, Probe::Failed { .. }) && one.proof.accepted.is_none());
+        let due = match (&memory.hidden, &memory.shown) {
+            (Some(hidden), _) => hidden.again <= self.now,
+            (None, None) => true,
+            (None, Some((_, since))) if unreached && timing::add(*since, timing::PRESENT_AGAIN) <= self.now => true,
+            (None, Some((shown, _))) => !wanted.iter().all(|one| shown.contains(one.url)),
+        };
+        if due && !wanted.is_empty() {
+            return vec![Step::Present(wanted.iter().map(|one| one.url.to_owned()).collect())];
+        }
+        Vec::new()
+    }
+
+    fn is_shown(&self, one: &Open<'_>) -> bool {
+        self.seen
+            .memory
+            .shown
+            .as_ref()
+            .is_some_and(|(shown, _)| shown.contains(one.url))
+    }
+
+    /// Whether it could not be reached for so long that it goes on without a slot.
+    fn parked(&self, one: &Open<'_>) -> bool {
+        let Proof {
+            probe,
+            probing_since,
+            accepted,
+            ..
+        } = &one.proof;
+        let unreached = matches!(probe, Probe::Running | Probe::Failed { .. }) && accepted.is_none();
+        unreached
+            && one.proof.finding.is_some()
+            && probing_since.is_some_and(|since| timing::add(since, timing::PARKED_AFTER) <= self.now)
+    }
+
+    /// Probes it, or tells the CA.
+    fn advance(&self, one: &Open<'_>) -> Option<Step> {
+        if !self.is_shown(one) || one.proof.accepted.is_some() {
+            return None;
+        }
+        let Choice::Http01 { url, .. } = one.choice else {
+            return None;
+        };
+        let authorization = one.url.to_owned();
+        let probe = Step::Probe {
+            authorization: authorization.clone(),
+        };
+        let accept = || {
+            (one.slot == Slot::Held).then(|| Step::Accept {
+                authorization,
+                url: url.clone(),
+            })
+        };
+        match (self.accept_at(one), &one.proof.probe) {
+            (Some(at), _) => {
+                if at <= self.now {
+                    accept()
+                } else {
+                    None
+                }
+            }
+            (None, Probe::Passed) => accept(),
+            (None, Probe::Idle) => Some(probe),
+            (None, Probe::Failed { again }) if *again <= self.now => Some(probe),
+            (None, Probe::Failed { .. } | Probe::Running) => None,
+        }
+    }
+
+    /// When the CA is told where a fixed wait replaces the probe (ACH-04).
+    fn accept_at(&self, one: &Open<'_>) -> Option<Timestamp> {
+        let Choice::Http01 { wait: Some(wait), .. } = one.choice else {
+            return None;
+        };
+        let written = self
+            .mirror_of(one)
+            .and_then(|challenge| challenge.status.presented_at.as_ref())
+            .map(|time| time.0);
+        let since = written.or_else(|| self.seen.memory.shown.as_ref().map(|(_, since)| *since));
+        Some(timing::add(since.unwrap_or(self.now), *wait))
+    }
+
+    /// The Challenge's status, if it is to change.
+    fn mirror(&self, one: &Open<'_>) -> Option<Step> {
+        let challenge = self.mirror_of(one)?;
+        let hidden = self.seen.memory.hidden.as_ref().map(|hidden| hidden.sentence.as_str());
+        let waiting = self.waiting(one, &challenge.status);
+        let progress = match (self.is_shown(one), hidden) {
+            (true, None) => Progress::InFlight(waiting.as_deref()),
+            (_, Some(sentence)) if one.slot == Slot::Held => Progress::NotShown(sentence),
+            (true, Some(_)) | (false, _) => return None,
+        };
+        write_challenge(challenge, challenge::status(&challenge.status, progress, self.now))
+    }
+
+    /// What keeps a shown challenge, as a sentence (ORD-09).
+    fn waiting(&self, one: &Open<'_>, written: &ChallengeStatus) -> Option<String> {
+        if one.proof.accepted.is_some() || one.proof.probe == Probe::Passed {
+            return None;
+        }
+        if let (Choice::Http01 { wait: Some(wait), .. }, true) =
+            (one.choice, self.accept_at(one).is_some_and(|at| at > self.now))
+        {
+            return Some(format!(
+                "Waiting {wait:#} before accepting HTTP-01 challenge without self-check"
+            ));
+        }
+        match (self.patient(one), &one.proof.finding) {
+            (false, Some(finding)) => Some(format!("{WAITING}{finding}")),
+            // what was found before a restart holds until something else is found
+            (_, None | Some(_)) => written.reason.clone().filter(|reason| reason.starts_with(WAITING)),
+        }
+    }
+
+    /// Whether it is too early to say that something is wrong.
+    fn patient(&self, one: &Open<'_>) -> bool {
+        one.proof
+            .probing_since
+            .is_none_or(|since| timing::add(since, timing::PATIENCE) > self.now)
+    }
+
+    /// Challenges of names that are proved while others are not.
+    fn proved(&self) -> impl Iterator<Item = Step> {
+        self.seen.challenges.iter().filter_map(|challenge| {
+            let one = self.seen.memory.authorizations.get(&challenge.spec.authorization_url)?;
+            let is_news = one.state == AuthorizationState::Valid && challenge.status.state != Some(State::Valid);
+            let wanted = challenge::status(&challenge.status, Progress::Proved, self.now);
+            is_news.then(|| write_challenge(challenge, wanted)).flatten()
+        })
+    }
+
+    /// What is in the way, for the Order: the first finding, and how many more there are.
+    fn finding(&self, open: &[Open<'_>]) -> Option<String> {
+        if let Some(hidden) = &self.seen.memory.hidden {
+            return Some(hidden.sentence.clone());
+        }
+        let unwritten = ChallengeStatus::default();
+        let mut found = open.iter().filter_map(|one| {
+            let written = self.mirror_of(one).map(|challenge| &challenge.status);
+            self.waiting(one, written.unwrap_or(&unwritten))
+                .filter(|reason| reason.starts_with(WAITING))
+        });
+        let first = found.next()?;
+        Some(match found.count() {
+            0 => first,
+            1 => format!("{first} (and 1 more name)"),
+            more => format!("{first} (and {more} more names)"),
+        })
+    }
+
+    /// When something about it is due.
+    fn times(&self, one: &Open<'_>) -> impl Iterator<Item = Timestamp> {
+        let again = match &one.proof.probe {
+            Probe::Failed { again } if one.proof.accepted.is_none() => Some(*again),
+            Probe::Failed { .. } | Probe::Idle | Probe::Running | Probe::Passed => None,
+        };
+        let hidden = self.seen.memory.hidden.as_ref().map(|hidden| hidden.again);
+        let accept_at = self
+            .accept_at(one)
+            .filter(|_| one.proof.accepted.is_none() && self.is_shown(one));
+        [again, hidden, look_at(one), accept_at].into_iter().flatten()
+    }
+
+    /// Challenges of an Order that failed: not shown any more, and those that failed say why (AOR-10).
+    pub(super) fn mirrors_of_failure(&self) -> Vec<Step> {
+        let mirror = |challenge: &Object<ChallengeKind>| {
+            let one = self.seen.memory.authorizations.get(&challenge.spec.authorization_url);
+            let lost = one.filter(|one| one.state.is_lost());
+            let (state, reason) = match (lost, one) {
+                (Some(lost), _) => {
+                    let error = lost.error().unwrap_or("the CA does not say why");
+                    (
+                        lost.state.mirrored(),
+                        Some(format!("Error accepting authorization: {error}")),
+                    )
+                }
+                (None, Some(one)) if one.state == AuthorizationState::Valid => (State::Valid, None),
+                (None, Some(_) | None) => (challenge.status.state.unwrap_or(State::Pending), None),
+            };
+            let status = challenge::status(&challenge.status, Progress::Ended(state, reason.as_deref()), self.now);
+            write_challenge(challenge, status)
+        };
+        self.seen
+            .challenges
+            .iter()
+            .filter(|challenge| challenge.meta.deleting.is_none())
+            .filter_map(mirror)
+            .collect()
+    }
+}
+
+fn look_at(one: &Open<'_>) -> Option<Timestamp> {
+    one.proof.accepted.map(|since| one.proof.look_at.unwrap_or(since))
+}
+
+fn write_challenge(challenge: &Object<ChallengeKind>, status: ChallengeStatus) -> Option<Step> {
+    (status != challenge.status).then(|| Step::WriteChallenge {
+        key: challenge.meta.key.clone(),
+        status: Box::new(status),
+    })
+}

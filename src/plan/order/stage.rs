@@ -1,0 +1,98 @@
+//! Where an Order is, parsed once from its status.
+
+use super::ca::origin;
+use crate::api::order::{Authorization, OrderStatus, State};
+
+/// Where an Order is. What the CA says about an open one is in memory, and is asked for where it is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderStage<'a> {
+    /// No ACME order is known: the next call is newOrder.
+    New,
+    /// The ACME order exists and its certificate is not here yet.
+    Open(Open<'a>),
+    /// The certificate is here.
+    Valid,
+    /// Failed for good.
+    Failed(State),
+    /// The ACME order belongs to another server than the issuer's.
+    Foreign {
+        /// Its URL.
+        url: &'a str,
+    },
+}
+
+/// An ACME order at the issuer's server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open<'a> {
+    /// Its URL.
+    pub url: &'a str,
+    /// What is written of its authorizations; an answer for them is given only for those of the issuer's server.
+    pub authorizations: &'a [Authorization],
+}
+
+impl<'a> OrderStage<'a> {
+    /// Parses `status`; `server` is the directory URL of the issuer.
+    pub fn parse(status: &'a OrderStatus, server: &str) -> Self {
+        let has_certificate = status
+            .certificate
+            .as_ref()
+            .is_some_and(|certificate| !certificate.0.is_empty());
+        match (status.state, status.url.as_deref().filter(|url| !url.is_empty())) {
+            (Some(State::Valid), _) if has_certificate => Self::Valid,
+            (Some(state @ (State::Invalid | State::Expired | State::Errored)), _) => Self::Failed(state),
+            (Some(State::Valid | State::Ready | State::Pending | State::Processing) | None, None) => Self::New,
+            (Some(State::Valid | State::Ready | State::Pending | State::Processing) | None, Some(url)) => {
+                if origin(url).is_some_and(|of_order| origin(server) == Some(of_order)) {
+                    Self::Open(Open {
+                        url,
+                        authorizations: &status.authorizations,
+                    })
+                } else {
+                    Self::Foreign { url }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ByteString;
+
+    const SERVER: &str = "https://ca.example:14000/dir";
+
+    fn status(state: Option<State>, url: Option<&str>) -> OrderStatus {
+        OrderStatus {
+            state,
+            url: url.map(str::to_owned),
+            ..OrderStatus::default()
+        }
+    }
+
+    #[test]
+    fn an_order_without_url_is_new_whatever_it_says() {
+        for state in [None, Some(State::Pending), Some(State::Valid)] {
+            assert_eq!(OrderStage::parse(&status(state, None), SERVER), OrderStage::New);
+        }
+    }
+
+    #[test]
+    fn a_valid_order_without_its_certificate_is_open() {
+        let mut order = status(Some(State::Valid), Some("https://ca.example:14000/order/1"));
+        assert!(matches!(OrderStage::parse(&order, SERVER), OrderStage::Open(_)));
+        order.certificate = Some(ByteString(b"pem".to_vec()));
+        assert_eq!(OrderStage::parse(&order, SERVER), OrderStage::Valid);
+    }
+
+    #[test]
+    fn failures_are_final_and_another_server_is_not_asked() {
+        let failed = status(Some(State::Errored), Some("https://ca.example:14000/order/1"));
+        assert_eq!(OrderStage::parse(&failed, SERVER), OrderStage::Failed(State::Errored));
+        let foreign = status(Some(State::Pending), Some("https://ca.example/order/1"));
+        assert!(matches!(
+            OrderStage::parse(&foreign, SERVER),
+            OrderStage::Foreign { .. }
+        ));
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of the plan, row by row, and a model of the CA and the cluster in which it must always come to an end.
+
+mod model;
+mod properties;
+mod rows;

@@ -1,0 +1,589 @@
+//! A CA and a cluster small enough to be wrong about nothing that matters here. It is no proof of ACME: that is Pebble's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::{
+    Plan, Step,
+    ca::{AuthorizationAtCa, AuthorizationState, ChallengeAtCa, OrderAtCa, OrderState},
+    facts::{Choice, Gate, IssuerSeen, Seen},
+    fault::{Class, Doing, Fault},
+    memory::Memory,
+    plan,
+    slots::{Claim, Slot, Slots},
+    timing,
+};
+use crate::{
+    api::{
+        IssuerRef, Solver,
+        challenge::{ChallengeSpec, ChallengeStatus, ChallengeType},
+        order::{OrderSpec, OrderStatus, State},
+    },
+    plan::{
+        kinds::{ChallengeKind, OrderKind},
+        seen::{Meta, Next, Object, ObjectKey, Owner, Pairs},
+    },
+};
+
+pub(super) const SERVER: &str = "https://ca.example/dir";
+
+/// What goes wrong in a model, by the number of the call or probe that it happens to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Weather {
+    /// The CA gives no answer to these calls, though it does what they ask.
+    pub(super) answers_lost: BTreeSet<u32>,
+    /// The CA asks to wait at these calls.
+    pub(super) limited: BTreeSet<u32>,
+    /// The process ends after this number of steps, and begins again.
+    pub(super) killed_after: BTreeSet<u32>,
+    /// Probes that fail before the first that passes.
+    pub(super) probes_failing: u32,
+    /// Looks at an authorization, after it was accepted, before it is decided.
+    pub(super) validation_looks: u32,
+    /// Names that the CA does not find proved.
+    pub(super) refused: BTreeSet<String>,
+    /// Names that are proved before the order is made.
+    pub(super) proved: BTreeSet<String>,
+    /// Looks at the order, after it was finalized, before its certificate is there.
+    pub(super) issuing_looks: u32,
+    /// The CA forgets the order that was made as this one, once it was written down.
+    pub(super) forgets: Option<usize>,
+}
+
+type Choose = dyn Fn(&str, &AuthorizationAtCa) -> Choice;
+
+struct CaOrder {
+    names: Vec<String>,
+    finalized: Option<u32>,
+    forgotten: bool,
+}
+
+struct CaAuthorization {
+    name: String,
+    accepted: Option<u32>,
+    proved: bool,
+}
+
+/// The world around one Order.
+pub(super) struct World {
+    pub(super) now: Timestamp,
+    pub(super) weather: Weather,
+    pub(super) order: Object<OrderKind>,
+    pub(super) challenges: Vec<Object<ChallengeKind>>,
+    pub(super) taken: BTreeSet<String>,
+    pub(super) choices: Box<Choose>,
+    pub(super) memory: Memory,
+    pub(super) slots: Slots,
+    pub(super) gate: Option<Gate>,
+    pub(super) issuer: IssuerSeen,
+    pub(super) shown: BTreeSet<String>,
+    pub(super) writes: Vec<&'static str>,
+    pub(super) restarts: u32,
+    orders: Vec<CaOrder>,
+    authorizations: BTreeMap<String, CaAuthorization>,
+    calls: u32,
+    steps: u32,
+    probes: BTreeMap<String, u32>,
+    versions: u32,
+}
+
+impl World {
+    pub(super) fn new(names: &[&str], weather: Weather) -> Self {
+        let spec = OrderSpec {
+            dns_names: names.iter().map(ToString::to_string).collect(),
+            issuer_ref: issuer_ref(),
+            ..OrderSpec::default()
+        };
+        Self {
+            now: "2026-11-21T06:00:00Z".parse().expect("a time"),
+            weather,
+            order: Object {
+                meta: meta("shop-1-123", "order-uid", &[]),
+                spec,
+                status: OrderStatus::default(),
+            },
+            challenges: Vec::new(),
+            taken: BTreeSet::new(),
+            choices: Box::new(|_, authorization| http01(authorization)),
+            memory: Memory::default(),
+            slots: Slots::new(60),
+            gate: None,
+            issuer: IssuerSeen::Ready { server: SERVER.into() },
+            shown: BTreeSet::new(),
+            writes: Vec::new(),
+            restarts: 0,
+            orders: Vec::new(),
+            authorizations: BTreeMap::new(),
+            calls: 0,
+            steps: 0,
+            probes: BTreeMap::new(),
+            versions: 0,
+        }
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        let choices = self
+            .memory
+            .authorizations
+            .iter()
+            .map(|(url, one)| (url.clone(), (self.choices)(url, one)))
+            .collect();
+        let slots = self
+            .memory
+            .authorizations
+            .keys()
+            .map(|url| (url.clone(), self.slots.slot("order-uid", url)))
+            .collect();
+        let seen = Seen {
+            order: &self.order,
+            issuer: &self.issuer,
+            challenges: &self.challenges,
+            taken: &self.taken,
+            choices: &choices,
+            memory: &self.memory,
+            slots: &slots,
+            gate: self.gate.as_ref(),
+        };
+        plan(self.now, &seen)
+    }
+
+    /// Follows the plans until nothing is left to do at this instant; then, until nothing is left to do at all.
+    pub(super) fn run(&mut self) {
+        for _ in 0..5_000 {
+            let plan = self.plan();
+            if let Some(keeps) = &plan.keeps {
+                self.slots
+                    .release("order-uid", &keeps.iter().map(String::as_str).collect());
+            }
+            if plan.steps.is_empty() {
+                match plan.next {
+                    Next::OnChange => return,
+                    Next::At(time) => {
+                        assert!(time > self.now, "it asks to be called back in the past: a hot loop");
+                        self.now = time;
+                    }
+                }
+            }
+            for step in plan.steps {
+                self.steps += 1;
+                self.take(step);
+                if self.weather.killed_after.contains(&self.steps) {
+                    self.restart();
+                    break;
+                }
+                if self.memory.trouble.is_some() {
+                    break;
+                }
+            }
+        }
+        panic!("it never comes to an end: {:?}", self.plan());
+    }
+
+    /// Follows the plans until there is nothing to do at this instant.
+    pub(super) fn run_until_quiet(&mut self) {
+        while let steps @ [_, ..] = self.plan().steps.as_slice() {
+            let steps = steps.to_vec();
+            for step in steps {
+                self.take(step);
+            }
+        }
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.restarts += 1;
+        self.memory = Memory::default();
+        self.slots = Slots::new(60);
+    }
+
+    pub(super) fn orders_made(&self) -> usize {
+        self.orders.len()
+    }
+
+    pub(super) fn orders_finalized(&self) -> usize {
+        self.orders.iter().filter(|order| order.finalized.is_some()).count()
+    }
+
+    pub(super) fn state(&self) -> Option<State> {
+        self.order.status.state
+    }
+
+    pub(super) fn reason(&self) -> &str {
+        self.order.status.reason.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn forget_order(&mut self, index: usize) {
+        self.orders[index].forgotten = true;
+    }
+
+    pub(super) fn take(&mut self, step: Step) {
+        match step {
+            Step::CreateOrder(request) => {
+                let names = request
+                    .identifiers
+                    .iter()
+                    .map(|one| one.clone().authorized(false).to_string())
+                    .collect();
+                self.call(
+                    Doing::CreateOrder,
+                    |world| Ok(world.make_order(names)),
+                    Memory::saw_order,
+                );
+            }
+            Step::ReadOrder { url } => self.call(Doing::ReadOrder, |world| world.known(&url), Memory::saw_order),
+            Step::ReadAuthorizations(urls) => {
+                for url in urls {
+                    let read = |world: &mut Self| world.read_authorization(&url);
+                    self.call(Doing::ReadAuthorization, read, |memory, one| {
+                        memory.saw_authorization(&url, one);
+                    });
+                    if self.memory.trouble.is_some() {
+                        break;
+                    }
+                }
+            }
+            Step::Accept { authorization, .. } => {
+                let now = self.now;
+                let accept = |world: &mut Self| {
+                    let one = world.authorizations.get_mut(&authorization).ok_or_else(unknown)?;
+                    one.accepted.get_or_insert(0);
+                    assert!(world.shown.contains(&one.name), "the CA is told of what it cannot see");
+                    Ok(())
+                };
+                self.call(Doing::Accept, accept, |memory, ()| memory.accepted(now, &authorization));
+            }
+            Step::Finalize { url } => {
+                let now = self.now;
+                let order_url = url.replace("/finalize", "");
+                let finalize = |world: &mut Self| {
+                    let number = number_of(&order_url);
+                    assert_eq!(
+                        world.read_order(&order_url).state,
+                        OrderState::Ready,
+                        "finalized too early"
+                    );
+                    world.orders[number].finalized = Some(0);
+                    Ok(world.read_order(&order_url))
+                };
+                self.call(Doing::Finalize, finalize, |memory, order| {
+                    memory.finalized = Some(now);
+                    memory.saw_order(order);
+                });
+            }
+            Step::Download { .. } => self.call(
+                Doing::Download,
+                |_| Ok(b"chain".to_vec()),
+                |memory, chain| memory.chain = Some(chain),
+            ),
+            other @ (Step::WriteStatus(_)
+            | Step::StartOver(_)
+            | Step::CreateChallenge { .. }
+            | Step::Claim(_)
+            | Step::Present(_)
+            | Step::WriteChallenge { .. }
+            | Step::Probe { .. }
+            | Step::Withdraw
+            | Step::DeleteChallenge { .. }
+            | Step::ReleaseChallenge { .. }) => self.take_in_cluster(other),
+        }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm per step")]
+    fn take_in_cluster(&mut self, step: Step) {
+        match step {
+            Step::WriteStatus(status) => {
+                assert_ne!(*status, self.order.status, "a write that changes nothing");
+                self.writes.push("order status");
+                self.order.status = *status;
+            }
+            Step::StartOver(status) => {
+                self.writes.push("start over");
+                self.order.status = *status;
+                self.memory = Memory::default();
+            }
+            Step::CreateChallenge { name, spec } => {
+                self.writes.push("challenge");
+                assert!(
+                    self.challenges.iter().all(|one| one.meta.name() != name),
+                    "the name is taken"
+                );
+                self.versions += 1;
+                let meta = meta(&name, &format!("challenge-{}", self.versions), &["order-uid"]);
+                self.challenges.push(Object {
+                    meta,
+                    spec: *spec,
+                    status: ChallengeStatus::default(),
+                });
+            }
+            Step::Claim(claims) => {
+                let claim = |(authorization, name): (String, String)| Claim {
+                    fresh: true,
+                    created: self.order.meta.created,
+                    order: self.order.meta.key.clone(),
+                    uid: "order-uid".into(),
+                    authorization,
+                    proof: (name, ChallengeType::Http01),
+                };
+                self.slots.claim(claims.into_iter().map(claim));
+            }
+            Step::Present(urls) => {
+                self.writes.push("present");
+                self.shown = urls.iter().map(|url| self.authorizations[url].name.clone()).collect();
+                self.memory.showed(self.now, urls);
+            }
+            Step::WriteChallenge { key, status } => {
+                self.writes.push("challenge status");
+                let one = self
+                    .challenges
+                    .iter_mut()
+                    .find(|one| one.meta.key == key)
+                    .expect("it exists");
+                assert_ne!(one.status, *status, "a write that changes nothing");
+                one.status = *status;
+            }
+            Step::Probe { authorization } => {
+                self.memory.probing(self.now, &authorization);
+                let count = self.probes.entry(authorization.clone()).or_default();
+                *count += 1;
+                let again = timing::add(self.now, SignedDuration::from_secs(1));
+                let failed = *count <= self.weather.probes_failing;
+                self.memory.probed(
+                    &authorization,
+                    if failed {
+                        Err(("nothing listens there".into(), again))
+                    } else {
+                        Ok(())
+                    },
+                );
+            }
+            Step::Withdraw => {
+                self.writes.push("withdraw");
+                self.shown.clear();
+                self.memory.withdrew();
+            }
+            Step::DeleteChallenge { key } => {
+                self.writes.push("delete challenge");
+                self.challenges.retain(|one| one.meta.key != key);
+            }
+            Step::ReleaseChallenge { key, finalizers } => {
+                assert!(finalizers.is_empty());
+                self.challenges.retain(|one| one.meta.key != key);
+            }
+            Step::CreateOrder(_)
+            | Step::ReadOrder { .. }
+            | Step::ReadAuthorizations(_)
+            | Step::Accept { .. }
+            | Step::Finalize { .. }
+            | Step::Download { .. } => unreachable!("asked of the CA"),
+        }
+    }
+
+    fn call<T>(
+        &mut self,
+        doing: Doing,
+        ask: impl FnOnce(&mut Self) -> Result<T, Fault>,
+        remember: impl FnOnce(&mut Memory, T),
+    ) {
+        self.calls += 1;
+        assert!(
+            self.memory
+                .trouble
+                .as_ref()
+                .is_none_or(|trouble| trouble.until <= self.now),
+            "the CA asked to wait"
+        );
+        let fault = |class| Fault {
+            doing,
+            sentence: "as the weather is".into(),
+            class,
+            unknown: false,
+        };
+        if self.weather.limited.contains(&self.calls) {
+            let until = timing::add(self.now, SignedDuration::from_secs(60));
+            return self.memory.failed(self.now, &fault(Class::Wait(until)));
+        }
+        let answer = ask(self);
+        if self.weather.answers_lost.contains(&self.calls) {
+            return self.memory.failed(self.now, &fault(Class::Retry));
+        }
+        match answer {
+            Ok(answer) => remember(&mut self.memory, answer),
+            Err(unknown) => self.memory.failed(self.now, &Fault { doing, ..unknown }),
+        }
+    }
+
+    fn make_order(&mut self, names: Vec<String>) -> OrderAtCa {
+        let number = self.orders.len();
+        for name in names.iter().cloned() {
+            let proved = self.weather.proved.contains(&name);
+            let url = format!("https://ca.example/authz/{number}/{name}");
+            self.authorizations.insert(
+                url,
+                CaAuthorization {
+                    name,
+                    accepted: None,
+                    proved,
+                },
+            );
+        }
+        self.orders.push(CaOrder {
+            names,
+            finalized: None,
+            forgotten: false,
+        });
+        self.read_order(&format!("https://ca.example/order/{number}"))
+    }
+
+    fn known(&mut self, url: &str) -> Result<OrderAtCa, Fault> {
+        let number = number_of(url);
+        let written = self.order.status.url.as_deref() == Some(url);
+        if self.orders[number].forgotten || (self.weather.forgets == Some(number) && written) {
+            return Err(unknown());
+        }
+        Ok(self.read_order(url))
+    }
+
+    fn read_order(&mut self, url: &str) -> OrderAtCa {
+        let number = number_of(url);
+        let urls: Vec<String> = self.orders[number]
+            .names
+            .iter()
+            .map(|name| format!("https://ca.example/authz/{number}/{name}"))
+            .collect();
+        let states: Vec<_> = urls.iter().map(|url| self.state_of(url)).collect();
+        let looks = self.weather.issuing_looks;
+        let finalized = self.orders[number].finalized.as_mut();
+        let state = if states.contains(&AuthorizationState::Invalid) {
+            OrderState::Invalid
+        } else if states.contains(&AuthorizationState::Pending) {
+            OrderState::Pending
+        } else if let Some(seen) = finalized {
+            *seen += 1;
+            if *seen > looks {
+                OrderState::Valid
+            } else {
+                OrderState::Processing
+            }
+        } else {
+            OrderState::Ready
+        };
+        OrderAtCa {
+            url: url.to_owned(),
+            state,
+            authorizations: urls,
+            finalize: format!("{url}/finalize"),
+            certificate: (state == OrderState::Valid).then(|| format!("{url}/certificate")),
+            error: None,
+            answered: self.now,
+            retry_at: None,
+        }
+    }
+
+    fn state_of(&self, url: &str) -> AuthorizationState {
+        let one = &self.authorizations[url];
+        let decided = one.accepted.is_some_and(|looks| looks >= self.weather.validation_looks);
+        match (one.proved, decided) {
+            (false, true) if self.weather.refused.contains(&one.name) => AuthorizationState::Invalid,
+            (true, _) | (false, true) => AuthorizationState::Valid,
+            (false, false) => AuthorizationState::Pending,
+        }
+    }
+
+    fn read_authorization(&mut self, url: &str) -> Result<AuthorizationAtCa, Fault> {
+        let one = self.authorizations.get_mut(url).ok_or_else(unknown)?;
+        if let Some(looks) = &mut one.accepted {
+            *looks += 1;
+        }
+        let name = one.name.clone();
+        let accepted = one.accepted.is_some();
+        let state = self.state_of(url);
+        let lost = state == AuthorizationState::Invalid;
+        Ok(AuthorizationAtCa {
+            state,
+            identifier: name.clone(),
+            wildcard: false,
+            challenges: vec![ChallengeAtCa {
+                type_: "http-01".into(),
+                url: format!("https://ca.example/challenge/{name}"),
+                token: format!("token-{name}"),
+                processing: accepted && state == AuthorizationState::Pending,
+                error: lost.then(|| format!("the CA could not connect to {name}")),
+            }],
+            answered: self.now,
+            retry_at: None,
+        })
+    }
+}
+
+fn unknown() -> Fault {
+    Fault {
+        doing: Doing::ReadOrder,
+        sentence: "the CA does not know it".into(),
+        class: Class::Refused,
+        unknown: true,
+    }
+}
+
+fn number_of(url: &str) -> usize {
+    url.rsplit('/')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .expect("an order's URL")
+}
+
+pub(super) fn http01(authorization: &AuthorizationAtCa) -> Choice {
+    let offered = &authorization.challenges[0];
+    Choice::Http01 {
+        url: offered.url.clone(),
+        token: offered.token.clone(),
+        key: format!("{}.thumbprint", offered.token),
+        solver: Box::new(Solver::default()),
+        wait: None,
+    }
+}
+
+pub(super) fn issuer_ref() -> IssuerRef {
+    IssuerRef {
+        name: "ca".into(),
+        ..IssuerRef::default()
+    }
+}
+
+pub(super) fn meta(name: &str, uid: &str, owners: &[&str]) -> Meta {
+    let owner = |uid: &&str| Owner {
+        api_version: "acme.cert-manager.io/v1".into(),
+        kind: "Order".into(),
+        name: "shop-1-123".into(),
+        uid: (*uid).into(),
+        controller: true,
+    };
+    Meta {
+        key: ObjectKey::new("shop", name),
+        uid: uid.into(),
+        resource_version: "1".into(),
+        generation: 1,
+        created: "2026-11-21T06:00:00Z".parse().expect("a time"),
+        deleting: None,
+        owners: owners.iter().map(owner).collect(),
+        labels: Pairs::default(),
+        annotations: Pairs::default(),
+        finalizers: Box::default(),
+    }
+}
+
+pub(super) fn challenge_of(name: &str, spec: ChallengeSpec) -> Object<ChallengeKind> {
+    Object {
+        meta: meta(name, &format!("uid-of-{name}"), &["order-uid"]),
+        spec,
+        status: ChallengeStatus::default(),
+    }
+}
+
+pub(super) fn slots_of(world: &World) -> Vec<Slot> {
+    world
+        .memory
+        .authorizations
+        .keys()
+        .map(|url| world.slots.slot("order-uid", url))
+        .collect()
+}

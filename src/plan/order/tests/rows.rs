@@ -1,0 +1,670 @@
+//! What is promised, row by row.
+
+use jiff::SignedDuration;
+
+use super::{
+    super::{Step, facts::*, identifiers, memory::Probe, outcome, proving::WAITING, slots::Slot, timing},
+    model::{SERVER, Weather, World, challenge_of, http01, issuer_ref, meta, slots_of},
+};
+use crate::{
+    acme::Identifier,
+    api::{
+        GoDuration,
+        challenge::ChallengeStatus,
+        names::{CHALLENGE_FINALIZER, LEGACY_CHALLENGE_FINALIZER},
+        order::{Authorization, OfferedChallenge, OrderSpec, OrderStatus, State},
+    },
+    plan::seen::Next,
+};
+
+fn names(set: &[&str]) -> std::collections::BTreeSet<String> {
+    set.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn one_host_takes_seven_writes_and_no_more() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            validation_looks: 1,
+            issuing_looks: 2,
+            ..Weather::default()
+        },
+    );
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+    assert_eq!(
+        world.writes,
+        [
+            "order status",
+            "challenge",
+            "present",
+            "challenge status",
+            "order status",
+            "withdraw",
+            "delete challenge"
+        ]
+    );
+    assert!(world.challenges.is_empty() && world.shown.is_empty());
+}
+
+#[test]
+fn the_url_is_written_before_anything_is_asked_for_that_changes_something() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    let first = world.plan();
+    assert!(matches!(first.steps.as_slice(), [Step::CreateOrder(_)]));
+    world.take(first.steps[0].clone());
+    let second = world.plan();
+    assert!(matches!(second.steps.as_slice(), [Step::ReadAuthorizations(_)]));
+    world.take(second.steps[0].clone());
+    let third = world.plan();
+    let [Step::WriteStatus(status)] = third.steps.as_slice() else {
+        panic!("{third:?}")
+    };
+    assert_eq!(status.url.as_deref(), Some("https://ca.example/order/0"));
+    assert_eq!(status.state, Some(State::Pending));
+    let [
+        Authorization {
+            identifier,
+            initial_state,
+            wildcard,
+            challenges,
+            ..
+        },
+    ] = status.authorizations.as_slice()
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (identifier.as_deref(), *initial_state, *wildcard),
+        (Some("a.example"), Some(State::Pending), Some(false))
+    );
+    assert_eq!(
+        challenges,
+        &[OfferedChallenge {
+            token: "token-a.example".into(),
+            type_: "http-01".into(),
+            url: "https://ca.example/challenge/a.example".into()
+        }]
+    );
+}
+
+#[test]
+fn the_url_is_written_even_if_the_authorizations_cannot_be_read() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            answers_lost: [2].into(),
+            ..Weather::default()
+        },
+    );
+    for _ in 0..2 {
+        world.take(world.plan().steps[0].clone());
+    }
+    let [Step::WriteStatus(status)] = &world.plan().steps[..] else {
+        panic!("{:?}", world.plan())
+    };
+    assert_eq!(status.url.as_deref(), Some("https://ca.example/order/0"));
+    world.run();
+    assert_eq!((world.state(), world.orders_made()), (Some(State::Valid), 1));
+}
+
+#[test]
+fn a_valid_authorization_needs_no_challenge() {
+    let mut world = World::new(
+        &["a.example", "b.example"],
+        Weather {
+            proved: names(&["a.example", "b.example"]),
+            ..Weather::default()
+        },
+    );
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+    assert_eq!(world.writes, ["order status", "order status"]);
+    assert_eq!(world.order.status.authorizations[0].initial_state, Some(State::Valid));
+}
+
+#[test]
+fn a_challenge_says_what_the_ca_wants_and_who_it_is_for() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    while world.challenges.is_empty() {
+        world.take(world.plan().steps[0].clone());
+    }
+    let spec = &world.challenges[0].spec;
+    assert_eq!(spec.key, "token-a.example.thumbprint");
+    assert_eq!((spec.dns_name.as_str(), spec.wildcard), ("a.example", Some(false)));
+    assert_eq!(spec.authorization_url, "https://ca.example/authz/0/a.example");
+    assert_eq!(spec.issuer_ref, issuer_ref());
+    assert!(world.challenges[0].meta.name().starts_with("shop-1-123-"));
+}
+
+#[test]
+fn names_are_proved_at_once_and_those_that_are_done_say_so() {
+    let mut world = World::new(&["a.example", "b.example"], Weather::default());
+    while world
+        .memory
+        .proofs
+        .values()
+        .filter(|proof| proof.accepted.is_some())
+        .count()
+        < 2
+    {
+        let plan = world.plan();
+        if plan.steps.is_empty() {
+            let Next::At(at) = plan.next else { panic!("stuck") };
+            world.now = at;
+        }
+        for step in plan.steps {
+            world.take(step);
+        }
+    }
+    let url = "https://ca.example/authz/0/a.example".to_owned();
+    world.take(Step::ReadAuthorizations(vec![url]));
+    let plan = world.plan();
+    let proved = plan.steps.iter().find_map(|step| {
+        let Step::WriteChallenge { status, .. } = step else {
+            return None;
+        };
+        (status.state == Some(State::Valid)).then_some(status)
+    });
+    let expected = Some("Successfully authorized domain");
+    assert_eq!(proved.and_then(|status| status.reason.as_deref()), expected, "{plan:?}");
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+}
+
+#[test]
+fn a_refused_name_fails_the_order_with_what_the_ca_says_and_leaves_its_challenge() {
+    let mut world = World::new(
+        &["a.example", "b.example"],
+        Weather {
+            refused: names(&["b.example"]),
+            ..Weather::default()
+        },
+    );
+    world.run();
+    assert_eq!(world.state(), Some(State::Invalid));
+    assert_eq!(
+        world.reason(),
+        "The CA declared the order invalid: b.example: the CA could not connect to b.example"
+    );
+    assert!(world.order.status.failure_time.is_some());
+    assert!(world.shown.is_empty());
+    let failed = world
+        .challenges
+        .iter()
+        .find(|one| one.spec.dns_name == "b.example")
+        .expect("it stays");
+    let ChallengeStatus {
+        presented,
+        processing,
+        reason,
+        state,
+        ..
+    } = &failed.status;
+    assert_eq!(
+        (*state, *presented, *processing),
+        (Some(State::Invalid), Some(false), Some(false))
+    );
+    assert_eq!(
+        reason.as_deref(),
+        Some("Error accepting authorization: the CA could not connect to b.example")
+    );
+}
+
+#[test]
+fn a_challenge_that_cannot_be_reached_says_why_after_some_patience_and_is_not_accepted() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            probes_failing: 3,
+            ..Weather::default()
+        },
+    );
+    while world.memory.proofs.values().all(|proof| proof.finding.is_none()) {
+        let steps = world.plan().steps;
+        for step in steps {
+            world.take(step);
+        }
+    }
+    assert_eq!(world.reason(), "", "an ingress controller needs a moment");
+    world.now = timing::add(world.now, timing::PATIENCE);
+    let plan = world.plan();
+    let [
+        Step::WriteStatus(order),
+        Step::WriteChallenge { status, .. },
+        Step::Probe { .. },
+    ] = plan.steps.as_slice()
+    else {
+        panic!("{plan:?}")
+    };
+    let expected = format!("{WAITING}nothing listens there");
+    assert_eq!(order.reason.as_deref(), Some(expected.as_str()));
+    assert_eq!(status.reason.as_deref(), Some(expected.as_str()));
+    assert_eq!(
+        (status.presented, status.processing, status.state),
+        (Some(true), Some(true), Some(State::Pending))
+    );
+    world.run();
+    assert_eq!((world.state(), world.reason()), (Some(State::Valid), ""));
+}
+
+#[test]
+fn a_finding_is_written_once_as_long_as_it_stays_the_same() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            probes_failing: 300,
+            ..Weather::default()
+        },
+    );
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+    let statuses = world.writes.iter().filter(|what| **what == "challenge status").count();
+    // shown, not reached, reached
+    assert!(statuses <= 3, "{:?}", world.writes);
+}
+
+#[test]
+fn an_unreachable_challenge_gives_its_slot_back_and_takes_one_again_when_it_is_reached() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            probes_failing: 100,
+            ..Weather::default()
+        },
+    );
+    let started = world.now;
+    while timing::add(started, timing::PARKED_AFTER + SignedDuration::from_secs(5)) > world.now {
+        let plan = world.plan();
+        if plan.steps.is_empty() {
+            let Next::At(at) = plan.next else { panic!("stuck") };
+            world.now = at;
+        }
+        for step in plan.steps {
+            world.take(step);
+        }
+        if let Some(keeps) = plan.keeps {
+            world
+                .slots
+                .release("order-uid", &keeps.iter().map(String::as_str).collect());
+        }
+    }
+    assert_eq!(slots_of(&world), [Slot::None]);
+    assert!(
+        world
+            .memory
+            .proofs
+            .values()
+            .all(|proof| matches!(proof.probe, Probe::Failed { .. } | Probe::Running))
+    );
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+}
+
+#[test]
+fn without_a_solver_the_order_says_so_and_waits_for_an_edit() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    world.choices = Box::new(|_, _| Choice::None("no solver of the issuer is for a.example".into()));
+    world.run_until_quiet();
+    assert_eq!(
+        world.reason(),
+        format!("{}no solver of the issuer is for a.example", outcome::NO_SOLVER)
+    );
+    assert_eq!(world.state(), Some(State::Pending));
+    assert!(world.challenges.is_empty());
+    world.choices = Box::new(|_, one| http01(one));
+    world.run();
+    assert_eq!((world.state(), world.orders_made()), (Some(State::Valid), 1));
+}
+
+#[test]
+fn what_stands_in_the_way_of_showing_a_challenge_is_told_and_tried_again() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    while !matches!(world.plan().steps.first(), Some(Step::Present(_))) {
+        let steps = world.plan().steps;
+        for step in steps {
+            world.take(step);
+        }
+    }
+    world
+        .memory
+        .could_not_show(world.now, "the quota forbids Ingresses".into());
+    let plan = world.plan();
+    let [Step::WriteStatus(order), Step::WriteChallenge { status, .. }] = plan.steps.as_slice() else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(order.reason.as_deref(), Some("the quota forbids Ingresses"));
+    assert_eq!(
+        (status.reason.as_deref(), status.presented),
+        (Some("the quota forbids Ingresses"), Some(false))
+    );
+    assert!(
+        matches!(plan.next, Next::At(at) if at > world.now && at < timing::add(world.now, SignedDuration::from_mins(1)))
+    );
+    world.run();
+    assert_eq!((world.state(), world.reason()), (Some(State::Valid), ""));
+}
+
+#[test]
+fn a_fixed_wait_replaces_the_probe_where_the_solver_says_so() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            probes_failing: u32::MAX,
+            ..Weather::default()
+        },
+    );
+    world.choices = Box::new(|_, one| match http01(one) {
+        Choice::Http01 {
+            url,
+            token,
+            key,
+            solver,
+            ..
+        } => Choice::Http01 {
+            url,
+            token,
+            key,
+            solver,
+            wait: Some(SignedDuration::from_mins(2)),
+        },
+        Choice::None(none) => Choice::None(none),
+    });
+    let started = world.now;
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+    assert!(world.now >= timing::add(started, SignedDuration::from_mins(2)));
+}
+
+#[test]
+fn a_limit_of_the_account_holds_back_a_new_order_and_is_told() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    let until = timing::add(world.now, SignedDuration::from_hours(1));
+    world.gate = Some(Gate {
+        until,
+        sentence: "too many new orders".into(),
+    });
+    let plan = world.plan();
+    let [Step::WriteStatus(status)] = plan.steps.as_slice() else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(
+        status.reason.as_deref(),
+        Some("Waiting until 2026-11-21T07:00:00Z before the CA is asked for another order: too many new orders")
+    );
+    assert_eq!((status.state, plan.next), (None, Next::At(until)));
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+    assert!(world.now >= until);
+}
+
+#[test]
+fn a_limit_at_any_call_is_a_delay_and_never_a_failure() {
+    // newOrder, authorization, accept, authorization, finalize, certificate
+    for call in 1..=6 {
+        let mut world = World::new(
+            &["a.example"],
+            Weather {
+                limited: [call].into(),
+                ..Weather::default()
+            },
+        );
+        let started = world.now;
+        world.run();
+        assert_eq!(
+            (world.state(), world.orders_made()),
+            (Some(State::Valid), 1),
+            "call {call}"
+        );
+        assert!(
+            world.now >= timing::add(started, SignedDuration::from_mins(1)),
+            "call {call} was not waited for"
+        );
+    }
+}
+
+#[test]
+fn an_order_that_the_ca_forgot_is_made_again_once() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            forgets: Some(0),
+            ..Weather::default()
+        },
+    );
+    while world.order.status.url.is_none() {
+        world.take(world.plan().steps[0].clone());
+    }
+    world.restart();
+    world.run();
+    assert_eq!(
+        (world.state(), world.orders_made(), world.orders_finalized()),
+        (Some(State::Valid), 2, 1)
+    );
+
+    let mut world = World::new(&["a.example"], Weather::default());
+    for round in 0..2 {
+        while world.order.status.url.as_deref() != Some(&*format!("https://ca.example/order/{round}")) {
+            world.take(world.plan().steps[0].clone());
+        }
+        world.forget_order(round);
+        world.restart();
+    }
+    world.run();
+    assert_eq!((world.state(), world.orders_made()), (Some(State::Errored), 2));
+}
+
+#[test]
+fn an_order_of_another_server_is_not_asked_for_and_ends() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    world.order.status = OrderStatus {
+        url: Some("https://internal.example/order/1".into()),
+        state: Some(State::Pending),
+        ..OrderStatus::default()
+    };
+    let plan = world.plan();
+    let [Step::WriteStatus(status)] = plan.steps.as_slice() else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(status.state, Some(State::Errored));
+    assert!(
+        status
+            .reason
+            .as_deref()
+            .is_some_and(|reason| reason.contains("https://internal.example/order/1") && reason.contains(SERVER))
+    );
+}
+
+#[test]
+fn an_order_waits_for_its_issuer_and_says_so() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    world.issuer = IssuerSeen::NotReady("the Issuer shop/ca is not ready".into());
+    world.run();
+    assert_eq!(
+        (world.reason(), world.orders_made()),
+        ("the Issuer shop/ca is not ready", 0)
+    );
+    world.issuer = IssuerSeen::Ready { server: SERVER.into() };
+    world.run();
+    assert_eq!((world.state(), world.reason()), (Some(State::Valid), ""));
+}
+
+#[test]
+fn a_strangers_challenge_is_left_alone_and_ours_gets_another_name() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    while !matches!(world.plan().steps.first(), Some(Step::CreateChallenge { .. })) {
+        world.take(world.plan().steps[0].clone());
+    }
+    let Some(Step::CreateChallenge { name, spec }) = world.plan().steps.into_iter().next() else {
+        panic!()
+    };
+    world.taken = names(&[&name]);
+    let [Step::CreateChallenge { name: other, .. }] = &world.plan().steps[..] else {
+        panic!()
+    };
+    assert_eq!(*other, format!("{name}-orderuid"));
+
+    // one that pretends to be ours under our name goes, because nothing else may be shown under it
+    world.taken.clear();
+    let mut forged = *spec;
+    forged.key = "token-a.example.thumbprint-of-somebody-else".into();
+    world.challenges.push(challenge_of(&name, forged));
+    assert!(matches!(
+        &world.plan().steps[..],
+        [Step::DeleteChallenge { .. }, Step::CreateChallenge { .. }]
+    ));
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+}
+
+#[test]
+fn a_forged_challenge_never_decides_what_is_shown() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    let mut forged = challenge_of("forged", crate::api::ChallengeSpec::default());
+    forged.spec.dns_name = "victim.example".into();
+    forged.spec.authorization_url = "https://ca.example/authz/0/a.example".into();
+    forged.status = ChallengeStatus {
+        presented: Some(true),
+        processing: Some(true),
+        state: Some(State::Valid),
+        ..ChallengeStatus::default()
+    };
+    world.challenges.push(forged);
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+    assert_eq!(
+        world.writes.iter().filter(|what| **what == "challenge").count(),
+        1,
+        "ours was made beside it"
+    );
+}
+
+#[test]
+fn a_challenge_that_is_deleted_is_let_go_of_and_made_again() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            probes_failing: 10,
+            ..Weather::default()
+        },
+    );
+    while world.memory.shown.is_none() {
+        world.take(world.plan().steps[0].clone());
+    }
+    world.challenges[0].meta.deleting = Some(world.now);
+    world.challenges[0].meta.finalizers = [LEGACY_CHALLENGE_FINALIZER, CHALLENGE_FINALIZER].map(Into::into).into();
+    let plan = world.plan();
+    assert!(
+        matches!(&plan.steps[0], Step::ReleaseChallenge { finalizers, .. } if finalizers.is_empty()),
+        "{plan:?}"
+    );
+    world.take(plan.steps[0].clone());
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+}
+
+#[test]
+fn a_challenge_of_cert_manager_goes_with_its_finalizer_when_the_order_is_done() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    while world.challenges.is_empty() {
+        world.take(world.plan().steps[0].clone());
+    }
+    world.challenges[0].meta.finalizers = [CHALLENGE_FINALIZER].map(Into::into).into();
+    world.restart();
+    world.run();
+    assert_eq!((world.state(), world.challenges.len()), (Some(State::Valid), 0));
+}
+
+#[test]
+fn a_deleted_order_takes_away_what_it_shows_and_does_nothing_else() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            probes_failing: u32::MAX,
+            ..Weather::default()
+        },
+    );
+    while world.memory.shown.is_none() {
+        world.take(world.plan().steps[0].clone());
+    }
+    world.order.meta.deleting = Some(world.now);
+    assert_eq!(world.plan().steps, [Step::Withdraw]);
+    world.run();
+    assert!(world.shown.is_empty());
+    assert!(world.plan().steps.is_empty());
+}
+
+#[test]
+fn the_lifetime_profile_and_predecessor_are_asked_for() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    world.order.spec.duration = Some(GoDuration::from_hours(48));
+    world.order.spec.profile = Some("shortlived".into());
+    world.order.spec.replaces = Some("aki.serial".into());
+    let [Step::CreateOrder(request)] = &world.plan().steps[..] else {
+        panic!()
+    };
+    assert_eq!(
+        request.not_after,
+        Some(timing::add(world.now, SignedDuration::from_hours(48)))
+    );
+    assert_eq!(
+        (request.profile.as_deref(), request.replaces.as_deref()),
+        (Some("shortlived"), Some("aki.serial"))
+    );
+}
+
+#[test]
+fn the_common_name_is_ordered_only_if_it_can_be() {
+    let spec = |common_name: &str| OrderSpec {
+        common_name: Some(common_name.into()),
+        dns_names: vec!["a.example".into(), "*.a.example".into()],
+        ip_addresses: vec!["10.0.0.1".into(), "fd00::1".into()],
+        ..OrderSpec::default()
+    };
+    let dns = |name: &str| Identifier::Dns(name.into());
+    let ip = |text: &str| Identifier::Ip(text.parse().expect("an address"));
+    let base = vec![dns("a.example"), dns("*.a.example"), ip("10.0.0.1"), ip("fd00::1")];
+    for ignored in [
+        "My Service",
+        "localhost",
+        "a.example",
+        "10.0.0.1",
+        "-a.example",
+        "a..example",
+        "",
+    ] {
+        assert_eq!(identifiers(&spec(ignored)), base, "{ignored:?}");
+    }
+    assert_eq!(
+        identifiers(&spec("b.example")),
+        [base.clone(), vec![dns("b.example")]].concat()
+    );
+    assert_eq!(identifiers(&spec("10.0.0.2")), [base, vec![ip("10.0.0.2")]].concat());
+}
+
+#[test]
+fn an_order_of_cert_manager_in_mid_issuance_is_continued() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    while world.memory.proofs.values().all(|proof| proof.probe == Probe::Idle) {
+        world.take(world.plan().steps[0].clone());
+    }
+    // what cert-manager leaves: other challenge types are listed too, presented is set, and its finalizer
+    world.order.status.authorizations[0].challenges.push(OfferedChallenge {
+        token: String::new(),
+        type_: "dns-persist-01".into(),
+        url: "https://ca.example/x".into(),
+    });
+    world.challenges[0].meta = meta("shop-1-123-1", "by-cert-manager", &["order-uid"]);
+    world.challenges[0].meta.finalizers = [CHALLENGE_FINALIZER].map(Into::into).into();
+    let written = world.order.status.clone();
+    world.restart();
+    world.run();
+    assert_eq!((world.state(), world.orders_made()), (Some(State::Valid), 1));
+    assert_eq!(world.order.status.authorizations, written.authorizations);
+    assert_eq!(
+        world.writes.iter().filter(|what| **what == "challenge").count(),
+        1,
+        "the Challenge was taken over"
+    );
+}
