@@ -1,3 +1,7 @@
 //! The certlet program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    certlet::cli::main()
+}

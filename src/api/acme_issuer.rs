@@ -41,7 +41,7 @@ pub struct AcmeIssuer {
     /// Whether the server is asked when to renew (ARI, RFC 9773; also if not set) or not (None).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewal_information_source: Option<RenewalInformationSource>,
-    /// The server's directory URL, for example https://acme-v02.api.letsencrypt.org/directory.
+    /// The server's directory URL, for example `https://acme-v02.api.letsencrypt.org/directory`.
     pub server: String,
     /// Whether the server's certificate is not checked. For tests only.
     #[serde(rename = "skipTLSVerify", default, skip_serializing_if = "Option::is_none")]

@@ -17,6 +17,11 @@ use super::{GoDuration, IssuerRef, SecretKeySelector};
 #[kube(group = "cert-manager.io", version = "v1", kind = "Certificate", namespaced)]
 #[kube(status = "CertificateStatus", derive = "PartialEq", derive = "Default")]
 #[kube(shortname = "cert", shortname = "certs", category = "cert-manager")]
+#[kube(
+    selectable = ".spec.issuerRef.group",
+    selectable = ".spec.issuerRef.kind",
+    selectable = ".spec.issuerRef.name"
+)]
 #[kube(doc = "A key and a certificate in a Secret, issued by an issuer and renewed before it expires.")]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateSpec {

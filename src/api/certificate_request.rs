@@ -14,6 +14,11 @@ use super::{ByteString, Condition, GoDuration, IssuerRef, Time};
 #[kube(group = "cert-manager.io", version = "v1", kind = "CertificateRequest", namespaced)]
 #[kube(status = "CertificateRequestStatus", derive = "PartialEq", derive = "Default")]
 #[kube(shortname = "cr", shortname = "crs", category = "cert-manager")]
+#[kube(
+    selectable = ".spec.issuerRef.group",
+    selectable = ".spec.issuerRef.kind",
+    selectable = ".spec.issuerRef.name"
+)]
 #[kube(doc = "One certificate signing request for an issuer, its approval, and the signed certificate.")]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateRequestSpec {

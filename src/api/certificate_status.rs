@@ -17,6 +17,7 @@ pub struct CertificateStatus {
     pub conditions: Vec<Condition>,
     /// How often issuing has failed since it last succeeded; the wait before the next attempt grows with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::integer")]
     pub failed_issuance_attempts: Option<i64>,
     /// When issuing last failed, if it has not succeeded since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,6 +36,7 @@ pub struct CertificateStatus {
     pub renewal_time: Option<Time>,
     /// How many certificates have been issued; the CertificateRequest of the present one is annotated with the same number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::integer")]
     pub revision: Option<i64>,
 }
 

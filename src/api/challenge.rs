@@ -13,6 +13,11 @@ use super::{IssuerRef, Solver, Time};
 #[kube(group = "acme.cert-manager.io", version = "v1", kind = "Challenge", namespaced)]
 #[kube(status = "ChallengeStatus", derive = "PartialEq", derive = "Default")]
 #[kube(category = "cert-manager", category = "cert-manager-acme")]
+#[kube(
+    selectable = ".spec.issuerRef.group",
+    selectable = ".spec.issuerRef.kind",
+    selectable = ".spec.issuerRef.name"
+)]
 #[kube(doc = "The proof for one name of an Order. Made for the Order; nobody has to write one.")]
 #[serde(rename_all = "camelCase")]
 pub struct ChallengeSpec {

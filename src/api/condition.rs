@@ -113,14 +113,24 @@ pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
 /// `lastTransitionTime` becomes `now` (whole seconds) only if the status changes; otherwise what was there stays,
 /// even if that is nothing (NB-40). So setting what is already set changes nothing.
 pub fn set(conditions: &mut Vec<Condition>, wanted: Condition, now: Timestamp) {
-    let at = |time: Option<Time>| Condition {
-        last_transition_time: time,
-        ..wanted.clone()
-    };
+    let changed = Some(whole_second(now));
     match conditions.iter_mut().find(|condition| condition.type_ == wanted.type_) {
-        Some(found) if found.status == wanted.status => *found = at(found.last_transition_time.take()),
-        Some(found) => *found = at(Some(whole_second(now))),
-        None => conditions.push(at(Some(whole_second(now)))),
+        Some(found) => {
+            let same = found.status == wanted.status;
+            let time = if same {
+                found.last_transition_time.take()
+            } else {
+                changed
+            };
+            *found = Condition {
+                last_transition_time: time,
+                ..wanted
+            };
+        }
+        None => conditions.push(Condition {
+            last_transition_time: changed,
+            ..wanted
+        }),
     }
 }
 

@@ -20,6 +20,7 @@ pub struct PrivateKey {
     pub rotation_policy: Option<RotationPolicy>,
     /// Bits of the key: 2048 to 8192 for RSA (2048 if not set), 256, 384 or 521 for ECDSA (256 if not set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::integer")]
     pub size: Option<i64>,
 }
 

@@ -4,12 +4,18 @@
 //! Optional scalars and objects are `Option`, lists and maps are empty when absent. Unknown fields are ignored here;
 //! whoever writes an object back keeps them (see `cluster`). Defaults are applied by accessors, never stored.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "what is written about a field is shown by kubectl explain, which knows no marks"
+)]
+
 pub mod acme_issuer;
 pub mod certificate;
 pub mod certificate_request;
 pub mod certificate_status;
 pub mod challenge;
 pub mod condition;
+pub mod crds;
 pub mod dns01;
 pub mod duration;
 pub mod http01;

@@ -12,6 +12,11 @@ use super::{ByteString, GoDuration, IssuerRef, Time};
 #[kube(group = "acme.cert-manager.io", version = "v1", kind = "Order", namespaced)]
 #[kube(status = "OrderStatus", derive = "PartialEq", derive = "Default")]
 #[kube(category = "cert-manager", category = "cert-manager-acme")]
+#[kube(
+    selectable = ".spec.issuerRef.group",
+    selectable = ".spec.issuerRef.kind",
+    selectable = ".spec.issuerRef.name"
+)]
 #[kube(doc = "One order at an ACME server. Made for a CertificateRequest; nobody has to write one.")]
 #[serde(rename_all = "camelCase")]
 pub struct OrderSpec {

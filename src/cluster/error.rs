@@ -52,21 +52,21 @@ pub enum Error {
 }
 
 fn reason(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
-        other => other.to_string(),
+    if let kube::Error::Api(status) = error
+        && !status.message.is_empty()
+    {
+        return status.message.clone();
     }
+    error.to_string()
 }
 
 impl Error {
     fn status(&self) -> Option<&kube::core::Status> {
-        match self {
-            Self::Api { source, .. } => match &**source {
-                kube::Error::Api(status) => Some(status),
-                _ => None,
-            },
-            Self::NotLeader(_) | Self::Timeout { .. } | Self::Answer { .. } => None,
-        }
+        let Self::Api { source, .. } = self else { return None };
+        let kube::Error::Api(status) = &**source else {
+            return None;
+        };
+        Some(status)
     }
 
     /// The HTTP status of the refusal.

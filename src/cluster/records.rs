@@ -106,21 +106,16 @@ fn child_links(meta: &Meta, spec: &str) -> Vec<Link> {
 /// ClusterIssuer's Secrets is a setting, which the router knows: here it is left empty.
 fn issuer_links(meta: &Meta, spec: &str) -> Vec<Link> {
     fn walk(value: &serde_json::Value, under: &str, names: &mut Vec<String>) {
-        match value {
-            serde_json::Value::Object(map) => {
-                for (key, value) in map {
-                    match value {
-                        serde_json::Value::String(name)
-                            if key == "secretName" || (key == "name" && is_secret_reference(under)) =>
-                        {
-                            names.push(name.clone());
-                        }
-                        other => walk(other, key, names),
-                    }
+        for value in value.as_array().into_iter().flatten() {
+            walk(value, under, names);
+        }
+        for (key, value) in value.as_object().into_iter().flatten() {
+            match value.as_str() {
+                Some(name) if key == "secretName" || (key == "name" && is_secret_reference(under)) => {
+                    names.push(name.to_owned());
                 }
+                _ => walk(value, key, names),
             }
-            serde_json::Value::Array(values) => values.iter().for_each(|value| walk(value, under, names)),
-            _ => {}
         }
     }
     let mut names = Vec::new();

@@ -126,7 +126,7 @@ fn managed(entries: &[ManagedIn]) -> ManagedKeys {
         annotations,
         labels,
         data,
-        owners: uids(owners),
+        owners: uids(&owners),
         error,
     }
 }
@@ -137,7 +137,7 @@ fn collect(fields: Option<&Value>, prefix: &str, into: &mut BTreeSet<Box<str>>) 
 }
 
 /// Owner references are keyed `{"uid":"…"}`.
-fn uids(keys: Box<[Box<str>]>) -> Box<[Box<str>]> {
+fn uids(keys: &[Box<str>]) -> Box<[Box<str>]> {
     #[derive(Deserialize)]
     struct Key {
         uid: Box<str>,

@@ -86,8 +86,8 @@ fn take<R: Record>(event: watcher::Event<Wire<R>>, index: &Index, observer: &Obs
 
 /// Streaming lists are switched off on some servers (400 or 422); kube's watcher would ask for them for ever.
 pub(super) fn refuses_streaming(error: &watcher::Error) -> bool {
-    match error {
-        watcher::Error::WatchStartFailed(kube::Error::Api(status)) => matches!(status.code, 400 | 422),
-        _ => false,
-    }
+    let watcher::Error::WatchStartFailed(kube::Error::Api(status)) = error else {
+        return false;
+    };
+    matches!(status.code, 400 | 422)
 }

@@ -1,14 +1,22 @@
 //! What every reconcile works with.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use jiff::Timestamp;
 
 use super::queue::Queue;
 use crate::{
+    acme::Registry,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
     plan::{seen::ObjectKey, settings::Settings},
-    runtime::clock,
+    runtime::{clock, metrics::Metrics},
+    solver::responder::Responder,
 };
 
 /// See the module.
@@ -25,16 +33,25 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// Whose turn it is.
     pub queues: Queues,
+    /// Answers the CA's HTTP-01 requests.
+    pub responder: Arc<Responder>,
+    /// ACME accounts in use.
+    pub acme: Registry,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether every Certificate has been looked at since this process leads.
+    pub judged: AtomicBool,
 }
 
 impl Context {
     /// The time.
-    #[expect(
-        clippy::unused_self,
-        reason = "reconciles take the time from their context, like everything else"
-    )]
     pub fn now(&self) -> Timestamp {
         clock::now()
+    }
+
+    /// Whether every Certificate has been looked at since this process leads.
+    pub fn is_judged(&self) -> bool {
+        self.judged.load(Ordering::Acquire)
     }
 }
 

@@ -256,7 +256,9 @@ impl<K: Key> Queue<K> {
             }
             let next = state.timers.peek().map(|Reverse((at, _))| *at);
             drop(state);
-            due.into_iter().for_each(|key| self.add(key));
+            for key in due {
+                self.add(key);
+            }
             next
         };
         match next {
@@ -300,7 +302,7 @@ mod tests {
         let worker = move |key: String| {
             let seen = seen.clone();
             async move {
-                let _ = seen.send(key);
+                seen.send(key).unwrap();
                 Ok(Next::OnChange)
             }
         };

@@ -26,7 +26,7 @@ impl Router {
     /// Changes are routed from now on; before, they are only in the index.
     pub fn attach(&self, context: &Arc<Context>) {
         // a second call changes nothing: there is one context per process
-        let _: Result<(), _> = self.context.set(Arc::downgrade(context));
+        drop(self.context.set(Arc::downgrade(context)));
     }
 
     /// What watches and writes tell.
@@ -97,7 +97,7 @@ fn is_status_only<K: Kind>(changed: &Changed<Lean<K>>) -> bool {
 fn request(context: &Context, changed: &Changed<RequestSeen>) {
     each_key(changed, |key| context.queues.requests.add(key));
     owners(changed.meta(), "Certificate", |key| {
-        context.queues.certificates.add(key)
+        context.queues.certificates.add(key);
     });
     // an Order counts only while its request is approved
     if let Some(meta) = changed.meta() {

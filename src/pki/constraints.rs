@@ -71,11 +71,12 @@ impl NameTrees {
 }
 
 fn ascii(name: &str) -> Result<&[u8], Error> {
-    match name.is_ascii() {
-        true => Ok(name.as_bytes()),
-        false => Err(Error::Name(format!(
+    if name.is_ascii() {
+        Ok(name.as_bytes())
+    } else {
+        Err(Error::Name(format!(
             "the name constraint {name:?} has characters outside of ASCII"
-        ))),
+        )))
     }
 }
 

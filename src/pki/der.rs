@@ -118,7 +118,7 @@ pub(crate) fn algorithm(dotted: &'static str) -> Vec<u8> {
     sequence(&[oid(dotted)])
 }
 
-/// UTCTime up to 2049, GeneralizedTime from 2050 on (RFC 5280 section 4.1.2.5).
+/// `UTCTime` up to 2049, `GeneralizedTime` from 2050 on (RFC 5280 section 4.1.2.5).
 pub(crate) fn time(at: Timestamp) -> Vec<u8> {
     let utc: DateTime = TimeZone::UTC.to_datetime(at);
     let rest = format!(
@@ -145,9 +145,9 @@ pub(crate) struct Value<'a> {
     pub(crate) raw: &'a [u8],
 }
 
-impl<'a> Value<'a> {
+impl Value<'_> {
     /// The values inside a constructed one; `None` when they are damaged.
-    pub(crate) fn children(&self) -> Option<Vec<Value<'a>>> {
+    pub(crate) fn children(&self) -> Option<Vec<Self>> {
         let mut rest = self.content;
         let mut children = Vec::new();
         while !rest.is_empty() {

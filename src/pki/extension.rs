@@ -15,7 +15,7 @@ pub struct RawExtension {
     pub value: Vec<u8>,
 }
 
-/// BasicConstraints (RFC 5280 section 4.2.1.9).
+/// `BasicConstraints` (RFC 5280 section 4.2.1.9).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct BasicConstraints {
     /// Whether the key may sign certificates.
@@ -55,7 +55,9 @@ impl Extensions {
             oid::EXTENDED_KEY_USAGE => {
                 let purposes = read_purposes(extension.value).ok_or_else(|| damaged("extended key usage"))?;
                 let usages = self.usages.get_or_insert_default();
-                purposes.iter().for_each(|purpose| usages.insert_purpose(purpose));
+                for purpose in &purposes {
+                    usages.insert_purpose(purpose);
+                }
             }
             oid::NAME_CONSTRAINTS => {
                 self.name_constraints = Some(RawExtension {
@@ -98,7 +100,7 @@ pub(super) fn extension(oid: &'static str, critical: bool, value: &[u8]) -> Vec<
     der::sequence(&fields)
 }
 
-/// The value of BasicConstraints.
+/// The value of `BasicConstraints`.
 pub(super) fn basic_constraints(basic: BasicConstraints) -> Vec<u8> {
     let mut fields = Vec::new();
     if basic.is_ca {
@@ -108,7 +110,7 @@ pub(super) fn basic_constraints(basic: BasicConstraints) -> Vec<u8> {
     der::sequence(&fields)
 }
 
-/// KeyUsage and ExtendedKeyUsage, as far as there is something in them.
+/// `KeyUsage` and `ExtendedKeyUsage`, as far as there is something in them.
 pub(super) fn usage_extensions(usages: &UsageSet) -> Vec<Vec<u8>> {
     let mut extensions = Vec::new();
     if usages.has_bits() {

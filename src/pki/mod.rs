@@ -22,11 +22,15 @@ pub mod csr;
 mod der;
 mod error;
 mod extension;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod hidden;
 pub mod key;
 pub mod keystore;
 pub mod name;
 mod oid;
+#[cfg(test)]
+pub(crate) mod oracle;
 pub mod pem;
 pub mod sign;
 pub mod signature;

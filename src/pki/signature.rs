@@ -109,7 +109,8 @@ impl FromStr for SignatureAlgorithm {
     }
 }
 
-/// Checks a signature made with any algorithm that a key of ours can make, RSASSA-PSS, and RSA keys from 1024 bits on.
+/// Checks a signature made with any algorithm that a key of ours can make, RSASSA-PSS with a salt as long as its hash (what TLS and
+/// RFC 8555 use), and RSA keys from 1024 bits on.
 ///
 /// # Errors
 /// [`Error::Signing`] when the algorithm is not known, does not fit the key, or the signature is not of this message by this key.

@@ -113,3 +113,45 @@ fn digest_of(parts: &[Option<&[u8]>]) -> [u8; 32] {
     out.copy_from_slice(context.finish().as_ref());
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::chain::to_pem;
+    use crate::pki::fixture::{leaf, p256, root};
+
+    #[test]
+    fn a_pair_is_summed_up_and_its_parts_belong_together() {
+        let (root, key) = (root("root", p256()), p256());
+        let (tls_crt, ca_crt) = (to_pem(&[leaf(&root, &["a.example"], &key)]), to_pem(&root.chain));
+        let tls_key = key.to_pem(KeyEncoding::Pkcs1).unwrap();
+        let limits = SizeLimits::default();
+        let summary = PairSummary::new(Some(tls_key.expose()), Some(&tls_crt), Some(&ca_crt), &limits);
+        assert_eq!(summary.matches(), Some(true));
+        assert_eq!(summary.key.valid().unwrap().encoding, KeyEncoding::Pkcs1);
+        assert_eq!(
+            summary.certificate.valid().unwrap().common_name().as_deref(),
+            Some("leaf")
+        );
+        let other = p256().to_pem(KeyEncoding::Pkcs1).unwrap();
+        let mixed = PairSummary::new(Some(other.expose()), Some(&tls_crt), Some(&ca_crt), &limits);
+        assert_eq!(mixed.matches(), Some(false));
+        assert_ne!(mixed.digest, summary.digest);
+    }
+
+    #[test]
+    fn missing_and_damaged_parts_are_told_apart() {
+        let limits = SizeLimits {
+            key: 10,
+            ..SizeLimits::default()
+        };
+        let summary = PairSummary::new(Some(b"12345678901"), Some(b""), None, &limits);
+        assert!(matches!(&summary.key, Part::Invalid(why) if why.contains("more than the limit of 10")));
+        assert_eq!(summary.certificate, Part::Missing);
+        assert_eq!(summary.matches(), None);
+        assert_ne!(
+            summary.digest,
+            PairSummary::new(Some(b"12345678901"), None, Some(b""), &limits).digest
+        );
+    }
+}

@@ -34,7 +34,7 @@ pub enum Usage {
     NetscapeSgc,
 }
 
-/// What a usage is in a certificate: a bit of KeyUsage (RFC 5280 section 4.2.1.3) or a purpose of ExtendedKeyUsage (4.2.1.12).
+/// What a usage is in a certificate: a bit of `KeyUsage` (RFC 5280 section 4.2.1.3) or a purpose of `ExtendedKeyUsage` (4.2.1.12).
 enum Meaning {
     Bit(u8),
     Purpose(&'static str),
@@ -118,10 +118,10 @@ impl FromStr for Usage {
     }
 }
 
-/// KeyUsage and ExtendedKeyUsage together. Two sets are equal when they mean the same to X.509, whatever order they were named in.
+/// `KeyUsage` and `ExtendedKeyUsage` together. Two sets are equal when they mean the same to X.509, whatever order they were named in.
 #[derive(Clone, Debug, Default)]
 pub struct UsageSet {
-    /// Bit 0 of KeyUsage is the lowest bit here.
+    /// Bit 0 of `KeyUsage` is the lowest bit here.
     bits: u16,
     /// Dotted OIDs in the order they were named, none twice.
     purposes: Vec<String>,
@@ -205,7 +205,7 @@ impl UsageSet {
         }
     }
 
-    /// The value of the KeyUsage extension: a named bit list, without trailing zeros (X.690 section 11.2.2).
+    /// The value of the `KeyUsage` extension: a named bit list, without trailing zeros (X.690 section 11.2.2).
     pub(crate) fn key_usage_der(&self) -> Vec<u8> {
         // Bit 0 of a BIT STRING is the highest bit of its first byte.
         let [low, high] = self.bits.to_le_bytes();
@@ -218,7 +218,7 @@ impl UsageSet {
         der::tlv(der::BIT_STRING, &bytes)
     }
 
-    /// The value of the ExtendedKeyUsage extension.
+    /// The value of the `ExtendedKeyUsage` extension.
     pub(crate) fn extended_key_usage_der(&self) -> Vec<u8> {
         let purposes: Vec<Vec<u8>> = self.purposes.iter().filter_map(|oid| der::try_oid(oid)).collect();
         der::sequence(&purposes)

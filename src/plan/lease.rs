@@ -39,7 +39,8 @@ pub fn step(identity: &str, seen: Option<&LeaseSeen>, retry_period: Duration) ->
         return Step::Take;
     }
     Step::StandBy(
-        (seen.duration - seen.unchanged_for)
+        seen.duration
+            .saturating_sub(seen.unchanged_for)
             .min(retry_period)
             .max(Duration::from_millis(50)),
     )

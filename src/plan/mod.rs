@@ -4,6 +4,7 @@
 //! decides about one kind or one question.
 
 pub mod backoff;
+pub mod certificate;
 pub mod challenge;
 pub mod kinds;
 pub mod lease;

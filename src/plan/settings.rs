@@ -116,6 +116,10 @@ pub enum SolverMode {
 
 /// Feature gates that change behaviour (GAT rows); all others are accepted and change nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, named as users write it"
+)]
 pub struct Gates {
     /// GAT-06.
     pub literal_subject: bool,

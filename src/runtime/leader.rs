@@ -170,7 +170,7 @@ impl Candidate {
         }
     }
 
-    fn failed(&mut self, why: &str) -> Duration {
+    fn failed(&self, why: &str) -> Duration {
         let deadline = self.renewed.map(|renewed| renewed + self.election.renew_deadline);
         if self.leadership.leads() && deadline.is_none_or(|deadline| Instant::now() >= deadline) {
             tracing::warn!("leadership is lost: the Lease could not be renewed in time: {why}");
@@ -314,7 +314,7 @@ impl Candidate {
         match tokio::time::timeout(CALL_TIMEOUT, released).await {
             Ok(Ok(_)) => tracing::info!("the Lease is released"),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "failed to release the Lease; the next leader waits until it expires")
+                tracing::warn!(%error, "failed to release the Lease; the next leader waits until it expires");
             }
             Err(_) => tracing::warn!("failed to release the Lease in time; the next leader waits until it expires"),
         }

@@ -103,7 +103,9 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics(text in "[-+]?[0-9.hmsnuµd ]{0,24}") {
-        let _ = text.parse::<GoDuration>();
+    fn a_text_is_refused_or_survives_being_written_and_read(text in "[-+]?[0-9.hmsnuµd ]{0,24}") {
+        if let Ok(duration) = text.parse::<GoDuration>() {
+            prop_assert_eq!(parsed(&duration.to_string()), duration);
+        }
     }
 }

@@ -38,8 +38,8 @@ impl Default for SizeLimits {
 pub struct Chain {
     /// `tls.crt`: the leaf, then its issuers; without the root, unless there is nothing else.
     pub chain_pem: Vec<u8>,
-    /// `ca.crt`: the root where the bundle has one, otherwise the certificate nearest to it.
-    pub ca_pem: Vec<u8>,
+    /// `ca.crt`: the root where the bundle has one, otherwise the certificate nearest to it; nothing when there is only a leaf.
+    pub ca_pem: Option<Vec<u8>>,
 }
 
 /// The certificates of a PEM text as DER, in their order; blocks of other kinds are passed over.
@@ -60,12 +60,12 @@ pub fn parse_certificates(text: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, Err
         .filter(|block| block.label == "CERTIFICATE")
         .map(|block| block.der.expose().clone())
         .collect();
-    match certificates.is_empty() {
-        true => Err(Error::Pem(
+    if certificates.is_empty() {
+        return Err(Error::Pem(
             "the text holds no certificate; one begins with -----BEGIN CERTIFICATE-----".into(),
-        )),
-        false => Ok(certificates),
+        ));
     }
+    Ok(certificates)
 }
 
 /// Certificates as PEM, one after the other.
@@ -92,8 +92,9 @@ pub fn split(mut ordered: Vec<Vec<u8>>) -> Result<Chain, Error> {
     let Some(last) = ordered.last() else {
         return Err(Error::Chain("the chain holds no certificate".into()));
     };
-    let ca_pem = to_pem(&[last]);
-    if ordered.len() > 1 && CertificateInfo::parse(last)?.self_signed {
+    let (is_root, is_alone) = (CertificateInfo::parse(last)?.self_signed, ordered.len() == 1);
+    let ca_pem = (is_root || !is_alone).then(|| to_pem(&[last]));
+    if is_root && !is_alone {
         ordered.pop();
     }
     Ok(Chain {

@@ -25,7 +25,7 @@ pub struct CsrTemplate {
     pub encode_usages: bool,
     /// Whether the certificate shall be a CA's.
     pub is_ca: bool,
-    /// Whether `is_ca` is written into the CSR as BasicConstraints (CRT-16).
+    /// Whether `is_ca` is written into the CSR as `BasicConstraints` (CRT-16).
     pub encode_basic_constraints: bool,
     /// Name constraints of a CA (CRT-26).
     pub name_constraints: Option<NameConstraints>,
@@ -47,15 +47,14 @@ pub fn build(template: &CsrTemplate, key: &PrivateKey) -> Result<Vec<u8>, Error>
 /// As [`build`].
 pub fn build_der(template: &CsrTemplate, key: &PrivateKey) -> Result<Vec<u8>, Error> {
     let extensions = requested_extensions(template)?;
-    let attributes = match extensions.is_empty() {
-        true => Vec::new(),
-        false => {
-            let extensions = der::sequence(&extensions);
-            vec![der::sequence(&[
-                der::oid(oid::EXTENSION_REQUEST),
-                der::set_of(vec![extensions]),
-            ])]
-        }
+    let attributes = if extensions.is_empty() {
+        Vec::new()
+    } else {
+        let extensions = der::sequence(&extensions);
+        vec![der::sequence(&[
+            der::oid(oid::EXTENSION_REQUEST),
+            der::set_of(vec![extensions]),
+        ])]
     };
     let info = der::sequence(&[
         der::integer(0).as_slice(),
@@ -65,7 +64,7 @@ pub fn build_der(template: &CsrTemplate, key: &PrivateKey) -> Result<Vec<u8>, Er
     ]);
     let algorithm = template
         .signature_algorithm
-        .unwrap_or(SignatureAlgorithm::default_for(key.spec()));
+        .unwrap_or_else(|| SignatureAlgorithm::default_for(key.spec()));
     let signature = key.sign(algorithm, &info)?;
     Ok(der::sequence(&[
         info,
@@ -85,7 +84,7 @@ pub struct CsrInfo {
     pub public_key: PublicKey,
     /// The usages asked for; `None` when the CSR says nothing about them.
     pub usages: Option<UsageSet>,
-    /// BasicConstraints; `None` when the CSR says nothing about them.
+    /// `BasicConstraints`; `None` when the CSR says nothing about them.
     pub basic_constraints: Option<BasicConstraints>,
     /// Name constraints, as they stand in the CSR.
     pub name_constraints: Option<RawExtension>,

@@ -352,9 +352,10 @@ fn pkcs1(pair: &rsa::KeyPair) -> Result<Hidden<Vec<u8>>, Error> {
 fn sec1(pair: &EcdsaKeyPair, bits: u32, with_curve: bool) -> Result<Hidden<Vec<u8>>, Error> {
     let scalar: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().map_err(|_| not_exported())?;
     let scalar = Hidden::new(der::octet_string(scalar.as_ref()));
-    let parameters = match with_curve {
-        true => der::context(0, &[der::oid(curve(bits)?.oid)]),
-        false => Vec::new(),
+    let parameters = if with_curve {
+        der::context(0, &[der::oid(curve(bits)?.oid)])
+    } else {
+        Vec::new()
     };
     let point = der::context(1, &[der::bit_string(pair.public_key().as_ref())]);
     let version = der::integer(1);

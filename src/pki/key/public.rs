@@ -66,7 +66,7 @@ impl PublicKey {
         KeyHash::of(&self.spki)
     }
 
-    /// The key itself, without its algorithm: RSAPublicKey, point, or 32 bytes.
+    /// The key itself, without its algorithm: `RSAPublicKey`, point, or 32 bytes.
     pub(crate) fn bits(&self) -> &[u8] {
         split(&self.spki).map_or(&[], |(_, _, key)| key)
     }

@@ -73,9 +73,10 @@ impl Contents<'_> {
     }
 
     fn cas(&self) -> Result<Vec<Vec<u8>>, Error> {
-        match self.ca_pem.is_empty() {
-            true => Ok(Vec::new()),
-            false => cas(self.ca_pem),
+        if self.ca_pem.is_empty() {
+            Ok(Vec::new())
+        } else {
+            cas(self.ca_pem)
         }
     }
 }
@@ -146,7 +147,9 @@ fn cas(ca_pem: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
 
 fn sha1(parts: &[&[u8]]) -> [u8; 20] {
     let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     let mut out = [0; 20];
     out.copy_from_slice(context.finish().as_ref());
     out

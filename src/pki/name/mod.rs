@@ -42,8 +42,8 @@ impl Subject {
         }
     }
 
-    /// The distinguished name. The order is C, O, OU, L, ST, STREET, postalCode, CN, serialNumber; several values of one kind stand
-    /// in one RelativeDistinguishedName. Existing certificates are compared with it byte for byte, so it must not change.
+    /// The distinguished name. The order is C, ST, L, STREET, postalCode, O, OU, CN, serialNumber, as Go's crypto/x509 writes it; several values of one kind stand
+    /// in one `RelativeDistinguishedName`.
     pub fn to_name(&self) -> Name {
         let Self {
             common_name,
@@ -59,12 +59,12 @@ impl Subject {
         let one = |value: &String| if value.is_empty() { vec![] } else { vec![value.clone()] };
         let parts = [
             (oid::COUNTRY, countries.clone()),
-            (oid::ORGANIZATION, organizations.clone()),
-            (oid::ORGANIZATIONAL_UNIT, organizational_units.clone()),
-            (oid::LOCALITY, localities.clone()),
             (oid::PROVINCE, provinces.clone()),
+            (oid::LOCALITY, localities.clone()),
             (oid::STREET_ADDRESS, street_addresses.clone()),
             (oid::POSTAL_CODE, postal_codes.clone()),
+            (oid::ORGANIZATION, organizations.clone()),
+            (oid::ORGANIZATIONAL_UNIT, organizational_units.clone()),
             (oid::COMMON_NAME, one(common_name)),
             (oid::SERIAL_NUMBER, one(serial_number)),
         ];
@@ -162,7 +162,7 @@ impl Name {
             .map(|attribute| attribute.value)
     }
 
-    /// The RelativeDistinguishedNames in the order of the certificate.
+    /// The `RelativeDistinguishedNames` in the order of the certificate.
     fn read(&self) -> Option<Vec<Vec<Attribute>>> {
         let rdns = der::read_all(&self.der, der::SEQUENCE)?.children()?;
         rdns.iter()
@@ -183,7 +183,7 @@ impl Default for Name {
     }
 }
 
-/// `AttributeTypeAndValue` with a PrintableString where the characters allow it, and a UTF8String otherwise.
+/// `AttributeTypeAndValue` with a `PrintableString` where the characters allow it, and a `UTF8String` otherwise.
 fn attribute(oid: &[u8], value: &str) -> Vec<u8> {
     let printable = value
         .bytes()

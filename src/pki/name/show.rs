@@ -1,6 +1,6 @@
 //! Distinguished names for people (RFC 4514 section 2).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::{Attribute, Name};
 use crate::pki::oid;
@@ -36,6 +36,7 @@ fn show(attribute: &Attribute) -> String {
         let special = match character {
             ',' | '+' | '"' | '\\' | '<' | '>' | ';' => true,
             ' ' => at == 0 || at == last,
+            '#' => at == 0,
             _ => false,
         };
         if special {
@@ -44,7 +45,7 @@ fn show(attribute: &Attribute) -> String {
         if character.is_control() {
             let mut buffer = [0; 4];
             for byte in character.encode_utf8(&mut buffer).bytes() {
-                escaped.push_str(&format!("\\{byte:02X}"));
+                let _infallible = write!(escaped, "\\{byte:02X}");
             }
         } else {
             escaped.push(character);

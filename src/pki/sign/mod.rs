@@ -53,7 +53,7 @@ pub struct Issuer {
 
 /// Signs a certificate, as DER. `serial` is a random number; it is used as a positive one.
 ///
-/// Names, key and name constraints come from the request, everything else from `extras`. BasicConstraints and key identifiers are
+/// Names, key and name constraints come from the request, everything else from `extras`. `BasicConstraints` and key identifiers are
 /// always there. The signature algorithm follows from the issuer's key. Whether the issuer is a CA and still valid is for the caller to say.
 ///
 /// # Errors
@@ -195,17 +195,19 @@ fn key_identifier(key: &PublicKey) -> Vec<u8> {
 
 /// A positive number of at most 17 octets (RFC 5280 section 4.1.2.2).
 fn serial_number(random: [u8; 16]) -> Vec<u8> {
-    match random.iter().all(|byte| *byte == 0) {
-        true => der::integer(1),
-        false => der::unsigned(&random),
+    if random == [0; 16] {
+        der::integer(1)
+    } else {
+        der::unsigned(&random)
     }
 }
 
 fn uri(url: &str) -> Result<Vec<u8>, Error> {
-    match url.is_ascii() && !url.is_empty() {
-        true => Ok(der::context_primitive(6, url.as_bytes())),
-        false => Err(Error::Name(format!(
+    if url.is_ascii() && !url.is_empty() {
+        Ok(der::context_primitive(6, url.as_bytes()))
+    } else {
+        Err(Error::Name(format!(
             "{url:?} cannot be written as a URL: it is empty or not ASCII"
-        ))),
+        )))
     }
 }

@@ -58,6 +58,22 @@ pub struct Schedule {
     pub suggested: bool,
 }
 
+/// A window that the CA suggests (RFC 9773 section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suggestion<'a> {
+    /// The window.
+    pub window: &'a SuggestedWindow,
+    /// It counts although it begins before the certificate does: the CA moved it there, which means renew now.
+    pub accepted: bool,
+}
+
+/// Whether a window could be meant for a certificate of this validity. A CA that answers with a window from before the certificate
+/// would otherwise have it renewed at every poll.
+pub fn is_plausible(window: &SuggestedWindow, validity: Validity) -> bool {
+    let (start, end) = (window.start.0, window.end.0);
+    start < end && validity.not_before < start && start < validity.not_after
+}
+
 /// When to renew a certificate of this validity, `None` for never.
 ///
 /// `uid` spreads certificates that were issued together: each is delayed by its own part of at most 1 % of its lifetime, and
@@ -69,7 +85,7 @@ pub fn schedule(
     spec: &CertificateSpec,
     validity: Validity,
     provenance: Provenance,
-    suggestion: Option<&SuggestedWindow>,
+    suggestion: Option<Suggestion<'_>>,
     uid: &str,
 ) -> Result<Option<Schedule>, WindowError> {
     if spec
@@ -79,7 +95,7 @@ pub fn schedule(
     {
         return Ok(None);
     }
-    if let Some(at) = suggestion.and_then(|window| suggested(window, validity, uid)) {
+    if let Some(at) = suggestion.and_then(|suggestion| suggested(suggestion, validity, uid)) {
         let at = windowed(spec, validity, at)?.map_or(at, |window| window.at);
         return Ok(Some(Schedule {
             at,
@@ -127,10 +143,13 @@ pub fn desired(spec: &CertificateSpec, validity: Validity, ours: bool) -> Timest
 
 /// The instant inside a suggested window that is this certificate's own: drawn by the hash of uid and window, so it is the same
 /// whenever it is asked for. `None` for a window that makes no sense for this certificate: the certificate's own expiry outranks it.
-pub fn suggested(window: &SuggestedWindow, validity: Validity, uid: &str) -> Option<Timestamp> {
+pub fn suggested(suggestion: Suggestion<'_>, validity: Validity, uid: &str) -> Option<Timestamp> {
+    let Suggestion { window, accepted } = suggestion;
+    if !accepted && !is_plausible(window, validity) {
+        return None;
+    }
     let (start, end) = (window.start.0, window.end.0);
-    let silly = end <= start || start <= validity.not_before || start >= validity.not_after;
-    if silly {
+    if start >= validity.not_after {
         return None;
     }
     let end = end

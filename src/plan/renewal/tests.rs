@@ -209,9 +209,18 @@ fn ari_03_the_instant_in_a_suggested_window_is_stable_and_inside() {
     };
     let spec = CertificateSpec::default();
     let at = |uid| {
-        schedule(&spec, days(90), Provenance::Ours, Some(&suggestion), uid)
-            .unwrap()
-            .unwrap()
+        schedule(
+            &spec,
+            days(90),
+            Provenance::Ours,
+            Some(Suggestion {
+                window: &suggestion,
+                accepted: false,
+            }),
+            uid,
+        )
+        .unwrap()
+        .unwrap()
     };
     assert_eq!(at("a"), at("a"));
     assert_ne!(at("a").at, at("b").at);
@@ -228,7 +237,17 @@ fn ari_03_a_window_after_the_expiry_or_before_the_certificate_is_ignored() {
             start: Time(time(start)),
             end: Time(time(end)),
         };
-        assert_eq!(suggested(&window, days(90), "u"), None);
+        assert_eq!(
+            suggested(
+                Suggestion {
+                    window: &window,
+                    accepted: false
+                },
+                days(90),
+                "u"
+            ),
+            None
+        );
     }
 }
 

@@ -1,0 +1,551 @@
+//! The flags of `certlet run`, under cert-manager's names (FLG rows), parsed once.
+
+use std::{collections::BTreeMap, net::IpAddr, net::SocketAddr, time::Duration};
+
+use clap::Args;
+
+use crate::{
+    api::GoDuration,
+    plan::settings::{Controllers, DefaultIssuer, Gates, Http01Settings, Settings, SizeLimits, SolverMode},
+    runtime::{leader::Election, run::Options, telemetry::Format},
+};
+
+/// A duration as Go writes it.
+fn go_duration(text: &str) -> Result<Duration, String> {
+    let duration: GoDuration = text.parse().map_err(|error| format!("{error}"))?;
+    u64::try_from(duration.as_nanoseconds())
+        .map(Duration::from_nanos)
+        .map_err(|_| "a duration below zero makes no sense here".into())
+}
+
+/// `key=value`
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not key=value"))?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// A listen address; cert-manager writes `0` to switch a server off.
+fn address(text: &str) -> Result<Listen, String> {
+    match text {
+        "" | "0" => Ok(Listen(None)),
+        _ => text
+            .parse()
+            .map(|address| Listen(Some(address)))
+            .map_err(|_| format!("{text:?} is not address:port, as 0.0.0.0:9402")),
+    }
+}
+
+/// An address, or nowhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Listen(Option<SocketAddr>);
+
+/// Every controller that cert-manager has: its names are public (CTL rows, NB-31).
+const CONTROLLERS: [&str; 26] = [
+    "issuers",
+    "clusterissuers",
+    "certificates-metrics",
+    "ingress-shim",
+    "gateway-shim",
+    "orders",
+    "challenges",
+    "certificaterequests-issuer-acme",
+    "certificaterequests-approver",
+    "certificaterequests-issuer-ca",
+    "certificaterequests-issuer-selfsigned",
+    "certificaterequests-issuer-vault",
+    "certificaterequests-issuer-venafi",
+    "certificates-trigger",
+    "certificates-issuing",
+    "certificates-key-manager",
+    "certificates-request-manager",
+    "certificates-readiness",
+    "certificates-revision-manager",
+    "certificatesigningrequests-issuer-acme",
+    "certificatesigningrequests-issuer-ca",
+    "certificatesigningrequests-issuer-selfsigned",
+    "certificatesigningrequests-issuer-venafi",
+    "certificatesigningrequests-issuer-vault",
+    "certificatesigningrequests-issuer",
+    "listenerset",
+];
+
+/// Every feature gate that cert-manager has or had (GAT rows, NB-31).
+const GATES: [&str; 22] = [
+    "ExperimentalCertificateSigningRequestControllers",
+    "ExperimentalGatewayAPISupport",
+    "ListenerSets",
+    "AdditionalCertificateOutputFormats",
+    "ServerSideApply",
+    "LiteralCertificateSubject",
+    "StableCertificateRequestName",
+    "UseCertificateRequestBasicConstraints",
+    "SecretsFilteredCaching",
+    "DisallowInsecureCSRUsageDefinition",
+    "NameConstraints",
+    "OtherNames",
+    "UseDomainQualifiedFinalizer",
+    "DefaultPrivateKeyRotationPolicyAlways",
+    "ACMEHTTP01IngressPathTypeExact",
+    "ACMEUseARI",
+    "ValidateCAA",
+    "CAInjectorMerging",
+    "UseCertificateRequestNameConstraints",
+    "ExperimentalCertificateControllers",
+    "AllAlpha",
+    "AllBeta",
+];
+
+/// Issues, stores and renews certificates: the controller.
+#[derive(Args, Clone, Debug)]
+#[command(next_line_help = true)]
+pub struct RunArgs {
+    /// Kubeconfig of the cluster; otherwise the variable KUBECONFIG, or the pod's service account
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    kubeconfig: Option<String>,
+    /// Act only in this namespace; ClusterIssuers are then left alone
+    #[arg(long, default_value = "", value_name = "NAMESPACE", help_heading = "Cluster")]
+    namespace: String,
+    /// Where the Secrets of ClusterIssuers are
+    #[arg(
+        long,
+        default_value = "kube-system",
+        value_name = "NAMESPACE",
+        help_heading = "Cluster"
+    )]
+    cluster_resource_namespace: String,
+    /// Let only one replica write at a time; the others stand by, warm
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Leader election")]
+    leader_elect: bool,
+    /// Where the Lease is; cert-manager's is in kube-system too, so that both can not act at once
+    #[arg(
+        long,
+        default_value = "kube-system",
+        value_name = "NAMESPACE",
+        help_heading = "Leader election"
+    )]
+    leader_election_namespace: String,
+    /// How long a silent leader is believed to live
+    #[arg(long, default_value = "60s", value_parser = go_duration, value_name = "DURATION", help_heading = "Leader election")]
+    leader_election_lease_duration: Duration,
+    /// How long a leader goes on without having renewed
+    #[arg(long, default_value = "40s", value_parser = go_duration, value_name = "DURATION", help_heading = "Leader election")]
+    leader_election_renew_deadline: Duration,
+    /// How often the leader renews, and the others look
+    #[arg(long, default_value = "15s", value_parser = go_duration, value_name = "DURATION", help_heading = "Leader election")]
+    leader_election_retry_period: Duration,
+    /// Controllers to run: `*` for all, `NAME` for one, `-NAME` for all but one
+    #[arg(
+        long,
+        default_value = "*",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        value_name = "NAMES",
+        help_heading = "What is done"
+    )]
+    controllers: Vec<String>,
+    /// Feature gates, as `A=true,B=false`; every name that cert-manager knows is accepted
+    #[arg(long, value_delimiter = ',', value_parser = pair, value_name = "GATE=BOOL", help_heading = "What is done")]
+    feature_gates: Vec<(String, String)>,
+    /// Objects worked on at once, per controller
+    #[arg(long, default_value_t = 20, value_name = "N", help_heading = "What is done")]
+    concurrent_workers: usize,
+    /// Delete the Secret with its Certificate, by an owner reference
+    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", help_heading = "What is done")]
+    enable_certificate_owner_ref: bool,
+    /// Which annotations of a Certificate its requests and orders get: `*`, prefixes, `-prefix` for none of these
+    #[arg(
+        long,
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        default_value = "*,-kubectl.kubernetes.io/,-fluxcd.io/,-argocd.argoproj.io/",
+        value_name = "PREFIXES",
+        help_heading = "What is done"
+    )]
+    copied_annotation_prefixes: Vec<String>,
+    /// First wait after a failed issuance; doubled each time. 0 retries at once
+    #[arg(long, default_value = "1h", value_parser = go_duration, value_name = "DURATION", help_heading = "What is done")]
+    certificate_request_minimum_backoff_duration: Duration,
+    /// Longest wait after a failed issuance
+    #[arg(long, default_value = "32h", value_parser = go_duration, value_name = "DURATION", help_heading = "What is done")]
+    certificate_request_maximum_backoff_duration: Duration,
+    /// Issuer for Ingresses that only ask for automatic TLS
+    #[arg(long, default_value = "", value_name = "NAME", help_heading = "Ingresses")]
+    default_issuer_name: String,
+    /// Kind of that issuer
+    #[arg(long, default_value = "Issuer", value_name = "KIND", help_heading = "Ingresses")]
+    default_issuer_kind: String,
+    /// Group of that issuer
+    #[arg(
+        long,
+        default_value = "cert-manager.io",
+        value_name = "GROUP",
+        help_heading = "Ingresses"
+    )]
+    default_issuer_group: String,
+    /// Ingress annotations that ask for automatic TLS
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "kubernetes.io/tls-acme",
+        value_name = "KEYS",
+        help_heading = "Ingresses"
+    )]
+    auto_certificate_annotations: Vec<String>,
+    /// Ingress annotations that are copied to the Certificate
+    #[arg(long, value_delimiter = ',', value_name = "KEYS", help_heading = "Ingresses")]
+    extra_certificate_annotations: Vec<String>,
+    /// How HTTP-01 challenges are answered: by certlet itself, or by a pod per challenge
+    #[arg(long, value_enum, default_value = "direct", help_heading = "ACME")]
+    acme_http01_solver_mode: Mode,
+    /// Where certlet answers HTTP-01 challenges
+    #[arg(long, default_value = "0.0.0.0:8089", value_name = "ADDRESS", help_heading = "ACME")]
+    acme_http01_listen_address: SocketAddr,
+    /// Address under which the ingress reaches the one above; repeatable. Otherwise the endpoints of the Service certlet-acme, or `POD_IP`
+    #[arg(long, value_delimiter = ',', value_name = "IP", help_heading = "ACME")]
+    acme_http01_advertise_address: Vec<IpAddr>,
+    /// Nameservers that the probe asks before the CA is told, as host:port
+    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT", help_heading = "ACME")]
+    acme_http01_solver_nameservers: Vec<String>,
+    /// Labels for every solver object
+    #[arg(long, value_delimiter = ',', value_parser = pair, value_name = "KEY=VALUE", help_heading = "ACME")]
+    acme_http01_solver_extra_labels: Vec<(String, String)>,
+    /// Image of the solver pod (mode `pod`)
+    #[arg(long, default_value = "certlet:latest", value_name = "IMAGE", help_heading = "ACME")]
+    acme_http01_solver_image: String,
+    /// CPU request of the solver pod
+    #[arg(long, default_value = "10m", value_name = "QUANTITY", help_heading = "ACME")]
+    acme_http01_solver_resource_request_cpu: String,
+    /// Memory request of the solver pod
+    #[arg(long, default_value = "64Mi", value_name = "QUANTITY", help_heading = "ACME")]
+    acme_http01_solver_resource_request_memory: String,
+    /// CPU limit of the solver pod
+    #[arg(long, default_value = "100m", value_name = "QUANTITY", help_heading = "ACME")]
+    acme_http01_solver_resource_limits_cpu: String,
+    /// Memory limit of the solver pod
+    #[arg(long, default_value = "64Mi", value_name = "QUANTITY", help_heading = "ACME")]
+    acme_http01_solver_resource_limits_memory: String,
+    /// Whether the solver pod must not run as root
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "ACME")]
+    acme_http01_solver_run_as_non_root: bool,
+    /// Runtime class of the solver pod
+    #[arg(long, default_value = "", value_name = "CLASS", help_heading = "ACME")]
+    acme_http01_solver_runtime_class_name: String,
+    /// Challenges in flight at once
+    #[arg(long, default_value_t = 60, value_name = "N", help_heading = "ACME")]
+    max_concurrent_challenges: usize,
+    /// Shortest time between two polls of a certificate's renewal information (default: 1h)
+    #[arg(long, value_parser = go_duration, value_name = "DURATION", help_heading = "ACME")]
+    acme_ari_minimum_interval: Option<Duration>,
+    /// Where metrics and health are served; 0 for nowhere
+    #[arg(long, default_value = "0.0.0.0:9402", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
+    metrics_listen_address: Listen,
+    /// Where health is served for probes; 0 for nowhere
+    #[arg(long, default_value = "0.0.0.0:9403", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
+    internal_healthz_listen_address: Listen,
+    /// Log lines as text or JSON
+    #[arg(long, value_enum, default_value = "text", help_heading = "Metrics, health and logs")]
+    logging_format: Format,
+    /// How much is logged: 2 is normal, 4 debug, 5 everything
+    #[arg(
+        short = 'v',
+        long = "v",
+        default_value_t = 2,
+        value_name = "LEVEL",
+        help_heading = "Metrics, health and logs"
+    )]
+    verbosity: u8,
+    #[command(flatten)]
+    sizes: SizeArgs,
+    #[command(flatten)]
+    accepted: AcceptedArgs,
+}
+
+/// How HTTP-01 challenges are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// By certlet itself.
+    Direct,
+    /// By a pod per challenge.
+    Pod,
+}
+
+/// `--max-*` (FLG-30).
+#[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the flags are called so")]
+struct SizeArgs {
+    /// Longest certificate, in bytes of PEM
+    #[arg(long, default_value_t = 36_500, value_name = "BYTES", help_heading = "Size limits")]
+    max_certificate_size: usize,
+    /// Longest private key, in bytes of PEM
+    #[arg(long, default_value_t = 13_000, value_name = "BYTES", help_heading = "Size limits")]
+    max_private_key_size: usize,
+    /// Longest chain, in bytes of PEM
+    #[arg(long, default_value_t = 95_000, value_name = "BYTES", help_heading = "Size limits")]
+    max_certificate_chain_length: usize,
+    /// Longest bundle, in bytes of PEM
+    #[arg(long, default_value_t = 330_000, value_name = "BYTES", help_heading = "Size limits")]
+    max_certificate_bundle_size: usize,
+}
+
+/// Flags of cert-manager that change nothing here; accepted so that existing arguments start certlet (NB-31).
+#[derive(Args, Clone, Debug)]
+struct AcceptedArgs {
+    /// Accepted; certlet has no client-side limit
+    #[arg(long, hide = true)]
+    kube_api_qps: Option<f64>,
+    /// Accepted; certlet has no client-side limit
+    #[arg(long, hide = true)]
+    kube_api_burst: Option<i64>,
+    /// Accepted; use --kubeconfig
+    #[arg(long, hide = true)]
+    master: Option<String>,
+    /// Accepted; DNS-01 is not there yet
+    #[arg(long, hide = true, value_delimiter = ',')]
+    dns01_recursive_nameservers: Vec<String>,
+    /// Accepted; DNS-01 is not there yet
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    dns01_recursive_nameservers_only: Option<bool>,
+    /// Accepted; the probe has a schedule of its own
+    #[arg(long, hide = true)]
+    dns01_check_retry_period: Option<String>,
+    /// Accepted; there are no cloud credentials yet
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    cluster_issuer_ambient_credentials: Option<bool>,
+    /// Accepted; there are no cloud credentials yet
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    issuer_ambient_credentials: Option<bool>,
+    /// Accepted; the Gateway API is not there yet
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_gateway_api: Option<bool>,
+    /// Accepted; the Gateway API is not there yet
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_gateway_api_listenerset: Option<bool>,
+    /// Accepted; there is no profiler
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_profiling: Option<bool>,
+    /// Accepted; there is no profiler
+    #[arg(long, hide = true)]
+    profiler_address: Option<String>,
+    /// Accepted; nothing is buffered
+    #[arg(long, hide = true)]
+    log_flush_frequency: Option<String>,
+    /// Accepted; see --v
+    #[arg(long, hide = true)]
+    vmodule: Option<String>,
+    /// Accepted; leadership is lost by the renew deadline
+    #[arg(long, hide = true)]
+    internal_healthz_leader_election_timeout: Option<String>,
+}
+
+impl AcceptedArgs {
+    /// What was asked for and is not there: said at the start, so that nobody waits for it.
+    fn missing(&self) -> Vec<&'static str> {
+        let asked = [
+            (
+                self.enable_gateway_api == Some(true),
+                "the Gateway API (--enable-gateway-api)",
+            ),
+            (
+                self.enable_gateway_api_listenerset == Some(true),
+                "ListenerSets (--enable-gateway-api-listenerset)",
+            ),
+            (self.enable_profiling == Some(true), "the profiler (--enable-profiling)"),
+            (
+                !self.dns01_recursive_nameservers.is_empty(),
+                "DNS-01 (--dns01-recursive-nameservers)",
+            ),
+        ];
+        asked
+            .into_iter()
+            .filter(|(asked, _)| *asked)
+            .map(|(_, what)| what)
+            .collect()
+    }
+}
+
+/// A flag whose value makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum ArgsError {
+    /// CTL-11: an unknown name is an error at the start.
+    #[error("--controllers: there is no controller {0:?}; known are {known}", known = CONTROLLERS.join(", "))]
+    Controller(String),
+    /// GAT-20.
+    #[error("--feature-gates: there is no gate {0:?}")]
+    Gate(String),
+    /// Neither true nor false.
+    #[error("--feature-gates: {0}={1}: a gate is true or false")]
+    GateValue(String, String),
+    /// The election would not work.
+    #[error("leader election needs: retry period < renew deadline < lease duration")]
+    Election,
+}
+
+impl RunArgs {
+    /// How logs look, and how much is said.
+    pub fn logging(&self) -> (Format, u8) {
+        (self.logging_format, self.verbosity)
+    }
+
+    /// What was asked for and is not there yet.
+    pub fn missing(&self) -> Vec<&'static str> {
+        self.accepted.missing()
+    }
+
+    /// Everything, checked.
+    ///
+    /// # Errors
+    /// When a value makes no sense.
+    pub fn options(self) -> Result<Options, ArgsError> {
+        let election = self.election()?;
+        let settings = self.settings()?;
+        Ok(Options {
+            kubeconfig: self.kubeconfig,
+            settings,
+            election,
+            workers: self.concurrent_workers.max(1),
+            metrics_address: self.metrics_listen_address.0,
+            health_address: self.internal_healthz_listen_address.0,
+            http01_address: self.acme_http01_listen_address,
+        })
+    }
+
+    fn election(&self) -> Result<Option<Election>, ArgsError> {
+        if !self.leader_elect {
+            return Ok(None);
+        }
+        let election = Election {
+            namespace: self.leader_election_namespace.clone(),
+            identity: identity(),
+            lease_duration: self.leader_election_lease_duration,
+            renew_deadline: self.leader_election_renew_deadline,
+            retry_period: self.leader_election_retry_period,
+        };
+        if election.retry_period >= election.renew_deadline || election.renew_deadline >= election.lease_duration {
+            return Err(ArgsError::Election);
+        }
+        Ok(Some(election))
+    }
+
+    fn settings(&self) -> Result<Settings, ArgsError> {
+        let namespace = Some(self.namespace.clone()).filter(|namespace| !namespace.is_empty());
+        Ok(Settings {
+            controllers: controllers(&self.controllers)?,
+            gates: gates(&self.feature_gates)?,
+            namespace,
+            cluster_resource_namespace: self.cluster_resource_namespace.clone(),
+            default_issuer: DefaultIssuer {
+                name: self.default_issuer_name.clone(),
+                kind: self.default_issuer_kind.clone(),
+                group: self.default_issuer_group.clone(),
+            },
+            auto_certificate_annotations: self.auto_certificate_annotations.clone(),
+            extra_certificate_annotations: self.extra_certificate_annotations.clone(),
+            copied_annotation_prefixes: self.copied_annotation_prefixes.clone(),
+            enable_certificate_owner_ref: self.enable_certificate_owner_ref,
+            minimum_backoff: self.certificate_request_minimum_backoff_duration,
+            maximum_backoff: self.certificate_request_maximum_backoff_duration,
+            size_limits: SizeLimits {
+                certificate: self.sizes.max_certificate_size,
+                private_key: self.sizes.max_private_key_size,
+                chain: self.sizes.max_certificate_chain_length,
+                bundle: self.sizes.max_certificate_bundle_size,
+            },
+            max_concurrent_challenges: self.max_concurrent_challenges,
+            http01: self.http01()?,
+            ari_minimum_interval: self.acme_ari_minimum_interval,
+        })
+    }
+
+    fn http01(&self) -> Result<Http01Settings, ArgsError> {
+        let resources = [
+            ("request-cpu", &self.acme_http01_solver_resource_request_cpu),
+            ("request-memory", &self.acme_http01_solver_resource_request_memory),
+            ("limits-cpu", &self.acme_http01_solver_resource_limits_cpu),
+            ("limits-memory", &self.acme_http01_solver_resource_limits_memory),
+        ];
+        Ok(Http01Settings {
+            mode: match self.acme_http01_solver_mode {
+                Mode::Direct => SolverMode::Direct,
+                Mode::Pod => SolverMode::Pod,
+            },
+            advertise: self.acme_http01_advertise_address.clone(),
+            port: self.acme_http01_listen_address.port(),
+            nameservers: self.acme_http01_solver_nameservers.clone(),
+            extra_labels: self.acme_http01_solver_extra_labels.iter().cloned().collect(),
+            solver_image: self.acme_http01_solver_image.clone(),
+            solver_resources: resources
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.clone()))
+                .collect(),
+            solver_run_as_non_root: self.acme_http01_solver_run_as_non_root,
+            solver_runtime_class: Some(self.acme_http01_solver_runtime_class_name.clone())
+                .filter(|name| !name.is_empty()),
+            path_type_exact: gate(&self.feature_gates, "ACMEHTTP01IngressPathTypeExact", true)?,
+        })
+    }
+}
+
+/// Who we are in the Lease: the pod's name, and something that a restart changes.
+fn identity() -> String {
+    let host = std::env::var("HOSTNAME")
+        .ok()
+        .or_else(|| std::fs::read_to_string("/etc/hostname").ok());
+    let host = host.map_or_else(|| "certlet".to_owned(), |host| host.trim().to_owned());
+    format!("{host}_{:016x}", fastrand::u64(..))
+}
+
+fn controllers(list: &[String]) -> Result<Controllers, ArgsError> {
+    let names: Vec<&str> = list
+        .iter()
+        .map(String::as_str)
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
+    for name in &names {
+        let bare = name.strip_prefix('-').unwrap_or(name);
+        if bare != "*" && !CONTROLLERS.contains(&bare) {
+            return Err(ArgsError::Controller(bare.to_owned()));
+        }
+    }
+    // a list of nothing but exceptions implies all
+    let all = names.contains(&"*") || names.iter().all(|name| name.starts_with('-'));
+    let on = |controller: &str| {
+        let excepted = names.iter().any(|name| name.strip_prefix('-') == Some(controller));
+        !excepted && (all || names.contains(&controller))
+    };
+    let disabled = CONTROLLERS
+        .iter()
+        .filter(|controller| !on(controller))
+        .map(ToString::to_string);
+    Ok(Controllers {
+        disabled: disabled.collect(),
+    })
+}
+
+fn gate(given: &[(String, String)], name: &str, default: bool) -> Result<bool, ArgsError> {
+    let given: BTreeMap<&str, &str> = given.iter().map(|(key, value)| (key.trim(), value.trim())).collect();
+    if let Some(unknown) = given.keys().find(|name| !GATES.contains(name)) {
+        return Err(ArgsError::Gate((*unknown).to_owned()));
+    }
+    match given.get(name) {
+        None => Ok(default),
+        Some(value) => value
+            .to_lowercase()
+            .parse()
+            .map_err(|_| ArgsError::GateValue(name.to_owned(), (*value).to_owned())),
+    }
+}
+
+fn gates(given: &[(String, String)]) -> Result<Gates, ArgsError> {
+    Ok(Gates {
+        literal_subject: gate(given, "LiteralCertificateSubject", true)?,
+        stable_request_name: gate(given, "StableCertificateRequestName", true)?,
+        basic_constraints_in_request: gate(given, "UseCertificateRequestBasicConstraints", false)?,
+        name_constraints: gate(given, "NameConstraints", true)?,
+        other_names: gate(given, "OtherNames", true)?,
+        ari: gate(given, "ACMEUseARI", true)?,
+        certificate_signing_requests: gate(given, "ExperimentalCertificateSigningRequestControllers", false)?,
+    })
+}

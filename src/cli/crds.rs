@@ -1,0 +1,34 @@
+//! `certlet crds`: the custom resource definitions, for `kubectl apply -f -` or as files.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use crate::api::crds;
+
+/// Prints the custom resource definitions, or writes them as files.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CrdsArgs {
+    /// Write one file per kind into this directory instead of printing all.
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// A sentence naming the file that cannot be written.
+pub fn run(args: &CrdsArgs) -> Result<(), String> {
+    let files = crds::render()?;
+    let Some(directory) = &args.output_dir else {
+        let documents: Vec<&str> = files.iter().map(|(_, yaml)| yaml.as_str()).collect();
+        return std::io::stdout()
+            .write_all(documents.join("---\n").as_bytes())
+            .map_err(|error| format!("cannot print the definitions: {error}"));
+    };
+    std::fs::create_dir_all(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    for (name, yaml) in files {
+        let path = directory.join(name);
+        std::fs::write(&path, yaml).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    Ok(())
+}

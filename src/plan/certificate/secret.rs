@@ -1,0 +1,301 @@
+//! What the target Secret holds: a pure function of certificate, key, spec and settings (ANW-01 to ANW-03, CRT-13 to CRT-15, CRT-25).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::matching::key_encoding;
+use crate::{
+    api::{
+        CertificateSpec, IssuerRef,
+        certificate::{OutputFormat, Pkcs12Profile},
+        names::{annotation, data_key, label},
+    },
+    pki::{
+        Error,
+        certificate::CertificateInfo,
+        hidden::Hidden,
+        key::PrivateKey,
+        keystore::{self, Contents, Profile, Seed},
+    },
+};
+
+/// Type of a target Secret that is created; one that exists keeps its own (NB-15).
+pub const TLS_TYPE: &str = "kubernetes.io/tls";
+
+/// Whose certificate it is, as the annotations say it. A temporary certificate has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribution {
+    /// Name of the Certificate.
+    pub certificate: String,
+    /// The issuer as the request names it, not defaulted (NB-05).
+    pub issuer: IssuerRef,
+}
+
+/// What goes into the Secret.
+#[derive(Debug)]
+pub struct Material<'a> {
+    /// `tls.crt`: the leaf and its chain.
+    pub chain_pem: &'a [u8],
+    /// `ca.crt`, where the issuer knows it (NB-23).
+    pub ca_pem: Option<&'a [u8]>,
+    /// The key of the leaf.
+    pub key: &'a PrivateKey,
+    /// `tls.key` as it stands already; `None` writes the key as the spec wants it.
+    pub key_pem: Option<&'a [u8]>,
+}
+
+/// Passwords of the keystores that a spec asks for.
+#[derive(Debug, Default)]
+pub struct KeystorePasswords {
+    /// Of the JKS files.
+    pub jks: Option<Hidden<String>>,
+    /// Of the PKCS#12 files.
+    pub pkcs12: Option<Hidden<String>>,
+}
+
+/// Time and randomness for what is rendered.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    /// Now: JKS entries carry it.
+    pub now: Timestamp,
+    /// Random bytes, others for every keystore.
+    pub seeds: [Seed; 3],
+}
+
+/// A Secret as our field manager wants it: what it owns and is not here, it gives up (SEC-05).
+#[derive(Debug)]
+pub struct RenderedSecret {
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Data.
+    pub data: BTreeMap<String, Hidden<Vec<u8>>>,
+}
+
+/// Renders the Secret.
+///
+/// # Errors
+/// When certificate or key cannot be read or written, or a keystore cannot be made.
+pub fn render(
+    spec: &CertificateSpec,
+    attribution: Option<&Attribution>,
+    material: &Material<'_>,
+    passwords: &KeystorePasswords,
+    circumstances: &Circumstances,
+) -> Result<RenderedSecret, Error> {
+    let info = CertificateInfo::parse_pem(material.chain_pem)?;
+    let template = spec.secret_template.clone().unwrap_or_default();
+    let mut annotations = template.annotations;
+    annotations.extend(certificate_annotations(&info));
+    annotations.extend(attribution.map(attribution_annotations).unwrap_or_default());
+    let mut labels = template.labels;
+    labels.insert(label::FOR_ATTENTION_OF.into(), "true".into());
+    Ok(RenderedSecret {
+        labels,
+        annotations,
+        data: data(spec, material, passwords, circumstances)?,
+    })
+}
+
+/// The annotations that tell what the certificate says: four always, the others where they are not empty (ANW-01, ANW-02, NB-05).
+pub fn certificate_annotations(info: &CertificateInfo) -> BTreeMap<String, String> {
+    let subject = info.subject_parts();
+    let ips: Vec<String> = info.sans.ips.iter().map(|ip| ip.to_canonical().to_string()).collect();
+    let always = [
+        (annotation::COMMON_NAME, subject.common_name.clone()),
+        (annotation::ALT_NAMES, info.sans.dns.join(",")),
+        (annotation::IP_SANS, ips.join(",")),
+        (annotation::URI_SANS, info.sans.uris.join(",")),
+    ];
+    let sometimes = [
+        (annotation::EMAIL_SANS, info.sans.emails.join(",")),
+        (annotation::SUBJECT_ORGANIZATIONS, csv(&subject.organizations)),
+        (
+            annotation::SUBJECT_ORGANIZATIONAL_UNITS,
+            csv(&subject.organizational_units),
+        ),
+        (annotation::SUBJECT_COUNTRIES, csv(&subject.countries)),
+        (annotation::SUBJECT_PROVINCES, csv(&subject.provinces)),
+        (annotation::SUBJECT_LOCALITIES, csv(&subject.localities)),
+        (annotation::SUBJECT_POSTAL_CODES, csv(&subject.postal_codes)),
+        (annotation::SUBJECT_STREET_ADDRESSES, csv(&subject.street_addresses)),
+        (annotation::SUBJECT_SERIAL_NUMBER, subject.serial_number),
+    ];
+    let present = sometimes.into_iter().filter(|(_, value)| !value.is_empty());
+    always
+        .into_iter()
+        .chain(present)
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+/// The data keys that a spec asks for beside key and certificate, given whether the CA is known.
+pub fn extra_data_keys(spec: &CertificateSpec, has_ca: bool) -> Vec<&'static str> {
+    let formats = spec.additional_output_formats.iter().map(|format| match format.type_ {
+        OutputFormat::Der => data_key::KEY_DER,
+        OutputFormat::CombinedPem => data_key::TLS_COMBINED_PEM,
+    });
+    let stores = spec.keystores.clone().unwrap_or_default();
+    let jks = stores
+        .jks
+        .is_some_and(|store| store.create)
+        .then_some([data_key::KEYSTORE_JKS, data_key::TRUSTSTORE_JKS]);
+    let p12 = stores
+        .pkcs12
+        .is_some_and(|store| store.create)
+        .then_some([data_key::KEYSTORE_P12, data_key::TRUSTSTORE_P12]);
+    let trust = [data_key::TRUSTSTORE_JKS, data_key::TRUSTSTORE_P12];
+    let stores = [jks, p12]
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|key| has_ca || !trust.contains(key));
+    formats.chain(stores).collect()
+}
+
+fn attribution_annotations(attribution: &Attribution) -> BTreeMap<String, String> {
+    let Attribution { certificate, issuer } = attribution;
+    let pairs = [
+        (annotation::CERTIFICATE_NAME, certificate.clone()),
+        (annotation::ISSUER_NAME, issuer.name.clone()),
+        (annotation::ISSUER_KIND, issuer.kind.clone().unwrap_or_default()),
+        (annotation::ISSUER_GROUP, issuer.group.clone().unwrap_or_default()),
+    ];
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn data(
+    spec: &CertificateSpec,
+    material: &Material<'_>,
+    passwords: &KeystorePasswords,
+    circumstances: &Circumstances,
+) -> Result<BTreeMap<String, Hidden<Vec<u8>>>, Error> {
+    let Material {
+        chain_pem,
+        ca_pem,
+        key,
+        key_pem,
+    } = *material;
+    let key_pem = match key_pem {
+        Some(pem) => Hidden::new(pem.to_vec()),
+        None => key.to_pem(key_encoding(spec))?,
+    };
+    let ca_pem = ca_pem.filter(|ca| !ca.is_empty());
+    let mut data = BTreeMap::new();
+    for format in &spec.additional_output_formats {
+        let (name, value) = match format.type_ {
+            OutputFormat::Der => (data_key::KEY_DER, key_der(&key_pem)?),
+            OutputFormat::CombinedPem => (
+                data_key::TLS_COMBINED_PEM,
+                [key_pem.expose().as_slice(), b"\n", chain_pem].concat(),
+            ),
+        };
+        data.insert(name.to_owned(), Hidden::new(value));
+    }
+    let contents = Contents {
+        key,
+        chain_pem,
+        ca_pem: ca_pem.unwrap_or_default(),
+    };
+    jks(spec, &contents, passwords, circumstances, &mut data)?;
+    pkcs12(spec, &contents, passwords, circumstances, &mut data)?;
+    data.insert(data_key::TLS_KEY.to_owned(), key_pem);
+    data.insert(data_key::TLS_CRT.to_owned(), Hidden::new(chain_pem.to_vec()));
+    data.extend(ca_pem.map(|ca| (data_key::CA_CRT.to_owned(), Hidden::new(ca.to_vec()))));
+    Ok(data)
+}
+
+/// The body of the PEM block that `tls.key` holds, in whichever encoding that is (CRT-25).
+fn key_der(key_pem: &Hidden<Vec<u8>>) -> Result<Vec<u8>, Error> {
+    let blocks = crate::pki::pem::parse(key_pem.expose())?;
+    let block = blocks.into_iter().find(|block| block.label.ends_with("PRIVATE KEY"));
+    block
+        .map(|block| block.der.expose().clone())
+        .ok_or_else(|| Error::Pem("tls.key holds no private key".into()))
+}
+
+fn jks(
+    spec: &CertificateSpec,
+    contents: &Contents<'_>,
+    passwords: &KeystorePasswords,
+    circumstances: &Circumstances,
+    data: &mut BTreeMap<String, Hidden<Vec<u8>>>,
+) -> Result<(), Error> {
+    let Some(store) = spec
+        .keystores
+        .as_ref()
+        .and_then(|stores| stores.jks.as_ref())
+        .filter(|store| store.create)
+    else {
+        return Ok(());
+    };
+    let password = passwords.jks.as_ref().ok_or_else(|| no_password("JKS"))?.expose();
+    let alias = store.alias.as_deref().unwrap_or("certificate");
+    let [seed, ..] = &circumstances.seeds;
+    data.insert(
+        data_key::KEYSTORE_JKS.to_owned(),
+        keystore::jks_keystore(contents, password, alias, circumstances.now, seed)?,
+    );
+    if !contents.ca_pem.is_empty() {
+        let trust = keystore::jks_truststore(contents.ca_pem, password, circumstances.now)?;
+        data.insert(data_key::TRUSTSTORE_JKS.to_owned(), trust);
+    }
+    Ok(())
+}
+
+fn pkcs12(
+    spec: &CertificateSpec,
+    contents: &Contents<'_>,
+    passwords: &KeystorePasswords,
+    circumstances: &Circumstances,
+    data: &mut BTreeMap<String, Hidden<Vec<u8>>>,
+) -> Result<(), Error> {
+    let Some(store) = spec
+        .keystores
+        .as_ref()
+        .and_then(|stores| stores.pkcs12.as_ref())
+        .filter(|store| store.create)
+    else {
+        return Ok(());
+    };
+    let password = passwords
+        .pkcs12
+        .as_ref()
+        .ok_or_else(|| no_password("PKCS#12"))?
+        .expose();
+    let profile = match store.profile.unwrap_or_default() {
+        Pkcs12Profile::LegacyRc2 => Profile::LegacyRc2,
+        Pkcs12Profile::LegacyDes => Profile::LegacyDes,
+        Pkcs12Profile::Modern2023 => Profile::Modern2023,
+        Pkcs12Profile::Modern2026 => Profile::Modern2026,
+    };
+    let [_, key_seed, trust_seed] = &circumstances.seeds;
+    data.insert(
+        data_key::KEYSTORE_P12.to_owned(),
+        keystore::pkcs12_keystore(contents, password, profile, key_seed)?,
+    );
+    if !contents.ca_pem.is_empty() {
+        let trust = keystore::pkcs12_truststore(contents.ca_pem, password, profile, trust_seed)?;
+        data.insert(data_key::TRUSTSTORE_P12.to_owned(), trust);
+    }
+    Ok(())
+}
+
+fn no_password(kind: &str) -> Error {
+    Error::Keystore(format!("the password of the {kind} keystore is not known"))
+}
+
+/// One record of RFC 4180, as Go's writer quotes it: what holds a comma, a quote or a line break, or begins with a space.
+fn csv(values: &[String]) -> String {
+    let quote = |value: &String| {
+        let needed = value.contains(['"', ',', '\r', '\n']) || value.starts_with(char::is_whitespace) || value == "\\.";
+        if needed {
+            format!("\"{}\"", value.replace('"', "\"\""))
+        } else {
+            value.clone()
+        }
+    };
+    values.iter().map(quote).collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,1 @@
+//! Tests of the planner, named after the rows they prove.

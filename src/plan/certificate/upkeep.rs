@@ -1,0 +1,265 @@
+//! Whether the Secret of an issued certificate still looks as it should: repaired by applying it again, never by re-issuing (POL-13).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Violation,
+    secret::{certificate_annotations, extra_data_keys},
+};
+use crate::{
+    api::{
+        certificate::{CertificateSpec, SecretTemplate},
+        names::{annotation, data_key, label},
+    },
+    plan::{
+        kinds::CertificateKind,
+        seen::{Object, SecretSeen},
+        settings::Settings,
+    },
+};
+
+type Check = fn(&Input<'_>) -> Option<Violation>;
+
+const CHECKS: &[Check] = &[
+    base_label,
+    certificate_details,
+    managed_metadata,
+    template_values,
+    template_ownership,
+    output_formats,
+    keystores,
+    owner,
+];
+
+struct Input<'a> {
+    certificate: &'a Object<CertificateKind>,
+    secret: &'a SecretSeen,
+    details: BTreeMap<String, String>,
+    settings: &'a Settings,
+}
+
+/// The first thing that applying the Secret again would put right. `None` also for a Secret whose managed fields cannot be read:
+/// applying it again would not change that.
+pub(super) fn check(
+    certificate: &Object<CertificateKind>,
+    secret: &SecretSeen,
+    settings: &Settings,
+) -> Option<Violation> {
+    let details = certificate_annotations(secret.pair.certificate.valid()?);
+    if secret.managed.error.is_some() {
+        return None;
+    }
+    let input = Input {
+        certificate,
+        secret,
+        details,
+        settings,
+    };
+    CHECKS.iter().find_map(|check| check(&input))
+}
+
+fn is_own(key: &str) -> bool {
+    key.starts_with("cert-manager.io/") || key.starts_with("controller.cert-manager.io/")
+}
+
+fn base_label(input: &Input<'_>) -> Option<Violation> {
+    let value = input
+        .secret
+        .meta
+        .labels
+        .get(label::FOR_ATTENTION_OF)
+        .filter(|value| *value != "true")?;
+    Some(Violation::new(
+        "SecretManagedMetadataMismatch",
+        format!(
+            "wrong base label {} value {value:?}, expected \"true\"",
+            label::FOR_ATTENTION_OF
+        ),
+    ))
+}
+
+fn certificate_details(input: &Input<'_>) -> Option<Violation> {
+    let differs = |(key, value): &(&String, &String)| {
+        input
+            .secret
+            .meta
+            .annotations
+            .get(key)
+            .is_some_and(|found| found != value.as_str())
+    };
+    let (key, value) = input.details.iter().find(differs)?;
+    Some(Violation::new(
+        "SecretManagedMetadataMismatch",
+        format!("Secret annotation {key} does not match the certificate's {value:?}"),
+    ))
+}
+
+/// Who a Secret was issued for and by is judged by its value, not here.
+const ATTRIBUTION: [&str; 4] = [
+    annotation::CERTIFICATE_NAME,
+    annotation::ISSUER_NAME,
+    annotation::ISSUER_KIND,
+    annotation::ISSUER_GROUP,
+];
+
+fn managed_metadata(input: &Input<'_>) -> Option<Violation> {
+    let managed = &input.secret.managed;
+    let labels: BTreeSet<&str> = managed
+        .labels
+        .iter()
+        .map(|key| &**key)
+        .filter(|key| is_own(key))
+        .collect();
+    let allowed = template(&input.certificate.spec).annotations;
+    let owned = managed.annotations.iter().map(|key| &**key);
+    let annotations: BTreeSet<&str> = owned
+        .filter(|key| is_own(key) && !ATTRIBUTION.contains(key) && !allowed.contains_key(*key))
+        .collect();
+    let wanted_labels = BTreeSet::from([label::FOR_ATTENTION_OF]);
+    let wanted: BTreeSet<&str> = input.details.keys().map(String::as_str).collect();
+    difference(
+        "SecretManagedMetadataMismatch",
+        "Managed Labels",
+        &labels,
+        &wanted_labels,
+    )
+    .or_else(|| {
+        difference(
+            "SecretManagedMetadataMismatch",
+            "Managed Annotations",
+            &annotations,
+            &wanted,
+        )
+    })
+}
+
+fn template_values(input: &Input<'_>) -> Option<Violation> {
+    let SecretTemplate { annotations, labels } = template(&input.certificate.spec);
+    let meta = &input.secret.meta;
+    let wrong = |what: &str| {
+        Violation::new(
+            "SecretTemplateMismatch",
+            format!("Certificate's SecretTemplate {what} missing or incorrect value on Secret"),
+        )
+    };
+    let annotations_differ = annotations
+        .iter()
+        .any(|(key, value)| meta.annotations.get(key).is_some_and(|found| found != value));
+    let own_label = |key: &str| key == label::FOR_ATTENTION_OF;
+    let labels_differ = labels
+        .iter()
+        .any(|(key, value)| !own_label(key) && meta.labels.get(key).is_some_and(|found| found != value));
+    if annotations_differ {
+        return Some(wrong("Annotations"));
+    }
+    labels_differ.then(|| wrong("Labels"))
+}
+
+fn template_ownership(input: &Input<'_>) -> Option<Violation> {
+    let SecretTemplate { annotations, labels } = template(&input.certificate.spec);
+    let managed = &input.secret.managed;
+    let foreign = |keys: &'_ [Box<str>]| {
+        keys.iter()
+            .filter(|key| !is_own(key))
+            .map(ToString::to_string)
+            .collect::<BTreeSet<_>>()
+    };
+    let wanted =
+        |map: &BTreeMap<String, String>| map.keys().filter(|key| !is_own(key)).cloned().collect::<BTreeSet<_>>();
+    difference(
+        "SecretTemplateMismatch",
+        "Template Labels",
+        &foreign(&managed.labels),
+        &wanted(&labels),
+    )
+    .or_else(|| {
+        difference(
+            "SecretTemplateMismatch",
+            "Template Annotations",
+            &foreign(&managed.annotations),
+            &wanted(&annotations),
+        )
+    })
+}
+
+const FORMAT_KEYS: [&str; 2] = [data_key::KEY_DER, data_key::TLS_COMBINED_PEM];
+const KEYSTORE_KEYS: [&str; 4] = [
+    data_key::KEYSTORE_JKS,
+    data_key::TRUSTSTORE_JKS,
+    data_key::KEYSTORE_P12,
+    data_key::TRUSTSTORE_P12,
+];
+
+fn output_formats(input: &Input<'_>) -> Option<Violation> {
+    extra_data(input, &FORMAT_KEYS).map(|what| {
+        Violation::new(
+            "AdditionalOutputFormatsMismatch",
+            format!("Certificate's AdditionalOutputFormats doesn't match Secret: {what}"),
+        )
+    })
+}
+
+fn keystores(input: &Input<'_>) -> Option<Violation> {
+    extra_data(input, &KEYSTORE_KEYS).map(|what| {
+        Violation::new(
+            "SecretMismatch",
+            format!("Certificate's keystores do not match Secret: {what}"),
+        )
+    })
+}
+
+/// Of these data keys, one that is wanted and missing, or ours and no longer wanted.
+fn extra_data(input: &Input<'_>, of: &[&'static str]) -> Option<String> {
+    let present = |key: &str| input.secret.data_keys.iter().any(|found| &**found == key);
+    let ours = |key: &str| input.secret.managed.data.iter().any(|found| &**found == key);
+    let wanted = extra_data_keys(&input.certificate.spec, present(data_key::CA_CRT));
+    of.iter()
+        .find_map(|key| match (wanted.contains(key), present(key), ours(key)) {
+            (true, false, _) => Some(format!("{key} is missing")),
+            (false, true, true) => Some(format!("{key} is no longer asked for")),
+            (true, true, _) | (false, _, _) => None,
+        })
+}
+
+/// SEC-02, NB-14: the owner reference follows the flag, in both directions.
+fn owner(input: &Input<'_>) -> Option<Violation> {
+    let uid = &input.certificate.meta.uid;
+    let enabled = input.settings.enable_certificate_owner_ref;
+    let managed = input.secret.managed.owners.contains(uid);
+    let right = input.secret.meta.owners.iter().any(|owner| {
+        owner.uid == *uid
+            && owner.controller
+            && &*owner.kind == "Certificate"
+            && &*owner.name == input.certificate.meta.name()
+    });
+    let fault = if enabled { !managed || !right } else { managed };
+    fault.then(|| {
+        Violation::new(
+            "SecretOwnerRefMismatch",
+            format!(
+                "unexpected managed Secret Owner Reference field on Secret --enable-certificate-owner-ref={enabled}"
+            ),
+        )
+    })
+}
+
+fn template(spec: &CertificateSpec) -> SecretTemplate {
+    spec.secret_template.clone().unwrap_or_default()
+}
+
+fn difference<T: Ord + AsRef<str>>(
+    reason: &'static str,
+    what: &str,
+    found: &BTreeSet<T>,
+    wanted: &BTreeSet<T>,
+) -> Option<Violation> {
+    let list = |a: &BTreeSet<T>, b: &BTreeSet<T>| a.difference(b).map(AsRef::as_ref).collect::<Vec<_>>().join(" ");
+    let (missing, extra) = (list(wanted, found), list(found, wanted));
+    if !missing.is_empty() {
+        return Some(Violation::new(
+            reason,
+            format!("Secret is missing these {what}: [{missing}]"),
+        ));
+    }
+    (!extra.is_empty()).then(|| Violation::new(reason, format!("Secret has these extra {what}: [{extra}]")))
+}

@@ -1,0 +1,405 @@
+//! Metrics under cert-manager's names, so that dashboards and alerts go on working (MET rows).
+//!
+//! Written by hand in Prometheus' text format 0.0.4: the client library for it appends `_total` to every counter, and
+//! cert-manager's names have none. What describes objects is read from the index when it is asked for.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt::Write,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    acme::transport::{Exchange, Observer},
+    api::{Condition, Time, condition},
+    controller::Context,
+    plan::seen::Meta,
+};
+
+/// How many recent durations a summary's quantiles are made from.
+const RECENT: usize = 512;
+/// How many combinations of labels of ACME requests are kept apart.
+const SERIES_LIMIT: usize = 1_000;
+
+/// Counters that no object holds.
+#[derive(Default)]
+pub struct Metrics {
+    acme: Mutex<BTreeMap<AcmeLabels, Durations>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct AcmeLabels {
+    scheme: String,
+    host: String,
+    action: String,
+    method: String,
+    status: String,
+}
+
+#[derive(Default)]
+struct Durations {
+    count: u64,
+    sum: Duration,
+    recent: VecDeque<Duration>,
+}
+
+impl Observer for Metrics {
+    fn exchanged(&self, exchange: &Exchange<'_>) {
+        let labels = AcmeLabels {
+            scheme: exchange.scheme.to_owned(),
+            host: exchange.host.to_owned(),
+            action: exchange.action.label().to_owned(),
+            method: exchange.method.to_string(),
+            status: exchange
+                .status
+                .map_or_else(|| "error".to_owned(), |status| status.to_string()),
+        };
+        let mut acme = self.acme.lock().unwrap_or_else(PoisonError::into_inner);
+        if acme.len() >= SERIES_LIMIT && !acme.contains_key(&labels) {
+            return;
+        }
+        let durations = acme.entry(labels).or_default();
+        durations.count += 1;
+        durations.sum += exchange.duration;
+        durations.recent.push_back(exchange.duration);
+        if durations.recent.len() > RECENT {
+            durations.recent.pop_front();
+        }
+    }
+}
+
+/// The page that Prometheus reads.
+pub fn page(context: &Context) -> String {
+    let mut page = Page::default();
+    certificates(context, &mut page);
+    issuers(context, &mut page);
+    challenges(context, &mut page);
+    controllers(context, &mut page);
+    acme(&context.metrics, &mut page);
+    process(context, &mut page);
+    page.text
+}
+
+fn certificates(context: &Context, page: &mut Page) {
+    const TIMES: [(&str, &str); 4] = [
+        (
+            "certmanager_certificate_expiration_timestamp_seconds",
+            "When the certificate ends; the same as not_after.",
+        ),
+        (
+            "certmanager_certificate_not_after_timestamp_seconds",
+            "When the certificate ends.",
+        ),
+        (
+            "certmanager_certificate_not_before_timestamp_seconds",
+            "When the certificate begins.",
+        ),
+        (
+            "certmanager_certificate_renewal_timestamp_seconds",
+            "When the certificate is renewed.",
+        ),
+    ];
+    let certificates = context.index.certificates.all();
+    page.head(
+        "certmanager_certificate_ready_status",
+        "gauge",
+        "Whether the Certificate is ready, one series per answer.",
+    );
+    let mut times: [String; 4] = Default::default();
+    for certificate in &certificates {
+        let Ok(object) = certificate.parse() else { continue };
+        let issuer = &object.spec.issuer_ref;
+        let labels = [
+            ("name", object.meta.name()),
+            ("namespace", object.meta.namespace()),
+            ("issuer_name", issuer.name.as_str()),
+            ("issuer_kind", issuer.kind_or_default()),
+            ("issuer_group", issuer.group_or_default()),
+        ];
+        page.condition(
+            "certmanager_certificate_ready_status",
+            &labels,
+            &object.status.conditions,
+        );
+        let [expiration, after, before, renewal] = &mut times;
+        let status = &object.status;
+        for (text, (name, _), time) in [
+            (expiration, &TIMES[0], &status.not_after),
+            (after, &TIMES[1], &status.not_after),
+            (before, &TIMES[2], &status.not_before),
+            (renewal, &TIMES[3], &status.renewal_time),
+        ] {
+            sample(text, name, &labels, seconds(time.as_ref()));
+        }
+    }
+    for ((name, help), samples) in TIMES.iter().zip(times) {
+        page.head(name, "gauge", help);
+        page.text.push_str(&samples);
+    }
+}
+
+fn seconds(time: Option<&Time>) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds since 1970 fit a double exactly for millions of years"
+    )]
+    time.map_or(0.0, |time| time.0.as_second() as f64)
+}
+
+fn issuers(context: &Context, page: &mut Page) {
+    page.head(
+        "certmanager_issuer_ready_status",
+        "gauge",
+        "Whether the Issuer is ready, one series per answer.",
+    );
+    for issuer in context.index.issuers.all() {
+        let labels = [("name", issuer.meta.name()), ("namespace", issuer.meta.namespace())];
+        page.condition("certmanager_issuer_ready_status", &labels, &issuer.status().conditions);
+    }
+    page.head(
+        "certmanager_clusterissuer_ready_status",
+        "gauge",
+        "Whether the ClusterIssuer is ready, one series per answer.",
+    );
+    for issuer in context.index.cluster_issuers.all() {
+        page.condition(
+            "certmanager_clusterissuer_ready_status",
+            &[("name", issuer.meta.name())],
+            &issuer.status().conditions,
+        );
+    }
+}
+
+fn challenges(context: &Context, page: &mut Page) {
+    const NAME: &str = "certmanager_certificate_challenge_status";
+    page.head(NAME, "gauge", "Challenges that exist.");
+    for challenge in context.index.challenges.all() {
+        let Ok(object) = challenge.parse() else { continue };
+        let Meta { key, .. } = &object.meta;
+        let state = object
+            .status
+            .state
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let type_ = object.spec.type_.to_string();
+        let processing = object.status.processing.unwrap_or(false).to_string();
+        let labels = [
+            ("status", state.as_str()),
+            ("domain", object.spec.dns_name.as_str()),
+            ("reason", object.status.reason.as_deref().unwrap_or_default()),
+            ("processing", processing.as_str()),
+            ("name", &*key.name),
+            ("namespace", &*key.namespace),
+            ("type", type_.as_str()),
+        ];
+        sample(&mut page.text, NAME, &labels, 1.0);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
+fn controllers(context: &Context, page: &mut Page) {
+    let queues = &context.queues;
+    let counts = [
+        (queues.certificates.name(), queues.certificates.counts()),
+        (queues.requests.name(), queues.requests.counts()),
+        (queues.orders.name(), queues.orders.counts()),
+        (queues.issuers.name(), queues.issuers.counts()),
+        (queues.ingresses.name(), queues.ingresses.counts()),
+    ];
+    page.head(
+        "certmanager_controller_sync_call_count",
+        "counter",
+        "How often a controller looked at an object.",
+    );
+    for (name, (calls, _)) in counts {
+        sample(
+            &mut page.text,
+            "certmanager_controller_sync_call_count",
+            &[("controller", name)],
+            calls as f64,
+        );
+    }
+    page.head(
+        "certmanager_controller_sync_error_count",
+        "counter",
+        "How often that failed; conflicts do not count.",
+    );
+    for (name, (_, errors)) in counts {
+        sample(
+            &mut page.text,
+            "certmanager_controller_sync_error_count",
+            &[("controller", name)],
+            errors as f64,
+        );
+    }
+    page.head(
+        "certlet_events_dropped_total",
+        "counter",
+        "Events that were not written because too many were waiting.",
+    );
+    sample(
+        &mut page.text,
+        "certlet_events_dropped_total",
+        &[],
+        context.events.dropped() as f64,
+    );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
+fn acme(metrics: &Metrics, page: &mut Page) {
+    const COUNT: &str = "certmanager_http_acme_client_request_count";
+    const SECONDS: &str = "certmanager_http_acme_client_request_duration_seconds";
+    let acme = metrics.acme.lock().unwrap_or_else(PoisonError::into_inner);
+    page.head(COUNT, "counter", "Requests to ACME servers.");
+    for (labels, durations) in acme.iter() {
+        sample(&mut page.text, COUNT, &labels.pairs(), durations.count as f64);
+    }
+    page.head(SECONDS, "summary", "How long requests to ACME servers took.");
+    for (labels, durations) in acme.iter() {
+        let mut sorted: Vec<Duration> = durations.recent.iter().copied().collect();
+        sorted.sort();
+        for (quantile, per_cent) in [("0.5", 50), ("0.9", 90), ("0.99", 99)] {
+            let at = (sorted.len() * per_cent / 100).min(sorted.len().saturating_sub(1));
+            let value = sorted.get(at).map_or(f64::NAN, Duration::as_secs_f64);
+            let pairs: Vec<_> = labels.pairs().into_iter().chain([("quantile", quantile)]).collect();
+            sample(&mut page.text, SECONDS, &pairs, value);
+        }
+        sample(
+            &mut page.text,
+            &format!("{SECONDS}_sum"),
+            &labels.pairs(),
+            durations.sum.as_secs_f64(),
+        );
+        sample(
+            &mut page.text,
+            &format!("{SECONDS}_count"),
+            &labels.pairs(),
+            durations.count as f64,
+        );
+    }
+}
+
+impl AcmeLabels {
+    fn pairs(&self) -> [(&str, &str); 5] {
+        [
+            ("scheme", &self.scheme),
+            ("host", &self.host),
+            ("action", &self.action),
+            ("method", &self.method),
+            ("status", &self.status),
+        ]
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
+fn process(context: &Context, page: &mut Page) {
+    let now = context.now().as_second() as f64;
+    page.head(
+        "certmanager_clock_time_seconds",
+        "counter",
+        "The time, in seconds since 1970; deprecated.",
+    );
+    sample(&mut page.text, "certmanager_clock_time_seconds", &[], now);
+    page.head(
+        "certmanager_clock_time_seconds_gauge",
+        "gauge",
+        "The time, in seconds since 1970.",
+    );
+    sample(&mut page.text, "certmanager_clock_time_seconds_gauge", &[], now);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim_start_matches(':')
+            .split_whitespace()
+            .next()?
+            .parse::<f64>()
+            .ok()
+    };
+    if let Some(resident) = kib("VmRSS") {
+        page.head("process_resident_memory_bytes", "gauge", "Memory in use.");
+        sample(&mut page.text, "process_resident_memory_bytes", &[], resident * 1024.0);
+    }
+    if let Some(seconds) = cpu_seconds() {
+        page.head("process_cpu_seconds_total", "counter", "Processor time used.");
+        sample(&mut page.text, "process_cpu_seconds_total", &[], seconds);
+    }
+}
+
+/// User and system time of this process; Linux counts both in hundredths of a second.
+fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: f64 = [11, 12]
+        .iter()
+        .filter_map(|at| fields.get(*at)?.parse::<f64>().ok())
+        .sum();
+    Some(ticks / 100.0)
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn head(&mut self, name: &str, type_: &str, help: &str) {
+        // writing to a String cannot fail
+        let _infallible = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {type_}\n");
+    }
+
+    /// Three series, of which the one that holds is 1 (NB-34).
+    fn condition(&mut self, name: &str, labels: &[(&str, &str)], conditions: &[Condition]) {
+        let ready =
+            condition::get(conditions, condition::READY).map_or_else(|| "Unknown".to_owned(), |c| c.status.to_string());
+        for answer in ["True", "False", "Unknown"] {
+            let labels: Vec<_> = labels.iter().copied().chain([("condition", answer)]).collect();
+            sample(&mut self.text, name, &labels, f64::from(u8::from(answer == ready)));
+        }
+    }
+}
+
+fn sample(text: &mut String, name: &str, labels: &[(&str, &str)], value: f64) {
+    text.push_str(name);
+    for (at, (label, value)) in labels.iter().enumerate() {
+        text.push(if at == 0 { '{' } else { ',' });
+        text.push_str(label);
+        text.push_str("=\"");
+        for c in value.chars() {
+            match c {
+                '\\' => text.push_str("\\\\"),
+                '"' => text.push_str("\\\""),
+                '\n' => text.push_str("\\n"),
+                c => text.push(c),
+            }
+        }
+        text.push('"');
+    }
+    if !labels.is_empty() {
+        text.push('}');
+    }
+    let _infallible = writeln!(text, " {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_value_is_escaped_as_the_format_asks() {
+        let mut text = String::new();
+        sample(&mut text, "m", &[("a", "say \"hi\"\\\n")], 1.5);
+        assert_eq!(text, "m{a=\"say \\\"hi\\\"\\\\\\n\"} 1.5\n");
+    }
+
+    #[test]
+    fn a_condition_is_three_series_of_which_one_is_set() {
+        let mut page = Page::default();
+        page.condition("m", &[], &[]);
+        assert_eq!(
+            page.text,
+            "m{condition=\"True\"} 0\nm{condition=\"False\"} 0\nm{condition=\"Unknown\"} 1\n"
+        );
+    }
+}

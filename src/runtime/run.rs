@@ -1,0 +1,278 @@
+//! `certlet run`: what is started, in which order, and how it ends.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use kube::{Client, Config, config::KubeConfigOptions};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    clock, http,
+    leader::{Election, Leadership, elect},
+    metrics::Metrics,
+};
+use crate::{
+    acme,
+    api::names,
+    cluster::{
+        self,
+        events::Events,
+        index::{Index, Observer},
+        reader::Reader,
+        wire::Record,
+        writer::Writer,
+    },
+    controller::{self, Context, context::Queues, router::Router},
+    plan::{
+        kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
+        seen::{Lean, RequestSeen, SecretSeen},
+        settings::Settings,
+    },
+    solver::responder::Responder,
+};
+
+/// How long the end may take, the Lease's release included.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+
+/// Everything that the command line says.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Path of a kubeconfig; otherwise the variable `KUBECONFIG`, or the pod's service account.
+    pub kubeconfig: Option<String>,
+    /// What decisions depend on.
+    pub settings: Settings,
+    /// Take part in the election, or lead at once.
+    pub election: Option<Election>,
+    /// Workers per controller.
+    pub workers: usize,
+    /// Where metrics and health are served; `None`: nowhere.
+    pub metrics_address: Option<SocketAddr>,
+    /// Where health is served for probes; `None`: nowhere.
+    pub health_address: Option<SocketAddr>,
+    /// Where HTTP-01 requests are answered.
+    pub http01_address: SocketAddr,
+}
+
+/// Why `certlet run` could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No cluster.
+    #[error("cannot find a cluster: {0}. Name one with --kubeconfig, or run in a pod with a service account")]
+    Config(String),
+    /// Credentials or certificates that cannot be used.
+    #[error("cannot talk to the cluster: {0}")]
+    Client(#[from] kube::Error),
+    /// An address is taken.
+    #[error("cannot listen on {address} for {purpose}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// As `metrics`.
+        purpose: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// The cluster's configuration: a kubeconfig, or the pod's service account.
+///
+/// # Errors
+/// When there is neither.
+pub async fn kube_config(kubeconfig: Option<&str>) -> Result<Config, RunError> {
+    let failed = |error: &dyn std::fmt::Display| RunError::Config(error.to_string());
+    match kubeconfig {
+        Some(path) => {
+            let file = kube::config::Kubeconfig::read_from(path).map_err(|error| failed(&error))?;
+            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+                .await
+                .map_err(|error| failed(&error))
+        }
+        None => Config::infer().await.map_err(|error| failed(&error)),
+    }
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When something that is needed at the start is not to be had.
+pub async fn run(options: Options) -> Result<(), RunError> {
+    let shutdown = CancellationToken::new();
+    let config = kube_config(options.kubeconfig.as_deref()).await?;
+    let client = cluster::client::connect(&config)?;
+    let listeners = Listeners::bind(&options).await?;
+    let leadership = Leadership::default();
+    let (context, router) = context(&client, &options, &leadership);
+    let tasks = TaskTracker::new();
+
+    watch(&client, &context, &router, options.settings.namespace.clone());
+    listeners.serve(&context, &tasks, &shutdown);
+    controller::start(&context, options.workers, clock::now);
+    tokio::spawn(follow_leadership(Arc::clone(&context), leadership.clone()));
+    match options.election {
+        Some(election) => {
+            tasks.spawn(elect(client, election, leadership.clone(), shutdown.clone()));
+        }
+        None => leadership.set(true),
+    }
+
+    until_told_to_end().await;
+    tracing::info!("ending");
+    controller::router::nothing(&context);
+    shutdown.cancel();
+    tasks.close();
+    if tokio::time::timeout(SHUTDOWN_LIMIT, tasks.wait()).await.is_err() {
+        tracing::warn!("not everything ended within {}s", SHUTDOWN_LIMIT.as_secs());
+    }
+    Ok(())
+}
+
+fn context(client: &Client, options: &Options, leadership: &Leadership) -> (Arc<Context>, Router) {
+    let router = Router::default();
+    let index = Arc::new(Index::default());
+    let metrics = Arc::new(Metrics::default());
+    let flag = Arc::clone(&leadership.flag);
+    let context = Arc::new(Context {
+        index: Arc::clone(&index),
+        reader: Reader::new(client.clone()),
+        writer: Writer::new(client.clone(), index, router.observer(), flag),
+        events: Events::start(client.clone(), names::EVENT_REPORTER, None),
+        settings: Arc::new(options.settings.clone()),
+        queues: Queues::default(),
+        responder: Arc::new(Responder::new()),
+        acme: acme::Registry::new(acme::transport::Settings::from_environment(), Arc::clone(&metrics) as _),
+        metrics,
+        judged: std::sync::atomic::AtomicBool::new(false),
+    });
+    router.attach(&context);
+    (context, router)
+}
+
+struct Listeners {
+    metrics: Option<TcpListener>,
+    health: Option<TcpListener>,
+    http01: TcpListener,
+}
+
+impl Listeners {
+    async fn bind(options: &Options) -> Result<Self, RunError> {
+        let bind = |address: SocketAddr, purpose: &'static str| async move {
+            TcpListener::bind(address).await.map_err(|source| RunError::Listen {
+                address,
+                purpose,
+                source,
+            })
+        };
+        let optional = |address: Option<SocketAddr>, purpose| async move {
+            match address {
+                Some(address) => bind(address, purpose).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        Ok(Self {
+            metrics: optional(options.metrics_address, "metrics (--metrics-listen-address)").await?,
+            health: optional(options.health_address, "health (--internal-healthz-listen-address)").await?,
+            http01: bind(
+                options.http01_address,
+                "HTTP-01 challenges (--acme-http01-listen-address)",
+            )
+            .await?,
+        })
+    }
+
+    fn serve(self, context: &Arc<Context>, tasks: &TaskTracker, shutdown: &CancellationToken) {
+        for listener in [self.metrics, self.health].into_iter().flatten() {
+            tasks.spawn(http::serve(listener, Arc::clone(context), shutdown.clone()));
+        }
+        tasks.spawn(Arc::clone(&context.responder).serve(self.http01, shutdown.clone()));
+    }
+}
+
+fn watch(client: &Client, context: &Arc<Context>, router: &Router, namespace: Option<String>) {
+    fn keep<R: Record>(
+        client: &Client,
+        context: &Arc<Context>,
+        observer: Observer,
+        namespace: Option<&String>,
+        labels: Option<&'static str>,
+    ) {
+        let index = Arc::clone(&context.index);
+        tokio::spawn(cluster::watch::keep::<R>(
+            client.clone(),
+            namespace.cloned(),
+            labels,
+            index,
+            observer,
+        ));
+    }
+    let (observer, ns) = (router.observer(), namespace.as_ref());
+    keep::<Lean<CertificateKind>>(client, context, observer.clone(), ns, None);
+    keep::<RequestSeen>(client, context, observer.clone(), ns, None);
+    keep::<Lean<OrderKind>>(client, context, observer.clone(), ns, None);
+    keep::<Lean<ChallengeKind>>(client, context, observer.clone(), ns, None);
+    keep::<Lean<IssuerKind>>(client, context, observer.clone(), ns, None);
+    keep::<Lean<IngressKind>>(client, context, observer.clone(), ns, None);
+    keep::<SecretSeen>(
+        client,
+        context,
+        observer.clone(),
+        ns,
+        Some("controller.cert-manager.io/fao=true"),
+    );
+    if namespace.is_none() {
+        keep::<Lean<ClusterIssuerKind>>(client, context, observer.clone(), None, None);
+    } else {
+        // an installation for one namespace has no ClusterIssuers (CTL-01)
+        context.index.cluster_issuers.set_ready();
+    }
+    tokio::spawn(cluster::metadata::follow(client.clone(), namespace, observer));
+}
+
+/// Begins and ends the work as leadership comes and goes. What the queues know is forgotten in between.
+async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
+    let mut changes = leadership.subscribe();
+    loop {
+        let leads = *changes.borrow_and_update();
+        if leads {
+            tokio::select! {
+                () = until(|| context.index.is_ready()) => {
+                    controller::router::everything(&context);
+                    let judging = Arc::clone(&context);
+                    tokio::spawn(async move {
+                        until(|| judging.queues.certificates.is_idle()).await;
+                        judging.judged.store(true, std::sync::atomic::Ordering::Release);
+                    });
+                }
+                _ = changes.changed() => continue,
+            }
+        } else {
+            controller::router::nothing(&context);
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn until(mut ready: impl FnMut() -> bool) {
+    while !ready() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn until_told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+}
+
+/// The addresses that this process can be reached at from other pods, where nothing else says so.
+pub fn pod_address() -> Option<IpAddr> {
+    std::env::var("POD_IP").ok()?.parse().ok()
+}
