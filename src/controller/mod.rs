@@ -1,5 +1,6 @@
 //! Wiring, one file per kind: what triggers a reconcile, and in which order its steps run.
 
+pub mod certificate;
 pub mod context;
 pub mod error;
 pub mod queue;
@@ -17,9 +18,16 @@ use crate::plan::seen::Next;
 /// Starts every controller, each with this many workers. They wait until their queues are resumed.
 ///
 /// A controller is wired by one line: `work(context, &context.queues.orders, workers, now, order::reconcile)`.
-pub fn start(_context: &Arc<Context>, _workers: usize, _now: fn() -> Timestamp) {}
+pub fn start(context: &Arc<Context>, workers: usize, now: fn() -> Timestamp) {
+    work(
+        context,
+        &context.queues.certificates,
+        workers,
+        now,
+        certificate::reconcile,
+    );
+}
 
-#[expect(dead_code, reason = "controllers are wired as they land")]
 fn work<K, F, Fut>(
     context: &Arc<Context>,
     queue: &Arc<queue::Queue<K>>,

@@ -1,0 +1,195 @@
+//! Carrying out one effect of a plan.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::OwnerReference};
+
+use super::{keys, observe::Sight, target, temporary};
+use crate::{
+    api::{
+        CertificateRequestSpec, GROUP, VERSION,
+        names::{data_key, label},
+    },
+    cluster::{records::Stored, secret::SecretApply, writer::NewObject},
+    controller::{Context, ControllerError},
+    pki::{csr, key::KeyEncoding, key::PrivateKey},
+    plan::{
+        certificate::{DesiredRequest, Effect, KeySource, Seen, key_spec},
+        kinds::{CertificateKind, RequestKind},
+        seen::{Kind, Meta, Object, ObjectKey},
+    },
+};
+
+/// What came of an effect.
+pub(super) enum Outcome {
+    /// It is done.
+    Done,
+    /// Something is not as it was seen: plan again from what `Sight` knows now.
+    LookAgain,
+    /// It will be done later; the Certificate is queued then.
+    ComeBack,
+}
+
+pub(super) async fn apply(
+    context: &Arc<Context>,
+    seen: &Seen,
+    effect: &Effect,
+    sight: &mut Sight,
+) -> Result<Outcome, ControllerError> {
+    match effect {
+        Effect::Confirm => Ok(Outcome::LookAgain),
+        Effect::DeleteRequest(meta) => {
+            context.writer.delete::<RequestKind>(meta).await?;
+            Ok(Outcome::Done)
+        }
+        Effect::DeleteNextKey(meta) => {
+            context.writer.delete_secret(meta).await?;
+            Ok(Outcome::Done)
+        }
+        Effect::StoreKey { name, source } => store_key(context, seen, name, *source, sight).await,
+        Effect::CreateRequest(request) => create_request(context, seen, request, sight).await,
+        Effect::IssueAtOnce { .. } => Err(ControllerError::Failed(
+            "issuing at once is not possible here; this is a bug".to_owned(),
+        )),
+        Effect::StoreCertificate { request, key_secret } => {
+            target::store(context, seen, request, key_secret, sight).await
+        }
+        Effect::StoreTemporary { key_secret } => temporary::store(context, seen, key_secret, sight).await,
+        Effect::RepairSecret => target::repair(context, seen, sight).await,
+    }
+}
+
+/// ANW-04.
+async fn store_key(
+    context: &Arc<Context>,
+    seen: &Seen,
+    name: &str,
+    source: KeySource,
+    sight: &mut Sight,
+) -> Result<Outcome, ControllerError> {
+    let certificate = &seen.certificate;
+    let Some(key) = obtain(context, certificate, source).await? else {
+        return Ok(Outcome::ComeBack);
+    };
+    let pem = key
+        .to_pem(KeyEncoding::Pkcs8)
+        .map_err(|error| ControllerError::Failed(error.to_string()))?;
+    let labels = [label::NEXT_PRIVATE_KEY, label::FOR_ATTENTION_OF].map(|label| (label.to_owned(), "true".to_owned()));
+    let secret = SecretApply {
+        key: certificate.meta.key.sibling(name),
+        type_: "Opaque".to_owned(),
+        labels: BTreeMap::from(labels),
+        annotations: BTreeMap::new(),
+        owners: vec![controller_reference::<CertificateKind>(&certificate.meta)],
+        data: BTreeMap::from([(data_key::TLS_KEY.to_owned(), pem)]),
+        resource_version: None,
+        uid: None,
+    };
+    match context.writer.create_secret(&secret).await {
+        Ok(_) => Ok(Outcome::Done),
+        Err(error) if error.is_already_exists() => {
+            sight.meet_next_key(context, certificate, name).await?;
+            Ok(Outcome::LookAgain)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The key that an issuance is about to use; `None` while it is being made.
+pub(super) async fn obtain(
+    context: &Arc<Context>,
+    certificate: &Object<CertificateKind>,
+    source: KeySource,
+) -> Result<Option<Arc<PrivateKey>>, ControllerError> {
+    match source {
+        KeySource::New => keys::generate(context, &certificate.meta, key_spec(&certificate.spec)).await,
+        KeySource::Target => {
+            let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
+            read_key(context, &key).await.map(|key| Some(Arc::new(key)))
+        }
+    }
+}
+
+/// The private key in a Secret, now.
+pub(super) async fn read_key(context: &Context, key: &ObjectKey) -> Result<PrivateKey, ControllerError> {
+    let secret = context
+        .reader
+        .secret(key)
+        .await?
+        .ok_or_else(|| ControllerError::Stale(format!("Secret {key} is gone")))?;
+    let pem = secret.data(data_key::TLS_KEY).unwrap_or_default();
+    let (key, _) =
+        PrivateKey::from_pem(pem).map_err(|error| ControllerError::Stale(format!("Secret {key}: {error}")))?;
+    Ok(key)
+}
+
+async fn create_request(
+    context: &Arc<Context>,
+    seen: &Seen,
+    request: &DesiredRequest,
+    sight: &mut Sight,
+) -> Result<Outcome, ControllerError> {
+    let key_secret = request
+        .annotations
+        .get(crate::api::names::annotation::PRIVATE_KEY_SECRET_NAME)
+        .unwrap_or_default();
+    let key = read_key(context, &seen.certificate.meta.key.sibling(key_secret)).await?;
+    match send_request(context, &seen.certificate, request, Arc::new(key)).await {
+        Ok(_) => Ok(Outcome::Done),
+        Err(ControllerError::Cluster(error)) if error.is_already_exists() => {
+            sight
+                .meet_request(context, &seen.certificate.meta.key.sibling(request.name.as_str()))
+                .await?;
+            Ok(Outcome::LookAgain)
+        }
+        Err(error) => {
+            let message = format!("Failed to create CertificateRequest: {error}");
+            context.events.publish::<CertificateKind>(
+                &seen.certificate.meta,
+                crate::cluster::events::Severity::Warning,
+                "RequestFailed",
+                &message,
+            );
+            Err(error)
+        }
+    }
+}
+
+/// Makes the CSR and creates the request (ANW-05).
+pub(super) async fn send_request(
+    context: &Context,
+    certificate: &Object<CertificateKind>,
+    request: &DesiredRequest,
+    key: Arc<PrivateKey>,
+) -> Result<Arc<<RequestKind as Stored>::Record>, ControllerError> {
+    let template = request.template.clone();
+    let csr = keys::blocking(move || csr::build(&template, &key)).await?;
+    let new = NewObject::<RequestKind> {
+        key: certificate.meta.key.sibling(request.name.as_str()),
+        labels: request.labels.clone(),
+        annotations: request.annotations.clone(),
+        owners: vec![controller_reference::<CertificateKind>(&certificate.meta)],
+        finalizers: Vec::new(),
+        spec: CertificateRequestSpec {
+            duration: request.duration,
+            is_ca: request.is_ca.then_some(true),
+            issuer_ref: request.issuer_ref.clone(),
+            request: ByteString(csr),
+            usages: request.usages.clone(),
+            ..CertificateRequestSpec::default()
+        },
+    };
+    Ok(context.writer.create::<RequestKind>(&new).await?)
+}
+
+/// The reference of a controlling owner.
+pub(super) fn controller_reference<K: Kind>(owner: &Meta) -> OwnerReference {
+    OwnerReference {
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: K::KIND.to_owned(),
+        name: owner.name().to_owned(),
+        uid: owner.uid.to_string(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}

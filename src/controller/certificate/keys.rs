@@ -1,0 +1,103 @@
+//! Private keys: made on threads of their own, bounded by the number of cores, and RSA apart from the others.
+//!
+//! An RSA key takes from a tenth of a second to minutes. No worker waits for one: the key is made in the background, kept until the
+//! Certificate comes back for it, and the Certificate is told when it is there.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Semaphore, time::Instant};
+
+use crate::{
+    controller::{Context, ControllerError},
+    pki::{
+        Error,
+        key::{KeyAlgorithm, KeySpec, PrivateKey},
+    },
+    plan::seen::{Meta, ObjectKey},
+};
+
+static LIGHT: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
+static HEAVY: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
+static WAITING: LazyLock<Mutex<HashMap<Wanted, Made>>> = LazyLock::new(Mutex::default);
+
+/// A key that nobody has come for after this time is forgotten: its Certificate is gone, or another replica leads.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+
+type Wanted = (Box<str>, KeySpec);
+
+enum Made {
+    Being,
+    Done(Result<Arc<PrivateKey>, Error>, Instant),
+}
+
+/// A new key for a Certificate, or `None` where it is still being made: the Certificate is queued again when it is there.
+pub(super) async fn generate(
+    context: &Arc<Context>,
+    meta: &Meta,
+    spec: KeySpec,
+) -> Result<Option<Arc<PrivateKey>>, ControllerError> {
+    if spec.algorithm != KeyAlgorithm::Rsa {
+        return blocking(move || PrivateKey::generate(spec))
+            .await
+            .map(|key| Some(Arc::new(key)));
+    }
+    let wanted: Wanted = (meta.uid.clone(), spec);
+    {
+        let mut waiting = waiting();
+        let now = Instant::now();
+        waiting.retain(|_, made| !matches!(made, Made::Done(_, since) if now.duration_since(*since) > FORGET_AFTER));
+        match waiting.remove(&wanted) {
+            Some(Made::Done(Ok(key), _)) => return Ok(Some(key)),
+            Some(Made::Done(Err(error), _)) => return Err(ControllerError::Failed(error.to_string())),
+            Some(Made::Being) => {
+                waiting.insert(wanted, Made::Being);
+                return Ok(None);
+            }
+            None => waiting.insert(wanted.clone(), Made::Being),
+        };
+    }
+    tokio::spawn(make(Arc::clone(context), meta.key.clone(), wanted));
+    Ok(None)
+}
+
+/// Runs work for the processor on a thread of its own, a few at a time.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, ControllerError> {
+    let closed = |_| ControllerError::Failed("the process is shutting down".to_owned());
+    let permit = LIGHT.acquire().await.map_err(closed)?;
+    let done = tokio::task::spawn_blocking(work).await;
+    drop(permit);
+    done.map_err(|_| ControllerError::Panicked)?
+        .map_err(|error| ControllerError::Failed(error.to_string()))
+}
+
+async fn make(context: Arc<Context>, key: ObjectKey, wanted: Wanted) {
+    let spec = wanted.1;
+    let made = match HEAVY.acquire().await {
+        Ok(permit) => {
+            let made = tokio::task::spawn_blocking(move || PrivateKey::generate(spec)).await;
+            drop(permit);
+            made.unwrap_or_else(|_| {
+                Err(Error::Key(format!(
+                    "making the {spec} key failed unexpectedly; this is a bug"
+                )))
+            })
+        }
+        Err(_) => return,
+    };
+    waiting().insert(wanted, Made::Done(made.map(Arc::new), Instant::now()));
+    context.queues.certificates.add(key);
+}
+
+fn waiting() -> std::sync::MutexGuard<'static, HashMap<Wanted, Made>> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}

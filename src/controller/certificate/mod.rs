@@ -1,0 +1,119 @@
+//! Certificates: look, plan, carry out, until nothing is left to do.
+
+mod apply;
+mod keys;
+mod observe;
+mod target;
+mod temporary;
+
+use std::sync::Arc;
+
+use super::{Context, ControllerError};
+use crate::{
+    cluster::events::Severity,
+    plan::{
+        certificate::{Effect, Plan, PlannedEvent, plan, plan_unreadable},
+        kinds::CertificateKind,
+        seen::{Lean, Next, Object, ObjectKey},
+    },
+};
+use apply::Outcome;
+use observe::{Observed, Sight};
+
+/// An issuance takes half a dozen steps; more than this is a planner that does not come to rest.
+const MOST_STEPS: usize = 16;
+
+/// Brings one Certificate as far as it gets now.
+///
+/// # Errors
+/// When the API server refuses or cannot be reached, and when the planner does not come to rest.
+pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
+    let context = &context;
+    let mut sight = Sight::default();
+    for _ in 0..MOST_STEPS {
+        let seen = match observe::observe(context, &key, &sight) {
+            Observed::Gone => return Ok(Next::OnChange),
+            Observed::Unreadable(certificate, invalid) => {
+                return tell_unreadable(context, &certificate, &invalid).await;
+            }
+            Observed::Seen(seen) => seen,
+        };
+        let plan = plan(context.now(), &seen, &context.settings);
+        if plan.effects.contains(&Effect::Confirm) {
+            sight.look(context, &seen).await?;
+            continue;
+        }
+        match carry_out(context, &seen, &plan, &mut sight).await? {
+            Progress::Step => {}
+            Progress::Rest => return Ok(plan.next),
+        }
+    }
+    Err(ControllerError::Failed(format!(
+        "Certificate {key} did not come to rest within {MOST_STEPS} steps; this is a bug"
+    )))
+}
+
+enum Progress {
+    /// Something was done: look again.
+    Step,
+    /// Nothing is left to do now.
+    Rest,
+}
+
+async fn carry_out(
+    context: &Arc<Context>,
+    seen: &crate::plan::certificate::Seen,
+    plan: &Plan,
+    sight: &mut Sight,
+) -> Result<Progress, ControllerError> {
+    for effect in &plan.effects {
+        match apply::apply(context, seen, effect, sight).await? {
+            Outcome::Done => {}
+            Outcome::LookAgain => return Ok(Progress::Step),
+            Outcome::ComeBack => return Ok(Progress::Rest),
+        }
+    }
+    let written = context
+        .writer
+        .write_status::<CertificateKind>(&seen.certificate, &plan.status)
+        .await?;
+    tell(context, &seen.certificate, &plan.events);
+    Ok(if plan.effects.is_empty() && written.is_none() {
+        Progress::Rest
+    } else {
+        Progress::Step
+    })
+}
+
+fn tell(context: &Context, certificate: &Object<CertificateKind>, events: &[PlannedEvent]) {
+    for PlannedEvent {
+        warning,
+        reason,
+        message,
+    } in events
+    {
+        let severity = if *warning { Severity::Warning } else { Severity::Normal };
+        context
+            .events
+            .publish::<CertificateKind>(&certificate.meta, severity, reason, message);
+    }
+}
+
+async fn tell_unreadable(
+    context: &Context,
+    certificate: &Lean<CertificateKind>,
+    invalid: &crate::api::InvalidField,
+) -> Result<Next, ControllerError> {
+    let status = certificate.status();
+    let plan = plan_unreadable(context.now(), &certificate.meta, &status, invalid);
+    let object = Object {
+        meta: certificate.meta.clone(),
+        spec: crate::api::CertificateSpec::default(),
+        status,
+    };
+    context
+        .writer
+        .write_status::<CertificateKind>(&object, &plan.status)
+        .await?;
+    Ok(plan.next)
+}

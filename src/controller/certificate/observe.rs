@@ -1,0 +1,268 @@
+//! What is known about a Certificate: from the index, and where that is not enough, from the API server.
+
+use std::sync::Arc;
+
+use crate::{
+    api::{
+        CertificateSpec, InvalidField, IssuerStatus, SecretKeySelector,
+        condition::{self, READY},
+        issuer::IssuerSpec,
+        names::{annotation, label},
+    },
+    cluster::store::Link,
+    controller::{Context, ControllerError, context::IssuerId, router::issuer_id},
+    plan::{
+        certificate::{IssuerState, Passwords, Rival, Seen, names_to_look_up},
+        kinds::CertificateKind,
+        seen::{Kind, Lean, Object, ObjectKey, RequestSeen, SecretSeen},
+    },
+};
+
+/// What the API server was asked for in this reconcile: it stands where the index has nothing, or nothing that may be trusted.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    live: bool,
+    /// Secrets without our label are in no index.
+    target: Option<Arc<SecretSeen>>,
+    next_keys: Vec<Arc<SecretSeen>>,
+    pub(super) strange_next_keys: Vec<ObjectKey>,
+    requests: Vec<Arc<RequestSeen>>,
+    missing_password: Option<String>,
+}
+
+/// Result of [`observe`].
+pub(super) enum Observed {
+    Gone,
+    Unreadable(Arc<Lean<CertificateKind>>, InvalidField),
+    Seen(Box<Seen>),
+}
+
+/// Everything that the planner asks for, without a call.
+pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Observed {
+    let Some(lean) = context.index.certificates.get(key) else {
+        return Observed::Gone;
+    };
+    let certificate = match lean.parse() {
+        Ok(certificate) => certificate,
+        Err(invalid) => return Observed::Unreadable(lean, invalid),
+    };
+    let target = key.sibling(certificate.spec.secret_name.as_str());
+    let passwords = sight
+        .missing_password
+        .clone()
+        .map_or(Passwords::Available, Passwords::Missing);
+    Observed::Seen(Box::new(Seen {
+        secret: context.index.secrets.get(&target).or_else(|| sight.target.clone()),
+        next_keys: next_keys(context, &certificate, sight),
+        strange_next_keys: sight.strange_next_keys.clone(),
+        requests: requests(context, &certificate, sight),
+        rivals: rivals(context, &certificate),
+        issuer: issuer_state(context, &certificate),
+        keystore_passwords: passwords,
+        renewal_information: None,
+        obstacle: obstacle(context, &certificate),
+        live: sight.live,
+        certificate,
+    }))
+}
+
+impl Sight {
+    /// Looks up what an issuance must not take from an index: the target Secret, the next key, the passwords of keystores.
+    pub(super) async fn look(&mut self, context: &Context, seen: &Seen) -> Result<(), ControllerError> {
+        let certificate = &seen.certificate;
+        let target = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
+        self.target = match context.reader.secret(&target).await? {
+            Some(secret) => Some(Arc::new(secret.seen)),
+            None => None,
+        };
+        let named = certificate
+            .status
+            .next_private_key_secret_name
+            .as_deref()
+            .filter(|name| !name.is_empty());
+        let unknown = named.filter(|name| !seen.next_keys.iter().any(|secret| secret.meta.name() == *name));
+        if let Some(name) = unknown {
+            self.meet_next_key(context, certificate, name).await?;
+        }
+        self.missing_password = missing_password(context, certificate).await?;
+        self.live = true;
+        Ok(())
+    }
+
+    /// A Secret has a name that the next key would have: whose is it?
+    pub(super) async fn meet_next_key(
+        &mut self,
+        context: &Context,
+        certificate: &Object<CertificateKind>,
+        name: &str,
+    ) -> Result<(), ControllerError> {
+        let key = certificate.meta.key.sibling(name);
+        match context.reader.secret(&key).await? {
+            Some(secret) if is_next_key(&secret.seen, certificate) => self.next_keys.push(Arc::new(secret.seen)),
+            Some(_) => self.strange_next_keys.push(key),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// A request has a name that ours would have, and the index does not know it yet.
+    pub(super) async fn meet_request(&mut self, context: &Context, key: &ObjectKey) -> Result<(), ControllerError> {
+        if let Some(request) = context.reader.get::<crate::plan::kinds::RequestKind>(key).await? {
+            self.requests.push(Arc::new(request));
+        }
+        Ok(())
+    }
+
+    /// A keystore's password could not be had when it was needed.
+    pub(super) fn lacks_password(&mut self, why: String) {
+        self.missing_password = Some(why);
+    }
+}
+
+/// Ours by uid, and by its label: a Secret that only says it is ours is not.
+fn is_next_key(secret: &SecretSeen, certificate: &Object<CertificateKind>) -> bool {
+    secret.meta.owned_by(&certificate.meta.uid) && secret.meta.labels.get(label::NEXT_PRIVATE_KEY) == Some("true")
+}
+
+fn next_keys(context: &Context, certificate: &Object<CertificateKind>, sight: &Sight) -> Vec<Arc<SecretSeen>> {
+    let owned = context.index.secrets.linked(&Link::Owner(certificate.meta.uid.clone()));
+    let mut keys: Vec<Arc<SecretSeen>> = owned
+        .into_iter()
+        .filter(|secret| is_next_key(secret, certificate))
+        .collect();
+    for met in &sight.next_keys {
+        if !keys.iter().any(|secret| secret.meta.uid == met.meta.uid) {
+            keys.push(Arc::clone(met));
+        }
+    }
+    keys
+}
+
+fn requests(context: &Context, certificate: &Object<CertificateKind>, sight: &Sight) -> Vec<Arc<RequestSeen>> {
+    let index = &context.index.requests;
+    let mut requests = index.linked(&Link::Owner(certificate.meta.uid.clone()));
+    let names = names_to_look_up(certificate, &context.settings).requests;
+    let named = names
+        .into_iter()
+        .filter_map(|name| index.get(&certificate.meta.key.sibling(name)));
+    for request in named.chain(sight.requests.iter().cloned()) {
+        if !requests.iter().any(|known| known.meta.uid == request.meta.uid) {
+            requests.push(request);
+        }
+    }
+    requests
+}
+
+fn rivals(context: &Context, certificate: &Object<CertificateKind>) -> Vec<Rival> {
+    let target = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
+    let linked = context.index.certificates.linked(&Link::Secret(target));
+    let others = linked
+        .iter()
+        .filter(|other| other.meta.uid != certificate.meta.uid && other.meta.deleting.is_none());
+    others
+        .filter(|other| {
+            other
+                .parse()
+                .is_ok_and(|other| other.spec.secret_name == certificate.spec.secret_name)
+        })
+        .map(|other| Rival {
+            name: Arc::clone(&other.meta.key.name),
+            created: other.meta.created,
+        })
+        .collect()
+}
+
+fn issuer_state(context: &Context, certificate: &Object<CertificateKind>) -> IssuerState {
+    let reference = &certificate.spec.issuer_ref;
+    let Some(IssuerId(key)) = issuer_id(reference, certificate.meta.namespace()) else {
+        return IssuerState::External;
+    };
+    if key.namespace.is_empty() {
+        state_of(context.index.cluster_issuers.get(&key).as_deref())
+    } else {
+        state_of(context.index.issuers.get(&key).as_deref())
+    }
+}
+
+fn state_of<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(issuer: Option<&Lean<K>>) -> IssuerState {
+    let Some(issuer) = issuer else {
+        return IssuerState::Missing;
+    };
+    let object = match issuer.parse() {
+        Ok(object) => object,
+        Err(invalid) => return IssuerState::NotReady(format!("{}: {}", invalid.path, invalid.message)),
+    };
+    match condition::get(&object.status.conditions, READY) {
+        Some(ready) if ready.is_true() && (object.spec.ca.is_some() || object.spec.self_signed.is_some()) => {
+            IssuerState::InProcess
+        }
+        Some(ready) if ready.is_true() => IssuerState::Remote,
+        Some(ready) if !ready.message().is_empty() => IssuerState::NotReady(ready.message().to_owned()),
+        Some(_) | None => IssuerState::NotReady("it has not been checked yet".to_owned()),
+    }
+}
+
+/// What keeps the pending request from getting on, if its condition says more than that it is on its way.
+fn obstacle(context: &Context, certificate: &Object<CertificateKind>) -> Option<String> {
+    let revision = certificate.status.revision.unwrap_or(0).saturating_add(1).to_string();
+    let owned = context
+        .index
+        .requests
+        .linked(&Link::Owner(certificate.meta.uid.clone()));
+    let request = owned
+        .iter()
+        .find(|request| request.meta.annotations.get(annotation::CERTIFICATE_REVISION) == Some(revision.as_str()))?;
+    let ready = request
+        .condition(READY)
+        .filter(|ready| !ready.is_true() && ready.reason() == "Pending")?;
+    let under_way = ready
+        .message()
+        .starts_with("Waiting on certificate issuance from order");
+    (!under_way && !ready.message().is_empty()).then(|| ready.message().to_owned())
+}
+
+/// Every keystore that is to be made needs its password (SEC-07).
+pub(super) fn password_references(spec: &CertificateSpec) -> Vec<(&'static str, &SecretKeySelector)> {
+    let stores = spec.keystores.as_ref();
+    let jks = stores
+        .and_then(|stores| stores.jks.as_ref())
+        .filter(|store| store.create && store.password.is_none());
+    let p12 = stores
+        .and_then(|stores| stores.pkcs12.as_ref())
+        .filter(|store| store.create && store.password.is_none());
+    let jks = jks
+        .and_then(|store| store.password_secret_ref.as_ref())
+        .map(|reference| ("JKS", reference));
+    let p12 = p12
+        .and_then(|store| store.password_secret_ref.as_ref())
+        .map(|reference| ("PKCS#12", reference));
+    jks.into_iter().chain(p12).collect()
+}
+
+async fn missing_password(
+    context: &Context,
+    certificate: &Object<CertificateKind>,
+) -> Result<Option<String>, ControllerError> {
+    for (kind, reference) in password_references(&certificate.spec) {
+        let secret = context
+            .reader
+            .secret(&certificate.meta.key.sibling(reference.name.as_str()))
+            .await?;
+        let key = reference.key_or("password");
+        let why = match secret.as_ref().map(|secret| secret.data(key)) {
+            None => format!(
+                "Secret {:?} with the password of the {kind} keystore does not exist",
+                reference.name
+            ),
+            Some(None | Some([])) => {
+                format!(
+                    "Secret {:?} holds no password for the {kind} keystore under the key {key:?}",
+                    reference.name
+                )
+            }
+            Some(Some(_)) => continue,
+        };
+        return Ok(Some(why));
+    }
+    Ok(None)
+}

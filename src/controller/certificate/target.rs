@@ -1,0 +1,238 @@
+//! Writing the target Secret (LIF-04, POL-13).
+
+use std::sync::Arc;
+
+use aws_lc_rs::rand;
+use zeroize::Zeroize as _;
+
+use super::{
+    apply::{Outcome, controller_reference, read_key},
+    keys,
+    observe::{Sight, password_references},
+};
+use crate::{
+    api::{
+        CertificateSpec, IssuerRef,
+        names::{annotation, data_key},
+    },
+    cluster::secret::{LiveSecret, SecretApply},
+    controller::{Context, ControllerError},
+    pki::{hidden::Hidden, key::PrivateKey, keystore::Seed},
+    plan::{
+        certificate::{
+            Seen,
+            secret::{Attribution, Circumstances, KeystorePasswords, Material, RenderedSecret, TLS_TYPE, render},
+        },
+        kinds::CertificateKind,
+        seen::{Meta, Object},
+    },
+};
+
+/// What is to be in the Secret, owned, so that it can be rendered on another thread.
+pub(super) struct Content {
+    pub(super) chain_pem: Vec<u8>,
+    pub(super) ca_pem: Option<Vec<u8>>,
+    pub(super) key: Arc<PrivateKey>,
+    /// `tls.key` as it stands, where it stays as it is.
+    pub(super) key_pem: Option<Hidden<Vec<u8>>>,
+    pub(super) attribution: Option<Attribution>,
+}
+
+/// Stores the certificate of a Ready request with its key.
+pub(super) async fn store(
+    context: &Arc<Context>,
+    seen: &Seen,
+    request: &str,
+    key_secret: &str,
+    sight: &mut Sight,
+) -> Result<Outcome, ControllerError> {
+    let namespace = &seen.certificate.meta.key;
+    let request_key = namespace.sibling(request);
+    let request = context.reader.request(&request_key).await?;
+    let gone = || ControllerError::Stale(format!("CertificateRequest {request_key} has no certificate any more"));
+    let request = request.ok_or_else(gone)?;
+    let key = read_key(context, &namespace.sibling(key_secret)).await?;
+    let content = Content {
+        chain_pem: request.certificate.ok_or_else(gone)?,
+        ca_pem: request.ca,
+        key: Arc::new(key),
+        key_pem: None,
+        attribution: Some(attribution(&seen.certificate, &request.seen.issuer_ref)),
+    };
+    write(context, &seen.certificate, content, sight).await
+}
+
+/// Applies the Secret again with the key and certificate that it holds.
+pub(super) async fn repair(context: &Arc<Context>, seen: &Seen, sight: &mut Sight) -> Result<Outcome, ControllerError> {
+    let certificate = &seen.certificate;
+    let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
+    let changed = || ControllerError::Stale(format!("Secret {key} is not what it was"));
+    let secret = context.reader.secret(&key).await?.ok_or_else(changed)?;
+    if seen
+        .secret
+        .as_ref()
+        .is_none_or(|known| known.digest != secret.seen.digest)
+    {
+        return Err(changed());
+    }
+    let part = |name: &str| secret.data(name).filter(|value| !value.is_empty());
+    let (key_pem, chain_pem) = part(data_key::TLS_KEY)
+        .zip(part(data_key::TLS_CRT))
+        .ok_or_else(changed)?;
+    let (private_key, _) = PrivateKey::from_pem(key_pem).map_err(|_| changed())?;
+    let content = Content {
+        chain_pem: chain_pem.to_vec(),
+        ca_pem: part(data_key::CA_CRT).map(<[u8]>::to_vec),
+        key: Arc::new(private_key),
+        key_pem: Some(Hidden::new(key_pem.to_vec())),
+        attribution: found_attribution(&secret),
+    };
+    write_over(context, certificate, content, Some(&secret), sight).await
+}
+
+/// Renders and applies the target Secret over whatever is there now.
+pub(super) async fn write(
+    context: &Arc<Context>,
+    certificate: &Object<CertificateKind>,
+    content: Content,
+    sight: &mut Sight,
+) -> Result<Outcome, ControllerError> {
+    let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
+    let existing = context.reader.secret(&key).await?;
+    write_over(context, certificate, content, existing.as_ref(), sight).await
+}
+
+async fn write_over(
+    context: &Arc<Context>,
+    certificate: &Object<CertificateKind>,
+    content: Content,
+    existing: Option<&LiveSecret>,
+    sight: &mut Sight,
+) -> Result<Outcome, ControllerError> {
+    let passwords = match passwords(context, certificate).await? {
+        Ok(passwords) => passwords,
+        Err(why) => {
+            sight.lacks_password(why);
+            return Ok(Outcome::LookAgain);
+        }
+    };
+    let circumstances = Circumstances {
+        now: context.now(),
+        seeds: [seed()?, seed()?, seed()?],
+    };
+    let spec = certificate.spec.clone();
+    let rendered = keys::blocking(move || {
+        let Content {
+            chain_pem,
+            ca_pem,
+            key,
+            key_pem,
+            attribution,
+        } = content;
+        let material = Material {
+            chain_pem: &chain_pem,
+            ca_pem: ca_pem.as_deref(),
+            key: &key,
+            key_pem: key_pem.as_ref().map(|pem| pem.expose().as_slice()),
+        };
+        render(&spec, attribution.as_ref(), &material, &passwords, &circumstances)
+    })
+    .await?;
+    let RenderedSecret {
+        labels,
+        annotations,
+        data,
+    } = rendered;
+    let owned = context.settings.enable_certificate_owner_ref;
+    let meta: Option<&Meta> = existing.map(|secret| &secret.seen.meta);
+    let secret = SecretApply {
+        key: certificate.meta.key.sibling(certificate.spec.secret_name.as_str()),
+        type_: existing.map_or_else(|| TLS_TYPE.to_owned(), |secret| secret.seen.type_.to_string()),
+        labels,
+        annotations,
+        owners: owned
+            .then(|| controller_reference::<CertificateKind>(&certificate.meta))
+            .into_iter()
+            .collect(),
+        data,
+        resource_version: meta.map(|meta| meta.resource_version.to_string()),
+        uid: meta.map(|meta| meta.uid.to_string()),
+    };
+    context.writer.apply_secret(&secret).await?;
+    Ok(Outcome::Done)
+}
+
+/// Who a certificate is for and from, as the annotations will say.
+pub(super) fn attribution(certificate: &Object<CertificateKind>, issuer: &IssuerRef) -> Attribution {
+    Attribution {
+        certificate: certificate.meta.name().to_owned(),
+        issuer: issuer.clone(),
+    }
+}
+
+fn found_attribution(secret: &LiveSecret) -> Option<Attribution> {
+    let annotations = &secret.seen.meta.annotations;
+    let value = |key: &str| annotations.get(key).map(str::to_owned);
+    Some(Attribution {
+        certificate: value(annotation::CERTIFICATE_NAME)?,
+        issuer: IssuerRef {
+            name: value(annotation::ISSUER_NAME)?,
+            kind: value(annotation::ISSUER_KIND),
+            group: value(annotation::ISSUER_GROUP),
+        },
+    })
+}
+
+/// The passwords of the keystores that are asked for, or why one cannot be had.
+async fn passwords(
+    context: &Context,
+    certificate: &Object<CertificateKind>,
+) -> Result<Result<KeystorePasswords, String>, ControllerError> {
+    let mut passwords = literal_passwords(&certificate.spec);
+    for (kind, reference) in password_references(&certificate.spec) {
+        let secret = context
+            .reader
+            .secret(&certificate.meta.key.sibling(reference.name.as_str()))
+            .await?;
+        let key = reference.key_or("password");
+        let found = secret
+            .as_ref()
+            .and_then(|secret| secret.data(key))
+            .filter(|value| !value.is_empty());
+        let Some(text) = found.and_then(|bytes| std::str::from_utf8(bytes).ok()) else {
+            return Ok(Err(format!(
+                "the password of the {kind} keystore is not in Secret {:?} under the key {key:?}",
+                reference.name
+            )));
+        };
+        let slot = if kind == "JKS" {
+            &mut passwords.jks
+        } else {
+            &mut passwords.pkcs12
+        };
+        *slot = Some(Hidden::new(text.to_owned()));
+    }
+    Ok(Ok(passwords))
+}
+
+fn literal_passwords(spec: &CertificateSpec) -> KeystorePasswords {
+    let stores = spec.keystores.as_ref();
+    let jks = stores
+        .and_then(|stores| stores.jks.as_ref())
+        .and_then(|store| store.password.clone());
+    let pkcs12 = stores
+        .and_then(|stores| stores.pkcs12.as_ref())
+        .and_then(|store| store.password.clone());
+    KeystorePasswords {
+        jks: jks.map(Hidden::new),
+        pkcs12: pkcs12.map(Hidden::new),
+    }
+}
+
+fn seed() -> Result<Seed, ControllerError> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).map_err(|_| ControllerError::Failed("the system has no random numbers".to_owned()))?;
+    let seed = Seed(bytes);
+    bytes.zeroize();
+    Ok(seed)
+}
