@@ -2,12 +2,16 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`select`] | which of an issuer's solvers proves a name |
+//! | [`classes`] | what ingress controllers want to see in a temporary Ingress |
 //! | [`host`] | a DNS name or an IP address, in the one form in which it is compared |
 //! | [`token`] | challenge tokens and key authorizations (RFC 8555 section 8.1) |
 //! | [`responder`] | the HTTP server in every replica that answers challenges in flight |
 //! | [`probe`] | the fetch that is made before the CA is told, and what it found |
 
+pub mod classes;
 pub mod host;
 pub mod probe;
 pub mod responder;
+pub mod select;
 pub mod token;

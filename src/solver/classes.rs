@@ -1,0 +1,354 @@
+//! What ingress controllers want to see in a temporary Ingress.
+//!
+//! They differ in the path types they take, in what switches their redirect to https off, and in whether they reach a
+//! ClusterIP Service. The table is keyed by `spec.controller` of the IngressClass; where there is no IngressClass object
+//! (GKE has none), by the class's usual name. An issuer's `ingressTemplate` outranks all of it.
+
+/// A path type of an Ingress rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathType {
+    /// The path and nothing else.
+    Exact,
+    /// Whatever the controller makes of it.
+    ImplementationSpecific,
+    /// The path and everything below it.
+    Prefix,
+}
+
+impl PathType {
+    /// As it is written in an Ingress.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "Exact",
+            Self::ImplementationSpecific => "ImplementationSpecific",
+            Self::Prefix => "Prefix",
+        }
+    }
+}
+
+/// What one kind of ingress controller wants.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Class {
+    /// What people call the controller.
+    pub name: &'static str,
+    /// Path types in the order in which they are tried; the next one when the controller's own webhook refuses the Ingress.
+    /// Never empty: read the first with [`Class::path_type`].
+    path_types: &'static [PathType],
+    /// Annotations that keep redirects, logins and source ranges away from the challenge's path.
+    pub annotations: &'static [(&'static str, &'static str)],
+    /// Whether the controller reaches its backends only through node ports.
+    pub needs_node_port: bool,
+    /// What the user should know when the challenge does not become visible with this controller.
+    pub hint: Option<&'static str>,
+}
+
+impl Class {
+    /// The path type of the n-th attempt, counted from 0; the last one for every later attempt.
+    #[must_use]
+    pub fn path_type(&self, attempt: usize) -> PathType {
+        self.path_types
+            .get(attempt)
+            .or_else(|| self.path_types.last())
+            .copied()
+            .unwrap_or(PathType::Exact)
+    }
+
+    /// How many path types there are to try.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.path_types.len()
+    }
+}
+
+/// Finds what the controller behind a class wants.
+///
+/// `controller` is `spec.controller` of the IngressClass, if there is such an object; `class` the name that the issuer
+/// gives, by field or by annotation. What is not known gets the widest compatible default.
+#[must_use]
+pub fn class_of(controller: Option<&str>, class: Option<&str>) -> &'static Class {
+    let by_controller = controller.and_then(|controller| {
+        TABLE
+            .iter()
+            .find(|row| row.controllers.iter().any(|known| is_of(controller, known)))
+    });
+    // A controller that is not in the table says more than the name of its class does.
+    let by_name = || {
+        class
+            .filter(|_| controller.is_none())
+            .and_then(|class| TABLE.iter().find(|row| row.names.contains(&class)))
+    };
+    by_controller.or_else(by_name).map_or(&DEFAULT, |row| &row.class)
+}
+
+/// Whether a controller is the known one, or an instance of it (`haproxy.org/ingress-controller/internal`).
+fn is_of(controller: &str, known: &str) -> bool {
+    controller
+        .strip_prefix(known)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+struct Row {
+    controllers: &'static [&'static str],
+    names: &'static [&'static str],
+    class: Class,
+}
+
+const EXACT_FIRST: &[PathType] = &[PathType::Exact, PathType::ImplementationSpecific, PathType::Prefix];
+const SPECIFIC_ONLY: &[PathType] = &[PathType::ImplementationSpecific];
+const PREFIX_LAST: &[PathType] = &[PathType::Exact, PathType::Prefix];
+
+const OWN_ADDRESS: &str = "this controller gives every Ingress an address of its own: let the solver edit the Ingress that has \
+                           the host (acme.cert-manager.io/http01-edit-in-place: \"true\" on it, or `name` in the solver)";
+const ONE_INGRESS_PER_HOST: &str = "this controller serves a host from one Ingress only: let the solver edit that Ingress \
+                                    (acme.cert-manager.io/http01-edit-in-place: \"true\" on it, or `name` in the solver)";
+
+const DEFAULT: Class = Class {
+    name: "unknown",
+    path_types: EXACT_FIRST,
+    annotations: &[],
+    needs_node_port: false,
+    hint: None,
+};
+
+static TABLE: &[Row] = &[
+    Row {
+        controllers: &["k8s.io/ingress-nginx"],
+        names: &["nginx"],
+        class: Class {
+            name: "ingress-nginx",
+            // Before 1.12.6 and 1.13.2 its webhook refused Exact where the path has a dot.
+            path_types: &[PathType::Exact, PathType::ImplementationSpecific],
+            annotations: &[
+                ("nginx.ingress.kubernetes.io/ssl-redirect", "false"),
+                ("nginx.ingress.kubernetes.io/force-ssl-redirect", "false"),
+            ],
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["traefik.io/ingress-controller"],
+        names: &["traefik"],
+        class: Class {
+            name: "Traefik",
+            hint: Some(
+                "if an entry point redirects to https, the router of the challenge must exist on the https entry point, too \
+                 (`http.tls` on it, as Traefik's chart sets)",
+            ),
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["haproxy-ingress.github.io/controller"],
+        names: &["haproxy"],
+        class: Class {
+            name: "haproxy-ingress",
+            annotations: &[("haproxy-ingress.github.io/ssl-redirect", "false")],
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["haproxy.org/ingress-controller"],
+        names: &[],
+        class: Class {
+            name: "HAProxy Technologies",
+            annotations: &[("haproxy.org/ssl-redirect", "false")],
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &[
+            "k8s.io/ingress-gce",
+            "ingress.gke.io/gce",
+            "networking.gke.io/ingress-gce",
+        ],
+        names: &["gce", "gce-internal"],
+        class: Class {
+            name: "GCE",
+            path_types: SPECIFIC_ONLY,
+            needs_node_port: true,
+            hint: Some(OWN_ADDRESS),
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["ingress.k8s.aws/alb", "eks.amazonaws.com/alb"],
+        names: &["alb"],
+        class: Class {
+            name: "AWS Load Balancer Controller",
+            path_types: PREFIX_LAST,
+            needs_node_port: true,
+            hint: Some(
+                "every Ingress gets a load balancer of its own unless it names a group: put alb.ingress.kubernetes.io/group.name \
+                 into the solver's ingressTemplate, or let the solver edit the Ingress that has the host (`name` in the solver)",
+            ),
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["azure/application-gateway", "azure-application-gateway"],
+        names: &["azure/application-gateway", "azure-application-gateway"],
+        class: Class {
+            name: "Azure Application Gateway",
+            path_types: PREFIX_LAST,
+            annotations: &[("appgw.ingress.kubernetes.io/ssl-redirect", "false")],
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["cilium.io/ingress-controller"],
+        names: &["cilium"],
+        class: Class {
+            name: "Cilium",
+            // ImplementationSpecific is a regular expression there, which the dots of the path turn into something else.
+            path_types: PREFIX_LAST,
+            annotations: &[("ingress.cilium.io/force-https", "disabled")],
+            hint: Some(
+                "in dedicated mode every Ingress has an address of its own: use shared mode \
+                 (ingress.cilium.io/loadbalancer-mode: shared in the solver's ingressTemplate) for challenges",
+            ),
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["nginx.org/ingress-controller"],
+        names: &[],
+        class: Class {
+            name: "NGINX (F5)",
+            annotations: &[
+                ("nginx.org/redirect-to-https", "false"),
+                ("ingress.kubernetes.io/ssl-redirect", "false"),
+            ],
+            hint: Some(ONE_INGRESS_PER_HOST),
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["istio.io/ingress-controller"],
+        names: &["istio"],
+        class: Class {
+            name: "Istio",
+            path_types: PREFIX_LAST,
+            hint: Some("a Gateway with httpsRedirect redirects the challenge's path, too: switch it off for the host"),
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["ingress-controllers.konghq.com/kong"],
+        names: &["kong"],
+        class: Class {
+            name: "Kong",
+            annotations: &[
+                ("konghq.com/protocols", "http,https"),
+                ("konghq.com/strip-path", "false"),
+            ],
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["projectcontour.io/ingress-controller", "projectcontour.io"],
+        names: &["contour"],
+        class: Class {
+            name: "Contour",
+            annotations: &[("ingress.kubernetes.io/force-ssl-redirect", "false")],
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["openshift.io/ingress-to-route"],
+        names: &["openshift-default"],
+        class: Class {
+            name: "OpenShift",
+            // An Ingress with Exact becomes no Route.
+            path_types: &[PathType::ImplementationSpecific, PathType::Prefix],
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["apisix.apache.org/apisix-ingress-controller"],
+        names: &["apisix"],
+        class: Class {
+            name: "APISIX",
+            annotations: &[("k8s.apisix.apache.org/http-to-https", "false")],
+            ..DEFAULT
+        },
+    },
+    Row {
+        controllers: &["pomerium.io/ingress-controller"],
+        names: &["pomerium"],
+        class: Class {
+            name: "Pomerium",
+            annotations: &[("ingress.pomerium.io/allow_public_unauthenticated_access", "true")],
+            ..DEFAULT
+        },
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_is_found_by_its_controller_whatever_it_is_called() {
+        assert_eq!(
+            class_of(Some("k8s.io/ingress-nginx"), Some("my-edge")).name,
+            "ingress-nginx"
+        );
+        assert_eq!(
+            class_of(Some("traefik.io/ingress-controller"), Some("nginx")).name,
+            "Traefik"
+        );
+        assert_eq!(
+            class_of(Some("haproxy.org/ingress-controller/internal"), None).name,
+            "HAProxy Technologies"
+        );
+        assert_eq!(
+            class_of(Some("nginx.org/ingress-controller"), Some("nginx")).name,
+            "NGINX (F5)"
+        );
+    }
+
+    #[test]
+    fn without_an_ingress_class_object_the_usual_name_counts() {
+        assert_eq!(class_of(None, Some("gce")).name, "GCE");
+        assert_eq!(class_of(None, Some("nginx")).name, "ingress-nginx");
+    }
+
+    #[test]
+    fn an_unknown_controller_is_not_mistaken_for_a_known_one_by_name_or_prefix() {
+        assert_eq!(class_of(Some("example.com/edge"), Some("nginx")), &DEFAULT);
+        assert_eq!(class_of(Some("k8s.io/ingress-nginx-fork"), None), &DEFAULT);
+        assert_eq!(class_of(None, None), &DEFAULT);
+    }
+
+    #[test]
+    fn the_controllers_that_contradict_each_other_get_their_own_path_type() {
+        let first = |class| class_of(None, Some(class)).path_type(0);
+        assert_eq!(first("gce"), PathType::ImplementationSpecific);
+        assert_eq!(first("cilium"), PathType::Exact);
+        assert_eq!(first("openshift-default"), PathType::ImplementationSpecific);
+        assert_eq!(
+            class_of(None, Some("nginx")).path_type(1),
+            PathType::ImplementationSpecific
+        );
+        assert_eq!(
+            class_of(None, Some("gce")).path_type(9),
+            PathType::ImplementationSpecific
+        );
+    }
+
+    #[test]
+    fn every_row_can_be_tried_and_no_key_stands_twice() {
+        let mut keys: Vec<&str> = TABLE
+            .iter()
+            .flat_map(|row| row.controllers.iter().chain(row.names))
+            .copied()
+            .collect();
+        assert!(TABLE.iter().all(|row| row.class.attempts() > 0));
+        keys.sort_unstable();
+        let count = keys.len();
+        keys.dedup();
+        // One product uses one word for both its controller and its class.
+        assert_eq!(count - keys.len(), 2, "{keys:?}");
+    }
+}

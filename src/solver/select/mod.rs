@@ -1,0 +1,236 @@
+//! Which of an issuer's solvers proves a name (SEL-01..03), and the Order's annotations that override it (ANO-02).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use super::host::Host;
+use crate::api::Solver;
+use crate::api::acme_issuer::SolverSelector;
+use crate::api::challenge::ChallengeType;
+use crate::api::http01::Http01Ingress;
+use crate::api::names::annotation;
+
+/// What is to be proved, and how the CA would have it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The identifier, without the `*.` of a wildcard.
+    pub identifier: &'a str,
+    /// Whether it is the wildcard of that name.
+    pub wildcard: bool,
+    /// The challenge types that the CA offers, in its order.
+    pub offered: &'a [ChallengeType],
+}
+
+/// What of the Order counts.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderMeta<'a> {
+    /// Its labels, which selectors match.
+    pub labels: &'a BTreeMap<String, String>,
+    /// Its annotations, which override the Ingress of HTTP-01 solvers.
+    pub annotations: &'a BTreeMap<String, String>,
+}
+
+/// The solver for one identifier.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selected {
+    /// Its place in the issuer's list, from 0.
+    pub index: usize,
+    /// The solver as the Challenge's `spec.solver` has it: with the overrides, without its selector's choice undone.
+    pub solver: Solver,
+    /// Its Ingress settings, with the overrides.
+    pub ingress: Http01Ingress,
+}
+
+/// Why no solver proves a name. Each is cured by an edit of the issuer or the Certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NoSolver {
+    /// The issuer has an empty list.
+    #[error(
+        "no configured challenge solvers can be used for this challenge: the issuer has none, add one to spec.acme.solvers"
+    )]
+    NoneConfigured,
+    /// A wildcard, and HTTP-01 solvers only.
+    #[error(
+        "no configured challenge solvers can be used for this challenge: a wildcard ({0}) can be proved by DNS-01 only, and the issuer has no matching dns01 solver"
+    )]
+    WildcardNeedsDns01(String),
+    /// An IP address, and DNS-01 solvers only.
+    #[error(
+        "no configured challenge solvers can be used for this challenge: an IP address ({0}) can be proved by HTTP-01 only, and the issuer has no matching http01 solver"
+    )]
+    AddressNeedsHttp01(String),
+    /// The CA offers no challenge that any solver could answer.
+    #[error(
+        "no configured challenge solvers can be used for this challenge: the CA offers no type for {0} that a solver of the issuer can answer"
+    )]
+    NotOffered(String),
+    /// Solvers of the right type, but no selector matches.
+    #[error(
+        "no configured challenge solvers can be used for this challenge: no selector of spec.acme.solvers matches {0}"
+    )]
+    NoMatch(String),
+    /// The best match is of a kind that is not there yet.
+    #[error(
+        "spec.acme.solvers[{index}] is the one for {identifier}, but it is a {kind} solver, which certlet cannot use yet"
+    )]
+    NotSupported {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// The identifier.
+        identifier: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// More than one override annotation on the Order.
+    #[error("may not specify more than one of: name, class, ingressClassName override annotations")]
+    ConflictingOverrides,
+}
+
+/// Chooses the solver for one identifier.
+///
+/// # Errors
+/// If none can be used; the sentence says what to change.
+pub fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_>) -> Result<Selected, NoSolver> {
+    let name = if wanted.wildcard {
+        format!("*.{}", wanted.identifier)
+    } else {
+        wanted.identifier.to_owned()
+    };
+    if solvers.is_empty() {
+        return Err(NoSolver::NoneConfigured);
+    }
+    let mut best: Option<(Rank, usize, &Solver)> = None;
+    for (index, solver) in solvers
+        .iter()
+        .enumerate()
+        .filter(|(_, solver)| can_answer(solver, wanted))
+    {
+        let Some(rank) = rank(solver.selector.as_ref(), &name, order.labels) else {
+            continue;
+        };
+        // Among equals the first in the list stays (SEL-02).
+        if best.is_none_or(|(highest, _, _)| rank > highest) {
+            best = Some((rank, index, solver));
+        }
+    }
+    let Some((_, index, solver)) = best else {
+        return Err(why_none(solvers, wanted, name));
+    };
+    let not_supported = |kind| NoSolver::NotSupported {
+        index,
+        identifier: name.clone(),
+        kind,
+    };
+    let Some(http01) = solver.http01.as_ref().filter(|_| !wanted.wildcard) else {
+        return Err(not_supported("dns01"));
+    };
+    let Some(ingress) = &http01.ingress else {
+        return Err(not_supported("http01.gatewayHTTPRoute"));
+    };
+    let ingress = with_overrides(ingress, order.annotations)?;
+    let mut solver = solver.clone();
+    if let Some(http01) = &mut solver.http01 {
+        http01.ingress = Some(ingress.clone());
+    }
+    Ok(Selected { index, solver, ingress })
+}
+
+/// The rank of a match: a named domain before a zone before labels; the more specific zone, the more labels (SEL-02).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    named: bool,
+    zone_labels: usize,
+    order_labels: usize,
+}
+
+/// How well a selector fits; `None` if it does not (SEL-01).
+fn rank(selector: Option<&SolverSelector>, name: &str, labels: &BTreeMap<String, String>) -> Option<Rank> {
+    let nothing = SolverSelector::default();
+    let SolverSelector {
+        dns_names,
+        dns_zones,
+        match_labels,
+    } = selector.unwrap_or(&nothing);
+    let named = dns_names.iter().any(|listed| listed == name);
+    let zone_labels = dns_zones
+        .iter()
+        .filter(|zone| is_in_zone(name, zone))
+        .map(|zone| zone.split('.').count())
+        .max();
+    let labels_match = match_labels.iter().all(|(key, value)| labels.get(key) == Some(value));
+    let matches = labels_match && (named || dns_names.is_empty()) && (zone_labels.is_some() || dns_zones.is_empty());
+    matches.then(|| Rank {
+        named,
+        zone_labels: zone_labels.unwrap_or(0),
+        order_labels: match_labels.len(),
+    })
+}
+
+fn is_in_zone(name: &str, zone: &str) -> bool {
+    name.strip_suffix(zone)
+        .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+/// Whether a solver answers a challenge type that the CA offers for this identifier (SEL-03).
+fn can_answer(solver: &Solver, wanted: Wanted<'_>) -> bool {
+    wanted
+        .offered
+        .iter()
+        .any(|kind| answers(solver, *kind) && is_possible(*kind, wanted))
+}
+
+fn answers(solver: &Solver, kind: ChallengeType) -> bool {
+    match kind {
+        ChallengeType::Http01 => solver
+            .http01
+            .as_ref()
+            .is_some_and(|http01| http01.ingress.is_some() || http01.gateway_http_route.is_some()),
+        ChallengeType::Dns01 => solver.dns01.is_some(),
+    }
+}
+
+fn is_possible(kind: ChallengeType, wanted: Wanted<'_>) -> bool {
+    match kind {
+        ChallengeType::Http01 => !wanted.wildcard,
+        ChallengeType::Dns01 => !is_address(wanted.identifier),
+    }
+}
+
+fn is_address(identifier: &str) -> bool {
+    matches!(Host::parse(identifier), Some(Host::Address(_)))
+}
+
+fn why_none(solvers: &[Solver], wanted: Wanted<'_>, name: String) -> NoSolver {
+    let has = |kind| solvers.iter().any(|solver| answers(solver, kind));
+    if solvers.iter().any(|solver| can_answer(solver, wanted)) {
+        NoSolver::NoMatch(name)
+    } else if wanted.wildcard && !has(ChallengeType::Dns01) {
+        NoSolver::WildcardNeedsDns01(name)
+    } else if is_address(wanted.identifier) && !has(ChallengeType::Http01) {
+        NoSolver::AddressNeedsHttp01(name)
+    } else {
+        NoSolver::NotOffered(name)
+    }
+}
+
+/// Puts the Order's override annotations in place of the solver's name, class and ingressClassName (ANO-02).
+fn with_overrides(ingress: &Http01Ingress, annotations: &BTreeMap<String, String>) -> Result<Http01Ingress, NoSolver> {
+    let name = annotations.get(annotation::HTTP01_OVERRIDE_INGRESS_NAME);
+    let class = annotations.get(annotation::HTTP01_OVERRIDE_INGRESS_CLASS);
+    let class_name = annotations.get(annotation::HTTP01_OVERRIDE_INGRESS_CLASS_NAME);
+    let given = [name, class, class_name].into_iter().flatten().count();
+    match given {
+        0 => Ok(ingress.clone()),
+        1 => Ok(Http01Ingress {
+            name: name.cloned(),
+            class: class.cloned(),
+            ingress_class_name: class_name.cloned(),
+            ..ingress.clone()
+        }),
+        _ => Err(NoSolver::ConflictingOverrides),
+    }
+}

@@ -1,0 +1,331 @@
+use super::*;
+use crate::api::dns01::Dns01;
+use crate::api::http01::{GatewayHttpRoute, Http01};
+
+const BOTH: &[ChallengeType] = &[ChallengeType::Http01, ChallengeType::Dns01];
+
+/// A solver named by its class, so that a test can say which one was chosen.
+fn http(class: &str) -> Solver {
+    let ingress = Http01Ingress {
+        ingress_class_name: Some(class.to_owned()),
+        ..Http01Ingress::default()
+    };
+    Solver {
+        http01: Some(Http01 {
+            ingress: Some(ingress),
+            gateway_http_route: None,
+        }),
+        ..Solver::default()
+    }
+}
+
+fn dns() -> Solver {
+    Solver {
+        dns01: Some(Dns01::default()),
+        ..Solver::default()
+    }
+}
+
+fn pairs(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
+    entries
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+trait When: Sized {
+    fn when(self, names: &[&str], zones: &[&str], labels: &[(&str, &str)]) -> Self;
+}
+
+impl When for Solver {
+    fn when(self, names: &[&str], zones: &[&str], labels: &[(&str, &str)]) -> Self {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let selector = SolverSelector {
+            dns_names: owned(names),
+            dns_zones: owned(zones),
+            match_labels: pairs(labels),
+        };
+        Self {
+            selector: Some(selector),
+            ..self
+        }
+    }
+}
+
+fn choose(solvers: &[Solver], identifier: &str, labels: &[(&str, &str)]) -> Result<usize, NoSolver> {
+    let (labels, annotations) = (pairs(labels), BTreeMap::new());
+    let order = OrderMeta {
+        labels: &labels,
+        annotations: &annotations,
+    };
+    let (identifier, wildcard) = match identifier.strip_prefix("*.") {
+        Some(base) => (base, true),
+        None => (identifier, false),
+    };
+    select(
+        solvers,
+        order,
+        Wanted {
+            identifier,
+            wildcard,
+            offered: BOTH,
+        },
+    )
+    .map(|selected| selected.index)
+}
+
+#[test]
+fn sel_01_labels_names_and_zones_must_all_match() {
+    let solver = [http("x").when(
+        &["a.example.com"],
+        &["example.com"],
+        &[("team", "red"), ("tier", "web")],
+    )];
+    assert_eq!(
+        choose(
+            &solver,
+            "a.example.com",
+            &[("team", "red"), ("tier", "web"), ("more", "1")]
+        ),
+        Ok(0)
+    );
+    for (name, labels) in [
+        ("a.example.com", &[("team", "red")][..]),
+        ("a.example.com", &[("team", "blue"), ("tier", "web")][..]),
+        ("b.example.com", &[("team", "red"), ("tier", "web")][..]),
+    ] {
+        assert!(
+            matches!(choose(&solver, name, labels), Err(NoSolver::NoMatch(_))),
+            "{name} {labels:?}"
+        );
+    }
+}
+
+#[test]
+fn sel_01_a_zone_is_a_suffix_at_a_label_boundary() {
+    let solver = [http("x").when(&[], &["example.com"], &[])];
+    assert_eq!(choose(&solver, "example.com", &[]), Ok(0));
+    assert_eq!(choose(&solver, "a.b.example.com", &[]), Ok(0));
+    assert!(choose(&solver, "badexample.com", &[]).is_err());
+    assert!(choose(&solver, "example.com.org", &[]).is_err());
+}
+
+#[test]
+fn sel_01_a_wildcard_is_matched_with_its_star() {
+    let solvers = [
+        dns().when(&["example.com"], &[], &[]),
+        dns().when(&["*.example.com"], &[], &[]),
+    ];
+    let chosen = choose(&solvers, "*.example.com", &[]);
+    assert!(
+        matches!(
+            chosen,
+            Err(NoSolver::NotSupported {
+                index: 1,
+                kind: "dns01",
+                ..
+            })
+        ),
+        "{chosen:?}"
+    );
+}
+
+#[test]
+fn sel_02_a_named_domain_beats_a_zone_beats_labels() {
+    let by_labels = http("labels").when(&[], &[], &[("a", "1"), ("b", "2")]);
+    let by_zone = http("zone").when(&[], &["a.example.com"], &[]);
+    let by_name = http("name").when(&["a.example.com"], &[], &[]);
+    let labels = [("a", "1"), ("b", "2")];
+    assert_eq!(
+        choose(
+            &[by_labels.clone(), by_zone.clone(), by_name.clone()],
+            "a.example.com",
+            &labels
+        ),
+        Ok(2)
+    );
+    assert_eq!(
+        choose(&[by_name, by_zone.clone(), by_labels.clone()], "a.example.com", &labels),
+        Ok(0)
+    );
+    assert_eq!(choose(&[by_labels.clone(), by_zone], "a.example.com", &labels), Ok(1));
+    assert_eq!(choose(&[http("all"), by_labels], "a.example.com", &labels), Ok(1));
+}
+
+#[test]
+fn sel_02_the_longer_zone_wins_and_labels_break_a_tie() {
+    let short = http("short").when(&[], &["com", "example.com"], &[("a", "1"), ("b", "2")]);
+    let long = http("long").when(&[], &["b.example.com"], &[]);
+    let long_and_labelled = http("both").when(&[], &["b.example.com"], &[("a", "1")]);
+    let labels = [("a", "1"), ("b", "2")];
+    assert_eq!(
+        choose(&[short.clone(), long.clone()], "a.b.example.com", &labels),
+        Ok(1)
+    );
+    assert_eq!(
+        choose(&[short, long, long_and_labelled], "a.b.example.com", &labels),
+        Ok(2)
+    );
+}
+
+#[test]
+fn sel_02_when_both_name_the_domain_zones_then_labels_decide() {
+    let name = http("a").when(&["a.example.com", "b.example.com"], &[], &[("a", "1"), ("b", "2")]);
+    let name_and_zone = http("b").when(&["a.example.com"], &["example.com"], &[]);
+    let labels = [("a", "1"), ("b", "2")];
+    assert_eq!(choose(&[name, name_and_zone.clone()], "a.example.com", &labels), Ok(1));
+    let with_label = http("c").when(&["a.example.com"], &["example.com"], &[("a", "1")]);
+    assert_eq!(choose(&[name_and_zone, with_label], "a.example.com", &labels), Ok(1));
+}
+
+#[test]
+fn sel_02_among_equals_the_first_stays_and_an_empty_selector_is_no_better_than_none() {
+    let empty = http("empty").when(&[], &[], &[]);
+    assert_eq!(choose(&[http("a"), http("b")], "x.example", &[]), Ok(0));
+    assert_eq!(choose(&[http("a"), empty.clone()], "x.example", &[]), Ok(0));
+    assert_eq!(choose(&[empty, http("a")], "x.example", &[]), Ok(0));
+    let zone = http("zone").when(&[], &["x.example"], &[]);
+    assert_eq!(choose(&[zone.clone(), zone], "x.example", &[]), Ok(0));
+}
+
+#[test]
+fn sel_03_the_type_must_be_one_that_the_ca_offers() {
+    let (labels, annotations) = (BTreeMap::new(), BTreeMap::new());
+    let order = OrderMeta {
+        labels: &labels,
+        annotations: &annotations,
+    };
+    let solvers = [dns(), http("x")];
+    let http_only = Wanted {
+        identifier: "a.example",
+        wildcard: false,
+        offered: &[ChallengeType::Http01],
+    };
+    assert_eq!(select(&solvers, order, http_only).unwrap().index, 1);
+    let nothing = Wanted {
+        offered: &[],
+        ..http_only
+    };
+    assert_eq!(
+        select(&solvers, order, nothing),
+        Err(NoSolver::NotOffered("a.example".to_owned()))
+    );
+}
+
+#[test]
+fn sel_03_a_wildcard_needs_dns01_and_an_address_http01() {
+    let wildcard = choose(&[http("x")], "*.example.com", &[]).unwrap_err();
+    assert_eq!(wildcard, NoSolver::WildcardNeedsDns01("*.example.com".to_owned()));
+    assert!(wildcard.to_string().contains("DNS-01 only"));
+    assert_eq!(choose(&[dns(), http("x")], "192.0.2.7", &[]), Ok(1));
+    assert_eq!(choose(&[dns(), http("x")], "2001:db8::1", &[]), Ok(1));
+    let address = choose(&[dns()], "192.0.2.7", &[]).unwrap_err();
+    assert_eq!(address, NoSolver::AddressNeedsHttp01("192.0.2.7".to_owned()));
+}
+
+#[test]
+fn what_is_chosen_but_not_there_yet_is_named_and_not_passed_over() {
+    let error = choose(&[http("x"), dns().when(&["a.example"], &[], &[])], "a.example", &[]).unwrap_err();
+    assert!(
+        error.to_string().contains("spec.acme.solvers[1]") && error.to_string().contains("dns01"),
+        "{error}"
+    );
+    let route = Http01 {
+        ingress: None,
+        gateway_http_route: Some(GatewayHttpRoute::default()),
+    };
+    let error = choose(
+        &[Solver {
+            http01: Some(route),
+            ..Solver::default()
+        }],
+        "a.example",
+        &[],
+    )
+    .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            NoSolver::NotSupported {
+                kind: "http01.gatewayHTTPRoute",
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn no_solver_at_all_says_so() {
+    assert_eq!(choose(&[], "a.example", &[]), Err(NoSolver::NoneConfigured));
+    let empty = Solver {
+        http01: Some(Http01::default()),
+        ..Solver::default()
+    };
+    assert_eq!(
+        choose(&[empty], "a.example", &[]),
+        Err(NoSolver::NotOffered("a.example".to_owned()))
+    );
+}
+
+fn overridden(annotations: &[(&str, &str)]) -> Result<Http01Ingress, NoSolver> {
+    let mut solver = http("configured");
+    if let Some(ingress) = solver.http01.as_mut().and_then(|http01| http01.ingress.as_mut()) {
+        ingress.service_type = Some("ClusterIP".to_owned());
+    }
+    let (labels, annotations) = (BTreeMap::new(), pairs(annotations));
+    let order = OrderMeta {
+        labels: &labels,
+        annotations: &annotations,
+    };
+    let wanted = Wanted {
+        identifier: "a.example",
+        wildcard: false,
+        offered: BOTH,
+    };
+    let selected = select(&[solver], order, wanted)?;
+    assert_eq!(selected.solver.http01.unwrap().ingress, Some(selected.ingress.clone()));
+    Ok(selected.ingress)
+}
+
+#[test]
+fn ano_02_one_override_clears_the_other_two_and_keeps_the_rest() {
+    let kept = Http01Ingress {
+        service_type: Some("ClusterIP".to_owned()),
+        ..Http01Ingress::default()
+    };
+    assert_eq!(
+        overridden(&[]).unwrap().ingress_class_name.as_deref(),
+        Some("configured")
+    );
+    assert_eq!(
+        overridden(&[("acme.cert-manager.io/http01-override-ingress-name", "mine")]).unwrap(),
+        Http01Ingress {
+            name: Some("mine".to_owned()),
+            ..kept.clone()
+        }
+    );
+    assert_eq!(
+        overridden(&[("acme.cert-manager.io/http01-override-ingress-class", "c")]).unwrap(),
+        Http01Ingress {
+            class: Some("c".to_owned()),
+            ..kept.clone()
+        }
+    );
+    assert_eq!(
+        overridden(&[("acme.cert-manager.io/http01-override-ingress-ingressclassname", "n")]).unwrap(),
+        Http01Ingress {
+            ingress_class_name: Some("n".to_owned()),
+            ..kept
+        }
+    );
+}
+
+#[test]
+fn ano_02_two_overrides_are_refused() {
+    let both = [
+        ("acme.cert-manager.io/http01-override-ingress-name", "a"),
+        ("acme.cert-manager.io/http01-override-ingress-class", "b"),
+    ];
+    assert_eq!(overridden(&both), Err(NoSolver::ConflictingOverrides));
+}
