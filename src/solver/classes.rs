@@ -1,8 +1,8 @@
 //! What ingress controllers want to see in a temporary Ingress.
 //!
 //! They differ in the path types they take, in what switches their redirect to https off, and in whether they reach a
-//! ClusterIP Service. The table is keyed by `spec.controller` of the IngressClass; where there is no IngressClass object
-//! (GKE has none), by the class's usual name. An issuer's `ingressTemplate` outranks all of it.
+//! cluster address. The table is keyed by `spec.controller` of the `IngressClass`; where there is no such object (GKE has
+//! none), by the class's usual name. An issuer's `ingressTemplate` outranks all of it.
 
 /// A path type of an Ingress rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Class {
 
 /// Finds what the controller behind a class wants.
 ///
-/// `controller` is `spec.controller` of the IngressClass, if there is such an object; `class` the name that the issuer
+/// `controller` is `spec.controller` of the `IngressClass`, if there is such an object; `class` the name that the issuer
 /// gives, by field or by annotation. What is not known gets the widest compatible default.
 #[must_use]
 pub fn class_of(controller: Option<&str>, class: Option<&str>) -> &'static Class {

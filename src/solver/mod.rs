@@ -2,6 +2,8 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`objects`] | the objects that lead the CA's request to a responder |
+//! | [`acmesolver`] | the program inside a solver pod |
 //! | [`select`] | which of an issuer's solvers proves a name |
 //! | [`classes`] | what ingress controllers want to see in a temporary Ingress |
 //! | [`host`] | a DNS name or an IP address, in the one form in which it is compared |
@@ -9,8 +11,10 @@
 //! | [`responder`] | the HTTP server in every replica that answers challenges in flight |
 //! | [`probe`] | the fetch that is made before the CA is told, and what it found |
 
+pub mod acmesolver;
 pub mod classes;
 pub mod host;
+pub mod objects;
 pub mod probe;
 pub mod responder;
 pub mod select;

@@ -1,0 +1,210 @@
+//! The temporary Ingress of one Order and solver configuration.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::networking::v1::{
+    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec,
+    ServiceBackendPort,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+use super::{ChallengePath, add_labels, controlled, derived_name, identity_labels};
+use crate::api::http01::{Http01Ingress, TemplateMetadata};
+use crate::api::names::{SOLVER_PORT, annotation};
+use crate::solver::classes::{Class, PathType};
+
+/// Lets every source address through (ANW-10).
+const EVERYBODY: &str = "0.0.0.0/0,::/0";
+
+/// What is made visible by one temporary Ingress.
+#[derive(Clone, Debug)]
+pub struct Exposure<'a> {
+    /// The namespace of the Order.
+    pub namespace: &'a str,
+    /// The UID of the Order, from which the name is derived.
+    pub order_uid: &'a str,
+    /// The solver configuration with the challenges that share it.
+    pub group: &'a Group,
+    /// What the ingress controller wants.
+    pub class: &'a Class,
+    /// Which of its path types is tried, from 0.
+    pub attempt: usize,
+    /// The Service behind it.
+    pub service: &'a str,
+    /// `--acme-http01-solver-extra-labels`.
+    pub extra_labels: &'a BTreeMap<String, String>,
+}
+
+/// Challenges of one Order that share a solver configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// The configuration.
+    pub ingress: Http01Ingress,
+    /// The challenges, sorted by host.
+    pub paths: Vec<ChallengePath>,
+    /// Their Challenge objects.
+    pub owners: Vec<OwnerReference>,
+}
+
+/// Sorts an Order's challenges into groups of the same solver configuration, in a stable order.
+#[must_use]
+pub fn group(challenges: Vec<(Http01Ingress, ChallengePath, OwnerReference)>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (ingress, path, owner) in challenges {
+        match groups.iter_mut().find(|group| group.ingress == ingress) {
+            Some(group) => {
+                group.paths.push(path);
+                group.owners.push(owner);
+            }
+            None => groups.push(Group {
+                ingress,
+                paths: vec![path],
+                owners: vec![owner],
+            }),
+        }
+    }
+    for group in &mut groups {
+        group.paths.sort();
+        group.owners.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    groups.sort_by(|a, b| a.paths.cmp(&b.paths));
+    groups
+}
+
+/// The Ingress that leads the group's challenge paths to the Service: one rule per host (HTT-01, HTT-04, HTT-06).
+#[must_use]
+pub fn temporary_ingress(exposure: &Exposure<'_>) -> Ingress {
+    let Exposure {
+        namespace,
+        order_uid,
+        group,
+        class,
+        attempt,
+        service,
+        extra_labels,
+    } = exposure;
+    // By configuration, not by challenges: the name stays the same while some of them are done before others.
+    let config = serde_json::to_string(&group.ingress).unwrap_or_default();
+    let name = derived_name(&[order_uid, &config]);
+    build(
+        &Frame {
+            name,
+            namespace,
+            class,
+            path_type: class.path_type(*attempt),
+            service,
+            extra_labels,
+        },
+        &group.ingress,
+        &group.paths,
+        group.owners.clone(),
+    )
+}
+
+/// What a temporary Ingress has beside its rules.
+pub(super) struct Frame<'a> {
+    pub(super) name: String,
+    pub(super) namespace: &'a str,
+    pub(super) class: &'a Class,
+    pub(super) path_type: PathType,
+    pub(super) service: &'a str,
+    pub(super) extra_labels: &'a BTreeMap<String, String>,
+}
+
+pub(super) fn build(
+    frame: &Frame<'_>,
+    config: &Http01Ingress,
+    paths: &[ChallengePath],
+    owners: Vec<OwnerReference>,
+) -> Ingress {
+    let Http01Ingress {
+        class,
+        ingress_class_name,
+        ingress_template,
+        name: _,
+        pod_template: _,
+        service_type: _,
+    } = config;
+    let template = ingress_template
+        .as_ref()
+        .and_then(|template| template.metadata.clone())
+        .unwrap_or_default();
+    let mut labels = identity_labels(paths);
+    add_labels(&mut labels, frame.extra_labels);
+    add_labels(&mut labels, &template.labels);
+    Ingress {
+        metadata: ObjectMeta {
+            name: Some(frame.name.clone()),
+            namespace: Some(frame.namespace.to_owned()),
+            labels: Some(labels),
+            annotations: Some(annotations(class.as_deref(), frame.class, template)),
+            owner_references: controlled(owners),
+            ..ObjectMeta::default()
+        },
+        spec: Some(IngressSpec {
+            ingress_class_name: ingress_class_name.clone(),
+            rules: Some(rules(paths, frame.service, frame.path_type)),
+            ..IngressSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// The class annotation, the open source range, what the controller wants, and over all of it the template.
+fn annotations(class: Option<&str>, wants: &Class, template: TemplateMetadata) -> BTreeMap<String, String> {
+    let mut annotations: BTreeMap<String, String> = wants
+        .annotations
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    if let Some(class) = class {
+        annotations.insert(annotation::INGRESS_CLASS.to_owned(), class.to_owned());
+    }
+    // HTT-06: whoever says which addresses may ask, in whatever controller's words, means it.
+    if !template
+        .annotations
+        .keys()
+        .any(|key| key.ends_with("/whitelist-source-range"))
+    {
+        annotations.insert(
+            annotation::NGINX_WHITELIST_SOURCE_RANGE.to_owned(),
+            EVERYBODY.to_owned(),
+        );
+    }
+    annotations.extend(template.annotations);
+    annotations
+}
+
+/// One rule per host; the paths of addresses share the rule without a host.
+fn rules(paths: &[ChallengePath], service: &str, path_type: PathType) -> Vec<IngressRule> {
+    let mut by_host: BTreeMap<Option<&str>, Vec<HTTPIngressPath>> = BTreeMap::new();
+    for path in paths {
+        by_host
+            .entry(path.host.in_rule())
+            .or_default()
+            .push(ingress_path(path, service, path_type));
+    }
+    let rule = |(host, paths): (Option<&str>, _)| IngressRule {
+        host: host.map(str::to_owned),
+        http: Some(HTTPIngressRuleValue { paths }),
+    };
+    by_host.into_iter().map(rule).collect()
+}
+
+/// The path of one challenge (HTT-04).
+pub(super) fn ingress_path(path: &ChallengePath, service: &str, path_type: PathType) -> HTTPIngressPath {
+    HTTPIngressPath {
+        path: Some(path.token.path()),
+        path_type: path_type.as_str().to_owned(),
+        backend: IngressBackend {
+            resource: None,
+            service: Some(IngressServiceBackend {
+                name: service.to_owned(),
+                port: Some(ServiceBackendPort {
+                    name: None,
+                    number: Some(i32::from(SOLVER_PORT)),
+                }),
+            }),
+        },
+    }
+}

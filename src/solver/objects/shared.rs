@@ -1,0 +1,187 @@
+//! The Service without selector, and its `EndpointSlice`s, that lead from a namespace to certlet's own replicas.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::{PORT_NAME, add_labels};
+use crate::api::http01::Http01Ingress;
+use crate::api::names::{SOLVER_NAME_PREFIX, SOLVER_PORT, annotation, label};
+use crate::solver::classes::Class;
+
+/// The label by which a slice belongs to its Service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// The label that says who keeps a slice; without it the mirroring of Endpoints could take it for its own.
+const SLICE_MANAGER: &str = "endpointslice.kubernetes.io/managed-by";
+/// The most endpoints of a slice that everybody accepts.
+const MOST_ENDPOINTS: usize = 100;
+
+/// What kind of Service is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceKind {
+    /// Enough for every controller that reads endpoints or reaches cluster addresses.
+    ClusterIp,
+    /// For load balancers outside the cluster that reach nodes only.
+    NodePort,
+}
+
+impl ServiceKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ClusterIp => "ClusterIP",
+            Self::NodePort => "NodePort",
+        }
+    }
+
+    /// The name of the shared Service of this kind.
+    #[must_use]
+    pub fn service_name(self) -> String {
+        match self {
+            Self::ClusterIp => format!("{SOLVER_NAME_PREFIX}certlet"),
+            Self::NodePort => format!("{SOLVER_NAME_PREFIX}certlet-nodeport"),
+        }
+    }
+}
+
+/// The kind of Service that a solver configuration needs: what it says (`serviceType`), else what its class needs.
+///
+/// cert-manager's default is `NodePort` everywhere (HTT-02); here that is so only where the controller needs it.
+#[must_use]
+pub fn service_kind(config: &Http01Ingress, class: &Class) -> ServiceKind {
+    match config.service_type.as_deref() {
+        Some("NodePort") => ServiceKind::NodePort,
+        Some("ClusterIP") => ServiceKind::ClusterIp,
+        _ if class.needs_node_port => ServiceKind::NodePort,
+        _ => ServiceKind::ClusterIp,
+    }
+}
+
+/// The Service of a namespace that all its temporary Ingresses name.
+///
+/// `owner` is the CRD of Challenges ([`super::crd_owner`]); none where it cannot be read. `addresses` are those that the
+/// slices will have: they say which address families the Service needs.
+#[must_use]
+pub fn shared_service(
+    namespace: &str,
+    kind: ServiceKind,
+    addresses: &[IpAddr],
+    owner: Option<&OwnerReference>,
+    extra_labels: &BTreeMap<String, String>,
+) -> Service {
+    let mut metadata = metadata(kind.service_name(), namespace, owner, extra_labels);
+    metadata.annotations = Some(BTreeMap::from([(
+        annotation::ISTIO_AUTH_8089.to_owned(),
+        "NONE".to_owned(),
+    )]));
+    let families = families(addresses);
+    let port = i32::from(SOLVER_PORT);
+    Service {
+        metadata,
+        spec: Some(ServiceSpec {
+            type_: Some(kind.as_str().to_owned()),
+            // The default family of the cluster need not be that of our addresses.
+            ip_family_policy: match families.len() {
+                0 => None,
+                1 => Some("SingleStack".to_owned()),
+                _ => Some("PreferDualStack".to_owned()),
+            },
+            ip_families: (families.len() == 1).then_some(families),
+            ports: Some(vec![ServicePort {
+                name: Some(PORT_NAME.to_owned()),
+                port,
+                protocol: Some("TCP".to_owned()),
+                target_port: Some(IntOrString::Int(port)),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// One slice per address family, for the Service of this kind. `port` is the one that the replicas listen on.
+#[must_use]
+pub fn endpoint_slices(
+    namespace: &str,
+    kind: ServiceKind,
+    (addresses, port): (&[IpAddr], u16),
+    owner: Option<&OwnerReference>,
+    extra_labels: &BTreeMap<String, String>,
+) -> Vec<EndpointSlice> {
+    let service = kind.service_name();
+    let slice = |family: String| {
+        let name = format!("{service}-{}", family.to_ascii_lowercase());
+        let mut metadata = metadata(name, namespace, owner, extra_labels);
+        let labels = metadata.labels.get_or_insert_default();
+        labels.insert(SERVICE_NAME.to_owned(), service.clone());
+        labels.insert(SLICE_MANAGER.to_owned(), "certlet".to_owned());
+        let mut own: Vec<IpAddr> = addresses
+            .iter()
+            .copied()
+            .filter(|address| family_of(address) == family)
+            .collect();
+        own.sort_unstable();
+        own.dedup();
+        own.truncate(MOST_ENDPOINTS);
+        EndpointSlice {
+            metadata,
+            address_type: family,
+            endpoints: own.iter().map(endpoint).collect(),
+            ports: Some(vec![EndpointPort {
+                name: Some(PORT_NAME.to_owned()),
+                port: Some(i32::from(port)),
+                protocol: Some("TCP".to_owned()),
+                app_protocol: None,
+            }]),
+        }
+    };
+    families(addresses).into_iter().map(slice).collect()
+}
+
+fn endpoint(address: &IpAddr) -> Endpoint {
+    Endpoint {
+        addresses: vec![address.to_string()],
+        conditions: Some(EndpointConditions {
+            ready: Some(true),
+            serving: Some(true),
+            terminating: Some(false),
+        }),
+        ..Endpoint::default()
+    }
+}
+
+fn metadata(
+    name: String,
+    namespace: &str,
+    owner: Option<&OwnerReference>,
+    extra_labels: &BTreeMap<String, String>,
+) -> ObjectMeta {
+    let mut labels = BTreeMap::from([(label::HTTP01_SOLVER.to_owned(), "true".to_owned())]);
+    add_labels(&mut labels, extra_labels);
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(namespace.to_owned()),
+        labels: Some(labels),
+        owner_references: owner.map(|owner| vec![owner.clone()]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// The families of the addresses, IPv4 first.
+fn families(addresses: &[IpAddr]) -> Vec<String> {
+    let mut families: Vec<String> = addresses.iter().map(|address| family_of(address).to_owned()).collect();
+    families.sort_unstable();
+    families.dedup();
+    families
+}
+
+fn family_of(address: &IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(_) => "IPv4",
+        IpAddr::V6(_) => "IPv6",
+    }
+}
