@@ -84,11 +84,7 @@ fn paths_of_tokens_that_are_done_are_taken_out_of_edited_ingresses_only() {
     .unwrap();
     let challenges = [path("a.example", "live"), path("a.example", "done")];
     let edited = with_paths(&user, &challenges, "cm-acme-http-solver-certlet", PathType::Exact).unwrap();
-    let swept = strays(
-        Vec::new(),
-        &[user, edited.clone()],
-        &in_flight(&["x"], &["live"]),
-    );
+    let swept = strays(Vec::new(), &[user, edited.clone()], &in_flight(&["x"], &["live"]));
     let [Stray::Edit(ingress)] = swept.as_slice() else {
         panic!("{swept:?}")
     };
