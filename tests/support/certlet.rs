@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use super::bed::Bed;
-use super::names::plain_http;
+use super::names::{Names, plain_http};
 
 /// A running `certlet run`. Dropping it kills it; a test that fails prints the end of its log.
 pub(crate) struct Certlet {
@@ -274,31 +274,29 @@ impl Launch {
         }
     }
 
+    /// Our flags, unless the test gives them itself (not every flag may be repeated), and then the test's.
     fn arguments(&self, slot: &Slot) -> Vec<String> {
-        let mut arguments = vec![
-            "run".to_owned(),
-            format!("--kubeconfig={}", self.kubeconfig.display()),
-            format!("--leader-elect={}", self.leader_election),
-            "--cluster-resource-namespace=cert-manager".to_owned(),
-            "--acme-http01-solver-nameservers=127.0.0.1:8053".to_owned(),
-        ];
-        let own = [
+        let defaults = [
+            ("--kubeconfig", self.kubeconfig.display().to_string()),
+            ("--leader-elect", self.leader_election.to_string()),
+            ("--cluster-resource-namespace", "cert-manager".to_owned()),
+            ("--acme-http01-solver-nameservers", Names::SERVER.to_owned()),
             ("--acme-http01-listen-address", slot.challenges().to_string()),
             ("--acme-http01-advertise-address", slot.challenges().ip().to_string()),
             ("--metrics-listen-address", slot.metrics().to_string()),
+            ("--internal-healthz-listen-address", slot.health().to_string()),
         ];
-        // A flag that the test gives itself is not given twice: not every flag may be repeated.
-        for (flag, value) in own {
-            if !self.args.iter().any(|argument| argument.starts_with(flag)) {
-                arguments.push(format!("{flag}={value}"));
-            }
-        }
-        arguments.retain(|argument| {
-            let flag = argument.split('=').next().unwrap_or_default();
-            flag == "run" || !self.args.iter().any(|given| given.split('=').next() == Some(flag))
-        });
-        arguments.extend(self.args.iter().cloned());
-        arguments
+        let given: Vec<&str> = self
+            .args
+            .iter()
+            .filter_map(|argument| argument.split('=').next())
+            .collect();
+        let ours = defaults.into_iter().filter(|(flag, _)| !given.contains(flag));
+        let ours = ours.map(|(flag, value)| format!("{flag}={value}"));
+        std::iter::once("run".to_owned())
+            .chain(ours)
+            .chain(self.args.iter().cloned())
+            .collect()
     }
 }
 
@@ -326,6 +324,10 @@ impl Slot {
 
     fn metrics(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 9402 + 10 * self.0))
+    }
+
+    fn health(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 9403 + 10 * self.0))
     }
 }
 

@@ -3,13 +3,14 @@
 #
 #   node.sh DIR [IMAGE.tar...]     inside the bed's namespaces; DIR is the bed's directory; returns when the Node is Ready
 #
-# Needs root (cgroups, overlay mounts) and the packages of `packages.sh --node`. The images are imported into containerd.
+# Needs root (cgroups, overlay mounts) and the packages of `packages.sh --node` (CERTLET_TESTBED_NODE=1 for with-bed.sh). The images are imported into containerd.
 # Everything it starts ends with the bed's namespaces.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bed=$(cd "$1" && pwd); shift
 address=10.99.0.1
 node=$bed/node
+group=${bed##*/} # its control group; with-bed.sh removes it
 bin=$("$here/build.sh" --print-path)
 export PATH=$bin:$PATH:/usr/sbin:/sbin
 [ "$(id -u)" = 0 ] && [ -w /sys/fs/cgroup ] ||
@@ -53,7 +54,7 @@ address: $address
 failCgroupV1: false
 failSwapOn: false
 cgroupDriver: cgroupfs
-cgroupRoot: /testbed
+cgroupRoot: /$group
 cgroupsPerQOS: true
 enforceNodeAllocatable: []
 containerRuntimeEndpoint: unix://$node/run/containerd.sock
@@ -92,9 +93,9 @@ for image in "$@"; do ctr -a "$node/run/containerd.sock" -n k8s.io images import
 if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
   for controller in /sys/fs/cgroup/*/; do
     [ "$controller" = /sys/fs/cgroup/unified/ ] && continue
-    mkdir -p "$controller/testbed"
+    mkdir -p "$controller/$group"
     case $controller in
-      */cpuset/) for what in cpus mems; do cat "$controller/cpuset.$what" >"$controller/testbed/cpuset.$what"; done ;;
+      */cpuset/) for what in cpus mems; do cat "$controller/cpuset.$what" >"$controller/$group/cpuset.$what"; done ;;
     esac
   done
 fi

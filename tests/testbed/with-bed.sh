@@ -8,12 +8,12 @@
 # directory) and the bed's programs on PATH. Its exit status is ours. Whatever happens, also Ctrl-C, a failing command
 # and SIGKILL of this script, no process stays behind. On failure the logs are kept and the last line says where.
 #
-# Environment: see up.sh. CERTLET_TESTBED_PARTS names the parts to start.
+# Environment: see up.sh. CERTLET_TESTBED_NODE=1 also installs what node.sh needs, which the inside cannot.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -gt 0 ] || { echo "usage: with-bed.sh COMMAND [ARGUMENT...]" >&2; exit 2; }
 
-"$here/packages.sh"
+"$here/packages.sh" ${CERTLET_TESTBED_NODE:+--node}
 "$here/build.sh"
 # shellcheck source=tests/testbed/isolate.sh
 . "$here/isolate.sh"
@@ -43,6 +43,8 @@ cleanup() {
     cp -r "$bed/logs/." "$kept/" || true
     echo "testbed: the command ended with status $status; the logs of the bed are kept in $kept" >&2
   fi
+  # A node makes control groups, which no namespace takes away.
+  find /sys/fs/cgroup -depth -type d -path "*/${bed##*/}*" -exec rmdir {} + 2>/dev/null || true
   rm -rf "$bed"
   exit "$status"
 }
