@@ -1,1 +1,156 @@
-//! How a CertificateRequest becomes a certificate.
+//! How a `CertificateRequest` becomes a certificate.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`ca`] | signing with a key pair from a Secret, and whether that pair can be used |
+//! | [`selfsigned`] | signing with the requester's own key |
+//! | [`temporary`] | what is served until the real certificate is there |
+//!
+//! Nothing here reads a clock, draws random numbers, or knows the cluster: `now` and `serial` are arguments, and an answer is either a
+//! certificate or a [`Refusal`] with the reason and message that go into the request's Ready condition.
+
+pub mod ca;
+pub mod selfsigned;
+pub mod temporary;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::pki::Error;
+use crate::pki::csr::CsrInfo;
+use crate::pki::sign::Validity;
+use crate::pki::usage::{Usage, UsageSet};
+
+/// What is asked of a signer: the relevant parts of a `CertificateRequest`.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// `spec.request`: the CSR in PEM.
+    pub csr: &'a [u8],
+    /// `spec.usages`; empty means the defaults.
+    pub usages: &'a [Usage],
+    /// `spec.isCA`.
+    pub is_ca: bool,
+    /// `spec.duration`, the default of 90 days applied.
+    pub duration: SignedDuration,
+}
+
+/// A certificate that was signed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Issued {
+    /// `status.certificate`: the chain as PEM, leaf first, without the root.
+    pub certificate: Vec<u8>,
+    /// `status.ca`: the root, or the topmost certificate that is known.
+    pub ca: Vec<u8>,
+    /// What the requester should know although it worked.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something that is worth an event or a part of a message, but no failure.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Warning {
+    /// In CamelCase, as an event's reason.
+    pub reason: &'static str,
+    /// A sentence.
+    pub message: String,
+}
+
+/// Why there is no certificate: what goes into the Ready condition of the request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// Whether waiting can help.
+    pub kind: RefusalKind,
+    /// The reason of the event (SGN-01, SGN-02); the condition's reason is that of [`RefusalKind`].
+    pub reason: &'static str,
+    /// The message of condition and event.
+    pub message: String,
+}
+
+/// Whether a refusal is for good; `Display` is the reason in the Ready condition.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RefusalKind {
+    /// Try again when the Secret changes.
+    Pending,
+    /// The request can never be signed; the next one may.
+    Failed,
+}
+
+impl Refusal {
+    pub(crate) fn pending(reason: &'static str, message: String) -> Self {
+        Self {
+            kind: RefusalKind::Pending,
+            reason,
+            message,
+        }
+    }
+
+    pub(crate) fn failed(reason: &'static str, message: String) -> Self {
+        Self {
+            kind: RefusalKind::Failed,
+            reason,
+            message,
+        }
+    }
+}
+
+impl fmt::Display for RefusalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "Pending",
+            Self::Failed => "Failed",
+        })
+    }
+}
+
+/// Reads the CSR of a request and compares what it says of usages and of being a CA with the request's own fields. A CSR that says
+/// nothing about them agrees with everything (CRQ-03, VAL-31).
+///
+/// # Errors
+/// [`Error::Request`] and others of [`CsrInfo::parse`]; the sentence says what differs.
+pub fn checked_csr(request: &Request<'_>) -> Result<(CsrInfo, UsageSet), Error> {
+    let csr = CsrInfo::parse(request.csr)?;
+    let usages = UsageSet::new(request.usages, request.is_ca);
+    if let Some(is_ca) = csr.is_ca().filter(|is_ca| *is_ca != request.is_ca) {
+        return Err(Error::Request(format!(
+            "encoded CSR error: IsCA {is_ca} does not match expected value {}",
+            request.is_ca
+        )));
+    }
+    if let Some(asked) = csr.usages.as_ref().filter(|asked| **asked != usages) {
+        return Err(Error::Request(format!(
+            "encoded CSR error: the usages {} do not match the expected usages {}",
+            list(asked),
+            list(&usages)
+        )));
+    }
+    Ok((csr, usages))
+}
+
+/// From this second on, for as long as was asked.
+fn validity(now: Timestamp, duration: SignedDuration) -> Result<Validity, Error> {
+    let too_long = |_| {
+        Error::Signing(format!(
+            "a certificate cannot be valid for {} hours",
+            duration.as_hours()
+        ))
+    };
+    let not_before = Timestamp::from_second(now.as_second()).map_err(too_long)?;
+    let not_after = not_before
+        .checked_add(SignedDuration::from_secs(duration.as_secs()))
+        .map_err(too_long)?;
+    if not_after <= not_before {
+        return Err(Error::Signing(
+            "a certificate must be valid for at least a second".into(),
+        ));
+    }
+    Ok(Validity { not_before, not_after })
+}
+
+fn list(usages: &UsageSet) -> String {
+    let known = usages.usages().into_iter().map(|usage| format!("'{usage}'"));
+    let unknown = usages.unknown_purposes().into_iter().map(|oid| format!("'{oid}'"));
+    format!("[ {} ]", known.chain(unknown).collect::<Vec<_>>().join(", "))
+}

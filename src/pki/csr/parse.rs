@@ -45,12 +45,12 @@ fn parse_der(input: &[u8]) -> Result<CsrInfo, Error> {
     let subject = Name::from_der(info.subject.as_raw())?;
     let public_key = PublicKey::from_spki_der(info.subject_pki.raw)?;
     check_signature(input, &public_key)?;
-    let extensions = info
-        .iter_attributes()
-        .find_map(|attribute| match attribute.parsed_attribute() {
-            ParsedCriAttribute::ExtensionRequest(requested) => Some(Extensions::read(&requested.extensions)),
-            _ => None,
-        });
+    let extensions = info.iter_attributes().find_map(|attribute| {
+        let ParsedCriAttribute::ExtensionRequest(requested) = attribute.parsed_attribute() else {
+            return None;
+        };
+        Some(Extensions::read(&requested.extensions))
+    });
     let Extensions {
         sans,
         usages,

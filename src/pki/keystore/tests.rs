@@ -118,7 +118,11 @@ fn the_newest_profile_has_the_code_of_rfc_9579() {
     let mac = fields[2].children().unwrap()[0].children().unwrap();
     let parameters = mac[0].children().unwrap()[1].children().unwrap();
     let derivation = parameters[0].children().unwrap()[1].children().unwrap();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    };
     assert_eq!(
         (derivation[1].content, derivation[2].content),
         ([8, 0].as_slice(), [32].as_slice())

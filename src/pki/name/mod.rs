@@ -162,6 +162,16 @@ impl Name {
             .map(|attribute| attribute.value)
     }
 
+    /// The same name with a serialNumber at its end.
+    #[must_use]
+    pub fn with_serial_number(&self, serial_number: &str) -> Self {
+        let rdn = der::set_of(vec![attribute(&der::oid(oid::SERIAL_NUMBER), serial_number)]);
+        let content = der::read_all(&self.der, der::SEQUENCE).map_or(&[][..], |name| name.content);
+        Self {
+            der: der::sequence(&[content, &rdn]),
+        }
+    }
+
     /// The `RelativeDistinguishedNames` in the order of the certificate.
     fn read(&self) -> Option<Vec<Vec<Attribute>>> {
         let rdns = der::read_all(&self.der, der::SEQUENCE)?.children()?;

@@ -1,0 +1,295 @@
+//! Certificates signed by a CA whose key pair is in a Secret (SGN-02), and whether that pair can be used (RDY-02).
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Issued, Refusal, Request, Warning, checked_csr, validity};
+use crate::pki::Error;
+use crate::pki::certificate::CertificateInfo;
+use crate::pki::chain::{self, SizeLimits, to_pem};
+use crate::pki::key::PrivateKey;
+use crate::pki::sign::{self, Extras, Issuer};
+use crate::pki::usage::Usage;
+
+/// What is in the Secret of a CA issuer.
+#[derive(Clone, Copy)]
+pub struct SecretData<'a> {
+    /// Where it is, for messages.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// `tls.key`.
+    pub tls_key: Option<&'a [u8]>,
+    /// `tls.crt`.
+    pub tls_crt: Option<&'a [u8]>,
+    /// `ca.crt`.
+    pub ca_crt: Option<&'a [u8]>,
+}
+
+/// URLs that the issuer wants in its certificates (ISS-03).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Urls {
+    /// Revocation lists.
+    pub crl_distribution_points: Vec<String>,
+    /// OCSP responders.
+    pub ocsp_servers: Vec<String>,
+    /// The issuer's own certificate.
+    pub issuing_certificate_urls: Vec<String>,
+}
+
+/// What happens to a leaf that would be valid longer than its CA.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Outliving {
+    /// It is signed as asked, and a warning says so (SGN-02 forbids to shorten it silently).
+    #[default]
+    State,
+    /// It ends with its CA, and a warning says so.
+    Clamp,
+}
+
+/// A key pair that can sign. Its `Debug` shows no key material; the key is wiped when it is dropped.
+#[derive(Debug)]
+pub struct CertificateAuthority {
+    issuer: Issuer,
+    /// What follows the leaf in its chain: the CA and those above it, without the root.
+    tail_pem: Vec<u8>,
+    /// `status.ca` of everything that is signed.
+    ca_pem: Vec<u8>,
+}
+
+/// Why a Secret cannot be used as a CA. The sentence is in `Display`.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum UnusablePair {
+    /// A data key is missing or cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+    /// All can be read, but it is no working CA.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl UnusablePair {
+    /// The reason in the issuer's Ready condition (RDY-02).
+    pub fn ready_reason(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "ErrGetKeyPair",
+            Self::Invalid(_) => "ErrInvalidKeyPair",
+        }
+    }
+
+    /// The message in the issuer's Ready condition (RDY-02).
+    pub fn ready_message(&self) -> String {
+        not_ready_message(&self.to_string())
+    }
+
+    /// The Ready condition of a request that waits for this pair (SGN-02).
+    pub fn refusal(&self, secret: &SecretData<'_>) -> Refusal {
+        let SecretData { namespace, name, .. } = secret;
+        let message = format!("Failed to parse signing CA keypair from secret {namespace}/{name}: {self}");
+        Refusal::pending("SecretInvalidData", message)
+    }
+}
+
+/// The reason of the issuer's Ready condition when its key pair is in order (RDY-02).
+pub const READY_REASON: &str = "KeyPairVerified";
+/// Its message.
+pub const READY_MESSAGE: &str = "Signing CA verified";
+
+/// The message of the issuer's Ready condition when its Secret is missing or cannot be fetched; the reason is `ErrGetKeyPair` (RDY-02).
+pub fn not_ready_message(why: &str) -> String {
+    format!("Error getting keypair for CA issuer: {why}")
+}
+
+/// The Secret does not exist (yet).
+pub fn missing_secret(namespace: &str, name: &str) -> Refusal {
+    let message = format!("Referenced secret {namespace}/{name} not found: secret {name:?} not found");
+    Refusal::pending("SecretMissing", message)
+}
+
+/// The Secret could not be fetched.
+pub fn secret_not_read(namespace: &str, name: &str, why: &str) -> Refusal {
+    let message = format!("Failed to get certificate key pair from secret {namespace}/{name}: {why}");
+    Refusal::pending("SecretGetError", message)
+}
+
+impl CertificateAuthority {
+    /// Reads the key pair of a Secret: a key, the CA's certificate with what is above it, and `ca.crt` added at the end if it is there.
+    ///
+    /// # Errors
+    /// [`UnusablePair`]: no key, no certificate, damaged, a leaf instead of a CA, key and certificate of different pairs, not yet or no
+    /// longer valid.
+    pub fn read(secret: &SecretData<'_>, now: Timestamp, limits: &SizeLimits) -> Result<Self, UnusablePair> {
+        let issuer = read_pair(secret, limits)?;
+        check(&issuer, now)?;
+        let mut chain = issuer.chain.clone();
+        if let Some(text) = secret.ca_crt.filter(|text| !text.is_empty()) {
+            let ca = chain::parse_certificates(text, limits.bundle).map_err(|error| unreadable("ca.crt", &error))?;
+            chain.extend(ca.into_iter().take(1));
+        }
+        let mut ordered = chain::order(chain).map_err(|error| UnusablePair::Invalid(error.to_string()))?;
+        if ordered.first() != issuer.chain.first() {
+            let message = "the first certificate of tls.crt is not the one at the beginning of the chain";
+            return Err(UnusablePair::Invalid(message.into()));
+        }
+        let ca_pem = to_pem(ordered.last().as_slice());
+        let last = ordered.last().and_then(|der| CertificateInfo::parse(der).ok());
+        if last.is_some_and(|info| info.self_signed) {
+            ordered.pop();
+        }
+        Ok(Self {
+            issuer,
+            tail_pem: to_pem(&ordered),
+            ca_pem,
+        })
+    }
+
+    /// The CA's own certificate.
+    pub fn info(&self) -> &CertificateInfo {
+        &self.issuer.info
+    }
+
+    /// The certificate that leaves are to be trusted by, as PEM.
+    pub fn ca_pem(&self) -> &[u8] {
+        &self.ca_pem
+    }
+
+    /// A sentence when the CA's own end is near: within a fifth of its lifetime, and 30 days at most. A CA that is renewed in time,
+    /// after two thirds of its lifetime, never gets there.
+    pub fn nears_its_end(&self, now: Timestamp) -> Option<String> {
+        let CertificateInfo {
+            not_before, not_after, ..
+        } = &self.issuer.info;
+        let notice = (not_after.duration_since(*not_before) / 5).min(SignedDuration::from_hours(30 * 24));
+        (not_after.duration_since(now) <= notice).then(|| {
+            format!(
+                "the CA {:?} itself is valid only until {not_after}: renew it, or certificates will stop being accepted then",
+                self.issuer.info.subject.to_string()
+            )
+        })
+    }
+
+    /// Signs a request.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that is for good, `SigningError`: a CSR that cannot be used, or a CA below a CA that must not have any.
+    pub fn sign(
+        &self,
+        request: &Request<'_>,
+        urls: &Urls,
+        outliving: Outliving,
+        now: Timestamp,
+        serial: [u8; 16],
+    ) -> Result<Issued, Refusal> {
+        let (csr, usages) = checked_csr(request).map_err(|error| {
+            Refusal::failed(
+                "SigningError",
+                format!("Error generating certificate template: {error}"),
+            )
+        })?;
+        let not_signed = |error: Error| Refusal::failed("SigningError", format!("Error signing certificate: {error}"));
+        let mut validity = validity(now, request.duration).map_err(not_signed)?;
+        let warnings: Vec<Warning> = self.outlived(&mut validity, outliving).into_iter().collect();
+        let extras = Extras {
+            usages,
+            is_ca: request.is_ca,
+            max_path_len: self.path_len_below(request.is_ca).map_err(not_signed)?,
+            crl_distribution_points: urls.crl_distribution_points.clone(),
+            ocsp_servers: urls.ocsp_servers.clone(),
+            issuing_certificate_urls: urls.issuing_certificate_urls.clone(),
+        };
+        let leaf = sign::sign(&csr, &self.issuer, validity, serial, &extras).map_err(not_signed)?;
+        Ok(Issued {
+            certificate: [to_pem(&[leaf]), self.tail_pem.clone()].concat(),
+            ca: self.ca_pem.clone(),
+            warnings,
+        })
+    }
+
+    fn outlived(&self, validity: &mut sign::Validity, outliving: Outliving) -> Option<Warning> {
+        let (asked, end) = (validity.not_after, self.issuer.info.not_after);
+        if asked <= end {
+            return None;
+        }
+        let ca = self.issuer.info.subject.to_string();
+        let message = match outliving {
+            Outliving::State => format!(
+                "the certificate says it is valid until {asked}, but its CA {ca:?} only until {end}: from then on it will not be accepted"
+            ),
+            Outliving::Clamp => {
+                validity.not_after = end;
+                format!("the certificate was asked to be valid until {asked}; it ends with its CA {ca:?} at {end}")
+            }
+        };
+        Some(Warning {
+            reason: "OutlivesCA",
+            message,
+        })
+    }
+
+    /// The path length of a CA that is signed: one less than our own (RFC 5280 section 4.2.1.9).
+    fn path_len_below(&self, is_ca: bool) -> Result<Option<u32>, Error> {
+        match self.issuer.info.path_len.filter(|_| is_ca) {
+            None => Ok(None),
+            Some(0) => Err(Error::Signing(format!(
+                "the CA {:?} must not have CAs below it: its path length is 0",
+                self.issuer.info.subject.to_string()
+            ))),
+            Some(above) => Ok(Some(above - 1)),
+        }
+    }
+}
+
+fn read_pair(secret: &SecretData<'_>, limits: &SizeLimits) -> Result<Issuer, UnusablePair> {
+    let missing = |key: &str| {
+        UnusablePair::Unreadable(format!(
+            "no data for {key:?} in secret '{}/{}'",
+            secret.namespace, secret.name
+        ))
+    };
+    let present = |data: Option<&'_ [u8]>| data.filter(|data| !data.is_empty()).map(<[u8]>::to_vec);
+    let certificate = present(secret.tls_crt).ok_or_else(|| missing("tls.crt"))?;
+    let key = secret
+        .tls_key
+        .filter(|data| !data.is_empty())
+        .ok_or_else(|| missing("tls.key"))?;
+    if key.len() > limits.key {
+        let (size, limit) = (key.len(), limits.key);
+        let what = "private key";
+        return Err(unreadable("tls.key", &Error::TooLarge { what, size, limit }));
+    }
+    let (key, _) = PrivateKey::from_pem(key).map_err(|error| unreadable("tls.key", &error))?;
+    let chain = chain::parse_certificates(&certificate, limits.chain).map_err(|error| unreadable("tls.crt", &error))?;
+    let first = chain.first().map(Vec::as_slice).unwrap_or_default();
+    let info = CertificateInfo::parse(first).map_err(|error| unreadable("tls.crt", &error))?;
+    Ok(Issuer { chain, info, key })
+}
+
+/// What a CA must be, most telling first.
+fn check(issuer: &Issuer, now: Timestamp) -> Result<(), UnusablePair> {
+    let Issuer { info, key, .. } = issuer;
+    let subject = info.subject.to_string();
+    let problem = if !info.is_ca {
+        "certificate is not a CA".to_owned()
+    } else if info.key_hash != key.hash() {
+        format!("tls.key is not the key of the certificate {subject:?} in tls.crt: store the two that belong together")
+    } else if info
+        .usages
+        .as_ref()
+        .is_some_and(|usages| !usages.contains(Usage::CertSign))
+    {
+        format!("the key usage of the CA {subject:?} does not allow it to sign certificates (\"cert sign\" is missing)")
+    } else if info.not_after < now {
+        format!(
+            "the CA {subject:?} expired on {}: renew it and store the new one",
+            info.not_after
+        )
+    } else if info.not_before > now {
+        format!("the CA {subject:?} is valid only from {} on", info.not_before)
+    } else {
+        return Ok(());
+    };
+    Err(UnusablePair::Invalid(problem))
+}
+
+fn unreadable(key: &str, error: &Error) -> UnusablePair {
+    UnusablePair::Unreadable(format!("{key}: {error}"))
+}

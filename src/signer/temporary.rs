@@ -1,0 +1,61 @@
+//! The certificate that is served until the real one is there (SEC-06, ANN-17).
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::validity;
+use crate::pki::Error;
+use crate::pki::certificate::CertificateInfo;
+use crate::pki::chain::to_pem;
+use crate::pki::csr::{CsrInfo, CsrTemplate};
+use crate::pki::key::{KeyAlgorithm, KeySpec, PrivateKey, PublicKey};
+use crate::pki::name::Subject;
+use crate::pki::sign::{Extras, Issuer, self_sign, sign};
+use crate::pki::usage::UsageSet;
+
+/// By this serial number in the subject a temporary certificate is known.
+pub const SUBJECT_SERIAL_NUMBER: &str = "1234567890";
+
+/// Makes a certificate for a template, signed by a CA that is thrown away at once. Returns the leaf as PEM.
+///
+/// # Errors
+/// [`Error`] when the template cannot be written.
+pub fn sign_temporary(
+    template: &CsrTemplate,
+    key: &PublicKey,
+    duration: SignedDuration,
+    now: Timestamp,
+    serial: [u8; 16],
+) -> Result<Vec<u8>, Error> {
+    let validity = validity(now, duration)?;
+    let ca_key = PrivateKey::generate(KeySpec::new(KeyAlgorithm::Ecdsa, Some(521)))?;
+    let ca_template = CsrTemplate {
+        subject: Subject::of_common_name("cert-manager.local").to_name(),
+        ..CsrTemplate::default()
+    };
+    let ca_extras = Extras {
+        usages: UsageSet::new(&[], true),
+        is_ca: true,
+        ..Extras::default()
+    };
+    let ca_request = CsrInfo::from_template(&ca_template, ca_key.public_key())?;
+    let ca = self_sign(&ca_request, &ca_key, validity, serial, &ca_extras)?;
+    let issuer = Issuer {
+        info: CertificateInfo::parse(&ca)?,
+        chain: vec![ca],
+        key: ca_key,
+    };
+    let mut request = CsrInfo::from_template(template, key.clone())?;
+    request.subject = request.subject.with_serial_number(SUBJECT_SERIAL_NUMBER);
+    let extras = Extras {
+        usages: template.usages.clone(),
+        is_ca: template.is_ca,
+        ..Extras::default()
+    };
+    Ok(to_pem(&[sign(&request, &issuer, validity, serial, &extras)?]))
+}
+
+/// Whether a certificate is one of [`sign_temporary`]'s.
+pub fn is_temporary(certificate: &CertificateInfo) -> bool {
+    certificate.subject_parts().serial_number == SUBJECT_SERIAL_NUMBER
+        && certificate.issuer.common_name().as_deref() == Some("cert-manager.local")
+}

@@ -1,0 +1,383 @@
+//! Signers, judged by openssl.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::ca::{CertificateAuthority, Outliving, SecretData, UnusablePair, Urls};
+use super::{Request, selfsigned, temporary};
+use crate::pki::certificate::CertificateInfo;
+use crate::pki::chain::{SizeLimits, to_pem};
+use crate::pki::csr::{CsrTemplate, build};
+use crate::pki::fixture;
+use crate::pki::key::{KeyAlgorithm, KeyEncoding};
+use crate::pki::name::{Subject, SubjectAltNames};
+use crate::pki::oracle::Desk;
+use crate::pki::pem;
+use crate::pki::sign::{Extras, Issuer, Validity, self_sign};
+use crate::pki::usage::{Usage, UsageSet};
+
+const SERIAL: [u8; 16] = [0x42; 16];
+const USAGES: [Usage; 2] = [Usage::DigitalSignature, Usage::ServerAuth];
+
+/// Within the validity of [`fixture::validity`].
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+fn template(common_name: &str) -> CsrTemplate {
+    CsrTemplate {
+        subject: Subject {
+            common_name: common_name.into(),
+            ..Subject::default()
+        }
+        .to_name(),
+        sans: SubjectAltNames {
+            dns: vec!["a.example".into()],
+            ..SubjectAltNames::default()
+        },
+        usages: UsageSet::new(&USAGES, false),
+        encode_usages: true,
+        ..CsrTemplate::default()
+    }
+}
+
+fn request(csr: &[u8]) -> Request<'_> {
+    Request {
+        csr,
+        usages: &USAGES,
+        is_ca: false,
+        duration: SignedDuration::from_hours(2160),
+    }
+}
+
+struct Secret {
+    key: Vec<u8>,
+    certificate: Vec<u8>,
+    ca: Option<Vec<u8>>,
+}
+
+impl Secret {
+    fn of(issuer: &Issuer, chain: &[Vec<u8>]) -> Self {
+        let key = issuer.key.to_pem(KeyEncoding::Pkcs1).unwrap().expose().clone();
+        Self {
+            key,
+            certificate: to_pem(chain),
+            ca: None,
+        }
+    }
+
+    fn data(&self) -> SecretData<'_> {
+        SecretData {
+            namespace: "ns",
+            name: "ca",
+            tls_key: Some(&self.key),
+            tls_crt: Some(&self.certificate),
+            ca_crt: self.ca.as_deref(),
+        }
+    }
+
+    fn authority(&self) -> Result<CertificateAuthority, UnusablePair> {
+        CertificateAuthority::read(&self.data(), now(), &SizeLimits::default())
+    }
+}
+
+fn certificates(text: &[u8]) -> Vec<CertificateInfo> {
+    let blocks = pem::parse(text).unwrap();
+    blocks
+        .iter()
+        .map(|block| CertificateInfo::parse(block.der.expose()).unwrap())
+        .collect()
+}
+
+#[test]
+fn sgn_02_a_leaf_of_an_intermediate_is_verified_by_openssl_with_its_ca_crt() {
+    let desk = Desk::new();
+    let root = fixture::root("root", fixture::key(KeyAlgorithm::Rsa, 2048));
+    let middle = fixture::intermediate("middle", &root, fixture::p256());
+    let leaf_key = fixture::p256();
+    let csr = build(&template("leaf"), &leaf_key).unwrap();
+    let mut with_root = Secret::of(&middle, &middle.chain);
+    let mut root_in_ca_crt = Secret::of(&middle, &middle.chain[..1]);
+    root_in_ca_crt.ca = Some(to_pem(&root.chain));
+    with_root.ca = None;
+    for secret in [with_root, root_in_ca_crt] {
+        let authority = secret.authority().unwrap();
+        let urls = Urls {
+            ocsp_servers: vec!["http://o.example".into()],
+            ..Urls::default()
+        };
+        let issued = authority
+            .sign(&request(&csr), &urls, Outliving::State, now(), SERIAL)
+            .unwrap();
+        assert_eq!(issued.ca, to_pem(&root.chain));
+        let chain = certificates(&issued.certificate);
+        assert_eq!(chain.len(), 2, "the root is not part of the chain");
+        assert_eq!((chain[0].not_before, chain[0].key_hash), (now(), leaf_key.hash()));
+        assert_eq!(chain[0].not_after, now() + SignedDuration::from_hours(2160));
+        assert!(issued.warnings.is_empty());
+        desk.put("ca.pem", &issued.ca);
+        desk.put("tls.pem", &issued.certificate);
+        desk.openssl(
+            "verify -x509_strict -purpose sslserver -attime 1800000001 -CAfile ca.pem -untrusted tls.pem tls.pem",
+        )
+        .accepted();
+        let text = desk.openssl("x509 -in tls.pem -noout -text").said();
+        assert!(text.contains("OCSP - URI:http://o.example"), "{text}");
+    }
+}
+
+#[test]
+fn sgn_01_a_self_signed_certificate_is_its_own_ca() {
+    let desk = Desk::new();
+    let key = fixture::p256();
+    let csr = build(&template("me"), &key).unwrap();
+    let issued = selfsigned::sign(&request(&csr), &key, &["http://crl.example".into()], now(), SERIAL).unwrap();
+    assert_eq!(issued.certificate, issued.ca);
+    assert!(issued.warnings.is_empty());
+    desk.put("me.pem", &issued.certificate);
+    desk.openssl("verify -attime 1800000001 -check_ss_sig -CAfile me.pem me.pem")
+        .accepted();
+    assert!(
+        desk.openssl("x509 -in me.pem -noout -text")
+            .said()
+            .contains("URI:http://crl.example")
+    );
+}
+
+#[test]
+fn sgn_01_an_empty_subject_is_warned_of_and_a_foreign_key_is_refused() {
+    let key = fixture::p256();
+    let template = CsrTemplate {
+        subject: Subject::default().to_name(),
+        ..template("")
+    };
+    let csr = build(&template, &key).unwrap();
+    let issued = selfsigned::sign(&request(&csr), &key, &[], now(), SERIAL).unwrap();
+    assert_eq!(issued.warnings[0].reason, "BadConfig");
+    let refusal = selfsigned::sign(&request(&csr), &fixture::p256(), &[], now(), SERIAL).unwrap_err();
+    assert_eq!(
+        (refusal.kind.to_string().as_str(), refusal.reason),
+        ("Failed", "ErrorKeyMatch")
+    );
+}
+
+#[test]
+fn crq_03_usages_and_is_ca_of_the_csr_must_be_those_of_the_request() {
+    let key = fixture::p256();
+    let csr = build(&template("leaf"), &key).unwrap();
+    let other = Request {
+        usages: &[Usage::ClientAuth],
+        ..request(&csr)
+    };
+    let refusal = selfsigned::sign(&other, &key, &[], now(), SERIAL).unwrap_err();
+    assert_eq!(refusal.reason, "ErrorGenerating");
+    assert_eq!(
+        refusal.message,
+        "Error generating certificate template: encoded CSR error: the usages [ 'digital signature', 'server auth' ] do not match the \
+         expected usages [ 'client auth' ]"
+    );
+    let silent = CsrTemplate {
+        encode_usages: false,
+        ..template("leaf")
+    };
+    let csr = build(&silent, &key).unwrap();
+    let silent = Request {
+        usages: &[Usage::ClientAuth],
+        ..request(&csr)
+    };
+    let issued = selfsigned::sign(&silent, &key, &[], now(), SERIAL).unwrap();
+    assert_eq!(
+        certificates(&issued.certificate)[0].usages.as_ref().unwrap().usages(),
+        [Usage::ClientAuth]
+    );
+    let ca = CsrTemplate {
+        is_ca: true,
+        encode_basic_constraints: true,
+        usages: UsageSet::new(&USAGES, true),
+        ..template("leaf")
+    };
+    let csr = build(&ca, &key).unwrap();
+    let refusal = selfsigned::sign(&request(&csr), &key, &[], now(), SERIAL).unwrap_err();
+    assert!(
+        refusal
+            .message
+            .contains("IsCA true does not match expected value false"),
+        "{}",
+        refusal.message
+    );
+    let refusal = selfsigned::sign(&request(b"garbage"), &key, &[], now(), SERIAL).unwrap_err();
+    assert!(
+        refusal.message.contains("BEGIN CERTIFICATE REQUEST"),
+        "{}",
+        refusal.message
+    );
+}
+
+fn root_with(validity: Validity, extras: &Extras) -> Issuer {
+    let key = fixture::p256();
+    let der = self_sign(&fixture::request("old", &[], &key), &key, validity, SERIAL, extras).unwrap();
+    fixture::issuer(vec![], der, key)
+}
+
+#[test]
+fn rdy_02_each_unusable_pair_is_explained_in_one_sentence() {
+    let root = fixture::root("root", fixture::p256());
+    let good = || Secret::of(&root, &root.chain);
+    let leaf_key = fixture::p256();
+    let leaf = fixture::leaf(&root, &["a.example"], &leaf_key);
+    let leaf_issuer = fixture::issuer(vec![], leaf, leaf_key);
+    let past = Validity {
+        not_before: "2020-01-01T00:00:00Z".parse().unwrap(),
+        not_after: "2021-01-01T00:00:00Z".parse().unwrap(),
+    };
+    let expired = root_with(past, &fixture::ca_extras());
+    let no_sign = root_with(
+        fixture::validity(),
+        &Extras {
+            is_ca: true,
+            ..fixture::server_extras()
+        },
+    );
+    let with = |change: fn(&mut Secret)| {
+        let mut secret = good();
+        change(&mut secret);
+        secret
+    };
+    let mut mixed = good();
+    mixed.key = fixture::p256().to_pem(KeyEncoding::Pkcs8).unwrap().expose().clone();
+    for (secret, reason, part) in [
+        (
+            with(|s| s.key.clear()),
+            "ErrGetKeyPair",
+            "no data for \"tls.key\" in secret 'ns/ca'",
+        ),
+        (
+            with(|s| s.certificate.clear()),
+            "ErrGetKeyPair",
+            "no data for \"tls.crt\" in secret 'ns/ca'",
+        ),
+        (
+            with(|s| s.key = b"x".to_vec()),
+            "ErrGetKeyPair",
+            "tls.key: the text holds no PEM block",
+        ),
+        (
+            with(|s| s.certificate = b"x".to_vec()),
+            "ErrGetKeyPair",
+            "tls.crt: the text holds no certificate",
+        ),
+        (
+            with(|s| s.ca = Some(b"x".to_vec())),
+            "ErrGetKeyPair",
+            "ca.crt: the text holds no certificate",
+        ),
+        (
+            Secret::of(&leaf_issuer, &leaf_issuer.chain),
+            "ErrInvalidKeyPair",
+            "certificate is not a CA",
+        ),
+        (
+            mixed,
+            "ErrInvalidKeyPair",
+            "tls.key is not the key of the certificate \"CN=root\"",
+        ),
+        (
+            Secret::of(&expired, &expired.chain),
+            "ErrInvalidKeyPair",
+            "expired on 2021-01-01T00:00:00Z",
+        ),
+        (
+            Secret::of(&no_sign, &no_sign.chain),
+            "ErrInvalidKeyPair",
+            "does not allow it to sign",
+        ),
+    ] {
+        let problem = secret.authority().unwrap_err();
+        assert_eq!(problem.ready_reason(), reason, "{problem}");
+        let message = problem.ready_message();
+        assert!(
+            message.starts_with("Error getting keypair for CA issuer: ") && message.contains(part),
+            "{message}"
+        );
+        assert_eq!(problem.refusal(&secret.data()).reason, "SecretInvalidData");
+    }
+    assert!(good().authority().is_ok());
+}
+
+#[test]
+fn a_leaf_never_outlives_its_ca_silently() {
+    let root = fixture::root("root", fixture::p256());
+    let authority = Secret::of(&root, &root.chain).authority().unwrap();
+    let csr = build(&template("leaf"), &fixture::p256()).unwrap();
+    let long = Request {
+        duration: SignedDuration::from_hours(20 * 365 * 24),
+        ..request(&csr)
+    };
+    for (outliving, ends_with_ca) in [(Outliving::State, false), (Outliving::Clamp, true)] {
+        let issued = authority
+            .sign(&long, &Urls::default(), outliving, now(), SERIAL)
+            .unwrap();
+        let leaf = &certificates(&issued.certificate)[0];
+        assert_eq!(leaf.not_after == root.info.not_after, ends_with_ca);
+        assert_eq!(issued.warnings[0].reason, "OutlivesCA");
+        assert!(
+            issued.warnings[0].message.contains("2036-01-01T00:00:00Z"),
+            "{}",
+            issued.warnings[0].message
+        );
+    }
+    assert!(authority.nears_its_end(now()).is_none());
+    let late: Timestamp = "2035-12-20T00:00:00Z".parse().unwrap();
+    assert!(authority.nears_its_end(late).unwrap().contains("only until 2036-01-01"));
+}
+
+#[test]
+fn a_ca_below_a_ca_has_a_shorter_path_or_none() {
+    let key = fixture::p256();
+    let template = CsrTemplate {
+        is_ca: true,
+        encode_usages: false,
+        ..template("below")
+    };
+    for (above, expected) in [(None, Some(None)), (Some(2), Some(Some(1))), (Some(0), None)] {
+        let extras = Extras {
+            max_path_len: above,
+            ..fixture::ca_extras()
+        };
+        let root = root_with(fixture::validity(), &extras);
+        let authority = Secret::of(&root, &root.chain).authority().unwrap();
+        let csr = build(&template, &key).unwrap();
+        let asked = Request {
+            csr: &csr,
+            is_ca: true,
+            usages: &[],
+            duration: SignedDuration::from_hours(1),
+        };
+        let issued = authority.sign(&asked, &Urls::default(), Outliving::State, now(), SERIAL);
+        let path_len = issued
+            .as_ref()
+            .ok()
+            .map(|issued| certificates(&issued.certificate)[0].path_len);
+        assert_eq!(path_len, expected, "{issued:?}");
+    }
+}
+
+#[test]
+fn sec_06_a_temporary_certificate_is_recognised() {
+    let key = fixture::p256();
+    let pem = temporary::sign_temporary(
+        &template("a"),
+        &key.public_key(),
+        SignedDuration::from_hours(1),
+        now(),
+        SERIAL,
+    )
+    .unwrap();
+    let [info] = &certificates(&pem)[..] else {
+        panic!("only the leaf is stored")
+    };
+    assert!(temporary::is_temporary(info));
+    assert_eq!(
+        (info.subject.to_string().as_str(), info.key_hash),
+        ("SERIALNUMBER=1234567890,CN=a", key.hash())
+    );
+}
