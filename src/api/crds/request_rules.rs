@@ -21,7 +21,6 @@ macro_rules! conditions_kept {
 pub(super) const CERTIFICATE_REQUEST: &[Rule] = &[
     Rule::new("VAL-02", "spec.issuerRef.name", "self != ''", "must be specified").missing(),
     ISSUER_KIND,
-    Rule::new("VAL-31", "spec.request", "self.size() > 0", "must be specified").missing(),
     Rule::new(
         "VAL-32",
         "status.conditions[]",
@@ -119,14 +118,9 @@ macro_rules! each {
 
 /// The rules of the kind Order (VAL-36); creating one is not judged (VAL-37).
 pub(super) const ORDER: &[Rule] = &[
-    Rule::new(
-        "VAL-36",
-        "spec",
-        "oldSelf.request.size() == 0 || self.request == oldSelf.request",
-        ONCE,
-    )
-    .naming(".request")
-    .forbidden(),
+    Rule::new("VAL-36", "spec", "self.request == oldSelf.request", ONCE)
+        .naming(".request")
+        .forbidden(),
     once!("url", "''"),
     once!("finalizeURL", "''"),
     once!("certificate", "b''"),
