@@ -68,6 +68,7 @@ impl Server {
         let root = reqwest::Certificate::from_pem(&std::fs::read(folder.path().join("ca.crt")).unwrap()).unwrap();
         let http = reqwest::Client::builder()
             .no_proxy()
+        .user_agent("test")
             .tls_certs_only([root])
             .tls_danger_accept_invalid_certs(true);
         let pebble = spawn(folder.path(), &options, dns);
@@ -138,14 +139,8 @@ impl Server {
         let window = json!({"suggestedWindow": {"start": start, "end": end}}).to_string();
         let body = json!({"certificate": certificate, "ariResponse": window}).to_string();
         let url = format!("https://127.0.0.1:{}/set-renewal-info/", self.management);
-        self.http
-            .post(url)
-            .body(body)
-            .send()
-            .await
-            .unwrap()
-            .error_for_status()
-            .unwrap();
+        let answer = self.http.post(url).body(body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
     async fn tell_responder(&self, path: &str, body: &Value) {
