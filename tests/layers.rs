@@ -73,7 +73,21 @@ const TOP: [&str; 4] = ["runtime", "cli", "main", "lib"];
 const TIMELESS: [&str; 3] = ["api", "pki", "plan"];
 
 /// What plan may know of the ACME client: plain data, no requests.
-const PLAIN_ACME: [&str; 3] = ["problem", "Problem", "ProblemKind"];
+const PLAIN_ACME: [&str; 13] = [
+    "ari",
+    "chain",
+    "Error",
+    "headers",
+    "Identifier",
+    "Next",
+    "order",
+    "problem",
+    "Problem",
+    "ProblemKind",
+    "registration",
+    "RetryAfter",
+    "url",
+];
 
 /// A use of something of this crate.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

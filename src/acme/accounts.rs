@@ -1,57 +1,10 @@
 //! Making sure of an account: look up, then register, then correct the contact, in the order that never makes an
 //! account too many. What to do and what it means for an issuer is decided in `plan::account`.
 
-use serde::Deserialize;
-
 use super::Error;
 use super::client::{Client, contact_urls};
 use super::jws::ExternalAccount;
-use super::transport::Answer;
-
-/// An account as the server describes it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Registration {
-    /// The account's URL.
-    pub uri: String,
-    /// True when this request made it (status 201).
-    pub created: bool,
-    /// Its contacts as URLs; some CAs never show them.
-    pub contacts: Vec<String>,
-}
-
-impl Registration {
-    pub(super) fn read(answer: &Answer, uri: String) -> Result<Self, Error> {
-        #[derive(Deserialize)]
-        struct Body {
-            #[serde(default)]
-            contact: Vec<String>,
-            status: Option<String>,
-        }
-        let Body { contact, status } = answer.json()?;
-        match status.as_deref() {
-            Some(status @ ("deactivated" | "revoked")) => Err(Error::AccountClosed {
-                uri,
-                status: status.to_owned(),
-            }),
-            _ => Ok(Self {
-                uri,
-                created: answer.status == http::StatusCode::CREATED,
-                contacts: contact,
-            }),
-        }
-    }
-}
-
-/// Which step of making sure of an account failed; it decides the reason that an issuer shows (ACC-09).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Step {
-    /// Finding the account of the key.
-    LookUp,
-    /// Making one.
-    Register,
-    /// Correcting its contact.
-    Update,
-}
+use super::registration::{Registration, Step};
 
 /// Makes sure that the key has an account with this contact, and gives its URL.
 ///

@@ -1,8 +1,8 @@
 //! One ACME server as one account key sees it: the signed request that everything else is made of.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use http::{Method, header};
 use reqwest::Url;
@@ -10,14 +10,16 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::account::Account;
-use super::accounts::Registration;
-use super::directory::{Directory, DirectoryCache, server_url};
+use super::directory::{Directory, DirectoryCache};
 use super::jws::{AccountKey, ExternalAccount};
 use super::nonce::{NoncePool, nonce_of};
 use super::order::Order;
 use super::problem::Kind;
+use super::registration::Registration;
 use super::transport::{Action, Answer, Transport, host};
+use super::url::server_url;
 use super::{Error, RetryAfter};
+use crate::plan::account::Attempt;
 
 /// How often a request whose nonce was refused is signed and sent again (ACC-11). Nothing was done by then.
 const NONCE_RETRIES: u32 = 5;
@@ -53,6 +55,7 @@ struct Inner {
     nonces: NoncePool,
     registration: Mutex<()>,
     account_unknown: AtomicBool,
+    attempt: std::sync::Mutex<Option<Attempt>>,
 }
 
 impl fmt::Debug for Client {
@@ -75,6 +78,7 @@ impl Client {
             nonces: NoncePool::default(),
             registration: Mutex::default(),
             account_unknown: AtomicBool::new(false),
+            attempt: std::sync::Mutex::default(),
         })))
     }
 
@@ -97,6 +101,17 @@ impl Client {
     /// looked at again (a CA that was restored or replaced).
     pub fn account_is_unknown(&self) -> bool {
         self.0.account_unknown.load(Ordering::Relaxed)
+    }
+
+    /// How making sure of the account failed last, for whoever plans the next try: issuers that share the account
+    /// share its back-off.
+    pub fn attempt(&self) -> Option<Attempt> {
+        self.0.attempt.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers how making sure of the account ended.
+    pub fn remember(&self, attempt: Option<Attempt>) {
+        *self.0.attempt.lock().unwrap_or_else(PoisonError::into_inner) = attempt;
     }
 
     /// The server's directory, at most an hour old.

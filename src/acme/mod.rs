@@ -10,10 +10,11 @@
 //! | [`client`] | one ACME server seen by one account key: directory, nonces, signed requests |
 //! | [`accounts`] | look up, register, update an account, in the order that never makes one too many |
 //! | [`account`] | what a registered account can do: orders, authorizations, certificates |
-//! | [`order`] | plain data that the server answers with |
+//! | [`order`], [`registration`] | plain data that the server answers with |
 //! | [`problem`] | what the server refuses, classified once |
 //! | [`ari`] | when to renew and when to ask again, by renewal information; pure |
 //! | [`chain`] | certificate chains and the choice among them; pure |
+//! | [`url`] | which URLs can be a server's, and which belong to it; pure |
 //! | [`jws`] | account keys and signatures |
 //! | [`directory`], [`nonce`], [`headers`], [`tls`], [`transport`] | the layers below |
 
@@ -29,9 +30,11 @@ pub mod jws;
 pub mod nonce;
 pub mod order;
 pub mod problem;
+pub mod registration;
 pub mod registry;
 pub mod tls;
 pub mod transport;
+pub mod url;
 
 pub use account::Account;
 pub use client::{Answered, Client};

@@ -199,7 +199,7 @@ impl Answer {
     /// # Errors
     /// [`Error::Unreadable`], without the body's text.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|error| self.unreadable(printable(&error.to_string())))
+        serde_json::from_slice(&self.body).map_err(|error| self.unreadable(json_fault(&error)))
     }
 
     /// The error for a success that lacks what it must have.
@@ -331,6 +331,17 @@ pub(super) fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port()
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// What is wrong with a JSON text, without a word of it: it may not be the server's at all.
+pub(super) fn json_fault(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    match message.split_once(" at line ") {
+        Some((missing, _)) if missing.starts_with("missing field `") => missing.to_owned(),
+        _ if message.starts_with("missing field `") => message,
+        _ if error.is_data() => "its JSON is not of the form that RFC 8555 describes".to_owned(),
+        _ => "it is not JSON".to_owned(),
+    }
 }
 
 /// What a user can do something about, from the chain of causes of a failed request.

@@ -3,9 +3,11 @@
 //! [`seen`] says what is known, [`kinds`] of which kinds, [`settings`] what the administrator set; every other module
 //! decides about one kind or one question.
 
+pub mod account;
 pub mod backoff;
 pub mod certificate;
 pub mod challenge;
+pub mod issuer;
 pub mod kinds;
 pub mod lease;
 pub mod order;

@@ -14,10 +14,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use certlet::acme::accounts::{Step, ensure};
+use certlet::acme::accounts::ensure;
 use certlet::acme::jws::{ExternalAccount, generate_rsa_2048_pem};
 use certlet::acme::order::{AuthorizationStatus, NewOrderRequest, OrderStatus, PlacedOrder};
 use certlet::acme::problem::Kind;
+use certlet::acme::registration::Step;
 use certlet::acme::tls::{ExtraRoots, Trust};
 use certlet::acme::transport::{Settings, Unobserved};
 use certlet::acme::{Account, AccountKey, Client, Error, Identifier, Next, Registry, ari};

@@ -68,7 +68,7 @@ impl Server {
         let root = reqwest::Certificate::from_pem(&std::fs::read(folder.path().join("ca.crt")).unwrap()).unwrap();
         let http = reqwest::Client::builder()
             .no_proxy()
-        .user_agent("test")
+            .user_agent("test")
             .tls_certs_only([root])
             .tls_danger_accept_invalid_certs(true);
         let pebble = spawn(folder.path(), &options, dns);

@@ -1,0 +1,101 @@
+//! URLs of ACME servers: which can be one, which belong together. Pure.
+
+use reqwest::Url;
+
+use super::Error;
+
+/// The URL of the current API when `server` is one of Let's Encrypt's ACME v1 endpoints, or a v2 endpoint with a
+/// slash too many (ACC-09).
+pub fn replacement_of(server: &str) -> Option<&'static str> {
+    const PRODUCTION: &str = "https://acme-v02.api.letsencrypt.org/directory";
+    const STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+    match server.strip_suffix('/').unwrap_or(server) {
+        "https://acme-v01.api.letsencrypt.org/directory" => Some(PRODUCTION),
+        "https://acme-staging.api.letsencrypt.org/directory" => Some(STAGING),
+        current @ (PRODUCTION | STAGING) if current != server => {
+            Some(if current == STAGING { STAGING } else { PRODUCTION })
+        }
+        _ => None,
+    }
+}
+
+/// Reads the URL of a directory.
+///
+/// # Errors
+/// [`Error::InvalidUrl`] unless it is an `https` or `http` URL with a host and without user information.
+pub fn server_url(text: &str) -> Result<Url, Error> {
+    let invalid = |reason: &str| Error::InvalidUrl {
+        url: text.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(invalid("it must begin with https://"));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(invalid("it has no host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("it must not contain a user name or password"));
+    }
+    Ok(url)
+}
+
+/// True when both are URLs of the same scheme, host and port. An account, order or authorization that is not on
+/// its directory's origin was not made by that server.
+pub fn same_origin(one: &str, other: &str) -> bool {
+    match (server_url(one), server_url(other)) {
+        (Ok(one), Ok(other)) => one.origin() == other.origin(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_v1_endpoints_have_a_replacement_and_no_other_server_has() {
+        for (old, new) in [
+            (
+                "https://acme-v01.api.letsencrypt.org/directory",
+                "https://acme-v02.api.letsencrypt.org/directory",
+            ),
+            (
+                "https://acme-staging.api.letsencrypt.org/directory/",
+                "https://acme-staging-v02.api.letsencrypt.org/directory",
+            ),
+            (
+                "https://acme-v02.api.letsencrypt.org/directory/",
+                "https://acme-v02.api.letsencrypt.org/directory",
+            ),
+        ] {
+            assert_eq!(replacement_of(old), Some(new));
+            assert_eq!(replacement_of(new), None);
+        }
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let server = "https://ca.example/dir";
+        assert!(same_origin(server, "https://CA.example:443/other?x"));
+        for other in [
+            "http://ca.example/dir",
+            "https://ca.example:444/",
+            "https://ca.example.evil/",
+            "https://ca.example@evil/",
+            "x",
+            "",
+        ] {
+            assert!(!same_origin(server, other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_server_is_refused_with_a_reason() {
+        for bad in ["", "ftp://ca/", "https://user:secret@ca/", "ca.example/dir", "https://"] {
+            assert!(server_url(bad).is_err(), "{bad}");
+        }
+        assert!(server_url("https://[::1]:14000/dir").is_ok());
+    }
+}

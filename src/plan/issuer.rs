@@ -1,0 +1,302 @@
+//! Issuers and ClusterIssuers: whether they can sign, and what their status says about it (RDY rows).
+
+use jiff::Timestamp;
+
+use crate::api::condition::{self, Condition, ConditionStatus};
+use crate::api::issuer::{AcmeIssuerStatus, CaIssuer};
+use crate::api::{AcmeIssuer, InvalidField, IssuerSpec, IssuerStatus};
+use crate::pki::summary::{PairSummary, Part};
+
+use super::seen::Next;
+
+/// A condition beside Ready, present only while it is False: the issuer names solvers that certlet does not have.
+pub const SOLVERS_SUPPORTED: &str = "SolversSupported";
+
+/// Whether an issuer is ready, as its Ready condition says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Ready.
+    pub ready: bool,
+    /// In one word.
+    pub reason: &'static str,
+    /// In a sentence; may be empty.
+    pub message: String,
+}
+
+impl Verdict {
+    /// It can sign.
+    pub fn ready(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            ready: true,
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// It cannot.
+    pub fn not_ready(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            ready: false,
+            reason,
+            message: message.into(),
+        }
+    }
+}
+
+/// What an issuer signs with.
+#[derive(Clone, Copy, Debug)]
+pub enum Backend<'a> {
+    /// An ACME server.
+    Acme(&'a AcmeIssuer),
+    /// A CA in a Secret.
+    Ca(&'a CaIssuer),
+    /// Nothing but the certificate's own key.
+    SelfSigned,
+}
+
+/// What an issuer signs with.
+///
+/// # Errors
+/// The verdict when that is nothing, not one thing, or not there yet.
+pub fn backend(spec: &IssuerSpec) -> Result<Backend<'_>, Verdict> {
+    let IssuerSpec {
+        acme,
+        ca,
+        self_signed,
+        vault,
+        venafi,
+    } = spec;
+    let given: Vec<&str> = [
+        ("acme", acme.is_some()),
+        ("ca", ca.is_some()),
+        ("selfSigned", self_signed.is_some()),
+        ("vault", vault.is_some()),
+        ("venafi", venafi.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(name, given)| given.then_some(name))
+    .collect();
+    match (given.as_slice(), acme, ca) {
+        ([_], Some(acme), _) => Ok(Backend::Acme(acme)),
+        ([_], _, Some(ca)) => Ok(Backend::Ca(ca)),
+        (["selfSigned"], ..) => Ok(Backend::SelfSigned),
+        ([other], ..) => Err(Verdict::not_ready(
+            "NotSupported",
+            format!(
+                "certlet cannot sign with {other} issuers yet; use acme, ca or selfSigned, or let cert-manager serve this issuer"
+            ),
+        )),
+        ([], ..) => Err(Verdict::not_ready(
+            "InvalidSpec",
+            "spec: at least one issuer must be configured: acme, ca or selfSigned",
+        )),
+        (several, ..) => Err(Verdict::not_ready(
+            "InvalidSpec",
+            format!(
+                "spec: may not specify more than one issuer type, but has {}",
+                several.join(", ")
+            ),
+        )),
+    }
+}
+
+/// The verdict for an object that does not have the shape of an issuer.
+pub fn invalid(invalid: &InvalidField) -> Verdict {
+    Verdict::not_ready("InvalidSpec", format!("{}: {}", invalid.path, invalid.message))
+}
+
+/// RDY-03.
+pub fn self_signed() -> Verdict {
+    Verdict::ready("IsReady", "")
+}
+
+/// RDY-02: whether the Secret of a CA issuer holds a CA, and when to look again although nothing changes.
+///
+/// `pair` is what the Secret holds, `None` where there is no such Secret.
+pub fn ca(now: Timestamp, issuer: &CaIssuer, pair: Option<&PairSummary>) -> (Verdict, Next) {
+    let name = &issuer.secret_name;
+    let missing =
+        |what: &str| Verdict::not_ready("ErrGetKeyPair", format!("Error getting keypair for CA issuer: {what}"));
+    let wrong = |what: &str| {
+        Verdict::not_ready(
+            "ErrInvalidKeyPair",
+            format!("Error getting keypair for CA issuer: {what}"),
+        )
+    };
+    let Some(pair) = pair else {
+        return (missing(&format!("secret {name:?} not found")), Next::OnChange);
+    };
+    let certificate = match &pair.certificate {
+        Part::Missing => {
+            return (
+                missing(&format!("no data for \"tls.crt\" in secret {name:?}")),
+                Next::OnChange,
+            );
+        }
+        Part::Invalid(why) => {
+            return (
+                missing(&format!("tls.crt of secret {name:?} cannot be read: {why}")),
+                Next::OnChange,
+            );
+        }
+        Part::Valid(certificate) => certificate,
+    };
+    match &pair.key {
+        Part::Missing => {
+            return (
+                missing(&format!("no data for \"tls.key\" in secret {name:?}")),
+                Next::OnChange,
+            );
+        }
+        Part::Invalid(why) => {
+            return (
+                missing(&format!("tls.key of secret {name:?} cannot be read: {why}")),
+                Next::OnChange,
+            );
+        }
+        Part::Valid(_) => {}
+    }
+    if pair.matches() == Some(false) {
+        return (
+            wrong(&format!(
+                "tls.key and tls.crt of secret {name:?} do not belong together"
+            )),
+            Next::OnChange,
+        );
+    }
+    if !certificate.is_ca {
+        return (wrong("certificate is not a CA"), Next::OnChange);
+    }
+    if now >= certificate.not_after {
+        return (
+            wrong(&format!(
+                "the certificate in secret {name:?} expired at {}",
+                certificate.not_after
+            )),
+            Next::OnChange,
+        );
+    }
+    if now < certificate.not_before {
+        let verdict = wrong(&format!(
+            "the certificate in secret {name:?} is not valid before {}",
+            certificate.not_before
+        ));
+        return (verdict, Next::At(certificate.not_before));
+    }
+    (
+        Verdict::ready("KeyPairVerified", "Signing CA verified"),
+        Next::At(certificate.not_after),
+    )
+}
+
+/// Which of an ACME issuer's solvers certlet does not have, in a sentence; `None` when it has them all.
+pub fn unsupported_solvers(spec: &AcmeIssuer) -> Option<String> {
+    let unsupported: Vec<String> = spec
+        .solvers
+        .iter()
+        .enumerate()
+        .filter_map(|(index, solver)| {
+            let what = match (&solver.dns01, &solver.http01) {
+                (Some(_), _) => "dns01",
+                (None, Some(http01)) if http01.ingress.is_none() && http01.gateway_http_route.is_some() => {
+                    "http01.gatewayHTTPRoute"
+                }
+                (None, Some(_)) => return None,
+                (None, None) => "no solver",
+            };
+            Some(format!("spec.acme.solvers[{index}] ({what})"))
+        })
+        .collect();
+    let (last, others) = unsupported.split_last()?;
+    let list = if others.is_empty() {
+        last.clone()
+    } else {
+        format!("{} and {last}", others.join(", "))
+    };
+    Some(format!(
+        "certlet cannot use {list} yet; names that only such a solver is for cannot be issued, use http01.ingress for them"
+    ))
+}
+
+/// What the status of an issuer has to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Ready; `None` leaves it as it is.
+    pub verdict: Option<Verdict>,
+    /// `status.acme`; `None` where the issuer is not ACME.
+    pub acme: Option<AcmeIssuerStatus>,
+    /// The sentence of [`unsupported_solvers`].
+    pub unsupported_solvers: Option<String>,
+}
+
+/// The status that says what is wanted, made from the one that is there. The same status when that says it already.
+pub fn status(now: Timestamp, generation: i64, old: &IssuerStatus, wanted: &Wanted) -> IssuerStatus {
+    let mut new = old.clone();
+    new.acme.clone_from(&wanted.acme);
+    let generation = Some(generation);
+    match &wanted.verdict {
+        Some(verdict) => condition::set(&mut new.conditions, ready_condition(verdict).observed(generation), now),
+        None => {
+            if let Some(ready) = new
+                .conditions
+                .iter_mut()
+                .find(|condition| condition.type_ == condition::READY)
+            {
+                ready.observed_generation = generation;
+            }
+        }
+    }
+    match &wanted.unsupported_solvers {
+        Some(sentence) => {
+            let condition = Condition::new(SOLVERS_SUPPORTED, ConditionStatus::False, "UnsupportedSolver", sentence);
+            condition::set(&mut new.conditions, condition.observed(generation), now);
+        }
+        None => {
+            condition::remove(&mut new.conditions, SOLVERS_SUPPORTED);
+        }
+    }
+    new
+}
+
+/// The Ready condition; an empty message (RDY-03) is written as none.
+fn ready_condition(verdict: &Verdict) -> Condition {
+    let holds = if verdict.ready {
+        ConditionStatus::True
+    } else {
+        ConditionStatus::False
+    };
+    let message = Some(verdict.message.clone()).filter(|message| !message.is_empty());
+    Condition {
+        message,
+        ..Condition::new(condition::READY, holds, verdict.reason, "")
+    }
+}
+
+/// What is told when a status changes from `old` to `new`: severity is a warning (RDY-06).
+pub fn warnings(old: &IssuerStatus, new: &IssuerStatus) -> Vec<(&'static str, String)> {
+    let changed = |type_: &str| {
+        let [before, after] = [old, new].map(|status| condition::get(&status.conditions, type_));
+        let said = |condition: &Condition| {
+            (
+                condition.status,
+                condition.reason().to_owned(),
+                condition.message().to_owned(),
+            )
+        };
+        after
+            .filter(|after| !after.is_true() && before.map(said) != Some(said(after)))
+            .cloned()
+    };
+    let ready = changed(condition::READY).map(|ready| {
+        (
+            "ErrInitIssuer",
+            format!("Error initializing issuer: {}", ready.message()),
+        )
+    });
+    let solvers = changed(SOLVERS_SUPPORTED).map(|solvers| ("UnsupportedSolver", solvers.message().to_owned()));
+    ready.into_iter().chain(solvers).collect()
+}
+
+#[cfg(test)]
+#[path = "issuer_tests.rs"]
+mod tests;

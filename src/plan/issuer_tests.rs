@@ -1,0 +1,225 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::api::issuer::SelfSignedIssuer;
+use crate::pki::chain::SizeLimits;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+fn spec(json: serde_json::Value) -> IssuerSpec {
+    serde_json::from_value(json).unwrap()
+}
+
+fn ready(status: &IssuerStatus) -> Condition {
+    condition::get(&status.conditions, condition::READY).unwrap().clone()
+}
+
+/// Key and certificate as PEM; `not_after` in seconds from [`now`].
+fn pair(is_ca: bool, not_after: i64) -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["ca.example".to_owned()]).unwrap();
+    params.is_ca = if is_ca {
+        rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained)
+    } else {
+        rcgen::IsCa::ExplicitNoCa
+    };
+    let at = |seconds| time::OffsetDateTime::from_unix_timestamp(now().as_second() + seconds).unwrap();
+    (params.not_before, params.not_after) = (at(-1000), at(not_after));
+    (key.serialize_pem(), params.self_signed(&key).unwrap().pem())
+}
+
+fn summary(key: Option<&str>, certificate: Option<&str>) -> PairSummary {
+    PairSummary::new(
+        key.map(str::as_bytes),
+        certificate.map(str::as_bytes),
+        None,
+        &SizeLimits::default(),
+    )
+}
+
+#[test]
+fn an_issuer_signs_with_exactly_one_thing() {
+    assert!(matches!(
+        backend(&spec(serde_json::json!({"selfSigned": {}}))),
+        Ok(Backend::SelfSigned)
+    ));
+    assert!(matches!(
+        backend(&spec(serde_json::json!({"ca": {"secretName": "x"}}))),
+        Ok(Backend::Ca(_))
+    ));
+    let acme = serde_json::json!({"acme": {"server": "https://ca/dir", "privateKeySecretRef": {"name": "k"}}});
+    assert!(matches!(backend(&spec(acme)), Ok(Backend::Acme(_))));
+    let refused = |spec: &IssuerSpec| backend(spec).unwrap_err();
+    assert_eq!(refused(&IssuerSpec::default()).reason, "InvalidSpec");
+    let two = refused(&spec(serde_json::json!({"selfSigned": {}, "ca": {"secretName": "x"}})));
+    assert_eq!(
+        two.message,
+        "spec: may not specify more than one issuer type, but has ca, selfSigned"
+    );
+}
+
+#[test]
+fn vault_and_venafi_say_that_they_are_not_there_yet() {
+    let vault = serde_json::json!({"vault": {"server": "https://v", "path": "p", "auth": {}}});
+    let refused = backend(&spec(vault)).unwrap_err();
+    assert_eq!((refused.ready, refused.reason), (false, "NotSupported"));
+    assert!(refused.message.contains("vault"), "{}", refused.message);
+    let venafi = serde_json::json!({"venafi": {"zone": "z"}});
+    assert!(backend(&spec(venafi)).unwrap_err().message.contains("venafi"));
+}
+
+#[test]
+fn rdy_02_a_ca_is_verified_by_what_its_secret_holds() {
+    let issuer = CaIssuer {
+        secret_name: "ca-key-pair".into(),
+        ..CaIssuer::default()
+    };
+    let verdict = |pair: Option<&PairSummary>| ca(now(), &issuer, pair).0;
+    let (key, certificate) = pair(true, 1000);
+    let (good, next) = ca(now(), &issuer, Some(&summary(Some(&key), Some(&certificate))));
+    assert_eq!(good, Verdict::ready("KeyPairVerified", "Signing CA verified"));
+    assert_eq!(
+        next,
+        Next::At(Timestamp::from_second(now().as_second() + 1000).unwrap()),
+        "it is judged again when it ends"
+    );
+
+    let leaf = pair(false, 1000);
+    let not_a_ca = verdict(Some(&summary(Some(&leaf.0), Some(&leaf.1))));
+    assert_eq!(
+        not_a_ca,
+        Verdict::not_ready(
+            "ErrInvalidKeyPair",
+            "Error getting keypair for CA issuer: certificate is not a CA"
+        )
+    );
+    let other_key = pair(true, 1000).0;
+    let expired = pair(true, -10);
+    for (pair, reason, word) in [
+        (None, "ErrGetKeyPair", "not found"),
+        (Some(summary(None, Some(&certificate))), "ErrGetKeyPair", "tls.key"),
+        (Some(summary(Some(&key), None)), "ErrGetKeyPair", "tls.crt"),
+        (
+            Some(summary(Some("garbage"), Some(&certificate))),
+            "ErrGetKeyPair",
+            "tls.key",
+        ),
+        (Some(summary(Some(&key), Some("garbage"))), "ErrGetKeyPair", "tls.crt"),
+        (
+            Some(summary(Some(&other_key), Some(&certificate))),
+            "ErrInvalidKeyPair",
+            "belong together",
+        ),
+        (
+            Some(summary(Some(&expired.0), Some(&expired.1))),
+            "ErrInvalidKeyPair",
+            "expired",
+        ),
+    ] {
+        let verdict = verdict(pair.as_ref());
+        assert_eq!(verdict.reason, reason, "{}", verdict.message);
+        assert!(
+            verdict.message.starts_with("Error getting keypair for CA issuer: "),
+            "{}",
+            verdict.message
+        );
+        assert!(verdict.message.contains(word), "{}", verdict.message);
+    }
+}
+
+#[test]
+fn solvers_that_are_not_there_yet_are_named() {
+    let acme = |solvers: serde_json::Value| {
+        spec(serde_json::json!({"acme": {"server": "s", "privateKeySecretRef": {"name": "k"}, "solvers": solvers}}))
+            .acme
+            .unwrap()
+    };
+    let http01 = serde_json::json!({"http01": {"ingress": {}}});
+    assert_eq!(unsupported_solvers(&acme(serde_json::json!([http01]))), None);
+    let some = acme(
+        serde_json::json!([http01, {"dns01": {"webhook": {"groupName": "g", "solverName": "s"}}}, {"http01": {"gatewayHTTPRoute": {}}}]),
+    );
+    let sentence = unsupported_solvers(&some).unwrap();
+    assert!(
+        sentence.contains("spec.acme.solvers[1] (dns01) and spec.acme.solvers[2] (http01.gatewayHTTPRoute)"),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn what_cert_manager_wrote_is_left_as_it_is() {
+    let condition = |reason: &str, message: Option<&str>| {
+        serde_json::json!({
+            "type": "Ready", "status": "True", "reason": reason, "message": message, "observedGeneration": 1, "lastTransitionTime": "2026-11-21T06:03:15Z"
+        })
+    };
+    let account = serde_json::json!({"uri": "https://ca/my-account/1", "lastRegisteredEmail": "ops@example.com", "lastPrivateKeyHash": "h"});
+    let acme: IssuerStatus = serde_json::from_value(serde_json::json!({
+        "acme": account, "conditions": [condition("ACMEAccountRegistered", Some("The ACME account was registered with the ACME server"))]
+    })).unwrap();
+    let wanted = Wanted {
+        acme: acme.acme.clone(),
+        ..Wanted::default()
+    };
+    assert_eq!(status(now(), 1, &acme, &wanted), acme);
+    let self_signed_status: IssuerStatus =
+        serde_json::from_value(serde_json::json!({"conditions": [condition("IsReady", None)]})).unwrap();
+    let wanted = Wanted {
+        verdict: Some(self_signed()),
+        ..Wanted::default()
+    };
+    assert_eq!(status(now(), 1, &self_signed_status, &wanted), self_signed_status);
+    assert!(warnings(&acme, &acme).is_empty());
+}
+
+#[test]
+fn a_change_for_the_worse_is_told_once() {
+    let bad = Wanted {
+        verdict: Some(Verdict::not_ready("ErrGetKeyPair", "gone")),
+        ..Wanted::default()
+    };
+    let first = status(now(), 1, &IssuerStatus::default(), &bad);
+    assert_eq!(
+        warnings(&IssuerStatus::default(), &first),
+        [("ErrInitIssuer", "Error initializing issuer: gone".to_owned())]
+    );
+    let again = status(now(), 2, &first, &bad);
+    assert!(warnings(&first, &again).is_empty(), "only the generation moved");
+    assert_eq!(ready(&again).observed_generation, Some(2));
+    let good = status(
+        now(),
+        2,
+        &again,
+        &Wanted {
+            verdict: Some(self_signed()),
+            ..Wanted::default()
+        },
+    );
+    assert!(warnings(&again, &good).is_empty() && ready(&good).is_true());
+}
+
+proptest! {
+    #[test]
+    fn a_status_that_says_what_is_wanted_is_not_changed(
+        is_ready in any::<bool>(),
+        message in "[a-z ]{0,8}",
+        solvers in proptest::option::of("[a-z ]{1,8}"),
+        decided in any::<bool>(),
+        generation in 1_i64..9,
+        later in 0_i64..1000,
+    ) {
+        let verdict = if is_ready { Verdict::ready("IsReady", message) } else { Verdict::not_ready("ErrGetKeyPair", message) };
+        let wanted = Wanted { verdict: decided.then_some(verdict), acme: None, unsupported_solvers: solvers };
+        let once = status(now(), generation, &IssuerStatus::default(), &wanted);
+        let later = Timestamp::from_second(now().as_second() + later).unwrap();
+        prop_assert_eq!(&status(later, generation, &once, &wanted), &once);
+        prop_assert!(warnings(&once, &once).is_empty());
+    }
+}
+
+#[test]
+fn self_signed_issuers_need_nothing() {
+    assert!(self_signed().ready && SelfSignedIssuer::default().crl_distribution_points.is_empty());
+}
