@@ -3,6 +3,7 @@
 pub mod certificate;
 pub mod context;
 pub mod error;
+pub mod issuer;
 pub mod queue;
 pub mod router;
 

@@ -142,11 +142,12 @@ fn acc_05_to_07_what_differs_from_the_registration_makes_sure_again() {
 fn acc_01_a_missing_key_is_made_unless_that_is_disabled() {
     let (mut spec, status) = (spec(), AcmeIssuerStatus::default());
     spec.private_key_secret_ref.name = "account".into();
-    let missing = |spec| {
+    let missing = |spec: &AcmeIssuer| {
+        let key = KeySeen::Missing;
         plan(
             now(),
             &AccountSeen {
-                key: KeySeen::Missing,
+                key,
                 ..seen(spec, &status)
             },
         )

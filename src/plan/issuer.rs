@@ -208,13 +208,13 @@ pub fn unsupported_solvers(spec: &AcmeIssuer) -> Option<String> {
         })
         .collect();
     let (last, others) = unsupported.split_last()?;
-    let list = if others.is_empty() {
+    let named = if others.is_empty() {
         last.clone()
     } else {
         format!("{} and {last}", others.join(", "))
     };
     Some(format!(
-        "certlet cannot use {list} yet; names that only such a solver is for cannot be issued, use http01.ingress for them"
+        "certlet cannot use {named} yet; names that only such a solver is for cannot be issued, use http01.ingress for them"
     ))
 }
 

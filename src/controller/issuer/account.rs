@@ -1,0 +1,225 @@
+//! The account of an ACME issuer: read its Secrets, plan, ask the server, conclude.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest;
+
+use super::Either;
+use crate::acme::jws::{ExternalAccount, generate_rsa_2048_pem};
+use crate::acme::tls::Trust;
+use crate::acme::{AccountKey, Client, accounts};
+use crate::api::acme_issuer::ExternalAccountBinding;
+use crate::api::issuer::AcmeIssuerStatus;
+use crate::api::{AcmeIssuer, names};
+use crate::cluster::records::issuer_secret;
+use crate::cluster::secret::{LiveSecret, SecretApply};
+use crate::controller::{Context, ControllerError};
+use crate::pki::hidden::Hidden;
+use crate::plan::account::{self, AccountPlan, AccountSeen, ExternalSeen, KeySeen};
+use crate::plan::issuer::{Verdict, Wanted, unsupported_solvers};
+use crate::plan::seen::{Next, Object, ObjectKey};
+
+/// What the status of an ACME issuer has to be, after what had to be asked was asked.
+pub(super) async fn judge<K: Either>(
+    context: &Context,
+    issuer: &Object<K>,
+    spec: &AcmeIssuer,
+) -> Result<(Wanted, Next), ControllerError> {
+    let unsupported_solvers = unsupported_solvers(spec);
+    let wanted = |verdict: Option<Verdict>, acme: Option<AcmeIssuerStatus>| Wanted {
+        verdict,
+        acme,
+        unsupported_solvers,
+    };
+    let as_it_is = issuer.status.acme.clone();
+    if let Err(verdict) = account::check_settings(spec) {
+        return Ok((wanted(Some(verdict), as_it_is), Next::OnChange));
+    }
+    let key = account_key(context, issuer, spec).await?;
+    let client = match key.usable().map(|key| client(context, spec, key)).transpose() {
+        Ok(client) => client,
+        Err(verdict) => return Ok((wanted(Some(verdict), as_it_is), Next::OnChange)),
+    };
+    let (external, binding) = external_account(context, issuer, spec.external_account_binding.as_ref()).await?;
+    let status = issuer.status.acme.clone().unwrap_or_default();
+    let attempt = client.as_ref().and_then(Client::attempt);
+    let seen = AccountSeen {
+        spec,
+        status: &status,
+        ready: crate::api::condition::is_true(&issuer.status.conditions, crate::api::condition::READY),
+        key: key.seen(),
+        external,
+        unknown: client.as_ref().is_some_and(Client::account_is_unknown),
+        attempt: attempt.as_ref(),
+    };
+    Ok(match (account::plan(context.now(), &seen), &client) {
+        (AccountPlan::Keep, _) => (wanted(None, as_it_is), Next::OnChange),
+        (AccountPlan::Refuse(verdict), _) => (wanted(Some(verdict), as_it_is), Next::OnChange),
+        (AccountPlan::Wait { verdict, next }, _) => (wanted(verdict, as_it_is), next),
+        (AccountPlan::Ensure { known_contact }, Some(client)) => {
+            let contact = spec.email.as_deref().unwrap_or_default();
+            let outcome = accounts::ensure(client, contact, known_contact.as_deref(), binding.as_ref()).await;
+            let concluded = account::conclude(context.now(), &seen, outcome.as_ref());
+            if let Ok(registration) = &outcome {
+                tracing::info!(issuer = %issuer.meta.key, uri = registration.uri, created = registration.created, "the ACME account is registered");
+            }
+            client.remember(concluded.attempt);
+            (wanted(concluded.verdict, Some(concluded.status)), concluded.next)
+        }
+        (AccountPlan::GenerateKey, _) => {
+            generate_key(context, issuer, spec).await?;
+            return Err(ControllerError::Stale("the account key was just made".to_owned()));
+        }
+        (AccountPlan::Ensure { .. }, None) => return Err(ControllerError::Stale("the account key is gone".to_owned())),
+    })
+}
+
+/// What the Secret of the account key holds.
+enum Key {
+    Missing,
+    Unusable(String),
+    Usable(AccountKey),
+}
+
+impl Key {
+    fn usable(&self) -> Option<&AccountKey> {
+        match self {
+            Self::Usable(key) => Some(key),
+            Self::Missing | Self::Unusable(_) => None,
+        }
+    }
+
+    fn seen(&self) -> KeySeen<'_> {
+        match self {
+            Self::Missing => KeySeen::Missing,
+            Self::Unusable(reason) => KeySeen::Unusable(reason.clone()),
+            Self::Usable(key) => KeySeen::Usable(key.private_key_hash()),
+        }
+    }
+}
+
+async fn account_key<K: Either>(
+    context: &Context,
+    issuer: &Object<K>,
+    spec: &AcmeIssuer,
+) -> Result<Key, ControllerError> {
+    let reference = &spec.private_key_secret_ref;
+    let secret = context
+        .reader
+        .secret(&secret_key(context, issuer, &reference.name))
+        .await?;
+    let entry = reference.key_or(names::data_key::TLS_KEY);
+    Ok(secret.map_or(Key::Missing, |secret| read_key(&secret, &reference.name, entry)))
+}
+
+/// Makes the account key (ACC-01). Whoever else makes it at the same time wins: then this write fails.
+async fn generate_key<K: Either>(
+    context: &Context,
+    issuer: &Object<K>,
+    spec: &AcmeIssuer,
+) -> Result<(), ControllerError> {
+    let reference = &spec.private_key_secret_ref;
+    let pem = tokio::task::spawn_blocking(generate_rsa_2048_pem)
+        .await
+        .map_err(|_| ControllerError::Panicked)?
+        .map_err(|error| ControllerError::Failed(format!("failed to make an ACME account key: {error}")))?;
+    let entry = reference.key_or(names::data_key::TLS_KEY);
+    context
+        .writer
+        .create_secret(&new_secret(secret_key(context, issuer, &reference.name), entry, pem))
+        .await?;
+    Ok(())
+}
+
+fn read_key(secret: &LiveSecret, name: &str, entry: &str) -> Key {
+    let Some(pem) = secret.data(entry) else {
+        return Key::Unusable(format!(
+            "Account private key is invalid: there is no data for {entry:?} in secret {name:?}"
+        ));
+    };
+    match AccountKey::from_pem(pem) {
+        Ok(key) => Key::Usable(key),
+        Err(crate::acme::jws::KeyError::NotRsa) => Key::Unusable(format!(
+            "ACME private key in {name:?} is not of type RSA (nor ECDSA P-256)"
+        )),
+        Err(error) => Key::Unusable(format!(
+            "Account private key is invalid: {entry} of secret {name:?} cannot be used: {error}"
+        )),
+    }
+}
+
+fn new_secret(key: ObjectKey, entry: &str, pem: Hidden<Vec<u8>>) -> SecretApply {
+    SecretApply {
+        key,
+        type_: "Opaque".to_owned(),
+        labels: BTreeMap::from([(names::label::MANAGED_BY.to_owned(), names::MANAGED_BY.to_owned())]), // ANW-11
+        annotations: BTreeMap::new(),
+        owners: Vec::new(),
+        data: BTreeMap::from([(entry.to_owned(), pem)]),
+        resource_version: None,
+        uid: None,
+    }
+}
+
+/// Reads the key that the CA gave for the external account binding (ACC-08).
+async fn external_account<K: Either>(
+    context: &Context,
+    issuer: &Object<K>,
+    binding: Option<&ExternalAccountBinding>,
+) -> Result<(ExternalSeen, Option<ExternalAccount>), ControllerError> {
+    let Some(binding) = binding else {
+        return Ok((ExternalSeen::NotAsked, None));
+    };
+    let unusable = |reason: String| {
+        (
+            ExternalSeen::Unusable(format!("the external account binding cannot be used: {reason}")),
+            None,
+        )
+    };
+    let name = &binding.key_secret_ref.name;
+    let Some(entry) = binding.key_secret_ref.key.as_deref() else {
+        return Ok(unusable(
+            "spec.acme.externalAccountBinding.keySecretRef.key is not set".to_owned(),
+        ));
+    };
+    let Some(secret) = context.reader.secret(&secret_key(context, issuer, name)).await? else {
+        return Ok(unusable(format!("secret {name:?} not found")));
+    };
+    let Some(data) = secret.data(entry) else {
+        return Ok(unusable(format!("there is no data for {entry:?} in secret {name:?}")));
+    };
+    Ok(match ExternalAccount::new(&binding.key_id, data) {
+        Ok(account) => (ExternalSeen::Usable(fingerprint(&binding.key_id, data)), Some(account)),
+        Err(error) => unusable(format!("{entry} of secret {name:?}: {error}")),
+    })
+}
+
+fn fingerprint(key_id: &str, data: &[u8]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&key_id.len().to_be_bytes());
+    context.update(key_id.as_bytes());
+    context.update(data);
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
+fn client(context: &Context, spec: &AcmeIssuer, key: &AccountKey) -> Result<Client, Verdict> {
+    let ca_bundle = spec
+        .ca_bundle
+        .as_ref()
+        .map(|bundle| bundle.0.clone())
+        .filter(|bundle| !bundle.is_empty());
+    let trust = Trust {
+        ca_bundle,
+        skip_verify: spec.skip_tls_verify == Some(true),
+    };
+    context
+        .acme
+        .client(&spec.server, &trust, key)
+        .map_err(|error| account::unusable_settings(&error))
+}
+
+fn secret_key<K: Either>(context: &Context, issuer: &Object<K>, name: &str) -> ObjectKey {
+    issuer_secret(&issuer.meta, name, &context.settings.cluster_resource_namespace)
+}

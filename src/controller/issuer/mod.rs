@@ -1,0 +1,106 @@
+//! Issuers and ClusterIssuers: looked at when they or a Secret that they name change, and when their account is due.
+
+mod account;
+
+use std::sync::Arc;
+
+use super::context::IssuerId;
+use super::{Context, ControllerError};
+use crate::api::{IssuerSpec, IssuerStatus};
+use crate::cluster::events::Severity;
+use crate::cluster::records::{Stored, issuer_secret};
+use crate::plan::issuer::{self, Backend, Wanted};
+use crate::plan::kinds::{ClusterIssuerKind, IssuerKind};
+use crate::plan::seen::{Kind, Lean, Next, Object};
+
+/// Makes the status of one issuer say whether it can sign.
+///
+/// # Errors
+/// When the API server does not answer, or the issuer changed meanwhile.
+pub async fn reconcile(context: Arc<Context>, id: IssuerId) -> Result<Next, ControllerError> {
+    if id.is_cluster() {
+        match context.index.cluster_issuers.get(&id.0) {
+            Some(seen) => judge::<ClusterIssuerKind>(&context, &seen).await,
+            None => Ok(Next::OnChange),
+        }
+    } else {
+        match context.index.issuers.get(&id.0) {
+            Some(seen) => judge::<IssuerKind>(&context, &seen).await,
+            None => Ok(Next::OnChange),
+        }
+    }
+}
+
+/// Both kinds of issuer, which have the same halves.
+trait Either: Stored + Kind<Spec = IssuerSpec, Status = IssuerStatus> {}
+
+impl<K: Stored + Kind<Spec = IssuerSpec, Status = IssuerStatus>> Either for K {}
+
+async fn judge<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Next, ControllerError> {
+    if seen.meta.deleting.is_some() {
+        return Ok(Next::OnChange);
+    }
+    let (issuer, wanted, next) = match seen.parse() {
+        Ok(issuer) => {
+            let (wanted, next) = judge_spec(context, &issuer).await?;
+            (issuer, wanted, next)
+        }
+        Err(invalid) => {
+            let unreadable: Object<K> = Object {
+                meta: seen.meta.clone(),
+                spec: IssuerSpec::default(),
+                status: seen.status(),
+            };
+            let wanted = Wanted {
+                verdict: Some(issuer::invalid(&invalid)),
+                acme: seen.status().acme,
+                ..Wanted::default()
+            };
+            (unreadable, wanted, Next::OnChange)
+        }
+    };
+    write(context, &issuer, &wanted).await?;
+    Ok(next)
+}
+
+async fn judge_spec<K: Either>(context: &Context, issuer: &Object<K>) -> Result<(Wanted, Next), ControllerError> {
+    let plain = |verdict, next| {
+        (
+            Wanted {
+                verdict: Some(verdict),
+                ..Wanted::default()
+            },
+            next,
+        )
+    };
+    Ok(match issuer::backend(&issuer.spec) {
+        Ok(Backend::Acme(spec)) => account::judge(context, issuer, spec).await?,
+        Ok(Backend::SelfSigned) => plain(issuer::self_signed(), Next::OnChange),
+        Ok(Backend::Ca(spec)) => {
+            let secret = context
+                .reader
+                .secret(&issuer_secret(
+                    &issuer.meta,
+                    &spec.secret_name,
+                    &context.settings.cluster_resource_namespace,
+                ))
+                .await?;
+            let pair = secret.as_ref().map(|secret| &*secret.seen.pair);
+            let (verdict, next) = issuer::ca(context.now(), spec, pair);
+            plain(verdict, next)
+        }
+        Err(verdict) => plain(verdict, Next::OnChange),
+    })
+}
+
+async fn write<K: Either>(context: &Context, issuer: &Object<K>, wanted: &Wanted) -> Result<(), ControllerError> {
+    let status = issuer::status(context.now(), issuer.meta.generation, &issuer.status, wanted);
+    if context.writer.write_status(issuer, &status).await?.is_some() {
+        for (reason, message) in issuer::warnings(&issuer.status, &status) {
+            context
+                .events
+                .publish::<K>(&issuer.meta, Severity::Warning, reason, &message);
+        }
+    }
+    Ok(())
+}
