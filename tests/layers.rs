@@ -73,7 +73,8 @@ const TOP: [&str; 4] = ["runtime", "cli", "main", "lib"];
 const TIMELESS: [&str; 3] = ["api", "pki", "plan"];
 
 /// What plan may know of the ACME client: plain data, no requests.
-const PLAIN_ACME: [&str; 13] = [
+const PLAIN_ACME: [&str; 14] = [
+    "Action",
     "ari",
     "chain",
     "Error",

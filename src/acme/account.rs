@@ -5,6 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use reqwest::Url;
 use serde_json::{Value, json};
 
+use super::Action;
 use super::ari::{self, RenewalInfo};
 use super::chain::Chain;
 use super::client::{Answered, Client, contact_urls, location, order_of};
@@ -13,7 +14,6 @@ use super::headers::links;
 use super::jws::AccountKey;
 use super::order::{Authorization, Challenge, NewOrderRequest, Order, PlacedOrder};
 use super::problem::Kind;
-use super::transport::Action;
 use super::{Error, Next};
 
 /// How many alternate chains are fetched in search of the preferred one.

@@ -9,6 +9,7 @@ use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use super::Action;
 use super::account::Account;
 use super::directory::{Directory, DirectoryCache};
 use super::jws::{AccountKey, ExternalAccount};
@@ -16,7 +17,7 @@ use super::nonce::{NoncePool, nonce_of};
 use super::order::Order;
 use super::problem::Kind;
 use super::registration::Registration;
-use super::transport::{Action, Answer, Transport, host};
+use super::transport::{Answer, Transport, host};
 use super::url::server_url;
 use super::{Error, RetryAfter};
 use crate::plan::account::Attempt;

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::Action;
 use super::Error;
-use super::transport::{Action, Answer, Transport, json_fault};
+use super::transport::{Answer, Transport, json_fault};
 
 /// How long a directory is used before it is fetched again.
 pub const MAX_AGE: Duration = Duration::from_secs(3600);

@@ -2,10 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Action;
 use super::headers::RetryAfter;
 use super::jws::KeyError;
 use super::problem::{DEFAULT_RATE_LIMIT_DELAY, DEFAULT_UNAVAILABLE_DELAY, Next, Problem};
-use super::transport::Action;
 
 /// A failure, as a sentence for the user; [`Error::next`] says what to do about it.
 ///

@@ -20,6 +20,7 @@
 
 pub mod account;
 pub mod accounts;
+mod action;
 pub mod ari;
 pub mod chain;
 pub mod client;
@@ -37,6 +38,7 @@ pub mod transport;
 pub mod url;
 
 pub use account::Account;
+pub use action::Action;
 pub use client::{Answered, Client};
 pub use error::Error;
 pub use headers::RetryAfter;

@@ -177,7 +177,7 @@ mod tests {
     use http::{HeaderMap, StatusCode};
 
     use super::*;
-    use crate::acme::transport::Action;
+    use crate::acme::Action;
 
     fn answer(body: &'static str) -> Answer {
         Answer {

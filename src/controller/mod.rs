@@ -27,6 +27,7 @@ pub fn start(context: &Arc<Context>, workers: usize, now: fn() -> Timestamp) {
         now,
         certificate::reconcile,
     );
+    work(context, &context.queues.issuers, workers, now, issuer::reconcile);
 }
 
 fn work<K, F, Fut>(
