@@ -1,12 +1,16 @@
 //! The command line: one file per subcommand.
 
+pub mod approve;
 pub mod args;
 pub mod crds;
+pub mod renew;
 mod run;
+pub mod status;
+pub mod target;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// cert-manager in one small binary: issues, stores and renews X.509 certificates for Kubernetes
 #[derive(Debug, Parser)]
@@ -20,6 +24,19 @@ struct Cli {
 enum Command {
     /// Issue, store and renew certificates: the controller
     Run(Box<args::RunArgs>),
+    /// Say what is going on with a Certificate, and what happens next
+    Status(status::StatusArgs),
+    /// Ask for new certificates now
+    Renew(renew::RenewArgs),
+    /// Approve a CertificateRequest
+    Approve(approve::ApproveArgs),
+    /// Deny a CertificateRequest
+    Deny(approve::ApproveArgs),
+    /// Print completions for a shell
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Print the custom resource definitions, or write them as files
     Crds(crds::CrdsArgs),
 }
@@ -30,10 +47,26 @@ pub fn main() -> ExitCode {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     match Cli::parse().command {
         Command::Run(args) => run::run(*args),
+        Command::Status(args) => status::run(&args),
+        Command::Renew(args) => renew::run(&args),
+        Command::Approve(args) => approve::run(&args, approve::Word::Approve),
+        Command::Deny(args) => approve::run(&args, approve::Word::Deny),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "certlet", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
         Command::Crds(args) => match crds::run(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
         },
+    }
+}
+
+/// Prints to standard output; a reader that went away is no reason to panic.
+fn print(text: &str) -> Result<(), String> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("cannot print: {error}")),
+        _ => Ok(()),
     }
 }
 

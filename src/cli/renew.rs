@@ -1,0 +1,81 @@
+//! `certlet renew`: asks for new certificates now, the way cmctl does (NB-02).
+
+use clap::Args;
+use kube::{
+    Api, ResourceExt,
+    api::{ListParams, PostParams},
+};
+
+use super::target::{Target, block_on, failed};
+use crate::{
+    api::{Certificate, Condition, ConditionStatus, condition},
+    runtime::clock,
+};
+
+/// Asks for new certificates now.
+#[derive(Args, Clone, Debug)]
+pub struct RenewArgs {
+    /// Names of Certificates
+    #[arg(required_unless_present_any = ["all", "selector"])]
+    names: Vec<String>,
+    /// All Certificates of the namespace
+    #[arg(long, conflicts_with_all = ["names", "selector"])]
+    all: bool,
+    /// All Certificates with these labels
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "names")]
+    selector: Option<String>,
+    /// In every namespace, with --all or --selector
+    #[arg(short = 'A', long, conflicts_with = "names")]
+    all_namespaces: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &RenewArgs) -> std::process::ExitCode {
+    block_on(renew(args))
+}
+
+async fn renew(args: &RenewArgs) -> Result<(), String> {
+    let connected = args.target.connect().await?;
+    let api: Api<Certificate> = if args.all_namespaces {
+        Api::all(connected.client.clone())
+    } else {
+        Api::namespaced(connected.client.clone(), &connected.namespace)
+    };
+    let mut certificates = Vec::new();
+    for name in &args.names {
+        let found = api.get(name).await.map_err(|error| failed("cannot read the Certificate", &error))?;
+        certificates.push(found);
+    }
+    if args.names.is_empty() {
+        let selected = args.selector.as_deref().map_or_else(ListParams::default, |labels| ListParams::default().labels(labels));
+        let found = api.list(&selected).await.map_err(|error| failed("cannot list Certificates", &error))?;
+        certificates = found.items;
+    }
+    if certificates.is_empty() {
+        return Err("there is no such Certificate".into());
+    }
+    for certificate in certificates {
+        let namespace = certificate.namespace().unwrap_or_default();
+        let api: Api<Certificate> = Api::namespaced(connected.client.clone(), &namespace);
+        ask(&api, certificate).await?;
+    }
+    Ok(())
+}
+
+async fn ask(api: &Api<Certificate>, mut certificate: Certificate) -> Result<(), String> {
+    let name = certificate.name_any();
+    let generation = certificate.metadata.generation;
+    let status = certificate.status.get_or_insert_default();
+    let issuing = Condition::new(
+        condition::ISSUING,
+        ConditionStatus::True,
+        "ManuallyTriggered",
+        "Certificate re-issuance manually triggered",
+    );
+    condition::set(&mut status.conditions, issuing.observed(generation), clock::now());
+    let written = api.replace_status(&name, &PostParams::default(), &certificate).await;
+    written.map_err(|error| failed(&format!("cannot ask for a new certificate for {name}"), &error))?;
+    super::print(&format!("Manually triggered issuance of Certificate {}/{name}\n", certificate.namespace().unwrap_or_default()))
+}

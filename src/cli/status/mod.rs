@@ -1,0 +1,131 @@
+//! `certlet status certificate`: in one screen, what is going on with a Certificate.
+
+mod report;
+
+use clap::{Args, Subcommand, ValueEnum};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client, api::ListParams};
+
+use super::target::{Target, block_on, failed};
+use crate::{
+    api::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Condition, Issuer, Order, names},
+    pki::certificate::CertificateInfo,
+    runtime::clock,
+};
+use report::{Facts, Parent, Report};
+
+/// Says what is going on with an object, and what happens next.
+#[derive(Args, Clone, Debug)]
+pub struct StatusArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum What {
+    /// A Certificate with its request, order, challenges, issuer and Secret
+    #[command(visible_alias = "cert")]
+    Certificate(CertificateArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+struct CertificateArgs {
+    /// Name of the Certificate
+    name: String,
+    #[command(flatten)]
+    target: Target,
+    /// Print for people, or for programs
+    #[arg(short, long, value_enum, default_value = "text")]
+    output: Output,
+}
+
+/// Who reads the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// People.
+    Text,
+    /// Programs, as JSON.
+    Json,
+    /// Programs, as YAML.
+    Yaml,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &StatusArgs) -> std::process::ExitCode {
+    let What::Certificate(args) = &args.what;
+    block_on(certificate(args))
+}
+
+async fn certificate(args: &CertificateArgs) -> Result<(), String> {
+    let connected = args.target.connect().await?;
+    let facts = gather(&connected.client, &connected.namespace, &args.name).await?;
+    let report = Report::new(clock::now(), &facts);
+    let text = match args.output {
+        Output::Text => report.text(clock::now()),
+        Output::Json => serde_json::to_string_pretty(&report).map_err(|error| error.to_string())? + "\n",
+        Output::Yaml => serde_saphyr::to_string(&report).map_err(|error| error.to_string())?,
+    };
+    super::print(&text)
+}
+
+async fn gather(client: &Client, namespace: &str, name: &str) -> Result<Facts, String> {
+    let certificates: Api<Certificate> = Api::namespaced(client.clone(), namespace);
+    let certificate = certificates.get(name).await.map_err(|error| failed("cannot read the Certificate", &error))?;
+    let requests = owned::<CertificateRequest>(client, namespace, &certificate).await?;
+    let mut orders = Vec::new();
+    let mut challenges = Vec::new();
+    for request in &requests {
+        for order in owned::<Order>(client, namespace, request).await? {
+            challenges.extend(owned::<Challenge>(client, namespace, &order).await?);
+            orders.push(order);
+        }
+    }
+    let issuer = issuer(client, namespace, &certificate).await?;
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let secret = match secrets.get_opt(&certificate.spec.secret_name).await {
+        Ok(secret) => Ok(secret.map(|secret| leaf(&secret))),
+        Err(error) => Err(failed("cannot read it", &error)),
+    };
+    Ok(Facts { certificate, requests, orders, challenges, issuer, secret })
+}
+
+/// What the certificate in the Secret says, or why it says nothing. The key is not looked at.
+fn leaf(secret: &Secret) -> Result<CertificateInfo, String> {
+    let data = secret.data.as_ref();
+    let pem = data.and_then(|data| data.get(names::data_key::TLS_CRT)).map(|bytes| bytes.0.as_slice()).unwrap_or_default();
+    if pem.is_empty() {
+        return Err("it holds no certificate".into());
+    }
+    CertificateInfo::parse_pem(pem).map_err(|error| error.to_string())
+}
+
+async fn owned<K>(client: &Client, namespace: &str, owner: &impl kube::ResourceExt) -> Result<Vec<K>, String>
+where
+    K: Parent,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), namespace);
+    let all = api.list(&ListParams::default()).await;
+    let all = all.map_err(|error| failed(&format!("cannot list {}s", K::kind(&())), &error))?;
+    let uid = owner.uid();
+    let mine = all.items.into_iter().filter(|child| child.owner_references().iter().any(|parent| Some(&parent.uid) == uid.as_ref()));
+    let mut mine: Vec<K> = mine.collect();
+    mine.sort_by_key(|child| child.creation_timestamp().map(|time| time.0));
+    Ok(mine)
+}
+
+/// The issuer's conditions, or `None` if it does not exist; an external issuer's are not ours to read.
+async fn issuer(client: &Client, namespace: &str, certificate: &Certificate) -> Result<Option<Vec<Condition>>, String> {
+    let reference = &certificate.spec.issuer_ref;
+    let conditions = match (reference.is_ours(), reference.kind_or_default()) {
+        (false, _) => return Ok(Some(Vec::new())),
+        (true, "ClusterIssuer") => {
+            let found = Api::<ClusterIssuer>::all(client.clone()).get_opt(&reference.name).await;
+            found.map(|found| found.map(|issuer| issuer.status.unwrap_or_default().conditions))
+        }
+        (true, _) => {
+            let found = Api::<Issuer>::namespaced(client.clone(), namespace).get_opt(&reference.name).await;
+            found.map(|found| found.map(|issuer| issuer.status.unwrap_or_default().conditions))
+        }
+    };
+    conditions.map_err(|error| failed("cannot read the issuer", &error))
+}

@@ -1,0 +1,277 @@
+//! What is said about a Certificate: pure, from what was read.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use k8s_openapi::serde::de::DeserializeOwned;
+use kube::{Resource, ResourceExt, core::NamespaceResourceScope};
+use serde::Serialize;
+
+use crate::{
+    api::{Certificate, CertificateRequest, Challenge, Condition, Order, Time, condition, names},
+    pki::certificate::CertificateInfo,
+};
+
+/// A kind whose objects are owned by, or own, others of the chain from Certificate to Challenge.
+pub(super) trait Parent:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug
+{
+}
+impl<K> Parent for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug
+{
+}
+
+/// Everything that was read.
+pub(super) struct Facts {
+    pub(super) certificate: Certificate,
+    pub(super) requests: Vec<CertificateRequest>,
+    pub(super) orders: Vec<Order>,
+    pub(super) challenges: Vec<Challenge>,
+    pub(super) issuer: Option<Vec<Condition>>,
+    /// The certificate in the Secret: not allowed to look, no Secret, nothing readable in it, or what it says.
+    pub(super) secret: Result<Option<Result<CertificateInfo, String>>, String>,
+}
+
+/// See the module.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report {
+    certificate: String,
+    ready: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuing: Option<String>,
+    names: Vec<String>,
+    issuer: String,
+    secret: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewal_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<String>,
+    requests: Vec<String>,
+    orders: Vec<String>,
+    challenges: Vec<String>,
+    next: String,
+}
+
+impl Report {
+    /// What is to be said about `facts`.
+    pub(super) fn new(now: Timestamp, facts: &Facts) -> Self {
+        let Facts { certificate, requests, orders, challenges, issuer: _, secret: _ } = facts;
+        let (spec, status) = (&certificate.spec, certificate.status.clone().unwrap_or_default());
+        let conditions = &status.conditions;
+        let time = |time: &Option<Time>| time.as_ref().map(|time| time.0.to_string());
+        let names = spec.common_name.iter().chain(&spec.dns_names).chain(&spec.ip_addresses).chain(&spec.uris);
+        let mut names: Vec<String> = names.chain(&spec.email_addresses).cloned().collect();
+        let mut seen = std::collections::BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        Self {
+            certificate: format!("{}/{}", certificate.namespace().unwrap_or_default(), certificate.name_any()),
+            ready: condition::get(conditions, condition::READY).map_or_else(|| "not looked at yet".into(), sentence),
+            issuing: condition::get(conditions, condition::ISSUING).filter(|issuing| issuing.is_true()).map(sentence),
+            names,
+            issuer: issuer(facts),
+            secret: secret(facts),
+            not_before: time(&status.not_before),
+            not_after: time(&status.not_after),
+            renewal_time: time(&status.renewal_time),
+            revision: status.revision,
+            failures: status.failed_issuance_attempts.filter(|attempts| *attempts > 0).map(|attempts| {
+                let last = status.last_failure_time.as_ref().map(|last| format!(", last {}", ago(now, last.0)));
+                format!("{attempts} in a row{}", last.unwrap_or_default())
+            }),
+            requests: requests.iter().map(request).collect(),
+            orders: orders.iter().map(order).collect(),
+            challenges: challenges.iter().map(challenge).collect(),
+            next: next(now, facts),
+        }
+    }
+
+    /// For people.
+    pub(super) fn text(&self, now: Timestamp) -> String {
+        let mut text = String::new();
+        let mut line = |label: &str, value: &str| {
+            let _infallible = writeln!(text, "{:<13}{value}", format!("{label}:"));
+        };
+        line("Certificate", &self.certificate);
+        line("Ready", &self.ready);
+        if let Some(issuing) = &self.issuing {
+            line("Issuing", issuing);
+        }
+        line("Names", &self.names.join(", "));
+        line("Issuer", &self.issuer);
+        line("Secret", &self.secret);
+        for (label, time) in [("Valid from", &self.not_before), ("Valid until", &self.not_after), ("Renewal", &self.renewal_time)] {
+            if let Some(time) = time {
+                let relative = time.parse().map(|at| format!("  ({})", ago(now, at))).unwrap_or_default();
+                line(label, &format!("{time}{relative}"));
+            }
+        }
+        if let Some(revision) = self.revision {
+            line("Revision", &revision.to_string());
+        }
+        if let Some(failures) = &self.failures {
+            line("Failures", failures);
+        }
+        for (label, lines) in [("Request", &self.requests), ("Order", &self.orders), ("Challenge", &self.challenges)] {
+            for value in lines {
+                line(label, value);
+            }
+        }
+        line("Next", &self.next);
+        text
+    }
+}
+
+fn sentence(condition: &Condition) -> String {
+    let reason = Some(condition.reason()).filter(|reason| !reason.is_empty()).map(|reason| format!(" ({reason})"));
+    let text = format!("{}{} {}", condition.status, reason.unwrap_or_default(), condition.message());
+    text.trim_end().to_owned()
+}
+
+fn issuer(facts: &Facts) -> String {
+    let reference = &facts.certificate.spec.issuer_ref;
+    let name = format!("{} {}", reference.kind_or_default(), reference.name);
+    match &facts.issuer {
+        _ if !reference.is_ours() => format!("{name} of {}: an external issuer", reference.group_or_default()),
+        None => format!("{name}: it does not exist"),
+        Some(conditions) => match condition::get(conditions, condition::READY) {
+            None => format!("{name}: not looked at yet"),
+            Some(ready) if ready.is_true() => format!("{name}: ready"),
+            Some(ready) => format!("{name}: not ready: {}", ready.message()),
+        },
+    }
+}
+
+fn secret(facts: &Facts) -> String {
+    let name = &facts.certificate.spec.secret_name;
+    match &facts.secret {
+        Err(error) => format!("{name}: {error}"),
+        Ok(None) => format!("{name}: it does not exist"),
+        Ok(Some(Err(error))) => format!("{name}: {error}"),
+        Ok(Some(Ok(leaf))) => {
+            let key = leaf.key_spec.map_or_else(|| "a key of another kind".into(), |spec| spec.to_string());
+            format!("{name}: {key}, issued by {}, serial {}", leaf.issuer, leaf.serial_hex())
+        }
+    }
+}
+
+fn request(request: &CertificateRequest) -> String {
+    let status = request.status.clone().unwrap_or_default();
+    let conditions = status.conditions.iter().map(|condition| format!("{}={}", condition.type_, sentence(condition)));
+    let conditions: Vec<String> = conditions.collect();
+    let said = if conditions.is_empty() { "not looked at yet".to_owned() } else { conditions.join("; ") };
+    let revision = request.annotations().get(names::annotation::CERTIFICATE_REVISION);
+    let revision = revision.map(|revision| format!(" (revision {revision})")).unwrap_or_default();
+    format!("{}{revision}: {said}", request.name_any())
+}
+
+fn order(order: &Order) -> String {
+    let status = order.status.clone().unwrap_or_default();
+    let state = status.state.map_or_else(|| "not placed yet".into(), |state| state.to_string());
+    let reason = status.reason.filter(|reason| !reason.is_empty()).map(|reason| format!(": {reason}"));
+    format!("{}: {state}{}", order.name_any(), reason.unwrap_or_default())
+}
+
+fn challenge(challenge: &Challenge) -> String {
+    let status = challenge.status.clone().unwrap_or_default();
+    let state = status.state.map_or_else(|| "not begun".into(), |state| state.to_string());
+    let presented = if status.presented == Some(true) { ", presented" } else { "" };
+    let reason = status.reason.filter(|reason| !reason.is_empty()).map(|reason| format!(": {reason}"));
+    format!("{} ({}): {state}{presented}{}", challenge.spec.dns_name, challenge.spec.type_, reason.unwrap_or_default())
+}
+
+/// What happens next, and when.
+fn next(now: Timestamp, facts: &Facts) -> String {
+    let status = facts.certificate.status.clone().unwrap_or_default();
+    let is_true = |type_: &str| condition::is_true(&status.conditions, type_);
+    if facts.certificate.metadata.deletion_timestamp.is_some() {
+        return "the Certificate is being deleted".into();
+    }
+    if is_true(condition::ISSUING) {
+        if facts.issuer.is_none() {
+            return "it waits for its issuer to be created".into();
+        }
+        let waiting = facts.challenges.iter().find_map(|challenge| challenge.status.as_ref()?.reason.clone());
+        return match waiting.filter(|reason| !reason.is_empty()) {
+            Some(reason) => format!("the challenge is tried again until it can be seen: {reason}"),
+            None => "it is being issued now".into(),
+        };
+    }
+    if let Some(last) = &status.last_failure_time
+        && !is_true(condition::READY)
+    {
+        return format!(
+            "the next attempt follows after a wait that doubles with each failure ({} so far, last {}); edit the Certificate, or run \
+             `certlet renew`, to try at once",
+            status.failed_issuance_attempts.unwrap_or(1),
+            ago(now, last.0)
+        );
+    }
+    match (&status.renewal_time, is_true(condition::READY)) {
+        (Some(renewal), true) => format!("it is renewed {}", ago(now, renewal.0)),
+        (None, true) => "nothing; it is not renewed on its own".into(),
+        (_, false) => "the condition above says what is missing".into(),
+    }
+}
+
+/// `in 3 days`, `2 hours ago`.
+fn ago(now: Timestamp, at: Timestamp) -> String {
+    let seconds = at.duration_since(now).as_secs();
+    let (count, unit) = match seconds.unsigned_abs() {
+        s if s < 120 => (s, "seconds"),
+        s if s < 2 * 3600 => (s / 60, "minutes"),
+        s if s < 2 * 86_400 => (s / 3600, "hours"),
+        s => (s / 86_400, "days"),
+    };
+    if seconds >= 0 { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(status: serde_json::Value) -> Facts {
+        let certificate = serde_json::json!({
+            "apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": { "name": "web", "namespace": "shop" },
+            "spec": { "secretName": "web-tls", "dnsNames": ["a.example", "b.example"], "commonName": "a.example",
+                      "issuerRef": { "name": "le" } },
+            "status": status,
+        });
+        Facts {
+            certificate: serde_json::from_value(certificate).unwrap(),
+            requests: Vec::new(),
+            orders: Vec::new(),
+            challenges: Vec::new(),
+            issuer: None,
+            secret: Ok(None),
+        }
+    }
+
+    #[test]
+    fn a_missing_issuer_and_secret_are_named() {
+        let now = Timestamp::UNIX_EPOCH;
+        let issuing = serde_json::json!({ "conditions": [
+            { "type": "Ready", "status": "False", "reason": "DoesNotExist", "message": "Issuing certificate as Secret does not exist" },
+            { "type": "Issuing", "status": "True", "reason": "DoesNotExist", "message": "Issuing certificate as Secret does not exist" }] });
+        let text = Report::new(now, &facts(issuing)).text(now);
+        assert!(text.contains("Issuer:      Issuer le: it does not exist"), "{text}");
+        assert!(text.contains("Names:       a.example, b.example"), "{text}");
+        assert!(text.contains("Secret:      web-tls: it does not exist"), "{text}");
+        assert!(text.contains("Next:        it waits for its issuer to be created"), "{text}");
+    }
+
+    #[test]
+    fn a_ready_certificate_says_when_it_is_renewed() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let ready = serde_json::json!({ "renewalTime": "2026-01-31T00:00:00Z",
+            "conditions": [{ "type": "Ready", "status": "True", "reason": "Ready" }] });
+        assert_eq!(Report::new(now, &facts(ready)).next, "it is renewed in 30 days");
+    }
+}

@@ -1,0 +1,60 @@
+//! Which cluster, and which namespace, a command talks to.
+
+use clap::Args;
+use kube::Client;
+
+use crate::{cluster, runtime::run};
+
+/// Flags that every command with a cluster has.
+#[derive(Args, Clone, Debug)]
+pub struct Target {
+    /// Kubeconfig of the cluster; otherwise the variable KUBECONFIG, or ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<String>,
+    /// Namespace; otherwise the one of the kubeconfig's context
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+}
+
+/// A client, and the namespace that is meant.
+pub struct Connected {
+    /// The client.
+    pub client: Client,
+    /// The namespace.
+    pub namespace: String,
+}
+
+impl Target {
+    /// Connects.
+    ///
+    /// # Errors
+    /// A sentence that says what is missing.
+    pub async fn connect(&self) -> Result<Connected, String> {
+        let config = run::kube_config(self.kubeconfig.as_deref()).await.map_err(|error| error.to_string())?;
+        let client = cluster::client::connect(&config).map_err(|error| error.to_string())?;
+        let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        Ok(Connected { client, namespace })
+    }
+}
+
+/// Runs a command's future; there is no runtime before it.
+pub(super) fn block_on(future: impl Future<Output = Result<(), String>>) -> std::process::ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => Err(error.to_string()),
+    };
+    match done {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => super::fail(&error),
+    }
+}
+
+/// What the API server said about `what`, as a sentence.
+pub(super) fn failed(what: &str, error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{what}: {}", status.message),
+        kube::Error::HyperError(_) | kube::Error::Service(_) => format!("{what}: the API server does not answer: {error}"),
+        other => format!("{what}: {other}"),
+    }
+}
