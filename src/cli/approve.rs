@@ -39,7 +39,10 @@ pub(super) fn run(args: &ApproveArgs, word: Word) -> std::process::ExitCode {
 async fn say(args: &ApproveArgs, word: Word) -> Result<(), String> {
     let connected = args.target.connect().await?;
     let api: Api<CertificateRequest> = Api::namespaced(connected.client, &connected.namespace);
-    let mut request = api.get(&args.name).await.map_err(|error| failed("cannot read the CertificateRequest", &error))?;
+    let mut request = api
+        .get(&args.name)
+        .await
+        .map_err(|error| failed("cannot read the CertificateRequest", &error))?;
     let status = request.status.get_or_insert_default();
     let (type_, done) = match word {
         Word::Approve => (condition::APPROVED, "approved"),
@@ -47,13 +50,22 @@ async fn say(args: &ApproveArgs, word: Word) -> Result<(), String> {
     };
     for (existing, name) in [(condition::APPROVED, "approved"), (condition::DENIED, "denied")] {
         if condition::is_true(&status.conditions, existing) {
-            return Err(format!("{}/{} is already {name}; that cannot be taken back", connected.namespace, args.name));
+            return Err(format!(
+                "{}/{} is already {name}; that cannot be taken back",
+                connected.namespace, args.name
+            ));
         }
     }
-    let message = args.message.clone().unwrap_or_else(|| format!("manually {done} with certlet"));
+    let message = args
+        .message
+        .clone()
+        .unwrap_or_else(|| format!("manually {done} with certlet"));
     let condition = Condition::new(type_, ConditionStatus::True, &args.reason, &message);
     condition::set(&mut status.conditions, condition, clock::now());
     let written = api.replace_status(&args.name, &PostParams::default(), &request).await;
     written.map_err(|error| failed(&format!("cannot mark {} as {done}", args.name), &error))?;
-    super::print(&format!("CertificateRequest {}/{} is {done}\n", connected.namespace, args.name))
+    super::print(&format!(
+        "CertificateRequest {}/{} is {done}\n",
+        connected.namespace, args.name
+    ))
 }

@@ -45,12 +45,21 @@ async fn renew(args: &RenewArgs) -> Result<(), String> {
     };
     let mut certificates = Vec::new();
     for name in &args.names {
-        let found = api.get(name).await.map_err(|error| failed("cannot read the Certificate", &error))?;
+        let found = api
+            .get(name)
+            .await
+            .map_err(|error| failed("cannot read the Certificate", &error))?;
         certificates.push(found);
     }
     if args.names.is_empty() {
-        let selected = args.selector.as_deref().map_or_else(ListParams::default, |labels| ListParams::default().labels(labels));
-        let found = api.list(&selected).await.map_err(|error| failed("cannot list Certificates", &error))?;
+        let selected = args
+            .selector
+            .as_deref()
+            .map_or_else(ListParams::default, |labels| ListParams::default().labels(labels));
+        let found = api
+            .list(&selected)
+            .await
+            .map_err(|error| failed("cannot list Certificates", &error))?;
         certificates = found.items;
     }
     if certificates.is_empty() {
@@ -77,5 +86,8 @@ async fn ask(api: &Api<Certificate>, mut certificate: Certificate) -> Result<(),
     condition::set(&mut status.conditions, issuing.observed(generation), clock::now());
     let written = api.replace_status(&name, &PostParams::default(), &certificate).await;
     written.map_err(|error| failed(&format!("cannot ask for a new certificate for {name}"), &error))?;
-    super::print(&format!("Manually triggered issuance of Certificate {}/{name}\n", certificate.namespace().unwrap_or_default()))
+    super::print(&format!(
+        "Manually triggered issuance of Certificate {}/{name}\n",
+        certificate.namespace().unwrap_or_default()
+    ))
 }

@@ -30,9 +30,14 @@ impl Target {
     /// # Errors
     /// A sentence that says what is missing.
     pub async fn connect(&self) -> Result<Connected, String> {
-        let config = run::kube_config(self.kubeconfig.as_deref()).await.map_err(|error| error.to_string())?;
+        let config = run::kube_config(self.kubeconfig.as_deref())
+            .await
+            .map_err(|error| error.to_string())?;
         let client = cluster::client::connect(&config).map_err(|error| error.to_string())?;
-        let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let namespace = self
+            .namespace
+            .clone()
+            .unwrap_or_else(|| config.default_namespace.clone());
         Ok(Connected { client, namespace })
     }
 }
@@ -52,9 +57,11 @@ pub(super) fn block_on(future: impl Future<Output = Result<(), String>>) -> std:
 
 /// What the API server said about `what`, as a sentence.
 pub(super) fn failed(what: &str, error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => format!("{what}: {}", status.message),
-        kube::Error::HyperError(_) | kube::Error::Service(_) => format!("{what}: the API server does not answer: {error}"),
-        other => format!("{what}: {other}"),
+    if let kube::Error::Api(status) = error {
+        return format!("{what}: {}", status.message);
     }
+    if matches!(error, kube::Error::HyperError(_) | kube::Error::Service(_)) {
+        return format!("{what}: the API server does not answer: {error}");
+    }
+    format!("{what}: {error}")
 }

@@ -4,7 +4,7 @@ mod report;
 
 use clap::{Args, Subcommand, ValueEnum};
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client, api::ListParams};
+use kube::{Api, Client, ResourceExt as _, api::ListParams};
 
 use super::target::{Target, block_on, failed};
 use crate::{
@@ -70,7 +70,10 @@ async fn certificate(args: &CertificateArgs) -> Result<(), String> {
 
 async fn gather(client: &Client, namespace: &str, name: &str) -> Result<Facts, String> {
     let certificates: Api<Certificate> = Api::namespaced(client.clone(), namespace);
-    let certificate = certificates.get(name).await.map_err(|error| failed("cannot read the Certificate", &error))?;
+    let certificate = certificates
+        .get(name)
+        .await
+        .map_err(|error| failed("cannot read the Certificate", &error))?;
     let requests = owned::<CertificateRequest>(client, namespace, &certificate).await?;
     let mut orders = Vec::new();
     let mut challenges = Vec::new();
@@ -86,20 +89,30 @@ async fn gather(client: &Client, namespace: &str, name: &str) -> Result<Facts, S
         Ok(secret) => Ok(secret.map(|secret| leaf(&secret))),
         Err(error) => Err(failed("cannot read it", &error)),
     };
-    Ok(Facts { certificate, requests, orders, challenges, issuer, secret })
+    Ok(Facts {
+        certificate,
+        requests,
+        orders,
+        challenges,
+        issuer,
+        secret,
+    })
 }
 
 /// What the certificate in the Secret says, or why it says nothing. The key is not looked at.
 fn leaf(secret: &Secret) -> Result<CertificateInfo, String> {
     let data = secret.data.as_ref();
-    let pem = data.and_then(|data| data.get(names::data_key::TLS_CRT)).map(|bytes| bytes.0.as_slice()).unwrap_or_default();
+    let pem = data
+        .and_then(|data| data.get(names::data_key::TLS_CRT))
+        .map(|bytes| bytes.0.as_slice())
+        .unwrap_or_default();
     if pem.is_empty() {
         return Err("it holds no certificate".into());
     }
     CertificateInfo::parse_pem(pem).map_err(|error| error.to_string())
 }
 
-async fn owned<K>(client: &Client, namespace: &str, owner: &impl kube::ResourceExt) -> Result<Vec<K>, String>
+async fn owned<K>(client: &Client, namespace: &str, owner: &impl kube::Resource) -> Result<Vec<K>, String>
 where
     K: Parent,
 {
@@ -107,7 +120,12 @@ where
     let all = api.list(&ListParams::default()).await;
     let all = all.map_err(|error| failed(&format!("cannot list {}s", K::kind(&())), &error))?;
     let uid = owner.uid();
-    let mine = all.items.into_iter().filter(|child| child.owner_references().iter().any(|parent| Some(&parent.uid) == uid.as_ref()));
+    let mine = all.items.into_iter().filter(|child| {
+        child
+            .owner_references()
+            .iter()
+            .any(|parent| Some(&parent.uid) == uid.as_ref())
+    });
     let mut mine: Vec<K> = mine.collect();
     mine.sort_by_key(|child| child.creation_timestamp().map(|time| time.0));
     Ok(mine)
@@ -123,7 +141,9 @@ async fn issuer(client: &Client, namespace: &str, certificate: &Certificate) -> 
             found.map(|found| found.map(|issuer| issuer.status.unwrap_or_default().conditions))
         }
         (true, _) => {
-            let found = Api::<Issuer>::namespaced(client.clone(), namespace).get_opt(&reference.name).await;
+            let found = Api::<Issuer>::namespaced(client.clone(), namespace)
+                .get_opt(&reference.name)
+                .await;
             found.map(|found| found.map(|issuer| issuer.status.unwrap_or_default().conditions))
         }
     };

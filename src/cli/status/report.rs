@@ -63,18 +63,36 @@ pub(super) struct Report {
 impl Report {
     /// What is to be said about `facts`.
     pub(super) fn new(now: Timestamp, facts: &Facts) -> Self {
-        let Facts { certificate, requests, orders, challenges, issuer: _, secret: _ } = facts;
+        let Facts {
+            certificate,
+            requests,
+            orders,
+            challenges,
+            issuer: _,
+            secret: _,
+        } = facts;
         let (spec, status) = (&certificate.spec, certificate.status.clone().unwrap_or_default());
         let conditions = &status.conditions;
         let time = |time: &Option<Time>| time.as_ref().map(|time| time.0.to_string());
-        let names = spec.common_name.iter().chain(&spec.dns_names).chain(&spec.ip_addresses).chain(&spec.uris);
+        let names = spec
+            .common_name
+            .iter()
+            .chain(&spec.dns_names)
+            .chain(&spec.ip_addresses)
+            .chain(&spec.uris);
         let mut names: Vec<String> = names.chain(&spec.email_addresses).cloned().collect();
         let mut seen = std::collections::BTreeSet::new();
         names.retain(|name| seen.insert(name.clone()));
         Self {
-            certificate: format!("{}/{}", certificate.namespace().unwrap_or_default(), certificate.name_any()),
+            certificate: format!(
+                "{}/{}",
+                certificate.namespace().unwrap_or_default(),
+                certificate.name_any()
+            ),
             ready: condition::get(conditions, condition::READY).map_or_else(|| "not looked at yet".into(), sentence),
-            issuing: condition::get(conditions, condition::ISSUING).filter(|issuing| issuing.is_true()).map(sentence),
+            issuing: condition::get(conditions, condition::ISSUING)
+                .filter(|issuing| issuing.is_true())
+                .map(sentence),
             names,
             issuer: issuer(facts),
             secret: secret(facts),
@@ -82,10 +100,16 @@ impl Report {
             not_after: time(&status.not_after),
             renewal_time: time(&status.renewal_time),
             revision: status.revision,
-            failures: status.failed_issuance_attempts.filter(|attempts| *attempts > 0).map(|attempts| {
-                let last = status.last_failure_time.as_ref().map(|last| format!(", last {}", ago(now, last.0)));
-                format!("{attempts} in a row{}", last.unwrap_or_default())
-            }),
+            failures: status
+                .failed_issuance_attempts
+                .filter(|attempts| *attempts > 0)
+                .map(|attempts| {
+                    let last = status
+                        .last_failure_time
+                        .as_ref()
+                        .map(|last| format!(", last {}", ago(now, last.0)));
+                    format!("{attempts} in a row{}", last.unwrap_or_default())
+                }),
             requests: requests.iter().map(request).collect(),
             orders: orders.iter().map(order).collect(),
             challenges: challenges.iter().map(challenge).collect(),
@@ -107,9 +131,16 @@ impl Report {
         line("Names", &self.names.join(", "));
         line("Issuer", &self.issuer);
         line("Secret", &self.secret);
-        for (label, time) in [("Valid from", &self.not_before), ("Valid until", &self.not_after), ("Renewal", &self.renewal_time)] {
+        for (label, time) in [
+            ("Valid from", &self.not_before),
+            ("Valid until", &self.not_after),
+            ("Renewal", &self.renewal_time),
+        ] {
             if let Some(time) = time {
-                let relative = time.parse().map(|at| format!("  ({})", ago(now, at))).unwrap_or_default();
+                let relative = time
+                    .parse()
+                    .map(|at| format!("  ({})", ago(now, at)))
+                    .unwrap_or_default();
                 line(label, &format!("{time}{relative}"));
             }
         }
@@ -119,7 +150,11 @@ impl Report {
         if let Some(failures) = &self.failures {
             line("Failures", failures);
         }
-        for (label, lines) in [("Request", &self.requests), ("Order", &self.orders), ("Challenge", &self.challenges)] {
+        for (label, lines) in [
+            ("Request", &self.requests),
+            ("Order", &self.orders),
+            ("Challenge", &self.challenges),
+        ] {
             for value in lines {
                 line(label, value);
             }
@@ -130,8 +165,15 @@ impl Report {
 }
 
 fn sentence(condition: &Condition) -> String {
-    let reason = Some(condition.reason()).filter(|reason| !reason.is_empty()).map(|reason| format!(" ({reason})"));
-    let text = format!("{}{} {}", condition.status, reason.unwrap_or_default(), condition.message());
+    let reason = Some(condition.reason())
+        .filter(|reason| !reason.is_empty())
+        .map(|reason| format!(" ({reason})"));
+    let text = format!(
+        "{}{} {}",
+        condition.status,
+        reason.unwrap_or_default(),
+        condition.message()
+    );
     text.trim_end().to_owned()
 }
 
@@ -156,7 +198,9 @@ fn secret(facts: &Facts) -> String {
         Ok(None) => format!("{name}: it does not exist"),
         Ok(Some(Err(error))) => format!("{name}: {error}"),
         Ok(Some(Ok(leaf))) => {
-            let key = leaf.key_spec.map_or_else(|| "a key of another kind".into(), |spec| spec.to_string());
+            let key = leaf
+                .key_spec
+                .map_or_else(|| "a key of another kind".into(), |spec| spec.to_string());
             format!("{name}: {key}, issued by {}, serial {}", leaf.issuer, leaf.serial_hex())
         }
     }
@@ -164,27 +208,55 @@ fn secret(facts: &Facts) -> String {
 
 fn request(request: &CertificateRequest) -> String {
     let status = request.status.clone().unwrap_or_default();
-    let conditions = status.conditions.iter().map(|condition| format!("{}={}", condition.type_, sentence(condition)));
+    let conditions = status
+        .conditions
+        .iter()
+        .map(|condition| format!("{}={}", condition.type_, sentence(condition)));
     let conditions: Vec<String> = conditions.collect();
-    let said = if conditions.is_empty() { "not looked at yet".to_owned() } else { conditions.join("; ") };
+    let said = if conditions.is_empty() {
+        "not looked at yet".to_owned()
+    } else {
+        conditions.join("; ")
+    };
     let revision = request.annotations().get(names::annotation::CERTIFICATE_REVISION);
-    let revision = revision.map(|revision| format!(" (revision {revision})")).unwrap_or_default();
+    let revision = revision
+        .map(|revision| format!(" (revision {revision})"))
+        .unwrap_or_default();
     format!("{}{revision}: {said}", request.name_any())
 }
 
 fn order(order: &Order) -> String {
     let status = order.status.clone().unwrap_or_default();
-    let state = status.state.map_or_else(|| "not placed yet".into(), |state| state.to_string());
-    let reason = status.reason.filter(|reason| !reason.is_empty()).map(|reason| format!(": {reason}"));
+    let state = status
+        .state
+        .map_or_else(|| "not placed yet".into(), |state| state.to_string());
+    let reason = status
+        .reason
+        .filter(|reason| !reason.is_empty())
+        .map(|reason| format!(": {reason}"));
     format!("{}: {state}{}", order.name_any(), reason.unwrap_or_default())
 }
 
 fn challenge(challenge: &Challenge) -> String {
     let status = challenge.status.clone().unwrap_or_default();
-    let state = status.state.map_or_else(|| "not begun".into(), |state| state.to_string());
-    let presented = if status.presented == Some(true) { ", presented" } else { "" };
-    let reason = status.reason.filter(|reason| !reason.is_empty()).map(|reason| format!(": {reason}"));
-    format!("{} ({}): {state}{presented}{}", challenge.spec.dns_name, challenge.spec.type_, reason.unwrap_or_default())
+    let state = status
+        .state
+        .map_or_else(|| "not begun".into(), |state| state.to_string());
+    let presented = if status.presented == Some(true) {
+        ", presented"
+    } else {
+        ""
+    };
+    let reason = status
+        .reason
+        .filter(|reason| !reason.is_empty())
+        .map(|reason| format!(": {reason}"));
+    format!(
+        "{} ({}): {state}{presented}{}",
+        challenge.spec.dns_name,
+        challenge.spec.type_,
+        reason.unwrap_or_default()
+    )
 }
 
 /// What happens next, and when.
@@ -198,7 +270,10 @@ fn next(now: Timestamp, facts: &Facts) -> String {
         if facts.issuer.is_none() {
             return "it waits for its issuer to be created".into();
         }
-        let waiting = facts.challenges.iter().find_map(|challenge| challenge.status.as_ref()?.reason.clone());
+        let waiting = facts
+            .challenges
+            .iter()
+            .find_map(|challenge| challenge.status.as_ref()?.reason.clone());
         return match waiting.filter(|reason| !reason.is_empty()) {
             Some(reason) => format!("the challenge is tried again until it can be seen: {reason}"),
             None => "it is being issued now".into(),
@@ -230,14 +305,18 @@ fn ago(now: Timestamp, at: Timestamp) -> String {
         s if s < 2 * 86_400 => (s / 3600, "hours"),
         s => (s / 86_400, "days"),
     };
-    if seconds >= 0 { format!("in {count} {unit}") } else { format!("{count} {unit} ago") }
+    if seconds >= 0 {
+        format!("in {count} {unit}")
+    } else {
+        format!("{count} {unit} ago")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn facts(status: serde_json::Value) -> Facts {
+    fn facts(status: &serde_json::Value) -> Facts {
         let certificate = serde_json::json!({
             "apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": { "name": "web", "namespace": "shop" },
             "spec": { "secretName": "web-tls", "dnsNames": ["a.example", "b.example"], "commonName": "a.example",
@@ -260,11 +339,14 @@ mod tests {
         let issuing = serde_json::json!({ "conditions": [
             { "type": "Ready", "status": "False", "reason": "DoesNotExist", "message": "Issuing certificate as Secret does not exist" },
             { "type": "Issuing", "status": "True", "reason": "DoesNotExist", "message": "Issuing certificate as Secret does not exist" }] });
-        let text = Report::new(now, &facts(issuing)).text(now);
+        let text = Report::new(now, &facts(&issuing)).text(now);
         assert!(text.contains("Issuer:      Issuer le: it does not exist"), "{text}");
         assert!(text.contains("Names:       a.example, b.example"), "{text}");
         assert!(text.contains("Secret:      web-tls: it does not exist"), "{text}");
-        assert!(text.contains("Next:        it waits for its issuer to be created"), "{text}");
+        assert!(
+            text.contains("Next:        it waits for its issuer to be created"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -272,6 +354,6 @@ mod tests {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let ready = serde_json::json!({ "renewalTime": "2026-01-31T00:00:00Z",
             "conditions": [{ "type": "Ready", "status": "True", "reason": "Ready" }] });
-        assert_eq!(Report::new(now, &facts(ready)).next, "it is renewed in 30 days");
+        assert_eq!(Report::new(now, &facts(&ready)).next, "it is renewed in 30 days");
     }
 }
