@@ -378,3 +378,36 @@ async fn an_ingress_controller_presents_a_certificate_even_before_there_is_one()
     assert_eq!(chain.len(), 1, "Traefik's own default certificate");
     assert!(openssl_verify(&chain[0], &chain, "nobody.example").await.is_err());
 }
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_pod_runs_on_a_node_of_the_bed() {
+    let bed = Bed::attach().await;
+    if let Err(reason) = bed.start_node(&[]).await {
+        bed.skip("a_pod_runs_on_a_node_of_the_bed", &reason);
+        return;
+    }
+    let namespace = bed.new_namespace().await;
+    let pod = "
+apiVersion: v1
+kind: Pod
+metadata: {name: idle}
+spec:
+  automountServiceAccountToken: false
+  containers: [{name: idle, image: 'testbed/pause:1', imagePullPolicy: Never}]
+";
+    // The service account of a new namespace comes a moment after it.
+    eventually("the pod is admitted", IN_TIME, async || {
+        bed.try_apply(&namespace, pod).await.status.success().then_some(())
+    })
+    .await;
+    bed.kubectl(&[
+        "wait",
+        "-n",
+        &namespace,
+        "--for=condition=Ready",
+        "--timeout=60s",
+        "pod/idle",
+    ])
+    .await;
+}

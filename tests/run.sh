@@ -68,9 +68,9 @@ lint() {
   cargo clippy --all-targets --locked -- -D warnings
 }
 
-build() {
+build() { # build [BINARY]
   say "Building the tests"
-  cargo test --no-run --locked 2>&1 | grep -v '^  Executable' || exit 1
+  cargo test --no-run --locked ${1:+--test "$1"} 2>&1 | grep -v '^  Executable' || exit 1
 }
 
 unit() {
@@ -91,7 +91,7 @@ cluster() {
 case ${1:-} in
   all) prepare_bed; lint; build; unit; await_bed; cluster ;;
   unit) unit ;;
-  cluster) prepare_bed; build; await_bed; cluster "${2:-}" "${3:-}" ;;
+  cluster) prepare_bed; build "${2:-}"; await_bed; cluster "${2:-}" "${3:-}" ;;
   *) echo "usage: run.sh all|unit|cluster [BINARY [FILTER]]" >&2; exit 2 ;;
 esac
 exit "$status"

@@ -171,6 +171,35 @@ impl Bed {
         self.new_kubeconfig(&text)
     }
 
+    /// Gives the bed a real node (containerd, kubelet, scheduler, kube-proxy), once, with these images imported.
+    ///
+    /// # Errors
+    /// Why there can be none here; hand it to [`Self::skip`].
+    pub(crate) async fn start_node(&self, images: &[&Path]) -> Result<(), String> {
+        static STARTED: tokio::sync::Mutex<bool> = tokio::sync::Mutex::const_new(false);
+        let mut started = STARTED.lock().await;
+        let running = *started || self.path("run/kubelet.pid").exists();
+        let images = images.iter().map(|image| image.display().to_string());
+        if running {
+            let socket = self.path("node/run/containerd.sock").display().to_string();
+            for image in images {
+                run("ctr", &["-a", &socket, "-n", "k8s.io", "images", "import", &image]).await;
+            }
+            return Ok(());
+        }
+        let script = project().join("tests/testbed/node.sh").display().to_string();
+        let args: Vec<String> = std::iter::once(self.path("").display().to_string())
+            .chain(images)
+            .collect();
+        let Finished { status, stderr, .. } = try_run(&script, &args, None).await;
+        *started = status.success();
+        if status.success() {
+            Ok(())
+        } else {
+            Err(stderr.trim().to_owned())
+        }
+    }
+
     /// Says, loudly and in the final count, that a test could not run here, and why.
     pub(crate) fn skip(&self, test: &str, reason: &str) {
         let mut file = std::fs::OpenOptions::new()

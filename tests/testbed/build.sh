@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the programs of the test bed, each once, into a cache outside the tree.
 #
-#   build.sh [PART...]      parts: controlplane acme edge haproxy cmctl (default: all but cmctl)
+#   build.sh [PART...]      parts: controlplane acme edge haproxy pause cmctl (default: all but cmctl)
 #   build.sh --print-path   prints the folder of links that holds every built program
 #
 # A part's folder in the cache is named by the hash of its go.mod, go.sum and sources, so an unchanged part is
@@ -15,12 +15,12 @@ key() { (cd "$here/$1" && find . -type f | LC_ALL=C sort | xargs sha256sum | sha
 
 links() { # one folder of links per combination of part versions
   local id=""
-  for part in controlplane acme edge haproxy cmctl; do id+=$(key "$part"); done
+  for part in controlplane acme edge haproxy pause cmctl; do id+=$(key "$part"); done
   echo "$cache/bin-$(printf %s "$id" | sha256sum | cut -c1-16)"
 }
 
 if [ "${1:-}" = --print-path ]; then links; exit 0; fi
-[ $# -gt 0 ] || set -- controlplane acme edge haproxy
+[ $# -gt 0 ] || set -- controlplane acme edge haproxy pause
 bin=$(links)
 mkdir -p "$bin"
 
@@ -36,6 +36,7 @@ build() {
     controlplane)
       (cd "$here/controlplane" && go build -tags node -trimpath \
         -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.4" -o "$out.tmp.$$/labcp" .) ;;
+    pause) (cd "$here/pause" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$out.tmp.$$/pause" .) ;;
     *)
       (cd "$here/$part" && GOFLAGS=-trimpath GOBIN="$out.tmp.$$" go install -ldflags "-s -w" tool) ;;
   esac

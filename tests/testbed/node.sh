@@ -88,7 +88,8 @@ await() {
 
 start containerd containerd --config "$node/etc/containerd.toml"
 await containerd 20 ctr -a "$node/run/containerd.sock" version
-for image in "$@"; do ctr -a "$node/run/containerd.sock" -n k8s.io images import "$image" >/dev/null; done
+"$here/../../deploy/image.sh" "$node/pause.tar" testbed/pause:1 "$(readlink -f "$bin/pause")" >/dev/null
+for image in "$node/pause.tar" "$@"; do ctr -a "$node/run/containerd.sock" -n k8s.io images import "$image" >/dev/null; done
 # cgroup v1: the kubelet wants its root to exist in every controller.
 if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
   for controller in /sys/fs/cgroup/*/; do

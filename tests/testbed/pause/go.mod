@@ -1,0 +1,3 @@
+module certlet.invalid/testbed/pause
+
+go 1.26.0
