@@ -10,9 +10,9 @@ mod support;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::api::{DeleteParams, ObjectMeta, PostParams};
+use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use support::{
-    Bed, Fault, FaultProxy, Head, IN_TIME, Moment, Names, Pebble, PebbleOptions, Times, curl_status, eventually, gone,
+    Bed, Certlet, Fault, FaultProxy, Head, IN_TIME, Moment, Names, Pebble, PebbleOptions, Times, curl_status, eventually, gone,
     openssl_verify, served_chain, until,
 };
 
@@ -410,4 +410,36 @@ spec:
         "pod/idle",
     ])
     .await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn certlets_run_side_by_side_end_when_asked_and_die_when_killed() {
+    let bed = Bed::attach().await;
+    bed.install_crds().await;
+    let first = Certlet::start(&bed, &[]).await;
+    let second = Certlet::launch(&bed).leader_election().args(&["--v=4"]).ready().await;
+    assert_ne!(first.metrics_address(), second.metrics_address());
+    let (status, metrics) = first.page("/metrics").await.unwrap();
+    assert_eq!(status, 200);
+    assert!(metrics.contains("# EOF") || metrics.contains("# HELP"), "{metrics}");
+    assert!(first.peak_memory_kib() > 1024);
+    let status = first.stop().await;
+    assert!(status.success(), "SIGTERM is not a failure: {status}; log:\n{}", first.log());
+    second.kill();
+    assert!(second.page("/livez").await.is_err());
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_service_account_has_its_own_rights_and_no_others() {
+    let bed = Bed::attach().await;
+    let namespace = bed.new_namespace().await;
+    let kubeconfig = bed.kubeconfig_of_service_account(&namespace, "nobody").await;
+    let maps: Api<ConfigMap> = Api::namespaced(support::bed::client_of(&kubeconfig).await, &namespace);
+    let refused = maps.list(&ListParams::default()).await.unwrap_err();
+    assert!(matches!(&refused, kube::Error::Api(status) if status.is_forbidden()), "{refused}");
+    let subject = format!("--serviceaccount={namespace}:nobody");
+    bed.kubectl(&["create", "rolebinding", "-n", &namespace, "view", "--clusterrole=view", &subject]).await;
+    eventually("the right to read", IN_TIME, async || maps.list(&ListParams::default()).await.ok()).await;
 }

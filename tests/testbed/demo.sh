@@ -11,6 +11,7 @@
 #   ADVERTISE_ADDRESS  an address of this machine that the ingress controller can reach (port 8089)
 #   ACME_CA_FILE       only if the server's own certificate is not publicly trusted: its CA, PEM
 #   INGRESS_ADDRESS    IP:port where the ingress controller serves TLS (default: DEMO_HOST:443)
+#   DEMO_NAMESERVER    only if this machine resolves DEMO_HOST differently: a DNS server, HOST:PORT
 #   DEMO_YES=1         answers the question before it is asked
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -101,7 +102,8 @@ external() {
   work=$(mktemp -d)
   INGRESS_ADDRESS=${INGRESS_ADDRESS:-$DEMO_HOST:443}
   certlet_arguments=(--namespace="$namespace" --cluster-resource-namespace="$namespace"
-    --acme-http01-advertise-address="$ADVERTISE_ADDRESS")
+    --acme-http01-advertise-address="$ADVERTISE_ADDRESS"
+    ${DEMO_NAMESERVER:+--acme-http01-solver-nameservers="$DEMO_NAMESERVER"})
   main_job
   tell "Cleaning up"
 }

@@ -134,7 +134,7 @@ start apiserver kube-apiserver --etcd-servers=http://127.0.0.1:2379 \
 # --- the ACME server and the names -----------------------------------------------------------------------------
 if wanted pebble; then
   start challtestsrv pebble-challtestsrv -defaultIPv4 10.99.0.1 -defaultIPv6 "" -http01 "" -https01 "" -tlsalpn01 "" \
-    -doh "" -dnsserver 127.0.0.1:8053 -management 127.0.0.1:8055
+    -doh "" -dnsserver 0.0.0.0:8053 -management 127.0.0.1:8055
   export PEBBLE_VA_NOSLEEP=${PEBBLE_VA_NOSLEEP-1} PEBBLE_WFE_NONCEREJECT=${PEBBLE_WFE_NONCEREJECT-5}
   export PEBBLE_AUTHZREUSE=${PEBBLE_AUTHZREUSE-0} PEBBLE_ALTERNATE_ROOTS=${PEBBLE_ALTERNATE_ROOTS-2}
   export PEBBLE_CHAIN_LENGTH=${PEBBLE_CHAIN_LENGTH-1}
