@@ -12,8 +12,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use support::{
-    Bed, Certlet, Fault, FaultProxy, Head, IN_TIME, Moment, Names, Pebble, PebbleOptions, Times, curl_status, eventually, gone,
-    openssl_verify, served_chain, until,
+    Bed, Certlet, Fault, FaultProxy, Head, IN_TIME, Moment, Names, Pebble, PebbleOptions, Times, curl_status,
+    eventually, gone, openssl_verify, served_chain, until,
 };
 
 /// A page behind an Ingress whose Service has no selector: what an HTTP-01 solver sets up.
@@ -425,7 +425,11 @@ async fn certlets_run_side_by_side_end_when_asked_and_die_when_killed() {
     assert!(metrics.contains("# EOF") || metrics.contains("# HELP"), "{metrics}");
     assert!(first.peak_memory_kib() > 1024);
     let status = first.stop().await;
-    assert!(status.success(), "SIGTERM is not a failure: {status}; log:\n{}", first.log());
+    assert!(
+        status.success(),
+        "SIGTERM is not a failure: {status}; log:\n{}",
+        first.log()
+    );
     second.kill();
     assert!(second.page("/livez").await.is_err());
 }
@@ -438,8 +442,23 @@ async fn a_service_account_has_its_own_rights_and_no_others() {
     let kubeconfig = bed.kubeconfig_of_service_account(&namespace, "nobody").await;
     let maps: Api<ConfigMap> = Api::namespaced(support::bed::client_of(&kubeconfig).await, &namespace);
     let refused = maps.list(&ListParams::default()).await.unwrap_err();
-    assert!(matches!(&refused, kube::Error::Api(status) if status.is_forbidden()), "{refused}");
+    assert!(
+        matches!(&refused, kube::Error::Api(status) if status.is_forbidden()),
+        "{refused}"
+    );
     let subject = format!("--serviceaccount={namespace}:nobody");
-    bed.kubectl(&["create", "rolebinding", "-n", &namespace, "view", "--clusterrole=view", &subject]).await;
-    eventually("the right to read", IN_TIME, async || maps.list(&ListParams::default()).await.ok()).await;
+    bed.kubectl(&[
+        "create",
+        "rolebinding",
+        "-n",
+        &namespace,
+        "view",
+        "--clusterrole=view",
+        &subject,
+    ])
+    .await;
+    eventually("the right to read", IN_TIME, async || {
+        maps.list(&ListParams::default()).await.ok()
+    })
+    .await;
 }
