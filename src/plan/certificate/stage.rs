@@ -258,7 +258,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Somebody keeps writing into the Secret: see [`CALM`]. A Secret that was deleted is always made again at once.
+    /// Somebody else keeps writing into the Secret: see [`CALM`]. A Secret that was deleted is made again at once, and so is one that
+    /// an edit of the spec has outdated.
     fn calm_until(&self) -> Option<Timestamp> {
         let written = [
             "InvalidKeyPair",
@@ -269,7 +270,9 @@ impl<'a> View<'a> {
             "MissingData",
         ];
         let reason = self.content.as_ref()?.reason;
-        let request = self.input().current.filter(|_| written.contains(&reason))?;
+        let observed = condition::get(&self.status().conditions, READY).and_then(|ready| ready.observed_generation);
+        let by_others = observed == Some(self.generation()) && written.contains(&reason);
+        let request = self.input().current.filter(|_| by_others)?;
         let until = request.meta.created.checked_add(CALM).ok()?;
         (self.now < until).then_some(until)
     }

@@ -1,1 +1,9 @@
 //! Tests of the planner, named after the rows they prove.
+
+mod failing;
+mod issuing;
+mod model;
+mod naming;
+mod rendering;
+mod tidying;
+mod validating;

@@ -1,0 +1,162 @@
+use jiff::SignedDuration;
+
+use super::model::Model;
+use crate::{
+    api::{
+        ConditionStatus,
+        condition::{DENIED, INVALID_REQUEST},
+    },
+    plan::{certificate::IssuerState, seen::Next},
+};
+
+fn failed() -> Model {
+    let mut model = Model::new();
+    model.settle();
+    model.fail("web-1", "the CA said no");
+    model.settle();
+    model
+}
+
+#[test]
+fn cst_02_and_03_a_failed_request_ends_the_issuance_and_is_counted_once() {
+    let model = failed();
+    let issuing = model.issuing().unwrap();
+    assert_eq!((issuing.status, issuing.reason()), (ConditionStatus::False, "Failed"));
+    assert_eq!(
+        issuing.message(),
+        "The certificate request has failed to complete and will be retried: the CA said no"
+    );
+    assert_eq!(model.certificate.status.failed_issuance_attempts, Some(1));
+    assert!(
+        model.next_keys.is_empty() && model.requests.contains_key("web-1"),
+        "NB-12, NB-13"
+    );
+    assert!(
+        model
+            .ready()
+            .2
+            .contains("the CA said no. Next attempt at 2026-11-21 13:00:00 +0000 UTC"),
+        "{}",
+        model.ready().2
+    );
+}
+
+#[test]
+fn bko_03_denied_and_invalid_requests_fail_at_once_with_their_own_reasons() {
+    for kind in [DENIED, INVALID_REQUEST] {
+        let mut model = Model::new();
+        model.settle();
+        model.say(
+            "web-1",
+            kind,
+            ConditionStatus::True,
+            "policy.example.com",
+            "not allowed",
+        );
+        model.settle();
+        assert_eq!(model.issuing().unwrap().reason(), "policy.example.com");
+        assert_eq!(model.certificate.status.failed_issuance_attempts, Some(1), "{kind}");
+    }
+}
+
+#[test]
+fn bko_01_and_04_after_the_wait_the_request_is_made_again_under_the_same_name() {
+    let mut model = failed();
+    let uid = model.requests["web-1"].meta.uid.clone();
+    let failed_at = model.now;
+    assert_eq!(model.plan().next, Next::At(failed_at + SignedDuration::from_hours(1)));
+    model.pass(SignedDuration::from_mins(59));
+    assert_eq!(model.plan().effects, []);
+    model.pass(SignedDuration::from_mins(1));
+    model.settle();
+    assert_ne!(model.requests["web-1"].meta.uid, uid);
+    model.fail("web-1", "again");
+    model.settle();
+    assert_eq!(model.certificate.status.failed_issuance_attempts, Some(2));
+    assert_eq!(model.plan().next, Next::At(model.now + SignedDuration::from_hours(2)));
+    model.pass(SignedDuration::from_hours(2));
+    model.issue();
+    assert_eq!(
+        (
+            model.certificate.status.failed_issuance_attempts,
+            model.certificate.status.revision
+        ),
+        (None, Some(1)),
+        "CST-03"
+    );
+}
+
+#[test]
+fn bko_02_an_edit_of_the_spec_ends_the_wait() {
+    let mut model = failed();
+    model.edit(|spec| spec.dns_names = vec!["right.example.com".into()]);
+    model.issue();
+    assert_eq!(model.ready().0, ConditionStatus::True);
+}
+
+#[test]
+fn a_failure_by_a_clock_ahead_of_ours_is_counted_once() {
+    let mut model = Model::new();
+    model.settle();
+    model.pass(SignedDuration::from_mins(3));
+    model.fail("web-1", "no");
+    model.pass(-SignedDuration::from_mins(3));
+    model.settle();
+    model.settle();
+    assert_eq!(model.certificate.status.failed_issuance_attempts, Some(1));
+}
+
+#[test]
+fn lif_04_a_certificate_for_another_key_or_past_its_end_is_not_stored() {
+    let mut model = Model::new();
+    model.settle();
+    model.sign_for("web-1", SignedDuration::from_secs(1));
+    model.pass(SignedDuration::from_secs(2));
+    model.settle();
+    assert_eq!(model.issuing().unwrap().reason(), "InvalidCertificate");
+    assert!(model.secret.is_none());
+}
+
+#[test]
+fn a_failed_renewal_leaves_the_certificate_ready() {
+    let mut model = Model::new();
+    model.issue();
+    model.pass(SignedDuration::from_hours(24 * 70));
+    model.settle();
+    model.fail("web-2", "no");
+    model.settle();
+    assert_eq!(model.ready().0, ConditionStatus::True);
+    assert_eq!(model.ready().1, "Ready");
+    assert!(
+        model.requests.contains_key("web-1"),
+        "LIF-06: the failed request does not push out the present one"
+    );
+}
+
+#[test]
+fn bko_05_a_pending_request_never_times_out() {
+    let mut model = Model::new();
+    model.settle();
+    model.pass(SignedDuration::from_hours(24 * 365));
+    assert_eq!(model.plan().effects, []);
+}
+
+#[test]
+fn a_failure_of_an_issuer_in_this_process_backs_off_as_well() {
+    let mut model = Model::new();
+    model.issuer = IssuerState::InProcess;
+    let plan = model.plan();
+    // The process dies after the request; when it is back the signer has refused it.
+    if let Some(super::super::Effect::IssueAtOnce { request, .. }) = plan.effects.first() {
+        let name = request.name.clone();
+        model.settle();
+        model.secret = None;
+        model.certificate.status = Default::default();
+        let request = model.requests.get_mut(&name).unwrap();
+        (request.certificate, request.conditions) = (None, Box::default());
+        model.fail(&name, "the CA cannot sign");
+    }
+    model.settle();
+    assert_eq!(model.issuing().unwrap().reason(), "Failed");
+    assert_eq!(model.plan().effects, []);
+}

@@ -1,0 +1,478 @@
+//! A cluster in memory that plans are carried out on, one effect at a time, with real keys and a real CA.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::{
+    Effect, IssuerState, KeySource, Passwords, Plan, Rival, Seen, key_spec, plan,
+    request::DesiredRequest,
+    secret::{Attribution, Circumstances, KeystorePasswords, Material, RenderedSecret, render},
+};
+use crate::{
+    api::{
+        CertificateSpec, CertificateStatus, Condition, ConditionStatus, IssuerRef,
+        condition::{self, APPROVED, READY},
+        names::{data_key, label},
+    },
+    pki::{
+        certificate::CertificateInfo,
+        chain::SizeLimits,
+        csr::{self, CsrInfo, CsrTemplate},
+        key::{KeyAlgorithm, KeyEncoding, KeySpec, PrivateKey},
+        keystore::Seed,
+        name::Subject,
+        pem,
+        sign::{self, Extras, Issuer, Validity},
+        summary::PairSummary,
+        usage::UsageSet,
+    },
+    plan::{
+        kinds::CertificateKind,
+        seen::{IssuedDigest, ManagedKeys, Meta, Object, ObjectKey, Owner, Pairs, RequestSeen, SecretSeen},
+        settings::Settings,
+    },
+};
+
+pub(super) const NAMESPACE: &str = "shop";
+pub(super) const UID: &str = "237faef4-afd4-4535-bb7c-ca7caee56aa7";
+
+/// See the module.
+pub(super) struct Model {
+    pub(super) now: Timestamp,
+    pub(super) settings: Settings,
+    pub(super) certificate: Object<CertificateKind>,
+    pub(super) secret: Option<Arc<SecretSeen>>,
+    pub(super) next_keys: BTreeMap<String, Arc<SecretSeen>>,
+    pub(super) requests: BTreeMap<String, RequestSeen>,
+    pub(super) rivals: Vec<Rival>,
+    pub(super) issuer: IssuerState,
+    pub(super) passwords: Passwords,
+    /// What was carried out, in one word each.
+    pub(super) log: Vec<&'static str>,
+    keys: HashMap<String, Arc<PrivateKey>>,
+    target_key: Option<Arc<PrivateKey>>,
+    issued: HashMap<String, Vec<u8>>,
+    ca: Issuer,
+    counter: u64,
+}
+
+impl Model {
+    /// A new Certificate for one host, with an ECDSA key so that tests are quick.
+    pub(super) fn new() -> Self {
+        let json = r#"{"secretName":"web-tls","issuerRef":{"name":"ca"},"dnsNames":["web.example.com"],
+            "privateKey":{"algorithm":"ECDSA"}}"#;
+        let spec: CertificateSpec = serde_json::from_str(json).expect("a spec");
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().expect("a time");
+        let meta = meta("web", UID, now, Vec::new());
+        Self {
+            now,
+            settings: Settings::default(),
+            certificate: Object {
+                meta,
+                spec,
+                status: CertificateStatus::default(),
+            },
+            secret: None,
+            next_keys: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            rivals: Vec::new(),
+            issuer: IssuerState::Remote,
+            passwords: Passwords::Available,
+            log: Vec::new(),
+            keys: HashMap::new(),
+            target_key: None,
+            issued: HashMap::new(),
+            ca: ca(now),
+            counter: 0,
+        }
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        Seen {
+            certificate: self.certificate.clone(),
+            secret: self.secret.clone(),
+            next_keys: self.next_keys.values().cloned().collect(),
+            strange_next_keys: Vec::new(),
+            requests: self.requests.values().cloned().map(Arc::new).collect(),
+            rivals: self.rivals.clone(),
+            issuer: self.issuer.clone(),
+            keystore_passwords: self.passwords.clone(),
+            renewal_information: None,
+            obstacle: None,
+            live: true,
+        }
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        plan(self.now, &self.seen(), &self.settings)
+    }
+
+    /// Plans and carries out until nothing is left to do; how many steps it took.
+    pub(super) fn settle(&mut self) -> usize {
+        for steps in 0..20 {
+            let plan = self.plan();
+            if plan.effects.is_empty() && plan.status == self.certificate.status {
+                return steps;
+            }
+            self.carry_out(&plan);
+        }
+        panic!("it does not come to rest: {:?}", self.log);
+    }
+
+    pub(super) fn carry_out(&mut self, plan: &Plan) {
+        for effect in &plan.effects {
+            self.apply(effect);
+        }
+        self.write_status(&plan.status);
+    }
+
+    pub(super) fn write_status(&mut self, status: &CertificateStatus) {
+        if *status != self.certificate.status {
+            self.certificate.status = status.clone();
+            self.log.push("status");
+        }
+    }
+
+    pub(super) fn apply(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Confirm => panic!("what is seen here is live"),
+            Effect::DeleteRequest(meta) => {
+                self.requests.remove(meta.name()).expect("it was there");
+                self.log.push("delete request");
+            }
+            Effect::DeleteNextKey(meta) => {
+                self.next_keys.remove(meta.name()).expect("it was there");
+                self.log.push("delete key");
+            }
+            Effect::StoreKey { name, source } => {
+                let key = self.obtain(*source);
+                self.put_next_key(name, key);
+                self.log.push("key");
+            }
+            Effect::CreateRequest(request) => {
+                let key = request
+                    .annotations
+                    .get(crate::api::names::annotation::PRIVATE_KEY_SECRET_NAME)
+                    .expect("named");
+                let key = Arc::clone(self.keys.get(key).expect("the key is stored first"));
+                self.create_request(request, &key);
+            }
+            Effect::IssueAtOnce { request, source } => {
+                let key = self.obtain(*source);
+                self.create_request(request, &key);
+                self.sign(&request.name);
+                self.store(&request.name, key);
+            }
+            Effect::StoreCertificate { request, key_secret } => {
+                let key = Arc::clone(self.keys.get(&**key_secret).expect("the key is stored first"));
+                self.store(request, key);
+            }
+            Effect::StoreTemporary { .. } => self.log.push("temporary"),
+            Effect::RepairSecret => {
+                let secret = self.secret.clone().expect("there is one to repair");
+                let name = secret
+                    .meta
+                    .annotations
+                    .get(crate::api::names::annotation::CERTIFICATE_NAME)
+                    .map(str::to_owned);
+                let attribution = name.map(|certificate| Attribution {
+                    certificate,
+                    issuer: self.certificate.spec.issuer_ref.clone(),
+                });
+                let chain = self.issued.get("target").expect("issued before").clone();
+                let key = self.target_key.clone().expect("issued before");
+                self.put_secret(&chain, &key, attribution.as_ref());
+                self.log.push("repair");
+            }
+        }
+    }
+
+    fn obtain(&self, source: KeySource) -> Arc<PrivateKey> {
+        match source {
+            KeySource::New => Arc::new(PrivateKey::generate(key_spec(&self.certificate.spec)).expect("a key")),
+            KeySource::Target => self.target_key.clone().expect("a key in the target"),
+        }
+    }
+
+    pub(super) fn put_next_key(&mut self, name: &str, key: Arc<PrivateKey>) {
+        assert!(!self.next_keys.contains_key(name), "{name} exists already");
+        let pem = key.to_pem(KeyEncoding::Pkcs8).expect("PEM");
+        let mut meta = meta(name, &self.fresh("key"), self.now, vec![owner("web", UID)]);
+        meta.labels = Pairs::from_iter([(label::NEXT_PRIVATE_KEY, "true"), (label::FOR_ATTENTION_OF, "true")]);
+        let secret = SecretSeen {
+            meta,
+            type_: "Opaque".into(),
+            data_keys: ["tls.key".into()].into(),
+            pair: Box::new(PairSummary::new(Some(pem.expose()), None, None, &SizeLimits::default())),
+            managed: Arc::default(),
+            digest: [0; 32],
+        };
+        self.next_keys.insert(name.to_owned(), Arc::new(secret));
+        self.keys.insert(name.to_owned(), key);
+    }
+
+    fn create_request(&mut self, request: &DesiredRequest, key: &PrivateKey) {
+        assert!(
+            !self.requests.contains_key(&request.name),
+            "{} exists already",
+            request.name
+        );
+        let csr = csr::build(&request.template, key).expect("a CSR");
+        let mut meta = meta(&request.name, &self.fresh("request"), self.now, vec![owner("web", UID)]);
+        meta.annotations = request.annotations.clone();
+        let seen = RequestSeen {
+            meta,
+            issuer_ref: request.issuer_ref.clone(),
+            duration: request.duration,
+            is_ca: request.is_ca,
+            usages: request.usages.iter().map(|usage| usage.as_str().into()).collect(),
+            username: None,
+            csr: Ok(Box::new(CsrInfo::parse(&csr).expect("our own CSR"))),
+            csr_pem: Some(csr.into()),
+            certificate: None,
+            has_ca: false,
+            conditions: Box::default(),
+            failure_time: None,
+        };
+        self.requests.insert(request.name.clone(), seen);
+        self.log.push("request");
+    }
+
+    /// The signer's part.
+    pub(super) fn sign(&mut self, name: &str) {
+        let lifetime = self
+            .certificate
+            .spec
+            .duration
+            .map_or(SignedDuration::from_hours(2160), SignedDuration::from);
+        self.sign_for(name, lifetime);
+    }
+
+    pub(super) fn sign_for(&mut self, name: &str, lifetime: SignedDuration) {
+        let request = self.requests.get(name).expect("it exists");
+        let csr = request.csr.as_ref().expect("readable");
+        let validity = Validity {
+            not_before: self.now,
+            not_after: self.now + lifetime,
+        };
+        let extras = Extras {
+            usages: UsageSet::new(&[], request.is_ca),
+            is_ca: request.is_ca,
+            ..Extras::default()
+        };
+        self.counter += 1;
+        let serial = u128::from(self.counter).to_be_bytes();
+        let leaf = sign::sign(csr, &self.ca, validity, serial, &extras).expect("signed");
+        let info = CertificateInfo::parse(&leaf).expect("our own certificate");
+        let digest = IssuedDigest {
+            leaf: Ok(info.fingerprint),
+            key_hash: Some(info.key_hash),
+            not_after: Some(info.not_after),
+        };
+        self.issued.insert(name.to_owned(), pem::encode("CERTIFICATE", &leaf));
+        self.say(name, APPROVED, ConditionStatus::True, "cert-manager.io", "");
+        self.say(name, READY, ConditionStatus::True, "Issued", "");
+        self.requests.get_mut(name).expect("it exists").certificate = Some(digest);
+    }
+
+    /// The signer's other part.
+    pub(super) fn fail(&mut self, name: &str, message: &str) {
+        self.say(name, READY, ConditionStatus::False, "Failed", message);
+        self.requests.get_mut(name).expect("it exists").failure_time = Some(self.now);
+    }
+
+    pub(super) fn say(&mut self, name: &str, kind: &str, status: ConditionStatus, reason: &str, message: &str) {
+        let now = self.now;
+        let request = self.requests.get_mut(name).expect("it exists");
+        let mut conditions = request.conditions.to_vec();
+        condition::set(&mut conditions, Condition::new(kind, status, reason, message), now);
+        request.conditions = conditions.into();
+    }
+
+    pub(super) fn store(&mut self, request: &str, key: Arc<PrivateKey>) {
+        let chain = self.issued.get(request).expect("issued").clone();
+        let issuer = self.requests.get(request).expect("it exists").issuer_ref.clone();
+        self.put_secret(
+            &chain,
+            &key,
+            Some(&Attribution {
+                certificate: "web".into(),
+                issuer,
+            }),
+        );
+        self.issued.insert("target".to_owned(), chain);
+        self.target_key = Some(key);
+        self.log.push("secret");
+    }
+
+    fn put_secret(&mut self, chain: &[u8], key: &PrivateKey, attribution: Option<&Attribution>) {
+        let circumstances = Circumstances {
+            now: self.now,
+            seeds: [Seed([1; 32]), Seed([2; 32]), Seed([3; 32])],
+        };
+        let material = Material {
+            chain_pem: chain,
+            ca_pem: None,
+            key,
+            key_pem: None,
+        };
+        let spec = self.certificate.spec.clone();
+        let rendered = render(
+            &spec,
+            attribution,
+            &material,
+            &KeystorePasswords::default(),
+            &circumstances,
+        )
+        .expect("rendered");
+        let owners = if self.settings.enable_certificate_owner_ref {
+            vec![owner("web", UID)]
+        } else {
+            vec![]
+        };
+        let uid = self.fresh("secret");
+        self.secret = Some(Arc::new(applied(&spec.secret_name, &uid, self.now, owners, &rendered)));
+    }
+
+    /// An edit of the spec by its user.
+    pub(super) fn edit(&mut self, edit: impl FnOnce(&mut CertificateSpec)) {
+        edit(&mut self.certificate.spec);
+        self.certificate.meta.generation += 1;
+    }
+
+    /// Somebody changes the metadata of the target Secret.
+    pub(super) fn edit_secret(&mut self, edit: impl FnOnce(&mut SecretSeen)) {
+        let mut secret = (**self.secret.as_ref().expect("there is one")).clone();
+        edit(&mut secret);
+        self.secret = Some(Arc::new(secret));
+    }
+
+    pub(super) fn pass(&mut self, time: SignedDuration) {
+        self.now += time;
+    }
+
+    pub(super) fn ready(&self) -> (ConditionStatus, &str, &str) {
+        let ready = condition::get(&self.certificate.status.conditions, READY).expect("Ready is always there");
+        (ready.status, ready.reason(), ready.message())
+    }
+
+    pub(super) fn issuing(&self) -> Option<&Condition> {
+        condition::get(&self.certificate.status.conditions, condition::ISSUING)
+    }
+
+    /// From nothing to Ready, the slow way.
+    pub(super) fn issue(&mut self) {
+        self.settle();
+        let pending: Vec<String> = self
+            .requests
+            .values()
+            .filter(|r| !r.is_true(READY))
+            .map(|r| r.meta.name().to_owned())
+            .collect();
+        pending.iter().for_each(|name| self.sign(name));
+        self.settle();
+        self.log.clear();
+    }
+
+    fn fresh(&mut self, kind: &str) -> String {
+        self.counter += 1;
+        format!("{kind}-{}", self.counter)
+    }
+}
+
+/// What the API server makes of an apply by our field manager.
+fn applied(name: &str, uid: &str, now: Timestamp, owners: Vec<Owner>, rendered: &RenderedSecret) -> SecretSeen {
+    let RenderedSecret {
+        labels,
+        annotations,
+        data,
+    } = rendered;
+    let part = |key: &str| data.get(key).map(|value| value.expose().as_slice());
+    let keys = |map: &BTreeMap<String, String>| map.keys().map(|key| key.as_str().into()).collect::<Box<[Box<str>]>>();
+    let managed = ManagedKeys {
+        annotations: keys(annotations),
+        labels: keys(labels),
+        data: data.keys().map(|key| key.as_str().into()).collect(),
+        owners: owners.iter().map(|owner| owner.uid.clone()).collect(),
+        error: None,
+    };
+    let mut meta = meta(name, uid, now, owners);
+    meta.labels = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    meta.annotations = annotations.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    SecretSeen {
+        meta,
+        type_: "kubernetes.io/tls".into(),
+        data_keys: managed.data.clone(),
+        pair: Box::new(PairSummary::new(
+            part(data_key::TLS_KEY),
+            part(data_key::TLS_CRT),
+            part(data_key::CA_CRT),
+            &SizeLimits::default(),
+        )),
+        managed: Arc::new(managed),
+        digest: [0; 32],
+    }
+}
+
+pub(super) fn meta(name: &str, uid: &str, created: Timestamp, owners: Vec<Owner>) -> Meta {
+    Meta {
+        key: ObjectKey::new(NAMESPACE, name),
+        uid: uid.into(),
+        resource_version: "1".into(),
+        generation: 1,
+        created,
+        deleting: None,
+        owners: owners.into(),
+        labels: Pairs::default(),
+        annotations: Pairs::default(),
+        finalizers: Box::default(),
+    }
+}
+
+pub(super) fn owner(name: &str, uid: &str) -> Owner {
+    Owner {
+        api_version: "cert-manager.io/v1".into(),
+        kind: "Certificate".into(),
+        name: name.into(),
+        uid: uid.into(),
+        controller: true,
+    }
+}
+
+pub(super) fn issuer(kind: &str, name: &str) -> IssuerRef {
+    IssuerRef {
+        name: name.into(),
+        kind: Some(kind.into()),
+        group: None,
+    }
+}
+
+fn ca(now: Timestamp) -> Issuer {
+    let key = PrivateKey::generate(KeySpec::new(KeyAlgorithm::Ecdsa, None)).expect("a key");
+    let template = CsrTemplate {
+        subject: Subject::of_common_name("test CA").to_name(),
+        usages: UsageSet::new(&[], true),
+        is_ca: true,
+        ..CsrTemplate::default()
+    };
+    let request = CsrInfo::from_template(&template, key.public_key()).expect("a request");
+    let validity = Validity {
+        not_before: now,
+        not_after: now + SignedDuration::from_hours(24 * 3650),
+    };
+    let extras = Extras {
+        usages: template.usages.clone(),
+        is_ca: true,
+        ..Extras::default()
+    };
+    let ca = sign::self_sign(&request, &key, validity, [1; 16], &extras).expect("signed");
+    Issuer {
+        info: CertificateInfo::parse(&ca).expect("our own"),
+        chain: vec![ca],
+        key,
+    }
+}

@@ -1,0 +1,181 @@
+use super::model::Model;
+use crate::api::{CertificateSpec, ConditionStatus};
+
+/// A spec with these fields on top of a valid one, the field that is named, and a part of the sentence.
+const CASES: &[(&str, &str, &str)] = &[
+    (r#"{"secretName":""}"#, "spec.secretName", "must be specified"),
+    (
+        r#"{"issuerRef":{"name":""}}"#,
+        "spec.issuerRef.name",
+        "must be specified",
+    ),
+    (
+        r#"{"issuerRef":{"name":"a","kind":"Isuer"}}"#,
+        "spec.issuerRef.kind",
+        "must be one of Issuer or ClusterIssuer",
+    ),
+    (r#"{"literalSubject":"CN=a,O="}"#, "", ""),
+    (r#"{"literalSubject":"CN=a;;O"}"#, "spec.literalSubject", ""),
+    (
+        r#"{"literalSubject":"CN=a","commonName":"a"}"#,
+        "spec.commonName",
+        "no `commonName` may be provided",
+    ),
+    (r#"{"dnsNames":[]}"#, "spec", "at least one of commonName"),
+    (
+        r#"{"commonName":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#,
+        "spec.commonName",
+        "65 bytes",
+    ),
+    (
+        r#"{"ipAddresses":["10.0.0.1","x"]}"#,
+        "spec.ipAddresses[1]",
+        "invalid IP address",
+    ),
+    (
+        r#"{"emailAddresses":["Ops <ops@example.com>"]}"#,
+        "spec.emailAddresses[0]",
+        "only contains the email address",
+    ),
+    (
+        r#"{"otherNames":[{"oid":"1.x","utf8Value":"a"}]}"#,
+        "spec.otherNames[0].oid",
+        "invalid oid syntax",
+    ),
+    (
+        r#"{"privateKey":{"algorithm":"RSA","size":1024}}"#,
+        "spec.privateKey.size",
+        "between 2048 and 8192",
+    ),
+    (
+        r#"{"privateKey":{"algorithm":"RSA","size":2500}}"#,
+        "spec.privateKey.size",
+        "use 2048, 3072, 4096 or 8192",
+    ),
+    (
+        r#"{"privateKey":{"algorithm":"ECDSA","size":999}}"#,
+        "spec.privateKey.size",
+        "256, 384 or 521",
+    ),
+    (
+        r#"{"signatureAlgorithm":"SHA256WithRSA"}"#,
+        "spec.signatureAlgorithm",
+        "for key algorithm ECDSA",
+    ),
+    (r#"{"duration":"10m"}"#, "spec.duration", "must be greater than 1h0m0s"),
+    (
+        r#"{"renewBefore":"1m"}"#,
+        "spec.renewBefore",
+        "must be greater than 5m0s",
+    ),
+    (
+        r#"{"renewBefore":"48h","duration":"24h"}"#,
+        "spec.renewBefore",
+        "must be greater than renewBefore",
+    ),
+    (
+        r#"{"renewBefore":"48h","renewBeforePercentage":3}"#,
+        "spec.renewBefore",
+        "mutually exclusive",
+    ),
+    (r#"{"renewBeforePercentage":200}"#, "", ""),
+    (
+        r#"{"renewBeforePercentage":100,"duration":"24h"}"#,
+        "spec.renewBeforePercentage",
+        "greater than 5m0s",
+    ),
+    (
+        r#"{"revisionHistoryLimit":0}"#,
+        "spec.revisionHistoryLimit",
+        "less than 1",
+    ),
+    (
+        r#"{"secretTemplate":{"annotations":{"cert-manager.io/x":"y"}}}"#,
+        "spec.secretTemplate.annotations",
+        "not allowed",
+    ),
+    (
+        r#"{"secretTemplate":{"annotations":{"cert-manager.io/allow-direct-injection":"true"}}}"#,
+        "",
+        "",
+    ),
+    (
+        r#"{"nameConstraints":{"permitted":{"dnsDomains":["a"]}}}"#,
+        "spec.nameConstraints",
+        "isCA should be true",
+    ),
+    (
+        r#"{"isCA":true,"nameConstraints":{"permitted":{"ipRanges":["10.0.0.0"]}}}"#,
+        "spec.nameConstraints",
+        "10.0.0.0",
+    ),
+    (
+        r#"{"additionalOutputFormats":[{"type":"DER"},{"type":"DER"}]}"#,
+        "spec.additionalOutputFormats[1].type",
+        "Duplicate",
+    ),
+    (
+        r#"{"keystores":{"jks":{"create":false}}}"#,
+        "spec.keystores.jks",
+        "exactly one of passwordSecretRef and password",
+    ),
+    (
+        r#"{"keystores":{"pkcs12":{"create":true,"password":""}}}"#,
+        "spec.keystores.pkcs12.password",
+        "cannot be empty",
+    ),
+    (
+        r#"{"renewal":{"windows":[{"cron":"x","windowDuration":"1h"}]}}"#,
+        "spec.renewal.windows[0].cron",
+        "five",
+    ),
+];
+
+fn with(fields: &str) -> CertificateSpec {
+    let mut spec = serde_json::to_value(Model::new().certificate.spec).unwrap();
+    let fields: serde_json::Value = serde_json::from_str(fields).unwrap();
+    for (key, value) in fields.as_object().unwrap() {
+        spec[key] = value.clone();
+    }
+    serde_json::from_value(spec).unwrap()
+}
+
+#[test]
+fn val_01_to_20_a_spec_that_breaks_a_rule_is_told_so_and_issues_nothing_until_it_is_corrected() {
+    for (fields, path, part) in CASES {
+        let mut model = Model::new();
+        let right = model.certificate.spec.clone();
+        model.edit(|spec| *spec = with(fields));
+        model.settle();
+        let (status, reason, message) = model.ready();
+        if path.is_empty() {
+            assert_ne!(reason, "InvalidSpec", "{fields}: {message}");
+            continue;
+        }
+        assert_eq!(
+            (status, reason),
+            (ConditionStatus::False, "InvalidSpec"),
+            "{fields}: {message}"
+        );
+        assert!(
+            message.starts_with(&format!("{path}: ")) && message.contains(part),
+            "{fields}: {message}"
+        );
+        assert_eq!(model.log, ["status"], "{fields}");
+        model.edit(|spec| *spec = right);
+        model.issue();
+        assert_eq!(model.ready().0, ConditionStatus::True, "{fields}");
+    }
+}
+
+#[test]
+fn nb_29_what_is_issued_already_stays_ready_although_a_rule_says_no() {
+    let mut model = Model::new();
+    model.issue();
+    model.edit(|spec| {
+        let template = r#"{"annotations":{"cert-manager.io/x":"y"}}"#;
+        spec.secret_template = serde_json::from_str(template).ok();
+    });
+    model.settle();
+    assert_eq!(model.ready().0, ConditionStatus::True);
+}
