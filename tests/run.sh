@@ -14,12 +14,14 @@ cd "$here/.."
 log=$(mktemp -d "${TMPDIR:-/tmp}/certlet-test.XXXXXX")
 status=0
 parts_pid=
+bed_pid=
 
 finish() {
   local code=$?
   trap - EXIT
+  [ -z "$bed_pid" ] || { kill "$bed_pid" 2>/dev/null && wait "$bed_pid" 2>/dev/null; } || true
   # What still builds is of no use to anybody any more.
-  [ -z "$parts_pid" ] || kill -- "$parts_pid" 2>/dev/null || true
+  [ -z "$parts_pid" ] || kill -- "-$parts_pid" 2>/dev/null || true
   count
   rm -rf "$log"
   exit "$code"
@@ -50,7 +52,7 @@ prepare_bed() { # builds the programs of the bed beside what cargo does
   tests/testbed/packages.sh
   # Without a node the tests that want one say so and are counted as skipped.
   if [ "$(id -u)" = 0 ]; then tests/testbed/packages.sh --node || true; fi
-  tests/testbed/build.sh &
+  setsid tests/testbed/build.sh & # a process group, so that its compilers can be stopped with it
   parts_pid=$!
 }
 
@@ -84,8 +86,16 @@ cluster() {
   say "Cluster tests"
   echo certlet-cluster-stage >"$log/cluster.txt"
   # Inside there is no network; everything has been built. One certlet acts on the whole cluster, so tests take turns.
+  # It runs in the background so that a signal to this script alone ends the bed, too.
+  exec 3> >(tee -a "$log/cluster.txt")
+  local tee=$!
   CARGO_NET_OFFLINE=true tests/testbed/with-bed.sh cargo test --locked --no-fail-fast "${binaries[@]}" -- \
-    --include-ignored --test-threads=1 ${filter:+"$filter"} 2>&1 | tee -a "$log/cluster.txt" || status=1
+    --include-ignored --test-threads=1 ${filter:+"$filter"} >&3 2>&1 3>&- &
+  bed_pid=$!
+  wait "$bed_pid" || status=1
+  bed_pid=
+  exec 3>&-
+  wait "$tee" || true
 }
 
 case ${1:-} in

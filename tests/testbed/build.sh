@@ -30,6 +30,7 @@ require_go() {
 
 build() {
   local part=$1 out=$2 started=$SECONDS
+  rm -rf "$out".tmp.* # of a build that was interrupted; we hold the lock
   mkdir -p "$out.tmp.$$"
   echo "testbed: building $part (once; kept in $out)" >&2
   case $part in

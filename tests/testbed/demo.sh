@@ -37,13 +37,17 @@ embedded() {
   note "etcd, kube-apiserver, kube-controller-manager, Pebble (an ACME server), Traefik and haproxy-ingress are built from" \
     "their sources: about ten minutes on two cores the first time, nothing afterwards."
   "$here/packages.sh"
-  "$here/build.sh" 2>&1 | grep --line-buffered '^testbed:' | sed -u 's/^/   /' &
-  local parts=$! started=$SECONDS
+  setsid "$here/build.sh" > >(grep --line-buffered '^testbed:' | sed -u 's/^/   /') 2>&1 &
+  local started=$SECONDS
+  parts=$!
+  trap 'kill -- "-$parts" 2>/dev/null || true' EXIT # its compilers, too
+  trap 'exit 130' INT
   build_certlet
-  while kill -0 $parts 2>/dev/null; do
+  while kill -0 "$parts" 2>/dev/null; do
     sleep 1
     if [ $(((SECONDS - started) % 30)) = 0 ]; then note "still building, $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s so far"; fi
   done
+  trap - EXIT INT
   "$here/build.sh" || fail "the programs of the test bed cannot be built, see above"
   tell "Starting the cluster, the ACME server and the ingress controllers"
   DEMO_STEP=$step DEMO_CERTLET=$certlet "$here/with-bed.sh" "$here/demo.sh" --inside

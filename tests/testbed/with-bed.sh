@@ -38,7 +38,8 @@ cleanup() {
   # Tests that could not run here say so for everybody to see.
   cat "$bed/logs/skipped.txt" 2>/dev/null || true
   [ -z "$child" ] || { kill -KILL "$child" 2>/dev/null; wait "$child" 2>/dev/null; } || true
-  if [ "$status" != 0 ] && [ "$status" != 130 ] && [ -d "$bed/logs" ]; then
+  # After a signal nobody asks for logs.
+  if [ "$status" != 0 ] && [ "$status" -lt 129 ] && [ -d "$bed/logs" ]; then
     kept=$(mktemp -d "${TMPDIR:-/tmp}/certlet-bed-logs.XXXXXX")
     cp -r "$bed/logs/." "$kept/" || true
     echo "testbed: the command ended with status $status; the logs of the bed are kept in $kept" >&2
