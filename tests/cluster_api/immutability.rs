@@ -86,7 +86,7 @@ async fn what_a_request_says_stays_and_its_approval_too() {
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
-async fn what_an_order_and_a_challenge_have_found_out_stays() {
+async fn what_an_order_has_found_out_stays() {
     let (bed, namespace) = prepared().await;
     let acme = "acme.cert-manager.io/v1";
     let orders = bed.objects(acme, "Order", Some(&namespace)).await;
@@ -162,7 +162,13 @@ async fn what_an_order_and_a_challenge_have_found_out_stays() {
         patch_status(&orders, "o", &json!({ "certificate": "Yg==" })).await,
         "status.certificate: Forbidden",
     );
+}
 
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn what_a_challenge_asks_for_stays() {
+    let (bed, namespace) = prepared().await;
+    let acme = "acme.cert-manager.io/v1";
     let challenges = bed.objects(acme, "Challenge", Some(&namespace)).await;
     let spec = json!({ "url": "https://ca/c/1", "authorizationURL": "https://ca/a/1", "dnsName": "a.example", "type": "HTTP-01",
         "token": "t", "key": "t.k", "solver": {}, "issuerRef": { "name": "a" } });
