@@ -135,6 +135,8 @@ pub mod label {
     pub const HTTP_TOKEN: &str = "acme.cert-manager.io/http-token";
     /// Solver objects, value `true` (ANW-07).
     pub const HTTP01_SOLVER: &str = "acme.cert-manager.io/http01-solver";
+    /// UID of the Order that a solver object is for.
+    pub const ORDER_UID: &str = "certlet/order-uid";
     /// Who made an object (ANW-11); see [`super::MANAGED_BY`].
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
     /// An apply set's label, which is not copied to Certificates (ANN-23).

@@ -33,7 +33,7 @@ pub struct Class {
     /// What people call the controller.
     pub name: &'static str,
     /// Path types in the order in which they are tried; the next one when the controller's own webhook refuses the Ingress.
-    /// Never empty: read the first with [`Class::path_type`].
+    /// Never empty.
     path_types: &'static [PathType],
     /// Annotations that keep redirects, logins and source ranges away from the challenge's path.
     pub annotations: &'static [(&'static str, &'static str)],
@@ -44,20 +44,16 @@ pub struct Class {
 }
 
 impl Class {
-    /// The path type of the n-th attempt, counted from 0; the last one for every later attempt.
+    /// The path types to try, in order. `exact` is the feature gate `ACMEHTTP01IngressPathTypeExact` (GAT-15): without it,
+    /// `ImplementationSpecific` comes first, for every controller that takes it.
     #[must_use]
-    pub fn path_type(&self, attempt: usize) -> PathType {
-        self.path_types
-            .get(attempt)
-            .or_else(|| self.path_types.last())
-            .copied()
-            .unwrap_or(PathType::Exact)
-    }
-
-    /// How many path types there are to try.
-    #[must_use]
-    pub fn attempts(&self) -> usize {
-        self.path_types.len()
+    pub fn path_types(&self, exact: bool) -> Vec<PathType> {
+        let mut types = self.path_types.to_vec();
+        if !exact {
+            // A stable sort: the rest keeps its order.
+            types.sort_by_key(|kind| *kind != PathType::ImplementationSpecific);
+        }
+        types
     }
 }
 
@@ -323,18 +319,14 @@ mod tests {
 
     #[test]
     fn the_controllers_that_contradict_each_other_get_their_own_path_type() {
-        let first = |class| class_of(None, Some(class)).path_type(0);
+        let first = |class| class_of(None, Some(class)).path_types(true)[0];
         assert_eq!(first("gce"), PathType::ImplementationSpecific);
         assert_eq!(first("cilium"), PathType::Exact);
         assert_eq!(first("openshift-default"), PathType::ImplementationSpecific);
-        assert_eq!(
-            class_of(None, Some("nginx")).path_type(1),
-            PathType::ImplementationSpecific
-        );
-        assert_eq!(
-            class_of(None, Some("gce")).path_type(9),
-            PathType::ImplementationSpecific
-        );
+        let nginx = class_of(None, Some("nginx"));
+        assert_eq!(nginx.path_types(true), [PathType::Exact, PathType::ImplementationSpecific]);
+        assert_eq!(nginx.path_types(false), [PathType::ImplementationSpecific, PathType::Exact]);
+        assert_eq!(class_of(None, Some("cilium")).path_types(false)[0], PathType::Exact);
     }
 
     #[test]
@@ -344,7 +336,7 @@ mod tests {
             .flat_map(|row| row.controllers.iter().chain(row.names))
             .copied()
             .collect();
-        assert!(TABLE.iter().all(|row| row.class.attempts() > 0));
+        assert!(TABLE.iter().all(|row| !row.class.path_types(true).is_empty()));
         keys.sort_unstable();
         let count = keys.len();
         keys.dedup();

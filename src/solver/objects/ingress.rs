@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 
 use super::{ChallengePath, add_labels, controlled, derived_name, identity_labels};
 use crate::api::http01::{Http01Ingress, TemplateMetadata};
-use crate::api::names::{SOLVER_PORT, annotation};
+use crate::api::names::{SOLVER_PORT, annotation, label};
 use crate::solver::classes::{Class, PathType};
 
 /// Lets every source address through (ANW-10).
@@ -27,8 +27,8 @@ pub struct Exposure<'a> {
     pub group: &'a Group,
     /// What the ingress controller wants.
     pub class: &'a Class,
-    /// Which of its path types is tried, from 0.
-    pub attempt: usize,
+    /// Which of its path types is tried.
+    pub path_type: PathType,
     /// The Service behind it.
     pub service: &'a str,
     /// `--acme-http01-solver-extra-labels`.
@@ -79,7 +79,7 @@ pub fn temporary_ingress(exposure: &Exposure<'_>) -> Ingress {
         order_uid,
         group,
         class,
-        attempt,
+        path_type,
         service,
         extra_labels,
     } = exposure;
@@ -89,9 +89,10 @@ pub fn temporary_ingress(exposure: &Exposure<'_>) -> Ingress {
     build(
         &Frame {
             name,
+            order_uid,
             namespace,
             class,
-            path_type: class.path_type(*attempt),
+            path_type: *path_type,
             service,
             extra_labels,
         },
@@ -104,6 +105,7 @@ pub fn temporary_ingress(exposure: &Exposure<'_>) -> Ingress {
 /// What a temporary Ingress has beside its rules.
 pub(super) struct Frame<'a> {
     pub(super) name: String,
+    pub(super) order_uid: &'a str,
     pub(super) namespace: &'a str,
     pub(super) class: &'a Class,
     pub(super) path_type: PathType,
@@ -130,6 +132,7 @@ pub(super) fn build(
         .and_then(|template| template.metadata.clone())
         .unwrap_or_default();
     let mut labels = identity_labels(paths);
+    labels.insert(label::ORDER_UID.to_owned(), frame.order_uid.to_owned());
     add_labels(&mut labels, frame.extra_labels);
     add_labels(&mut labels, &template.labels);
     Ingress {

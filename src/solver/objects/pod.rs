@@ -14,8 +14,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::ingress::{Frame, build};
 use super::{ChallengePath, PORT_NAME, add_labels, controlled, derived_name, identity_labels};
 use crate::api::http01::{self, Http01Ingress, PodResources, PodTemplateSpec, TemplateMetadata};
-use crate::api::names::{SOLVER_PORT, annotation};
-use crate::solver::classes::Class;
+use crate::api::names::{SOLVER_PORT, annotation, label};
+use crate::solver::classes::{Class, PathType};
 use crate::solver::token::KeyAuthorization;
 
 /// How solver pods are run, from the flags (FLG-09..14).
@@ -44,6 +44,8 @@ pub struct PodSettings {
 pub struct PodChallenge<'a> {
     /// The Challenge's namespace.
     pub namespace: &'a str,
+    /// The UID of the Order.
+    pub order_uid: &'a str,
     /// The Challenge ([`super::challenge_owner`]).
     pub owner: &'a OwnerReference,
     /// Host and token.
@@ -107,15 +109,16 @@ pub fn pod_service(challenge: &PodChallenge<'_>, settings: &PodSettings) -> Serv
     }
 }
 
-/// The temporary Ingress of the challenge, with the n-th path type of its class.
+/// The temporary Ingress of the challenge, with one of the path types of its class.
 #[must_use]
-pub fn pod_ingress(challenge: &PodChallenge<'_>, settings: &PodSettings, class: &Class, attempt: usize) -> Ingress {
+pub fn pod_ingress(challenge: &PodChallenge<'_>, settings: &PodSettings, class: &Class, path_type: PathType) -> Ingress {
     let name = derived_name(&[&challenge.owner.uid]);
     let frame = Frame {
         name: name.clone(),
+        order_uid: challenge.order_uid,
         namespace: challenge.namespace,
         class,
-        path_type: class.path_type(attempt),
+        path_type,
         service: &name,
         extra_labels: &settings.extra_labels,
     };
@@ -129,6 +132,7 @@ pub fn pod_ingress(challenge: &PodChallenge<'_>, settings: &PodSettings, class: 
 
 fn metadata(challenge: &PodChallenge<'_>, extra_labels: &BTreeMap<String, String>) -> ObjectMeta {
     let mut labels = identity_labels(std::slice::from_ref(challenge.path));
+    labels.insert(label::ORDER_UID.to_owned(), challenge.order_uid.to_owned());
     add_labels(&mut labels, extra_labels);
     ObjectMeta {
         name: Some(derived_name(&[&challenge.owner.uid])),

@@ -25,6 +25,7 @@ fn one_host_gives_the_ingress_that_tools_know() {
             "acme.cert-manager.io/http-domain": "509936832",
             "acme.cert-manager.io/http-token": "44564815",
             "acme.cert-manager.io/http01-solver": "true",
+            "certlet/order-uid": "order-uid",
             "team": "red",
         })
     );

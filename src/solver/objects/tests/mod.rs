@@ -53,7 +53,7 @@ fn ingress_for(solver: Value, class: &str, paths: &[(&str, &str)]) -> Value {
         order_uid: "order-uid",
         group: &groups[0],
         class: class_of(None, Some(class)),
-        attempt: 0,
+        path_type: PathType::Exact,
         service: "cm-acme-http-solver-certlet",
         extra_labels: &pairs(&[("team", "red"), ("acme.cert-manager.io/http-domain", "mine")]),
     };

@@ -29,6 +29,7 @@ fn objects(solver: Value, image: &str) -> Objects {
     let key_authorization = KeyAuthorization::new(path.token.clone(), "thumb");
     let challenge = PodChallenge {
         namespace: "shop",
+        order_uid: "order-uid",
         owner: &owner,
         path: &path,
         key_authorization: &key_authorization,
@@ -38,7 +39,7 @@ fn objects(solver: Value, image: &str) -> Objects {
     Objects {
         pod: json_of(&solver_pod(&challenge, &settings)),
         service: json_of(&pod_service(&challenge, &settings)),
-        ingress: json_of(&pod_ingress(&challenge, &settings, class_of(None, Some("gce")), 0)),
+        ingress: json_of(&pod_ingress(&challenge, &settings, class_of(None, Some("gce")), PathType::Prefix)),
     }
 }
 
@@ -99,7 +100,7 @@ fn service_and_ingress_lead_to_the_pod() {
     );
     let path = &ingress["spec"]["rules"][0]["http"]["paths"][0];
     assert_eq!(path["backend"]["service"]["name"], service["metadata"]["name"]);
-    assert_eq!(path["pathType"], "ImplementationSpecific");
+    assert_eq!(path["pathType"], "Prefix");
     assert_eq!(
         objects(json!({"serviceType": "ClusterIP"}), "certlet").service["spec"]["type"],
         "ClusterIP"

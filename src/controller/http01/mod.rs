@@ -1,0 +1,346 @@
+//! HTTP-01 challenges made visible, seen, and taken away (DESIGN: direct and pod mode).
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`advertised`] | the addresses under which the ingress reaches our replicas |
+//! | [`shared`] | the Service and its slices, one per namespace while anything is in flight |
+//! | [`place`] | temporary Ingresses, and Ingresses that are edited in place |
+//! | [`pods`] | pod mode: Pod, Service and Ingress per challenge |
+//!
+//! Everything that is created carries the Order's UID as a label, and is found by it after a restart.
+
+mod advertised;
+mod place;
+mod pods;
+mod shared;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use k8s_openapi::api::networking::v1::{Ingress, IngressStatus};
+
+use self::{advertised::Advertised, place::Placing, shared::Shared};
+use super::{Context, ControllerError};
+use crate::{
+    api::{http01::Http01Ingress, names::label},
+    plan::{
+        seen::{Meta, ObjectKey},
+        settings::{Settings, SolverMode},
+    },
+    solver::{
+        classes::Class,
+        objects::{ChallengePath, Group, challenge_owner, group, service_kind},
+        probe::{self, Evidence, Finding, Probe, ProbeError, Target, Verdict},
+        token::KeyAuthorization,
+    },
+};
+
+/// One challenge that is to be visible.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Name of its Challenge.
+    pub name: String,
+    /// UID of its Challenge.
+    pub uid: String,
+    /// Host and token.
+    pub path: ChallengePath,
+    /// What has to be answered.
+    pub key_authorization: KeyAuthorization,
+    /// The solver's Ingress settings, overrides applied (ANO-02).
+    pub ingress: Http01Ingress,
+}
+
+/// Why the CA is not told yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotVisible {
+    /// What was found; [`probe::retry_after`] says when to look again.
+    pub finding: Finding,
+    /// What the user should know about the ingress controller in between.
+    pub hint: Option<&'static str>,
+}
+
+impl fmt::Display for NotVisible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.finding.fmt(f)?;
+        match (self.hint, &self.finding) {
+            // only where something answers in the ingress's place can its kind be the reason
+            (Some(hint), Finding::Status { .. } | Finding::Body { .. } | Finding::Redirect { .. }) => {
+                write!(f, " ({hint})")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Makes challenges visible, and sees whether they are. One per process.
+#[derive(Debug)]
+pub struct Http01 {
+    probe: Probe,
+    advertised: Advertised,
+    shared: Shared,
+    placed: Mutex<HashMap<Box<str>, Placed>>,
+}
+
+/// What was made for one Order. May be lost at any time: it is found by its label.
+#[derive(Clone, Debug, Default)]
+struct Placed {
+    /// Ingresses, temporary or edited, with the challenges that they show and what their controller wants.
+    ingresses: Vec<PlacedIngress>,
+}
+
+#[derive(Clone, Debug)]
+struct PlacedIngress {
+    name: String,
+    edited: bool,
+    paths: Vec<ChallengePath>,
+    class: &'static Class,
+}
+
+impl Http01 {
+    /// Nothing is shown.
+    ///
+    /// # Errors
+    /// When the nameservers for the probe make no sense, or the system has none.
+    pub fn new(settings: &Settings) -> Result<Self, ProbeError> {
+        let nameservers = probe::parse_nameservers(&settings.http01.nameservers)?;
+        let probe = Probe::new(&probe::Settings {
+            nameservers,
+            ..probe::Settings::default()
+        })?;
+        Ok(Self {
+            probe,
+            advertised: Advertised::default(),
+            shared: Shared::default(),
+            placed: Mutex::default(),
+        })
+    }
+
+    /// Makes these challenges of an Order visible, and makes sure of what is there already. The responder has to know
+    /// their answers before.
+    ///
+    /// # Errors
+    /// Why they cannot be: a sentence for conditions. What was made before the error is taken away by
+    /// [`Http01::withdraw`].
+    pub async fn present(&self, context: &Context, order: &Meta, challenges: &[Shown]) -> Result<(), ControllerError> {
+        match context.settings.http01.mode {
+            SolverMode::Direct => self.present_directly(context, order, challenges).await,
+            SolverMode::Pod => pods::present(self, context, order, challenges).await,
+        }
+    }
+
+    async fn present_directly(
+        &self,
+        context: &Context,
+        order: &Meta,
+        challenges: &[Shown],
+    ) -> Result<(), ControllerError> {
+        let addresses = self.advertised.addresses(context).await?;
+        let grouped = challenges.iter().map(|one| {
+            let owner = challenge_owner(&one.name, &one.uid);
+            (one.ingress.clone(), one.path.clone(), owner)
+        });
+        for group in group(grouped.collect()) {
+            let class = place::class(context, order, &group.ingress).await;
+            let kind = service_kind(&group.ingress, class);
+            self.shared.ensure(context, order, kind, &addresses).await?;
+            let placing = Placing {
+                context,
+                order,
+                class,
+            };
+            self.place(&placing, &group, &kind.service_name()).await?;
+        }
+        Ok(())
+    }
+
+    async fn place(&self, placing: &Placing<'_>, group: &Group, service: &str) -> Result<(), ControllerError> {
+        let name = match &group.ingress.name {
+            Some(name) => name.clone(),
+            None => placing.name(group),
+        };
+        // remembered before it is made: a failure half-way leaves nothing behind
+        self.remember(
+            placing.order,
+            PlacedIngress {
+                name: name.clone(),
+                edited: group.ingress.name.is_some(),
+                paths: group.paths.clone(),
+                class: placing.class,
+            },
+        );
+        match &group.ingress.name {
+            Some(name) => placing.edit(name, &group.paths, service).await,
+            None => placing.make(group, service).await,
+        }
+    }
+
+    /// Whether the CA would see the challenge now.
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub async fn probe(&self, context: &Context, order: &Meta, challenge: &Shown) -> Result<(), NotVisible> {
+        let target = Target {
+            host: challenge.path.host.clone(),
+            key_authorization: challenge.key_authorization.clone(),
+        };
+        let responders = self.responders(context, order).await;
+        let (public, responders) = tokio::join!(
+            self.probe.attempt(&target),
+            self.probe.probe_addresses(&target, &responders)
+        );
+        let placed = self.placed_for(order, &challenge.path);
+        let ingress = match &placed {
+            Some(placed) if public.is_unreachable() => {
+                let addresses = ingress_addresses(context, &order.key.sibling(placed.name.as_str()));
+                self.probe.ask_ingress(&target, &addresses).await
+            }
+            _ => Vec::new(),
+        };
+        match probe::decide(&Evidence {
+            responders,
+            public,
+            ingress,
+        }) {
+            Verdict::Tell => Ok(()),
+            Verdict::NotYet(finding) => Err(NotVisible {
+                finding,
+                hint: placed.and_then(|placed| placed.class.hint),
+            }),
+        }
+    }
+
+    /// Who has to answer before the CA is told. A replica that came or went meanwhile is taken into the slices.
+    async fn responders(&self, context: &Context, order: &Meta) -> Vec<SocketAddr> {
+        if context.settings.http01.mode == SolverMode::Pod {
+            return Vec::new();
+        }
+        let found = match self.advertised.addresses(context).await {
+            Ok(addresses) => match self.shared.follow(context, order, &addresses).await {
+                Ok(()) => Ok(addresses),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(addresses) => {
+                let port = context.settings.http01.port;
+                addresses
+                    .into_iter()
+                    .map(|address| SocketAddr::new(address, port))
+                    .collect()
+            }
+            Err(error) => {
+                // the public name decides alone then
+                tracing::warn!(order = %order.key, "the addresses behind the solver Service are not up to date: {error}");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Takes away everything that shows challenges of this Order; `paths` are those that may be in Ingresses edited in
+    /// place, as far as they are known.
+    ///
+    /// # Errors
+    /// The API server's. Trying again takes away the rest.
+    pub async fn withdraw(
+        &self,
+        context: &Context,
+        order: &ObjectKey,
+        order_uid: &str,
+        paths: &[ChallengePath],
+    ) -> Result<(), ControllerError> {
+        let placed = self.lock().get(order_uid).cloned();
+        let (temporary, edited) = match placed {
+            Some(Placed { ingresses }) => {
+                let (edited, temporary): (Vec<_>, Vec<_>) = ingresses.into_iter().partition(|one| one.edited);
+                (
+                    temporary.into_iter().map(|one| one.name).collect(),
+                    edited.into_iter().map(|one| (one.name, one.paths)).collect(),
+                )
+            }
+            None => found(context, order, order_uid, paths),
+        };
+        let deletions = temporary
+            .iter()
+            .map(|name| place::delete(context, order.sibling(name.as_str()), order_uid));
+        futures::future::try_join_all(deletions).await?;
+        for (name, paths) in &edited {
+            place::clean(context, &order.sibling(name.as_str()), paths).await?;
+        }
+        if context.settings.http01.mode == SolverMode::Pod {
+            pods::delete(context, order, order_uid).await?;
+        } else {
+            self.shared.release(context, order, order_uid).await?;
+        }
+        self.lock().remove(order_uid);
+        Ok(())
+    }
+
+    fn remember(&self, order: &Meta, ingress: PlacedIngress) {
+        let mut placed = self.lock();
+        let placed = placed.entry(order.uid.clone()).or_default();
+        match placed.ingresses.iter_mut().find(|known| known.name == ingress.name) {
+            Some(known) => {
+                // what was shown before may still be in it
+                let before = known.paths.iter().filter(|path| !ingress.paths.contains(path)).cloned();
+                let paths = before.chain(ingress.paths.iter().cloned()).collect();
+                *known = PlacedIngress { paths, ..ingress };
+            }
+            None => placed.ingresses.push(ingress),
+        }
+    }
+
+    fn placed_for(&self, order: &Meta, path: &ChallengePath) -> Option<PlacedIngress> {
+        let placed = self.lock();
+        let ingresses = &placed.get(&order.uid)?.ingresses;
+        ingresses.iter().find(|ingress| ingress.paths.contains(path)).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Placed>> {
+        self.placed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Names of temporary Ingresses, and names of edited ones with their paths.
+type Shows = (BTreeSet<String>, Vec<(String, Vec<ChallengePath>)>);
+
+/// What an Order shows, after a restart: by label, and by path.
+fn found(context: &Context, order: &ObjectKey, order_uid: &str, paths: &[ChallengePath]) -> Shows {
+    let in_namespace = context.index.ingresses.in_namespace(&order.namespace);
+    let mut temporary = BTreeSet::new();
+    let mut edited = Vec::new();
+    for ingress in in_namespace {
+        if ingress.meta.labels.get(label::ORDER_UID) == Some(order_uid) {
+            temporary.insert(ingress.meta.name().to_owned());
+        } else if !ingress.meta.labels.contains(label::HTTP01_SOLVER) {
+            let inside = |path: &&ChallengePath| ingress.spec.get().contains(path.token.as_str());
+            let inside: Vec<ChallengePath> = paths.iter().filter(inside).cloned().collect();
+            if !inside.is_empty() {
+                edited.push((ingress.meta.name().to_owned(), inside));
+            }
+        }
+    }
+    (temporary, edited)
+}
+
+/// The addresses that an ingress controller says it serves this Ingress on.
+fn ingress_addresses(context: &Context, key: &ObjectKey) -> Vec<IpAddr> {
+    let Some(ingress) = context.index.ingresses.get(key) else {
+        return Vec::new();
+    };
+    let IngressStatus { load_balancer } = ingress.status();
+    let points = load_balancer.and_then(|balancer| balancer.ingress).unwrap_or_default();
+    points.iter().filter_map(|point| point.ip.as_ref()?.parse().ok()).collect()
+}
+
+/// A temporary Ingress of this name, to be deleted.
+fn named(key: &ObjectKey) -> Ingress {
+    let mut ingress = Ingress::default();
+    ingress.metadata.name = Some(key.name.to_string());
+    ingress.metadata.namespace = Some(key.namespace.to_string());
+    ingress
+}

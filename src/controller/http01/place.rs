@@ -1,0 +1,189 @@
+//! Temporary Ingresses, and Ingresses that are edited in place.
+
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+
+use super::super::{Context, ControllerError};
+use crate::{
+    api::{http01::Http01Ingress, names::annotation},
+    cluster,
+    plan::seen::{Meta, ObjectKey},
+    solver::{
+        classes::{Class, PathType, class_of},
+        objects::{ChallengePath, Exposure, Group, temporary_ingress, with_paths, without_paths},
+    },
+};
+
+/// How often an edit is tried again that somebody else's edit overtook.
+const EDITS: usize = 5;
+
+/// Where something is placed.
+pub(super) struct Placing<'a> {
+    pub(super) context: &'a Context,
+    pub(super) order: &'a Meta,
+    pub(super) class: &'static Class,
+}
+
+impl Placing<'_> {
+    /// The name of the group's temporary Ingress.
+    pub(super) fn name(&self, group: &Group) -> String {
+        let ingress = self.wanted(group, "", PathType::Exact);
+        ingress.metadata.name.unwrap_or_default()
+    }
+
+    fn wanted(&self, group: &Group, service: &str, path_type: PathType) -> Ingress {
+        temporary_ingress(&Exposure {
+            namespace: self.order.namespace(),
+            order_uid: &self.order.uid,
+            group,
+            class: self.class,
+            path_type,
+            service,
+            extra_labels: &self.context.settings.http01.extra_labels,
+        })
+    }
+
+    /// Makes the group's temporary Ingress, or makes sure of it.
+    pub(super) async fn make(&self, group: &Group, service: &str) -> Result<(), ControllerError> {
+        self.apply(|path_type| self.wanted(group, service, path_type)).await
+    }
+
+    /// Applies an Ingress with the first path type that the ingress controller's webhook lets through.
+    pub(super) async fn apply(&self, build: impl Fn(PathType) -> Ingress) -> Result<(), ControllerError> {
+        let mut refusal = None;
+        for path_type in self.class.path_types(self.context.settings.http01.path_type_exact) {
+            match self.context.writer.apply_object(&build(path_type)).await {
+                Ok(_) => return Ok(()),
+                Err(error) if is_webhook_refusal(&error) => {
+                    tracing::info!(order = %self.order.key, path_type = path_type.as_str(), "{error}");
+                    refusal.get_or_insert(error);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let none = || ControllerError::Failed(format!("{} takes no path type", self.class.name));
+        Err(refusal.map_or_else(none, ControllerError::Cluster))
+    }
+
+    /// Puts the challenges' paths into an Ingress of the user's (HTT-05).
+    pub(super) async fn edit(
+        &self,
+        name: &str,
+        paths: &[ChallengePath],
+        service: &str,
+    ) -> Result<(), ControllerError> {
+        let key = self.order.key.sibling(name);
+        let missing = || {
+            ControllerError::Failed(format!(
+                "the solver edits Ingress {key}, which does not exist: create it, or change the solver"
+            ))
+        };
+        let mut refusal = None;
+        for path_type in self.class.path_types(self.context.settings.http01.path_type_exact) {
+            let add = |ingress: &Ingress| with_paths(ingress, paths, service, path_type);
+            match edit(self.context, &key, add).await {
+                Ok(Edited::Done) => return Ok(()),
+                Ok(Edited::Missing) => return Err(missing()),
+                Err(ControllerError::Cluster(error)) if is_webhook_refusal(&error) => {
+                    refusal.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refusal.map_or_else(missing, ControllerError::Cluster))
+    }
+}
+
+/// Deletes a temporary Ingress, if it is this Order's.
+pub(super) async fn delete(context: &Context, key: ObjectKey, order_uid: &str) -> Result<(), ControllerError> {
+    let mut ingress = super::named(&key);
+    // the uid makes sure that it is the one that was seen; one that was not seen yet goes by its name, which is derived
+    // from the Order
+    ingress.metadata.uid = context
+        .index
+        .ingresses
+        .get(&key)
+        .filter(|seen| seen.meta.labels.get(crate::api::names::label::ORDER_UID) == Some(order_uid))
+        .map(|seen| seen.meta.uid.to_string());
+    match context.writer.delete_object(&ingress).await {
+        // it was made anew since
+        Err(error) if error.is_conflict() => {
+            ingress.metadata.uid = None;
+            Ok(context.writer.delete_object(&ingress).await?)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Takes the challenges' paths out of an Ingress of the user's; it being gone is fine.
+pub(super) async fn clean(context: &Context, key: &ObjectKey, paths: &[ChallengePath]) -> Result<(), ControllerError> {
+    let remove = |ingress: &Ingress| without_paths(ingress, |found| paths.iter().any(|path| found.is(path)));
+    edit(context, key, remove).await.map(drop)
+}
+
+/// What became of an edit.
+pub(super) enum Edited {
+    /// It is as wanted.
+    Done,
+    /// There is no such Ingress.
+    Missing,
+}
+
+/// Changes an Ingress, again and again if somebody else does, too.
+async fn edit(
+    context: &Context,
+    key: &ObjectKey,
+    change: impl Fn(&Ingress) -> Option<Ingress>,
+) -> Result<Edited, ControllerError> {
+    let mut tries = 0;
+    loop {
+        let Some(ingress) = context.reader.object::<Ingress>(key).await? else {
+            return Ok(Edited::Missing);
+        };
+        let Some(changed) = change(&ingress) else {
+            return Ok(Edited::Done);
+        };
+        tries += 1;
+        match context.writer.replace_object(&changed).await {
+            Ok(_) => return Ok(Edited::Done),
+            Err(error) if error.is_not_found() => return Ok(Edited::Missing),
+            Err(error) if error.is_conflict() && tries < EDITS => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What the ingress controller behind a solver configuration wants.
+pub(super) async fn class(context: &Context, order: &Meta, config: &Http01Ingress) -> &'static Class {
+    let given = config.ingress_class_name.clone().or_else(|| config.class.clone());
+    let of_edited = || config.name.as_ref().and_then(|name| class_of_ingress(context, &order.key.sibling(name.as_str())));
+    let name = given.or_else(of_edited);
+    let controller = match &name {
+        Some(name) => controller_of(context, name).await,
+        None => None,
+    };
+    class_of(controller.as_deref(), name.as_deref())
+}
+
+fn class_of_ingress(context: &Context, key: &ObjectKey) -> Option<String> {
+    let ingress = context.index.ingresses.get(key)?;
+    let by_annotation = || ingress.meta.annotations.get(annotation::INGRESS_CLASS).map(str::to_owned);
+    let by_field = ingress.parse().ok().and_then(|ingress| ingress.spec.ingress_class_name);
+    by_field.or_else(by_annotation)
+}
+
+/// `spec.controller` of an IngressClass. Where classes cannot be read, their names have to do.
+async fn controller_of(context: &Context, class: &str) -> Option<String> {
+    match context.reader.cluster_object::<IngressClass>(class).await {
+        Ok(class) => class?.spec?.controller,
+        Err(error) => {
+            tracing::debug!("the controller of the class is not known: {error}");
+            None
+        }
+    }
+}
+
+/// Whether an admission webhook refused, which another path type may satisfy; quotas and rights are not among them.
+fn is_webhook_refusal(error: &cluster::Error) -> bool {
+    let message = error.server_message().unwrap_or_default();
+    message.starts_with("admission webhook") && message.contains("denied the request")
+}

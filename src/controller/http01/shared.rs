@@ -1,0 +1,195 @@
+//! The Service and its slices, one per namespace while anything is in flight.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use k8s_openapi::{
+    api::{core::v1::Service, discovery::v1::EndpointSlice},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
+use tokio::{sync::OnceCell, time::Instant};
+
+use super::super::{Context, ControllerError};
+use crate::{
+    api::names::{SOLVER_NAME_PREFIX, label},
+    cluster::objects::Typed,
+    plan::seen::{Meta, ObjectKey},
+    solver::objects::{CHALLENGE_CRD, ServiceKind, crd_owner, endpoint_slices, shared_service},
+};
+
+/// For how long what was made is taken to be there still. A challenge that stays invisible is presented again later than that.
+const TRUSTED: Duration = Duration::from_secs(20);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    namespaces: Mutex<HashMap<Box<str>, Arc<tokio::sync::Mutex<Space>>>>,
+    owner: OnceCell<Option<OwnerReference>>,
+}
+
+/// One namespace. Its lock is held while its objects are made or deleted, so that one Order's end never takes away what
+/// another one has just been told is there.
+#[derive(Debug, Default)]
+struct Space {
+    /// UIDs of the Orders that are shown.
+    orders: HashSet<Box<str>>,
+    made: BTreeMap<ServiceKind, (Vec<IpAddr>, Instant)>,
+}
+
+impl Shared {
+    /// Makes sure that the namespace of this Order has the Service of this kind and its slices.
+    pub(super) async fn ensure(
+        &self,
+        context: &Context,
+        order: &Meta,
+        kind: ServiceKind,
+        addresses: &[IpAddr],
+    ) -> Result<(), ControllerError> {
+        let space = self.space(order.namespace());
+        let mut space = space.lock().await;
+        space.orders.insert(order.uid.clone());
+        let is_fresh = |(with, since): &(Vec<IpAddr>, Instant)| with == addresses && since.elapsed() < TRUSTED;
+        if space.made.get(&kind).is_some_and(is_fresh) {
+            return Ok(());
+        }
+        self.make(context, order.namespace(), kind, addresses).await?;
+        space.made.insert(kind, (addresses.to_vec(), Instant::now()));
+        Ok(())
+    }
+
+    /// Brings the slices of the namespace up to date with these addresses, if they were made with others.
+    pub(super) async fn follow(
+        &self,
+        context: &Context,
+        order: &Meta,
+        addresses: &[IpAddr],
+    ) -> Result<(), ControllerError> {
+        let space = self.space(order.namespace());
+        let mut space = space.lock().await;
+        let outdated = space.made.iter().filter(|(_, (with, _))| with != addresses);
+        let outdated: Vec<ServiceKind> = outdated.map(|(kind, _)| *kind).collect();
+        for kind in outdated {
+            self.make(context, order.namespace(), kind, addresses).await?;
+            space.made.insert(kind, (addresses.to_vec(), Instant::now()));
+        }
+        Ok(())
+    }
+
+    async fn make(
+        &self,
+        context: &Context,
+        namespace: &str,
+        kind: ServiceKind,
+        addresses: &[IpAddr],
+    ) -> Result<(), ControllerError> {
+        let owner = self.owner(context).await;
+        let settings = &context.settings.http01;
+        let service = shared_service(namespace, kind, addresses, owner, &settings.extra_labels);
+        let slices = endpoint_slices(namespace, kind, (addresses, settings.port), owner, &settings.extra_labels);
+        let slices = slices.iter().map(|slice| context.writer.apply_object(slice));
+        let (service, slices) = tokio::join!(
+            context.writer.apply_object(&service),
+            futures::future::try_join_all(slices)
+        );
+        service?;
+        slices?;
+        Ok(())
+    }
+
+    /// This Order shows nothing any more: deletes the shared objects if no other does.
+    pub(super) async fn release(
+        &self,
+        context: &Context,
+        order: &ObjectKey,
+        order_uid: &str,
+    ) -> Result<(), ControllerError> {
+        let space = self.space(&order.namespace);
+        let mut inside = space.lock().await;
+        inside.orders.remove(order_uid);
+        if inside.orders.is_empty() && !others_are_shown(context, order, order_uid) {
+            inside.made.clear();
+            delete_shared(context, &order.namespace).await?;
+        }
+        let is_empty = inside.orders.is_empty() && inside.made.is_empty();
+        drop(inside);
+        if is_empty {
+            self.forget(&order.namespace, space);
+        }
+        Ok(())
+    }
+
+    fn space(&self, namespace: &str) -> Arc<tokio::sync::Mutex<Space>> {
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        match namespaces.get(namespace) {
+            Some(space) => Arc::clone(space),
+            None => Arc::clone(namespaces.entry(namespace.into()).or_default()),
+        }
+    }
+
+    /// Drops what is known of a namespace, unless somebody else is about to use it.
+    fn forget(&self, namespace: &str, space: Arc<tokio::sync::Mutex<Space>>) {
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        // the map's and ours; clones are made only under the map's lock
+        if Arc::strong_count(&space) == 2 {
+            namespaces.remove(namespace);
+        }
+        drop(space);
+    }
+
+    /// The CRD that owns what is shared. Where it may not be read there is no owner, and the sweep alone cleans up.
+    async fn owner(&self, context: &Context) -> Option<&OwnerReference> {
+        let ask = async || {
+            let crd = context.reader.cluster_metadata::<CustomResourceDefinition>(CHALLENGE_CRD).await?;
+            Ok::<_, crate::cluster::Error>(crd.and_then(|metadata| metadata.uid).map(|uid| crd_owner(&uid)))
+        };
+        match self.owner.get_or_try_init(ask).await {
+            Ok(owner) => owner.as_ref(),
+            Err(error) => {
+                tracing::debug!("solver Services get no owner: {error}");
+                None
+            }
+        }
+    }
+}
+
+/// Whether another Order of the namespace has challenges in flight, by what is watched: perhaps of a time before this
+/// process led.
+fn others_are_shown(context: &Context, order: &ObjectKey, order_uid: &str) -> bool {
+    let challenges = context.index.challenges.in_namespace(&order.namespace);
+    challenges
+        .iter()
+        .any(|challenge| !challenge.meta.owned_by(order_uid) && challenge.status().presented == Some(true))
+}
+
+/// Deletes the shared Services and slices of a namespace: those with our label and name that no Challenge owns.
+async fn delete_shared(context: &Context, namespace: &str) -> Result<(), ControllerError> {
+    let labels = format!("{}=true", label::HTTP01_SOLVER);
+    let (services, slices) = tokio::join!(
+        context.reader.list::<Service>(Some(namespace), &labels),
+        context.reader.list::<EndpointSlice>(Some(namespace), &labels)
+    );
+    let (services, slices) = tokio::join!(delete_all(context, services?), delete_all(context, slices?));
+    services?;
+    slices
+}
+
+async fn delete_all<K>(context: &Context, objects: Vec<K>) -> Result<(), ControllerError>
+where
+    K: Typed + kube::Resource + Send + Sync,
+{
+    let shared = objects.iter().filter(|object| is_shared(object.meta()));
+    let deletions = shared.map(|object| context.writer.delete_object(object));
+    futures::future::try_join_all(deletions).await?;
+    Ok(())
+}
+
+fn is_shared(metadata: &ObjectMeta) -> bool {
+    let owned = metadata.owner_references.iter().flatten().any(|owner| owner.kind == "Challenge");
+    let prefix = format!("{SOLVER_NAME_PREFIX}certlet");
+    !owned && metadata.name.as_deref().is_some_and(|name| name.starts_with(&prefix))
+}

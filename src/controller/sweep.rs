@@ -1,0 +1,147 @@
+//! Removes what challenges left behind: at the start of leadership, and hourly.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use k8s_openapi::api::{
+    core::v1::{Pod, Service},
+    discovery::v1::EndpointSlice,
+    networking::v1::Ingress,
+};
+use kube::{Resource, ResourceExt, core::NamespaceResourceScope};
+
+use super::{Context, ControllerError};
+use crate::{
+    api::{names::label, order::State},
+    cluster::objects::Typed,
+    plan::settings::SolverMode,
+    solver::{
+        objects::{Found, FoundKind, InFlight, Stray, strays},
+        token::CHALLENGE_PREFIX,
+    },
+};
+
+/// Between two sweeps.
+const INTERVAL: Duration = Duration::from_secs(3600);
+/// How often it is seen whether this process still leads.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Sweeps now and then hourly, as long as this process leads.
+pub async fn hourly(context: Arc<Context>) {
+    while context.writer.leads() {
+        match sweep(&context).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed what finished challenges had left behind"),
+            Err(error) => tracing::warn!("could not look for what finished challenges left behind: {error}"),
+        }
+        let mut waited = Duration::ZERO;
+        while waited < INTERVAL && context.writer.leads() {
+            tokio::time::sleep(LOOK).await;
+            waited += LOOK;
+        }
+    }
+}
+
+/// Removes every stray once; says how many there were.
+///
+/// # Errors
+/// When the objects cannot be listed. A stray that cannot be removed is logged, and found again by the next sweep.
+pub async fn sweep(context: &Context) -> Result<usize, ControllerError> {
+    let mut found = list::<Ingress>(context, FoundKind::Ingress).await?;
+    found.extend(list::<Service>(context, FoundKind::Service).await?);
+    found.extend(list::<EndpointSlice>(context, FoundKind::EndpointSlice).await?);
+    if context.settings.http01.mode == SolverMode::Pod {
+        found.extend(list::<Pod>(context, FoundKind::Pod).await?);
+    }
+    let edited = edited(context).await;
+    // read after the lists: what was created in between is not taken for a stray
+    let strays = strays(found, &edited, &in_flight(context));
+    let removals = strays.iter().map(|stray| remove(context, stray));
+    let removed = join_all(removals).await;
+    for error in removed.iter().filter_map(|removed| removed.as_ref().err()) {
+        tracing::warn!("could not remove what a finished challenge left behind: {error}");
+    }
+    Ok(removed.iter().filter(|removed| removed.is_ok()).count())
+}
+
+async fn list<K>(context: &Context, kind: FoundKind) -> Result<Vec<Found>, ControllerError>
+where
+    K: Typed + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    let labels = format!("{}=true", label::HTTP01_SOLVER);
+    let objects = context.reader.list::<K>(context.settings.namespace.as_deref(), &labels).await?;
+    let found = |object: K| Found {
+        kind,
+        metadata: object.meta().clone(),
+    };
+    Ok(objects.into_iter().map(found).collect())
+}
+
+/// The users' Ingresses that have challenge paths.
+async fn edited(context: &Context) -> Vec<Ingress> {
+    let mut ingresses = Vec::new();
+    for ingress in context.index.ingresses.all() {
+        if ingress.meta.labels.contains(label::HTTP01_SOLVER) || !ingress.spec.get().contains(CHALLENGE_PREFIX) {
+            continue;
+        }
+        match context.reader.object::<Ingress>(&ingress.meta.key).await {
+            Ok(live) => ingresses.extend(live),
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+    ingresses
+}
+
+/// Orders that are not done, by what is watched, with their Challenges and tokens.
+fn in_flight(context: &Context) -> InFlight {
+    let mut in_flight = InFlight::default();
+    let mut orders: HashSet<Box<str>> = HashSet::new();
+    for order in context.index.orders.all() {
+        let status = order.status();
+        if status.state.is_some_and(is_final) {
+            continue;
+        }
+        let namespace = order.meta.namespace().to_owned();
+        let offered = status.authorizations.iter().flat_map(|authorization| &authorization.challenges);
+        in_flight
+            .tokens
+            .extend(offered.map(|challenge| (namespace.clone(), challenge.token.clone())));
+        in_flight.namespaces.insert(namespace);
+        orders.insert(order.meta.uid.clone());
+    }
+    for challenge in context.index.challenges.all() {
+        if challenge.meta.owners.iter().any(|owner| orders.contains(&owner.uid)) {
+            in_flight.challenges.insert(challenge.meta.uid.to_string());
+        }
+    }
+    in_flight
+}
+
+fn is_final(state: State) -> bool {
+    match state {
+        State::Valid | State::Invalid | State::Expired | State::Errored => true,
+        _ => false,
+    }
+}
+
+async fn remove(context: &Context, stray: &Stray) -> Result<(), ControllerError> {
+    match stray {
+        Stray::Edit(ingress) => {
+            context.writer.replace_object(&**ingress).await?;
+        }
+        Stray::Delete(found) => match found.kind {
+            FoundKind::Ingress => delete::<Ingress>(context, found).await?,
+            FoundKind::Service => delete::<Service>(context, found).await?,
+            FoundKind::EndpointSlice => delete::<EndpointSlice>(context, found).await?,
+            FoundKind::Pod => delete::<Pod>(context, found).await?,
+        },
+    }
+    Ok(())
+}
+
+async fn delete<K: Typed + Default>(context: &Context, found: &Found) -> Result<(), ControllerError> {
+    let mut object = K::default();
+    *object.meta_mut() = found.metadata.clone();
+    tracing::debug!(namespace = object.namespace(), name = object.name_any(), "deleting what a finished challenge left");
+    Ok(context.writer.delete_object(&object).await?)
+}
