@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use k8s_openapi::serde::de::DeserializeOwned;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, serde::de::DeserializeOwned};
 use kube::{
     Api, Client, Resource,
     api::GetParams,
-    core::{NamespaceResourceScope, Request},
+    core::{ClusterResourceScope, NamespaceResourceScope, Request},
 };
 
 use super::{
@@ -136,6 +136,25 @@ impl Reader {
         within(call, api.get_opt(&key.name)).await
     }
 
+    /// A cluster-scoped object of a type of k8s-openapi.
+    pub async fn cluster_object<K>(&self, name: &str) -> Result<Option<K>, Error>
+    where
+        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let api: Api<K> = Api::all(self.client.clone());
+        within(cluster_call::<K>(name), api.get_opt(name)).await
+    }
+
+    /// The metadata of a cluster-scoped object, which may be large beyond them.
+    pub async fn cluster_metadata<K>(&self, name: &str) -> Result<Option<ObjectMeta>, Error>
+    where
+        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let api: Api<K> = Api::all(self.client.clone());
+        let found = within(cluster_call::<K>(name), api.get_metadata_opt(name)).await?;
+        Ok(found.map(|found| found.metadata))
+    }
+
     /// All objects of a namespaced type with these labels, in one namespace or in all.
     pub async fn list<K>(&self, namespace: Option<&str>, labels: &str) -> Result<Vec<K>, Error>
     where
@@ -152,6 +171,14 @@ impl Reader {
         };
         let parameters = kube::api::ListParams::default().labels(labels);
         within(call, api.list(&parameters)).await.map(|list| list.items)
+    }
+}
+
+fn cluster_call<K: Resource<DynamicType = ()>>(name: &str) -> Call {
+    Call {
+        verb: "get",
+        kind: K::kind(&()).into_owned(),
+        object: name.to_owned(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::queue::Queue;
+use super::{http01::Http01, queue::Queue};
 use crate::{
     acme::Registry,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
@@ -35,6 +35,8 @@ pub struct Context {
     pub queues: Queues,
     /// Answers the CA's HTTP-01 requests.
     pub responder: Arc<Responder>,
+    /// Makes HTTP-01 challenges visible.
+    pub http01: Http01,
     /// ACME accounts in use.
     pub acme: Registry,
     /// What is counted.

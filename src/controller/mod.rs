@@ -3,9 +3,11 @@
 pub mod certificate;
 pub mod context;
 pub mod error;
+pub mod http01;
 pub mod issuer;
 pub mod queue;
 pub mod router;
+pub mod sweep;
 
 use std::sync::Arc;
 

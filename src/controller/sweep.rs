@@ -69,7 +69,10 @@ where
     K: Typed + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
     let labels = format!("{}=true", label::HTTP01_SOLVER);
-    let objects = context.reader.list::<K>(context.settings.namespace.as_deref(), &labels).await?;
+    let objects = context
+        .reader
+        .list::<K>(context.settings.namespace.as_deref(), &labels)
+        .await?;
     let found = |object: K| Found {
         kind,
         metadata: object.meta().clone(),
@@ -98,11 +101,14 @@ fn in_flight(context: &Context) -> InFlight {
     let mut orders: HashSet<Box<str>> = HashSet::new();
     for order in context.index.orders.all() {
         let status = order.status();
-        if status.state.is_some_and(is_final) {
+        if status.state.is_some_and(State::is_final) {
             continue;
         }
         let namespace = order.meta.namespace().to_owned();
-        let offered = status.authorizations.iter().flat_map(|authorization| &authorization.challenges);
+        let offered = status
+            .authorizations
+            .iter()
+            .flat_map(|authorization| &authorization.challenges);
         in_flight
             .tokens
             .extend(offered.map(|challenge| (namespace.clone(), challenge.token.clone())));
@@ -115,13 +121,6 @@ fn in_flight(context: &Context) -> InFlight {
         }
     }
     in_flight
-}
-
-fn is_final(state: State) -> bool {
-    match state {
-        State::Valid | State::Invalid | State::Expired | State::Errored => true,
-        _ => false,
-    }
 }
 
 async fn remove(context: &Context, stray: &Stray) -> Result<(), ControllerError> {
@@ -142,6 +141,10 @@ async fn remove(context: &Context, stray: &Stray) -> Result<(), ControllerError>
 async fn delete<K: Typed + Default>(context: &Context, found: &Found) -> Result<(), ControllerError> {
     let mut object = K::default();
     *object.meta_mut() = found.metadata.clone();
-    tracing::debug!(namespace = object.namespace(), name = object.name_any(), "deleting what a finished challenge left");
+    tracing::debug!(
+        namespace = object.namespace(),
+        name = object.name_any(),
+        "deleting what a finished challenge left"
+    );
     Ok(context.writer.delete_object(&object).await?)
 }

@@ -26,13 +26,13 @@ use crate::{
         wire::Record,
         writer::Writer,
     },
-    controller::{self, Context, context::Queues, router::Router},
+    controller::{self, Context, context::Queues, http01::Http01, router::Router},
     plan::{
         kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
         seen::{Lean, RequestSeen, SecretSeen},
         settings::Settings,
     },
-    solver::responder::Responder,
+    solver::{probe::ProbeError, responder::Responder},
 };
 
 /// How long the end may take, the Lease's release included.
@@ -66,6 +66,9 @@ pub enum RunError {
     /// Credentials or certificates that cannot be used.
     #[error("cannot talk to the cluster: {0}")]
     Client(#[from] kube::Error),
+    /// The probe cannot be made.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     /// An address is taken.
     #[error("cannot listen on {address} for {purpose}: {source}")]
     Listen {
@@ -105,7 +108,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let client = cluster::client::connect(&config)?;
     let listeners = Listeners::bind(&options).await?;
     let leadership = Leadership::default();
-    let (context, router) = context(&client, &options, &leadership);
+    let (context, router) = context(&client, &options, &leadership)?;
     let tasks = TaskTracker::new();
 
     watch(&client, &context, &router, options.settings.namespace.clone());
@@ -130,7 +133,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     Ok(())
 }
 
-fn context(client: &Client, options: &Options, leadership: &Leadership) -> (Arc<Context>, Router) {
+fn context(client: &Client, options: &Options, leadership: &Leadership) -> Result<(Arc<Context>, Router), RunError> {
     let router = Router::default();
     let index = Arc::new(Index::default());
     let metrics = Arc::new(Metrics::default());
@@ -143,12 +146,13 @@ fn context(client: &Client, options: &Options, leadership: &Leadership) -> (Arc<
         settings: Arc::new(options.settings.clone()),
         queues: Queues::default(),
         responder: Arc::new(Responder::new()),
+        http01: Http01::new(&options.settings)?,
         acme: acme::Registry::new(acme::transport::Settings::from_environment(), Arc::clone(&metrics) as _),
         metrics,
         judged: std::sync::atomic::AtomicBool::new(false),
     });
     router.attach(&context);
-    (context, router)
+    Ok((context, router))
 }
 
 struct Listeners {
@@ -240,6 +244,7 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
             tokio::select! {
                 () = until(|| context.index.is_ready()) => {
                     controller::router::everything(&context);
+                    tokio::spawn(controller::sweep::hourly(Arc::clone(&context)));
                     let judging = Arc::clone(&context);
                     tokio::spawn(async move {
                         until(|| judging.queues.certificates.is_idle()).await;

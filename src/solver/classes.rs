@@ -324,8 +324,14 @@ mod tests {
         assert_eq!(first("cilium"), PathType::Exact);
         assert_eq!(first("openshift-default"), PathType::ImplementationSpecific);
         let nginx = class_of(None, Some("nginx"));
-        assert_eq!(nginx.path_types(true), [PathType::Exact, PathType::ImplementationSpecific]);
-        assert_eq!(nginx.path_types(false), [PathType::ImplementationSpecific, PathType::Exact]);
+        assert_eq!(
+            nginx.path_types(true),
+            [PathType::Exact, PathType::ImplementationSpecific]
+        );
+        assert_eq!(
+            nginx.path_types(false),
+            [PathType::ImplementationSpecific, PathType::Exact]
+        );
         assert_eq!(class_of(None, Some("cilium")).path_types(false)[0], PathType::Exact);
     }
 

@@ -23,7 +23,11 @@ use std::{
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressStatus};
 
-use self::{advertised::Advertised, place::Placing, shared::Shared};
+use self::{
+    advertised::Advertised,
+    place::{Classes, Placing},
+    shared::Shared,
+};
 use super::{Context, ControllerError};
 use crate::{
     api::{http01::Http01Ingress, names::label},
@@ -82,6 +86,7 @@ pub struct Http01 {
     probe: Probe,
     advertised: Advertised,
     shared: Shared,
+    classes: Classes,
     placed: Mutex<HashMap<Box<str>, Placed>>,
 }
 
@@ -115,6 +120,7 @@ impl Http01 {
             probe,
             advertised: Advertised::default(),
             shared: Shared::default(),
+            classes: Classes::default(),
             placed: Mutex::default(),
         })
     }
@@ -144,14 +150,10 @@ impl Http01 {
             (one.ingress.clone(), one.path.clone(), owner)
         });
         for group in group(grouped.collect()) {
-            let class = place::class(context, order, &group.ingress).await;
+            let class = self.classes.class(context, order, &group.ingress).await;
             let kind = service_kind(&group.ingress, class);
             self.shared.ensure(context, order, kind, &addresses).await?;
-            let placing = Placing {
-                context,
-                order,
-                class,
-            };
+            let placing = Placing { context, order, class };
             self.place(&placing, &group, &kind.service_name()).await?;
         }
         Ok(())
@@ -334,7 +336,10 @@ fn ingress_addresses(context: &Context, key: &ObjectKey) -> Vec<IpAddr> {
     };
     let IngressStatus { load_balancer } = ingress.status();
     let points = load_balancer.and_then(|balancer| balancer.ingress).unwrap_or_default();
-    points.iter().filter_map(|point| point.ip.as_ref()?.parse().ok()).collect()
+    points
+        .iter()
+        .filter_map(|point| point.ip.as_ref()?.parse().ok())
+        .collect()
 }
 
 /// A temporary Ingress of this name, to be deleted.

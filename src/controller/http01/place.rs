@@ -1,6 +1,9 @@
 //! Temporary Ingresses, and Ingresses that are edited in place.
 
+use std::{collections::HashMap, time::Duration};
+
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use tokio::{sync::Mutex, time::Instant};
 
 use super::super::{Context, ControllerError};
 use crate::{
@@ -13,6 +16,8 @@ use crate::{
     },
 };
 
+/// For how long a class is taken to be as it was.
+const KNOWN: Duration = Duration::from_secs(60);
 /// How often an edit is tried again that somebody else's edit overtook.
 const EDITS: usize = 5;
 
@@ -65,12 +70,7 @@ impl Placing<'_> {
     }
 
     /// Puts the challenges' paths into an Ingress of the user's (HTT-05).
-    pub(super) async fn edit(
-        &self,
-        name: &str,
-        paths: &[ChallengePath],
-        service: &str,
-    ) -> Result<(), ControllerError> {
+    pub(super) async fn edit(&self, name: &str, paths: &[ChallengePath], service: &str) -> Result<(), ControllerError> {
         let key = self.order.key.sibling(name);
         let missing = || {
             ControllerError::Failed(format!(
@@ -152,34 +152,56 @@ async fn edit(
     }
 }
 
-/// What the ingress controller behind a solver configuration wants.
-pub(super) async fn class(context: &Context, order: &Meta, config: &Http01Ingress) -> &'static Class {
-    let given = config.ingress_class_name.clone().or_else(|| config.class.clone());
-    let of_edited = || config.name.as_ref().and_then(|name| class_of_ingress(context, &order.key.sibling(name.as_str())));
-    let name = given.or_else(of_edited);
-    let controller = match &name {
-        Some(name) => controller_of(context, name).await,
-        None => None,
-    };
-    class_of(controller.as_deref(), name.as_deref())
+/// What is known of `IngressClass`es: the controller of each, for a minute.
+#[derive(Debug, Default)]
+pub(super) struct Classes(Mutex<HashMap<String, (Instant, Option<String>)>>);
+
+impl Classes {
+    /// What the ingress controller behind a solver configuration wants.
+    pub(super) async fn class(&self, context: &Context, order: &Meta, config: &Http01Ingress) -> &'static Class {
+        let given = config.ingress_class_name.clone().or_else(|| config.class.clone());
+        let of_edited = || {
+            let name = config.name.as_ref()?;
+            class_of_ingress(context, &order.key.sibling(name.as_str()))
+        };
+        let name = given.or_else(of_edited);
+        let controller = match &name {
+            Some(name) => self.controller(context, name).await,
+            None => None,
+        };
+        class_of(controller.as_deref(), name.as_deref())
+    }
+
+    /// `spec.controller` of a class. Where classes cannot be read, their names have to do.
+    async fn controller(&self, context: &Context, class: &str) -> Option<String> {
+        // held while asking, so that a hundred Orders ask once
+        let mut known = self.0.lock().await;
+        known.retain(|_, (since, _)| since.elapsed() < KNOWN);
+        if let Some((_, controller)) = known.get(class) {
+            return controller.clone();
+        }
+        let found = context.reader.cluster_object::<IngressClass>(class).await;
+        let controller = found.unwrap_or_else(|error| {
+            tracing::debug!("the controller of the class is not known: {error}");
+            None
+        });
+        let controller = controller.and_then(|class| class.spec?.controller);
+        known.insert(class.to_owned(), (Instant::now(), controller.clone()));
+        controller
+    }
 }
 
 fn class_of_ingress(context: &Context, key: &ObjectKey) -> Option<String> {
     let ingress = context.index.ingresses.get(key)?;
-    let by_annotation = || ingress.meta.annotations.get(annotation::INGRESS_CLASS).map(str::to_owned);
+    let by_annotation = || {
+        ingress
+            .meta
+            .annotations
+            .get(annotation::INGRESS_CLASS)
+            .map(str::to_owned)
+    };
     let by_field = ingress.parse().ok().and_then(|ingress| ingress.spec.ingress_class_name);
     by_field.or_else(by_annotation)
-}
-
-/// `spec.controller` of an IngressClass. Where classes cannot be read, their names have to do.
-async fn controller_of(context: &Context, class: &str) -> Option<String> {
-    match context.reader.cluster_object::<IngressClass>(class).await {
-        Ok(class) => class?.spec?.controller,
-        Err(error) => {
-            tracing::debug!("the controller of the class is not known: {error}");
-            None
-        }
-    }
 }
 
 /// Whether an admission webhook refused, which another path type may satisfy; quotas and rights are not among them.

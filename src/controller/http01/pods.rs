@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use super::{
     super::{Context, ControllerError},
     Http01, PlacedIngress, Shown,
-    place::{self, Placing},
+    place::Placing,
 };
 use crate::{
     api::names::label,
@@ -34,7 +34,7 @@ pub(super) async fn present(
             key_authorization: &shown.key_authorization,
             config: &shown.ingress,
         };
-        let class = place::class(context, order, &shown.ingress).await;
+        let class = http01.classes.class(context, order, &shown.ingress).await;
         let placing = Placing { context, order, class };
         let (pod, service) = (solver_pod(&challenge, &settings), pod_service(&challenge, &settings));
         let name = service.metadata.name.clone().unwrap_or_default();

@@ -90,7 +90,13 @@ impl Shared {
         let owner = self.owner(context).await;
         let settings = &context.settings.http01;
         let service = shared_service(namespace, kind, addresses, owner, &settings.extra_labels);
-        let slices = endpoint_slices(namespace, kind, (addresses, settings.port), owner, &settings.extra_labels);
+        let slices = endpoint_slices(
+            namespace,
+            kind,
+            (addresses, settings.port),
+            owner,
+            &settings.extra_labels,
+        );
         let slices = slices.iter().map(|slice| context.writer.apply_object(slice));
         let (service, slices) = tokio::join!(
             context.writer.apply_object(&service),
@@ -144,7 +150,10 @@ impl Shared {
     /// The CRD that owns what is shared. Where it may not be read there is no owner, and the sweep alone cleans up.
     async fn owner(&self, context: &Context) -> Option<&OwnerReference> {
         let ask = async || {
-            let crd = context.reader.cluster_metadata::<CustomResourceDefinition>(CHALLENGE_CRD).await?;
+            let crd = context
+                .reader
+                .cluster_metadata::<CustomResourceDefinition>(CHALLENGE_CRD)
+                .await?;
             Ok::<_, crate::cluster::Error>(crd.and_then(|metadata| metadata.uid).map(|uid| crd_owner(&uid)))
         };
         match self.owner.get_or_try_init(ask).await {
@@ -189,7 +198,11 @@ where
 }
 
 fn is_shared(metadata: &ObjectMeta) -> bool {
-    let owned = metadata.owner_references.iter().flatten().any(|owner| owner.kind == "Challenge");
+    let owned = metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .any(|owner| owner.kind == "Challenge");
     let prefix = format!("{SOLVER_NAME_PREFIX}certlet");
     !owned && metadata.name.as_deref().is_some_and(|name| name.starts_with(&prefix))
 }

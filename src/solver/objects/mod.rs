@@ -90,7 +90,14 @@ fn identity_labels(paths: &[ChallengePath]) -> BTreeMap<String, String> {
 /// Adds labels from a template or a flag, except those by which solver objects are found (FLG-13).
 fn add_labels(labels: &mut BTreeMap<String, String>, more: &BTreeMap<String, String>) {
     for (key, value) in more {
-        if ![label::HTTP_DOMAIN, label::HTTP_TOKEN, label::HTTP01_SOLVER, label::ORDER_UID].contains(&key.as_str()) {
+        if ![
+            label::HTTP_DOMAIN,
+            label::HTTP_TOKEN,
+            label::HTTP01_SOLVER,
+            label::ORDER_UID,
+        ]
+        .contains(&key.as_str())
+        {
             labels.insert(key.clone(), value.clone());
         }
     }

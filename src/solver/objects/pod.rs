@@ -111,7 +111,12 @@ pub fn pod_service(challenge: &PodChallenge<'_>, settings: &PodSettings) -> Serv
 
 /// The temporary Ingress of the challenge, with one of the path types of its class.
 #[must_use]
-pub fn pod_ingress(challenge: &PodChallenge<'_>, settings: &PodSettings, class: &Class, path_type: PathType) -> Ingress {
+pub fn pod_ingress(
+    challenge: &PodChallenge<'_>,
+    settings: &PodSettings,
+    class: &Class,
+    path_type: PathType,
+) -> Ingress {
     let name = derived_name(&[&challenge.owner.uid]);
     let frame = Frame {
         name: name.clone(),

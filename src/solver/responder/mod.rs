@@ -9,8 +9,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -45,9 +46,13 @@ pub struct Served {
     pub unknown: u64,
 }
 
+/// Who is told of validations: is given the owner of the answer that was served. Must not block.
+pub type Listener = Box<dyn Fn(&str) + Send + Sync>;
+
 /// The challenges in flight, and the server that answers them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Responder {
+    listener: OnceLock<Listener>,
     table: RwLock<Table>,
     validations: AtomicU64,
     probes: AtomicU64,
@@ -60,6 +65,13 @@ impl Responder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Has `listener` told whenever somebody who is not our probe was served, so that the CA is asked at once what it made of
+    /// it. The first listener stays.
+    pub fn listen(&self, listener: Listener) {
+        // A second listener is a mistake of the caller's that harms nobody.
+        drop(self.listener.set(listener));
     }
 
     /// Adds one answer on behalf of `owner` (the UID of an Order). Adding it twice is harmless.
@@ -125,17 +137,42 @@ impl Responder {
             self.unknown.fetch_add(1, Ordering::Relaxed);
             return (StatusCode::NOT_FOUND, Bytes::new());
         };
-        let counter = if is_our_probe(headers) {
-            &self.probes
+        if is_our_probe(headers) {
+            self.probes.fetch_add(1, Ordering::Relaxed);
         } else {
-            &self.validations
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+            self.validations.fetch_add(1, Ordering::Relaxed);
+            self.tell(uri, headers);
+        }
         (StatusCode::OK, body)
+    }
+
+    /// Tells the listener whose answer was served.
+    fn tell(&self, uri: &Uri, headers: &HeaderMap) {
+        let Some(listener) = self.listener.get() else { return };
+        let (Some(token), Some(host)) = (uri.path().strip_prefix(CHALLENGE_PREFIX), requested_host(uri, headers))
+        else {
+            return;
+        };
+        let owners = self
+            .table
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .owners(&host, token);
+        for owner in owners {
+            listener(&owner);
+        }
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
         change(&mut self.table.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Responder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Responder")
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
     }
 }
 

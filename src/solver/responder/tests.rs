@@ -151,6 +151,32 @@ async fn health_paths_and_head_requests_have_no_body() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_a_validation_is_told_of_it_and_not_of_probes() {
+    let server = serve().await;
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let teller = std::sync::Arc::clone(&told);
+    server
+        .responder
+        .listen(Box::new(move |owner| teller.lock().unwrap().push(owner.to_owned())));
+    server.responder.insert("first", answer("demo.example", "tok")).unwrap();
+    server
+        .responder
+        .insert("second", answer("demo.example", "tok"))
+        .unwrap();
+    server
+        .responder
+        .insert("third", answer("other.example", "tok"))
+        .unwrap();
+    let probe = format!(
+        "GET /.well-known/acme-challenge/tok HTTP/1.1\r\nHost: demo.example\r\nUser-Agent: {PROBE_AGENT}/1\r\nConnection: close\r\n\r\n"
+    );
+    assert!(talk(server.address, &probe).await.ends_with("tok.thumb"));
+    assert!(told.lock().unwrap().is_empty());
+    get(server.address, "demo.example", "/.well-known/acme-challenge/tok").await;
+    assert_eq!(*told.lock().unwrap(), ["first", "second"]);
+}
+
+#[tokio::test]
 async fn our_own_probe_is_not_counted_as_a_validation() {
     let server = serve().await;
     server.responder.insert("order", answer("demo.example", "tok")).unwrap();

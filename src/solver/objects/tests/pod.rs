@@ -39,7 +39,12 @@ fn objects(solver: Value, image: &str) -> Objects {
     Objects {
         pod: json_of(&solver_pod(&challenge, &settings)),
         service: json_of(&pod_service(&challenge, &settings)),
-        ingress: json_of(&pod_ingress(&challenge, &settings, class_of(None, Some("gce")), PathType::Prefix)),
+        ingress: json_of(&pod_ingress(
+            &challenge,
+            &settings,
+            class_of(None, Some("gce")),
+            PathType::Prefix,
+        )),
     }
 }
 
