@@ -43,6 +43,13 @@ pub async fn keep<R: Record>(
                 }
                 events = watch::<R>(client.clone(), namespace.as_deref(), config.clone());
             }
+            Err(error) if is_unknown_kind(&error) => {
+                tracing::warn!(
+                    "the API server does not know {} of {}; are the definitions in crds/ applied?",
+                    R::PLURAL,
+                    R::GROUP
+                );
+            }
             Err(error) => tracing::warn!(kind = R::KIND, %error, "the watch was interrupted, trying again"),
         }
     }
@@ -81,6 +88,14 @@ fn take<R: Record>(event: watcher::Event<Wire<R>>, index: &Index, observer: &Obs
                 observer(R::change(Some(gone), None));
             }
         }
+    }
+}
+
+fn is_unknown_kind(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::InitialListFailed(kube::Error::Api(status)) => status.code == 404,
+        _ => false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Logs: text for people, JSON for collectors (FLG-32).
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How log lines look.
@@ -23,7 +25,9 @@ pub fn start(format: Format, verbosity: u8) {
     let quiet = "hyper=info,hyper_util=info,h2=info,rustls=info,reqwest=info,tower=info,kube=info,hickory_proto=error,hickory_resolver=error";
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},{quiet}")));
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // a second start (tests) keeps the first subscriber
     let started = match format {
         Format::Text => registry.with(layer.with_target(false)).try_init(),

@@ -1,0 +1,84 @@
+//! HTTP-01 through a real ingress controller: 1, 20 and 100 certificates at once, cold, with fresh names.
+
+use serde_json::{Value, json};
+
+use super::{
+    measure::{Batch, issue},
+    support::{Bed, Certlet, IN_TIME, condition_is, until},
+};
+
+/// What all certificates of a namespace share while orders are in flight.
+const SHARED: [&str; 4] = ["services", "endpointslices", "ipaddresses", "endpoints"];
+
+#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
+pub(crate) async fn run(bed: &Bed) {
+    let throttle = std::env::var("TRAEFIK_THROTTLE").unwrap_or_else(|_| "100ms".into());
+    println!(
+        "\nACME HTTP-01 through Traefik (providersThrottleDuration {throttle}), Pebble with Retry-After 1 s, fresh names"
+    );
+    println!(
+        "{:>6} {:>9} {:>9} {:>9} {:>9} {:>12} {:>8} {:>12}",
+        "count", "all [s]", "per s", "p50 [s]", "p99 [s]", "writes each", "shared", "validations"
+    );
+    let certlet = Certlet::start(bed, &[]).await;
+    for count in [1, 20, 100] {
+        let namespace = bed.new_namespace().await;
+        issuer(bed, &namespace).await;
+        let served = validations(&certlet).await;
+        let certificates = (0..count).map(|at| certificate(&namespace, at)).collect();
+        let batch = issue(bed, &namespace, certificates).await;
+        row(count, &batch, validations(&certlet).await - served);
+        if std::env::var_os("BENCH_DETAIL").is_some() {
+            println!("{}", batch.requests.writes());
+        }
+    }
+    println!(
+        "peak memory of certlet: {:.1} MiB",
+        certlet.peak_memory_kib() as f64 / 1024.0
+    );
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
+fn row(count: usize, batch: &Batch, validations: f64) {
+    println!(
+        "{count:>6} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>12.1} {:>8} {validations:>12}",
+        batch.total.as_secs_f64(),
+        batch.rate(),
+        batch.percentile(0.5).as_secs_f64(),
+        batch.percentile(0.99).as_secs_f64(),
+        batch.writes_per_certificate(&SHARED),
+        batch.shared_writes(&SHARED),
+    );
+}
+
+async fn issuer(bed: &Bed, namespace: &str) {
+    let issuer = json!({
+        "apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": { "name": "acme" },
+        "spec": { "acme": {
+            "server": bed.pebble().directory(), "caBundle": bed.pebble().ca_bundle(), "email": "bench@example.com",
+            "privateKeySecretRef": { "name": "account" },
+            "solvers": [{ "http01": { "ingress": { "ingressClassName": "traefik" } } }],
+        } },
+    });
+    bed.apply(namespace, &issuer.to_string()).await;
+    let issuers = bed.objects("cert-manager.io/v1", "Issuer", Some(namespace)).await;
+    until(&issuers, "acme", IN_TIME, condition_is("Ready", "True")).await;
+}
+
+fn certificate(namespace: &str, at: usize) -> Value {
+    json!({
+        "apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": { "name": format!("c{at}"), "namespace": namespace },
+        "spec": { "secretName": format!("c{at}"), "dnsNames": [format!("c{at}.{namespace}.bench.example")],
+                  "privateKey": { "algorithm": "ECDSA" }, "issuerRef": { "name": "acme" } },
+    })
+}
+
+/// Requests of the CA that certlet has answered, by its own count.
+async fn validations(certlet: &Certlet) -> f64 {
+    let (_, page) = certlet.page("/metrics").await.expect("certlet has metrics");
+    let line = page
+        .lines()
+        .find(|line| line.starts_with("certlet_http01_validations_total"));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+        .unwrap_or(f64::NAN)
+}

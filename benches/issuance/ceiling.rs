@@ -1,0 +1,98 @@
+//! What a controller could at most reach: the writes that one certificate needs, from a loop that does nothing else.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures::{StreamExt, stream};
+use kube::{
+    Api,
+    api::{DynamicObject, Patch, PatchParams, PostParams},
+};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::support::Bed;
+
+const CLIENTS: usize = 8;
+/// Sizes in bytes as they are for an ECDSA certificate from a CA.
+const CSR: usize = 600;
+const CERTIFICATE: usize = 1_000;
+const KEY: usize = 230;
+
+/// Certificates per second: the user's create, request, its status, Secret, status. No certlet may be running.
+pub(crate) async fn rate(bed: &Bed, namespace: &str, count: usize) -> f64 {
+    let certificates = bed.objects("cert-manager.io/v1", "Certificate", Some(namespace)).await;
+    let requests = bed
+        .objects("cert-manager.io/v1", "CertificateRequest", Some(namespace))
+        .await;
+    let secrets = bed.objects("v1", "Secret", Some(namespace)).await;
+    let started = Instant::now();
+    stream::iter(0..count)
+        .for_each_concurrent(CLIENTS, |at| one(&certificates, &requests, &secrets, at))
+        .await;
+    let rate = count as f64 / started.elapsed().as_secs_f64();
+    bed.kubectl(&[
+        "delete",
+        "-n",
+        namespace,
+        "certificates,certificaterequests,secrets",
+        "-l",
+        "bench=ceiling",
+    ])
+    .await;
+    rate
+}
+
+async fn one(
+    certificates: &Api<DynamicObject>,
+    requests: &Api<DynamicObject>,
+    secrets: &Api<DynamicObject>,
+    at: usize,
+) {
+    let name = format!("ceiling-{at}");
+    let filler = |bytes: usize| BASE64_STANDARD.encode(vec![b'x'; bytes]);
+    let external = json!({ "name": "nobody", "group": "bench.example" });
+    let metadata = json!({ "name": name, "labels": { "bench": "ceiling" },
+        "annotations": { "cert-manager.io/certificate-name": name, "cert-manager.io/certificate-revision": "1" } });
+    let create = async |api: &Api<DynamicObject>, object: serde_json::Value| {
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
+        api.create(&PostParams::default(), &object).await.unwrap()
+    };
+    let status = async |api: &Api<DynamicObject>, status: serde_json::Value| {
+        api.patch_status(
+            &name,
+            &PatchParams::default(),
+            &Patch::Merge(json!({ "status": status })),
+        )
+        .await
+        .unwrap();
+    };
+    let condition = json!([{ "type": "Ready", "status": "True", "reason": "Ready", "message": "Certificate is up to date and has not expired",
+        "lastTransitionTime": "2026-01-01T00:00:00Z" }]);
+    create(
+        certificates,
+        json!({ "apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": metadata,
+        "spec": { "secretName": name, "dnsNames": ["a.example"], "issuerRef": external } }),
+    )
+    .await;
+    create(
+        requests,
+        json!({ "apiVersion": "cert-manager.io/v1", "kind": "CertificateRequest", "metadata": metadata,
+        "spec": { "request": filler(CSR), "issuerRef": external } }),
+    )
+    .await;
+    status(
+        requests,
+        json!({ "certificate": filler(CERTIFICATE), "ca": filler(CERTIFICATE), "conditions": condition }),
+    )
+    .await;
+    create(
+        secrets,
+        json!({ "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": metadata,
+        "data": { "tls.crt": filler(CERTIFICATE), "tls.key": filler(KEY), "ca.crt": filler(CERTIFICATE) } }),
+    )
+    .await;
+    status(
+        certificates,
+        json!({ "conditions": condition, "revision": 1, "notAfter": "2027-01-01T00:00:00Z" }),
+    )
+    .await;
+}

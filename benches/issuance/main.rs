@@ -1,0 +1,55 @@
+//! `make bench`: speed, API writes and memory of certlet on the test bed, as tables.
+//!
+//! Everything runs on one machine together with the control plane, so figures of two runs can only be compared as ratios. What a controller could at most
+//! reach is measured in the same run, by a loop that makes the same writes without a controller (`ceiling`).
+//!
+//! Arguments select parts: `acme`, `ca`, `rsa`, `scale`; without any, all but `scale`. Environment: `BENCH_SIZES=100,1000` (part `ca`), `BENCH_SCALE=10000`.
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod acme;
+mod ca;
+mod ceiling;
+mod measure;
+mod scale;
+
+use support::Bed;
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(run());
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
+async fn run() {
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let wants = |part: &str| {
+        if wanted.is_empty() {
+            part != "scale"
+        } else {
+            wanted.iter().any(|word| word == part)
+        }
+    };
+    if std::env::var_os("CERTLET_TESTBED").is_none() {
+        println!("the benchmark needs the test bed: make bench");
+        return;
+    }
+    let bed = Bed::attach().await;
+    bed.install_crds().await;
+    if wants("acme") {
+        acme::run(&bed).await;
+    }
+    if wants("ca") {
+        ca::run(&bed, "ECDSA", 256).await;
+    }
+    if wants("rsa") {
+        ca::rsa_beside_ecdsa(&bed).await;
+    }
+    if wants("scale") {
+        scale::run(&bed).await;
+    }
+}

@@ -1,0 +1,74 @@
+//! Ten thousand Certificates: memory, the time from start to all judged, a deleted Secret, and what idling costs.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{
+    ca::{certificates, issuers},
+    measure::{issue, settle},
+    support::{Bed, Certlet, IN_TIME, condition_is, until},
+};
+
+#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
+pub(crate) async fn run(bed: &Bed) {
+    let count = std::env::var("BENCH_SCALE")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(10_000);
+    let certlet = Certlet::start(bed, &[]).await;
+    let namespace = bed.new_namespace().await;
+    issuers(bed, &namespace).await;
+    let batch = issue(bed, &namespace, certificates(&namespace, "ca", count, "ECDSA", 256)).await;
+    println!(
+        "\n{count} Certificates from a CA: {:.1} per s, {:.2} writes each, VmHWM {:.1} MiB",
+        batch.rate(),
+        batch.writes_per_certificate(&[]),
+        certlet.peak_memory_kib() as f64 / 1024.0
+    );
+    settle(bed).await;
+    certlet.kill();
+    drop(certlet);
+
+    let started = Instant::now();
+    let certlet = Certlet::start(bed, &[]).await;
+    let judged = started.elapsed();
+    bed.kubectl(&["delete", "secret", "-n", &namespace, "ca-7"]).await;
+    let secrets = bed.objects("v1", "Secret", Some(&namespace)).await;
+    until(
+        &secrets,
+        "ca-7",
+        IN_TIME,
+        |secret: Option<&kube::api::DynamicObject>| secret.is_some(),
+    )
+    .await;
+    let again = bed.objects("cert-manager.io/v1", "Certificate", Some(&namespace)).await;
+    until(&again, "ca-7", IN_TIME, condition_is("Ready", "True")).await;
+    println!(
+        "started again: all judged after {:.2} s, a deleted Secret issued again {:.2} s after the start",
+        judged.as_secs_f64(),
+        started.elapsed().as_secs_f64()
+    );
+    settle(bed).await;
+
+    let (writes, cpu, idle) = (
+        bed.requests().await,
+        cpu_seconds(&certlet).await,
+        Duration::from_secs(30),
+    );
+    tokio::time::sleep(idle).await;
+    let used = (cpu_seconds(&certlet).await - cpu) / idle.as_secs_f64() * 100.0;
+    let written = bed.requests().await.since(&writes).writes().total();
+    println!(
+        "idle for {} s: {used:.2} % of a core, {written} writes, VmHWM {:.1} MiB since the second start",
+        idle.as_secs(),
+        certlet.peak_memory_kib() as f64 / 1024.0
+    );
+}
+
+async fn cpu_seconds(certlet: &Certlet) -> f64 {
+    let (_, page) = certlet.page("/metrics").await.expect("certlet has metrics");
+    let line = page.lines().find(|line| line.starts_with("process_cpu_seconds_total "));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+        .unwrap_or(f64::NAN)
+}
