@@ -235,6 +235,18 @@ fn controllers(context: &Context, page: &mut Page) {
         );
     }
     page.head(
+        "certlet_http01_validations_total",
+        "counter",
+        "HTTP-01 requests answered with a key authorization, our own probes left out.",
+    );
+    let served = context.responder.served();
+    sample(
+        &mut page.text,
+        "certlet_http01_validations_total",
+        &[],
+        served.validations as f64,
+    );
+    page.head(
         "certlet_events_dropped_total",
         "counter",
         "Events that were not written because too many were waiting.",
