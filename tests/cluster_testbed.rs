@@ -8,6 +8,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
@@ -305,6 +307,29 @@ async fn the_acme_proxy_breaks_what_it_is_told_to_break() {
         let limited = ask(&[protocol]).await.stdout.to_lowercase();
         assert!(limited.contains(" 429") && limited.contains("retry-after: 7") && limited.contains("ratelimited"));
         assert!(ask(&[protocol]).await.status.success(), "once means once");
+
+        proxy.inject(
+            Fault::unavailable("Sat, 21 Nov 2026 10:00:00 GMT"),
+            Times::Count(1),
+            |_| true,
+        );
+        let busy = ask(&[protocol]).await.stdout.to_lowercase();
+        assert!(
+            busy.contains(" 503") && busy.contains("retry-after: sat, 21 nov 2026 10:00:00 gmt"),
+            "{busy}"
+        );
+
+        proxy.inject(Fault::html(500), Times::Count(1), |_| true);
+        assert!(ask(&[protocol]).await.stdout.contains("<!DOCTYPE html>"));
+
+        proxy.inject(Fault::SlowBody(100, Duration::from_millis(1)), Times::Count(1), |_| {
+            true
+        });
+        let slow = ask(&[protocol]).await;
+        assert!(
+            slow.status.success() && slow.stdout.contains("order-plz"),
+            "slow, but whole: {slow:?}"
+        );
 
         proxy.inject(Fault::ContentType("text/html"), Times::Count(1), |_| true);
         assert!(

@@ -140,6 +140,10 @@ fn no_controller_uses_another_controllers_file() {
         })
         .filter_map(|(_, module, _)| module.get(1))
         .collect();
+    assert!(
+        kinds.len() > 1,
+        "controllers are no longer recognised by their `fn reconcile`: {kinds:?}"
+    );
     let mut wrong = Vec::new();
     for (file, module, tokens) in &sources {
         let [folder, own, ..] = module.as_slice() else { continue };

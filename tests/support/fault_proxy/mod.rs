@@ -141,6 +141,11 @@ impl FaultProxy {
 
     /// Runs a callback at the n-th write from now (1: the next one), once. The client gets no answer to that write;
     /// its connection is cut.
+    ///
+    /// ```ignore
+    /// let killer = certlet.killer();
+    /// proxy.on_write(n, Moment::BeforeForward, move || async move { killer.kill() });
+    /// ```
     pub(crate) fn on_write<F>(&self, nth: usize, moment: Moment, callback: impl FnOnce() -> F + Send + 'static)
     where
         F: Future<Output = ()> + Send + 'static,
