@@ -9,12 +9,12 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
+use tokio::sync::broadcast;
 
 use super::host::Host;
 use super::token::{CHALLENGE_PREFIX, KeyAuthorization};
@@ -46,18 +46,28 @@ pub struct Served {
     pub unknown: u64,
 }
 
-/// Who is told of validations: is given the owner of the answer that was served. Must not block.
-pub type Listener = Box<dyn Fn(&str) + Send + Sync>;
-
 /// The challenges in flight, and the server that answers them.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Responder {
-    listener: OnceLock<Listener>,
     table: RwLock<Table>,
     validations: AtomicU64,
     probes: AtomicU64,
     health: AtomicU64,
     unknown: AtomicU64,
+    answered: Answered,
+}
+
+/// Tells whoever listens which tokens were asked for. Nobody has to listen, and nobody is waited for.
+#[derive(Debug)]
+struct Answered(broadcast::Sender<Arc<str>>);
+
+/// How many validations a listener may lag behind.
+const LAG: usize = 1024;
+
+impl Default for Answered {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(LAG))
+    }
 }
 
 impl Responder {
@@ -67,11 +77,9 @@ impl Responder {
         Self::default()
     }
 
-    /// Has `listener` told whenever somebody who is not our probe was served, so that the CA is asked at once what it made of
-    /// it. The first listener stays.
-    pub fn listen(&self, listener: Listener) {
-        // A second listener is a mistake of the caller's that harms nobody.
-        drop(self.listener.set(listener));
+    /// The tokens of the CA's requests that are answered from now on; our own probe's do not count.
+    pub fn validations(&self) -> broadcast::Receiver<Arc<str>> {
+        self.answered.0.subscribe()
     }
 
     /// Adds one answer on behalf of `owner` (the UID of an Order). Adding it twice is harmless.
@@ -141,38 +149,15 @@ impl Responder {
             self.probes.fetch_add(1, Ordering::Relaxed);
         } else {
             self.validations.fetch_add(1, Ordering::Relaxed);
-            self.tell(uri, headers);
+            let token = path.strip_prefix(CHALLENGE_PREFIX).unwrap_or_default();
+            // an error only says that nobody listens
+            self.answered.0.send(Arc::from(token)).unwrap_or_default();
         }
         (StatusCode::OK, body)
     }
 
-    /// Tells the listener whose answer was served.
-    fn tell(&self, uri: &Uri, headers: &HeaderMap) {
-        let Some(listener) = self.listener.get() else { return };
-        let (Some(token), Some(host)) = (uri.path().strip_prefix(CHALLENGE_PREFIX), requested_host(uri, headers))
-        else {
-            return;
-        };
-        let owners = self
-            .table
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .owners(&host, token);
-        for owner in owners {
-            listener(&owner);
-        }
-    }
-
     fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
         change(&mut self.table.write().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl fmt::Debug for Responder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Responder")
-            .field("in_flight", &self.in_flight())
-            .finish_non_exhaustive()
     }
 }
 

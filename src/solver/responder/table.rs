@@ -42,14 +42,6 @@ impl Table {
         Some(entry.body.clone())
     }
 
-    pub(super) fn owners(&self, host: &Host, token: &str) -> Vec<String> {
-        let entries = self.by_token.get(token).into_iter().flatten();
-        entries
-            .filter(|entry| entry.host == *host)
-            .map(|entry| entry.owner.clone())
-            .collect()
-    }
-
     pub(super) fn insert(&mut self, owner: &str, answer: Answer) -> Result<(), TableFull> {
         let token = answer.key_authorization.token().as_str();
         let body = Bytes::from(answer.key_authorization.as_str().to_owned());

@@ -15,7 +15,7 @@ fn answer(host: &str, token: &str) -> Answer {
 }
 
 struct Server {
-    responder: std::sync::Arc<Responder>,
+    responder: Arc<Responder>,
     address: SocketAddr,
     shutdown: CancellationToken,
     task: tokio::task::JoinHandle<()>,
@@ -24,9 +24,9 @@ struct Server {
 async fn serve() -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let responder = std::sync::Arc::new(Responder::new());
+    let responder = Arc::new(Responder::new());
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(std::sync::Arc::clone(&responder).serve(listener, shutdown.clone()));
+    let task = tokio::spawn(Arc::clone(&responder).serve(listener, shutdown.clone()));
     Server {
         responder,
         address,
@@ -151,32 +151,6 @@ async fn health_paths_and_head_requests_have_no_body() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_validation_is_told_of_it_and_not_of_probes() {
-    let server = serve().await;
-    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let teller = std::sync::Arc::clone(&told);
-    server
-        .responder
-        .listen(Box::new(move |owner| teller.lock().unwrap().push(owner.to_owned())));
-    server.responder.insert("first", answer("demo.example", "tok")).unwrap();
-    server
-        .responder
-        .insert("second", answer("demo.example", "tok"))
-        .unwrap();
-    server
-        .responder
-        .insert("third", answer("other.example", "tok"))
-        .unwrap();
-    let probe = format!(
-        "GET /.well-known/acme-challenge/tok HTTP/1.1\r\nHost: demo.example\r\nUser-Agent: {PROBE_AGENT}/1\r\nConnection: close\r\n\r\n"
-    );
-    assert!(talk(server.address, &probe).await.ends_with("tok.thumb"));
-    assert!(told.lock().unwrap().is_empty());
-    get(server.address, "demo.example", "/.well-known/acme-challenge/tok").await;
-    assert_eq!(*told.lock().unwrap(), ["first", "second"]);
-}
-
-#[tokio::test]
 async fn our_own_probe_is_not_counted_as_a_validation() {
     let server = serve().await;
     server.responder.insert("order", answer("demo.example", "tok")).unwrap();
@@ -272,4 +246,19 @@ fn a_full_table_refuses_and_takes_again_after_a_removal() {
     assert_eq!(responder.insert("order", one_more.clone()), Err(TableFull));
     responder.remove("order", &answer("demo.example", "t7"));
     assert_eq!(responder.insert("order", one_more), Ok(()));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_validation_is_told_of_it_and_not_of_probes() {
+    let server = serve().await;
+    server.responder.insert("order", answer("demo.example", "tok")).unwrap();
+    let mut heard = server.responder.validations();
+    let probe = format!(
+        "GET /.well-known/acme-challenge/tok HTTP/1.1\r\nHost: demo.example\r\nUser-Agent: {PROBE_AGENT}/1\r\nConnection: close\r\n\r\n"
+    );
+    assert!(talk(server.address, &probe).await.ends_with("tok.thumb"));
+    get(server.address, "other.example", "/.well-known/acme-challenge/tok").await;
+    assert!(heard.try_recv().is_err());
+    get(server.address, "demo.example", "/.well-known/acme-challenge/tok").await;
+    assert_eq!(heard.try_recv().as_deref(), Ok("tok"));
 }
