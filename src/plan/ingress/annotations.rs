@@ -1,0 +1,210 @@
+//! Annotations of an Ingress that become fields of its Certificates (ANN-05..16).
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use super::csv;
+use crate::{
+    api::{
+        GoDuration, UnknownValue,
+        certificate::{CertificateSpec, SecretTemplate, Subject},
+        key::{KeyAlgorithm, PrivateKey},
+        names::annotation as name,
+        usage::KeyUsage,
+    },
+    plan::seen::Pairs,
+};
+
+/// An annotation whose value cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BadAnnotation {
+    key: &'static str,
+    why: String,
+}
+
+impl fmt::Display for BadAnnotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid ingress annotation {:?}: {}", self.key, self.why)
+    }
+}
+
+type Reader = fn(&mut CertificateSpec, &str) -> Result<(), String>;
+
+/// In order: the size of a key is judged by its algorithm.
+const READERS: &[(&str, Reader)] = &[
+    (name::COMMON_NAME, common_name),
+    (name::ALT_NAMES, alt_names),
+    (name::IP_SANS, ip_sans),
+    (name::EMAIL_SANS, email_sans),
+    (name::SUBJECT_ORGANIZATIONS, |spec, value| subject(spec, value, |s| &mut s.organizations)),
+    (name::SUBJECT_ORGANIZATIONAL_UNITS, |spec, value| subject(spec, value, |s| &mut s.organizational_units)),
+    (name::SUBJECT_COUNTRIES, |spec, value| subject(spec, value, |s| &mut s.countries)),
+    (name::SUBJECT_PROVINCES, |spec, value| subject(spec, value, |s| &mut s.provinces)),
+    (name::SUBJECT_LOCALITIES, |spec, value| subject(spec, value, |s| &mut s.localities)),
+    (name::SUBJECT_POSTAL_CODES, |spec, value| subject(spec, value, |s| &mut s.postal_codes)),
+    (name::SUBJECT_STREET_ADDRESSES, |spec, value| subject(spec, value, |s| &mut s.street_addresses)),
+    (name::SUBJECT_SERIAL_NUMBER, subject_serial_number),
+    (name::DURATION, duration),
+    (name::RENEW_BEFORE, renew_before),
+    (name::RENEW_BEFORE_PERCENTAGE, renew_before_percentage),
+    (name::USAGES, usages),
+    (name::REVISION_HISTORY_LIMIT, revision_history_limit),
+    (name::PRIVATE_KEY_ALGORITHM, |spec, value| known(value).map(|found| private_key(spec).algorithm = Some(found))),
+    (name::PRIVATE_KEY_ENCODING, |spec, value| known(value).map(|found| private_key(spec).encoding = Some(found))),
+    (name::PRIVATE_KEY_SIZE, private_key_size),
+    (name::PRIVATE_KEY_ROTATION_POLICY, |spec, value| known(value).map(|found| private_key(spec).rotation_policy = Some(found))),
+    (name::SECRET_TEMPLATE, secret_template),
+];
+
+/// Writes what the annotations say into `spec`; the first that cannot be used ends it (SHM-11).
+pub(super) fn translate(spec: &mut CertificateSpec, annotations: &Pairs) -> Result<(), BadAnnotation> {
+    for (key, read) in READERS {
+        if let Some(value) = annotations.get(key) {
+            read(spec, value).map_err(|why| BadAnnotation { key, why })?;
+        }
+    }
+    Ok(())
+}
+
+fn common_name(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
+    if value.len() > 64 {
+        return Err(format!("{value:?} has {} bytes, and a common name has at most 64", value.len()));
+    }
+    spec.common_name = (!value.is_empty()).then(|| value.to_owned());
+    Ok(())
+}
+
+/// Not trimmed (ANN-06).
+#[expect(clippy::unnecessary_wraps, reason = "one of the readers")]
+fn alt_names(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
+    spec.dns_names.extend(value.split(',').map(str::to_owned));
+    Ok(())
+}
+
+fn ip_sans(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
+    for address in value.split(',').map(str::trim) {
+        address.parse::<IpAddr>().map_err(|_| format!("{address:?} is not an IP address"))?;
+        spec.ip_addresses.push(address.to_owned());
+    }
+    Ok(())
+}
+
+fn email_sans(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
+    for address in value.split(',').map(str::trim) {
+        let sides = address.rsplit_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
+        // "Name <a@example.com>" is an address with a name to show; a certificate holds the address alone.
+        if sides.is_none() || address.contains(|c: char| c.is_whitespace() || "<>()".contains(c)) {
+            return Err(format!("{address:?} is not an e-mail address alone, as in ops@example.com"));
+        }
+        spec.email_addresses.push(address.to_owned());
+    }
+    Ok(())
+}
+
+fn subject(
+    spec: &mut CertificateSpec,
+    value: &str,
+    field: fn(&mut Subject) -> &mut Vec<String>,
+) -> Result<(), String> {
+    let values = csv::split(value).map_err(|why| format!("{value:?} cannot be read as comma-separated values: {why}"))?;
+    *field(spec.subject.get_or_insert_default()) = values;
+    Ok(())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one of the readers")]
+fn subject_serial_number(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
+    if !value.is_empty() {
+        spec.subject.get_or_insert_default().serial_number = Some(value.to_owned());
+    }
+    Ok(())
+}
+
+fn duration(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
+    spec.duration = Some(at_least(value, GoDuration::from_hours(1))?);
+    Ok(())
+}
+
+fn renew_before(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
+    spec.renew_before = Some(at_least(value, GoDuration::from_minutes(5))?);
+    Ok(())
+}
+
+fn at_least(value: &str, least: GoDuration) -> Result<GoDuration, String> {
+    let duration = GoDuration::from_str(value).map_err(|error| error.to_string())?;
+    if duration < least {
+        return Err(format!("{value:?} is less than {least}"));
+    }
+    Ok(duration)
+}
+
+fn renew_before_percentage(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
+    let percentage: i32 = whole_number(value)?;
+    if !(1..100).contains(&percentage) {
+        return Err(format!("{value:?} is not between 1 and 99"));
+    }
+    spec.renew_before_percentage = Some(percentage);
+    Ok(())
+}
+
+fn usages(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
+    let read = |usage: &str| KeyUsage::from_str(usage.trim_matches(' ')).map_err(|_| format!("invalid key usage name {usage:?}"));
+    spec.usages = value.split(',').map(read).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+fn revision_history_limit(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
+    let limit: i32 = whole_number(value)?;
+    if limit < 1 {
+        return Err(format!("revision history limit must be a positive number {value:?}"));
+    }
+    spec.revision_history_limit = Some(limit);
+    Ok(())
+}
+
+fn private_key_size(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
+    let size: i64 = whole_number(value)?;
+    let key = private_key(spec);
+    let algorithm = key.algorithm.unwrap_or_default();
+    let fits = match algorithm {
+        KeyAlgorithm::Rsa => (2048..=8192).contains(&size),
+        KeyAlgorithm::Ecdsa => matches!(size, 256 | 384 | 521),
+        KeyAlgorithm::Ed25519 => true,
+    };
+    if !fits {
+        return Err(format!("invalid private key size for {algorithm} algorithm {value:?}"));
+    }
+    key.size = Some(size);
+    Ok(())
+}
+
+fn secret_template(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
+    /// [`SecretTemplate`], but strict.
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        #[serde(default)]
+        annotations: std::collections::BTreeMap<String, String>,
+        #[serde(default)]
+        labels: std::collections::BTreeMap<String, String>,
+    }
+    let Strict { annotations, labels } =
+        serde_json::from_str(value).map_err(|error| format!("error parsing secret template JSON: {error}"))?;
+    if let Some(key) = annotations.keys().find(|key| key.starts_with("cert-manager.io/")) {
+        return Err(format!("secretTemplate must not have cert-manager.io/ annotations: {key:?}"));
+    }
+    if !annotations.is_empty() || !labels.is_empty() {
+        spec.secret_template = Some(SecretTemplate { annotations, labels });
+    }
+    Ok(())
+}
+
+fn private_key(spec: &mut CertificateSpec) -> &mut PrivateKey {
+    spec.private_key.get_or_insert_default()
+}
+
+fn known<T: FromStr<Err = UnknownValue>>(value: &str) -> Result<T, String> {
+    value.parse().map_err(|error: UnknownValue| error.to_string())
+}
+
+fn whole_number<T: FromStr>(value: &str) -> Result<T, String> {
+    value.parse().map_err(|_| format!("{value:?} is not a whole number"))
+}

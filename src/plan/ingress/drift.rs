@@ -1,0 +1,47 @@
+//! Whether a Certificate has drifted from what its Ingress wants (SHM-05).
+
+use crate::api::{
+    certificate::CertificateSpec,
+    key::{KeyAlgorithm, PrivateKey},
+};
+
+/// Compares exactly the fields of SHM-05. All others, `issuerRef.group`, IP addresses and usages among them, may have
+/// been edited by hand and stay as they are (NB-39).
+pub(super) fn needs_update(existing: &CertificateSpec, wanted: &CertificateSpec) -> bool {
+    text(existing.common_name.as_ref()) != text(wanted.common_name.as_ref())
+        || names(&existing.dns_names) != names(&wanted.dns_names)
+        || existing.secret_name != wanted.secret_name
+        || existing.issuer_ref.name != wanted.issuer_ref.name
+        || text(existing.issuer_ref.kind.as_ref()) != text(wanted.issuer_ref.kind.as_ref())
+        || existing.revision_history_limit != wanted.revision_history_limit
+        || key_differs(existing.private_key.as_ref(), wanted.private_key.as_ref())
+        || existing.duration != wanted.duration
+        || existing.renew_before != wanted.renew_before
+}
+
+/// cert-manager's strings know no difference between absent and empty.
+fn text(value: Option<&String>) -> &str {
+    value.map(String::as_str).unwrap_or_default()
+}
+
+/// In order, each once: a list that cert-manager wrote with a name twice means the same.
+fn names(names: &[String]) -> Vec<&str> {
+    let mut seen: Vec<&str> = Vec::with_capacity(names.len());
+    for name in names {
+        if !seen.contains(&name.as_str()) {
+            seen.push(name);
+        }
+    }
+    seen
+}
+
+fn key_differs(existing: Option<&PrivateKey>, wanted: Option<&PrivateKey>) -> bool {
+    let none = PrivateKey::default();
+    let (existing, wanted) = (existing.unwrap_or(&none), wanted.unwrap_or(&none));
+    // Ed25519 keys have one size.
+    let size_matters = existing.algorithm != Some(KeyAlgorithm::Ed25519);
+    existing.algorithm != wanted.algorithm
+        || existing.encoding != wanted.encoding
+        || existing.rotation_policy != wanted.rotation_policy
+        || size_matters && existing.size.unwrap_or_default() != wanted.size.unwrap_or_default()
+}

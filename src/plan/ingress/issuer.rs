@@ -1,0 +1,60 @@
+//! Whether an Ingress wants certificates, and from whom (ANN-01..04, SHM-01).
+
+use crate::{
+    api::{IssuerRef, names::annotation},
+    plan::{
+        seen::Pairs,
+        settings::{DefaultIssuer, Settings},
+    },
+};
+
+/// Whether the annotations ask for certificates. `issuer-kind` and `issuer-group` alone do not (SHM-01).
+pub(super) fn is_wanted(annotations: &Pairs, settings: &Settings) -> bool {
+    annotations.contains(annotation::ISSUER)
+        || annotations.contains(annotation::CLUSTER_ISSUER)
+        || settings.auto_certificate_annotations.iter().any(|key| annotations.get(key).is_some_and(is_true))
+}
+
+/// What Go's `strconv.ParseBool` takes for true (ANN-04).
+fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
+}
+
+/// The issuer that the annotations name, or the default one; otherwise everything that is wrong with them.
+pub(super) fn choose(annotations: &Pairs, default: &DefaultIssuer) -> Result<IssuerRef, String> {
+    let named = annotations.get(annotation::ISSUER);
+    let cluster = annotations.get(annotation::CLUSTER_ISSUER);
+    let kind = annotations.get(annotation::ISSUER_KIND);
+    let group = annotations.get(annotation::ISSUER_GROUP);
+
+    let name = cluster.or(named).unwrap_or(&default.name);
+    let mut wrong = Vec::new();
+    if name.is_empty() {
+        wrong.push("failed to determine issuer name to be used for ingress resource".to_owned());
+    }
+    let conflicts =
+        [(annotation::ISSUER, named), (annotation::ISSUER_GROUP, group), (annotation::ISSUER_KIND, kind)];
+    for (key, value) in conflicts {
+        if cluster.is_some() && value.is_some() {
+            wrong.push(match key {
+                annotation::ISSUER => format!("both {key:?} and {:?} may not be set", annotation::CLUSTER_ISSUER),
+                _ => format!("both {:?} and {key:?} may not be set", annotation::CLUSTER_ISSUER),
+            });
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong.join(", "));
+    }
+    let own_kind = if cluster.is_some() {
+        "ClusterIssuer"
+    } else if named.is_some() {
+        "Issuer"
+    } else {
+        &default.kind
+    };
+    Ok(IssuerRef {
+        group: Some(group.unwrap_or(&default.group).to_owned()),
+        kind: Some(kind.unwrap_or(own_kind).to_owned()),
+        name: name.to_owned(),
+    })
+}
