@@ -9,6 +9,7 @@
 //! | [`stage`] | where an Order is, parsed from its status |
 //! | [`facts`] | what a plan is made from |
 //! | [`ca`] | what the CA said |
+//! | [`desired`] | the Order that a request stands for, and which Orders count as that |
 //! | [`memory`] | what is remembered between two looks |
 //! | [`fault`] | what a failed call means |
 //! | [`proving`] | authorizations: challenges, probes, telling the CA |
@@ -17,6 +18,7 @@
 //! | [`timing`] | when to ask again |
 
 pub mod ca;
+pub mod desired;
 pub mod facts;
 pub mod fault;
 pub mod memory;

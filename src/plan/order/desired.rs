@@ -1,0 +1,305 @@
+//! The Order that a CertificateRequest stands for (AOR-01, ORD-12), and which Orders count as that (GHSA-8rvj-mm4h-c258).
+//!
+//! An Order makes certlet answer for names at a CA. So nobody's word is taken for it: an Order counts only if an
+//! approved, existing CertificateRequest owns it and it says what certlet, or cert-manager, would have written for that
+//! request. Everything else is left alone.
+
+use serde::Serialize;
+
+use crate::{
+    api::{
+        GoDuration, IssuerRef,
+        acme_issuer::AcmeIssuer,
+        condition,
+        order::OrderSpec,
+    },
+    pki::csr::CsrInfo,
+    plan::{
+        kinds::OrderKind,
+        seen::{Meta, Object, Pairs, RequestSeen},
+    },
+};
+
+/// Longest part of a request's name that begins an Order's name (ORD-12).
+const PREFIX_LENGTH: usize = 52;
+
+/// An Order that shall exist.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DesiredOrder {
+    /// Its name, made from the request's name and what is ordered.
+    pub name: String,
+    /// The request's labels (ANW-06): solvers are chosen by them.
+    pub labels: Pairs,
+    /// The request's annotations (ANW-06).
+    pub annotations: Pairs,
+    /// What is ordered.
+    pub spec: OrderSpec,
+}
+
+/// A request that cannot become an Order.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unorderable {
+    /// The CSR is no longer kept, because the request is finished.
+    #[error("the CertificateRequest is finished, nothing is to be ordered for it")]
+    Finished,
+    /// The CSR cannot be read.
+    #[error("Failed to decode CSR in spec.request: {0}")]
+    Csr(Box<str>),
+    /// The common name is not among the names (NB-24). The sentence is cert-manager's: tools look for it.
+    #[error(
+        "The CSR PEM requests a commonName that is not present in the list of dnsNames or ipAddresses. If a commonName is set, ACME requires that the value is also present in the list of dnsNames or ipAddresses: {common_name:?} does not exist in [{}] or [{}]",
+        .dns_names.join(" "), .ip_addresses.join(" ")
+    )]
+    CommonName {
+        /// The common name.
+        common_name: String,
+        /// DNS names of the CSR.
+        dns_names: Vec<String>,
+        /// IP addresses of the CSR.
+        ip_addresses: Vec<String>,
+    },
+}
+
+impl Unorderable {
+    /// The event reason that cert-manager gives it (AOR-01, AOR-02).
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Finished => "OrderBuildingError",
+            Self::Csr(_) => "RequestParsingError",
+            Self::CommonName { .. } => "InvalidOrder",
+        }
+    }
+}
+
+/// The Order for a request. `replaces` is the ARI identifier of the certificate that it renews (ARI-05).
+///
+/// # Errors
+/// When the CSR is not there, cannot be read, or has a common name that ACME would refuse.
+pub fn desired_order(
+    request: &RequestSeen,
+    acme: &AcmeIssuer,
+    replaces: Option<&str>,
+) -> Result<DesiredOrder, Unorderable> {
+    let (csr, pem) = csr_of(request)?;
+    let dns_names = csr.sans.dns.clone();
+    let ip_addresses = addresses(csr);
+    let common_name = csr.common_name().filter(|name| !name.is_empty());
+    if let Some(name) = &common_name
+        && !dns_names.contains(name)
+        && !ip_addresses.contains(name)
+    {
+        return Err(Unorderable::CommonName { common_name: name.clone(), dns_names, ip_addresses });
+    }
+    let spec = OrderSpec {
+        common_name,
+        dns_names,
+        duration: request.duration.filter(|_| acme.enable_duration_feature == Some(true)),
+        ip_addresses,
+        issuer_ref: request.issuer_ref.clone(),
+        profile: acme.profile.clone().filter(|profile| !profile.is_empty()),
+        replaces: replaces.map(str::to_owned),
+        request: k8s_openapi::ByteString(pem.to_vec()),
+    };
+    Ok(DesiredOrder {
+        name: name(request.meta.name(), &spec),
+        labels: request.meta.labels.clone(),
+        annotations: request.meta.annotations.clone(),
+        spec,
+    })
+}
+
+/// The name to use where `name` is taken by somebody else's object.
+pub fn other_name(name: &str, request: &Meta) -> String {
+    let uid: String = request.uid.chars().filter(char::is_ascii_hexdigit).take(8).collect();
+    format!("{name}-{uid}")
+}
+
+fn csr_of(request: &RequestSeen) -> Result<(&CsrInfo, &[u8]), Unorderable> {
+    let csr = request.csr.as_deref().map_err(|error| Unorderable::Csr(error.clone()))?;
+    let pem = request.csr_pem.as_deref().ok_or(Unorderable::Finished)?;
+    Ok((csr, pem))
+}
+
+/// As Go prints them: an IPv4 address in IPv6 form is an IPv4 address.
+fn addresses(csr: &CsrInfo) -> Vec<String> {
+    csr.sans.ips.iter().map(|ip| ip.to_canonical().to_string()).collect()
+}
+
+/// Why an Order is none of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotOurs {
+    /// Its owner is not a CertificateRequest that exists, by uid.
+    #[error("no existing CertificateRequest owns it")]
+    NoRequest,
+    /// Its request has not been approved, or was denied.
+    #[error("its CertificateRequest is not approved")]
+    NotApproved,
+    /// Its request needs no Order any more.
+    #[error("its CertificateRequest is finished")]
+    Finished,
+    /// It orders something else than its request asks for.
+    #[error("its {0} is not what its CertificateRequest asks for")]
+    Differs(&'static str),
+    /// Another Order of the same request came first.
+    #[error("another Order does the work for its CertificateRequest")]
+    NotElected,
+}
+
+/// Whether `order` does the work for `request`. `siblings` are all Orders that the request owns, `order` among them.
+///
+/// # Errors
+/// Why it does not.
+pub fn counts<'a>(
+    order: &'a Object<OrderKind>,
+    request: Option<&RequestSeen>,
+    acme: &AcmeIssuer,
+    siblings: impl IntoIterator<Item = &'a Object<OrderKind>>,
+) -> Result<(), NotOurs> {
+    let request = request.filter(|request| is_controller(request, &order.meta)).ok_or(NotOurs::NoRequest)?;
+    if !request.is_true(condition::APPROVED) || request.is_true(condition::DENIED) {
+        return Err(NotOurs::NotApproved);
+    }
+    fits(&order.spec, request, acme)?;
+    match elected(request, acme, siblings) {
+        Some(first) if first.meta.uid != order.meta.uid => Err(NotOurs::NotElected),
+        _ => Ok(()),
+    }
+}
+
+/// The Order that does the work for `request`: of those that fit, the oldest. So of many forged ones none is served
+/// beside the true one.
+pub fn elected<'a>(
+    request: &RequestSeen,
+    acme: &AcmeIssuer,
+    orders: impl IntoIterator<Item = &'a Object<OrderKind>>,
+) -> Option<&'a Object<OrderKind>> {
+    orders
+        .into_iter()
+        .filter(|order| is_controller(request, &order.meta) && fits(&order.spec, request, acme).is_ok())
+        .min_by_key(|order| (order.meta.created, &order.meta.uid))
+}
+
+fn is_controller(request: &RequestSeen, order: &Meta) -> bool {
+    order.namespace() == request.meta.namespace()
+        && order.controller().is_some_and(|owner| owner.uid == request.meta.uid && &*owner.kind == "CertificateRequest")
+}
+
+/// What certlet and cert-manager would write: the request's CSR, issuer and names; a duration, profile and replaced
+/// certificate only as they could have come from request and issuer.
+fn fits(order: &OrderSpec, request: &RequestSeen, acme: &AcmeIssuer) -> Result<(), NotOurs> {
+    let (csr, pem) = csr_of(request).map_err(|error| match error {
+        Unorderable::Finished => NotOurs::Finished,
+        Unorderable::Csr(_) | Unorderable::CommonName { .. } => NotOurs::Differs("spec.request"),
+    })?;
+    let OrderSpec { common_name, dns_names, duration, ip_addresses, issuer_ref, profile, replaces, request: bytes } = order;
+    let checks = [
+        ("spec.request", bytes.0 == pem),
+        ("spec.issuerRef", issuer_ref.means_same(&request.issuer_ref)),
+        ("spec.commonName", text(common_name.as_deref()) == csr.common_name().unwrap_or_default()),
+        ("spec.dnsNames", *dns_names == csr.sans.dns),
+        ("spec.ipAddresses", *ip_addresses == addresses(csr)),
+        ("spec.duration", duration.is_none() || *duration == request.duration),
+        ("spec.profile", text(profile.as_deref()).is_empty() || profile == &acme.profile),
+        ("spec.replaces", replaces.as_deref().is_none_or(is_certificate_id)),
+    ];
+    match checks.into_iter().find(|(_, same)| !same) {
+        Some((field, _)) => Err(NotOurs::Differs(field)),
+        None => Ok(()),
+    }
+}
+
+fn text(value: Option<&str>) -> &str {
+    value.unwrap_or_default()
+}
+
+/// Two base64url texts with a dot between (RFC 9773 section 4.1). Which certificate it was is not known any more.
+fn is_certificate_id(id: &str) -> bool {
+    let part = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    id.split_once('.').is_some_and(|(key, serial)| part(key) && part(serial))
+}
+
+/// `<request>-<hash of what is ordered>` exactly as cert-manager computes it, so that both find each other's (ORD-12).
+/// `replaces` is left out: it may change while the Order is in flight.
+fn name(request: &str, spec: &OrderSpec) -> String {
+    let hashed = Hashed {
+        request: None,
+        issuer_ref: HashedIssuer::of(&spec.issuer_ref),
+        common_name: text(spec.common_name.as_deref()),
+        dns_names: &spec.dns_names,
+        ip_addresses: &spec.ip_addresses,
+        duration: spec.duration,
+        profile: text(spec.profile.as_deref()),
+    };
+    let json = if request.len() < PREFIX_LENGTH {
+        serde_json::to_string(&hashed)
+    } else {
+        serde_json::to_string(&HashedLong { request_name: request, spec: hashed })
+    };
+    format!("{}-{}", shortened(request), fnv32(as_go_escapes(&json.unwrap_or_default()).as_bytes()))
+}
+
+/// The first 52 characters, ending with a letter or digit.
+fn shortened(name: &str) -> &str {
+    if name.len() < PREFIX_LENGTH {
+        return name;
+    }
+    let cut = name.get(..PREFIX_LENGTH).unwrap_or(name);
+    cut.trim_end_matches(|c: char| !c.is_ascii_alphanumeric())
+}
+
+/// Go's encoder writes these characters as escapes.
+fn as_go_escapes(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// FNV-1 with 32 bits.
+fn fnv32(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash: u32, byte| hash.wrapping_mul(0x0100_0193) ^ u32::from(*byte))
+}
+
+/// The spec as cert-manager hashes it: its fields in the order of its Go type, the CSR left out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Hashed<'a> {
+    request: Option<()>,
+    issuer_ref: HashedIssuer<'a>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    common_name: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    dns_names: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    ip_addresses: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<GoDuration>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    profile: &'a str,
+}
+
+#[derive(Serialize)]
+struct HashedIssuer<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    group: &'a str,
+}
+
+impl<'a> HashedIssuer<'a> {
+    fn of(issuer: &'a IssuerRef) -> Self {
+        Self { name: &issuer.name, kind: text(issuer.kind.as_deref()), group: text(issuer.group.as_deref()) }
+    }
+}
+
+#[derive(Serialize)]
+struct HashedLong<'a> {
+    #[serde(rename = "certificateRequestName")]
+    request_name: &'a str,
+    spec: Hashed<'a>,
+}

@@ -1,0 +1,241 @@
+//! What to do for a CertificateRequest: approve it, refuse it, have it signed, order it (CRQ rows, NB-26..28, NB-41).
+//!
+//! Approval and whatever else is known at once go into one status write. Requests for issuers of other API groups are
+//! approved and otherwise left alone: another controller signs them (CRQ-02, SGN-06).
+
+mod acme;
+mod status;
+mod validate;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub use status::{Notice, StatusWrite, Verdict, status_write};
+
+use jiff::Timestamp;
+
+use crate::{
+    api::{condition, issuer::IssuerSpec},
+    plan::{
+        kinds::OrderKind,
+        order::desired::DesiredOrder,
+        seen::{InvalidObject, Meta, Next, Object, RequestSeen},
+        settings::Settings,
+    },
+};
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The request.
+    pub request: &'a RequestSeen,
+    /// The issuer that it names; `None` if there is none, or if it is of another API group.
+    pub issuer: Option<&'a FoundIssuer>,
+    /// Orders that the request owns, by uid.
+    pub orders: &'a [Object<OrderKind>],
+    /// Identifier of the certificate that this one replaces (ARI-05).
+    pub replaces: Option<&'a str>,
+    /// What the administrator set.
+    pub settings: &'a Settings,
+}
+
+/// An Issuer or ClusterIssuer that exists.
+#[derive(Clone, Debug)]
+pub struct FoundIssuer {
+    /// Metadata; the namespace of a ClusterIssuer is empty.
+    pub meta: Meta,
+    /// `spec`, or why it cannot be read.
+    pub spec: Result<IssuerSpec, InvalidObject>,
+    /// Whether its condition Ready is True.
+    pub ready: bool,
+}
+
+/// What to do about a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Whether the next status write approves it.
+    pub approve: bool,
+    /// What else is to be done.
+    pub step: Step,
+    /// Events that belong to no status write.
+    pub notices: Vec<Notice>,
+    /// When to look again.
+    pub next: Next,
+}
+
+/// The next step for a request.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one per reconcile, moved once")]
+pub enum Step {
+    /// Nothing but the approval, if that is due.
+    Nothing,
+    /// Write this down.
+    Settle(Verdict),
+    /// Sign with the CA, in this process.
+    SignWithCa,
+    /// Sign with the request's own key, in this process.
+    SelfSign,
+    /// Write `announce` down, then create the Order.
+    Order {
+        /// The Order.
+        order: DesiredOrder,
+        /// Said first, so that it is one write with the approval.
+        announce: Verdict,
+    },
+    /// The Order is valid: its certificate is the answer.
+    TakeFromOrder(Meta),
+    /// Delete an Order that stands in the way or came out wrong (AOR-03), and plan again.
+    DeleteOrder(Meta),
+}
+
+impl Plan {
+    fn nothing() -> Self {
+        Self { approve: false, step: Step::Nothing, notices: Vec::new(), next: Next::OnChange }
+    }
+
+    fn only(step: Step) -> Self {
+        Self { step, ..Self::nothing() }
+    }
+
+    /// Whether there is nothing to write and nothing to sign.
+    pub fn is_nothing(&self) -> bool {
+        !self.approve && self.step == Step::Nothing
+    }
+}
+
+/// Decides about a request.
+pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Plan {
+    let Seen { request, settings, .. } = *seen;
+    if request.meta.deleting.is_some() || is_finished(request) {
+        return Plan::nothing();
+    }
+    let denied = request.is_true(condition::DENIED);
+    let approved = request.is_true(condition::APPROVED);
+    let approve = settings.controllers.approver() && !approved && !denied;
+    if !request.issuer_ref.is_ours() {
+        return Plan { approve, ..Plan::nothing() };
+    }
+    if denied {
+        return Plan::only(Step::Settle(Verdict::Denied));
+    }
+    if request.is_true(condition::INVALID_REQUEST) || request.certificate.is_some() {
+        return Plan::nothing();
+    }
+    if let Err(refusal) = validate::validate(request) {
+        return Plan::only(Step::Settle(Verdict::Failed {
+            reason: "BadConfig",
+            message: format!("resource validation failed: {refusal}"),
+        }));
+    }
+    if !approved && !approve {
+        let notice = Notice::normal("WaitingForApproval", "Not signing CertificateRequest until it is Approved");
+        return Plan { notices: vec![notice], ..Plan::nothing() };
+    }
+    Plan { approve, ..sign(now, seen) }
+}
+
+/// Whether somebody has said the last word about a request: issued, failed, or denied.
+pub fn is_finished(request: &RequestSeen) -> bool {
+    request.condition(condition::READY).is_some_and(|ready| ready.is_true() || matches!(ready.reason(), "Failed" | "Denied"))
+}
+
+/// The signer's part, for a request that is approved or about to be.
+fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
+    let reference = &seen.request.issuer_ref;
+    let pending = |reason, message: String| Plan::only(Step::Settle(Verdict::Pending { reason, message }));
+    let Some(issuer) = seen.issuer else {
+        let kind = reference.kind_or_default();
+        let lower = kind.to_ascii_lowercase();
+        return pending(
+            "IssuerNotFound",
+            format!("Referenced {kind:?} not found: {lower}.cert-manager.io {:?} not found", reference.name),
+        );
+    };
+    let spec = match &issuer.spec {
+        Ok(spec) => spec,
+        Err(error) => {
+            return pending("IssuerNotReady", format!("Referenced issuer cannot be read: {error}"));
+        }
+    };
+    let Some(kind) = SignerKind::of(spec) else {
+        let key = &issuer.meta.key;
+        return pending(
+            "IssuerTypeMissing",
+            format!("Missing issuer type: no issuer specified for {} '{}/{}'", reference.kind_or_default(), key.namespace, key.name),
+        );
+    };
+    if !seen.settings.controllers.enabled(kind.controller()) {
+        return Plan::nothing();
+    }
+    if let SignerKind::Vault | SignerKind::Venafi = kind {
+        return pending("IssuerNotSupported", not_supported(kind));
+    }
+    if !issuer.ready {
+        return pending("IssuerNotReady", "Referenced issuer does not have a Ready status condition".to_owned());
+    }
+    match kind {
+        SignerKind::Ca => Plan::only(Step::SignWithCa),
+        SignerKind::SelfSigned => Plan::only(Step::SelfSign),
+        SignerKind::Acme | SignerKind::Vault | SignerKind::Venafi => acme::order(now, seen, spec),
+    }
+}
+
+fn not_supported(kind: SignerKind) -> String {
+    format!(
+        "Issuers of type {} are not supported by certlet yet: use one of type acme, ca or selfSigned, or an external issuer",
+        kind.name()
+    )
+}
+
+/// The types of issuers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignerKind {
+    /// An ACME server.
+    Acme,
+    /// A CA in a Secret.
+    Ca,
+    /// The request's own key.
+    SelfSigned,
+    /// HashiCorp Vault.
+    Vault,
+    /// Venafi.
+    Venafi,
+}
+
+impl SignerKind {
+    /// The type of an issuer, if it has one. Two at once are refused by the API server (VAL-21).
+    pub fn of(spec: &IssuerSpec) -> Option<Self> {
+        let types = [
+            (spec.acme.is_some(), Self::Acme),
+            (spec.ca.is_some(), Self::Ca),
+            (spec.self_signed.is_some(), Self::SelfSigned),
+            (spec.vault.is_some(), Self::Vault),
+            (spec.venafi.is_some(), Self::Venafi),
+        ];
+        types.into_iter().find(|(set, _)| *set).map(|(_, kind)| kind)
+    }
+
+    /// The name of the field in an issuer's spec.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Acme => "acme",
+            Self::Ca => "ca",
+            Self::SelfSigned => "selfSigned",
+            Self::Vault => "vault",
+            Self::Venafi => "venafi",
+        }
+    }
+
+    /// The name in `--controllers` (CTL-07).
+    pub fn controller(self) -> &'static str {
+        match self {
+            Self::Acme => "certificaterequests-issuer-acme",
+            Self::Ca => "certificaterequests-issuer-ca",
+            Self::SelfSigned => "certificaterequests-issuer-selfsigned",
+            Self::Vault => "certificaterequests-issuer-vault",
+            Self::Venafi => "certificaterequests-issuer-venafi",
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Scenes: a request, its issuer, its Orders.
+
+mod approval;
+mod ordering;
+mod signing;
+mod validation;
+
+use jiff::Timestamp;
+
+use super::{FoundIssuer, Plan, Seen, Step, Verdict, fixture, plan, status_write};
+use crate::{
+    api::{
+        acme_issuer::AcmeIssuer,
+        issuer::{CaIssuer, IssuerSpec, SelfSignedIssuer},
+        vault::VaultIssuer,
+    },
+    plan::{
+        kinds::OrderKind,
+        seen::{Object, RequestSeen},
+        settings::Settings,
+    },
+};
+
+pub(super) struct Scene {
+    pub(super) request: RequestSeen,
+    pub(super) issuer: Option<FoundIssuer>,
+    pub(super) orders: Vec<Object<OrderKind>>,
+    pub(super) settings: Settings,
+    pub(super) now: Timestamp,
+}
+
+/// A fresh request with an issuer of this type that is ready.
+pub(super) fn with_issuer(spec: IssuerSpec) -> Scene {
+    let meta = fixture::meta("le", "issuer-uid");
+    Scene {
+        request: fixture::request(),
+        issuer: Some(FoundIssuer { meta, spec: Ok(spec), ready: true }),
+        orders: Vec::new(),
+        settings: Settings::default(),
+        now: fixture::noon(),
+    }
+}
+
+pub(super) fn ca() -> IssuerSpec {
+    IssuerSpec { ca: Some(CaIssuer { secret_name: "root".into(), ..CaIssuer::default() }), ..IssuerSpec::default() }
+}
+
+pub(super) fn self_signed() -> IssuerSpec {
+    IssuerSpec { self_signed: Some(SelfSignedIssuer::default()), ..IssuerSpec::default() }
+}
+
+pub(super) fn acme() -> IssuerSpec {
+    IssuerSpec { acme: Some(AcmeIssuer::default()), ..IssuerSpec::default() }
+}
+
+pub(super) fn vault() -> IssuerSpec {
+    IssuerSpec { vault: Some(VaultIssuer::default()), ..IssuerSpec::default() }
+}
+
+impl Scene {
+    pub(super) fn request(mut self, edit: impl FnOnce(RequestSeen) -> RequestSeen) -> Self {
+        self.request = edit(self.request);
+        self
+    }
+
+    pub(super) fn without_approver(mut self) -> Self {
+        self.settings.controllers.disabled.push("certificaterequests-approver".into());
+        self
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        let Self { request, issuer, orders, settings, now } = self;
+        plan(*now, &Seen { request, issuer: issuer.as_ref(), orders, replaces: None, settings })
+    }
+
+    /// The message with which the request waits.
+    pub(super) fn pending(&self) -> String {
+        match self.plan().step {
+            Step::Settle(Verdict::Pending { message, .. }) => message,
+            other => panic!("expected Pending, got {other:?}"),
+        }
+    }
+
+    /// Reason of the event and message with which the request fails.
+    pub(super) fn failed(&self) -> (&'static str, String) {
+        match self.plan().step {
+            Step::Settle(Verdict::Failed { reason, message }) => (reason, message),
+            other => panic!("expected Failed, got {other:?}"),
+        }
+    }
+
+    /// The same after the status write that the plan asks for.
+    pub(super) fn settled(mut self) -> Self {
+        let plan = self.plan();
+        let verdict = match &plan.step {
+            Step::Settle(verdict) | Step::Order { announce: verdict, .. } => Some(verdict),
+            Step::Nothing | Step::SignWithCa | Step::SelfSign | Step::TakeFromOrder(_) | Step::DeleteOrder(_) => None,
+        };
+        if let Some(write) = status_write(self.now, &self.request, plan.approve, verdict) {
+            if let Some(conditions) = write.patch.get("conditions") {
+                self.request.conditions = serde_json::from_value(conditions.clone()).unwrap();
+            }
+            if write.patch.get("failureTime").is_some() {
+                self.request.failure_time = Some(self.now);
+            }
+        }
+        self
+    }
+}
