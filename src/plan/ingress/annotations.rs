@@ -35,23 +35,43 @@ const READERS: &[(&str, Reader)] = &[
     (name::ALT_NAMES, alt_names),
     (name::IP_SANS, ip_sans),
     (name::EMAIL_SANS, email_sans),
-    (name::SUBJECT_ORGANIZATIONS, |spec, value| subject(spec, value, |s| &mut s.organizations)),
-    (name::SUBJECT_ORGANIZATIONAL_UNITS, |spec, value| subject(spec, value, |s| &mut s.organizational_units)),
-    (name::SUBJECT_COUNTRIES, |spec, value| subject(spec, value, |s| &mut s.countries)),
-    (name::SUBJECT_PROVINCES, |spec, value| subject(spec, value, |s| &mut s.provinces)),
-    (name::SUBJECT_LOCALITIES, |spec, value| subject(spec, value, |s| &mut s.localities)),
-    (name::SUBJECT_POSTAL_CODES, |spec, value| subject(spec, value, |s| &mut s.postal_codes)),
-    (name::SUBJECT_STREET_ADDRESSES, |spec, value| subject(spec, value, |s| &mut s.street_addresses)),
+    (name::SUBJECT_ORGANIZATIONS, |spec, value| {
+        subject(spec, value, |s| &mut s.organizations)
+    }),
+    (name::SUBJECT_ORGANIZATIONAL_UNITS, |spec, value| {
+        subject(spec, value, |s| &mut s.organizational_units)
+    }),
+    (name::SUBJECT_COUNTRIES, |spec, value| {
+        subject(spec, value, |s| &mut s.countries)
+    }),
+    (name::SUBJECT_PROVINCES, |spec, value| {
+        subject(spec, value, |s| &mut s.provinces)
+    }),
+    (name::SUBJECT_LOCALITIES, |spec, value| {
+        subject(spec, value, |s| &mut s.localities)
+    }),
+    (name::SUBJECT_POSTAL_CODES, |spec, value| {
+        subject(spec, value, |s| &mut s.postal_codes)
+    }),
+    (name::SUBJECT_STREET_ADDRESSES, |spec, value| {
+        subject(spec, value, |s| &mut s.street_addresses)
+    }),
     (name::SUBJECT_SERIAL_NUMBER, subject_serial_number),
     (name::DURATION, duration),
     (name::RENEW_BEFORE, renew_before),
     (name::RENEW_BEFORE_PERCENTAGE, renew_before_percentage),
     (name::USAGES, usages),
     (name::REVISION_HISTORY_LIMIT, revision_history_limit),
-    (name::PRIVATE_KEY_ALGORITHM, |spec, value| known(value).map(|found| private_key(spec).algorithm = Some(found))),
-    (name::PRIVATE_KEY_ENCODING, |spec, value| known(value).map(|found| private_key(spec).encoding = Some(found))),
+    (name::PRIVATE_KEY_ALGORITHM, |spec, value| {
+        known(value).map(|found| private_key(spec).algorithm = Some(found))
+    }),
+    (name::PRIVATE_KEY_ENCODING, |spec, value| {
+        known(value).map(|found| private_key(spec).encoding = Some(found))
+    }),
     (name::PRIVATE_KEY_SIZE, private_key_size),
-    (name::PRIVATE_KEY_ROTATION_POLICY, |spec, value| known(value).map(|found| private_key(spec).rotation_policy = Some(found))),
+    (name::PRIVATE_KEY_ROTATION_POLICY, |spec, value| {
+        known(value).map(|found| private_key(spec).rotation_policy = Some(found))
+    }),
     (name::SECRET_TEMPLATE, secret_template),
 ];
 
@@ -67,7 +87,10 @@ pub(super) fn translate(spec: &mut CertificateSpec, annotations: &Pairs) -> Resu
 
 fn common_name(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
     if value.len() > 64 {
-        return Err(format!("{value:?} has {} bytes, and a common name has at most 64", value.len()));
+        return Err(format!(
+            "{value:?} has {} bytes, and a common name has at most 64",
+            value.len()
+        ));
     }
     spec.common_name = (!value.is_empty()).then(|| value.to_owned());
     Ok(())
@@ -82,7 +105,9 @@ fn alt_names(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
 
 fn ip_sans(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
     for address in value.split(',').map(str::trim) {
-        address.parse::<IpAddr>().map_err(|_| format!("{address:?} is not an IP address"))?;
+        address
+            .parse::<IpAddr>()
+            .map_err(|_| format!("{address:?} is not an IP address"))?;
         spec.ip_addresses.push(address.to_owned());
     }
     Ok(())
@@ -90,22 +115,23 @@ fn ip_sans(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
 
 fn email_sans(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
     for address in value.split(',').map(str::trim) {
-        let sides = address.rsplit_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
+        let sides = address
+            .rsplit_once('@')
+            .filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
         // "Name <a@example.com>" is an address with a name to show; a certificate holds the address alone.
         if sides.is_none() || address.contains(|c: char| c.is_whitespace() || "<>()".contains(c)) {
-            return Err(format!("{address:?} is not an e-mail address alone, as in ops@example.com"));
+            return Err(format!(
+                "{address:?} is not an e-mail address alone, as in ops@example.com"
+            ));
         }
         spec.email_addresses.push(address.to_owned());
     }
     Ok(())
 }
 
-fn subject(
-    spec: &mut CertificateSpec,
-    value: &str,
-    field: fn(&mut Subject) -> &mut Vec<String>,
-) -> Result<(), String> {
-    let values = csv::split(value).map_err(|why| format!("{value:?} cannot be read as comma-separated values: {why}"))?;
+fn subject(spec: &mut CertificateSpec, value: &str, field: fn(&mut Subject) -> &mut Vec<String>) -> Result<(), String> {
+    let values =
+        csv::split(value).map_err(|why| format!("{value:?} cannot be read as comma-separated values: {why}"))?;
     *field(spec.subject.get_or_insert_default()) = values;
     Ok(())
 }
@@ -146,7 +172,9 @@ fn renew_before_percentage(spec: &mut CertificateSpec, value: &str) -> Result<()
 }
 
 fn usages(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
-    let read = |usage: &str| KeyUsage::from_str(usage.trim_matches(' ')).map_err(|_| format!("invalid key usage name {usage:?}"));
+    let read = |usage: &str| {
+        KeyUsage::from_str(usage.trim_matches(' ')).map_err(|_| format!("invalid key usage name {usage:?}"))
+    };
     spec.usages = value.split(',').map(read).collect::<Result<_, _>>()?;
     Ok(())
 }
@@ -189,7 +217,9 @@ fn secret_template(spec: &mut CertificateSpec, value: &str) -> Result<(), String
     let Strict { annotations, labels } =
         serde_json::from_str(value).map_err(|error| format!("error parsing secret template JSON: {error}"))?;
     if let Some(key) = annotations.keys().find(|key| key.starts_with("cert-manager.io/")) {
-        return Err(format!("secretTemplate must not have cert-manager.io/ annotations: {key:?}"));
+        return Err(format!(
+            "secretTemplate must not have cert-manager.io/ annotations: {key:?}"
+        ));
     }
     if !annotations.is_empty() || !labels.is_empty() {
         spec.secret_template = Some(SecretTemplate { annotations, labels });

@@ -37,7 +37,11 @@ pub(super) fn refuse_duplicates(blocks: &[IngressTLS]) -> Result<(), String> {
     let name = |tls: &IngressTLS| tls.secret_name.clone().unwrap_or_default();
     let mut wrong = Vec::new();
     for (index, tls) in blocks.iter().enumerate() {
-        let places: Vec<usize> = (0..).zip(blocks).filter(|(_, other)| name(other) == name(tls)).map(|(at, _)| at).collect();
+        let places: Vec<usize> = (0..)
+            .zip(blocks)
+            .filter(|(_, other)| name(other) == name(tls))
+            .map(|(at, _)| at)
+            .collect();
         if let [first, second, ..] = *places
             && first == index
         {
@@ -47,7 +51,11 @@ pub(super) fn refuse_duplicates(blocks: &[IngressTLS]) -> Result<(), String> {
             ));
         }
     }
-    if wrong.is_empty() { Ok(()) } else { Err(aggregate(wrong)) }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(aggregate(wrong))
+    }
 }
 
 /// The block, or what is missing in it.
@@ -56,12 +64,20 @@ pub(super) fn read(index: usize, tls: &IngressTLS) -> Result<Block<'_>, String> 
     let hosts = tls.hosts.as_deref().unwrap_or_default();
     let mut missing = Vec::new();
     if hosts.is_empty() {
-        missing.push(format!("spec.tls[{index}].hosts: Required value: list the names that the certificate is for"));
+        missing.push(format!(
+            "spec.tls[{index}].hosts: Required value: list the names that the certificate is for"
+        ));
     }
     if secret_name.is_empty() {
-        missing.push(format!("spec.tls[{index}].secretName: Required value: name the Secret that the certificate goes to"));
+        missing.push(format!(
+            "spec.tls[{index}].secretName: Required value: name the Secret that the certificate goes to"
+        ));
     }
-    if missing.is_empty() { Ok(Block { secret_name, hosts }) } else { Err(aggregate(missing)) }
+    if missing.is_empty() {
+        Ok(Block { secret_name, hosts })
+    } else {
+        Err(aggregate(missing))
+    }
 }
 
 /// Several complaints in one, as Kubernetes writes them.
@@ -79,7 +95,11 @@ pub(super) fn wanted(
     issuer_ref: &IssuerRef,
     settings: &Settings,
 ) -> Result<Wanted, BadAnnotation> {
-    let (ip_addresses, dns_names) = block.hosts.iter().cloned().partition(|host| host.parse::<IpAddr>().is_ok());
+    let (ip_addresses, dns_names) = block
+        .hosts
+        .iter()
+        .cloned()
+        .partition(|host| host.parse::<IpAddr>().is_ok());
     let mut spec = CertificateSpec {
         dns_names,
         ip_addresses,
@@ -90,10 +110,19 @@ pub(super) fn wanted(
     };
     annotations::translate(&mut spec, &ingress.meta.annotations)?;
     each_once(&mut spec.dns_names, |name| name.clone());
-    each_once(&mut spec.ip_addresses, |address| address.parse::<IpAddr>().map_or_else(|_| address.clone(), |ip| ip.to_string()));
+    each_once(&mut spec.ip_addresses, |address| {
+        address
+            .parse::<IpAddr>()
+            .map_or_else(|_| address.clone(), |ip| ip.to_string())
+    });
     Ok(Wanted {
         name: block.secret_name.to_owned(),
-        labels: ingress.meta.labels.iter().filter(|(key, _)| *key != label::APPLYSET_PART_OF).collect(),
+        labels: ingress
+            .meta
+            .labels
+            .iter()
+            .filter(|(key, _)| *key != label::APPLYSET_PART_OF)
+            .collect(),
         annotations: copied(ingress, settings),
         spec,
     })
@@ -107,16 +136,25 @@ fn each_once(values: &mut Vec<String>, meaning: impl Fn(&String) -> String) {
 /// Annotations of the Certificate (ANN-17..19, ANN-22).
 fn copied(ingress: &Object<IngressKind>, settings: &Settings) -> Pairs {
     let given = &ingress.meta.annotations;
-    let mut copied: BTreeMap<&str, &str> =
-        settings.extra_certificate_annotations.iter().filter_map(|key| Some((key.as_str(), given.get(key)?))).collect();
+    let mut copied: BTreeMap<&str, &str> = settings
+        .extra_certificate_annotations
+        .iter()
+        .filter_map(|key| Some((key.as_str(), given.get(key)?)))
+        .collect();
     if given.get(annotation::HTTP01_EDIT_IN_PLACE) == Some("true") {
         copied.insert(annotation::HTTP01_OVERRIDE_INGRESS_NAME, ingress.meta.name());
         // Some ingress controllers (GCE) do not start serving before there is some certificate (NB-17).
         copied.insert(annotation::ISSUE_TEMPORARY_CERTIFICATE, "true");
     }
     let classes = [
-        (annotation::HTTP01_INGRESS_CLASS, annotation::HTTP01_OVERRIDE_INGRESS_CLASS),
-        (annotation::HTTP01_INGRESS_CLASS_NAME, annotation::HTTP01_OVERRIDE_INGRESS_CLASS_NAME),
+        (
+            annotation::HTTP01_INGRESS_CLASS,
+            annotation::HTTP01_OVERRIDE_INGRESS_CLASS,
+        ),
+        (
+            annotation::HTTP01_INGRESS_CLASS_NAME,
+            annotation::HTTP01_OVERRIDE_INGRESS_CLASS_NAME,
+        ),
     ];
     for (from, to) in classes {
         if let Some(value) = given.get(from).filter(|value| !value.is_empty()) {

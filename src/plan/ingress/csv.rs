@@ -5,7 +5,9 @@
 /// # Errors
 /// A sentence, where quotes are not paired, the text has more than one line, or there is nothing.
 pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
-    let line = line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
+    let line = line
+        .strip_suffix('\n')
+        .map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
     if line.is_empty() {
         return Err("there is no value in it".to_owned());
     }
@@ -31,7 +33,9 @@ fn plain_value(text: &str) -> Result<(String, Option<&str>), String> {
         None => (text, None),
     };
     if value.contains('"') {
-        return Err(format!("the value {value:?} has a quote in it: put quotes around the whole value, and double those inside"));
+        return Err(format!(
+            "the value {value:?} has a quote in it: put quotes around the whole value, and double those inside"
+        ));
     }
     if value.contains('\n') {
         return Err("it has more than one line".to_owned());
@@ -56,7 +60,9 @@ fn quoted_value(text: &str) -> Result<(String, Option<&str>), String> {
         } else if after.is_empty() {
             return Ok((value, None));
         } else {
-            return Err(format!("after the quoted value {value:?} comes something else than a comma"));
+            return Err(format!(
+                "after the quoted value {value:?} comes something else than a comma"
+            ));
         }
     }
 }

@@ -12,7 +12,10 @@ use crate::{
 pub(super) fn is_wanted(annotations: &Pairs, settings: &Settings) -> bool {
     annotations.contains(annotation::ISSUER)
         || annotations.contains(annotation::CLUSTER_ISSUER)
-        || settings.auto_certificate_annotations.iter().any(|key| annotations.get(key).is_some_and(is_true))
+        || settings
+            .auto_certificate_annotations
+            .iter()
+            .any(|key| annotations.get(key).is_some_and(is_true))
 }
 
 /// What Go's `strconv.ParseBool` takes for true (ANN-04).
@@ -32,8 +35,11 @@ pub(super) fn choose(annotations: &Pairs, default: &DefaultIssuer) -> Result<Iss
     if name.is_empty() {
         wrong.push("failed to determine issuer name to be used for ingress resource".to_owned());
     }
-    let conflicts =
-        [(annotation::ISSUER, named), (annotation::ISSUER_GROUP, group), (annotation::ISSUER_KIND, kind)];
+    let conflicts = [
+        (annotation::ISSUER, named),
+        (annotation::ISSUER_GROUP, group),
+        (annotation::ISSUER_KIND, kind),
+    ];
     for (key, value) in conflicts {
         if cluster.is_some() && value.is_some() {
             wrong.push(match key {

@@ -88,7 +88,10 @@ pub struct Plan {
 
 impl Plan {
     fn refuse(complaint: String) -> Self {
-        Self { effects: Vec::new(), complaints: vec![complaint] }
+        Self {
+            effects: Vec::new(),
+            complaints: vec![complaint],
+        }
     }
 }
 
@@ -101,7 +104,9 @@ pub fn plan(seen: &Seen<'_>) -> Plan {
     let issuer_ref = match issuer::choose(&ingress.meta.annotations, &settings.default_issuer) {
         Ok(issuer_ref) => issuer_ref,
         Err(why) => {
-            return Plan::refuse(format!("Could not determine issuer for ingress due to bad annotations: {why}"));
+            return Plan::refuse(format!(
+                "Could not determine issuer for ingress due to bad annotations: {why}"
+            ));
         }
     };
     let blocks = ingress.spec.tls.as_deref().unwrap_or_default();
@@ -125,7 +130,11 @@ pub fn plan(seen: &Seen<'_>) -> Plan {
 
 /// Foreground deletion: what the garbage collector waits to see gone must not come back (SHM-12).
 fn is_deleting(meta: &Meta) -> bool {
-    meta.deleting.is_some() || meta.finalizers.iter().any(|finalizer| &**finalizer == "foregroundDeletion")
+    meta.deleting.is_some()
+        || meta
+            .finalizers
+            .iter()
+            .any(|finalizer| &**finalizer == "foregroundDeletion")
 }
 
 fn controls(ingress: &Meta, certificate: &Meta) -> bool {
@@ -134,21 +143,39 @@ fn controls(ingress: &Meta, certificate: &Meta) -> bool {
 
 /// The step from what exists to `wanted`; none if it is someone else's (SHM-04) or close enough (SHM-05).
 fn reach(wanted: Wanted, seen: &Seen<'_>) -> Option<Effect> {
-    let Some(existing) = seen.certificates.iter().find(|existing| existing.meta.name() == wanted.name) else {
+    let Some(existing) = seen
+        .certificates
+        .iter()
+        .find(|existing| existing.meta.name() == wanted.name)
+    else {
         return Some(Effect::Create(wanted));
     };
     let ours = controls(&seen.ingress.meta, &existing.meta) && existing.meta.deleting.is_none();
     let drifted = existing.meta.labels != wanted.labels
-        || existing.spec.as_ref().is_none_or(|spec| drift::needs_update(spec, &wanted.spec));
-    (ours && drifted).then(|| Effect::Update { certificate: existing.meta.clone(), patch: update(existing, &wanted) })
+        || existing
+            .spec
+            .as_ref()
+            .is_none_or(|spec| drift::needs_update(spec, &wanted.spec));
+    (ours && drifted).then(|| Effect::Update {
+        certificate: existing.meta.clone(),
+        patch: update(existing, &wanted),
+    })
 }
 
 /// The whole spec and all labels are replaced, annotations only added (SHM-06).
 fn update(existing: &Existing, wanted: &Wanted) -> Value {
-    let map = |pairs: &Pairs| pairs.iter().map(|(key, value)| (key.to_owned(), value.into())).collect::<Value>();
+    let map = |pairs: &Pairs| {
+        pairs
+            .iter()
+            .map(|(key, value)| (key.to_owned(), Value::from(value)))
+            .collect::<Value>()
+    };
     let wanted_spec = serde_json::to_value(&wanted.spec).unwrap_or_default();
-    let added: Pairs =
-        wanted.annotations.iter().filter(|(key, value)| existing.meta.annotations.get(key) != Some(*value)).collect();
+    let added: Pairs = wanted
+        .annotations
+        .iter()
+        .filter(|(key, value)| existing.meta.annotations.get(key) != Some(*value))
+        .collect();
     let mut patch = json!({});
     let mut put = |pointer: &str, value: Option<Value>| {
         if let (Some(value), Some(object)) = (value, patch.as_object_mut()) {
@@ -169,7 +196,11 @@ fn update(existing: &Existing, wanted: &Wanted) -> Value {
 
 /// Certificates of ours whose Secret no block names any more (SHM-07).
 fn stale(seen: &Seen<'_>, blocks: &[k8s_openapi::api::networking::v1::IngressTLS]) -> Vec<Effect> {
-    let named = |name: &str| blocks.iter().any(|tls| tls.secret_name.as_deref().unwrap_or_default() == name);
+    let named = |name: &str| {
+        blocks
+            .iter()
+            .any(|tls| tls.secret_name.as_deref().unwrap_or_default() == name)
+    };
     let secret = |existing: &Existing| match &existing.spec {
         Some(spec) => spec.secret_name.clone(),
         None => existing.meta.name().to_owned(),

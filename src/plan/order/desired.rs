@@ -7,12 +7,7 @@
 use serde::Serialize;
 
 use crate::{
-    api::{
-        GoDuration, IssuerRef,
-        acme_issuer::AcmeIssuer,
-        condition,
-        order::OrderSpec,
-    },
+    api::{GoDuration, IssuerRef, acme_issuer::AcmeIssuer, condition, order::OrderSpec},
     pki::csr::CsrInfo,
     plan::{
         kinds::OrderKind,
@@ -88,7 +83,11 @@ pub fn desired_order(
         && !dns_names.contains(name)
         && !ip_addresses.contains(name)
     {
-        return Err(Unorderable::CommonName { common_name: name.clone(), dns_names, ip_addresses });
+        return Err(Unorderable::CommonName {
+            common_name: name.clone(),
+            dns_names,
+            ip_addresses,
+        });
     }
     let spec = OrderSpec {
         common_name,
@@ -115,7 +114,10 @@ pub fn other_name(name: &str, request: &Meta) -> String {
 }
 
 fn csr_of(request: &RequestSeen) -> Result<(&CsrInfo, &[u8]), Unorderable> {
-    let csr = request.csr.as_deref().map_err(|error| Unorderable::Csr(error.clone()))?;
+    let csr = request
+        .csr
+        .as_deref()
+        .map_err(|error| Unorderable::Csr(error.clone()))?;
     let pem = request.csr_pem.as_deref().ok_or(Unorderable::Finished)?;
     Ok((csr, pem))
 }
@@ -155,7 +157,9 @@ pub fn counts<'a>(
     acme: &AcmeIssuer,
     siblings: impl IntoIterator<Item = &'a Object<OrderKind>>,
 ) -> Result<(), NotOurs> {
-    let request = request.filter(|request| is_controller(request, &order.meta)).ok_or(NotOurs::NoRequest)?;
+    let request = request
+        .filter(|request| is_controller(request, &order.meta))
+        .ok_or(NotOurs::NoRequest)?;
     if !request.is_true(condition::APPROVED) || request.is_true(condition::DENIED) {
         return Err(NotOurs::NotApproved);
     }
@@ -181,7 +185,9 @@ pub fn elected<'a>(
 
 fn is_controller(request: &RequestSeen, order: &Meta) -> bool {
     order.namespace() == request.meta.namespace()
-        && order.controller().is_some_and(|owner| owner.uid == request.meta.uid && &*owner.kind == "CertificateRequest")
+        && order
+            .controller()
+            .is_some_and(|owner| owner.uid == request.meta.uid && &*owner.kind == "CertificateRequest")
 }
 
 /// What certlet and cert-manager would write: the request's CSR, issuer and names; a duration, profile and replaced
@@ -191,15 +197,30 @@ fn fits(order: &OrderSpec, request: &RequestSeen, acme: &AcmeIssuer) -> Result<(
         Unorderable::Finished => NotOurs::Finished,
         Unorderable::Csr(_) | Unorderable::CommonName { .. } => NotOurs::Differs("spec.request"),
     })?;
-    let OrderSpec { common_name, dns_names, duration, ip_addresses, issuer_ref, profile, replaces, request: bytes } = order;
+    let OrderSpec {
+        common_name,
+        dns_names,
+        duration,
+        ip_addresses,
+        issuer_ref,
+        profile,
+        replaces,
+        request: bytes,
+    } = order;
     let checks = [
         ("spec.request", bytes.0 == pem),
         ("spec.issuerRef", issuer_ref.means_same(&request.issuer_ref)),
-        ("spec.commonName", text(common_name.as_deref()) == csr.common_name().unwrap_or_default()),
+        (
+            "spec.commonName",
+            text(common_name.as_deref()) == csr.common_name().unwrap_or_default(),
+        ),
         ("spec.dnsNames", *dns_names == csr.sans.dns),
         ("spec.ipAddresses", *ip_addresses == addresses(csr)),
         ("spec.duration", duration.is_none() || *duration == request.duration),
-        ("spec.profile", text(profile.as_deref()).is_empty() || profile == &acme.profile),
+        (
+            "spec.profile",
+            text(profile.as_deref()).is_empty() || profile == &acme.profile,
+        ),
         ("spec.replaces", replaces.as_deref().is_none_or(is_certificate_id)),
     ];
     match checks.into_iter().find(|(_, same)| !same) {
@@ -214,8 +235,14 @@ fn text(value: Option<&str>) -> &str {
 
 /// Two base64url texts with a dot between (RFC 9773 section 4.1). Which certificate it was is not known any more.
 fn is_certificate_id(id: &str) -> bool {
-    let part = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    id.split_once('.').is_some_and(|(key, serial)| part(key) && part(serial))
+    let part = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    id.split_once('.')
+        .is_some_and(|(key, serial)| part(key) && part(serial))
 }
 
 /// `<request>-<hash of what is ordered>` exactly as cert-manager computes it, so that both find each other's (ORD-12).
@@ -233,9 +260,16 @@ fn name(request: &str, spec: &OrderSpec) -> String {
     let json = if request.len() < PREFIX_LENGTH {
         serde_json::to_string(&hashed)
     } else {
-        serde_json::to_string(&HashedLong { request_name: request, spec: hashed })
+        serde_json::to_string(&HashedLong {
+            request_name: request,
+            spec: hashed,
+        })
     };
-    format!("{}-{}", shortened(request), fnv32(as_go_escapes(&json.unwrap_or_default()).as_bytes()))
+    format!(
+        "{}-{}",
+        shortened(request),
+        fnv32(as_go_escapes(&json.unwrap_or_default()).as_bytes())
+    )
 }
 
 /// The first 52 characters, ending with a letter or digit.
@@ -261,7 +295,9 @@ fn as_go_escapes(json: &str) -> String {
 
 /// FNV-1 with 32 bits.
 fn fnv32(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash: u32, byte| hash.wrapping_mul(0x0100_0193) ^ u32::from(*byte))
+    bytes.iter().fold(0x811c_9dc5, |hash: u32, byte| {
+        hash.wrapping_mul(0x0100_0193) ^ u32::from(*byte)
+    })
 }
 
 /// The spec as cert-manager hashes it: its fields in the order of its Go type, the CSR left out.
@@ -293,7 +329,11 @@ struct HashedIssuer<'a> {
 
 impl<'a> HashedIssuer<'a> {
     fn of(issuer: &'a IssuerRef) -> Self {
-        Self { name: &issuer.name, kind: text(issuer.kind.as_deref()), group: text(issuer.group.as_deref()) }
+        Self {
+            name: &issuer.name,
+            kind: text(issuer.kind.as_deref()),
+            group: text(issuer.group.as_deref()),
+        }
     }
 }
 
@@ -303,3 +343,6 @@ struct HashedLong<'a> {
     request_name: &'a str,
     spec: Hashed<'a>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,12 +9,12 @@ use crate::{
         issuer::IssuerSpec,
         order::{OrderStatus, State},
     },
+    pki::certificate::CertificateInfo,
     plan::{
         kinds::OrderKind,
         order::desired::{self, DesiredOrder},
         seen::{Next, Object, RequestSeen},
     },
-    pki::certificate::CertificateInfo,
 };
 
 /// An Order that takes longer than this gets its state written into the request. Most are done sooner, and spare that
@@ -25,11 +25,16 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 const PENDING: &str = "OrderPending";
 
 pub(super) fn order(now: Timestamp, seen: &Seen<'_>, issuer: &IssuerSpec) -> Plan {
-    let Some(acme) = &issuer.acme else { return Plan::nothing() };
+    let Some(acme) = &issuer.acme else {
+        return Plan::nothing();
+    };
     let desired = match desired::desired_order(seen.request, acme, seen.replaces) {
         Ok(desired) => desired,
         Err(error) => {
-            return settle(Verdict::Failed { reason: error.reason(), message: error.to_string() });
+            return settle(Verdict::Failed {
+                reason: error.reason(),
+                message: error.to_string(),
+            });
         }
     };
     if let Some(order) = desired::elected(seen.request, acme, seen.orders) {
@@ -40,7 +45,10 @@ pub(super) fn order(now: Timestamp, seen: &Seen<'_>, issuer: &IssuerSpec) -> Pla
         return Plan::only(Step::DeleteOrder(wrong.meta.clone()));
     }
     let announce = created(seen.request, &desired);
-    Plan::only(Step::Order { order: desired, announce })
+    Plan::only(Step::Order {
+        order: desired,
+        announce,
+    })
 }
 
 fn settle(verdict: Verdict) -> Plan {
@@ -50,23 +58,38 @@ fn settle(verdict: Verdict) -> Plan {
 /// "Created Order resource", before it is: the Order's name is known, and one write is enough.
 fn created(request: &RequestSeen, order: &DesiredOrder) -> Verdict {
     let message = format!("Created Order resource {}/{}", request.meta.namespace(), order.name);
-    Verdict::Pending { reason: "OrderCreated", message }
+    Verdict::Pending {
+        reason: "OrderCreated",
+        message,
+    }
 }
 
 fn follow(now: Timestamp, request: &RequestSeen, order: &Object<OrderKind>) -> Plan {
-    let OrderStatus { state, reason, certificate, .. } = &order.status;
+    let OrderStatus {
+        state,
+        reason,
+        certificate,
+        ..
+    } = &order.status;
     let shown = state.map(State::as_str).unwrap_or_default();
     let place = &order.meta.key;
     match state {
         Some(State::Valid) => {
             let Some(pem) = certificate.as_ref().filter(|pem| !pem.0.is_empty()) else {
                 let message = format!("Waiting for order-controller to add certificate data to Order {place}");
-                return settle(Verdict::Pending { reason: PENDING, message });
+                return settle(Verdict::Pending {
+                    reason: PENDING,
+                    message,
+                });
             };
             let key = CertificateInfo::parse_pem(&pem.0).map(|leaf| leaf.key_hash).ok();
             let wanted = request.csr.as_ref().ok().map(|csr| csr.key_hash());
             // A certificate for another key is useless: order again (AOR-03).
-            let step = if key.is_some() && key == wanted { Step::TakeFromOrder } else { Step::DeleteOrder };
+            let step = if key.is_some() && key == wanted {
+                Step::TakeFromOrder
+            } else {
+                Step::DeleteOrder
+            };
             Plan::only(step(order.meta.clone()))
         }
         Some(State::Invalid | State::Expired | State::Errored) => settle(Verdict::Failed {
@@ -89,7 +112,13 @@ fn wait(now: Timestamp, request: &RequestSeen, order: &Object<OrderKind>, messag
     let said = request.condition(condition::READY);
     // Whoever waits already, with whatever words, is not told sooner; a request without any condition is.
     if said.is_some() && now < until {
-        return Plan { next: Next::At(until), ..Plan::nothing() };
+        return Plan {
+            next: Next::At(until),
+            ..Plan::nothing()
+        };
     }
-    settle(Verdict::Pending { reason: PENDING, message })
+    settle(Verdict::Pending {
+        reason: PENDING,
+        message,
+    })
 }

@@ -10,9 +10,7 @@ use crate::{
         name::{Subject, SubjectAltNames},
         usage::{Usage, UsageSet},
     },
-    plan::{
-        seen::{Meta, ObjectKey, Owner, Pairs, RequestSeen},
-    },
+    plan::seen::{Meta, ObjectKey, Owner, Pairs, RequestSeen},
 };
 
 /// A time of this century; tests add to it.
@@ -51,7 +49,10 @@ pub(crate) fn owned_by(request: &RequestSeen) -> Box<[Owner]> {
 pub(crate) fn csr_for(dns: &[&str], edit: impl FnOnce(&mut CsrTemplate)) -> Vec<u8> {
     let key = PrivateKey::generate(KeySpec::new(KeyAlgorithm::Ecdsa, None)).unwrap();
     let mut template = CsrTemplate {
-        sans: SubjectAltNames { dns: dns.iter().map(|name| (*name).to_owned()).collect(), ..SubjectAltNames::default() },
+        sans: SubjectAltNames {
+            dns: dns.iter().map(|name| (*name).to_owned()).collect(),
+            ..SubjectAltNames::default()
+        },
         usages: UsageSet::new(&[], false),
         encode_usages: true,
         ..CsrTemplate::default()
@@ -69,7 +70,11 @@ pub(crate) fn common_name(name: &str) -> crate::pki::name::Name {
 pub(crate) fn request() -> RequestSeen {
     RequestSeen {
         meta: meta("web-1", "0a1b2c3d-request"),
-        issuer_ref: IssuerRef { group: None, kind: None, name: "le".into() },
+        issuer_ref: IssuerRef {
+            group: None,
+            kind: None,
+            name: "le".into(),
+        },
         duration: None,
         is_ca: false,
         usages: Box::new([]),
@@ -87,7 +92,9 @@ pub(crate) fn request() -> RequestSeen {
 impl RequestSeen {
     /// With this CSR, read as the watch reads it.
     pub(crate) fn asking(mut self, pem: &[u8]) -> Self {
-        self.csr = CsrInfo::parse(pem).map(Box::new).map_err(|error| error.to_string().into());
+        self.csr = CsrInfo::parse(pem)
+            .map(Box::new)
+            .map_err(|error| error.to_string().into());
         self.csr_pem = Some(pem.into());
         self
     }
@@ -95,7 +102,11 @@ impl RequestSeen {
     /// With one more condition.
     pub(crate) fn said(mut self, type_: &str, status: ConditionStatus, reason: &str) -> Self {
         let mut conditions = self.conditions.to_vec();
-        condition::set(&mut conditions, Condition::new(type_, status, reason, "because"), noon());
+        condition::set(
+            &mut conditions,
+            Condition::new(type_, status, reason, "because"),
+            noon(),
+        );
         self.conditions = conditions.into();
         self
     }
@@ -113,7 +124,11 @@ impl RequestSeen {
 
     /// With another issuer.
     pub(crate) fn from_issuer(mut self, group: &str, kind: &str, name: &str) -> Self {
-        self.issuer_ref = IssuerRef { group: Some(group.into()), kind: Some(kind.into()), name: name.into() };
+        self.issuer_ref = IssuerRef {
+            group: Some(group.into()),
+            kind: Some(kind.into()),
+            name: name.into(),
+        };
         self
     }
 }

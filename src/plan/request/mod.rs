@@ -17,11 +17,11 @@ pub use status::{Notice, StatusWrite, Verdict, status_write};
 use jiff::Timestamp;
 
 use crate::{
-    api::{condition, issuer::IssuerSpec},
+    api::{InvalidField, condition, issuer::IssuerSpec},
     plan::{
         kinds::OrderKind,
         order::desired::DesiredOrder,
-        seen::{InvalidObject, Meta, Next, Object, RequestSeen},
+        seen::{Meta, Next, Object, RequestSeen},
         settings::Settings,
     },
 };
@@ -47,7 +47,7 @@ pub struct FoundIssuer {
     /// Metadata; the namespace of a ClusterIssuer is empty.
     pub meta: Meta,
     /// `spec`, or why it cannot be read.
-    pub spec: Result<IssuerSpec, InvalidObject>,
+    pub spec: Result<IssuerSpec, InvalidField>,
     /// Whether its condition Ready is True.
     pub ready: bool,
 }
@@ -92,11 +92,19 @@ pub enum Step {
 
 impl Plan {
     fn nothing() -> Self {
-        Self { approve: false, step: Step::Nothing, notices: Vec::new(), next: Next::OnChange }
+        Self {
+            approve: false,
+            step: Step::Nothing,
+            notices: Vec::new(),
+            next: Next::OnChange,
+        }
     }
 
     fn only(step: Step) -> Self {
-        Self { step, ..Self::nothing() }
+        Self {
+            step,
+            ..Self::nothing()
+        }
     }
 
     /// Whether there is nothing to write and nothing to sign.
@@ -115,7 +123,10 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Plan {
     let approved = request.is_true(condition::APPROVED);
     let approve = settings.controllers.approver() && !approved && !denied;
     if !request.issuer_ref.is_ours() {
-        return Plan { approve, ..Plan::nothing() };
+        return Plan {
+            approve,
+            ..Plan::nothing()
+        };
     }
     if denied {
         return Plan::only(Step::Settle(Verdict::Denied));
@@ -130,15 +141,26 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Plan {
         }));
     }
     if !approved && !approve {
-        let notice = Notice::normal("WaitingForApproval", "Not signing CertificateRequest until it is Approved");
-        return Plan { notices: vec![notice], ..Plan::nothing() };
+        let notice = Notice::normal(
+            "WaitingForApproval",
+            "Not signing CertificateRequest until it is Approved",
+        );
+        return Plan {
+            notices: vec![notice],
+            ..Plan::nothing()
+        };
     }
-    Plan { approve, ..sign(now, seen) }
+    Plan {
+        approve,
+        ..sign(now, seen)
+    }
 }
 
 /// Whether somebody has said the last word about a request: issued, failed, or denied.
 pub fn is_finished(request: &RequestSeen) -> bool {
-    request.condition(condition::READY).is_some_and(|ready| ready.is_true() || matches!(ready.reason(), "Failed" | "Denied"))
+    request
+        .condition(condition::READY)
+        .is_some_and(|ready| ready.is_true() || matches!(ready.reason(), "Failed" | "Denied"))
 }
 
 /// The signer's part, for a request that is approved or about to be.
@@ -150,7 +172,10 @@ fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
         let lower = kind.to_ascii_lowercase();
         return pending(
             "IssuerNotFound",
-            format!("Referenced {kind:?} not found: {lower}.cert-manager.io {:?} not found", reference.name),
+            format!(
+                "Referenced {kind:?} not found: {lower}.cert-manager.io {:?} not found",
+                reference.name
+            ),
         );
     };
     let spec = match &issuer.spec {
@@ -163,7 +188,12 @@ fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
         let key = &issuer.meta.key;
         return pending(
             "IssuerTypeMissing",
-            format!("Missing issuer type: no issuer specified for {} '{}/{}'", reference.kind_or_default(), key.namespace, key.name),
+            format!(
+                "Missing issuer type: no issuer specified for {} '{}/{}'",
+                reference.kind_or_default(),
+                key.namespace,
+                key.name
+            ),
         );
     };
     if !seen.settings.controllers.enabled(kind.controller()) {
@@ -173,7 +203,10 @@ fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
         return pending("IssuerNotSupported", not_supported(kind));
     }
     if !issuer.ready {
-        return pending("IssuerNotReady", "Referenced issuer does not have a Ready status condition".to_owned());
+        return pending(
+            "IssuerNotReady",
+            "Referenced issuer does not have a Ready status condition".to_owned(),
+        );
     }
     match kind {
         SignerKind::Ca => Plan::only(Step::SignWithCa),

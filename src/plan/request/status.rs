@@ -50,8 +50,17 @@ impl std::fmt::Debug for Verdict {
             Self::Pending { reason, message } => write!(f, "Pending({reason}: {message})"),
             Self::Failed { reason, message } => write!(f, "Failed({reason}: {message})"),
             Self::Denied => f.write_str("Denied"),
-            Self::Issued { certificate, ca, remark } => {
-                write!(f, "Issued({} bytes, ca: {}, {remark:?})", certificate.len(), ca.is_some())
+            Self::Issued {
+                certificate,
+                ca,
+                remark,
+            } => {
+                write!(
+                    f,
+                    "Issued({} bytes, ca: {}, {remark:?})",
+                    certificate.len(),
+                    ca.is_some()
+                )
             }
         }
     }
@@ -71,12 +80,20 @@ pub struct Notice {
 impl Notice {
     /// Things go as they should.
     pub fn normal(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { warning: false, reason, message: message.into() }
+        Self {
+            warning: false,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// Somebody should look.
     pub fn warning(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { warning: true, reason, message: message.into() }
+        Self {
+            warning: true,
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -90,7 +107,12 @@ pub struct StatusWrite {
 }
 
 /// The one write that approves `request` (if `approve`) and says `verdict`; `None` when it says all that already.
-pub fn status_write(now: Timestamp, request: &RequestSeen, approve: bool, verdict: Option<&Verdict>) -> Option<StatusWrite> {
+pub fn status_write(
+    now: Timestamp,
+    request: &RequestSeen,
+    approve: bool,
+    verdict: Option<&Verdict>,
+) -> Option<StatusWrite> {
     let mut conditions = request.conditions.to_vec();
     let mut patch = Map::new();
     let mut notices = Vec::new();
@@ -102,11 +124,17 @@ pub fn status_write(now: Timestamp, request: &RequestSeen, approve: bool, verdic
     if let Some(verdict) = verdict {
         let said = Said::of(verdict);
         // Waiting is told once, whatever is waited for (NB-41).
-        let waited = request.condition(READY).is_some_and(|ready| ready.reason() == "Pending");
+        let waited = request
+            .condition(READY)
+            .is_some_and(|ready| ready.reason() == "Pending");
         if !(waited && matches!(verdict, Verdict::Pending { .. })) {
             notices.push(said.notice);
         }
-        condition::set(&mut conditions, Condition::new(READY, said.status, said.reason, said.message), now);
+        condition::set(
+            &mut conditions,
+            Condition::new(READY, said.status, said.reason, said.message),
+            now,
+        );
         if said.failed && request.failure_time.is_none() {
             patch.insert("failureTime".to_owned(), json!(whole_second(now)));
         }
@@ -120,7 +148,10 @@ pub fn status_write(now: Timestamp, request: &RequestSeen, approve: bool, verdic
     if conditions != *request.conditions {
         patch.insert("conditions".to_owned(), json!(conditions));
     }
-    (!patch.is_empty()).then_some(StatusWrite { patch: Value::Object(patch), notices })
+    (!patch.is_empty()).then_some(StatusWrite {
+        patch: Value::Object(patch),
+        notices,
+    })
 }
 
 const DENIED: &str = "The CertificateRequest was denied by an approval controller";
@@ -138,23 +169,47 @@ struct Said {
 impl Said {
     fn of(verdict: &Verdict) -> Self {
         let (status, reason, message, failed, notice) = match verdict {
-            Verdict::Pending { reason, message } => {
-                (ConditionStatus::False, "Pending", message.clone(), false, Notice::normal(reason, message))
-            }
-            Verdict::Failed { reason, message } => {
-                (ConditionStatus::False, "Failed", message.clone(), true, Notice::warning(reason, message))
-            }
-            Verdict::Denied => {
-                (ConditionStatus::False, "Denied", DENIED.to_owned(), true, Notice::warning("Denied", DENIED))
-            }
+            Verdict::Pending { reason, message } => (
+                ConditionStatus::False,
+                "Pending",
+                message.clone(),
+                false,
+                Notice::normal(reason, message),
+            ),
+            Verdict::Failed { reason, message } => (
+                ConditionStatus::False,
+                "Failed",
+                message.clone(),
+                true,
+                Notice::warning(reason, message),
+            ),
+            Verdict::Denied => (
+                ConditionStatus::False,
+                "Denied",
+                DENIED.to_owned(),
+                true,
+                Notice::warning("Denied", DENIED),
+            ),
             Verdict::Issued { remark, .. } => {
                 let message = match remark {
                     Some(remark) => format!("{ISSUED}. {remark}"),
                     None => ISSUED.to_owned(),
                 };
-                (ConditionStatus::True, "Issued", message, false, Notice::normal("CertificateIssued", ISSUED))
+                (
+                    ConditionStatus::True,
+                    "Issued",
+                    message,
+                    false,
+                    Notice::normal("CertificateIssued", ISSUED),
+                )
             }
         };
-        Self { status, reason, message, failed, notice }
+        Self {
+            status,
+            reason,
+            message,
+            failed,
+            notice,
+        }
     }
 }

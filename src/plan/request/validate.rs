@@ -24,7 +24,11 @@ const CHECKS: &[Check] = &[issuer_kind, basic_constraints, usages, key];
 /// Judges a request; the first thing wrong with it is named as the webhook would name it.
 pub(super) fn validate(request: &RequestSeen) -> Result<(), String> {
     let csr = request.csr.as_deref().map_err(|error| {
-        let field = if error.starts_with("spec.") { String::new() } else { format!("spec.request: Invalid value: {}: ", shown(request)) };
+        let field = if error.starts_with("spec.") {
+            String::new()
+        } else {
+            format!("spec.request: Invalid value: {}: ", shown(request))
+        };
         format!("{field}{error}")
     })?;
     CHECKS.iter().try_for_each(|check| check(request, csr))
@@ -33,7 +37,11 @@ pub(super) fn validate(request: &RequestSeen) -> Result<(), String> {
 /// The beginning of the CSR.
 fn shown(request: &RequestSeen) -> String {
     let pem = String::from_utf8_lossy(request.csr_pem.as_deref().unwrap_or_default()).into_owned();
-    if pem.chars().count() <= SHOWN { format!("{pem:?}") } else { format!("{:?}…", pem.chars().take(SHOWN).collect::<String>()) }
+    if pem.chars().count() <= SHOWN {
+        format!("{pem:?}")
+    } else {
+        format!("{:?}…", pem.chars().take(SHOWN).collect::<String>())
+    }
 }
 
 /// VAL-02.
@@ -46,7 +54,9 @@ fn issuer_kind(request: &RequestSeen, _: &CsrInfo) -> Result<(), String> {
         None | Some("") => " (did you forget to set spec.issuerRef.group?)",
         Some(_) => "",
     };
-    Err(format!("spec.issuerRef.kind: Invalid value: {kind:?}: must be one of Issuer or ClusterIssuer{hint}"))
+    Err(format!(
+        "spec.issuerRef.kind: Invalid value: {kind:?}: must be one of Issuer or ClusterIssuer{hint}"
+    ))
 }
 
 fn basic_constraints(request: &RequestSeen, csr: &CsrInfo) -> Result<(), String> {
@@ -61,8 +71,9 @@ fn basic_constraints(request: &RequestSeen, csr: &CsrInfo) -> Result<(), String>
 
 fn usages(request: &RequestSeen, csr: &CsrInfo) -> Result<(), String> {
     let named = request.usages.iter().map(|usage| Usage::from_str(usage));
-    let named: Vec<Usage> =
-        named.collect::<Result<_, _>>().map_err(|error| format!("spec.usages: Invalid value: unknown key usage: {error}"))?;
+    let named: Vec<Usage> = named
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("spec.usages: Invalid value: unknown key usage: {error}"))?;
     let expected = UsageSet::new(&named, request.is_ca);
     let Some(encoded) = &csr.usages else { return Ok(()) };
     for (what, of_this_sort) in [("KeyUsages", false), ("ExtKeyUsages", true)] {
@@ -86,7 +97,10 @@ fn usages(request: &RequestSeen, csr: &CsrInfo) -> Result<(), String> {
 
 /// The usages that are extended ones, or those that are not.
 fn sorted_out(set: &UsageSet, extended: bool) -> Vec<Usage> {
-    set.usages().into_iter().filter(|usage| is_extended(*usage) == extended).collect()
+    set.usages()
+        .into_iter()
+        .filter(|usage| is_extended(*usage) == extended)
+        .collect()
 }
 
 fn is_extended(usage: Usage) -> bool {

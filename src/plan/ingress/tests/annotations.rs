@@ -6,11 +6,17 @@ use super::{Scene, an_ingress};
 use crate::api::IssuerRef;
 
 fn asking() -> Scene {
-    an_ingress().annotated("cert-manager.io/issuer", "le").tls("web-tls", &["a.example.com"])
+    an_ingress()
+        .annotated("cert-manager.io/issuer", "le")
+        .tls("web-tls", &["a.example.com"])
 }
 
 fn issuer(kind: &str, name: &str, group: &str) -> IssuerRef {
-    IssuerRef { group: Some(group.into()), kind: Some(kind.into()), name: name.into() }
+    IssuerRef {
+        group: Some(group.into()),
+        kind: Some(kind.into()),
+        name: name.into(),
+    }
 }
 
 /// The spec of the Certificate made with one more annotation, as JSON.
@@ -20,13 +26,21 @@ fn spec_with(key: &str, value: &str) -> serde_json::Value {
 
 #[test]
 fn ann_01_issuer_names_an_issuer_of_the_namespace() {
-    assert_eq!(asking().created().spec.issuer_ref, issuer("Issuer", "le", "cert-manager.io"));
+    assert_eq!(
+        asking().created().spec.issuer_ref,
+        issuer("Issuer", "le", "cert-manager.io")
+    );
 }
 
 #[test]
 fn ann_02_cluster_issuer_names_a_cluster_issuer() {
-    let scene = an_ingress().annotated("cert-manager.io/cluster-issuer", "le").tls("t", &["a.example.com"]);
-    assert_eq!(scene.created().spec.issuer_ref, issuer("ClusterIssuer", "le", "cert-manager.io"));
+    let scene = an_ingress()
+        .annotated("cert-manager.io/cluster-issuer", "le")
+        .tls("t", &["a.example.com"]);
+    assert_eq!(
+        scene.created().spec.issuer_ref,
+        issuer("ClusterIssuer", "le", "cert-manager.io")
+    );
 }
 
 #[test]
@@ -36,7 +50,10 @@ fn ann_02_cluster_issuer_excludes_the_three_others() {
         .annotated("cert-manager.io/issuer-kind", "K")
         .annotated("cert-manager.io/issuer-group", "g.example.com");
     let complaint = scene.complaint();
-    assert!(complaint.starts_with("Could not determine issuer for ingress due to bad annotations: "), "{complaint}");
+    assert!(
+        complaint.starts_with("Could not determine issuer for ingress due to bad annotations: "),
+        "{complaint}"
+    );
     for key in ["issuer", "issuer-kind", "issuer-group"] {
         assert!(complaint.contains(&format!("\"cert-manager.io/{key}\"")), "{complaint}");
     }
@@ -44,24 +61,36 @@ fn ann_02_cluster_issuer_excludes_the_three_others() {
 
 #[test]
 fn ann_03_kind_and_group_name_an_external_issuer() {
-    let scene =
-        asking().annotated("cert-manager.io/issuer-kind", "Pca").annotated("cert-manager.io/issuer-group", "pca.example.com");
+    let scene = asking()
+        .annotated("cert-manager.io/issuer-kind", "Pca")
+        .annotated("cert-manager.io/issuer-group", "pca.example.com");
     assert_eq!(scene.created().spec.issuer_ref, issuer("Pca", "le", "pca.example.com"));
 }
 
 #[test]
 fn ann_04_tls_acme_uses_the_default_issuer() {
-    let mut scene = an_ingress().annotated("kubernetes.io/tls-acme", "1").tls("t", &["a.example.com"]);
-    assert!(scene.complaint().contains("failed to determine issuer name to be used for ingress resource"));
+    let mut scene = an_ingress()
+        .annotated("kubernetes.io/tls-acme", "1")
+        .tls("t", &["a.example.com"]);
+    assert!(
+        scene
+            .complaint()
+            .contains("failed to determine issuer name to be used for ingress resource")
+    );
     scene.settings.default_issuer.name = "house".into();
     scene.settings.default_issuer.kind = "ClusterIssuer".into();
-    assert_eq!(scene.created().spec.issuer_ref, issuer("ClusterIssuer", "house", "cert-manager.io"));
+    assert_eq!(
+        scene.created().spec.issuer_ref,
+        issuer("ClusterIssuer", "house", "cert-manager.io")
+    );
 }
 
 #[test]
 fn ann_04_tls_acme_that_is_not_true_asks_for_nothing() {
     for value in ["false", "yes", "", "tRUE"] {
-        let scene = an_ingress().annotated("kubernetes.io/tls-acme", value).tls("t", &["a.example.com"]);
+        let scene = an_ingress()
+            .annotated("kubernetes.io/tls-acme", value)
+            .tls("t", &["a.example.com"]);
         assert_eq!(scene.plan(), super::Plan::default(), "{value:?}");
     }
 }
@@ -70,27 +99,77 @@ fn ann_04_tls_acme_that_is_not_true_asks_for_nothing() {
 fn ann_05_to_16_become_fields_of_the_spec() {
     let rows = [
         ("common-name", "a.example.com", "/commonName", json!("a.example.com")),
-        ("alt-names", "b.example.com, c.example.com", "/dnsNames", json!(["a.example.com", "b.example.com", " c.example.com"])),
-        ("ip-sans", "10.0.0.1, fd00::1", "/ipAddresses", json!(["10.0.0.1", "fd00::1"])),
-        ("email-sans", "a@example.com, b@example.com", "/emailAddresses", json!(["a@example.com", "b@example.com"])),
-        ("subject-organizations", "\"Acme, Inc.\",B", "/subject/organizations", json!(["Acme, Inc.", "B"])),
-        ("subject-organizationalunits", "ou", "/subject/organizationalUnits", json!(["ou"])),
+        (
+            "alt-names",
+            "b.example.com, c.example.com",
+            "/dnsNames",
+            json!(["a.example.com", "b.example.com", " c.example.com"]),
+        ),
+        (
+            "ip-sans",
+            "10.0.0.1, fd00::1",
+            "/ipAddresses",
+            json!(["10.0.0.1", "fd00::1"]),
+        ),
+        (
+            "email-sans",
+            "a@example.com, b@example.com",
+            "/emailAddresses",
+            json!(["a@example.com", "b@example.com"]),
+        ),
+        (
+            "subject-organizations",
+            "\"Acme, Inc.\",B",
+            "/subject/organizations",
+            json!(["Acme, Inc.", "B"]),
+        ),
+        (
+            "subject-organizationalunits",
+            "ou",
+            "/subject/organizationalUnits",
+            json!(["ou"]),
+        ),
         ("subject-countries", "DE,FR", "/subject/countries", json!(["DE", "FR"])),
         ("subject-provinces", "p", "/subject/provinces", json!(["p"])),
         ("subject-localities", "l", "/subject/localities", json!(["l"])),
         ("subject-postalcodes", "1", "/subject/postalCodes", json!(["1"])),
-        ("subject-streetaddresses", "\"1, High St\"", "/subject/streetAddresses", json!(["1, High St"])),
+        (
+            "subject-streetaddresses",
+            "\"1, High St\"",
+            "/subject/streetAddresses",
+            json!(["1, High St"]),
+        ),
         ("subject-serialnumber", "0,1", "/subject/serialNumber", json!("0,1")),
         ("duration", "48h", "/duration", json!("48h0m0s")),
         ("renew-before", "90m", "/renewBefore", json!("1h30m0s")),
         ("renew-before-percentage", "40", "/renewBeforePercentage", json!(40)),
-        ("usages", "server auth, client auth", "/usages", json!(["server auth", "client auth"])),
+        (
+            "usages",
+            "server auth, client auth",
+            "/usages",
+            json!(["server auth", "client auth"]),
+        ),
         ("revision-history-limit", "7", "/revisionHistoryLimit", json!(7)),
-        ("private-key-algorithm", "ECDSA", "/privateKey/algorithm", json!("ECDSA")),
+        (
+            "private-key-algorithm",
+            "ECDSA",
+            "/privateKey/algorithm",
+            json!("ECDSA"),
+        ),
         ("private-key-encoding", "PKCS8", "/privateKey/encoding", json!("PKCS8")),
         ("private-key-size", "3072", "/privateKey/size", json!(3072)),
-        ("private-key-rotation-policy", "Never", "/privateKey/rotationPolicy", json!("Never")),
-        ("secret-template", r#"{"labels":{"a":"b"}}"#, "/secretTemplate/labels/a", json!("b")),
+        (
+            "private-key-rotation-policy",
+            "Never",
+            "/privateKey/rotationPolicy",
+            json!("Never"),
+        ),
+        (
+            "secret-template",
+            r#"{"labels":{"a":"b"}}"#,
+            "/secretTemplate/labels/a",
+            json!("b"),
+        ),
     ];
     for (key, value, pointer, wanted) in rows {
         let spec = spec_with(&format!("cert-manager.io/{key}"), value);
@@ -113,10 +192,22 @@ fn ann_15_the_size_is_judged_by_the_algorithm() {
 
 #[test]
 fn ann_17_edit_in_place_names_this_ingress_and_wants_a_temporary_certificate() {
-    let wanted = asking().annotated("acme.cert-manager.io/http01-edit-in-place", "true").created();
-    assert_eq!(wanted.annotations.get("acme.cert-manager.io/http01-override-ingress-name"), Some("web"));
-    assert_eq!(wanted.annotations.get("cert-manager.io/issue-temporary-certificate"), Some("true"));
-    let not = asking().annotated("acme.cert-manager.io/http01-edit-in-place", "TRUE").created();
+    let wanted = asking()
+        .annotated("acme.cert-manager.io/http01-edit-in-place", "true")
+        .created();
+    assert_eq!(
+        wanted
+            .annotations
+            .get("acme.cert-manager.io/http01-override-ingress-name"),
+        Some("web")
+    );
+    assert_eq!(
+        wanted.annotations.get("cert-manager.io/issue-temporary-certificate"),
+        Some("true")
+    );
+    let not = asking()
+        .annotated("acme.cert-manager.io/http01-edit-in-place", "TRUE")
+        .created();
     assert_eq!(not.annotations.0.len(), 0);
 }
 
@@ -126,22 +217,40 @@ fn ann_18_and_19_choose_the_class_of_the_temporary_ingress() {
         .annotated("acme.cert-manager.io/http01-ingress-class", "traefik")
         .annotated("acme.cert-manager.io/http01-ingress-ingressclassname", "")
         .created();
-    assert_eq!(wanted.annotations.get("acme.cert-manager.io/http01-override-ingress-class"), Some("traefik"));
+    assert_eq!(
+        wanted
+            .annotations
+            .get("acme.cert-manager.io/http01-override-ingress-class"),
+        Some("traefik")
+    );
     assert_eq!(wanted.annotations.0.len(), 1);
-    let wanted = asking().annotated("acme.cert-manager.io/http01-ingress-ingressclassname", "nginx").created();
-    assert_eq!(wanted.annotations.get("acme.cert-manager.io/http01-override-ingress-ingressclassname"), Some("nginx"));
+    let wanted = asking()
+        .annotated("acme.cert-manager.io/http01-ingress-ingressclassname", "nginx")
+        .created();
+    assert_eq!(
+        wanted
+            .annotations
+            .get("acme.cert-manager.io/http01-override-ingress-ingressclassname"),
+        Some("nginx")
+    );
 }
 
 #[test]
 fn ann_22_named_annotations_are_copied_and_no_others() {
     let mut scene = asking().annotated("team", "blue").annotated("other", "x");
     scene.settings.extra_certificate_annotations = vec!["team".into(), "absent".into()];
-    assert_eq!(scene.created().annotations.iter().collect::<Vec<_>>(), [("team", "blue")]);
+    assert_eq!(
+        scene.created().annotations.iter().collect::<Vec<_>>(),
+        [("team", "blue")]
+    );
 }
 
 #[test]
 fn ann_23_labels_are_copied_but_for_apply_sets() {
-    let wanted = asking().labelled("app", "shop").labelled("applyset.kubernetes.io/part-of", "set").created();
+    let wanted = asking()
+        .labelled("app", "shop")
+        .labelled("applyset.kubernetes.io/part-of", "set")
+        .created();
     assert_eq!(wanted.labels.iter().collect::<Vec<_>>(), [("app", "shop")]);
 }
 
@@ -168,6 +277,9 @@ fn a_value_that_cannot_be_used_is_named_with_its_annotation_and_nothing_is_writt
     for (key, value) in rows {
         let key = format!("cert-manager.io/{key}");
         let complaint = asking().annotated(&key, &value).complaint();
-        assert!(complaint.starts_with(&format!("invalid ingress annotation {key:?}: ")), "{complaint}");
+        assert!(
+            complaint.starts_with(&format!("invalid ingress annotation {key:?}: ")),
+            "{complaint}"
+        );
     }
 }

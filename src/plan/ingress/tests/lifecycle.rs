@@ -28,7 +28,11 @@ fn shm_02_and_03_each_block_gets_a_certificate_named_after_its_secret() {
         .effects
         .iter()
         .map(|effect| match effect {
-            Effect::Create(wanted) => (wanted.name.as_str(), wanted.spec.secret_name.as_str(), wanted.spec.dns_names.len()),
+            Effect::Create(wanted) => (
+                wanted.name.as_str(),
+                wanted.spec.secret_name.as_str(),
+                wanted.spec.dns_names.len(),
+            ),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -39,7 +43,10 @@ fn shm_02_and_03_each_block_gets_a_certificate_named_after_its_secret() {
 fn shm_03_addresses_are_told_from_names_each_once_with_the_default_usages_written() {
     let spec = an_ingress()
         .annotated("cert-manager.io/issuer", "le")
-        .tls("t", &["a.example.com", "10.0.0.1", "fd00::1", "a.example.com", "fd00:0::1"])
+        .tls(
+            "t",
+            &["a.example.com", "10.0.0.1", "fd00::1", "a.example.com", "fd00:0::1"],
+        )
         .created()
         .spec;
     assert_eq!(spec.dns_names, ["a.example.com"]);
@@ -70,7 +77,12 @@ fn shm_05_these_fields_are_put_right() {
         |_, spec| spec.issuer_ref.name = "other".into(),
         |_, spec| spec.issuer_ref.kind = Some("Issuer".into()),
         |_, spec| spec.revision_history_limit = Some(3),
-        |_, spec| spec.private_key = Some(PrivateKey { size: Some(4096), ..PrivateKey::default() }),
+        |_, spec| {
+            spec.private_key = Some(PrivateKey {
+                size: Some(4096),
+                ..PrivateKey::default()
+            })
+        },
         |_, spec| spec.duration = Some(GoDuration::from_hours(5)),
         |_, spec| spec.renew_before = Some(GoDuration::from_hours(5)),
     ];
@@ -109,7 +121,9 @@ fn shm_06_an_update_replaces_spec_and_labels_and_adds_annotations() {
     });
     scene.settings.extra_certificate_annotations = vec!["team".into()];
     let scene = scene.annotated("cert-manager.io/duration", "48h");
-    let [Effect::Update { patch, .. }] = &scene.plan().effects[..] else { panic!("expected an update") };
+    let [Effect::Update { patch, .. }] = &scene.plan().effects[..] else {
+        panic!("expected an update")
+    };
     let wanted = json!({
         "metadata": {"labels": {"mine": null}, "annotations": {"team": "blue"}},
         "spec": {"duration": "48h0m0s", "uris": null, "usages": ["digital signature", "key encipherment"]},
@@ -121,7 +135,9 @@ fn shm_06_an_update_replaces_spec_and_labels_and_adds_annotations() {
 fn shm_06_an_update_removes_fields_of_the_spec_that_this_version_does_not_know() {
     let mut scene = asking().applied().annotated("cert-manager.io/duration", "48h");
     scene.certificates[0].raw["future"] = json!(1);
-    let [Effect::Update { patch, .. }] = &scene.plan().effects[..] else { panic!("expected an update") };
+    let [Effect::Update { patch, .. }] = &scene.plan().effects[..] else {
+        panic!("expected an update")
+    };
     assert_eq!(patch["spec"], json!({"duration": "48h0m0s", "future": null}));
 }
 
@@ -138,7 +154,9 @@ fn a_certificate_of_ours_that_cannot_be_read_is_put_right() {
 fn shm_07_a_certificate_whose_block_is_gone_is_deleted() {
     let scene = asking().tls("b-tls", &["b.example.com"]).applied();
     let gone = scene.no_tls().tls("b-tls", &["b.example.com"]);
-    let [Effect::Delete(certificate)] = &gone.plan().effects[..] else { panic!("expected a deletion") };
+    let [Effect::Delete(certificate)] = &gone.plan().effects[..] else {
+        panic!("expected a deletion")
+    };
     assert_eq!(certificate.name(), "web-tls");
     assert_eq!(gone.applied().plan(), Plan::default());
 }
@@ -146,7 +164,9 @@ fn shm_07_a_certificate_whose_block_is_gone_is_deleted() {
 #[test]
 fn shm_07_a_renamed_secret_moves_the_certificate() {
     let plan = asking().applied().no_tls().tls("new-tls", &["a.example.com"]).plan();
-    assert!(matches!(&plan.effects[..], [Effect::Create(new), Effect::Delete(old)] if new.name == "new-tls" && old.name() == "web-tls"));
+    assert!(
+        matches!(&plan.effects[..], [Effect::Create(new), Effect::Delete(old)] if new.name == "new-tls" && old.name() == "web-tls")
+    );
 }
 
 #[test]

@@ -72,14 +72,20 @@ impl Scene {
     }
 
     pub(super) fn without(mut self, key: &str) -> Self {
-        self.ingress.meta.annotations =
-            self.ingress.meta.annotations.iter().filter(|(other, _)| *other != key).collect();
+        self.ingress.meta.annotations = self
+            .ingress
+            .meta
+            .annotations
+            .iter()
+            .filter(|(other, _)| *other != key)
+            .collect();
         self
     }
 
     pub(super) fn tls(mut self, secret_name: &str, hosts: &[&str]) -> Self {
         self.ingress.spec.tls.get_or_insert_default().push(IngressTLS {
-            hosts: Some(hosts.iter().map(|host| (*host).to_owned()).collect()).filter(|hosts: &Vec<_>| !hosts.is_empty()),
+            hosts: Some(hosts.iter().map(|host| (*host).to_owned()).collect())
+                .filter(|hosts: &Vec<_>| !hosts.is_empty()),
             secret_name: Some(secret_name.to_owned()).filter(|name| !name.is_empty()),
         });
         self
@@ -91,7 +97,11 @@ impl Scene {
     }
 
     pub(super) fn plan(&self) -> Plan {
-        plan(&Seen { ingress: &self.ingress, certificates: &self.certificates, settings: &self.settings })
+        plan(&Seen {
+            ingress: &self.ingress,
+            certificates: &self.certificates,
+            settings: &self.settings,
+        })
     }
 
     /// The only Certificate that is to be created.
@@ -118,7 +128,11 @@ impl Scene {
             match effect {
                 Effect::Create(wanted) => self.certificates.push(existing(&wanted)),
                 Effect::Update { certificate, patch } => {
-                    let found = self.certificates.iter_mut().find(|it| it.meta.key == certificate.key).unwrap();
+                    let found = self
+                        .certificates
+                        .iter_mut()
+                        .find(|it| it.meta.key == certificate.key)
+                        .unwrap();
                     patched(found, &patch);
                 }
                 Effect::Delete(certificate) => self.certificates.retain(|it| it.meta.key != certificate.key),
@@ -129,7 +143,9 @@ impl Scene {
 
     /// Edits the only Certificate by hand.
     pub(super) fn edited(mut self, edit: impl FnOnce(&mut Existing, &mut CertificateSpec)) -> Self {
-        let [existing] = &mut self.certificates[..] else { panic!("expected one Certificate") };
+        let [existing] = &mut self.certificates[..] else {
+            panic!("expected one Certificate")
+        };
         let mut spec = existing.spec.clone().unwrap();
         edit(existing, &mut spec);
         existing.raw = serde_json::to_value(&spec).unwrap();
@@ -150,7 +166,11 @@ fn existing(wanted: &Wanted) -> Existing {
         uid: INGRESS_UID.into(),
         controller: true,
     }]);
-    Existing { meta, raw: serde_json::to_value(&wanted.spec).unwrap(), spec: Some(wanted.spec.clone()) }
+    Existing {
+        meta,
+        raw: serde_json::to_value(&wanted.spec).unwrap(),
+        spec: Some(wanted.spec.clone()),
+    }
 }
 
 fn merge(into: &mut serde_json::Value, patch: &serde_json::Value) {
@@ -173,9 +193,16 @@ fn merge(into: &mut serde_json::Value, patch: &serde_json::Value) {
 
 fn patched(existing: &mut Existing, patch: &serde_json::Value) {
     let pairs = |pairs: &Pairs, patch: &serde_json::Value| -> Pairs {
-        let mut map: serde_json::Value = pairs.iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
+        let mut map: serde_json::Value = pairs
+            .iter()
+            .map(|(k, v)| (k.to_owned(), serde_json::Value::from(v)))
+            .collect();
         merge(&mut map, patch);
-        map.as_object().unwrap().iter().map(|(k, v)| (k.as_str(), v.as_str().unwrap())).collect()
+        map.as_object()
+            .unwrap()
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str().unwrap()))
+            .collect()
     };
     if let Some(labels) = patch.pointer("/metadata/labels") {
         existing.meta.labels = pairs(&existing.meta.labels, labels);

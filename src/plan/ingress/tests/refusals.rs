@@ -8,7 +8,10 @@ fn asking() -> Scene {
 
 #[test]
 fn shm_10_a_block_without_secret_name_is_skipped_and_the_others_are_served() {
-    let plan = asking().tls("", &["a.example.com"]).tls("b-tls", &["b.example.com"]).plan();
+    let plan = asking()
+        .tls("", &["a.example.com"])
+        .tls("b-tls", &["b.example.com"])
+        .plan();
     assert!(matches!(&plan.effects[..], [Effect::Create(wanted)] if wanted.name == "b-tls"));
     assert_eq!(
         plan.complaints,
@@ -18,7 +21,11 @@ fn shm_10_a_block_without_secret_name_is_skipped_and_the_others_are_served() {
 
 #[test]
 fn shm_10_a_block_without_hosts_is_skipped_and_its_certificate_stays() {
-    let scene = asking().tls("a-tls", &["a.example.com"]).applied().no_tls().tls("a-tls", &[]);
+    let scene = asking()
+        .tls("a-tls", &["a.example.com"])
+        .applied()
+        .no_tls()
+        .tls("a-tls", &[]);
     let plan = scene.plan();
     assert_eq!(plan.effects, []);
     assert_eq!(
@@ -30,13 +37,22 @@ fn shm_10_a_block_without_hosts_is_skipped_and_its_certificate_stays() {
 #[test]
 fn shm_10_an_empty_block_names_both_fields() {
     let complaint = asking().tls("", &[]).complaint();
-    assert!(complaint.starts_with("Skipped a TLS block: [spec.tls[0].hosts: Required value: "), "{complaint}");
-    assert!(complaint.contains(", spec.tls[0].secretName: Required value: ") && complaint.ends_with(']'), "{complaint}");
+    assert!(
+        complaint.starts_with("Skipped a TLS block: [spec.tls[0].hosts: Required value: "),
+        "{complaint}"
+    );
+    assert!(
+        complaint.contains(", spec.tls[0].secretName: Required value: ") && complaint.ends_with(']'),
+        "{complaint}"
+    );
 }
 
 #[test]
 fn shm_10_a_secret_in_two_blocks_refuses_the_whole_ingress() {
-    let scene = asking().tls("a-tls", &["a.example.com"]).tls("b-tls", &["b.example.com"]).tls("a-tls", &["c.example.com"]);
+    let scene = asking()
+        .tls("a-tls", &["a.example.com"])
+        .tls("b-tls", &["b.example.com"])
+        .tls("a-tls", &["c.example.com"]);
     assert_eq!(
         scene.complaint(),
         "spec.tls[0].secretName: Invalid value: \"a-tls\": this secret name must only appear in a single TLS entry but is also used in spec.tls[2].secretName"
@@ -45,7 +61,13 @@ fn shm_10_a_secret_in_two_blocks_refuses_the_whole_ingress() {
 
 #[test]
 fn shm_11_a_bad_annotation_changes_nothing_that_exists() {
-    let scene = asking().tls("a-tls", &["a.example.com"]).applied().annotated("cert-manager.io/duration", "90d");
+    let scene = asking()
+        .tls("a-tls", &["a.example.com"])
+        .applied()
+        .annotated("cert-manager.io/duration", "90d");
     let complaint = scene.no_tls().tls("b-tls", &["b.example.com"]).complaint();
-    assert!(complaint.starts_with("invalid ingress annotation \"cert-manager.io/duration\": "), "{complaint}");
+    assert!(
+        complaint.starts_with("invalid ingress annotation \"cert-manager.io/duration\": "),
+        "{complaint}"
+    );
 }

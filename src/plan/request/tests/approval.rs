@@ -13,12 +13,18 @@ fn nb_26_approval_has_exactly_these_words() {
         "message": "Certificate request has been approved by cert-manager.io",
     }]);
     assert_eq!(write.patch, json!({"conditions": approved}));
-    assert_eq!((write.notices[0].reason, write.notices[0].warning), ("cert-manager.io", false));
+    assert_eq!(
+        (write.notices[0].reason, write.notices[0].warning),
+        ("cert-manager.io", false)
+    );
 }
 
 #[test]
 fn nb_26_requests_for_external_issuers_are_approved_and_otherwise_left_alone() {
-    let scene = with_issuer(ca()).request(|it| it.from_issuer("pca.example.com", "Pca", "x").asking(b"not for us to judge"));
+    let scene = with_issuer(ca()).request(|it| {
+        it.from_issuer("pca.example.com", "Pca", "x")
+            .asking(b"not for us to judge")
+    });
     let plan = scene.plan();
     assert!(plan.approve);
     assert_eq!(plan.step, Step::Nothing);
@@ -30,14 +36,23 @@ fn ctl_08_without_our_approver_a_request_waits_and_says_so() {
     let plan = with_issuer(ca()).without_approver().plan();
     assert!(plan.is_nothing());
     assert_eq!(plan.notices[0].reason, "WaitingForApproval");
-    assert_eq!(plan.notices[0].message, "Not signing CertificateRequest until it is Approved");
-    let external = with_issuer(ca()).without_approver().request(|it| it.from_issuer("pca.example.com", "Pca", "x")).plan();
+    assert_eq!(
+        plan.notices[0].message,
+        "Not signing CertificateRequest until it is Approved"
+    );
+    let external = with_issuer(ca())
+        .without_approver()
+        .request(|it| it.from_issuer("pca.example.com", "Pca", "x"))
+        .plan();
     assert_eq!(external, Plan::nothing());
 }
 
 #[test]
 fn ctl_08_anothers_approval_is_enough() {
-    let plan = with_issuer(ca()).without_approver().request(super::RequestSeen::approved).plan();
+    let plan = with_issuer(ca())
+        .without_approver()
+        .request(super::RequestSeen::approved)
+        .plan();
     assert_eq!((plan.approve, plan.step), (false, Step::SignWithCa));
 }
 
@@ -50,36 +65,62 @@ fn crq_07_denial_is_final_with_a_failure_time() {
     assert_eq!(write.patch["failureTime"], "2026-11-21T12:00:00Z");
     let ready = &write.patch["conditions"][1];
     assert_eq!(ready["reason"], "Denied");
-    assert_eq!(ready["message"], "The CertificateRequest was denied by an approval controller");
+    assert_eq!(
+        ready["message"],
+        "The CertificateRequest was denied by an approval controller"
+    );
     assert_eq!(scene.settled().plan(), Plan::nothing());
 }
 
 #[test]
 fn nb_27_an_invalid_request_is_not_signed() {
-    let plan = with_issuer(ca()).request(|it| it.said(condition::INVALID_REQUEST, ConditionStatus::True, "x")).plan();
+    let plan = with_issuer(ca())
+        .request(|it| it.said(condition::INVALID_REQUEST, ConditionStatus::True, "x"))
+        .plan();
     assert_eq!(plan, Plan::nothing());
 }
 
 #[test]
 fn what_is_finished_is_left_alone_even_unapproved() {
-    for (status, reason) in [(ConditionStatus::True, "Issued"), (ConditionStatus::False, "Failed"), (ConditionStatus::False, "Denied")] {
-        let plan = with_issuer(ca()).request(|it| it.said(condition::READY, status, reason)).plan();
+    for (status, reason) in [
+        (ConditionStatus::True, "Issued"),
+        (ConditionStatus::False, "Failed"),
+        (ConditionStatus::False, "Denied"),
+    ] {
+        let plan = with_issuer(ca())
+            .request(|it| it.said(condition::READY, status, reason))
+            .plan();
         assert_eq!(plan, Plan::nothing(), "{reason}");
     }
 }
 
 #[test]
 fn approval_and_certificate_are_one_write_without_observed_generation() {
-    let issued = Verdict::Issued { certificate: b"chain".to_vec(), ca: Some(b"root".to_vec()), remark: None };
+    let issued = Verdict::Issued {
+        certificate: b"chain".to_vec(),
+        ca: Some(b"root".to_vec()),
+        remark: None,
+    };
     let write = status_write(fixture::noon(), &fixture::request(), true, Some(&issued)).unwrap();
     assert_eq!(write.patch["certificate"], "Y2hhaW4=");
     assert_eq!(write.patch["ca"], "cm9vdA==");
     let conditions = write.patch["conditions"].as_array().unwrap();
-    let types: Vec<_> = conditions.iter().map(|condition| condition["type"].as_str().unwrap()).collect();
+    let types: Vec<_> = conditions
+        .iter()
+        .map(|condition| condition["type"].as_str().unwrap())
+        .collect();
     assert_eq!(types, ["Approved", "Ready"]);
     assert_eq!(conditions[1]["message"], "Certificate fetched from issuer successfully");
-    assert!(conditions.iter().all(|condition| condition.get("observedGeneration").is_none()), "NB-40");
-    assert_eq!(write.notices.iter().map(|notice| notice.reason).collect::<Vec<_>>(), ["cert-manager.io", "CertificateIssued"]);
+    assert!(
+        conditions
+            .iter()
+            .all(|condition| condition.get("observedGeneration").is_none()),
+        "NB-40"
+    );
+    assert_eq!(
+        write.notices.iter().map(|notice| notice.reason).collect::<Vec<_>>(),
+        ["cert-manager.io", "CertificateIssued"]
+    );
 }
 
 #[test]

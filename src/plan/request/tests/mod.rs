@@ -34,7 +34,11 @@ pub(super) fn with_issuer(spec: IssuerSpec) -> Scene {
     let meta = fixture::meta("le", "issuer-uid");
     Scene {
         request: fixture::request(),
-        issuer: Some(FoundIssuer { meta, spec: Ok(spec), ready: true }),
+        issuer: Some(FoundIssuer {
+            meta,
+            spec: Ok(spec),
+            ready: true,
+        }),
         orders: Vec::new(),
         settings: Settings::default(),
         now: fixture::noon(),
@@ -42,19 +46,34 @@ pub(super) fn with_issuer(spec: IssuerSpec) -> Scene {
 }
 
 pub(super) fn ca() -> IssuerSpec {
-    IssuerSpec { ca: Some(CaIssuer { secret_name: "root".into(), ..CaIssuer::default() }), ..IssuerSpec::default() }
+    IssuerSpec {
+        ca: Some(CaIssuer {
+            secret_name: "root".into(),
+            ..CaIssuer::default()
+        }),
+        ..IssuerSpec::default()
+    }
 }
 
 pub(super) fn self_signed() -> IssuerSpec {
-    IssuerSpec { self_signed: Some(SelfSignedIssuer::default()), ..IssuerSpec::default() }
+    IssuerSpec {
+        self_signed: Some(SelfSignedIssuer::default()),
+        ..IssuerSpec::default()
+    }
 }
 
 pub(super) fn acme() -> IssuerSpec {
-    IssuerSpec { acme: Some(AcmeIssuer::default()), ..IssuerSpec::default() }
+    IssuerSpec {
+        acme: Some(AcmeIssuer::default()),
+        ..IssuerSpec::default()
+    }
 }
 
 pub(super) fn vault() -> IssuerSpec {
-    IssuerSpec { vault: Some(VaultIssuer::default()), ..IssuerSpec::default() }
+    IssuerSpec {
+        vault: Some(VaultIssuer::default()),
+        ..IssuerSpec::default()
+    }
 }
 
 impl Scene {
@@ -64,13 +83,31 @@ impl Scene {
     }
 
     pub(super) fn without_approver(mut self) -> Self {
-        self.settings.controllers.disabled.push("certificaterequests-approver".into());
+        self.settings
+            .controllers
+            .disabled
+            .push("certificaterequests-approver".into());
         self
     }
 
     pub(super) fn plan(&self) -> Plan {
-        let Self { request, issuer, orders, settings, now } = self;
-        plan(*now, &Seen { request, issuer: issuer.as_ref(), orders, replaces: None, settings })
+        let Self {
+            request,
+            issuer,
+            orders,
+            settings,
+            now,
+        } = self;
+        plan(
+            *now,
+            &Seen {
+                request,
+                issuer: issuer.as_ref(),
+                orders,
+                replaces: None,
+                settings,
+            },
+        )
     }
 
     /// The message with which the request waits.

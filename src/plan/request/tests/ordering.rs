@@ -4,9 +4,7 @@ use k8s_openapi::ByteString;
 
 use super::{Plan, Scene, Step, acme, fixture, with_issuer};
 use crate::{
-    api::{
-        order::{OrderStatus, State},
-    },
+    api::order::{OrderStatus, State},
     plan::{
         order::desired::{DesiredOrder, desired_order},
         seen::{Next, Object},
@@ -16,46 +14,92 @@ use crate::{
 /// A request approved and waiting, with the Order that it asked for in this state.
 fn with_order(status: OrderStatus) -> Scene {
     let mut scene = with_issuer(acme()).settled();
-    let Step::Order { order, .. } = scene.plan().step else { panic!("expected an Order") };
+    let Step::Order { order, .. } = scene.plan().step else {
+        panic!("expected an Order")
+    };
     let mut meta = fixture::meta(&order.name, "order-uid");
     meta.owners = fixture::owned_by(&scene.request);
-    scene.orders.push(Object { meta, spec: order.spec, status });
+    scene.orders.push(Object {
+        meta,
+        spec: order.spec,
+        status,
+    });
     scene
 }
 
 fn in_state(state: State) -> OrderStatus {
-    OrderStatus { state: Some(state), ..OrderStatus::default() }
+    OrderStatus {
+        state: Some(state),
+        ..OrderStatus::default()
+    }
 }
 
 fn wanted(scene: &Scene) -> DesiredOrder {
-    desired_order(&scene.request, scene.issuer.as_ref().unwrap().spec.as_ref().unwrap().acme.as_ref().unwrap(), None).unwrap()
+    desired_order(
+        &scene.request,
+        scene
+            .issuer
+            .as_ref()
+            .unwrap()
+            .spec
+            .as_ref()
+            .unwrap()
+            .acme
+            .as_ref()
+            .unwrap(),
+        None,
+    )
+    .unwrap()
 }
 
 #[test]
 fn aor_02_approval_and_the_orders_name_are_one_write_before_the_order() {
     let scene = with_issuer(acme());
-    let Plan { approve, step: Step::Order { order, announce }, .. } = scene.plan() else { panic!("expected an Order") };
+    let Plan {
+        approve,
+        step: Step::Order { order, announce },
+        ..
+    } = scene.plan()
+    else {
+        panic!("expected an Order")
+    };
     assert!(approve);
     assert_eq!(order, wanted(&scene));
     let write = super::status_write(scene.now, &scene.request, approve, Some(&announce)).unwrap();
     assert_eq!(write.patch["conditions"][1]["reason"], "Pending");
-    assert_eq!(write.patch["conditions"][1]["message"], format!("Created Order resource shop/{}", order.name));
+    assert_eq!(
+        write.patch["conditions"][1]["message"],
+        format!("Created Order resource shop/{}", order.name)
+    );
     assert_eq!(write.notices[1].reason, "OrderCreated");
     // Killed between the two: the Order is created by the next pass, which writes no status.
-    let Plan { approve, step: Step::Order { announce, .. }, .. } = with_issuer(acme()).settled().plan() else {
+    let Plan {
+        approve,
+        step: Step::Order { announce, .. },
+        ..
+    } = with_issuer(acme()).settled().plan()
+    else {
         panic!("expected the Order again")
     };
     assert!(!approve);
     let settled = scene.settled();
-    assert_eq!(super::status_write(settled.now, &settled.request, approve, Some(&announce)).map(|write| write.notices), None);
+    assert_eq!(
+        super::status_write(settled.now, &settled.request, approve, Some(&announce)).map(|write| write.notices),
+        None
+    );
 }
 
 #[test]
 fn aor_01_a_common_name_that_is_no_name_fails_the_request() {
-    let pem = fixture::csr_for(&["a.example.com", "b.example.com"], |template| template.subject = fixture::common_name("Shop"));
+    let pem = fixture::csr_for(&["a.example.com", "b.example.com"], |template| {
+        template.subject = fixture::common_name("Shop")
+    });
     let (reason, message) = with_issuer(acme()).request(|it| it.asking(&pem)).failed();
     assert_eq!(reason, "InvalidOrder");
-    assert!(message.ends_with(r#": "Shop" does not exist in [a.example.com b.example.com] or []"#), "{message}");
+    assert!(
+        message.ends_with(r#": "Shop" does not exist in [a.example.com b.example.com] or []"#),
+        "{message}"
+    );
 }
 
 #[test]
@@ -71,16 +115,23 @@ fn aor_02_an_order_that_takes_long_gets_its_state_told() {
     let mut scene = with_order(in_state(State::Pending));
     scene.now = "2026-11-21T12:00:10Z".parse().unwrap();
     let name = &scene.orders[0].meta.key;
-    assert_eq!(scene.pending(), format!("Waiting on certificate issuance from order {name}: \"pending\""));
+    assert_eq!(
+        scene.pending(),
+        format!("Waiting on certificate issuance from order {name}: \"pending\"")
+    );
 }
 
 #[test]
 fn aor_02_a_failed_order_fails_the_request_with_its_reason() {
     for state in [State::Invalid, State::Expired, State::Errored] {
-        let scene = with_order(OrderStatus { reason: Some("the CA says no".into()), ..in_state(state) });
+        let scene = with_order(OrderStatus {
+            reason: Some("the CA says no".into()),
+            ..in_state(state)
+        });
         let name = scene.orders[0].meta.name();
-        let message =
-            format!("Failed to wait for order resource {name:?} to become ready: order is in \"{state}\" state: the CA says no");
+        let message = format!(
+            "Failed to wait for order resource {name:?} to become ready: order is in \"{state}\" state: the CA says no"
+        );
         assert_eq!(scene.failed(), ("OrderFailed", message));
     }
 }
@@ -88,12 +139,19 @@ fn aor_02_a_failed_order_fails_the_request_with_its_reason() {
 #[test]
 fn a_valid_order_without_its_certificate_is_waited_for() {
     let scene = with_order(in_state(State::Valid));
-    assert!(scene.pending().starts_with("Waiting for order-controller to add certificate data to Order shop/web-1-"));
+    assert!(
+        scene
+            .pending()
+            .starts_with("Waiting for order-controller to add certificate data to Order shop/web-1-")
+    );
 }
 
 #[test]
 fn aor_03_a_certificate_that_is_none_has_its_order_deleted() {
-    let scene = with_order(OrderStatus { certificate: Some(ByteString(b"junk".to_vec())), ..in_state(State::Valid) });
+    let scene = with_order(OrderStatus {
+        certificate: Some(ByteString(b"junk".to_vec())),
+        ..in_state(State::Valid)
+    });
     assert_eq!(scene.plan().step, Step::DeleteOrder(scene.orders[0].meta.clone()));
 }
 
@@ -116,9 +174,14 @@ fn a_forged_order_of_another_name_is_not_looked_at() {
 fn anw_06_labels_and_annotations_go_along() {
     let scene = with_issuer(acme()).request(|mut it| {
         it.meta.labels = [("team", "blue")].into_iter().collect();
-        it.meta.annotations = [("acme.cert-manager.io/http01-override-ingress-name", "web")].into_iter().collect();
+        it.meta.annotations = [("acme.cert-manager.io/http01-override-ingress-name", "web")]
+            .into_iter()
+            .collect();
         it
     });
     let order = wanted(&scene);
-    assert_eq!((order.labels, order.annotations), (scene.request.meta.labels, scene.request.meta.annotations));
+    assert_eq!(
+        (order.labels, order.annotations),
+        (scene.request.meta.labels, scene.request.meta.annotations)
+    );
 }

@@ -1,7 +1,7 @@
 //! Which signer a request goes to, and what it waits for (SGN-01, SGN-02, CTL-07, NB-41).
 
 use super::{Step, Verdict, acme, ca, self_signed, status_write, vault, with_issuer};
-use crate::{api::issuer::IssuerSpec, plan::seen::InvalidObject};
+use crate::api::{InvalidField, issuer::IssuerSpec};
 
 #[test]
 fn each_type_has_its_signer_in_the_same_pass_as_the_approval() {
@@ -15,16 +15,28 @@ fn each_type_has_its_signer_in_the_same_pass_as_the_approval() {
 fn a_missing_issuer_is_waited_for_by_name() {
     let mut scene = with_issuer(ca());
     scene.issuer = None;
-    assert_eq!(scene.pending(), "Referenced \"Issuer\" not found: issuer.cert-manager.io \"le\" not found");
+    assert_eq!(
+        scene.pending(),
+        "Referenced \"Issuer\" not found: issuer.cert-manager.io \"le\" not found"
+    );
     let cluster = scene.request(|it| it.from_issuer("cert-manager.io", "ClusterIssuer", "le"));
-    assert_eq!(cluster.pending(), "Referenced \"ClusterIssuer\" not found: clusterissuer.cert-manager.io \"le\" not found");
-    assert!(cluster.settled().plan().step != Step::Nothing, "it is looked at again when the issuer comes");
+    assert_eq!(
+        cluster.pending(),
+        "Referenced \"ClusterIssuer\" not found: clusterissuer.cert-manager.io \"le\" not found"
+    );
+    assert!(
+        cluster.settled().plan().step != Step::Nothing,
+        "it is looked at again when the issuer comes"
+    );
 }
 
 #[test]
 fn an_issuer_without_a_type_is_named() {
     let scene = with_issuer(IssuerSpec::default());
-    assert_eq!(scene.pending(), "Missing issuer type: no issuer specified for Issuer 'shop/le'");
+    assert_eq!(
+        scene.pending(),
+        "Missing issuer type: no issuer specified for Issuer 'shop/le'"
+    );
 }
 
 #[test]
@@ -33,29 +45,50 @@ fn an_issuer_that_is_not_ready_is_waited_for() {
     if let Some(issuer) = &mut scene.issuer {
         issuer.ready = false;
     }
-    assert_eq!(scene.pending(), "Referenced issuer does not have a Ready status condition");
+    assert_eq!(
+        scene.pending(),
+        "Referenced issuer does not have a Ready status condition"
+    );
 }
 
 #[test]
 fn an_issuer_that_cannot_be_read_is_waited_for_with_the_field() {
     let mut scene = with_issuer(ca());
     if let Some(issuer) = &mut scene.issuer {
-        issuer.spec = Err(InvalidObject { path: "spec.ca".into(), message: "invalid type".into() });
+        issuer.spec = Err(InvalidField {
+            path: "spec.ca".into(),
+            message: "invalid type".into(),
+        });
     }
-    assert_eq!(scene.pending(), "Referenced issuer cannot be read: spec.ca: invalid type");
+    assert_eq!(
+        scene.pending(),
+        "Referenced issuer cannot be read: spec.ca: invalid type"
+    );
 }
 
 #[test]
 fn a_type_that_is_not_there_yet_says_so() {
     let message = with_issuer(vault()).pending();
-    assert!(message.contains("vault") && message.contains("not supported by certlet yet"), "{message}");
+    assert!(
+        message.contains("vault") && message.contains("not supported by certlet yet"),
+        "{message}"
+    );
 }
 
 #[test]
 fn ctl_07_a_signer_that_is_switched_off_leaves_the_request_approved() {
-    for (spec, name) in [(ca(), "ca"), (self_signed(), "selfsigned"), (acme(), "acme"), (vault(), "vault")] {
+    for (spec, name) in [
+        (ca(), "ca"),
+        (self_signed(), "selfsigned"),
+        (acme(), "acme"),
+        (vault(), "vault"),
+    ] {
         let mut scene = with_issuer(spec);
-        scene.settings.controllers.disabled.push(format!("certificaterequests-issuer-{name}"));
+        scene
+            .settings
+            .controllers
+            .disabled
+            .push(format!("certificaterequests-issuer-{name}"));
         let plan = scene.plan();
         assert_eq!((plan.approve, plan.step), (true, Step::Nothing), "{name}");
     }
@@ -65,12 +98,21 @@ fn ctl_07_a_signer_that_is_switched_off_leaves_the_request_approved() {
 fn nb_41_waiting_is_told_once_and_written_once() {
     let mut scene = with_issuer(ca());
     scene.issuer = None;
-    let verdict = Verdict::Pending { reason: "IssuerNotFound", message: scene.pending() };
+    let verdict = Verdict::Pending {
+        reason: "IssuerNotFound",
+        message: scene.pending(),
+    };
     let first = status_write(scene.now, &scene.request, true, Some(&verdict)).unwrap();
-    assert_eq!(first.notices.iter().map(|notice| notice.reason).collect::<Vec<_>>(), ["cert-manager.io", "IssuerNotFound"]);
+    assert_eq!(
+        first.notices.iter().map(|notice| notice.reason).collect::<Vec<_>>(),
+        ["cert-manager.io", "IssuerNotFound"]
+    );
     let scene = scene.settled();
     assert_eq!(status_write(scene.now, &scene.request, false, Some(&verdict)), None);
-    let other = Verdict::Pending { reason: "IssuerNotReady", message: "now this".into() };
+    let other = Verdict::Pending {
+        reason: "IssuerNotReady",
+        message: "now this".into(),
+    };
     let second = status_write(scene.now, &scene.request, false, Some(&other)).unwrap();
     assert_eq!(second.notices, [], "still waiting: no event");
 }

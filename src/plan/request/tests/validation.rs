@@ -24,7 +24,12 @@ fn val_31_garbage_is_shown_up_to_a_hundred_characters() {
 #[test]
 fn val_31_a_csr_with_a_wrong_signature_is_refused() {
     let pem = String::from_utf8(fixture::csr_for(&["a.example.com"], |_| ())).unwrap();
-    let der = crate::pki::pem::parse(pem.as_bytes()).unwrap().remove(0).der.expose().clone();
+    let der = crate::pki::pem::parse(pem.as_bytes())
+        .unwrap()
+        .remove(0)
+        .der
+        .expose()
+        .clone();
     let mut broken = der;
     *broken.last_mut().unwrap() ^= 1;
     let message = message(|it| it.asking(&crate::pki::pem::encode("CERTIFICATE REQUEST", &broken)));
@@ -71,7 +76,10 @@ fn val_31_is_ca_has_to_be_that_of_the_csr() {
         template.encode_basic_constraints = true;
     });
     let message = message(|it| it.asking(&pem));
-    assert_eq!(message, "spec.request: Invalid value: encoded CSR error: IsCA true does not match expected IsCA false");
+    assert_eq!(
+        message,
+        "spec.request: Invalid value: encoded CSR error: IsCA true does not match expected IsCA false"
+    );
 }
 
 #[test]
@@ -80,7 +88,10 @@ fn val_31_an_unknown_usage_is_named() {
         it.usages = Box::new(["making tea".into()]);
         it
     });
-    assert!(message.starts_with("spec.usages: ") && message.contains("making tea"), "{message}");
+    assert!(
+        message.starts_with("spec.usages: ") && message.contains("making tea"),
+        "{message}"
+    );
 }
 
 #[test]

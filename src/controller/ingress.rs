@@ -1,0 +1,117 @@
+//! Ingresses: their Certificates are made, kept up to date, and taken away (SHM rows). Decisions are in [`plan::ingress`].
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use jiff::SignedDuration;
+
+use super::{Context, ControllerError};
+use crate::{
+    cluster::{events::Severity, store::Link, writer::NewObject},
+    plan::{
+        self,
+        ingress::{Effect, Existing, Plan, Seen, Wanted},
+        kinds::{CertificateKind, IngressKind},
+        seen::{Kind, Lean, Meta, Next, Object, ObjectKey},
+    },
+};
+
+/// The name in `--controllers` (CTL-03).
+pub const NAME: &str = "ingress-shim";
+
+/// How long the watch may need to tell of a Certificate that somebody else made in this moment.
+const WATCH_LAG: SignedDuration = SignedDuration::from_secs(1);
+
+/// Brings the Certificates of one Ingress to what it asks for.
+pub async fn reconcile(context: &Arc<Context>, key: &ObjectKey) -> Result<Next, ControllerError> {
+    if !context.settings.controllers.enabled(NAME) {
+        return Ok(Next::OnChange);
+    }
+    let Some(ingress) = context.index.ingresses.get(key).and_then(|lean| lean.parse().ok()) else {
+        return Ok(Next::OnChange);
+    };
+    let certificates = certificates_of(context, &ingress);
+    let Plan { effects, complaints } =
+        plan::ingress::plan(&Seen { ingress: &ingress, certificates: &certificates, settings: &context.settings });
+    complain(context, &ingress.meta, &complaints);
+    let mut next = Next::OnChange;
+    for effect in effects {
+        match apply(context, &ingress.meta, &effect).await {
+            Ok(()) => {}
+            Err(error) if error.is_already_exists() => {
+                next = next.or_at(context.now().saturating_add(WATCH_LAG).unwrap_or_else(|_| context.now()));
+            }
+            // The API server does not take what the annotations make: only an edit helps.
+            Err(error) if error.is_invalid() => complain(context, &ingress.meta, &[error.to_string()]),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(next)
+}
+
+/// Certificates that the Ingress owns, and those whose name one of its blocks asks for.
+fn certificates_of(context: &Context, ingress: &Object<IngressKind>) -> Vec<Existing> {
+    let store = &context.index.certificates;
+    let owned = store.linked(&Link::Owner(ingress.meta.uid.clone()));
+    let blocks = ingress.spec.tls.iter().flatten();
+    let named = blocks.filter_map(|tls| store.get(&ingress.meta.key.sibling(tls.secret_name.as_deref()?)));
+    let mut found: Vec<Arc<Lean<CertificateKind>>> = owned.into_iter().chain(named).collect();
+    found.sort_by(|a, b| a.meta.key.cmp(&b.meta.key));
+    found.dedup_by(|a, b| a.meta.key == b.meta.key);
+    found.iter().map(|lean| existing(lean)).collect()
+}
+
+fn existing(lean: &Lean<CertificateKind>) -> Existing {
+    Existing {
+        meta: lean.meta.clone(),
+        raw: serde_json::from_str(lean.spec.get()).unwrap_or_default(),
+        spec: lean.parse().ok().map(|object| object.spec),
+    }
+}
+
+fn complain(context: &Context, ingress: &Meta, complaints: &[String]) {
+    if context.said.is_new(ingress, complaints) {
+        for complaint in complaints {
+            tracing::info!(ingress = %ingress.key, complaint, "the Ingress cannot be served as it is");
+            context.events.publish::<IngressKind>(ingress, Severity::Warning, "BadConfig", complaint);
+        }
+    }
+}
+
+async fn apply(context: &Context, ingress: &Meta, effect: &Effect) -> Result<(), crate::cluster::Error> {
+    let (reason, done, name) = match effect {
+        Effect::Create(wanted) => {
+            context.writer.create::<CertificateKind>(&new(ingress, wanted)).await?;
+            ("CreateCertificate", "created", wanted.name.as_str())
+        }
+        Effect::Update { certificate, patch } => {
+            context.writer.patch::<CertificateKind>(certificate, patch.clone()).await?;
+            ("UpdateCertificate", "updated", certificate.name())
+        }
+        Effect::Delete(certificate) => {
+            context.writer.delete::<CertificateKind>(certificate).await?;
+            ("DeleteCertificate", "deleted unrequired", certificate.name())
+        }
+    };
+    let message = format!("Successfully {done} Certificate {name:?}");
+    context.events.publish::<IngressKind>(ingress, Severity::Normal, reason, &message);
+    Ok(())
+}
+
+fn new(ingress: &Meta, wanted: &Wanted) -> NewObject<CertificateKind> {
+    NewObject {
+        key: ingress.key.sibling(wanted.name.as_str()),
+        labels: wanted.labels.clone(),
+        annotations: wanted.annotations.clone(),
+        owners: vec![OwnerReference {
+            api_version: format!("{}/{}", IngressKind::GROUP, IngressKind::VERSION),
+            kind: IngressKind::KIND.to_owned(),
+            name: ingress.name().to_owned(),
+            uid: ingress.uid.to_string(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }],
+        finalizers: Vec::new(),
+        spec: wanted.spec.clone(),
+    }
+}

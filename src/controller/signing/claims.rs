@@ -1,0 +1,61 @@
+//! Requests that are being made, signed and written down in one pass, so that nobody else signs them meanwhile.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{controller::queue::Queue, plan::seen::ObjectKey};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Claims(Mutex<HashSet<ObjectKey>>);
+
+/// While this lives, the requests controller leaves the request alone; afterwards it looks at it.
+#[derive(Debug)]
+#[must_use = "a claim ends when it is dropped"]
+pub struct Claim {
+    claims: Arc<Claims>,
+    queue: Arc<Queue<ObjectKey>>,
+    key: ObjectKey,
+}
+
+impl Claims {
+    /// Takes a request, before it is created. `queue` is that of the requests controller.
+    pub fn claim(self: &Arc<Self>, queue: &Arc<Queue<ObjectKey>>, key: ObjectKey) -> Claim {
+        self.lock().insert(key.clone());
+        Claim { claims: Arc::clone(self), queue: Arc::clone(queue), key }
+    }
+
+    /// Whether somebody works on it.
+    pub fn holds(&self, key: &ObjectKey) -> bool {
+        self.lock().contains(key)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<ObjectKey>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.claims.lock().remove(&self.key);
+        self.queue.add(self.key.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_holds_until_it_is_dropped_and_then_the_request_is_looked_at() {
+        let (claims, queue) = (Arc::new(Claims::default()), Queue::new("test"));
+        queue.resume([]);
+        let key = ObjectKey::new("shop", "web-1");
+        let claim = claims.claim(&queue, key.clone());
+        assert!(claims.holds(&key) && queue.is_idle());
+        drop(claim);
+        assert!(!claims.holds(&key) && queue.waiting() == 1);
+    }
+}

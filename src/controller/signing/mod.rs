@@ -1,0 +1,265 @@
+//! Signing inside this process (SGN-01, SGN-02), for the requests controller and for Certificates that are issued in
+//! one pass; and what both need of requests: who makes them, and who works on them.
+
+mod authorities;
+mod claims;
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use tokio::sync::OnceCell;
+
+pub use authorities::Authorities;
+pub use claims::{Claim, Claims};
+
+use super::{Context, ControllerError};
+use crate::{
+    api::{
+        IssuerRef, condition,
+        issuer::{CaIssuer, SelfSignedIssuer},
+        names::annotation,
+        reference::CLUSTER_ISSUER_KIND,
+    },
+    cluster::{events::Severity, records::issuer_secret, writer::NewObject},
+    pki::{
+        key::{KeyAlgorithm, PrivateKey},
+        usage::Usage,
+    },
+    plan::{
+        kinds::RequestKind,
+        request::{FoundIssuer, Notice, Verdict, status_write},
+        seen::{Kind, Lean, ObjectKey, RequestSeen},
+    },
+    signer::{
+        self, Issued, Refusal, RefusalKind,
+        ca::{Outliving, Urls},
+        selfsigned,
+    },
+};
+
+/// How long a certificate is valid when nobody says (CRT-06).
+const DEFAULT_DURATION: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// What signing keeps between two requests.
+#[derive(Debug, Default)]
+pub struct Signing {
+    /// Key pairs of CAs in use.
+    pub authorities: Authorities,
+    /// Requests that somebody is working on.
+    pub claims: Arc<Claims>,
+    identity: OnceCell<Identity>,
+}
+
+#[derive(Debug)]
+struct Identity {
+    username: Option<String>,
+    uid: Option<String>,
+    groups: Vec<String>,
+}
+
+/// The issuer that a reference from `namespace` means, as the index has it; `None` for other API groups and kinds.
+pub fn find_issuer(context: &Context, reference: &IssuerRef, namespace: &str) -> Option<FoundIssuer> {
+    if !reference.is_ours() {
+        return None;
+    }
+    match reference.kind_or_default() {
+        "Issuer" => found(&*context.index.issuers.get(&ObjectKey::new(namespace, reference.name.as_str()))?),
+        CLUSTER_ISSUER_KIND => found(&*context.index.cluster_issuers.get(&ObjectKey::cluster(reference.name.as_str()))?),
+        _ => None,
+    }
+}
+
+fn found<K>(lean: &Lean<K>) -> Option<FoundIssuer>
+where
+    K: Kind<Spec = crate::api::IssuerSpec, Status = crate::api::IssuerStatus>,
+{
+    Some(FoundIssuer {
+        meta: lean.meta.clone(),
+        ready: condition::is_true(&lean.status().conditions, condition::READY),
+        spec: lean.parse().map(|object| object.spec),
+    })
+}
+
+/// Completes a CertificateRequest of ours: where no admission policy of the server writes down who made it (VAL-34), we
+/// do, with what the server says we are.
+pub async fn new_request(context: &Context, mut new: NewObject<RequestKind>) -> NewObject<RequestKind> {
+    let identity = context.signing.identity.get_or_try_init(async || {
+        let user = context.reader.whoami().await?;
+        Ok::<_, crate::cluster::Error>(Identity {
+            username: user.username,
+            uid: user.uid.filter(|uid| !uid.is_empty()),
+            groups: user.groups.unwrap_or_default(),
+        })
+    });
+    match identity.await {
+        Ok(Identity { username, uid, groups }) => {
+            new.spec.username.clone_from(username);
+            new.spec.uid.clone_from(uid);
+            new.spec.groups.clone_from(groups);
+        }
+        // The server may still fill it in; a request without a name is better than none.
+        Err(error) => tracing::warn!(%error, "it is not known under which name requests are made"),
+    }
+    new
+}
+
+/// One status write: the approval (if `approve`) and `verdict`. Nothing is written where all of that is said already.
+pub async fn settle(
+    context: &Context,
+    request: &RequestSeen,
+    approve: bool,
+    verdict: Option<&Verdict>,
+) -> Result<Option<Arc<RequestSeen>>, ControllerError> {
+    let Some(write) = status_write(context.now(), request, approve, verdict) else { return Ok(None) };
+    let written = context.writer.patch_status::<RequestKind>(&request.meta, write.patch).await?;
+    tell(context, request, &write.notices);
+    Ok(Some(written))
+}
+
+/// Publishes events about a request.
+pub fn tell(context: &Context, request: &RequestSeen, notices: &[Notice]) {
+    for Notice { warning, reason, message } in notices {
+        let severity = if *warning { Severity::Warning } else { Severity::Normal };
+        context.events.publish::<RequestKind>(&request.meta, severity, reason, message);
+    }
+}
+
+/// Signs `request` with the CA of its issuer, or with its own key.
+///
+/// `key` is the request's private key where the caller made it and holds it; otherwise a self-signed one is read from
+/// the Secret that the request names (ANO-04). Nothing is written.
+///
+/// # Errors
+/// None for a request that cannot be signed: that is a [`Verdict`] too.
+pub async fn sign_in_process(
+    context: &Context,
+    issuer: &FoundIssuer,
+    request: &RequestSeen,
+    key: Option<&PrivateKey>,
+) -> Result<Verdict, ControllerError> {
+    let Ok(spec) = &issuer.spec else {
+        return Err(ControllerError::Stale(format!("the issuer of CertificateRequest {} cannot be read", request.meta.key)));
+    };
+    let signed = match (&spec.ca, &spec.self_signed) {
+        (Some(ca), _) => by_ca(context, issuer, ca, request).await,
+        (None, Some(own)) => by_own_key(context, own, request, key).await,
+        (None, None) => {
+            let message = format!("the issuer of CertificateRequest {} is not of type ca or selfSigned", request.meta.key);
+            return Err(ControllerError::Stale(message));
+        }
+    };
+    Ok(match signed {
+        Ok(issued) => issued_verdict(context, request, issued),
+        Err(Refusal { kind: RefusalKind::Pending, reason, message }) => Verdict::Pending { reason, message },
+        Err(Refusal { kind: RefusalKind::Failed, reason, message }) => Verdict::Failed { reason, message },
+    })
+}
+
+/// Warnings become events at once, and are kept in the condition's message.
+fn issued_verdict(context: &Context, request: &RequestSeen, issued: Issued) -> Verdict {
+    let Issued { certificate, ca, warnings } = issued;
+    let notices: Vec<Notice> =
+        warnings.iter().map(|warning| Notice::warning(warning.reason, warning.message.as_str())).collect();
+    tell(context, request, &notices);
+    // An empty subject is told by an event alone, as cert-manager does (SGN-01).
+    let remarks = warnings.into_iter().filter(|warning| warning.reason != "BadConfig").map(|warning| warning.message);
+    let remark = remarks.reduce(|all, one| format!("{all}. {one}"));
+    Verdict::Issued { certificate, ca: Some(ca), remark }
+}
+
+async fn by_ca(
+    context: &Context,
+    issuer: &FoundIssuer,
+    ca: &CaIssuer,
+    request: &RequestSeen,
+) -> Result<Issued, Refusal> {
+    let secret = issuer_secret(&issuer.meta, &ca.secret_name, &context.settings.cluster_resource_namespace);
+    let authority = context.signing.authorities.get(context, &secret).await?;
+    let urls = Urls {
+        crl_distribution_points: ca.crl_distribution_points.clone(),
+        ocsp_servers: ca.ocsp_servers.clone(),
+        issuing_certificate_urls: ca.issuing_certificate_urls.clone(),
+    };
+    let clamp = issuer.meta.annotations.get(annotation::CLAMP_TO_CA) == Some("true");
+    let outliving = if clamp { Outliving::Clamp } else { Outliving::State };
+    let (facts, now) = (Facts::of(request), context.now());
+    let sign = {
+        let authority = Arc::clone(&authority);
+        move || authority.sign(&facts.request(), &urls, outliving, now, serial())
+    };
+    let slow = authority.info().key_spec.is_none_or(|spec| spec.algorithm == KeyAlgorithm::Rsa);
+    apart(slow, sign).await.unwrap_or_else(|| Err(interrupted("SigningError")))
+}
+
+async fn by_own_key(
+    context: &Context,
+    issuer: &SelfSignedIssuer,
+    request: &RequestSeen,
+    key: Option<&PrivateKey>,
+) -> Result<Issued, Refusal> {
+    let (facts, now) = (Facts::of(request), context.now());
+    let urls = &issuer.crl_distribution_points;
+    if let Some(key) = key {
+        return selfsigned::sign(&facts.request(), key, urls, now, serial());
+    }
+    let key = read_key(context, request).await?;
+    let (slow, urls) = (key.spec().algorithm == KeyAlgorithm::Rsa, urls.clone());
+    let sign = move || selfsigned::sign(&facts.request(), &key, &urls, now, serial());
+    apart(slow, sign).await.unwrap_or_else(|| Err(interrupted("ErrorSigning")))
+}
+
+/// The key in the Secret that the request names (ANO-04).
+async fn read_key(context: &Context, request: &RequestSeen) -> Result<PrivateKey, Refusal> {
+    let name = request.meta.annotations.get(annotation::PRIVATE_KEY_SECRET_NAME).filter(|name| !name.is_empty());
+    let name = name.ok_or_else(selfsigned::missing_annotation)?;
+    let namespace = request.meta.namespace();
+    let secret = match context.reader.secret(&request.meta.key.sibling(name)).await {
+        Ok(secret) => secret.ok_or_else(|| selfsigned::missing_secret(namespace, name))?,
+        Err(error) => return Err(selfsigned::secret_not_read(namespace, name, &error.to_string())),
+    };
+    let unreadable = |why: &str| selfsigned::unreadable_key(name, why);
+    let pem = secret.data("tls.key").ok_or_else(|| unreadable("there is no tls.key in the Secret"))?;
+    let (key, _) = PrivateKey::from_pem(pem).map_err(|error| unreadable(&error.to_string()))?;
+    Ok(key)
+}
+
+/// The parts of a request that a signer looks at, owned, so that they can be taken to another thread.
+struct Facts {
+    csr: Box<[u8]>,
+    usages: Vec<Usage>,
+    is_ca: bool,
+    duration: SignedDuration,
+}
+
+impl Facts {
+    fn of(request: &RequestSeen) -> Self {
+        Self {
+            csr: request.csr_pem.clone().unwrap_or_default(),
+            // What is no usage has been refused before (VAL-31).
+            usages: request.usages.iter().filter_map(|usage| usage.parse().ok()).collect(),
+            is_ca: request.is_ca,
+            duration: request.duration.map_or(DEFAULT_DURATION, SignedDuration::from),
+        }
+    }
+
+    fn request(&self) -> signer::Request<'_> {
+        signer::Request { csr: &self.csr, usages: &self.usages, is_ca: self.is_ca, duration: self.duration }
+    }
+}
+
+/// Runs `work` here, or where slow work does not hold up everybody else. `None` if the process is ending.
+async fn apart<T: Send + 'static>(slow: bool, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    if slow { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) }
+}
+
+fn interrupted(reason: &'static str) -> Refusal {
+    Refusal { kind: RefusalKind::Pending, reason, message: "signing was interrupted and is tried again".to_owned() }
+}
+
+/// A random serial number (RFC 5280 section 4.1.2.2).
+fn serial() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    // The operating system's generator does not fail on the systems that certlet runs on; were it to, aws-lc aborts.
+    let _: Result<(), _> = aws_lc_rs::rand::fill(&mut bytes);
+    bytes
+}
