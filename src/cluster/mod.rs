@@ -6,6 +6,7 @@
 pub mod client;
 pub mod error;
 pub mod events;
+pub mod identity;
 pub mod index;
 pub mod metadata;
 pub mod objects;

@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{http01::Http01, queue::Queue};
+use super::{http01::Http01, queue::Queue, said::Said};
 use crate::{
     acme::Registry,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
@@ -43,6 +43,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Whether every Certificate has been looked at since this process leads.
     pub judged: AtomicBool,
+    /// What was told last.
+    pub said: Said,
 }
 
 impl Context {

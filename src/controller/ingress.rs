@@ -23,26 +23,26 @@ pub const NAME: &str = "ingress-shim";
 const WATCH_LAG: SignedDuration = SignedDuration::from_secs(1);
 
 /// Brings the Certificates of one Ingress to what it asks for.
-pub async fn reconcile(context: &Arc<Context>, key: &ObjectKey) -> Result<Next, ControllerError> {
+pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
     if !context.settings.controllers.enabled(NAME) {
         return Ok(Next::OnChange);
     }
-    let Some(ingress) = context.index.ingresses.get(key).and_then(|lean| lean.parse().ok()) else {
+    let Some(ingress) = context.index.ingresses.get(&key).and_then(|lean| lean.parse().ok()) else {
         return Ok(Next::OnChange);
     };
-    let certificates = certificates_of(context, &ingress);
+    let certificates = certificates_of(&context, &ingress);
     let Plan { effects, complaints } =
         plan::ingress::plan(&Seen { ingress: &ingress, certificates: &certificates, settings: &context.settings });
-    complain(context, &ingress.meta, &complaints);
+    complain(&context, &ingress.meta, &complaints);
     let mut next = Next::OnChange;
     for effect in effects {
-        match apply(context, &ingress.meta, &effect).await {
+        match apply(&context, &ingress.meta, &effect).await {
             Ok(()) => {}
             Err(error) if error.is_already_exists() => {
                 next = next.or_at(context.now().saturating_add(WATCH_LAG).unwrap_or_else(|_| context.now()));
             }
             // The API server does not take what the annotations make: only an edit helps.
-            Err(error) if error.is_invalid() => complain(context, &ingress.meta, &[error.to_string()]),
+            Err(error) if error.is_invalid() => complain(&context, &ingress.meta, &[error.to_string()]),
             Err(error) => return Err(error.into()),
         }
     }

@@ -4,9 +4,11 @@ pub mod certificate;
 pub mod context;
 pub mod error;
 pub mod http01;
+pub mod ingress;
 pub mod issuer;
 pub mod queue;
 pub mod router;
+pub mod said;
 pub mod sweep;
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub fn start(context: &Arc<Context>, workers: usize, now: fn() -> Timestamp) {
         now,
         certificate::reconcile,
     );
+    work(context, &context.queues.ingresses, workers, now, ingress::reconcile);
     work(context, &context.queues.issuers, workers, now, issuer::reconcile);
 }
 

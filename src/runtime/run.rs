@@ -26,7 +26,7 @@ use crate::{
         wire::Record,
         writer::Writer,
     },
-    controller::{self, Context, context::Queues, http01::Http01, router::Router},
+    controller::{self, Context, context::Queues, http01::Http01, router::Router, said::Said},
     plan::{
         kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
         seen::{Lean, RequestSeen, SecretSeen},
@@ -150,6 +150,7 @@ fn context(client: &Client, options: &Options, leadership: &Leadership) -> Resul
         acme: acme::Registry::new(acme::transport::Settings::from_environment(), Arc::clone(&metrics) as _),
         metrics,
         judged: std::sync::atomic::AtomicBool::new(false),
+        said: Said::default(),
     });
     router.attach(&context);
     Ok((context, router))
