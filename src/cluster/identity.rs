@@ -17,7 +17,11 @@ impl Reader {
             object: "for this process".into(),
         };
         let reviews: Api<SelfSubjectReview> = Api::all(self.client().clone());
-        let review = within(call, reviews.create(&PostParams::default(), &SelfSubjectReview::default())).await?;
+        let review = within(
+            call,
+            reviews.create(&PostParams::default(), &SelfSubjectReview::default()),
+        )
+        .await?;
         Ok(review.status.and_then(|status| status.user_info).unwrap_or_default())
     }
 }

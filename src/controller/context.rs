@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{http01::Http01, queue::Queue, said::Said};
+use super::{http01::Http01, queue::Queue, said::Said, signing::Signing};
 use crate::{
     acme::Registry,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
@@ -45,6 +45,8 @@ pub struct Context {
     pub judged: AtomicBool,
     /// What was told last.
     pub said: Said,
+    /// CA keys in use, and who works on which request.
+    pub signing: Signing,
 }
 
 impl Context {

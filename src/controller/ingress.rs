@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::{Context, ControllerError};
 use crate::{
@@ -31,15 +31,23 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
         return Ok(Next::OnChange);
     };
     let certificates = certificates_of(&context, &ingress);
-    let Plan { effects, complaints } =
-        plan::ingress::plan(&Seen { ingress: &ingress, certificates: &certificates, settings: &context.settings });
+    let Plan { effects, complaints } = plan::ingress::plan(&Seen {
+        ingress: &ingress,
+        certificates: &certificates,
+        settings: &context.settings,
+    });
     complain(&context, &ingress.meta, &complaints);
     let mut next = Next::OnChange;
     for effect in effects {
         match apply(&context, &ingress.meta, &effect).await {
             Ok(()) => {}
             Err(error) if error.is_already_exists() => {
-                next = next.or_at(context.now().saturating_add(WATCH_LAG).unwrap_or_else(|_| context.now()));
+                next = next.or_at(
+                    context
+                        .now()
+                        .saturating_add(WATCH_LAG)
+                        .unwrap_or_else(|_| context.now()),
+                );
             }
             // The API server does not take what the annotations make: only an edit helps.
             Err(error) if error.is_invalid() => complain(&context, &ingress.meta, &[error.to_string()]),
@@ -73,7 +81,9 @@ fn complain(context: &Context, ingress: &Meta, complaints: &[String]) {
     if context.said.is_new(ingress, complaints) {
         for complaint in complaints {
             tracing::info!(ingress = %ingress.key, complaint, "the Ingress cannot be served as it is");
-            context.events.publish::<IngressKind>(ingress, Severity::Warning, "BadConfig", complaint);
+            context
+                .events
+                .publish::<IngressKind>(ingress, Severity::Warning, "BadConfig", complaint);
         }
     }
 }
@@ -85,7 +95,10 @@ async fn apply(context: &Context, ingress: &Meta, effect: &Effect) -> Result<(),
             ("CreateCertificate", "created", wanted.name.as_str())
         }
         Effect::Update { certificate, patch } => {
-            context.writer.patch::<CertificateKind>(certificate, patch.clone()).await?;
+            context
+                .writer
+                .patch::<CertificateKind>(certificate, patch.clone())
+                .await?;
             ("UpdateCertificate", "updated", certificate.name())
         }
         Effect::Delete(certificate) => {
@@ -94,7 +107,9 @@ async fn apply(context: &Context, ingress: &Meta, effect: &Effect) -> Result<(),
         }
     };
     let message = format!("Successfully {done} Certificate {name:?}");
-    context.events.publish::<IngressKind>(ingress, Severity::Normal, reason, &message);
+    context
+        .events
+        .publish::<IngressKind>(ingress, Severity::Normal, reason, &message);
     Ok(())
 }
 

@@ -7,8 +7,10 @@ pub mod http01;
 pub mod ingress;
 pub mod issuer;
 pub mod queue;
+pub mod request;
 pub mod router;
 pub mod said;
+pub mod signing;
 pub mod sweep;
 
 use std::sync::Arc;
@@ -33,6 +35,8 @@ pub fn start(context: &Arc<Context>, workers: usize, now: fn() -> Timestamp) {
     );
     work(context, &context.queues.ingresses, workers, now, ingress::reconcile);
     work(context, &context.queues.issuers, workers, now, issuer::reconcile);
+    work(context, &context.queues.requests, workers, now, request::reconcile);
+    tokio::spawn(signing::drop_idle_keys(Arc::clone(context)));
 }
 
 fn work<K, F, Fut>(

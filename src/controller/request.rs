@@ -26,18 +26,22 @@ const PASSES: usize = 3;
 const WATCH_LAG: SignedDuration = SignedDuration::from_secs(1);
 
 /// Does what is due for one request.
-pub async fn reconcile(context: &Arc<Context>, key: &ObjectKey) -> Result<Next, ControllerError> {
+pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
     for _ in 0..PASSES {
-        let Some(request) = context.index.requests.get(key) else { return Ok(Next::OnChange) };
+        let Some(request) = context.index.requests.get(&key) else {
+            return Ok(Next::OnChange);
+        };
         // Whoever made it signs it in the same pass.
-        if context.signing.claims.holds(key) {
+        if context.signing.claims.holds(&key) {
             return Ok(Next::OnChange);
         }
-        if let Some(next) = pass(context, &request).await? {
+        if let Some(next) = pass(&context, &request).await? {
             return Ok(next);
         }
     }
-    Err(ControllerError::Stale(format!("what stands in the way of CertificateRequest {key} comes back")))
+    Err(ControllerError::Stale(format!(
+        "what stands in the way of CertificateRequest {key} comes back"
+    )))
 }
 
 /// One pass; `None` if the plan has to be made again.
@@ -51,7 +55,12 @@ async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, 
         .filter_map(|order| order.parse().ok())
         .collect();
     let replaces = replaced(context, request, issuer.as_ref());
-    let Plan { approve, step, notices, next } = plan(
+    let Plan {
+        approve,
+        step,
+        notices,
+        next,
+    } = plan(
         context.now(),
         &Seen {
             request,
@@ -84,10 +93,16 @@ async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, 
         }
         Step::TakeFromOrder(order) => {
             let found = orders.into_iter().find(|found| found.meta.uid == order.uid);
-            let Some(pem) = found.and_then(|found| found.status.certificate) else { return Ok(None) };
+            let Some(pem) = found.and_then(|found| found.status.certificate) else {
+                return Ok(None);
+            };
             // ACME does not say who the root is (CRQ-06).
-            let issued = Verdict::Issued { certificate: pem.0, ca: None, remark: None };
-            settle(context, request, approve, Some(&issued)).await?;
+            let verdict = Verdict::Issued {
+                certificate: pem.0,
+                ca: None,
+                remark: None,
+            };
+            settle(context, request, approve, Some(&verdict)).await?;
         }
         Step::DeleteOrder(order) => {
             context.writer.delete::<OrderKind>(&order).await?;
@@ -107,8 +122,13 @@ async fn sign(
     settle(context, request, approve, Some(&verdict)).await?;
     match verdict {
         // No word will come when the API server answers again.
-        Verdict::Pending { reason: "SecretGetError" | "ErrorGettingSecret", message } => Err(ControllerError::Failed(message)),
-        Verdict::Pending { .. } | Verdict::Failed { .. } | Verdict::Denied | Verdict::Issued { .. } => Ok(Next::OnChange),
+        Verdict::Pending {
+            reason: "SecretGetError" | "ErrorGettingSecret",
+            message,
+        } => Err(ControllerError::Failed(message)),
+        Verdict::Pending { .. } | Verdict::Failed { .. } | Verdict::Denied | Verdict::Issued { .. } => {
+            Ok(Next::OnChange)
+        }
     }
 }
 
@@ -118,14 +138,16 @@ async fn create(context: &Context, request: &RequestSeen, order: DesiredOrder) -
     let mut new = new_order(request, order);
     // Twice each: once more after a leftover of a former request was removed.
     for _ in 0..2 * 2 {
-        let error = match context.writer.create::<OrderKind>(&new).await {
-            Ok(_) => return Ok(Next::OnChange),
-            Err(error) => error,
+        let Err(error) = context.writer.create::<OrderKind>(&new).await else {
+            return Ok(Next::OnChange);
         };
         if !error.is_already_exists() {
             let message = format!("Failed create new order resource {}: {error}", new.key);
             if !error.is_transient() {
-                let verdict = Verdict::Pending { reason: "OrderCreatingError", message: message.clone() };
+                let verdict = Verdict::Pending {
+                    reason: "OrderCreatingError",
+                    message: message.clone(),
+                };
                 settle(context, request, false, Some(&verdict)).await?;
             }
             return Err(error.into());
@@ -133,17 +155,28 @@ async fn create(context: &Context, request: &RequestSeen, order: DesiredOrder) -
         match context.reader.get::<OrderKind>(&new.key).await? {
             None => {}
             Some(taken) if taken.meta.owned_by(&request.meta.uid) => {
-                return Ok(Next::At(context.now().saturating_add(WATCH_LAG).unwrap_or_else(|_| context.now())));
+                return Ok(Next::At(
+                    context
+                        .now()
+                        .saturating_add(WATCH_LAG)
+                        .unwrap_or_else(|_| context.now()),
+                ));
             }
             Some(taken) if is_leftover(&taken.meta, request) => context.writer.delete::<OrderKind>(&taken.meta).await?,
             Some(taken) => {
-                let message = format!("the name {} is taken by an Order that this request does not own, using {other}", taken.meta.key);
+                let message = format!(
+                    "the name {} is taken by an Order that this request does not own, using {other}",
+                    taken.meta.key
+                );
                 tell(context, request, &[Notice::warning("OrderNameTaken", message)]);
                 new.key = new.key.sibling(other.as_str());
             }
         }
     }
-    Err(ControllerError::Failed(format!("the name {} for the Order is taken again and again", new.key)))
+    Err(ControllerError::Failed(format!(
+        "the name {} for the Order is taken again and again",
+        new.key
+    )))
 }
 
 /// Of a former request of the same name, which is gone: names are unique.
@@ -154,7 +187,12 @@ fn is_leftover(order: &Meta, request: &RequestSeen) -> bool {
 }
 
 fn new_order(request: &RequestSeen, order: DesiredOrder) -> NewObject<OrderKind> {
-    let DesiredOrder { name, labels, annotations, spec } = order;
+    let DesiredOrder {
+        name,
+        labels,
+        annotations,
+        spec,
+    } = order;
     NewObject {
         key: request.meta.key.sibling(name),
         labels,
@@ -196,5 +234,7 @@ fn replaced(context: &Context, request: &RequestSeen, issuer: Option<&FoundIssue
     let leaf = secret.pair.certificate.valid()?;
     // A temporary certificate has its own issuer, which no CA knows.
     let temporary = leaf.subject_parts().serial_number == "1234567890";
-    (made_by.means_same(&request.issuer_ref) && !temporary).then(|| leaf.ari_id()).flatten()
+    (made_by.means_same(&request.issuer_ref) && !temporary)
+        .then(|| leaf.ari_id())
+        .flatten()
 }

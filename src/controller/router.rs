@@ -135,6 +135,7 @@ fn waits(certificate: &Lean<CertificateKind>) -> bool {
 }
 
 fn secret(context: &Context, key: &ObjectKey) {
+    context.signing.authorities.forget(key);
     let link = Link::Secret(key.clone());
     for certificate in context.index.certificates.linked(&link) {
         context.queues.certificates.add(certificate.meta.key.clone());

@@ -26,7 +26,7 @@ use crate::{
         wire::Record,
         writer::Writer,
     },
-    controller::{self, Context, context::Queues, http01::Http01, router::Router, said::Said},
+    controller::{self, Context, context::Queues, http01::Http01, router::Router, said::Said, signing::Signing},
     plan::{
         kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
         seen::{Lean, RequestSeen, SecretSeen},
@@ -151,6 +151,7 @@ fn context(client: &Client, options: &Options, leadership: &Leadership) -> Resul
         metrics,
         judged: std::sync::atomic::AtomicBool::new(false),
         said: Said::default(),
+        signing: Signing::default(),
     });
     router.attach(&context);
     Ok((context, router))

@@ -51,7 +51,11 @@ impl Authorities {
     /// The request has to wait (SGN-02): no Secret, no usable pair in it, or no answer.
     pub async fn get(&self, context: &Context, secret: &ObjectKey) -> Result<Arc<CertificateAuthority>, Refusal> {
         let now = context.now();
-        let watched = context.index.secrets.get(secret).map(|seen| seen.meta.resource_version.clone());
+        let watched = context
+            .index
+            .secrets
+            .get(secret)
+            .map(|seen| seen.meta.resource_version.clone());
         if let Some(authority) = self.recall(secret, watched.as_deref(), now) {
             return Ok(authority);
         }
@@ -81,7 +85,12 @@ impl Authorities {
         if changes == self.changes.load(Ordering::Acquire) {
             make_room(&mut kept);
             let resource_version = live.seen.meta.resource_version.clone();
-            let entry = Kept { authority: Arc::clone(&authority), resource_version, read: now, used: now };
+            let entry = Kept {
+                authority: Arc::clone(&authority),
+                resource_version,
+                read: now,
+                used: now,
+            };
             kept.insert(secret.clone(), entry);
         }
         Ok(authority)
@@ -128,7 +137,10 @@ impl Authorities {
 
 fn make_room(kept: &mut HashMap<ObjectKey, Kept>) {
     while kept.len() >= KEPT {
-        let oldest = kept.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone());
+        let oldest = kept
+            .iter()
+            .min_by_key(|(_, entry)| entry.used)
+            .map(|(key, _)| key.clone());
         match oldest {
             Some(key) => kept.remove(&key),
             None => return,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -12,7 +13,6 @@ use crate::{controller::queue::Queue, plan::seen::ObjectKey};
 pub struct Claims(Mutex<HashSet<ObjectKey>>);
 
 /// While this lives, the requests controller leaves the request alone; afterwards it looks at it.
-#[derive(Debug)]
 #[must_use = "a claim ends when it is dropped"]
 pub struct Claim {
     claims: Arc<Claims>,
@@ -24,7 +24,11 @@ impl Claims {
     /// Takes a request, before it is created. `queue` is that of the requests controller.
     pub fn claim(self: &Arc<Self>, queue: &Arc<Queue<ObjectKey>>, key: ObjectKey) -> Claim {
         self.lock().insert(key.clone());
-        Claim { claims: Arc::clone(self), queue: Arc::clone(queue), key }
+        Claim {
+            claims: Arc::clone(self),
+            queue: Arc::clone(queue),
+            key,
+        }
     }
 
     /// Whether somebody works on it.
@@ -34,6 +38,12 @@ impl Claims {
 
     fn lock(&self) -> MutexGuard<'_, HashSet<ObjectKey>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Claim({})", self.key)
     }
 }
 

@@ -4,7 +4,7 @@
 mod authorities;
 mod claims;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use tokio::sync::OnceCell;
@@ -18,7 +18,7 @@ use crate::{
         IssuerRef, condition,
         issuer::{CaIssuer, SelfSignedIssuer},
         names::annotation,
-        reference::CLUSTER_ISSUER_KIND,
+        reference::{CLUSTER_ISSUER_KIND, ISSUER_KIND},
     },
     cluster::{events::Severity, records::issuer_secret, writer::NewObject},
     pki::{
@@ -57,27 +57,41 @@ struct Identity {
     groups: Vec<String>,
 }
 
+/// Wipes CA keys that nobody signs with, for as long as the process lives.
+pub async fn drop_idle_keys(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        context.signing.authorities.drop_idle(context.now());
+    }
+}
+
 /// The issuer that a reference from `namespace` means, as the index has it; `None` for other API groups and kinds.
 pub fn find_issuer(context: &Context, reference: &IssuerRef, namespace: &str) -> Option<FoundIssuer> {
     if !reference.is_ours() {
         return None;
     }
     match reference.kind_or_default() {
-        "Issuer" => found(&*context.index.issuers.get(&ObjectKey::new(namespace, reference.name.as_str()))?),
-        CLUSTER_ISSUER_KIND => found(&*context.index.cluster_issuers.get(&ObjectKey::cluster(reference.name.as_str()))?),
+        ISSUER_KIND => {
+            let key = ObjectKey::new(namespace, reference.name.as_str());
+            context.index.issuers.get(&key).map(|lean| found(&lean))
+        }
+        CLUSTER_ISSUER_KIND => {
+            let key = ObjectKey::cluster(reference.name.as_str());
+            context.index.cluster_issuers.get(&key).map(|lean| found(&lean))
+        }
         _ => None,
     }
 }
 
-fn found<K>(lean: &Lean<K>) -> Option<FoundIssuer>
+fn found<K>(lean: &Lean<K>) -> FoundIssuer
 where
     K: Kind<Spec = crate::api::IssuerSpec, Status = crate::api::IssuerStatus>,
 {
-    Some(FoundIssuer {
+    FoundIssuer {
         meta: lean.meta.clone(),
         ready: condition::is_true(&lean.status().conditions, condition::READY),
         spec: lean.parse().map(|object| object.spec),
-    })
+    }
 }
 
 /// Completes a CertificateRequest of ours: where no admission policy of the server writes down who made it (VAL-34), we
@@ -110,17 +124,29 @@ pub async fn settle(
     approve: bool,
     verdict: Option<&Verdict>,
 ) -> Result<Option<Arc<RequestSeen>>, ControllerError> {
-    let Some(write) = status_write(context.now(), request, approve, verdict) else { return Ok(None) };
-    let written = context.writer.patch_status::<RequestKind>(&request.meta, write.patch).await?;
+    let Some(write) = status_write(context.now(), request, approve, verdict) else {
+        return Ok(None);
+    };
+    let written = context
+        .writer
+        .patch_status::<RequestKind>(&request.meta, write.patch)
+        .await?;
     tell(context, request, &write.notices);
     Ok(Some(written))
 }
 
 /// Publishes events about a request.
 pub fn tell(context: &Context, request: &RequestSeen, notices: &[Notice]) {
-    for Notice { warning, reason, message } in notices {
+    for Notice {
+        warning,
+        reason,
+        message,
+    } in notices
+    {
         let severity = if *warning { Severity::Warning } else { Severity::Normal };
-        context.events.publish::<RequestKind>(&request.meta, severity, reason, message);
+        context
+            .events
+            .publish::<RequestKind>(&request.meta, severity, reason, message);
     }
 }
 
@@ -138,33 +164,60 @@ pub async fn sign_in_process(
     key: Option<&PrivateKey>,
 ) -> Result<Verdict, ControllerError> {
     let Ok(spec) = &issuer.spec else {
-        return Err(ControllerError::Stale(format!("the issuer of CertificateRequest {} cannot be read", request.meta.key)));
+        return Err(ControllerError::Stale(format!(
+            "the issuer of CertificateRequest {} cannot be read",
+            request.meta.key
+        )));
     };
     let signed = match (&spec.ca, &spec.self_signed) {
         (Some(ca), _) => by_ca(context, issuer, ca, request).await,
         (None, Some(own)) => by_own_key(context, own, request, key).await,
         (None, None) => {
-            let message = format!("the issuer of CertificateRequest {} is not of type ca or selfSigned", request.meta.key);
+            let message = format!(
+                "the issuer of CertificateRequest {} is not of type ca or selfSigned",
+                request.meta.key
+            );
             return Err(ControllerError::Stale(message));
         }
     };
     Ok(match signed {
-        Ok(issued) => issued_verdict(context, request, issued),
-        Err(Refusal { kind: RefusalKind::Pending, reason, message }) => Verdict::Pending { reason, message },
-        Err(Refusal { kind: RefusalKind::Failed, reason, message }) => Verdict::Failed { reason, message },
+        Ok(signed) => issued_verdict(context, request, signed),
+        Err(Refusal {
+            kind: RefusalKind::Pending,
+            reason,
+            message,
+        }) => Verdict::Pending { reason, message },
+        Err(Refusal {
+            kind: RefusalKind::Failed,
+            reason,
+            message,
+        }) => Verdict::Failed { reason, message },
     })
 }
 
 /// Warnings become events at once, and are kept in the condition's message.
 fn issued_verdict(context: &Context, request: &RequestSeen, issued: Issued) -> Verdict {
-    let Issued { certificate, ca, warnings } = issued;
-    let notices: Vec<Notice> =
-        warnings.iter().map(|warning| Notice::warning(warning.reason, warning.message.as_str())).collect();
+    let Issued {
+        certificate,
+        ca,
+        warnings,
+    } = issued;
+    let notices: Vec<Notice> = warnings
+        .iter()
+        .map(|warning| Notice::warning(warning.reason, warning.message.as_str()))
+        .collect();
     tell(context, request, &notices);
     // An empty subject is told by an event alone, as cert-manager does (SGN-01).
-    let remarks = warnings.into_iter().filter(|warning| warning.reason != "BadConfig").map(|warning| warning.message);
+    let remarks = warnings
+        .into_iter()
+        .filter(|warning| warning.reason != "BadConfig")
+        .map(|warning| warning.message);
     let remark = remarks.reduce(|all, one| format!("{all}. {one}"));
-    Verdict::Issued { certificate, ca: Some(ca), remark }
+    Verdict::Issued {
+        certificate,
+        ca: Some(ca),
+        remark,
+    }
 }
 
 async fn by_ca(
@@ -173,7 +226,11 @@ async fn by_ca(
     ca: &CaIssuer,
     request: &RequestSeen,
 ) -> Result<Issued, Refusal> {
-    let secret = issuer_secret(&issuer.meta, &ca.secret_name, &context.settings.cluster_resource_namespace);
+    let secret = issuer_secret(
+        &issuer.meta,
+        &ca.secret_name,
+        &context.settings.cluster_resource_namespace,
+    );
     let authority = context.signing.authorities.get(context, &secret).await?;
     let urls = Urls {
         crl_distribution_points: ca.crl_distribution_points.clone(),
@@ -187,8 +244,13 @@ async fn by_ca(
         let authority = Arc::clone(&authority);
         move || authority.sign(&facts.request(), &urls, outliving, now, serial())
     };
-    let slow = authority.info().key_spec.is_none_or(|spec| spec.algorithm == KeyAlgorithm::Rsa);
-    apart(slow, sign).await.unwrap_or_else(|| Err(interrupted("SigningError")))
+    let slow = authority
+        .info()
+        .key_spec
+        .is_none_or(|spec| spec.algorithm == KeyAlgorithm::Rsa);
+    apart(slow, sign)
+        .await
+        .unwrap_or_else(|| Err(interrupted("SigningError")))
 }
 
 async fn by_own_key(
@@ -205,12 +267,18 @@ async fn by_own_key(
     let key = read_key(context, request).await?;
     let (slow, urls) = (key.spec().algorithm == KeyAlgorithm::Rsa, urls.clone());
     let sign = move || selfsigned::sign(&facts.request(), &key, &urls, now, serial());
-    apart(slow, sign).await.unwrap_or_else(|| Err(interrupted("ErrorSigning")))
+    apart(slow, sign)
+        .await
+        .unwrap_or_else(|| Err(interrupted("ErrorSigning")))
 }
 
 /// The key in the Secret that the request names (ANO-04).
 async fn read_key(context: &Context, request: &RequestSeen) -> Result<PrivateKey, Refusal> {
-    let name = request.meta.annotations.get(annotation::PRIVATE_KEY_SECRET_NAME).filter(|name| !name.is_empty());
+    let name = request
+        .meta
+        .annotations
+        .get(annotation::PRIVATE_KEY_SECRET_NAME)
+        .filter(|name| !name.is_empty());
     let name = name.ok_or_else(selfsigned::missing_annotation)?;
     let namespace = request.meta.namespace();
     let secret = match context.reader.secret(&request.meta.key.sibling(name)).await {
@@ -218,7 +286,9 @@ async fn read_key(context: &Context, request: &RequestSeen) -> Result<PrivateKey
         Err(error) => return Err(selfsigned::secret_not_read(namespace, name, &error.to_string())),
     };
     let unreadable = |why: &str| selfsigned::unreadable_key(name, why);
-    let pem = secret.data("tls.key").ok_or_else(|| unreadable("there is no tls.key in the Secret"))?;
+    let pem = secret
+        .data("tls.key")
+        .ok_or_else(|| unreadable("there is no tls.key in the Secret"))?;
     let (key, _) = PrivateKey::from_pem(pem).map_err(|error| unreadable(&error.to_string()))?;
     Ok(key)
 }
@@ -243,23 +313,38 @@ impl Facts {
     }
 
     fn request(&self) -> signer::Request<'_> {
-        signer::Request { csr: &self.csr, usages: &self.usages, is_ca: self.is_ca, duration: self.duration }
+        signer::Request {
+            csr: &self.csr,
+            usages: &self.usages,
+            is_ca: self.is_ca,
+            duration: self.duration,
+        }
     }
 }
 
 /// Runs `work` here, or where slow work does not hold up everybody else. `None` if the process is ending.
 async fn apart<T: Send + 'static>(slow: bool, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    if slow { tokio::task::spawn_blocking(work).await.ok() } else { Some(work()) }
+    if slow {
+        tokio::task::spawn_blocking(work).await.ok()
+    } else {
+        Some(work())
+    }
 }
 
 fn interrupted(reason: &'static str) -> Refusal {
-    Refusal { kind: RefusalKind::Pending, reason, message: "signing was interrupted and is tried again".to_owned() }
+    Refusal {
+        kind: RefusalKind::Pending,
+        reason,
+        message: "signing was interrupted and is tried again".to_owned(),
+    }
 }
 
 /// A random serial number (RFC 5280 section 4.1.2.2).
 fn serial() -> [u8; 16] {
     let mut bytes = [0; 16];
-    // The operating system's generator does not fail on the systems that certlet runs on; were it to, aws-lc aborts.
-    let _: Result<(), _> = aws_lc_rs::rand::fill(&mut bytes);
+    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+        // Without random numbers there are no keys either; a serial number only has to be another one each time.
+        bytes = fastrand::u128(..).to_be_bytes();
+    }
     bytes
 }

@@ -109,7 +109,7 @@ pub(super) fn wanted(
         ..CertificateSpec::default()
     };
     annotations::translate(&mut spec, &ingress.meta.annotations)?;
-    each_once(&mut spec.dns_names, |name| name.clone());
+    each_once(&mut spec.dns_names, String::clone);
     each_once(&mut spec.ip_addresses, |address| {
         address
             .parse::<IpAddr>()

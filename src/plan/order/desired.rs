@@ -283,14 +283,16 @@ fn shortened(name: &str) -> &str {
 
 /// Go's encoder writes these characters as escapes.
 fn as_go_escapes(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for character in json.chars() {
-        match character {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
-            other => out.push(other),
-        }
-    }
-    out
+    let escapes = [
+        ('<', "003c"),
+        ('>', "003e"),
+        ('&', "0026"),
+        ('\u{2028}', "2028"),
+        ('\u{2029}', "2029"),
+    ];
+    escapes.into_iter().fold(json.to_owned(), |text, (from, to)| {
+        text.replace(from, &format!("\\u{to}"))
+    })
 }
 
 /// FNV-1 with 32 bits.

@@ -67,7 +67,6 @@ pub struct Plan {
 
 /// The next step for a request.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "one per reconcile, moved once")]
 pub enum Step {
     /// Nothing but the approval, if that is due.
     Nothing,
@@ -231,7 +230,7 @@ pub enum SignerKind {
     Ca,
     /// The request's own key.
     SelfSigned,
-    /// HashiCorp Vault.
+    /// Vault.
     Vault,
     /// Venafi.
     Venafi,
