@@ -60,3 +60,6 @@ fn invalid(error: &serde_path_to_error::Error<serde_json::Error>) -> InvalidFiel
         .to_owned();
     InvalidField { path, message }
 }
+
+#[cfg(test)]
+mod tests;
