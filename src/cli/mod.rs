@@ -2,9 +2,14 @@
 
 pub mod approve;
 pub mod args;
+pub mod ca;
 pub mod crds;
+pub mod format;
+pub mod inspect;
+pub mod kubernetes;
 pub mod renew;
 mod run;
+pub mod secret;
 pub mod status;
 pub mod target;
 
@@ -26,6 +31,10 @@ enum Command {
     Run(Box<args::RunArgs>),
     /// Say what is going on with a Certificate, and what happens next
     Status(status::StatusArgs),
+    /// A certificate authority in files: certificates without any cluster
+    Ca(Box<ca::Args>),
+    /// Show certificates: in a file, in a Secret, behind a URL
+    Inspect(inspect::Args),
     /// Ask for new certificates now
     Renew(renew::RenewArgs),
     /// Approve a CertificateRequest
@@ -51,6 +60,8 @@ pub fn main() -> ExitCode {
         Command::Renew(args) => renew::run(&args),
         Command::Approve(args) => approve::run(&args, approve::Word::Approve),
         Command::Deny(args) => approve::run(&args, approve::Word::Deny),
+        Command::Ca(args) => offline(|surroundings| ca::run(&args, surroundings)),
+        Command::Inspect(args) => offline(|surroundings| inspect::run(&args, surroundings)),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "certlet", &mut std::io::stdout());
             ExitCode::SUCCESS
@@ -60,6 +71,17 @@ pub fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
     }
+}
+
+/// Runs a command that needs no cluster, or only for a moment.
+fn offline(command: impl FnOnce(&mut ca::Surroundings<'_>) -> Result<ExitCode, ca::Error>) -> ExitCode {
+    let mut surroundings = ca::Surroundings {
+        now: crate::runtime::clock::now(),
+        cluster: &kubernetes::KubernetesCluster,
+        out: &mut std::io::stdout(),
+        remarks: &mut std::io::stderr(),
+    };
+    command(&mut surroundings).unwrap_or_else(|error| fail(&error))
 }
 
 /// Prints to standard output; a reader that went away is no reason to panic.

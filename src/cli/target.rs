@@ -6,7 +6,7 @@ use kube::Client;
 use crate::{cluster, runtime::run};
 
 /// Flags that every command with a cluster has.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct Target {
     /// Kubeconfig of the cluster; otherwise the variable KUBECONFIG, or ~/.kube/config
     #[arg(long, value_name = "FILE")]

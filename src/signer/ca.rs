@@ -192,6 +192,7 @@ impl CertificateAuthority {
             usages,
             is_ca: request.is_ca,
             max_path_len: self.path_len_below(request.is_ca).map_err(not_signed)?,
+            subject_key_id: None,
             crl_distribution_points: urls.crl_distribution_points.clone(),
             ocsp_servers: urls.ocsp_servers.clone(),
             issuing_certificate_urls: urls.issuing_certificate_urls.clone(),

@@ -222,9 +222,7 @@ fn root_with(validity: Validity, extras: &Extras) -> Issuer {
 fn rdy_02_each_unusable_pair_is_explained_in_one_sentence() {
     let root = fixture::root("root", fixture::p256());
     let good = || Secret::of(&root, &root.chain);
-    let leaf_key = fixture::p256();
-    let leaf = fixture::leaf(&root, &["a.example"], &leaf_key);
-    let leaf_issuer = fixture::issuer(vec![], leaf, leaf_key);
+    let leaf_issuer = root_with(fixture::validity(), &fixture::server_extras());
     let past = Validity {
         not_before: "2020-01-01T00:00:00Z".parse().unwrap(),
         not_after: "2021-01-01T00:00:00Z".parse().unwrap(),

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod tests;
+mod urls;
 
 use std::fmt::Write as _;
 
@@ -16,6 +17,8 @@ use super::key::{KeyHash, KeySpec, PublicKey, sha256};
 use super::name::{Name, Subject, SubjectAltNames};
 use super::usage::UsageSet;
 use super::{Error, der, pem, signature};
+
+pub use urls::{CertificateUrls, urls};
 
 /// Everything that is asked of a certificate, owned; the certificate itself is not kept.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -125,6 +125,14 @@ impl CsrInfo {
         })
     }
 
+    /// What would have to be asked for to get a certificate again.
+    ///
+    /// # Errors
+    /// [`Error::Certificate`] or [`Error::Key`] when it cannot be read.
+    pub fn from_certificate(certificate_der: &[u8]) -> Result<Self, Error> {
+        parse::from_certificate(certificate_der)
+    }
+
     /// The common name.
     pub fn common_name(&self) -> Option<String> {
         self.subject.common_name()

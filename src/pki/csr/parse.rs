@@ -1,5 +1,6 @@
 //! Reading CSRs.
 
+use x509_parser::certificate::X509Certificate;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;
 use x509_parser::prelude::FromDer as _;
@@ -33,6 +34,20 @@ pub(super) fn parse(input: &[u8]) -> Result<CsrInfo, Error> {
             None => "no PEM block was found; a CSR begins with -----BEGIN CERTIFICATE REQUEST-----".into(),
         })),
     }
+}
+
+pub(super) fn from_certificate(input: &[u8]) -> Result<CsrInfo, Error> {
+    let damaged = || Error::Certificate("the certificate is damaged: its DER cannot be read".into());
+    let (_, certificate) = X509Certificate::from_der(input).map_err(|_| damaged())?;
+    let extensions = Extensions::read(certificate.extensions())?;
+    Ok(CsrInfo {
+        subject: Name::from_der(certificate.subject().as_raw())?,
+        sans: extensions.sans,
+        public_key: PublicKey::from_spki_der(certificate.public_key().raw)?,
+        usages: extensions.usages,
+        basic_constraints: extensions.basic,
+        name_constraints: extensions.name_constraints,
+    })
 }
 
 fn parse_der(input: &[u8]) -> Result<CsrInfo, Error> {

@@ -32,6 +32,8 @@ pub struct Extras {
     pub is_ca: bool,
     /// How many CAs may follow below it; only for a CA.
     pub max_path_len: Option<u32>,
+    /// The key identifier; computed from the key when not given. A renewed CA keeps the one that its certificates name.
+    pub subject_key_id: Option<Vec<u8>>,
     /// Where revocation lists are (ISS-01, ISS-03).
     pub crl_distribution_points: Vec<String>,
     /// Where revocation is answered (ISS-03).
@@ -137,6 +139,7 @@ fn extensions(request: &CsrInfo, authority: Option<&[u8]>, extras: &Extras) -> R
         usages,
         is_ca,
         max_path_len,
+        subject_key_id,
         crl_distribution_points,
         ocsp_servers,
         issuing_certificate_urls,
@@ -151,8 +154,10 @@ fn extensions(request: &CsrInfo, authority: Option<&[u8]>, extras: &Extras) -> R
         true,
         &extension::basic_constraints(basic),
     ));
-    let subject_key_id = der::octet_string(&key_identifier(&request.public_key));
-    extensions.push(extension(oid::SUBJECT_KEY_IDENTIFIER, false, &subject_key_id));
+    let id = subject_key_id
+        .clone()
+        .unwrap_or_else(|| key_identifier(&request.public_key));
+    extensions.push(extension(oid::SUBJECT_KEY_IDENTIFIER, false, &der::octet_string(&id)));
     if let Some(id) = authority {
         let value = der::sequence(&[der::context_primitive(0, id)]);
         extensions.push(extension(oid::AUTHORITY_KEY_IDENTIFIER, false, &value));

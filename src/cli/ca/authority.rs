@@ -1,0 +1,97 @@
+//! The CA whose files are at hand.
+
+use std::path::PathBuf;
+
+use super::{Error, Surroundings, files, serial};
+use crate::pki::certificate::CertificateInfo;
+use crate::pki::chain::{self, SizeLimits};
+use crate::pki::csr::CsrInfo;
+use crate::pki::key::PrivateKey;
+use crate::pki::sign::{Extras, Issuer, Validity, sign};
+use crate::pki::usage::Usage;
+
+/// Flags that name the CA.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct AuthorityArgs {
+    /// The CA's certificate, with those above it if there are any
+    #[arg(long, value_name = "FILE", default_value = "ca.pem")]
+    pub(super) ca: PathBuf,
+    /// The CA's key [default: the certificate's file with -key before its ending]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_key: Option<PathBuf>,
+}
+
+impl AuthorityArgs {
+    /// Reads certificate and key and sees that they can sign.
+    pub(super) fn open(&self, surroundings: &Surroundings<'_>) -> Result<Issuer, Error> {
+        let certificates = files::read(&self.ca)?;
+        let key_path = self.ca_key.clone().unwrap_or_else(|| key_beside(&self.ca));
+        let in_file =
+            |path: &PathBuf, error: &dyn std::fmt::Display| Error::File(format!("{}: {error}", path.display()));
+        let limits = SizeLimits::default();
+        let chain =
+            chain::parse_certificates(&certificates, limits.bundle).map_err(|error| in_file(&self.ca, &error))?;
+        let first = chain.first().map(Vec::as_slice).unwrap_or_default();
+        let info = CertificateInfo::parse(first).map_err(|error| in_file(&self.ca, &error))?;
+        let (key, _) = PrivateKey::from_pem(&files::read(&key_path)?).map_err(|error| in_file(&key_path, &error))?;
+        let subject = info.subject.to_string();
+        let problem = if !info.is_ca {
+            format!(
+                "{subject:?} is no CA: it must not sign certificates (its basic constraints say CA:FALSE, or nothing)"
+            )
+        } else if info.key_hash != key.hash() {
+            format!("{} is not the key of {subject:?}", key_path.display())
+        } else if info
+            .usages
+            .as_ref()
+            .is_some_and(|usages| !usages.contains(Usage::CertSign))
+        {
+            format!("the key usage of {subject:?} does not allow it to sign certificates")
+        } else if info.not_after < surroundings.now {
+            format!(
+                "the CA {subject:?} expired on {}; \"certlet ca renew {}\" renews it",
+                info.not_after,
+                self.ca.display()
+            )
+        } else {
+            return Ok(Issuer { chain, info, key });
+        };
+        Err(in_file(&self.ca, &problem))
+    }
+}
+
+/// Signs, and says so when the certificate would outlive its CA. Gives the chain as it goes into a file: without the root.
+pub(super) fn issue(
+    issuer: &Issuer,
+    request: &CsrInfo,
+    validity: Validity,
+    extras: &Extras,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<Vec<u8>, Error> {
+    let end = issuer.info.not_after;
+    if validity.not_after > end {
+        surroundings.remark(&format!(
+            "warning: the certificate says it is valid until {}, but its CA only until {end}: it will not be accepted after that",
+            validity.not_after
+        ))?;
+    }
+    if extras.is_ca && issuer.info.path_len == Some(0) {
+        return Err(Error::Usage(format!(
+            "the CA {:?} must not have CAs below it: its path length is 0",
+            issuer.info.subject.to_string()
+        )));
+    }
+    let mut certificates = vec![sign(request, issuer, validity, serial()?, extras)?];
+    certificates.extend(issuer.chain.iter().cloned());
+    Ok(chain::split(certificates)?.chain_pem)
+}
+
+/// `a.pem` has its key in `a-key.pem`, `tls.crt` in `tls.key`.
+pub(super) fn key_beside(certificate: &std::path::Path) -> PathBuf {
+    if certificate.extension().is_some_and(|ending| ending == "crt") {
+        return certificate.with_extension("key");
+    }
+    let mut name = certificate.file_stem().unwrap_or_default().to_owned();
+    name.push("-key.pem");
+    certificate.with_file_name(name)
+}

@@ -1,0 +1,194 @@
+//! Where a new certificate goes: files, a Secret, or the terminal.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::files::{self, Output};
+use super::{Error, Surroundings};
+use crate::cli::format::{Format, print};
+use crate::cli::inspect::report::CertificateReport;
+use crate::cli::secret::TlsSecret;
+use crate::cli::target::Target;
+use crate::pki::certificate::CertificateInfo;
+use crate::pki::hidden::Hidden;
+
+/// Flags that say where to.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct DeliverArgs {
+    /// The files are PREFIX.pem and PREFIX-key.pem
+    #[arg(long, value_name = "PREFIX")]
+    out: Option<PathBuf>,
+    /// The certificate's file, if not PREFIX.pem
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    cert_file: Option<PathBuf>,
+    /// The key's file, if not PREFIX-key.pem
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    key_file: Option<PathBuf>,
+    /// Replace what is there already
+    #[arg(long)]
+    force: bool,
+    /// Also store both as a Secret of type kubernetes.io/tls in the cluster
+    #[arg(long, value_name = "NAME")]
+    secret: Option<String>,
+    /// Write no files; the Secret is all there is
+    #[arg(long, requires = "secret")]
+    no_files: bool,
+    /// With "client", print the Secret and change nothing, neither files nor cluster
+    #[arg(long, value_name = "WHERE", requires = "secret")]
+    dry_run: Option<DryRun>,
+    /// How to print: table, json or yaml
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Format>,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+enum DryRun {
+    Client,
+    None,
+}
+
+/// Places that were found free.
+pub(super) struct Places {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+/// What was made.
+pub(super) struct Product {
+    /// The chain as PEM, leaf first.
+    pub(super) certificate: Vec<u8>,
+    /// The key as PEM, if it was made here.
+    pub(super) key: Option<Hidden<Vec<u8>>>,
+}
+
+/// What is told of it.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    files: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    certificate: CertificateReport,
+}
+
+impl DeliverArgs {
+    /// Where the files will be; refuses places that are taken before any work is done.
+    pub(super) fn places(&self, default: &Path, with_key: bool) -> Result<Places, Error> {
+        let prefix = self.out.as_deref().unwrap_or(default);
+        let file = |ending: &str| {
+            let mut name = prefix.file_name().unwrap_or_default().to_owned();
+            name.push(ending);
+            prefix.with_file_name(name)
+        };
+        let places = Places {
+            certificate: self.cert_file.clone().unwrap_or_else(|| file(".pem")),
+            key: self.key_file.clone().unwrap_or_else(|| file("-key.pem")),
+        };
+        self.check(&places, with_key)?;
+        Ok(places)
+    }
+
+    /// As [`DeliverArgs::places`], with the files that are replaced as the default.
+    pub(super) fn places_of(&self, certificate: &Path, key: &Path, with_key: bool) -> Result<Places, Error> {
+        if let Some(prefix) = &self.out {
+            return self.places(prefix, with_key);
+        }
+        let places = Places {
+            certificate: self.cert_file.clone().unwrap_or_else(|| certificate.to_owned()),
+            key: self.key_file.clone().unwrap_or_else(|| key.to_owned()),
+        };
+        self.check(&places, with_key)?;
+        Ok(places)
+    }
+
+    fn check(&self, places: &Places, with_key: bool) -> Result<(), Error> {
+        if self.writes_files() {
+            files::check(&places.outputs(&[], with_key.then_some(&[])), self.force)?;
+        }
+        Ok(())
+    }
+
+    fn writes_files(&self) -> bool {
+        !self.no_files && self.dry_run != Some(DryRun::Client)
+    }
+
+    /// Writes and tells. `key` is needed for a Secret even if it was not made here.
+    pub(super) fn deliver(
+        &self,
+        places: &Places,
+        product: &Product,
+        known_key: Option<&Hidden<Vec<u8>>>,
+        surroundings: &mut Surroundings<'_>,
+    ) -> Result<ExitCode, Error> {
+        let secret = match (&self.secret, product.key.as_ref().or(known_key)) {
+            (None, _) => None,
+            (Some(name), Some(key)) => Some(TlsSecret::new(
+                name,
+                self.target.namespace.as_deref(),
+                &product.certificate,
+                key,
+            )?),
+            (Some(_), None) => {
+                return Err(Error::Usage(
+                    "a Secret needs the private key too, and it is not here: leave out --secret".into(),
+                ));
+            }
+        };
+        if let (Some(secret), Some(DryRun::Client)) = (&secret, self.dry_run) {
+            let text = secret.manifest(self.output.unwrap_or(Format::Yaml))?;
+            surroundings.out.write_all(text.expose().as_bytes())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut told = Told {
+            files: Vec::new(),
+            secret: None,
+            certificate: CertificateReport::new(&CertificateInfo::parse_pem(&product.certificate)?, surroundings.now),
+        };
+        if self.writes_files() {
+            let key = product.key.as_ref().map(|key| key.expose().as_slice());
+            let outputs = places.outputs(&product.certificate, key);
+            files::write(&outputs, self.force)?;
+            told.files = outputs.iter().map(|output| output.path.display().to_string()).collect();
+        }
+        if let Some(secret) = &secret {
+            let stored = surroundings.cluster.write_secret(&self.target, secret, self.force);
+            told.secret = Some(stored.map_err(Error::Cluster)?);
+        }
+        print(surroundings.out, self.output.unwrap_or_default(), &told, Told::table)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Places {
+    fn outputs<'a>(&self, certificate: &'a [u8], key: Option<&'a [u8]>) -> Vec<Output<'a>> {
+        let mut outputs = vec![Output {
+            path: self.certificate.clone(),
+            content: certificate,
+            is_secret: false,
+        }];
+        outputs.extend(key.map(|content| Output {
+            path: self.key.clone(),
+            content,
+            is_secret: true,
+        }));
+        outputs
+    }
+}
+
+impl Told {
+    fn table(&self) -> String {
+        let CertificateReport {
+            subject, names, valid, ..
+        } = &self.certificate;
+        let mut lines = vec![subject.clone()];
+        if !names.is_empty() {
+            lines.push(format!("for {}", names.join(", ")));
+        }
+        lines.push(format!("valid {valid}"));
+        lines.extend(self.files.iter().map(|file| format!("file {file}")));
+        lines.extend(self.secret.iter().map(|secret| format!("Secret {secret}")));
+        lines.join("\n  ") + "\n"
+    }
+}

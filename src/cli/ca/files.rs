@@ -1,0 +1,89 @@
+//! Reading and writing files: keys readable by their owner only, nothing overwritten without being told to.
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+
+/// Larger than any bundle of certificates.
+const MAX_SIZE: u64 = 4 << 20;
+
+/// A file to be written.
+#[derive(Debug)]
+pub(super) struct Output<'a> {
+    pub(super) path: PathBuf,
+    pub(super) content: &'a [u8],
+    pub(super) is_secret: bool,
+}
+
+/// Reads a file; `-` is the standard input.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |why: &dyn std::fmt::Display| Error::File(format!("cannot read {}: {why}", path.display()));
+    let mut content = Vec::new();
+    let size = if path.as_os_str() == "-" {
+        std::io::stdin().take(MAX_SIZE + 1).read_to_end(&mut content)
+    } else {
+        let file = fs::File::open(path).map_err(|error| failed(&error))?;
+        file.take(MAX_SIZE + 1).read_to_end(&mut content)
+    };
+    match size {
+        Ok(size) if size as u64 > MAX_SIZE => Err(failed(&"it is larger than 4 MiB")),
+        Ok(_) => Ok(content),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Writes all files, or none of them when one is there already and `force` is not set.
+pub(super) fn write(outputs: &[Output<'_>], force: bool) -> Result<(), Error> {
+    check(outputs, force)?;
+    for output in outputs {
+        write_one(output, force)
+            .map_err(|error| Error::File(format!("cannot write {}: {error}", output.path.display())))?;
+    }
+    Ok(())
+}
+
+/// Refuses what [`write()`] would refuse, before any work is done.
+pub(super) fn check(outputs: &[Output<'_>], force: bool) -> Result<(), Error> {
+    let taken: Vec<String> = outputs
+        .iter()
+        .filter(|output| output.path.symlink_metadata().is_ok())
+        .map(|output| output.path.display().to_string())
+        .collect();
+    if force || taken.is_empty() {
+        return Ok(());
+    }
+    let (verb, pronoun) = if taken.len() == 1 {
+        ("exists", "it")
+    } else {
+        ("exist", "them")
+    };
+    Err(Error::File(format!(
+        "{} {verb} already: --force replaces {pronoun}, --out writes elsewhere",
+        taken.join(" and ")
+    )))
+}
+
+/// Written beside its place and moved there: nobody ever reads half a file, and a key never has other people's permissions.
+fn write_one(output: &Output<'_>, force: bool) -> std::io::Result<()> {
+    let mode = if output.is_secret { 0o600 } else { 0o644 };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    if !force {
+        return options.open(&output.path)?.write_all(output.content);
+    }
+    let mut name = output.path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".new-{}", std::process::id()));
+    let beside = output.path.with_file_name(name);
+    let written = options
+        .open(&beside)
+        .and_then(|mut file| file.write_all(output.content))
+        .and_then(|()| fs::rename(&beside, &output.path));
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _left_behind = fs::remove_file(&beside);
+    }
+    written
+}

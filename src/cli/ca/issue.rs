@@ -1,0 +1,111 @@
+//! `certlet ca issue`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::authority::{AuthorityArgs, issue};
+use super::deliver::{DeliverArgs, Product};
+use super::profile::ProfileArgs;
+use super::subject::{KeyArgs, SubjectArgs, names};
+use super::{Error, Surroundings, cfssl, serial};
+use crate::pki::chain::to_pem;
+use crate::pki::csr::{CsrInfo, CsrTemplate};
+use crate::pki::key::PrivateKey;
+use crate::pki::name::Name;
+use crate::pki::sign::self_sign;
+
+/// Makes a key and a certificate.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct IssueArgs {
+    /// What the certificate shall be: cfssl's server-csr.json, or the same in YAML; flags go before it
+    #[arg(value_name = "FILE")]
+    csr: Option<PathBuf>,
+    /// A name the certificate is for: host name, IP address, e-mail address or URI; may be repeated
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    #[command(flatten)]
+    subject: SubjectArgs,
+    #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
+    profile: ProfileArgs,
+    #[command(flatten)]
+    authority: AuthorityArgs,
+    /// Sign it with its own key, without any CA
+    #[arg(long, conflicts_with_all = ["ca", "ca_key"])]
+    self_signed: bool,
+    #[command(flatten)]
+    deliver: DeliverArgs,
+}
+
+pub(super) fn run(args: &IssueArgs, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
+    let file: Option<cfssl::Csr> = args.csr.as_deref().map(cfssl::read).transpose()?;
+    let hosts = match (&args.host, &file) {
+        (flags, Some(file)) if flags.is_empty() => &file.hosts,
+        (flags, _) => flags,
+    };
+    let subject = args.subject.resolve(
+        file.as_ref(),
+        hosts.first().map(String::as_str).filter(|host| host.len() <= 64),
+    )?;
+    let template = CsrTemplate {
+        subject,
+        sans: names(hosts)?,
+        ..CsrTemplate::default()
+    };
+    if template.subject.is_empty() && template.sans.is_empty() {
+        return Err(Error::Usage(
+            "for whom is the certificate? Name hosts with --host, or a person or service with --name".into(),
+        ));
+    }
+    let profile = args.profile.resolve()?;
+    for remark in &profile.remarks {
+        surroundings.remark(&format!("warning: {remark}"))?;
+    }
+    let places = args
+        .deliver
+        .places(&prefix(args.csr.as_deref(), hosts, &template.subject), true)?;
+    let validity = profile.validity(surroundings.now)?;
+    let issuer = if args.self_signed {
+        None
+    } else {
+        Some(args.authority.open(surroundings)?)
+    };
+    let key = PrivateKey::generate(args.key.spec(file.as_ref())?)?;
+    let request = CsrInfo::from_template(&template, key.public_key())?;
+    let certificate = match &issuer {
+        Some(issuer) => issue(issuer, &request, validity, profile.extras(), surroundings)?,
+        None => to_pem(&[self_sign(&request, &key, validity, serial()?, profile.extras())?]),
+    };
+    let product = Product {
+        certificate,
+        key: Some(key.to_pem(args.key.encoding())?),
+    };
+    args.deliver.deliver(&places, &product, None, surroundings)
+}
+
+/// `a.example-csr.json` gives `a.example.pem`; otherwise the first host or the common name does.
+fn prefix(csr: Option<&Path>, hosts: &[String], subject: &Name) -> PathBuf {
+    let of_file = csr
+        .and_then(Path::file_stem)
+        .and_then(|stem| stem.to_str())
+        .filter(|stem| *stem != "-");
+    let name = match of_file {
+        Some(stem) => stem.strip_suffix("-csr").unwrap_or(stem).to_owned(),
+        None => hosts
+            .first()
+            .cloned()
+            .or_else(|| subject.common_name())
+            .unwrap_or_default(),
+    };
+    let plain = |c: char| {
+        if c.is_alphanumeric() || ".-_@".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    let name: String = name.replace('*', "wildcard").chars().map(plain).collect();
+    let name = name.trim_start_matches(['.', '-']);
+    PathBuf::from(if name.is_empty() { "certificate" } else { name })
+}

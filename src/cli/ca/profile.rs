@@ -1,0 +1,187 @@
+//! What a certificate is for, and for how long.
+
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Error, cfssl};
+use crate::pki::sign::{Extras, Validity};
+use crate::pki::usage::{Usage, UsageSet};
+
+/// Flags that choose the purpose and the lifetime.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ProfileArgs {
+    /// What it is for: server, client, peer (both), or a profile of --config
+    #[arg(long)]
+    profile: Option<String>,
+    /// A file with profiles: cfssl's ca-config.json
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// For how many days it is valid (365 if the profile does not say)
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
+}
+
+/// A profile, understood.
+#[derive(Clone, Debug)]
+pub(super) struct Profile {
+    extras: Extras,
+    lifetime: SignedDuration,
+    backdate: SignedDuration,
+    /// What was in the file and is not done.
+    pub(super) remarks: Vec<String>,
+}
+
+/// Clocks differ: a certificate is valid from a little before it was made, as cfssl's are.
+pub(super) const BACKDATE: SignedDuration = SignedDuration::from_mins(5);
+
+const YEAR: SignedDuration = SignedDuration::from_hours(8760);
+
+const BUILT_IN: [(&str, &[Usage]); 3] = [
+    (
+        "server",
+        &[Usage::DigitalSignature, Usage::KeyEncipherment, Usage::ServerAuth],
+    ),
+    (
+        "client",
+        &[Usage::DigitalSignature, Usage::KeyEncipherment, Usage::ClientAuth],
+    ),
+    (
+        "peer",
+        &[
+            Usage::DigitalSignature,
+            Usage::KeyEncipherment,
+            Usage::ServerAuth,
+            Usage::ClientAuth,
+        ],
+    ),
+];
+
+impl ProfileArgs {
+    /// Finds the profile: in the file if there is one, then among those that are always there.
+    pub(super) fn resolve(&self) -> Result<Profile, Error> {
+        let config: cfssl::Config = self.config.as_deref().map(cfssl::read).transpose()?.unwrap_or_default();
+        let default = config.signing.default.clone();
+        let found = match &self.profile {
+            None => default.clone().or_else(|| Some(cfssl::Profile::default())),
+            Some(name) => config.signing.profiles.get(name).cloned(),
+        };
+        let built_in = self
+            .profile
+            .as_ref()
+            .and_then(|name| BUILT_IN.iter().find(|(known, _)| known == name));
+        let mut profile = match (found, built_in) {
+            (Some(profile), _) => Profile::from_cfssl(&profile, default.as_ref())?,
+            (None, Some((_, usages))) => Profile::of(usages),
+            (None, None) => return Err(self.unknown(&config)),
+        };
+        if let Some(days) = self.days {
+            profile.lifetime = days_long(days);
+        }
+        Ok(profile)
+    }
+
+    fn unknown(&self, config: &cfssl::Config) -> Error {
+        let known: Vec<&str> = config
+            .signing
+            .profiles
+            .keys()
+            .map(String::as_str)
+            .chain(BUILT_IN.iter().map(|(name, _)| *name))
+            .collect();
+        Error::Usage(format!(
+            "there is no profile {:?}; there are: {}",
+            self.profile.as_deref().unwrap_or_default(),
+            known.join(", ")
+        ))
+    }
+}
+
+impl Profile {
+    fn of(usages: &[Usage]) -> Self {
+        let extras = Extras {
+            usages: usages.iter().copied().collect(),
+            ..Extras::default()
+        };
+        Self {
+            extras,
+            lifetime: YEAR,
+            backdate: BACKDATE,
+            remarks: Vec::new(),
+        }
+    }
+
+    /// As cfssl fills it: what is missing comes from the default profile, then from what cfssl does without any file.
+    fn from_cfssl(profile: &cfssl::Profile, default: Option<&cfssl::Profile>) -> Result<Self, Error> {
+        let expiry = profile.expiry.as_deref().or_else(|| default?.expiry.as_deref());
+        let usages = [&profile.usages]
+            .into_iter()
+            .chain(default.map(|default| &default.usages))
+            .find(|list| !list.is_empty());
+        let is_ca = profile.ca_constraint.is_ca;
+        let usages: UsageSet = match usages {
+            Some(names) => names.iter().map(|name| usage(name)).collect::<Result<_, _>>()?,
+            None => BUILT_IN.iter().flat_map(|(_, usages)| usages.iter().copied()).collect(),
+        };
+        let urls = |url: &Option<String>| url.iter().filter(|url| !url.is_empty()).cloned().collect();
+        let remarks = profile
+            .rest
+            .keys()
+            .map(|key| format!("{key:?} of the profile is not known here and has no effect"));
+        Ok(Self {
+            lifetime: expiry.map(cfssl::duration).transpose()?.unwrap_or(YEAR),
+            backdate: profile
+                .backdate
+                .as_deref()
+                .map(cfssl::duration)
+                .transpose()?
+                .unwrap_or(BACKDATE),
+            extras: Extras {
+                usages,
+                is_ca,
+                max_path_len: profile.ca_constraint.path_len().filter(|_| is_ca),
+                subject_key_id: None,
+                crl_distribution_points: urls(&profile.crl_url),
+                ocsp_servers: urls(&profile.ocsp_url),
+                issuing_certificate_urls: profile.issuer_urls.clone(),
+            },
+            remarks: remarks.collect(),
+        })
+    }
+
+    pub(super) fn extras(&self) -> &Extras {
+        &self.extras
+    }
+
+    pub(super) fn validity(&self, now: Timestamp) -> Result<Validity, Error> {
+        validity(now, self.backdate, self.lifetime)
+    }
+}
+
+/// From whole minutes on, as cfssl.
+pub(super) fn validity(now: Timestamp, backdate: SignedDuration, lifetime: SignedDuration) -> Result<Validity, Error> {
+    let wrong = |_| Error::Usage("the certificate would be valid beyond the year 9999".into());
+    let minute = (now.as_second() + 30).div_euclid(60) * 60;
+    let not_before = Timestamp::from_second(minute)
+        .and_then(|start| start.checked_sub(backdate))
+        .map_err(wrong)?;
+    let not_after = not_before.checked_add(lifetime).map_err(wrong)?;
+    if not_after <= now {
+        return Err(Error::Usage(
+            "the certificate would have expired already; make it valid for longer".into(),
+        ));
+    }
+    Ok(Validity { not_before, not_after })
+}
+
+pub(super) fn days_long(days: u32) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::from(days))
+}
+
+/// cfssl misspells one of them.
+fn usage(name: &str) -> Result<Usage, Error> {
+    match name {
+        "content committment" => Ok(Usage::ContentCommitment),
+        name => Ok(name.parse()?),
+    }
+}

@@ -1,0 +1,116 @@
+//! `certlet ca renew`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::authority::{AuthorityArgs, issue, key_beside};
+use super::deliver::{DeliverArgs, Product};
+use super::profile::{BACKDATE, days_long, validity};
+use super::{Error, Surroundings, files, serial};
+use crate::pki::certificate::{CertificateInfo, CertificateUrls, urls};
+use crate::pki::chain::{self, SizeLimits, to_pem};
+use crate::pki::csr::CsrInfo;
+use crate::pki::hidden::Hidden;
+use crate::pki::key::{KeyEncoding, PrivateKey};
+use crate::pki::sign::{Extras, self_sign};
+
+/// Makes a certificate again.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct RenewArgs {
+    /// The certificate
+    #[arg(value_name = "FILE")]
+    certificate: PathBuf,
+    /// Its key [default: the certificate's file with -key before its ending, or .key for .crt]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Make a new key of the same kind; not for a CA, whose certificates would lose their issuer
+    #[arg(long)]
+    new_key: bool,
+    /// For how many days it is valid [default: as long as the old one was]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    days: Option<u32>,
+    #[command(flatten)]
+    authority: AuthorityArgs,
+    #[command(flatten)]
+    deliver: DeliverArgs,
+}
+
+pub(super) fn run(args: &RenewArgs, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
+    let in_file = |error: crate::pki::Error| Error::File(format!("{}: {error}", args.certificate.display()));
+    let old = files::read(&args.certificate)?;
+    let bundle = chain::parse_certificates(&old, SizeLimits::default().bundle).map_err(in_file)?;
+    let der = bundle.first().map(Vec::as_slice).unwrap_or_default();
+    let info = CertificateInfo::parse(der).map_err(in_file)?;
+    let mut request = CsrInfo::from_certificate(der).map_err(in_file)?;
+    if args.new_key && info.is_ca {
+        return Err(Error::Usage(
+            "a CA with a new key is another CA: everything it signed would lose its issuer. Make one with \"certlet ca init\"".into(),
+        ));
+    }
+    let key_path = args.key.clone().unwrap_or_else(|| key_beside(&args.certificate));
+    let places = args.deliver.places_of(&args.certificate, &key_path, args.new_key)?;
+    let (key, encoding) = key(args, &key_path, &info)?;
+    if key.hash() != info.key_hash && !args.new_key {
+        return Err(Error::File(format!(
+            "{} is not the key of {}",
+            key_path.display(),
+            args.certificate.display()
+        )));
+    }
+    request.public_key = key.public_key();
+    let lifetime = args
+        .days
+        .map_or_else(|| info.not_after.duration_since(info.not_before), days_long);
+    let validity = validity(surroundings.now, BACKDATE, lifetime)?;
+    let extras = extras(der, &info, args.new_key);
+    let certificate = if info.self_signed {
+        to_pem(&[self_sign(&request, &key, validity, serial()?, &extras)?])
+    } else {
+        issue(
+            &args.authority.open(surroundings)?,
+            &request,
+            validity,
+            &extras,
+            surroundings,
+        )?
+    };
+    let key = key.to_pem(encoding)?;
+    let (made, known): (Option<Hidden<Vec<u8>>>, _) = if args.new_key {
+        (Some(key), None)
+    } else {
+        (None, Some(key))
+    };
+    args.deliver.deliver(
+        &places,
+        &Product { certificate, key: made },
+        known.as_ref(),
+        surroundings,
+    )
+}
+
+fn key(args: &RenewArgs, path: &Path, info: &CertificateInfo) -> Result<(PrivateKey, KeyEncoding), Error> {
+    let spec = info.key_spec.filter(|_| args.new_key);
+    match spec {
+        Some(spec) => Ok((PrivateKey::generate(spec)?, KeyEncoding::Pkcs1)),
+        None => PrivateKey::from_pem(&files::read(path)?)
+            .map_err(|error| Error::File(format!("{}: {error}", path.display()))),
+    }
+}
+
+/// Everything but names, key and dates, as it was.
+fn extras(der: &[u8], info: &CertificateInfo, new_key: bool) -> Extras {
+    let CertificateUrls {
+        crl_distribution_points,
+        ocsp_servers,
+        issuing_certificate_urls,
+    } = urls(der);
+    Extras {
+        usages: info.usages.clone().unwrap_or_default(),
+        is_ca: info.is_ca,
+        max_path_len: info.path_len,
+        subject_key_id: info.subject_key_id.clone().filter(|_| !new_key),
+        crl_distribution_points,
+        ocsp_servers,
+        issuing_certificate_urls,
+    }
+}

@@ -1,0 +1,71 @@
+//! `certlet ca sign`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::authority::{AuthorityArgs, issue};
+use super::deliver::{DeliverArgs, Product};
+use super::profile::ProfileArgs;
+use super::subject::names;
+use super::{Error, Surroundings, files};
+use crate::pki::csr::CsrInfo;
+use crate::pki::key::KeyAlgorithm;
+
+/// Signs a certificate signing request.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct SignArgs {
+    /// The request: PEM or DER; - is the standard input
+    #[arg(value_name = "CSR")]
+    csr: PathBuf,
+    /// The names of the certificate, instead of those in the request; may be repeated
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    #[command(flatten)]
+    profile: ProfileArgs,
+    #[command(flatten)]
+    authority: AuthorityArgs,
+    #[command(flatten)]
+    deliver: DeliverArgs,
+}
+
+pub(super) fn run(args: &SignArgs, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
+    let in_file = |error: crate::pki::Error| Error::File(format!("{}: {error}", args.csr.display()));
+    let mut request = CsrInfo::parse(&files::read(&args.csr)?).map_err(in_file)?;
+    if !args.host.is_empty() {
+        request.sans = names(&args.host)?;
+    }
+    let spec = request.key_spec();
+    if spec.algorithm == KeyAlgorithm::Rsa && spec.size < 2048 {
+        return Err(Error::Usage(format!(
+            "the request has a key that is too weak ({spec}): make one with at least 2048 bits, or an ECDSA key"
+        )));
+    }
+    let profile = args.profile.resolve()?;
+    for remark in &profile.remarks {
+        surroundings.remark(&format!("warning: {remark}"))?;
+    }
+    if let Some(asked) = request
+        .usages
+        .as_ref()
+        .filter(|asked| **asked != profile.extras().usages)
+    {
+        let usages: Vec<String> = asked.usages().iter().map(ToString::to_string).collect();
+        surroundings.remark(&format!(
+            "the request asks for {}; the profile decides",
+            usages.join(", ")
+        ))?;
+    }
+    if !profile.extras().is_ca {
+        request.name_constraints = None;
+    }
+    let default = match args.csr.file_stem() {
+        Some(stem) if stem != "-" => args.csr.with_file_name(stem),
+        _ => Path::new("certificate").to_owned(),
+    };
+    let places = args.deliver.places(&default, false)?;
+    let issuer = args.authority.open(surroundings)?;
+    let validity = profile.validity(surroundings.now)?;
+    let certificate = issue(&issuer, &request, validity, profile.extras(), surroundings)?;
+    args.deliver
+        .deliver(&places, &Product { certificate, key: None }, None, surroundings)
+}

@@ -1,0 +1,193 @@
+//! Who a certificate is for, and with what key.
+
+use std::net::IpAddr;
+
+use super::{Error, cfssl};
+use crate::pki::key::{KeyAlgorithm, KeyEncoding, KeySpec};
+use crate::pki::name::{Name, Subject, SubjectAltNames};
+
+/// Flags for the subject.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct SubjectArgs {
+    /// The common name (CN)
+    #[arg(long, value_name = "CN")]
+    name: Option<String>,
+    /// An organization (O); may be repeated, as the next three
+    #[arg(long, value_name = "O")]
+    organization: Vec<String>,
+    /// An organizational unit (OU)
+    #[arg(long, value_name = "OU")]
+    organizational_unit: Vec<String>,
+    /// A country (C), two letters
+    #[arg(long, value_name = "C")]
+    country: Vec<String>,
+    /// A locality (L)
+    #[arg(long, value_name = "L")]
+    locality: Vec<String>,
+    /// A state or province (ST)
+    #[arg(long, value_name = "ST")]
+    province: Vec<String>,
+    /// The whole subject at once, as RFC 4514 writes it: CN=a.example,O=Example
+    #[arg(long, conflicts_with_all = ["name", "organization", "organizational_unit", "country", "locality", "province"])]
+    subject: Option<String>,
+}
+
+impl SubjectArgs {
+    /// What the flags say goes before what the file says; without either, `fallback` is the common name.
+    pub(super) fn resolve(&self, file: Option<&cfssl::Csr>, fallback: Option<&str>) -> Result<Name, Error> {
+        if let Some(literal) = &self.subject {
+            return Ok(Name::from_literal(literal)?);
+        }
+        let mut subject = file.map(cfssl::Csr::subject).unwrap_or_default();
+        let Self {
+            name,
+            organization,
+            organizational_unit,
+            country,
+            locality,
+            province,
+            ..
+        } = self;
+        let Subject {
+            common_name,
+            organizations,
+            organizational_units,
+            countries,
+            localities,
+            provinces,
+            ..
+        } = &mut subject;
+        for (flags, list) in [
+            (organization, organizations),
+            (organizational_unit, organizational_units),
+            (country, countries),
+            (locality, localities),
+            (province, provinces),
+        ] {
+            if !flags.is_empty() {
+                list.clone_from(flags);
+            }
+        }
+        if let Some(name) = name {
+            common_name.clone_from(name);
+        }
+        if let (true, None, Some(fallback)) = (common_name.is_empty(), file, fallback) {
+            fallback.clone_into(common_name);
+        }
+        if common_name.chars().count() > 64 {
+            return Err(Error::Usage(format!(
+                "the common name {common_name:?} is longer than 64 characters: give a shorter one with --name; --host may be longer"
+            )));
+        }
+        Ok(subject.to_name())
+    }
+}
+
+/// Flags for the key.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct KeyArgs {
+    /// The key to make: ecdsa-256, ecdsa-384, ecdsa-521, rsa-2048, rsa-3072, rsa-4096, rsa-8192 or ed25519
+    #[arg(long, value_name = "KIND", value_parser = key_spec)]
+    key: Option<KeySpec>,
+    /// How the key is written: pkcs1 (RSA PRIVATE KEY, EC PRIVATE KEY) or pkcs8 (PRIVATE KEY)
+    #[arg(long, value_name = "ENCODING", value_parser = key_encoding, default_value = "pkcs1")]
+    key_encoding: Option<KeyEncoding>,
+}
+
+impl KeyArgs {
+    pub(super) fn spec(&self, file: Option<&cfssl::Csr>) -> Result<KeySpec, Error> {
+        match (self.key, file) {
+            (Some(spec), _) => Ok(spec),
+            (None, Some(file)) => file.key_spec(),
+            (None, None) => Ok(KeySpec::new(KeyAlgorithm::Ecdsa, None)),
+        }
+    }
+
+    pub(super) fn encoding(&self) -> KeyEncoding {
+        self.key_encoding.unwrap_or(KeyEncoding::Pkcs1)
+    }
+}
+
+/// Sorts hosts into their kinds: IP addresses, URIs, e-mail addresses, and names.
+pub(super) fn names(hosts: &[String]) -> Result<SubjectAltNames, Error> {
+    let mut names = SubjectAltNames::default();
+    for host in hosts {
+        if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            names.ips.push(ip);
+        } else if host.starts_with("https://") || host.starts_with("http://") {
+            return Err(Error::Usage(format!(
+                "{host:?} is an address of a page; the name of the host alone is expected"
+            )));
+        } else if host.contains("://") || host.starts_with("urn:") {
+            names.uris.push(host.clone());
+        } else if host.contains('@') {
+            names.emails.push(host.clone());
+        } else {
+            check_dns_name(host)?;
+            names.dns.push(host.clone());
+        }
+    }
+    Ok(names)
+}
+
+fn check_dns_name(host: &str) -> Result<(), Error> {
+    let wrong = |why: &str| Err(Error::Usage(format!("{host:?} is no host name: {why}")));
+    let name = host.strip_prefix("*.").unwrap_or(host);
+    if host.len() > 253 {
+        return wrong("it is longer than 253 characters");
+    }
+    if !host.is_ascii() {
+        return wrong("it has characters outside of ASCII; write it in its xn-- form");
+    }
+    if host.contains(':') {
+        return wrong("a certificate is for a host, whatever its port");
+    }
+    if name.contains('*') {
+        return wrong("a * can only stand for the first part, as in *.a.example");
+    }
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if !name.strip_suffix('.').unwrap_or(name).split('.').all(is_label) {
+        return wrong("between the dots stand 1 to 63 letters, digits and hyphens");
+    }
+    Ok(())
+}
+
+fn key_spec(text: &str) -> Result<KeySpec, String> {
+    let (kind, size) = text
+        .split_once('-')
+        .map_or((text, None), |(kind, size)| (kind, size.parse().ok()));
+    let spec = match kind {
+        "rsa" => KeySpec::new(KeyAlgorithm::Rsa, size),
+        "ecdsa" => KeySpec::new(KeyAlgorithm::Ecdsa, size),
+        "ed25519" => KeySpec::new(KeyAlgorithm::Ed25519, None),
+        _ => {
+            return Err(
+                "use rsa-2048, rsa-3072, rsa-4096, rsa-8192, ecdsa-256, ecdsa-384, ecdsa-521 or ed25519".into(),
+            );
+        }
+    };
+    let known = match spec.algorithm {
+        KeyAlgorithm::Rsa => [2048, 3072, 4096, 8192].contains(&spec.size),
+        KeyAlgorithm::Ecdsa => [256, 384, 521].contains(&spec.size),
+        KeyAlgorithm::Ed25519 => text == "ed25519",
+    };
+    if !known {
+        return Err("RSA keys have 2048, 3072, 4096 or 8192 bits, ECDSA keys 256, 384 or 521".into());
+    }
+    Ok(spec)
+}
+
+fn key_encoding(text: &str) -> Result<KeyEncoding, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "pkcs1" => Ok(KeyEncoding::Pkcs1),
+        "pkcs8" => Ok(KeyEncoding::Pkcs8),
+        _ => Err("use pkcs1 or pkcs8".into()),
+    }
+}

@@ -1,0 +1,226 @@
+//! `certlet ca verify`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use serde::Serialize;
+use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+use super::{Error, Surroundings, files};
+use crate::cli::format::{Format, print};
+use crate::cli::inspect::report::names;
+use crate::pki::certificate::{CertificateInfo, is_signed_by, public_key};
+use crate::pki::chain::{SizeLimits, parse_certificates};
+use crate::pki::usage::Usage;
+
+/// Checks certificates.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct VerifyArgs {
+    /// The certificates, each file with the intermediates that belong to it
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// The CAs that are trusted
+    #[arg(long, value_name = "FILE", default_value = "ca.pem")]
+    ca: PathBuf,
+    /// A name that the certificates must be good for; may be repeated
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    /// Check as of another time, such as 2030-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    /// How to print: table, json or yaml
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Format,
+}
+
+#[derive(Debug, Serialize)]
+struct Verdict {
+    file: String,
+    subject: String,
+    good: bool,
+    findings: Vec<String>,
+}
+
+struct Link {
+    der: Vec<u8>,
+    info: CertificateInfo,
+}
+
+pub(super) fn run(args: &VerifyArgs, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
+    let at = args.at.unwrap_or(surroundings.now);
+    let roots = links(&args.ca)?;
+    let mut verdicts = Vec::new();
+    for file in &args.files {
+        let chain = links(file)?;
+        let Some((leaf, others)) = chain.split_first() else {
+            continue;
+        };
+        let mut findings = walk(leaf, others, &roots, at);
+        findings.extend(args.host.iter().filter_map(|host| not_for(leaf, host)));
+        if findings.is_empty() && !leaf.info.is_ca {
+            // What is not explained above, such as name constraints, is left to the library that TLS clients use.
+            findings.extend(webpki_verdict(leaf, others, &roots, at));
+        }
+        verdicts.push(Verdict {
+            file: file.display().to_string(),
+            subject: leaf.info.subject.to_string(),
+            good: findings.is_empty(),
+            findings,
+        });
+    }
+    print(surroundings.out, args.output, &verdicts, |verdicts| {
+        verdicts.iter().map(Verdict::table).collect()
+    })?;
+    Ok(if verdicts.iter().all(|verdict| verdict.good) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+impl Verdict {
+    fn table(&self) -> String {
+        let word = if self.good { "good" } else { "NOT GOOD" };
+        let mut lines = vec![format!("{}  {word}  {}", self.file, self.subject)];
+        lines.extend(self.findings.iter().map(|finding| format!("  ! {finding}")));
+        lines.join("\n") + "\n"
+    }
+}
+
+fn links(path: &std::path::Path) -> Result<Vec<Link>, Error> {
+    let in_file = |error: crate::pki::Error| Error::File(format!("{}: {error}", path.display()));
+    let certificates = parse_certificates(&files::read(path)?, SizeLimits::default().bundle).map_err(in_file)?;
+    certificates
+        .into_iter()
+        .map(|der| {
+            Ok(Link {
+                info: CertificateInfo::parse(&der).map_err(in_file)?,
+                der,
+            })
+        })
+        .collect()
+}
+
+/// From the certificate up to a trusted one; every certificate on the way is looked at.
+fn walk(leaf: &Link, others: &[Link], roots: &[Link], at: Timestamp) -> Vec<String> {
+    let mut findings = Vec::new();
+    let mut current = leaf;
+    // The number of CAs between the certificate and its next issuer, for the path length.
+    for below in 0..=others.len() + roots.len() {
+        findings.extend(dates(current, at));
+        if roots.iter().any(|root| root.der == current.der) {
+            return findings;
+        }
+        let named = |link: &&Link| link.info.subject == current.info.issuer && link.der != current.der;
+        let candidates: Vec<&Link> = roots.iter().chain(others).filter(named).collect();
+        let signed = |link: &&&Link| public_key(&link.der).is_some_and(|key| is_signed_by(&current.der, &key));
+        let Some(issuer) = candidates.iter().find(signed) else {
+            findings.push(no_issuer(current, &candidates));
+            return findings;
+        };
+        findings.extend(not_allowed(issuer, below));
+        current = issuer;
+    }
+    findings.push("the certificates sign each other in a circle".into());
+    findings
+}
+
+fn no_issuer(link: &Link, candidates: &[&Link]) -> String {
+    let (subject, issuer) = (link.info.subject.to_string(), link.info.issuer.to_string());
+    if link.info.self_signed {
+        format!("{subject:?} is signed by itself and is not among the trusted CAs")
+    } else if candidates.is_empty() {
+        format!("{subject:?} was issued by {issuer:?}, which is neither trusted nor among the certificates in the file")
+    } else {
+        format!(
+            "there is a CA {issuer:?}, but it did not sign {subject:?}: it is another CA of the same name, with another key"
+        )
+    }
+}
+
+fn dates(link: &Link, at: Timestamp) -> Option<String> {
+    let CertificateInfo {
+        subject,
+        not_before,
+        not_after,
+        ..
+    } = &link.info;
+    let subject = subject.to_string();
+    if at > *not_after {
+        return Some(format!("{subject:?} expired on {not_after}"));
+    }
+    (at < *not_before).then(|| format!("{subject:?} is valid only from {not_before} on"))
+}
+
+fn not_allowed(issuer: &Link, below: usize) -> Option<String> {
+    let CertificateInfo {
+        subject,
+        is_ca,
+        path_len,
+        usages,
+        ..
+    } = &issuer.info;
+    let subject = subject.to_string();
+    if !is_ca {
+        return Some(format!("{subject:?} is no CA and must not sign certificates"));
+    }
+    if usages.as_ref().is_some_and(|usages| !usages.contains(Usage::CertSign)) {
+        return Some(format!(
+            "the key usage of {subject:?} does not allow it to sign certificates"
+        ));
+    }
+    let allowed = path_len.filter(|allowed| below > *allowed as usize)?;
+    Some(format!(
+        "{subject:?} allows {allowed} CAs below it, and there are {below}"
+    ))
+}
+
+fn not_for(leaf: &Link, host: &str) -> Option<String> {
+    let Ok(name) = ServerName::try_from(host.to_owned()) else {
+        return Some(format!("{host:?} is neither a host name nor an IP address"));
+    };
+    let der = CertificateDer::from(leaf.der.as_slice());
+    let good = EndEntityCert::try_from(&der).is_ok_and(|leaf| leaf.verify_is_valid_for_subject_name(&name).is_ok());
+    let names = names(&leaf.info.sans);
+    if good {
+        None
+    } else if names.is_empty() {
+        Some(format!(
+            "it is not for {host}: it has no alternative names, and clients do not look at the common name"
+        ))
+    } else {
+        Some(format!("it is not for {host}, only for {}", names.join(", ")))
+    }
+}
+
+fn webpki_verdict(leaf: &Link, others: &[Link], roots: &[Link], at: Timestamp) -> Option<String> {
+    let purpose = |usage| leaf.info.usages.as_ref().is_some_and(|usages| usages.contains(usage));
+    let usage = match (purpose(Usage::ServerAuth), purpose(Usage::ClientAuth)) {
+        (false, true) => KeyUsage::client_auth(),
+        _ => KeyUsage::server_auth(),
+    };
+    let roots: Vec<CertificateDer<'_>> = roots
+        .iter()
+        .map(|root| CertificateDer::from(root.der.as_slice()))
+        .collect();
+    let anchors: Vec<_> = roots
+        .iter()
+        .filter_map(|root| anchor_from_trusted_cert(root).ok())
+        .collect();
+    let intermediates: Vec<CertificateDer<'_>> = others
+        .iter()
+        .map(|link| CertificateDer::from(link.der.as_slice()))
+        .collect();
+    let der = CertificateDer::from(leaf.der.as_slice());
+    let at = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(at.as_second()).unwrap_or_default()));
+    let verified = EndEntityCert::try_from(&der).and_then(|leaf| {
+        leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &anchors, &intermediates, at, usage, None, None)
+            .map(|_| ())
+    });
+    verified
+        .err()
+        .map(|error| format!("TLS clients would refuse it: {error}"))
+}

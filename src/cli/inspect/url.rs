@@ -1,0 +1,234 @@
+//! `certlet inspect url`.
+
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use serde::Serialize;
+
+use super::report::CertificateReport;
+use crate::cli::ca::{Error, Surroundings, read_file};
+use crate::cli::format::{Format, print, rows};
+use crate::pki::certificate::CertificateInfo;
+use crate::pki::chain::{SizeLimits, parse_certificates};
+
+/// Shows what a server answers with.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct UrlArgs {
+    /// The server: a https address, or host and port with a colon between them
+    url: String,
+    /// The name to ask for and to check, if not the host
+    #[arg(long, value_name = "NAME")]
+    server_name: Option<String>,
+    /// Trust these CAs instead of the public ones and the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// How to print: table, json or yaml
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Format,
+}
+
+/// For connecting, and for each read and write.
+const PATIENCE: Duration = Duration::from_secs(10);
+const MAX_ROUNDS: usize = 100;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UrlReport {
+    server: String,
+    protocol: String,
+    accepted: bool,
+    verdict: String,
+    chain: Vec<CertificateReport>,
+}
+
+pub(super) fn run(args: &UrlArgs, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
+    let (host, port) = target(&args.url)?;
+    let name = args.server_name.clone().unwrap_or_else(|| host.clone());
+    let server_name = ServerName::try_from(name.clone())
+        .map_err(|_| Error::Usage(format!("{name:?} is neither a host name nor an IP address")))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let connection = handshake(&host, port, server_name.clone(), &provider)?;
+    let chain = connection.peer_certificates().unwrap_or_default();
+    let infos = chain
+        .iter()
+        .map(|der| CertificateInfo::parse(der))
+        .collect::<Result<Vec<_>, _>>()?;
+    let verdict = judge(chain, &server_name, roots(args.ca.as_ref())?, &provider, surroundings);
+    let report = UrlReport {
+        server: format!("{host}:{port}"),
+        protocol: connection
+            .protocol_version()
+            .map(|version| format!("{version:?}"))
+            .unwrap_or_default(),
+        accepted: verdict.is_ok(),
+        verdict: match &verdict {
+            Ok(()) => format!("clients that trust its CA accept it for {name}"),
+            Err(why) => format!("clients refuse it: {why}"),
+        },
+        chain: infos
+            .iter()
+            .map(|info| CertificateReport::new(info, surroundings.now))
+            .collect(),
+    };
+    print(surroundings.out, args.output, &report, UrlReport::table)?;
+    Ok(if report.accepted {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+impl UrlReport {
+    fn table(&self) -> String {
+        let head = rows(&[
+            ("SERVER", self.server.clone()),
+            ("Protocol", self.protocol.clone()),
+            ("Verdict", self.verdict.clone()),
+        ]);
+        let chain = self
+            .chain
+            .iter()
+            .map(|certificate| format!("\n{}", certificate.table()));
+        std::iter::once(head).chain(chain).collect()
+    }
+}
+
+fn target(url: &str) -> Result<(String, u16), Error> {
+    let wrong = || Error::Usage(format!("{url:?} is no address: write https://host, or host:port"));
+    let authority = url.strip_prefix("https://").unwrap_or(url);
+    let authority = authority
+        .split(['/', '?', '#'])
+        .next()
+        .filter(|authority| !authority.is_empty())
+        .ok_or_else(wrong)?;
+    let authority: http::uri::Authority = authority.parse().map_err(|_| wrong())?;
+    let host = authority.host().trim_matches(['[', ']']).to_owned();
+    Ok((host, authority.port_u16().unwrap_or(443)))
+}
+
+fn handshake(
+    host: &str,
+    port: u16,
+    name: ServerName<'static>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<ClientConnection, Error> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| Error::Usage(format!("{host}:{port}: {what}: {error}"));
+    let addresses = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| failed("the name cannot be resolved", &error))?;
+    let mut last = None;
+    let connected = addresses.into_iter().find_map(|address| {
+        TcpStream::connect_timeout(&address, PATIENCE)
+            .map_err(|error| last = Some(error))
+            .ok()
+    });
+    let Some(mut socket) = connected else {
+        let why = last.map_or_else(|| "it has no address".to_owned(), |error| error.to_string());
+        return Err(failed("cannot connect", &why));
+    };
+    let patience = Some(PATIENCE);
+    socket
+        .set_read_timeout(patience)
+        .and_then(|()| socket.set_write_timeout(patience))?;
+    let config = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed("TLS cannot be spoken", &error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Spectator(Arc::clone(provider))))
+        .with_no_client_auth();
+    let mut connection =
+        ClientConnection::new(Arc::new(config), name).map_err(|error| failed("TLS cannot be spoken", &error))?;
+    for _ in 0..MAX_ROUNDS {
+        if !connection.is_handshaking() {
+            break;
+        }
+        connection
+            .complete_io(&mut socket)
+            .map_err(|error| failed("the server does not complete a TLS handshake", &error))?;
+    }
+    Ok(connection)
+}
+
+fn judge(
+    chain: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+    roots: RootCertStore,
+    provider: &Arc<CryptoProvider>,
+    surroundings: &Surroundings<'_>,
+) -> Result<(), String> {
+    let Some((leaf, intermediates)) = chain.split_first() else {
+        return Err("the server showed no certificate".into());
+    };
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map_err(|error| error.to_string())?;
+    let seconds = u64::try_from(surroundings.now.as_second()).unwrap_or_default();
+    let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    match verifier.verify_server_cert(leaf, intermediates, name, &[], at) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The public CAs and those of the system, or only those of a file.
+fn roots(file: Option<&PathBuf>) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    if let Some(file) = file {
+        for der in parse_certificates(&read_file(file)?, SizeLimits::default().bundle)? {
+            roots
+                .add(CertificateDer::from(der))
+                .map_err(|error| Error::File(format!("{} holds no usable CA: {error}", file.display())))?;
+        }
+    } else {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        let (_added, _unusable) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    Ok(roots)
+}
+
+/// Looks on and accepts everything: the verdict is spoken afterwards, and nothing is sent over the connection.
+#[derive(Debug)]
+struct Spectator(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Spectator {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
