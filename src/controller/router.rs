@@ -108,7 +108,17 @@ fn request(context: &Context, changed: &Changed<RequestSeen>) {
 }
 
 fn challenge(context: &Context, changed: &Changed<Lean<ChallengeKind>>) {
-    owners(changed.meta(), "Order", |key| context.queues.orders.add(key));
+    owners(changed.meta(), "Order", |key| {
+        context.queues.orders.add(key.clone());
+        // the Certificate tells what keeps a Challenge waiting
+        let order = context.index.orders.get(&key);
+        owners(order.as_ref().map(|order| &order.meta), "CertificateRequest", |key| {
+            let request = context.index.requests.get(&key);
+            owners(request.as_ref().map(|request| &request.meta), "Certificate", |key| {
+                context.queues.certificates.add(key);
+            });
+        });
+    });
 }
 
 fn issuer(context: &Context, meta: Option<&Meta>, kind: &str) {

@@ -12,7 +12,7 @@ use crate::{
     cluster::store::Link,
     controller::{Context, ControllerError, context::IssuerId, router::issuer_id},
     plan::{
-        certificate::{IssuerState, Passwords, Rival, Seen, names_to_look_up},
+        certificate::{IssuerState, Obstacle, Passwords, Rival, Seen, names_to_look_up},
         kinds::CertificateKind,
         seen::{Kind, Lean, Object, ObjectKey, RequestSeen, SecretSeen},
     },
@@ -141,8 +141,8 @@ fn next_keys(context: &Context, certificate: &Object<CertificateKind>, sight: &S
 fn requests(context: &Context, certificate: &Object<CertificateKind>, sight: &Sight) -> Vec<Arc<RequestSeen>> {
     let index = &context.index.requests;
     let mut requests = index.linked(&Link::Owner(certificate.meta.uid.clone()));
-    let names = names_to_look_up(certificate, &context.settings).requests;
-    let named = names
+    let looked_up = names_to_look_up(certificate, &context.settings).requests;
+    let named = looked_up
         .into_iter()
         .filter_map(|name| index.get(&certificate.meta.key.sibling(name)));
     for request in named.chain(sight.requests.iter().cloned()) {
@@ -202,23 +202,46 @@ fn state_of<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(issuer: Option<&L
     }
 }
 
-/// What keeps the pending request from getting on, if its condition says more than that it is on its way.
-fn obstacle(context: &Context, certificate: &Object<CertificateKind>) -> Option<String> {
+/// What keeps the pending request from getting on: what its Order or one of its Challenges says, else its own condition.
+fn obstacle(context: &Context, certificate: &Object<CertificateKind>) -> Option<Obstacle> {
+    let index = &context.index;
     let revision = certificate.status.revision.unwrap_or(0).saturating_add(1).to_string();
-    let owned = context
-        .index
-        .requests
-        .linked(&Link::Owner(certificate.meta.uid.clone()));
-    let request = owned
-        .iter()
-        .find(|request| request.meta.annotations.get(annotation::CERTIFICATE_REVISION) == Some(revision.as_str()))?;
+    let owned = index.requests.linked(&Link::Owner(certificate.meta.uid.clone()));
+    let next = |request: &&Arc<RequestSeen>| {
+        request.meta.annotations.get(annotation::CERTIFICATE_REVISION) == Some(revision.as_str())
+    };
+    let request = owned.iter().find(next)?;
     let ready = request
         .condition(READY)
         .filter(|ready| !ready.is_true() && ready.reason() == "Pending")?;
+    for order in index.orders.linked(&Link::Owner(request.meta.uid.clone())) {
+        let challenges = index.challenges.linked(&Link::Owner(order.meta.uid.clone()));
+        let said = challenges.iter().filter_map(|challenge| {
+            let reason = challenge.status().reason.filter(|reason| !reason.is_empty())?;
+            Some((
+                challenge.meta.created,
+                format!("{}: {reason}", challenge.parse().ok()?.spec.dns_name),
+            ))
+        });
+        let order_reason = order.status().reason.filter(|reason| !reason.is_empty());
+        let told = order_reason
+            .map(|reason| (order.meta.created, reason))
+            .or_else(|| said.min());
+        if let Some((since, text)) = told {
+            return Some(Obstacle { text, since });
+        }
+    }
+    let since = ready
+        .last_transition_time
+        .as_ref()
+        .map_or(request.meta.created, |time| time.0);
     let under_way = ready
         .message()
         .starts_with("Waiting on certificate issuance from order");
-    (!under_way && !ready.message().is_empty()).then(|| ready.message().to_owned())
+    (!under_way && !ready.message().is_empty()).then(|| Obstacle {
+        text: ready.message().to_owned(),
+        since,
+    })
 }
 
 /// Every keystore that is to be made needs its password (SEC-07).

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// What is to be in the Secret, owned, so that it can be rendered on another thread.
-pub(super) struct Content {
+pub(super) struct Bundle {
     pub(super) chain_pem: Vec<u8>,
     pub(super) ca_pem: Option<Vec<u8>>,
     pub(super) key: Arc<PrivateKey>,
@@ -52,14 +52,14 @@ pub(super) async fn store(
     let gone = || ControllerError::Stale(format!("CertificateRequest {request_key} has no certificate any more"));
     let request = request.ok_or_else(gone)?;
     let key = read_key(context, &namespace.sibling(key_secret)).await?;
-    let content = Content {
+    let bundle = Bundle {
         chain_pem: request.certificate.ok_or_else(gone)?,
         ca_pem: request.ca,
         key: Arc::new(key),
         key_pem: None,
         attribution: Some(attribution(&seen.certificate, &request.seen.issuer_ref)),
     };
-    write(context, &seen.certificate, content, sight).await
+    write(context, &seen.certificate, bundle, sight).await
 }
 
 /// Applies the Secret again with the key and certificate that it holds.
@@ -80,32 +80,32 @@ pub(super) async fn repair(context: &Arc<Context>, seen: &Seen, sight: &mut Sigh
         .zip(part(data_key::TLS_CRT))
         .ok_or_else(changed)?;
     let (private_key, _) = PrivateKey::from_pem(key_pem).map_err(|_| changed())?;
-    let content = Content {
+    let bundle = Bundle {
         chain_pem: chain_pem.to_vec(),
         ca_pem: part(data_key::CA_CRT).map(<[u8]>::to_vec),
         key: Arc::new(private_key),
         key_pem: Some(Hidden::new(key_pem.to_vec())),
         attribution: found_attribution(&secret),
     };
-    write_over(context, certificate, content, Some(&secret), sight).await
+    write_over(context, certificate, bundle, Some(&secret), sight).await
 }
 
 /// Renders and applies the target Secret over whatever is there now.
 pub(super) async fn write(
     context: &Arc<Context>,
     certificate: &Object<CertificateKind>,
-    content: Content,
+    bundle: Bundle,
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
     let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
     let existing = context.reader.secret(&key).await?;
-    write_over(context, certificate, content, existing.as_ref(), sight).await
+    write_over(context, certificate, bundle, existing.as_ref(), sight).await
 }
 
 async fn write_over(
     context: &Arc<Context>,
     certificate: &Object<CertificateKind>,
-    content: Content,
+    bundle: Bundle,
     existing: Option<&LiveSecret>,
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
@@ -122,13 +122,13 @@ async fn write_over(
     };
     let spec = certificate.spec.clone();
     let rendered = keys::blocking(move || {
-        let Content {
+        let Bundle {
             chain_pem,
             ca_pem,
             key,
             key_pem,
             attribution,
-        } = content;
+        } = bundle;
         let material = Material {
             chain_pem: &chain_pem,
             ca_pem: ca_pem.as_deref(),

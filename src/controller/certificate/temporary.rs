@@ -9,7 +9,7 @@ use super::{
     apply::{Outcome, read_key},
     keys,
     observe::Sight,
-    target::{self, Content},
+    target::{self, Bundle},
 };
 use crate::{
     api::GoDuration,
@@ -52,14 +52,14 @@ pub(super) async fn store(
     };
     let leaf_key = Arc::clone(&key);
     let leaf = keys::blocking(move || sign(&template, &leaf_key, validity)).await?;
-    let content = Content {
+    let bundle = Bundle {
         chain_pem: pem::encode("CERTIFICATE", &leaf),
         ca_pem: None,
         key,
         key_pem: None,
         attribution: None,
     };
-    target::write(context, certificate, content, sight).await
+    target::write(context, certificate, bundle, sight).await
 }
 
 fn sign(template: &CsrTemplate, key: &PrivateKey, validity: Validity) -> Result<Vec<u8>, Error> {
@@ -72,7 +72,7 @@ fn sign(template: &CsrTemplate, key: &PrivateKey, validity: Validity) -> Result<
     };
     let ca_request = CsrInfo::from_template(&ca_template, ca_key.public_key())?;
     let ca_extras = Extras {
-        usages: ca_template.usages.clone(),
+        usages: ca_template.usages,
         is_ca: true,
         ..Extras::default()
     };

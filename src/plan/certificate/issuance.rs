@@ -115,7 +115,7 @@ impl Draft<'_, '_> {
         {
             match secret.pair.key.valid() {
                 Some(key) if key_differences(key.spec, view.spec()).is_empty() => {
-                    usable.push((self.rank(secret, key), secret, *key))
+                    usable.push((self.rank(secret, key), secret, *key));
                 }
                 Some(key) => {
                     let fields = key_differences(key.spec, view.spec()).join(" ");
@@ -349,8 +349,8 @@ impl Draft<'_, '_> {
     ) -> Result<request::DesiredRequest, Box<Plan>> {
         let view = self.view;
         let (meta, revision) = (view.meta(), view.next_revision());
-        let stable = view.settings.gates.stable_request_name;
-        let names = names::request_names(meta.name(), &meta.uid, revision, stable);
+        let counted = view.settings.gates.stable_request_name;
+        let names = names::request_names(meta.name(), &meta.uid, revision, counted);
         self.discard(stale);
         let mut free = None;
         for name in &names {
@@ -509,7 +509,7 @@ impl Draft<'_, '_> {
             .filter(|_| !view.settings.controllers.approver());
         let approval =
             waits.map(|request| format!("CertificateRequest {:?} is waiting for approval", request.meta.name()));
-        view.seen.obstacle.clone().or(approval)
+        view.lasting_obstacle().or(approval)
     }
 }
 

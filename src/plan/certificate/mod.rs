@@ -36,6 +36,8 @@ use crate::api::{CertificateStatus, InvalidField, certificate_status::RenewalInf
 
 /// How long one of two Certificates with the same Secret waits before it looks again (NB-16).
 const DUPLICATE_RECHECK: SignedDuration = SignedDuration::from_mins(3);
+/// How long an obstacle lasts before it is told.
+const LASTING: SignedDuration = SignedDuration::from_secs(5);
 
 /// Everything that a plan for a Certificate depends on.
 #[derive(Clone, Debug)]
@@ -58,8 +60,8 @@ pub struct Seen {
     pub keystore_passwords: Passwords,
     /// What the ACME server last said about the certificate in the Secret, if it was asked since the process started.
     pub renewal_information: Option<RenewalInformation>,
-    /// Why the pending request does not get on, as a sentence, where something is wrong.
-    pub obstacle: Option<String>,
+    /// Why the pending request does not get on, where something is wrong.
+    pub obstacle: Option<Obstacle>,
     /// The Secrets were looked up on the API server just now. Absence from a watch is never proof.
     pub live: bool,
 }
@@ -71,6 +73,15 @@ pub struct Rival {
     pub name: Arc<str>,
     /// When it was created.
     pub created: Timestamp,
+}
+
+/// Something that a pending request waits for. Told only when it lasts: every issuance waits a little.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What it is, as a sentence.
+    pub text: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// What is known of the issuer that a Certificate names.

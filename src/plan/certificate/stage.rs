@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    DUPLICATE_RECHECK, Effect, Plan, PlannedEvent, Seen, Violation, checks, failure, issuance, names,
+    DUPLICATE_RECHECK, Effect, LASTING, Plan, PlannedEvent, Seen, Violation, checks, failure, issuance, names,
     status::{self, go_time, instant},
     upkeep,
 };
@@ -413,12 +413,23 @@ fn back_off(view: &View<'_>, until: Timestamp) -> Plan {
 }
 
 impl View<'_> {
-    /// At this time, or when the certificate expires, which changes its condition.
+    /// What holds the request up, if it has done so for a while.
+    pub(super) fn lasting_obstacle(&self) -> Option<String> {
+        let obstacle = self.seen.obstacle.as_ref()?;
+        let told = self.obstacle_told_at().is_none_or(|at| at <= self.now);
+        told.then(|| obstacle.text.clone())
+    }
+
+    fn obstacle_told_at(&self) -> Option<Timestamp> {
+        self.seen.obstacle.as_ref()?.since.checked_add(LASTING).ok()
+    }
+
+    /// At this time, or when something changes that its condition says: the certificate expires, an obstacle lasts.
     pub(super) fn wake(&self, at: Option<Timestamp>) -> Next {
         let expiry = self
             .validity
             .and_then(|validity| validity.not_after.checked_add(SignedDuration::from_secs(1)).ok());
-        [at, expiry]
+        [at, expiry, self.obstacle_told_at()]
             .into_iter()
             .flatten()
             .filter(|at| *at > self.now)

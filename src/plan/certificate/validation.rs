@@ -59,6 +59,7 @@ const SHORTEST_DURATION: GoDuration = GoDuration::from_hours(1);
 const SHORTEST_RENEW_BEFORE: GoDuration = GoDuration::from_minutes(5);
 const DEFAULT_DURATION: GoDuration = GoDuration::from_hours(2160);
 
+#[expect(clippy::unnecessary_wraps, reason = "every rule returns an Option")]
 fn broken(path: impl Into<String>, message: impl Into<String>) -> Option<InvalidSpec> {
     Some(InvalidSpec {
         path: path.into(),

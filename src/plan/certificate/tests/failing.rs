@@ -151,7 +151,7 @@ fn a_failure_of_an_issuer_in_this_process_backs_off_as_well() {
         let name = request.name.clone();
         model.settle();
         model.secret = None;
-        model.certificate.status = Default::default();
+        model.certificate.status = crate::api::CertificateStatus::default();
         let request = model.requests.get_mut(&name).unwrap();
         (request.certificate, request.conditions) = (None, Box::default());
         model.fail(&name, "the CA cannot sign");

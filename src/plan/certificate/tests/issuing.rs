@@ -20,13 +20,13 @@ fn next_key(revision: i64) -> String {
     name
 }
 
-fn policy(policy: RotationPolicy) -> Option<PrivateKey> {
+fn policy(policy: RotationPolicy) -> PrivateKey {
     let algorithm = Some(crate::api::key::KeyAlgorithm::Ecdsa);
-    Some(PrivateKey {
+    PrivateKey {
         rotation_policy: Some(policy),
         algorithm,
         ..PrivateKey::default()
-    })
+    }
 }
 
 fn events(plan: &Plan) -> Vec<String> {
@@ -163,6 +163,27 @@ fn a_missing_issuer_and_one_that_is_not_ready_are_named_in_the_condition() {
 }
 
 #[test]
+fn what_holds_the_request_up_is_told_when_it_lasts() {
+    let mut model = Model::new();
+    model.settle();
+    let since = model.now;
+    let mut seen = model.seen();
+    seen.obstacle = Some(super::super::Obstacle {
+        text: "web.example.com: it does not resolve".into(),
+        since,
+    });
+    let quiet = plan(model.now, &seen, &model.settings);
+    assert_eq!(quiet.status, model.certificate.status);
+    assert_eq!(quiet.next, super::super::Next::At(since + SignedDuration::from_secs(5)));
+    let told = plan(since + SignedDuration::from_secs(5), &seen, &model.settings);
+    let ready = condition::get(&told.status.conditions, READY).unwrap();
+    assert_eq!(
+        ready.message(),
+        "Issuing certificate as Secret does not exist. web.example.com: it does not resolve"
+    );
+}
+
+#[test]
 fn nb_02_an_issuing_condition_that_somebody_else_sets_starts_an_issuance() {
     let mut model = Model::new();
     model.issue();
@@ -185,7 +206,7 @@ fn nb_02_an_issuing_condition_that_somebody_else_sets_starts_an_issuance() {
 #[test]
 fn sec_01_with_rotation_never_the_key_is_reused_and_one_that_does_not_fit_is_not_replaced() {
     let mut model = Model::new();
-    model.edit(|spec| spec.private_key = policy(RotationPolicy::Never));
+    model.edit(|spec| spec.private_key = Some(policy(RotationPolicy::Never)));
     model.issue();
     let before = model.secret.as_ref().unwrap().pair.key.clone();
     model.edit(|spec| spec.dns_names.push("new.example.com".into()));
@@ -240,7 +261,8 @@ fn an_edit_of_the_key_in_mid_issuance_makes_a_new_one() {
 
 #[test]
 fn pol_08_and_09_a_changed_spec_and_a_foreign_key_are_issued_again_with_their_reasons() {
-    let cases: [(&str, fn(&mut Model), &str); 4] = [
+    type Change = fn(&mut Model);
+    let cases: [(&str, Change, &str); 4] = [
         (
             "RequestChanged",
             |model| model.edit(|spec| spec.dns_names.push("b.example.com".into())),
@@ -460,7 +482,9 @@ proptest! {
             model.settle();
             let pending: Vec<String> =
                 model.requests.values().filter(|request| request.conditions.is_empty()).map(|request| request.meta.name().to_owned()).collect();
-            pending.iter().for_each(|name| model.sign(name));
+            for name in &pending {
+                model.sign(name);
+            }
             model.pass(SignedDuration::from_hours(33));
         }
         model.settle();

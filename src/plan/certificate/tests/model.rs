@@ -373,7 +373,9 @@ impl Model {
             .filter(|r| !r.is_true(READY))
             .map(|r| r.meta.name().to_owned())
             .collect();
-        pending.iter().for_each(|name| self.sign(name));
+        for name in &pending {
+            self.sign(name);
+        }
         self.settle();
         self.log.clear();
     }
@@ -465,7 +467,7 @@ fn ca(now: Timestamp) -> Issuer {
         not_after: now + SignedDuration::from_hours(24 * 3650),
     };
     let extras = Extras {
-        usages: template.usages.clone(),
+        usages: template.usages,
         is_ca: true,
         ..Extras::default()
     };
