@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{matching::request_differences, stage::View, status::instant};
+use super::{matching::request_differences, status::instant, view::View};
 use crate::{
     api::condition::{self, Condition, DENIED, INVALID_REQUEST, ISSUING, READY},
     plan::{backoff::Backoff, seen::RequestSeen},

@@ -14,6 +14,7 @@ mod stage;
 mod status;
 mod upkeep;
 mod validation;
+mod view;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{InvalidSpec, Violation, stage::View};
+use super::{InvalidSpec, Violation, view::View};
 use crate::api::{
     CertificateStatus, Time,
     certificate_status::CertificateAcmeStatus,

@@ -1,0 +1,206 @@
+//! The key of an issuance: kept, made, or refused (LIF-02, SEC-01).
+
+use std::sync::Arc;
+
+use super::{
+    super::{
+        Effect, IssuerState, KeySource, Passwords, Plan, PlannedEvent,
+        failure::{self, Failure},
+        matching::{key_differences, request_differences},
+        names, status,
+    },
+    Draft,
+};
+use crate::{
+    api::key::RotationPolicy,
+    pki::summary::{KeySummary, Part},
+    plan::seen::{RequestSeen, SecretSeen},
+};
+
+/// The key for the next certificate.
+pub(super) enum Key {
+    /// In this Secret.
+    Stored(Arc<SecretSeen>, KeySummary),
+    /// Still to be made or copied.
+    Wanted(KeySource),
+    /// Somebody has to decide.
+    Refused(PlannedEvent),
+}
+
+impl Draft<'_, '_> {
+    /// Of the Secrets with a next key the one that fits, preferably the one that status names; the others go.
+    pub(super) fn choose_key(&mut self) -> Key {
+        let view = self.view;
+        let mut usable: Vec<(u8, &Arc<SecretSeen>, KeySummary)> = Vec::new();
+        for secret in view
+            .seen
+            .next_keys
+            .iter()
+            .filter(|secret| secret.meta.deleting.is_none())
+        {
+            match secret.pair.key.valid() {
+                Some(key) if key_differences(key.spec, view.spec()).is_empty() => {
+                    usable.push((self.rank(secret, key), secret, *key));
+                }
+                Some(key) => {
+                    let fields = key_differences(key.spec, view.spec()).join(" ");
+                    let message = format!("Regenerating private key due to change in fields: [{fields}]");
+                    self.events.push(PlannedEvent::normal("Deleted", message));
+                    self.effects.push(Effect::DeleteNextKey(Box::new(secret.meta.clone())));
+                }
+                None => self.effects.push(Effect::DeleteNextKey(Box::new(secret.meta.clone()))),
+            }
+        }
+        usable.sort_by(|a, b| (a.0, a.1.meta.name()).cmp(&(b.0, b.1.meta.name())));
+        let mut usable = usable.into_iter();
+        let chosen = usable.next();
+        self.effects
+            .extend(usable.map(|(_, secret, _)| Effect::DeleteNextKey(Box::new(secret.meta.clone()))));
+        match chosen {
+            Some((_, secret, key)) => Key::Stored(Arc::clone(secret), key),
+            None => self.key_source(),
+        }
+    }
+
+    pub(super) fn rank(&self, secret: &SecretSeen, key: &KeySummary) -> u8 {
+        let named = self.view.status().next_private_key_secret_name.as_deref() == Some(secret.meta.name());
+        let requested = self
+            .view
+            .next_requests()
+            .any(|request| request.csr.as_ref().is_ok_and(|csr| csr.key_hash() == key.hash));
+        match (named, requested) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => 2,
+        }
+    }
+
+    /// SEC-01.
+    pub(super) fn key_source(&mut self) -> Key {
+        let view = self.view;
+        let policy = view
+            .spec()
+            .private_key
+            .as_ref()
+            .and_then(|key| key.rotation_policy)
+            .unwrap_or_default();
+        let target = view.seen.secret.as_ref().filter(|_| policy == RotationPolicy::Never);
+        let name = &view.spec().secret_name;
+        match target.map(|secret| &secret.pair.key) {
+            None | Some(Part::Missing) => Key::Wanted(KeySource::New),
+            Some(Part::Invalid(_)) => {
+                let message = format!("Failed to decode private key stored in Secret {name:?} - generating new key");
+                self.events.push(PlannedEvent::warning("DecodeFailed", message));
+                Key::Wanted(KeySource::New)
+            }
+            Some(Part::Valid(key)) => match key_differences(key.spec, view.spec()).as_slice() {
+                [] => Key::Wanted(KeySource::Target),
+                fields => Key::Refused(PlannedEvent::warning(
+                    "CannotRegenerateKey",
+                    cannot_regenerate(name, fields),
+                )),
+            },
+        }
+    }
+
+    /// There is no next key: store one, or issue at once with one that only memory holds.
+    pub(super) fn without_key(mut self, source: KeySource) -> Plan {
+        let view = self.view;
+        if source == KeySource::Target {
+            let name = &view.spec().secret_name;
+            let message = format!("Reusing private key stored in existing Secret resource {name:?}");
+            self.events.push(PlannedEvent::normal("Reused", message));
+        }
+        if self.can_issue_at_once(source) {
+            return self.issue_at_once(source);
+        }
+        let Some(name) = self.next_key_name() else {
+            return self
+                .held_up("Both names that the Secret with the next private key could have are taken by other Secrets");
+        };
+        if source == KeySource::New {
+            let message = format!("Stored new private key in temporary Secret resource {name:?}");
+            self.events.push(PlannedEvent::normal("Generated", message));
+        }
+        self.effects.push(Effect::StoreKey {
+            name: name.clone(),
+            source,
+        });
+        let note = self.note();
+        let mut status = status::base(view, note.as_deref());
+        status::set_issuing(&mut status, view, self.trigger, &name);
+        self.plan(status)
+    }
+
+    pub(super) fn next_key_name(&self) -> Option<String> {
+        let view = self.view;
+        let names = names::next_key_names(view.meta().name(), &view.meta().uid, view.next_revision());
+        let taken = |name: &String| view.seen.strange_next_keys.iter().any(|key| *key.name == **name);
+        let free = |name: &String| !taken(name) && !view.seen.next_keys.iter().any(|secret| secret.meta.name() == name);
+        names.into_iter().find(free)
+    }
+
+    /// Only where nothing can come between: our own issuer is Ready and signs here, and approval is ours.
+    pub(super) fn can_issue_at_once(&self, source: KeySource) -> bool {
+        let view = self.view;
+        let target = view
+            .seen
+            .secret
+            .as_ref()
+            .and_then(|secret| secret.pair.key.valid())
+            .map(|key| key.hash);
+        // A request for the key that is kept may be waiting, or even done.
+        let reusable = |request: &RequestSeen| {
+            source == KeySource::Target
+                && failure::of_request(request).is_none()
+                && request.csr.as_ref().is_ok_and(|csr| Some(csr.key_hash()) == target)
+                && request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
+        };
+        view.seen.issuer == IssuerState::InProcess
+            && view.settings.controllers.approver()
+            && view.seen.keystore_passwords == Passwords::Available
+            && !view
+                .next_requests()
+                .any(|request| request.meta.deleting.is_some() || reusable(request))
+    }
+
+    pub(super) fn issue_at_once(mut self, source: KeySource) -> Plan {
+        let view = self.view;
+        if let Some(failure) = self.unrecorded_failure() {
+            return self.fail(&failure);
+        }
+        let stale: Vec<&RequestSeen> = view.next_requests().collect();
+        // The name that the Secret with its key would have: it tells whose work the request is.
+        let [key_secret, _] = names::next_key_names(view.meta().name(), &view.meta().uid, view.next_revision());
+        match self.desired_request(&stale, &key_secret) {
+            Ok(request) => {
+                self.effects.push(Effect::IssueAtOnce {
+                    request: Box::new(request),
+                    source,
+                });
+                let status = view.status().clone();
+                self.plan(status)
+            }
+            Err(plan) => *plan,
+        }
+    }
+
+    pub(super) fn unrecorded_failure(&self) -> Option<Failure> {
+        let view = self.view;
+        let fits = |request: &&RequestSeen| {
+            request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
+        };
+        let failures = view.next_requests().filter(fits).filter_map(failure::of_request);
+        failures
+            .into_iter()
+            .find(|failure| !failure::is_recorded(view, failure))
+    }
+}
+
+fn cannot_regenerate(secret: &str, fields: &[&str]) -> String {
+    format!(
+        "User intervention required: existing private key in Secret {secret:?} does not match requirements on Certificate resource, \
+         mismatching fields: [{}], and spec.privateKey.rotationPolicy is Never. Set it to Always, change the fields back, or delete the Secret",
+        fields.join(" ")
+    )
+}

@@ -1,0 +1,195 @@
+//! The steps of an issuance: key, request, certificate (LIF-02 to LIF-04).
+
+mod keys;
+mod requests;
+
+use super::{Effect, IssuerState, Plan, PlannedEvent, Violation, failure::Failure, status, validation, view::View};
+use crate::{
+    api::{
+        CertificateStatus,
+        condition::{self, APPROVED, DENIED, READY},
+    },
+    plan::seen::{Next, RequestSeen, SecretSeen},
+};
+use keys::Key;
+
+/// Before any check: if the Secret holds exactly the certificate of a Ready request of the next revision, and its key, then only
+/// the status is left to write.
+pub(super) fn finish(view: &View<'_>) -> Option<Plan> {
+    let secret = view.seen.secret.as_ref()?;
+    let certificate = secret.pair.certificate.valid()?;
+    let issued = |request: &&RequestSeen| {
+        let leaf = request
+            .certificate
+            .as_ref()
+            .and_then(|issued| issued.leaf.as_ref().ok());
+        request.is_true(READY) && leaf == Some(&certificate.fingerprint) && secret.pair.matches() == Some(true)
+    };
+    view.next_requests().find(issued)?;
+    let issued = View::new(view.now, view.seen, view.settings, view.next_revision());
+    let mut status = status::base(&issued, None);
+    status::set_issued(&mut status, issued.revision);
+    let events = vec![PlannedEvent::normal(
+        "Issuing",
+        "The certificate has been successfully issued",
+    )];
+    Some(Plan {
+        status,
+        events,
+        ..Plan::nothing(view.status())
+    })
+}
+
+/// The next step of an issuance that is under way, or (`fresh`) the first.
+pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<PlannedEvent>, fresh: bool) -> Plan {
+    if let Some(invalid) = validation::check(view.spec(), view.settings) {
+        let status = status::invalid(&status::base(view, None), view.generation(), &invalid, view.now);
+        return Plan {
+            status,
+            next: view.wake(None),
+            ..Plan::nothing(view.status())
+        };
+    }
+    let mut draft = Draft {
+        view,
+        trigger,
+        effects: Vec::new(),
+        events: Vec::new(),
+    };
+    if fresh {
+        draft.events.extend(event);
+        draft
+            .events
+            .push(PlannedEvent::normal("Issuing", trigger.message.clone()));
+    }
+    match draft.choose_key() {
+        Key::Stored(secret, key) => draft.with_key(&secret, key),
+        Key::Wanted(source) => draft.without_key(source),
+        Key::Refused(event) => draft.stuck(event),
+    }
+}
+
+/// What is being put together.
+struct Draft<'v, 'a> {
+    view: &'v View<'a>,
+    trigger: &'v Violation,
+    effects: Vec<Effect>,
+    events: Vec<PlannedEvent>,
+}
+
+impl Draft<'_, '_> {
+    /// The request has failed for good: wait, and try again later.
+    fn fail(self, failure: &Failure) -> Plan {
+        let view = self.view;
+        let message = format!(
+            "The certificate request has failed to complete and will be retried: {}",
+            failure.message
+        );
+        let mut status = status::base(view, None);
+        status::set_failed(&mut status, view, &failure.reason, &message, failure.at);
+        let events = vec![PlannedEvent::warning(&failure.reason, message)];
+        Plan {
+            effects: Vec::new(),
+            status,
+            events,
+            next: Next::OnChange,
+        }
+    }
+
+    /// Nothing can be done until somebody changes something.
+    fn stuck(mut self, event: PlannedEvent) -> Plan {
+        let note = event.message.clone();
+        self.events.push(event);
+        self.held_up(&note)
+    }
+
+    fn held_up(mut self, note: &str) -> Plan {
+        let view = self.view;
+        let mut status = status::base(view, Some(note));
+        if condition::is_true(&status.conditions, condition::ISSUING) {
+            only_news(view, &status, &mut self.events);
+            return Plan {
+                effects: Vec::new(),
+                status,
+                events: self.events,
+                next: view.wake(None),
+            };
+        }
+        let next_key = view.status().next_private_key_secret_name.clone();
+        status::set_issuing(&mut status, view, self.trigger, next_key.as_deref().unwrap_or_default());
+        status.next_private_key_secret_name = next_key;
+        Plan {
+            effects: Vec::new(),
+            status,
+            events: self.events,
+            next: view.wake(None),
+        }
+    }
+
+    /// The request is on its way: somebody else's turn.
+    fn waiting(self, secret: &SecretSeen) -> Plan {
+        let note = self.note();
+        let mut status = status::base(self.view, note.as_deref());
+        status::set_issuing(&mut status, self.view, self.trigger, secret.meta.name());
+        self.plan(status)
+    }
+
+    fn waiting_for_nothing(self) -> Plan {
+        let status = self.view.status().clone();
+        self.plan(status)
+    }
+
+    fn plan(mut self, status: CertificateStatus) -> Plan {
+        if self.effects.is_empty() {
+            only_news(self.view, &status, &mut self.events);
+        }
+        Plan {
+            effects: self.effects,
+            next: self.view.wake(None),
+            status,
+            events: self.events,
+        }
+    }
+
+    /// What holds the issuance up, in one sentence, where something is wrong.
+    fn note(&self) -> Option<String> {
+        let view = self.view;
+        let reference = &view.spec().issuer_ref;
+        let (kind, name) = (reference.kind_or_default(), &reference.name);
+        match &view.seen.issuer {
+            IssuerState::Missing if kind == "Issuer" => {
+                return Some(format!(
+                    "{kind} {name:?} does not exist in namespace {:?}",
+                    view.meta().namespace()
+                ));
+            }
+            IssuerState::Missing => return Some(format!("{kind} {name:?} does not exist")),
+            IssuerState::NotReady(why) => return Some(format!("{kind} {name:?} is not ready: {why}")),
+            IssuerState::InProcess | IssuerState::Remote | IssuerState::External => {}
+        }
+        let undecided = |request: &&RequestSeen| !request.is_true(APPROVED) && !request.is_true(DENIED);
+        let waits = view
+            .next_requests()
+            .find(undecided)
+            .filter(|_| !view.settings.controllers.approver());
+        let approval =
+            waits.map(|request| format!("CertificateRequest {:?} is waiting for approval", request.meta.name()));
+        view.lasting_obstacle().or(approval)
+    }
+
+    fn take(&mut self) -> Self {
+        Draft {
+            view: self.view,
+            trigger: self.trigger,
+            effects: std::mem::take(&mut self.effects),
+            events: std::mem::take(&mut self.events),
+        }
+    }
+}
+
+/// Events of a plan that does nothing are told once: when the status they go with is new.
+pub(super) fn only_news(view: &View<'_>, status: &CertificateStatus, events: &mut Vec<PlannedEvent>) {
+    if status == view.status() {
+        events.clear();
+    }
+}

@@ -1,0 +1,206 @@
+//! The request of an issuance: made, waited for, or its certificate stored (LIF-03, LIF-04).
+
+use super::{
+    super::{
+        Effect, Passwords, Plan, PlannedEvent, checks,
+        failure::{self, Failure},
+        matching::request_differences,
+        names, request, status,
+        view::{View, revision_of},
+    },
+    Draft,
+};
+use crate::{
+    api::{condition::READY, names::annotation},
+    pki::summary::KeySummary,
+    plan::seen::{RequestSeen, SecretSeen},
+};
+
+/// What to do about a name that a new request could have.
+enum Occupant<'a> {
+    Nobody,
+    Replaceable(&'a RequestSeen),
+    Going,
+    Stranger,
+}
+
+impl Draft<'_, '_> {
+    /// The key is there: its request has to be made, waited for, or stored.
+    pub(super) fn with_key(mut self, secret: &SecretSeen, key: KeySummary) -> Plan {
+        let view = self.view;
+        let fits = |request: &RequestSeen| {
+            request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
+                && request.csr.as_ref().is_ok_and(|csr| csr.key_hash() == key.hash)
+        };
+        let (mut kept, mut stale): (Vec<&RequestSeen>, Vec<&RequestSeen>) =
+            view.next_requests().partition(|request| fits(request));
+        if let Some(failure) = kept
+            .iter()
+            .filter_map(|request| failure::of_request(request))
+            .find(|failure| !failure::is_recorded(view, failure))
+        {
+            return self.fail(&failure);
+        }
+        stale.extend(kept.extract_if(.., |request| failure::of_request(request).is_some()));
+        kept.sort_by_key(|request| (!request.is_true(READY), request.meta.created, request.meta.name()));
+        match kept.split_first() {
+            Some((request, rest)) => {
+                stale.extend(rest);
+                self.discard(&stale);
+                self.with_request(secret, key, request)
+            }
+            None => match self.desired_request(&stale, secret.meta.name()) {
+                Ok(request) => {
+                    let message = format!("Created new CertificateRequest resource {:?}", request.name);
+                    self.events.push(PlannedEvent::normal("Requested", message));
+                    self.effects.push(Effect::CreateRequest(Box::new(request)));
+                    self.waiting(secret)
+                }
+                Err(plan) => *plan,
+            },
+        }
+    }
+
+    pub(super) fn with_request(mut self, secret: &SecretSeen, key: KeySummary, request: &RequestSeen) -> Plan {
+        let view = self.view;
+        if !request.is_true(READY) {
+            let annotated = view
+                .meta()
+                .annotations
+                .contains(annotation::ISSUE_TEMPORARY_CERTIFICATE);
+            if annotated
+                && view.seen.keystore_passwords == Passwords::Available
+                && checks::wants_temporary(&view.input())
+            {
+                self.events
+                    .push(PlannedEvent::normal("Issuing", "Issued temporary certificate"));
+                self.effects.push(Effect::StoreTemporary {
+                    key_secret: secret.meta.key.name.clone(),
+                });
+            }
+            return self.waiting(secret);
+        }
+        match unusable(request, key, view) {
+            Some(Ok(())) => self.waiting(secret),
+            Some(Err(message)) => {
+                let at = request.failure_time.unwrap_or(request.meta.created);
+                self.fail(&Failure {
+                    reason: "InvalidCertificate".into(),
+                    message,
+                    at,
+                })
+            }
+            None => {
+                if let Passwords::Missing(why) = &view.seen.keystore_passwords {
+                    return self.stuck(PlannedEvent::warning("KeystorePasswordSecretNotFound", why.clone()));
+                }
+                let (request, key_secret) = (request.meta.key.name.clone(), secret.meta.key.name.clone());
+                self.effects.push(Effect::StoreCertificate { request, key_secret });
+                let mut status = view.status().clone();
+                status::set_issuing(&mut status, view, self.trigger, secret.meta.name());
+                self.plan(status)
+            }
+        }
+    }
+
+    /// The request that is to be created, under a name that is free or can be freed.
+    pub(super) fn desired_request(
+        &mut self,
+        stale: &[&RequestSeen],
+        key_secret: &str,
+    ) -> Result<request::DesiredRequest, Box<Plan>> {
+        let view = self.view;
+        let (meta, revision) = (view.meta(), view.next_revision());
+        let counted = view.settings.gates.stable_request_name;
+        let names = names::request_names(meta.name(), &meta.uid, revision, counted);
+        self.discard(stale);
+        let mut free = None;
+        for name in &names {
+            match occupant(view, name, stale) {
+                Occupant::Nobody => free = Some(name.clone()),
+                Occupant::Replaceable(request) => {
+                    self.discard(&[request]);
+                    free = Some(name.clone());
+                }
+                Occupant::Going => return Err(Box::new(self.take().waiting_for_nothing())),
+                Occupant::Stranger => continue,
+            }
+            break;
+        }
+        let Some(name) = free else {
+            let [first, second] = &names;
+            let note =
+                format!("CertificateRequests {first:?} and {second:?} belong to somebody else; delete one of them");
+            return Err(Box::new(self.take().held_up(&note)));
+        };
+        if names.first() != Some(&name) {
+            let message = format!(
+                "CertificateRequest {:?} belongs to somebody else; using the name {name:?}",
+                names.first().map_or("", |n| n)
+            );
+            self.events.push(PlannedEvent::warning("RequestNameTaken", message));
+        }
+        request::desired(&view.seen.certificate, view.settings, name, revision, key_secret).map_err(|error| {
+            Box::new(
+                self.take()
+                    .held_up(&format!("The signing request cannot be made: {error}")),
+            )
+        })
+    }
+
+    pub(super) fn discard(&mut self, requests: &[&RequestSeen]) {
+        let there = requests.iter().filter(|request| request.meta.deleting.is_none());
+        for request in there {
+            let effect = Effect::DeleteRequest(Box::new(request.meta.clone()));
+            if !self.effects.contains(&effect) {
+                self.effects.push(effect);
+            }
+        }
+    }
+}
+
+/// Why the certificate of a Ready request cannot be stored; `Some(Ok)` when it is not there yet (LIF-04).
+fn unusable(request: &RequestSeen, key: KeySummary, view: &View<'_>) -> Option<Result<(), String>> {
+    let Some(issued) = &request.certificate else {
+        return Some(Ok(()));
+    };
+    match (&issued.leaf, issued.not_after) {
+        (Err(why), _) => Some(Err(format!("the issued certificate cannot be read: {why}"))),
+        (Ok(_), _) if issued.key_hash != Some(key.hash) => {
+            Some(Err("the issued certificate is for another key than the request".into()))
+        }
+        (Ok(_), Some(not_after)) if not_after <= view.now => Some(Err(format!(
+            "the issued certificate expired on {}",
+            status::go_time(not_after)
+        ))),
+        (Ok(_), _) => None,
+    }
+}
+
+fn occupant<'a>(view: &View<'a>, name: &str, stale: &[&RequestSeen]) -> Occupant<'a> {
+    let Some(request) = view.seen.requests.iter().find(|request| request.meta.name() == name) else {
+        return Occupant::Nobody;
+    };
+    let (uid, certificate) = (&*view.meta().uid, view.meta().name());
+    let owned = request.meta.owned_by(uid);
+    let annotated = request.meta.annotations.get(annotation::CERTIFICATE_NAME) == Some(certificate);
+    // Names are unique: an owner of our name and another uid is a former Certificate, restored from a backup or made anew.
+    let orphaned = !request.meta.owners.is_empty()
+        && request
+            .meta
+            .owners
+            .iter()
+            .all(|owner| &*owner.kind == "Certificate" && &*owner.name == certificate && &*owner.uid != uid);
+    if request.meta.deleting.is_some() && (owned || orphaned) {
+        return Occupant::Going;
+    }
+    if stale.iter().any(|stale| stale.meta.uid == request.meta.uid) {
+        return Occupant::Nobody;
+    }
+    let replaceable = (owned && revision_of(request) != Some(view.revision)) || (annotated && orphaned);
+    if replaceable {
+        Occupant::Replaceable(request)
+    } else {
+        Occupant::Stranger
+    }
+}

@@ -1,0 +1,320 @@
+//! What was seen, and what follows from it directly.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    LASTING, PlannedEvent, Seen, Violation, checks, names,
+    status::{go_time, instant},
+};
+use crate::{
+    api::{
+        CertificateSpec, CertificateStatus,
+        certificate_status::RenewalInformation,
+        condition::{self, READY},
+        names::annotation,
+    },
+    pki::certificate::CertificateInfo,
+    plan::{
+        renewal::{self, Provenance, Schedule, Suggestion, Validity, WindowError},
+        seen::{Meta, Next, RequestSeen},
+        settings::Settings,
+    },
+};
+
+/// A certificate that was issued this short a time ago is not issued again because of what somebody wrote into its Secret:
+/// two programs that both think the Secret is theirs must not become a loop.
+const CALM: SignedDuration = SignedDuration::from_secs(10);
+/// A window that is over already counts, even one from before the certificate, once the certificate is this old.
+const AGED: SignedDuration = SignedDuration::from_hours(24);
+
+/// What was seen, and what follows from it directly.
+pub(super) struct View<'a> {
+    pub(super) now: Timestamp,
+    pub(super) seen: &'a Seen,
+    pub(super) settings: &'a Settings,
+    /// Revision of the certificate in the Secret.
+    pub(super) revision: i64,
+    pub(super) validity: Option<Validity>,
+    /// What is wrong with the content of the Secret.
+    pub(super) content: Option<Violation>,
+    pub(super) schedule: Option<Result<Option<Schedule>, WindowError>>,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(now: Timestamp, seen: &'a Seen, settings: &'a Settings, revision: i64) -> Self {
+        let mut view = Self {
+            now,
+            seen,
+            settings,
+            revision,
+            validity: None,
+            content: None,
+            schedule: None,
+        };
+        view.content = checks::content(&view.input());
+        let validity = |info: &CertificateInfo| Validity {
+            not_before: info.not_before,
+            not_after: info.not_after,
+        };
+        view.validity = view.info().map(validity);
+        view.schedule = view.validity.map(|validity| {
+            let provenance = view.provenance(validity);
+            let suggestion = view.suggestion(validity, provenance);
+            let suggestion = suggestion.as_ref().and_then(|ari| ari.suggested_window.as_ref());
+            let suggestion = suggestion.map(|window| Suggestion { window, accepted: true });
+            renewal::schedule(view.spec(), validity, provenance, suggestion, &view.meta().uid)
+        });
+        view
+    }
+
+    pub(super) fn meta(&self) -> &'a Meta {
+        &self.seen.certificate.meta
+    }
+
+    pub(super) fn spec(&self) -> &'a CertificateSpec {
+        &self.seen.certificate.spec
+    }
+
+    pub(super) fn status(&self) -> &'a CertificateStatus {
+        &self.seen.certificate.status
+    }
+
+    pub(super) fn generation(&self) -> i64 {
+        self.meta().generation
+    }
+
+    /// The certificate in the Secret.
+    pub(super) fn info(&self) -> Option<&'a CertificateInfo> {
+        self.seen.secret.as_ref()?.pair.certificate.valid().map(|info| &**info)
+    }
+
+    pub(super) fn input(&self) -> checks::Input<'a> {
+        let current = self.requests_of(self.revision).next();
+        checks::Input {
+            name: self.meta().name(),
+            spec: self.spec(),
+            secret: self.seen.secret.as_deref(),
+            current,
+        }
+    }
+
+    /// Our own requests for a revision.
+    pub(super) fn requests_of(&self, revision: i64) -> impl Iterator<Item = &'a RequestSeen> {
+        self.owned_requests()
+            .filter(move |request| revision_of(request) == Some(revision))
+    }
+
+    pub(super) fn next_requests(&self) -> impl Iterator<Item = &'a RequestSeen> {
+        self.requests_of(self.next_revision())
+    }
+
+    pub(super) fn owned_requests(&self) -> impl Iterator<Item = &'a RequestSeen> {
+        let uid = &*self.meta().uid;
+        self.seen
+            .requests
+            .iter()
+            .map(|request| &**request)
+            .filter(move |request| request.meta.owned_by(uid))
+    }
+
+    pub(super) fn next_revision(&self) -> i64 {
+        self.revision.saturating_add(1)
+    }
+
+    pub(super) fn expired(&self) -> Option<Violation> {
+        checks::expired(self.info()?, self.now)
+    }
+
+    /// `status.renewalTime`. Where no window fits, the time at which the renewal will begin nevertheless.
+    pub(super) fn renewal_time(&self) -> Option<Timestamp> {
+        match self.schedule.as_ref()? {
+            Ok(schedule) => schedule.map(|schedule| schedule.at),
+            Err(_) => self.without_windows(),
+        }
+    }
+
+    fn without_windows(&self) -> Option<Timestamp> {
+        let validity = self.validity?;
+        Some(renewal::desired(
+            self.spec(),
+            validity,
+            self.provenance(validity) == Provenance::Ours,
+        ))
+    }
+
+    /// Whose work the certificate in the Secret is: the name of its next-key Secret tells, which cert-manager draws at random.
+    fn provenance(&self, validity: Validity) -> Provenance {
+        let names = names::next_key_names(self.meta().name(), &self.meta().uid, self.revision);
+        let key_secret = self
+            .input()
+            .current
+            .and_then(|request| request.meta.annotations.get(annotation::PRIVATE_KEY_SECRET_NAME));
+        if key_secret.is_some_and(|name| names.iter().any(|ours| ours == name)) {
+            return Provenance::Ours;
+        }
+        let status = self.status();
+        let observed = condition::get(&status.conditions, READY).and_then(|ready| ready.observed_generation);
+        let about_this = instant(status.not_after.as_ref())
+            .is_some_and(|not_after| not_after.as_second() == validity.not_after.as_second());
+        let kept = instant(status.renewal_time.as_ref()).filter(|_| about_this && observed == Some(self.generation()));
+        Provenance::Foreign(kept)
+    }
+
+    /// What the ACME server suggests for this certificate, as far as it is to be believed.
+    fn suggestion(&self, validity: Validity, provenance: Provenance) -> Option<RenewalInformation> {
+        if !self.settings.gates.ari {
+            return None;
+        }
+        let known = self.known_information(validity);
+        let heard = self
+            .seen
+            .renewal_information
+            .clone()
+            .filter(|ari| self.is_believable(ari, known.as_ref(), validity));
+        let ari = heard.or(known)?;
+        let over = ari
+            .suggested_window
+            .as_ref()
+            .is_some_and(|window| window.end.0 <= self.now);
+        (provenance == Provenance::Ours || over).then_some(ari)
+    }
+
+    fn known_information(&self, validity: Validity) -> Option<RenewalInformation> {
+        let status = self.status();
+        let about_this = instant(status.not_after.as_ref())
+            .is_some_and(|not_after| not_after.as_second() == validity.not_after.as_second());
+        let ari = status.acme.as_ref()?.ari.clone()?;
+        (about_this && ari.suggested_window.is_some()).then_some(ari)
+    }
+
+    fn is_believable(
+        &self,
+        heard: &RenewalInformation,
+        known: Option<&RenewalInformation>,
+        validity: Validity,
+    ) -> bool {
+        let Some(window) = &heard.suggested_window else {
+            return false;
+        };
+        let aged = validity.not_before.duration_until(self.now) >= AGED;
+        let moved_into_the_past =
+            window.end.0 <= self.now && window.start.0 < window.end.0 && (known.is_some() || aged);
+        renewal::is_plausible(window, validity) || moved_into_the_past
+    }
+
+    /// What status says about renewal information: what was known, unless something new was heard that is to be believed.
+    pub(super) fn renewal_information(&self) -> Option<RenewalInformation> {
+        let validity = self.validity?;
+        let known = self.known_information(validity);
+        if !self.settings.gates.ari {
+            return None;
+        }
+        let heard = self
+            .seen
+            .renewal_information
+            .as_ref()
+            .filter(|ari| self.is_believable(ari, known.as_ref(), validity));
+        match (heard, known) {
+            (Some(heard), Some(known))
+                if heard.suggested_window == known.suggested_window
+                    && heard.explanation_url == known.explanation_url =>
+            {
+                Some(known)
+            }
+            (Some(heard), _) => Some(heard.clone()),
+            (None, known) => known,
+        }
+    }
+
+    /// Why a certificate has to be issued now, if it has to be; and until when that is put off.
+    pub(super) fn trigger(&self) -> Trigger {
+        if let Some(violation) = &self.content {
+            return match self.calm_until() {
+                Some(until) => Trigger::Later(until),
+                None => Trigger::Now(violation.clone(), None),
+            };
+        }
+        match &self.schedule {
+            Some(Ok(Some(schedule))) if schedule.begin <= self.now => {
+                let shown = instant(self.status().renewal_time.as_ref()).unwrap_or(schedule.at);
+                let message = format!("Renewing certificate as renewal was scheduled at {}", go_time(shown));
+                Trigger::Now(Violation::new("Renewing", message), None)
+            }
+            Some(Ok(Some(schedule))) => Trigger::Later(schedule.begin),
+            Some(Err(error)) => match self.without_windows() {
+                Some(desired) if desired <= self.now => {
+                    let message = format!(
+                        "Renewing certificate without satisfying renewal windows at: {}",
+                        go_time(desired)
+                    );
+                    let event = PlannedEvent::warning("WindowError", error.to_string());
+                    Trigger::Now(Violation::new("Renewing", message), Some(event))
+                }
+                Some(desired) => Trigger::Later(desired),
+                None => Trigger::Never,
+            },
+            Some(Ok(None)) | None => Trigger::Never,
+        }
+    }
+
+    /// Somebody else keeps writing into the Secret: see [`CALM`]. A Secret that was deleted is made again at once, and so is one that
+    /// an edit of the spec has outdated.
+    fn calm_until(&self) -> Option<Timestamp> {
+        let written = [
+            "InvalidKeyPair",
+            "InvalidCertificate",
+            "SecretMismatch",
+            "IncorrectIssuer",
+            "IncorrectCertificate",
+            "MissingData",
+        ];
+        let reason = self.content.as_ref()?.reason;
+        let observed = condition::get(&self.status().conditions, READY).and_then(|ready| ready.observed_generation);
+        let by_others = observed == Some(self.generation()) && written.contains(&reason);
+        let request = self.input().current.filter(|_| by_others)?;
+        let until = request.meta.created.checked_add(CALM).ok()?;
+        (self.now < until).then_some(until)
+    }
+}
+
+/// Whether a certificate has to be issued.
+pub(super) enum Trigger {
+    Now(Violation, Option<PlannedEvent>),
+    Later(Timestamp),
+    Never,
+}
+
+/// The revision that a request is for.
+pub(super) fn revision_of(request: &RequestSeen) -> Option<i64> {
+    request
+        .meta
+        .annotations
+        .get(annotation::CERTIFICATE_REVISION)?
+        .parse()
+        .ok()
+}
+
+impl View<'_> {
+    /// What holds the request up, if it has done so for a while.
+    pub(super) fn lasting_obstacle(&self) -> Option<String> {
+        let obstacle = self.seen.obstacle.as_ref()?;
+        let told = self.obstacle_told_at().is_none_or(|at| at <= self.now);
+        told.then(|| obstacle.text.clone())
+    }
+
+    fn obstacle_told_at(&self) -> Option<Timestamp> {
+        self.seen.obstacle.as_ref()?.since.checked_add(LASTING).ok()
+    }
+
+    /// At this time, or when something changes that its condition says: the certificate expires, an obstacle lasts.
+    pub(super) fn wake(&self, at: Option<Timestamp>) -> Next {
+        let expiry = self
+            .validity
+            .and_then(|validity| validity.not_after.checked_add(SignedDuration::from_secs(1)).ok());
+        [at, expiry, self.obstacle_told_at()]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > self.now)
+            .fold(Next::OnChange, Next::or_at)
+    }
+}
