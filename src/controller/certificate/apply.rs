@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::OwnerReference};
 
-use super::{keys, observe::Sight, target, temporary};
+use super::{at_once, keys, observe::Sight, target, temporary};
 use crate::{
     api::{
         CertificateRequestSpec, GROUP, VERSION,
         names::{data_key, label},
     },
     cluster::{records::Stored, secret::SecretApply, writer::NewObject},
-    controller::{Context, ControllerError},
+    controller::{Context, ControllerError, signing::new_request},
     pki::{csr, key::KeyEncoding, key::PrivateKey},
     plan::{
         certificate::{DesiredRequest, Effect, KeySource, Seen, key_spec},
@@ -48,9 +48,7 @@ pub(super) async fn apply(
         }
         Effect::StoreKey { name, source } => store_key(context, seen, name, *source, sight).await,
         Effect::CreateRequest(request) => create_request(context, seen, request, sight).await,
-        Effect::IssueAtOnce { .. } => Err(ControllerError::Failed(
-            "issuing at once is not possible here; this is a bug".to_owned(),
-        )),
+        Effect::IssueAtOnce { request, source } => at_once::issue(context, seen, request, *source, sight).await,
         Effect::StoreCertificate { request, key_secret } => {
             target::store(context, seen, request, key_secret, sight).await
         }
@@ -71,6 +69,23 @@ async fn store_key(
     let Some(key) = obtain(context, certificate, source).await? else {
         return Ok(Outcome::ComeBack);
     };
+    match create_next_key(context, certificate, name, &key).await {
+        Ok(()) => Ok(Outcome::Done),
+        Err(ControllerError::Cluster(error)) if error.is_already_exists() => {
+            sight.meet_next_key(context, certificate, name).await?;
+            Ok(Outcome::LookAgain)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Creates the Secret with the next key (ANW-04).
+pub(super) async fn create_next_key(
+    context: &Context,
+    certificate: &Object<CertificateKind>,
+    name: &str,
+    key: &PrivateKey,
+) -> Result<(), ControllerError> {
     let pem = key
         .to_pem(KeyEncoding::Pkcs8)
         .map_err(|error| ControllerError::Failed(error.to_string()))?;
@@ -85,14 +100,8 @@ async fn store_key(
         resource_version: None,
         uid: None,
     };
-    match context.writer.create_secret(&secret).await {
-        Ok(_) => Ok(Outcome::Done),
-        Err(error) if error.is_already_exists() => {
-            sight.meet_next_key(context, certificate, name).await?;
-            Ok(Outcome::LookAgain)
-        }
-        Err(error) => Err(error.into()),
-    }
+    context.writer.create_secret(&secret).await?;
+    Ok(())
 }
 
 /// The key that an issuance is about to use; `None` while it is being made.
@@ -179,6 +188,7 @@ pub(super) async fn send_request(
             ..CertificateRequestSpec::default()
         },
     };
+    let new = new_request(context, new).await;
     Ok(context.writer.create::<RequestKind>(&new).await?)
 }
 

@@ -1,6 +1,7 @@
 //! Certificates: look, plan, carry out, until nothing is left to do.
 
 mod apply;
+mod at_once;
 mod keys;
 mod observe;
 mod target;

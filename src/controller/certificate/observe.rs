@@ -14,7 +14,9 @@ use crate::{
     plan::{
         certificate::{IssuerState, Obstacle, Passwords, Rival, Seen, names_to_look_up},
         kinds::CertificateKind,
+        request::SignerKind,
         seen::{Kind, Lean, Object, ObjectKey, RequestSeen, SecretSeen},
+        settings::Settings,
     },
 };
 
@@ -178,13 +180,18 @@ fn issuer_state(context: &Context, certificate: &Object<CertificateKind>) -> Iss
         return IssuerState::External;
     };
     if key.namespace.is_empty() {
-        state_of(context.index.cluster_issuers.get(&key).as_deref())
+        state_of(context.index.cluster_issuers.get(&key).as_deref(), &context.settings)
     } else {
-        state_of(context.index.issuers.get(&key).as_deref())
+        state_of(context.index.issuers.get(&key).as_deref(), &context.settings)
     }
 }
 
-fn state_of<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(issuer: Option<&Lean<K>>) -> IssuerState {
+fn signs_here(spec: &IssuerSpec, settings: &Settings) -> bool {
+    let kind = SignerKind::of(spec).filter(|kind| matches!(kind, SignerKind::Ca | SignerKind::SelfSigned));
+    kind.is_some_and(|kind| settings.controllers.enabled(kind.controller()))
+}
+
+fn state_of<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(issuer: Option<&Lean<K>>, settings: &Settings) -> IssuerState {
     let Some(issuer) = issuer else {
         return IssuerState::Missing;
     };
@@ -193,9 +200,7 @@ fn state_of<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(issuer: Option<&L
         Err(invalid) => return IssuerState::NotReady(format!("{}: {}", invalid.path, invalid.message)),
     };
     match condition::get(&object.status.conditions, READY) {
-        Some(ready) if ready.is_true() && (object.spec.ca.is_some() || object.spec.self_signed.is_some()) => {
-            IssuerState::InProcess
-        }
+        Some(ready) if ready.is_true() && signs_here(&object.spec, settings) => IssuerState::InProcess,
         Some(ready) if ready.is_true() => IssuerState::Remote,
         Some(ready) if !ready.message().is_empty() => IssuerState::NotReady(ready.message().to_owned()),
         Some(_) | None => IssuerState::NotReady("it has not been checked yet".to_owned()),

@@ -174,6 +174,8 @@ impl Draft<'_, '_> {
         let [key_secret, _] = names::next_key_names(view.meta().name(), &view.meta().uid, view.next_revision());
         match self.desired_request(&stale, &key_secret) {
             Ok(request) => {
+                let message = format!("Created new CertificateRequest resource {:?}", request.name);
+                self.events.push(PlannedEvent::normal("Requested", message));
                 self.effects.push(Effect::IssueAtOnce {
                     request: Box::new(request),
                     source,

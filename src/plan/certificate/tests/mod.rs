@@ -1,5 +1,6 @@
 //! Tests of the planner, named after the rows they prove.
 
+mod continuing;
 mod failing;
 mod issuing;
 mod model;

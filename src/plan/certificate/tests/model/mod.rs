@@ -1,5 +1,7 @@
 //! A cluster in memory that plans are carried out on, one effect at a time, with real keys and a real CA.
 
+mod objects;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -10,21 +12,20 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::{
     Effect, IssuerState, KeySource, Passwords, Plan, Rival, Seen, key_spec, plan,
     request::DesiredRequest,
-    secret::{Attribution, Circumstances, KeystorePasswords, Material, RenderedSecret, render},
+    secret::{Attribution, Circumstances, KeystorePasswords, Material, render},
 };
 use crate::{
     api::{
-        CertificateSpec, CertificateStatus, Condition, ConditionStatus, IssuerRef,
+        CertificateSpec, CertificateStatus, Condition, ConditionStatus,
         condition::{self, APPROVED, READY},
-        names::{data_key, label},
+        names::label,
     },
     pki::{
         certificate::CertificateInfo,
         chain::SizeLimits,
-        csr::{self, CsrInfo, CsrTemplate},
-        key::{KeyAlgorithm, KeyEncoding, KeySpec, PrivateKey},
+        csr::{self, CsrInfo},
+        key::{KeyEncoding, PrivateKey},
         keystore::Seed,
-        name::Subject,
         pem,
         sign::{self, Extras, Issuer, Validity},
         summary::PairSummary,
@@ -32,10 +33,13 @@ use crate::{
     },
     plan::{
         kinds::CertificateKind,
-        seen::{IssuedDigest, ManagedKeys, Meta, Object, ObjectKey, Owner, Pairs, RequestSeen, SecretSeen},
+        seen::{IssuedDigest, Object, Pairs, RequestSeen, SecretSeen},
         settings::Settings,
     },
 };
+
+use objects::{applied, ca};
+pub(super) use objects::{issuer, meta, owner};
 
 pub(super) const NAMESPACE: &str = "shop";
 pub(super) const UID: &str = "237faef4-afd4-4535-bb7c-ca7caee56aa7";
@@ -383,98 +387,5 @@ impl Model {
     fn fresh(&mut self, kind: &str) -> String {
         self.counter += 1;
         format!("{kind}-{}", self.counter)
-    }
-}
-
-/// What the API server makes of an apply by our field manager.
-fn applied(name: &str, uid: &str, now: Timestamp, owners: Vec<Owner>, rendered: &RenderedSecret) -> SecretSeen {
-    let RenderedSecret {
-        labels,
-        annotations,
-        data,
-    } = rendered;
-    let part = |key: &str| data.get(key).map(|value| value.expose().as_slice());
-    let keys = |map: &BTreeMap<String, String>| map.keys().map(|key| key.as_str().into()).collect::<Box<[Box<str>]>>();
-    let managed = ManagedKeys {
-        annotations: keys(annotations),
-        labels: keys(labels),
-        data: data.keys().map(|key| key.as_str().into()).collect(),
-        owners: owners.iter().map(|owner| owner.uid.clone()).collect(),
-        error: None,
-    };
-    let mut meta = meta(name, uid, now, owners);
-    meta.labels = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    meta.annotations = annotations.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    SecretSeen {
-        meta,
-        type_: "kubernetes.io/tls".into(),
-        data_keys: managed.data.clone(),
-        pair: Box::new(PairSummary::new(
-            part(data_key::TLS_KEY),
-            part(data_key::TLS_CRT),
-            part(data_key::CA_CRT),
-            &SizeLimits::default(),
-        )),
-        managed: Arc::new(managed),
-        digest: [0; 32],
-    }
-}
-
-pub(super) fn meta(name: &str, uid: &str, created: Timestamp, owners: Vec<Owner>) -> Meta {
-    Meta {
-        key: ObjectKey::new(NAMESPACE, name),
-        uid: uid.into(),
-        resource_version: "1".into(),
-        generation: 1,
-        created,
-        deleting: None,
-        owners: owners.into(),
-        labels: Pairs::default(),
-        annotations: Pairs::default(),
-        finalizers: Box::default(),
-    }
-}
-
-pub(super) fn owner(name: &str, uid: &str) -> Owner {
-    Owner {
-        api_version: "cert-manager.io/v1".into(),
-        kind: "Certificate".into(),
-        name: name.into(),
-        uid: uid.into(),
-        controller: true,
-    }
-}
-
-pub(super) fn issuer(kind: &str, name: &str) -> IssuerRef {
-    IssuerRef {
-        name: name.into(),
-        kind: Some(kind.into()),
-        group: None,
-    }
-}
-
-fn ca(now: Timestamp) -> Issuer {
-    let key = PrivateKey::generate(KeySpec::new(KeyAlgorithm::Ecdsa, None)).expect("a key");
-    let template = CsrTemplate {
-        subject: Subject::of_common_name("test CA").to_name(),
-        usages: UsageSet::new(&[], true),
-        is_ca: true,
-        ..CsrTemplate::default()
-    };
-    let request = CsrInfo::from_template(&template, key.public_key()).expect("a request");
-    let validity = Validity {
-        not_before: now,
-        not_after: now + SignedDuration::from_hours(24 * 3650),
-    };
-    let extras = Extras {
-        usages: template.usages,
-        is_ca: true,
-        ..Extras::default()
-    };
-    let ca = sign::self_sign(&request, &key, validity, [1; 16], &extras).expect("signed");
-    Issuer {
-        info: CertificateInfo::parse(&ca).expect("our own"),
-        chain: vec![ca],
-        key,
     }
 }
