@@ -48,11 +48,19 @@ pub(super) async fn issue(
     let verdict = sign_in_process(context, &issuer, &created, Some(&key)).await?;
     if matches!(verdict, Verdict::Pending { .. }) {
         // It has to wait after all: the key must outlive this process.
-        let key_secret = request.annotations.get(annotation::PRIVATE_KEY_SECRET_NAME).unwrap_or_default();
+        let key_secret = request
+            .annotations
+            .get(annotation::PRIVATE_KEY_SECRET_NAME)
+            .unwrap_or_default();
         create_next_key(context, certificate, key_secret, &key).await?;
     }
     settle(context, &created, true, Some(&verdict)).await?;
-    let Verdict::Issued { certificate: chain_pem, ca, .. } = verdict else {
+    let Verdict::Issued {
+        certificate: chain_pem,
+        ca,
+        ..
+    } = verdict
+    else {
         return Ok(Outcome::LookAgain);
     };
     let bundle = Bundle {

@@ -191,7 +191,10 @@ fn signs_here(spec: &IssuerSpec, settings: &Settings) -> bool {
     kind.is_some_and(|kind| settings.controllers.enabled(kind.controller()))
 }
 
-fn state_of<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(issuer: Option<&Lean<K>>, settings: &Settings) -> IssuerState {
+fn state_of<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(
+    issuer: Option<&Lean<K>>,
+    settings: &Settings,
+) -> IssuerState {
     let Some(issuer) = issuer else {
         return IssuerState::Missing;
     };
