@@ -37,6 +37,8 @@ pub struct Context {
     pub responder: Arc<Responder>,
     /// Makes HTTP-01 challenges visible.
     pub http01: Http01,
+    /// What is remembered about Orders.
+    pub orders: super::order::runtime::Runtime,
     /// ACME accounts in use.
     pub acme: Registry,
     /// What is counted.

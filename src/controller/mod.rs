@@ -6,6 +6,7 @@ pub mod error;
 pub mod http01;
 pub mod ingress;
 pub mod issuer;
+pub mod order;
 pub mod queue;
 pub mod request;
 pub mod router;
@@ -22,6 +23,9 @@ pub use error::ControllerError;
 
 use crate::plan::seen::Next;
 
+/// Workers for Orders, at least: one that waits for a slow CA must not hold up those of others.
+const ORDERS_AT_ONCE: usize = 128;
+
 /// Starts every controller, each with this many workers. They wait until their queues are resumed.
 ///
 /// A controller is wired by one line: `work(context, &context.queues.orders, workers, now, order::reconcile)`.
@@ -37,6 +41,14 @@ pub fn start(context: &Arc<Context>, workers: usize, now: fn() -> Timestamp) {
     work(context, &context.queues.issuers, workers, now, issuer::reconcile);
     work(context, &context.queues.requests, workers, now, request::reconcile);
     tokio::spawn(signing::drop_idle_keys(Arc::clone(context)));
+    // orders wait for CAs, not for processors
+    work(
+        context,
+        &context.queues.orders,
+        workers.max(ORDERS_AT_ONCE),
+        now,
+        order::reconcile,
+    );
 }
 
 fn work<K, F, Fut>(

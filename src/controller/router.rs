@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use super::context::{Context, IssuerId};
+use super::{
+    context::{Context, IssuerId},
+    order::responder_sync,
+};
 use crate::{
     api::IssuerRef,
     cluster::{
@@ -40,12 +43,13 @@ impl Router {
     }
 }
 
-fn route(context: &Context, change: &Change) {
+fn route(context: &Arc<Context>, change: &Change) {
     let queues = &context.queues;
     match change {
         Change::Certificate(changed) => certificate(context, changed),
         Change::Request(changed) => request(context, changed),
         Change::Order(changed) => {
+            responder_sync::changed(context, changed.old.as_deref(), changed.new.as_deref());
             each_key(changed, |key| queues.orders.add(key));
             owners(changed.meta(), "CertificateRequest", |key| {
                 queues.requests.add(key.clone());
@@ -94,7 +98,7 @@ fn is_status_only<K: Kind>(changed: &Changed<Lean<K>>) -> bool {
     }
 }
 
-fn request(context: &Context, changed: &Changed<RequestSeen>) {
+fn request(context: &Arc<Context>, changed: &Changed<RequestSeen>) {
     each_key(changed, |key| context.queues.requests.add(key));
     owners(changed.meta(), "Certificate", |key| {
         context.queues.certificates.add(key);
@@ -102,6 +106,7 @@ fn request(context: &Context, changed: &Changed<RequestSeen>) {
     // an Order counts only while its request is approved
     if let Some(meta) = changed.meta() {
         for order in context.index.orders.linked(&Link::Owner(meta.uid.clone())) {
+            responder_sync::look_again(context, &order.meta.key);
             context.queues.orders.add(order.meta.key.clone());
         }
     }
@@ -121,7 +126,7 @@ fn challenge(context: &Context, changed: &Changed<Lean<ChallengeKind>>) {
     });
 }
 
-fn issuer(context: &Context, meta: Option<&Meta>, kind: &str) {
+fn issuer(context: &Arc<Context>, meta: Option<&Meta>, kind: &str) {
     let Some(meta) = meta else { return };
     context.queues.issuers.add(IssuerId(meta.key.clone()));
     let link = Link::Issuer(kind.into(), crate::api::GROUP.into(), meta.key.clone());
@@ -129,6 +134,7 @@ fn issuer(context: &Context, meta: Option<&Meta>, kind: &str) {
         context.queues.requests.add(request.meta.key.clone());
     }
     for order in context.index.orders.linked(&link) {
+        responder_sync::look_again(context, &order.meta.key);
         context.queues.orders.add(order.meta.key.clone());
     }
     for certificate in context.index.certificates.linked(&link) {
@@ -204,6 +210,8 @@ pub fn issuer_id(reference: &IssuerRef, namespace: &str) -> Option<IssuerId> {
 /// Keys of everything, for a process that begins to lead.
 pub fn everything(context: &Context) {
     let (index, queues) = (&context.index, &context.queues);
+    // what was remembered when this process led before is old
+    context.orders.clear(context.settings.max_concurrent_challenges);
     let issuers = index.issuers.keys().into_iter().chain(index.cluster_issuers.keys());
     queues.issuers.resume(issuers.map(IssuerId));
     queues.ingresses.resume(index.ingresses.keys());

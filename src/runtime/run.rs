@@ -147,6 +147,7 @@ fn context(client: &Client, options: &Options, leadership: &Leadership) -> Resul
         queues: Queues::default(),
         responder: Arc::new(Responder::new()),
         http01: Http01::new(&options.settings)?,
+        orders: controller::order::runtime::Runtime::new(options.settings.max_concurrent_challenges),
         acme: acme::Registry::new(acme::transport::Settings::from_environment(), Arc::clone(&metrics) as _),
         metrics,
         judged: std::sync::atomic::AtomicBool::new(false),

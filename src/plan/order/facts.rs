@@ -1,6 +1,6 @@
 //! What a plan for an Order is made from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,8 +22,6 @@ pub struct Seen<'a> {
     pub issuer: &'a IssuerSeen,
     /// Challenges that the Order owns.
     pub challenges: &'a [Object<ChallengeKind>],
-    /// Names of Challenges of the namespace that the Order does not own.
-    pub taken: &'a BTreeSet<String>,
     /// How each authorization is proved, by its URL.
     pub choices: &'a BTreeMap<String, Choice>,
     /// What is remembered.

@@ -24,6 +24,8 @@ pub struct Memory {
     pub shown: Option<(BTreeSet<String>, Timestamp)>,
     /// Why the challenges could not be shown, until they are.
     pub hidden: Option<Hidden>,
+    /// Names of Challenges that strangers have.
+    pub taken: BTreeSet<String>,
     /// Whether everything that showed challenges is taken away.
     pub withdrawn: bool,
     /// The certificate chain, before it is written down.
@@ -95,10 +97,16 @@ pub struct Trouble {
 }
 
 impl Memory {
-    /// A call succeeded.
-    pub fn succeeded(&mut self) {
-        self.trouble = None;
-        self.failures = 0;
+    /// A call succeeded. What another call of the same moment ran into stays.
+    pub fn succeeded(&mut self, now: Timestamp) {
+        let stays = self.trouble.as_ref().is_some_and(|trouble| match trouble.verdict {
+            Verdict::Wait(_) | Verdict::Retry | Verdict::Reread => trouble.until > now,
+            Verdict::Gone | Verdict::Final(_) => true,
+        });
+        if !stays {
+            self.trouble = None;
+            self.failures = 0;
+        }
     }
 
     /// A call failed.
@@ -123,7 +131,7 @@ impl Memory {
 
     /// Keeps what `order` says; authorizations that it does not name are forgotten.
     pub fn saw_order(&mut self, order: OrderAtCa) {
-        self.succeeded();
+        self.succeeded(order.answered);
         self.authorizations.retain(|url, _| order.authorizations.contains(url));
         self.proofs.retain(|url, _| order.authorizations.contains(url));
         self.looks = match &self.order {
@@ -135,7 +143,7 @@ impl Memory {
 
     /// Keeps what `authorization` says.
     pub fn saw_authorization(&mut self, url: &str, authorization: AuthorizationAtCa) {
-        self.succeeded();
+        self.succeeded(authorization.answered);
         let proof = self.proofs.entry(url.to_owned()).or_default();
         if proof.accepted.is_none() && authorization.challenges.iter().any(|challenge| challenge.processing) {
             // the CA was told before this process started
@@ -198,11 +206,28 @@ impl Memory {
 
     /// The CA was told to validate.
     pub fn accepted(&mut self, now: Timestamp, url: &str) {
-        self.succeeded();
+        self.succeeded(now);
         let proof = self.proofs.entry(url.to_owned()).or_default();
         proof.accepted = Some(now);
         proof.looks = 0;
         proof.look_at = Some(timing::add(now, timing::FIRST_LOOK));
+    }
+
+    /// The CA's request was answered: what it made of it is known in a moment, unless it was asked since.
+    pub fn validated(&mut self, now: Timestamp, url: &str) {
+        if let Some(proof) = self
+            .proofs
+            .get_mut(url)
+            .filter(|proof| proof.accepted.is_some() && proof.looks == 0)
+        {
+            proof.look_at = Some(now);
+        }
+    }
+
+    /// The chain is here.
+    pub fn downloaded(&mut self, now: Timestamp, chain: Vec<u8>) {
+        self.succeeded(now);
+        self.chain = Some(chain);
     }
 
     /// The state in which an Order ends by the last failure, if it ends.

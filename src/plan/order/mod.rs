@@ -13,6 +13,8 @@
 //! | [`memory`] | what is remembered between two looks |
 //! | [`fault`] | what a failed call means |
 //! | [`proving`] | authorizations: challenges, probes, telling the CA |
+//! | [`identifiers`] | which names are ordered |
+//! | [`mirror`] | what Challenges show, and what is in the way, in words |
 //! | [`outcome`] | the statuses that are written |
 //! | [`slots`] | which challenges may be in flight at once |
 //! | [`timing`] | when to ask again |
@@ -21,7 +23,9 @@ pub mod ca;
 pub mod desired;
 pub mod facts;
 pub mod fault;
+pub mod identifiers;
 pub mod memory;
+pub mod mirror;
 pub mod outcome;
 pub mod proving;
 pub mod slots;
@@ -31,7 +35,7 @@ pub mod timing;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -42,10 +46,10 @@ use self::{
     stage::{Open, OrderStage},
 };
 use crate::{
-    acme::{Identifier, order::NewOrderRequest},
+    acme::order::NewOrderRequest,
     api::{
         challenge::{ChallengeSpec, ChallengeStatus},
-        order::{OrderSpec, OrderStatus, State},
+        order::{OrderStatus, State},
     },
     plan::{
         challenge,
@@ -389,7 +393,7 @@ impl Planner<'_> {
             .duration
             .map(|duration| SignedDuration::from_nanos(duration.as_nanoseconds()));
         NewOrderRequest {
-            identifiers: identifiers(spec),
+            identifiers: identifiers::identifiers(spec),
             not_after: duration.map(|duration| timing::add(self.now, duration)),
             profile: spec.profile.clone().filter(|profile| !profile.is_empty()),
             replaces: spec.replaces.clone().filter(|id| !id.is_empty()),
@@ -399,31 +403,4 @@ impl Planner<'_> {
 
 fn write(status: OrderStatus) -> Step {
     Step::WriteStatus(Box::new(status))
-}
-
-/// What is ordered: DNS names, IP addresses, and the common name if it is one of these (ORD-02, AOR-01).
-pub fn identifiers(spec: &OrderSpec) -> Vec<Identifier> {
-    let address = |text: &str| text.parse::<IpAddr>().ok().map(Identifier::Ip);
-    let common_name = spec.common_name.as_deref().filter(|name| !name.is_empty());
-    let common_name =
-        common_name.and_then(|name| address(name).or_else(|| is_fqdn(name).then(|| Identifier::Dns(name.to_owned()))));
-    let names = spec.dns_names.iter().map(|name| Identifier::Dns(name.clone()));
-    let addresses = spec.ip_addresses.iter().filter_map(|text| address(text));
-    let mut all = Vec::new();
-    for identifier in names.chain(addresses).chain(common_name) {
-        if !all.contains(&identifier) {
-            all.push(identifier);
-        }
-    }
-    all
-}
-
-/// At least two labels of letters, digits and inner hyphens; the first may be `*`.
-fn is_fqdn(name: &str) -> bool {
-    let is_label = |label: &str| {
-        let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        (1..=63).contains(&label.len()) && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
-    };
-    let rest = name.strip_prefix("*.").unwrap_or(name);
-    name.len() <= 253 && rest.contains('.') && rest.split('.').all(is_label)
 }

@@ -1,5 +1,7 @@
 //! Tests of the plan, row by row, and a model of the CA and the cluster in which it must always come to an end.
 
 mod model;
+mod model_ca;
 mod properties;
 mod rows;
+mod trouble;

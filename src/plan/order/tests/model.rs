@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
     Plan, Step,
-    ca::{AuthorizationAtCa, AuthorizationState, ChallengeAtCa, OrderAtCa, OrderState},
+    ca::{AuthorizationAtCa, OrderState},
     facts::{Choice, Gate, IssuerSeen, Seen},
     fault::{Class, Doing, Fault},
     memory::Memory,
@@ -14,6 +14,7 @@ use super::super::{
     slots::{Claim, Slot, Slots},
     timing,
 };
+use super::model_ca::{CaAuthorization, CaOrder, number_of, unknown};
 use crate::{
     api::{
         IssuerRef, Solver,
@@ -53,25 +54,12 @@ pub(super) struct Weather {
 
 type Choose = dyn Fn(&str, &AuthorizationAtCa) -> Choice;
 
-struct CaOrder {
-    names: Vec<String>,
-    finalized: Option<u32>,
-    forgotten: bool,
-}
-
-struct CaAuthorization {
-    name: String,
-    accepted: Option<u32>,
-    proved: bool,
-}
-
 /// The world around one Order.
 pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) weather: Weather,
     pub(super) order: Object<OrderKind>,
     pub(super) challenges: Vec<Object<ChallengeKind>>,
-    pub(super) taken: BTreeSet<String>,
     pub(super) choices: Box<Choose>,
     pub(super) memory: Memory,
     pub(super) slots: Slots,
@@ -80,8 +68,8 @@ pub(super) struct World {
     pub(super) shown: BTreeSet<String>,
     pub(super) writes: Vec<&'static str>,
     pub(super) restarts: u32,
-    orders: Vec<CaOrder>,
-    authorizations: BTreeMap<String, CaAuthorization>,
+    pub(super) orders: Vec<CaOrder>,
+    pub(super) authorizations: BTreeMap<String, CaAuthorization>,
     calls: u32,
     steps: u32,
     probes: BTreeMap<String, u32>,
@@ -104,7 +92,6 @@ impl World {
                 status: OrderStatus::default(),
             },
             challenges: Vec::new(),
-            taken: BTreeSet::new(),
             choices: Box::new(|_, authorization| http01(authorization)),
             memory: Memory::default(),
             slots: Slots::new(60),
@@ -139,7 +126,6 @@ impl World {
             order: &self.order,
             issuer: &self.issuer,
             challenges: &self.challenges,
-            taken: &self.taken,
             choices: &choices,
             memory: &self.memory,
             slots: &slots,
@@ -270,11 +256,15 @@ impl World {
                     memory.saw_order(order);
                 });
             }
-            Step::Download { .. } => self.call(
-                Doing::Download,
-                |_| Ok(b"chain".to_vec()),
-                |memory, chain| memory.chain = Some(chain),
-            ),
+            Step::Download { .. } => {
+                let now = self.now;
+                self.call(
+                    Doing::Download,
+                    |_| Ok(b"chain".to_vec()),
+                    |memory, chain| memory.downloaded(now, chain),
+                );
+            }
+
             other @ (Step::WriteStatus(_)
             | Step::StartOver(_)
             | Step::CreateChallenge { .. }
@@ -411,124 +401,6 @@ impl World {
             Err(unknown) => self.memory.failed(self.now, &Fault { doing, ..unknown }),
         }
     }
-
-    fn make_order(&mut self, names: Vec<String>) -> OrderAtCa {
-        let number = self.orders.len();
-        for name in names.iter().cloned() {
-            let proved = self.weather.proved.contains(&name);
-            let url = format!("https://ca.example/authz/{number}/{name}");
-            self.authorizations.insert(
-                url,
-                CaAuthorization {
-                    name,
-                    accepted: None,
-                    proved,
-                },
-            );
-        }
-        self.orders.push(CaOrder {
-            names,
-            finalized: None,
-            forgotten: false,
-        });
-        self.read_order(&format!("https://ca.example/order/{number}"))
-    }
-
-    fn known(&mut self, url: &str) -> Result<OrderAtCa, Fault> {
-        let number = number_of(url);
-        let written = self.order.status.url.as_deref() == Some(url);
-        if self.orders[number].forgotten || (self.weather.forgets == Some(number) && written) {
-            return Err(unknown());
-        }
-        Ok(self.read_order(url))
-    }
-
-    fn read_order(&mut self, url: &str) -> OrderAtCa {
-        let number = number_of(url);
-        let urls: Vec<String> = self.orders[number]
-            .names
-            .iter()
-            .map(|name| format!("https://ca.example/authz/{number}/{name}"))
-            .collect();
-        let states: Vec<_> = urls.iter().map(|url| self.state_of(url)).collect();
-        let looks = self.weather.issuing_looks;
-        let finalized = self.orders[number].finalized.as_mut();
-        let state = if states.contains(&AuthorizationState::Invalid) {
-            OrderState::Invalid
-        } else if states.contains(&AuthorizationState::Pending) {
-            OrderState::Pending
-        } else if let Some(seen) = finalized {
-            *seen += 1;
-            if *seen > looks {
-                OrderState::Valid
-            } else {
-                OrderState::Processing
-            }
-        } else {
-            OrderState::Ready
-        };
-        OrderAtCa {
-            url: url.to_owned(),
-            state,
-            authorizations: urls,
-            finalize: format!("{url}/finalize"),
-            certificate: (state == OrderState::Valid).then(|| format!("{url}/certificate")),
-            error: None,
-            answered: self.now,
-            retry_at: None,
-        }
-    }
-
-    fn state_of(&self, url: &str) -> AuthorizationState {
-        let one = &self.authorizations[url];
-        let decided = one.accepted.is_some_and(|looks| looks >= self.weather.validation_looks);
-        match (one.proved, decided) {
-            (false, true) if self.weather.refused.contains(&one.name) => AuthorizationState::Invalid,
-            (true, _) | (false, true) => AuthorizationState::Valid,
-            (false, false) => AuthorizationState::Pending,
-        }
-    }
-
-    fn read_authorization(&mut self, url: &str) -> Result<AuthorizationAtCa, Fault> {
-        let one = self.authorizations.get_mut(url).ok_or_else(unknown)?;
-        if let Some(looks) = &mut one.accepted {
-            *looks += 1;
-        }
-        let name = one.name.clone();
-        let accepted = one.accepted.is_some();
-        let state = self.state_of(url);
-        let lost = state == AuthorizationState::Invalid;
-        Ok(AuthorizationAtCa {
-            state,
-            identifier: name.clone(),
-            wildcard: false,
-            challenges: vec![ChallengeAtCa {
-                type_: "http-01".into(),
-                url: format!("https://ca.example/challenge/{name}"),
-                token: format!("token-{name}"),
-                processing: accepted && state == AuthorizationState::Pending,
-                error: lost.then(|| format!("the CA could not connect to {name}")),
-            }],
-            answered: self.now,
-            retry_at: None,
-        })
-    }
-}
-
-fn unknown() -> Fault {
-    Fault {
-        doing: Doing::ReadOrder,
-        sentence: "the CA does not know it".into(),
-        class: Class::Refused,
-        unknown: true,
-    }
-}
-
-fn number_of(url: &str) -> usize {
-    url.rsplit('/')
-        .next()
-        .and_then(|number| number.parse().ok())
-        .expect("an order's URL")
 }
 
 pub(super) fn http01(authorization: &AuthorizationAtCa) -> Choice {
@@ -586,4 +458,8 @@ pub(super) fn slots_of(world: &World) -> Vec<Slot> {
         .keys()
         .map(|url| world.slots.slot("order-uid", url))
         .collect()
+}
+
+pub(super) fn names(set: &[&str]) -> BTreeSet<String> {
+    set.iter().map(ToString::to_string).collect()
 }

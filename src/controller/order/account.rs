@@ -1,0 +1,161 @@
+//! The ACME account of an issuer, as far as Orders need it.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use crate::{
+    acme::{Account, AccountKey, tls::Trust},
+    api::{
+        AcmeIssuer, InvalidField, IssuerRef, IssuerSpec, IssuerStatus,
+        condition::{self, READY},
+        names::data_key,
+    },
+    cluster::{self, records::issuer_secret},
+    controller::{Context, ControllerError, context::IssuerId, router::issuer_id},
+    plan::seen::Meta,
+};
+
+/// An ACME issuer that Orders name.
+#[derive(Clone, Debug)]
+pub(super) struct AcmeSeen {
+    pub(super) id: IssuerId,
+    pub(super) meta: Meta,
+    pub(super) acme: AcmeIssuer,
+    pub(super) status: IssuerStatus,
+}
+
+/// The ACME issuer that `reference` means for an object in `namespace`; why there is none, as a sentence.
+pub(super) fn acme_issuer(context: &Context, reference: &IssuerRef, namespace: &str) -> Result<AcmeSeen, String> {
+    let id = issuer_id(reference, namespace).ok_or_else(|| format!("{reference} is another controller's issuer"))?;
+    let missing = || format!("Waiting for the {id}: it does not exist");
+    let found = if id.is_cluster() {
+        let issuer = context.index.cluster_issuers.get(&id.0).ok_or_else(missing)?;
+        issuer.parse().map(|issuer| (issuer.meta, issuer.spec, issuer.status))
+    } else {
+        let issuer = context.index.issuers.get(&id.0).ok_or_else(missing)?;
+        issuer.parse().map(|issuer| (issuer.meta, issuer.spec, issuer.status))
+    };
+    let (meta, spec, status): (Meta, IssuerSpec, IssuerStatus) = found
+        .map_err(|InvalidField { path, message }| format!("Waiting for the {id}: its {path} is invalid: {message}"))?;
+    let acme = spec.acme.ok_or_else(|| format!("The {id} is not an ACME issuer"))?;
+    Ok(AcmeSeen { id, meta, acme, status })
+}
+
+impl AcmeSeen {
+    /// URL of the registered account.
+    ///
+    /// # Errors
+    /// Why the issuer cannot be used, as a sentence.
+    pub(super) fn registered(&self) -> Result<&str, String> {
+        if !condition::is_true(&self.status.conditions, READY) {
+            let message = condition::get(&self.status.conditions, READY).and_then(|ready| ready.message.as_deref());
+            let why = message
+                .filter(|message| !message.is_empty())
+                .unwrap_or("its account is not registered yet");
+            return Err(format!("Waiting for the {}, which is not ready: {why}", self.id));
+        }
+        let uri = self
+            .status
+            .acme
+            .as_ref()
+            .and_then(|acme| acme.uri.as_deref())
+            .filter(|uri| !uri.is_empty());
+        uri.ok_or_else(|| format!("Waiting for the {}, whose account is not registered yet", self.id))
+    }
+
+    fn key_hash(&self) -> Option<&str> {
+        self.status
+            .acme
+            .as_ref()
+            .and_then(|acme| acme.last_private_key_hash.as_deref())
+    }
+}
+
+/// Account keys in use, by issuer, as long as the issuer's status names their hash.
+#[derive(Default, Debug)]
+pub(super) struct Accounts(Mutex<HashMap<IssuerId, AccountKey>>);
+
+impl Accounts {
+    /// The account of an issuer that is ready. Reads its Secret when the key is not known yet.
+    ///
+    /// # Errors
+    /// The API server's, or [`ControllerError::Failed`] when the Secret does not hold the registered key: the issuer's
+    /// own controller says what is wrong with it.
+    pub(super) async fn account(
+        &self,
+        context: &Context,
+        issuer: &AcmeSeen,
+        uri: &str,
+    ) -> Result<Account, ControllerError> {
+        let key = self.key(context, issuer).await?;
+        let AcmeIssuer {
+            ca_bundle,
+            skip_tls_verify,
+            server,
+            ..
+        } = &issuer.acme;
+        let ca_bundle = ca_bundle
+            .as_ref()
+            .map(|bundle| bundle.0.clone())
+            .filter(|bundle| !bundle.is_empty());
+        let trust = Trust {
+            ca_bundle,
+            skip_verify: *skip_tls_verify == Some(true),
+        };
+        let account = context
+            .acme
+            .client(server, &trust, &key)
+            .and_then(|client| client.account(uri));
+        account.map_err(|error| {
+            ControllerError::Failed(format!("the account of the {} cannot be used: {error}", issuer.id))
+        })
+    }
+
+    /// The key of an issuer's account, if it is known without asking anybody.
+    pub(super) fn known_key(&self, issuer: &AcmeSeen) -> Option<AccountKey> {
+        let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = keys.get(&issuer.id)?;
+        (issuer.key_hash() == Some(key.private_key_hash())).then(|| key.clone())
+    }
+
+    /// The key of an issuer's account.
+    pub(super) async fn key(&self, context: &Context, issuer: &AcmeSeen) -> Result<AccountKey, ControllerError> {
+        if let Some(key) = self.known_key(issuer) {
+            return Ok(key);
+        }
+        let key = read_key(context, issuer).await?;
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(issuer.id.clone(), key.clone());
+        Ok(key)
+    }
+}
+
+async fn read_key(context: &Context, issuer: &AcmeSeen) -> Result<AccountKey, ControllerError> {
+    let reference = &issuer.acme.private_key_secret_ref;
+    let name = issuer_secret(
+        &issuer.meta,
+        &reference.name,
+        &context.settings.cluster_resource_namespace,
+    );
+    let entry = reference.key_or(data_key::TLS_KEY);
+    let failed = |what: String| ControllerError::Failed(format!("the account key of the {}: {what}", issuer.id));
+    let secret = context
+        .reader
+        .secret(&name)
+        .await
+        .map_err(|error: cluster::Error| ControllerError::from(error))?;
+    let secret = secret.ok_or_else(|| failed(format!("Secret {name} does not exist")))?;
+    let pem = secret
+        .data(entry)
+        .ok_or_else(|| failed(format!("Secret {name} has no data for {entry:?}")))?;
+    let key = AccountKey::from_pem(pem)
+        .map_err(|error| failed(format!("{entry} of Secret {name} cannot be used: {error}")))?;
+    match issuer.key_hash() {
+        Some(hash) if hash != key.private_key_hash() => Err(failed(format!(
+            "Secret {name} holds another key than the registered one; the account is looked at again"
+        ))),
+        _ => Ok(key),
+    }
+}

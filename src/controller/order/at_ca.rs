@@ -1,0 +1,310 @@
+//! Steps at the CA. What comes of them is remembered, failures too: the next plan is made from that.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+
+use super::{observe::Observed, showing};
+use crate::{
+    acme::{self, Account, Answered, order as wire, problem::Kind},
+    cluster::events::Severity,
+    controller::{Context, ControllerError},
+    pki::pem,
+    plan::{
+        kinds::{ChallengeKind, OrderKind},
+        order::{
+            ca::{AuthorizationAtCa, AuthorizationState, ChallengeAtCa, OrderAtCa, OrderState},
+            facts::Gate,
+            fault::{Class, Doing, Fault},
+        },
+    },
+};
+
+/// How many requests of one Order are under way at once.
+const AT_ONCE: usize = 8;
+
+/// Calls for one Order.
+pub(super) struct Calls<'a> {
+    context: &'a Arc<Context>,
+    observed: &'a Observed,
+    account: &'a Account,
+}
+
+impl<'a> Calls<'a> {
+    /// Calls with the account of the Order's issuer, while this process leads.
+    pub(super) fn new(context: &'a Arc<Context>, observed: &'a Observed) -> Result<Self, ControllerError> {
+        if !context.writer.leads() {
+            return Err(ControllerError::Stale("another replica leads".to_owned()));
+        }
+        match &observed.account {
+            Some(account) => Ok(Self {
+                context,
+                observed,
+                account,
+            }),
+            None => Err(ControllerError::Stale("the issuer is not ready any more".to_owned())),
+        }
+    }
+}
+
+impl Calls<'_> {
+    /// newOrder.
+    pub(super) async fn create(&self, request: &wire::NewOrderRequest) {
+        match self.account.new_order(request).await {
+            Ok(wire::PlacedOrder {
+                url,
+                order,
+                replaces_refused,
+                retry_after,
+            }) => {
+                if let Some(why) = replaces_refused {
+                    tracing::info!(order = %self.observed.order.meta.key, why, "ordered without naming the replaced certificate");
+                }
+                let now = self.context.now();
+                let answered = Answered {
+                    value: order,
+                    retry_after,
+                };
+                self.remember(|memory| memory.saw_order(order_at_ca(&url, answered, now)));
+            }
+            Err(error) => {
+                let now = self.context.now();
+                if let acme::Next::Wait(until) = error.next(now)
+                    && !concerns_names(&error, request)
+                {
+                    let gate = Gate {
+                        until,
+                        sentence: error.to_string(),
+                    };
+                    self.context.orders.close_gate(self.account.uri(), now, gate);
+                }
+                self.failed(Doing::CreateOrder, &error);
+            }
+        }
+    }
+
+    /// Reads the order.
+    pub(super) async fn read(&self, url: &str) {
+        match self.account.order(url).await {
+            Ok(answered) => {
+                let order = order_at_ca(url, answered, self.context.now());
+                self.remember(|memory| memory.saw_order(order));
+            }
+            Err(error) => self.failed(Doing::ReadOrder, &error),
+        }
+    }
+
+    /// Reads authorizations.
+    pub(super) async fn read_authorizations(&self, urls: Vec<String>) {
+        let read = |url: String| async move {
+            let answer = self.account.authorization(&url).await;
+            (url, answer)
+        };
+        let answers: Vec<_> = stream::iter(urls).map(read).buffer_unordered(AT_ONCE).collect().await;
+        let now = self.context.now();
+        let mut failure = None;
+        for (url, answer) in answers {
+            match answer {
+                Ok(answered) => self.saw_authorization(&url, authorization_at_ca(answered, now)),
+                Err(error) => failure = Some(error),
+            }
+        }
+        if let Some(error) = failure {
+            self.failed(Doing::ReadAuthorization, &error);
+        }
+    }
+
+    fn saw_authorization(&self, url: &str, one: AuthorizationAtCa) {
+        let before = self.observed.memory.authorizations.get(url).map(|before| before.state);
+        let verified = before == Some(AuthorizationState::Pending) && one.state == AuthorizationState::Valid;
+        if verified && let Some(challenge) = self.observed.challenge_of(url) {
+            let message = format!("Domain {:?} verified with {:?} validation", one.identifier, "HTTP-01");
+            self.context
+                .events
+                .publish::<ChallengeKind>(&challenge.meta, Severity::Normal, "DomainVerified", &message);
+        }
+        self.remember(|memory| memory.saw_authorization(url, one));
+    }
+
+    /// Tells the CA to validate.
+    pub(super) async fn accept(&self, authorization: String, url: &str) {
+        // listens before it tells: the CA may ask before its answer is here
+        let validation = showing::Validation::expect(self.context, self.observed, &authorization);
+        match self.account.accept(url).await {
+            Ok(_) => {
+                let now = self.context.now();
+                self.remember(|memory| memory.accepted(now, &authorization));
+                validation.follow(authorization);
+            }
+            Err(error) => self.failed(Doing::Accept, &error),
+        }
+    }
+
+    /// Sends the signing request.
+    pub(super) async fn finalize(&self, url: &str) -> Result<(), ControllerError> {
+        let csr = csr_der(&self.observed.order.spec.request.0)?;
+        match self.account.finalize(url, &csr).await {
+            Ok(answered) => {
+                let now = self.context.now();
+                let Some(order_url) = self.observed.memory.order.as_ref().map(|order| order.url.clone()) else {
+                    return Ok(());
+                };
+                let order = order_at_ca(&order_url, answered, now);
+                self.remember(|memory| {
+                    memory.finalized = Some(now);
+                    memory.saw_order(order);
+                });
+            }
+            Err(error) => self.failed(Doing::Finalize, &error),
+        }
+        Ok(())
+    }
+
+    /// Fetches the chain.
+    pub(super) async fn download(&self, url: &str) {
+        let preferred = self
+            .observed
+            .acme
+            .as_ref()
+            .and_then(|acme| acme.acme.preferred_chain.as_deref())
+            .unwrap_or_default();
+        match self.account.certificate(url, preferred).await {
+            Ok(issued) => {
+                if !issued.preferred_found {
+                    let order = &self.observed.order.meta.key;
+                    tracing::warn!(%order, preferred, "the CA offers no chain that ends there, its default chain is used");
+                }
+                let now = self.context.now();
+                self.remember(|memory| memory.downloaded(now, issued.chain.pem.into_bytes()));
+            }
+            Err(error) => self.failed(Doing::Download, &error),
+        }
+    }
+
+    fn remember<T>(&self, change: impl FnOnce(&mut crate::plan::order::memory::Memory) -> T) -> T {
+        self.context.orders.remember(&self.observed.order.meta, change)
+    }
+
+    fn failed(&self, doing: Doing, error: &acme::Error) {
+        let now = self.context.now();
+        let fault = fault(doing, error, now);
+        tracing::info!(order = %self.observed.order.meta.key, %fault, "the CA did not do what was asked");
+        if let (true, Some(acme)) = (error.says_account_is_unknown(), &self.observed.acme) {
+            self.context.queues.issuers.add(acme.id.clone());
+        }
+        self.remember(|memory| memory.failed(now, &fault));
+    }
+}
+
+impl Observed {
+    /// The Challenge that mirrors this authorization.
+    pub(super) fn challenge_of(&self, authorization: &str) -> Option<&crate::plan::seen::Object<ChallengeKind>> {
+        self.challenges
+            .iter()
+            .find(|challenge| challenge.spec.authorization_url == authorization && challenge.meta.deleting.is_none())
+    }
+
+    /// Tells something about the Order.
+    pub(super) fn tell(&self, context: &Context, severity: Severity, reason: &str, message: &str) {
+        context
+            .events
+            .publish::<OrderKind>(&self.order.meta, severity, reason, message);
+    }
+}
+
+/// The signing request as it is sent; one that is DER already passes as it is (ORD-01).
+fn csr_der(request: &[u8]) -> Result<Vec<u8>, ControllerError> {
+    let blocks =
+        pem::parse(request).map_err(|error| ControllerError::Failed(format!("the Order's spec.request: {error}")))?;
+    Ok(blocks
+        .first()
+        .map_or_else(|| request.to_vec(), |block| block.der.expose().clone()))
+}
+
+/// What the failure means, in the planner's words.
+fn fault(doing: Doing, error: &acme::Error, now: Timestamp) -> Fault {
+    let kind = error.problem().map(|problem| problem.kind);
+    let too_early = kind == Some(Kind::OrderNotReady);
+    let class = match error.next(now) {
+        acme::Next::Wait(until) => Class::Wait(until),
+        acme::Next::Retry if too_early => Class::Refused,
+        acme::Next::Retry => Class::Retry,
+        acme::Next::NewOrder | acme::Next::UserMustAct => Class::Refused,
+    };
+    let not_found = error.problem().is_some() && error.status() == Some(404);
+    let unknown = too_early || not_found || matches!(kind, Some(Kind::Malformed | Kind::Unauthorized));
+    Fault {
+        doing,
+        sentence: error.to_string(),
+        class,
+        unknown,
+    }
+}
+
+/// Whether a limit is one of the names that are ordered, and not of the account: then it holds back nobody else.
+fn concerns_names(error: &acme::Error, request: &wire::NewOrderRequest) -> bool {
+    let Some(problem) = error.problem() else { return false };
+    let detail = problem.detail.to_ascii_lowercase();
+    let is_named = |identifier: &acme::Identifier| {
+        let name = identifier.clone().authorized(false).to_string().to_ascii_lowercase();
+        let name = name.strip_prefix("*.").unwrap_or(&name).to_owned();
+        let mut parents = std::iter::successors(Some(name.as_str()), |name| {
+            name.split_once('.').map(|(_, parent)| parent)
+        });
+        parents.any(|parent| parent.contains('.') && detail.contains(parent))
+    };
+    !problem.subproblems.is_empty() || detail.contains("identifier") || request.identifiers.iter().any(is_named)
+}
+
+fn order_at_ca(url: &str, answered: Answered<wire::Order>, now: Timestamp) -> OrderAtCa {
+    let Answered {
+        value: order,
+        retry_after,
+    } = answered;
+    OrderAtCa {
+        url: url.to_owned(),
+        state: match order.status {
+            wire::OrderStatus::Pending => OrderState::Pending,
+            wire::OrderStatus::Ready => OrderState::Ready,
+            wire::OrderStatus::Processing => OrderState::Processing,
+            wire::OrderStatus::Valid => OrderState::Valid,
+            wire::OrderStatus::Invalid => OrderState::Invalid,
+        },
+        authorizations: order.authorizations,
+        finalize: order.finalize,
+        certificate: order.certificate,
+        error: order.error.map(|problem| problem.to_string()),
+        answered: now,
+        retry_at: retry_after.map(|wait| wait.until(now)),
+    }
+}
+
+fn authorization_at_ca(answered: Answered<wire::Authorization>, now: Timestamp) -> AuthorizationAtCa {
+    let Answered {
+        value: one,
+        retry_after,
+    } = answered;
+    let challenge = |challenge: wire::Challenge| ChallengeAtCa {
+        type_: challenge.kind,
+        url: challenge.url,
+        token: challenge.token,
+        processing: challenge.status == wire::ChallengeStatus::Processing,
+        error: challenge.error.map(|problem| problem.to_string()),
+    };
+    AuthorizationAtCa {
+        state: match one.status {
+            wire::AuthorizationStatus::Pending => AuthorizationState::Pending,
+            wire::AuthorizationStatus::Valid => AuthorizationState::Valid,
+            wire::AuthorizationStatus::Invalid => AuthorizationState::Invalid,
+            wire::AuthorizationStatus::Deactivated => AuthorizationState::Deactivated,
+            wire::AuthorizationStatus::Expired => AuthorizationState::Expired,
+            wire::AuthorizationStatus::Revoked => AuthorizationState::Revoked,
+        },
+        identifier: one.identifier.authorized(false).to_string(),
+        wildcard: one.wildcard,
+        challenges: one.challenges.into_iter().map(challenge).collect(),
+        answered: now,
+        retry_at: retry_after.map(|wait| wait.until(now)),
+    }
+}

@@ -1,0 +1,150 @@
+//! Steps at the API server.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde_json::json;
+
+use super::observe::Observed;
+use crate::{
+    api::{
+        challenge::{ChallengeSpec, ChallengeStatus},
+        order::{OrderStatus, State},
+    },
+    cluster::{events::Severity, writer::NewObject},
+    controller::{Context, ControllerError},
+    plan::{
+        challenge::finalizers_to_release,
+        kinds::{ChallengeKind, OrderKind},
+        order::outcome::NO_SOLVER,
+        seen::{Meta, Object, ObjectKey, Pairs},
+    },
+};
+
+impl Observed {
+    /// The Challenge of this name.
+    pub(super) fn challenge(&self, key: &ObjectKey) -> Option<&Object<ChallengeKind>> {
+        self.challenges.iter().find(|challenge| challenge.meta.key == *key)
+    }
+}
+
+/// Writes the Order's status, and tells what is news in it.
+pub(super) async fn write_status(
+    context: &Context,
+    observed: &Observed,
+    status: &OrderStatus,
+) -> Result<(), ControllerError> {
+    let order = &observed.order;
+    if context.writer.write_status::<OrderKind>(order, status).await?.is_none() {
+        return Ok(());
+    }
+    if status.state == Some(State::Valid) && order.status.state != Some(State::Valid) {
+        observed.tell(context, Severity::Normal, "Complete", "Order completed successfully");
+    }
+    let news = status
+        .reason
+        .as_deref()
+        .filter(|_| status.reason != order.status.reason);
+    if let Some(reason) = news.filter(|reason| reason.contains(NO_SOLVER)) {
+        observed.tell(context, Severity::Warning, "Solver", reason);
+    }
+    Ok(())
+}
+
+/// Creates a Challenge (ORD-07, ORD-12).
+pub(super) async fn create_challenge(
+    context: &Context,
+    observed: &Observed,
+    name: String,
+    spec: ChallengeSpec,
+) -> Result<(), ControllerError> {
+    let order = &observed.order.meta;
+    let domain = spec.dns_name.clone();
+    let new = NewObject::<ChallengeKind> {
+        key: order.key.sibling(name.as_str()),
+        labels: Pairs::default(),
+        annotations: Pairs::default(),
+        owners: vec![OwnerReference {
+            api_version: "acme.cert-manager.io/v1".to_owned(),
+            kind: "Order".to_owned(),
+            name: order.name().to_owned(),
+            uid: order.uid.to_string(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }],
+        finalizers: Vec::new(),
+        spec,
+    };
+    match context.writer.create::<ChallengeKind>(&new).await {
+        Ok(_) => {
+            let message = format!("Created Challenge resource {name:?} for domain {domain:?}");
+            observed.tell(context, Severity::Normal, "Created", &message);
+            Ok(())
+        }
+        Err(error) if error.is_already_exists() => {
+            // ours from before a lost answer will be seen in a moment; a stranger's keeps its name
+            let live = context.reader.get::<ChallengeKind>(&new.key).await?;
+            if live.is_some_and(|live| !live.meta.owned_by(&order.uid)) {
+                context.orders.remember(order, |memory| memory.taken.insert(name));
+            }
+            Err(error.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes a Challenge's status, and tells if it failed.
+pub(super) async fn write_challenge(
+    context: &Context,
+    challenge: &Object<ChallengeKind>,
+    status: &ChallengeStatus,
+) -> Result<(), ControllerError> {
+    if context
+        .writer
+        .write_status::<ChallengeKind>(challenge, status)
+        .await?
+        .is_none()
+    {
+        return Ok(());
+    }
+    let failed = status.state.is_some_and(State::is_failure) && !challenge.status.state.is_some_and(State::is_failure);
+    if let (true, Some(reason)) = (failed, &status.reason) {
+        let reason = reason.trim_start_matches("Error accepting authorization: ");
+        let message = format!("Accepting challenge authorization failed: {reason}");
+        context
+            .events
+            .publish::<ChallengeKind>(&challenge.meta, Severity::Warning, "Failed", &message);
+    }
+    Ok(())
+}
+
+/// Deletes a Challenge; a finalizer of cert-manager goes first, because what it stands for is done.
+pub(super) async fn delete_challenge(context: &Context, meta: &Meta) -> Result<(), ControllerError> {
+    let released = match finalizers_to_release(meta) {
+        Some(rest) => Some(release(context, meta, &rest).await?),
+        None => None,
+    };
+    if meta.deleting.is_none() {
+        context
+            .writer
+            .delete::<ChallengeKind>(released.as_ref().unwrap_or(meta))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Leaves only the finalizers in `rest`; returns the metadata after that.
+pub(super) async fn release(context: &Context, meta: &Meta, rest: &[String]) -> Result<Meta, ControllerError> {
+    let patch = json!({ "metadata": { "finalizers": rest } });
+    let released = context.writer.patch::<ChallengeKind>(meta, patch).await?;
+    Ok(released.meta.clone())
+}
+
+/// Lets a Challenge go that somebody deletes and that waits for a finalizer of cert-manager (NB-35).
+pub(super) async fn release_if_deleting(context: &Context, meta: &Meta) -> Result<(), ControllerError> {
+    if meta.deleting.is_none() {
+        return Ok(());
+    }
+    match finalizers_to_release(meta) {
+        Some(rest) => release(context, meta, &rest).await.map(drop),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,207 @@
+//! Orders: observe, plan, take the steps, and plan again until there is nothing to do (`plan::order`).
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`runtime`] | what is remembered between two looks; may be lost at any time |
+//! | [`observe`] | what a plan is made from |
+//! | [`account`] | the ACME account of an issuer |
+//! | [`at_ca`] | steps at the CA |
+//! | [`in_cluster`] | steps at the API server |
+//! | [`showing`] | challenges made visible, probed, and taken away |
+//! | [`responder_sync`] | what every replica answers |
+
+mod account;
+mod at_ca;
+mod in_cluster;
+mod observe;
+pub mod responder_sync;
+pub mod runtime;
+mod showing;
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::SignedDuration;
+
+use self::{
+    at_ca::Calls,
+    observe::{Found, Observed},
+};
+use super::{Context, ControllerError};
+use crate::plan::{
+    order::{self, Plan, Step, memory::Memory, timing},
+    seen::{Next, ObjectKey},
+};
+
+/// How many steps of one Order are taken at once.
+const AT_ONCE: usize = 8;
+/// How many plans are made and followed in one go; more than any order needs.
+const MOST_ROUNDS: usize = 100;
+/// When to go on with an order that needed more.
+const BREATH: SignedDuration = SignedDuration::from_secs(1);
+
+/// Brings one Order forward as far as it goes now.
+///
+/// # Errors
+/// When the API server refuses or is not reached. What the CA says is no error here: it is remembered, and planned from.
+pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
+    for _ in 0..MOST_ROUNDS {
+        let observed = match observe::observe(&context, &key).await? {
+            Found::Gone => {
+                gone(&context, &key).await?;
+                return Ok(Next::OnChange);
+            }
+            Found::NotOurs(challenges) => {
+                ignored(&context, &key, &challenges).await?;
+                return Ok(Next::OnChange);
+            }
+            Found::Order(observed) => observed,
+        };
+        let plan = observed.plan(context.now());
+        if let Some(next) = follow(&context, &observed, plan).await? {
+            return Ok(next);
+        }
+    }
+    tracing::warn!(order = %key, "needed more steps than expected, going on in a moment");
+    Ok(Next::At(timing::add(context.now(), BREATH)))
+}
+
+/// Takes the steps of a plan; without any, says when to look again.
+async fn follow(context: &Arc<Context>, observed: &Observed, plan: Plan) -> Result<Option<Next>, ControllerError> {
+    let Plan { steps, next, keeps } = plan;
+    if let Some(keeps) = &keeps {
+        let keeps = keeps.iter().map(String::as_str).collect();
+        for order in context.orders.release(observed.uid(), &keeps) {
+            context.queues.orders.add(order);
+        }
+    }
+    if steps.is_empty() {
+        return Ok(Some(next));
+    }
+    let mut steps = steps;
+    while !steps.is_empty() {
+        let rest = steps.split_off(together(&steps));
+        let now = stream::iter(std::mem::replace(&mut steps, rest));
+        now.map(|step| take(context, observed, step))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        if context.orders.memory(&observed.order.meta).trouble.is_some() {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// How many of the first steps can be taken at the same time.
+fn together(steps: &[Step]) -> usize {
+    let Some(first) = steps.first() else { return 0 };
+    let alike = |step: &&Step| match (first, step) {
+        (Step::CreateChallenge { .. }, Step::CreateChallenge { .. })
+        | (Step::DeleteChallenge { .. }, Step::DeleteChallenge { .. })
+        | (Step::WriteChallenge { .. }, Step::WriteChallenge { .. })
+        | (Step::ReleaseChallenge { .. }, Step::ReleaseChallenge { .. })
+        | (Step::Probe { .. }, Step::Probe { .. })
+        | (Step::Accept { .. }, Step::Accept { .. }) => true,
+        (_, _) => false,
+    };
+    steps.iter().take_while(alike).count().max(1)
+}
+
+/// Takes one step.
+async fn take(context: &Arc<Context>, observed: &Observed, step: Step) -> Result<(), ControllerError> {
+    match step {
+        Step::CreateOrder(request) => Calls::new(context, observed)?.create(&request).await,
+        Step::ReadOrder { url } => Calls::new(context, observed)?.read(&url).await,
+        Step::ReadAuthorizations(urls) => Calls::new(context, observed)?.read_authorizations(urls).await,
+        Step::Accept { authorization, url } => Calls::new(context, observed)?.accept(authorization, &url).await,
+        Step::Finalize { url } => Calls::new(context, observed)?.finalize(&url).await?,
+        Step::Download { url } => Calls::new(context, observed)?.download(&url).await,
+        Step::Claim(claims) => {
+            for order in context.orders.claim(&observed.order, &claims) {
+                if order != observed.order.meta.key {
+                    context.queues.orders.add(order);
+                }
+            }
+        }
+        Step::Present(urls) => showing::present(context, observed, urls).await?,
+        Step::Probe { authorization } => showing::probe(context, observed, authorization),
+        Step::Withdraw => showing::withdraw(context, observed).await?,
+        Step::WriteStatus(status) => in_cluster::write_status(context, observed, &status).await?,
+        Step::StartOver(status) => {
+            in_cluster::write_status(context, observed, &status).await?;
+            context
+                .orders
+                .remember(&observed.order.meta, |memory| *memory = Memory::default());
+        }
+        Step::CreateChallenge { name, spec } => in_cluster::create_challenge(context, observed, name, *spec).await?,
+        Step::WriteChallenge { key, status } => {
+            if let Some(challenge) = observed.challenge(&key) {
+                in_cluster::write_challenge(context, challenge, &status).await?;
+            }
+        }
+        Step::DeleteChallenge { key } => {
+            if let Some(challenge) = observed.challenge(&key) {
+                in_cluster::delete_challenge(context, &challenge.meta).await?;
+            }
+        }
+        Step::ReleaseChallenge { key, finalizers } => {
+            if let Some(challenge) = observed.challenge(&key) {
+                in_cluster::release(context, &challenge.meta, &finalizers).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The Order does not exist: what it showed goes, and Challenges that only wait for cert-manager's finalizer.
+async fn gone(context: &Arc<Context>, key: &ObjectKey) -> Result<(), ControllerError> {
+    if let Some(uid) = context.orders.forget(key) {
+        forget_slots(context, &uid);
+        showing::withdraw_by_uid(context, key, &uid).await?;
+    }
+    let in_namespace = context.index.challenges.in_namespace(&key.namespace);
+    let left = in_namespace.iter().filter(|challenge| {
+        challenge
+            .meta
+            .controller()
+            .is_some_and(|owner| *owner.name == *key.name && &*owner.kind == "Order")
+    });
+    for challenge in left {
+        in_cluster::release_if_deleting(context, &challenge.meta).await?;
+    }
+    Ok(())
+}
+
+/// An Order that nobody's approved request explains (any more): nothing is done for it, and what was shown goes.
+async fn ignored(
+    context: &Arc<Context>,
+    key: &ObjectKey,
+    challenges: &[crate::plan::seen::Meta],
+) -> Result<(), ControllerError> {
+    if let Some(uid) = context.orders.forget(key) {
+        forget_slots(context, &uid);
+        showing::withdraw_by_uid(context, key, &uid).await?;
+    }
+    for challenge in challenges {
+        in_cluster::release_if_deleting(context, challenge).await?;
+    }
+    Ok(())
+}
+
+fn forget_slots(context: &Arc<Context>, uid: &str) {
+    for order in context.orders.release(uid, &std::collections::BTreeSet::new()) {
+        context.queues.orders.add(order);
+    }
+}
+
+/// What the plan itself needs of an order's identity.
+impl Observed {
+    fn uid(&self) -> &str {
+        &self.order.meta.uid
+    }
+
+    fn plan(&self, now: jiff::Timestamp) -> Plan {
+        order::plan(now, &self.seen())
+    }
+}

@@ -1,0 +1,221 @@
+//! What a plan for an Order is made from: the index, what is remembered, and the issuer's account.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::SignedDuration;
+
+use super::account::{AcmeSeen, acme_issuer};
+use crate::{
+    acme::{Account, AccountKey},
+    api::challenge::ChallengeType,
+    cluster::store::Link,
+    controller::{Context, ControllerError},
+    plan::{
+        kinds::{ChallengeKind, OrderKind},
+        order::{
+            ca::{AuthorizationAtCa, AuthorizationState},
+            desired::{self, NotOurs},
+            facts::{Choice, Gate, IssuerSeen, Seen},
+            memory::Memory,
+            slots::Slot,
+        },
+        seen::{Meta, Object, ObjectKey, Pairs},
+    },
+    solver::{
+        select::{OrderMeta, Wanted, select},
+        token::Token,
+    },
+};
+
+/// An Order, and whether anything is to be done for it.
+pub(super) enum Found {
+    /// It does not exist.
+    Gone,
+    /// It is none that certlet acts for; with the Challenges that it owns.
+    NotOurs(Vec<Meta>),
+    /// It is.
+    Order(Box<Observed>),
+}
+
+/// Everything that a plan is made from.
+pub(super) struct Observed {
+    pub(super) order: Object<OrderKind>,
+    pub(super) challenges: Vec<Object<ChallengeKind>>,
+    pub(super) issuer: IssuerSeen,
+    pub(super) acme: Option<AcmeSeen>,
+    pub(super) account: Option<Account>,
+    pub(super) choices: BTreeMap<String, Choice>,
+    pub(super) memory: Memory,
+    slots: BTreeMap<String, Slot>,
+    gate: Option<Gate>,
+}
+
+impl Observed {
+    /// For the planner.
+    pub(super) fn seen(&self) -> Seen<'_> {
+        Seen {
+            order: &self.order,
+            issuer: &self.issuer,
+            challenges: &self.challenges,
+            choices: &self.choices,
+            memory: &self.memory,
+            slots: &self.slots,
+            gate: self.gate.as_ref(),
+        }
+    }
+}
+
+/// Looks at the Order of this name.
+pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<Found, ControllerError> {
+    let Some(record) = context.index.orders.get(key) else {
+        return Ok(Found::Gone);
+    };
+    let order = match record.parse() {
+        Ok(order) => order,
+        Err(invalid) => {
+            tracing::debug!(order = %key, path = invalid.path, "an Order that cannot be read is left alone");
+            return Ok(Found::NotOurs(Vec::new()));
+        }
+    };
+    let challenges: Vec<Object<ChallengeKind>> = context
+        .index
+        .challenges
+        .linked(&Link::Owner(order.meta.uid.clone()))
+        .into_iter()
+        .filter(|challenge| {
+            challenge
+                .meta
+                .controller()
+                .is_some_and(|owner| owner.uid == order.meta.uid)
+        })
+        .filter_map(|challenge| challenge.parse().ok())
+        .collect();
+    let issuer = acme_issuer(context, &order.spec.issuer_ref, order.meta.namespace());
+    let is_final = order.status.state.is_some_and(crate::api::order::State::is_final);
+    // what is finished is only tidied up, for which nobody has to vouch
+    if !is_final && let Err(why) = counts(context, &order, issuer.as_ref().ok()) {
+        tracing::debug!(order = %key, %why, "an Order that is left alone");
+        return Ok(Found::NotOurs(
+            challenges.into_iter().map(|challenge| challenge.meta).collect(),
+        ));
+    }
+    let memory = context.orders.memory(&order.meta);
+    let (issuer, acme) = match issuer {
+        Ok(acme) => (acme.registered().map(str::to_owned), Some(acme)),
+        Err(why) => (Err(why), None),
+    };
+    let mut observed = Observed {
+        slots: context.orders.slots(&order.meta.uid, memory.authorizations.keys()),
+        issuer: IssuerSeen::NotReady(String::new()),
+        acme,
+        account: None,
+        choices: BTreeMap::new(),
+        gate: None,
+        order,
+        challenges,
+        memory,
+    };
+    match (issuer, &observed.acme) {
+        (Err(why), _) => observed.issuer = IssuerSeen::NotReady(why),
+        (Ok(_), None) => {}
+        (Ok(_), Some(acme)) if is_final => {
+            observed.issuer = IssuerSeen::Ready {
+                server: acme.acme.server.clone(),
+            }
+        }
+        (Ok(uri), Some(acme)) => {
+            let account = context.orders.accounts.account(context, acme, &uri).await?;
+            observed.issuer = IssuerSeen::Ready {
+                server: acme.acme.server.clone(),
+            };
+            observed.choices = choices(&observed.order, acme, account.key(), &observed.memory);
+            observed.gate = context.orders.gate(&uri, context.now());
+            observed.account = Some(account);
+        }
+    }
+    Ok(Found::Order(Box::new(observed)))
+}
+
+/// Whether certlet acts for this Order (GHSA-8rvj-mm4h-c258).
+pub(super) fn counts(context: &Context, order: &Object<OrderKind>, acme: Option<&AcmeSeen>) -> Result<(), NotOurs> {
+    let owner = order
+        .meta
+        .controller()
+        .filter(|owner| &*owner.kind == "CertificateRequest");
+    let request = owner.and_then(|owner| context.index.requests.get(&order.meta.key.sibling(&*owner.name)));
+    let siblings: Vec<Object<OrderKind>> = match &request {
+        Some(request) => context
+            .index
+            .orders
+            .linked(&Link::Owner(request.meta.uid.clone()))
+            .into_iter()
+            .filter_map(|sibling| sibling.parse().ok())
+            .collect(),
+        None => Vec::new(),
+    };
+    let unknown = crate::api::AcmeIssuer::default();
+    let acme = acme.map_or(&unknown, |issuer| &issuer.acme);
+    desired::counts(order, request.as_deref(), acme, &siblings)
+}
+
+/// How each pending authorization is proved.
+fn choices(
+    order: &Object<OrderKind>,
+    issuer: &AcmeSeen,
+    key: &AccountKey,
+    memory: &Memory,
+) -> BTreeMap<String, Choice> {
+    let (labels, annotations) = (map(&order.meta.labels), map(&order.meta.annotations));
+    let meta = OrderMeta {
+        labels: &labels,
+        annotations: &annotations,
+    };
+    let pending = memory
+        .authorizations
+        .iter()
+        .filter(|(_, one)| one.state == AuthorizationState::Pending);
+    pending
+        .map(|(url, one)| (url.clone(), choice(issuer, meta, key, one).unwrap_or_else(Choice::None)))
+        .collect()
+}
+
+fn choice(
+    issuer: &AcmeSeen,
+    order: OrderMeta<'_>,
+    key: &AccountKey,
+    one: &AuthorizationAtCa,
+) -> Result<Choice, String> {
+    let offered: Vec<ChallengeType> = one
+        .challenges
+        .iter()
+        .filter_map(|challenge| match challenge.type_.as_str() {
+            "http-01" => Some(ChallengeType::Http01),
+            "dns-01" => Some(ChallengeType::Dns01),
+            _ => None,
+        })
+        .collect();
+    let wanted = Wanted {
+        identifier: &one.identifier,
+        wildcard: one.wildcard,
+        offered: &offered,
+    };
+    let selected = select(&issuer.acme.solvers, order, wanted).map_err(|none| none.to_string())?;
+    let challenge = one.challenges.iter().find(|challenge| challenge.type_ == "http-01");
+    let challenge = challenge.ok_or_else(|| format!("the CA does not offer HTTP-01 for {}", one.identifier))?;
+    let token = Token::parse(&challenge.token).map_err(|error| format!("{}: {error}", one.identifier))?;
+    let wait = selected.solver.wait_instead_of_self_check;
+    Ok(Choice::Http01 {
+        url: challenge.url.clone(),
+        key: key.key_authorization(token.as_str()),
+        token: challenge.token.clone(),
+        solver: Box::new(selected.solver),
+        wait: wait.map(|wait| SignedDuration::from_nanos(wait.as_nanoseconds())),
+    })
+}
+
+fn map(pairs: &Pairs) -> BTreeMap<String, String> {
+    pairs
+        .iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}

@@ -1,0 +1,66 @@
+//! Which names an Order is for.
+
+use std::net::IpAddr;
+
+use crate::{acme::Identifier, api::order::OrderSpec};
+
+/// What is ordered: DNS names, IP addresses, and the common name if it is one of these (ORD-02, AOR-01).
+pub fn identifiers(spec: &OrderSpec) -> Vec<Identifier> {
+    let address = |text: &str| text.parse::<IpAddr>().ok().map(Identifier::Ip);
+    let common_name = spec.common_name.as_deref().filter(|name| !name.is_empty());
+    let common_name =
+        common_name.and_then(|name| address(name).or_else(|| is_fqdn(name).then(|| Identifier::Dns(name.to_owned()))));
+    let names = spec.dns_names.iter().map(|name| Identifier::Dns(name.clone()));
+    let addresses = spec.ip_addresses.iter().filter_map(|text| address(text));
+    let mut all = Vec::new();
+    for identifier in names.chain(addresses).chain(common_name) {
+        if !all.contains(&identifier) {
+            all.push(identifier);
+        }
+    }
+    all
+}
+
+/// At least two labels of letters, digits and inner hyphens; the first may be `*`.
+fn is_fqdn(name: &str) -> bool {
+    let is_label = |label: &str| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        (1..=63).contains(&label.len()) && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let rest = name.strip_prefix("*.").unwrap_or(name);
+    name.len() <= 253 && rest.contains('.') && rest.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_common_name_is_ordered_only_if_it_can_be() {
+        let spec = |common_name: &str| OrderSpec {
+            common_name: Some(common_name.into()),
+            dns_names: vec!["a.example".into(), "*.a.example".into()],
+            ip_addresses: vec!["10.0.0.1".into(), "fd00::1".into()],
+            ..OrderSpec::default()
+        };
+        let dns = |name: &str| Identifier::Dns(name.into());
+        let ip = |text: &str| Identifier::Ip(text.parse().expect("an address"));
+        let base = vec![dns("a.example"), dns("*.a.example"), ip("10.0.0.1"), ip("fd00::1")];
+        for ignored in [
+            "My Service",
+            "localhost",
+            "a.example",
+            "10.0.0.1",
+            "-a.example",
+            "a..example",
+            "",
+        ] {
+            assert_eq!(identifiers(&spec(ignored)), base, "{ignored:?}");
+        }
+        assert_eq!(
+            identifiers(&spec("b.example")),
+            [base.clone(), vec![dns("b.example")]].concat()
+        );
+        assert_eq!(identifiers(&spec("10.0.0.2")), [base, vec![ip("10.0.0.2")]].concat());
+    }
+}

@@ -1,0 +1,118 @@
+//! What is shown of the proofs: the statuses of Challenges, and what is in the way, in words (ORD-08, ORD-09, ACH-06).
+
+use super::{Planner, Step, ca::AuthorizationState, facts::Choice, memory::Probe, proving::Open, slots::Slot, timing};
+use crate::{
+    api::{challenge::ChallengeStatus, order::State},
+    plan::{
+        challenge::{self, Progress},
+        kinds::ChallengeKind,
+        seen::Object,
+    },
+};
+
+/// How the reason of a Challenge begins that cannot be reached yet (ORD-09).
+pub const WAITING: &str = "Waiting for HTTP-01 challenge propagation: ";
+
+impl Planner<'_> {
+    /// The Challenge's status, if it is to change.
+    pub(super) fn mirror(&self, one: &Open<'_>) -> Option<Step> {
+        let challenge = self.mirror_of(one)?;
+        let hidden = self.seen.memory.hidden.as_ref().map(|hidden| hidden.sentence.as_str());
+        let waiting = self.waiting(one, &challenge.status);
+        let progress = match (self.is_shown(one), hidden) {
+            (true, None) => Progress::InFlight(waiting.as_deref()),
+            (_, Some(sentence)) if one.slot == Slot::Held => Progress::NotShown(sentence),
+            (true, Some(_)) | (false, _) => return None,
+        };
+        write_challenge(challenge, challenge::status(&challenge.status, progress, self.now))
+    }
+
+    /// What keeps a shown challenge, as a sentence (ORD-09).
+    fn waiting(&self, one: &Open<'_>, written: &ChallengeStatus) -> Option<String> {
+        if one.proof.accepted.is_some() || one.proof.probe == Probe::Passed {
+            return None;
+        }
+        if let (Choice::Http01 { wait: Some(wait), .. }, true) =
+            (one.choice, self.accept_at(one).is_some_and(|at| at > self.now))
+        {
+            return Some(format!(
+                "Waiting {wait:#} before accepting HTTP-01 challenge without self-check"
+            ));
+        }
+        match (self.patient(one), &one.proof.finding) {
+            (false, Some(finding)) => Some(format!("{WAITING}{finding}")),
+            // what was found before a restart holds until something else is found
+            (_, None | Some(_)) => written.reason.clone().filter(|reason| reason.starts_with(WAITING)),
+        }
+    }
+
+    /// Whether it is too early to say that something is wrong.
+    fn patient(&self, one: &Open<'_>) -> bool {
+        one.proof
+            .probing_since
+            .is_none_or(|since| timing::add(since, timing::PATIENCE) > self.now)
+    }
+
+    /// Challenges of names that are proved while others are not.
+    pub(super) fn proved(&self) -> impl Iterator<Item = Step> {
+        self.seen.challenges.iter().filter_map(|challenge| {
+            let one = self.seen.memory.authorizations.get(&challenge.spec.authorization_url)?;
+            let is_news = one.state == AuthorizationState::Valid && challenge.status.state != Some(State::Valid);
+            let wanted = challenge::status(&challenge.status, Progress::Proved, self.now);
+            is_news.then(|| write_challenge(challenge, wanted)).flatten()
+        })
+    }
+
+    /// What is in the way, for the Order: the first finding, and how many more there are.
+    pub(super) fn finding(&self, open: &[Open<'_>]) -> Option<String> {
+        if let Some(hidden) = &self.seen.memory.hidden {
+            return Some(hidden.sentence.clone());
+        }
+        let unwritten = ChallengeStatus::default();
+        let mut found = open.iter().filter_map(|one| {
+            let written = self.mirror_of(one).map(|challenge| &challenge.status);
+            self.waiting(one, written.unwrap_or(&unwritten))
+                .filter(|reason| reason.starts_with(WAITING))
+        });
+        let first = found.next()?;
+        Some(match found.count() {
+            0 => first,
+            1 => format!("{first} (and 1 more name)"),
+            more => format!("{first} (and {more} more names)"),
+        })
+    }
+
+    /// Challenges of an Order that failed: not shown any more, and those that failed say why (AOR-10).
+    pub(super) fn mirrors_of_failure(&self) -> Vec<Step> {
+        let mirror = |challenge: &Object<ChallengeKind>| {
+            let one = self.seen.memory.authorizations.get(&challenge.spec.authorization_url);
+            let lost = one.filter(|one| one.state.is_lost());
+            let (state, reason) = match (lost, one) {
+                (Some(lost), _) => {
+                    let error = lost.error().unwrap_or("the CA does not say why");
+                    (
+                        lost.state.mirrored(),
+                        Some(format!("Error accepting authorization: {error}")),
+                    )
+                }
+                (None, Some(one)) if one.state == AuthorizationState::Valid => (State::Valid, None),
+                (None, Some(_) | None) => (challenge.status.state.unwrap_or(State::Pending), None),
+            };
+            let status = challenge::status(&challenge.status, Progress::Ended(state, reason.as_deref()), self.now);
+            write_challenge(challenge, status)
+        };
+        self.seen
+            .challenges
+            .iter()
+            .filter(|challenge| challenge.meta.deleting.is_none())
+            .filter_map(mirror)
+            .collect()
+    }
+}
+
+fn write_challenge(challenge: &Object<ChallengeKind>, status: ChallengeStatus) -> Option<Step> {
+    (status != challenge.status).then(|| Step::WriteChallenge {
+        key: challenge.meta.key.clone(),
+        status: Box::new(status),
+    })
+}

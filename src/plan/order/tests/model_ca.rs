@@ -1,0 +1,141 @@
+//! The model's CA: orders, authorizations, and what is answered about them.
+
+use super::{
+    super::{
+        ca::{AuthorizationAtCa, AuthorizationState, ChallengeAtCa, OrderAtCa, OrderState},
+        fault::{Class, Doing, Fault},
+    },
+    model::World,
+};
+
+pub(super) struct CaOrder {
+    pub(super) names: Vec<String>,
+    pub(super) finalized: Option<u32>,
+    pub(super) forgotten: bool,
+}
+
+pub(super) struct CaAuthorization {
+    pub(super) name: String,
+    pub(super) accepted: Option<u32>,
+    pub(super) proved: bool,
+}
+
+impl World {
+    pub(super) fn make_order(&mut self, names: Vec<String>) -> OrderAtCa {
+        let number = self.orders.len();
+        for name in names.iter().cloned() {
+            let proved = self.weather.proved.contains(&name);
+            let url = format!("https://ca.example/authz/{number}/{name}");
+            self.authorizations.insert(
+                url,
+                CaAuthorization {
+                    name,
+                    accepted: None,
+                    proved,
+                },
+            );
+        }
+        self.orders.push(CaOrder {
+            names,
+            finalized: None,
+            forgotten: false,
+        });
+        self.read_order(&format!("https://ca.example/order/{number}"))
+    }
+
+    pub(super) fn known(&mut self, url: &str) -> Result<OrderAtCa, Fault> {
+        let number = number_of(url);
+        let written = self.order.status.url.as_deref() == Some(url);
+        if self.orders[number].forgotten || (self.weather.forgets == Some(number) && written) {
+            return Err(unknown());
+        }
+        Ok(self.read_order(url))
+    }
+
+    pub(super) fn read_order(&mut self, url: &str) -> OrderAtCa {
+        let number = number_of(url);
+        let urls: Vec<String> = self.orders[number]
+            .names
+            .iter()
+            .map(|name| format!("https://ca.example/authz/{number}/{name}"))
+            .collect();
+        let states: Vec<_> = urls.iter().map(|url| self.state_of(url)).collect();
+        let looks = self.weather.issuing_looks;
+        let finalized = self.orders[number].finalized.as_mut();
+        let state = if states.contains(&AuthorizationState::Invalid) {
+            OrderState::Invalid
+        } else if states.contains(&AuthorizationState::Pending) {
+            OrderState::Pending
+        } else if let Some(seen) = finalized {
+            *seen += 1;
+            if *seen > looks {
+                OrderState::Valid
+            } else {
+                OrderState::Processing
+            }
+        } else {
+            OrderState::Ready
+        };
+        OrderAtCa {
+            url: url.to_owned(),
+            state,
+            authorizations: urls,
+            finalize: format!("{url}/finalize"),
+            certificate: (state == OrderState::Valid).then(|| format!("{url}/certificate")),
+            error: None,
+            answered: self.now,
+            retry_at: None,
+        }
+    }
+
+    pub(super) fn state_of(&self, url: &str) -> AuthorizationState {
+        let one = &self.authorizations[url];
+        let decided = one.accepted.is_some_and(|looks| looks >= self.weather.validation_looks);
+        match (one.proved, decided) {
+            (false, true) if self.weather.refused.contains(&one.name) => AuthorizationState::Invalid,
+            (true, _) | (false, true) => AuthorizationState::Valid,
+            (false, false) => AuthorizationState::Pending,
+        }
+    }
+
+    pub(super) fn read_authorization(&mut self, url: &str) -> Result<AuthorizationAtCa, Fault> {
+        let one = self.authorizations.get_mut(url).ok_or_else(unknown)?;
+        if let Some(looks) = &mut one.accepted {
+            *looks += 1;
+        }
+        let name = one.name.clone();
+        let accepted = one.accepted.is_some();
+        let state = self.state_of(url);
+        let lost = state == AuthorizationState::Invalid;
+        Ok(AuthorizationAtCa {
+            state,
+            identifier: name.clone(),
+            wildcard: false,
+            challenges: vec![ChallengeAtCa {
+                type_: "http-01".into(),
+                url: format!("https://ca.example/challenge/{name}"),
+                token: format!("token-{name}"),
+                processing: accepted && state == AuthorizationState::Pending,
+                error: lost.then(|| format!("the CA could not connect to {name}")),
+            }],
+            answered: self.now,
+            retry_at: None,
+        })
+    }
+}
+
+pub(super) fn unknown() -> Fault {
+    Fault {
+        doing: Doing::ReadOrder,
+        sentence: "the CA does not know it".into(),
+        class: Class::Refused,
+        unknown: true,
+    }
+}
+
+pub(super) fn number_of(url: &str) -> usize {
+    url.rsplit('/')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .expect("an order's URL")
+}
