@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod acmesolver;
 pub mod approve;
 pub mod args;
 pub mod ca;
@@ -16,6 +17,8 @@ pub mod target;
 use std::{io::Write, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::solver::acmesolver::AcmeSolverArgs;
 
 /// cert-manager in one small binary: issues, stores and renews X.509 certificates for Kubernetes
 #[derive(Debug, Parser)]
@@ -41,6 +44,9 @@ enum Command {
     Approve(approve::ApproveArgs),
     /// Deny a CertificateRequest
     Deny(approve::ApproveArgs),
+    /// Answer one HTTP-01 challenge: the program inside a solver pod
+    #[command(name = "acmesolver", hide = true)]
+    AcmeSolver(AcmeSolverArgs),
     /// Print completions for a shell
     Completion {
         /// The shell
@@ -62,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Deny(args) => approve::run(&args, approve::Word::Deny),
         Command::Ca(args) => offline(|surroundings| ca::run(&args, surroundings)),
         Command::Inspect(args) => offline(|surroundings| inspect::run(&args, surroundings)),
+        Command::AcmeSolver(args) => acmesolver::run(&args),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "certlet", &mut std::io::stdout());
             ExitCode::SUCCESS

@@ -47,8 +47,15 @@ pub(super) async fn present(
                 class,
             },
         );
-        let (pod, service) = tokio::join!(context.writer.apply_object(&pod), context.writer.apply_object(&service));
-        pod?;
+        let (pod, service) = tokio::join!(
+            context.writer.create_object(&pod),
+            context.writer.apply_object(&service)
+        );
+        match pod {
+            // a pod cannot be changed, and its name is derived from its Challenge
+            Err(error) if error.is_already_exists() => {}
+            other => drop(other?),
+        }
         service?;
         match &shown.ingress.name {
             Some(edited) => placing.edit(edited, std::slice::from_ref(&shown.path), &name).await?,
