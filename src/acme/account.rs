@@ -6,7 +6,7 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::Action;
-use super::ari::{self, RenewalInfo};
+use super::ari;
 use super::chain::Chain;
 use super::client::{Answered, Client, contact_urls, location, order_of};
 use super::directory::Directory;
@@ -81,7 +81,7 @@ impl Account {
         }
         let answer = outcome?;
         let url = location(&answer).ok_or_else(|| answer.unreadable("it names no order"))?;
-        self.client.own(&url)?;
+        self.client.server().own(&url)?;
         let Answered {
             value: order,
             retry_after,
@@ -101,7 +101,7 @@ impl Account {
                 let names = profiles.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
                 let offered = if names.is_empty() { "none".to_owned() } else { names };
                 Err(Error::UnknownProfile {
-                    host: self.client.host(),
+                    host: self.client.server().host(),
                     profile: profile.clone(),
                     offered,
                 })
@@ -172,15 +172,10 @@ impl Account {
     async fn chain(&self, url: &str) -> Result<(Chain, Vec<Url>), Error> {
         let answer = self.post(Action::Certificate, url, "").await?;
         let chain = Chain::from_pem(&answer.body).map_err(|reason| answer.unreadable(reason))?;
-        Ok((chain, links(&answer.headers, "alternate", &self.client.own(url)?)))
-    }
-
-    /// When the CA wants the certificate with this identifier ([`ari::certificate_id`]) renewed (RFC 9773).
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] when the server has no renewal information (ARI-04).
-    pub async fn renewal_info(&self, certificate_id: &str) -> Result<Answered<RenewalInfo>, Error> {
-        self.client.renewal_info(certificate_id).await
+        Ok((
+            chain,
+            links(&answer.headers, "alternate", &self.client.server().own(url)?),
+        ))
     }
 
     /// Sets the account's contact; empty removes it (ACC-05, RFC 8555 section 7.3.2).
@@ -191,25 +186,6 @@ impl Account {
 
     async fn post(&self, action: Action, url: &str, payload: &str) -> Result<super::transport::Answer, Error> {
         self.client.signed(Some(&self.uri), action, url, payload).await
-    }
-}
-
-impl Client {
-    /// When the CA wants the certificate with this identifier renewed; needs no account.
-    ///
-    /// # Errors
-    /// As [`Account::renewal_info`].
-    pub async fn renewal_info(&self, certificate_id: &str) -> Result<Answered<RenewalInfo>, Error> {
-        let unsupported = || Error::Unsupported {
-            host: self.host(),
-            what: "renewal information",
-        };
-        let base = self.directory().await?.renewal_info.ok_or_else(unsupported)?;
-        let url = format!("{}/{certificate_id}", base.trim_end_matches('/'));
-        let answer = self.plain(Action::RenewalInfo, &url).await?;
-        let info = RenewalInfo::from_wire(answer.json()?)
-            .ok_or_else(|| answer.unreadable("its window ends before it starts"))?;
-        Ok(Answered::new(&answer, info))
     }
 }
 

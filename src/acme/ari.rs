@@ -1,5 +1,7 @@
 //! Renewal information (RFC 9773): when to renew, and when to ask again. Pure; time and randomness are arguments.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use instant_acme::CertificateIdentifier;
 use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::CertificateDer;
@@ -8,7 +10,7 @@ use super::headers::RetryAfter;
 
 /// How long until the next poll when the server does not say (ARI-02).
 pub const DEFAULT_INTERVAL: SignedDuration = SignedDuration::from_hours(6);
-/// The shortest interval between two polls of one certificate, unless a setting says otherwise.
+/// The shortest interval between two polls of one certificate.
 pub const MIN_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 /// The longest interval between two polls of one certificate.
 pub const MAX_INTERVAL: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -47,34 +49,19 @@ impl RenewalInfo {
 }
 
 impl Window {
-    /// The instant to renew at, drawn evenly from the window (RFC 9773 section 4.2): `random` is a uniformly
-    /// distributed number. Drawn once and kept while [`Window::contains`] it, so that planning again gives the same.
-    pub fn draw(&self, random: u64) -> Timestamp {
-        let seconds = u64::try_from(self.end.as_second() - self.start.as_second()).unwrap_or(0);
-        let offset = i64::try_from(random % seconds.saturating_add(1)).unwrap_or(0);
-        Timestamp::from_second(self.start.as_second() + offset)
-            .unwrap_or(self.start)
-            .clamp(self.start, self.end)
-    }
-
-    /// True when an instant drawn earlier still lies in the window.
-    pub fn contains(&self, instant: Timestamp) -> bool {
-        self.start <= instant && instant <= self.end
-    }
-
     /// True when the whole window has gone by: renew at once.
     pub fn is_past(&self, now: Timestamp) -> bool {
         self.end <= now
     }
 }
 
-/// When to poll again after an answer, or a failure without an answer (`None`): `Retry-After`, 6 h without it, never
-/// before `minimum` (normally [`MIN_INTERVAL`]) nor after 7 days (ARI-02).
-pub fn next_poll(now: Timestamp, retry_after: Option<RetryAfter>, minimum: SignedDuration) -> Timestamp {
+/// When to poll again: what `Retry-After` asks for, 6 h without it, never before 1 h nor after 7 days (ARI-02); or
+/// after `fixed`, whatever the server asks for.
+pub fn next_poll(now: Timestamp, retry_after: Option<RetryAfter>, fixed: Option<SignedDuration>) -> Timestamp {
     let asked = retry_after.map_or(DEFAULT_INTERVAL, |retry_after| {
         retry_after.until(now).duration_since(now)
     });
-    let interval = asked.max(minimum).min(MAX_INTERVAL.max(minimum));
+    let interval = fixed.unwrap_or_else(|| asked.clamp(MIN_INTERVAL, MAX_INTERVAL));
     now.saturating_add(interval).unwrap_or(Timestamp::MAX)
 }
 
@@ -85,6 +72,16 @@ pub fn next_poll(now: Timestamp, retry_after: Option<RetryAfter>, minimum: Signe
 pub fn certificate_id(certificate_der: &[u8]) -> Result<String, String> {
     let certificate = CertificateDer::from(certificate_der);
     CertificateIdentifier::try_from(&certificate).map(|id| id.to_string())
+}
+
+/// The same from the parts of a certificate: its authority key identifier, and the content of its serial number's
+/// INTEGER, with the leading zero byte where DER has one.
+pub fn certificate_id_of(authority_key_id: &[u8], serial: &[u8]) -> String {
+    format!(
+        "{}.{}",
+        BASE64_URL_SAFE_NO_PAD.encode(authority_key_id),
+        BASE64_URL_SAFE_NO_PAD.encode(serial)
+    )
 }
 
 /// Splits a [`certificate_id`]; `None` when it is none.
@@ -120,18 +117,27 @@ mod tests {
             assert!(parse_id(bad).is_none(), "{bad}");
         }
         assert!(certificate_id(b"garbage").is_err());
+        // The example of that section.
+        let key_id = [
+            0x69, 0x88, 0x5b, 0x6b, 0x87, 0x46, 0x40, 0x41, 0xe1, 0xb3, 0x7b, 0x84, 0x7b, 0xa0, 0xae, 0x2c, 0xde, 0x01,
+            0xc8, 0xd4,
+        ];
+        assert_eq!(
+            certificate_id_of(&key_id, &[0x00, 0x87, 0x65, 0x43, 0x21]),
+            "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
+        );
     }
 
     #[test]
     fn polls_follow_retry_after_within_bounds() {
         let now = at("2026-01-01T00:00:00Z");
         let after = |hours| Some(RetryAfter::After(SignedDuration::from_hours(hours)));
-        assert_eq!(next_poll(now, None, MIN_INTERVAL), at("2026-01-01T06:00:00Z"));
-        assert_eq!(next_poll(now, after(0), MIN_INTERVAL), at("2026-01-01T01:00:00Z"));
-        assert_eq!(next_poll(now, after(12), MIN_INTERVAL), at("2026-01-01T12:00:00Z"));
-        assert_eq!(next_poll(now, after(24 * 30), MIN_INTERVAL), at("2026-01-08T00:00:00Z"));
+        assert_eq!(next_poll(now, None, None), at("2026-01-01T06:00:00Z"));
+        assert_eq!(next_poll(now, after(0), None), at("2026-01-01T01:00:00Z"));
+        assert_eq!(next_poll(now, after(12), None), at("2026-01-01T12:00:00Z"));
+        assert_eq!(next_poll(now, after(24 * 30), None), at("2026-01-08T00:00:00Z"));
         assert_eq!(
-            next_poll(now, after(0), SignedDuration::from_secs(5)),
+            next_poll(now, after(6), Some(SignedDuration::from_secs(5))),
             at("2026-01-01T00:00:05Z")
         );
     }
@@ -153,16 +159,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_drawn_lies_in_the_window(start in 0_i64..4_000_000_000, length in 0_i64..40_000_000, random in any::<u64>()) {
-            let window = Window { start: Timestamp::from_second(start).unwrap(), end: Timestamp::from_second(start + length).unwrap() };
-            prop_assert!(window.contains(window.draw(random)));
-            prop_assert_eq!(window.draw(random), window.draw(random));
-        }
-
-        #[test]
         fn the_next_poll_is_always_between_the_bounds(now in 0_i64..4_000_000_000, asked in proptest::option::of(any::<i64>())) {
             let now = Timestamp::from_second(now).unwrap();
-            let next = next_poll(now, asked.map(|asked| RetryAfter::After(SignedDuration::from_secs(asked))), MIN_INTERVAL);
+            let next = next_poll(now, asked.map(|asked| RetryAfter::After(SignedDuration::from_secs(asked))), None);
             prop_assert!(next >= now + MIN_INTERVAL && next <= now + MAX_INTERVAL);
         }
     }

@@ -5,20 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use http::{Method, header};
-use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::Action;
 use super::account::Account;
-use super::directory::{Directory, DirectoryCache};
+use super::directory::Directory;
 use super::jws::{AccountKey, ExternalAccount};
 use super::nonce::{NoncePool, nonce_of};
 use super::order::Order;
 use super::problem::Kind;
 use super::registration::Registration;
-use super::transport::{Answer, Transport, host};
-use super::url::server_url;
+use super::server::Server;
+use super::transport::Answer;
 use super::{Error, RetryAfter};
 use crate::plan::account::Attempt;
 
@@ -49,10 +48,8 @@ impl<T> Answered<T> {
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    transport: Transport,
-    server: Url,
+    server: Server,
     key: AccountKey,
-    directory: DirectoryCache,
     nonces: NoncePool,
     registration: Mutex<()>,
     account_unknown: AtomicBool,
@@ -61,26 +58,21 @@ struct Inner {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Client({} as {:?})", self.0.server, self.0.key)
+        write!(f, "Client({} as {:?})", self.0.server.url(), self.0.key)
     }
 }
 
 impl Client {
-    /// A client for the directory at `server`. Nothing is sent yet.
-    ///
-    /// # Errors
-    /// [`Error::InvalidUrl`].
-    pub fn new(server: &str, key: AccountKey, transport: Transport) -> Result<Self, Error> {
-        Ok(Self(Arc::new(Inner {
-            transport,
-            server: server_url(server)?,
+    /// A client of `server` with this account key. Nothing is sent yet.
+    pub fn new(server: Server, key: AccountKey) -> Self {
+        Self(Arc::new(Inner {
+            server,
             key,
-            directory: DirectoryCache::default(),
             nonces: NoncePool::default(),
             registration: Mutex::default(),
             account_unknown: AtomicBool::new(false),
             attempt: std::sync::Mutex::default(),
-        })))
+        }))
     }
 
     /// True when both are clones of one client.
@@ -93,9 +85,9 @@ impl Client {
         &self.0.key
     }
 
-    /// The directory's URL.
-    pub fn server(&self) -> &str {
-        self.0.server.as_str()
+    /// The server.
+    pub fn server(&self) -> &Server {
+        &self.0.server
     }
 
     /// True since the server said that it does not know the account, until one is registered: the issuer must be
@@ -117,7 +109,7 @@ impl Client {
 
     /// The server's directory, at most an hour old.
     pub async fn directory(&self) -> Result<Directory, Error> {
-        self.0.directory.get(&self.0.transport, &self.0.server).await
+        self.0.server.directory().await
     }
 
     /// What the account at `uri` (`status.acme.uri`) can do. Nothing is sent.
@@ -125,7 +117,7 @@ impl Client {
     /// # Errors
     /// [`Error::ForeignUrl`] when the account is not this server's.
     pub fn account(&self, uri: &str) -> Result<Account, Error> {
-        self.own(uri)?;
+        self.0.server.own(uri)?;
         Ok(Account::new(self.clone(), uri.to_owned()))
     }
 
@@ -160,7 +152,7 @@ impl Client {
         let url = self.directory().await?.new_account;
         let answer = self.signed(None, action, &url, &payload.to_string()).await?;
         let uri = location(&answer).ok_or_else(|| answer.unreadable("it names no account"))?;
-        self.own(&uri)?;
+        self.0.server.own(&uri)?;
         let registration = Registration::read(&answer, uri)?;
         self.0.account_unknown.store(false, Ordering::Relaxed);
         Ok(registration)
@@ -180,15 +172,15 @@ impl Client {
         url: &str,
         payload: &str,
     ) -> Result<Answer, Error> {
-        let target = self.own(url)?;
         let Inner {
-            transport, key, nonces, ..
+            server, key, nonces, ..
         } = &*self.0;
+        let target = server.own(url)?;
         let mut attempt = 0;
         let mut nonce = self.nonce().await?;
         loop {
             let body = key.sign(kid, &nonce, url, payload)?;
-            let answer = transport.send(action, Method::POST, &target, Some(body)).await?;
+            let answer = server.send(action, Method::POST, &target, Some(body)).await?;
             let fresh = nonce_of(&answer.headers);
             let headers = answer.headers.clone();
             let error = match answer.into_success() {
@@ -215,47 +207,19 @@ impl Client {
         }
     }
 
-    /// A GET without a signature, for renewal information.
-    pub(super) async fn plain(&self, action: Action, url: &str) -> Result<Answer, Error> {
-        let url = self.own(url)?;
-        self.0
-            .transport
-            .send(action, Method::GET, &url, None)
-            .await?
-            .into_success()
-    }
-
     async fn nonce(&self) -> Result<String, Error> {
         if let Some(nonce) = self.0.nonces.take() {
             return Ok(nonce);
         }
-        let url = self.own(&self.directory().await?.new_nonce)?;
+        let url = self.0.server.own(&self.directory().await?.new_nonce)?;
         // 200 for HEAD in the RFC, 204 from some servers: the header is what counts.
         let answer = self
             .0
-            .transport
+            .server
             .send(Action::NewNonce, Method::HEAD, &url, None)
             .await?
             .into_success()?;
         nonce_of(&answer.headers).ok_or_else(|| answer.unreadable("it has no nonce"))
-    }
-
-    /// The URL, if it is on this server; nothing is ever sent anywhere else.
-    pub(super) fn own(&self, url: &str) -> Result<Url, Error> {
-        let foreign = || Error::ForeignUrl {
-            url: url.to_owned(),
-            server: self.0.server.to_string(),
-        };
-        let parsed = server_url(url).map_err(|_| foreign())?;
-        if parsed.origin() == self.0.server.origin() {
-            Ok(parsed)
-        } else {
-            Err(foreign())
-        }
-    }
-
-    pub(super) fn host(&self) -> String {
-        host(&self.0.server)
     }
 }
 

@@ -7,7 +7,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`registry`] | the clients of this process, one per server, trust and account key |
-//! | [`client`] | one ACME server seen by one account key: directory, nonces, signed requests |
+//! | [`server`] | one ACME server: directory, renewal information |
+//! | [`client`] | a server seen by one account key: nonces, signed requests |
 //! | [`accounts`] | look up, register, update an account, in the order that never makes one too many |
 //! | [`account`] | what a registered account can do: orders, authorizations, certificates |
 //! | [`order`], [`registration`] | plain data that the server answers with |
@@ -33,6 +34,7 @@ pub mod order;
 pub mod problem;
 pub mod registration;
 pub mod registry;
+pub mod server;
 pub mod tls;
 pub mod transport;
 pub mod url;
@@ -46,3 +48,4 @@ pub use instant_acme::Identifier;
 pub use jws::AccountKey;
 pub use problem::{Next, Problem};
 pub use registry::Registry;
+pub use server::Server;

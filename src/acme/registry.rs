@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::tls::Trust;
 use super::transport::{Observer, Settings, Transport};
-use super::{AccountKey, Client, Error};
+use super::{AccountKey, Client, Error, Server};
 
 /// How many clients are kept; the one that was not asked for longest goes.
 const CAPACITY: usize = 256;
@@ -24,7 +24,7 @@ struct Kept {
     /// Counts requests, so that the least recently used can be told.
     clock: u64,
     clients: HashMap<(String, Trust, String), Used<Client>>,
-    transports: HashMap<Trust, Used<Transport>>,
+    servers: HashMap<(String, Trust), Used<Server>>,
 }
 
 struct Used<T> {
@@ -56,42 +56,52 @@ impl Registry {
     /// [`Error::InvalidUrl`], [`Error::Trust`].
     pub fn client(&self, server: &str, trust: &Trust, key: &AccountKey) -> Result<Client, Error> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let Kept {
-            clock,
-            clients,
-            transports,
-        } = &mut *kept;
-        *clock += 1;
+        kept.clock += 1;
+        let now = kept.clock;
         let id = (server.to_owned(), trust.clone(), key.thumbprint().to_owned());
-        if let Some(used) = clients.get_mut(&id) {
-            used.at = *clock;
+        if let Some(used) = kept.clients.get_mut(&id) {
+            used.at = now;
             return Ok(used.value.clone());
         }
-        let transport = match transports.get_mut(trust) {
-            Some(used) => {
-                used.at = *clock;
-                used.value.clone()
-            }
-            None => Transport::new(trust, &self.settings, self.observer.clone())?,
-        };
-        let client = Client::new(server, key.clone(), transport.clone())?;
+        let client = Client::new(self.server_in(&mut kept, server, trust)?, key.clone());
         keep(
-            transports,
-            trust.clone(),
-            Used {
-                value: transport,
-                at: *clock,
-            },
-        );
-        keep(
-            clients,
+            &mut kept.clients,
             id,
             Used {
                 value: client.clone(),
-                at: *clock,
+                at: now,
             },
         );
         Ok(client)
+    }
+
+    /// The server whose directory is at `server`, for what needs no account.
+    ///
+    /// # Errors
+    /// As [`Registry::client`].
+    pub fn server(&self, server: &str, trust: &Trust) -> Result<Server, Error> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clock += 1;
+        self.server_in(&mut kept, server, trust)
+    }
+
+    fn server_in(&self, kept: &mut Kept, url: &str, trust: &Trust) -> Result<Server, Error> {
+        let now = kept.clock;
+        let id = (url.to_owned(), trust.clone());
+        if let Some(used) = kept.servers.get_mut(&id) {
+            used.at = now;
+            return Ok(used.value.clone());
+        }
+        let server = Server::new(url, Transport::new(trust, &self.settings, self.observer.clone())?)?;
+        keep(
+            &mut kept.servers,
+            id,
+            Used {
+                value: server.clone(),
+                at: now,
+            },
+        );
+        Ok(server)
     }
 }
 
@@ -127,7 +137,7 @@ mod tests {
                 .unwrap();
         }
         let kept = registry.kept.lock().unwrap();
-        assert_eq!((kept.clients.len(), kept.transports.len()), (CAPACITY, 2));
+        assert_eq!((kept.clients.len(), kept.servers.len()), (CAPACITY, CAPACITY));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::Error;
+use crate::api::AcmeIssuer;
 
 /// An issuer's trust settings (ISS-19).
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -22,6 +23,20 @@ pub struct Trust {
     pub ca_bundle: Option<Vec<u8>>,
     /// `spec.acme.skipTLSVerify`: believe anybody.
     pub skip_verify: bool,
+}
+
+impl Trust {
+    /// What an issuer says.
+    pub fn of(issuer: &AcmeIssuer) -> Self {
+        Self {
+            ca_bundle: issuer
+                .ca_bundle
+                .as_ref()
+                .map(|bundle| bundle.0.clone())
+                .filter(|bundle| !bundle.is_empty()),
+            skip_verify: issuer.skip_tls_verify == Some(true),
+        }
+    }
 }
 
 /// Where further trust roots lie, as `SSL_CERT_FILE` and `SSL_CERT_DIR` name them.

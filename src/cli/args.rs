@@ -235,7 +235,7 @@ pub struct RunArgs {
     /// Challenges in flight at once
     #[arg(long, default_value_t = 60, value_name = "N", help_heading = "ACME")]
     max_concurrent_challenges: usize,
-    /// Shortest time between two polls of a certificate's renewal information (default: 1h)
+    /// Time between two polls of a certificate's renewal information, whatever the ACME server asks for; for tests (default: what the server asks for, from 1h to 7d)
     #[arg(long, value_parser = go_duration, value_name = "DURATION", help_heading = "ACME")]
     acme_ari_minimum_interval: Option<Duration>,
     /// Where metrics and health are served; 0 for nowhere

@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{http01::Http01, queue::Queue, said::Said, signing::Signing};
+use super::{http01::Http01, queue::Queue, renewals::Renewals, said::Said, signing::Signing};
 use crate::{
     acme::Registry,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
@@ -41,6 +41,8 @@ pub struct Context {
     pub orders: super::order::runtime::Runtime,
     /// ACME accounts in use.
     pub acme: Registry,
+    /// What ACME servers said about renewals.
+    pub renewals: Renewals,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether every Certificate has been looked at since this process leads.
@@ -75,6 +77,8 @@ pub struct Queues {
     pub issuers: Arc<Queue<IssuerId>>,
     /// Ingresses.
     pub ingresses: Arc<Queue<ObjectKey>>,
+    /// Certificates whose CA is asked when to renew them.
+    pub renewals: Arc<Queue<ObjectKey>>,
 }
 
 impl Default for Queues {
@@ -85,6 +89,7 @@ impl Default for Queues {
             orders: Queue::new("orders"),
             issuers: Queue::new("issuers"),
             ingresses: Queue::new("ingress-shim"),
+            renewals: Queue::new("renewal-information"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Wiring, one file per kind: what triggers a reconcile, and in which order its steps run.
 
+pub mod ari;
 pub mod certificate;
 pub mod context;
 pub mod error;
@@ -8,6 +9,7 @@ pub mod ingress;
 pub mod issuer;
 pub mod order;
 pub mod queue;
+pub mod renewals;
 pub mod request;
 pub mod router;
 pub mod said;
@@ -39,6 +41,7 @@ pub fn start(context: &Arc<Context>, workers: usize, now: fn() -> Timestamp) {
     );
     work(context, &context.queues.ingresses, workers, now, ingress::reconcile);
     work(context, &context.queues.issuers, workers, now, issuer::reconcile);
+    work(context, &context.queues.renewals, workers, now, ari::reconcile);
     work(context, &context.queues.requests, workers, now, request::reconcile);
     tokio::spawn(signing::drop_idle_keys(Arc::clone(context)));
     // orders wait for CAs, not for processors

@@ -74,7 +74,10 @@ fn route(context: &Arc<Context>, change: &Change) {
 }
 
 fn certificate(context: &Context, changed: &Changed<Lean<CertificateKind>>) {
-    each_key(changed, |key| context.queues.certificates.add(key));
+    each_key(changed, |key| {
+        context.queues.certificates.add(key.clone());
+        context.queues.renewals.add(key);
+    });
     owners(changed.meta(), "Ingress", |key| context.queues.ingresses.add(key));
     if is_status_only(changed) {
         return;
@@ -155,6 +158,7 @@ fn secret(context: &Context, key: &ObjectKey) {
     let link = Link::Secret(key.clone());
     for certificate in context.index.certificates.linked(&link) {
         context.queues.certificates.add(certificate.meta.key.clone());
+        context.queues.renewals.add(certificate.meta.key.clone());
     }
     for request in context.index.requests.linked(&link) {
         context.queues.requests.add(request.meta.key.clone());
@@ -216,6 +220,7 @@ pub fn everything(context: &Context) {
     queues.issuers.resume(issuers.map(IssuerId));
     queues.ingresses.resume(index.ingresses.keys());
     queues.certificates.resume(index.certificates.keys());
+    queues.renewals.resume(index.certificates.keys());
     queues.requests.resume(index.requests.keys());
     let challenged = index.challenges.all();
     queues.orders.resume(index.orders.keys());
@@ -230,6 +235,7 @@ pub fn nothing(context: &Context) {
     queues.issuers.pause();
     queues.ingresses.pause();
     queues.certificates.pause();
+    queues.renewals.pause();
     queues.requests.pause();
     queues.orders.pause();
 }

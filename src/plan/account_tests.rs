@@ -68,10 +68,10 @@ fn busy(retry_after: Option<RetryAfter>) -> Error {
 }
 
 fn message(plan: AccountPlan) -> (&'static str, String) {
-    match plan {
-        AccountPlan::Refuse(verdict) => (verdict.reason, verdict.message),
-        other => panic!("{other:?}"),
-    }
+    let AccountPlan::Refuse(verdict) = plan else {
+        panic!("{plan:?}")
+    };
+    (verdict.reason, verdict.message)
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn acc_05_to_07_what_differs_from_the_registration_makes_sure_again() {
     assert_eq!(plan(now(), &seen(&server, &status)), known(None));
     let path = AcmeIssuer {
         server: "https://ca.example/other".into(),
-        ..spec.clone()
+        ..spec
     };
     assert_eq!(
         plan(now(), &seen(&path, &status)),

@@ -4,6 +4,7 @@
 //! decides about one kind or one question.
 
 pub mod account;
+pub mod ari;
 pub mod backoff;
 pub mod certificate;
 pub mod challenge;

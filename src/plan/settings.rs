@@ -31,7 +31,7 @@ pub struct Settings {
     pub max_concurrent_challenges: usize,
     /// HTTP-01.
     pub http01: Http01Settings,
-    /// Shortest time between two polls of renewal information.
+    /// Time between two polls of renewal information, whatever the server asks for; `None`: what it asks for.
     pub ari_minimum_interval: Option<Duration>,
     /// Feature gates that change behaviour (GAT rows).
     pub gates: Gates,

@@ -149,6 +149,7 @@ fn context(client: &Client, options: &Options, leadership: &Leadership) -> Resul
         http01: Http01::new(&options.settings)?,
         orders: controller::order::runtime::Runtime::new(options.settings.max_concurrent_challenges),
         acme: acme::Registry::new(acme::transport::Settings::from_environment(), Arc::clone(&metrics) as _),
+        renewals: controller::renewals::Renewals::default(),
         metrics,
         judged: std::sync::atomic::AtomicBool::new(false),
         said: Said::default(),

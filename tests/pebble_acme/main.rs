@@ -317,7 +317,7 @@ async fn renewal_information_moves_and_a_replacement_is_announced_once() {
     let issued = account.certificate(&url, "").await.unwrap();
     let id = ari::certificate_id(&issued.chain.certificates[0]).unwrap();
 
-    let answered = account.renewal_info(&id).await.unwrap();
+    let answered = account.client().server().renewal_info(&id).await.unwrap();
     let now = Timestamp::now_for_tests();
     assert!(!answered.value.window.is_past(now) && answered.retry_after.is_some());
     let leaf = issued
@@ -329,9 +329,21 @@ async fn renewal_information_moves_and_a_replacement_is_announced_once() {
     server
         .set_renewal_window(leaf, "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z")
         .await;
-    assert!(account.renewal_info(&id).await.unwrap().value.window.is_past(now));
     assert!(
         account
+            .client()
+            .server()
+            .renewal_info(&id)
+            .await
+            .unwrap()
+            .value
+            .window
+            .is_past(now)
+    );
+    assert!(
+        account
+            .client()
+            .server()
             .renewal_info("aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE")
             .await
             .is_err()

@@ -53,15 +53,18 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
         .missing_password
         .clone()
         .map_or(Passwords::Available, Passwords::Missing);
+    let secret = context.index.secrets.get(&target).or_else(|| sight.target.clone());
+    let leaf = secret.as_ref().and_then(|secret| secret.pair.certificate.valid());
+    let renewal_information = leaf.and_then(|leaf| context.renewals.information(key, &leaf.fingerprint));
     Observed::Seen(Box::new(Seen {
-        secret: context.index.secrets.get(&target).or_else(|| sight.target.clone()),
+        secret,
         next_keys: next_keys(context, &certificate, sight),
         strange_next_keys: sight.strange_next_keys.clone(),
         requests: requests(context, &certificate, sight),
         rivals: rivals(context, &certificate),
         issuer: issuer_state(context, &certificate),
         keystore_passwords: passwords,
-        renewal_information: None,
+        renewal_information,
         obstacle: obstacle(context, &certificate),
         live: sight.live,
         certificate,

@@ -205,18 +205,9 @@ fn fingerprint(key_id: &str, data: &[u8]) -> [u8; 32] {
 }
 
 fn client(context: &Context, spec: &AcmeIssuer, key: &AccountKey) -> Result<Client, Verdict> {
-    let ca_bundle = spec
-        .ca_bundle
-        .as_ref()
-        .map(|bundle| bundle.0.clone())
-        .filter(|bundle| !bundle.is_empty());
-    let trust = Trust {
-        ca_bundle,
-        skip_verify: spec.skip_tls_verify == Some(true),
-    };
     context
         .acme
-        .client(&spec.server, &trust, key)
+        .client(&spec.server, &Trust::of(spec), key)
         .map_err(|error| account::unusable_settings(&error))
 }
 

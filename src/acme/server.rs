@@ -1,0 +1,106 @@
+//! One ACME server with one set of trust settings: what can be asked without an account.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Method;
+use reqwest::Url;
+
+use super::ari::RenewalInfo;
+use super::client::Answered;
+use super::directory::{Directory, DirectoryCache};
+use super::transport::{Answer, Transport, host};
+use super::url::server_url;
+use super::{Action, Error};
+
+/// A server. Cheap to clone; connections and the directory are shared among the clones.
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    transport: Transport,
+    url: Url,
+    directory: DirectoryCache,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", self.0.url)
+    }
+}
+
+impl Server {
+    /// The server whose directory is at `url`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUrl`].
+    pub fn new(url: &str, transport: Transport) -> Result<Self, Error> {
+        let url = server_url(url)?;
+        Ok(Self(Arc::new(Inner {
+            transport,
+            url,
+            directory: DirectoryCache::default(),
+        })))
+    }
+
+    /// The directory's URL.
+    pub fn url(&self) -> &str {
+        self.0.url.as_str()
+    }
+
+    /// The server's directory, at most an hour old.
+    ///
+    /// # Errors
+    /// As [`DirectoryCache::get`].
+    pub async fn directory(&self) -> Result<Directory, Error> {
+        self.0.directory.get(&self.0.transport, &self.0.url).await
+    }
+
+    /// When the CA wants the certificate with this identifier ([`super::ari::certificate_id`]) renewed (RFC 9773).
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when the server has no renewal information (ARI-04).
+    pub async fn renewal_info(&self, certificate_id: &str) -> Result<Answered<RenewalInfo>, Error> {
+        let unsupported = || Error::Unsupported {
+            host: self.host(),
+            what: "renewal information",
+        };
+        let base = self.directory().await?.renewal_info.ok_or_else(unsupported)?;
+        let url = self.own(&format!("{}/{certificate_id}", base.trim_end_matches('/')))?;
+        let answer = self
+            .send(Action::RenewalInfo, Method::GET, &url, None)
+            .await?
+            .into_success()?;
+        let info = RenewalInfo::from_wire(answer.json()?)
+            .ok_or_else(|| answer.unreadable("its window ends before it starts"))?;
+        Ok(Answered::new(&answer, info))
+    }
+
+    /// The URL, if it is on this server; nothing is ever sent anywhere else.
+    pub(super) fn own(&self, url: &str) -> Result<Url, Error> {
+        let foreign = || Error::ForeignUrl {
+            url: url.to_owned(),
+            server: self.url().to_owned(),
+        };
+        let parsed = server_url(url).map_err(|_| foreign())?;
+        if parsed.origin() == self.0.url.origin() {
+            Ok(parsed)
+        } else {
+            Err(foreign())
+        }
+    }
+
+    pub(super) async fn send(
+        &self,
+        action: Action,
+        method: Method,
+        url: &Url,
+        body: Option<String>,
+    ) -> Result<Answer, Error> {
+        self.0.transport.send(action, method, url, body).await
+    }
+
+    pub(super) fn host(&self) -> String {
+        host(&self.0.url)
+    }
+}

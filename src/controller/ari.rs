@@ -1,0 +1,120 @@
+//! Asks ACME servers when they want certificates renewed (RFC 9773). Nothing is written here: a Certificate whose window
+//! moved is looked at by its own controller.
+
+use std::sync::Arc;
+
+use super::router::issuer_id;
+use super::{Context, ControllerError};
+use crate::acme::tls::Trust;
+use crate::api::condition::{self, READY};
+use crate::api::{AcmeIssuer, CertificateSpec, IssuerSpec, IssuerStatus};
+use crate::cluster::events::Severity;
+use crate::plan::ari::{self, AriIssuer, AriPlan, AriSeen};
+use crate::plan::kinds::CertificateKind;
+use crate::plan::seen::{Kind, Lean, Next, ObjectKey};
+
+/// Polls the renewal information of one Certificate if its time has come.
+///
+/// # Errors
+/// Never: what fails is asked again at its time.
+pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
+    let Some(certificate) = context.index.certificates.get(&key).and_then(|lean| lean.parse().ok()) else {
+        context.renewals.forget(&key);
+        return Ok(Next::OnChange);
+    };
+    let secret = context
+        .index
+        .secrets
+        .get(&key.sibling(certificate.spec.secret_name.as_str()));
+    let issuer = issuer(&context, &certificate.spec, &key);
+    let heard = context.renewals.heard(&key);
+    let seen = AriSeen {
+        certificate: &certificate,
+        secret: secret.as_deref(),
+        issuer: issuer.seen(),
+        heard: heard.as_ref(),
+    };
+    match (ari::plan(context.now(), &seen, &context.settings), &issuer, heard) {
+        (AriPlan::Forget(next), ..) => {
+            context.renewals.forget(&key);
+            Ok(next)
+        }
+        (AriPlan::Expect(heard), ..) => {
+            let next = Next::At(heard.next);
+            context.renewals.keep(key, heard);
+            Ok(next)
+        }
+        (AriPlan::Wait(until), ..) => Ok(Next::At(until)),
+        (AriPlan::Ask { certificate_id }, Issuer::Acme(acme), Some(before)) => {
+            let answer = ask(&context, acme, &certificate_id).await;
+            let outcome = answer.as_ref().map(|answered| (&answered.value, answered.retry_after));
+            let concluded = ari::conclude(context.now(), &before, outcome, ari::fixed(&context.settings));
+            let next = Next::At(concluded.heard.next);
+            context.renewals.keep(key.clone(), concluded.heard);
+            if concluded.changed {
+                context.queues.certificates.add(key);
+            }
+            if let Some(warning) = concluded.warning {
+                context
+                    .events
+                    .publish::<CertificateKind>(&certificate.meta, Severity::Warning, "ARIError", &warning);
+            }
+            Ok(next)
+        }
+        (AriPlan::Ask { .. }, ..) => Ok(Next::OnChange), // nobody is asked without an issuer and a time
+    }
+}
+
+async fn ask(
+    context: &Context,
+    issuer: &AcmeIssuer,
+    certificate_id: &str,
+) -> Result<crate::acme::Answered<crate::acme::ari::RenewalInfo>, crate::acme::Error> {
+    let trust = Trust::of(issuer);
+    context
+        .acme
+        .server(&issuer.server, &trust)?
+        .renewal_info(certificate_id)
+        .await
+}
+
+/// The issuer that a Certificate names.
+enum Issuer {
+    /// Not there, or not ready.
+    Absent,
+    /// Not ACME.
+    Other,
+    Acme(Box<AcmeIssuer>),
+}
+
+impl Issuer {
+    fn seen(&self) -> AriIssuer<'_> {
+        match self {
+            Self::Absent => AriIssuer::Absent,
+            Self::Other => AriIssuer::Other,
+            Self::Acme(acme) => AriIssuer::Acme(acme),
+        }
+    }
+}
+
+fn issuer(context: &Context, spec: &CertificateSpec, key: &ObjectKey) -> Issuer {
+    let Some(id) = issuer_id(&spec.issuer_ref, &key.namespace) else {
+        return Issuer::Other;
+    };
+    if id.is_cluster() {
+        acme_of(context.index.cluster_issuers.get(&id.0).as_deref())
+    } else {
+        acme_of(context.index.issuers.get(&id.0).as_deref())
+    }
+}
+
+fn acme_of<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(issuer: Option<&Lean<K>>) -> Issuer {
+    let Some(issuer) = issuer.and_then(|issuer| issuer.parse().ok()) else {
+        return Issuer::Absent;
+    };
+    match issuer.spec.acme {
+        None => Issuer::Other,
+        Some(acme) if condition::is_true(&issuer.status.conditions, READY) => Issuer::Acme(Box::new(acme)),
+        Some(_) => Issuer::Absent,
+    }
+}

@@ -1,0 +1,40 @@
+//! What ACME servers said about renewals since this process started: in memory, by Certificate.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::api::certificate_status::RenewalInformation;
+use crate::plan::ari::Heard;
+use crate::plan::seen::ObjectKey;
+
+/// See the module. There are never more entries than Certificates.
+#[derive(Debug, Default)]
+pub struct Renewals(Mutex<HashMap<ObjectKey, Heard>>);
+
+impl Renewals {
+    /// What was last heard about the certificate with this fingerprint.
+    pub fn information(&self, key: &ObjectKey, fingerprint: &[u8; 32]) -> Option<RenewalInformation> {
+        let heard = self.lock();
+        heard
+            .get(key)
+            .filter(|heard| heard.fingerprint == *fingerprint)?
+            .information
+            .clone()
+    }
+
+    pub(super) fn heard(&self, key: &ObjectKey) -> Option<Heard> {
+        self.lock().get(key).cloned()
+    }
+
+    pub(super) fn keep(&self, key: ObjectKey, heard: Heard) {
+        self.lock().insert(key, heard);
+    }
+
+    pub(super) fn forget(&self, key: &ObjectKey) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Heard>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,249 @@
+//! When an ACME server is asked about the renewal of a certificate, and what its answer means (RFC 9773, ARI rows).
+//!
+//! Answers are kept in memory; a Certificate is looked at again only when its window moves. What the window means for
+//! the renewal is decided where all renewals are (`plan::renewal`).
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::acme::ari::{DEFAULT_INTERVAL, MAX_INTERVAL, MIN_INTERVAL, RenewalInfo, certificate_id_of, next_poll};
+use crate::acme::{Error, Next as AcmeNext, RetryAfter};
+use crate::api::certificate::RenewalPolicy;
+use crate::api::certificate_status::{RenewalInformation, SuggestedWindow};
+use crate::api::condition::{self, ISSUING};
+use crate::api::names::annotation;
+use crate::api::{AcmeIssuer, acme_issuer::RenewalInformationSource};
+use crate::pki::certificate::CertificateInfo;
+
+use super::kinds::CertificateKind;
+use super::renewal::hash;
+use super::seen::{Next, Object, SecretSeen};
+use super::settings::Settings;
+
+/// How long a server without renewal information is left alone.
+const UNSUPPORTED_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
+
+/// What is known about a certificate and who issued it.
+#[derive(Clone, Copy, Debug)]
+pub struct AriSeen<'a> {
+    /// The Certificate.
+    pub certificate: &'a Object<CertificateKind>,
+    /// Its target Secret.
+    pub secret: Option<&'a SecretSeen>,
+    /// Its issuer.
+    pub issuer: AriIssuer<'a>,
+    /// What was heard or is expected.
+    pub heard: Option<&'a Heard>,
+}
+
+/// The issuer of a certificate, as far as it concerns renewal information.
+#[derive(Clone, Copy, Debug)]
+pub enum AriIssuer<'a> {
+    /// It is not there, or not ready: it may become so.
+    Absent,
+    /// It is not an ACME server.
+    Other,
+    /// It is one.
+    Acme(&'a AcmeIssuer),
+}
+
+/// What is remembered of the polls of one certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The certificate that it is about: SHA-256 of its DER.
+    pub fingerprint: [u8; 32],
+    /// When to ask next.
+    pub next: Timestamp,
+    /// How often asking failed since it last succeeded.
+    pub failures: u32,
+    /// The last answer.
+    pub information: Option<RenewalInformation>,
+}
+
+/// What to do about the renewal information of one certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AriPlan {
+    /// Nothing; forget what was heard. Look again then, or when something changes.
+    Forget(Next),
+    /// Remember this, and look again at its time.
+    Expect(Heard),
+    /// Nothing until then.
+    Wait(Timestamp),
+    /// Ask the server; then [`conclude`].
+    Ask {
+        /// How the certificate is called there (RFC 9773 section 4.1).
+        certificate_id: String,
+    },
+}
+
+/// What to do about the renewal information of one certificate.
+pub fn plan(now: Timestamp, seen: &AriSeen<'_>, settings: &Settings) -> AriPlan {
+    let later = || AriPlan::Forget(Next::At(now.saturating_add(DEFAULT_INTERVAL).unwrap_or(Timestamp::MAX)));
+    let never = AriPlan::Forget(Next::OnChange);
+    if !settings.gates.ari || !wants_renewal(seen.certificate) {
+        return never;
+    }
+    match seen.issuer {
+        AriIssuer::Other => return never,
+        AriIssuer::Absent => return later(),
+        AriIssuer::Acme(issuer) if issuer.renewal_information_source == Some(RenewalInformationSource::None) => {
+            return later();
+        }
+        AriIssuer::Acme(_) => {}
+    }
+    let leaf = seen
+        .secret
+        .filter(|secret| is_of_this_issuer(seen.certificate, secret))
+        .and_then(leaf_of);
+    let Some((leaf, certificate_id)) = leaf.and_then(|leaf| Some((leaf, certificate_id(leaf)?))) else {
+        return never;
+    };
+    if leaf.not_after <= now {
+        return never;
+    }
+    match seen.heard.filter(|heard| heard.fingerprint == leaf.fingerprint) {
+        None => AriPlan::Expect(Heard {
+            fingerprint: leaf.fingerprint,
+            next: first_poll(now, &seen.certificate.meta.uid, leaf, fixed(settings)),
+            failures: 0,
+            information: None,
+        }),
+        Some(heard) if heard.next > now => AriPlan::Wait(heard.next),
+        Some(_) => AriPlan::Ask { certificate_id },
+    }
+}
+
+fn wants_renewal(certificate: &Object<CertificateKind>) -> bool {
+    let policy = certificate.spec.renewal.as_ref().and_then(|renewal| renewal.policy);
+    certificate.meta.deleting.is_none()
+        && policy != Some(RenewalPolicy::Disabled)
+        && !condition::is_true(&certificate.status.conditions, ISSUING)
+}
+
+/// A certificate from another issuer is not asked about (MST-05).
+fn is_of_this_issuer(certificate: &Object<CertificateKind>, secret: &SecretSeen) -> bool {
+    secret.meta.annotations.get(annotation::ISSUER_NAME) == Some(certificate.spec.issuer_ref.name.as_str())
+}
+
+fn leaf_of(secret: &SecretSeen) -> Option<&CertificateInfo> {
+    secret.pair.certificate.valid().map(|leaf| &**leaf)
+}
+
+/// How a certificate is called in renewal information and in `replaces` (RFC 9773 section 4.1); `None` for one that
+/// does not name its issuer's key.
+pub fn certificate_id(certificate: &CertificateInfo) -> Option<String> {
+    let key_id = certificate.authority_key_id.as_deref()?;
+    Some(certificate_id_of(key_id, &certificate.serial))
+}
+
+/// First polls are spread over an hour, so that neither a start nor a wave of new certificates becomes a wave of
+/// requests: those nearest to their expiry rather earlier, each at its own time by its uid.
+fn first_poll(now: Timestamp, uid: &str, leaf: &CertificateInfo, fixed: Option<SignedDuration>) -> Timestamp {
+    let spread = fixed.unwrap_or(MIN_INTERVAL).as_millis().max(0);
+    let lifetime = leaf.not_before.duration_until(leaf.not_after).as_millis().max(1);
+    let left = now.duration_until(leaf.not_after).as_millis().clamp(0, lifetime);
+    let by_uid = i128::from(hash(&[uid.as_bytes()]) >> 33); // below 2^31
+    let offset = (spread * left / lifetime).midpoint((spread * by_uid) >> 31);
+    let offset = SignedDuration::from_millis(i64::try_from(offset).unwrap_or_default());
+    now.saturating_add(offset).unwrap_or(Timestamp::MAX)
+}
+
+/// The interval that the administrator set.
+pub fn fixed(settings: &Settings) -> Option<SignedDuration> {
+    settings
+        .ari_minimum_interval
+        .and_then(|interval| SignedDuration::try_from(interval).ok())
+}
+
+/// What came of a poll.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AriConclusion {
+    /// What to remember.
+    pub heard: Heard,
+    /// The window, or its explanation, is another than before: the Certificate has to be looked at.
+    pub changed: bool,
+    /// What to tell, once per series of failures (ARI-06).
+    pub warning: Option<String>,
+}
+
+/// What the outcome of [`AriPlan::Ask`] means. `before` is what the poll was planned from.
+pub fn conclude(
+    now: Timestamp,
+    before: &Heard,
+    outcome: Result<(&RenewalInfo, Option<RetryAfter>), &Error>,
+    fixed: Option<SignedDuration>,
+) -> AriConclusion {
+    match outcome {
+        Ok((info, retry_after)) => {
+            let next = next_poll(now, retry_after, fixed);
+            let information = information(now, next, info);
+            let said = |information: &RenewalInformation| {
+                (
+                    information.suggested_window.clone(),
+                    information.explanation_url.clone(),
+                )
+            };
+            let changed = before.information.as_ref().map(said) != Some(said(&information));
+            let heard = Heard {
+                fingerprint: before.fingerprint,
+                next,
+                failures: 0,
+                information: Some(information),
+            };
+            AriConclusion {
+                heard,
+                changed,
+                warning: None,
+            }
+        }
+        Err(error) => {
+            let failures = before.failures.saturating_add(1);
+            let heard = Heard {
+                next: after_failure(now, error, failures, fixed),
+                failures,
+                ..before.clone()
+            };
+            let unsupported = matches!(error, Error::Unsupported { .. }); // ARI-04
+            let warning =
+                (failures == 1 && !unsupported).then(|| format!("Could not fetch ACME Renewal Information: {error}"));
+            AriConclusion {
+                heard,
+                changed: false,
+                warning,
+            }
+        }
+    }
+}
+
+fn information(now: Timestamp, next: Timestamp, info: &RenewalInfo) -> RenewalInformation {
+    let time = condition::whole_second;
+    RenewalInformation {
+        explanation_url: info.explanation_url.clone(),
+        last_checked: Some(time(now)),
+        last_error: None,
+        next_check: Some(time(next)),
+        suggested_window: Some(SuggestedWindow {
+            start: time(info.window.start),
+            end: time(info.window.end),
+        }),
+    }
+}
+
+/// After 1 h, 2 h, 4 h, then every 6 h; later if the server says so (RFC 9773 section 4.3).
+fn after_failure(now: Timestamp, error: &Error, failures: u32, fixed: Option<SignedDuration>) -> Timestamp {
+    let ladder = MIN_INTERVAL
+        .saturating_mul(1 << failures.saturating_sub(1).min(8))
+        .min(DEFAULT_INTERVAL);
+    let interval = match (fixed, error) {
+        (Some(fixed), _) => fixed,
+        (None, Error::Unsupported { .. }) => UNSUPPORTED_INTERVAL,
+        (None, _) => match error.next(now) {
+            AcmeNext::Wait(until) => now.duration_until(until).clamp(ladder, MAX_INTERVAL),
+            AcmeNext::Retry | AcmeNext::NewOrder | AcmeNext::UserMustAct => ladder,
+        },
+    };
+    now.saturating_add(interval).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+#[path = "ari_tests.rs"]
+mod tests;

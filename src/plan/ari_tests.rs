@@ -1,0 +1,288 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::acme::ari::Window;
+use crate::acme::{Action, RetryAfter};
+use crate::api::{CertificateStatus, Condition, ConditionStatus};
+use crate::pki::chain::SizeLimits;
+use crate::pki::summary::PairSummary;
+use crate::plan::seen::{ManagedKeys, Meta, ObjectKey, Pairs};
+
+const DAY: i64 = 86_400;
+
+fn now() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+fn later(seconds: i64) -> Timestamp {
+    now() + SignedDuration::from_secs(seconds)
+}
+
+fn meta(name: &str, annotations: &[(&str, &str)]) -> Meta {
+    Meta {
+        key: ObjectKey::new("shop", name),
+        uid: "237faef4-afd4-4535-bb7c-ca7caee56aa7".into(),
+        resource_version: "1".into(),
+        generation: 1,
+        created: now(),
+        deleting: None,
+        owners: Box::default(),
+        labels: Pairs::default(),
+        annotations: annotations.iter().copied().collect(),
+        finalizers: Box::default(),
+    }
+}
+
+fn certificate() -> Object<CertificateKind> {
+    let spec = r#"{"secretName":"web-tls","issuerRef":{"name":"le"},"dnsNames":["web.example.com"]}"#;
+    Object {
+        meta: meta("web", &[]),
+        spec: serde_json::from_str(spec).unwrap(),
+        status: CertificateStatus::default(),
+    }
+}
+
+/// A Secret whose certificate began 30 days ago and has 60 to go.
+fn secret(issuer: &str) -> SecretSeen {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["web.example.com".to_owned()]).unwrap();
+    params.use_authority_key_identifier_extension = true;
+    let at = |days: i64| time::OffsetDateTime::from_unix_timestamp(later(days * DAY).as_second()).unwrap();
+    (params.not_before, params.not_after) = (at(-30), at(60));
+    let ca = rcgen::Issuer::new(rcgen::CertificateParams::default(), rcgen::KeyPair::generate().unwrap());
+    let pem = params.signed_by(&key, &ca).unwrap().pem();
+    SecretSeen {
+        meta: meta("web-tls", &[(annotation::ISSUER_NAME, issuer)]),
+        type_: "kubernetes.io/tls".into(),
+        data_keys: Box::default(),
+        pair: Box::new(PairSummary::new(
+            None,
+            Some(pem.as_bytes()),
+            None,
+            &SizeLimits::default(),
+        )),
+        managed: Arc::new(ManagedKeys::default()),
+        digest: [0; 32],
+    }
+}
+
+fn acme() -> AcmeIssuer {
+    AcmeIssuer {
+        server: "https://ca.example/dir".into(),
+        ..AcmeIssuer::default()
+    }
+}
+
+fn heard(secret: &SecretSeen) -> Heard {
+    let fingerprint = leaf_of(secret).unwrap().fingerprint;
+    Heard {
+        fingerprint,
+        next: now(),
+        failures: 0,
+        information: None,
+    }
+}
+
+fn planned(
+    certificate: &Object<CertificateKind>,
+    secret: &SecretSeen,
+    issuer: &AcmeIssuer,
+    heard: Option<&Heard>,
+) -> AriPlan {
+    let seen = AriSeen {
+        certificate,
+        secret: Some(secret),
+        issuer: AriIssuer::Acme(issuer),
+        heard,
+    };
+    plan(now(), &seen, &Settings::default())
+}
+
+fn info(start: i64, end: i64) -> RenewalInfo {
+    RenewalInfo {
+        window: Window {
+            start: later(start),
+            end: later(end),
+        },
+        explanation_url: None,
+    }
+}
+
+fn unreachable() -> Error {
+    Error::Unreachable {
+        host: "ca.example".into(),
+        action: Action::RenewalInfo,
+        reason: "connection refused".into(),
+    }
+}
+
+#[test]
+fn a_certificate_is_asked_about_within_the_first_hour_and_then_at_its_time() {
+    let (certificate, secret, acme) = (certificate(), secret("le"), acme());
+    let AriPlan::Expect(expected) = planned(&certificate, &secret, &acme, None) else {
+        panic!("nothing is expected")
+    };
+    assert!(
+        expected.next >= now() && expected.next <= later(3600),
+        "{}",
+        expected.next
+    );
+    assert!(
+        matches!(planned(&certificate, &secret, &acme, Some(&expected)), AriPlan::Wait(until) if until == expected.next)
+    );
+    let due = heard(&secret);
+    let AriPlan::Ask { certificate_id } = planned(&certificate, &secret, &acme, Some(&due)) else {
+        panic!("it is due")
+    };
+    let leaf = leaf_of(&secret).unwrap();
+    assert_eq!(Some(certificate_id), self::certificate_id(leaf));
+}
+
+#[test]
+fn a_new_certificate_in_the_secret_is_expected_afresh() {
+    let (certificate, acme) = (certificate(), acme());
+    let old = Heard {
+        next: later(100),
+        ..heard(&secret("le"))
+    };
+    assert!(matches!(
+        planned(&certificate, &secret("le"), &acme, Some(&old)),
+        AriPlan::Expect(_)
+    ));
+}
+
+#[test]
+fn nobody_is_asked_about_what_is_not_theirs_or_not_to_be_renewed() {
+    let (web, own, acme) = (certificate(), secret("le"), acme());
+    let due = heard(&own);
+    let never = AriPlan::Forget(Next::OnChange);
+    assert_eq!(planned(&web, &secret("other"), &acme, Some(&due)), never, "MST-05");
+    let mut disabled = certificate();
+    disabled.spec.renewal = serde_json::from_str(r#"{"policy":"Disabled"}"#).unwrap();
+    assert_eq!(planned(&disabled, &own, &acme, Some(&due)), never);
+    let mut issuing = certificate();
+    issuing.status.conditions = vec![Condition::new(ISSUING, ConditionStatus::True, "Renewing", "")];
+    assert_eq!(planned(&issuing, &own, &acme, Some(&due)), never);
+    let off = AcmeIssuer {
+        renewal_information_source: Some(RenewalInformationSource::None),
+        ..acme.clone()
+    };
+    assert!(
+        matches!(planned(&web, &own, &off, Some(&due)), AriPlan::Forget(Next::At(_))),
+        "ARI-01"
+    );
+
+    let seen = |issuer, secret| AriSeen {
+        certificate: &web,
+        secret,
+        issuer,
+        heard: Some(&due),
+    };
+    let settings = Settings::default();
+    assert_eq!(plan(now(), &seen(AriIssuer::Other, Some(&own)), &settings), never);
+    assert_eq!(plan(now(), &seen(AriIssuer::Acme(&acme), None), &settings), never);
+    assert_eq!(
+        plan(later(61 * DAY), &seen(AriIssuer::Acme(&acme), Some(&own)), &settings),
+        never,
+        "expired"
+    );
+    assert!(matches!(
+        plan(now(), &seen(AriIssuer::Absent, Some(&own)), &settings),
+        AriPlan::Forget(Next::At(_))
+    ));
+    let mut gates = Settings::default();
+    gates.gates.ari = false;
+    assert_eq!(plan(now(), &seen(AriIssuer::Acme(&acme), Some(&own)), &gates), never);
+}
+
+#[test]
+fn the_certificate_is_looked_at_only_when_its_window_moves() {
+    let before = heard(&secret("le"));
+    let six_hours = Some(RetryAfter::After(SignedDuration::from_hours(6)));
+    let first = conclude(now(), &before, Ok((&info(10 * DAY, 20 * DAY), six_hours)), None);
+    assert!(first.changed && first.warning.is_none());
+    assert_eq!(first.heard.next, later(6 * 3600));
+    let same = conclude(later(100), &first.heard, Ok((&info(10 * DAY, 20 * DAY), None)), None);
+    assert!(!same.changed, "only the time of the poll is another");
+    assert!(conclude(now(), &same.heard, Ok((&info(-20, -10), None)), None).changed);
+    let explained = RenewalInfo {
+        explanation_url: Some("https://ca.example/why".into()),
+        ..info(10 * DAY, 20 * DAY)
+    };
+    assert!(conclude(now(), &same.heard, Ok((&explained, None)), None).changed);
+}
+
+#[test]
+fn ari_06_failures_are_told_once_and_keep_what_was_heard() {
+    let before = Heard {
+        information: Some(information(now(), now(), &info(0, DAY))),
+        ..heard(&secret("le"))
+    };
+    let first = conclude(now(), &before, Err(&unreachable()), None);
+    let warning = first.warning.unwrap();
+    assert!(
+        warning.starts_with("Could not fetch ACME Renewal Information: ") && warning.contains("connection refused"),
+        "{warning}"
+    );
+    assert_eq!(first.heard.information, before.information);
+    let mut series = first.heard;
+    let mut waits = vec![now().duration_until(series.next).as_hours()];
+    for _ in 0..4 {
+        let again = conclude(now(), &series, Err(&unreachable()), None);
+        assert_eq!(again.warning, None);
+        series = again.heard;
+        waits.push(now().duration_until(series.next).as_hours());
+    }
+    assert_eq!(waits, [1, 2, 4, 6, 6]);
+    let unsupported = Error::Unsupported {
+        host: "ca.example".into(),
+        what: "renewal information",
+    };
+    let quiet = conclude(now(), &before, Err(&unsupported), None);
+    assert_eq!((quiet.warning, quiet.heard.next), (None, later(DAY)), "ARI-04");
+}
+
+#[test]
+fn the_administrators_interval_is_kept_whatever_the_server_asks_for() {
+    let settings = Settings {
+        ari_minimum_interval: Some(Duration::from_secs(5)),
+        ..Settings::default()
+    };
+    let day = Some(RetryAfter::After(SignedDuration::from_hours(24)));
+    let before = heard(&secret("le"));
+    assert_eq!(
+        conclude(now(), &before, Ok((&info(0, 1), day)), fixed(&settings))
+            .heard
+            .next,
+        later(5)
+    );
+    assert_eq!(
+        conclude(now(), &before, Err(&unreachable()), fixed(&settings))
+            .heard
+            .next,
+        later(5)
+    );
+}
+
+proptest! {
+    #[test]
+    fn first_polls_are_spread_over_the_hour(uids in prop::collection::vec("[0-9a-f]{8}-[0-9a-f]{4}", 200)) {
+        let secret = secret("le");
+        let leaf = leaf_of(&secret).unwrap();
+        let minutes: std::collections::BTreeSet<i64> =
+            uids.iter().map(|uid| now().duration_until(first_poll(now(), uid, leaf, None)).as_mins()).collect();
+        prop_assert!(minutes.iter().all(|minute| (0..=60).contains(minute)));
+        prop_assert!(minutes.len() > 10, "{minutes:?}");
+    }
+
+    #[test]
+    fn what_is_nearer_to_its_expiry_is_asked_about_earlier(uid in "[0-9a-f]{8}", days in 1_i64..59) {
+        let secret = secret("le");
+        let leaf = leaf_of(&secret).unwrap();
+        let wait = |at: Timestamp| at.duration_until(first_poll(at, &uid, leaf, None));
+        prop_assert!(wait(later(days * DAY)) < wait(now()));
+    }
+}
