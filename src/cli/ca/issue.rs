@@ -72,7 +72,8 @@ pub(super) fn run(args: &IssueArgs, surroundings: &mut Surroundings<'_>) -> Resu
         Some(args.authority.open(surroundings)?)
     };
     let key = PrivateKey::generate(args.key.spec(file.as_ref())?)?;
-    let request = CsrInfo::from_template(&template, key.public_key())?;
+    let mut request = CsrInfo::from_template(&template, key.public_key())?;
+    profile.fit(&mut request.sans);
     let certificate = match &issuer {
         Some(issuer) => issue(issuer, &request, validity, profile.extras(), surroundings)?,
         None => to_pem(&[self_sign(&request, &key, validity, serial()?, profile.extras())?]),

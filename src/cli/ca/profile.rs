@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Error, cfssl};
+use crate::pki::name::SubjectAltNames;
 use crate::pki::sign::{Extras, Validity};
 use crate::pki::usage::{Usage, UsageSet};
 
@@ -151,6 +152,14 @@ impl Profile {
 
     pub(super) fn extras(&self) -> &Extras {
         &self.extras
+    }
+
+    /// A CA is no host: as cfssl does, host names and mail addresses are left out of its certificate.
+    pub(super) fn fit(&self, names: &mut SubjectAltNames) {
+        if self.extras.is_ca {
+            names.dns.clear();
+            names.emails.clear();
+        }
     }
 
     pub(super) fn validity(&self, now: Timestamp) -> Result<Validity, Error> {

@@ -55,6 +55,7 @@ pub(super) fn run(args: &SignArgs, surroundings: &mut Surroundings<'_>) -> Resul
             usages.join(", ")
         ))?;
     }
+    profile.fit(&mut request.sans);
     if !profile.extras().is_ca {
         request.name_constraints = None;
     }
