@@ -617,11 +617,12 @@ async fn while_somebody_else_signs_a_temporary_certificate_is_there_and_a_restar
         shop.requests.get("web-1").await.unwrap().metadata.uid,
         request.metadata.uid
     );
-    let denied = json!({"status": {"conditions": [{"type": "Approved", "status": "True", "reason": "cert-manager.io",
-        "message": "Certificate request has been approved by cert-manager.io", "lastTransitionTime": "2026-11-21T00:00:00Z"},
-        {"type": "InvalidRequest", "status": "True", "reason": "NotAllowed", "message": "no such name here", "lastTransitionTime": "2026-11-21T00:00:00Z"}]}});
+    let approved = condition(&shop.requests.get("web-1").await.unwrap(), "Approved");
+    let invalid = json!({"type": "InvalidRequest", "status": "True", "reason": "NotAllowed", "message": "no such name here",
+        "lastTransitionTime": "2026-11-21T00:00:00Z"});
+    let patch = Patch::Merge(json!({"status": {"conditions": [approved, invalid]}}));
     shop.requests
-        .patch_status("web-1", &PatchParams::default(), &Patch::Merge(denied))
+        .patch_status("web-1", &PatchParams::default(), &patch)
         .await
         .unwrap();
     let failed = until(

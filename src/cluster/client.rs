@@ -13,6 +13,8 @@ use tower::{BoxError, ServiceBuilder, retry::RetryLayer};
 const PING_AFTER: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Who asks, for the API server's audit log.
+const AGENT: http::HeaderValue = http::HeaderValue::from_static(concat!("certlet/", env!("CARGO_PKG_VERSION")));
 
 /// A client for the cluster that `config` names.
 ///
@@ -35,6 +37,10 @@ pub fn connect(config: &Config) -> Result<Client, kube::Error> {
         .http2_keep_alive_while_idle(true)
         .build::<_, Body>(connector);
     let service = ServiceBuilder::new()
+        .map_request(|mut request: http::Request<Body>| {
+            request.headers_mut().insert(http::header::USER_AGENT, AGENT);
+            request
+        })
         .layer(config.base_uri_layer())
         .layer(RetryLayer::new(RetryPolicy::server_retry()))
         .option_layer(config.auth_layer()?)
