@@ -26,10 +26,11 @@ pub(super) fn of_request(request: &RequestSeen) -> Option<Failure> {
             .filter(|condition| !condition.is_true() && ["Failed", "Denied"].contains(&condition.reason()))
     };
     let condition: &Condition = held(DENIED).or_else(|| held(INVALID_REQUEST)).or_else(failed)?;
-    let at = request
+    let told = request
         .failure_time
-        .or_else(|| instant(condition.last_transition_time.as_ref()))
-        .unwrap_or(request.meta.created);
+        .or_else(|| instant(condition.last_transition_time.as_ref()));
+    // By whatever clock it was told: not before the request was there.
+    let at = told.unwrap_or(request.meta.created).max(request.meta.created);
     let reason = Some(condition.reason())
         .filter(|reason| !reason.is_empty())
         .unwrap_or(&condition.type_);

@@ -107,6 +107,17 @@ fn a_failure_by_a_clock_ahead_of_ours_is_counted_once() {
 }
 
 #[test]
+fn a_failure_by_a_clock_behind_ours_is_counted_too() {
+    let mut model = Model::new();
+    model.settle();
+    model.pass(-SignedDuration::from_hours(3));
+    model.say("web-1", INVALID_REQUEST, ConditionStatus::True, "NotAllowed", "no");
+    model.pass(SignedDuration::from_hours(3));
+    model.settle();
+    assert_eq!(model.certificate.status.failed_issuance_attempts, Some(1));
+}
+
+#[test]
 fn lif_04_a_certificate_for_another_key_or_past_its_end_is_not_stored() {
     let mut model = Model::new();
     model.settle();
