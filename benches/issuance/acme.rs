@@ -8,9 +8,14 @@ use super::{
 };
 
 /// What all certificates of a namespace share while orders are in flight.
-const SHARED: [&str; 4] = ["services", "endpointslices", "ipaddresses", "endpoints"];
+const SHARED: [&str; 5] = [
+    "services",
+    "endpointslices",
+    "ipaddresses",
+    "endpoints",
+    "selfsubjectreviews",
+];
 
-#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 pub(crate) async fn run(bed: &Bed) {
     let throttle = std::env::var("TRAEFIK_THROTTLE").unwrap_or_else(|_| "100ms".into());
     println!(
@@ -38,7 +43,6 @@ pub(crate) async fn run(bed: &Bed) {
     );
 }
 
-#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 fn row(count: usize, batch: &Batch, validations: f64) {
     println!(
         "{count:>6} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>12.1} {:>8} {validations:>12}",

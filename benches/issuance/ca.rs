@@ -8,7 +8,6 @@ use super::{
     support::{Bed, Certlet, IN_TIME, condition_is, until},
 };
 
-#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 pub(crate) async fn run(bed: &Bed, algorithm: &str, size: u32) {
     let sizes = std::env::var("BENCH_SIZES").unwrap_or_else(|_| "100,1000".into());
     println!("\nCA and SelfSigned, {algorithm} {size}, the control plane on the same machine");
@@ -40,7 +39,6 @@ pub(crate) async fn run(bed: &Bed, algorithm: &str, size: u32) {
 }
 
 /// RSA keys take the cores for a while; ECDSA certificates that come at the same time must not wait for them.
-#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 pub(crate) async fn rsa_beside_ecdsa(bed: &Bed) {
     let _certlet = Certlet::start(bed, &[]).await;
     let [rsa, ecdsa] = [bed.new_namespace().await, bed.new_namespace().await];
@@ -57,7 +55,6 @@ pub(crate) async fn rsa_beside_ecdsa(bed: &Bed) {
     );
 }
 
-#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 fn row(issuer: &str, batch: &Batch, ceiling: f64) {
     println!(
         "{issuer:>11} {:>7} {:>8.1} {:>9.2} {:>9.2} {:>12.2} {ceiling:>12.1} {:>7.0}%",

@@ -5,6 +5,20 @@
 //!
 //! Arguments select parts: `acme`, `ca`, `rsa`, `scale`; without any, all but `scale`. Environment: `BENCH_SIZES=100,1000` (part `ca`), `BENCH_SCALE=10000`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and ends when its bed does not work"
+)]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of some thousands fit a double"
+)]
+
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
@@ -21,7 +35,6 @@ fn main() {
     runtime.block_on(run());
 }
 
-#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 async fn run() {
     let wanted: Vec<String> = std::env::args()
         .skip(1)

@@ -10,7 +10,6 @@ use super::{
     support::{Bed, Certlet, IN_TIME, condition_is, until},
 };
 
-#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
 pub(crate) async fn run(bed: &Bed) {
     let count = std::env::var("BENCH_SCALE")
         .ok()

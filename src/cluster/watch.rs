@@ -92,11 +92,10 @@ fn take<R: Record>(event: watcher::Event<Wire<R>>, index: &Index, observer: &Obs
 }
 
 fn is_unknown_kind(error: &watcher::Error) -> bool {
-    match error {
-        watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::InitialListFailed(kube::Error::Api(status)) => status.code == 404,
-        _ => false,
-    }
+    let (watcher::Error::WatchStartFailed(error) | watcher::Error::InitialListFailed(error)) = error else {
+        return false;
+    };
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
 /// Streaming lists are switched off on some servers (400 or 422); kube's watcher would ask for them for ever.
