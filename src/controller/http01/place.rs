@@ -52,13 +52,13 @@ impl Placing<'_> {
         self.apply(|path_type| self.wanted(group, service, path_type)).await
     }
 
-    /// Applies an Ingress with the first path type that the ingress controller's webhook lets through.
+    /// Applies an Ingress with the first path type that the ingress controller's webhook, or a policy, lets through.
     pub(super) async fn apply(&self, build: impl Fn(PathType) -> Ingress) -> Result<(), ControllerError> {
         let mut refusal = None;
         for path_type in self.class.path_types(self.context.settings.http01.path_type_exact) {
             match self.context.writer.apply_object(&build(path_type)).await {
                 Ok(_) => return Ok(()),
-                Err(error) if is_webhook_refusal(&error) => {
+                Err(error) if is_refusal(&error) => {
                     tracing::info!(order = %self.order.key, path_type = path_type.as_str(), "{error}");
                     refusal.get_or_insert(error);
                 }
@@ -83,7 +83,7 @@ impl Placing<'_> {
             match edit(self.context, &key, add).await {
                 Ok(Edited::Done) => return Ok(()),
                 Ok(Edited::Missing) => return Err(missing()),
-                Err(ControllerError::Cluster(error)) if is_webhook_refusal(&error) => {
+                Err(ControllerError::Cluster(error)) if is_refusal(&error) => {
                     refusal.get_or_insert(error);
                 }
                 Err(error) => return Err(error),
@@ -204,8 +204,9 @@ fn class_of_ingress(context: &Context, key: &ObjectKey) -> Option<String> {
     by_field.or_else(by_annotation)
 }
 
-/// Whether an admission webhook refused, which another path type may satisfy; quotas and rights are not among them.
-fn is_webhook_refusal(error: &cluster::Error) -> bool {
+/// Whether an admission webhook or policy refused, which another path type may satisfy; quotas and rights are not among them.
+fn is_refusal(error: &cluster::Error) -> bool {
     let message = error.server_message().unwrap_or_default();
-    message.starts_with("admission webhook") && message.contains("denied the request")
+    let by_webhook = message.starts_with("admission webhook") && message.contains("denied the request");
+    by_webhook || (message.contains("ValidatingAdmissionPolicy") && message.contains("denied request"))
 }

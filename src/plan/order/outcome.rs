@@ -45,8 +45,13 @@ pub fn open(
             },
         })
     };
+    // a CA may list them in another order each time it is asked; what is written stays where it is (ORD-08)
+    let is_written = |url: &&String| written.authorizations.iter().any(|before| before.url == **url);
+    let kept = written.authorizations.iter().map(|before| &before.url);
+    let kept = kept.filter(|url| order.authorizations.contains(url));
+    let new = order.authorizations.iter().filter(|url| !is_written(url));
     OrderStatus {
-        authorizations: order.authorizations.iter().map(listed).collect(),
+        authorizations: kept.chain(new).map(listed).collect(),
         certificate: None,
         failure_time: None,
         finalize_url: Some(order.finalize.clone()),
@@ -177,4 +182,34 @@ pub fn invalid(order: &OrderAtCa, authorizations: &BTreeMap<String, Authorizatio
         sentence = format!("{sentence}; and {} more names", causes.len() - MOST_NAMES);
     }
     sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::order::ca::OrderState;
+
+    #[test]
+    fn authorizations_stay_where_they_are_written_however_the_ca_lists_them() {
+        let listed = |urls: [&str; 3]| OrderAtCa {
+            url: "https://ca/order/1".to_owned(),
+            state: OrderState::Pending,
+            authorizations: urls.map(str::to_owned).to_vec(),
+            finalize: "https://ca/finalize/1".to_owned(),
+            certificate: None,
+            error: None,
+            answered: Timestamp::UNIX_EPOCH,
+            retry_at: None,
+        };
+        let first = open(
+            &OrderStatus::default(),
+            &listed(["b", "a", "c"]),
+            &BTreeMap::new(),
+            None,
+        );
+        let again = open(&first, &listed(["c", "b", "a"]), &BTreeMap::new(), None);
+        assert_eq!(again, first);
+        let urls: Vec<&str> = again.authorizations.iter().map(|one| one.url.as_str()).collect();
+        assert_eq!(urls, ["b", "a", "c"]);
+    }
 }
