@@ -123,7 +123,7 @@ impl RequestSeen {
     }
 
     /// With another issuer.
-    pub(crate) fn from_issuer(mut self, group: &str, kind: &str, name: &str) -> Self {
+    pub(crate) fn issued_by(mut self, group: &str, kind: &str, name: &str) -> Self {
         self.issuer_ref = IssuerRef {
             group: Some(group.into()),
             kind: Some(kind.into()),

@@ -1,4 +1,4 @@
-//! CRQ-02, CRQ-07, NB-26, NB-27: who approves, and what denial and InvalidRequest mean.
+//! CRQ-02, CRQ-07, NB-26, NB-27: who approves, and what denial and `InvalidRequest` mean.
 
 use serde_json::json;
 
@@ -22,7 +22,7 @@ fn nb_26_approval_has_exactly_these_words() {
 #[test]
 fn nb_26_requests_for_external_issuers_are_approved_and_otherwise_left_alone() {
     let scene = with_issuer(ca()).request(|it| {
-        it.from_issuer("pca.example.com", "Pca", "x")
+        it.issued_by("pca.example.com", "Pca", "x")
             .asking(b"not for us to judge")
     });
     let plan = scene.plan();
@@ -42,7 +42,7 @@ fn ctl_08_without_our_approver_a_request_waits_and_says_so() {
     );
     let external = with_issuer(ca())
         .without_approver()
-        .request(|it| it.from_issuer("pca.example.com", "Pca", "x"))
+        .request(|it| it.issued_by("pca.example.com", "Pca", "x"))
         .plan();
     assert_eq!(external, Plan::nothing());
 }

@@ -19,7 +19,7 @@ fn a_missing_issuer_is_waited_for_by_name() {
         scene.pending(),
         "Referenced \"Issuer\" not found: issuer.cert-manager.io \"le\" not found"
     );
-    let cluster = scene.request(|it| it.from_issuer("cert-manager.io", "ClusterIssuer", "le"));
+    let cluster = scene.request(|it| it.issued_by("cert-manager.io", "ClusterIssuer", "le"));
     assert_eq!(
         cluster.pending(),
         "Referenced \"ClusterIssuer\" not found: clusterissuer.cert-manager.io \"le\" not found"

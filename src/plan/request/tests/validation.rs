@@ -96,7 +96,7 @@ fn val_31_an_unknown_usage_is_named() {
 
 #[test]
 fn val_02_only_two_kinds_are_ours() {
-    let message = message(|it| it.from_issuer("", "AWSPCAIssuer", "x"));
+    let message = message(|it| it.issued_by("", "AWSPCAIssuer", "x"));
     assert_eq!(
         message,
         "spec.issuerRef.kind: Invalid value: \"AWSPCAIssuer\": must be one of Issuer or ClusterIssuer (did you forget to set spec.issuerRef.group?)"
