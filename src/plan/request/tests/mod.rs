@@ -112,18 +112,20 @@ impl Scene {
 
     /// The message with which the request waits.
     pub(super) fn pending(&self) -> String {
-        match self.plan().step {
-            Step::Settle(Verdict::Pending { message, .. }) => message,
-            other => panic!("expected Pending, got {other:?}"),
-        }
+        let step = self.plan().step;
+        let Step::Settle(Verdict::Pending { message, .. }) = step else {
+            panic!("expected Pending, got {step:?}")
+        };
+        message
     }
 
     /// Reason of the event and message with which the request fails.
     pub(super) fn failed(&self) -> (&'static str, String) {
-        match self.plan().step {
-            Step::Settle(Verdict::Failed { reason, message }) => (reason, message),
-            other => panic!("expected Failed, got {other:?}"),
-        }
+        let step = self.plan().step;
+        let Step::Settle(Verdict::Failed { reason, message }) = step else {
+            panic!("expected Failed, got {step:?}")
+        };
+        (reason, message)
     }
 
     /// The same after the status write that the plan asks for.

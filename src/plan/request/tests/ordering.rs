@@ -92,7 +92,7 @@ fn aor_02_approval_and_the_orders_name_are_one_write_before_the_order() {
 #[test]
 fn aor_01_a_common_name_that_is_no_name_fails_the_request() {
     let pem = fixture::csr_for(&["a.example.com", "b.example.com"], |template| {
-        template.subject = fixture::common_name("Shop")
+        template.subject = fixture::common_name("Shop");
     });
     let (reason, message) = with_issuer(acme()).request(|it| it.asking(&pem)).failed();
     assert_eq!(reason, "InvalidOrder");
