@@ -180,7 +180,7 @@ async fn a_request_to_a_ca_is_approved_and_signed_in_one_write() {
     let ours: Vec<_> = bed
         .writes_since(mark)
         .into_iter()
-        .filter(|write| write.namespace == namespace && write.agent.starts_with("certlet"))
+        .filter(|write| write.namespace == namespace && write.agent.starts_with("certlet/"))
         .map(|write| (write.verb, write.resource))
         .collect();
     assert_eq!(ours, [("patch".to_owned(), "certificaterequests/status".to_owned())]);
@@ -323,7 +323,7 @@ async fn requests_that_can_never_be_signed_fail_with_the_field_and_the_reason() 
         let writes = bed
             .writes_since(mark)
             .into_iter()
-            .filter(|write| write.namespace == namespace && write.agent.starts_with("certlet"));
+            .filter(|write| write.namespace == namespace && write.agent.starts_with("certlet/"));
         assert_eq!(writes.count(), 1, "{words}");
     }
 }

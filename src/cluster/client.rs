@@ -21,6 +21,9 @@ const AGENT: http::HeaderValue = http::HeaderValue::from_static(concat!("certlet
 /// # Errors
 /// When the certificates or credentials in `config` cannot be used.
 pub fn connect(config: &Config) -> Result<Client, kube::Error> {
+    let mut config = config.clone();
+    let agent = http::HeaderValue::from_static(concat!("certlet/", env!("CARGO_PKG_VERSION")));
+    config.headers.push((http::header::USER_AGENT, agent));
     let mut http = hyper_util::client::legacy::connect::HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);

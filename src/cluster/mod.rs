@@ -14,6 +14,7 @@ pub mod reader;
 pub mod records;
 pub mod request;
 pub mod secret;
+pub mod signing_requests;
 pub mod store;
 pub mod watch;
 pub mod wire;

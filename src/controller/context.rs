@@ -79,6 +79,8 @@ pub struct Queues {
     pub ingresses: Arc<Queue<ObjectKey>>,
     /// Certificates whose CA is asked when to renew them.
     pub renewals: Arc<Queue<ObjectKey>>,
+    /// CertificateSigningRequests (GAT-01).
+    pub signing_requests: Arc<Queue<ObjectKey>>,
 }
 
 impl Default for Queues {
@@ -90,6 +92,7 @@ impl Default for Queues {
             issuers: Queue::new("issuers"),
             ingresses: Queue::new("ingress-shim"),
             renewals: Queue::new("renewal-information"),
+            signing_requests: Queue::new("certificatesigningrequests"),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod request;
 pub mod router;
 pub mod said;
 pub mod signing;
+pub mod signing_request;
 pub mod sweep;
 
 use std::sync::Arc;
@@ -52,6 +53,14 @@ pub fn start(context: &Arc<Context>, workers: usize, now: fn() -> Timestamp) {
         now,
         order::reconcile,
     );
+    work(
+        context,
+        &context.queues.signing_requests,
+        1,
+        now,
+        signing_request::reconcile,
+    );
+    tokio::spawn(signing_request::watch(Arc::clone(context)));
 }
 
 fn work<K, F, Fut>(

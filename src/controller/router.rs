@@ -132,6 +132,7 @@ fn challenge(context: &Context, changed: &Changed<Lean<ChallengeKind>>) {
 fn issuer(context: &Arc<Context>, meta: Option<&Meta>, kind: &str) {
     let Some(meta) = meta else { return };
     context.queues.issuers.add(IssuerId(meta.key.clone()));
+    waiting_signing_requests(context);
     let link = Link::Issuer(kind.into(), crate::api::GROUP.into(), meta.key.clone());
     for request in context.index.requests.linked(&link) {
         context.queues.requests.add(request.meta.key.clone());
@@ -155,6 +156,7 @@ fn waits(certificate: &Lean<CertificateKind>) -> bool {
 
 fn secret(context: &Context, key: &ObjectKey) {
     context.signing.authorities.forget(key);
+    waiting_signing_requests(context);
     let link = Link::Secret(key.clone());
     for certificate in context.index.certificates.linked(&link) {
         context.queues.certificates.add(certificate.meta.key.clone());
@@ -165,6 +167,13 @@ fn secret(context: &Context, key: &ObjectKey) {
     }
     for issuer in issuers_of(&context.index, key, &context.settings.cluster_resource_namespace) {
         context.queues.issuers.add(issuer);
+    }
+}
+
+/// Kubernetes' own requests are few and found by nothing: all that wait look again.
+fn waiting_signing_requests(context: &Context) {
+    for key in context.signing.kubernetes.unfinished() {
+        context.queues.signing_requests.add(key);
     }
 }
 
@@ -222,6 +231,7 @@ pub fn everything(context: &Context) {
     queues.certificates.resume(index.certificates.keys());
     queues.renewals.resume(index.certificates.keys());
     queues.requests.resume(index.requests.keys());
+    queues.signing_requests.resume(context.signing.kubernetes.unfinished());
     let challenged = index.challenges.all();
     queues.orders.resume(index.orders.keys());
     for challenge in challenged {
@@ -237,5 +247,6 @@ pub fn nothing(context: &Context) {
     queues.certificates.pause();
     queues.renewals.pause();
     queues.requests.pause();
+    queues.signing_requests.pause();
     queues.orders.pause();
 }

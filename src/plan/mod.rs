@@ -18,3 +18,4 @@ pub mod renewal;
 pub mod request;
 pub mod seen;
 pub mod settings;
+pub mod signing_request;

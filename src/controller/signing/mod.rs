@@ -20,7 +20,7 @@ use crate::{
         names::annotation,
         reference::{CLUSTER_ISSUER_KIND, ISSUER_KIND},
     },
-    cluster::{events::Severity, records::issuer_secret, writer::NewObject},
+    cluster::{events::Severity, records::issuer_secret, signing_requests::SigningRequests, writer::NewObject},
     pki::{
         key::{KeyAlgorithm, PrivateKey},
         usage::Usage,
@@ -47,6 +47,8 @@ pub struct Signing {
     pub authorities: Authorities,
     /// Requests that somebody is working on.
     pub claims: Arc<Claims>,
+    /// Requests of Kubernetes' own kind, where they are watched (GAT-01).
+    pub kubernetes: Arc<SigningRequests>,
     identity: OnceCell<Identity>,
 }
 
@@ -150,7 +152,7 @@ pub fn tell(context: &Context, request: &RequestSeen, notices: &[Notice]) {
     }
 }
 
-/// Signs `request` with the CA of its issuer, or with its own key.
+/// Signs `request` with the CA of its issuer, or with its own key, and tells the warnings that come with it.
 ///
 /// `key` is the request's private key where the caller made it and holds it; otherwise a self-signed one is read from
 /// the Secret that the request names (ANO-04). Nothing is written.
@@ -163,24 +165,7 @@ pub async fn sign_in_process(
     request: &RequestSeen,
     key: Option<&PrivateKey>,
 ) -> Result<Verdict, ControllerError> {
-    let Ok(spec) = &issuer.spec else {
-        return Err(ControllerError::Stale(format!(
-            "the issuer of CertificateRequest {} cannot be read",
-            request.meta.key
-        )));
-    };
-    let signed = match (&spec.ca, &spec.self_signed) {
-        (Some(ca), _) => by_ca(context, issuer, ca, request).await,
-        (None, Some(own)) => by_own_key(context, own, request, key).await,
-        (None, None) => {
-            let message = format!(
-                "the issuer of CertificateRequest {} is not of type ca or selfSigned",
-                request.meta.key
-            );
-            return Err(ControllerError::Stale(message));
-        }
-    };
-    Ok(match signed {
+    Ok(match sign(context, issuer, request, key).await? {
         Ok(signed) => issued_verdict(context, request, signed),
         Err(Refusal {
             kind: RefusalKind::Pending,
@@ -193,6 +178,34 @@ pub async fn sign_in_process(
             message,
         }) => Verdict::Failed { reason, message },
     })
+}
+
+/// The signature alone, as in [`sign_in_process`].
+///
+/// # Errors
+/// When the issuer is no longer one that signs here.
+pub async fn sign(
+    context: &Context,
+    issuer: &FoundIssuer,
+    request: &RequestSeen,
+    key: Option<&PrivateKey>,
+) -> Result<Result<Issued, Refusal>, ControllerError> {
+    let types = issuer
+        .spec
+        .as_ref()
+        .ok()
+        .map(|spec| (spec.ca.as_ref(), spec.self_signed.as_ref()));
+    match types {
+        Some((Some(ca), _)) => Ok(by_ca(context, issuer, ca, request).await),
+        Some((None, Some(own))) => Ok(by_own_key(context, own, request, key).await),
+        Some((None, None)) | None => {
+            let message = format!(
+                "the issuer of {} is no longer of type ca or selfSigned",
+                request.meta.key
+            );
+            Err(ControllerError::Stale(message))
+        }
+    }
 }
 
 /// Warnings become events at once, and are kept in the condition's message.

@@ -1,0 +1,320 @@
+//! What to do for a Kubernetes CertificateSigningRequest whose signer is an issuer of ours (CSR-01..05, gate GAT-01).
+//!
+//! Approval is never ours (CSR-02). Issuers of type ca and selfSigned sign; the others say that they cannot yet.
+
+#[cfg(test)]
+mod tests;
+
+use k8s_openapi::api::certificates::v1::{
+    CertificateSigningRequestCondition, CertificateSigningRequestSpec, CertificateSigningRequestStatus,
+};
+
+use crate::{
+    api::{
+        GROUP, GoDuration, IssuerRef,
+        names::{annotation, signer_name},
+        reference::{CLUSTER_ISSUER_KIND, ISSUER_KIND},
+    },
+    pki::csr::CsrInfo,
+    plan::{
+        request::{FoundIssuer, Notice, SignerKind},
+        seen::{Kind, Meta, ObjectKey, RequestSeen},
+        settings::Settings,
+    },
+};
+
+/// CertificateSigningRequests of `certificates.k8s.io`.
+#[derive(Clone, Copy, Debug)]
+pub struct SigningRequestKind;
+
+impl Kind for SigningRequestKind {
+    type Spec = CertificateSigningRequestSpec;
+    type Status = CertificateSigningRequestStatus;
+    const GROUP: &'static str = "certificates.k8s.io";
+    const VERSION: &'static str = "v1";
+    const KIND: &'static str = "CertificateSigningRequest";
+    const PLURAL: &'static str = "certificatesigningrequests";
+    const NAMESPACED: bool = false;
+}
+
+/// The shortest lifetime that may be asked for (CSR-04), as Kubernetes itself has it.
+const SHORTEST: GoDuration = GoDuration::from_seconds(600);
+
+/// Condition type of a request that can never be signed.
+const FAILED: &str = "Failed";
+
+/// A CertificateSigningRequest as it is kept.
+#[derive(Clone, Debug)]
+pub struct SigningRequestSeen {
+    /// Metadata; there is no namespace.
+    pub meta: Meta,
+    /// `spec`.
+    pub spec: CertificateSigningRequestSpec,
+    /// `status`.
+    pub status: CertificateSigningRequestStatus,
+}
+
+impl SigningRequestSeen {
+    fn has(&self, type_: &str) -> bool {
+        self.status
+            .conditions
+            .iter()
+            .flatten()
+            .any(|condition| condition.type_ == type_)
+    }
+
+    /// Whether somebody has said the last word: signed, denied, or failed.
+    pub fn is_finished(&self) -> bool {
+        let signed = self.status.certificate.as_ref().is_some_and(|pem| !pem.0.is_empty());
+        signed || self.has("Denied") || self.has(FAILED)
+    }
+
+    /// The issuer that is meant, if the signer is one of ours (CSR-01).
+    pub fn signer(&self) -> Option<SignerName> {
+        SignerName::parse(&self.spec.signer_name)
+    }
+
+    /// The conditions with one more of type Failed.
+    pub fn failed(&self, reason: &str, message: &str, now: jiff::Timestamp) -> Vec<CertificateSigningRequestCondition> {
+        let time = crate::api::condition::whole_second(now);
+        let failed = CertificateSigningRequestCondition {
+            type_: FAILED.to_owned(),
+            status: "True".to_owned(),
+            reason: Some(reason.to_owned()),
+            message: Some(message.to_owned()),
+            last_transition_time: Some(time.clone()),
+            last_update_time: Some(time),
+        };
+        self.status
+            .conditions
+            .iter()
+            .flatten()
+            .cloned()
+            .chain([failed])
+            .collect()
+    }
+}
+
+/// An issuer as it stands in `spec.signerName` (CSR-01).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignerName {
+    /// Its namespace, empty for a ClusterIssuer.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl SignerName {
+    /// Reads `issuers.cert-manager.io/<namespace>.<name>` or `clusterissuers.cert-manager.io/<name>`.
+    pub fn parse(signer: &str) -> Option<Self> {
+        let (kind, path) = signer.split_once('/')?;
+        let (namespace, name) = match kind {
+            signer_name::ISSUERS => path.split_once('.')?,
+            signer_name::CLUSTER_ISSUERS => ("", path),
+            _ => return None,
+        };
+        let present = !name.is_empty() && (kind == signer_name::CLUSTER_ISSUERS || !namespace.is_empty());
+        present.then(|| Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// The reference that a CertificateRequest would hold.
+    pub fn issuer_ref(&self) -> IssuerRef {
+        let kind = if self.namespace.is_empty() {
+            CLUSTER_ISSUER_KIND
+        } else {
+            ISSUER_KIND
+        };
+        IssuerRef {
+            group: Some(GROUP.to_owned()),
+            kind: Some(kind.to_owned()),
+            name: self.name.clone(),
+        }
+    }
+}
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The request.
+    pub request: &'a SigningRequestSeen,
+    /// Its issuer, if it exists.
+    pub issuer: Option<&'a FoundIssuer>,
+    /// Whether the requester may refer to the issuer (CSR-03), once that has been asked.
+    pub may_refer: Option<bool>,
+    /// What the administrator set.
+    pub settings: &'a Settings,
+}
+
+/// The next step.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// None.
+    Nothing,
+    /// Say what is waited for.
+    Tell(Notice),
+    /// Ask whether the requester may refer to this namespaced issuer, then plan again.
+    AskReference(SignerName),
+    /// Sign, as the CertificateRequest that says the same would be signed.
+    Sign(Box<RequestSeen>),
+    /// It can never be signed.
+    Fail {
+        /// In one word.
+        reason: &'static str,
+        /// In one sentence.
+        message: String,
+    },
+}
+
+/// Decides about a request.
+pub fn plan(seen: &Seen<'_>) -> Step {
+    let Seen {
+        request,
+        issuer,
+        may_refer,
+        settings,
+    } = *seen;
+    let Some(signer) = request
+        .signer()
+        .filter(|_| !request.is_finished() && request.meta.deleting.is_none())
+    else {
+        return Step::Nothing;
+    };
+    if !request.has("Approved") {
+        let message = "Waiting for the Approved condition before issuing";
+        return Step::Tell(Notice::normal("WaitingApproval", message));
+    }
+    let Some(issuer) = issuer else {
+        let place = format!("{}/{}", signer.namespace, signer.name);
+        let message = format!(
+            "Referenced {} {} not found",
+            signer.issuer_ref().kind_or_default(),
+            place.trim_start_matches('/')
+        );
+        return Step::Tell(Notice::warning("IssuerNotFound", message));
+    };
+    let Some(kind) = issuer.spec.as_ref().ok().and_then(SignerKind::of) else {
+        return Step::Tell(Notice::warning(
+            "IssuerTypeMissing",
+            "Referenced issuer is missing type",
+        ));
+    };
+    if !settings.controllers.enabled(controller(kind)) {
+        return Step::Nothing;
+    }
+    if !signer.namespace.is_empty() {
+        match may_refer {
+            None => return Step::AskReference(signer),
+            Some(false) => {
+                let message = format!(
+                    "Requester may not reference Namespaced Issuer {}/{}",
+                    signer.namespace, signer.name
+                );
+                return Step::Fail {
+                    reason: "DeniedReference",
+                    message,
+                };
+            }
+            Some(true) => {}
+        }
+    }
+    if !issuer.ready {
+        let message = "Referenced issuer does not have a Ready status condition";
+        return Step::Tell(Notice::normal("IssuerNotReady", message));
+    }
+    let (SignerKind::Ca | SignerKind::SelfSigned) = kind else {
+        let message = format!(
+            "Issuers of type {} cannot sign CertificateSigningRequests with certlet yet: use one of type ca or selfSigned, or a CertificateRequest",
+            kind.name()
+        );
+        return Step::Tell(Notice::warning("IssuerNotSupported", message));
+    };
+    match duration(request) {
+        Ok(duration) => Step::Sign(Box::new(as_request(request, &signer, duration, settings))),
+        Err((reason, message)) => Step::Fail { reason, message },
+    }
+}
+
+/// The name in `--controllers` (CTL-10).
+fn controller(kind: SignerKind) -> &'static str {
+    match kind {
+        SignerKind::Acme => "certificatesigningrequests-issuer-acme",
+        SignerKind::Ca => "certificatesigningrequests-issuer-ca",
+        SignerKind::SelfSigned => "certificatesigningrequests-issuer-selfsigned",
+        SignerKind::Vault => "certificatesigningrequests-issuer-vault",
+        SignerKind::Venafi => "certificatesigningrequests-issuer-venafi",
+    }
+}
+
+/// The annotation outranks `spec.expirationSeconds` (CSR-04).
+fn duration(request: &SigningRequestSeen) -> Result<Option<GoDuration>, (&'static str, String)> {
+    let asked = match request.meta.annotations.get(annotation::CSR_REQUEST_DURATION) {
+        Some(text) => Some(text.parse().map_err(|error| {
+            (
+                "ErrorParseDuration",
+                format!(
+                    "Failed to parse requested duration on annotation {:?}: {error}",
+                    annotation::CSR_REQUEST_DURATION
+                ),
+            )
+        })?),
+        None => request
+            .spec
+            .expiration_seconds
+            .map(|seconds| GoDuration::from_seconds(seconds.into())),
+    };
+    match asked {
+        Some(asked) if asked < SHORTEST => {
+            let message =
+                format!("CertificateSigningRequest minimum allowed duration is {SHORTEST}, requested {asked}");
+            Err(("InvalidDuration", message))
+        }
+        asked => Ok(asked),
+    }
+}
+
+/// The CertificateRequest that says the same. It lives where the issuer's Secrets are, and never on a server.
+fn as_request(
+    request: &SigningRequestSeen,
+    signer: &SignerName,
+    duration: Option<GoDuration>,
+    settings: &Settings,
+) -> RequestSeen {
+    let SigningRequestSeen { meta, spec, .. } = request;
+    let secrets = if signer.namespace.is_empty() {
+        &settings.cluster_resource_namespace
+    } else {
+        &signer.namespace
+    };
+    let key_secret = meta.annotations.get(annotation::CSR_PRIVATE_KEY_SECRET_NAME);
+    RequestSeen {
+        meta: Meta {
+            key: ObjectKey::new(secrets.as_str(), meta.name()),
+            annotations: key_secret
+                .map(|name| (annotation::PRIVATE_KEY_SECRET_NAME, name))
+                .into_iter()
+                .collect(),
+            ..meta.clone()
+        },
+        issuer_ref: signer.issuer_ref(),
+        duration,
+        is_ca: meta.annotations.get(annotation::CSR_REQUEST_IS_CA) == Some("true"),
+        usages: spec
+            .usages
+            .iter()
+            .flatten()
+            .map(|usage| usage.as_str().into())
+            .collect(),
+        username: spec.username.as_deref().map(Into::into),
+        csr: CsrInfo::parse(&spec.request.0)
+            .map(Box::new)
+            .map_err(|error| error.to_string().into()),
+        csr_pem: Some(spec.request.0.as_slice().into()),
+        certificate: None,
+        has_ca: false,
+        conditions: Box::new([]),
+        failure_time: None,
+    }
+}

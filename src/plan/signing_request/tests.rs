@@ -1,0 +1,221 @@
+//! CSR-01..05.
+
+use k8s_openapi::ByteString;
+
+use super::*;
+use crate::{
+    api::issuer::{CaIssuer, IssuerSpec},
+    plan::request::fixture::{csr_for, meta, noon},
+};
+
+fn issuer(spec: IssuerSpec) -> FoundIssuer {
+    FoundIssuer {
+        meta: meta("ca", "issuer-uid"),
+        spec: Ok(spec),
+        ready: true,
+    }
+}
+
+fn ca() -> FoundIssuer {
+    issuer(IssuerSpec {
+        ca: Some(CaIssuer::default()),
+        ..IssuerSpec::default()
+    })
+}
+
+/// An approved request to Issuer `ca` of namespace `shop`.
+fn request() -> SigningRequestSeen {
+    let mut meta = meta("web", "csr-uid");
+    meta.key = ObjectKey::cluster("web");
+    let approved = CertificateSigningRequestCondition {
+        type_: "Approved".into(),
+        status: "True".into(),
+        ..Default::default()
+    };
+    SigningRequestSeen {
+        meta,
+        spec: CertificateSigningRequestSpec {
+            request: ByteString(csr_for(&["a.example.com"], |_| ())),
+            signer_name: "issuers.cert-manager.io/shop.ca".into(),
+            usages: Some(vec!["digital signature".into(), "key encipherment".into()]),
+            ..Default::default()
+        },
+        status: CertificateSigningRequestStatus {
+            conditions: Some(vec![approved]),
+            certificate: None,
+        },
+    }
+}
+
+fn step(request: &SigningRequestSeen, issuer: Option<&FoundIssuer>, may_refer: Option<bool>) -> Step {
+    plan(&Seen {
+        request,
+        issuer,
+        may_refer,
+        settings: &Settings::default(),
+    })
+}
+
+fn told(step: &Step) -> &'static str {
+    let Step::Tell(notice) = step else {
+        panic!("expected a notice, got {step:?}")
+    };
+    notice.reason
+}
+
+fn failed(step: Step) -> (&'static str, String) {
+    let Step::Fail { reason, message } = step else {
+        panic!("expected a failure, got {step:?}")
+    };
+    (reason, message)
+}
+
+fn annotated(mut request: SigningRequestSeen, key: &str, value: &str) -> SigningRequestSeen {
+    request.meta.annotations = [(key, value)].into_iter().collect();
+    request
+}
+
+#[test]
+fn csr_01_signer_names_are_told_apart() {
+    let parsed = |signer: &str| SignerName::parse(signer).map(|it| (it.namespace, it.name));
+    assert_eq!(
+        parsed("issuers.cert-manager.io/shop.my.ca"),
+        Some(("shop".into(), "my.ca".into()))
+    );
+    assert_eq!(
+        parsed("clusterissuers.cert-manager.io/my.ca"),
+        Some((String::new(), "my.ca".into()))
+    );
+    for other in [
+        "kubernetes.io/kube-apiserver-client",
+        "issuers.cert-manager.io/ca",
+        "issuers.cert-manager.io/.ca",
+        "x",
+    ] {
+        assert_eq!(parsed(other), None, "{other}");
+    }
+}
+
+#[test]
+fn csr_02_approval_is_waited_for_never_given() {
+    let mut waiting = request();
+    waiting.status.conditions = None;
+    assert_eq!(told(&step(&waiting, Some(&ca()), None)), "WaitingApproval");
+}
+
+#[test]
+fn csr_03_the_requester_must_be_allowed_to_refer_to_an_issuer_of_a_namespace() {
+    assert!(matches!(step(&request(), Some(&ca()), None), Step::AskReference(signer) if signer.namespace == "shop"));
+    assert!(matches!(step(&request(), Some(&ca()), Some(true)), Step::Sign(_)));
+    let (reason, message) = failed(step(&request(), Some(&ca()), Some(false)));
+    assert_eq!(
+        (reason, message.as_str()),
+        (
+            "DeniedReference",
+            "Requester may not reference Namespaced Issuer shop/ca"
+        )
+    );
+    let mut of_the_cluster = request();
+    of_the_cluster.spec.signer_name = "clusterissuers.cert-manager.io/ca".into();
+    assert!(
+        matches!(step(&of_the_cluster, Some(&ca()), None), Step::Sign(_)),
+        "no check for ClusterIssuers"
+    );
+}
+
+#[test]
+fn csr_04_the_annotation_outranks_the_field_and_ten_minutes_are_the_least() {
+    let duration_of = |request: &SigningRequestSeen| {
+        let step = step(request, Some(&ca()), Some(true));
+        let Step::Sign(signed) = step else {
+            panic!("expected to sign, got {step:?}")
+        };
+        signed.duration
+    };
+    let mut asking = request();
+    assert_eq!(duration_of(&asking), None);
+    asking.spec.expiration_seconds = Some(3600);
+    assert_eq!(duration_of(&asking), Some(GoDuration::from_hours(1)));
+    let both = annotated(asking.clone(), annotation::CSR_REQUEST_DURATION, "2h");
+    assert_eq!(duration_of(&both), Some(GoDuration::from_hours(2)));
+    asking.spec.expiration_seconds = Some(599);
+    let (reason, message) = failed(step(&asking, Some(&ca()), Some(true)));
+    assert_eq!(
+        (reason, message.as_str()),
+        (
+            "InvalidDuration",
+            "CertificateSigningRequest minimum allowed duration is 10m0s, requested 9m59s"
+        )
+    );
+    let nonsense = annotated(request(), annotation::CSR_REQUEST_DURATION, "90d");
+    assert_eq!(failed(step(&nonsense, Some(&ca()), Some(true))).0, "ErrorParseDuration");
+}
+
+#[test]
+fn csr_05_what_is_missing_is_told() {
+    assert_eq!(told(&step(&request(), None, None)), "IssuerNotFound");
+    assert_eq!(
+        told(&step(&request(), Some(&issuer(IssuerSpec::default())), None)),
+        "IssuerTypeMissing"
+    );
+    let mut not_ready = ca();
+    not_ready.ready = false;
+    assert_eq!(told(&step(&request(), Some(&not_ready), Some(true))), "IssuerNotReady");
+    let acme = issuer(IssuerSpec {
+        acme: Some(crate::api::AcmeIssuer::default()),
+        ..IssuerSpec::default()
+    });
+    assert_eq!(told(&step(&request(), Some(&acme), Some(true))), "IssuerNotSupported");
+}
+
+#[test]
+fn ano_08_annotations_become_fields_of_the_request_that_is_signed() {
+    let asking = annotated(request(), annotation::CSR_REQUEST_IS_CA, "true");
+    let Step::Sign(signed) = step(&asking, Some(&ca()), Some(true)) else {
+        panic!("expected to sign")
+    };
+    assert!(signed.is_ca);
+    assert_eq!(signed.meta.key, ObjectKey::new("shop", "web"));
+    let asking = annotated(request(), annotation::CSR_PRIVATE_KEY_SECRET_NAME, "key");
+    let Step::Sign(signed) = step(&asking, Some(&ca()), Some(true)) else {
+        panic!("expected to sign")
+    };
+    assert_eq!(
+        signed.meta.annotations.get(annotation::PRIVATE_KEY_SECRET_NAME),
+        Some("key")
+    );
+}
+
+#[test]
+fn what_is_finished_or_not_ours_is_left_alone() {
+    let mut signed = request();
+    signed.status.certificate = Some(ByteString(b"pem".to_vec()));
+    let mut denied = request();
+    denied.status.conditions = Some(vec![CertificateSigningRequestCondition {
+        type_: "Denied".into(),
+        ..Default::default()
+    }]);
+    let mut failed = request();
+    failed.status.conditions = Some(failed.failed("InvalidDuration", "no", noon()));
+    let mut theirs = request();
+    theirs.spec.signer_name = "kubernetes.io/kubelet-serving".into();
+    for request in [signed, denied, failed, theirs] {
+        assert!(matches!(step(&request, Some(&ca()), Some(true)), Step::Nothing));
+    }
+}
+
+#[test]
+fn ctl_10_a_signer_that_is_switched_off_does_nothing() {
+    let mut settings = Settings::default();
+    settings
+        .controllers
+        .disabled
+        .push("certificatesigningrequests-issuer-ca".into());
+    let step = plan(&Seen {
+        request: &request(),
+        issuer: Some(&ca()),
+        may_refer: Some(true),
+        settings: &settings,
+    });
+    assert!(matches!(step, Step::Nothing));
+}

@@ -1,0 +1,183 @@
+//! Approval by others: `--controllers=-certificaterequests-approver`, with cmctl as the one who decides (CTL-08, NB-26).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod support;
+
+use kube::Api;
+use kube::api::DynamicObject;
+use serde_json::{Value, json};
+use support::{Bed, Certlet, IN_TIME, condition_is, condition_reason_is, eventually, run, until};
+
+const NO_APPROVER: &[&str] = &["--controllers=*,-certificaterequests-approver"];
+
+struct Scene {
+    bed: Bed,
+    namespace: String,
+    certificates: Api<DynamicObject>,
+    requests: Api<DynamicObject>,
+}
+
+/// A CA, bootstrapped from a self-signed Certificate while somebody else approves, and a Certificate of it that waits.
+async fn waiting() -> (Scene, Certlet) {
+    let bed = Bed::attach().await;
+    bed.install_crds().await;
+    let namespace = bed.new_namespace().await;
+    let certlet = Certlet::start(&bed, NO_APPROVER).await;
+    let certificates = bed.objects("cert-manager.io/v1", "Certificate", Some(&namespace)).await;
+    let requests = bed
+        .objects("cert-manager.io/v1", "CertificateRequest", Some(&namespace))
+        .await;
+    let scene = Scene {
+        bed,
+        namespace,
+        certificates,
+        requests,
+    };
+    scene.apply("Issuer", "self", json!({"selfSigned": {}})).await;
+    scene.apply("Issuer", "ca", json!({"ca": {"secretName": "root"}})).await;
+    scene
+        .apply("Certificate", "root", certificate("root", "self", true))
+        .await;
+    scene.request_of("root").await;
+    scene.cmctl("approve", "root-1").await;
+    until(&scene.certificates, "root", IN_TIME, condition_is("Ready", "True")).await;
+    scene.apply("Certificate", "web", certificate("web", "ca", false)).await;
+    scene.request_of("web").await;
+    (scene, certlet)
+}
+
+fn certificate(secret: &str, issuer: &str, is_ca: bool) -> Value {
+    let name = format!("{secret}.example.com");
+    json!({
+        "secretName": secret, "isCA": is_ca, "commonName": name, "dnsNames": [name],
+        "privateKey": {"algorithm": "ECDSA"}, "issuerRef": {"name": issuer},
+    })
+}
+
+impl Scene {
+    async fn apply(&self, kind: &str, name: &str, spec: Value) {
+        let object =
+            json!({"apiVersion": "cert-manager.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+        self.bed.apply(&self.namespace, &object.to_string()).await;
+    }
+
+    /// The first request of a Certificate, once certlet has said what it waits for.
+    async fn request_of(&self, certificate: &str) -> DynamicObject {
+        let name = format!("{certificate}-1");
+        let made = until(&self.requests, &name, IN_TIME, |request: Option<&DynamicObject>| {
+            request.is_some()
+        })
+        .await
+        .unwrap();
+        let selector = format!("involvedObject.name={name},reason=WaitingForApproval");
+        eventually("the event WaitingForApproval", IN_TIME, async || {
+            let path = "jsonpath={.items[*].message}";
+            let text = self
+                .bed
+                .kubectl(&[
+                    "get",
+                    "events",
+                    "-n",
+                    &self.namespace,
+                    "--field-selector",
+                    &selector,
+                    "-o",
+                    path,
+                ])
+                .await;
+            (text == "Not signing CertificateRequest until it is Approved").then_some(())
+        })
+        .await;
+        made
+    }
+
+    async fn cmctl(&self, verb: &str, request: &str) -> String {
+        let kubeconfig = self.bed.kubeconfig();
+        run(
+            "cmctl",
+            &[
+                verb,
+                request,
+                "-n",
+                &self.namespace,
+                "--kubeconfig",
+                kubeconfig.to_str().unwrap(),
+            ],
+        )
+        .await
+    }
+}
+
+fn condition(object: &DynamicObject, type_: &str) -> Value {
+    let conditions = object.data["status"]["conditions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    conditions
+        .into_iter()
+        .find(|condition| condition["type"] == type_)
+        .unwrap_or_default()
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_request_waits_for_cmctl_approve_through_a_restart() {
+    let (scene, certlet) = waiting().await;
+    let before = scene.requests.get("web-1").await.unwrap();
+    assert_eq!(
+        before.data.get("status"),
+        None,
+        "nothing is said about it before somebody approves"
+    );
+    certlet.kill();
+    drop(certlet);
+
+    let _certlet = Certlet::start(&scene.bed, NO_APPROVER).await;
+    scene.cmctl("approve", "web-1").await;
+    until(&scene.certificates, "web", IN_TIME, condition_is("Ready", "True")).await;
+    let after = scene.requests.get("web-1").await.unwrap();
+    assert_eq!(
+        after.metadata.uid, before.metadata.uid,
+        "the request that was approved is the one that was signed"
+    );
+    assert_eq!(condition(&after, "Approved")["reason"], "KubectlCertManager");
+    let certificate = scene.certificates.get("web").await.unwrap();
+    assert_eq!(certificate.data["status"]["revision"], 1);
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn cmctl_deny_ends_the_request_and_the_certificate_says_so() {
+    let (scene, _certlet) = waiting().await;
+    scene.cmctl("deny", "web-1").await;
+    let request = until(
+        &scene.requests,
+        "web-1",
+        IN_TIME,
+        condition_reason_is("Ready", "Denied"),
+    )
+    .await
+    .unwrap();
+    let message = "The CertificateRequest was denied by an approval controller";
+    assert_eq!(condition(&request, "Ready")["message"], message);
+    assert!(request.data["status"]["failureTime"].is_string());
+    let certificate = until(&scene.certificates, "web", IN_TIME, condition_is("Issuing", "False"))
+        .await
+        .unwrap();
+    let told = condition(&certificate, "Issuing")["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        told,
+        format!("The certificate request has failed to complete and will be retried: {message}")
+    );
+    assert_eq!(certificate.data["status"]["failedIssuanceAttempts"], 1);
+}
