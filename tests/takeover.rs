@@ -1,5 +1,13 @@
 //! Taking over from cert-manager 1.21.1: its objects, as it left them, and the plan that we make for each (NB-07 to NB-10, NB-15).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
+
 use std::sync::Arc;
 
 use certlet::{
@@ -36,7 +44,7 @@ impl Left {
             .collect()
     }
 
-    fn seen(&self, name: &str, settings: &Settings) -> Seen {
+    fn seen(&self, name: &str) -> Seen {
         let certificates: Vec<Lean<CertificateKind>> = self.of_kind("Certificate");
         let lean = certificates
             .iter()
@@ -49,7 +57,6 @@ impl Left {
         let next_key = |secret: &&Arc<SecretSeen>| {
             secret.meta.owned_by(&uid) && secret.meta.labels.get(label::NEXT_PRIVATE_KEY) == Some("true")
         };
-        let _ = settings;
         Seen {
             secret: secrets
                 .iter()
@@ -86,7 +93,7 @@ const TAKEN_OVER: &str = "2026-11-21T06:10:00Z";
 
 fn plan_for(name: &str, now: &str) -> (Seen, Plan) {
     let settings = Settings::default();
-    let seen = Left::read().seen(name, &settings);
+    let seen = Left::read().seen(name);
     let plan = plan(at(now), &seen, &settings);
     (seen, plan)
 }
@@ -126,7 +133,7 @@ fn an_issuance_that_cert_manager_has_begun_goes_on_with_the_same_key_and_request
 fn nb_07_nothing_is_issued_either_when_the_requests_are_gone() {
     for name in ["root-ca", "plain", "rich", "acme", "shop-tls"] {
         let settings = Settings::default();
-        let mut seen = Left::read().seen(name, &settings);
+        let mut seen = Left::read().seen(name);
         seen.requests.clear();
         let plan = plan(at(TAKEN_OVER), &seen, &settings);
         assert_eq!(plan.effects, [], "{name}");

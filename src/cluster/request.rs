@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use super::wire::MetaIn;
 use crate::{
     api::{ByteString, Condition, GoDuration, IssuerRef, condition},
-    pki::{certificate::CertificateInfo, csr::CsrInfo},
+    pki::{self, certificate::CertificateInfo, chain::SizeLimits, csr::CsrInfo},
     plan::seen::{IssuedDigest, Meta, RequestSeen},
 };
 
@@ -73,7 +73,18 @@ impl<'de> Deserialize<'de> for RequestSeen {
 }
 
 fn digest(pem: &[u8]) -> IssuedDigest {
-    match CertificateInfo::parse_pem(pem) {
+    let (size, limit) = (pem.len(), SizeLimits::default().chain);
+    let leaf = if size > limit {
+        // such a chain could not be read back from the Secret (SEC-08)
+        Err(pki::Error::TooLarge {
+            what: "issued chain",
+            size,
+            limit,
+        })
+    } else {
+        CertificateInfo::parse_pem(pem)
+    };
+    match leaf {
         Ok(leaf) => IssuedDigest {
             leaf: Ok(leaf.fingerprint),
             key_hash: Some(leaf.key_hash),

@@ -54,6 +54,37 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
     )))
 }
 
+/// What would be done for a Certificate now, without doing any of it; `None` where there is no such Certificate.
+///
+/// # Errors
+/// When the API server cannot be reached.
+pub async fn dry_run(
+    context: &Context,
+    key: &ObjectKey,
+) -> Result<Option<(Arc<Lean<CertificateKind>>, Plan)>, ControllerError> {
+    let mut sight = Sight::default();
+    loop {
+        let Some(record) = context.index.certificates.get(key) else {
+            return Ok(None);
+        };
+        let plan = match observe::observe(context, key, &sight) {
+            Observed::Gone => return Ok(None),
+            Observed::Unreadable(certificate, invalid) => {
+                plan_unreadable(context.now(), &certificate.meta, &certificate.status(), &invalid)
+            }
+            Observed::Seen(seen) => {
+                let plan = plan(context.now(), &seen, &context.settings);
+                if plan.effects.contains(&Effect::Confirm) {
+                    sight.look(context, &seen).await?;
+                    continue;
+                }
+                plan
+            }
+        };
+        return Ok(Some((record, plan)));
+    }
+}
+
 enum Progress {
     /// Something was done: look again.
     Step,

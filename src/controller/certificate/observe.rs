@@ -41,12 +41,12 @@ pub(super) enum Observed {
 
 /// Everything that the planner asks for, without a call.
 pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Observed {
-    let Some(lean) = context.index.certificates.get(key) else {
+    let Some(record) = context.index.certificates.get(key) else {
         return Observed::Gone;
     };
-    let certificate = match lean.parse() {
+    let certificate = match record.parse() {
         Ok(certificate) => certificate,
-        Err(invalid) => return Observed::Unreadable(lean, invalid),
+        Err(invalid) => return Observed::Unreadable(record, invalid),
     };
     let target = key.sibling(certificate.spec.secret_name.as_str());
     let passwords = sight
@@ -116,6 +116,12 @@ impl Sight {
             self.requests.push(Arc::new(request));
         }
         Ok(())
+    }
+
+    /// The target Secret as it was just now, if it was looked up in this reconcile: `Some(None)` is a Secret that does not exist.
+    pub(super) fn target(&self, context: &Context, target: &ObjectKey) -> Option<Option<Arc<SecretSeen>>> {
+        self.live
+            .then(|| context.index.secrets.get(target).or_else(|| self.target.clone()))
     }
 
     /// A keystore's password could not be had when it was needed.

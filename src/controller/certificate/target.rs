@@ -24,7 +24,7 @@ use crate::{
             secret::{Attribution, Circumstances, KeystorePasswords, Material, RenderedSecret, TLS_TYPE, render},
         },
         kinds::CertificateKind,
-        seen::{Meta, Object},
+        seen::{Meta, Object, SecretSeen},
     },
 };
 
@@ -87,7 +87,7 @@ pub(super) async fn repair(context: &Arc<Context>, seen: &Seen, sight: &mut Sigh
         key_pem: Some(Hidden::new(key_pem.to_vec())),
         attribution: found_attribution(&secret),
     };
-    write_over(context, certificate, bundle, Some(&secret), sight).await
+    write_over(context, certificate, bundle, Some(&secret.seen), sight).await
 }
 
 /// Renders and applies the target Secret over whatever is there now.
@@ -98,15 +98,18 @@ pub(super) async fn write(
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
     let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
-    let existing = context.reader.secret(&key).await?;
-    write_over(context, certificate, bundle, existing.as_ref(), sight).await
+    let existing = match sight.target(context, &key) {
+        Some(known) => known,
+        None => context.reader.secret(&key).await?.map(|secret| Arc::new(secret.seen)),
+    };
+    write_over(context, certificate, bundle, existing.as_deref(), sight).await
 }
 
 async fn write_over(
     context: &Arc<Context>,
     certificate: &Object<CertificateKind>,
     bundle: Bundle,
-    existing: Option<&LiveSecret>,
+    existing: Option<&SecretSeen>,
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
     let passwords = match passwords(context, certificate).await? {
@@ -144,10 +147,10 @@ async fn write_over(
         data,
     } = rendered;
     let owned = context.settings.enable_certificate_owner_ref;
-    let meta: Option<&Meta> = existing.map(|secret| &secret.seen.meta);
+    let meta: Option<&Meta> = existing.map(|secret| &secret.meta);
     let secret = SecretApply {
         key: certificate.meta.key.sibling(certificate.spec.secret_name.as_str()),
-        type_: existing.map_or_else(|| TLS_TYPE.to_owned(), |secret| secret.seen.type_.to_string()),
+        type_: existing.map_or_else(|| TLS_TYPE.to_owned(), |secret| secret.type_.to_string()),
         labels,
         annotations,
         owners: owned

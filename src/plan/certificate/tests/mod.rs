@@ -6,5 +6,6 @@ mod issuing;
 mod model;
 mod naming;
 mod rendering;
+mod renewing;
 mod tidying;
 mod validating;

@@ -22,17 +22,17 @@ fn issued() -> Model {
     model
 }
 
-fn template(annotations: &[(&str, &str)], labels: &[(&str, &str)]) -> Option<SecretTemplate> {
+fn template(annotations: &[(&str, &str)], labels: &[(&str, &str)]) -> SecretTemplate {
     let map = |pairs: &[(&str, &str)]| {
         pairs
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect::<BTreeMap<_, _>>()
     };
-    Some(SecretTemplate {
+    SecretTemplate {
         annotations: map(annotations),
         labels: map(labels),
-    })
+    }
 }
 
 #[test]
@@ -45,9 +45,9 @@ fn pol_13_a_secret_that_is_as_it_should_be_is_not_touched() {
 #[test]
 fn crt_13_template_keys_are_added_changed_and_removed_without_issuing() {
     let mut model = issued();
-    model.edit(|spec| spec.secret_template = template(&[("a", "1")], &[("l", "1")]));
+    model.edit(|spec| spec.secret_template = Some(template(&[("a", "1")], &[("l", "1")])));
     model.settle();
-    model.edit(|spec| spec.secret_template = template(&[("a", "2")], &[]));
+    model.edit(|spec| spec.secret_template = Some(template(&[("a", "2")], &[])));
     model.settle();
     assert_eq!(model.log.iter().filter(|word| **word == "repair").count(), 2);
     let secret = model.secret.as_ref().unwrap();
@@ -171,7 +171,7 @@ fn pol_13_managed_fields_that_cannot_be_read_do_not_make_a_loop() {
         secret.managed = Arc::new(ManagedKeys {
             error: Some("?".into()),
             ..ManagedKeys::default()
-        })
+        });
     });
     assert_eq!(model.plan().effects, []);
 }
