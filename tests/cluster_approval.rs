@@ -175,9 +175,10 @@ async fn cmctl_deny_ends_the_request_and_the_certificate_says_so() {
         .as_str()
         .unwrap()
         .to_owned();
+    let why = "manually denied by \"cmctl\"";
     assert_eq!(
         told,
-        format!("The certificate request has failed to complete and will be retried: {message}")
+        format!("The certificate request has failed to complete and will be retried: {why}")
     );
     assert_eq!(certificate.data["status"]["failedIssuanceAttempts"], 1);
 }

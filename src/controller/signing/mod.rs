@@ -40,6 +40,9 @@ use crate::{
 /// How long a certificate is valid when nobody says (CRT-06).
 const DEFAULT_DURATION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
+/// How soon an approval that was refused is tried again.
+const NOT_ALLOWED: SignedDuration = SignedDuration::from_mins(5);
+
 /// What signing keeps between two requests.
 #[derive(Debug, Default)]
 pub struct Signing {
@@ -120,21 +123,35 @@ pub async fn new_request(context: &Context, mut new: NewObject<RequestKind>) -> 
 }
 
 /// One status write: the approval (if `approve`) and `verdict`. Nothing is written where all of that is said already.
+///
+/// # Errors
+/// Where approving is not allowed to us (VAL-35), the request waits: only an administrator can change that.
 pub async fn settle(
     context: &Context,
     request: &RequestSeen,
     approve: bool,
     verdict: Option<&Verdict>,
 ) -> Result<Option<Arc<RequestSeen>>, ControllerError> {
-    let Some(write) = status_write(context.now(), request, approve, verdict) else {
+    let now = context.now();
+    let Some(write) = status_write(now, request, approve, verdict) else {
         return Ok(None);
     };
-    let written = context
+    match context
         .writer
         .patch_status::<RequestKind>(&request.meta, write.patch)
-        .await?;
-    tell(context, request, &write.notices);
-    Ok(Some(written))
+        .await
+    {
+        Ok(written) => {
+            tell(context, request, &write.notices);
+            Ok(Some(written))
+        }
+        Err(error) if approve && error.is_forbidden() => {
+            let advice = "allow it the verb approve on signers, or leave approval to others with --controllers=*,-certificaterequests-approver";
+            let until = now.saturating_add(NOT_ALLOWED).unwrap_or(now);
+            Err(ControllerError::wait(format!("{error}; {advice}"), until))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Publishes events about a request.
