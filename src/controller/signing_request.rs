@@ -59,7 +59,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
                     return Ok(Next::OnChange);
                 };
                 return match sign(&context, issuer, &asked, None).await? {
-                    Ok(signed) => store(&context, &request, signed).await,
+                    Ok(done) => store(&context, &request, done).await,
                     Err(Refusal {
                         kind: RefusalKind::Failed,
                         reason,

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use kube::api::{DynamicObject, Patch, PatchParams};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Bed, IN_TIME, condition_is, eventually, openssl, openssl_verify, until};
 use crate::{apply_ca, apply_issuer, apply_request, condition, key_and_csr, prepared};
