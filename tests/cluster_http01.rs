@@ -321,3 +321,38 @@ async fn pod_mode_makes_a_pod_per_challenge_and_takes_all_of_it_away() {
         .await;
     scene.nothing_stays().await;
 }
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn the_ca_is_not_told_before_every_replica_answers() {
+    let scene = Scene::new().await;
+    let namespace = format!("--namespace={}", scene.namespace);
+    let lease = format!("--leader-election-namespace={}", scene.namespace);
+    let both = [
+        "--acme-http01-advertise-address=10.99.0.8",
+        "--acme-http01-advertise-address=10.99.0.9",
+    ];
+    let replica = |listen: &'static str| {
+        let args = [namespace.as_str(), lease.as_str(), both[0], both[1], listen];
+        Certlet::launch(&scene.bed).leader_election().args(&args)
+    };
+    let _leader = replica("--acme-http01-listen-address=10.99.0.8:8089").ready().await;
+    scene.issuer(&json!({"ingressClassName": "traefik"})).await;
+    scene.certificate("site", &["a"]).await;
+    eventually(
+        "a sentence about the replica that does not answer",
+        IN_TIME,
+        async || {
+            let told = scene
+                .bed
+                .kubectl(&["get", "challenge", "-n", &scene.namespace, "-o", "json"])
+                .await;
+            (told.contains("10.99.0.9:8089 refused the connection")).then_some(())
+        },
+    )
+    .await;
+    // the second replica leads nothing, and answers from what it watches
+    let _standby = replica("--acme-http01-listen-address=10.99.0.9:8089").spawn();
+    scene.ready("site").await;
+    scene.nothing_stays().await;
+}

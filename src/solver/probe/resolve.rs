@@ -27,12 +27,21 @@ impl Names {
     /// the ingress there to get around hairpin NAT).
     pub(super) fn new(settings: &Settings) -> Result<Self, ProbeError> {
         let failed = |error: NetError| ProbeError::Names(error.to_string());
-        let mut builder = if settings.nameservers.is_empty() {
-            TokioResolver::builder_tokio().map_err(failed)?
-        } else {
-            let servers = settings.nameservers.iter().copied().map(name_server).collect();
+        let with = |servers| {
             let config = ResolverConfig::from_name_servers(servers);
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        };
+        let mut builder = if settings.nameservers.is_empty() {
+            TokioResolver::builder_tokio().unwrap_or_else(|error| {
+                // what needs no names works nevertheless; a probe says that no server answers
+                tracing::warn!(
+                    "the system's DNS configuration cannot be read ({error}): give name servers with \
+                     --acme-http01-solver-nameservers"
+                );
+                with(Vec::new())
+            })
+        } else {
+            with(settings.nameservers.iter().copied().map(name_server).collect())
         };
         let options = builder.options_mut();
         options.cache_size = 0;
