@@ -49,6 +49,18 @@ pub(super) async fn write_status(
     Ok(())
 }
 
+/// Deletes the Order, so that its request makes another one; remembers that this has happened.
+pub(super) async fn start_over(context: &Context, observed: &Observed) -> Result<(), ControllerError> {
+    let order = &observed.order.meta;
+    tracing::info!(order = %order.key, "the CA has forgotten the ACME order, the Order is made anew");
+    if let Some(request) = order.controller() {
+        context.orders.replaced(&request.uid);
+    }
+    context.writer.delete::<OrderKind>(order).await?;
+    context.orders.forget(&order.key);
+    Ok(())
+}
+
 /// Creates a Challenge (ORD-07, ORD-12).
 pub(super) async fn create_challenge(
     context: &Context,

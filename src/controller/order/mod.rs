@@ -29,7 +29,7 @@ use self::{
 };
 use super::{Context, ControllerError};
 use crate::plan::{
-    order::{self, Plan, Step, memory::Memory, timing},
+    order::{self, Plan, Step, timing},
     seen::{Next, ObjectKey},
 };
 
@@ -128,12 +128,7 @@ async fn take(context: &Arc<Context>, observed: &Observed, step: Step) -> Result
         Step::Probe { authorization } => showing::probe(context, observed, authorization),
         Step::Withdraw => showing::withdraw(context, observed).await?,
         Step::WriteStatus(status) => in_cluster::write_status(context, observed, &status).await?,
-        Step::StartOver(status) => {
-            in_cluster::write_status(context, observed, &status).await?;
-            context
-                .orders
-                .remember(&observed.order.meta, |memory| *memory = Memory::default());
-        }
+        Step::StartOver => in_cluster::start_over(context, observed).await?,
         Step::CreateChallenge { name, spec } => in_cluster::create_challenge(context, observed, name, *spec).await?,
         Step::WriteChallenge { key, status } => {
             if let Some(challenge) = observed.challenge(&key) {

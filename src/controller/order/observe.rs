@@ -47,6 +47,7 @@ pub(super) struct Observed {
     pub(super) choices: BTreeMap<String, Choice>,
     pub(super) memory: Memory,
     slots: BTreeMap<String, Slot>,
+    replaced: bool,
     gate: Option<Gate>,
 }
 
@@ -60,6 +61,7 @@ impl Observed {
             choices: &self.choices,
             memory: &self.memory,
             slots: &self.slots,
+            replaced: self.replaced,
             gate: self.gate.as_ref(),
         }
     }
@@ -111,6 +113,10 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
         account: None,
         choices: BTreeMap::new(),
         gate: None,
+        replaced: order
+            .meta
+            .controller()
+            .is_some_and(|request| context.orders.was_replaced(&request.uid)),
         order,
         challenges,
         memory,

@@ -28,6 +28,8 @@ pub struct Seen<'a> {
     pub memory: &'a Memory,
     /// Whether each authorization may be worked on, by its URL.
     pub slots: &'a BTreeMap<String, Slot>,
+    /// Whether this Order is the second for its request, because the CA had forgotten the first one's ACME order.
+    pub replaced: bool,
     /// New orders of this account wait (a rate limit of the account).
     pub gate: Option<&'a Gate>,
 }

@@ -88,8 +88,8 @@ pub enum Step {
     ReadAuthorizations(Vec<String>),
     /// Write the Order's status.
     WriteStatus(Box<OrderStatus>),
-    /// Write this status, and forget everything: the CA has forgotten the order.
-    StartOver(Box<OrderStatus>),
+    /// Delete the Order, which can never name another ACME order (VAL-36): its request makes another one.
+    StartOver,
     /// Create a Challenge.
     CreateChallenge {
         /// Its name.
@@ -232,8 +232,8 @@ impl Planner<'_> {
         let trouble = memory.trouble.as_ref()?;
         match trouble.verdict {
             Verdict::Final(state) => Some(self.fail(state, &trouble.sentence)),
-            Verdict::Gone if outcome::was_replaced(self.status) => Some(self.fail(State::Errored, &trouble.sentence)),
-            Verdict::Gone => Some(Plan::now(Step::StartOver(Box::new(outcome::replaced())))),
+            Verdict::Gone if self.seen.replaced => Some(self.fail(State::Errored, &trouble.sentence)),
+            Verdict::Gone => Some(self.closed(vec![Step::StartOver])),
             Verdict::Wait(_) | Verdict::Retry | Verdict::Reread if trouble.until <= self.now => None,
             Verdict::Wait(_) | Verdict::Retry | Verdict::Reread => {
                 let reason = outcome::trouble(trouble, memory.failures).or_else(|| self.reason());
@@ -363,16 +363,16 @@ impl Planner<'_> {
     /// Waits for `next`, with `reason` in the Order's status.
     fn explain(&self, reason: Option<String>, next: Next) -> Plan {
         let status = OrderStatus {
-            reason: outcome::with_note(self.status, reason),
+            reason,
             ..self.status.clone()
         };
         let step = (status != *self.status).then(|| write(status));
         Plan::new(step.into_iter().collect(), next)
     }
 
-    /// The reason that is written, without what [`explain`](Self::explain) adds.
+    /// The reason that is written.
     fn reason(&self) -> Option<String> {
-        outcome::without_note(self.status)
+        self.status.reason.clone()
     }
 
     fn opened(&self, order: &OrderAtCa, reason: Option<String>) -> OrderStatus {

@@ -18,8 +18,6 @@ use crate::{
     plan::challenge::whole_second,
 };
 
-/// How the reason of an Order begins whose first ACME order the CA lost: the mark by which it happens only once.
-const REPLACED: &str = "The CA no longer knew the ACME order, so a second one was made";
 /// How the reason of an Order begins that no solver can prove (ORD-06, AOR-13).
 pub const NO_SOLVER: &str = "Failed to determine a valid solver configuration for the set of domains on the Order: ";
 /// How many names a reason lists.
@@ -32,30 +30,28 @@ pub fn open(
     authorizations: &BTreeMap<String, AuthorizationAtCa>,
     reason: Option<String>,
 ) -> OrderStatus {
-    let listed = |url: &String| {
-        let before = written
-            .authorizations
-            .iter()
-            .find(|before| before.url == *url && before.identifier.is_some());
-        before.cloned().unwrap_or_else(|| match authorizations.get(url) {
-            Some(authorization) => mirrored(url, authorization),
-            None => Authorization {
-                url: url.clone(),
-                ..Authorization::default()
-            },
+    // what is written stays as it is, its order too: it is write-once (VAL-36), and CAs list it differently each time
+    let known = |url: &str| authorizations.get(url).map(|one| mirrored(url, one));
+    let kept = written.authorizations.iter().map(|before| match known(&before.url) {
+        Some(now) if before.challenges.is_empty() => now,
+        Some(_) | None => before.clone(),
+    });
+    let fresh = order.authorizations.iter().map(|url| {
+        known(url).unwrap_or_else(|| Authorization {
+            url: url.clone(),
+            ..Authorization::default()
         })
-    };
-    // a CA may list them in another order each time it is asked; what is written stays where it is (ORD-08)
-    let is_written = |url: &&String| written.authorizations.iter().any(|before| before.url == **url);
-    let kept = written.authorizations.iter().map(|before| &before.url);
-    let kept = kept.filter(|url| order.authorizations.contains(url));
-    let new = order.authorizations.iter().filter(|url| !is_written(url));
+    });
     OrderStatus {
-        authorizations: kept.chain(new).map(listed).collect(),
+        authorizations: if written.authorizations.is_empty() {
+            fresh.collect()
+        } else {
+            kept.collect()
+        },
         certificate: None,
         failure_time: None,
-        finalize_url: Some(order.finalize.clone()),
-        reason: with_note(written, reason),
+        finalize_url: written.finalize_url.clone().or_else(|| Some(order.finalize.clone())),
+        reason,
         // the way from pending to valid is not written down: it would be a write for nobody
         state: written.state.or_else(|| Some(order.state.mirrored())),
         url: Some(order.url.clone()),
@@ -95,40 +91,6 @@ pub fn failed(written: &OrderStatus, state: State, reason: &str, now: Timestamp)
         failure_time: Some(Time(whole_second(now))),
         ..written.clone()
     }
-}
-
-/// Nothing of the ACME order that the CA lost, and the mark that this has happened.
-pub fn replaced() -> OrderStatus {
-    OrderStatus {
-        reason: Some(REPLACED.to_owned()),
-        ..OrderStatus::default()
-    }
-}
-
-/// Whether this has happened before.
-pub fn was_replaced(written: &OrderStatus) -> bool {
-    written
-        .reason
-        .as_ref()
-        .is_some_and(|reason| reason.starts_with(REPLACED))
-}
-
-/// `reason` with the mark, if it is written already.
-pub fn with_note(written: &OrderStatus, reason: Option<String>) -> Option<String> {
-    match (was_replaced(written), reason) {
-        (false, reason) => reason,
-        (true, None) => Some(REPLACED.to_owned()),
-        (true, Some(reason)) => Some(format!("{REPLACED}. {reason}")),
-    }
-}
-
-/// The written reason without the mark.
-pub fn without_note(written: &OrderStatus) -> Option<String> {
-    let reason = written.reason.as_deref()?;
-    let rest = reason
-        .strip_prefix(REPLACED)
-        .map_or(reason, |rest| rest.trim_start_matches(". "));
-    (!rest.is_empty()).then(|| rest.to_owned())
 }
 
 /// What is said of a failure that will be tried again; nothing about one that has just happened for the first time.

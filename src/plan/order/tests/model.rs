@@ -63,6 +63,7 @@ pub(super) struct World {
     pub(super) choices: Box<Choose>,
     pub(super) memory: Memory,
     pub(super) slots: Slots,
+    pub(super) replaced: bool,
     pub(super) gate: Option<Gate>,
     pub(super) issuer: IssuerSeen,
     pub(super) shown: BTreeSet<String>,
@@ -70,6 +71,7 @@ pub(super) struct World {
     pub(super) restarts: u32,
     pub(super) orders: Vec<CaOrder>,
     pub(super) authorizations: BTreeMap<String, CaAuthorization>,
+    pub(super) reads: u32,
     calls: u32,
     steps: u32,
     probes: BTreeMap<String, u32>,
@@ -95,6 +97,7 @@ impl World {
             choices: Box::new(|_, authorization| http01(authorization)),
             memory: Memory::default(),
             slots: Slots::new(60),
+            replaced: false,
             gate: None,
             issuer: IssuerSeen::Ready { server: SERVER.into() },
             shown: BTreeSet::new(),
@@ -102,6 +105,7 @@ impl World {
             restarts: 0,
             orders: Vec::new(),
             authorizations: BTreeMap::new(),
+            reads: 0,
             calls: 0,
             steps: 0,
             probes: BTreeMap::new(),
@@ -120,7 +124,7 @@ impl World {
             .memory
             .authorizations
             .keys()
-            .map(|url| (url.clone(), self.slots.slot("order-uid", url)))
+            .map(|url| (url.clone(), self.slots.slot(&self.order.meta.uid, url)))
             .collect();
         let seen = Seen {
             order: &self.order,
@@ -129,6 +133,7 @@ impl World {
             choices: &choices,
             memory: &self.memory,
             slots: &slots,
+            replaced: self.replaced,
             gate: self.gate.as_ref(),
         };
         plan(self.now, &seen)
@@ -140,7 +145,7 @@ impl World {
             let plan = self.plan();
             if let Some(keeps) = &plan.keeps {
                 self.slots
-                    .release("order-uid", &keeps.iter().map(String::as_str).collect());
+                    .release(&self.order.meta.uid, &keeps.iter().map(String::as_str).collect());
             }
             if plan.steps.is_empty() {
                 match plan.next {
@@ -266,7 +271,7 @@ impl World {
             }
 
             other @ (Step::WriteStatus(_)
-            | Step::StartOver(_)
+            | Step::StartOver
             | Step::CreateChallenge { .. }
             | Step::Claim(_)
             | Step::Present(_)
@@ -283,13 +288,17 @@ impl World {
         match step {
             Step::WriteStatus(status) => {
                 assert_ne!(*status, self.order.status, "a write that changes nothing");
+                assert_write_once(&self.order.status, &status);
                 self.writes.push("order status");
                 self.order.status = *status;
             }
-            Step::StartOver(status) => {
+            Step::StartOver => {
                 self.writes.push("start over");
-                self.order.status = *status;
+                self.order.meta.uid = "second-order-uid".into();
+                self.order.status = OrderStatus::default();
+                self.challenges.clear();
                 self.memory = Memory::default();
+                self.replaced = true;
             }
             Step::CreateChallenge { name, spec } => {
                 self.writes.push("challenge");
@@ -310,7 +319,7 @@ impl World {
                     fresh: true,
                     created: self.order.meta.created,
                     order: self.order.meta.key.clone(),
-                    uid: "order-uid".into(),
+                    uid: self.order.meta.uid.clone(),
                     authorization,
                     proof: (name, ChallengeType::Http01),
                 };
@@ -456,10 +465,27 @@ pub(super) fn slots_of(world: &World) -> Vec<Slot> {
         .memory
         .authorizations
         .keys()
-        .map(|url| world.slots.slot("order-uid", url))
+        .map(|url| world.slots.slot(&world.order.meta.uid, url))
         .collect()
 }
 
 pub(super) fn names(set: &[&str]) -> BTreeSet<String> {
     set.iter().map(ToString::to_string).collect()
+}
+
+/// What the API server refuses (VAL-36).
+fn assert_write_once(before: &OrderStatus, after: &OrderStatus) {
+    let kept = |before: &Option<String>, after: &Option<String>| before.is_none() || before == after;
+    assert!(kept(&before.url, &after.url) && kept(&before.finalize_url, &after.finalize_url));
+    if before.authorizations.is_empty() {
+        return;
+    }
+    assert_eq!(before.authorizations.len(), after.authorizations.len());
+    for (before, after) in before.authorizations.iter().zip(&after.authorizations) {
+        assert_eq!(before.url, after.url);
+        assert!(
+            before.identifier.is_none() || before == after,
+            "{before:?} became {after:?}"
+        );
+    }
 }

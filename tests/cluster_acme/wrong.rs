@@ -1,0 +1,296 @@
+//! Wrong inputs: each is told in words, holds up nobody, makes no hot loop, and is cured by correcting it.
+
+use std::time::Duration;
+
+use kube::api::{DeleteParams, ListParams};
+
+use super::scene::{
+    CERTIFICATES, CHALLENGES, INGRESSES, ORDERS, REQUESTS, Scene, certificate, field, issuer, messages, solver,
+};
+use crate::support::{Certlet, IN_TIME, eventually};
+
+/// How long is looked for a hot loop.
+const QUIET: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn names_that_cannot_be_reached_say_which_hop_fails_cause_no_hot_loop_and_are_cured_by_dns() {
+    let scene = Scene::new().await;
+    let pebble = scene.bed.pebble();
+    let names = scene.bed.names();
+    let _certlet = Certlet::start(&scene.bed, &[]).await;
+    scene.issuer(pebble.directory(), "traefik").await;
+    let [elsewhere, broken, nobody] = ["elsewhere", "broken", "nobody"].map(|name| scene.host(name));
+    names.set_a(&elsewhere, &["10.99.0.2"]).await; // the other ingress controller
+    names.set_servfail(&broken).await;
+    names.set_a(&nobody, &["10.99.0.77"]).await; // where nobody listens
+    for (name, host) in [("elsewhere", &elsewhere), ("broken", &broken), ("nobody", &nobody)] {
+        scene.apply(&certificate(name, &[host], "")).await;
+    }
+    scene.apply(&certificate("wild", &["*.wild.example"], "")).await;
+    for (name, text) in [
+        ("elsewhere", "10.99.0.2"),
+        ("broken", "SERVFAIL"),
+        ("nobody", "10.99.0.77"),
+        ("wild", "DNS-01"),
+    ] {
+        println!("{name}: {}", scene.told(name, text).await);
+    }
+    let challenges = scene.list(CHALLENGES).await;
+    assert_eq!(challenges.len(), 3);
+    for challenge in &challenges {
+        assert!(field(challenge, "/status/reason").starts_with("Waiting for HTTP-01 challenge propagation: "));
+        assert_eq!(
+            (field(challenge, "/status/state"), field(challenge, "/status/presented")),
+            ("pending".into(), "true".into())
+        );
+    }
+
+    let before = scene.bed.requests().await;
+    tokio::time::sleep(QUIET).await; // what is looked for is that nothing happens
+
+    let during = scene.bed.requests().await.since(&before);
+    let writes = during.writes();
+    println!("in {QUIET:?}, with four hopeless names:\n{during}");
+    assert!(writes.total() <= 4, "{writes}");
+    assert!(during.total() <= 120, "{during}");
+
+    names.clear_a(&elsewhere).await;
+    names.clear_servfail(&broken).await;
+    names.clear_a(&nobody).await;
+    for name in ["elsewhere", "broken", "nobody"] {
+        scene.ready(name).await;
+    }
+    let host = scene.host("tame");
+    scene.apply(&certificate("wild", &[&host], "")).await;
+    scene.ready("wild").await;
+    scene.tidy().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_quota_that_forbids_the_ingress_is_told_and_waited_for() {
+    let scene = Scene::new().await;
+    let pebble = scene.bed.pebble();
+    let _certlet = Certlet::start(&scene.bed, &[]).await;
+    scene.issuer(pebble.directory(), "traefik").await;
+    let quota = "
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: none}
+spec: {hard: {count/ingresses.networking.k8s.io: '0'}}
+";
+    scene.apply(quota).await;
+    eventually("the quota is in force", IN_TIME, async || {
+        let quota = scene
+            .bed
+            .kubectl(&[
+                "get",
+                "resourcequota",
+                "-n",
+                &scene.namespace,
+                "none",
+                "-o",
+                "jsonpath={.status.hard}",
+            ])
+            .await;
+        quota.contains("ingresses").then_some(())
+    })
+    .await;
+    let host = scene.host("poor");
+    scene.apply(&certificate("poor", &[&host], "")).await;
+    println!("poor: {}", scene.told("poor", "exceeded quota").await);
+    let [challenge] = &scene.list(CHALLENGES).await[..] else {
+        panic!("one Challenge")
+    };
+    assert!(field(challenge, "/status/reason").contains("exceeded quota"));
+    scene
+        .bed
+        .kubectl(&["delete", "resourcequota", "-n", &scene.namespace, "none"])
+        .await;
+    scene.ready("poor").await;
+    scene.tidy().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_namespace_can_be_deleted_in_mid_order_cert_managers_finalizer_or_not() {
+    let scene = Scene::new().await;
+    let pebble = scene.bed.pebble();
+    let _certlet = Certlet::start(&scene.bed, &[]).await;
+    scene.issuer(pebble.directory(), "traefik").await;
+    let host = scene.host("doomed");
+    scene.bed.names().set_a(&host, &["10.99.0.77"]).await;
+    scene.apply(&certificate("doomed", &[&host], "")).await;
+    scene.told("doomed", "10.99.0.77").await;
+    let [challenge] = &scene.list(CHALLENGES).await[..] else {
+        panic!("one Challenge")
+    };
+    let finalizers =
+        r#"{"metadata":{"finalizers":["finalizer.acme.cert-manager.io","acme.cert-manager.io/finalizer"]}}"#;
+    let name = challenge.metadata.name.as_deref().unwrap();
+    scene
+        .bed
+        .kubectl(&[
+            "patch",
+            "challenge",
+            "-n",
+            &scene.namespace,
+            name,
+            "--type=merge",
+            "-p",
+            finalizers,
+        ])
+        .await;
+    scene
+        .bed
+        .kubectl(&["delete", "namespace", &scene.namespace, "--wait=true", "--timeout=60s"])
+        .await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_deleted_certificate_takes_its_order_challenge_and_ingress_with_it() {
+    let scene = Scene::new().await;
+    let pebble = scene.bed.pebble();
+    let _certlet = Certlet::start(&scene.bed, &[]).await;
+    scene.issuer(pebble.directory(), "traefik").await;
+    let host = scene.host("dropped");
+    scene.bed.names().set_a(&host, &["10.99.0.77"]).await;
+    scene.apply(&certificate("dropped", &[&host], "")).await;
+    scene.told("dropped", "10.99.0.77").await;
+    scene
+        .objects(CERTIFICATES)
+        .await
+        .delete("dropped", &DeleteParams::default())
+        .await
+        .unwrap();
+    for kind in [REQUESTS, ORDERS, CHALLENGES] {
+        eventually(kind.1, IN_TIME, async || {
+            scene.list(kind).await.is_empty().then_some(())
+        })
+        .await;
+    }
+    scene.tidy().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn forged_orders_and_challenges_are_left_alone() {
+    let scene = Scene::new().await;
+    let pebble = scene.bed.pebble();
+    let _certlet = Certlet::start(&scene.bed, &[]).await;
+    scene.issuer(pebble.directory(), "traefik").await;
+    let host = scene.host("true");
+    scene.bed.names().set_a(&host, &["10.99.0.77"]).await;
+    scene.apply(&certificate("true", &[&host], "")).await;
+    scene.told("true", "10.99.0.77").await;
+    let [order] = &scene.list(ORDERS).await[..] else {
+        panic!("one Order")
+    };
+    let [request] = &scene.list(REQUESTS).await[..] else {
+        panic!("one request")
+    };
+    let (order_uid, request_uid) = (
+        order.metadata.uid.clone().unwrap(),
+        request.metadata.uid.clone().unwrap(),
+    );
+    let order_name = order.metadata.name.clone().unwrap();
+    let csr = field(order, "/spec/request");
+    let owner = |kind: &str, api: &str, name: &str, uid: &str| {
+        format!(
+            "[{{apiVersion: {api}, kind: {kind}, name: {name}, uid: {uid}, controller: true, blockOwnerDeletion: false}}]"
+        )
+    };
+    let of_request = owner("CertificateRequest", "cert-manager.io/v1", "true-1", &request_uid);
+    let of_order = owner("Order", "acme.cert-manager.io/v1", &order_name, &order_uid);
+    let forged = format!(
+        "
+apiVersion: acme.cert-manager.io/v1
+kind: Order
+metadata: {{name: nobodys}}
+spec: {{request: {csr}, issuerRef: {{name: ca}}, dnsNames: [victim.example]}}
+---
+apiVersion: acme.cert-manager.io/v1
+kind: Order
+metadata: {{name: anothers, ownerReferences: {of_request}}}
+spec: {{request: {csr}, issuerRef: {{name: ca}}, dnsNames: [victim.example]}}
+---
+apiVersion: acme.cert-manager.io/v1
+kind: Challenge
+metadata: {{name: forged, ownerReferences: {of_order}}}
+spec:
+  url: https://10.99.0.1/steal
+  authorizationURL: https://10.99.0.1/steal
+  dnsName: victim.example
+  type: HTTP-01
+  token: stolen-token
+  key: stolen-token.of-somebody-else
+  solver: {}
+  issuerRef: {{name: ca}}
+",
+        solver("traefik")
+    );
+    scene.apply(&forged).await;
+    scene.bed.names().clear_a(&host).await;
+    scene.ready("true").await;
+    scene.tidy().await;
+    for name in ["nobodys", "anothers"] {
+        let order = scene.objects(ORDERS).await.get(name).await.unwrap();
+        assert_eq!(field(&order, "/status"), "", "{name}");
+    }
+    let ours = scene.list(INGRESSES).await;
+    assert!(
+        ours.iter()
+            .all(|one| !serde_json::to_string(one).unwrap().contains("victim.example"))
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_common_name_that_is_not_among_the_names_fails_the_request_in_words() {
+    let scene = Scene::new().await;
+    let pebble = scene.bed.pebble();
+    let _certlet = Certlet::start(&scene.bed, &[]).await;
+    scene.issuer(pebble.directory(), "traefik").await;
+    let host = scene.host("cn");
+    scene
+        .apply(&certificate("cn", &[&host], "commonName: other.example"))
+        .await;
+    println!("cn: {}", scene.told("cn", "other.example").await);
+    assert!(scene.list(ORDERS).await.is_empty());
+    scene
+        .apply(&certificate("cn", &[&host], &format!("commonName: {host}")))
+        .await;
+    scene.ready("cn").await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn an_issuer_that_is_missing_or_not_ready_is_waited_for() {
+    let scene = Scene::new().await;
+    let pebble = scene.bed.pebble();
+    let _certlet = Certlet::start(&scene.bed, &[]).await;
+    let host = scene.host("early");
+    scene.apply(&certificate("early", &[&host], "")).await;
+    let api = scene.objects(REQUESTS).await;
+    eventually("the request says that it waits", IN_TIME, async || {
+        let requests = api.list(&ListParams::default()).await.unwrap().items;
+        requests
+            .iter()
+            .flat_map(messages)
+            .find(|message| message.contains("not found"))
+    })
+    .await;
+    scene
+        .apply(&issuer(
+            "Issuer",
+            "https://127.0.0.1:1/dir",
+            &pebble,
+            &solver("traefik"),
+            "",
+        ))
+        .await;
+    scene.issuer(pebble.directory(), "traefik").await;
+    scene.ready("early").await;
+}
