@@ -58,7 +58,8 @@ impl Certlet {
     pub(crate) fn launch(bed: &Bed) -> Launch {
         Launch {
             bed: bed.clone(),
-            kubeconfig: bed.kubeconfig(),
+            // With the rights that deploy/ gives it, and no others.
+            kubeconfig: bed.path("certlet.kubeconfig"),
             leader_election: false,
             args: Vec::new(),
             variables: Vec::new(),
