@@ -26,9 +26,10 @@ async fn requests_that_can_never_be_signed_fail_with_the_field_and_the_reason() 
     let broken = csr.replacen("MI", "MJ", 1);
     let cases = [
         (
-            "garbage".to_owned(),
+            // A policy refuses what does not even begin as PEM.
+            "-----BEGIN garbage".to_owned(),
             json!({}),
-            "spec.request: Invalid value: \"garbage\": ",
+            "spec.request: Invalid value: \"-----BEGIN garbage\": ",
         ),
         (
             broken,
