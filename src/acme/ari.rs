@@ -1,10 +1,7 @@
 //! Renewal information (RFC 9773): when to renew, and when to ask again. Pure; time and randomness are arguments.
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use instant_acme::CertificateIdentifier;
 use jiff::{SignedDuration, Timestamp};
-use rustls_pki_types::CertificateDer;
 
 use super::headers::RetryAfter;
 
@@ -65,26 +62,7 @@ pub fn next_poll(now: Timestamp, retry_after: Option<RetryAfter>, fixed: Option<
     now.saturating_add(interval).unwrap_or(Timestamp::MAX)
 }
 
-/// The name of a certificate in renewal information and in `replaces` (RFC 9773 section 4.1).
-///
-/// # Errors
-/// A reason, for what is not a certificate or lacks an authority key identifier.
-pub fn certificate_id(certificate_der: &[u8]) -> Result<String, String> {
-    let certificate = CertificateDer::from(certificate_der);
-    CertificateIdentifier::try_from(&certificate).map(|id| id.to_string())
-}
-
-/// The same from the parts of a certificate: its authority key identifier, and the content of its serial number's
-/// INTEGER, with the leading zero byte where DER has one.
-pub fn certificate_id_of(authority_key_id: &[u8], serial: &[u8]) -> String {
-    format!(
-        "{}.{}",
-        BASE64_URL_SAFE_NO_PAD.encode(authority_key_id),
-        BASE64_URL_SAFE_NO_PAD.encode(serial)
-    )
-}
-
-/// Splits a [`certificate_id`]; `None` when it is none.
+/// Splits the identifier of a certificate (RFC 9773 section 4.1); `None` when it is none.
 pub(super) fn parse_id(id: &str) -> Option<CertificateIdentifier<'_>> {
     let (authority_key_identifier, serial) = id.split_once('.')?;
     let base64url = |text: &str| {
@@ -110,22 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn the_identifier_of_a_certificate_is_its_key_identifier_and_serial() {
-        // RFC 9773 section 4.1: the serial 87:65:43:21 keeps its leading zero.
+    fn only_two_parts_in_base64url_identify_a_certificate() {
         assert!(parse_id("aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE").is_some());
         for bad in ["", ".", "a.", ".b", "a.b.c", "a/b.c", "a.b=", "ab"] {
             assert!(parse_id(bad).is_none(), "{bad}");
         }
-        assert!(certificate_id(b"garbage").is_err());
-        // The example of that section.
-        let key_id = [
-            0x69, 0x88, 0x5b, 0x6b, 0x87, 0x46, 0x40, 0x41, 0xe1, 0xb3, 0x7b, 0x84, 0x7b, 0xa0, 0xae, 0x2c, 0xde, 0x01,
-            0xc8, 0xd4,
-        ];
-        assert_eq!(
-            certificate_id_of(&key_id, &[0x00, 0x87, 0x65, 0x43, 0x21]),
-            "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
-        );
     }
 
     #[test]

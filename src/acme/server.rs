@@ -56,7 +56,7 @@ impl Server {
         self.0.directory.get(&self.0.transport, &self.0.url).await
     }
 
-    /// When the CA wants the certificate with this identifier ([`super::ari::certificate_id`]) renewed (RFC 9773).
+    /// When the CA wants the certificate with this identifier (RFC 9773 section 4.1) renewed (RFC 9773).
     ///
     /// # Errors
     /// [`Error::Unsupported`] when the server has no renewal information (ARI-04).

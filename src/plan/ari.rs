@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::acme::ari::{DEFAULT_INTERVAL, MAX_INTERVAL, MIN_INTERVAL, RenewalInfo, certificate_id_of, next_poll};
+use crate::acme::ari::{DEFAULT_INTERVAL, MAX_INTERVAL, MIN_INTERVAL, RenewalInfo, next_poll};
 use crate::acme::{Error, Next as AcmeNext, RetryAfter};
 use crate::api::certificate::RenewalPolicy;
 use crate::api::certificate_status::{RenewalInformation, SuggestedWindow};
@@ -94,7 +94,7 @@ pub fn plan(now: Timestamp, seen: &AriSeen<'_>, settings: &Settings) -> AriPlan 
         .secret
         .filter(|secret| is_of_this_issuer(seen.certificate, secret))
         .and_then(leaf_of);
-    let Some((leaf, certificate_id)) = leaf.and_then(|leaf| Some((leaf, certificate_id(leaf)?))) else {
+    let Some((leaf, certificate_id)) = leaf.and_then(|leaf| Some((leaf, leaf.ari_id()?))) else {
         return never;
     };
     if leaf.not_after <= now {
@@ -126,13 +126,6 @@ fn is_of_this_issuer(certificate: &Object<CertificateKind>, secret: &SecretSeen)
 
 fn leaf_of(secret: &SecretSeen) -> Option<&CertificateInfo> {
     secret.pair.certificate.valid().map(|leaf| &**leaf)
-}
-
-/// How a certificate is called in renewal information and in `replaces` (RFC 9773 section 4.1); `None` for one that
-/// does not name its issuer's key.
-pub fn certificate_id(certificate: &CertificateInfo) -> Option<String> {
-    let key_id = certificate.authority_key_id.as_deref()?;
-    Some(certificate_id_of(key_id, &certificate.serial))
 }
 
 /// First polls are spread over an hour, so that neither a start nor a wave of new certificates becomes a wave of

@@ -138,7 +138,7 @@ fn a_certificate_is_asked_about_within_the_first_hour_and_then_at_its_time() {
         panic!("it is due")
     };
     let leaf = leaf_of(&secret).unwrap();
-    assert_eq!(Some(certificate_id), self::certificate_id(leaf));
+    assert_eq!(Some(certificate_id), leaf.ari_id());
 }
 
 #[test]

@@ -21,7 +21,8 @@ use certlet::acme::problem::Kind;
 use certlet::acme::registration::Step;
 use certlet::acme::tls::{ExtraRoots, Trust};
 use certlet::acme::transport::{Settings, Unobserved};
-use certlet::acme::{Account, AccountKey, Client, Error, Identifier, Next, Registry, ari};
+use certlet::acme::{Account, AccountKey, Client, Error, Identifier, Next, Registry};
+use certlet::pki::certificate::CertificateInfo;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::CertificateDer;
@@ -315,7 +316,10 @@ async fn renewal_information_moves_and_a_replacement_is_announced_once() {
     let placed = account.new_order(&order_for(&names)).await.unwrap();
     let url = complete(&server, &account, &placed, &csr(&names)).await;
     let issued = account.certificate(&url, "").await.unwrap();
-    let id = ari::certificate_id(&issued.chain.certificates[0]).unwrap();
+    let id = CertificateInfo::parse(&issued.chain.certificates[0])
+        .unwrap()
+        .ari_id()
+        .unwrap();
 
     let answered = account.client().server().renewal_info(&id).await.unwrap();
     let now = Timestamp::now_for_tests();
