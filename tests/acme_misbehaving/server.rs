@@ -44,7 +44,7 @@ impl Reply {
     pub(crate) fn with(self, header: &str) -> Self {
         match self {
             Self::Http(status, headers, body) => Self::Http(status, format!("{headers}{header}\r\n"), body),
-            other => other,
+            Self::CutBody | Self::Cut | Self::Hang => self,
         }
     }
 }
@@ -59,11 +59,14 @@ pub(crate) struct Seen {
     pub(crate) payload: Value,
 }
 
+/// Paths, and what is still to be answered on each.
+type Script = Vec<(String, VecDeque<Reply>)>;
+
 /// A server that answers a path with its scripted replies in turn, the last of them for ever.
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) address: String,
-    script: Arc<Mutex<Vec<(String, VecDeque<Reply>)>>>,
+    script: Arc<Mutex<Script>>,
     pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
 }
 
