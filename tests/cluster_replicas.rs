@@ -1,0 +1,124 @@
+//! Several replicas, and an API server that goes away.
+
+mod support;
+
+use std::time::Duration;
+
+use kube::api::DynamicObject;
+use support::{Bed, Certlet, FaultProxy, IN_TIME, condition_is, eventually, until};
+
+const SELF_SIGNED: &str = r"
+apiVersion: cert-manager.io/v1
+kind: Issuer
+metadata: {name: own}
+spec: {selfSigned: {}}
+";
+
+fn certificate(name: &str) -> String {
+    format!(
+        "apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {{name: {name}}}\nspec:\n  secretName: {name}\n  dnsNames: [{name}.example]\n  \
+         privateKey: {{algorithm: ECDSA}}\n  issuerRef: {{name: own}}\n"
+    )
+}
+
+async fn ready(bed: &Bed, namespace: &str, name: &str) {
+    let certificates = bed.objects("cert-manager.io/v1", "Certificate", Some(namespace)).await;
+    until(&certificates, name, IN_TIME, condition_is("Ready", "True")).await;
+}
+
+async fn holder(bed: &Bed) -> String {
+    let leases = bed
+        .objects("coordination.k8s.io/v1", "Lease", Some("kube-system"))
+        .await;
+    let lease: Option<DynamicObject> = leases.get_opt("cert-manager-controller").await.unwrap();
+    let lease = lease.map(|lease| lease.data);
+    let holder = lease
+        .as_ref()
+        .and_then(|lease| lease["spec"]["holderIdentity"].as_str());
+    holder.unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_leader_that_ends_hands_over_and_only_one_replica_ever_writes() {
+    let bed = Bed::attach().await;
+    bed.install_crds().await;
+    let namespace = bed.new_namespace().await;
+    bed.apply(&namespace, SELF_SIGNED).await;
+
+    let first = Certlet::launch(&bed).leader_election().ready().await;
+    first.wait_for_log("leading").await;
+    let one = holder(&bed).await;
+    let second = Certlet::launch(&bed).leader_election().ready().await;
+    second.wait_for_log("standing by").await;
+    bed.apply(&namespace, &certificate("before")).await;
+    ready(&bed, &namespace, "before").await;
+    assert_eq!(holder(&bed).await, one, "a standby takes nothing from a living leader");
+
+    assert!(first.stop().await.success());
+    second.wait_for_log("leading").await;
+    let two = holder(&bed).await;
+    assert!(two != one && !two.is_empty(), "{one} {two}");
+    bed.apply(&namespace, &certificate("after")).await;
+    ready(&bed, &namespace, "after").await;
+
+    assert!(second.stop().await.success());
+    assert_eq!(holder(&bed).await, "", "whoever ends gives the Lease back");
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_second_installation_in_another_namespace_stands_by_and_says_so() {
+    let bed = Bed::attach().await;
+    bed.install_crds().await;
+    let elsewhere = bed.new_namespace().await;
+    let first = Certlet::launch(&bed).leader_election().ready().await;
+    first.wait_for_log("leading").await;
+    let namespace = format!("--leader-election-namespace={elsewhere}");
+    let second = Certlet::launch(&bed)
+        .leader_election()
+        .args(&[&namespace])
+        .ready()
+        .await;
+    second.wait_for_log("another installation is at work").await;
+    let leases = bed.objects("coordination.k8s.io/v1", "Lease", Some(&elsewhere)).await;
+    assert!(
+        leases.get_opt("cert-manager-controller").await.unwrap().is_none(),
+        "it takes no Lease of its own"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn after_seventy_seconds_without_an_api_server_the_same_process_goes_on() {
+    let bed = Bed::attach().await;
+    bed.install_crds().await;
+    let namespace = bed.new_namespace().await;
+    bed.apply(&namespace, SELF_SIGNED).await;
+    let proxy = FaultProxy::before_api_server(&bed).await;
+    let kubeconfig = bed.kubeconfig_for(&proxy.url());
+    let certlet = Certlet::launch(&bed)
+        .leader_election()
+        .kubeconfig(&kubeconfig)
+        .ready()
+        .await;
+    certlet.wait_for_log("leading").await;
+    bed.apply(&namespace, &certificate("before")).await;
+    ready(&bed, &namespace, "before").await;
+
+    proxy.go_away();
+    bed.apply(&namespace, &certificate("meanwhile")).await;
+    // longer than the Lease lasts: the outage is what is tested, there is no event to await
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    certlet.wait_for_log("leadership is lost").await;
+    let (live, _) = certlet.page("/livez").await.unwrap();
+    assert_eq!(live, 200, "an API server that is away is no reason to be restarted");
+    proxy.come_back();
+
+    ready(&bed, &namespace, "meanwhile").await;
+    eventually("the Lease is held again", IN_TIME, async || {
+        (!holder(&bed).await.is_empty()).then_some(())
+    })
+    .await;
+    assert!(certlet.stop().await.success());
+}
