@@ -164,7 +164,11 @@ impl Candidate {
     /// One look at the Lease and what follows from it; returns how long to wait for the next.
     async fn round(&mut self) -> Duration {
         // a call must end before the next leader may act
-        let limit = CALL_TIMEOUT.min(self.election.lease_duration.saturating_sub(self.election.renew_deadline));
+        let limit = CALL_TIMEOUT.min(
+            self.election
+                .lease_duration
+                .saturating_sub(self.election.renew_deadline),
+        );
         match tokio::time::timeout(limit, self.attempt()).await {
             Ok(Ok(wait)) => wait,
             Ok(Err(error)) => self.failed(&error.to_string()),
