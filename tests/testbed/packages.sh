@@ -8,7 +8,7 @@
 set -euo pipefail
 
 # "file or program:Debian package"
-needed=(openssl:openssl curl:curl ip:iproute2 unshare:util-linux nsenter:util-linux flock:util-linux
+needed=(openssl:openssl cfssl:golang-cfssl keytool:default-jre-headless curl:curl ip:iproute2 unshare:util-linux nsenter:util-linux flock:util-linux
   haproxy:haproxy /usr/share/lua/5.3/json.lua:lua-json)
 if [ "${1:-}" = --node ]; then
   needed+=(containerd:containerd runc:runc nft:nftables iptables:iptables /usr/lib/cni/ptp:containernetworking-plugins)
