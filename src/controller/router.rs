@@ -225,6 +225,7 @@ pub fn everything(context: &Context) {
     let (index, queues) = (&context.index, &context.queues);
     // what was remembered when this process led before is old
     context.orders.clear(context.settings.max_concurrent_challenges);
+    context.http01.clear();
     let issuers = index.issuers.keys().into_iter().chain(index.cluster_issuers.keys());
     queues.issuers.resume(issuers.map(IssuerId));
     queues.ingresses.resume(index.ingresses.keys());

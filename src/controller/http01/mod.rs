@@ -282,6 +282,12 @@ impl Http01 {
         Ok(())
     }
 
+    /// Forgets what was made: another replica led in between, or will. It is found again by its label.
+    pub fn clear(&self) {
+        self.lock().clear();
+        self.shared.clear();
+    }
+
     fn remember(&self, order: &Meta, ingress: PlacedIngress) {
         let mut placed = self.lock();
         let placed = placed.entry(order.uid.clone()).or_default();

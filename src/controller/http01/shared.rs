@@ -129,6 +129,11 @@ impl Shared {
         Ok(())
     }
 
+    /// Forgets what was made.
+    pub(super) fn clear(&self) {
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn space(&self, namespace: &str) -> Arc<tokio::sync::Mutex<Space>> {
         let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
         match namespaces.get(namespace) {
