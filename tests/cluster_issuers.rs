@@ -546,3 +546,35 @@ async fn issuers_that_cannot_become_ready_cause_no_hot_loop() {
     let reads = bed.requests().await.since(&before).of(&["secrets"]).total();
     assert!(reads < 40, "{reads} requests for Secrets in 15 s");
 }
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_ca_that_has_forgotten_the_account_gets_a_new_one_and_the_certificate_is_issued() {
+    let (bed, namespace) = prepared().await;
+    let mut server = Pebble::start(&bed, PebbleOptions::default()).await;
+    let api = issuers(&bed, &namespace).await;
+    let spec = acme(
+        &bed,
+        &json!({"server": server.directory(), "solvers": [{"http01": {"ingress": {"ingressClassName": "traefik"}}}]}),
+    );
+    apply_issuer(&bed, &namespace, "Issuer", "le", &json!({"acme": spec})).await;
+    let first = is_ready(&api, "le").await.data["status"]["acme"]["uri"].clone();
+    server.restart().await;
+
+    let host = format!("forgotten.{namespace}.example");
+    let web = json!({
+        "apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "web"},
+        "spec": {"secretName": "web-tls", "dnsNames": [host], "issuerRef": {"name": "le"}},
+    });
+    bed.apply(&namespace, &web.to_string()).await;
+    let certificates = bed.objects("cert-manager.io/v1", "Certificate", Some(&namespace)).await;
+    until(&certificates, "web", IN_TIME, condition_is("Ready", "True")).await;
+    let second = is_ready(&api, "le").await.data["status"]["acme"]["uri"].clone();
+    assert_ne!(first, second);
+    let key = key_in(&bed, &namespace, "account").await;
+    assert_eq!(
+        client(&server, &key).lookup().await.unwrap().uri,
+        second,
+        "the same key, and one account"
+    );
+}
