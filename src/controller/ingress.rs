@@ -31,30 +31,38 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
         return Ok(Next::OnChange);
     };
     let certificates = certificates_of(&context, &ingress);
-    let Plan { effects, complaints } = plan::ingress::plan(&Seen {
+    let Plan {
+        effects,
+        mut complaints,
+    } = plan::ingress::plan(&Seen {
         ingress: &ingress,
         certificates: &certificates,
         settings: &context.settings,
     });
-    complain(&context, &ingress.meta, &complaints);
-    let mut next = Next::OnChange;
+    let mut outcome = Ok(Next::OnChange);
     for effect in effects {
-        match apply(&context, &ingress.meta, &effect).await {
-            Ok(()) => {}
-            Err(error) if error.is_already_exists() => {
-                next = next.or_at(
-                    context
-                        .now()
-                        .saturating_add(WATCH_LAG)
-                        .unwrap_or_else(|_| context.now()),
-                );
-            }
-            // The API server does not take what the annotations make: only an edit helps.
-            Err(error) if error.is_invalid() => complain(&context, &ingress.meta, &[error.to_string()]),
-            Err(error) => return Err(error.into()),
+        let Err(error) = apply(&context, &ingress.meta, &effect).await else {
+            continue;
+        };
+        if error.is_already_exists() {
+            let soon = context
+                .now()
+                .saturating_add(WATCH_LAG)
+                .unwrap_or_else(|_| context.now());
+            outcome = outcome.map(|next| next.or_at(soon));
+            continue;
+        }
+        if !error.is_transient() {
+            complaints.push(error.to_string());
+        }
+        // What the API server finds invalid only an edit of the Ingress changes; a quota or a right may come back.
+        if !error.is_invalid() {
+            outcome = Err(error.into());
+            break;
         }
     }
-    Ok(next)
+    complain(&context, &ingress.meta, &complaints);
+    outcome
 }
 
 /// Certificates that the Ingress owns, and those whose name one of its blocks asks for.

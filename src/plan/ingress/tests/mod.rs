@@ -2,6 +2,7 @@
 
 mod annotations;
 mod lifecycle;
+mod properties;
 mod refusals;
 
 use jiff::Timestamp;

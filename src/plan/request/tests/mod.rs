@@ -2,6 +2,7 @@
 
 mod approval;
 mod ordering;
+mod properties;
 mod signing;
 mod validation;
 
@@ -21,6 +22,7 @@ use crate::{
     },
 };
 
+#[derive(Debug)]
 pub(super) struct Scene {
     pub(super) request: RequestSeen,
     pub(super) issuer: Option<FoundIssuer>,
