@@ -188,6 +188,9 @@ async fn wrong_ingresses_are_told_once_written_never_and_cured_by_an_edit() {
     let two_issuers = json!({"cert-manager.io/cluster-issuer": "nobody", "cert-manager.io/issuer": "nobody"});
     let twice =
         json!([{"hosts": ["a.example.com"], "secretName": "t"}, {"hosts": ["b.example.com"], "secretName": "t"}]);
+    let late = json!({
+        "cert-manager.io/cluster-issuer": "nobody", "cert-manager.io/duration": "50h", "cert-manager.io/renew-before": "60h",
+    });
     let cases = [
         (
             issuer(),
@@ -209,6 +212,7 @@ async fn wrong_ingresses_are_told_once_written_never_and_cured_by_an_edit() {
             block.clone(),
             "invalid ingress annotation \"cert-manager.io/duration\"",
         ),
+        (late, block.clone(), "must be greater than renewBefore"),
         (
             two_issuers,
             block.clone(),
@@ -236,7 +240,7 @@ async fn wrong_ingresses_are_told_once_written_never_and_cured_by_an_edit() {
         let writes = bed.writes_since(mark);
         let ours = writes
             .iter()
-            .filter(|write| write.namespace == namespace && write.resource == "certificates");
+            .filter(|write| write.namespace == namespace && write.resource == "certificates" && write.code < 300);
         assert_eq!(
             ours.map(|write| write.verb.as_str()).collect::<Vec<_>>(),
             ["create"],
