@@ -111,7 +111,7 @@ fn nb_07_nothing_is_written_for_a_certificate_that_cert_manager_has_issued() {
 #[test]
 fn nb_10_the_renewal_time_that_cert_manager_wrote_is_when_we_wake_up() {
     let (seen, plan) = plan_for("rich", TAKEN_OVER);
-    let renewal = seen.certificate.status.renewal_time.clone().expect("written").0;
+    let renewal = seen.certificate.status.renewal_time.expect("written").0;
     let Next::At(next) = plan.next else {
         panic!("it must be renewed some day")
     };

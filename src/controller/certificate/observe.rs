@@ -118,10 +118,16 @@ impl Sight {
         Ok(())
     }
 
-    /// The target Secret as it was just now, if it was looked up in this reconcile: `Some(None)` is a Secret that does not exist.
-    pub(super) fn target(&self, context: &Context, target: &ObjectKey) -> Option<Option<Arc<SecretSeen>>> {
-        self.live
-            .then(|| context.index.secrets.get(target).or_else(|| self.target.clone()))
+    /// The target Secret as it is now; asked for again only where this reconcile has not looked yet.
+    pub(super) async fn target(
+        &self,
+        context: &Context,
+        target: &ObjectKey,
+    ) -> Result<Option<Arc<SecretSeen>>, ControllerError> {
+        if self.live {
+            return Ok(context.index.secrets.get(target).or_else(|| self.target.clone()));
+        }
+        Ok(context.reader.secret(target).await?.map(|secret| Arc::new(secret.seen)))
     }
 
     /// A keystore's password could not be had when it was needed.

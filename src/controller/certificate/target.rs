@@ -98,10 +98,7 @@ pub(super) async fn write(
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
     let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
-    let existing = match sight.target(context, &key) {
-        Some(known) => known,
-        None => context.reader.secret(&key).await?.map(|secret| Arc::new(secret.seen)),
-    };
+    let existing = sight.target(context, &key).await?;
     write_over(context, certificate, bundle, existing.as_deref(), sight).await
 }
 
