@@ -668,3 +668,47 @@ async fn the_owner_reference_follows_the_flag() {
     })
     .await;
 }
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn an_acme_certificate_takes_six_writes_of_the_certificates_own_and_sixteen_in_all() {
+    let shop = Shop::open(&[]).await;
+    let pebble = shop.bed.pebble();
+    let issuer = json!({"apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": {"name": "le"}, "spec": {"acme": {
+        "server": pebble.directory(), "caBundle": pebble.ca_bundle(), "privateKeySecretRef": {"name": "account"},
+        "solvers": [{"http01": {"ingress": {"ingressClassName": "traefik"}}}]}}});
+    shop.apply(&issuer.to_string()).await;
+    let issuers = shop
+        .bed
+        .objects("cert-manager.io/v1", "Issuer", Some(&shop.namespace))
+        .await;
+    until(&issuers, "le", IN_TIME, condition_is("Ready", "True")).await;
+    let mark = shop.bed.audit_mark();
+    let host = format!("web.{}.example", shop.namespace);
+    shop.certificate("web", json!({"issuerRef": {"name": "le"}, "dnsNames": [host]}))
+        .await;
+    shop.is_ready("web").await;
+    eventually("no next key left", IN_TIME, async || {
+        let left = shop
+            .secrets
+            .list(&kube::api::ListParams::default().labels("cert-manager.io/next-private-key=true"))
+            .await
+            .unwrap();
+        left.items.is_empty().then_some(())
+    })
+    .await;
+    let written = shop.written(mark);
+    let words: Vec<String> = written
+        .iter()
+        .map(|write| format!("{} {} {}", write.verb, write.resource, write.name))
+        .collect();
+    let of = |resources: &[&str]| {
+        written
+            .iter()
+            .filter(|write| resources.contains(&write.resource.as_str()))
+            .count()
+    };
+    assert_eq!(of(&["secrets", "certificates/status"]), 5, "{words:#?}");
+    let shared = of(&["services", "endpointslices"]);
+    assert!(written.len() - shared <= 16 && shared <= 5, "{words:#?}");
+}
