@@ -433,6 +433,40 @@ async fn wrong_specs_are_told_once_and_cured_by_correction() {
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
+async fn what_the_api_server_refuses_is_told_without_a_loop_and_loses_no_key() {
+    let shop = Shop::open(&[]).await;
+    let mark = shop.bed.audit_mark();
+    shop.certificate("web", json!({"secretTemplate": {"labels": {"not a label!": "x"}}}))
+        .await;
+    eventually("the refusal told", IN_TIME, async || {
+        let ready = condition(&shop.certificates.get("web").await.ok()?, "Ready");
+        ready["message"].as_str()?.contains("not a label!").then_some(())
+    })
+    .await;
+    shop.everything_before_is_done().await;
+    let settled = shop.bed.audit_mark();
+    shop.everything_before_is_done().await;
+    assert_eq!(
+        shop.written_about("web", settled),
+        [""; 0],
+        "before: {:?}",
+        shop.written_about("web", mark)
+    );
+    assert_eq!(shop.requests_of("web").await.len(), 1);
+    shop.patch_spec("web", json!({"secretTemplate": null})).await;
+    shop.is_ready("web").await;
+    let all = shop.written_about("web", mark);
+    assert_eq!(
+        all.iter()
+            .filter(|write| **write == "create certificaterequests")
+            .count(),
+        1,
+        "{all:?}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
 async fn an_issuer_that_comes_later_is_used_the_moment_it_is_ready() {
     let shop = Shop::open(&[]).await;
     shop.certificate("web", json!({"issuerRef": {"name": "late"}})).await;

@@ -70,7 +70,16 @@ pub(super) async fn issue(
         key_pem: None,
         attribution: Some(attribution(certificate, &request.issuer_ref)),
     };
-    let outcome = target::write(context, certificate, bundle, sight).await?;
+    let key = Arc::clone(&bundle.key);
+    let outcome = target::write(context, certificate, bundle, sight).await;
+    if matches!(outcome, Err(_) | Ok(Outcome::LookAgain)) {
+        // The certificate is issued: its key must not be lost because the Secret cannot be written now.
+        let key_secret = request
+            .annotations
+            .get(annotation::PRIVATE_KEY_SECRET_NAME)
+            .unwrap_or_default();
+        create_next_key(context, certificate, key_secret, &key).await?;
+    }
     drop(claim);
-    Ok(outcome)
+    outcome
 }

@@ -4,6 +4,7 @@ mod apply;
 mod at_once;
 mod keys;
 mod observe;
+mod refusals;
 mod target;
 mod temporary;
 
@@ -13,7 +14,7 @@ use super::{Context, ControllerError};
 use crate::{
     cluster::events::Severity,
     plan::{
-        certificate::{Effect, Plan, PlannedEvent, plan, plan_unreadable},
+        certificate::{Effect, Plan, PlannedEvent, Seen, plan, plan_unreadable, status_when_refused},
         kinds::CertificateKind,
         seen::{Lean, Next, Object, ObjectKey},
     },
@@ -46,7 +47,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
         }
         match carry_out(context, &seen, &plan, &mut sight).await? {
             Progress::Step => {}
-            Progress::Rest => return Ok(plan.next),
+            Progress::Rest(next) => return Ok(next),
         }
     }
     Err(ControllerError::Failed(format!(
@@ -88,21 +89,27 @@ pub async fn dry_run(
 enum Progress {
     /// Something was done: look again.
     Step,
-    /// Nothing is left to do now.
-    Rest,
+    /// Nothing is left to do before then.
+    Rest(Next),
 }
 
 async fn carry_out(
     context: &Arc<Context>,
-    seen: &crate::plan::certificate::Seen,
+    seen: &Seen,
     plan: &Plan,
     sight: &mut Sight,
 ) -> Result<Progress, ControllerError> {
+    let meta = &seen.certificate.meta;
+    if let Some(until) = refusals::waits_until(meta, context.now()).filter(|_| !plan.effects.is_empty()) {
+        return Ok(Progress::Rest(Next::At(until)));
+    }
     for effect in &plan.effects {
-        match apply::apply(context, seen, effect, sight).await? {
-            Outcome::Done => {}
-            Outcome::LookAgain => return Ok(Progress::Step),
-            Outcome::ComeBack => return Ok(Progress::Rest),
+        match apply::apply(context, seen, effect, sight).await {
+            Ok(Outcome::Done) => {}
+            Ok(Outcome::LookAgain) => return Ok(Progress::Step),
+            Ok(Outcome::ComeBack) => return Ok(Progress::Rest(plan.next)),
+            Err(error) if error.is_stale() || error.is_not_leader() => return Err(error),
+            Err(error) => return Err(refused(context, seen, error).await),
         }
     }
     let written = context
@@ -111,10 +118,29 @@ async fn carry_out(
         .await?;
     tell(context, &seen.certificate, &plan.events);
     Ok(if plan.effects.is_empty() && written.is_none() {
-        Progress::Rest
+        Progress::Rest(plan.next)
     } else {
         Progress::Step
     })
+}
+
+/// What the API server refuses is told in the condition; it is tried again, but not at once.
+async fn refused(context: &Context, seen: &Seen, error: ControllerError) -> ControllerError {
+    let now = context.now();
+    let until = refusals::remember(&seen.certificate.meta, &error, now);
+    if !refusals::is_refusal(&error) {
+        return error;
+    }
+    let message = error.to_string();
+    let status = status_when_refused(now, seen, &context.settings, &message);
+    if let Err(error) = context
+        .writer
+        .write_status::<CertificateKind>(&seen.certificate, &status)
+        .await
+    {
+        return error.into();
+    }
+    ControllerError::wait(message, until)
 }
 
 fn tell(context: &Context, certificate: &Object<CertificateKind>, events: &[PlannedEvent]) {

@@ -256,6 +256,12 @@ pub fn plan_unreadable(now: Timestamp, meta: &Meta, status: &CertificateStatus, 
     }
 }
 
+/// The status of a Certificate for which the API server refuses to write something: what was there, and why it stays so.
+pub fn status_when_refused(now: Timestamp, seen: &Seen, settings: &Settings, why: &str) -> CertificateStatus {
+    let view = view::View::new(now, seen, settings, seen.certificate.status.revision.unwrap_or(0));
+    status::base(&view, Some(why))
+}
+
 /// The names under which the next request, and the Secret with its key, are looked for: what `Seen` has to be gathered from.
 pub fn names_to_look_up(certificate: &Object<CertificateKind>, settings: &Settings) -> LookUp {
     let (name, uid) = (certificate.meta.name(), &*certificate.meta.uid);

@@ -118,7 +118,11 @@ fn literal_subject(spec: &CertificateSpec, settings: &Settings) -> Option<Invali
 }
 
 fn any_name(spec: &CertificateSpec, _: &Settings) -> Option<InvalidSpec> {
-    let texts = [&spec.common_name, &spec.literal_subject];
+    let literal_name = spec
+        .literal_subject
+        .as_deref()
+        .and_then(|literal| Name::from_literal(literal).ok()?.common_name());
+    let texts = [&spec.common_name, &literal_name];
     let lists = [&spec.dns_names, &spec.email_addresses, &spec.ip_addresses, &spec.uris];
     let named = texts
         .iter()
@@ -136,9 +140,20 @@ fn any_name(spec: &CertificateSpec, _: &Settings) -> Option<InvalidSpec> {
 }
 
 fn common_name(spec: &CertificateSpec, _: &Settings) -> Option<InvalidSpec> {
-    let name = spec.common_name.as_deref().filter(|name| name.len() > 64)?;
+    let literal_name = spec
+        .literal_subject
+        .as_deref()
+        .and_then(|literal| Name::from_literal(literal).ok()?.common_name());
+    let names = [
+        ("spec.commonName", &spec.common_name),
+        ("spec.literalSubject", &literal_name),
+    ];
+    let long = |name: &&String| name.len() > 64;
+    let (path, name) = names
+        .into_iter()
+        .find_map(|(path, name)| Some((path, name.as_ref().filter(long)?)))?;
     broken(
-        "spec.commonName",
+        path,
         format!("{name:?} has {} bytes; a common name has at most 64", name.len()),
     )
 }

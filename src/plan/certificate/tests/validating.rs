@@ -23,6 +23,16 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     (r#"{"dnsNames":[]}"#, "spec", "at least one of commonName"),
     (
+        r#"{"dnsNames":[],"literalSubject":"O=a"}"#,
+        "spec",
+        "at least one of commonName",
+    ),
+    (
+        r#"{"literalSubject":"CN=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa,O=a"}"#,
+        "spec.literalSubject",
+        "65 bytes",
+    ),
+    (
         r#"{"commonName":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#,
         "spec.commonName",
         "65 bytes",
