@@ -226,19 +226,21 @@ fn csr_der(request: &[u8]) -> Result<Vec<u8>, ControllerError> {
 fn fault(doing: Doing, error: &acme::Error, now: Timestamp) -> Fault {
     let kind = error.problem().map(|problem| problem.kind);
     let too_early = kind == Some(Kind::OrderNotReady);
+    // what is asked for by a URL that the CA gave is lost; newOrder's own URL cannot be
+    let not_found = error.status() == Some(404) && doing != Doing::CreateOrder;
     let class = match error.next(now) {
         acme::Next::Wait(until) => Class::Wait(until),
-        acme::Next::Retry if too_early => Class::Refused,
+        acme::Next::Retry if too_early || not_found => Class::Refused,
         acme::Next::Retry => Class::Retry,
         acme::Next::NewOrder | acme::Next::UserMustAct => Class::Refused,
     };
-    let not_found = error.problem().is_some() && error.status() == Some(404);
     let unknown = too_early || not_found || matches!(kind, Some(Kind::Malformed | Kind::Unauthorized));
     Fault {
         doing,
         sentence: error.to_string(),
         class,
         unknown,
+        explained: error.problem().is_some(),
     }
 }
 

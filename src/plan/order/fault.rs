@@ -34,6 +34,8 @@ pub struct Fault {
     pub class: Class,
     /// Whether the CA does not know, or does not show us, what was asked for.
     pub unknown: bool,
+    /// Whether the CA itself says so, in a problem document.
+    pub explained: bool,
 }
 
 /// How the ACME client classifies a failure (RFC 8555 section 6.7).
@@ -80,6 +82,8 @@ impl Fault {
         let reread_or = |otherwise| if failures < REREADS { Verdict::Reread } else { otherwise };
         let errored = Verdict::Final(State::Errored);
         match self.doing {
+            // a 404 that nobody explains may be a proxy's, for a moment
+            Doing::ReadOrder if self.unknown && !self.explained && failures < REREADS => Verdict::Reread,
             Doing::ReadOrder if self.unknown => Verdict::Gone,
             // the CA forgets authorizations that expired, and refuses to validate what is decided already (ACH-05)
             Doing::ReadAuthorization | Doing::Accept if self.unknown => reread_or(Verdict::Final(State::Expired)),
@@ -102,5 +106,51 @@ impl fmt::Display for Fault {
             Doing::Download => "Failed to fetch certificate",
         };
         write!(f, "{doing}: {}", self.sentence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(doing: Doing, unknown: bool, explained: bool) -> Fault {
+        Fault {
+            doing,
+            sentence: "no".into(),
+            class: Class::Refused,
+            unknown,
+            explained,
+        }
+    }
+
+    #[test]
+    fn an_order_is_given_up_for_lost_when_the_ca_says_so_or_when_a_404_stays() {
+        assert_eq!(fault(Doing::ReadOrder, true, true).verdict(0), Verdict::Gone);
+        let unexplained = fault(Doing::ReadOrder, true, false);
+        assert!((0..REREADS).all(|failures| unexplained.verdict(failures) == Verdict::Reread));
+        assert_eq!(unexplained.verdict(REREADS), Verdict::Gone);
+    }
+
+    #[test]
+    fn what_the_ca_does_not_know_is_read_again_before_the_order_is_given_up() {
+        for doing in [
+            Doing::ReadAuthorization,
+            Doing::Accept,
+            Doing::Finalize,
+            Doing::Download,
+        ] {
+            let fault = fault(doing, true, false);
+            assert_eq!(fault.verdict(0), Verdict::Reread);
+            assert!(matches!(fault.verdict(100), Verdict::Final(_)));
+        }
+    }
+
+    #[test]
+    fn a_signing_request_is_never_sent_again_before_the_order_is_asked() {
+        let lost = Fault {
+            class: Class::Retry,
+            ..fault(Doing::Finalize, false, false)
+        };
+        assert_eq!(lost.verdict(0), Verdict::Reread);
     }
 }

@@ -396,6 +396,7 @@ impl World {
             sentence: "as the weather is".into(),
             class,
             unknown: false,
+            explained: true,
         };
         if self.weather.limited.contains(&self.calls) {
             let until = timing::add(self.now, SignedDuration::from_secs(60));

@@ -135,6 +135,7 @@ pub(super) fn unknown() -> Fault {
         sentence: "the CA does not know it".into(),
         class: Class::Refused,
         unknown: true,
+        explained: true,
     }
 }
 
