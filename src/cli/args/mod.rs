@@ -1,12 +1,21 @@
 //! The flags of `certlet run`, under cert-manager's names (FLG rows), parsed once.
 
-use std::{collections::BTreeMap, net::IpAddr, net::SocketAddr, time::Duration};
+mod accepted;
+mod switches;
+
+use std::{net::IpAddr, net::SocketAddr, time::Duration};
 
 use clap::Args;
 
+pub use self::switches::ArgsError;
+use self::{
+    accepted::AcceptedArgs,
+    switches::{controllers, gate, gates},
+};
+
 use crate::{
     api::GoDuration,
-    plan::settings::{Controllers, DefaultIssuer, Gates, Http01Settings, Settings, SizeLimits, SolverMode},
+    plan::settings::{DefaultIssuer, Http01Settings, Settings, SizeLimits, SolverMode},
     runtime::{leader::Election, run::Options, telemetry::Format},
 };
 
@@ -40,62 +49,6 @@ fn address(text: &str) -> Result<Listen, String> {
 /// An address, or nowhere.
 #[derive(Clone, Copy, Debug)]
 pub struct Listen(Option<SocketAddr>);
-
-/// Every controller that cert-manager has: its names are public (CTL rows, NB-31).
-const CONTROLLERS: [&str; 26] = [
-    "issuers",
-    "clusterissuers",
-    "certificates-metrics",
-    "ingress-shim",
-    "gateway-shim",
-    "orders",
-    "challenges",
-    "certificaterequests-issuer-acme",
-    "certificaterequests-approver",
-    "certificaterequests-issuer-ca",
-    "certificaterequests-issuer-selfsigned",
-    "certificaterequests-issuer-vault",
-    "certificaterequests-issuer-venafi",
-    "certificates-trigger",
-    "certificates-issuing",
-    "certificates-key-manager",
-    "certificates-request-manager",
-    "certificates-readiness",
-    "certificates-revision-manager",
-    "certificatesigningrequests-issuer-acme",
-    "certificatesigningrequests-issuer-ca",
-    "certificatesigningrequests-issuer-selfsigned",
-    "certificatesigningrequests-issuer-venafi",
-    "certificatesigningrequests-issuer-vault",
-    "certificatesigningrequests-issuer",
-    "listenerset",
-];
-
-/// Every feature gate that cert-manager has or had (GAT rows, NB-31).
-const GATES: [&str; 22] = [
-    "ExperimentalCertificateSigningRequestControllers",
-    "ExperimentalGatewayAPISupport",
-    "ListenerSets",
-    "AdditionalCertificateOutputFormats",
-    "ServerSideApply",
-    "LiteralCertificateSubject",
-    "StableCertificateRequestName",
-    "UseCertificateRequestBasicConstraints",
-    "SecretsFilteredCaching",
-    "DisallowInsecureCSRUsageDefinition",
-    "NameConstraints",
-    "OtherNames",
-    "UseDomainQualifiedFinalizer",
-    "DefaultPrivateKeyRotationPolicyAlways",
-    "ACMEHTTP01IngressPathTypeExact",
-    "ACMEUseARI",
-    "ValidateCAA",
-    "CAInjectorMerging",
-    "UseCertificateRequestNameConstraints",
-    "ExperimentalCertificateControllers",
-    "AllAlpha",
-    "AllBeta",
-];
 
 /// Issues, stores and renews certificates: the controller.
 #[derive(Args, Clone, Debug)]
@@ -289,99 +242,6 @@ struct SizeArgs {
     max_certificate_bundle_size: usize,
 }
 
-/// Flags of cert-manager that change nothing here; accepted so that existing arguments start certlet (NB-31).
-#[derive(Args, Clone, Debug)]
-struct AcceptedArgs {
-    /// Accepted; certlet has no client-side limit
-    #[arg(long, hide = true)]
-    kube_api_qps: Option<f64>,
-    /// Accepted; certlet has no client-side limit
-    #[arg(long, hide = true)]
-    kube_api_burst: Option<i64>,
-    /// Accepted; use --kubeconfig
-    #[arg(long, hide = true)]
-    master: Option<String>,
-    /// Accepted; DNS-01 is not there yet
-    #[arg(long, hide = true, value_delimiter = ',')]
-    dns01_recursive_nameservers: Vec<String>,
-    /// Accepted; DNS-01 is not there yet
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    dns01_recursive_nameservers_only: Option<bool>,
-    /// Accepted; the probe has a schedule of its own
-    #[arg(long, hide = true)]
-    dns01_check_retry_period: Option<String>,
-    /// Accepted; there are no cloud credentials yet
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    cluster_issuer_ambient_credentials: Option<bool>,
-    /// Accepted; there are no cloud credentials yet
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    issuer_ambient_credentials: Option<bool>,
-    /// Accepted; the Gateway API is not there yet
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    enable_gateway_api: Option<bool>,
-    /// Accepted; the Gateway API is not there yet
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    enable_gateway_api_listenerset: Option<bool>,
-    /// Accepted; there is no profiler
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    enable_profiling: Option<bool>,
-    /// Accepted; there is no profiler
-    #[arg(long, hide = true)]
-    profiler_address: Option<String>,
-    /// Accepted; nothing is buffered
-    #[arg(long, hide = true)]
-    log_flush_frequency: Option<String>,
-    /// Accepted; see --v
-    #[arg(long, hide = true)]
-    vmodule: Option<String>,
-    /// Accepted; leadership is lost by the renew deadline
-    #[arg(long, hide = true)]
-    internal_healthz_leader_election_timeout: Option<String>,
-}
-
-impl AcceptedArgs {
-    /// What was asked for and is not there: said at the start, so that nobody waits for it.
-    fn missing(&self) -> Vec<&'static str> {
-        let asked = [
-            (
-                self.enable_gateway_api == Some(true),
-                "the Gateway API (--enable-gateway-api)",
-            ),
-            (
-                self.enable_gateway_api_listenerset == Some(true),
-                "ListenerSets (--enable-gateway-api-listenerset)",
-            ),
-            (self.enable_profiling == Some(true), "the profiler (--enable-profiling)"),
-            (
-                !self.dns01_recursive_nameservers.is_empty(),
-                "DNS-01 (--dns01-recursive-nameservers)",
-            ),
-        ];
-        asked
-            .into_iter()
-            .filter(|(asked, _)| *asked)
-            .map(|(_, what)| what)
-            .collect()
-    }
-}
-
-/// A flag whose value makes no sense.
-#[derive(Debug, thiserror::Error)]
-pub enum ArgsError {
-    /// CTL-11: an unknown name is an error at the start.
-    #[error("--controllers: there is no controller {0:?}; known are {known}", known = CONTROLLERS.join(", "))]
-    Controller(String),
-    /// GAT-20.
-    #[error("--feature-gates: there is no gate {0:?}")]
-    Gate(String),
-    /// Neither true nor false.
-    #[error("--feature-gates: {0}={1}: a gate is true or false")]
-    GateValue(String, String),
-    /// The election would not work.
-    #[error("leader election needs: retry period < renew deadline < lease duration")]
-    Election,
-}
-
 impl RunArgs {
     /// How logs look, and how much is said.
     pub fn logging(&self) -> (Format, u8) {
@@ -494,58 +354,4 @@ fn identity() -> String {
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok());
     let host = host.map_or_else(|| "certlet".to_owned(), |host| host.trim().to_owned());
     format!("{host}_{:016x}", fastrand::u64(..))
-}
-
-fn controllers(list: &[String]) -> Result<Controllers, ArgsError> {
-    let names: Vec<&str> = list
-        .iter()
-        .map(String::as_str)
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .collect();
-    for name in &names {
-        let bare = name.strip_prefix('-').unwrap_or(name);
-        if bare != "*" && !CONTROLLERS.contains(&bare) {
-            return Err(ArgsError::Controller(bare.to_owned()));
-        }
-    }
-    // a list of nothing but exceptions implies all
-    let all = names.contains(&"*") || names.iter().all(|name| name.starts_with('-'));
-    let on = |controller: &str| {
-        let excepted = names.iter().any(|name| name.strip_prefix('-') == Some(controller));
-        !excepted && (all || names.contains(&controller))
-    };
-    let disabled = CONTROLLERS
-        .iter()
-        .filter(|controller| !on(controller))
-        .map(ToString::to_string);
-    Ok(Controllers {
-        disabled: disabled.collect(),
-    })
-}
-
-fn gate(given: &[(String, String)], name: &str, default: bool) -> Result<bool, ArgsError> {
-    let given: BTreeMap<&str, &str> = given.iter().map(|(key, value)| (key.trim(), value.trim())).collect();
-    if let Some(unknown) = given.keys().find(|name| !GATES.contains(name)) {
-        return Err(ArgsError::Gate((*unknown).to_owned()));
-    }
-    match given.get(name) {
-        None => Ok(default),
-        Some(value) => value
-            .to_lowercase()
-            .parse()
-            .map_err(|_| ArgsError::GateValue(name.to_owned(), (*value).to_owned())),
-    }
-}
-
-fn gates(given: &[(String, String)]) -> Result<Gates, ArgsError> {
-    Ok(Gates {
-        literal_subject: gate(given, "LiteralCertificateSubject", true)?,
-        stable_request_name: gate(given, "StableCertificateRequestName", true)?,
-        basic_constraints_in_request: gate(given, "UseCertificateRequestBasicConstraints", false)?,
-        name_constraints: gate(given, "NameConstraints", true)?,
-        other_names: gate(given, "OtherNames", true)?,
-        ari: gate(given, "ACMEUseARI", true)?,
-        certificate_signing_requests: gate(given, "ExperimentalCertificateSigningRequestControllers", false)?,
-    })
 }
