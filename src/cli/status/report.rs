@@ -194,9 +194,8 @@ fn issuer(facts: &Facts) -> String {
 fn secret(facts: &Facts) -> String {
     let name = &facts.certificate.spec.secret_name;
     match &facts.secret {
-        Err(error) => format!("{name}: {error}"),
         Ok(None) => format!("{name}: it does not exist"),
-        Ok(Some(Err(error))) => format!("{name}: {error}"),
+        Err(error) | Ok(Some(Err(error))) => format!("{name}: {error}"),
         Ok(Some(Ok(leaf))) => {
             let key = leaf
                 .key_spec

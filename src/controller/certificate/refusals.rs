@@ -16,8 +16,11 @@ const SHORT: SignedDuration = SignedDuration::from_secs(1);
 /// After a refusal that only an edit can cure: of the Certificate, which is noticed, or of something else, which is not.
 const LONG: SignedDuration = SignedDuration::from_secs(60);
 
+/// By uid: which generation was refused, and when.
+type Refused = HashMap<Box<str>, (i64, Timestamp)>;
+
 /// By uid: for which generation, and until when.
-static REFUSED: LazyLock<Mutex<HashMap<Box<str>, (i64, Timestamp)>>> = LazyLock::new(Mutex::default);
+static REFUSED: LazyLock<Mutex<Refused>> = LazyLock::new(Mutex::default);
 
 /// Until when this Certificate, as it is now, has to wait.
 pub(super) fn waits_until(meta: &Meta, now: Timestamp) -> Option<Timestamp> {
