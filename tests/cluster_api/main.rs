@@ -13,6 +13,7 @@ mod approval;
 mod deploy;
 mod identity;
 mod immutability;
+mod newer;
 #[path = "../support/mod.rs"]
 mod support;
 mod validation;
