@@ -16,6 +16,7 @@ mod immutability;
 mod newer;
 #[path = "../support/mod.rs"]
 mod support;
+mod uninstall;
 mod validation;
 
 use crate::support::bed::project;

@@ -151,16 +151,8 @@ if wanted kcm; then
     --cluster-signing-cert-file=pki/ca.crt --cluster-signing-key-file=pki/ca.key \
     --authentication-kubeconfig=kcm.kubeconfig --authorization-kubeconfig=kcm.kubeconfig
 fi
-kubectl --kubeconfig kubeconfig apply -f "$here/cluster.yaml" >logs/cluster.log 2>&1 ||
-  { echo "testbed: $here/cluster.yaml was refused:" >&2; cat logs/cluster.log >&2; exit 1; }
-# certlet's own rights and policies, as an administrator applies them; only its Deployment would find no node.
-for part in rbac user-roles policies; do
-  kubectl --kubeconfig kubeconfig apply -f "$project/deploy/base/$part.yaml" >>logs/cluster.log 2>&1
-done
-kubectl --kubeconfig kubeconfig apply -f "$project/deploy/requester-identity/policy.yaml" >>logs/cluster.log 2>&1
-kubectl --kubeconfig kubeconfig create serviceaccount cert-manager -n cert-manager >>logs/cluster.log 2>&1
-kubeconfig certlet.kubeconfig \
-  "$(kubectl --kubeconfig kubeconfig create token cert-manager -n cert-manager --duration=24h)" https://127.0.0.1:6443
+"$here/rights.sh" "$bed" >logs/cluster.log 2>&1 ||
+  { echo "testbed: certlet cannot be given its rights:" >&2; cat logs/cluster.log >&2; exit 1; }
 
 # --- ingress controllers ---------------------------------------------------------------------------------------
 if wanted traefik; then
