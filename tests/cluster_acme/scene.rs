@@ -1,5 +1,7 @@
 //! What the tests of this binary have in common: manifests, and looks at what became of them.
 
+#![allow(clippy::format_collect, reason = "a manifest is short")]
+
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 
