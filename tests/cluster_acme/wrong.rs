@@ -52,7 +52,8 @@ async fn names_that_cannot_be_reached_say_which_hop_fails_cause_no_hot_loop_and_
     let during = scene.bed.requests().await.since(&before);
     let writes = during.writes();
     println!("in {QUIET:?}, with four hopeless names:\n{during}");
-    assert!(writes.total() <= 4, "{writes}");
+    // each hopeless name: its finding reaches the request once, and what shows it is made sure of every half minute
+    assert!(writes.total() <= 12, "{writes}");
     assert!(during.total() <= 120, "{during}");
 
     names.clear_a(&elsewhere).await;
@@ -181,10 +182,10 @@ async fn forged_orders_and_challenges_are_left_alone() {
     let pebble = scene.bed.pebble();
     let _certlet = Certlet::start(&scene.bed, &[]).await;
     scene.issuer(pebble.directory(), "traefik").await;
-    let host = scene.host("true");
+    let host = scene.host("honest");
     scene.bed.names().set_a(&host, &["10.99.0.77"]).await;
-    scene.apply(&certificate("true", &[&host], "")).await;
-    scene.told("true", "10.99.0.77").await;
+    scene.apply(&certificate("honest", &[&host], "")).await;
+    scene.told("honest", "10.99.0.77").await;
     let [order] = &scene.list(ORDERS).await[..] else {
         panic!("one Order")
     };
@@ -202,7 +203,7 @@ async fn forged_orders_and_challenges_are_left_alone() {
             "[{{apiVersion: {api}, kind: {kind}, name: {name}, uid: {uid}, controller: true, blockOwnerDeletion: false}}]"
         )
     };
-    let of_request = owner("CertificateRequest", "cert-manager.io/v1", "true-1", &request_uid);
+    let of_request = owner("CertificateRequest", "cert-manager.io/v1", "honest-1", &request_uid);
     let of_order = owner("Order", "acme.cert-manager.io/v1", &order_name, &order_uid);
     let forged = format!(
         "
@@ -233,7 +234,7 @@ spec:
     );
     scene.apply(&forged).await;
     scene.bed.names().clear_a(&host).await;
-    scene.ready("true").await;
+    scene.ready("honest").await;
     scene.tidy().await;
     for name in ["nobodys", "anothers"] {
         let order = scene.objects(ORDERS).await.get(name).await.unwrap();
