@@ -80,7 +80,8 @@ async fn one_certificate_takes_no_more_writes_than_promised_and_leaves_the_objec
         .bed
         .writes_since(mark)
         .into_iter()
-        .filter(|write| write.namespace == scene.namespace)
+        // the issuer's own status may reach the audit log after the mark
+        .filter(|write| write.namespace == scene.namespace && !write.resource.starts_with("issuers"))
         .collect();
     let ours: Vec<_> = writes
         .iter()
