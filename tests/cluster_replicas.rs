@@ -91,6 +91,9 @@ async fn a_second_installation_in_another_namespace_stands_by_and_says_so() {
         leases.get_opt("cert-manager-controller").await.unwrap().is_none(),
         "it takes no Lease of its own"
     );
+    // the next test finds a Lease that nobody holds
+    assert!(second.stop().await.success());
+    assert!(first.stop().await.success());
 }
 
 #[tokio::test]
