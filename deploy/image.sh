@@ -1,34 +1,44 @@
 #!/usr/bin/env bash
-# Makes container images without docker: a docker-archive that holds one static program and nothing else.
+# Makes container images without docker: a docker-archive that holds one program and nothing else.
 #
-#   image.sh                                 builds certlet and writes target/certlet-image.tar (image certlet:VERSION)
+#   image.sh [OUT.tar]                       builds certlet, static, and writes it (target/certlet-image.tar, image certlet:VERSION)
 #   image.sh OUT.tar NAME:TAG PROGRAM        packs any static program
+#   image.sh --with-libraries OUT.tar NAME:TAG PROGRAM
+#                                            packs a program together with the shared libraries that it needs: for tests,
+#                                            which have a build that is not static
 #
 # Load it with `docker load -i`, `podman load -i`, `ctr -n k8s.io images import` or `skopeo copy docker-archive:OUT.tar ...`.
 # The program runs as user 65532 and is the entry point. The same program gives the same bytes.
 set -euo pipefail
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-pack() { # pack OUT NAME:TAG PROGRAM
-  local out=$1 name=$2 program=$3 work architecture layer config
+libraries() { # libraries PROGRAM: the files that it needs at run time, its interpreter included
+  # linux-vdso.so.1 has no file.
+  ldd "$1" | sed -nE 's/^.*=> (\/[^ ]+) .*$/\1/p; s/^[[:space:]]*(\/[^ ]+) \(0x.*$/\1/p' | sort -u
+}
+
+pack() { # pack OUT NAME:TAG PROGRAM [LIBRARY...]
+  local out=$1 name=$2 program=$3 work architecture layer config library
+  shift 3
   work=$(mktemp -d)
   trap 'rm -rf "$work"' RETURN
-  if readelf -l "$program" 2>/dev/null | grep -q INTERP; then
+  if [ $# = 0 ] && readelf -l "$program" 2>/dev/null | grep -q INTERP; then
     echo "image.sh: $program is not statically linked; an image from scratch could not run it" >&2
     return 1
   fi
   case $(uname -m) in aarch64) architecture=arm64 ;; *) architecture=amd64 ;; esac
   mkdir "$work/root" "$work/image"
   install -m 0755 "$program" "$work/root/$(basename "$program")"
+  for library; do install -D -m 0755 "$library" "$work/root$library"; done
   deterministic=(--owner=0 --group=0 --numeric-owner --mtime=@0 --sort=name --format=ustar)
-  tar -C "$work/root" "${deterministic[@]}" -cf "$work/image/layer.tar" "$(basename "$program")"
+  tar -C "$work/root" "${deterministic[@]}" -cf "$work/image/layer.tar" .
   layer=$(sha256sum "$work/image/layer.tar" | cut -d' ' -f1)
-  cat >"$work/image/config.json" <<EOF
+  cat >"$work/image/config.json" <<JSON
 {"architecture":"$architecture","os":"linux","created":"1970-01-01T00:00:00Z",
  "config":{"Entrypoint":["/$(basename "$program")"],"User":"65532:65532","WorkingDir":"/"},
  "rootfs":{"type":"layers","diff_ids":["sha256:$layer"]},
  "history":[{"created":"1970-01-01T00:00:00Z","created_by":"deploy/image.sh"}]}
-EOF
+JSON
   config=$(sha256sum "$work/image/config.json" | cut -d' ' -f1)
   mv "$work/image/config.json" "$work/image/$config.json"
   printf '[{"Config":"%s.json","RepoTags":["%s"],"Layers":["layer.tar"]}]\n' "$config" "$name" >"$work/image/manifest.json"
@@ -37,14 +47,21 @@ EOF
   echo "image.sh: wrote $out ($name, $(du -h "$out" | cut -f1))"
 }
 
-if [ $# = 3 ]; then pack "$@"; exit; fi
-[ $# = 0 ] || { echo "usage: image.sh [OUT.tar NAME:TAG PROGRAM]" >&2; exit 2; }
+case "$#:${1:-}" in
+  4:--with-libraries)
+    mapfile -t needed < <(libraries "$4")
+    pack "$2" "$3" "$4" "${needed[@]}"
+    exit ;;
+  3:*) pack "$@"; exit ;;
+  0:* | 1:[!-]*) out=$(realpath -m "${1:-$project/target/certlet-image.tar}") ;;
+  *) sed -n '2,/^set /{/^#/s/^# \?//p}' "$0" >&2; exit 2 ;;
+esac
 
 cd "$project"
 target=$(rustc -vV | sed -n 's/^host: //p')
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # A target on the command line keeps the flag away from build scripts and procedural macros.
-RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" cargo build --release --locked --target "$target"
+RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" cargo build --release --locked --target "$target" --bin certlet
 built=${CARGO_TARGET_DIR:-target}
-mkdir -p target
-pack target/certlet-image.tar "certlet:$version" "$built/$target/release/certlet"
+mkdir -p "$(dirname "$out")"
+pack "$out" "certlet:$version" "$built/$target/release/certlet"

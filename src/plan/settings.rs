@@ -93,8 +93,8 @@ pub struct Http01Settings {
     pub nameservers: Vec<String>,
     /// Labels added to every solver object (FLG-13).
     pub extra_labels: BTreeMap<String, String>,
-    /// Image of the solver pod (FLG-09), `pod` mode only.
-    pub solver_image: String,
+    /// Image of the solver pod (FLG-09), `pod` mode only; `None`: the one that our own pod runs.
+    pub solver_image: Option<String>,
     /// Requests and limits of the solver pod (FLG-10), by `request-cpu`, `request-memory`, `limits-cpu`, `limits-memory`.
     pub solver_resources: BTreeMap<String, String>,
     /// Whether the solver pod runs as non-root (FLG-11).
@@ -169,7 +169,7 @@ impl Default for Settings {
                 port: 8089,
                 nameservers: Vec::new(),
                 extra_labels: BTreeMap::new(),
-                solver_image: String::new(),
+                solver_image: None,
                 solver_resources: BTreeMap::new(),
                 solver_run_as_non_root: true,
                 solver_runtime_class: None,

@@ -45,6 +45,9 @@ pub struct Election {
     pub renew_deadline: Duration,
     /// How often we renew, or look.
     pub retry_period: Duration,
+    /// Whether a Lease of the same name in another namespace means that another installation is at work. An installation
+    /// for one namespace shares nothing with those for others, and may not look at their Leases.
+    pub stands_by_for_others: bool,
 }
 
 /// The state of leadership, for writers (`flag`) and for whoever waits for it to change (`changes`).
@@ -85,7 +88,9 @@ impl Leadership {
 
 /// Takes part in the election until `shutdown`, then gives the Lease back.
 pub async fn elect(client: Client, election: Election, leadership: Leadership, shutdown: CancellationToken) {
-    await_foreign(&client, &election, &shutdown).await;
+    if election.stands_by_for_others {
+        await_foreign(&client, &election, &shutdown).await;
+    }
     let mut candidate = Candidate {
         leases: Api::namespaced(client.clone(), &election.namespace),
         election,

@@ -15,5 +15,6 @@ mod support;
 mod faults;
 mod issuing;
 mod kills;
-mod scene;
 mod wrong;
+
+use support::scene;

@@ -1,11 +1,11 @@
-//! Who wrote what, from the API server's audit log: the counter of requests does not know users.
+//! Who did what, from the API server's audit log: the counter of requests does not know users.
 
 use serde_json::Value;
 
 use super::bed::Bed;
 
-/// A place in the audit log.
-#[derive(Clone, Copy, Debug)]
+/// A place in the audit log; its beginning by default.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AuditMark(usize);
 
 /// One write that the API server answered.
@@ -27,6 +27,23 @@ pub(crate) struct AuditedWrite {
     pub(crate) code: u16,
 }
 
+/// One call of certlet's, as a matter of rights: reads, too.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AuditedCall {
+    /// API group, empty for the core.
+    pub(crate) group: String,
+    /// Plural name, with the subresource if there is one.
+    pub(crate) resource: String,
+    /// As in a role.
+    pub(crate) verb: String,
+    /// Empty for the whole cluster.
+    pub(crate) namespace: String,
+    /// Empty where none was given.
+    pub(crate) name: String,
+    /// Whether the user had the right; an admission plugin may still have refused.
+    pub(crate) allowed: bool,
+}
+
 impl Bed {
     /// The end of the audit log as it is now.
     pub(crate) fn audit_mark(&self) -> AuditMark {
@@ -35,10 +52,23 @@ impl Bed {
 
     /// All writes since then, in the order in which they were answered; events and Leases are left out.
     pub(crate) fn writes_since(&self, mark: AuditMark) -> Vec<AuditedWrite> {
+        self.audited_since(mark, AuditedWrite::parse)
+    }
+
+    /// What certlet asked for as this ServiceAccount since then (`NAMESPACE:NAME`), each once.
+    pub(crate) fn calls_since(&self, mark: AuditMark, service_account: &str) -> Vec<AuditedCall> {
+        let user = format!("system:serviceaccount:{service_account}");
+        let mut calls = self.audited_since(mark, |event| AuditedCall::parse(event, &user));
+        calls.sort();
+        calls.dedup();
+        calls
+    }
+
+    fn audited_since<T>(&self, mark: AuditMark, parse: impl Fn(&Value) -> Option<T>) -> Vec<T> {
         let log = self.audit_log();
         let text = String::from_utf8_lossy(log.get(mark.0..).unwrap_or_default());
         text.lines()
-            .filter_map(|line| AuditedWrite::parse(&serde_json::from_str(line).ok()?))
+            .filter_map(|line| parse(&serde_json::from_str(line).ok()?))
             .collect()
     }
 
@@ -49,30 +79,66 @@ impl Bed {
 
 impl AuditedWrite {
     fn parse(event: &Value) -> Option<Self> {
-        let text = |pointer: &str| {
-            event
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let mut resource = text("/objectRef/resource");
-        if ["events", "leases", ""].contains(&resource.as_str()) {
+        let resource = resource(event);
+        let verb = text(event, "/verb");
+        if ["events", "leases", ""].contains(&resource.as_str()) || ["get", "list", "watch"].contains(&verb.as_str()) {
             return None;
-        }
-        let sub = text("/objectRef/subresource");
-        if !sub.is_empty() {
-            resource = format!("{resource}/{sub}");
         }
         let code = event.pointer("/responseStatus/code")?.as_u64()?;
         Some(Self {
-            user: text("/user/username"),
-            agent: text("/userAgent").split(' ').next().unwrap_or_default().to_owned(),
-            verb: text("/verb"),
+            user: text(event, "/user/username"),
+            agent: agent(event),
+            verb,
             resource,
-            namespace: text("/objectRef/namespace"),
-            name: text("/objectRef/name"),
+            namespace: text(event, "/objectRef/namespace"),
+            name: text(event, "/objectRef/name"),
             code: u16::try_from(code).ok()?,
         })
     }
+}
+
+impl AuditedCall {
+    fn parse(event: &Value, user: &str) -> Option<Self> {
+        // The same ServiceAccount is used by kubectl in tests of what it may not do.
+        if text(event, "/user/username") != user || !agent(event).starts_with("certlet/") {
+            return None;
+        }
+        let decision = event.get("annotations")?.get("authorization.k8s.io/decision")?;
+        Some(Self {
+            group: text(event, "/objectRef/apiGroup"),
+            resource: Some(resource(event)).filter(|resource| !resource.is_empty())?,
+            verb: text(event, "/verb"),
+            namespace: text(event, "/objectRef/namespace"),
+            name: text(event, "/objectRef/name"),
+            allowed: decision == "allow",
+        })
+    }
+}
+
+fn resource(event: &Value) -> String {
+    let (resource, sub) = (
+        text(event, "/objectRef/resource"),
+        text(event, "/objectRef/subresource"),
+    );
+    if sub.is_empty() {
+        resource
+    } else {
+        format!("{resource}/{sub}")
+    }
+}
+
+fn agent(event: &Value) -> String {
+    text(event, "/userAgent")
+        .split(' ')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn text(event: &Value, pointer: &str) -> String {
+    event
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }

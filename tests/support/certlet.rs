@@ -54,6 +54,11 @@ impl Certlet {
         SHARED.get_or_init(async || Self::start(bed, &[]).await).await
     }
 
+    /// Kills certlets of test binaries that have ended: a shared certlet is never dropped.
+    pub(crate) fn end_leftovers(bed: &Bed) {
+        kill_leftovers(bed);
+    }
+
     /// A start with further settings: end it with [`Launch::ready`] or [`Launch::spawn`].
     pub(crate) fn launch(bed: &Bed) -> Launch {
         Launch {
@@ -250,7 +255,7 @@ impl Launch {
     /// Starts it and does not wait.
     pub(crate) fn spawn(self) -> Certlet {
         static COUNTER: AtomicU32 = AtomicU32::new(1);
-        kill_leftovers(&self.bed);
+        Certlet::end_leftovers(&self.bed);
         let slot = Slot::take();
         let test = std::thread::current().name().unwrap_or("test").replace("::", "-");
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
@@ -338,7 +343,6 @@ impl Drop for Slot {
     }
 }
 
-/// Kills certlets of test binaries that have ended: a shared certlet is never dropped.
 fn kill_leftovers(bed: &Bed) {
     let Ok(files) = std::fs::read_dir(bed.path("run")) else {
         return;

@@ -39,9 +39,10 @@ pub(crate) mod fault_proxy;
 pub(crate) mod metrics;
 pub(crate) mod names;
 pub(crate) mod pebble;
+pub(crate) mod scene;
 pub(crate) mod wait;
 
-pub(crate) use audit::{AuditMark, AuditedWrite};
+pub(crate) use audit::{AuditMark, AuditedCall, AuditedWrite};
 pub(crate) use bed::Bed;
 pub(crate) use certlet::{Certlet, Killer};
 pub(crate) use command::{curl_status, openssl, openssl_verify, run, run_with_input, served_chain};

@@ -109,3 +109,12 @@ start proxy kube-proxy --kubeconfig="$bed/kubeconfig" --proxy-mode=nftables --ho
   --metrics-bind-address=127.0.0.1:10249 --healthz-bind-address=127.0.0.1:10256
 ready() { kubectl --kubeconfig "$bed/kubeconfig" get node testbed-node 2>/dev/null | grep -qw Ready; }
 await kubelet 60 ready
+# The API server keeps no endpoints of its own Service in a bed; pods ask for them.
+kubectl --kubeconfig "$bed/kubeconfig" apply -f - >/dev/null <<EOF
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: kubernetes, namespace: default, labels: {kubernetes.io/service-name: kubernetes}}
+addressType: IPv4
+ports: [{name: https, port: 6443, protocol: TCP}]
+endpoints: [{addresses: [$address], conditions: {ready: true}}]
+EOF

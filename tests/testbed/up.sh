@@ -10,7 +10,7 @@
 # |-------------|-------------------------------------------------------------------|
 # | API server  | https://127.0.0.1:6443, CA pki/ca.crt, token in kubeconfig        |
 # | Pebble      | https://127.0.0.1:14000/dir, management :15000, CA pki/acme-ca.crt |
-# | names       | DNS 127.0.0.1:8053, management http://127.0.0.1:8055              |
+# | names       | DNS 127.0.0.1:8053 and 10.99.0.1:53, management at 127.0.0.1:8055  |
 # | Traefik     | 10.99.0.1:80 and :443, classes traefik and nginx                  |
 # | haproxy     | 10.99.0.2:80 and :443, class haproxy                              |
 #
@@ -98,13 +98,16 @@ bed-kcm,system:kube-controller-manager,kcm,"system:masters"
 EOF
 kubeconfig kubeconfig "$token" https://127.0.0.1:6443
 kubeconfig kcm.kubeconfig bed-kcm https://127.0.0.1:6443
-# What the API server's own metrics cannot tell: who wrote. Only writes, only their metadata.
+# What the API server's own metrics cannot tell: who did it. Reads only of ServiceAccounts, for their rights; a watch is
+# told when it begins, because it need not end.
 cat >pki/audit.yaml <<'EOF'
 apiVersion: audit.k8s.io/v1
 kind: Policy
-omitStages: [RequestReceived, ResponseStarted]
+omitStages: [RequestReceived]
 omitManagedFields: true
 rules:
+- level: Metadata
+  userGroups: ['system:serviceaccounts']
 - level: None
   verbs: [get, list, watch]
 - level: Metadata
@@ -129,13 +132,13 @@ start apiserver kube-apiserver --etcd-servers=http://127.0.0.1:2379 \
   --enable-aggregator-routing=true --kubelet-preferred-address-types=InternalIP \
   --kubelet-client-certificate=pki/kubelet-client.crt --kubelet-client-key=pki/kubelet-client.key \
   --audit-policy-file=pki/audit.yaml --audit-log-path="$bed/audit.log" \
-  --audit-log-maxsize=100 --audit-log-maxbackup=1 \
+  --audit-log-maxsize=1000 --audit-log-maxbackup=1 \
   --allow-privileged=true --profiling=false
 
 # --- the ACME server and the names -----------------------------------------------------------------------------
 if wanted pebble; then
   start challtestsrv pebble-challtestsrv -defaultIPv4 10.99.0.1 -defaultIPv6 "" -http01 "" -https01 "" -tlsalpn01 "" \
-    -doh "" -dnsserver 0.0.0.0:8053 -management 127.0.0.1:8055
+    -doh "" -dnsserver 0.0.0.0:8053,10.99.0.1:53 -management 127.0.0.1:8055
   export PEBBLE_VA_NOSLEEP=${PEBBLE_VA_NOSLEEP-1} PEBBLE_WFE_NONCEREJECT=${PEBBLE_WFE_NONCEREJECT-5}
   export PEBBLE_AUTHZREUSE=${PEBBLE_AUTHZREUSE-0} PEBBLE_ALTERNATE_ROOTS=${PEBBLE_ALTERNATE_ROOTS-2}
   export PEBBLE_CHAIN_LENGTH=${PEBBLE_CHAIN_LENGTH-1}

@@ -164,9 +164,9 @@ pub struct RunArgs {
     /// Labels for every solver object
     #[arg(long, value_delimiter = ',', value_parser = pair, value_name = "KEY=VALUE", help_heading = "ACME")]
     acme_http01_solver_extra_labels: Vec<(String, String)>,
-    /// Image of the solver pod (mode `pod`)
-    #[arg(long, default_value = "certlet:latest", value_name = "IMAGE", help_heading = "ACME")]
-    acme_http01_solver_image: String,
+    /// Image of the solver pod (mode `pod`); otherwise the image that certlet's own pod runs
+    #[arg(long, value_name = "IMAGE", help_heading = "ACME")]
+    acme_http01_solver_image: Option<String>,
     /// CPU request of the solver pod
     #[arg(long, default_value = "10m", value_name = "QUANTITY", help_heading = "ACME")]
     acme_http01_solver_resource_request_cpu: String,
@@ -281,6 +281,7 @@ impl RunArgs {
             lease_duration: self.leader_election_lease_duration,
             renew_deadline: self.leader_election_renew_deadline,
             retry_period: self.leader_election_retry_period,
+            stands_by_for_others: self.namespace.is_empty(),
         };
         if election.retry_period >= election.renew_deadline || election.renew_deadline >= election.lease_duration {
             return Err(ArgsError::Election);
@@ -334,7 +335,7 @@ impl RunArgs {
             port: self.acme_http01_listen_address.port(),
             nameservers: self.acme_http01_solver_nameservers.clone(),
             extra_labels: self.acme_http01_solver_extra_labels.iter().cloned().collect(),
-            solver_image: self.acme_http01_solver_image.clone(),
+            solver_image: self.acme_http01_solver_image.clone().filter(|image| !image.is_empty()),
             solver_resources: resources
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value.clone()))

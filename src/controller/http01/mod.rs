@@ -87,6 +87,7 @@ pub struct Http01 {
     advertised: Advertised,
     shared: Shared,
     classes: Classes,
+    image: pods::Image,
     placed: Mutex<HashMap<Box<str>, Placed>>,
 }
 
@@ -121,6 +122,7 @@ impl Http01 {
             advertised: Advertised::default(),
             shared: Shared::default(),
             classes: Classes::default(),
+            image: pods::Image::default(),
             placed: Mutex::default(),
         })
     }

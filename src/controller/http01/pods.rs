@@ -1,6 +1,7 @@
 //! Pod mode: Pod, Service and Ingress per challenge, as cert-manager makes them.
 
 use k8s_openapi::api::core::v1::{Pod, Service};
+use tokio::sync::OnceCell;
 
 use super::{
     super::{Context, ControllerError},
@@ -23,7 +24,7 @@ pub(super) async fn present(
     order: &Meta,
     challenges: &[Shown],
 ) -> Result<(), ControllerError> {
-    let settings = pod_settings(&context.settings.http01);
+    let settings = pod_settings(&context.settings.http01, http01.image.of_pods(context).await?);
     for shown in challenges {
         let owner = challenge_owner(&shown.name, &shown.uid);
         let challenge = PodChallenge {
@@ -85,13 +86,48 @@ pub(super) async fn delete(context: &Context, order: &ObjectKey, order_uid: &str
     Ok(())
 }
 
-fn pod_settings(settings: &Http01Settings) -> PodSettings {
+/// What is said where nothing says which image holds a solver.
+const NO_IMAGE: &str = "certlet does not know which image solver pods run: give it with --acme-http01-solver-image, or run certlet \
+                        in a pod with the variables POD_NAME and POD_NAMESPACE";
+/// The container of our own Deployment; a sidecar may come before it.
+const OWN_CONTAINER: &str = "certlet";
+
+/// The image of solver pods: that of the flag, else the one that we run ourselves, which has the solver as a subcommand.
+#[derive(Debug, Default)]
+pub(super) struct Image(OnceCell<String>);
+
+impl Image {
+    /// See the type. What we run does not change while we run.
+    async fn of_pods(&self, context: &Context) -> Result<String, ControllerError> {
+        if let Some(given) = &context.settings.http01.solver_image {
+            return Ok(given.clone());
+        }
+        self.0.get_or_try_init(|| own_image(context)).await.cloned()
+    }
+}
+
+async fn own_image(context: &Context) -> Result<String, ControllerError> {
+    let unknown = || ControllerError::Failed(NO_IMAGE.to_owned());
+    let (Ok(name), Ok(namespace)) = (std::env::var("POD_NAME"), std::env::var("POD_NAMESPACE")) else {
+        return Err(unknown());
+    };
+    let pod = context.reader.object::<Pod>(&ObjectKey::new(namespace, name)).await?;
+    pod.and_then(|pod| image_of(&pod)).ok_or_else(unknown)
+}
+
+fn image_of(pod: &Pod) -> Option<String> {
+    let containers = &pod.spec.as_ref()?.containers;
+    let ours = containers.iter().find(|container| container.name == OWN_CONTAINER);
+    ours.or_else(|| containers.first())?.image.clone()
+}
+
+fn pod_settings(settings: &Http01Settings, image: String) -> PodSettings {
     let resource = |name: &str, default: &str| {
         let given = settings.solver_resources.get(name).filter(|amount| !amount.is_empty());
         given.cloned().unwrap_or_else(|| default.to_owned())
     };
     PodSettings {
-        image: settings.solver_image.clone(),
+        image,
         request_cpu: resource("request-cpu", "10m"),
         request_memory: resource("request-memory", "64Mi"),
         limit_cpu: resource("limits-cpu", "100m"),
@@ -99,5 +135,29 @@ fn pod_settings(settings: &Http01Settings) -> PodSettings {
         run_as_non_root: settings.solver_run_as_non_root,
         runtime_class_name: settings.solver_runtime_class.clone(),
         extra_labels: settings.extra_labels.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn solver_pods_run_the_image_of_our_own_container_whatever_stands_beside_it() {
+        let pod = |containers: serde_json::Value| -> Pod {
+            serde_json::from_value(json!({"metadata": {}, "spec": {"containers": containers}})).unwrap()
+        };
+        let sidecar = json!({"name": "proxy", "image": "mesh:1"});
+        let ours = json!({"name": "certlet", "image": "registry.example/certlet:7"});
+        let renamed = json!({"name": "controller", "image": "mine:3"});
+        for (containers, image) in [
+            (json!([sidecar, ours]), Some("registry.example/certlet:7")),
+            (json!([renamed]), Some("mine:3")),
+            (json!([]), None),
+        ] {
+            assert_eq!(image_of(&pod(containers)).as_deref(), image);
+        }
     }
 }

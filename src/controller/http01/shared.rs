@@ -152,8 +152,12 @@ impl Shared {
         drop(space);
     }
 
-    /// The CRD that owns what is shared. Where it may not be read there is no owner, and the sweep alone cleans up.
+    /// The CRD that owns what is shared. Where it may not be read there is no owner, and the sweep alone cleans up; the
+    /// rights of an installation for one namespace end there.
     async fn owner(&self, context: &Context) -> Option<&OwnerReference> {
+        if context.settings.namespace.is_some() {
+            return None;
+        }
         let ask = async || {
             let crd = context
                 .reader

@@ -1,4 +1,4 @@
-//! What the tests of this binary have in common: manifests, and looks at what became of them.
+//! A namespace for tests of certificates: manifests, and looks at what became of them.
 
 #![allow(clippy::format_collect, reason = "a manifest is short")]
 
@@ -9,7 +9,7 @@ use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use serde_json::Value;
 
-use crate::support::{Bed, IN_TIME, Pebble, condition_is, eventually, openssl_verify, served_chain, until};
+use super::{Bed, IN_TIME, Pebble, condition_is, eventually, openssl_verify, served_chain, until};
 
 pub(crate) const CERTIFICATES: (&str, &str) = ("cert-manager.io/v1", "Certificate");
 pub(crate) const REQUESTS: (&str, &str) = ("cert-manager.io/v1", "CertificateRequest");
@@ -132,7 +132,7 @@ impl Scene {
     pub(crate) async fn verify_secret(&self, secret: &str, pebble: &Pebble, root: u8, host: &str) {
         let secret = self.objects(SECRETS).await.get(secret).await.unwrap();
         let pem = decoded(&secret, "/data/tls.crt");
-        let chain = crate::support::command::split_pem(&pem);
+        let chain = super::command::split_pem(&pem);
         assert_eq!(openssl_verify(&pebble.trust(root).await, &chain, host).await, Ok(()));
     }
 
