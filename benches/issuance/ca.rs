@@ -4,17 +4,14 @@ use serde_json::{Value, json};
 
 use super::{
     ceiling,
-    measure::{Batch, issue, settle},
+    measure::{Batch, cpu_seconds, issue, memory, settle},
     support::{Bed, Certlet, IN_TIME, condition_is, until},
 };
 
 pub(crate) async fn run(bed: &Bed, algorithm: &str, size: u32) {
-    let sizes = std::env::var("BENCH_SIZES").unwrap_or_else(|_| "100,1000".into());
+    let sizes = std::env::var("BENCH_SIZES").unwrap_or_else(|_| "100,1000,5000".into());
     println!("\nCA and SelfSigned, {algorithm} {size}, the control plane on the same machine");
-    println!(
-        "{:>11} {:>7} {:>8} {:>9} {:>9} {:>12} {:>12} {:>8}",
-        "issuer", "count", "per s", "p50 [s]", "p99 [s]", "writes each", "ceiling /s", "ratio"
-    );
+    heading();
     for count in sizes.split(',').filter_map(|size| size.trim().parse().ok()) {
         // the ceiling is measured while no controller watches
         let ceiling = ceiling::rate(bed, &bed.new_namespace().await, count).await;
@@ -23,19 +20,20 @@ pub(crate) async fn run(bed: &Bed, algorithm: &str, size: u32) {
         for issuer in ["ca", "selfsigned"] {
             let namespace = bed.new_namespace().await;
             issuers(bed, &namespace).await;
-            let batch = issue(
-                bed,
-                &namespace,
-                certificates(&namespace, issuer, count, algorithm, size),
-            )
-            .await;
-            row(issuer, &batch, ceiling);
+            let cpu = cpu_seconds(&certlet).await;
+            let certificates = certificates(&namespace, issuer, count, algorithm, size);
+            let batch = issue(bed, &namespace, certificates).await;
+            row(issuer, &batch, cpu_seconds(&certlet).await - cpu, ceiling);
         }
-        println!(
-            "peak memory of certlet: {:.1} MiB",
-            certlet.peak_memory_kib() as f64 / 1024.0
-        );
+        memory(&certlet);
     }
+}
+
+pub(crate) fn heading() {
+    println!(
+        "{:>11} {:>7} {:>8} {:>9} {:>9} {:>12} {:>9} {:>12} {:>8}",
+        "issuer", "count", "per s", "p50 [s]", "p99 [s]", "writes each", "CPU [s]", "ceiling /s", "ratio"
+    );
 }
 
 /// RSA keys take the cores for a while; ECDSA certificates that come at the same time must not wait for them.
@@ -55,9 +53,9 @@ pub(crate) async fn rsa_beside_ecdsa(bed: &Bed) {
     );
 }
 
-fn row(issuer: &str, batch: &Batch, ceiling: f64) {
+pub(crate) fn row(issuer: &str, batch: &Batch, cpu: f64, ceiling: f64) {
     println!(
-        "{issuer:>11} {:>7} {:>8.1} {:>9.2} {:>9.2} {:>12.2} {ceiling:>12.1} {:>7.0}%",
+        "{issuer:>11} {:>7} {:>8.1} {:>9.2} {:>9.2} {:>12.2} {cpu:>9.1} {ceiling:>12.1} {:>7.0}%",
         batch.count(),
         batch.rate(),
         batch.percentile(0.5).as_secs_f64(),

@@ -3,7 +3,8 @@
 //! Everything runs on one machine together with the control plane, so figures of two runs can only be compared as ratios. What a controller could at most
 //! reach is measured in the same run, by a loop that makes the same writes without a controller (`ceiling`).
 //!
-//! Arguments select parts: `acme`, `ca`, `rsa`, `scale`; without any, all but `scale`. Environment: `BENCH_SIZES=100,1000` (part `ca`), `BENCH_SCALE=10000`.
+//! Arguments select parts: `acme`, `ca`, `rsa`, `acme-many`, `scale`; without any, all of them. Environment: `BENCH_SIZES=100,1000,5000` (part `ca`),
+//! `BENCH_SCALE=10000`, `BENCH_ACME=1000`, `BENCH_DETAIL=1` (writes by resource).
 
 #![allow(
     clippy::unwrap_used,
@@ -40,13 +41,7 @@ async fn run() {
         .skip(1)
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    let wants = |part: &str| {
-        if wanted.is_empty() {
-            part != "scale"
-        } else {
-            wanted.iter().any(|word| word == part)
-        }
-    };
+    let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|word| word == part);
     if std::env::var_os("CERTLET_TESTBED").is_none() {
         println!("the benchmark needs the test bed: make bench");
         return;
@@ -61,6 +56,9 @@ async fn run() {
     }
     if wants("rsa") {
         ca::rsa_beside_ecdsa(&bed).await;
+    }
+    if wants("acme-many") {
+        acme::many(&bed).await;
     }
     if wants("scale") {
         scale::run(&bed).await;

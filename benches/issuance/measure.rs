@@ -12,7 +12,7 @@ use kube::{
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::support::{Bed, Requests};
+use super::support::{Bed, Certlet, Requests};
 
 /// How long a batch may take before the benchmark gives up.
 const LIMIT: Duration = Duration::from_secs(1_800);
@@ -135,6 +135,27 @@ fn is_ready(certificate: &DynamicObject) -> bool {
         .into_iter()
         .flatten()
         .any(|c| c["type"] == "Ready" && c["status"] == "True")
+}
+
+/// Prints the peak resident memory of a certlet since its start.
+pub(crate) fn memory(certlet: &Certlet) {
+    println!("VmHWM of certlet: {:.1} MiB", certlet.peak_memory_kib() as f64 / 1024.0);
+}
+
+/// A number from the environment.
+pub(crate) fn number(variable: &str, otherwise: usize) -> usize {
+    std::env::var(variable)
+        .ok()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(otherwise)
+}
+
+/// CPU time that this certlet has used since its start, by its own metric.
+pub(crate) async fn cpu_seconds(certlet: &Certlet) -> f64 {
+    let (_, page) = certlet.page("/metrics").await.expect("certlet has metrics");
+    let line = page.lines().find(|line| line.starts_with("process_cpu_seconds_total "));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+        .unwrap_or(f64::NAN)
 }
 
 /// Waits until no write has been answered for half a second.

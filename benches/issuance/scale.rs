@@ -5,26 +5,24 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    ca::{certificates, issuers},
-    measure::{issue, settle},
+    ca::{certificates, heading, issuers, row},
+    ceiling,
+    measure::{cpu_seconds, issue, memory, number, settle},
     support::{Bed, Certlet, IN_TIME, condition_is, until},
 };
 
 pub(crate) async fn run(bed: &Bed) {
-    let count = std::env::var("BENCH_SCALE")
-        .ok()
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(10_000);
+    let count = number("BENCH_SCALE", 10_000);
+    println!("\n{count} Certificates from a CA");
+    let ceiling = ceiling::rate(bed, &bed.new_namespace().await, count).await;
+    settle(bed).await;
     let certlet = Certlet::start(bed, &[]).await;
     let namespace = bed.new_namespace().await;
     issuers(bed, &namespace).await;
     let batch = issue(bed, &namespace, certificates(&namespace, "ca", count, "ECDSA", 256)).await;
-    println!(
-        "\n{count} Certificates from a CA: {:.1} per s, {:.2} writes each, VmHWM {:.1} MiB",
-        batch.rate(),
-        batch.writes_per_certificate(&[]),
-        certlet.peak_memory_kib() as f64 / 1024.0
-    );
+    heading();
+    row("ca", &batch, cpu_seconds(&certlet).await, ceiling);
+    memory(&certlet);
     settle(bed).await;
     certlet.kill();
     drop(certlet);
@@ -59,15 +57,8 @@ pub(crate) async fn run(bed: &Bed) {
     let used = (cpu_seconds(&certlet).await - cpu) / idle.as_secs_f64() * 100.0;
     let written = bed.requests().await.since(&writes).writes().total();
     println!(
-        "idle for {} s: {used:.2} % of a core, {written} writes, VmHWM {:.1} MiB since the second start",
-        idle.as_secs(),
-        certlet.peak_memory_kib() as f64 / 1024.0
+        "idle for {} s: {used:.2} % of a core, {written} writes besides the Lease; since the second start:",
+        idle.as_secs()
     );
-}
-
-async fn cpu_seconds(certlet: &Certlet) -> f64 {
-    let (_, page) = certlet.page("/metrics").await.expect("certlet has metrics");
-    let line = page.lines().find(|line| line.starts_with("process_cpu_seconds_total "));
-    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
-        .unwrap_or(f64::NAN)
+    memory(&certlet);
 }

@@ -1,6 +1,5 @@
 //! Whom the ACME client believes to be the server: trust roots, `caBundle`, `skipTLSVerify`.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::Error;
 use crate::api::AcmeIssuer;
+use crate::pki::tls;
 
 /// An issuer's trust settings (ISS-19).
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -70,9 +70,7 @@ impl ExtraRoots {
     /// Mozilla's roots and those found in the files. A file that cannot be read is reported in the log and does not
     /// take the others away.
     fn load(&self) -> RootCertStore {
-        let mut roots = RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
+        let mut roots = tls::public_roots();
         let one =
             |file: Option<&Path>, directory: Option<&Path>| rustls_native_certs::load_certs_from_paths(file, directory);
         let results = self.file.iter().map(|file| one(Some(file), None));
@@ -92,14 +90,14 @@ impl ExtraRoots {
 /// # Errors
 /// [`Error::Trust`] when `caBundle` holds no certificate, or both settings are made.
 pub fn client_config(trust: &Trust, extra: &ExtraRoots) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = tls::provider();
     let verifier: Arc<dyn ServerCertVerifier> = match (&trust.ca_bundle, trust.skip_verify) {
         (Some(_), true) => {
             return Err(Error::Trust(
                 "spec.acme.caBundle and spec.acme.skipTLSVerify exclude each other; remove one".to_owned(),
             ));
         }
-        (None, true) => Arc::new(Anybody(provider.clone())),
+        (None, true) => Arc::new(tls::AnyServer::new(provider.clone())),
         (Some(bundle), false) => {
             let (roots, listed) = bundle_roots(bundle)?;
             Arc::new(Listed {
@@ -109,12 +107,8 @@ pub fn client_config(trust: &Trust, extra: &ExtraRoots) -> Result<ClientConfig, 
         }
         (None, false) => verifier(extra.load(), &provider)?,
     };
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Trust(format!("the TLS library cannot be set up: {error}")))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+    let mut config = tls::client_config(verifier, provider)
+        .map_err(|error| Error::Trust(format!("the TLS library cannot be set up: {error}")))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -212,48 +206,4 @@ fn in_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<ServerCert
         return Err(CertificateError::Expired.into());
     }
     Ok(ServerCertVerified::assertion())
-}
-
-/// Believes anybody who can sign with the key of the certificate that they present.
-struct Anybody(Arc<CryptoProvider>);
-
-impl fmt::Debug for Anybody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Anybody")
-    }
-}
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

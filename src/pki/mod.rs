@@ -13,6 +13,7 @@
 //! | [`chain`] | bundles: order, roots, size limits |
 //! | [`sign`] | making certificates |
 //! | [`keystore`] | PKCS#12 and JKS |
+//! | [`tls`] | what a TLS client believes |
 //! | [`summary`] | what is kept of a Secret instead of its bytes |
 
 pub mod certificate;
@@ -35,6 +36,7 @@ pub mod pem;
 pub mod sign;
 pub mod signature;
 pub mod summary;
+pub mod tls;
 pub mod usage;
 
 pub use error::Error;

@@ -19,6 +19,7 @@ pub(crate) struct Pebble {
     management: String,
     ca: PathBuf,
     http: reqwest::Client,
+    log: PathBuf,
     own: Option<OwnPebble>,
 }
 
@@ -68,6 +69,7 @@ impl Pebble {
                 .tls_certs_only([root])
                 .build()
                 .unwrap(),
+            log: bed.path("logs/pebble.log"),
             own: None,
         }
     }
@@ -88,6 +90,7 @@ impl Pebble {
         let log = bed.path(&format!("logs/pebble-{directory}.log"));
         let child = spawn(&path, &options, &bed.path("."), &log);
         let mut pebble = Self::at(bed, directory, management);
+        pebble.log.clone_from(&log);
         pebble.own = Some(OwnPebble {
             child,
             config: path,
@@ -157,16 +160,9 @@ impl Pebble {
         assert!(answer.status().is_success(), "{url} answered {}", answer.status());
     }
 
-    /// What a test's own Pebble has logged so far.
-    ///
-    /// # Panics
-    /// For the bed's own; its log is `logs/pebble.log` of the bed.
+    /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
-        let own = self
-            .own
-            .as_ref()
-            .expect("the log of the bed's Pebble is logs/pebble.log");
-        std::fs::read_to_string(&own.log).unwrap()
+        std::fs::read_to_string(&self.log).unwrap()
     }
 
     async fn manage(&self, path: &str) -> String {

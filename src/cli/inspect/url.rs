@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConnection, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use serde::Serialize;
 
@@ -18,6 +18,7 @@ use crate::cli::ca::{Error, Surroundings, read_file};
 use crate::cli::format::{Format, print, rows};
 use crate::pki::certificate::CertificateInfo;
 use crate::pki::chain::{SizeLimits, parse_certificates};
+use crate::pki::tls;
 
 /// Shows what a server answers with.
 #[derive(Clone, Debug, clap::Args)]
@@ -54,7 +55,7 @@ pub(super) fn run(args: &UrlArgs, surroundings: &mut Surroundings<'_>) -> Result
     let name = args.server_name.clone().unwrap_or_else(|| host.clone());
     let server_name = ServerName::try_from(name.clone())
         .map_err(|_| Error::Usage(format!("{name:?} is neither a host name nor an IP address")))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = tls::provider();
     let connection = handshake(&host, port, server_name.clone(), &provider)?;
     let chain = connection.peer_certificates().unwrap_or_default();
     let infos = chain
@@ -138,12 +139,12 @@ fn handshake(
     socket
         .set_read_timeout(patience)
         .and_then(|()| socket.set_write_timeout(patience))?;
-    let config = ClientConfig::builder_with_provider(Arc::clone(provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed("TLS cannot be spoken", &error))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Spectator(Arc::clone(provider))))
-        .with_no_client_auth();
+    // The verdict is spoken afterwards, and nothing is sent over the connection.
+    let config = tls::client_config(
+        Arc::new(tls::AnyServer::new(Arc::clone(provider))),
+        Arc::clone(provider),
+    )
+    .map_err(|error| failed("TLS cannot be spoken", &error))?;
     let mut connection =
         ClientConnection::new(Arc::new(config), name).map_err(|error| failed("TLS cannot be spoken", &error))?;
     for _ in 0..MAX_ROUNDS {
@@ -180,55 +181,16 @@ fn judge(
 
 /// The public CAs and those of the system, or only those of a file.
 fn roots(file: Option<&PathBuf>) -> Result<RootCertStore, Error> {
-    let mut roots = RootCertStore::empty();
     if let Some(file) = file {
+        let mut roots = RootCertStore::empty();
         for der in parse_certificates(&read_file(file)?, SizeLimits::default().bundle)? {
             roots
                 .add(CertificateDer::from(der))
                 .map_err(|error| Error::File(format!("{} holds no usable CA: {error}", file.display())))?;
         }
-    } else {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        let (_added, _unusable) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        return Ok(roots);
     }
+    let mut roots = tls::public_roots();
+    let (_added, _unusable) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     Ok(roots)
-}
-
-/// Looks on and accepts everything: the verdict is spoken afterwards, and nothing is sent over the connection.
-#[derive(Debug)]
-struct Spectator(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Spectator {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

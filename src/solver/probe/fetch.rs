@@ -10,10 +10,8 @@ use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -21,6 +19,7 @@ use tokio_rustls::TlsConnector;
 
 use super::finding::{AnswerProblem, ConnectProblem};
 use super::{ProbeError, Settings};
+use crate::pki::tls;
 use crate::solver::host::Host;
 use crate::solver::responder::PROBE_AGENT;
 
@@ -78,12 +77,9 @@ impl Fetcher {
             answer_time,
             name_time: _,
         } = *settings;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Unverified(provider)))
-            .with_no_client_auth();
+        let provider = tls::provider();
+        // Every certificate is accepted: the CA does so too when it follows a redirect to https, and nothing secret is exchanged.
+        let tls = tls::client_config(Arc::new(tls::AnyServer::new(Arc::clone(&provider))), provider)?;
         let agent = format!("{PROBE_AGENT}/{}", env!("CARGO_PKG_VERSION"));
         let agent = HeaderValue::from_str(&agent).unwrap_or_else(|_| HeaderValue::from_static(PROBE_AGENT));
         Ok(Self {
@@ -246,44 +242,5 @@ fn proxy_line(local: Option<SocketAddr>, remote: SocketAddr) -> String {
             )
         }
         None => "PROXY UNKNOWN\r\n".to_owned(),
-    }
-}
-
-/// Accepts every certificate: the CA does so too when it follows a redirect to https, and nothing secret is exchanged.
-#[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
