@@ -145,7 +145,7 @@ async fn a_ca_that_forgets_everything_in_mid_order_gets_account_and_order_once_m
     scene.ready("forgotten").await;
     scene.verify_secret("forgotten-tls", &pebble, 0, &host).await;
     assert_eq!(scene.list(ORDERS).await.len(), 1);
-    // what showed the lost order's challenge goes with the hourly sweep, not at once
+    scene.tidy().await;
 }
 
 #[tokio::test]

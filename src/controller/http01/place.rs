@@ -1,15 +1,21 @@
 //! Temporary Ingresses, and Ingresses that are edited in place.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
-use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::{
+    api::networking::v1::{Ingress, IngressClass},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::super::{Context, ControllerError};
 use crate::{
     api::{http01::Http01Ingress, names::annotation},
     cluster,
-    plan::seen::{Meta, ObjectKey},
+    plan::seen::{Meta, ObjectKey, Pairs},
     solver::{
         classes::{Class, PathType, class_of},
         objects::{ChallengePath, Exposure, Group, temporary_ingress, with_paths, without_paths},
@@ -52,10 +58,20 @@ impl Placing<'_> {
         self.apply(|path_type| self.wanted(group, service, path_type)).await
     }
 
-    /// Applies an Ingress with the first path type that the ingress controller's webhook, or a policy, lets through.
+    /// Applies an Ingress with the first path type that the ingress controller's webhook, or a policy, lets through. One that
+    /// is seen to be there as wanted is left as it is.
     pub(super) async fn apply(&self, build: impl Fn(PathType) -> Ingress) -> Result<(), ControllerError> {
         let mut refusal = None;
-        for path_type in self.class.path_types(self.context.settings.http01.path_type_exact) {
+        let exact = self.context.settings.http01.path_type_exact;
+        if self
+            .class
+            .path_types(exact)
+            .into_iter()
+            .any(|path_type| self.stands(&build(path_type)))
+        {
+            return Ok(());
+        }
+        for path_type in self.class.path_types(exact) {
             match self.context.writer.apply_object(&build(path_type)).await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_refusal(&error) => {
@@ -67,6 +83,16 @@ impl Placing<'_> {
         }
         let none = || ControllerError::Failed(format!("{} takes no path type", self.class.name));
         Err(refusal.map_or_else(none, ControllerError::Cluster))
+    }
+
+    /// Whether an Ingress is there as it is wanted, by what is watched: a deletion or an edit by somebody else is seen at once.
+    fn stands(&self, wanted: &Ingress) -> bool {
+        let name = wanted.metadata.name.as_deref().unwrap_or_default();
+        let seen = self.context.index.ingresses.get(&self.order.key.sibling(name));
+        seen.is_some_and(|seen| {
+            let spec = seen.parse().ok().map(|ingress| ingress.spec);
+            spec == wanted.spec && stands(&seen.meta, &wanted.metadata)
+        })
     }
 
     /// Puts the challenges' paths into an Ingress of the user's (HTT-05).
@@ -91,6 +117,24 @@ impl Placing<'_> {
         }
         Err(refusal.map_or_else(missing, ControllerError::Cluster))
     }
+}
+
+/// Whether metadata has the wanted labels, annotations and owners, and nobody has asked for its deletion.
+fn stands(seen: &Meta, wanted: &ObjectMeta) -> bool {
+    let all_in = |wanted: &Option<BTreeMap<String, String>>, seen: &Pairs| {
+        wanted
+            .iter()
+            .flatten()
+            .all(|(key, value)| seen.get(key) == Some(value.as_str()))
+    };
+    seen.deleting.is_none()
+        && all_in(&wanted.labels, &seen.labels)
+        && all_in(&wanted.annotations, &seen.annotations)
+        && wanted
+            .owner_references
+            .iter()
+            .flatten()
+            .all(|owner| seen.owned_by(&owner.uid))
 }
 
 /// Deletes a temporary Ingress, if it is this Order's.

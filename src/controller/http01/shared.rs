@@ -16,13 +16,19 @@ use tokio::{sync::OnceCell, time::Instant};
 
 use super::super::{Context, ControllerError};
 use crate::{
-    api::names::{SOLVER_NAME_PREFIX, label},
+    api::{
+        names::{SOLVER_NAME_PREFIX, label},
+        order::State,
+    },
     cluster::objects::Typed,
-    plan::seen::{Meta, ObjectKey},
-    solver::objects::{CHALLENGE_CRD, ServiceKind, crd_owner, endpoint_slices, shared_service},
+    plan::{
+        seen::{Meta, ObjectKey, Owner},
+        settings::Http01Settings,
+    },
+    solver::objects::{CHALLENGE_CRD, ServiceKind, crd_owner, endpoint_slices, leads_as_wanted, shared_service},
 };
 
-/// For how long what was made is taken to be there still. A challenge that stays invisible is presented again later than that.
+/// For how long what was made is taken to be there still. After that it is looked at before a challenge is presented again.
 const TRUSTED: Duration = Duration::from_secs(20);
 
 /// See the module.
@@ -54,10 +60,14 @@ impl Shared {
         let mut space = space.lock().await;
         space.orders.insert(order.uid.clone());
         let is_fresh = |(with, since): &(Vec<IpAddr>, Instant)| with == addresses && since.elapsed() < TRUSTED;
-        if space.made.get(&kind).is_some_and(is_fresh) {
+        let made = space.made.get(&kind);
+        if made.is_some_and(is_fresh) {
             return Ok(());
         }
-        self.make(context, order.namespace(), kind, addresses).await?;
+        let with_these = made.is_some_and(|(with, _)| with == addresses);
+        if !(with_these && self.stands(context, order.namespace(), kind, addresses).await?) {
+            self.make(context, order.namespace(), kind, addresses).await?;
+        }
         space.made.insert(kind, (addresses.to_vec(), Instant::now()));
         Ok(())
     }
@@ -87,16 +97,7 @@ impl Shared {
         kind: ServiceKind,
         addresses: &[IpAddr],
     ) -> Result<(), ControllerError> {
-        let owner = self.owner(context).await;
-        let settings = &context.settings.http01;
-        let service = shared_service(namespace, kind, addresses, owner, &settings.extra_labels);
-        let slices = endpoint_slices(
-            namespace,
-            kind,
-            (addresses, settings.port),
-            owner,
-            &settings.extra_labels,
-        );
+        let (service, slices) = self.wanted(context, namespace, kind, addresses).await;
         let slices = slices.iter().map(|slice| context.writer.apply_object(slice));
         let (service, slices) = tokio::join!(
             context.writer.apply_object(&service),
@@ -105,6 +106,33 @@ impl Shared {
         service?;
         slices?;
         Ok(())
+    }
+
+    /// Whether the Service of this kind and its slices are there and lead to these addresses.
+    async fn stands(
+        &self,
+        context: &Context,
+        namespace: &str,
+        kind: ServiceKind,
+        addresses: &[IpAddr],
+    ) -> Result<bool, ControllerError> {
+        let (service, slices) = self.wanted(context, namespace, kind, addresses).await;
+        let (found_services, found_slices) = found(context, namespace).await?;
+        Ok(leads_as_wanted((&service, &slices), (&found_services, &found_slices)))
+    }
+
+    async fn wanted(
+        &self,
+        context: &Context,
+        namespace: &str,
+        kind: ServiceKind,
+        addresses: &[IpAddr],
+    ) -> (Service, Vec<EndpointSlice>) {
+        let owner = self.owner(context).await;
+        let Http01Settings { port, extra_labels, .. } = &context.settings.http01;
+        let service = shared_service(namespace, kind, addresses, owner, extra_labels);
+        let slices = endpoint_slices(namespace, kind, (addresses, *port), owner, extra_labels);
+        (service, slices)
     }
 
     /// This Order shows nothing any more: deletes the shared objects if no other does.
@@ -176,24 +204,36 @@ impl Shared {
 }
 
 /// Whether another Order of the namespace has challenges in flight, by what is watched: perhaps of a time before this
-/// process led.
+/// process led. A Challenge whose Order is gone, or done, only waits for its own deletion.
 fn others_are_shown(context: &Context, order: &ObjectKey, order_uid: &str) -> bool {
+    let in_flight = |owner: &Owner| {
+        let other = context.index.orders.get(&order.sibling(&*owner.name));
+        other.is_some_and(|other| other.meta.uid == owner.uid && !other.status().state.is_some_and(State::is_final))
+    };
     let challenges = context.index.challenges.in_namespace(&order.namespace);
     challenges
         .iter()
-        .any(|challenge| !challenge.meta.owned_by(order_uid) && challenge.status().presented == Some(true))
+        .filter(|challenge| challenge.status().presented == Some(true))
+        .filter_map(|challenge| challenge.meta.controller())
+        .any(|owner| *owner.uid != *order_uid && in_flight(owner))
 }
 
 /// Deletes the shared Services and slices of a namespace: those with our label and name that no Challenge owns.
 async fn delete_shared(context: &Context, namespace: &str) -> Result<(), ControllerError> {
+    let (services, slices) = found(context, namespace).await?;
+    let (services, slices) = tokio::join!(delete_all(context, services), delete_all(context, slices));
+    services?;
+    slices
+}
+
+/// The Services and slices of a namespace that have our label.
+async fn found(context: &Context, namespace: &str) -> Result<(Vec<Service>, Vec<EndpointSlice>), ControllerError> {
     let labels = format!("{}=true", label::HTTP01_SOLVER);
     let (services, slices) = tokio::join!(
         context.reader.list::<Service>(Some(namespace), &labels),
         context.reader.list::<EndpointSlice>(Some(namespace), &labels)
     );
-    let (services, slices) = tokio::join!(delete_all(context, services?), delete_all(context, slices?));
-    services?;
-    slices
+    Ok((services?, slices?))
 }
 
 async fn delete_all<K>(context: &Context, objects: Vec<K>) -> Result<(), ControllerError>

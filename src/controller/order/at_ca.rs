@@ -21,6 +21,8 @@ use crate::{
     },
 };
 
+/// What a CA finds while nobody answers: no connection, or the ingress controller's own page.
+const UNANSWERED: [Kind; 3] = [Kind::Connection, Kind::Unauthorized, Kind::IncorrectResponse];
 /// How many requests of one Order are under way at once.
 const AT_ONCE: usize = 8;
 
@@ -131,6 +133,7 @@ impl Calls<'_> {
     pub(super) async fn accept(&self, authorization: String, url: &str) {
         // listens before it tells: the CA may ask before its answer is here
         let validation = showing::Validation::expect(self.context, self.observed, &authorization);
+        self.remember(|memory| memory.telling(&authorization));
         match self.account.accept(url).await {
             Ok(_) => {
                 let now = self.context.now();
@@ -292,6 +295,10 @@ fn authorization_at_ca(answered: Answered<wire::Authorization>, now: Timestamp) 
         url: challenge.url,
         token: challenge.token,
         processing: challenge.status == wire::ChallengeStatus::Processing,
+        unanswered: challenge
+            .error
+            .as_ref()
+            .is_some_and(|problem| UNANSWERED.contains(&problem.kind)),
         error: challenge.error.map(|problem| problem.to_string()),
     };
     AuthorizationAtCa {

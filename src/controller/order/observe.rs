@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::account::{AcmeSeen, acme_issuer};
 use crate::{
@@ -48,6 +48,7 @@ pub(super) struct Observed {
     pub(super) memory: Memory,
     slots: BTreeMap<String, Slot>,
     replaced: bool,
+    requested: Timestamp,
     gate: Option<Gate>,
 }
 
@@ -62,6 +63,7 @@ impl Observed {
             memory: &self.memory,
             slots: &self.slots,
             replaced: self.replaced,
+            requested: self.requested,
             gate: self.gate.as_ref(),
         }
     }
@@ -101,6 +103,9 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
             challenges.into_iter().map(|challenge| challenge.meta).collect(),
         ));
     }
+    let request = order.meta.controller();
+    let found = request.and_then(|owner| context.index.requests.get(&key.sibling(&*owner.name)));
+    let requested = found.map_or(order.meta.created, |request| request.meta.created);
     let memory = context.orders.memory(&order.meta);
     let (issuer, acme) = match issuer {
         Ok(acme) => (acme.registered().map(str::to_owned), Some(acme)),
@@ -113,10 +118,8 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
         account: None,
         choices: BTreeMap::new(),
         gate: None,
-        replaced: order
-            .meta
-            .controller()
-            .is_some_and(|request| context.orders.was_replaced(&request.uid)),
+        replaced: request.is_some_and(|request| context.orders.was_replaced(&request.uid)),
+        requested,
         order,
         challenges,
         memory,

@@ -120,9 +120,16 @@ pub struct ChallengeAtCa {
     pub processing: bool,
     /// Why it failed, as the CA says.
     pub error: Option<String>,
+    /// It failed because nobody answered as expected: what the CA sees, too, while nobody is there to answer.
+    pub unanswered: bool,
 }
 
 impl AuthorizationAtCa {
+    /// Whether its proof failed in a way that the absence of whoever had to answer explains.
+    pub fn is_unanswered(&self) -> bool {
+        self.state == AuthorizationState::Invalid && self.challenges.iter().any(|challenge| challenge.unanswered)
+    }
+
     /// Why it failed, as the CA says.
     pub fn error(&self) -> Option<&str> {
         self.challenges.iter().find_map(|challenge| challenge.error.as_deref())

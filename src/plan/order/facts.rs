@@ -28,8 +28,11 @@ pub struct Seen<'a> {
     pub memory: &'a Memory,
     /// Whether each authorization may be worked on, by its URL.
     pub slots: &'a BTreeMap<String, Slot>,
-    /// Whether this Order is the second for its request, because the CA had forgotten the first one's ACME order.
+    /// Whether this process has made the Order of this request anew already: the CA had forgotten the ACME order, or nobody had
+    /// answered while it validated.
     pub replaced: bool,
+    /// When the request was made that the Order stands for.
+    pub requested: Timestamp,
     /// New orders of this account wait (a rate limit of the account).
     pub gate: Option<&'a Gate>,
 }

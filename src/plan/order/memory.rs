@@ -22,6 +22,8 @@ pub struct Memory {
     pub proofs: BTreeMap<String, Proof>,
     /// The URLs of the authorizations whose challenges are shown, and since when they were last made sure of.
     pub shown: Option<(BTreeSet<String>, Timestamp)>,
+    /// How often these same challenges were made sure of since they were first shown.
+    pub made_sure: u32,
     /// Why the challenges could not be shown, until they are.
     pub hidden: Option<Hidden>,
     /// Names of Challenges that strangers have.
@@ -62,6 +64,8 @@ pub struct Proof {
     pub finding: Option<String>,
     /// When the CA was told.
     pub accepted: Option<Timestamp>,
+    /// Whether it was this process that told the CA, or tried to: it has been there to answer ever since.
+    pub told_here: bool,
     /// How often the authorization was looked at since then.
     pub looks: u32,
     /// When to look at it next; `None` is at once.
@@ -164,7 +168,10 @@ impl Memory {
     pub fn showed(&mut self, now: Timestamp, urls: impl IntoIterator<Item = String>) {
         self.hidden = None;
         self.withdrawn = false;
-        self.shown = Some((urls.into_iter().collect(), now));
+        let urls = urls.into_iter().collect();
+        let same = self.shown.as_ref().is_some_and(|(before, _)| *before == urls);
+        self.made_sure = if same { self.made_sure.saturating_add(1) } else { 0 };
+        self.shown = Some((urls, now));
     }
 
     /// The challenges could not be shown.
@@ -202,6 +209,23 @@ impl Memory {
             Ok(()) => (Probe::Passed, None),
             Err((finding, again)) => (Probe::Failed { again }, Some(finding)),
         };
+    }
+
+    /// The CA is about to be told, whatever comes of it.
+    pub fn telling(&mut self, url: &str) {
+        self.proofs.entry(url.to_owned()).or_default().told_here = true;
+    }
+
+    /// Whether the CA looked for these proofs while this process did not answer for them: nothing else but authorizations that
+    /// failed for want of an answer, and that another process had told the CA of (one that was killed, or a former leader).
+    pub fn was_away(&self) -> bool {
+        let mut lost = self
+            .authorizations
+            .iter()
+            .filter(|(_, one)| one.state.is_lost())
+            .peekable();
+        let told_here = |url: &String| self.proofs.get(url).is_some_and(|proof| proof.told_here);
+        lost.peek().is_some() && lost.all(|(url, one)| one.is_unanswered() && !told_here(url))
     }
 
     /// The CA was told to validate.

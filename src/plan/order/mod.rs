@@ -88,7 +88,7 @@ pub enum Step {
     ReadAuthorizations(Vec<String>),
     /// Write the Order's status.
     WriteStatus(Box<OrderStatus>),
-    /// Delete the Order, which can never name another ACME order (VAL-36): its request makes another one.
+    /// Delete the Order, which can never name another ACME order (VAL-36): its request makes another one of the same name.
     StartOver,
     /// Create a Challenge.
     CreateChallenge {
@@ -319,11 +319,19 @@ impl Planner<'_> {
                 None => true,
             });
         let unknown: Vec<String> = unknown.cloned().collect();
-        if unknown.is_empty() || memory.failures > CAUSES_TRIED {
-            self.fail(State::Invalid, &outcome::invalid(order, &memory.authorizations))
-        } else {
+        if !unknown.is_empty() && memory.failures <= CAUSES_TRIED {
             Plan::now(Step::ReadAuthorizations(unknown))
+        } else if memory.was_away() && self.is_young() && !self.seen.replaced {
+            self.closed(vec![Step::StartOver])
+        } else {
+            self.fail(State::Invalid, &outcome::invalid(order, &memory.authorizations))
         }
+    }
+
+    /// Whether its request was made so recently that another ACME order may be made for it. A process that dies whenever the
+    /// CA asks must not order for ever.
+    fn is_young(&self) -> bool {
+        timing::add(self.seen.requested, timing::STARTED_OVER_FOR) > self.now
     }
 
     fn fail(&self, state: State, reason: &str) -> Plan {

@@ -261,7 +261,7 @@ impl Planner<'_> {
         let due = match (&memory.hidden, &memory.shown) {
             (Some(hidden), _) => hidden.again <= self.now,
             (None, None) => true,
-            (None, Some((_, since))) if unreached && timing::add(*since, timing::PRESENT_AGAIN) <= self.now => true,
+            (None, Some((_, since))) if unreached && timing::make_sure_at(*since, memory.made_sure) <= self.now => true,
             (None, Some((shown, _))) => !wanted.iter().all(|one| shown.contains(one.url)),
         };
         if due && !wanted.is_empty() {

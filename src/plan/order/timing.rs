@@ -32,6 +32,8 @@ const LONGEST_POLL: SignedDuration = SignedDuration::from_hours(1);
 
 /// After telling the CA, when to look if its validation is not noticed before (it may have reached another replica).
 pub const FIRST_LOOK: SignedDuration = SignedDuration::from_secs(1);
+/// For how long after its request an order is made anew that was lost because nobody was there to answer the CA.
+pub const STARTED_OVER_FOR: SignedDuration = SignedDuration::from_hours(6);
 /// How often the whole order is read again while nothing else is asked: it may have expired.
 pub const REREAD: SignedDuration = SignedDuration::from_hours(1);
 /// How long a challenge may stay unreachable before its finding is written into conditions: an ingress controller
@@ -39,8 +41,11 @@ pub const REREAD: SignedDuration = SignedDuration::from_hours(1);
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(4);
 /// How long a challenge may stay unreachable before it gives its slot to others.
 pub const PARKED_AFTER: SignedDuration = SignedDuration::from_mins(1);
-/// How often the objects that show a challenge are made sure of while it cannot be reached (NB-19).
-pub const PRESENT_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// When the objects that show a challenge are first made sure of while it cannot be reached (NB-19); then after twice as long.
+const MAKE_SURE_FIRST: SignedDuration = SignedDuration::from_secs(30);
+/// The longest wait between two such looks.
+const MAKE_SURE_LONGEST: SignedDuration = SignedDuration::from_mins(10);
 
 /// The longest wait before another attempt to show challenges: what stood in the way may not tell us that it is gone.
 const LONGEST_HIDDEN: SignedDuration = SignedDuration::from_mins(1);
@@ -48,6 +53,14 @@ const LONGEST_HIDDEN: SignedDuration = SignedDuration::from_mins(1);
 /// The wait after the attempt to show challenges failed for the `failures + 1`st time in a row.
 pub fn present_again(failures: u32) -> SignedDuration {
     retry(failures.saturating_add(1)).min(LONGEST_HIDDEN)
+}
+
+/// When to make sure of what shows a challenge that cannot be reached, `times` times after it was shown at `since`.
+pub fn make_sure_at(since: Timestamp, times: u32) -> Timestamp {
+    let wait = MAKE_SURE_FIRST
+        .saturating_mul(1 << times.min(16))
+        .min(MAKE_SURE_LONGEST);
+    add(since, wait)
 }
 
 /// The wait before try number `failures + 1`.
@@ -87,6 +100,16 @@ mod tests {
         assert_eq!(poll(answered, Some(asked), 0), asked);
         assert_eq!(poll(answered, Some(Timestamp::MAX), 0), add(answered, LONGEST_POLL));
         assert_eq!(poll(answered, Some(Timestamp::MIN), 0), answered);
+    }
+
+    #[test]
+    fn what_shows_a_hopeless_challenge_is_made_sure_of_less_and_less_often() {
+        let shown = Timestamp::UNIX_EPOCH;
+        let waits: Vec<i64> = (0..7)
+            .map(|times| make_sure_at(shown, times).duration_since(shown).as_secs())
+            .collect();
+        assert_eq!(waits, [30, 60, 120, 240, 480, 600, 600]);
+        assert_eq!(make_sure_at(shown, u32::MAX), make_sure_at(shown, 6));
     }
 
     #[test]

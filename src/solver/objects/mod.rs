@@ -21,7 +21,7 @@ use crate::api::names::{SOLVER_NAME_PREFIX, label};
 pub use edit::{SolverPath, solver_paths, with_paths, without_paths};
 pub use ingress::{Exposure, Group, group, temporary_ingress};
 pub use pod::{PodChallenge, PodSettings, pod_ingress, pod_service, solver_pod};
-pub use shared::{ServiceKind, endpoint_slices, service_kind, shared_service};
+pub use shared::{ServiceKind, endpoint_slices, leads_as_wanted, service_kind, shared_service};
 pub use sweep::{Found, FoundKind, InFlight, Stray, strays};
 
 /// The CRD that owns the shared Service and slices, so that an uninstall removes them.

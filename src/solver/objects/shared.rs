@@ -1,6 +1,6 @@
 //! The Service without selector, and its `EndpointSlice`s, that lead from a namespace to certlet's own replicas.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
@@ -140,6 +140,60 @@ pub fn endpoint_slices(
         }
     };
     families(addresses).into_iter().map(slice).collect()
+}
+
+/// Whether among what was found there is the wanted Service, and each of its wanted slices, leading to the same ports and
+/// addresses. What else the API server or others have added does not matter.
+#[must_use]
+pub fn leads_as_wanted(wanted: (&Service, &[EndpointSlice]), found: (&[Service], &[EndpointSlice])) -> bool {
+    let stays =
+        |metadata: &ObjectMeta, name: &Option<String>| metadata.deletion_timestamp.is_none() && metadata.name == *name;
+    let (service, slices) = wanted;
+    let same_service = found
+        .0
+        .iter()
+        .any(|one| stays(&one.metadata, &service.metadata.name) && service_ports(one) == service_ports(service));
+    let same_slice = |slice: &EndpointSlice| {
+        let alike = |one: &&EndpointSlice| {
+            stays(&one.metadata, &slice.metadata.name)
+                && label_of(one) == label_of(slice)
+                && slice_ports(one) == slice_ports(slice)
+                && ready_addresses(one) == ready_addresses(slice)
+        };
+        found.1.iter().any(|one| alike(&one))
+    };
+    same_service && slices.iter().all(same_slice)
+}
+
+/// What a Service is reached by, and that nobody has given it a selector.
+fn service_ports(service: &Service) -> (Option<&str>, bool, Vec<(i32, Option<&IntOrString>)>) {
+    let Some(spec) = &service.spec else {
+        return (None, false, Vec::new());
+    };
+    let ports = spec.ports.iter().flatten();
+    let has_selector = spec.selector.as_ref().is_some_and(|selector| !selector.is_empty());
+    let ports = ports.map(|port| (port.port, port.target_port.as_ref())).collect();
+    (spec.type_.as_deref(), has_selector, ports)
+}
+
+fn label_of(slice: &EndpointSlice) -> Option<&String> {
+    slice.metadata.labels.as_ref()?.get(SERVICE_NAME)
+}
+
+fn slice_ports(slice: &EndpointSlice) -> Vec<(Option<&str>, Option<i32>)> {
+    let ports = slice.ports.iter().flatten();
+    ports.map(|port| (port.name.as_deref(), port.port)).collect()
+}
+
+fn ready_addresses(slice: &EndpointSlice) -> BTreeSet<&str> {
+    let is_ready = |endpoint: &&Endpoint| {
+        let conditions = endpoint.conditions.as_ref();
+        conditions.and_then(|conditions| conditions.ready) != Some(false)
+    };
+    let ready = slice.endpoints.iter().filter(is_ready);
+    ready
+        .flat_map(|endpoint| endpoint.addresses.iter().map(String::as_str))
+        .collect()
 }
 
 fn endpoint(address: &IpAddr) -> Endpoint {

@@ -2,6 +2,7 @@
 
 mod model;
 mod model_ca;
+mod model_objects;
 mod properties;
 mod rows;
 mod trouble;

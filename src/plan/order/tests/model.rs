@@ -11,19 +11,21 @@ use super::super::{
     fault::{Class, Doing, Fault},
     memory::Memory,
     plan,
-    slots::{Claim, Slot, Slots},
+    slots::{Claim, Slots},
     timing,
 };
-use super::model_ca::{CaAuthorization, CaOrder, number_of, unknown};
+use super::{
+    model_ca::{CaAuthorization, CaOrder, number_of, unknown},
+    model_objects::{assert_write_once, http01, issuer_ref, meta},
+};
 use crate::{
     api::{
-        IssuerRef, Solver,
-        challenge::{ChallengeSpec, ChallengeStatus, ChallengeType},
+        challenge::{ChallengeStatus, ChallengeType},
         order::{OrderSpec, OrderStatus, State},
     },
     plan::{
         kinds::{ChallengeKind, OrderKind},
-        seen::{Meta, Next, Object, ObjectKey, Owner, Pairs},
+        seen::{Next, Object},
     },
 };
 
@@ -50,6 +52,8 @@ pub(super) struct Weather {
     pub(super) issuing_looks: u32,
     /// The CA forgets the order that was made as this one, once it was written down.
     pub(super) forgets: Option<usize>,
+    /// The CA validates at once what it was told of, and finds nobody while the process is away.
+    pub(super) validates_while_away: bool,
 }
 
 type Choose = dyn Fn(&str, &AuthorizationAtCa) -> Choice;
@@ -64,6 +68,7 @@ pub(super) struct World {
     pub(super) memory: Memory,
     pub(super) slots: Slots,
     pub(super) replaced: bool,
+    pub(super) requested: Timestamp,
     pub(super) gate: Option<Gate>,
     pub(super) issuer: IssuerSeen,
     pub(super) shown: BTreeSet<String>,
@@ -98,6 +103,7 @@ impl World {
             memory: Memory::default(),
             slots: Slots::new(60),
             replaced: false,
+            requested: "2026-11-21T06:00:00Z".parse().expect("a time"),
             gate: None,
             issuer: IssuerSeen::Ready { server: SERVER.into() },
             shown: BTreeSet::new(),
@@ -134,6 +140,7 @@ impl World {
             memory: &self.memory,
             slots: &slots,
             replaced: self.replaced,
+            requested: self.requested,
             gate: self.gate.as_ref(),
         };
         plan(self.now, &seen)
@@ -183,6 +190,10 @@ impl World {
 
     pub(super) fn restart(&mut self) {
         self.restarts += 1;
+        if self.weather.validates_while_away {
+            self.validate_unanswered();
+        }
+        self.replaced = false;
         self.memory = Memory::default();
         self.slots = Slots::new(60);
     }
@@ -241,6 +252,7 @@ impl World {
                     assert!(world.shown.contains(&one.name), "the CA is told of what it cannot see");
                     Ok(())
                 };
+                self.memory.telling(&authorization);
                 self.call(Doing::Accept, accept, |memory, ()| memory.accepted(now, &authorization));
             }
             Step::Finalize { url } => {
@@ -410,83 +422,5 @@ impl World {
             Ok(answer) => remember(&mut self.memory, answer),
             Err(unknown) => self.memory.failed(self.now, &Fault { doing, ..unknown }),
         }
-    }
-}
-
-pub(super) fn http01(authorization: &AuthorizationAtCa) -> Choice {
-    let offered = &authorization.challenges[0];
-    Choice::Http01 {
-        url: offered.url.clone(),
-        token: offered.token.clone(),
-        key: format!("{}.thumbprint", offered.token),
-        solver: Box::new(Solver::default()),
-        wait: None,
-    }
-}
-
-pub(super) fn issuer_ref() -> IssuerRef {
-    IssuerRef {
-        name: "ca".into(),
-        ..IssuerRef::default()
-    }
-}
-
-pub(super) fn meta(name: &str, uid: &str, owners: &[&str]) -> Meta {
-    let owner = |uid: &&str| Owner {
-        api_version: "acme.cert-manager.io/v1".into(),
-        kind: "Order".into(),
-        name: "shop-1-123".into(),
-        uid: (*uid).into(),
-        controller: true,
-    };
-    Meta {
-        key: ObjectKey::new("shop", name),
-        uid: uid.into(),
-        resource_version: "1".into(),
-        generation: 1,
-        created: "2026-11-21T06:00:00Z".parse().expect("a time"),
-        deleting: None,
-        owners: owners.iter().map(owner).collect(),
-        labels: Pairs::default(),
-        annotations: Pairs::default(),
-        finalizers: Box::default(),
-    }
-}
-
-pub(super) fn challenge_of(name: &str, spec: ChallengeSpec) -> Object<ChallengeKind> {
-    Object {
-        meta: meta(name, &format!("uid-of-{name}"), &["order-uid"]),
-        spec,
-        status: ChallengeStatus::default(),
-    }
-}
-
-pub(super) fn slots_of(world: &World) -> Vec<Slot> {
-    world
-        .memory
-        .authorizations
-        .keys()
-        .map(|url| world.slots.slot(&world.order.meta.uid, url))
-        .collect()
-}
-
-pub(super) fn names(set: &[&str]) -> BTreeSet<String> {
-    set.iter().map(ToString::to_string).collect()
-}
-
-/// What the API server refuses (VAL-36).
-fn assert_write_once(before: &OrderStatus, after: &OrderStatus) {
-    let kept = |before: &Option<String>, after: &Option<String>| before.is_none() || before == after;
-    assert!(kept(&before.url, &after.url) && kept(&before.finalize_url, &after.finalize_url));
-    if before.authorizations.is_empty() {
-        return;
-    }
-    assert_eq!(before.authorizations.len(), after.authorizations.len());
-    for (before, after) in before.authorizations.iter().zip(&after.authorizations) {
-        assert_eq!(before.url, after.url);
-        assert!(
-            before.identifier.is_none() || before == after,
-            "{before:?} became {after:?}"
-        );
     }
 }

@@ -18,9 +18,19 @@ pub(super) struct CaAuthorization {
     pub(super) name: String,
     pub(super) accepted: Option<u32>,
     pub(super) proved: bool,
+    pub(super) unanswered: bool,
 }
 
 impl World {
+    /// The CA looks for every proof that it was told of and has not decided; nobody answers.
+    pub(super) fn validate_unanswered(&mut self) {
+        let looks = self.weather.validation_looks;
+        let undecided = |one: &&mut CaAuthorization| !one.proved && one.accepted.is_some_and(|seen| seen < looks);
+        for one in self.authorizations.values_mut().filter(undecided) {
+            one.unanswered = true;
+        }
+    }
+
     pub(super) fn make_order(&mut self, names: Vec<String>) -> OrderAtCa {
         let number = self.orders.len();
         for name in names.iter().cloned() {
@@ -32,6 +42,7 @@ impl World {
                     name,
                     accepted: None,
                     proved,
+                    unanswered: false,
                 },
             );
         }
@@ -97,6 +108,7 @@ impl World {
         let one = &self.authorizations[url];
         let decided = one.accepted.is_some_and(|looks| looks >= self.weather.validation_looks);
         match (one.proved, decided) {
+            (false, _) if one.unanswered => AuthorizationState::Invalid,
             (false, true) if self.weather.refused.contains(&one.name) => AuthorizationState::Invalid,
             (true, _) | (false, true) => AuthorizationState::Valid,
             (false, false) => AuthorizationState::Pending,
@@ -121,6 +133,7 @@ impl World {
                 url: format!("https://ca.example/challenge/{name}"),
                 token: format!("token-{name}"),
                 processing: accepted && state == AuthorizationState::Pending,
+                unanswered: lost,
                 error: lost.then(|| format!("the CA could not connect to {name}")),
             }],
             answered: self.now,

@@ -20,6 +20,7 @@ fn weather() -> impl Strategy<Value = Weather> {
         0..4_u32,
         btree_set(0..4_usize, 0..2),
         btree_set(0..4_usize, 0..3),
+        any::<bool>(),
     )
         .prop_map(
             |(
@@ -31,6 +32,7 @@ fn weather() -> impl Strategy<Value = Weather> {
                 issuing_looks,
                 refused,
                 proved,
+                validates_while_away,
             )| Weather {
                 answers_lost,
                 limited,
@@ -41,6 +43,7 @@ fn weather() -> impl Strategy<Value = Weather> {
                 proved: proved.into_iter().map(|index| NAMES[index].to_owned()).collect(),
                 issuing_looks,
                 forgets: None,
+                validates_while_away,
             },
         )
 }
@@ -85,7 +88,7 @@ proptest! {
 
     #[test]
     fn a_kill_after_any_one_step_costs_at_most_one_order_that_is_never_finalized(step in 1..30_u32, names in subsequence(NAMES.to_vec(), 1..=3)) {
-        let mut world = World::new(&names, Weather { killed_after: BTreeSet::from([step]), validation_looks: 1, issuing_looks: 1, ..Weather::default() });
+        let mut world = World::new(&names, Weather { killed_after: BTreeSet::from([step]), validation_looks: 1, validates_while_away: true, issuing_looks: 1, ..Weather::default() });
         world.run();
         prop_assert_eq!(world.state(), Some(State::Valid));
         prop_assert!(world.orders_made() <= 2);

@@ -4,7 +4,8 @@ use jiff::SignedDuration;
 
 use super::{
     super::{Step, facts::*, memory::Probe, mirror::WAITING, slots::Slot, timing},
-    model::{Weather, World, http01, issuer_ref, meta, names, slots_of},
+    model::{Weather, World},
+    model_objects::{http01, issuer_ref, meta, names, slots_of},
 };
 use crate::{
     api::{

@@ -3,8 +3,9 @@
 use jiff::SignedDuration;
 
 use super::{
-    super::{Step, facts::*, outcome, timing},
-    model::{SERVER, Weather, World, challenge_of, http01, names},
+    super::{Step, facts::*, memory::Memory, outcome, timing},
+    model::{SERVER, Weather, World},
+    model_objects::{challenge_of, http01, names},
 };
 use crate::{
     api::{
@@ -170,10 +171,98 @@ fn an_order_that_the_ca_forgot_is_made_again_once() {
             world.take(world.plan().steps[0].clone());
         }
         world.forget_order(round);
-        world.restart();
+        world.memory = Memory::default();
     }
     world.run();
     assert_eq!((world.state(), world.orders_made()), (Some(State::Errored), 2));
+}
+
+/// Killed between telling the CA of a name and the CA's look at it.
+fn killed_while_the_ca_looks() -> World {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            validation_looks: 1,
+            validates_while_away: true,
+            ..Weather::default()
+        },
+    );
+    while world.authorizations.values().all(|one| one.accepted.is_none()) {
+        let steps = world.plan().steps;
+        for step in steps {
+            world.take(step);
+        }
+    }
+    world.restart();
+    world
+}
+
+#[test]
+fn a_name_that_nobody_answered_for_because_the_process_was_killed_is_ordered_again_at_once() {
+    let mut world = killed_while_the_ca_looks();
+    let killed = world.now;
+    world.run();
+    assert_eq!(
+        (world.state(), world.orders_made(), world.orders_finalized()),
+        (Some(State::Valid), 2, 1)
+    );
+    assert!(
+        world.now <= timing::add(killed, SignedDuration::from_secs(10)),
+        "it waited"
+    );
+    assert!(world.shown.is_empty());
+}
+
+#[test]
+fn each_kill_costs_one_order_and_a_request_of_yesterday_is_not_ordered_for_again() {
+    let mut world = killed_while_the_ca_looks();
+    for _ in 0..3 {
+        let before = world.orders_made();
+        while world.orders_made() == before
+            || world
+                .authorizations
+                .values()
+                .all(|one| one.accepted.is_none() || one.unanswered)
+        {
+            let steps = world.plan().steps;
+            for step in steps {
+                world.take(step);
+            }
+        }
+        world.restart();
+        assert_eq!(world.orders_made(), before + 1);
+    }
+    world.requested = timing::add(world.now, -timing::STARTED_OVER_FOR);
+    world.run();
+    assert_eq!(world.state(), Some(State::Invalid));
+    assert_eq!(world.orders_made(), 4);
+}
+
+#[test]
+fn a_name_that_is_refused_although_this_process_answered_is_not_ordered_again() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            refused: names(&["a.example"]),
+            ..Weather::default()
+        },
+    );
+    world.run();
+    assert_eq!((world.state(), world.orders_made()), (Some(State::Invalid), 1));
+
+    // nor is one that was lost for another reason than silence, whoever had told the CA
+    let mut world = killed_while_the_ca_looks();
+    while world.memory.authorizations.values().all(|one| !one.state.is_lost()) {
+        let steps = world.plan().steps;
+        for step in steps {
+            world.take(step);
+        }
+    }
+    for one in world.memory.authorizations.values_mut() {
+        one.challenges[0].unanswered = false;
+    }
+    world.run();
+    assert_eq!((world.state(), world.orders_made()), (Some(State::Invalid), 1));
 }
 
 #[test]

@@ -115,3 +115,34 @@ fn node_ports_are_for_those_who_need_or_want_them() {
         ServiceKind::ClusterIp.service_name()
     );
 }
+
+#[test]
+fn what_leads_as_wanted_is_left_alone_whatever_the_server_added_and_what_does_not_is_noticed() {
+    let wanted = |texts: &[&str]| {
+        let addresses = addresses(texts);
+        let service = shared_service("shop", ServiceKind::ClusterIp, &addresses, None, &pairs(&[]));
+        let slices = endpoint_slices("shop", ServiceKind::ClusterIp, (&addresses, 8089), None, &pairs(&[]));
+        (service, slices)
+    };
+    let (service, slices) = wanted(&[V4, "10.99.0.2", V6]);
+    let leads = |services: &[_], found: &[_]| leads_as_wanted((&service, &slices), (services, found));
+    let mut kept = service.clone();
+    let spec = kept.spec.as_mut().unwrap();
+    spec.cluster_ip = Some("10.0.0.7".into());
+    spec.session_affinity = Some("None".into());
+    kept.metadata.uid = Some("uid".into());
+    assert!(leads(&[kept.clone()], &slices));
+
+    assert!(!leads(&[], &slices), "no Service");
+    assert!(!leads(&[kept.clone()], &slices[..1]), "a slice is missing");
+    assert!(!leads(&[kept.clone()], &wanted(&[V4, V6]).1), "an address is missing");
+    let mut selecting = kept.clone();
+    selecting.spec.as_mut().unwrap().selector = Some(pairs(&[("app", "theirs")]));
+    assert!(!leads(&[selecting], &slices), "a selector leads elsewhere");
+    let mut other_port = kept.clone();
+    other_port.spec.as_mut().unwrap().ports = None;
+    assert!(!leads(&[other_port], &slices), "a port is missing");
+    let mut unready = slices.clone();
+    unready[0].endpoints[0].conditions.as_mut().unwrap().ready = Some(false);
+    assert!(!leads(&[kept], &unready), "an address is not used");
+}

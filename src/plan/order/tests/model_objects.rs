@@ -1,0 +1,97 @@
+//! What the model is made of, and what its API server refuses.
+
+use std::collections::BTreeSet;
+
+use super::{
+    super::{ca::AuthorizationAtCa, facts::Choice, slots::Slot},
+    model::World,
+};
+use crate::{
+    api::{
+        IssuerRef, Solver,
+        challenge::{ChallengeSpec, ChallengeStatus},
+        order::OrderStatus,
+    },
+    plan::{
+        kinds::ChallengeKind,
+        seen::{Meta, Object, ObjectKey, Owner, Pairs},
+    },
+};
+
+pub(super) fn http01(authorization: &AuthorizationAtCa) -> Choice {
+    let offered = &authorization.challenges[0];
+    Choice::Http01 {
+        url: offered.url.clone(),
+        token: offered.token.clone(),
+        key: format!("{}.thumbprint", offered.token),
+        solver: Box::new(Solver::default()),
+        wait: None,
+    }
+}
+
+pub(super) fn issuer_ref() -> IssuerRef {
+    IssuerRef {
+        name: "ca".into(),
+        ..IssuerRef::default()
+    }
+}
+
+pub(super) fn meta(name: &str, uid: &str, owners: &[&str]) -> Meta {
+    let owner = |uid: &&str| Owner {
+        api_version: "acme.cert-manager.io/v1".into(),
+        kind: "Order".into(),
+        name: "shop-1-123".into(),
+        uid: (*uid).into(),
+        controller: true,
+    };
+    Meta {
+        key: ObjectKey::new("shop", name),
+        uid: uid.into(),
+        resource_version: "1".into(),
+        generation: 1,
+        created: "2026-11-21T06:00:00Z".parse().expect("a time"),
+        deleting: None,
+        owners: owners.iter().map(owner).collect(),
+        labels: Pairs::default(),
+        annotations: Pairs::default(),
+        finalizers: Box::default(),
+    }
+}
+
+pub(super) fn challenge_of(name: &str, spec: ChallengeSpec) -> Object<ChallengeKind> {
+    Object {
+        meta: meta(name, &format!("uid-of-{name}"), &["order-uid"]),
+        spec,
+        status: ChallengeStatus::default(),
+    }
+}
+
+pub(super) fn slots_of(world: &World) -> Vec<Slot> {
+    world
+        .memory
+        .authorizations
+        .keys()
+        .map(|url| world.slots.slot(&world.order.meta.uid, url))
+        .collect()
+}
+
+pub(super) fn names(set: &[&str]) -> BTreeSet<String> {
+    set.iter().map(ToString::to_string).collect()
+}
+
+/// What the API server refuses (VAL-36).
+pub(super) fn assert_write_once(before: &OrderStatus, after: &OrderStatus) {
+    let kept = |before: &Option<String>, after: &Option<String>| before.is_none() || before == after;
+    assert!(kept(&before.url, &after.url) && kept(&before.finalize_url, &after.finalize_url));
+    if before.authorizations.is_empty() {
+        return;
+    }
+    assert_eq!(before.authorizations.len(), after.authorizations.len());
+    for (before, after) in before.authorizations.iter().zip(&after.authorizations) {
+        assert_eq!(before.url, after.url);
+        assert!(
+            before.identifier.is_none() || before == after,
+            "{before:?} became {after:?}"
+        );
+    }
+}
