@@ -55,7 +55,7 @@ pub struct Heard {
     pub next: Timestamp,
     /// How often asking failed since it last succeeded.
     pub failures: u32,
-    /// The last answer.
+    /// The last answer, and why there was none since; empty for a server that has no renewal information.
     pub information: Option<RenewalInformation>,
 }
 
@@ -152,7 +152,7 @@ pub fn fixed(settings: &Settings) -> Option<SignedDuration> {
 pub struct AriConclusion {
     /// What to remember.
     pub heard: Heard,
-    /// The window, or its explanation, is another than before: the Certificate has to be looked at.
+    /// The window, its explanation, or what is wrong is another than before: the Certificate has to be looked at.
     pub changed: bool,
     /// What to tell, once per series of failures (ARI-06).
     pub warning: Option<String>,
@@ -169,13 +169,7 @@ pub fn conclude(
         Ok((info, retry_after)) => {
             let next = next_poll(now, retry_after, fixed);
             let information = information(now, next, info);
-            let said = |information: &RenewalInformation| {
-                (
-                    information.suggested_window.clone(),
-                    information.explanation_url.clone(),
-                )
-            };
-            let changed = before.information.as_ref().map(said) != Some(said(&information));
+            let changed = differs(before, &information);
             let heard = Heard {
                 fingerprint: before.fingerprint,
                 next,
@@ -190,21 +184,47 @@ pub fn conclude(
         }
         Err(error) => {
             let failures = before.failures.saturating_add(1);
-            let heard = Heard {
-                next: after_failure(now, error, failures, fixed),
-                failures,
-                ..before.clone()
-            };
+            let next = after_failure(now, error, failures, fixed);
             let unsupported = matches!(error, Error::Unsupported { .. }); // ARI-04
+            let information = if unsupported {
+                RenewalInformation::default()
+            } else {
+                RenewalInformation {
+                    last_checked: Some(condition::whole_second(now)),
+                    last_error: Some(error.to_string()),
+                    next_check: Some(condition::whole_second(next)),
+                    ..before.information.clone().unwrap_or_default()
+                }
+            };
             let warning =
                 (failures == 1 && !unsupported).then(|| format!("Could not fetch ACME Renewal Information: {error}"));
             AriConclusion {
-                heard,
-                changed: false,
+                changed: differs(before, &information),
+                heard: Heard {
+                    fingerprint: before.fingerprint,
+                    next,
+                    failures,
+                    information: Some(information),
+                },
                 warning,
             }
         }
     }
+}
+
+/// Whether something else is to be said than before, the times of the polls aside.
+fn differs(before: &Heard, now: &RenewalInformation) -> bool {
+    let said = |information: &RenewalInformation| {
+        let RenewalInformation {
+            explanation_url,
+            last_checked: _,
+            last_error,
+            next_check: _,
+            suggested_window,
+        } = information;
+        (explanation_url.clone(), last_error.clone(), suggested_window.clone())
+    };
+    said(&before.information.clone().unwrap_or_default()) != said(now)
 }
 
 fn information(now: Timestamp, next: Timestamp, info: &RenewalInfo) -> RenewalInformation {

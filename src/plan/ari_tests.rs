@@ -227,12 +227,19 @@ fn ari_06_failures_are_told_once_and_keep_what_was_heard() {
         warning.starts_with("Could not fetch ACME Renewal Information: ") && warning.contains("connection refused"),
         "{warning}"
     );
-    assert_eq!(first.heard.information, before.information);
+    assert!(first.changed, "the status says so");
+    let known = first.heard.information.clone().unwrap();
+    assert_eq!(
+        known.suggested_window,
+        before.information.clone().unwrap().suggested_window
+    );
+    assert!(known.last_error.unwrap().contains("connection refused"));
+    assert_eq!(known.next_check, Some(condition::whole_second(first.heard.next)));
     let mut series = first.heard;
     let mut waits = vec![now().duration_until(series.next).as_hours()];
     for _ in 0..4 {
         let again = conclude(now(), &series, Err(&unreachable()), None);
-        assert_eq!(again.warning, None);
+        assert_eq!((again.warning, again.changed), (None, false));
         series = again.heard;
         waits.push(now().duration_until(series.next).as_hours());
     }
@@ -243,6 +250,10 @@ fn ari_06_failures_are_told_once_and_keep_what_was_heard() {
     };
     let quiet = conclude(now(), &before, Err(&unsupported), None);
     assert_eq!((quiet.warning, quiet.heard.next), (None, later(DAY)), "ARI-04");
+    assert_eq!(quiet.heard.information, Some(RenewalInformation::default()));
+    let answered = conclude(now(), &series, Ok((&info(0, DAY), None)), None);
+    assert!(answered.changed, "what was wrong is not said any more");
+    assert_eq!(answered.heard.information.unwrap().last_error, None);
 }
 
 #[test]

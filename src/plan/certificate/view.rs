@@ -166,12 +166,12 @@ impl<'a> View<'a> {
             return None;
         }
         let known = self.known_information(validity);
-        let heard = self
-            .seen
-            .renewal_information
-            .clone()
-            .filter(|ari| self.is_believable(ari, known.as_ref(), validity));
-        let ari = heard.or(known)?;
+        let heard = self.seen.renewal_information.as_ref();
+        if heard.is_some_and(is_unsupported) {
+            return None;
+        }
+        let heard = heard.filter(|ari| self.is_believable(ari, known.as_ref(), validity));
+        let ari = heard.cloned().or(known)?;
         let over = ari
             .suggested_window
             .as_ref()
@@ -180,11 +180,16 @@ impl<'a> View<'a> {
     }
 
     fn known_information(&self, validity: Validity) -> Option<RenewalInformation> {
+        self.written_information(validity)
+            .filter(|ari| ari.suggested_window.is_some())
+    }
+
+    /// What status says of this certificate, be it only that the server gave no answer.
+    fn written_information(&self, validity: Validity) -> Option<RenewalInformation> {
         let status = self.status();
         let about_this = instant(status.not_after.as_ref())
             .is_some_and(|not_after| not_after.as_second() == validity.not_after.as_second());
-        let ari = status.acme.as_ref()?.ari.clone()?;
-        (about_this && ari.suggested_window.is_some()).then_some(ari)
+        status.acme.as_ref()?.ari.clone().filter(|_| about_this)
     }
 
     fn is_believable(
@@ -202,28 +207,49 @@ impl<'a> View<'a> {
         renewal::is_plausible(window, validity) || moved_into_the_past
     }
 
-    /// What status says about renewal information: what was known, unless something new was heard that is to be believed.
+    /// What status says about renewal information: what was known, unless something new was heard that is to be believed, and why the
+    /// server last gave no answer (ARI-06).
     pub(super) fn renewal_information(&self) -> Option<RenewalInformation> {
         let validity = self.validity?;
-        let known = self.known_information(validity);
         if !self.settings.gates.ari {
             return None;
         }
-        let heard = self
-            .seen
-            .renewal_information
-            .as_ref()
-            .filter(|ari| self.is_believable(ari, known.as_ref(), validity));
-        match (heard, known) {
-            (Some(heard), Some(known))
-                if heard.suggested_window == known.suggested_window
-                    && heard.explanation_url == known.explanation_url =>
-            {
-                Some(known)
-            }
-            (Some(heard), _) => Some(heard.clone()),
-            (None, known) => known,
+        let written = self.written_information(validity);
+        let Some(heard) = &self.seen.renewal_information else {
+            return written;
+        };
+        if is_unsupported(heard) {
+            return None;
         }
+        let known = self.known_information(validity);
+        let believed = self.is_believable(heard, known.as_ref(), validity);
+        let said = match known {
+            Some(known)
+                if !believed
+                    || (heard.suggested_window == known.suggested_window
+                        && heard.explanation_url == known.explanation_url) =>
+            {
+                known
+            }
+            Some(_) | None if believed => heard.clone(),
+            Some(_) | None => {
+                // nothing is known but that the server gave no answer
+                heard.last_error.as_ref()?;
+                let nothing = RenewalInformation::default();
+                written
+                    .filter(|written| written.last_error == heard.last_error)
+                    .unwrap_or(nothing)
+            }
+        };
+        if said.last_error == heard.last_error {
+            return Some(said);
+        }
+        Some(RenewalInformation {
+            last_checked: heard.last_checked.clone(),
+            last_error: heard.last_error.clone(),
+            next_check: heard.next_check.clone(),
+            ..said
+        })
     }
 
     /// Why a certificate has to be issued now, if it has to be; and until when that is put off.
@@ -317,4 +343,9 @@ impl View<'_> {
             .filter(|at| *at > self.now)
             .fold(Next::OnChange, Next::or_at)
     }
+}
+
+/// Whether the server was asked and has no renewal information at all (ARI-04).
+fn is_unsupported(heard: &RenewalInformation) -> bool {
+    *heard == RenewalInformation::default()
 }

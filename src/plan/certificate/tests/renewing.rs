@@ -53,6 +53,41 @@ fn foreign() -> Model {
 }
 
 #[test]
+fn ari_06_why_the_server_gave_no_answer_stands_beside_what_is_known_until_it_answers() {
+    let mut model = issued();
+    let window = said(model.now + HOUR * 100, model.now + HOUR * 200);
+    let asked = model.now;
+    let error = |window: &RenewalInformation| RenewalInformation {
+        last_error: Some("connection refused".into()),
+        last_checked: Some(Time(asked)),
+        ..window.clone()
+    };
+    for known in [RenewalInformation::default(), window.clone()] {
+        let mut expect = |heard: &RenewalInformation, wanted: &RenewalInformation| {
+            let planned = plan_with(&model, heard).status;
+            assert_eq!(planned.acme.clone().and_then(|acme| acme.ari).as_ref(), Some(wanted));
+            model.certificate.status = planned;
+            assert_eq!(
+                plan_with(&model, heard).status,
+                model.certificate.status,
+                "written once"
+            );
+            let restarted = plan(model.now, &model.seen(), &model.settings).status;
+            assert_eq!(restarted, model.certificate.status, "a restart changes nothing");
+        };
+        expect(&error(&known), &error(&known));
+        let later = RenewalInformation {
+            last_checked: Some(Time(asked + HOUR)),
+            ..error(&known)
+        };
+        expect(&later, &error(&known));
+        expect(&window, &window);
+    }
+    let unsupported = plan_with(&model, &RenewalInformation::default()).status;
+    assert_eq!(unsupported.acme, None, "ARI-04");
+}
+
+#[test]
 fn ari_03_a_suggested_window_becomes_the_renewal_time_and_is_written_once() {
     let mut model = issued();
     let ari = said(model.now + HOUR * 100, model.now + HOUR * 200);
