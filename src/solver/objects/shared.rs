@@ -152,7 +152,7 @@ pub fn leads_as_wanted(wanted: (&Service, &[EndpointSlice]), found: (&[Service],
     let same_service = found
         .0
         .iter()
-        .any(|one| stays(&one.metadata, &service.metadata.name) && service_ports(one) == service_ports(service));
+        .any(|one| stays(&one.metadata, &service.metadata.name) && is_reached_alike(one, service));
     let same_slice = |slice: &EndpointSlice| {
         let alike = |one: &&EndpointSlice| {
             stays(&one.metadata, &slice.metadata.name)
@@ -165,15 +165,17 @@ pub fn leads_as_wanted(wanted: (&Service, &[EndpointSlice]), found: (&[Service],
     same_service && slices.iter().all(same_slice)
 }
 
-/// What a Service is reached by, and that nobody has given it a selector.
-fn service_ports(service: &Service) -> (Option<&str>, bool, Vec<(i32, Option<&IntOrString>)>) {
-    let Some(spec) = &service.spec else {
-        return (None, false, Vec::new());
+/// Whether a Service is reached as the wanted one, and nobody has given it a selector.
+fn is_reached_alike(service: &Service, wanted: &Service) -> bool {
+    let (Some(spec), Some(wanted)) = (&service.spec, &wanted.spec) else {
+        return false;
     };
-    let ports = spec.ports.iter().flatten();
+    let ports = |spec: &ServiceSpec| {
+        let ports = spec.ports.clone().unwrap_or_default().into_iter();
+        ports.map(|port| (port.port, port.target_port)).collect::<Vec<_>>()
+    };
     let has_selector = spec.selector.as_ref().is_some_and(|selector| !selector.is_empty());
-    let ports = ports.map(|port| (port.port, port.target_port.as_ref())).collect();
-    (spec.type_.as_deref(), has_selector, ports)
+    !has_selector && spec.type_ == wanted.type_ && ports(spec) == ports(wanted)
 }
 
 fn label_of(slice: &EndpointSlice) -> Option<&String> {
