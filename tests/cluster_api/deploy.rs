@@ -15,7 +15,7 @@ async fn the_server_takes_every_manifest_as_it_is() {
         "{apiVersion: v1, kind: Namespace, metadata: {name: cert-manager}}",
     )
     .await;
-    for part in ["deploy", "deploy/base", "crds"] {
+    for part in ["deploy", "deploy/base", "deploy/api", "crds"] {
         let directory = project().join(part);
         let args = [
             "apply",

@@ -31,9 +31,9 @@ async fn prepared() -> (Bed, String) {
     bed.install_crds().await;
     let deploy = project().join("deploy");
     for part in [
-        "base/policies.yaml",
+        "api/policies.yaml",
         "requester-identity/policy.yaml",
-        "base/user-roles.yaml",
+        "api/user-roles.yaml",
     ] {
         bed.kubectl(&["apply", "-f", deploy.join(part).to_str().unwrap()]).await;
     }

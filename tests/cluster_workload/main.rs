@@ -16,3 +16,4 @@ mod replicas;
 #[path = "../support/mod.rs"]
 mod support;
 mod uninstall;
+mod within_rights;

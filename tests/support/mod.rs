@@ -39,6 +39,7 @@ pub(crate) mod fault_proxy;
 pub(crate) mod metrics;
 pub(crate) mod names;
 pub(crate) mod pebble;
+pub(crate) mod rights;
 pub(crate) mod scene;
 pub(crate) mod wait;
 

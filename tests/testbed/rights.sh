@@ -11,7 +11,7 @@ kubectl() { command kubectl --kubeconfig "$bed/kubeconfig" "$@"; }
 
 kubectl apply -f "$here/cluster.yaml" # has the namespace
 kubectl create serviceaccount cert-manager -n cert-manager
-for part in base/rbac base/user-roles base/policies requester-identity/policy; do
+for part in base/rbac api/user-roles api/policies requester-identity/policy; do
   kubectl apply -f "$deploy/$part.yaml"
 done
 token=$(kubectl create token cert-manager -n cert-manager --duration=24h)

@@ -1,5 +1,5 @@
 {{/*
-A manifest of deploy/base, in the namespace and for the ServiceAccount of this release. The manifests know neither
+A manifest of deploy/, in the namespace and for the ServiceAccount of this release. The manifests know neither
 Helm nor any other value, so that `kubectl apply -k deploy` and this chart apply the same text.
 */}}
 {{- define "certlet.manifest" -}}

@@ -1,0 +1,180 @@
+//! An installation for one namespace, with the rights of deploy/namespaced and no others.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use support::bed::project;
+use support::rights::{Right, roles};
+use support::scene::{CERTIFICATES, Scene, ingress};
+use support::{AuditedCall, Bed, Certlet, IN_TIME, condition_is, run, until};
+
+/// A CA of the namespace's own, a certificate of it, and one of an issuer that is none of this installation's business.
+const CA: &str = "
+apiVersion: cert-manager.io/v1
+kind: Issuer
+metadata: {name: own}
+spec: {selfSigned: {}}
+---
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: root}
+spec:
+  isCA: true
+  commonName: root
+  secretName: root
+  privateKey: {algorithm: ECDSA}
+  issuerRef: {name: own}
+---
+apiVersion: cert-manager.io/v1
+kind: Issuer
+metadata: {name: root}
+spec: {ca: {secretName: root}}
+---
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: leaf}
+spec:
+  secretName: leaf
+  dnsNames: [leaf.example]
+  privateKey: {algorithm: ECDSA}
+  issuerRef: {name: root}
+---
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: elsewhere}
+spec:
+  secretName: elsewhere
+  dnsNames: [elsewhere.example]
+  issuerRef: {name: global, kind: ClusterIssuer}
+";
+
+/// Gives the namespace what docs/install.md says, but for the Deployment: this process takes its part.
+async fn install(bed: &Bed, namespace: &str) {
+    let copy = tempfile::tempdir().unwrap();
+    let within = |path: &str| copy.path().join(path).display().to_string();
+    for part in ["deploy", "crds"] {
+        run("cp", &["-r", project().join(part).to_str().unwrap(), &within(part)]).await;
+    }
+    let file = within("deploy/namespaced/kustomization.yaml");
+    run(
+        "sed",
+        &["-i", &format!("s/^namespace: .*/namespace: {namespace}/"), &file],
+    )
+    .await;
+    let directory = within("deploy/namespaced");
+    bed.kubectl(&["apply", "--dry-run=server", "--warnings-as-errors", "-k", &directory])
+        .await;
+    let rendered = bed.kubectl(&["kustomize", &directory]).await;
+    let (deployment, others): (Vec<&str>, Vec<&str>) = rendered
+        .split("\n---\n")
+        .partition(|object| object.contains("\nkind: Deployment\n"));
+    assert_eq!(deployment.len(), 1, "{rendered}");
+    let cluster_wide =
+        |object: &&&str| object.contains("\nkind: Cluster") || !object.contains(&format!("namespace: {namespace}"));
+    assert_eq!(others.iter().find(cluster_wide), None);
+    bed.apply(namespace, &others.join("\n---\n")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn an_installation_for_one_namespace_asks_for_nothing_outside_it() {
+    let scene = Scene::new().await;
+    let (bed, namespace) = (&scene.bed, scene.namespace.as_str());
+    // One that acts on the whole cluster would do this one's work.
+    Certlet::end_leftovers(bed);
+    install(bed, namespace).await;
+    // The one thing that the cluster's administrator gives, where policies guard approval.
+    let account = format!("{namespace}:cert-manager");
+    let binding = format!("certlet-approve-{namespace}");
+    let subject = format!("--serviceaccount={account}");
+    bed.kubectl(&[
+        "create",
+        "clusterrolebinding",
+        &binding,
+        "--clusterrole=certlet-approve",
+        &subject,
+    ])
+    .await;
+
+    let mark = bed.audit_mark();
+    let kubeconfig = bed.kubeconfig_of_service_account(namespace, "cert-manager").await;
+    let certlet = start(bed, namespace, &kubeconfig).await;
+    certlet.wait_for_log("leading").await;
+    scene.apply(CA).await;
+    scene.ready("root").await;
+    scene.ready("leaf").await;
+    let pebble = bed.pebble();
+    scene.issuer(pebble.directory(), "traefik").await;
+    let host = scene.host("web");
+    let blocks: [(&str, &[&str]); 1] = [("web-tls", &[&host])];
+    scene
+        .apply(&ingress("web", "traefik", "cert-manager.io/issuer: ca", &blocks))
+        .await;
+    let certificates = scene.objects(CERTIFICATES).await;
+    until(
+        &certificates,
+        "web-tls",
+        IN_TIME,
+        kube::runtime::conditions::is_created(),
+    )
+    .await;
+    scene.ready("web-tls").await;
+    scene.served(&pebble, &host, "10.99.0.1:443").await;
+    scene.tidy().await;
+    until(&certificates, "elsewhere", IN_TIME, condition_is("Ready", "False")).await;
+    scene.told("elsewhere", "ClusterIssuer").await;
+
+    assert!(certlet.stop().await.success());
+    let calls = bed.calls_since(mark, &account);
+    assert!(
+        calls
+            .iter()
+            .any(|call| call.verb == "watch" && call.resource == "certificates"),
+        "{calls:?}"
+    );
+    let outside =
+        |call: &&AuditedCall| !call.allowed || (call.namespace != namespace && call.resource != "selfsubjectreviews");
+    let outside: Vec<_> = calls.iter().filter(outside).collect();
+    assert!(outside.is_empty(), "{outside:?}");
+    bed.kubectl(&["delete", "clusterrolebinding", &binding]).await;
+}
+
+async fn start(bed: &Bed, namespace: &str, kubeconfig: &Path) -> Certlet {
+    let args = ["namespace", "cluster-resource-namespace", "leader-election-namespace"]
+        .map(|flag| format!("--{flag}={namespace}"));
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let launch = Certlet::launch(bed).kubeconfig(kubeconfig).leader_election();
+    launch.args(&args).ready().await
+}
+
+#[test]
+fn rights_in_one_namespace_are_those_in_the_cluster_but_for_what_has_no_namespace() {
+    let here = &roles("deploy/namespaced/role.yaml")["certlet"];
+    let everywhere = roles("deploy/base/rbac.yaml");
+    let of_cluster = [
+        "clusterissuers",
+        "clusterissuers/status",
+        "ingressclasses",
+        "customresourcedefinitions",
+        "customresourcedefinitions/finalizers",
+        "selfsubjectreviews",
+    ];
+    let expected = everywhere["certlet-controller"]
+        .iter()
+        .filter(|(_, resource, _)| !of_cluster.contains(&resource.as_str()));
+    let expected: BTreeSet<Right> = expected
+        .chain(&everywhere["certlet-leader-election"])
+        .cloned()
+        .collect();
+    assert_eq!(here, &expected);
+}

@@ -1,0 +1,83 @@
+//! The rights in deploy/base/rbac.yaml against what certlet asked for while every test of this bed ran: this module is
+//! the last one.
+
+use std::collections::BTreeSet;
+
+use crate::support::rights::{Right, roles};
+use crate::support::{AuditMark, Bed};
+
+/// Rights that no call shows, and why they are given.
+const UNSEEN: [(&str, &[&str], &[&str], &str); 5] = [
+    (
+        "cert-manager.io",
+        &["certificates/finalizers", "certificaterequests/finalizers"],
+        &["update"],
+        "an owner reference that blocks deletion, where OwnerReferencesPermissionEnforcement is on",
+    ),
+    (
+        "acme.cert-manager.io",
+        &["orders/finalizers", "challenges/finalizers"],
+        &["update"],
+        "as above",
+    ),
+    ("networking.k8s.io", &["ingresses/finalizers"], &["update"], "as above"),
+    (
+        "discovery.k8s.io",
+        &["endpointslices/restricted"],
+        &["create"],
+        "OpenShift asks for it where a slice has addresses of pods",
+    ),
+    (
+        "route.openshift.io",
+        &["routes/custom-host"],
+        &["create"],
+        "OpenShift asks for it where an Ingress names a host",
+    ),
+];
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn every_right_is_used_and_none_is_missing() {
+    let bed = Bed::attach().await;
+    let calls = bed.calls_since(AuditMark::default(), "cert-manager:cert-manager");
+    let refused: Vec<_> = calls.iter().filter(|call| !call.allowed).collect();
+    assert!(
+        refused.is_empty(),
+        "certlet asked for more than deploy/ gives it: {refused:#?}"
+    );
+
+    // run.sh says so when all tests have run before this one.
+    if std::env::var("CERTLET_SUITE").as_deref() != Ok("whole") {
+        println!("what is never used shows only when all tests have run: make cluster");
+        return;
+    }
+    let used: BTreeSet<Right> = calls
+        .into_iter()
+        .map(|call| (call.group, call.resource, call.verb))
+        .collect();
+    let given: BTreeSet<Right> = roles("deploy/base/rbac.yaml").into_values().flatten().collect();
+    let unseen: BTreeSet<Right> = UNSEEN.iter().flat_map(unseen).collect();
+    let unused: Vec<_> = given
+        .difference(&used)
+        .filter(|right| !unseen.contains(*right))
+        .collect();
+    assert!(unused.is_empty(), "rights that nothing needs: {unused:#?}");
+    let stale: Vec<_> = unseen
+        .iter()
+        .filter(|right| !given.contains(*right) || used.contains(*right))
+        .collect();
+    assert!(
+        stale.is_empty(),
+        "excused, but not given, or used after all: {stale:#?}"
+    );
+}
+
+fn unseen((group, resources, verbs, _why): &(&str, &[&str], &[&str], &str)) -> Vec<Right> {
+    let of = |resource: &&str| {
+        let resource = (*resource).to_owned();
+        verbs
+            .iter()
+            .map(move |verb| ((*group).to_owned(), resource.clone(), (*verb).to_owned()))
+    };
+    resources.iter().flat_map(of).collect()
+}
