@@ -53,6 +53,18 @@ async fn an_ingress_gets_its_certificate_from_the_deployment_and_an_uninstall_le
     };
     let bed = &installation.bed;
     // Without what the bed has for all tests, as a cluster that has never seen certlet.
+    // The pods of earlier tests end first: they would ask for what they have no right to any more.
+    let pods_too = "--cascade=foreground";
+    installation
+        .kubectl(&[
+            "delete",
+            "deployment",
+            "certlet",
+            "--ignore-not-found",
+            pods_too,
+            "--timeout=60s",
+        ])
+        .await;
     let deploy = project().join("deploy").display().to_string();
     bed.kubectl(&["delete", "-k", &deploy, "--ignore-not-found", "--timeout=90s"])
         .await;
