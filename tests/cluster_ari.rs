@@ -14,7 +14,7 @@ use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use kube::runtime::wait::Condition;
 use serde_json::json;
-use support::{Bed, Certlet, IN_TIME, Pebble, PebbleOptions, condition_is, until};
+use support::{Bed, Certlet, Fault, FaultProxy, Head, IN_TIME, Pebble, PebbleOptions, Times, condition_is, until};
 
 /// Holds when a field of the object is there and passes.
 fn field(pointer: &'static str, passes: impl Fn(&serde_json::Value) -> bool + Copy) -> impl Condition<DynamicObject> {
@@ -30,11 +30,11 @@ async fn certificate(bed: &Bed, namespace: &str) -> Api<DynamicObject> {
 }
 
 /// A Certificate that is proven through Traefik.
-async fn apply_issuer_and_certificate(bed: &Bed, server: &Pebble, namespace: &str) {
+async fn apply_issuer_and_certificate(bed: &Bed, server: &Pebble, directory: &str, namespace: &str) {
     let issuer = json!({
         "apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": {"name": "le"},
         "spec": {"acme": {
-            "server": server.directory(), "caBundle": server.ca_bundle(), "privateKeySecretRef": {"name": "account"},
+            "server": directory, "caBundle": server.ca_bundle(), "privateKeySecretRef": {"name": "account"},
             "solvers": [{"http01": {"ingress": {"ingressClassName": "traefik"}}}],
         }},
     });
@@ -49,13 +49,53 @@ async fn apply_issuer_and_certificate(bed: &Bed, server: &Pebble, namespace: &st
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
+async fn why_the_server_gives_no_renewal_information_is_in_the_status_until_it_does() {
+    let bed = Bed::attach().await;
+    bed.install_crds().await;
+    let server = bed.pebble();
+    let proxy = FaultProxy::before_pebble(&bed, &server).await;
+    let _certlet = Certlet::start(&bed, &["--acme-ari-minimum-interval=5s"]).await;
+    let namespace = bed.new_namespace().await;
+    let is_poll = |head: &Head| head.path.to_lowercase().contains("renewal");
+    proxy.inject(Fault::html(502), Times::Always, is_poll);
+    apply_issuer_and_certificate(&bed, &server, &proxy.directory(), &namespace).await;
+
+    let certificates = certificate(&bed, &namespace).await;
+    let error = "/status/acme/ari/lastError";
+    let told = until(
+        &certificates,
+        "web",
+        IN_TIME,
+        field(error, serde_json::Value::is_string),
+    )
+    .await;
+    let status = &told.unwrap().data["status"];
+    println!("the status says: {status}");
+    assert!(
+        status["acme"]["ari"]["lastError"].as_str().unwrap().contains("502"),
+        "{status}"
+    );
+    assert!(status["acme"]["ari"]["suggestedWindow"].is_null(), "{status}");
+    assert!(
+        status["renewalTime"].is_string(),
+        "renewal does not wait for it: {status}"
+    );
+
+    proxy.heal();
+    let window = field("/status/acme/ari/suggestedWindow/start", serde_json::Value::is_string);
+    let known = until(&certificates, "web", IN_TIME, window).await.unwrap();
+    assert!(known.data["status"]["acme"]["ari"]["lastError"].is_null());
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
 async fn a_window_moved_into_the_past_renews_at_the_next_poll_and_says_what_it_replaces() {
     let bed = Bed::attach().await;
     bed.install_crds().await;
     let server = Pebble::start(&bed, PebbleOptions::default()).await;
     let _certlet = Certlet::start(&bed, &["--acme-ari-minimum-interval=5s"]).await;
     let namespace = bed.new_namespace().await;
-    apply_issuer_and_certificate(&bed, &server, &namespace).await;
+    apply_issuer_and_certificate(&bed, &server, server.directory(), &namespace).await;
 
     let certificates = certificate(&bed, &namespace).await;
     until(&certificates, "web", IN_TIME, condition_is("Ready", "True")).await;

@@ -92,7 +92,15 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let scene = Scene::new().await;
-        let pebble = Pebble::start(&scene.bed, PebbleOptions::default()).await;
+        // refused nonces would move the points at which it is killed
+        let pebble = Pebble::start(
+            &scene.bed,
+            PebbleOptions {
+                nonce_reject_percent: 0,
+                ..PebbleOptions::default()
+            },
+        )
+        .await;
         let acme = FaultProxy::before_pebble(&scene.bed, &pebble).await;
         scene
             .apply(&issuer("Issuer", &acme.directory(), &pebble, &solver("traefik"), ""))

@@ -23,8 +23,9 @@ pub(crate) struct Pebble {
     own: Option<OwnPebble>,
 }
 
-/// How a test's own Pebble differs from the bed's. The default is: not at all, with `PEBBLE_WFE_NONCEREJECT=0`.
-#[derive(Clone, Debug, Default)]
+/// How a test's own Pebble is set. The default is as the bed's own where `PEBBLE_STRICT` and `PEBBLE_WFE_NONCEREJECT` say how that one
+/// is; else it is lenient, and refuses no nonce.
+#[derive(Clone, Debug)]
 pub(crate) struct PebbleOptions {
     /// `-strict`.
     pub(crate) strict: bool,
@@ -48,6 +49,21 @@ struct OwnPebble {
     options: PebbleOptions,
     bed: PathBuf,
     log: PathBuf,
+}
+
+impl Default for PebbleOptions {
+    fn default() -> Self {
+        let set = |name: &str| std::env::var(name).unwrap_or_default();
+        Self {
+            strict: !set("PEBBLE_STRICT").is_empty(),
+            external_account_required: false,
+            nonce_reject_percent: set("PEBBLE_WFE_NONCEREJECT").parse().unwrap_or(0),
+            authorization_reuse_percent: 0,
+            alternate_roots: 0,
+            chain_length: 0,
+            retry_after_seconds: 0,
+        }
+    }
 }
 
 impl Pebble {
