@@ -8,6 +8,7 @@ pub mod crds;
 pub mod format;
 pub mod inspect;
 pub mod kubernetes;
+mod plan;
 pub mod renew;
 mod run;
 pub mod secret;
@@ -34,6 +35,8 @@ enum Command {
     Run(Box<args::RunArgs>),
     /// Say what is going on with a Certificate, and what happens next
     Status(status::StatusArgs),
+    /// Say what the controller would do now, and why, without doing it
+    Plan(plan::PlanArgs),
     /// A certificate authority in files: certificates without any cluster
     Ca(Box<ca::Args>),
     /// Show certificates: in a file, in a Secret, behind a URL
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run::run(*args),
         Command::Status(args) => status::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Renew(args) => renew::run(&args),
         Command::Approve(args) => approve::run(&args, approve::Word::Approve),
         Command::Deny(args) => approve::run(&args, approve::Word::Deny),
@@ -97,6 +101,15 @@ fn print(text: &str) -> Result<(), String> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("cannot print: {error}")),
         _ => Ok(()),
     }
+}
+
+/// Says something beside the output.
+#[expect(
+    clippy::print_stderr,
+    reason = "standard output is for programs: what people should know besides goes here"
+)]
+fn remark(text: &str) {
+    eprintln!("certlet: {text}");
 }
 
 /// Tells people why it did not work.

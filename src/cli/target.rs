@@ -43,13 +43,14 @@ impl Target {
 }
 
 /// Runs a command's future; there is no runtime before it.
-pub(super) fn block_on(future: impl Future<Output = Result<(), String>>) -> std::process::ExitCode {
+pub(super) fn run_to_end<T>(future: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let done = match runtime {
-        Ok(runtime) => runtime.block_on(future),
-        Err(error) => Err(error.to_string()),
-    };
-    match done {
+    runtime.map_err(|error| error.to_string())?.block_on(future)
+}
+
+/// Runs a command's future, and tells how it ended.
+pub(super) fn block_on(future: impl Future<Output = Result<(), String>>) -> std::process::ExitCode {
+    match run_to_end(future) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => super::fail(&error),
     }

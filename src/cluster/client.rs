@@ -1,13 +1,14 @@
 //! The HTTP stack under kube's client: one HTTP/2 connection instead of one socket per request and watch.
 
-use std::time::Duration;
+use std::{task, time::Duration};
 
+use futures::future::{Either, Ready, ready};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::{
     Client, Config,
     client::{Body, ConfigExt, retry::RetryPolicy},
 };
-use tower::{BoxError, ServiceBuilder, retry::RetryLayer};
+use tower::{BoxError, Service, ServiceBuilder, retry::RetryLayer};
 
 /// How long an idle connection may say nothing before it is asked whether it is alive, and how long it may think about it.
 const PING_AFTER: Duration = Duration::from_secs(20);
@@ -21,6 +22,18 @@ const AGENT: http::HeaderValue = http::HeaderValue::from_static(concat!("certlet
 /// # Errors
 /// When the certificates or credentials in `config` cannot be used.
 pub fn connect(config: &Config) -> Result<Client, kube::Error> {
+    client(config, Rights::All)
+}
+
+/// A client that can do nothing but read, whatever its credentials allow: any other request fails before it is sent.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_to_read(config: &Config) -> Result<Client, kube::Error> {
+    client(config, Rights::Read)
+}
+
+fn client(config: &Config, rights: Rights) -> Result<Client, kube::Error> {
     let mut config = config.clone();
     let agent = http::HeaderValue::from_static(concat!("certlet/", env!("CARGO_PKG_VERSION")));
     config.headers.push((http::header::USER_AGENT, agent));
@@ -50,5 +63,45 @@ pub fn connect(config: &Config) -> Result<Client, kube::Error> {
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
         .service(client);
+    let service = Guard { rights, service };
     Ok(Client::new(service, config.default_namespace.clone()))
+}
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rights {
+    All,
+    Read,
+}
+
+/// Lets through what the rights cover.
+#[derive(Clone)]
+struct Guard<S> {
+    rights: Rights,
+    service: S,
+}
+
+impl<S> Service<http::Request<Body>> for Guard<S>
+where
+    S: Service<http::Request<Body>, Error = BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Either<S::Future, Ready<Result<S::Response, BoxError>>>;
+
+    fn poll_ready(&mut self, context: &mut task::Context<'_>) -> task::Poll<Result<(), BoxError>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        if self.rights == Rights::All || request.method() == http::Method::GET {
+            return Either::Left(self.service.call(request));
+        }
+        let refused = format!(
+            "{} {} was not sent: this command only reads; that it tried is a bug",
+            request.method(),
+            request.uri().path()
+        );
+        Either::Right(ready(Err(refused.into())))
+    }
 }

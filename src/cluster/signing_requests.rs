@@ -15,7 +15,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams, PostParams},
+    api::{ListParams, Patch, PatchParams, PostParams},
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::{Value, json};
@@ -51,6 +51,23 @@ impl SigningRequests {
 
     fn change(&self, edit: impl FnOnce(&mut BTreeMap<ObjectKey, Arc<SigningRequestSeen>>)) {
         edit(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Takes in what the server has now, for a process that only looks.
+    ///
+    /// # Errors
+    /// When the API server refuses, or is not reached.
+    pub async fn fill(&self, client: Client) -> Result<(), Error> {
+        let call = Call {
+            verb: "list",
+            kind: SigningRequestKind::KIND.into(),
+            object: "*".to_owned(),
+        };
+        let api: Api<CertificateSigningRequest> = Api::all(client);
+        let found = within(call, api.list(&ListParams::default())).await?;
+        let ours = found.items.into_iter().map(seen).filter(|seen| seen.signer().is_some());
+        self.change(|kept| kept.extend(ours.map(|seen| (seen.meta.key.clone(), Arc::new(seen)))));
+        Ok(())
     }
 
     /// Keeps what the server has, for ever, and tells `changed` the name of whatever came or changed.

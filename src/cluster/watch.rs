@@ -5,11 +5,14 @@ use std::sync::Arc;
 use futures::{StreamExt, stream::BoxStream};
 use kube::{
     Api, Client,
+    api::ListParams,
     runtime::{WatchStreamExt, watcher},
 };
 
 use super::{
+    error::{Call, Error},
     index::{Index, Observer},
+    reader::within,
     wire::{Record, Wire},
 };
 
@@ -53,6 +56,42 @@ pub async fn keep<R: Record>(
             Err(error) => tracing::warn!(kind = R::KIND, %error, "the watch was interrupted, trying again"),
         }
     }
+}
+
+/// Fills the store of `R` once, for a process that only looks. `labels` selects on the server.
+///
+/// # Errors
+/// When the API server refuses, or is not reached.
+pub async fn fill<R: Record>(
+    client: Client,
+    namespace: Option<&str>,
+    labels: Option<&str>,
+    index: &Index,
+) -> Result<(), Error> {
+    let api = api::<R>(client, namespace);
+    let call = Call {
+        verb: "list",
+        kind: R::KIND.to_owned(),
+        object: namespace.filter(|_| R::NAMESPACED).unwrap_or("*").to_owned(),
+    };
+    let store = R::store(index);
+    store.begin_list();
+    let mut page = ListParams::default().limit(PAGE_SIZE);
+    if let Some(labels) = labels {
+        page = page.labels(labels);
+    }
+    loop {
+        let found = within(call.clone(), api.list(&page)).await?;
+        for wire in found.items {
+            store.apply(&wire.record);
+        }
+        match found.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => break,
+        }
+    }
+    store.end_list();
+    Ok(())
 }
 
 type Events<R> = BoxStream<'static, watcher::Result<watcher::Event<Wire<R>>>>;

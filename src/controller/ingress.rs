@@ -24,21 +24,13 @@ const WATCH_LAG: SignedDuration = SignedDuration::from_secs(1);
 
 /// Brings the Certificates of one Ingress to what it asks for.
 pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
-    if !context.settings.controllers.enabled(NAME) {
-        return Ok(Next::OnChange);
-    }
-    let Some(ingress) = context.index.ingresses.get(&key).and_then(|lean| lean.parse().ok()) else {
+    let Some((ingress, plan)) = dry_run(&context, &key) else {
         return Ok(Next::OnChange);
     };
-    let certificates = certificates_of(&context, &ingress);
     let Plan {
         effects,
         mut complaints,
-    } = plan::ingress::plan(&Seen {
-        ingress: &ingress,
-        certificates: &certificates,
-        settings: &context.settings,
-    });
+    } = plan;
     let mut outcome = Ok(Next::OnChange);
     for effect in effects {
         let Err(error) = apply(&context, &ingress.meta, &effect).await else {
@@ -63,6 +55,22 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
     }
     complain(&context, &ingress.meta, &complaints);
     outcome
+}
+
+/// What is to be done for an Ingress now, without doing any of it; `None` where there is no such Ingress, or where
+/// Ingresses are not ours.
+pub fn dry_run(context: &Context, key: &ObjectKey) -> Option<(Object<IngressKind>, Plan)> {
+    if !context.settings.controllers.enabled(NAME) {
+        return None;
+    }
+    let ingress = context.index.ingresses.get(key)?.parse().ok()?;
+    let certificates = certificates_of(context, &ingress);
+    let plan = plan::ingress::plan(&Seen {
+        ingress: &ingress,
+        certificates: &certificates,
+        settings: &context.settings,
+    });
+    Some((ingress, plan))
 }
 
 /// Certificates that the Ingress owns, and those whose name one of its blocks asks for.

@@ -44,8 +44,21 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
     )))
 }
 
-/// One pass; `None` if the plan has to be made again.
-async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, ControllerError> {
+/// What would be done for a request now, without doing any of it; `None` where there is no such request.
+pub fn dry_run(context: &Context, key: &ObjectKey) -> Option<(Arc<RequestSeen>, Plan)> {
+    let request = context.index.requests.get(key)?;
+    let Decided { plan, .. } = decide(context, &request);
+    Some((request, plan))
+}
+
+/// A plan, and what it was made from.
+struct Decided {
+    issuer: Option<FoundIssuer>,
+    orders: Vec<Object<OrderKind>>,
+    plan: Plan,
+}
+
+fn decide(context: &Context, request: &RequestSeen) -> Decided {
     let issuer = find_issuer(context, &request.issuer_ref, request.meta.namespace());
     let orders: Vec<Object<OrderKind>> = context
         .index
@@ -55,12 +68,7 @@ async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, 
         .filter_map(|order| order.parse().ok())
         .collect();
     let replaces = replaced(context, request, issuer.as_ref());
-    let Plan {
-        approve,
-        step,
-        notices,
-        next,
-    } = plan(
+    let plan = plan(
         context.now(),
         &Seen {
             request,
@@ -70,6 +78,18 @@ async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, 
             settings: &context.settings,
         },
     );
+    Decided { issuer, orders, plan }
+}
+
+/// One pass; `None` if the plan has to be made again.
+async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, ControllerError> {
+    let Decided { issuer, orders, plan } = decide(context, request);
+    let Plan {
+        approve,
+        step,
+        notices,
+        next,
+    } = plan;
     let words: Vec<String> = notices.iter().map(|notice| notice.message.clone()).collect();
     if context.said.is_new(&request.meta, &words) {
         tell(context, request, &notices);

@@ -29,6 +29,22 @@ pub async fn watch(context: Arc<Context>) {
     }
 }
 
+/// What would be done for a request now, without doing any of it; `None` where there is no such request. Whether its
+/// requester may refer to the issuer is not asked: that would be a request that is no read.
+pub fn dry_run(context: &Context, key: &ObjectKey) -> Option<Step> {
+    let request = context.signing.kubernetes.get(key)?;
+    let signer = request.signer();
+    let issuer = signer
+        .as_ref()
+        .and_then(|signer| find_issuer(context, &signer.issuer_ref(), &signer.namespace));
+    Some(plan(&Seen {
+        request: &request,
+        issuer: issuer.as_ref(),
+        may_refer: Some(true),
+        settings: &context.settings,
+    }))
+}
+
 /// Does what is due for one request.
 pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
     let Some(request) = context.signing.kubernetes.get(&key) else {

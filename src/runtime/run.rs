@@ -38,6 +38,9 @@ use crate::{
 /// How long the end may take, the Lease's release included.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 
+/// Which Secrets are watched whole: those that cert-manager and certlet write.
+const LABELLED: &str = "controller.cert-manager.io/fao=true";
+
 /// Everything that the command line says.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -108,7 +111,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let client = cluster::client::connect(&config)?;
     let listeners = Listeners::bind(&options).await?;
     let leadership = Leadership::default();
-    let (context, router) = context(&client, &options, &leadership)?;
+    let (context, router) = context(&client, &options.settings, &leadership)?;
     let tasks = TaskTracker::new();
 
     watch(&client, &context, &router, options.settings.namespace.clone());
@@ -133,7 +136,44 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     Ok(())
 }
 
-fn context(client: &Client, options: &Options, leadership: &Leadership) -> Result<(Arc<Context>, Router), RunError> {
+/// What a process works with that only looks: the index is filled once ([`read_everything`]), nothing is watched, nothing
+/// is listened on, and every write fails, for it never leads.
+///
+/// # Errors
+/// When the probe cannot be made.
+pub fn onlooker(client: &Client, settings: &Settings) -> Result<Arc<Context>, RunError> {
+    context(client, settings, &Leadership::default()).map(|(context, _)| context)
+}
+
+/// Reads everything that a controller would watch, once.
+///
+/// # Errors
+/// When the API server refuses, or is not reached.
+pub async fn read_everything(
+    client: &Client,
+    context: &Context,
+    namespace: Option<&str>,
+) -> Result<(), cluster::Error> {
+    let index = &*context.index;
+    let all = || client.clone();
+    let labelled = Some(LABELLED);
+    cluster::watch::fill::<Lean<CertificateKind>>(all(), namespace, None, index).await?;
+    cluster::watch::fill::<RequestSeen>(all(), namespace, None, index).await?;
+    cluster::watch::fill::<Lean<OrderKind>>(all(), namespace, None, index).await?;
+    cluster::watch::fill::<Lean<ChallengeKind>>(all(), namespace, None, index).await?;
+    cluster::watch::fill::<Lean<IssuerKind>>(all(), namespace, None, index).await?;
+    cluster::watch::fill::<Lean<IngressKind>>(all(), namespace, None, index).await?;
+    cluster::watch::fill::<SecretSeen>(all(), namespace, labelled, index).await?;
+    if context.settings.namespace.is_none() {
+        cluster::watch::fill::<Lean<ClusterIssuerKind>>(all(), None, None, index).await?;
+        if context.settings.gates.certificate_signing_requests {
+            context.signing.kubernetes.fill(all()).await?;
+        }
+    }
+    Ok(())
+}
+
+fn context(client: &Client, settings: &Settings, leadership: &Leadership) -> Result<(Arc<Context>, Router), RunError> {
     let router = Router::default();
     let index = Arc::new(Index::default());
     let metrics = Arc::new(Metrics::default());
@@ -143,11 +183,11 @@ fn context(client: &Client, options: &Options, leadership: &Leadership) -> Resul
         reader: Reader::new(client.clone()),
         writer: Writer::new(client.clone(), index, router.observer(), flag),
         events: Events::start(client.clone(), names::EVENT_REPORTER, None),
-        settings: Arc::new(options.settings.clone()),
+        settings: Arc::new(settings.clone()),
         queues: Queues::default(),
         responder: Arc::new(Responder::new()),
-        http01: Http01::new(&options.settings)?,
-        orders: controller::order::runtime::Runtime::new(options.settings.max_concurrent_challenges),
+        http01: Http01::new(settings)?,
+        orders: controller::order::runtime::Runtime::new(settings.max_concurrent_challenges),
         acme: acme::Registry::new(acme::transport::Settings::from_environment(), Arc::clone(&metrics) as _),
         renewals: controller::renewals::Renewals::default(),
         metrics,
@@ -223,13 +263,7 @@ fn watch(client: &Client, context: &Arc<Context>, router: &Router, namespace: Op
     keep::<Lean<ChallengeKind>>(client, context, observer.clone(), ns, None);
     keep::<Lean<IssuerKind>>(client, context, observer.clone(), ns, None);
     keep::<Lean<IngressKind>>(client, context, observer.clone(), ns, None);
-    keep::<SecretSeen>(
-        client,
-        context,
-        observer.clone(),
-        ns,
-        Some("controller.cert-manager.io/fao=true"),
-    );
+    keep::<SecretSeen>(client, context, observer.clone(), ns, Some(LABELLED));
     if namespace.is_none() {
         keep::<Lean<ClusterIssuerKind>>(client, context, observer.clone(), None, None);
     } else {

@@ -41,6 +41,7 @@ pub(crate) mod names;
 pub(crate) mod pebble;
 pub(crate) mod rights;
 pub(crate) mod scene;
+pub(crate) mod takeover;
 pub(crate) mod wait;
 
 pub(crate) use audit::{AuditMark, AuditedCall, AuditedWrite};

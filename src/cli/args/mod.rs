@@ -289,7 +289,11 @@ impl RunArgs {
         Ok(Some(election))
     }
 
-    fn settings(&self) -> Result<Settings, ArgsError> {
+    /// What decisions depend on.
+    ///
+    /// # Errors
+    /// When a value makes no sense.
+    pub fn settings(&self) -> Result<Settings, ArgsError> {
         let namespace = Some(self.namespace.clone()).filter(|namespace| !namespace.is_empty());
         Ok(Settings {
             controllers: controllers(&self.controllers)?,

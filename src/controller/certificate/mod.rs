@@ -14,7 +14,9 @@ use super::{Context, ControllerError};
 use crate::{
     cluster::events::Severity,
     plan::{
-        certificate::{Effect, Plan, PlannedEvent, Seen, plan, plan_unreadable, status_when_refused},
+        certificate::{
+            Effect, Plan, PlannedEvent, Seen, Violation, plan, plan_unreadable, status_when_refused, why_repaired,
+        },
         kinds::CertificateKind,
         seen::{Lean, Next, Object, ObjectKey},
     },
@@ -55,23 +57,35 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
     )))
 }
 
+/// What would be done for a Certificate now.
+#[derive(Clone, Debug)]
+pub struct Outlook {
+    /// The Certificate.
+    pub record: Arc<Lean<CertificateKind>>,
+    /// The next step.
+    pub plan: Plan,
+    /// Why its Secret would be applied again.
+    pub repair: Option<Violation>,
+}
+
 /// What would be done for a Certificate now, without doing any of it; `None` where there is no such Certificate.
 ///
 /// # Errors
 /// When the API server cannot be reached.
-pub async fn dry_run(
-    context: &Context,
-    key: &ObjectKey,
-) -> Result<Option<(Arc<Lean<CertificateKind>>, Plan)>, ControllerError> {
+pub async fn dry_run(context: &Context, key: &ObjectKey) -> Result<Option<Outlook>, ControllerError> {
     let mut sight = Sight::default();
     loop {
         let Some(record) = context.index.certificates.get(key) else {
             return Ok(None);
         };
-        let plan = match observe::observe(context, key, &sight) {
+        let (plan, repair) = match observe::observe(context, key, &sight) {
             Observed::Gone => return Ok(None),
             Observed::Unreadable(certificate, invalid) => {
-                plan_unreadable(context.now(), &certificate.meta, &certificate.status(), &invalid)
+                let status = certificate.status();
+                (
+                    plan_unreadable(context.now(), &certificate.meta, &status, &invalid),
+                    None,
+                )
             }
             Observed::Seen(seen) => {
                 let plan = plan(context.now(), &seen, &context.settings);
@@ -79,10 +93,10 @@ pub async fn dry_run(
                     sight.look(context, &seen).await?;
                     continue;
                 }
-                plan
+                (plan, why_repaired(&seen, &context.settings))
             }
         };
-        return Ok(Some((record, plan)));
+        return Ok(Some(Outlook { record, plan, repair }));
     }
 }
 

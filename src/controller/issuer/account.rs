@@ -15,7 +15,7 @@ use crate::cluster::records::issuer_secret;
 use crate::cluster::secret::{LiveSecret, SecretApply};
 use crate::controller::{Context, ControllerError};
 use crate::pki::hidden::Hidden;
-use crate::plan::account::{self, AccountPlan, AccountSeen, ExternalSeen, KeySeen};
+use crate::plan::account::{self, AccountPlan, AccountSeen, Attempt, ExternalSeen, KeySeen};
 use crate::plan::issuer::{Verdict, Wanted, unsupported_solvers};
 use crate::plan::seen::{Next, Object, ObjectKey};
 
@@ -25,40 +25,22 @@ pub(super) async fn judge<K: Either>(
     issuer: &Object<K>,
     spec: &AcmeIssuer,
 ) -> Result<(Wanted, Next), ControllerError> {
-    let unsupported_solvers = unsupported_solvers(spec);
-    let wanted = |verdict: Option<Verdict>, acme: Option<AcmeIssuerStatus>| Wanted {
-        verdict,
-        acme,
-        unsupported_solvers,
-    };
+    let wanted = |verdict, acme| wanted(spec, verdict, acme);
     let as_it_is = issuer.status.acme.clone();
-    if let Err(verdict) = account::check_settings(spec) {
-        return Ok((wanted(Some(verdict), as_it_is), Next::OnChange));
-    }
-    let key = account_key(context, issuer, spec).await?;
-    let client = match key.usable().map(|key| client(context, spec, key)).transpose() {
-        Ok(client) => client,
+    let look = match look(context, issuer, spec).await? {
+        Ok(look) => look,
         Err(verdict) => return Ok((wanted(Some(verdict), as_it_is), Next::OnChange)),
     };
-    let (external, binding) = external_account(context, issuer, spec.external_account_binding.as_ref()).await?;
-    let status = issuer.status.acme.clone().unwrap_or_default();
-    let attempt = client.as_ref().and_then(Client::attempt);
-    let seen = AccountSeen {
-        spec,
-        status: &status,
-        ready: crate::api::condition::is_true(&issuer.status.conditions, crate::api::condition::READY),
-        key: key.seen(),
-        external,
-        unknown: client.as_ref().is_some_and(Client::account_is_unknown),
-        attempt: attempt.as_ref(),
-    };
-    Ok(match (account::plan(context.now(), &seen), &client) {
+    let status = as_it_is.clone().unwrap_or_default();
+    let attempt = look.client.as_ref().and_then(Client::attempt);
+    let seen = look.seen(issuer, spec, &status, attempt.as_ref());
+    Ok(match (account::plan(context.now(), &seen), &look.client) {
         (AccountPlan::Keep, _) => (wanted(None, as_it_is), Next::OnChange),
         (AccountPlan::Refuse(verdict), _) => (wanted(Some(verdict), as_it_is), Next::OnChange),
         (AccountPlan::Wait { verdict, next }, _) => (wanted(verdict, as_it_is), next),
         (AccountPlan::Ensure { known_contact }, Some(client)) => {
             let contact = spec.email.as_deref().unwrap_or_default();
-            let outcome = accounts::ensure(client, contact, known_contact.as_deref(), binding.as_ref()).await;
+            let outcome = accounts::ensure(client, contact, known_contact.as_deref(), look.binding.as_ref()).await;
             let concluded = account::conclude(context.now(), &seen, outcome.as_ref());
             if let Ok(registration) = &outcome {
                 tracing::info!(issuer = %issuer.meta.key, uri = registration.uri, created = registration.created, "the ACME account is registered");
@@ -72,6 +54,86 @@ pub(super) async fn judge<K: Either>(
         }
         (AccountPlan::Ensure { .. }, None) => return Err(ControllerError::Stale("the account key is gone".to_owned())),
     })
+}
+
+/// What the status of an ACME issuer has to be before anybody is asked, and what would be asked.
+pub(super) async fn foresee<K: Either>(
+    context: &Context,
+    issuer: &Object<K>,
+    spec: &AcmeIssuer,
+) -> Result<(Wanted, Option<AccountPlan>), ControllerError> {
+    let as_it_is = issuer.status.acme.clone();
+    let look = match look(context, issuer, spec).await? {
+        Ok(look) => look,
+        Err(verdict) => return Ok((wanted(spec, Some(verdict), as_it_is), None)),
+    };
+    let status = as_it_is.clone().unwrap_or_default();
+    let plan = account::plan(context.now(), &look.seen(issuer, spec, &status, None));
+    let verdict = match &plan {
+        AccountPlan::Refuse(verdict) => Some(verdict.clone()),
+        AccountPlan::Wait { verdict, .. } => verdict.clone(),
+        AccountPlan::Keep | AccountPlan::Ensure { .. } | AccountPlan::GenerateKey => None,
+    };
+    Ok((wanted(spec, verdict, as_it_is), Some(plan)))
+}
+
+fn wanted(spec: &AcmeIssuer, verdict: Option<Verdict>, acme: Option<AcmeIssuerStatus>) -> Wanted {
+    Wanted {
+        verdict,
+        acme,
+        unsupported_solvers: unsupported_solvers(spec),
+    }
+}
+
+/// What was read about an account.
+struct Look {
+    key: Key,
+    client: Option<Client>,
+    external: ExternalSeen,
+    binding: Option<ExternalAccount>,
+}
+
+impl Look {
+    fn seen<'a, K: Either>(
+        &'a self,
+        issuer: &Object<K>,
+        spec: &'a AcmeIssuer,
+        status: &'a AcmeIssuerStatus,
+        attempt: Option<&'a Attempt>,
+    ) -> AccountSeen<'a> {
+        AccountSeen {
+            spec,
+            status,
+            ready: crate::api::condition::is_true(&issuer.status.conditions, crate::api::condition::READY),
+            key: self.key.seen(),
+            external: self.external.clone(),
+            unknown: self.client.as_ref().is_some_and(Client::account_is_unknown),
+            attempt,
+        }
+    }
+}
+
+/// Reads the Secrets of an account, or says why its settings cannot be used.
+async fn look<K: Either>(
+    context: &Context,
+    issuer: &Object<K>,
+    spec: &AcmeIssuer,
+) -> Result<Result<Look, Verdict>, ControllerError> {
+    if let Err(verdict) = account::check_settings(spec) {
+        return Ok(Err(verdict));
+    }
+    let key = account_key(context, issuer, spec).await?;
+    let client = match key.usable().map(|key| client(context, spec, key)).transpose() {
+        Ok(client) => client,
+        Err(verdict) => return Ok(Err(verdict)),
+    };
+    let (external, binding) = external_account(context, issuer, spec.external_account_binding.as_ref()).await?;
+    Ok(Ok(Look {
+        key,
+        client,
+        external,
+        binding,
+    }))
 }
 
 /// What the Secret of the account key holds.

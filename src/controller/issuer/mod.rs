@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::context::IssuerId;
 use super::{Context, ControllerError};
-use crate::api::{IssuerSpec, IssuerStatus};
+use crate::api::{InvalidField, IssuerSpec, IssuerStatus};
 use crate::cluster::events::Severity;
 use crate::cluster::records::{Stored, issuer_secret};
+use crate::plan::account::AccountPlan;
 use crate::plan::issuer::{self, Backend, Wanted};
 use crate::plan::kinds::{ClusterIssuerKind, IssuerKind};
 use crate::plan::seen::{Kind, Lean, Next, Object};
@@ -31,6 +32,60 @@ pub async fn reconcile(context: Arc<Context>, id: IssuerId) -> Result<Next, Cont
     }
 }
 
+/// What would be done for an issuer now.
+#[derive(Clone, Debug)]
+pub struct Outlook {
+    /// What is to be done about its ACME account, where it has one whose Secrets can be read.
+    pub account: Option<AccountPlan>,
+    /// Its status as it is.
+    pub old: IssuerStatus,
+    /// Its status as it would be written, before the ACME server is asked.
+    pub new: IssuerStatus,
+}
+
+/// What would be done for an issuer now, without doing any of it and without asking an ACME server; `None` where there is
+/// no such issuer.
+///
+/// # Errors
+/// When the API server refuses or is not reached.
+pub async fn dry_run(context: &Context, id: &IssuerId) -> Result<Option<Outlook>, ControllerError> {
+    if id.is_cluster() {
+        match context.index.cluster_issuers.get(&id.0) {
+            Some(seen) => foresee::<ClusterIssuerKind>(context, &seen).await,
+            None => Ok(None),
+        }
+    } else {
+        match context.index.issuers.get(&id.0) {
+            Some(seen) => foresee::<IssuerKind>(context, &seen).await,
+            None => Ok(None),
+        }
+    }
+}
+
+async fn foresee<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Option<Outlook>, ControllerError> {
+    if seen.meta.deleting.is_some() {
+        return Ok(None);
+    }
+    let (wanted, account) = match seen.parse() {
+        Ok(issuer) => match issuer::backend(&issuer.spec) {
+            Ok(Backend::Acme(spec)) => account::foresee(context, &issuer, spec).await?,
+            Ok(Backend::Ca(_) | Backend::SelfSigned) | Err(_) => (judge_spec(context, &issuer).await?.0, None),
+        },
+        Err(invalid) => (unreadable(seen, &invalid), None),
+    };
+    let old = seen.status();
+    let new = issuer::status(context.now(), seen.meta.generation, &old, &wanted);
+    Ok(Some(Outlook { account, old, new }))
+}
+
+fn unreadable<K: Either>(seen: &Lean<K>, invalid: &InvalidField) -> Wanted {
+    Wanted {
+        verdict: Some(issuer::invalid(invalid)),
+        acme: seen.status().acme,
+        ..Wanted::default()
+    }
+}
+
 /// Both kinds of issuer, which have the same halves.
 trait Either: Stored + Kind<Spec = IssuerSpec, Status = IssuerStatus> {}
 
@@ -46,17 +101,12 @@ async fn judge<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Next, Con
             (issuer, wanted, next)
         }
         Err(invalid) => {
-            let unreadable: Object<K> = Object {
+            let object: Object<K> = Object {
                 meta: seen.meta.clone(),
                 spec: IssuerSpec::default(),
                 status: seen.status(),
             };
-            let wanted = Wanted {
-                verdict: Some(issuer::invalid(&invalid)),
-                acme: seen.status().acme,
-                ..Wanted::default()
-            };
-            (unreadable, wanted, Next::OnChange)
+            (object, unreadable(seen, &invalid), Next::OnChange)
         }
     };
     write(context, &issuer, &wanted).await?;

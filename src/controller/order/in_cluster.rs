@@ -152,11 +152,13 @@ pub(super) async fn release(context: &Context, meta: &Meta, rest: &[String]) -> 
 
 /// Lets a Challenge go that somebody deletes and that waits for a finalizer of cert-manager (NB-35).
 pub(super) async fn release_if_deleting(context: &Context, meta: &Meta) -> Result<(), ControllerError> {
-    if meta.deleting.is_none() {
-        return Ok(());
-    }
-    match finalizers_to_release(meta) {
+    match finalizers_left(meta) {
         Some(rest) => release(context, meta, &rest).await.map(drop),
         None => Ok(()),
     }
+}
+
+/// The finalizers that stay on such a Challenge; `None` where nothing waits for us.
+pub(super) fn finalizers_left(meta: &Meta) -> Option<Vec<String>> {
+    meta.deleting.and_then(|_| finalizers_to_release(meta))
 }

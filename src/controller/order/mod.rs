@@ -29,8 +29,9 @@ use self::{
 };
 use super::{Context, ControllerError};
 use crate::plan::{
+    kinds::OrderKind,
     order::{self, Plan, Step, timing},
-    seen::{Next, ObjectKey},
+    seen::{Meta, Next, Object, ObjectKey},
 };
 
 /// How many steps of one Order are taken at once.
@@ -64,6 +65,50 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
     }
     tracing::warn!(order = %key, "needed more steps than expected, going on in a moment");
     Ok(Next::At(timing::add(context.now(), BREATH)))
+}
+
+/// What would be done for an Order now.
+#[derive(Debug)]
+pub struct Outlook {
+    /// The Order, as far as it can be read and is one that certlet acts for, with the next steps.
+    pub order: Option<(Object<OrderKind>, Plan)>,
+    /// Challenges of other Orders that somebody deletes, and that only wait for a finalizer of ours.
+    pub released: Vec<Meta>,
+}
+
+/// What would be done for the Order of this name, without doing any of it and without asking the CA.
+///
+/// # Errors
+/// When the API server refuses or is not reached, and when the account of its issuer cannot be used.
+pub async fn dry_run(context: &Arc<Context>, key: &ObjectKey) -> Result<Outlook, ControllerError> {
+    let left = match observe::observe(context, key).await? {
+        Found::Order(observed) => {
+            let plan = observed.plan(context.now());
+            return Ok(Outlook {
+                order: Some((observed.order, plan)),
+                released: Vec::new(),
+            });
+        }
+        Found::NotOurs(challenges) => challenges,
+        Found::Gone => orphans(context, key),
+    };
+    let waits = |challenge: &Meta| in_cluster::finalizers_left(challenge).is_some();
+    Ok(Outlook {
+        order: None,
+        released: left.into_iter().filter(waits).collect(),
+    })
+}
+
+/// Challenges whose Order of this name does not exist.
+fn orphans(context: &Context, key: &ObjectKey) -> Vec<Meta> {
+    let in_namespace = context.index.challenges.in_namespace(&key.namespace);
+    let left = in_namespace.iter().filter(|challenge| {
+        challenge
+            .meta
+            .controller()
+            .is_some_and(|owner| *owner.name == *key.name && &*owner.kind == "Order")
+    });
+    left.map(|challenge| challenge.meta.clone()).collect()
 }
 
 /// Takes the steps of a plan; without any, says when to look again.
@@ -155,25 +200,14 @@ async fn gone(context: &Arc<Context>, key: &ObjectKey) -> Result<(), ControllerE
         forget_slots(context, &uid);
         showing::withdraw_by_uid(context, key, &uid).await?;
     }
-    let in_namespace = context.index.challenges.in_namespace(&key.namespace);
-    let left = in_namespace.iter().filter(|challenge| {
-        challenge
-            .meta
-            .controller()
-            .is_some_and(|owner| *owner.name == *key.name && &*owner.kind == "Order")
-    });
-    for challenge in left {
-        in_cluster::release_if_deleting(context, &challenge.meta).await?;
+    for challenge in orphans(context, key) {
+        in_cluster::release_if_deleting(context, &challenge).await?;
     }
     Ok(())
 }
 
 /// An Order that nobody's approved request explains (any more): nothing is done for it, and what was shown goes.
-async fn ignored(
-    context: &Arc<Context>,
-    key: &ObjectKey,
-    challenges: &[crate::plan::seen::Meta],
-) -> Result<(), ControllerError> {
+async fn ignored(context: &Arc<Context>, key: &ObjectKey, challenges: &[Meta]) -> Result<(), ControllerError> {
     if let Some(uid) = context.orders.forget(key) {
         forget_slots(context, &uid);
         showing::withdraw_by_uid(context, key, &uid).await?;

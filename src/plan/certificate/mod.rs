@@ -262,6 +262,11 @@ pub fn status_when_refused(now: Timestamp, seen: &Seen, settings: &Settings, why
     status::base(&view, Some(why))
 }
 
+/// Why [`Effect::RepairSecret`] would be planned for what was seen.
+pub fn why_repaired(seen: &Seen, settings: &Settings) -> Option<Violation> {
+    upkeep::check(&seen.certificate, seen.secret.as_ref()?, settings)
+}
+
 /// The names under which the next request, and the Secret with its key, are looked for: what `Seen` has to be gathered from.
 pub fn names_to_look_up(certificate: &Object<CertificateKind>, settings: &Settings) -> LookUp {
     let (name, uid) = (certificate.meta.name(), &*certificate.meta.uid);

@@ -110,6 +110,18 @@ impl Plan {
     pub fn is_nothing(&self) -> bool {
         !self.approve && self.step == Step::Nothing
     }
+
+    /// Whether carrying it out would change anything: what `request` says already is not written again.
+    pub fn changes_something(&self, now: Timestamp, request: &RequestSeen) -> bool {
+        let verdict = match &self.step {
+            Step::Nothing => None,
+            Step::Settle(verdict) => Some(verdict),
+            Step::SignWithCa | Step::SelfSign | Step::Order { .. } | Step::TakeFromOrder(_) | Step::DeleteOrder(_) => {
+                return true;
+            }
+        };
+        status_write(now, request, self.approve, verdict).is_some()
+    }
 }
 
 /// Decides about a request.

@@ -1,0 +1,166 @@
+//! The flags that a plan is made with: those given, or those of the controller that runs in the cluster.
+
+use std::collections::BTreeMap;
+
+use clap::Parser;
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Container, EnvVar},
+};
+use kube::{Api, Client, ResourceExt as _, api::ListParams};
+
+use crate::{
+    cli::{args::RunArgs, remark, target::failed},
+    plan::settings::Settings,
+};
+
+/// Deployments of cert-manager's controller, and of certlet.
+const SELECTOR: &str = "app.kubernetes.io/name in (cert-manager,certlet)";
+/// What cert-manager's other Deployments have in this label: webhook, cainjector, startupapicheck.
+const COMPONENT: &str = "app.kubernetes.io/component";
+
+#[derive(Debug, Parser)]
+#[command(name = "certlet run", no_binary_name = true, disable_help_flag = true)]
+struct Line {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What decisions depend on.
+pub(super) async fn settings(client: &Client, given: &[String]) -> Result<Settings, String> {
+    if !given.is_empty() {
+        return parsed(given).map_err(|why| format!("the flags after --: {why}"));
+    }
+    match running(client).await? {
+        Some(Controller { place, flags }) => {
+            remark(&format!(
+                "planning with the flags of Deployment {place}: {}",
+                flags.join(" ")
+            ));
+            parsed(&flags).map_err(|why| {
+                format!("the flags of Deployment {place} are not certlet's: {why}. Give those to plan with after --")
+            })
+        }
+        None => {
+            remark(
+                "no controller was found in this cluster: planning with the default flags; others can be given after --",
+            );
+            parsed(&[])
+        }
+    }
+}
+
+fn parsed(flags: &[String]) -> Result<Settings, String> {
+    let flags = flags.iter().filter(|flag| *flag != "run");
+    let line = Line::try_parse_from(flags).map_err(|error| error.to_string().trim_end().to_owned())?;
+    for missing in line.run.missing() {
+        remark(&format!("{missing} is not there yet in this version of certlet"));
+    }
+    line.run.settings().map_err(|error| error.to_string())
+}
+
+struct Controller {
+    place: String,
+    flags: Vec<String>,
+}
+
+/// The controller that runs in the cluster. Where Deployments cannot be listed, none is known.
+async fn running(client: &Client) -> Result<Option<Controller>, String> {
+    let deployments: Api<Deployment> = Api::all(client.clone());
+    let found = match deployments.list(&ListParams::default().labels(SELECTOR)).await {
+        Ok(found) => found.items,
+        Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(None),
+        Err(error) => return Err(failed("cannot look for the controller that runs", &error)),
+    };
+    let mut controllers: Vec<Controller> = found.iter().filter_map(controller).collect();
+    match controllers.len() {
+        0 | 1 => Ok(controllers.pop()),
+        _ => {
+            let places: Vec<String> = controllers.into_iter().map(|controller| controller.place).collect();
+            Err(format!(
+                "several controllers were found: {}. Give the flags to plan with after --",
+                places.join(", ")
+            ))
+        }
+    }
+}
+
+fn controller(deployment: &Deployment) -> Option<Controller> {
+    let component = deployment.labels().get(COMPONENT).map(String::as_str);
+    if !matches!(component, None | Some("controller")) {
+        return None;
+    }
+    let namespace = deployment.namespace().unwrap_or_default();
+    let container = deployment.spec.as_ref()?.template.spec.as_ref()?.containers.first()?;
+    Some(Controller {
+        place: format!("{namespace}/{}", deployment.name_any()),
+        flags: flags(container, &namespace),
+    })
+}
+
+/// The arguments of a container, with `$(NAME)` replaced as the kubelet does.
+fn flags(container: &Container, namespace: &str) -> Vec<String> {
+    let value = |variable: &EnvVar| {
+        let field = variable
+            .value_from
+            .as_ref()
+            .and_then(|from| from.field_ref.as_ref())
+            .map(|field| field.field_path.as_str());
+        match field {
+            Some("metadata.namespace") => Some(namespace.to_owned()),
+            Some(_) => None,
+            None => variable.value.clone(),
+        }
+    };
+    let variables: BTreeMap<String, String> = container
+        .env
+        .iter()
+        .flatten()
+        .filter_map(|variable| Some((format!("$({})", variable.name), value(variable)?)))
+        .collect();
+    let expand = |argument: &String| {
+        variables
+            .iter()
+            .fold(argument.clone(), |text, (name, value)| text.replace(name, value))
+    };
+    container.args.iter().flatten().map(expand).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn deployment(labels: &serde_json::Value) -> Deployment {
+        let container = json!({
+            "name": "cert-manager-controller",
+            "args": ["--v=2", "--cluster-resource-namespace=$(POD_NAMESPACE)", "--leader-election-namespace=kube-system",
+                     "--acme-http01-solver-image=quay.io/jetstack/cert-manager-acmesolver:v1.21.1", "--max-concurrent-challenges=60"],
+            "env": [{"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}],
+        });
+        serde_json::from_value(json!({
+            "metadata": {"name": "cert-manager", "namespace": "security", "labels": labels},
+            "spec": {"selector": {}, "template": {"spec": {"containers": [container]}}},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_flags_of_cert_managers_deployment_are_taken_over_with_its_namespace() {
+        let found = controller(&deployment(&json!({"app.kubernetes.io/component": "controller"}))).unwrap();
+        assert_eq!(found.place, "security/cert-manager");
+        let settings = parsed(&found.flags).unwrap();
+        assert_eq!(settings.cluster_resource_namespace, "security");
+    }
+
+    #[test]
+    fn the_webhook_is_no_controller() {
+        assert!(controller(&deployment(&json!({"app.kubernetes.io/component": "webhook"}))).is_none());
+    }
+
+    #[test]
+    fn a_flag_that_does_not_exist_is_named() {
+        let why = parsed(&["--no-such-flag".to_owned()]).unwrap_err();
+        assert!(why.contains("--no-such-flag"), "{why}");
+    }
+}

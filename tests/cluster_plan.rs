@@ -1,0 +1,355 @@
+//! `certlet plan`: what would be done, told by the controller's planners, without a write.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod support;
+
+use std::path::PathBuf;
+
+use kube::Api;
+use kube::api::DynamicObject;
+use serde_json::{Value, json};
+use support::command::{Finished, try_run};
+use support::{Bed, Certlet, IN_TIME, condition_is, takeover, until};
+
+/// The role that the documentation gives to whoever plans.
+const DOCUMENTATION: &str = include_str!("../docs/plan.md");
+
+struct Scene {
+    bed: Bed,
+    namespace: String,
+    certificates: Api<DynamicObject>,
+    /// Somebody who may only read.
+    reader: PathBuf,
+}
+
+/// What was printed, line by line, and how it ended.
+#[derive(Debug)]
+struct Planned {
+    lines: Vec<Value>,
+    status: i32,
+    said: String,
+}
+
+impl Planned {
+    /// `KIND NAME: WOULD. Because: BECAUSE` of each line.
+    fn texts(&self) -> Vec<String> {
+        let text = |line: &Value, key: &str| line[key].as_str().unwrap().to_owned();
+        let line = |line: &Value| {
+            let [kind, name, would, because] = ["kind", "name", "would", "because"].map(|key| text(line, key));
+            format!("{kind} {name}: {would}. Because: {because}")
+        };
+        self.lines.iter().map(line).collect()
+    }
+
+    #[track_caller]
+    fn only(&self) -> String {
+        let texts = self.texts();
+        assert_eq!((texts.len(), self.status), (1, 3), "{texts:#?}\n{}", self.said);
+        texts[0].clone()
+    }
+
+    #[track_caller]
+    fn nothing(&self) {
+        assert_eq!((self.texts(), self.status), (Vec::new(), 0), "{}", self.said);
+    }
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let bed = Bed::attach().await;
+        bed.install_crds().await;
+        let namespace = bed.new_namespace().await;
+        let certificates = bed.objects("cert-manager.io/v1", "Certificate", Some(&namespace)).await;
+        let reader = bed.kubeconfig_of_service_account(&namespace, "reader").await;
+        let role = DOCUMENTATION.split("```yaml\n").nth(1).unwrap();
+        bed.apply(&namespace, role.split("```").next().unwrap()).await;
+        let subject = format!("--serviceaccount={namespace}:reader");
+        bed.kubectl(&[
+            "create",
+            "clusterrolebinding",
+            &namespace,
+            "--clusterrole=certlet-plan",
+            &subject,
+        ])
+        .await;
+        Self {
+            bed,
+            namespace,
+            certificates,
+            reader,
+        }
+    }
+
+    fn user(&self) -> String {
+        format!("system:serviceaccount:{}:reader", self.namespace)
+    }
+
+    async fn certlet(&self, args: &[&str]) -> Finished {
+        let reader = self.reader.to_str().unwrap();
+        let args = [&["plan", "--kubeconfig", reader], args].concat();
+        try_run(env!("CARGO_BIN_EXE_certlet"), &args, None).await
+    }
+
+    async fn plan(&self, args: &[&str]) -> Planned {
+        let Finished { status, stdout, stderr } = self.certlet(&[&["-o", "json"], args].concat()).await;
+        let status = status.code().unwrap();
+        let lines = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}{stderr}"));
+        Planned {
+            lines,
+            status,
+            said: stderr,
+        }
+    }
+
+    /// The plan for this test's namespace.
+    async fn planned(&self) -> Planned {
+        self.plan(&["-n", &self.namespace, "--", "--cluster-resource-namespace=cert-manager"])
+            .await
+    }
+
+    async fn apply(&self, api: &str, kind: &str, name: &str, spec: Value) {
+        let object = json!({"apiVersion": api, "kind": kind, "metadata": {"name": name}, "spec": spec});
+        self.bed.apply(&self.namespace, &object.to_string()).await;
+    }
+
+    async fn ready(&self, name: &str) {
+        until(&self.certificates, name, IN_TIME, condition_is("Ready", "True")).await;
+    }
+}
+
+const CERT_MANAGER: &str = "cert-manager.io/v1";
+
+fn certificate(name: &str, issuer: &str) -> Value {
+    let host = format!("{name}.example.com");
+    json!({
+        "secretName": name, "commonName": host, "dnsNames": [host], "duration": "1h",
+        "privateKey": {"algorithm": "ECDSA"}, "issuerRef": {"name": issuer},
+    })
+}
+
+fn ingress(name: &str) -> String {
+    json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": {"name": name, "annotations": {"cert-manager.io/issuer": "ca"}},
+        "spec": {
+            "tls": [{"hosts": [format!("{name}.example.com")], "secretName": name}],
+            "defaultBackend": {"service": {"name": "web", "port": {"number": 80}}},
+        },
+    })
+    .to_string()
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn nothing_is_planned_for_what_is_settled_and_every_other_state_is_told_with_its_reason_and_without_a_write() {
+    let scene = Scene::new().await;
+    let certlet = Certlet::start(&scene.bed, &[]).await;
+    let mut root = certificate("root", "self");
+    root["isCA"] = json!(true);
+    root["duration"] = json!("8760h");
+    scene
+        .apply(CERT_MANAGER, "Issuer", "self", json!({"selfSigned": {}}))
+        .await;
+    scene
+        .apply(CERT_MANAGER, "Issuer", "ca", json!({"ca": {"secretName": "root"}}))
+        .await;
+    scene.apply(CERT_MANAGER, "Certificate", "root", root).await;
+    scene
+        .apply(CERT_MANAGER, "Certificate", "web", certificate("web", "ca"))
+        .await;
+    scene
+        .apply(CERT_MANAGER, "Certificate", "due", certificate("due", "ca"))
+        .await;
+    scene.bed.apply(&scene.namespace, &ingress("front")).await;
+    for name in ["root", "web", "due", "front"] {
+        scene.ready(name).await;
+    }
+    assert!(certlet.stop().await.success());
+    let mark = scene.bed.audit_mark();
+    scene.planned().await.nothing();
+    let text = scene.certlet(&["-n", &scene.namespace]).await;
+    assert_eq!((text.stdout.as_str(), text.status.code()), ("", Some(0)), "{text:?}");
+
+    scene
+        .bed
+        .kubectl(&["delete", "secret", "web", "-n", &scene.namespace])
+        .await;
+    assert_eq!(
+        scene.planned().await.only(),
+        "Certificate web: issue a certificate from Issuer \"ca\" with CertificateRequest web-2 and store it in Secret web. \
+         Because: Issuing certificate as Secret does not exist"
+    );
+    let text = scene.certlet(&["-n", &scene.namespace]).await.stdout;
+    assert!(
+        text.starts_with(&format!("Certificate {}/web: issue a certificate", scene.namespace))
+            && text.lines().count() == 1,
+        "{text}"
+    );
+    scene
+        .bed
+        .kubectl(&["delete", "certificate", "web", "-n", &scene.namespace])
+        .await;
+    until(&scene.certificates, "web", IN_TIME, support::gone()).await;
+
+    // Due for renewal: nearly its whole life before its end.
+    let due = json!({"spec": {"renewBefore": "59m59s"}}).to_string();
+    let patch = [
+        "patch",
+        "certificate",
+        "due",
+        "-n",
+        &scene.namespace,
+        "--type=merge",
+        "-p",
+        &due,
+    ];
+    scene.bed.kubectl(&patch).await;
+    let told = support::eventually("due for renewal", IN_TIME, async || {
+        let planned = scene.planned().await;
+        planned
+            .texts()
+            .into_iter()
+            .find(|text| text.contains("Renewing certificate"))
+    })
+    .await;
+    assert!(
+        told.starts_with("Certificate due: issue a certificate from Issuer \"ca\" with CertificateRequest due-2"),
+        "{told}"
+    );
+    scene
+        .bed
+        .kubectl(&["delete", "certificate", "due", "-n", &scene.namespace])
+        .await;
+    until(&scene.certificates, "due", IN_TIME, support::gone()).await;
+
+    // Not there yet: an Ingress without its Certificate, an issuer without an account, a label of a Secret lost by hand.
+    scene.bed.apply(&scene.namespace, &ingress("late")).await;
+    let told = scene.planned().await.only();
+    assert_eq!(
+        told,
+        "Ingress late: create Certificate late. Because: its annotations and a block of spec.tls ask for it"
+    );
+    scene
+        .bed
+        .kubectl(&["delete", "ingress", "late", "-n", &scene.namespace])
+        .await;
+    let acme = json!({"acme": {"server": "https://acme.example.com/dir", "privateKeySecretRef": {"name": "account"}}});
+    scene.apply(CERT_MANAGER, "Issuer", "acme", acme).await;
+    let told = scene.planned().await.only();
+    assert_eq!(
+        told,
+        "Issuer acme: make an account key in Secret account, and register an account with it at https://acme.example.com/dir. \
+         Because: there is no Secret account"
+    );
+    scene
+        .bed
+        .kubectl(&["delete", "issuer", "acme", "-n", &scene.namespace])
+        .await;
+    let label = "cert-manager.io/common-name=edited";
+    scene
+        .bed
+        .kubectl(&[
+            "annotate",
+            "--overwrite",
+            "secret",
+            "front",
+            label,
+            "-n",
+            &scene.namespace,
+        ])
+        .await;
+    let told = scene.planned().await.only();
+    assert!(
+        told.starts_with(
+            "Certificate front: write Secret front again, with the same key and certificate. Because: Secret annotation"
+        ),
+        "{told}"
+    );
+
+    let writes = scene.bed.writes_since(mark);
+    let of_plan: Vec<_> = writes
+        .iter()
+        .filter(|write| write.user == scene.user() || write.agent.starts_with("certlet/"))
+        .collect();
+    assert!(of_plan.is_empty(), "a plan wrote: {of_plan:#?}");
+    assert!(
+        writes
+            .iter()
+            .any(|write| write.verb == "delete" && write.resource == "secrets"),
+        "the audit log has the writes of others: {writes:#?}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn what_cert_manager_leaves_behind_gives_no_line_but_for_the_order_that_it_is_in_the_middle_of() {
+    let scene = Scene::new().await;
+    takeover::restore(&scene.bed).await;
+    let arguments = [
+        "--v=2",
+        "--cluster-resource-namespace=$(POD_NAMESPACE)",
+        "--leader-election-namespace=kube-system",
+        "--acme-http01-solver-image=quay.io/jetstack/cert-manager-acmesolver:v1.21.1",
+        "--max-concurrent-challenges=60",
+    ];
+    let variable = json!({"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}});
+    let container =
+        json!({"name": "cert-manager-controller", "image": "cert-manager", "args": arguments, "env": [variable]});
+    let labels = json!({"app.kubernetes.io/name": "cert-manager", "app.kubernetes.io/component": "controller"});
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "cert-manager", "labels": labels},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels},
+                 "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}},
+    });
+    scene.bed.apply("cert-manager", &deployment.to_string()).await;
+    let planned = scene.plan(&["-A"]).await;
+    scene
+        .bed
+        .kubectl(&["delete", "deployment", "cert-manager", "-n", "cert-manager"])
+        .await;
+    assert!(
+        planned
+            .said
+            .contains("planning with the flags of Deployment cert-manager/cert-manager: --v=2 --cluster-resource-namespace=cert-manager"),
+        "{}",
+        planned.said
+    );
+    let here = |line: &&Value| line["namespace"] == takeover::NAMESPACE || line["kind"] == "ClusterIssuer";
+    let lines: Vec<&Value> = planned.lines.iter().filter(here).collect();
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert_eq!(lines[0]["name"], "stuck-1-3413279115");
+    let would = lines[0]["would"].as_str().unwrap();
+    assert!(
+        would.starts_with("ask the CA how the order https://10.99.0.1:14000/my-order/"),
+        "{would}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn who_may_not_read_is_told_what_is_missing() {
+    let scene = Scene::new().await;
+    scene
+        .bed
+        .kubectl(&["delete", "clusterrolebinding", &scene.namespace])
+        .await;
+    let Finished { status, stdout, stderr } = scene.certlet(&["-n", &scene.namespace]).await;
+    assert_eq!((status.code(), stdout.as_str()), (Some(1), ""), "{stderr}");
+    assert!(
+        stderr.contains("cannot list resource \"certificates\"") && stderr.contains("To plan, certlet has to read"),
+        "{stderr}"
+    );
+    let Finished { status, stderr, .. } = scene.certlet(&["--", "--controllers=certificates-triger"]).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        stderr.contains("there is no controller \"certificates-triger\""),
+        "{stderr}"
+    );
+}
