@@ -15,7 +15,7 @@ pub mod secret;
 pub mod status;
 pub mod target;
 
-use std::{io::Write, process::ExitCode};
+use std::{ffi::OsString, io::Write, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -63,7 +63,11 @@ enum Command {
 pub fn main() -> ExitCode {
     // a second provider can not be installed; there is none before this
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    match Cli::parse().command {
+    let line = match command_line() {
+        Ok(line) => line,
+        Err(error) => return fail(&error),
+    };
+    match Cli::parse_from(line).command {
         Command::Run(args) => run::run(*args),
         Command::Status(args) => status::run(&args),
         Command::Plan(args) => plan::run(&args),
@@ -81,6 +85,23 @@ pub fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
         },
+    }
+}
+
+/// The arguments of this process; those of `run` with what its `--config` file stands for.
+fn command_line() -> Result<Vec<OsString>, args::config::ConfigError> {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let text: Option<Vec<String>> = line
+        .iter()
+        .map(|argument| argument.to_str().map(str::to_owned))
+        .collect();
+    match text.as_deref() {
+        Some([program, run, flags @ ..]) if run == "run" => {
+            let flags = args::config::with_file(flags)?;
+            let start = [program, run].into_iter().cloned();
+            Ok(start.chain(flags).map(OsString::from).collect())
+        }
+        _ => Ok(line),
     }
 }
 

@@ -15,6 +15,9 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
     for missing in args.missing() {
         tracing::warn!("{missing} is not there yet in this version of certlet");
     }
+    for idle in args.idle() {
+        tracing::info!("a flag that changes nothing in certlet: {idle}");
+    }
     let options = match args.options() {
         Ok(options) => options,
         Err(error) => return super::fail(&error),

@@ -30,7 +30,7 @@ impl Target {
     /// # Errors
     /// A sentence that says what is missing.
     pub async fn connect(&self) -> Result<Connected, String> {
-        let config = run::kube_config(self.kubeconfig.as_deref())
+        let config = run::kube_config(self.kubeconfig.as_deref(), None)
             .await
             .map_err(|error| error.to_string())?;
         let client = cluster::client::connect(&config).map_err(|error| error.to_string())?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use super::wire::MetaIn;
 use crate::{
     api::{ByteString, Condition, GoDuration, IssuerRef, condition},
-    pki::{self, certificate::CertificateInfo, chain::SizeLimits, csr::CsrInfo},
+    pki::{self, certificate::CertificateInfo, csr::CsrInfo},
     plan::seen::{IssuedDigest, Meta, RequestSeen},
 };
 
@@ -73,7 +73,7 @@ impl<'de> Deserialize<'de> for RequestSeen {
 }
 
 fn digest(pem: &[u8]) -> IssuedDigest {
-    let (size, limit) = (pem.len(), SizeLimits::default().chain);
+    let (size, limit) = (pem.len(), super::secret::size_limits().chain);
     let leaf = if size > limit {
         // such a chain could not be read back from the Secret (SEC-08)
         Err(pki::Error::TooLarge {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use aws_lc_rs::digest;
@@ -62,12 +62,11 @@ impl SecretIn {
             })
             .collect();
         let part = |key: &str| data.get(key).map(|value| value.expose().as_slice());
-        let limits = SizeLimits::default();
         let pair = PairSummary::new(
             part(names::data_key::TLS_KEY),
             part(names::data_key::TLS_CRT),
             part(names::data_key::CA_CRT),
-            &limits,
+            &size_limits(),
         );
         let seen = SecretSeen {
             meta: meta.into(),
@@ -79,6 +78,20 @@ impl SecretIn {
         };
         Ok((seen, data))
     }
+}
+
+static SIZE_LIMITS: OnceLock<SizeLimits> = OnceLock::new();
+
+/// Sets the largest inputs that Secrets and requests are read with (FLG-30), once, before anything is read. It belongs to
+/// the process because what is read off a watch is parsed as it arrives.
+pub fn set_size_limits(limits: SizeLimits) {
+    // a second call keeps the first limits: there is one set of flags per process
+    SIZE_LIMITS.get_or_init(|| limits);
+}
+
+/// The largest inputs that are read; cert-manager's where nobody set others.
+pub(super) fn size_limits() -> SizeLimits {
+    SIZE_LIMITS.get().copied().unwrap_or_default()
 }
 
 fn digest_of(data: &Data) -> [u8; 32] {

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
+use crate::pki::chain::SizeLimits;
+
 /// Everything that decisions depend on and that flags change (FLG rows).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -25,7 +27,7 @@ pub struct Settings {
     pub minimum_backoff: Duration,
     /// See `minimum_backoff`.
     pub maximum_backoff: Duration,
-    /// PEM size limits in bytes (FLG-30).
+    /// PEM size limits in bytes (FLG-30, SEC-08).
     pub size_limits: SizeLimits,
     /// Challenges in flight at once in the cluster (FLG-26).
     pub max_concurrent_challenges: usize,
@@ -35,6 +37,22 @@ pub struct Settings {
     pub ari_minimum_interval: Option<Duration>,
     /// Feature gates that change behaviour (GAT rows).
     pub gates: Gates,
+}
+
+/// Names of controllers that are asked for in more than one place (CTL rows).
+pub mod controller {
+    /// Issuers.
+    pub const ISSUERS: &str = "issuers";
+    /// ClusterIssuers.
+    pub const CLUSTER_ISSUERS: &str = "clusterissuers";
+    /// Orders, and with them Challenges.
+    pub const ORDERS: &str = "orders";
+    /// Whether issuances begin by themselves.
+    pub const TRIGGER: &str = "certificates-trigger";
+    /// Certificates.
+    pub const ISSUING: &str = "certificates-issuing";
+    /// Whether requests of former revisions are deleted.
+    pub const REVISION_MANAGER: &str = "certificates-revision-manager";
 }
 
 /// Which of cert-manager's controllers are on (CTL-11).
@@ -65,19 +83,6 @@ pub struct DefaultIssuer {
     pub kind: String,
     /// Group, `cert-manager.io` by default.
     pub group: String,
-}
-
-/// `--max-*-size` in bytes (FLG-30, SEC-08).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SizeLimits {
-    /// One certificate.
-    pub certificate: usize,
-    /// One private key.
-    pub private_key: usize,
-    /// One chain.
-    pub chain: usize,
-    /// One bundle.
-    pub bundle: usize,
 }
 
 /// How HTTP-01 challenges are shown to the CA.
@@ -156,12 +161,7 @@ impl Default for Settings {
             enable_certificate_owner_ref: false,
             minimum_backoff: Duration::from_secs(3600),
             maximum_backoff: Duration::from_secs(32 * 3600),
-            size_limits: SizeLimits {
-                certificate: 36_500,
-                private_key: 13_000,
-                chain: 95_000,
-                bundle: 330_000,
-            },
+            size_limits: SizeLimits::default(),
             max_concurrent_challenges: 60,
             http01: Http01Settings {
                 mode: SolverMode::Direct,

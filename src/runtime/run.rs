@@ -30,7 +30,7 @@ use crate::{
     plan::{
         kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
         seen::{Lean, RequestSeen, SecretSeen},
-        settings::Settings,
+        settings::{Settings, controller as names_of},
     },
     solver::{probe::ProbeError, responder::Responder},
 };
@@ -46,6 +46,8 @@ const LABELLED: &str = "controller.cert-manager.io/fao=true";
 pub struct Options {
     /// Path of a kubeconfig; otherwise the variable `KUBECONFIG`, or the pod's service account.
     pub kubeconfig: Option<String>,
+    /// URL of the API server, instead of the one that the configuration names.
+    pub master: Option<String>,
     /// What decisions depend on.
     pub settings: Settings,
     /// Take part in the election, or lead at once.
@@ -84,11 +86,26 @@ pub enum RunError {
     },
 }
 
-/// The cluster's configuration: a kubeconfig, or the pod's service account.
+/// The cluster's configuration: a kubeconfig, or the pod's service account; `master` is another URL for its API server,
+/// and enough where there is neither.
 ///
 /// # Errors
-/// When there is neither.
-pub async fn kube_config(kubeconfig: Option<&str>) -> Result<Config, RunError> {
+/// When there is nothing of all that, or it cannot be used.
+pub async fn kube_config(kubeconfig: Option<&str>, master: Option<&str>) -> Result<Config, RunError> {
+    let master = master.filter(|master| !master.is_empty());
+    let url = master.map(str::parse::<::http::Uri>).transpose();
+    let url = url.map_err(|error| RunError::Config(format!("--master is not a URL: {error}")))?;
+    match (found_config(kubeconfig).await, url) {
+        (Ok(mut config), Some(url)) => {
+            config.cluster_url = url;
+            Ok(config)
+        }
+        (Err(_), Some(url)) if kubeconfig.is_none() => Ok(Config::new(url)),
+        (found, _) => found,
+    }
+}
+
+async fn found_config(kubeconfig: Option<&str>) -> Result<Config, RunError> {
     let failed = |error: &dyn std::fmt::Display| RunError::Config(error.to_string());
     match kubeconfig {
         Some(path) => {
@@ -107,7 +124,7 @@ pub async fn kube_config(kubeconfig: Option<&str>) -> Result<Config, RunError> {
 /// When something that is needed at the start is not to be had.
 pub async fn run(options: Options) -> Result<(), RunError> {
     let shutdown = CancellationToken::new();
-    let config = kube_config(options.kubeconfig.as_deref()).await?;
+    let config = kube_config(options.kubeconfig.as_deref(), options.master.as_deref()).await?;
     let client = cluster::client::connect(&config)?;
     let listeners = Listeners::bind(&options).await?;
     let leadership = Leadership::default();
@@ -174,6 +191,7 @@ pub async fn read_everything(
 }
 
 fn context(client: &Client, settings: &Settings, leadership: &Leadership) -> Result<(Arc<Context>, Router), RunError> {
+    cluster::secret::set_size_limits(settings.size_limits);
     let router = Router::default();
     let index = Arc::new(Index::default());
     let metrics = Arc::new(Metrics::default());
@@ -282,7 +300,9 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
             tokio::select! {
                 () = until(|| context.index.is_ready()) => {
                     controller::router::everything(&context);
-                    tokio::spawn(controller::sweep::hourly(Arc::clone(&context)));
+                    if context.settings.controllers.enabled(names_of::ORDERS) {
+                        tokio::spawn(controller::sweep::hourly(Arc::clone(&context)));
+                    }
                     let judging = Arc::clone(&context);
                     tokio::spawn(async move {
                         until(|| judging.queues.certificates.is_idle()).await;

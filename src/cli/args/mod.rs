@@ -1,7 +1,10 @@
 //! The flags of `certlet run`, under cert-manager's names (FLG rows), parsed once.
 
 mod accepted;
+pub mod config;
 mod switches;
+#[cfg(test)]
+mod tests;
 
 use std::{net::IpAddr, net::SocketAddr, time::Duration};
 
@@ -10,12 +13,13 @@ use clap::Args;
 pub use self::switches::ArgsError;
 use self::{
     accepted::AcceptedArgs,
-    switches::{controllers, gate, gates},
+    switches::{controllers, fixed_gates, gates, path_type_exact},
 };
 
 use crate::{
     api::GoDuration,
-    plan::settings::{DefaultIssuer, Http01Settings, Settings, SizeLimits, SolverMode},
+    pki::chain::SizeLimits,
+    plan::settings::{DefaultIssuer, Http01Settings, Settings, SolverMode},
     runtime::{leader::Election, run::Options, telemetry::Format},
 };
 
@@ -39,11 +43,19 @@ fn pair(text: &str) -> Result<(String, String), String> {
 fn address(text: &str) -> Result<Listen, String> {
     match text {
         "" | "0" => Ok(Listen(None)),
-        _ => text
-            .parse()
-            .map(|address| Listen(Some(address)))
-            .map_err(|_| format!("{text:?} is not address:port, as 0.0.0.0:9402")),
+        _ => socket(text).map(|address| Listen(Some(address))),
     }
+}
+
+/// `address:port`; no address means all, as in Go.
+fn socket(text: &str) -> Result<SocketAddr, String> {
+    let full = match text.split_once(':') {
+        Some(("", port)) => format!("0.0.0.0:{port}"),
+        Some(("localhost", port)) => format!("127.0.0.1:{port}"),
+        Some(_) | None => text.to_owned(),
+    };
+    full.parse()
+        .map_err(|_| format!("{text:?} is not address:port, as 0.0.0.0:9402"))
 }
 
 /// An address, or nowhere.
@@ -54,9 +66,15 @@ pub struct Listen(Option<SocketAddr>);
 #[derive(Args, Clone, Debug)]
 #[command(next_line_help = true)]
 pub struct RunArgs {
+    /// A file with a ControllerConfiguration of cert-manager (controller.config.cert-manager.io/v1alpha1); flags win over it
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    config: Option<String>,
     /// Kubeconfig of the cluster; otherwise the variable KUBECONFIG, or the pod's service account
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]
     kubeconfig: Option<String>,
+    /// URL of the API server, instead of the one in the kubeconfig
+    #[arg(long, value_name = "URL", help_heading = "Cluster")]
+    master: Option<String>,
     /// Act only in this namespace; ClusterIssuers are then left alone
     #[arg(long, default_value = "", value_name = "NAMESPACE", help_heading = "Cluster")]
     namespace: String,
@@ -88,7 +106,11 @@ pub struct RunArgs {
     /// How often the leader renews, and the others look
     #[arg(long, default_value = "15s", value_parser = go_duration, value_name = "DURATION", help_heading = "Leader election")]
     leader_election_retry_period: Duration,
-    /// Controllers to run: `*` for all, `NAME` for one, `-NAME` for all but one
+    /// Controllers to run, by cert-manager's names: `*` for all, `NAME` for one, `-NAME` for all but one
+    ///
+    /// Most used: `*,-certificaterequests-approver` leaves approval to others, `*,-certificates-trigger` issues only what
+    /// `certlet renew` or cmctl asks for. Issuing, key manager, request manager and readiness of Certificates are one
+    /// controller here, as are orders and challenges: they go on and off together.
     #[arg(
         long,
         default_value = "*",
@@ -153,7 +175,7 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value = "direct", help_heading = "ACME")]
     acme_http01_solver_mode: Mode,
     /// Where certlet answers HTTP-01 challenges
-    #[arg(long, default_value = "0.0.0.0:8089", value_name = "ADDRESS", help_heading = "ACME")]
+    #[arg(long, default_value = "0.0.0.0:8089", value_parser = socket, value_name = "ADDRESS", help_heading = "ACME")]
     acme_http01_listen_address: SocketAddr,
     /// Address under which the ingress reaches the one above; repeatable. Otherwise the endpoints of the Service certlet-acme, or `POD_IP`
     #[arg(long, value_delimiter = ',', value_name = "IP", help_heading = "ACME")]
@@ -242,6 +264,32 @@ struct SizeArgs {
     max_certificate_bundle_size: usize,
 }
 
+impl SizeArgs {
+    fn limits(&self) -> Result<SizeLimits, ArgsError> {
+        let Self {
+            max_certificate_size: certificate,
+            max_private_key_size: key,
+            max_certificate_chain_length: chain,
+            max_certificate_bundle_size: bundle,
+        } = *self;
+        let limits = [
+            ("max-certificate-size", certificate),
+            ("max-private-key-size", key),
+            ("max-certificate-chain-length", chain),
+            ("max-certificate-bundle-size", bundle),
+        ];
+        match limits.into_iter().find(|(_, limit)| *limit == 0) {
+            Some((flag, _)) => Err(ArgsError::Size(flag)),
+            None => Ok(SizeLimits {
+                certificate,
+                key,
+                chain,
+                bundle,
+            }),
+        }
+    }
+}
+
 impl RunArgs {
     /// How logs look, and how much is said.
     pub fn logging(&self) -> (Format, u8) {
@@ -253,6 +301,12 @@ impl RunArgs {
         self.accepted.missing()
     }
 
+    /// What was given and changes nothing, with why.
+    pub fn idle(&self) -> Vec<String> {
+        let flags = self.accepted.idle().into_iter().map(str::to_owned);
+        flags.chain(fixed_gates(&self.feature_gates)).collect()
+    }
+
     /// Everything, checked.
     ///
     /// # Errors
@@ -262,6 +316,7 @@ impl RunArgs {
         let settings = self.settings()?;
         Ok(Options {
             kubeconfig: self.kubeconfig,
+            master: self.master,
             settings,
             election,
             workers: self.concurrent_workers.max(1),
@@ -294,6 +349,12 @@ impl RunArgs {
     /// # Errors
     /// When a value makes no sense.
     pub fn settings(&self) -> Result<Settings, ArgsError> {
+        if let Some(flag) = self.accepted.refused() {
+            return Err(ArgsError::MetricsTls(flag));
+        }
+        if self.certificate_request_minimum_backoff_duration > self.certificate_request_maximum_backoff_duration {
+            return Err(ArgsError::Backoff);
+        }
         let namespace = Some(self.namespace.clone()).filter(|namespace| !namespace.is_empty());
         Ok(Settings {
             controllers: controllers(&self.controllers)?,
@@ -311,12 +372,7 @@ impl RunArgs {
             enable_certificate_owner_ref: self.enable_certificate_owner_ref,
             minimum_backoff: self.certificate_request_minimum_backoff_duration,
             maximum_backoff: self.certificate_request_maximum_backoff_duration,
-            size_limits: SizeLimits {
-                certificate: self.sizes.max_certificate_size,
-                private_key: self.sizes.max_private_key_size,
-                chain: self.sizes.max_certificate_chain_length,
-                bundle: self.sizes.max_certificate_bundle_size,
-            },
+            size_limits: self.sizes.limits()?,
             max_concurrent_challenges: self.max_concurrent_challenges,
             http01: self.http01()?,
             ari_minimum_interval: self.acme_ari_minimum_interval,
@@ -347,7 +403,7 @@ impl RunArgs {
             solver_run_as_non_root: self.acme_http01_solver_run_as_non_root,
             solver_runtime_class: Some(self.acme_http01_solver_runtime_class_name.clone())
                 .filter(|name| !name.is_empty()),
-            path_type_exact: gate(&self.feature_gates, "ACMEHTTP01IngressPathTypeExact", true)?,
+            path_type_exact: path_type_exact(&self.feature_gates)?,
         })
     }
 }

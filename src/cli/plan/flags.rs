@@ -10,7 +10,11 @@ use k8s_openapi::api::{
 use kube::{Api, Client, ResourceExt as _, api::ListParams};
 
 use crate::{
-    cli::{args::RunArgs, remark, target::failed},
+    cli::{
+        args::{RunArgs, config},
+        remark,
+        target::failed,
+    },
     plan::settings::Settings,
 };
 
@@ -31,27 +35,24 @@ pub(super) async fn settings(client: &Client, given: &[String]) -> Result<Settin
     if !given.is_empty() {
         return parsed(given).map_err(|why| format!("the flags after --: {why}"));
     }
-    match running(client).await? {
-        Some(Controller { place, flags }) => {
-            remark(&format!(
-                "planning with the flags of Deployment {place}: {}",
-                flags.join(" ")
-            ));
-            parsed(&flags).map_err(|why| {
-                format!("the flags of Deployment {place} are not certlet's: {why}. Give those to plan with after --")
-            })
-        }
-        None => {
-            remark(
-                "no controller was found in this cluster: planning with the default flags; others can be given after --",
-            );
-            parsed(&[])
-        }
-    }
+    let Some(Controller { place, flags }) = running(client).await? else {
+        remark(
+            "no controller was found in this cluster: planning with the default flags; others can be given after --",
+        );
+        return parsed(&[]);
+    };
+    remark(&format!(
+        "planning with the flags of Deployment {place}: {}",
+        flags.join(" ")
+    ));
+    parsed(&flags).map_err(|why| {
+        format!("the flags of Deployment {place} are not certlet's: {why}. Give those to plan with after --")
+    })
 }
 
 fn parsed(flags: &[String]) -> Result<Settings, String> {
-    let flags = flags.iter().filter(|flag| *flag != "run");
+    let flags: Vec<String> = flags.iter().filter(|flag| *flag != "run").cloned().collect();
+    let flags = config::with_file(&flags).map_err(|error| error.to_string())?;
     let line = Line::try_parse_from(flags).map_err(|error| error.to_string().trim_end().to_owned())?;
     for missing in line.run.missing() {
         remark(&format!("{missing} is not there yet in this version of certlet"));

@@ -71,7 +71,7 @@ pub(super) fn run(args: &PlanArgs) -> ExitCode {
 }
 
 async fn plan(args: &PlanArgs) -> Result<usize, String> {
-    let config = run::kube_config(args.kubeconfig.as_deref())
+    let config = run::kube_config(args.kubeconfig.as_deref(), None)
         .await
         .map_err(|error| error.to_string())?;
     let client = cluster::client::connect_to_read(&config).map_err(|error| error.to_string())?;

@@ -19,6 +19,7 @@ use crate::{
         },
         kinds::CertificateKind,
         seen::{Lean, Next, Object, ObjectKey},
+        settings::controller,
     },
 };
 use apply::Outcome;
@@ -33,6 +34,9 @@ const MOST_STEPS: usize = 16;
 /// When the API server refuses or cannot be reached, and when the planner does not come to rest.
 pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
     let context = &context;
+    if !context.settings.controllers.enabled(controller::ISSUING) {
+        return Ok(Next::OnChange);
+    }
     let mut sight = Sight::default();
     for _ in 0..MOST_STEPS {
         let seen = match observe::observe(context, &key, &sight) {
@@ -73,6 +77,9 @@ pub struct Outlook {
 /// # Errors
 /// When the API server cannot be reached.
 pub async fn dry_run(context: &Context, key: &ObjectKey) -> Result<Option<Outlook>, ControllerError> {
+    if !context.settings.controllers.enabled(controller::ISSUING) {
+        return Ok(None);
+    }
     let mut sight = Sight::default();
     loop {
         let Some(record) = context.index.certificates.get(key) else {

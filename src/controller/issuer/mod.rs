@@ -13,12 +13,16 @@ use crate::plan::account::AccountPlan;
 use crate::plan::issuer::{self, Backend, Wanted};
 use crate::plan::kinds::{ClusterIssuerKind, IssuerKind};
 use crate::plan::seen::{Kind, Lean, Next, Object};
+use crate::plan::settings::controller;
 
 /// Makes the status of one issuer say whether it can sign.
 ///
 /// # Errors
 /// When the API server does not answer, or the issuer changed meanwhile.
 pub async fn reconcile(context: Arc<Context>, id: IssuerId) -> Result<Next, ControllerError> {
+    if !is_ours(&context, &id) {
+        return Ok(Next::OnChange);
+    }
     if id.is_cluster() {
         match context.index.cluster_issuers.get(&id.0) {
             Some(seen) => judge::<ClusterIssuerKind>(&context, &seen).await,
@@ -30,6 +34,16 @@ pub async fn reconcile(context: Arc<Context>, id: IssuerId) -> Result<Next, Cont
             None => Ok(Next::OnChange),
         }
     }
+}
+
+/// Whether issuers of this kind are left to us (CTL-01).
+fn is_ours(context: &Context, id: &IssuerId) -> bool {
+    let name = if id.is_cluster() {
+        controller::CLUSTER_ISSUERS
+    } else {
+        controller::ISSUERS
+    };
+    context.settings.controllers.enabled(name)
 }
 
 /// What would be done for an issuer now.
@@ -49,6 +63,9 @@ pub struct Outlook {
 /// # Errors
 /// When the API server refuses or is not reached.
 pub async fn dry_run(context: &Context, id: &IssuerId) -> Result<Option<Outlook>, ControllerError> {
+    if !is_ours(context, id) {
+        return Ok(None);
+    }
     if id.is_cluster() {
         match context.index.cluster_issuers.get(&id.0) {
             Some(seen) => foresee::<ClusterIssuerKind>(context, &seen).await,

@@ -32,6 +32,7 @@ use crate::plan::{
     kinds::OrderKind,
     order::{self, Plan, Step, timing},
     seen::{Meta, Next, Object, ObjectKey},
+    settings::controller,
 };
 
 /// How many steps of one Order are taken at once.
@@ -46,6 +47,9 @@ const BREATH: SignedDuration = SignedDuration::from_secs(1);
 /// # Errors
 /// When the API server refuses or is not reached. What the CA says is no error here: it is remembered, and planned from.
 pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
+    if !context.settings.controllers.enabled(controller::ORDERS) {
+        return Ok(Next::OnChange);
+    }
     for _ in 0..MOST_ROUNDS {
         let observed = match observe::observe(&context, &key).await? {
             Found::Gone => {
@@ -68,7 +72,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
 }
 
 /// What would be done for an Order now.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outlook {
     /// The Order, as far as it can be read and is one that certlet acts for, with the next steps.
     pub order: Option<(Object<OrderKind>, Plan)>,
@@ -81,6 +85,9 @@ pub struct Outlook {
 /// # Errors
 /// When the API server refuses or is not reached, and when the account of its issuer cannot be used.
 pub async fn dry_run(context: &Arc<Context>, key: &ObjectKey) -> Result<Outlook, ControllerError> {
+    if !context.settings.controllers.enabled(controller::ORDERS) {
+        return Ok(Outlook::default());
+    }
     let left = match observe::observe(context, key).await? {
         Found::Order(observed) => {
             let plan = observed.plan(context.now());

@@ -16,6 +16,7 @@ use crate::{
         kinds::OrderKind,
         order::{ca::origin, stage::OrderStage},
         seen::{Lean, Object, ObjectKey},
+        settings::controller,
     },
     solver::{
         host::Host,
@@ -30,7 +31,8 @@ pub fn changed(context: &Arc<Context>, old: Option<&Lean<OrderKind>>, new: Optio
     if let Some(old) = old.filter(|old| new.is_none_or(|new| new.meta.uid != old.meta.uid)) {
         withdraw(context, &old.meta.uid);
     }
-    let Some(new) = new else { return };
+    let ours = context.settings.controllers.enabled(controller::ORDERS);
+    let Some(new) = new.filter(|_| ours) else { return };
     match in_flight(context, new) {
         None => withdraw(context, &new.meta.uid),
         Some((order, acme)) => match context.orders.accounts.known_key(&acme) {

@@ -13,7 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     api::names::data_key,
     controller::Context,
-    pki::chain::SizeLimits,
     plan::seen::ObjectKey,
     signer::{
         Refusal,
@@ -72,14 +71,8 @@ impl Authorities {
             tls_crt: live.data(data_key::TLS_CRT),
             ca_crt: live.data(data_key::CA_CRT),
         };
-        let limits = context.settings.size_limits;
-        let limits = SizeLimits {
-            certificate: limits.certificate,
-            key: limits.private_key,
-            chain: limits.chain,
-            bundle: limits.bundle,
-        };
-        let authority = CertificateAuthority::read(&data, now, &limits).map_err(|unusable| unusable.refusal(&data))?;
+        let limits = &context.settings.size_limits;
+        let authority = CertificateAuthority::read(&data, now, limits).map_err(|unusable| unusable.refusal(&data))?;
         let authority = Arc::new(authority);
         let mut kept = self.lock();
         if changes == self.changes.load(Ordering::Acquire) {

@@ -15,7 +15,7 @@ use crate::{
     },
     plan::{
         seen::{Next, RequestSeen},
-        settings::Settings,
+        settings::{Settings, controller},
     },
 };
 
@@ -36,6 +36,8 @@ pub(super) fn step(now: Timestamp, seen: &Seen, settings: &Settings) -> Plan {
         return issuance::advance(&view, &trigger, None, false);
     }
     match view.trigger() {
+        // somebody else decides when: by the condition Issuing
+        Trigger::Now(..) if !settings.controllers.enabled(controller::TRIGGER) => settled(&view, None),
         Trigger::Now(trigger, event) => match failure::waits_until(&view) {
             Some(until) => back_off(&view, until),
             None => issuance::advance(&view, &trigger, event, true),
@@ -93,7 +95,7 @@ fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> Plan {
     status.next_private_key_secret_name = None;
     let mut effects = discard_next_keys(view);
     let is_ready = condition::is_true(&status.conditions, READY);
-    if is_ready {
+    if is_ready && view.settings.controllers.enabled(controller::REVISION_MANAGER) {
         effects.extend(outdated_requests(view).map(|request| Effect::DeleteRequest(Box::new(request.meta.clone()))));
     }
     let mut events = Vec::new();
