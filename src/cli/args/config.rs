@@ -279,32 +279,32 @@ fn walk(file: &str, path: &str, value: &Value, flags: &mut Vec<(String, String)>
         return Ok(());
     }
     let is_group = path.is_empty() || FIELDS.iter().any(|(field, _)| field.starts_with(&format!("{path}.")));
-    match value {
-        Value::Object(fields) if is_group => {
-            for (name, value) in fields {
-                if path.is_empty() && matches!(name.as_str(), "apiVersion" | "kind") {
-                    continue;
-                }
-                let below = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
-                walk(file, &below, value, flags)?;
-            }
-            Ok(())
-        }
-        _ if is_group => Err(ConfigError::Value {
-            file: file.to_owned(),
-            field: path.to_owned(),
-            value: value.to_string(),
-        }),
-        _ => Err(ConfigError::Unknown {
+    if !is_group {
+        return Err(ConfigError::Unknown {
             file: file.to_owned(),
             field: path.to_owned(),
             hint: hint(path),
-        }),
+        });
     }
+    let Some(fields) = value.as_object() else {
+        return Err(ConfigError::Value {
+            file: file.to_owned(),
+            field: path.to_owned(),
+            value: value.to_string(),
+        });
+    };
+    for (name, value) in fields {
+        if path.is_empty() && matches!(name.as_str(), "apiVersion" | "kind") {
+            continue;
+        }
+        let below = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
+        walk(file, &below, value, flags)?;
+    }
+    Ok(())
 }
 
 /// The same name in other letters, or in another place.

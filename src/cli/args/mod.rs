@@ -66,7 +66,7 @@ pub struct Listen(Option<SocketAddr>);
 #[derive(Args, Clone, Debug)]
 #[command(next_line_help = true)]
 pub struct RunArgs {
-    /// A file with a ControllerConfiguration of cert-manager (controller.config.cert-manager.io/v1alpha1); flags win over it
+    /// A file with a `ControllerConfiguration` of cert-manager (controller.config.cert-manager.io/v1alpha1); flags win over it
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]
     config: Option<String>,
     /// Kubeconfig of the cluster; otherwise the variable KUBECONFIG, or the pod's service account
