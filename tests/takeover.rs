@@ -78,6 +78,7 @@ impl Left {
             keystore_passwords: Passwords::Available,
             renewal_information: None,
             obstacle: None,
+            rotation: certlet::plan::rotation::Share::default(),
             live: true,
             certificate,
         }

@@ -68,6 +68,8 @@ pub mod annotation {
     pub const HTTP01_INGRESS_CLASS_NAME: &str = "acme.cert-manager.io/http01-ingress-ingressclassname";
     /// On a CA issuer, `true`: a certificate that would outlive its CA ends with it instead.
     pub const CLAMP_TO_CA: &str = "certlet.io/clamp-to-ca";
+    /// On a CA issuer, `true` or a duration: when the CA's key pair changes, its certificates are issued again in waves.
+    pub const ROTATE_LEAVES: &str = "certlet.io/rotate-leaves";
     /// Attach the route to the parent Gateway (ANN-20).
     pub const HTTP01_PARENT_REF_FALLBACK: &str = "acme.cert-manager.io/http01-parentreffallback";
     /// Ingress that is edited in place, on Certificates, requests and Orders (ANO-02).

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::wire::MetaIn;
 use crate::{
     api::names,
-    pki::{chain::SizeLimits, hidden::Hidden, summary::PairSummary},
+    pki::{chain::SizeLimits, hidden::Hidden, pem, summary::PairSummary},
     plan::seen::{ManagedKeys, ObjectKey, SecretSeen},
 };
 
@@ -73,6 +73,7 @@ impl SecretIn {
             type_: self.type_.unwrap_or_else(|| "Opaque".into()),
             data_keys: data.keys().map(|key| key.as_str().into()).collect(),
             pair: Box::new(pair),
+            wrong_formats: wrong_formats(&data),
             managed: Arc::new(managed(fields.managed_fields.as_deref().unwrap_or_default())),
             digest: digest_of(&data),
         };
@@ -92,6 +93,30 @@ pub fn set_size_limits(limits: SizeLimits) {
 /// The largest inputs that are read; cert-manager's where nobody set others.
 pub(super) fn size_limits() -> SizeLimits {
     SIZE_LIMITS.get().copied().unwrap_or_default()
+}
+
+/// The additional output formats that are there and do not say what key and certificate say.
+fn wrong_formats(data: &Data) -> Box<[&'static str]> {
+    let part = |key: &str| data.get(key).map(|value| value.expose().as_slice());
+    let (Some(key), Some(chain)) = (part(names::data_key::TLS_KEY), part(names::data_key::TLS_CRT)) else {
+        return Box::default();
+    };
+    let der = |found: &[u8]| pem::key_der(key).is_ok_and(|der| der.expose() == found);
+    let combined = |found: &[u8]| {
+        let rest = found.strip_prefix(key).and_then(|rest| rest.strip_prefix(b"\n"));
+        rest == Some(chain)
+    };
+    let wrong_der = part(names::data_key::KEY_DER).is_some_and(|found| !der(found));
+    let wrong_combined = part(names::data_key::TLS_COMBINED_PEM).is_some_and(|found| !combined(found));
+    let wrong = [
+        (names::data_key::KEY_DER, wrong_der),
+        (names::data_key::TLS_COMBINED_PEM, wrong_combined),
+    ];
+    wrong
+        .into_iter()
+        .filter(|(_, wrong)| *wrong)
+        .map(|(key, _)| key)
+        .collect()
 }
 
 fn digest_of(data: &Data) -> [u8; 32] {

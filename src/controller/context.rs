@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{http01::Http01, queue::Queue, renewals::Renewals, said::Said, signing::Signing};
+use super::{http01::Http01, queue::Queue, renewals::Renewals, rotations::Rotations, said::Said, signing::Signing};
 use crate::{
     acme::Registry,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
@@ -51,6 +51,8 @@ pub struct Context {
     pub said: Said,
     /// CA keys in use, and who works on which request.
     pub signing: Signing,
+    /// Issuers whose CA gets, or may get, another key pair.
+    pub rotations: Rotations,
 }
 
 impl Context {

@@ -11,6 +11,7 @@ pub mod order;
 pub mod queue;
 pub mod renewals;
 pub mod request;
+pub mod rotations;
 pub mod router;
 pub mod said;
 pub mod signing;

@@ -1,13 +1,16 @@
 //! Who has to look when something changed.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::{
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
 
 use super::{
     context::{Context, IssuerId},
     order::responder_sync,
 };
 use crate::{
-    api::IssuerRef,
+    api::{IssuerRef, names::annotation},
     cluster::{
         index::{Change, Changed, Index, Observer},
         store::Link,
@@ -18,6 +21,9 @@ use crate::{
         seen::{Kind, Lean, Meta, ObjectKey, RequestSeen},
     },
 };
+
+/// How long after a leaf the issuer is looked at whose CA gets another key pair.
+const LEAVES_LATER: Duration = Duration::from_secs(1);
 
 /// Tells the queues of a context about changes. Made before the context, which needs what it makes.
 #[derive(Clone, Default)]
@@ -66,6 +72,7 @@ fn route(context: &Arc<Context>, change: &Change) {
         Change::Secret(changed) => {
             if let Some(meta) = changed.meta() {
                 secret(context, &meta.key);
+                leaf_of_rotating(context, meta);
                 owners(Some(meta), "Certificate", |key| queues.certificates.add(key));
             }
         }
@@ -170,6 +177,23 @@ fn secret(context: &Context, key: &ObjectKey) {
     }
 }
 
+/// A leaf of an issuer whose CA gets another key pair has changed: soon, not at once, since there may be thousands.
+fn leaf_of_rotating(context: &Context, meta: &Meta) {
+    let value = |key: &str| meta.annotations.get(key).map(str::to_owned);
+    let Some(name) = value(annotation::ISSUER_NAME) else {
+        return;
+    };
+    let reference = IssuerRef {
+        name,
+        kind: value(annotation::ISSUER_KIND),
+        group: value(annotation::ISSUER_GROUP),
+    };
+    let issuer = issuer_id(&reference, meta.namespace()).filter(|id| context.rotations.of(id).is_some());
+    if let Some(issuer) = issuer {
+        context.queues.issuers.add_after(issuer, LEAVES_LATER);
+    }
+}
+
 /// Kubernetes' own requests are few and found by nothing: all that wait look again.
 fn waiting_signing_requests(context: &Context) {
     for key in context.signing.kubernetes.unfinished() {
@@ -226,6 +250,7 @@ pub fn everything(context: &Context) {
     // what was remembered when this process led before is old
     context.orders.clear(context.settings.max_concurrent_challenges);
     context.http01.clear();
+    context.rotations.clear();
     let issuers = index.issuers.keys().into_iter().chain(index.cluster_issuers.keys());
     queues.issuers.resume(issuers.map(IssuerId));
     queues.ingresses.resume(index.ingresses.keys());

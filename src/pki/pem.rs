@@ -50,6 +50,18 @@ pub fn parse(text: &[u8]) -> Result<Vec<Block>, Error> {
     }
 }
 
+/// The body of the private key in a text, in whichever encoding that is (CRT-25).
+///
+/// # Errors
+/// As [`parse`], and [`Error::Pem`] when the text holds no private key.
+pub fn key_der(text: &[u8]) -> Result<super::hidden::Hidden<Vec<u8>>, Error> {
+    let key = parse(text)?
+        .into_iter()
+        .find(|block| block.label.ends_with("PRIVATE KEY"));
+    key.map(|block| block.der)
+        .ok_or_else(|| Error::Pem("tls.key holds no private key".into()))
+}
+
 /// One block as text, lines of 64 characters.
 pub fn encode(label: &str, der: &[u8]) -> Vec<u8> {
     let base64 = super::hidden::Hidden::new(base64::engine::general_purpose::STANDARD.encode(der));

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{self, Context};
 
 use super::certificate::CertificateInfo;
 use super::chain::SizeLimits;
-use super::key::{KeyEncoding, KeyHash, KeySpec, PrivateKey};
+use super::key::{KeyEncoding, KeyHash, KeySpec, PrivateKey, sha256};
 use super::{Error, chain};
 
 /// A part of a Secret: not there (or empty), not readable, or what it says.
@@ -65,6 +65,8 @@ pub struct PairSummary {
     pub key: Part<KeySummary>,
     /// The first certificate of `tls.crt`. All of them have to be readable.
     pub certificate: Part<Box<CertificateInfo>>,
+    /// SHA-256 of the DER of each certificate in `ca.crt`, in its order; empty where it cannot be read.
+    pub trusted: Box<[[u8; 32]]>,
     /// SHA-256 over all three: tells whether anything changed.
     pub digest: [u8; 32],
 }
@@ -88,9 +90,11 @@ impl PairSummary {
                 .collect::<Result<Vec<_>, _>>()?;
             Ok(Box::new(infos.swap_remove(0)))
         });
+        let trusted = ca_crt.and_then(|text| chain::parse_certificates(text, limits.bundle).ok());
         Self {
             key,
             certificate,
+            trusted: trusted.iter().flatten().map(|der| sha256(der)).collect(),
             digest: digest_of(&[tls_key, tls_crt, ca_crt]),
         }
     }
@@ -133,6 +137,7 @@ mod tests {
             summary.certificate.valid().unwrap().common_name().as_deref(),
             Some("leaf")
         );
+        assert_eq!(*summary.trusted, [root.info.fingerprint]);
         let other = p256().to_pem(KeyEncoding::Pkcs1).unwrap();
         let mixed = PairSummary::new(Some(other.expose()), Some(&tls_crt), Some(&ca_crt), &limits);
         assert_eq!(mixed.matches(), Some(false));

@@ -64,6 +64,7 @@ fn secret(issuer: &str) -> SecretSeen {
             None,
             &SizeLimits::default(),
         )),
+        wrong_formats: Box::default(),
         managed: Arc::new(ManagedKeys::default()),
         digest: [0; 32],
     }

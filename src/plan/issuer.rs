@@ -1,16 +1,27 @@
 //! Issuers and ClusterIssuers: whether they can sign, and what their status says about it (RDY rows).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::api::condition::{self, Condition, ConditionStatus};
 use crate::api::issuer::{AcmeIssuerStatus, CaIssuer};
 use crate::api::{AcmeIssuer, InvalidField, IssuerSpec, IssuerStatus};
-use crate::pki::summary::{PairSummary, Part};
+use crate::pki::{
+    certificate::CertificateInfo,
+    summary::{PairSummary, Part},
+};
 
-use super::seen::Next;
+use super::{
+    rotation::{ROTATING, Rotating},
+    seen::Next,
+};
 
 /// A condition beside Ready, present only while it is False: the issuer names solvers that certlet does not have.
 pub const SOLVERS_SUPPORTED: &str = "SolversSupported";
+/// A condition beside Ready, present only while it is True: the CA itself nears its end.
+pub const EXPIRING_SOON: &str = "ExpiringSoon";
+
+/// The longest before its end that a CA is warned about.
+const LONGEST_NOTICE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Whether an issuer is ready, as its Ready condition says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,10 +194,28 @@ pub fn ca(now: Timestamp, issuer: &CaIssuer, pair: Option<&PairSummary>) -> (Ver
         ));
         return (verdict, Next::At(certificate.not_before));
     }
-    (
-        Verdict::ready("KeyPairVerified", "Signing CA verified"),
-        Next::At(certificate.not_after),
-    )
+    let due = [notice_begins(certificate), certificate.not_after].into_iter();
+    let next = due.filter(|at| *at > now).fold(Next::OnChange, Next::or_at);
+    (Verdict::ready("KeyPairVerified", "Signing CA verified"), next)
+}
+
+/// From when on a CA is warned about: for the last fifth of its lifetime, and 30 days at most. One that is renewed in time, after two thirds
+/// of its lifetime, never gets there.
+fn notice_begins(ca: &CertificateInfo) -> Timestamp {
+    let notice = (ca.not_after.duration_since(ca.not_before) / 5).min(LONGEST_NOTICE);
+    ca.not_after.checked_sub(notice).unwrap_or(ca.not_after)
+}
+
+/// What to do about a CA that nears its end, in a sentence; `None` while there is time.
+pub fn nears_its_end(now: Timestamp, secret: &str, ca: &CertificateInfo) -> Option<String> {
+    (notice_begins(ca) <= now).then(|| {
+        format!(
+            "The CA {:?} in secret {secret:?} is valid only until {}, and no certificate below it is accepted after that: renew the CA and store \
+             it in that Secret",
+            ca.subject.to_string(),
+            ca.not_after
+        )
+    })
 }
 
 /// Which of an ACME issuer's solvers certlet does not have, in a sentence; `None` when it has them all.
@@ -227,6 +256,10 @@ pub struct Wanted {
     pub acme: Option<AcmeIssuerStatus>,
     /// The sentence of [`unsupported_solvers`].
     pub unsupported_solvers: Option<String>,
+    /// The sentence of [`nears_its_end`].
+    pub expiring: Option<String>,
+    /// The condition [`ROTATING`]; `None` leaves it as it is.
+    pub rotating: Option<Rotating>,
 }
 
 /// The status that says what is wanted, made from the one that is there. The same status when that says it already.
@@ -246,14 +279,33 @@ pub fn status(now: Timestamp, generation: i64, old: &IssuerStatus, wanted: &Want
             }
         }
     }
-    match &wanted.unsupported_solvers {
-        Some(sentence) => {
-            let condition = Condition::new(SOLVERS_SUPPORTED, ConditionStatus::False, "UnsupportedSolver", sentence);
-            condition::set(&mut new.conditions, condition.observed(generation), now);
+    let solvers = wanted
+        .unsupported_solvers
+        .as_ref()
+        .map(|sentence| Condition::new(SOLVERS_SUPPORTED, ConditionStatus::False, "UnsupportedSolver", sentence));
+    let expiring = wanted
+        .expiring
+        .as_ref()
+        .map(|sentence| Condition::new(EXPIRING_SOON, ConditionStatus::True, "CAExpiresSoon", sentence));
+    for (type_, condition) in [(SOLVERS_SUPPORTED, solvers), (EXPIRING_SOON, expiring)] {
+        match condition {
+            Some(condition) => condition::set(&mut new.conditions, condition.observed(generation), now),
+            None => {
+                condition::remove(&mut new.conditions, type_);
+            }
         }
-        None => {
-            condition::remove(&mut new.conditions, SOLVERS_SUPPORTED);
+    }
+    if let Some(rotating) = &wanted.rotating {
+        if rotating.anew {
+            condition::remove(&mut new.conditions, ROTATING);
         }
+        let holds = if rotating.lasts {
+            ConditionStatus::True
+        } else {
+            ConditionStatus::False
+        };
+        let condition = Condition::new(ROTATING, holds, rotating.reason, rotating.message.as_str());
+        condition::set(&mut new.conditions, condition.observed(generation), now);
     }
     new
 }
@@ -272,29 +324,39 @@ fn ready_condition(verdict: &Verdict) -> Condition {
     }
 }
 
-/// What is told when a status changes from `old` to `new`: severity is a warning (RDY-06).
-pub fn warnings(old: &IssuerStatus, new: &IssuerStatus) -> Vec<(&'static str, String)> {
-    let changed = |type_: &str| {
-        let [before, after] = [old, new].map(|status| condition::get(&status.conditions, type_));
-        let said = |condition: &Condition| {
-            (
-                condition.status,
-                condition.reason().to_owned(),
-                condition.message().to_owned(),
-            )
-        };
-        after
-            .filter(|after| !after.is_true() && before.map(said) != Some(said(after)))
-            .cloned()
-    };
-    let ready = changed(condition::READY).map(|ready| {
+/// What is told when a status changes: whether it is a warning, one word, and a sentence (RDY-06).
+pub fn news(old: &IssuerStatus, new: &IssuerStatus) -> Vec<(bool, &'static str, String)> {
+    let said = |condition: &Condition| {
         (
-            "ErrInitIssuer",
-            format!("Error initializing issuer: {}", ready.message()),
+            condition.status,
+            condition.reason().to_owned(),
+            condition.message().to_owned(),
         )
+    };
+    let both = |type_: &str| [old, new].map(|status| condition::get(&status.conditions, type_));
+    let changed = |type_: &str| {
+        let [before, after] = both(type_);
+        after.filter(|after| before.map(said) != Some(said(after)))
+    };
+    let ready = changed(condition::READY).filter(|ready| !ready.is_true());
+    let ready = ready.map(|ready| {
+        let message = format!("Error initializing issuer: {}", ready.message());
+        (true, "ErrInitIssuer", message)
     });
-    let solvers = changed(SOLVERS_SUPPORTED).map(|solvers| ("UnsupportedSolver", solvers.message().to_owned()));
-    ready.into_iter().chain(solvers).collect()
+    let solvers = changed(SOLVERS_SUPPORTED).map(|solvers| (true, "UnsupportedSolver", solvers.message().to_owned()));
+    let expiring = changed(EXPIRING_SOON).map(|expiring| (true, "CAExpiresSoon", expiring.message().to_owned()));
+    let [before, after] = both(ROTATING);
+    let begun = |condition: &Condition| (condition.status, condition.last_transition_time.clone());
+    let rotating = after.filter(|after| before.map(begun) != Some(begun(after)));
+    let rotating = rotating.map(|rotating| {
+        let what = match (rotating.is_true(), rotating.reason()) {
+            (true, _) => (false, "RotationStarted"),
+            (false, "Completed") => (false, "RotationCompleted"),
+            (false, _) => (true, "RotationStopped"),
+        };
+        (what.0, what.1, rotating.message().to_owned())
+    });
+    [ready, solvers, expiring, rotating].into_iter().flatten().collect()
 }
 
 #[cfg(test)]

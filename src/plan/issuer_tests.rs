@@ -82,8 +82,8 @@ fn rdy_02_a_ca_is_verified_by_what_its_secret_holds() {
     assert_eq!(good, Verdict::ready("KeyPairVerified", "Signing CA verified"));
     assert_eq!(
         next,
-        Next::At(Timestamp::from_second(now().as_second() + 1000).unwrap()),
-        "it is judged again when it ends"
+        Next::At(Timestamp::from_second(now().as_second() + 600).unwrap()),
+        "it is judged again when it nears its end: for the last fifth of 2,000 s"
     );
 
     let leaf = pair(false, 1000);
@@ -130,6 +130,57 @@ fn rdy_02_a_ca_is_verified_by_what_its_secret_holds() {
 }
 
 #[test]
+fn a_ca_that_nears_its_end_is_told_with_the_date_and_what_to_do() {
+    let issuer = CaIssuer {
+        secret_name: "ca-key-pair".into(),
+        ..CaIssuer::default()
+    };
+    let (key, certificate) = pair(true, 1000);
+    let held = summary(Some(&key), Some(&certificate));
+    let info = held.certificate.valid().unwrap();
+    let at = |second: i64| Timestamp::from_second(now().as_second() + second).unwrap();
+    assert_eq!(nears_its_end(at(599), "ca-key-pair", info), None);
+    let sentence = nears_its_end(at(600), "ca-key-pair", info).unwrap();
+    assert!(
+        sentence.contains("\"ca-key-pair\"")
+            && sentence.contains(&at(1000).to_string())
+            && sentence.contains("renew the CA"),
+        "{sentence}"
+    );
+    let (verdict, next) = ca(at(600), &issuer, Some(&held));
+    assert!(verdict.ready, "it still signs");
+    assert_eq!(next, Next::At(at(1000)));
+    let wanted = Wanted {
+        verdict: Some(verdict),
+        expiring: Some(sentence.clone()),
+        ..Wanted::default()
+    };
+    let warned = status(at(600), 1, &IssuerStatus::default(), &wanted);
+    assert_eq!(
+        news(&IssuerStatus::default(), &warned),
+        [(true, "CAExpiresSoon", sentence)]
+    );
+    let renewed = status(
+        at(700),
+        1,
+        &warned,
+        &Wanted {
+            expiring: None,
+            ..wanted
+        },
+    );
+    assert_eq!(condition::get(&renewed.conditions, EXPIRING_SOON), None);
+    let month = pair(true, 10 * 365 * 86_400);
+    let long = summary(Some(&month.0), Some(&month.1));
+    let ends = at(10 * 365 * 86_400);
+    assert_eq!(
+        ca(now(), &issuer, Some(&long)).1,
+        Next::At(ends - SignedDuration::from_hours(720)),
+        "30 days at most"
+    );
+}
+
+#[test]
 fn solvers_that_are_not_there_yet_are_named() {
     let acme = |solvers: serde_json::Value| {
         spec(serde_json::json!({"acme": {"server": "s", "privateKeySecretRef": {"name": "k"}, "solvers": solvers}}))
@@ -171,7 +222,7 @@ fn what_cert_manager_wrote_is_left_as_it_is() {
         ..Wanted::default()
     };
     assert_eq!(status(now(), 1, &self_signed_status, &wanted), self_signed_status);
-    assert!(warnings(&acme, &acme).is_empty());
+    assert!(news(&acme, &acme).is_empty());
 }
 
 #[test]
@@ -182,11 +233,11 @@ fn a_change_for_the_worse_is_told_once() {
     };
     let first = status(now(), 1, &IssuerStatus::default(), &bad);
     assert_eq!(
-        warnings(&IssuerStatus::default(), &first),
-        [("ErrInitIssuer", "Error initializing issuer: gone".to_owned())]
+        news(&IssuerStatus::default(), &first),
+        [(true, "ErrInitIssuer", "Error initializing issuer: gone".to_owned())]
     );
     let again = status(now(), 2, &first, &bad);
-    assert!(warnings(&first, &again).is_empty(), "only the generation moved");
+    assert!(news(&first, &again).is_empty(), "only the generation moved");
     assert_eq!(ready(&again).observed_generation, Some(2));
     let good = status(
         now(),
@@ -197,7 +248,7 @@ fn a_change_for_the_worse_is_told_once() {
             ..Wanted::default()
         },
     );
-    assert!(warnings(&again, &good).is_empty() && ready(&good).is_true());
+    assert!(news(&again, &good).is_empty() && ready(&good).is_true());
 }
 
 proptest! {
@@ -206,16 +257,19 @@ proptest! {
         is_ready in any::<bool>(),
         message in "[a-z ]{0,8}",
         solvers in proptest::option::of("[a-z ]{1,8}"),
+        expiring in proptest::option::of("[a-z ]{1,8}"),
+        lasts in proptest::option::of(any::<bool>()),
         decided in any::<bool>(),
         generation in 1_i64..9,
         later in 0_i64..1000,
     ) {
         let verdict = if is_ready { Verdict::ready("IsReady", message) } else { Verdict::not_ready("ErrGetKeyPair", message) };
-        let wanted = Wanted { verdict: decided.then_some(verdict), acme: None, unsupported_solvers: solvers };
+        let rotating = lasts.map(|lasts| Rotating { lasts, reason: "Because", message: "so far".into(), anew: false });
+        let wanted = Wanted { verdict: decided.then_some(verdict), acme: None, unsupported_solvers: solvers, expiring, rotating };
         let once = status(now(), generation, &IssuerStatus::default(), &wanted);
         let later = Timestamp::from_second(now().as_second() + later).unwrap();
         prop_assert_eq!(&status(later, generation, &once, &wanted), &once);
-        prop_assert!(warnings(&once, &once).is_empty());
+        prop_assert!(news(&once, &once).is_empty());
     }
 }
 

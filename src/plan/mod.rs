@@ -16,6 +16,7 @@ pub mod merge_patch;
 pub mod order;
 pub mod renewal;
 pub mod request;
+pub mod rotation;
 pub mod seen;
 pub mod settings;
 pub mod signing_request;

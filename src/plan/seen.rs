@@ -285,6 +285,8 @@ pub struct SecretSeen {
     pub data_keys: Box<[Box<str>]>,
     /// What `tls.key`, `tls.crt` and `ca.crt` hold.
     pub pair: Box<PairSummary>,
+    /// Names of the additional output formats whose value is not what `tls.key` and `tls.crt` say (CRT-25), sorted.
+    pub wrong_formats: Box<[&'static str]>,
     /// What the field manager `cert-manager-certificates-issuing` owns.
     pub managed: Arc<ManagedKeys>,
     /// SHA-256 over names and values of `data`.

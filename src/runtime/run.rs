@@ -212,6 +212,7 @@ fn context(client: &Client, settings: &Settings, leadership: &Leadership) -> Res
         judged: std::sync::atomic::AtomicBool::new(false),
         said: Said::default(),
         signing: Signing::default(),
+        rotations: controller::rotations::Rotations::default(),
     });
     router.attach(&context);
     Ok((context, router))

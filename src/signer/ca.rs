@@ -1,10 +1,10 @@
 //! Certificates signed by a CA whose key pair is in a Secret (SGN-02), and whether that pair can be used (RDY-02).
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{Issued, Refusal, Request, Warning, checked_csr, validity};
 use crate::pki::Error;
-use crate::pki::certificate::CertificateInfo;
+use crate::pki::certificate::{CertificateInfo, is_signed_by, public_key};
 use crate::pki::chain::{self, SizeLimits, to_pem};
 use crate::pki::key::PrivateKey;
 use crate::pki::sign::{self, Extras, Issuer};
@@ -123,7 +123,7 @@ impl CertificateAuthority {
         let mut chain = issuer.chain.clone();
         if let Some(text) = secret.ca_crt.filter(|text| !text.is_empty()) {
             let ca = chain::parse_certificates(text, limits.bundle).map_err(|error| unreadable("ca.crt", &error))?;
-            chain.extend(ca.into_iter().take(1));
+            chain.extend(next_above(&chain, ca));
         }
         let mut ordered = chain::order(chain).map_err(|error| UnusablePair::Invalid(error.to_string()))?;
         if ordered.first() != issuer.chain.first() {
@@ -152,19 +152,9 @@ impl CertificateAuthority {
         &self.ca_pem
     }
 
-    /// A sentence when the CA's own end is near: within a fifth of its lifetime, and 30 days at most. A CA that is renewed in time,
-    /// after two thirds of its lifetime, never gets there.
-    pub fn nears_its_end(&self, now: Timestamp) -> Option<String> {
-        let CertificateInfo {
-            not_before, not_after, ..
-        } = &self.issuer.info;
-        let notice = (not_after.duration_since(*not_before) / 5).min(SignedDuration::from_hours(30 * 24));
-        (not_after.duration_since(now) <= notice).then(|| {
-            format!(
-                "the CA {:?} itself is valid only until {not_after}: renew it, or certificates will stop being accepted then",
-                self.issuer.info.subject.to_string()
-            )
-        })
+    /// The identifier of its key, as everything that it signs states it.
+    pub fn key_identifier(&self) -> Vec<u8> {
+        self.issuer.key_identifier()
     }
 
     /// Signs a request.
@@ -262,6 +252,18 @@ fn read_pair(secret: &SecretData<'_>, limits: &SizeLimits) -> Result<Issuer, Unu
     let first = chain.first().map(Vec::as_slice).unwrap_or_default();
     let info = CertificateInfo::parse(first).map_err(|error| unreadable("tls.crt", &error))?;
     Ok(Issuer { chain, info, key })
+}
+
+/// Of the certificates in `ca.crt`, the one above `chain`: several are there while the CA above gets another key pair. The first where none
+/// signed the last of the chain, so that the error is about that one.
+fn next_above(chain: &[Vec<u8>], mut trusted: Vec<Vec<u8>>) -> Option<Vec<u8>> {
+    let signs = |ca: &Vec<u8>| {
+        let last = chain.last()?;
+        let key = public_key(ca)?;
+        Some(is_signed_by(last, &key))
+    };
+    let at = trusted.iter().position(|ca| signs(ca) == Some(true)).unwrap_or(0);
+    (!trusted.is_empty()).then(|| trusted.swap_remove(at))
 }
 
 /// What a CA must be, most telling first.

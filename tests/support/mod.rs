@@ -32,6 +32,7 @@
 )]
 
 pub(crate) mod audit;
+pub(crate) mod authority;
 pub(crate) mod bed;
 pub(crate) mod certlet;
 pub(crate) mod command;
@@ -45,6 +46,7 @@ pub(crate) mod takeover;
 pub(crate) mod wait;
 
 pub(crate) use audit::{AuditMark, AuditedCall, AuditedWrite};
+pub(crate) use authority::{Pair, certificate_says};
 pub(crate) use bed::Bed;
 pub(crate) use certlet::{Certlet, Killer};
 pub(crate) use command::{curl_status, openssl, openssl_verify, run, run_with_input, served_chain};

@@ -56,6 +56,12 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
     let secret = context.index.secrets.get(&target).or_else(|| sight.target.clone());
     let leaf = secret.as_ref().and_then(|secret| secret.pair.certificate.valid());
     let renewal_information = leaf.and_then(|leaf| context.renewals.information(key, &leaf.fingerprint));
+    let issuer = issuer_id(&certificate.spec.issuer_ref, certificate.meta.namespace());
+    let rotation = issuer.and_then(|issuer| context.rotations.of(&issuer));
+    let rotation = rotation
+        .zip(secret.as_deref())
+        .map(|(rotation, secret)| rotation.share(key, secret))
+        .unwrap_or_default();
     Observed::Seen(Box::new(Seen {
         secret,
         next_keys: next_keys(context, &certificate, sight),
@@ -66,6 +72,7 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
         keystore_passwords: passwords,
         renewal_information,
         obstacle: obstacle(context, &certificate),
+        rotation,
         live: sight.live,
         certificate,
     }))

@@ -16,7 +16,7 @@ use crate::{
         names::{annotation, data_key},
     },
     cluster::secret::{LiveSecret, SecretApply},
-    controller::{Context, ControllerError},
+    controller::{Context, ControllerError, rotations::Rotation, router::issuer_id},
     pki::{hidden::Hidden, key::PrivateKey, keystore::Seed},
     plan::{
         certificate::{
@@ -80,9 +80,18 @@ pub(super) async fn repair(context: &Arc<Context>, seen: &Seen, sight: &mut Sigh
         .zip(part(data_key::TLS_CRT))
         .ok_or_else(changed)?;
     let (private_key, _) = PrivateKey::from_pem(key_pem).map_err(|_| changed())?;
+    let ca_pem = part(data_key::CA_CRT);
+    let pair = &secret.seen.pair;
+    let bundled = rotation_of(context, certificate).map(|rotation| {
+        rotation.kept_bundle(
+            pair.certificate.valid().map(|leaf| &**leaf),
+            &pair.trusted,
+            ca_pem.unwrap_or_default(),
+        )
+    });
     let bundle = Bundle {
         chain_pem: chain_pem.to_vec(),
-        ca_pem: part(data_key::CA_CRT).map(<[u8]>::to_vec),
+        ca_pem: bundled.or_else(|| ca_pem.map(<[u8]>::to_vec)),
         key: Arc::new(private_key),
         key_pem: Some(Hidden::new(key_pem.to_vec())),
         attribution: found_attribution(&secret),
@@ -94,12 +103,21 @@ pub(super) async fn repair(context: &Arc<Context>, seen: &Seen, sight: &mut Sigh
 pub(super) async fn write(
     context: &Arc<Context>,
     certificate: &Object<CertificateKind>,
-    bundle: Bundle,
+    mut bundle: Bundle,
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
+    if let Some((rotation, issued)) = rotation_of(context, certificate).zip(bundle.ca_pem.as_mut()) {
+        *issued = rotation.new_bundle(issued);
+    }
     let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
     let existing = sight.target(context, &key).await?;
     write_over(context, certificate, bundle, existing.as_deref(), sight).await
+}
+
+/// What is remembered of the issuer's CAs, where it has asked for it.
+fn rotation_of(context: &Context, certificate: &Object<CertificateKind>) -> Option<Arc<Rotation>> {
+    let issuer = issuer_id(&certificate.spec.issuer_ref, certificate.meta.namespace())?;
+    context.rotations.of(&issuer)
 }
 
 async fn write_over(

@@ -82,6 +82,7 @@ fn wanted(spec: &AcmeIssuer, verdict: Option<Verdict>, acme: Option<AcmeIssuerSt
         verdict,
         acme,
         unsupported_solvers: unsupported_solvers(spec),
+        ..Wanted::default()
     }
 }
 

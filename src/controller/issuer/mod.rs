@@ -1,8 +1,11 @@
 //! Issuers and ClusterIssuers: looked at when they or a Secret that they name change, and when their account is due.
 
 mod account;
+mod rotation;
 
 use std::sync::Arc;
+
+use jiff::SignedDuration;
 
 use super::context::IssuerId;
 use super::{Context, ControllerError};
@@ -14,6 +17,9 @@ use crate::plan::issuer::{self, Backend, Wanted};
 use crate::plan::kinds::{ClusterIssuerKind, IssuerKind};
 use crate::plan::seen::{Kind, Lean, Next, Object};
 use crate::plan::settings::controller;
+
+/// How soon a look at the leaves of a CA is tried again that failed.
+const RETRY_ROTATION: SignedDuration = SignedDuration::from_secs(30);
 
 /// Makes the status of one issuer say whether it can sign.
 ///
@@ -86,7 +92,7 @@ async fn foresee<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Option<
     let (wanted, account) = match seen.parse() {
         Ok(issuer) => match issuer::backend(&issuer.spec) {
             Ok(Backend::Acme(spec)) => account::foresee(context, &issuer, spec).await?,
-            Ok(Backend::Ca(_) | Backend::SelfSigned) | Err(_) => (judge_spec(context, &issuer).await?.0, None),
+            Ok(Backend::Ca(_) | Backend::SelfSigned) | Err(_) => (judge_spec(context, &issuer, false).await?.0, None),
         },
         Err(invalid) => (unreadable(seen, &invalid), None),
     };
@@ -114,7 +120,7 @@ async fn judge<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Next, Con
     }
     let (issuer, wanted, next) = match seen.parse() {
         Ok(issuer) => {
-            let (wanted, next) = judge_spec(context, &issuer).await?;
+            let (wanted, next) = judge_spec(context, &issuer, true).await?;
             (issuer, wanted, next)
         }
         Err(invalid) => {
@@ -130,7 +136,12 @@ async fn judge<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Next, Con
     Ok(next)
 }
 
-async fn judge_spec<K: Either>(context: &Context, issuer: &Object<K>) -> Result<(Wanted, Next), ControllerError> {
+/// What is to be said of an issuer. Its leaves are only led over to a new CA when `act` says so.
+async fn judge_spec<K: Either>(
+    context: &Context,
+    issuer: &Object<K>,
+    act: bool,
+) -> Result<(Wanted, Next), ControllerError> {
     let plain = |verdict, next| {
         (
             Wanted {
@@ -154,7 +165,37 @@ async fn judge_spec<K: Either>(context: &Context, issuer: &Object<K>) -> Result<
                 .await?;
             let pair = secret.as_ref().map(|secret| &*secret.seen.pair);
             let (verdict, next) = issuer::ca(context.now(), spec, pair);
-            plain(verdict, next)
+            if !verdict.ready {
+                return Ok(plain(verdict, next));
+            }
+            let info = pair.and_then(|pair| pair.certificate.valid());
+            let expiring = info.and_then(|info| issuer::nears_its_end(context.now(), &spec.secret_name, info));
+            let looked = if act {
+                rotation::look(context, issuer, spec).await
+            } else {
+                Ok((None, Next::OnChange))
+            };
+            let (rotating, again) = match looked {
+                Ok(looked) => looked,
+                Err(error) if error.is_stale() || error.is_not_leader() => return Err(error),
+                Err(error) => {
+                    // whether it can sign does not depend on it
+                    tracing::warn!(issuer = %issuer.meta.key, %error, "the rotation of its leaves does not get on");
+                    let again = context.now().saturating_add(RETRY_ROTATION);
+                    (None, again.map_or(Next::OnChange, Next::At))
+                }
+            };
+            let next = match again {
+                Next::At(time) => next.or_at(time),
+                Next::OnChange => next,
+            };
+            let wanted = Wanted {
+                verdict: Some(verdict),
+                expiring,
+                rotating,
+                ..Wanted::default()
+            };
+            (wanted, next)
         }
         Err(verdict) => plain(verdict, Next::OnChange),
     })
@@ -163,10 +204,9 @@ async fn judge_spec<K: Either>(context: &Context, issuer: &Object<K>) -> Result<
 async fn write<K: Either>(context: &Context, issuer: &Object<K>, wanted: &Wanted) -> Result<(), ControllerError> {
     let status = issuer::status(context.now(), issuer.meta.generation, &issuer.status, wanted);
     if context.writer.write_status(issuer, &status).await?.is_some() {
-        for (reason, message) in issuer::warnings(&issuer.status, &status) {
-            context
-                .events
-                .publish::<K>(&issuer.meta, Severity::Warning, reason, &message);
+        for (warning, reason, message) in issuer::news(&issuer.status, &status) {
+            let severity = if warning { Severity::Warning } else { Severity::Normal };
+            context.events.publish::<K>(&issuer.meta, severity, reason, &message);
         }
     }
     Ok(())

@@ -76,6 +76,20 @@ pub fn to_pem<C: AsRef<[u8]>>(certificates: &[C]) -> Vec<u8> {
         .collect()
 }
 
+/// A bundle of trusted CAs as PEM: the certificates of `text` in their order, then those of `others` that it lacks. With `only`, what
+/// `others` does not hold is left out. A text that cannot be read counts as empty.
+pub fn merge(text: &[u8], others: &[Vec<u8>], only: bool, limit: usize) -> Vec<u8> {
+    let mut merged: Vec<Vec<u8>> = Vec::new();
+    let kept = parse_certificates(text, limit).unwrap_or_default().into_iter();
+    let kept = kept.filter(|der| !only || others.contains(der));
+    for der in kept.chain(others.iter().cloned()) {
+        if !merged.contains(&der) {
+            merged.push(der);
+        }
+    }
+    to_pem(&merged)
+}
+
 /// Orders the certificates of a bundle from leaf to root and parts the root from them (SEC-09). Duplicates are dropped.
 ///
 /// # Errors

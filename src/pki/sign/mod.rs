@@ -53,6 +53,14 @@ pub struct Issuer {
     pub key: PrivateKey,
 }
 
+impl Issuer {
+    /// The identifier of its key, as what it signs states it (RFC 5280 section 4.2.1.1); also where its own certificate states none.
+    pub fn key_identifier(&self) -> Vec<u8> {
+        let stated = self.info.subject_key_id.clone();
+        stated.unwrap_or_else(|| key_identifier(&self.key.public_key()))
+    }
+}
+
 /// Signs a certificate, as DER. `serial` is a random number; it is used as a positive one.
 ///
 /// Names, key and name constraints come from the request, everything else from `extras`. `BasicConstraints` and key identifiers are
@@ -67,9 +75,7 @@ pub fn sign(
     serial: [u8; 16],
     extras: &Extras,
 ) -> Result<Vec<u8>, Error> {
-    // RFC 5280 section 4.2.1.1: the identifier of the issuer's key, also when the issuer's certificate does not state one.
-    let stated = issuer.info.subject_key_id.clone();
-    let authority = stated.unwrap_or_else(|| key_identifier(&issuer.key.public_key()));
+    let authority = issuer.key_identifier();
     let signer = Signer {
         name: &issuer.info.subject,
         key: &issuer.key,

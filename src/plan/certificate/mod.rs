@@ -30,6 +30,7 @@ pub use validation::InvalidSpec;
 
 use super::{
     kinds::CertificateKind,
+    rotation::Share,
     seen::{Meta, Next, Object, ObjectKey, RequestSeen, SecretSeen},
     settings::Settings,
 };
@@ -63,6 +64,8 @@ pub struct Seen {
     pub renewal_information: Option<RenewalInformation>,
     /// Why the pending request does not get on, where something is wrong.
     pub obstacle: Option<Obstacle>,
+    /// What the issuer asks for while its CA gets another key pair.
+    pub rotation: Share,
     /// The Secrets were looked up on the API server just now. Absence from a watch is never proof.
     pub live: bool,
 }
@@ -264,7 +267,7 @@ pub fn status_when_refused(now: Timestamp, seen: &Seen, settings: &Settings, why
 
 /// Why [`Effect::RepairSecret`] would be planned for what was seen.
 pub fn why_repaired(seen: &Seen, settings: &Settings) -> Option<Violation> {
-    upkeep::check(&seen.certificate, seen.secret.as_ref()?, settings)
+    upkeep::check(seen, seen.secret.as_ref()?, settings)
 }
 
 /// The names under which the next request, and the Secret with its key, are looked for: what `Seen` has to be gathered from.

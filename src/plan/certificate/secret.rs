@@ -186,7 +186,10 @@ fn data(
     let mut data = BTreeMap::new();
     for format in &spec.additional_output_formats {
         let (name, value) = match format.type_ {
-            OutputFormat::Der => (data_key::KEY_DER, key_der(&key_pem)?),
+            OutputFormat::Der => (
+                data_key::KEY_DER,
+                crate::pki::pem::key_der(key_pem.expose())?.expose().clone(),
+            ),
             OutputFormat::CombinedPem => (
                 data_key::TLS_COMBINED_PEM,
                 [key_pem.expose().as_slice(), b"\n", chain_pem].concat(),
@@ -205,15 +208,6 @@ fn data(
     data.insert(data_key::TLS_CRT.to_owned(), Hidden::new(chain_pem.to_vec()));
     data.extend(ca_pem.map(|ca| (data_key::CA_CRT.to_owned(), Hidden::new(ca.to_vec()))));
     Ok(data)
-}
-
-/// The body of the PEM block that `tls.key` holds, in whichever encoding that is (CRT-25).
-fn key_der(key_pem: &Hidden<Vec<u8>>) -> Result<Vec<u8>, Error> {
-    let blocks = crate::pki::pem::parse(key_pem.expose())?;
-    let block = blocks.into_iter().find(|block| block.label.ends_with("PRIVATE KEY"));
-    block
-        .map(|block| block.der.expose().clone())
-        .ok_or_else(|| Error::Pem("tls.key holds no private key".into()))
 }
 
 fn jks(

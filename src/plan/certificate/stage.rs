@@ -103,7 +103,7 @@ fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> Plan {
         .seen
         .secret
         .as_ref()
-        .and_then(|secret| upkeep::check(&view.seen.certificate, secret, view.settings));
+        .and_then(|secret| upkeep::check(view.seen, secret, view.settings));
     if fault.is_some() && view.content.is_none() {
         match &view.seen.keystore_passwords {
             Passwords::Available => effects.push(Effect::RepairSecret),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Violation,
+    Seen, Violation,
     secret::{certificate_annotations, extra_data_keys},
 };
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     },
     plan::{
         kinds::CertificateKind,
+        rotation::Trust,
         seen::{Object, SecretSeen},
         settings::Settings,
     },
@@ -28,11 +29,13 @@ const CHECKS: &[Check] = &[
     template_ownership,
     output_formats,
     keystores,
+    trust,
     owner,
 ];
 
 struct Input<'a> {
     certificate: &'a Object<CertificateKind>,
+    trust: Option<&'a Trust>,
     secret: &'a SecretSeen,
     details: BTreeMap<String, String>,
     settings: &'a Settings,
@@ -40,17 +43,14 @@ struct Input<'a> {
 
 /// The first thing that applying the Secret again would put right. `None` also for a Secret whose managed fields cannot be read:
 /// applying it again would not change that.
-pub(super) fn check(
-    certificate: &Object<CertificateKind>,
-    secret: &SecretSeen,
-    settings: &Settings,
-) -> Option<Violation> {
+pub(super) fn check(seen: &Seen, secret: &SecretSeen, settings: &Settings) -> Option<Violation> {
     let details = certificate_annotations(secret.pair.certificate.valid()?);
     if secret.managed.error.is_some() {
         return None;
     }
     let input = Input {
-        certificate,
+        certificate: &seen.certificate,
+        trust: seen.rotation.trust.as_ref(),
         secret,
         details,
         settings,
@@ -217,8 +217,22 @@ fn extra_data(input: &Input<'_>, of: &[&'static str]) -> Option<String> {
         .find_map(|key| match (wanted.contains(key), present(key), ours(key)) {
             (true, false, _) => Some(format!("{key} is missing")),
             (false, true, true) => Some(format!("{key} is no longer asked for")),
+            (true, true, _) if input.secret.wrong_formats.contains(key) => {
+                Some(format!("{key} is not what key and certificate say"))
+            }
             (true, true, _) | (false, _, _) => None,
         })
+}
+
+/// While the CA of an issuer gets another key pair, `ca.crt` holds the former one too; afterwards it does not.
+fn trust(input: &Input<'_>) -> Option<Violation> {
+    let wrong = !input.trust?.holds(&input.secret.pair.trusted);
+    wrong.then(|| {
+        Violation::new(
+            "SecretMismatch",
+            "ca.crt of the Secret does not hold the CAs that the issuer's certificates are trusted by at present",
+        )
+    })
 }
 
 /// SEC-02, NB-14: the owner reference follows the flag, in both directions.

@@ -260,6 +260,10 @@ impl<'a> View<'a> {
                 None => Trigger::Now(violation.clone(), None),
             };
         }
+        if self.seen.rotation.due {
+            let message = "Issuing certificate as the key pair of its CA has changed";
+            return Trigger::Now(Violation::new("CARotated", message), None);
+        }
         match &self.schedule {
             Some(Ok(Some(schedule))) if schedule.begin <= self.now => {
                 let shown = instant(self.status().renewal_time.as_ref()).unwrap_or(schedule.at);

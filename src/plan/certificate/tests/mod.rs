@@ -7,5 +7,6 @@ mod model;
 mod naming;
 mod rendering;
 mod renewing;
+mod rotating;
 mod tidying;
 mod validating;

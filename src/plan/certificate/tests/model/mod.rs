@@ -33,6 +33,7 @@ use crate::{
     },
     plan::{
         kinds::CertificateKind,
+        rotation::Share,
         seen::{IssuedDigest, Object, Pairs, RequestSeen, SecretSeen},
         settings::Settings,
     },
@@ -55,6 +56,7 @@ pub(super) struct Model {
     pub(super) rivals: Vec<Rival>,
     pub(super) issuer: IssuerState,
     pub(super) passwords: Passwords,
+    pub(super) rotation: Share,
     /// What was carried out, in one word each.
     pub(super) log: Vec<&'static str>,
     keys: HashMap<String, Arc<PrivateKey>>,
@@ -86,6 +88,7 @@ impl Model {
             rivals: Vec::new(),
             issuer: IssuerState::Remote,
             passwords: Passwords::Available,
+            rotation: Share::default(),
             log: Vec::new(),
             keys: HashMap::new(),
             target_key: None,
@@ -107,6 +110,7 @@ impl Model {
             keystore_passwords: self.passwords.clone(),
             renewal_information: None,
             obstacle: None,
+            rotation: self.rotation.clone(),
             live: true,
         }
     }
@@ -212,6 +216,7 @@ impl Model {
             type_: "Opaque".into(),
             data_keys: ["tls.key".into()].into(),
             pair: Box::new(PairSummary::new(Some(pem.expose()), None, None, &SizeLimits::default())),
+            wrong_formats: Box::default(),
             managed: Arc::default(),
             digest: [0; 32],
         };

@@ -58,6 +58,7 @@ pub(super) fn applied(
             part(data_key::CA_CRT),
             &SizeLimits::default(),
         )),
+        wrong_formats: Box::default(),
         managed: Arc::new(managed),
         digest: [0; 32],
     }

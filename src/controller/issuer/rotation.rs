@@ -1,0 +1,295 @@
+//! When a CA gets another key pair: looks at all leaves of the issuer, keeps the record of its CAs, and tells who has to do something.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde::Deserialize;
+
+use super::Either;
+use crate::{
+    api::{
+        GROUP, VERSION,
+        condition::{self, Condition},
+        issuer::CaIssuer,
+        names::{annotation, data_key, label},
+    },
+    cluster::{records::issuer_secret, secret::SecretApply, store::Link},
+    controller::{Context, ControllerError, context::IssuerId, rotations::Rotation},
+    pki::{
+        chain::{self, SizeLimits},
+        hidden::Hidden,
+        key::sha256,
+    },
+    plan::{
+        kinds::CertificateKind,
+        rotation::{self, Authority, Fingerprint, Leaf, LeafState, ROTATING, Rotating, Seen},
+        seen::{Lean, Next, Object, ObjectKey, SecretSeen},
+    },
+    signer::ca::CertificateAuthority,
+};
+
+/// All leaves are looked at no more often than this.
+const AT_MOST: SignedDuration = SignedDuration::from_secs(1);
+/// Leaves that are told of another bundle at once.
+const TOLD_AT_ONCE: usize = 100;
+/// A leaf of a former CA may come from elsewhere, for example from a backup: that is not seen at once.
+const NOW_AND_THEN: SignedDuration = SignedDuration::from_hours(1);
+
+/// One look at an issuer with a CA that is ready. Returns its condition `Rotating` (`None`: as it is) and when to look again.
+pub(super) async fn look<K: Either>(
+    context: &Context,
+    issuer: &Object<K>,
+    spec: &CaIssuer,
+) -> Result<(Option<Rotating>, Next), ControllerError> {
+    let id = IssuerId(issuer.meta.key.clone());
+    let condition = condition::get(&issuer.status.conditions, ROTATING);
+    let settle = match rotation::asked(issuer.meta.annotations.get(annotation::ROTATE_LEAVES)) {
+        Ok(Some(settle)) => settle,
+        Ok(None) => {
+            context.rotations.forget(&id);
+            return Ok((rotation::not_asked(condition), Next::OnChange));
+        }
+        Err(why) => {
+            context.rotations.forget(&id);
+            return Ok((Some(rotation::misunderstood(&why)), Next::OnChange));
+        }
+    };
+    let secret = issuer_secret(
+        &issuer.meta,
+        &spec.secret_name,
+        &context.settings.cluster_resource_namespace,
+    );
+    // what is wrong with the Secret is in the condition Ready
+    let Ok(ca) = context.signing.authorities.get(context, &secret).await else {
+        return Ok((None, Next::OnChange));
+    };
+    let Some((authority, root)) = authority(&ca) else {
+        return Ok((None, Next::OnChange));
+    };
+    let (now, known) = (context.now(), context.rotations.of(&id));
+    let known = known.filter(|known| known.authority == authority);
+    if let Some(again) = known.as_ref().and_then(|known| too_soon(known, now)) {
+        return Ok((None, Next::At(again)));
+    }
+    let record = match Record::read(context, issuer).await? {
+        Ok(record) => record,
+        Err(taken) => {
+            context.rotations.forget(&id);
+            return Ok((Some(taken), Next::At(later(now, NOW_AND_THEN))));
+        }
+    };
+    let found = leaves::<K>(context, issuer, &secret);
+    let seen = seen(&authority, &record, &found, known.as_deref(), condition, settle);
+    let plan = rotation::plan(now, &seen);
+    let bundle = record.keep(context, issuer, &plan.record, root).await?;
+    let before = known.as_deref();
+    let allowed = before.map(|known| &known.allowed).cloned().unwrap_or_default();
+    let allowed = rotation::allowances(now, &allowed, &seen, &plan);
+    let told = before.filter(|known| known.trust == plan.trust);
+    let mut told = told.map(|known| known.told.clone()).unwrap_or_default();
+    let untold: Vec<ObjectKey> = plan
+        .distrusting
+        .iter()
+        .filter(|key| !told.contains(key))
+        .cloned()
+        .collect();
+    let telling: Vec<ObjectKey> = untold.iter().take(TOLD_AT_ONCE).cloned().collect();
+    told.extend(telling.iter().cloned());
+    let mut next = plan.next.or_at(later(now, NOW_AND_THEN));
+    if telling.len() < untold.len() {
+        next = next.or_at(later(now, AT_MOST));
+    }
+    let rotation = Rotation {
+        authority: authority.clone(),
+        trust: plan.trust.clone(),
+        bundle: of_these(bundle, &plan.trust.bundle),
+        allowed,
+        told,
+        looked: now,
+    };
+    context.rotations.keep(id, rotation);
+    let to_do: HashSet<ObjectKey> = telling.into_iter().chain(plan.allowed).collect();
+    for key in to_do {
+        context.queues.certificates.add(key);
+    }
+    Ok((plan.condition, next))
+}
+
+fn too_soon(known: &Rotation, now: Timestamp) -> Option<Timestamp> {
+    let again = later(known.looked, AT_MOST);
+    (again > now).then_some(again)
+}
+
+fn later(time: Timestamp, wait: SignedDuration) -> Timestamp {
+    time.saturating_add(wait).unwrap_or(time)
+}
+
+/// The CA as planners see it, and the certificate that its leaves are trusted by.
+fn authority(ca: &CertificateAuthority) -> Option<(Authority, Vec<u8>)> {
+    let root = chain::parse_certificates(ca.ca_pem(), SizeLimits::default().bundle).ok()?;
+    let root = root.into_iter().next()?;
+    let authority = Authority {
+        subject: ca.info().subject.clone(),
+        key_id: ca.key_identifier(),
+        root: sha256(&root),
+    };
+    Some((authority, root))
+}
+
+fn of_these(certificates: Vec<Vec<u8>>, wanted: &[Fingerprint]) -> Vec<Vec<u8>> {
+    let mut certificates = certificates;
+    certificates.retain(|der| wanted.contains(&sha256(der)));
+    certificates
+}
+
+/// A Certificate of the issuer whose Secret holds what the issuer signed.
+struct Found {
+    certificate: Arc<Lean<CertificateKind>>,
+    secret: Arc<SecretSeen>,
+}
+
+fn leaves<K: Either>(context: &Context, issuer: &Object<K>, ca_secret: &ObjectKey) -> Vec<Found> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Peek {
+        secret_name: String,
+    }
+    let link = Link::Issuer(K::KIND.into(), GROUP.into(), issuer.meta.key.clone());
+    let certificates = context.index.certificates.linked(&link).into_iter();
+    let found = certificates.filter_map(|certificate| {
+        let Peek { secret_name } = serde_json::from_str(certificate.spec.get()).ok()?;
+        let key = certificate.meta.key.sibling(secret_name);
+        let secret = context.index.secrets.get(&key).filter(|_| key != *ca_secret)?;
+        let says = |name: &str| secret.meta.annotations.get(name);
+        let ours = says(annotation::CERTIFICATE_NAME) == Some(certificate.meta.name())
+            && says(annotation::ISSUER_NAME) == Some(issuer.meta.name())
+            && secret.pair.matches() == Some(true);
+        (ours && certificate.meta.deleting.is_none()).then_some(Found { certificate, secret })
+    });
+    found.collect()
+}
+
+fn seen<'a>(
+    authority: &'a Authority,
+    record: &'a Record,
+    found: &'a [Found],
+    known: Option<&Rotation>,
+    condition: Option<&'a Condition>,
+    settle: SignedDuration,
+) -> Seen<'a> {
+    let leaves = found.iter().filter_map(|found| {
+        let (secret, meta) = (&found.secret.pair, &found.certificate.meta);
+        let certificate = secret.certificate.valid()?;
+        // what the status says matters only for those that have to be issued again
+        let state = if authority.issued(certificate, &secret.trusted) {
+            LeafState::Settled
+        } else {
+            rotation::leaf_state(&found.certificate.status().conditions)
+        };
+        Some(Leaf {
+            key: &meta.key,
+            certificate,
+            trusted: &secret.trusted,
+            state,
+            allowed: known.and_then(|known| known.allowed.get(&meta.key).copied()),
+        })
+    });
+    Seen {
+        authority,
+        record: &record.fingerprints,
+        leaves: leaves.collect(),
+        condition,
+        settle,
+    }
+}
+
+/// The certificates of an issuer's CA, the present one first, in a Secret that belongs to the issuer. Leaves' Secrets hold the same
+/// certificates, but who may write those is not trusted to say what all others trust.
+struct Record {
+    key: ObjectKey,
+    secret: Option<Arc<SecretSeen>>,
+    fingerprints: Vec<Fingerprint>,
+    certificates: Vec<Vec<u8>>,
+}
+
+impl Record {
+    /// The record, or what the condition says of a Secret of somebody else that has its name.
+    async fn read<K: Either>(context: &Context, issuer: &Object<K>) -> Result<Result<Self, Rotating>, ControllerError> {
+        let name = record_name(K::KIND, issuer.meta.name());
+        let key = issuer_secret(&issuer.meta, &name, &context.settings.cluster_resource_namespace);
+        let live = context.reader.secret(&key).await?;
+        if live
+            .as_ref()
+            .is_some_and(|live| !live.seen.meta.owned_by(&issuer.meta.uid))
+        {
+            return Ok(Err(rotation::record_taken(&key)));
+        }
+        let text = live.as_ref().and_then(|live| live.data(data_key::CA_CRT));
+        let certificates = text
+            .and_then(|text| chain::parse_certificates(text, SizeLimits::default().bundle).ok())
+            .unwrap_or_default();
+        Ok(Ok(Self {
+            key,
+            fingerprints: certificates.iter().map(|der| sha256(der)).collect(),
+            secret: live.map(|live| Arc::new(live.seen)),
+            certificates,
+        }))
+    }
+
+    /// Writes the record if it is not what it has to be. Returns its certificates.
+    async fn keep<K: Either>(
+        &self,
+        context: &Context,
+        issuer: &Object<K>,
+        wanted: &[Fingerprint],
+        root: Vec<u8>,
+    ) -> Result<Vec<Vec<u8>>, ControllerError> {
+        if self.fingerprints == wanted {
+            return Ok(self.certificates.clone());
+        }
+        let known = std::iter::once(root).chain(self.certificates.iter().cloned());
+        let known: Vec<(Fingerprint, Vec<u8>)> = known.map(|der| (sha256(&der), der)).collect();
+        let certificates: Vec<Vec<u8>> = wanted
+            .iter()
+            .filter_map(|wanted| known.iter().find(|(fingerprint, _)| fingerprint == wanted))
+            .map(|(_, der)| der.clone())
+            .collect();
+        let meta = self.secret.as_ref().map(|secret| &secret.meta);
+        let owner = OwnerReference {
+            api_version: format!("{GROUP}/{VERSION}"),
+            kind: K::KIND.to_owned(),
+            name: issuer.meta.name().to_owned(),
+            uid: issuer.meta.uid.to_string(),
+            ..OwnerReference::default()
+        };
+        let pem = Hidden::new(chain::to_pem(&certificates));
+        let secret = SecretApply {
+            key: self.key.clone(),
+            type_: "Opaque".to_owned(),
+            labels: BTreeMap::from([(label::FOR_ATTENTION_OF.to_owned(), "true".to_owned())]),
+            annotations: BTreeMap::new(),
+            owners: vec![owner],
+            data: BTreeMap::from([(data_key::CA_CRT.to_owned(), pem)]),
+            resource_version: meta.map(|meta| meta.resource_version.to_string()),
+            uid: meta.map(|meta| meta.uid.to_string()),
+        };
+        context.writer.apply_secret(&secret).await?;
+        Ok(certificates)
+    }
+}
+
+/// The name of an issuer's record; what is too long for a name ends in a part of its hash.
+fn record_name(kind: &str, issuer: &str) -> String {
+    const LONGEST: usize = 253;
+    let name = format!("{issuer}.{}.ca-record", kind.to_ascii_lowercase());
+    if name.len() <= LONGEST {
+        return name;
+    }
+    let [a, b, c, d, ..] = sha256(name.as_bytes());
+    let begin = name.get(..200).unwrap_or_default().trim_end_matches(['.', '-']);
+    format!("{begin}-{:08x}.ca-record", u32::from_be_bytes([a, b, c, d]))
+}

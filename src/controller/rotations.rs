@@ -1,0 +1,91 @@
+//! What is remembered of issuers that have asked for `certlet.io/rotate-leaves`: public certificates, and which leaves may be issued
+//! again. All of it is found again by looking, after a restart.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use jiff::Timestamp;
+
+use super::context::IssuerId;
+use crate::{
+    pki::{certificate::CertificateInfo, chain},
+    plan::{
+        rotation::{Authority, Fingerprint, Share, Trust},
+        seen::{ObjectKey, SecretSeen},
+    },
+};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Rotations(RwLock<HashMap<IssuerId, Arc<Rotation>>>);
+
+/// What is remembered of one issuer.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// Its CA.
+    pub authority: Authority,
+    /// What `ca.crt` of its leaves has to hold.
+    pub trust: Trust,
+    /// The same certificates as DER.
+    pub bundle: Vec<Vec<u8>>,
+    /// Leaves that may be issued again, since when.
+    pub allowed: BTreeMap<ObjectKey, Timestamp>,
+    /// Leaves that have been told of `trust`: each is told once.
+    pub told: HashSet<ObjectKey>,
+    /// When all leaves were last looked at.
+    pub looked: Timestamp,
+}
+
+impl Rotations {
+    /// What is remembered of this issuer.
+    pub fn of(&self, issuer: &IssuerId) -> Option<Arc<Rotation>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(issuer).cloned()
+    }
+
+    pub(super) fn keep(&self, issuer: IssuerId, rotation: Rotation) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(issuer, Arc::new(rotation));
+    }
+
+    pub(super) fn forget(&self, issuer: &IssuerId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(issuer);
+    }
+
+    pub(super) fn clear(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Rotation {
+    /// What is asked of a Certificate with this Secret.
+    pub fn share(&self, certificate: &ObjectKey, secret: &SecretSeen) -> Share {
+        let Some(leaf) = secret.pair.certificate.valid() else {
+            return Share::default();
+        };
+        let due = self.allowed.contains_key(certificate) && !self.authority.issued(leaf, &secret.pair.trusted);
+        let trust = self.concerns(leaf, &secret.pair.trusted).then(|| self.trust.clone());
+        Share { due, trust }
+    }
+
+    /// The `ca.crt` of a Secret that keeps its leaf, given the one it has.
+    pub fn kept_bundle(&self, leaf: Option<&CertificateInfo>, trusted: &[Fingerprint], text: &[u8]) -> Vec<u8> {
+        let concerned = leaf.is_some_and(|leaf| self.concerns(leaf, trusted));
+        if !concerned {
+            return text.to_vec();
+        }
+        chain::merge(text, &self.bundle, self.trust.only, chain::SizeLimits::default().bundle)
+    }
+
+    /// The `ca.crt` of a new leaf, given what its issuer says: nothing is left out, the CA may be newer than what is known here.
+    pub fn new_bundle(&self, text: &[u8]) -> Vec<u8> {
+        chain::merge(text, &self.bundle, false, chain::SizeLimits::default().bundle)
+    }
+
+    /// A leaf of a CA that is not known yet is left as it is: taking its own CA out of its `ca.crt` would break it.
+    fn concerns(&self, leaf: &CertificateInfo, trusted: &[Fingerprint]) -> bool {
+        !self.trust.only || self.authority.issued(leaf, trusted)
+    }
+}

@@ -1,0 +1,72 @@
+//! How far it is, in sentences.
+
+use jiff::Timestamp;
+
+use super::{Leaf, LeafState, Seen, Trust, is_under_way};
+use crate::pki::name::Name;
+
+/// Leaves that are named; the others are counted.
+const NAMED: usize = 3;
+/// Characters of a reason that are shown.
+const REASON: usize = 160;
+
+pub(super) fn quoted(name: &Name) -> String {
+    format!("{:?}", name.to_string())
+}
+
+pub(super) fn done(issued: usize, all: usize, seen: &Seen<'_>) -> String {
+    format!(
+        "{issued} of {all} certificates are issued by the present CA {}",
+        quoted(&seen.authority.subject)
+    )
+}
+
+pub(super) fn distributing(seen: &Seen<'_>, trust: &Trust, stale: &[&Leaf<'_>], opens: Timestamp) -> String {
+    let all = seen.leaves.len();
+    let trusting = seen.leaves.iter().filter(|leaf| trust.holds(leaf.trusted)).count();
+    format!(
+        "{}, whose key pair is a new one. Its certificate is in ca.crt of {trusting} of {all} Secrets; the others are issued again when it is in \
+         all of them, from {opens} on",
+        done(all - stale.len(), all, seen)
+    )
+}
+
+pub(super) fn reissuing(now: Timestamp, seen: &Seen<'_>, stale: &[&Leaf<'_>]) -> String {
+    let all = seen.leaves.len();
+    let mut parts = vec![done(all - stale.len(), all, seen)];
+    let under_way = stale.iter().filter(|leaf| is_under_way(now, leaf)).count();
+    if under_way > 0 {
+        parts.push(format!("{under_way} under way"));
+    }
+    let waits = |leaf: &&&Leaf<'_>| matches!(leaf.state, LeafState::Issuing(_)) && !is_under_way(now, leaf);
+    let waiting: Vec<String> = stale.iter().filter(waits).map(|leaf| leaf.key.to_string()).collect();
+    if !waiting.is_empty() {
+        let named = named(&waiting);
+        parts.push(format!("{} wait for approval or their issuer: {named}", waiting.len()));
+    }
+    let failed = stale.iter().filter_map(|leaf| match &leaf.state {
+        LeafState::Failing(why) => Some(format!("{} ({})", leaf.key, shortened(why))),
+        LeafState::Settled | LeafState::Issuing(_) => None,
+    });
+    let failing: Vec<String> = failed.collect();
+    if !failing.is_empty() {
+        let named = named(&failing);
+        parts.push(format!("{} failed and will be tried again: {named}", failing.len()));
+    }
+    parts.join("; ")
+}
+
+fn named(names: &[String]) -> String {
+    let shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(REASON) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,22 @@
+//! Certificates on a real API server, issued by SelfSigned and CA issuers: what is written, what is not, and what is told.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod authority;
+mod edited;
+mod issuing;
+mod kills;
+mod refused;
+mod rotation;
+mod secret;
+mod shop;
+mod wrong;

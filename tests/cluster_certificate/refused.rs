@@ -1,0 +1,75 @@
+//! What cannot be issued is told once, and cured by correction.
+
+use serde_json::json;
+
+use super::shop::{Shop, condition};
+use crate::support::{IN_TIME, eventually};
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn wrong_specs_are_told_once_and_cured_by_correction() {
+    let shop = Shop::open(&[]).await;
+    let mark = shop.bed.audit_mark();
+    shop.certificate("days", json!({"duration": "90d"})).await;
+    shop.certificate("nobody", json!({"issuerRef": {"name": "missing"}}))
+        .await;
+    let told = shop.is_refused("days", "InvalidSpec").await;
+    assert!(told.contains("spec.duration") && told.contains("90d"), "{told}");
+    let told = shop.is_refused("nobody", "DoesNotExist").await;
+    assert!(
+        told.contains(&format!(
+            "Issuer \"missing\" does not exist in namespace {:?}",
+            shop.namespace
+        )),
+        "{told}"
+    );
+    shop.everything_before_is_done().await;
+    let settled = shop.bed.audit_mark();
+    shop.everything_before_is_done().await;
+    for name in ["days", "nobody"] {
+        assert_eq!(
+            shop.written_about(name, settled),
+            [""; 0],
+            "no loop; before: {:?}",
+            shop.written_about(name, mark)
+        );
+    }
+    shop.patch_spec("days", json!({"duration": "2160h"})).await;
+    shop.patch_spec("nobody", json!({"issuerRef": {"name": "ca"}})).await;
+    shop.is_ready("days").await;
+    shop.is_ready("nobody").await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn what_the_api_server_refuses_is_told_without_a_loop_and_loses_no_key() {
+    let shop = Shop::open(&[]).await;
+    let mark = shop.bed.audit_mark();
+    shop.certificate("web", json!({"secretTemplate": {"labels": {"not a label!": "x"}}}))
+        .await;
+    eventually("the refusal told", IN_TIME, async || {
+        let ready = condition(&shop.certificates.get("web").await.ok()?, "Ready");
+        ready["message"].as_str()?.contains("not a label!").then_some(())
+    })
+    .await;
+    shop.everything_before_is_done().await;
+    let settled = shop.bed.audit_mark();
+    shop.everything_before_is_done().await;
+    assert_eq!(
+        shop.written_about("web", settled),
+        [""; 0],
+        "before: {:?}",
+        shop.written_about("web", mark)
+    );
+    assert_eq!(shop.requests_of("web").await.len(), 1);
+    shop.patch_spec("web", json!({"secretTemplate": null})).await;
+    shop.is_ready("web").await;
+    let all = shop.written_about("web", mark);
+    assert_eq!(
+        all.iter()
+            .filter(|write| **write == "create certificaterequests")
+            .count(),
+        1,
+        "{all:?}"
+    );
+}

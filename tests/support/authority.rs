@@ -1,0 +1,89 @@
+//! CAs that tests make by hand, and how they get into the cluster.
+
+use super::bed::Bed;
+use super::command::{openssl, run, run_with_input};
+
+/// A private key and its certificate, as PEM.
+#[derive(Clone, Debug)]
+pub(crate) struct Pair {
+    /// `tls.key`.
+    pub(crate) key: String,
+    /// `tls.crt`.
+    pub(crate) certificate: String,
+}
+
+impl Pair {
+    /// A CA made by `openssl req -x509`, as most people make theirs.
+    pub(crate) async fn by_openssl(subject: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (key, certificate) = (path("tls.key"), path("tls.crt"));
+        let kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+        let files = ["-keyout", &key, "-out", &certificate, "-subj", subject, "-days", "365"];
+        openssl(&[&["req", "-x509", "-sha256"], &kind[..], &files[..]].concat(), "").await;
+        let read = |path: &str| std::fs::read_to_string(path).unwrap();
+        Self {
+            key: read(&key),
+            certificate: read(&certificate),
+        }
+    }
+
+    /// A CA, or what is none, with a validity in days from now: openssl 3.0 cannot set its beginning.
+    pub(crate) fn dated(name: &str, from: i64, until: i64, is_ca: bool) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        Self::with_key(&key, name, (from, until), is_ca)
+    }
+
+    /// The same CA with the same key, valid for other days.
+    pub(crate) fn renewed(&self, name: &str, until: i64) -> Self {
+        let key = rcgen::KeyPair::from_pem(&self.key).unwrap();
+        Self::with_key(&key, name, (0, until), true)
+    }
+
+    fn with_key(key: &rcgen::KeyPair, name: &str, (from, until): (i64, i64), is_ca: bool) -> Self {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = if is_ca {
+            rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained)
+        } else {
+            rcgen::IsCa::ExplicitNoCa
+        };
+        let day = |days| time::OffsetDateTime::now_utc() + time::Duration::days(days) - time::Duration::seconds(2);
+        (params.not_before, params.not_after) = (day(from), day(until));
+        Self {
+            key: key.serialize_pem(),
+            certificate: params.self_signed(key).unwrap().pem(),
+        }
+    }
+
+    /// `kubectl create secret tls`, over whatever is there.
+    pub(crate) async fn store(&self, bed: &Bed, namespace: &str, secret: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let cert = format!("--cert={}", file("tls.crt", &self.certificate));
+        let key = format!("--key={}", file("tls.key", &self.key));
+        let made = [
+            "create",
+            "secret",
+            "tls",
+            secret,
+            &cert,
+            &key,
+            "--dry-run=client",
+            "-o",
+            "yaml",
+        ];
+        let manifest = run("kubectl", &made).await;
+        bed.apply(namespace, &manifest).await;
+    }
+}
+
+/// What `openssl x509` says of the first certificate in a text, with these options.
+pub(crate) async fn certificate_says(pem: &str, options: &[&str]) -> String {
+    run_with_input("openssl", &[&["x509", "-noout"], options].concat(), pem).await
+}
