@@ -80,7 +80,8 @@ impl Shop {
         })
         .await;
         proxy.heal();
-        if !died {
+        // a last write may come after everything looks done, and be the one
+        if !died && first.killer().ended().is_none() {
             first.stop().await;
             return false;
         }
