@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
 use super::model::Model;
@@ -68,13 +70,14 @@ fn one_that_failed_waits_for_its_time() {
 #[test]
 fn a_bundle_that_is_not_in_ca_crt_is_written_without_issuing() {
     let mut model = issued();
-    let trusted = model.secret.as_ref().unwrap().pair.trusted.to_vec();
+    let trusted = vec![[7; 32]];
+    Arc::make_mut(model.secret.as_mut().unwrap()).pair.trusted = trusted.clone().into();
     let trust = |bundle, only| Share {
         due: false,
         trust: Some(Trust { bundle, only }),
     };
-    model.rotation = trust(trusted.clone(), true);
+    model.rotation = trust(trusted, true);
     assert!(model.plan().effects.is_empty());
-    model.rotation = trust(vec![[9; 32], *trusted.first().unwrap()], false);
+    model.rotation = trust(vec![[9; 32], [7; 32]], false);
     assert_eq!(model.plan().effects, [Effect::RepairSecret]);
 }
