@@ -36,7 +36,8 @@ struct State<K> {
     running: HashSet<K>,
     /// Came again while it was being worked on.
     again: HashSet<K>,
-    /// When to look again; the heap may hold older entries for a key, which are skipped.
+    /// When to look again, of keys that are not being looked at for that already; the heap may hold older entries for a key,
+    /// which are skipped.
     due: HashMap<K, Instant>,
     timers: BinaryHeap<Reverse<(Instant, K)>>,
     failures: HashMap<K, u32>,
@@ -182,6 +183,8 @@ impl<K: Key> Queue<K> {
                 let mut state = self.lock();
                 if let Some(key) = state.ready.pop_front() {
                     state.queued.remove(&key);
+                    // kept by the look that begins now; what is asked for from here on is not
+                    state.due.remove(&key);
                     state.running.insert(key.clone());
                     if !state.ready.is_empty() {
                         self.wake.notify_one();
@@ -197,10 +200,7 @@ impl<K: Key> Queue<K> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         match result {
             Ok(next) => {
-                let mut state = self.lock();
-                state.failures.remove(&key);
-                state.due.remove(&key);
-                drop(state);
+                self.lock().failures.remove(&key);
                 if let Next::At(time) = next {
                     self.add_after(
                         key,

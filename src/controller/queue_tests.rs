@@ -44,6 +44,43 @@ async fn the_earlier_of_two_appointments_counts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_appointment_made_during_a_look_is_kept_whatever_the_look_itself_asks_for() {
+    let queue = Queue::new("test");
+    let (seen, mut worked) = tokio::sync::mpsc::unbounded_channel();
+    let look = {
+        let queue = Arc::clone(&queue);
+        move |key: String| {
+            let (queue, seen) = (Arc::clone(&queue), seen.clone());
+            async move {
+                seen.send(key.clone()).unwrap();
+                // as somebody else does who does not know that it is being looked at
+                queue.add_after(key, Duration::from_secs(5));
+                Ok(Next::OnChange)
+            }
+        }
+    };
+    queue.resume(["a".to_owned()]);
+    tokio::spawn(Arc::clone(&queue).run(1, now, look));
+    let started = Instant::now();
+    worked.recv().await.unwrap();
+    worked.recv().await.unwrap();
+    assert_eq!(started.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_fulfils_the_appointments_made_before_it() {
+    let queue = Queue::new("test");
+    let (seen, mut worked) = tokio::sync::mpsc::unbounded_channel();
+    queue.resume([]);
+    start(&queue, seen).await;
+    queue.add_after("a".to_owned(), Duration::from_secs(5));
+    queue.add("a".to_owned());
+    worked.recv().await.unwrap();
+    let later = tokio::time::timeout(Duration::from_secs(100), worked.recv()).await;
+    assert!(later.is_err(), "it was looked at already");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_paused_queue_forgets_and_a_resumed_one_starts_with_all() {
     let queue = Queue::new("test");
     let (seen, mut worked) = tokio::sync::mpsc::unbounded_channel();
