@@ -2,7 +2,7 @@
 
 use std::{
     collections::{
-        BTreeMap, HashMap, HashSet,
+        BTreeMap, HashMap, HashSet, VecDeque,
         hash_map::{DefaultHasher, Entry},
     },
     hash::{Hash, Hasher},
@@ -13,7 +13,10 @@ use std::{
 };
 
 use super::wire::Record;
-use crate::plan::seen::ObjectKey;
+use crate::plan::seen::{Meta, ObjectKey};
+
+/// How many objects that are gone are remembered: more than can go while the answer to one write is on its way.
+const REMEMBERED: usize = 512;
 
 /// What an object refers to, so that it is found from there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +61,9 @@ struct Inner<R> {
     links: HashMap<u64, Names>,
     /// Names seen since the list began, while one is under way.
     listing: Option<HashSet<ObjectKey>>,
+    /// The last objects that went: uid, and the last version there was of each. The answer to a write may be read after the
+    /// watch has told that the object is gone; it must not come back by that.
+    gone: VecDeque<(Box<str>, Box<str>)>,
 }
 
 /// All records of one kind. Cheap to read from many tasks; a reader never waits for a list.
@@ -72,6 +78,7 @@ impl<R: Record> Default for Store<R> {
             records: BTreeMap::new(),
             links: HashMap::new(),
             listing: None,
+            gone: VecDeque::new(),
         };
         Self {
             inner: RwLock::new(inner),
@@ -146,22 +153,36 @@ impl<R: Record> Store<R> {
         self.ready.store(true, Ordering::Release);
     }
 
-    /// Takes a record in. `None` when what is kept is as new or newer; otherwise what was kept before, if anything.
+    /// Takes a record in. `None` when what is kept is as new or newer, or the object is gone; otherwise what was kept before,
+    /// if anything.
     pub fn apply(&self, record: &Arc<R>) -> Option<Option<Arc<R>>> {
-        let key = record.meta().key.clone();
+        let Meta {
+            key,
+            uid,
+            resource_version: version,
+            ..
+        } = record.meta();
+        let (key, links) = (key.clone(), record.links());
         let mut inner = self.write();
-        if let Some(listing) = &mut inner.listing {
-            listing.insert(key.clone());
-        }
-        let old = inner.records.get(&key).cloned();
-        let links = record.links();
-        let old_links = old.as_ref().map(|old| old.links());
-        if let Some(old) = &old
-            && !is_newer(&record.meta().resource_version, &old.meta().resource_version)
-            && old.meta().uid == record.meta().uid
-        {
+        if inner.is_gone(uid, version) {
             return None;
         }
+        let listed = match &mut inner.listing {
+            Some(listing) => {
+                listing.insert(key.clone());
+                true
+            }
+            None => false,
+        };
+        let old = inner.records.get(&key).cloned();
+        if let Some(old) = old.as_ref().map(|old| old.meta()) {
+            // a list is right about which object has the name, even after the server was restored from a backup
+            let replaced = listed && old.uid != *uid;
+            if !replaced && !is_newer(version, &old.resource_version) {
+                return None;
+            }
+        }
+        let old_links = old.as_ref().map(|old| old.links());
         if old_links.as_ref() != Some(&links) {
             inner.unlink(&key, &old_links.unwrap_or_default());
             inner.link(&key, &links);
@@ -170,15 +191,16 @@ impl<R: Record> Store<R> {
         Some(old)
     }
 
-    /// Takes a record out; with a uid, only if it is that object.
-    pub fn remove(&self, key: &ObjectKey, uid: Option<&str>) -> Option<Arc<R>> {
+    /// An object is gone, of which `last` is the last that there was: takes its record out, if that is what is kept under its
+    /// name, and takes no older one in any more.
+    pub fn remove(&self, last: &Meta) -> Option<Arc<R>> {
         let mut inner = self.write();
-        let old = inner.records.get(key)?;
-        if uid.is_some_and(|uid| &*old.meta().uid != uid) {
+        inner.bury(last);
+        if inner.records.get(&last.key)?.meta().uid != last.uid {
             return None;
         }
-        let old = inner.records.remove(key)?;
-        inner.unlink(key, &old.links());
+        let old = inner.records.remove(&last.key)?;
+        inner.unlink(&last.key, &old.links());
         Some(old)
     }
 
@@ -202,6 +224,7 @@ impl<R: Record> Store<R> {
         let removed = gone.iter().filter_map(|key| {
             let old = inner.records.remove(key)?;
             inner.unlink(key, &old.links());
+            inner.bury(old.meta());
             Some(old)
         });
         let removed = removed.collect();
@@ -219,6 +242,22 @@ impl<R: Record> Store<R> {
 }
 
 impl<R: Record> Inner<R> {
+    /// Whether this is a version of an object that is gone since. One that only left what is watched (a label was taken away)
+    /// comes back with a newer version.
+    fn is_gone(&self, uid: &str, version: &str) -> bool {
+        self.gone
+            .iter()
+            .any(|(gone, last)| **gone == *uid && (**last == *version || !is_newer(version, last)))
+    }
+
+    fn bury(&mut self, last: &Meta) {
+        self.gone.retain(|(uid, _)| *uid != last.uid);
+        if self.gone.len() >= REMEMBERED {
+            self.gone.pop_front();
+        }
+        self.gone.push_back((last.uid.clone(), last.resource_version.clone()));
+    }
+
     fn link(&mut self, key: &ObjectKey, links: &[Link]) {
         for link in links {
             match self.links.entry(link.digest()) {
@@ -265,3 +304,7 @@ fn is_newer(new: &str, old: &str) -> bool {
         _ => new != old,
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -117,8 +117,7 @@ fn take<R: Record>(event: watcher::Event<Wire<R>>, index: &Index, observer: &Obs
             }
         }
         watcher::Event::Delete(wire) => {
-            let meta = wire.record.meta();
-            if let Some(old) = store.remove(&meta.key, Some(&meta.uid)) {
+            if let Some(old) = store.remove(wire.record.meta()) {
                 observer(R::change(Some(old), None));
             }
         }

@@ -176,7 +176,7 @@ impl Writer {
         }
         // an object with finalizers is still there: the watch will say so
         if meta.finalizers.is_empty()
-            && let Some(old) = R::store(&self.index).remove(&meta.key, Some(&meta.uid))
+            && let Some(old) = R::store(&self.index).remove(meta)
         {
             (self.observer)(R::change(Some(old), None));
         }
