@@ -4,6 +4,7 @@
 use super::Error;
 use super::client::{Client, contact_urls};
 use super::jws::ExternalAccount;
+use super::problem::Kind;
 use super::registration::{Registration, Step};
 
 /// Makes sure that the key has an account with this contact, and gives its URL.
@@ -24,7 +25,7 @@ pub async fn ensure(
     // through without its answer being seen must not be paid for twice.
     let registration = match client.lookup().await {
         Ok(found) => found,
-        Err(error) if error.says_account_is_unknown() => client
+        Err(error) if may_mean_unknown(&error) => client
             .new_account(contact, external)
             .await
             .map_err(|error| (Step::Register, error))?,
@@ -40,6 +41,18 @@ pub async fn ensure(
             .map_err(|error| (Step::Update, error))?;
     }
     Ok(registration)
+}
+
+/// Whether a look-up was refused in a way that may mean that there is no such account. Some CAs judge the request as if it were
+/// for a new account, and miss the binding in it, before they look for the key; some have no word of their own for it. A
+/// registration is safe then: where the account exists after all, it is what comes back (RFC 8555 section 7.3.1).
+fn may_mean_unknown(error: &Error) -> bool {
+    error.problem().is_some_and(|problem| {
+        matches!(
+            problem.kind,
+            Kind::AccountDoesNotExist | Kind::ExternalAccountRequired | Kind::Malformed
+        )
+    })
 }
 
 fn contact_differs(registration: &Registration, wanted: &str, known: Option<&str>) -> bool {

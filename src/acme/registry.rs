@@ -9,8 +9,11 @@ use super::tls::Trust;
 use super::transport::{Observer, Settings, Transport};
 use super::{AccountKey, Client, Error, Server};
 
-/// How many clients are kept; the one that was not asked for longest goes.
-const CAPACITY: usize = 256;
+/// How many clients are kept; the one that was not asked for longest goes. One for each account: a cluster may have an issuer
+/// with an account of its own in every namespace, and what a client remembers keeps a failing one from being asked for too often.
+const CLIENTS: usize = 4096;
+/// How many servers are kept.
+const SERVERS: usize = 256;
 
 /// Gives out clients. One per process.
 pub struct Registry {
@@ -66,6 +69,7 @@ impl Registry {
         let client = Client::new(self.server_in(&mut kept, server, trust)?, key.clone());
         keep(
             &mut kept.clients,
+            CLIENTS,
             id,
             Used {
                 value: client.clone(),
@@ -95,6 +99,7 @@ impl Registry {
         let server = Server::new(url, Transport::new(trust, &self.settings, self.observer.clone())?)?;
         keep(
             &mut kept.servers,
+            SERVERS,
             id,
             Used {
                 value: server.clone(),
@@ -105,8 +110,8 @@ impl Registry {
     }
 }
 
-fn keep<K: Clone + Eq + std::hash::Hash, V>(map: &mut HashMap<K, Used<V>>, key: K, value: Used<V>) {
-    if map.len() >= CAPACITY && !map.contains_key(&key) {
+fn keep<K: Clone + Eq + std::hash::Hash, V>(map: &mut HashMap<K, Used<V>>, most: usize, key: K, value: Used<V>) {
+    if map.len() >= most && !map.contains_key(&key) {
         let oldest = map.iter().min_by_key(|(_, used)| used.at).map(|(key, _)| key.clone());
         oldest.and_then(|oldest| map.remove(&oldest));
     }
@@ -131,13 +136,20 @@ mod tests {
             ..Trust::default()
         };
         assert!(!first.is_same(&registry.client("https://ca.example/dir", &lax, &key).unwrap()));
-        for number in 0..CAPACITY {
+        for number in 0..=SERVERS {
             registry
                 .client(&format!("https://ca{number}.example/dir"), &trust, &key)
                 .unwrap();
         }
-        let kept = registry.kept.lock().unwrap();
-        assert_eq!((kept.clients.len(), kept.servers.len()), (CAPACITY, CAPACITY));
+        assert_eq!(registry.kept.lock().unwrap().servers.len(), SERVERS);
+        // the one that was asked for longest ago went
+        let mut map =
+            HashMap::from([("old", 1), ("older", 0), ("new", 2)].map(|(key, at)| (key, Used { value: (), at })));
+        keep(&mut map, 3, "newest", Used { value: (), at: 3 });
+        keep(&mut map, 3, "new", Used { value: (), at: 4 });
+        let mut kept: Vec<_> = map.into_keys().collect();
+        kept.sort_unstable();
+        assert_eq!(kept, ["new", "newest", "old"]);
     }
 
     #[test]

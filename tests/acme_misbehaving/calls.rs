@@ -117,6 +117,30 @@ async fn an_account_is_looked_up_before_it_is_made_and_the_binding_is_used_only_
 }
 
 #[tokio::test]
+async fn a_server_that_asks_for_the_binding_already_at_the_look_up_gets_it() {
+    let external = ExternalAccount::new("kid-1", b"c2VjcmV0").unwrap();
+    for refusal in ["externalAccountRequired", "malformed"] {
+        let server = Server::start().await;
+        let made = answer(201, r#"{"status":"valid"}"#).with(&format!("Location: {}", server.url("/acct/1")));
+        server.on("/account", [problem(400, refusal, ""), made]);
+        let registration = ensure(&server.client(), "", None, Some(&external)).await.unwrap();
+        assert!(registration.created, "{refusal}");
+        assert!(server.seen("/account")[1].payload["externalAccountBinding"]["protected"].is_string());
+    }
+    // without one there is nothing to be given: it is said once, by the registration
+    let server = Server::start().await;
+    server.on("/account", [problem(400, "externalAccountRequired", "")]);
+    let (step, error) = ensure(&server.client(), "", None, None).await.unwrap_err();
+    assert_eq!((step, server.seen("/account").len()), (Step::Register, 2), "{error}");
+    for refusal in ["unauthorized", "rateLimited", "serverInternal"] {
+        let server = Server::start().await;
+        server.on("/account", [problem(403, refusal, "")]);
+        let (step, _) = ensure(&server.client(), "", None, Some(&external)).await.unwrap_err();
+        assert_eq!((step, server.seen("/account").len()), (Step::LookUp, 1), "{refusal}");
+    }
+}
+
+#[tokio::test]
 async fn alternate_chains_are_fetched_only_as_far_as_needed_and_a_broken_one_is_passed_over() {
     let server = Server::start().await;
     let account = server.account();
