@@ -76,6 +76,7 @@ impl Fetcher {
             connect_time,
             answer_time,
             name_time: _,
+            whole_time: _,
         } = *settings;
         let provider = tls::provider();
         // Every certificate is accepted: the CA does so too when it follows a redirect to https, and nothing secret is exchanged.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
+use tokio::time::timeout;
 use url::Url;
 
 use super::fetch::{Failure, Question, Reply};
@@ -28,6 +29,20 @@ struct Hop {
 impl Probe {
     /// Fetches the challenge at `address` and follows redirects.
     pub(super) async fn follow(&self, target: &Target, address: IpAddr) -> Finding {
+        let all = timeout(self.whole_time, self.follow_all(target, address)).await;
+        all.unwrap_or_else(|_| Finding::NoAnswer {
+            place: Place {
+                scheme: "http",
+                host: target.host.clone(),
+                address,
+                port: self.fetcher.http_port,
+                redirects: 0,
+            },
+            problem: AnswerProblem::TimedOut,
+        })
+    }
+
+    async fn follow_all(&self, target: &Target, address: IpAddr) -> Finding {
         if !may_ask(address, address) {
             return Finding::Address {
                 host: target.host.clone(),
@@ -226,7 +241,8 @@ impl Probe {
     }
 }
 
-/// Whether an address is one that a CA, too, could ask. Link-local addresses hold the metadata services of clouds.
+/// Whether an address is one that a CA, too, could ask. Link-local addresses hold the metadata services of clouds, and so does one
+/// range of private IPv6 addresses.
 ///
 /// Loopback is let through only where the name itself points there, for a CA on the same machine; private networks always,
 /// for private CAs.
@@ -234,7 +250,7 @@ fn may_ask(address: IpAddr, first: IpAddr) -> bool {
     let address = address.to_canonical();
     let link_local = match address {
         IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.segments().starts_with(&[0xfd00, 0x0ec2]),
     };
     let here = address.is_loopback() && !first.is_loopback();
     !(link_local || here || address.is_unspecified() || address.is_multicast())
@@ -282,6 +298,7 @@ mod tests {
             "169.254.169.254",
             "::ffff:169.254.169.254",
             "fe80::1",
+            "fd00:ec2::254",
             "0.0.0.0",
             "::",
             "224.0.0.1",

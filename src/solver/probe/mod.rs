@@ -44,6 +44,9 @@ pub struct Settings {
     pub answer_time: Duration,
     /// How long one DNS query may take.
     pub name_time: Duration,
+    /// How long one address may take, with all its redirects: somebody who draws each of them out must not keep a place for
+    /// minutes.
+    pub whole_time: Duration,
 }
 
 impl Default for Settings {
@@ -55,6 +58,7 @@ impl Default for Settings {
             connect_time: Duration::from_secs(3),
             answer_time: Duration::from_secs(5),
             name_time: Duration::from_secs(3),
+            whole_time: Duration::from_secs(30),
         }
     }
 }
@@ -110,6 +114,7 @@ pub struct Target {
 pub struct Probe {
     names: Names,
     fetcher: Fetcher,
+    whole_time: Duration,
 }
 
 impl Probe {
@@ -121,12 +126,13 @@ impl Probe {
         Ok(Self {
             names: Names::new(settings)?,
             fetcher: Fetcher::new(settings)?,
+            whole_time: settings.whole_time,
         })
     }
 
     /// One attempt by the public name: what the CA would find now, as seen from here.
     ///
-    /// Ends within the sum of the time-outs times the number of redirects (at most ten). The first address that answers
+    /// Ends within [`Settings::whole_time`] after the name is resolved. The first address that answers
     /// wrongly decides, because the CA may reach that one; an address that cannot be connected to does not count while
     /// another one answers rightly.
     pub async fn attempt(&self, target: &Target) -> Finding {

@@ -120,6 +120,31 @@ async fn a_redirect_to_a_metadata_service_behind_a_name_is_not_followed() {
 }
 
 #[tokio::test]
+async fn whoever_draws_it_out_does_not_keep_a_place_for_long() {
+    let server = Server::http(|_| "wait".to_owned()).await;
+    let settings = Settings {
+        nameservers: vec![here().await],
+        http_port: server.address.port(),
+        // by itself, each step may take longer than anybody waits for a test
+        connect_time: Duration::from_secs(3600),
+        answer_time: Duration::from_secs(3600),
+        whole_time: Duration::from_millis(100),
+        ..Settings::default()
+    };
+    let finding = Probe::new(&settings).unwrap().attempt(&target("demo.example")).await;
+    assert!(
+        matches!(
+            finding,
+            Finding::NoAnswer {
+                problem: AnswerProblem::TimedOut,
+                ..
+            }
+        ),
+        "{finding}"
+    );
+}
+
+#[tokio::test]
 async fn a_loop_is_a_loop_and_eleven_redirects_are_too_many() {
     let back = finding_for(redirect("http://demo.example/.well-known/acme-challenge/tok")).await;
     assert!(
