@@ -13,6 +13,7 @@ use std::{
 use crate::{
     acme::transport::{Exchange, Observer},
     api::{Condition, Time, condition},
+    cluster::index::Index,
     controller::Context,
     plan::seen::Meta,
 };
@@ -72,16 +73,27 @@ impl Observer for Metrics {
 /// The page that Prometheus reads.
 pub fn page(context: &Context) -> String {
     let mut page = Page::default();
-    certificates(context, &mut page);
-    issuers(context, &mut page);
-    challenges(context, &mut page);
-    controllers(context, &mut page);
+    certificates(&context.index, &mut page);
+    issuers(&context.index, &mut page);
+    challenges(&context.index, &mut page);
+    let queues = &context.queues;
+    let counts = [
+        (queues.certificates.name(), queues.certificates.counts()),
+        (queues.requests.name(), queues.requests.counts()),
+        (queues.orders.name(), queues.orders.counts()),
+        (queues.issuers.name(), queues.issuers.counts()),
+        (queues.ingresses.name(), queues.ingresses.counts()),
+        (queues.renewals.name(), queues.renewals.counts()),
+        (queues.signing_requests.name(), queues.signing_requests.counts()),
+    ];
+    controllers(&counts, &mut page);
+    own(context, &mut page);
     acme(&context.metrics, &mut page);
-    process(context, &mut page);
+    process(context.now().as_second(), &mut page);
     page.text
 }
 
-fn certificates(context: &Context, page: &mut Page) {
+fn certificates(index: &Index, page: &mut Page) {
     const TIMES: [(&str, &str); 4] = [
         (
             "certmanager_certificate_expiration_timestamp_seconds",
@@ -100,7 +112,7 @@ fn certificates(context: &Context, page: &mut Page) {
             "When the certificate is renewed.",
         ),
     ];
-    let certificates = context.index.certificates.all();
+    let certificates = index.certificates.all();
     page.head(
         "certmanager_certificate_ready_status",
         "gauge",
@@ -147,13 +159,13 @@ fn seconds(time: Option<&Time>) -> f64 {
     time.map_or(0.0, |time| time.0.as_second() as f64)
 }
 
-fn issuers(context: &Context, page: &mut Page) {
+fn issuers(index: &Index, page: &mut Page) {
     page.head(
         "certmanager_issuer_ready_status",
         "gauge",
         "Whether the Issuer is ready, one series per answer.",
     );
-    for issuer in context.index.issuers.all() {
+    for issuer in index.issuers.all() {
         let labels = [("name", issuer.meta.name()), ("namespace", issuer.meta.namespace())];
         page.condition("certmanager_issuer_ready_status", &labels, &issuer.status().conditions);
     }
@@ -162,7 +174,7 @@ fn issuers(context: &Context, page: &mut Page) {
         "gauge",
         "Whether the ClusterIssuer is ready, one series per answer.",
     );
-    for issuer in context.index.cluster_issuers.all() {
+    for issuer in index.cluster_issuers.all() {
         page.condition(
             "certmanager_clusterissuer_ready_status",
             &[("name", issuer.meta.name())],
@@ -171,10 +183,10 @@ fn issuers(context: &Context, page: &mut Page) {
     }
 }
 
-fn challenges(context: &Context, page: &mut Page) {
+fn challenges(index: &Index, page: &mut Page) {
     const NAME: &str = "certmanager_certificate_challenge_status";
     page.head(NAME, "gauge", "Challenges that exist.");
-    for challenge in context.index.challenges.all() {
+    for challenge in index.challenges.all() {
         let Ok(object) = challenge.parse() else { continue };
         let Meta { key, .. } = &object.meta;
         let state = object
@@ -199,15 +211,7 @@ fn challenges(context: &Context, page: &mut Page) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
-fn controllers(context: &Context, page: &mut Page) {
-    let queues = &context.queues;
-    let counts = [
-        (queues.certificates.name(), queues.certificates.counts()),
-        (queues.requests.name(), queues.requests.counts()),
-        (queues.orders.name(), queues.orders.counts()),
-        (queues.issuers.name(), queues.issuers.counts()),
-        (queues.ingresses.name(), queues.ingresses.counts()),
-    ];
+fn controllers(counts: &[(&str, (u64, u64))], page: &mut Page) {
     page.head(
         "certmanager_controller_sync_call_count",
         "counter",
@@ -218,7 +222,7 @@ fn controllers(context: &Context, page: &mut Page) {
             &mut page.text,
             "certmanager_controller_sync_call_count",
             &[("controller", name)],
-            calls as f64,
+            *calls as f64,
         );
     }
     page.head(
@@ -231,9 +235,14 @@ fn controllers(context: &Context, page: &mut Page) {
             &mut page.text,
             "certmanager_controller_sync_error_count",
             &[("controller", name)],
-            errors as f64,
+            *errors as f64,
         );
     }
+}
+
+/// What cert-manager does not count.
+#[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
+fn own(context: &Context, page: &mut Page) {
     page.head(
         "certlet_http01_validations_total",
         "counter",
@@ -306,8 +315,8 @@ impl AcmeLabels {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
-fn process(context: &Context, page: &mut Page) {
-    let now = context.now().as_second() as f64;
+fn process(now: i64, page: &mut Page) {
+    let now = now as f64;
     page.head(
         "certmanager_clock_time_seconds",
         "counter",
@@ -333,21 +342,44 @@ fn process(context: &Context, page: &mut Page) {
         page.head("process_resident_memory_bytes", "gauge", "Memory in use.");
         sample(&mut page.text, "process_resident_memory_bytes", &[], resident * 1024.0);
     }
+    if let Some(start) = started_at() {
+        page.head(
+            "process_start_time_seconds",
+            "gauge",
+            "When the process started, in seconds since 1970.",
+        );
+        sample(&mut page.text, "process_start_time_seconds", &[], start);
+    }
+    if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+        page.head("process_open_fds", "gauge", "Open file descriptors.");
+        sample(&mut page.text, "process_open_fds", &[], open.count() as f64);
+    }
     if let Some(seconds) = cpu_seconds() {
         page.head("process_cpu_seconds_total", "counter", "Processor time used.");
         sample(&mut page.text, "process_cpu_seconds_total", &[], seconds);
     }
 }
 
-/// User and system time of this process; Linux counts both in hundredths of a second.
-fn cpu_seconds() -> Option<f64> {
+/// Linux counts a process's times in hundredths of a second.
+const TICKS: f64 = 100.0;
+
+/// Fields of `/proc/self/stat`, from the third on.
+fn stat_fields(wanted: &[usize]) -> Option<Vec<f64>> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: f64 = [11, 12]
-        .iter()
-        .filter_map(|at| fields.get(*at)?.parse::<f64>().ok())
-        .sum();
-    Some(ticks / 100.0)
+    wanted.iter().map(|at| fields.get(*at)?.parse().ok()).collect()
+}
+
+/// User and system time of this process.
+fn cpu_seconds() -> Option<f64> {
+    Some(stat_fields(&[11, 12])?.iter().sum::<f64>() / TICKS)
+}
+
+/// When the machine started, and how long after that this process did.
+fn started_at() -> Option<f64> {
+    let machine = std::fs::read_to_string("/proc/stat").ok()?;
+    let booted = machine.lines().find_map(|line| line.strip_prefix("btime "))?;
+    Some(booted.trim().parse::<f64>().ok()? + stat_fields(&[19])?.first()? / TICKS)
 }
 
 #[derive(Default)]
@@ -395,23 +427,5 @@ fn sample(text: &mut String, name: &str, labels: &[(&str, &str)], value: f64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_label_value_is_escaped_as_the_format_asks() {
-        let mut text = String::new();
-        sample(&mut text, "m", &[("a", "say \"hi\"\\\n")], 1.5);
-        assert_eq!(text, "m{a=\"say \\\"hi\\\"\\\\\\n\"} 1.5\n");
-    }
-
-    #[test]
-    fn a_condition_is_three_series_of_which_one_is_set() {
-        let mut page = Page::default();
-        page.condition("m", &[], &[]);
-        assert_eq!(
-            page.text,
-            "m{condition=\"True\"} 0\nm{condition=\"False\"} 0\nm{condition=\"Unknown\"} 1\n"
-        );
-    }
-}
+#[path = "metrics_tests.rs"]
+mod tests;
