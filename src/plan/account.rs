@@ -339,6 +339,16 @@ pub fn unusable_settings(error: &Error) -> Verdict {
     Verdict::not_ready("InvalidConfig", error.to_string())
 }
 
+/// The verdict when the account key could not be stored, and so was not made (ACC-01).
+pub fn key_not_stored(reason: &str) -> Verdict {
+    unregistered(reason)
+}
+
+/// The verdict when the Secrets of the account may not be read.
+pub fn secrets_not_read(reason: &str) -> Verdict {
+    unverified(reason)
+}
+
 fn unverified(reason: &str) -> Verdict {
     Verdict::not_ready(
         "ErrVerifyACMEAccount",

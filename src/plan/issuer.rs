@@ -199,6 +199,14 @@ pub fn ca(now: Timestamp, issuer: &CaIssuer, pair: Option<&PairSummary>) -> (Ver
     (Verdict::ready("KeyPairVerified", "Signing CA verified"), next)
 }
 
+/// RDY-02: the Secret of a CA issuer may not be read.
+pub fn ca_not_read(reason: &str) -> Verdict {
+    Verdict::not_ready(
+        "ErrGetKeyPair",
+        format!("Error getting keypair for CA issuer: {reason}"),
+    )
+}
+
 /// From when on a CA is warned about: for the last fifth of its lifetime, and 30 days at most. One that is renewed in time, after two thirds
 /// of its lifetime, never gets there.
 fn notice_begins(ca: &CertificateInfo) -> Timestamp {

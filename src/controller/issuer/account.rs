@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::digest;
 
-use super::Either;
+use super::{Either, refused_again};
 use crate::acme::jws::{ExternalAccount, generate_rsa_2048_pem};
 use crate::acme::tls::Trust;
 use crate::acme::{AccountKey, Client, accounts};
@@ -27,9 +27,14 @@ pub(super) async fn judge<K: Either>(
 ) -> Result<(Wanted, Next), ControllerError> {
     let wanted = |verdict, acme| wanted(spec, verdict, acme);
     let as_it_is = issuer.status.acme.clone();
-    let look = match look(context, issuer, spec).await? {
-        Ok(look) => look,
-        Err(verdict) => return Ok((wanted(Some(verdict), as_it_is), Next::OnChange)),
+    let look = match look(context, issuer, spec).await {
+        Ok(Ok(look)) => look,
+        Ok(Err(verdict)) => return Ok((wanted(Some(verdict), as_it_is), Next::OnChange)),
+        Err(ControllerError::Cluster(error)) if error.is_forbidden() => {
+            let verdict = account::secrets_not_read(&error.to_string());
+            return Ok((wanted(Some(verdict), as_it_is), refused_again(context)));
+        }
+        Err(error) => return Err(error),
     };
     let status = as_it_is.clone().unwrap_or_default();
     let attempt = look.client.as_ref().and_then(Client::attempt);
@@ -48,10 +53,15 @@ pub(super) async fn judge<K: Either>(
             client.remember(concluded.attempt);
             (wanted(concluded.verdict, Some(concluded.status)), concluded.next)
         }
-        (AccountPlan::GenerateKey, _) => {
-            generate_key(context, issuer, spec).await?;
-            return Err(ControllerError::Stale("the account key was just made".to_owned()));
-        }
+        (AccountPlan::GenerateKey, _) => match generate_key(context, issuer, spec).await {
+            // a namespace that does not exist, a quota, a right: nobody else would say so
+            Err(ControllerError::Cluster(error)) if !error.is_transient() => {
+                let verdict = account::key_not_stored(&error.to_string());
+                (wanted(Some(verdict), as_it_is), refused_again(context))
+            }
+            Err(error) => return Err(error),
+            Ok(()) => return Err(ControllerError::Stale("the account key was just made".to_owned())),
+        },
         (AccountPlan::Ensure { .. }, None) => return Err(ControllerError::Stale("the account key is gone".to_owned())),
     })
 }

@@ -18,6 +18,9 @@ use crate::plan::kinds::{ClusterIssuerKind, IssuerKind};
 use crate::plan::seen::{Kind, Lean, Next, Object};
 use crate::plan::settings::controller;
 
+/// How soon it is tried again to read or write a Secret that the API server did not let us: rights, quotas and namespaces come
+/// without a word to us.
+const RETRY_REFUSED: SignedDuration = SignedDuration::from_secs(30);
 /// How soon a look at the leaves of a CA is tried again that failed.
 const RETRY_ROTATION: SignedDuration = SignedDuration::from_secs(30);
 
@@ -155,14 +158,14 @@ async fn judge_spec<K: Either>(
         Ok(Backend::Acme(spec)) => account::judge(context, issuer, spec).await?,
         Ok(Backend::SelfSigned) => plain(issuer::self_signed(), Next::OnChange),
         Ok(Backend::Ca(spec)) => {
-            let secret = context
-                .reader
-                .secret(&issuer_secret(
-                    &issuer.meta,
-                    &spec.secret_name,
-                    &context.settings.cluster_resource_namespace,
-                ))
-                .await?;
+            let place = &context.settings.cluster_resource_namespace;
+            let secret = issuer_secret(&issuer.meta, &spec.secret_name, place);
+            let secret = match context.reader.secret(&secret).await {
+                Err(error) if error.is_forbidden() => {
+                    return Ok(plain(issuer::ca_not_read(&error.to_string()), refused_again(context)));
+                }
+                read => read?,
+            };
             let pair = secret.as_ref().map(|secret| &*secret.seen.pair);
             let (verdict, next) = issuer::ca(context.now(), spec, pair);
             if !verdict.ready {
@@ -199,6 +202,12 @@ async fn judge_spec<K: Either>(
         }
         Err(verdict) => plain(verdict, Next::OnChange),
     })
+}
+
+/// When to try again what the API server refused.
+fn refused_again(context: &Context) -> Next {
+    let again = context.now().saturating_add(RETRY_REFUSED);
+    again.map_or(Next::OnChange, Next::At)
 }
 
 async fn write<K: Either>(context: &Context, issuer: &Object<K>, wanted: &Wanted) -> Result<(), ControllerError> {
