@@ -80,6 +80,8 @@ pub enum Change {
     Secret(Changed<SecretSeen>),
     /// Of a Secret without the label, of which only the name is known.
     UnlabelledSecret(ObjectKey),
+    /// Secrets without the label were listed anew: some may have gone unseen.
+    UnlabelledSecrets,
 }
 
 /// Who is told of every change. Called with no lock held; must not block.

@@ -44,7 +44,9 @@ pub async fn follow(client: Client, namespace: Option<String>, observer: Observe
                     Arc::<str>::from(name),
                 )));
             }
-            Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
+            // what went while nobody watched is not told one by one
+            Ok(watcher::Event::InitDone) => observer(Change::UnlabelledSecrets),
+            Ok(watcher::Event::Init) => {}
             Err(error) if refuses_streaming(&error) => {
                 events = watcher(api.clone(), selected(watcher::Config::default()))
                     .default_backoff()

@@ -77,6 +77,8 @@ fn route(context: &Arc<Context>, change: &Change) {
             }
         }
         Change::UnlabelledSecret(key) => secret(context, key),
+        // account keys and CAs are what certlet reads of them for good
+        Change::UnlabelledSecrets => all_issuers(&context.index).for_each(|issuer| queues.issuers.add(issuer)),
     }
 }
 
@@ -244,6 +246,11 @@ pub fn issuer_id(reference: &IssuerRef, namespace: &str) -> Option<IssuerId> {
     }
 }
 
+fn all_issuers(index: &Index) -> impl Iterator<Item = IssuerId> {
+    let keys = index.issuers.keys().into_iter().chain(index.cluster_issuers.keys());
+    keys.map(IssuerId)
+}
+
 /// Keys of everything, for a process that begins to lead.
 pub fn everything(context: &Context) {
     let (index, queues) = (&context.index, &context.queues);
@@ -251,8 +258,7 @@ pub fn everything(context: &Context) {
     context.orders.clear(context.settings.max_concurrent_challenges);
     context.http01.clear();
     context.rotations.clear();
-    let issuers = index.issuers.keys().into_iter().chain(index.cluster_issuers.keys());
-    queues.issuers.resume(issuers.map(IssuerId));
+    queues.issuers.resume(all_issuers(index));
     queues.ingresses.resume(index.ingresses.keys());
     queues.certificates.resume(index.certificates.keys());
     queues.renewals.resume(index.certificates.keys());

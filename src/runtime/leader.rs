@@ -31,6 +31,8 @@ use crate::{
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a foreign Lease of the same name is looked at while it keeps us waiting.
 const FOREIGN_RETRY: Duration = Duration::from_secs(15);
+/// How soon the API server is asked again that gave no answer about them.
+const UNANSWERED_RETRY: Duration = Duration::from_secs(1);
 
 /// `--leader-election-*` (FLG-06, FLG-07).
 #[derive(Clone, Debug)]
@@ -124,8 +126,15 @@ async fn await_foreign(client: &Client, election: &Election, shutdown: &Cancella
     let leases: Api<Lease> = Api::all(client.clone());
     let selected = ListParams::default().fields(&format!("metadata.name={}", names::LEASE_NAME));
     while !shutdown.is_cancelled() {
-        let Ok(Ok(found)) = tokio::time::timeout(CALL_TIMEOUT, leases.list(&selected)).await else {
-            return;
+        let found = match tokio::time::timeout(CALL_TIMEOUT, leases.list(&selected)).await {
+            Ok(Ok(found)) => found,
+            // we may not look at others'
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 => return,
+            // an API server that is away now says nothing about who else is at work
+            Ok(Err(_)) | Err(_) => {
+                tokio::select! { () = shutdown.cancelled() => {}, () = tokio::time::sleep(UNANSWERED_RETRY) => {} }
+                continue;
+            }
         };
         let live = found
             .items

@@ -295,6 +295,7 @@ fn watch(client: &Client, context: &Arc<Context>, router: &Router, namespace: Op
 /// Begins and ends the work as leadership comes and goes. What the queues know is forgotten in between.
 async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
     let mut changes = leadership.subscribe();
+    let mut sweeping: Option<tokio::task::AbortHandle> = None;
     loop {
         let leads = *changes.borrow_and_update();
         if leads {
@@ -302,7 +303,11 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
                 () = until(|| context.index.is_ready()) => {
                     controller::router::everything(&context);
                     if context.settings.controllers.enabled(names_of::ORDERS) {
-                        tokio::spawn(controller::sweep::hourly(Arc::clone(&context)));
+                        // one of a former time, which has not noticed that this process led no more, gives way
+                        let now = tokio::spawn(controller::sweep::hourly(Arc::clone(&context)));
+                        if let Some(before) = sweeping.replace(now.abort_handle()) {
+                            before.abort();
+                        }
                     }
                     let judging = Arc::clone(&context);
                     tokio::spawn(async move {
