@@ -75,6 +75,7 @@ fn decide(context: &Context, request: &RequestSeen) -> Decided {
             issuer: issuer.as_ref(),
             orders: &orders,
             replaces: replaces.as_deref(),
+            reordered: context.orders.was_replaced(&request.meta.uid),
             settings: &context.settings,
         },
     );
@@ -125,6 +126,12 @@ async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, 
             settle(context, request, approve, Some(&verdict)).await?;
         }
         Step::DeleteOrder(order) => {
+            let came_out_wrong = |found: &Object<OrderKind>| {
+                found.meta.uid == order.uid && found.status.state.is_some_and(crate::api::order::State::is_final)
+            };
+            if orders.iter().any(came_out_wrong) {
+                context.orders.replaced(&request.meta.uid);
+            }
             context.writer.delete::<OrderKind>(&order).await?;
             return Ok(None);
         }

@@ -111,7 +111,7 @@ impl Runtime {
     }
 
     /// The Order of the request with this uid was made anew.
-    pub(super) fn replaced(&self, request: &str) {
+    pub(in crate::controller) fn replaced(&self, request: &str) {
         let mut replaced = lock(&self.replaced);
         if replaced.len() >= MOST_REPLACED {
             replaced.clear();
@@ -120,7 +120,7 @@ impl Runtime {
     }
 
     /// Whether the Order of the request with this uid was made anew before.
-    pub(super) fn was_replaced(&self, request: &str) -> bool {
+    pub(in crate::controller) fn was_replaced(&self, request: &str) -> bool {
         lock(&self.replaced).contains(request)
     }
 

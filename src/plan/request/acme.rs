@@ -38,7 +38,7 @@ pub(super) fn order(now: Timestamp, seen: &Seen<'_>, issuer: &IssuerSpec) -> Pla
         }
     };
     if let Some(order) = desired::elected(seen.request, acme, seen.orders) {
-        return follow(now, seen.request, order);
+        return follow(now, seen, order);
     }
     // Of the same name and owned by this request, but for something else: the issuer was edited, or it is forged.
     if let Some(wrong) = seen.orders.iter().find(|order| order.meta.name() == desired.name) {
@@ -64,7 +64,8 @@ fn created(request: &RequestSeen, order: &DesiredOrder) -> Verdict {
     }
 }
 
-fn follow(now: Timestamp, request: &RequestSeen, order: &Object<OrderKind>) -> Plan {
+fn follow(now: Timestamp, seen: &Seen<'_>, order: &Object<OrderKind>) -> Plan {
+    let request = seen.request;
     let OrderStatus {
         state,
         reason,
@@ -84,13 +85,19 @@ fn follow(now: Timestamp, request: &RequestSeen, order: &Object<OrderKind>) -> P
             };
             let key = CertificateInfo::parse_pem(&pem.0).map(|leaf| leaf.key_hash).ok();
             let wanted = request.csr.as_ref().ok().map(|csr| csr.key_hash());
-            // A certificate for another key is useless: order again (AOR-03).
-            let step = if key.is_some() && key == wanted {
-                Step::TakeFromOrder
-            } else {
-                Step::DeleteOrder
-            };
-            Plan::only(step(order.meta.clone()))
+            if key.is_some() && key == wanted {
+                return Plan::only(Step::TakeFromOrder(order.meta.clone()));
+            }
+            // A certificate for another key is useless: order again (AOR-03), but not for ever.
+            if seen.reordered {
+                return settle(Verdict::Failed {
+                    reason: "OrderBadCertificate",
+                    message: format!(
+                        "The certificate of order {place} cannot be used: it is not for the key of the request, and ordering again has not helped"
+                    ),
+                });
+            }
+            Plan::only(Step::DeleteOrder(order.meta.clone()))
         }
         Some(State::Invalid | State::Expired | State::Errored) => settle(Verdict::Failed {
             reason: "OrderFailed",

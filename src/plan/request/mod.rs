@@ -37,6 +37,8 @@ pub struct Seen<'a> {
     pub orders: &'a [Object<OrderKind>],
     /// Identifier of the certificate that this one replaces (ARI-05).
     pub replaces: Option<&'a str>,
+    /// Whether an Order of this request came out wrong before, or was lost, and was made again by this process.
+    pub reordered: bool,
     /// What the administrator set.
     pub settings: &'a Settings,
 }

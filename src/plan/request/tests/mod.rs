@@ -27,6 +27,7 @@ pub(super) struct Scene {
     pub(super) request: RequestSeen,
     pub(super) issuer: Option<FoundIssuer>,
     pub(super) orders: Vec<Object<OrderKind>>,
+    pub(super) reordered: bool,
     pub(super) settings: Settings,
     pub(super) now: Timestamp,
 }
@@ -42,6 +43,7 @@ pub(super) fn with_issuer(spec: IssuerSpec) -> Scene {
             ready: true,
         }),
         orders: Vec::new(),
+        reordered: false,
         settings: Settings::default(),
         now: fixture::noon(),
     }
@@ -97,6 +99,7 @@ impl Scene {
             request,
             issuer,
             orders,
+            reordered,
             settings,
             now,
         } = self;
@@ -107,6 +110,7 @@ impl Scene {
                 issuer: issuer.as_ref(),
                 orders,
                 replaces: None,
+                reordered: *reordered,
                 settings,
             },
         )

@@ -147,12 +147,20 @@ fn a_valid_order_without_its_certificate_is_waited_for() {
 }
 
 #[test]
-fn aor_03_a_certificate_that_is_none_has_its_order_deleted() {
-    let scene = with_order(OrderStatus {
-        certificate: Some(ByteString(b"junk".to_vec())),
-        ..in_state(State::Valid)
-    });
-    assert_eq!(scene.plan().step, Step::DeleteOrder(scene.orders[0].meta.clone()));
+fn aor_03_a_certificate_that_is_none_or_for_another_key_has_its_order_deleted_once() {
+    let other = rcgen::generate_simple_self_signed(vec!["a.example.com".to_owned()]).unwrap();
+    for certificate in [b"junk".to_vec(), other.cert.pem().into_bytes()] {
+        let mut scene = with_order(OrderStatus {
+            certificate: Some(ByteString(certificate)),
+            ..in_state(State::Valid)
+        });
+        assert_eq!(scene.plan().step, Step::DeleteOrder(scene.orders[0].meta.clone()));
+        // a CA that does so every time is not asked for certificates without end
+        scene.reordered = true;
+        let (reason, message) = scene.failed();
+        assert_eq!(reason, "OrderBadCertificate");
+        assert!(message.contains(&scene.orders[0].meta.key.to_string()), "{message}");
+    }
 }
 
 #[test]
