@@ -228,12 +228,15 @@ impl Classes {
         if let Some((_, controller)) = known.get(class) {
             return controller.clone();
         }
-        let found = context.reader.cluster_object::<IngressClass>(class).await;
-        let controller = found.unwrap_or_else(|error| {
-            tracing::debug!("the controller of the class is not known: {error}");
-            None
-        });
-        let controller = controller.and_then(|class| class.spec?.controller);
+        let found = match context.reader.cluster_object::<IngressClass>(class).await {
+            Ok(found) => found,
+            Err(error) => {
+                // not remembered: the name has to do for this time
+                tracing::debug!("the controller of the class is not known: {error}");
+                return None;
+            }
+        };
+        let controller = found.and_then(|class| class.spec?.controller);
         known.insert(class.to_owned(), (Instant::now(), controller.clone()));
         controller
     }

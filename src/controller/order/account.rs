@@ -17,6 +17,9 @@ use crate::{
     plan::seen::Meta,
 };
 
+/// How many account keys are kept.
+const MOST_KEYS: usize = 1024;
+
 /// An ACME issuer that Orders name.
 #[derive(Clone, Debug)]
 pub(super) struct AcmeSeen {
@@ -127,6 +130,10 @@ impl Accounts {
         }
         let key = read_key(context, issuer).await?;
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= MOST_KEYS {
+            // of issuers that are long gone, most of them; those in use are read again
+            keys.clear();
+        }
         keys.insert(issuer.id.clone(), key.clone());
         Ok(key)
     }

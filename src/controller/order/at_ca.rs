@@ -1,6 +1,6 @@
 //! Steps at the CA. What comes of them is remembered, failures too: the next plan is made from that.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -276,13 +276,18 @@ fn order_at_ca(url: &str, answered: Answered<wire::Order>, now: Timestamp) -> Or
             wire::OrderStatus::Valid => OrderState::Valid,
             wire::OrderStatus::Invalid => OrderState::Invalid,
         },
-        authorizations: order.authorizations,
+        authorizations: each_once(order.authorizations),
         finalize: order.finalize,
         certificate: order.certificate,
         error: order.error.map(|problem| problem.to_string()),
         answered: now,
         retry_at: retry_after.map(|wait| wait.until(now)),
     }
+}
+
+fn each_once(urls: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    urls.into_iter().filter(|url| seen.insert(url.clone())).collect()
 }
 
 fn authorization_at_ca(answered: Answered<wire::Authorization>, now: Timestamp) -> AuthorizationAtCa {

@@ -33,8 +33,21 @@ pub(super) async fn write_status(
     status: &OrderStatus,
 ) -> Result<(), ControllerError> {
     let order = &observed.order;
-    if context.writer.write_status::<OrderKind>(order, status).await?.is_none() {
-        return Ok(());
+    match context.writer.write_status::<OrderKind>(order, status).await {
+        Ok(None) => return Ok(()),
+        Ok(Some(_)) => {}
+        // what the CA says does not fit into an Order (an endless URL, thousands of challenges), and never will
+        Err(error) if error.is_invalid() && !status.state.is_some_and(State::is_failure) => {
+            let why = error.server_message().unwrap_or_default();
+            let sentence = format!("What the CA says of the order cannot be stored: {why}");
+            tracing::warn!(order = %order.meta.key, sentence);
+            let now = context.now();
+            context
+                .orders
+                .remember(&order.meta, |memory| memory.could_not_be_written(now, sentence));
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
     }
     if status.state == Some(State::Valid) && order.status.state != Some(State::Valid) {
         observed.tell(context, Severity::Normal, "Complete", "Order completed successfully");

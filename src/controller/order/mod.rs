@@ -18,21 +18,25 @@ pub mod responder_sync;
 pub mod runtime;
 mod showing;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
+use tokio::time::Instant;
 
 use self::{
     at_ca::Calls,
     observe::{Found, Observed},
 };
 use super::{Context, ControllerError};
-use crate::plan::{
-    kinds::OrderKind,
-    order::{self, Plan, Step, timing},
-    seen::{Meta, Next, Object, ObjectKey},
-    settings::controller,
+use crate::{
+    api::order::State,
+    plan::{
+        kinds::OrderKind,
+        order::{self, Plan, Step, memory::Memory, timing},
+        seen::{Meta, Next, Object, ObjectKey},
+        settings::controller,
+    },
 };
 
 /// How many steps of one Order are taken at once.
@@ -41,6 +45,9 @@ const AT_ONCE: usize = 8;
 const MOST_ROUNDS: usize = 100;
 /// When to go on with an order that needed more.
 const BREATH: SignedDuration = SignedDuration::from_secs(1);
+/// For how long one Order may keep a worker, calls that are under way aside: then it is others' turn, and it stands in line again. A CA
+/// that takes its time for every answer must not hold up the orders of others.
+const TURN: Duration = Duration::from_secs(5);
 
 /// Brings one Order forward as far as it goes now.
 ///
@@ -50,7 +57,11 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
     if !context.settings.controllers.enabled(controller::ORDERS) {
         return Ok(Next::OnChange);
     }
+    let began = Instant::now();
     for _ in 0..MOST_ROUNDS {
+        if began.elapsed() > TURN {
+            return Ok(Next::At(context.now()));
+        }
         let observed = match observe::observe(&context, &key).await? {
             Found::Gone => {
                 gone(&context, &key).await?;
@@ -64,6 +75,9 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
         };
         let plan = observed.plan(context.now());
         if let Some(next) = follow(&context, &observed, plan).await? {
+            if observed.order.status.state.is_some_and(State::is_final) {
+                context.orders.recall(&key, &observed.order.meta.uid, Memory::settle);
+            }
             return Ok(next);
         }
     }

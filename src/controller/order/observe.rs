@@ -22,6 +22,7 @@ use crate::{
         seen::{Meta, Object, ObjectKey, Pairs},
     },
     solver::{
+        host::Host,
         select::{OrderMeta, Wanted, select},
         token::Token,
     },
@@ -212,6 +213,12 @@ fn choice(
     let challenge = one.challenges.iter().find(|challenge| challenge.type_ == "http-01");
     let challenge = challenge.ok_or_else(|| format!("the CA does not offer HTTP-01 for {}", one.identifier))?;
     let token = Token::parse(&challenge.token).map_err(|error| format!("{}: {error}", one.identifier))?;
+    if Host::parse(&one.identifier).is_none() {
+        return Err(format!(
+            "{:?} is no name or address that can be asked over HTTP",
+            one.identifier
+        ));
+    }
     let wait = selected.solver.wait_instead_of_self_check;
     Ok(Choice::Http01 {
         url: challenge.url.clone(),

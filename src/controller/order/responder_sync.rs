@@ -14,7 +14,7 @@ use crate::{
     controller::Context,
     plan::{
         kinds::OrderKind,
-        order::{ca::origin, stage::OrderStage},
+        order::{ca::origin, identifiers::may_be_asked_for, stage::OrderStage},
         seen::{Lean, Object, ObjectKey},
         settings::controller,
     },
@@ -93,7 +93,7 @@ fn in_flight(context: &Context, order: &Lean<OrderKind>) -> Option<(Object<Order
     (open && counts(context, &order, Some(&acme)).is_ok()).then_some((order, acme))
 }
 
-/// The answer for every HTTP-01 challenge that the Order's status lists and that may still be asked for.
+/// The answer for every HTTP-01 challenge that the Order's status lists, for names that are ordered.
 fn answers(order: &Object<OrderKind>, key: &AccountKey) -> Vec<Answer> {
     let of_order = order.status.url.as_deref().and_then(origin);
     let own = order
@@ -102,9 +102,13 @@ fn answers(order: &Object<OrderKind>, key: &AccountKey) -> Vec<Answer> {
         .iter()
         .filter(|one| origin(&one.url) == of_order);
     own.filter_map(|one| {
+        let identifier = one
+            .identifier
+            .as_deref()
+            .filter(|identifier| may_be_asked_for(&order.spec, identifier))?;
         let challenge = one.challenges.iter().find(|challenge| challenge.type_ == "http-01")?;
         Some(Answer {
-            host: Host::parse(one.identifier.as_deref()?)?,
+            host: Host::parse(identifier)?,
             key_authorization: KeyAuthorization::new(Token::parse(&challenge.token).ok()?, key.thumbprint()),
         })
     })

@@ -86,10 +86,32 @@ pub(super) async fn withdraw(context: &Arc<Context>, observed: &Observed) -> Res
         })
     });
     let paths: Vec<ChallengePath> = offered.collect();
-    context.http01.withdraw(context, key, uid, &paths).await?;
+    if let Err(error) = context.http01.withdraw(context, key, uid, &paths).await {
+        told_left(context, observed, &error);
+        return Err(error);
+    }
     responder_sync::withdraw(context, uid);
     context.orders.remember(&observed.order.meta, Memory::withdrew);
     Ok(())
+}
+
+/// Tells once that what shows challenges cannot be taken away (ORD-10); it is tried again.
+fn told_left(context: &Context, observed: &Observed, error: &ControllerError) {
+    if error.is_stale() || error.is_not_leader() {
+        return;
+    }
+    let sentence = format!("Error cleaning up challenge: {error}");
+    if context
+        .said
+        .is_new(&observed.order.meta, std::slice::from_ref(&sentence))
+    {
+        for challenge in &observed.challenges {
+            let tell = Severity::Warning;
+            context
+                .events
+                .publish::<ChallengeKind>(&challenge.meta, tell, "CleanUpError", &sentence);
+        }
+    }
 }
 
 /// Events for challenges that were not shown before (ORD-10).

@@ -21,6 +21,26 @@ pub fn identifiers(spec: &OrderSpec) -> Vec<Identifier> {
     all
 }
 
+/// Whether a CA may ask for a proof of `identifier` (a name without the `*.` of a wildcard, or an address) for this Order: it is
+/// ordered, or a name above one that is (RFC 8555 section 7.1.3 leaves the choice to the CA). Whatever else is asked for is not
+/// shown to anybody: the CA is one that a user named.
+pub fn may_be_asked_for(spec: &OrderSpec, identifier: &str) -> bool {
+    let address = identifier.parse::<IpAddr>().ok();
+    let asked = identifier.to_ascii_lowercase();
+    let fits = |name: &str| {
+        let name = name.strip_prefix("*.").unwrap_or(name).to_ascii_lowercase();
+        let above = name
+            .strip_suffix(asked.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        above && !asked.is_empty()
+    };
+    identifiers(spec).iter().any(|ordered| match (ordered, address) {
+        (Identifier::Ip(ordered), Some(asked)) => ordered.to_canonical() == asked.to_canonical(),
+        (Identifier::Dns(name), None) => fits(name),
+        (_, _) => false,
+    })
+}
+
 /// At least two labels of letters, digits and inner hyphens; the first may be `*`.
 fn is_fqdn(name: &str) -> bool {
     let is_label = |label: &str| {
@@ -34,6 +54,37 @@ fn is_fqdn(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ca_may_ask_for_what_is_ordered_and_for_names_above_it() {
+        let spec = OrderSpec {
+            dns_names: vec!["Shop.a.example".into(), "*.b.example".into()],
+            ip_addresses: vec!["10.0.0.1".into(), "fd00::1".into()],
+            ..OrderSpec::default()
+        };
+        for asked in [
+            "shop.a.example",
+            "SHOP.a.example",
+            "a.example",
+            "b.example",
+            "10.0.0.1",
+            "fd00:0::1",
+        ] {
+            assert!(may_be_asked_for(&spec, asked), "{asked}");
+        }
+        for asked in [
+            "victim.example",
+            "op.a.example",
+            "x.shop.a.example",
+            "*.b.example",
+            "10.0.0.2",
+            "::1",
+            "",
+            ".",
+        ] {
+            assert!(!may_be_asked_for(&spec, asked), "{asked}");
+        }
+    }
 
     #[test]
     fn the_common_name_is_ordered_only_if_it_can_be() {

@@ -133,6 +133,25 @@ impl Memory {
         });
     }
 
+    /// The API server finds the Order's status invalid, and would again: the Order ends.
+    pub fn could_not_be_written(&mut self, now: Timestamp, sentence: String) {
+        self.order = None;
+        self.authorizations.clear();
+        self.trouble = Some(Trouble {
+            sentence,
+            verdict: Verdict::Final(State::Errored),
+            until: now,
+        });
+    }
+
+    /// The Order is finished, and what it needed is written down: only that nothing is shown any more is remembered.
+    pub fn settle(&mut self) {
+        *self = Self {
+            withdrawn: self.withdrawn,
+            ..Self::default()
+        };
+    }
+
     /// Keeps what `order` says; authorizations that it does not name are forgotten.
     pub fn saw_order(&mut self, order: OrderAtCa) {
         self.succeeded(order.answered);

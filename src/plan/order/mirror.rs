@@ -2,7 +2,7 @@
 
 use super::{Planner, Step, ca::AuthorizationState, facts::Choice, memory::Probe, proving::Open, slots::Slot, timing};
 use crate::{
-    api::{challenge::ChallengeStatus, order::State},
+    api::{GoDuration, challenge::ChallengeStatus, order::State},
     plan::{
         challenge::{self, Progress},
         kinds::ChallengeKind,
@@ -35,8 +35,9 @@ impl Planner<'_> {
         if let (Choice::Http01 { wait: Some(wait), .. }, true) =
             (one.choice, self.accept_at(one).is_some_and(|at| at > self.now))
         {
+            let wait = GoDuration::try_from(*wait).unwrap_or_default();
             return Some(format!(
-                "Waiting {wait:#} before accepting HTTP-01 challenge without self-check"
+                "Waiting {wait} before accepting HTTP-01 challenge without self-check"
             ));
         }
         match (self.patient(one), &one.proof.finding) {

@@ -63,6 +63,9 @@ const FINALIZE_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// How often the authorizations of an invalid order are asked for its cause.
 const CAUSES_TRIED: u32 = 5;
 
+/// How many more proofs than twice the names a CA may ask for. Each is a request, and an answer that every replica keeps.
+const SPARE_PROOFS: usize = 8;
+
 /// What to do next. Steps are taken in order; then the plan is made again, until it has no steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -251,6 +254,9 @@ impl Planner<'_> {
             }
             return Plan::now(Step::CreateOrder(Box::new(self.new_order())));
         };
+        if let Some(plan) = self.refuse_strange(order) {
+            return plan;
+        }
         let unread = self.unread(order);
         if unread.is_empty() {
             Plan::now(write(self.opened(order, None)))
@@ -385,6 +391,24 @@ impl Planner<'_> {
 
     fn opened(&self, order: &OrderAtCa, reason: Option<String>) -> OrderStatus {
         outcome::open(self.status, order, &self.seen.memory.authorizations, reason)
+    }
+
+    /// A CA that asks for proofs of what is not ordered, or for more than makes sense, is asked for nothing else.
+    fn refuse_strange(&self, order: &OrderAtCa) -> Option<Plan> {
+        let spec = &self.seen.order.spec;
+        let names = identifiers::identifiers(spec).len();
+        let proofs = order.authorizations.len();
+        if proofs > 2 * names + SPARE_PROOFS {
+            return Some(self.fail(State::Errored, &outcome::too_many_proofs(proofs, names)));
+        }
+        let known = order
+            .authorizations
+            .iter()
+            .filter_map(|url| self.seen.memory.authorizations.get(url));
+        let strange = known
+            .map(|one| one.identifier.as_str())
+            .find(|identifier| !identifiers::may_be_asked_for(spec, identifier))?;
+        Some(self.fail(State::Errored, &outcome::not_ordered(strange)))
     }
 
     fn unread(&self, order: &OrderAtCa) -> Vec<String> {

@@ -122,6 +122,16 @@ pub fn foreign(url: &str, server: &str) -> String {
     format!("The ACME order {url} belongs to another server than the issuer's, {server}; it cannot be continued there")
 }
 
+/// What is said of a CA that asks for a proof of something else than was ordered.
+pub fn not_ordered(identifier: &str) -> String {
+    format!("The CA asks for a proof of {identifier:?}, which was not ordered; nothing is shown for it")
+}
+
+/// What is said of a CA that asks for more proofs than the names explain.
+pub fn too_many_proofs(proofs: usize, names: usize) -> String {
+    format!("The CA asks for {proofs} proofs where {names} names were ordered; none is shown")
+}
+
 /// What is said of an invalid order: what the CA found wrong with each name, or with the order.
 pub fn invalid(order: &OrderAtCa, authorizations: &BTreeMap<String, AuthorizationAtCa>) -> String {
     let lost = order

@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// How often an order is looked at that one of its authorizations has ruined, and that its CA still calls pending.
+const DOOMED_LOOKS: u32 = 12;
+
 /// An authorization that is still to be proved.
 pub(super) struct Open<'a> {
     pub(super) url: &'a str,
@@ -36,6 +39,9 @@ impl Planner<'_> {
     /// The order waits for its authorizations.
     pub(super) fn prove(&self, order: &OrderAtCa) -> Plan {
         let memory = self.seen.memory;
+        if let Some(plan) = self.refuse_strange(order) {
+            return plan.keeping(BTreeSet::new());
+        }
         let unread = self.unread(order);
         if !unread.is_empty() {
             return Plan::now(Step::ReadAuthorizations(unread));
@@ -52,17 +58,7 @@ impl Planner<'_> {
             .map(|one| one.answered)
             .max()
         {
-            // the order is invalid, or will be in a moment
-            let read = if lost >= order.answered {
-                self.now
-            } else {
-                timing::add(order.answered, timing::FIRST_LOOK)
-            };
-            return if read <= self.now {
-                Plan::now(Step::ReadOrder { url: order.url.clone() })
-            } else {
-                Plan::wait(Next::At(read))
-            };
+            return self.doomed(order, lost).keeping(BTreeSet::new());
         }
         let pending: Vec<_> = known()
             .filter(|(_, one)| one.state == AuthorizationState::Pending)
@@ -82,6 +78,26 @@ impl Planner<'_> {
             self.prove_all(order, &open)
         } else {
             self.unsolvable(order, &refusals)
+        }
+    }
+
+    /// An authorization was lost at `lost`: the order is invalid, or will be in a moment. A CA that never says so is not asked for
+    /// ever.
+    fn doomed(&self, order: &OrderAtCa, lost: Timestamp) -> Plan {
+        let looks = self.seen.memory.looks;
+        let unseen = lost > order.answered;
+        if !unseen && looks >= DOOMED_LOOKS {
+            return self.lost(order);
+        }
+        let read = if unseen {
+            self.now
+        } else {
+            timing::poll(order.answered, order.retry_at, looks)
+        };
+        if read <= self.now {
+            Plan::now(Step::ReadOrder { url: order.url.clone() })
+        } else {
+            Plan::wait(Next::At(read))
         }
     }
 

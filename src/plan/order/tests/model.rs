@@ -54,6 +54,8 @@ pub(super) struct Weather {
     pub(super) forgets: Option<usize>,
     /// The CA validates at once what it was told of, and finds nobody while the process is away.
     pub(super) validates_while_away: bool,
+    /// The CA goes on calling an order pending that can never become anything else.
+    pub(super) never_says_invalid: bool,
 }
 
 type Choose = dyn Fn(&str, &AuthorizationAtCa) -> Choice;

@@ -78,9 +78,10 @@ impl World {
         let states: Vec<_> = urls.iter().map(|url| self.state_of(url)).collect();
         let looks = self.weather.issuing_looks;
         let finalized = self.orders[number].finalized.as_mut();
-        let state = if states.contains(&AuthorizationState::Invalid) {
+        let lost = states.contains(&AuthorizationState::Invalid);
+        let state = if lost && !self.weather.never_says_invalid {
             OrderState::Invalid
-        } else if states.contains(&AuthorizationState::Pending) {
+        } else if lost || states.contains(&AuthorizationState::Pending) {
             OrderState::Pending
         } else if let Some(seen) = finalized {
             *seen += 1;
