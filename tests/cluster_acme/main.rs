@@ -15,6 +15,7 @@ mod support;
 mod faults;
 mod issuing;
 mod kills;
+mod surroundings;
 mod wrong;
 
 use support::scene;
