@@ -9,6 +9,7 @@ use super::{
     ca::{AuthorizationAtCa, AuthorizationState, OrderAtCa},
     facts::Choice,
     memory::{Probe, Proof},
+    mirror::WAITING,
     outcome,
     slots::Slot,
     timing, write,
@@ -269,7 +270,7 @@ impl Planner<'_> {
         }
         let wanted: Vec<&Open<'_>> = open
             .iter()
-            .filter(|one| one.slot == Slot::Held || self.is_shown(one))
+            .filter(|one| one.slot == Slot::Held || self.is_shown(one) || self.parked(one))
             .collect();
         let unreached = wanted
             .iter()
@@ -294,18 +295,25 @@ impl Planner<'_> {
             .is_some_and(|(shown, _)| shown.contains(one.url))
     }
 
-    /// Whether it could not be reached for so long that it goes on without a slot.
+    /// Whether it could not be reached for so long that it goes on without a slot: by what this process found, or, before it has
+    /// found anything, by what is written of it. So a restart does not give all that is hopeless a turn before all others.
     fn parked(&self, one: &Open<'_>) -> bool {
         let Proof {
             probe,
             probing_since,
             accepted,
+            finding,
             ..
         } = &one.proof;
-        let unreached = matches!(probe, Probe::Running | Probe::Failed { .. }) && accepted.is_none();
-        unreached
-            && one.proof.finding.is_some()
-            && probing_since.is_some_and(|since| timing::add(since, timing::PARKED_AFTER) <= self.now)
+        let long_ago = |since: Timestamp| timing::add(since, timing::PARKED_AFTER) <= self.now;
+        let found = finding.is_some() && probing_since.is_some_and(long_ago);
+        let written = || {
+            let status = &self.mirror_of(one)?.status;
+            let waits = status.reason.as_deref()?.starts_with(WAITING);
+            Some(waits && long_ago(status.presented_at.as_ref()?.0))
+        };
+        let unreached = *probe != Probe::Passed && accepted.is_none();
+        unreached && (found || written().unwrap_or(false))
     }
 
     /// Probes it, or tells the CA.

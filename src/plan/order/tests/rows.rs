@@ -259,6 +259,45 @@ fn an_unreachable_challenge_gives_its_slot_back_and_takes_one_again_when_it_is_r
 }
 
 #[test]
+fn after_a_restart_what_was_hopeless_is_shown_and_probed_and_takes_nobodys_slot() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            probes_failing: 100,
+            ..Weather::default()
+        },
+    );
+    while world.memory.proofs.values().all(|proof| proof.finding.is_none()) {
+        let steps = world.plan().steps;
+        for step in steps {
+            world.take(step);
+        }
+    }
+    world.now = timing::add(world.now, timing::PARKED_AFTER);
+    world.run_until_quiet();
+    assert!(
+        world.challenges[0]
+            .status
+            .reason
+            .as_deref()
+            .is_some_and(|reason| reason.starts_with(WAITING))
+    );
+    world.restart();
+    world.run_until_quiet();
+    assert_eq!(slots_of(&world), [Slot::None]);
+    assert!(world.memory.shown.is_some());
+    assert!(
+        world
+            .memory
+            .proofs
+            .values()
+            .all(|proof| matches!(proof.probe, Probe::Failed { .. }))
+    );
+    world.run();
+    assert_eq!((world.state(), world.slots.load()), (Some(State::Valid), (0, 0)));
+}
+
+#[test]
 fn a_fixed_wait_replaces_the_probe_where_the_solver_says_so() {
     let mut world = World::new(
         &["a.example"],
