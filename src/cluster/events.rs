@@ -16,6 +16,9 @@ use crate::plan::seen::{Kind, Meta};
 
 /// How many events may wait to be written; the next one is dropped and counted.
 const WAITING: usize = 4096;
+/// Recorders keep what they wrote for six minutes, about 1.5 KB each, and look at all of it for each event: a fresh one after so many keeps
+/// thousands of certificates from costing memory, and repetitions that come close together are still counted in one object.
+const REMEMBERED: usize = 256;
 /// The API server's limit for an event's note.
 const NOTE_LIMIT: usize = 1024;
 
@@ -49,16 +52,20 @@ pub struct Events {
 impl Events {
     /// Events under the name of `reporter`; spawns the task that writes them.
     pub fn start(client: Client, reporter: &str, instance: Option<String>) -> Self {
-        let recorder = Recorder::new(
-            client,
-            Reporter {
-                controller: reporter.to_owned(),
-                instance,
-            },
-        );
+        let reporter = Reporter {
+            controller: reporter.to_owned(),
+            instance,
+        };
         let (queue, mut waiting) = mpsc::channel::<(ObjectReference, Event)>(WAITING);
         tokio::spawn(async move {
+            let mut recorder = Recorder::new(client.clone(), reporter.clone());
+            let mut written_by_it = 0;
             while let Some((reference, event)) = waiting.recv().await {
+                if written_by_it == REMEMBERED {
+                    recorder = Recorder::new(client.clone(), reporter.clone());
+                    written_by_it = 0;
+                }
+                written_by_it += 1;
                 let written =
                     tokio::time::timeout(super::reader::CALL_TIMEOUT, recorder.publish(&event, &reference)).await;
                 if let Ok(Err(error)) = written {

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod index;
 pub mod metadata;
 pub mod objects;
+pub mod packed;
 pub mod reader;
 pub mod records;
 pub mod request;

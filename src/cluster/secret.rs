@@ -96,7 +96,7 @@ pub(super) fn size_limits() -> SizeLimits {
 }
 
 /// The additional output formats that are there and do not say what key and certificate say.
-fn wrong_formats(data: &Data) -> Box<[&'static str]> {
+fn wrong_formats(data: &Data) -> Box<[Box<str>]> {
     let part = |key: &str| data.get(key).map(|value| value.expose().as_slice());
     let (Some(key), Some(chain)) = (part(names::data_key::TLS_KEY), part(names::data_key::TLS_CRT)) else {
         return Box::default();
@@ -115,7 +115,7 @@ fn wrong_formats(data: &Data) -> Box<[&'static str]> {
     wrong
         .into_iter()
         .filter(|(_, wrong)| *wrong)
-        .map(|(key, _)| key)
+        .map(|(key, _)| key.into())
         .collect()
 }
 

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use super::wire::Record;
+use super::{packed::Packed, wire::Record};
 use crate::plan::seen::{Meta, ObjectKey};
 
 /// How many objects that are gone are remembered: more than can go while the answer to one write is on its way.
@@ -57,7 +57,7 @@ enum Names {
 }
 
 struct Inner<R> {
-    records: BTreeMap<ObjectKey, Arc<R>>,
+    records: BTreeMap<ObjectKey, Kept<R>>,
     links: HashMap<u64, Names>,
     /// Names seen since the list began, while one is under way.
     listing: Option<HashSet<ObjectKey>>,
@@ -66,7 +66,36 @@ struct Inner<R> {
     gone: VecDeque<(Box<str>, Box<str>)>,
 }
 
-/// All records of one kind. Cheap to read from many tasks; a reader never waits for a list.
+/// A record as it is kept; the whole one only if it cannot be packed.
+enum Kept<R> {
+    Packed(Packed<R>),
+    Whole(Arc<R>),
+}
+
+impl<R: Record> Kept<R> {
+    fn new(record: &Arc<R>) -> Self {
+        Packed::new(&**record).map_or_else(
+            |error| {
+                tracing::error!(kind = R::KIND, object = %record.meta().key, %error, "a record cannot be packed");
+                Self::Whole(Arc::clone(record))
+            },
+            Self::Packed,
+        )
+    }
+
+    /// `None` never comes from a record that could be packed; whoever gets it asks the API server.
+    fn open(&self) -> Option<Arc<R>> {
+        match self {
+            Self::Whole(record) => Some(Arc::clone(record)),
+            Self::Packed(packed) => packed
+                .open()
+                .inspect_err(|error| tracing::error!(kind = R::KIND, %error, "a packed record cannot be read"))
+                .ok(),
+        }
+    }
+}
+
+/// All records of one kind, each made from its packed form when it is asked for. Cheap to read from many tasks; a reader never waits for a list.
 pub struct Store<R> {
     inner: RwLock<Inner<R>>,
     ready: AtomicBool,
@@ -90,7 +119,7 @@ impl<R: Record> Default for Store<R> {
 impl<R: Record> Store<R> {
     /// The record of this name.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<R>> {
-        self.read().records.get(key).cloned()
+        self.read().records.get(key)?.open()
     }
 
     /// All records with this link, in the order of their names.
@@ -98,8 +127,8 @@ impl<R: Record> Store<R> {
         let inner = self.read();
         let mut found: Vec<_> = match inner.links.get(&link.digest()) {
             None => return Vec::new(),
-            Some(Names::One(key)) => inner.records.get(key).cloned().into_iter().collect(),
-            Some(Names::Many(keys)) => keys.iter().filter_map(|key| inner.records.get(key).cloned()).collect(),
+            Some(Names::One(key)) => inner.open(key).into_iter().collect(),
+            Some(Names::Many(keys)) => keys.iter().filter_map(|key| inner.open(key)).collect(),
         };
         found.retain(|record| record.links().contains(link));
         found.sort_by(|a, b| a.meta().key.cmp(&b.meta().key));
@@ -113,7 +142,7 @@ impl<R: Record> Store<R> {
 
     /// Every record, in the order of their names.
     pub fn all(&self) -> Vec<Arc<R>> {
-        self.read().records.values().cloned().collect()
+        self.read().records.values().filter_map(Kept::open).collect()
     }
 
     /// The name of every record.
@@ -129,7 +158,7 @@ impl<R: Record> Store<R> {
             .records
             .range(from..)
             .take_while(|(key, _)| &*key.namespace == namespace)
-            .map(|(_, r)| Arc::clone(r))
+            .filter_map(|(_, kept)| kept.open())
             .collect()
     }
 
@@ -157,13 +186,13 @@ impl<R: Record> Store<R> {
     /// if anything.
     pub fn apply(&self, record: &Arc<R>) -> Option<Option<Arc<R>>> {
         let Meta {
-            key,
             uid,
             resource_version: version,
             ..
         } = record.meta();
-        let (key, links) = (key.clone(), record.links());
+        let (links, kept) = (record.links(), Kept::new(record));
         let mut inner = self.write();
+        let key = inner.key_of(record);
         if inner.is_gone(uid, version) {
             return None;
         }
@@ -174,7 +203,7 @@ impl<R: Record> Store<R> {
             }
             None => false,
         };
-        let old = inner.records.get(&key).cloned();
+        let old = inner.open(&key);
         if let Some(old) = old.as_ref().map(|old| old.meta()) {
             // a list is right about which object has the name, even after the server was restored from a backup
             let replaced = listed && old.uid != *uid;
@@ -187,7 +216,7 @@ impl<R: Record> Store<R> {
             inner.unlink(&key, &old_links.unwrap_or_default());
             inner.link(&key, &links);
         }
-        inner.records.insert(key, Arc::clone(record));
+        inner.records.insert(key, kept);
         Some(old)
     }
 
@@ -196,10 +225,11 @@ impl<R: Record> Store<R> {
     pub fn remove(&self, last: &Meta) -> Option<Arc<R>> {
         let mut inner = self.write();
         inner.bury(last);
-        if inner.records.get(&last.key)?.meta().uid != last.uid {
+        let old = inner.open(&last.key)?;
+        if old.meta().uid != last.uid {
             return None;
         }
-        let old = inner.records.remove(&last.key)?;
+        inner.records.remove(&last.key);
         inner.unlink(&last.key, &old.links());
         Some(old)
     }
@@ -222,7 +252,7 @@ impl<R: Record> Store<R> {
             .cloned()
             .collect();
         let removed = gone.iter().filter_map(|key| {
-            let old = inner.records.remove(key)?;
+            let old = inner.records.remove(key)?.open()?;
             inner.unlink(key, &old.links());
             inner.bury(old.meta());
             Some(old)
@@ -256,6 +286,25 @@ impl<R: Record> Inner<R> {
             self.gone.pop_front();
         }
         self.gone.push_back((last.uid.clone(), last.resource_version.clone()));
+    }
+
+    fn open(&self, key: &ObjectKey) -> Option<Arc<R>> {
+        self.records.get(key)?.open()
+    }
+
+    /// The record's key, with the text of the namespace shared among its records.
+    fn key_of(&self, record: &R) -> ObjectKey {
+        let key = &record.meta().key;
+        let first = ObjectKey::new(Arc::clone(&key.namespace), "");
+        let neighbour = self
+            .records
+            .range(first..)
+            .next()
+            .map(|(neighbour, _)| &neighbour.namespace);
+        match neighbour.filter(|namespace| **namespace == key.namespace) {
+            Some(namespace) => ObjectKey::new(Arc::clone(namespace), Arc::clone(&key.name)),
+            None => key.clone(),
+        }
     }
 
     fn link(&mut self, key: &ObjectKey, links: &[Link]) {

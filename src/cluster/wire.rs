@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::packed::Pack;
 use crate::plan::seen::{Kind, Lean, Meta, ObjectKey, Owner, Pairs};
 
 /// The annotation that `kubectl apply` leaves: as large as the object, and nothing that we ever read.
@@ -108,7 +109,7 @@ impl<'de, K: Kind> Deserialize<'de> for Lean<K> {
 }
 
 /// A record: what is kept of an object of one kind.
-pub trait Record: for<'de> Deserialize<'de> + Send + Sync + std::fmt::Debug + 'static {
+pub trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + std::fmt::Debug + 'static {
     /// API group, empty for the core group.
     const GROUP: &'static str;
     /// API version.

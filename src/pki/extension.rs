@@ -1,5 +1,6 @@
 //! The extensions that CSRs and certificates have in common.
 
+use serde::{Deserialize, Serialize};
 use x509_parser::extensions::{ParsedExtension, X509Extension};
 
 use super::name::SubjectAltNames;
@@ -7,7 +8,7 @@ use super::usage::UsageSet;
 use super::{Error, der, oid};
 
 /// An extension that is carried over as it was found.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct RawExtension {
     /// Whether it is critical.
     pub critical: bool,
@@ -16,7 +17,7 @@ pub struct RawExtension {
 }
 
 /// `BasicConstraints` (RFC 5280 section 4.2.1.9).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct BasicConstraints {
     /// Whether the key may sign certificates.
     pub is_ca: bool,

@@ -1,6 +1,7 @@
 //! What is kept of a Secret instead of its bytes.
 
 use aws_lc_rs::digest::{self, Context};
+use serde::{Deserialize, Serialize};
 
 use super::certificate::CertificateInfo;
 use super::chain::SizeLimits;
@@ -8,7 +9,7 @@ use super::key::{KeyEncoding, KeyHash, KeySpec, PrivateKey, sha256};
 use super::{Error, chain};
 
 /// A part of a Secret: not there (or empty), not readable, or what it says.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Part<T> {
     /// The data key is missing or empty.
     Missing,
@@ -48,7 +49,7 @@ impl<T> Part<T> {
 }
 
 /// What is remembered of `tls.key`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct KeySummary {
     /// Kind and size.
     pub spec: KeySpec,
@@ -59,7 +60,7 @@ pub struct KeySummary {
 }
 
 /// What is remembered of `tls.key`, `tls.crt` and `ca.crt`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct PairSummary {
     /// `tls.key`.
     pub key: Part<KeySummary>,

@@ -1,5 +1,6 @@
 //! The key usages of the API and their X.509 bits and OIDs (CRT-17).
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -119,7 +120,7 @@ impl FromStr for Usage {
 }
 
 /// `KeyUsage` and `ExtendedKeyUsage` together. Two sets are equal when they mean the same to X.509, whatever order they were named in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct UsageSet {
     /// Bit 0 of `KeyUsage` is the lowest bit here.
     bits: u16,

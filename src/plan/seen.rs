@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Namespace and name of an object; the namespace of a cluster-scoped object is empty.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectKey {
     /// The namespace, empty for a cluster-scoped object.
     pub namespace: Arc<str>,
@@ -55,7 +55,7 @@ impl fmt::Display for ObjectKey {
 }
 
 /// Labels or annotations, sorted by key, in one allocation per string.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pairs(pub Box<[(Box<str>, Box<str>)]>);
 
 impl Pairs {
@@ -85,7 +85,7 @@ impl<K: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(K, V)> for Pairs {
 }
 
 /// An owner reference (`metadata.ownerReferences[]`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The owner's `apiVersion`.
     pub api_version: Box<str>,
@@ -100,7 +100,7 @@ pub struct Owner {
 }
 
 /// What is kept of `metadata`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// Namespace and name.
     pub key: ObjectKey,
@@ -149,9 +149,9 @@ impl Meta {
 /// A kind of custom resource: its name on the wire and the types of its two halves.
 pub trait Kind: Send + Sync + fmt::Debug + 'static {
     /// The type of `spec`.
-    type Spec: DeserializeOwned + serde::Serialize + Clone + fmt::Debug + Send + Sync;
+    type Spec: DeserializeOwned + Serialize + Clone + fmt::Debug + Send + Sync;
     /// The type of `status`.
-    type Status: DeserializeOwned + serde::Serialize + Default + Clone + PartialEq + fmt::Debug + Send + Sync;
+    type Status: DeserializeOwned + Serialize + Default + Clone + PartialEq + fmt::Debug + Send + Sync;
     /// API group, as `cert-manager.io`.
     const GROUP: &'static str;
     /// API version, as `v1`.
@@ -264,7 +264,7 @@ impl RequestSeen {
 }
 
 /// What is kept of an issued certificate: enough to recognise it, not to serve it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedDigest {
     /// SHA-256 of the DER of the leaf, or why there is none.
     pub leaf: Result<[u8; 32], Box<str>>,
@@ -286,7 +286,7 @@ pub struct SecretSeen {
     /// What `tls.key`, `tls.crt` and `ca.crt` hold.
     pub pair: Box<PairSummary>,
     /// Names of the additional output formats whose value is not what `tls.key` and `tls.crt` say (CRT-25), sorted.
-    pub wrong_formats: Box<[&'static str]>,
+    pub wrong_formats: Box<[Box<str>]>,
     /// What the field manager `cert-manager-certificates-issuing` owns.
     pub managed: Arc<ManagedKeys>,
     /// SHA-256 over names and values of `data`.
@@ -294,7 +294,7 @@ pub struct SecretSeen {
 }
 
 /// The keys that our field manager owns in a Secret (`metadata.managedFields`), each list sorted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ManagedKeys {
     /// Keys of annotations.
     pub annotations: Box<[Box<str>]>,

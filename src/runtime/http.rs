@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    body::Body,
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -85,5 +86,6 @@ async fn readyz(State(served): State<Served>) -> Response {
 
 async fn page(State(served): State<Served>) -> Response {
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (content_type, metrics::page(&served.context)).into_response()
+    let pieces = metrics::page(&served.context).map(Ok::<_, std::convert::Infallible>);
+    (content_type, Body::from_stream(futures::stream::iter(pieces))).into_response()
 }

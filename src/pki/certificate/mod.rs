@@ -4,6 +4,7 @@
 mod tests;
 mod urls;
 
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -21,7 +22,7 @@ use super::{Error, der, pem, signature};
 pub use urls::{CertificateUrls, urls};
 
 /// Everything that is asked of a certificate, owned; the certificate itself is not kept.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct CertificateInfo {
     /// Whose certificate it is.
     pub subject: Name,

@@ -11,6 +11,7 @@ use super::name::{Name, SubjectAltNames};
 use super::signature::SignatureAlgorithm;
 use super::usage::UsageSet;
 use super::{Error, der, oid, pem};
+use serde::{Deserialize, Serialize};
 
 /// What a CSR is to ask for.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -74,7 +75,7 @@ pub fn build_der(template: &CsrTemplate, key: &PrivateKey) -> Result<Vec<u8>, Er
 }
 
 /// Everything that matters in a CSR, owned, with its signature checked.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct CsrInfo {
     /// The subject.
     pub subject: Name,

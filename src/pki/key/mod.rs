@@ -5,6 +5,7 @@ mod public;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -20,7 +21,7 @@ use super::{Error, der, oid, pem};
 pub use public::PublicKey;
 
 /// The kinds of key that the API knows (CRT-20).
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub enum KeyAlgorithm {
     /// RSA, 2048 to 8192 bits.
     Rsa,
@@ -56,7 +57,7 @@ impl FromStr for KeyAlgorithm {
 }
 
 /// Algorithm and size of a key. The size is in bits; it is 0 for Ed25519, which has only one.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub struct KeySpec {
     /// The kind of key.
     pub algorithm: KeyAlgorithm,
@@ -86,7 +87,7 @@ impl fmt::Display for KeySpec {
 }
 
 /// How a private key is written (CRT-19).
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub enum KeyEncoding {
     /// `RSA PRIVATE KEY` (RFC 8017) or `EC PRIVATE KEY` (RFC 5915).
     Pkcs1,
@@ -104,7 +105,7 @@ impl fmt::Display for KeyEncoding {
 }
 
 /// SHA-256 of the DER of a `SubjectPublicKeyInfo`: what tells whether a key, a CSR and a certificate belong together.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct KeyHash(pub [u8; 32]);
 
 impl KeyHash {

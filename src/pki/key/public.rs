@@ -2,9 +2,10 @@
 
 use super::{CURVES, KeyAlgorithm, KeyHash, KeySpec};
 use crate::pki::{Error, der, oid};
+use serde::{Deserialize, Serialize};
 
 /// A public key: its `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7), byte for byte as it was found, and what it says.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct PublicKey {
     spki: Vec<u8>,
     spec: KeySpec,

@@ -7,6 +7,7 @@ mod show;
 mod tests;
 
 use super::{Error, der, oid};
+use serde::{Deserialize, Serialize};
 
 pub use sans::{OtherName, SubjectAltNames};
 
@@ -103,7 +104,7 @@ impl Subject {
 /// A distinguished name (RFC 5280 section 4.1.2.4), kept as its DER.
 ///
 /// `Display` writes it as RFC 4514 does: the last part first, `CN=a.example,O=Example`.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub struct Name {
     der: Vec<u8>,
 }

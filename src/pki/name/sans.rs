@@ -1,11 +1,12 @@
 //! Subject alternative names (RFC 5280 section 4.2.1.6).
 
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 use crate::pki::{Error, der};
 
 /// A name of a kind that an OID tells, with a UTF-8 value (CRT-12).
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct OtherName {
     /// The kind, dotted.
     pub oid: String,
@@ -14,7 +15,7 @@ pub struct OtherName {
 }
 
 /// The names a certificate is for, by kind, each list in the order of the certificate.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct SubjectAltNames {
     /// Host names, wildcards included.
     pub dns: Vec<String>,

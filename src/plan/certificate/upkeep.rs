@@ -217,7 +217,7 @@ fn extra_data(input: &Input<'_>, of: &[&'static str]) -> Option<String> {
         .find_map(|key| match (wanted.contains(key), present(key), ours(key)) {
             (true, false, _) => Some(format!("{key} is missing")),
             (false, true, true) => Some(format!("{key} is no longer asked for")),
-            (true, true, _) if input.secret.wrong_formats.contains(key) => {
+            (true, true, _) if input.secret.wrong_formats.iter().any(|wrong| &**wrong == *key) => {
                 Some(format!("{key} is not what key and certificate say"))
             }
             (true, true, _) | (false, _, _) => None,

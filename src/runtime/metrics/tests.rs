@@ -1,13 +1,14 @@
 use http::Method;
 use serde_json::{Value, json};
 
+use super::objects::{certificates, challenges, issuers};
 use super::*;
 use crate::acme::Action;
-use crate::cluster::wire::Record;
+use crate::cluster::{index::Index, wire::Record};
 
 fn put<R: Record>(index: &Index, object: &Value) {
     let record: R = serde_json::from_str(&object.to_string()).unwrap();
-    R::store(index).apply(&std::sync::Arc::new(record));
+    R::store(index).apply(&Arc::new(record));
 }
 
 fn object(namespace: Option<&str>, spec: &Value, status: &Value) -> Value {
@@ -38,8 +39,9 @@ fn met_01_and_02_a_certificate_has_three_ready_series_and_its_times_zero_while_u
             }),
         ),
     );
-    let mut page = Page::default();
-    certificates(&index, &mut page);
+    let page = Page {
+        text: certificates(&Arc::new(index)).collect(),
+    };
     let issuer = r#"name="web",namespace="shop",issuer_name="le",issuer_kind="Issuer",issuer_group="cert-manager.io""#;
     let ready = |answer: &str, value: u8| {
         format!("certmanager_certificate_ready_status{{{issuer},condition=\"{answer}\"}} {value}")
@@ -196,9 +198,10 @@ fn a_label_value_is_escaped_as_the_format_asks() {
 
 #[test]
 fn every_name_is_explained_once() {
-    let mut page = Page::default();
-    let index = Index::default();
-    certificates(&index, &mut page);
+    let index = Arc::new(Index::default());
+    let mut page = Page {
+        text: certificates(&index).collect(),
+    };
     issuers(&index, &mut page);
     challenges(&index, &mut page);
     controllers(&[], &mut page);

@@ -3,19 +3,19 @@
 //! Written by hand in Prometheus' text format 0.0.4: the client library for it appends `_total` to every counter, and
 //! cert-manager's names have none. What describes objects is read from the index when it is asked for.
 
+mod objects;
+mod text;
+
 use std::{
     collections::{BTreeMap, VecDeque},
-    fmt::Write,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use self::text::{Page, sample};
 use crate::{
     acme::transport::{Exchange, Observer},
-    api::{Condition, Time, condition},
-    cluster::index::Index,
     controller::Context,
-    plan::seen::Meta,
 };
 
 /// How many recent durations a summary's quantiles are made from.
@@ -70,144 +70,29 @@ impl Observer for Metrics {
     }
 }
 
-/// The page that Prometheus reads.
-pub fn page(context: &Context) -> String {
-    let mut page = Page::default();
-    certificates(&context.index, &mut page);
-    issuers(&context.index, &mut page);
-    challenges(&context.index, &mut page);
-    let queues = &context.queues;
-    let counts = [
-        (queues.certificates.name(), queues.certificates.counts()),
-        (queues.requests.name(), queues.requests.counts()),
-        (queues.orders.name(), queues.orders.counts()),
-        (queues.issuers.name(), queues.issuers.counts()),
-        (queues.ingresses.name(), queues.ingresses.counts()),
-        (queues.renewals.name(), queues.renewals.counts()),
-        (queues.signing_requests.name(), queues.signing_requests.counts()),
-    ];
-    controllers(&counts, &mut page);
-    own(context, &mut page);
-    acme(&context.metrics, &mut page);
-    process(context.now().as_second(), &mut page);
-    page.text
-}
-
-fn certificates(index: &Index, page: &mut Page) {
-    const TIMES: [(&str, &str); 4] = [
-        (
-            "certmanager_certificate_expiration_timestamp_seconds",
-            "When the certificate ends; the same as not_after.",
-        ),
-        (
-            "certmanager_certificate_not_after_timestamp_seconds",
-            "When the certificate ends.",
-        ),
-        (
-            "certmanager_certificate_not_before_timestamp_seconds",
-            "When the certificate begins.",
-        ),
-        (
-            "certmanager_certificate_renewal_timestamp_seconds",
-            "When the certificate is renewed.",
-        ),
-    ];
-    let certificates = index.certificates.all();
-    page.head(
-        "certmanager_certificate_ready_status",
-        "gauge",
-        "Whether the Certificate is ready, one series per answer.",
-    );
-    let mut times: [String; 4] = Default::default();
-    for certificate in &certificates {
-        let Ok(object) = certificate.parse() else { continue };
-        let issuer = &object.spec.issuer_ref;
-        let labels = [
-            ("name", object.meta.name()),
-            ("namespace", object.meta.namespace()),
-            ("issuer_name", issuer.name.as_str()),
-            ("issuer_kind", issuer.kind_or_default()),
-            ("issuer_group", issuer.group_or_default()),
+/// The page that Prometheus reads, in pieces that are made as they are sent: with ten thousand Certificates all of it would be 20 MB at once.
+pub fn page(context: &Arc<Context>) -> impl Iterator<Item = String> + Send + 'static + use<> {
+    let context = Arc::clone(context);
+    objects::certificates(&context.index).chain(std::iter::once_with(move || {
+        let mut page = Page::default();
+        objects::issuers(&context.index, &mut page);
+        objects::challenges(&context.index, &mut page);
+        let queues = &context.queues;
+        let counts = [
+            (queues.certificates.name(), queues.certificates.counts()),
+            (queues.requests.name(), queues.requests.counts()),
+            (queues.orders.name(), queues.orders.counts()),
+            (queues.issuers.name(), queues.issuers.counts()),
+            (queues.ingresses.name(), queues.ingresses.counts()),
+            (queues.renewals.name(), queues.renewals.counts()),
+            (queues.signing_requests.name(), queues.signing_requests.counts()),
         ];
-        page.condition(
-            "certmanager_certificate_ready_status",
-            &labels,
-            &object.status.conditions,
-        );
-        let [expiration, after, before, renewal] = &mut times;
-        let status = &object.status;
-        for (text, (name, _), time) in [
-            (expiration, &TIMES[0], &status.not_after),
-            (after, &TIMES[1], &status.not_after),
-            (before, &TIMES[2], &status.not_before),
-            (renewal, &TIMES[3], &status.renewal_time),
-        ] {
-            sample(text, name, &labels, seconds(time.as_ref()));
-        }
-    }
-    for ((name, help), samples) in TIMES.iter().zip(times) {
-        page.head(name, "gauge", help);
-        page.text.push_str(&samples);
-    }
-}
-
-fn seconds(time: Option<&Time>) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "seconds since 1970 fit a double exactly for millions of years"
-    )]
-    time.map_or(0.0, |time| time.0.as_second() as f64)
-}
-
-fn issuers(index: &Index, page: &mut Page) {
-    page.head(
-        "certmanager_issuer_ready_status",
-        "gauge",
-        "Whether the Issuer is ready, one series per answer.",
-    );
-    for issuer in index.issuers.all() {
-        let labels = [("name", issuer.meta.name()), ("namespace", issuer.meta.namespace())];
-        page.condition("certmanager_issuer_ready_status", &labels, &issuer.status().conditions);
-    }
-    page.head(
-        "certmanager_clusterissuer_ready_status",
-        "gauge",
-        "Whether the ClusterIssuer is ready, one series per answer.",
-    );
-    for issuer in index.cluster_issuers.all() {
-        page.condition(
-            "certmanager_clusterissuer_ready_status",
-            &[("name", issuer.meta.name())],
-            &issuer.status().conditions,
-        );
-    }
-}
-
-fn challenges(index: &Index, page: &mut Page) {
-    const NAME: &str = "certmanager_certificate_challenge_status";
-    page.head(NAME, "gauge", "Challenges that exist.");
-    for challenge in index.challenges.all() {
-        let Ok(object) = challenge.parse() else { continue };
-        let Meta { key, .. } = &object.meta;
-        let state = object
-            .status
-            .state
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let type_ = object.spec.type_.to_string();
-        let processing = object.status.processing.unwrap_or(false).to_string();
-        let labels = [
-            ("status", state.as_str()),
-            ("domain", object.spec.dns_name.as_str()),
-            ("reason", object.status.reason.as_deref().unwrap_or_default()),
-            ("processing", processing.as_str()),
-            ("name", &*key.name),
-            ("namespace", &*key.namespace),
-            ("type", type_.as_str()),
-        ];
-        sample(&mut page.text, NAME, &labels, 1.0);
-    }
+        controllers(&counts, &mut page);
+        own(&context, &mut page);
+        acme(&context.metrics, &mut page);
+        process(context.now().as_second(), &mut page);
+        page.text
+    }))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
@@ -382,50 +267,5 @@ fn started_at() -> Option<f64> {
     Some(booted.trim().parse::<f64>().ok()? + stat_fields(&[19])?.first()? / TICKS)
 }
 
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn head(&mut self, name: &str, type_: &str, help: &str) {
-        // writing to a String cannot fail
-        let _infallible = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {type_}\n");
-    }
-
-    /// Three series, of which the one that holds is 1 (NB-34).
-    fn condition(&mut self, name: &str, labels: &[(&str, &str)], conditions: &[Condition]) {
-        let ready =
-            condition::get(conditions, condition::READY).map_or_else(|| "Unknown".to_owned(), |c| c.status.to_string());
-        for answer in ["True", "False", "Unknown"] {
-            let labels: Vec<_> = labels.iter().copied().chain([("condition", answer)]).collect();
-            sample(&mut self.text, name, &labels, f64::from(u8::from(answer == ready)));
-        }
-    }
-}
-
-fn sample(text: &mut String, name: &str, labels: &[(&str, &str)], value: f64) {
-    text.push_str(name);
-    for (at, (label, value)) in labels.iter().enumerate() {
-        text.push(if at == 0 { '{' } else { ',' });
-        text.push_str(label);
-        text.push_str("=\"");
-        for c in value.chars() {
-            match c {
-                '\\' => text.push_str("\\\\"),
-                '"' => text.push_str("\\\""),
-                '\n' => text.push_str("\\n"),
-                c => text.push(c),
-            }
-        }
-        text.push('"');
-    }
-    if !labels.is_empty() {
-        text.push('}');
-    }
-    let _infallible = writeln!(text, " {value}");
-}
-
 #[cfg(test)]
-#[path = "metrics_tests.rs"]
 mod tests;
