@@ -201,6 +201,23 @@ fn a_local_time_that_the_clock_skips_does_not_happen() {
     );
 }
 
+/// CRT-10: the image holds one program and no time zone database.
+#[test]
+fn crt_10_time_zones_are_in_the_program_where_the_system_has_none() {
+    let cron = Cron::parse("0 2 * * *").unwrap();
+    for (name, in_winter, in_summer) in [
+        ("Europe/Berlin", "2026-01-10T01:00:00Z", "2026-07-10T00:00:00Z"),
+        ("America/New_York", "2026-01-10T07:00:00Z", "2026-07-10T06:00:00Z"),
+        ("Asia/Kolkata", "2026-01-10T20:30:00Z", "2026-07-10T20:30:00Z"),
+    ] {
+        let zone = window::bundled(name).unwrap();
+        let next = |day: &str| cron.at_or_after(time(day), &zone).unwrap();
+        assert_eq!(next("2026-01-10T00:00:00Z"), time(in_winter), "{name}");
+        assert_eq!(next("2026-07-10T00:00:00Z"), time(in_summer), "{name}");
+    }
+    assert_eq!(window::bundled("Europe/Bielefeld"), None);
+}
+
 #[test]
 fn ari_03_the_instant_in_a_suggested_window_is_stable_and_inside() {
     let suggestion = SuggestedWindow {

