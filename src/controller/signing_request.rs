@@ -14,7 +14,7 @@ use crate::{
     plan::{
         request::Notice,
         seen::{Next, ObjectKey},
-        signing_request::{Seen, SigningRequestKind, SigningRequestSeen, Step, plan},
+        signing_request::{Seen, SigningRequestKind, SigningRequestSeen, Step, plan, reworded},
     },
     signer::{Issued, Refusal, RefusalKind},
 };
@@ -76,22 +76,24 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
                 };
                 return match sign(&context, issuer, &asked, None).await? {
                     Ok(done) => store(&context, &request, done).await,
-                    Err(Refusal {
-                        kind: RefusalKind::Failed,
-                        reason,
-                        message,
-                    }) => fail(&context, &request, reason, &message).await,
-                    // The Secret's arrival is told by its watch.
-                    Err(Refusal {
-                        kind: RefusalKind::Pending,
-                        reason,
-                        message,
-                    }) => {
-                        tell(&context, &request, &Notice::warning(reason, message));
-                        Ok(Next::OnChange)
-                    }
+                    Err(refusal) => refused(&context, &request, &refusal).await,
                 };
             }
+        }
+    }
+}
+
+async fn refused(context: &Context, request: &SigningRequestSeen, refusal: &Refusal) -> Result<Next, ControllerError> {
+    let (reason, message) = reworded(refusal.reason, &refusal.message);
+    match refusal.kind {
+        RefusalKind::Failed => fail(context, request, reason, &message).await,
+        // The Secret's arrival is told by its watch; that the API server answers again is told by nobody.
+        RefusalKind::Pending => {
+            tell(context, request, &Notice::warning(reason, message.as_str()));
+            if refusal.is_unanswered() {
+                return Err(ControllerError::Failed(message));
+            }
+            Ok(Next::OnChange)
         }
     }
 }

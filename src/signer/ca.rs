@@ -105,10 +105,13 @@ pub fn missing_secret(namespace: &str, name: &str) -> Refusal {
     Refusal::pending("SecretMissing", message)
 }
 
+/// Reason of [`secret_not_read`].
+pub const NOT_READ: &str = "SecretGetError";
+
 /// The Secret could not be fetched.
 pub fn secret_not_read(namespace: &str, name: &str, why: &str) -> Refusal {
     let message = format!("Failed to get certificate key pair from secret {namespace}/{name}: {why}");
-    Refusal::pending("SecretGetError", message)
+    Refusal::pending(NOT_READ, message)
 }
 
 impl CertificateAuthority {

@@ -79,6 +79,11 @@ pub enum RefusalKind {
 }
 
 impl Refusal {
+    /// Whether nobody will tell when trying again makes sense: the API server did not answer.
+    pub fn is_unanswered(&self) -> bool {
+        is_unanswered(self.reason)
+    }
+
     pub(crate) fn pending(reason: &'static str, message: String) -> Self {
         Self {
             kind: RefusalKind::Pending,
@@ -94,6 +99,11 @@ impl Refusal {
             message,
         }
     }
+}
+
+/// Whether a refusal with this reason is for want of an answer, see [`Refusal::is_unanswered`].
+pub fn is_unanswered(reason: &str) -> bool {
+    [ca::NOT_READ, selfsigned::NOT_READ].contains(&reason)
 }
 
 impl fmt::Display for RefusalKind {

@@ -78,8 +78,11 @@ pub fn unreadable_key(name: &str, why: &str) -> Refusal {
     Refusal::pending("ErrorParsingKey", message)
 }
 
+/// Reason of [`secret_not_read`].
+pub const NOT_READ: &str = "ErrorGettingSecret";
+
 /// The Secret could not be fetched.
 pub fn secret_not_read(namespace: &str, name: &str, why: &str) -> Refusal {
     let message = format!("Failed to get certificate key pair from secret {namespace}/{name}: {why}");
-    Refusal::pending("ErrorGettingSecret", message)
+    Refusal::pending(NOT_READ, message)
 }

@@ -11,9 +11,7 @@ use crate::pki::key::{KeyAlgorithm, KeySpec, PrivateKey, PublicKey};
 use crate::pki::name::Subject;
 use crate::pki::sign::{Extras, Issuer, self_sign, sign};
 use crate::pki::usage::UsageSet;
-
-/// By this serial number in the subject a temporary certificate is known.
-pub const SUBJECT_SERIAL_NUMBER: &str = "1234567890";
+use crate::plan::certificate::{TEMPORARY_CA, TEMPORARY_SERIAL};
 
 /// Makes a certificate for a template, signed by a CA that is thrown away at once. Returns the leaf as PEM.
 ///
@@ -29,7 +27,7 @@ pub fn sign_temporary(
     let validity = validity(now, duration)?;
     let ca_key = PrivateKey::generate(KeySpec::new(KeyAlgorithm::Ecdsa, Some(521)))?;
     let ca_template = CsrTemplate {
-        subject: Subject::of_common_name("cert-manager.local").to_name(),
+        subject: Subject::of_common_name(TEMPORARY_CA).to_name(),
         ..CsrTemplate::default()
     };
     let ca_extras = Extras {
@@ -45,17 +43,11 @@ pub fn sign_temporary(
         key: ca_key,
     };
     let mut request = CsrInfo::from_template(template, key.clone())?;
-    request.subject = request.subject.with_serial_number(SUBJECT_SERIAL_NUMBER);
+    request.subject = request.subject.with_serial_number(TEMPORARY_SERIAL);
     let extras = Extras {
         usages: template.usages.clone(),
         is_ca: template.is_ca,
         ..Extras::default()
     };
     Ok(to_pem(&[sign(&request, &issuer, validity, serial, &extras)?]))
-}
-
-/// Whether a certificate is one of [`sign_temporary`]'s.
-pub fn is_temporary(certificate: &CertificateInfo) -> bool {
-    certificate.subject_parts().serial_number == SUBJECT_SERIAL_NUMBER
-        && certificate.issuer.common_name().as_deref() == Some("cert-manager.local")
 }

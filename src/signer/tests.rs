@@ -9,7 +9,7 @@ use crate::pki::chain::{SizeLimits, to_pem};
 use crate::pki::csr::{CsrTemplate, build};
 use crate::pki::fixture;
 use crate::pki::key::{KeyAlgorithm, KeyEncoding};
-use crate::pki::name::{Subject, SubjectAltNames};
+use crate::pki::name::{Name, Subject, SubjectAltNames};
 use crate::pki::oracle::Desk;
 use crate::pki::pem;
 use crate::pki::sign::{Extras, Issuer, Validity, self_sign};
@@ -356,23 +356,30 @@ fn a_ca_below_a_ca_has_a_shorter_path_or_none() {
     }
 }
 
+/// SEC-06, NB-17: everything of the subject stays but the serial number, a literal one (CRT-05) included.
 #[test]
-fn sec_06_a_temporary_certificate_is_recognised() {
+fn sec_06_a_temporary_certificate_is_recognised_and_has_the_subject_of_the_real_one() {
     let key = fixture::p256();
-    let pem = temporary::sign_temporary(
-        &template("a"),
-        &key.public_key(),
-        SignedDuration::from_hours(1),
-        now(),
-        SERIAL,
-    )
-    .unwrap();
-    let [info] = &certificates(&pem)[..] else {
-        panic!("only the leaf is stored")
-    };
-    assert!(temporary::is_temporary(info));
-    assert_eq!(
-        (info.subject.to_string().as_str(), info.key_hash),
-        ("SERIALNUMBER=1234567890,CN=a", key.hash())
-    );
+    for (literal, expected) in [
+        ("CN=a", "SERIALNUMBER=1234567890,CN=a"),
+        (
+            "CN=a,SERIALNUMBER=7,DC=example,UID=u",
+            "SERIALNUMBER=1234567890,CN=a,DC=example,UID=u",
+        ),
+    ] {
+        let template = CsrTemplate {
+            subject: Name::from_literal(literal).unwrap(),
+            ..template("unused")
+        };
+        let lifetime = SignedDuration::from_hours(1);
+        let pem = temporary::sign_temporary(&template, &key.public_key(), lifetime, now(), SERIAL).unwrap();
+        let [info] = &certificates(&pem)[..] else {
+            panic!("only the leaf is stored")
+        };
+        assert!(crate::plan::certificate::is_temporary(info));
+        assert_eq!(
+            (info.subject.to_string().as_str(), info.key_hash),
+            (expected, key.hash())
+        );
+    }
 }

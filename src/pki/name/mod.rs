@@ -166,11 +166,16 @@ impl Name {
     /// The same name with a serialNumber at its end.
     #[must_use]
     pub fn with_serial_number(&self, serial_number: &str) -> Self {
-        let rdn = der::set_of(vec![attribute(&der::oid(oid::SERIAL_NUMBER), serial_number)]);
-        let content = der::read_all(&self.der, der::SEQUENCE).map_or(&[][..], |name| name.content);
-        Self {
-            der: der::sequence(&[content, &rdn]),
-        }
+        let names = self.read().unwrap_or_default();
+        let name = der::read_all(&self.der, der::SEQUENCE).and_then(|name| name.children());
+        let is_serial = |rdn: &[Attribute]| rdn.iter().all(|attribute| attribute.oid == oid::SERIAL_NUMBER);
+        let others = name.iter().flatten().zip(&names).filter(|(_, rdn)| !is_serial(rdn));
+        let mut rdns: Vec<Vec<u8>> = others.map(|(value, _)| value.raw.to_vec()).collect();
+        rdns.push(der::set_of(vec![attribute(
+            &der::oid(oid::SERIAL_NUMBER),
+            serial_number,
+        )]));
+        Self::from_rdns(&rdns)
     }
 
     /// The `RelativeDistinguishedNames` in the order of the certificate.

@@ -88,7 +88,7 @@ pub(super) fn expired(certificate: &CertificateInfo, now: Timestamp) -> Option<V
 }
 
 /// Whether this is a certificate that was only made for the time until the real one comes (SEC-06).
-pub(super) fn is_temporary(certificate: &CertificateInfo) -> bool {
+pub fn is_temporary(certificate: &CertificateInfo) -> bool {
     certificate.issuer.common_name().as_deref() == Some(TEMPORARY_CA)
         && certificate.subject_parts().serial_number == TEMPORARY_SERIAL
 }

@@ -120,6 +120,15 @@ impl SignerName {
         })
     }
 
+    /// Namespace and name, as messages have it.
+    fn place(&self) -> String {
+        if self.namespace.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}/{}", self.namespace, self.name)
+        }
+    }
+
     /// The reference that a CertificateRequest would hold.
     pub fn issuer_ref(&self) -> IssuerRef {
         let kind = if self.namespace.is_empty() {
@@ -186,19 +195,18 @@ pub fn plan(seen: &Seen<'_>) -> Step {
         let message = "Waiting for the Approved condition before issuing";
         return Step::Tell(Notice::normal("WaitingApproval", message));
     }
+    let referenced = format!(
+        "Referenced {} {}",
+        signer.issuer_ref().kind_or_default(),
+        signer.place()
+    );
     let Some(issuer) = issuer else {
-        let place = format!("{}/{}", signer.namespace, signer.name);
-        let message = format!(
-            "Referenced {} {} not found",
-            signer.issuer_ref().kind_or_default(),
-            place.trim_start_matches('/')
-        );
-        return Step::Tell(Notice::warning("IssuerNotFound", message));
+        return Step::Tell(Notice::warning("IssuerNotFound", format!("{referenced} not found")));
     };
     let Some(kind) = issuer.spec.as_ref().ok().and_then(SignerKind::of) else {
         return Step::Tell(Notice::warning(
             "IssuerTypeMissing",
-            "Referenced issuer is missing type",
+            format!("{referenced} is missing type"),
         ));
     };
     if !settings.controllers.enabled(controller(kind)) {
@@ -221,8 +229,8 @@ pub fn plan(seen: &Seen<'_>) -> Step {
         }
     }
     if !issuer.ready {
-        let message = "Referenced issuer does not have a Ready status condition";
-        return Step::Tell(Notice::normal("IssuerNotReady", message));
+        let message = format!("{referenced} does not have a Ready status condition");
+        return Step::Tell(Notice::warning("IssuerNotReady", message));
     }
     let (SignerKind::Ca | SignerKind::SelfSigned) = kind else {
         let message = format!(
@@ -235,6 +243,20 @@ pub fn plan(seen: &Seen<'_>) -> Step {
         Ok(duration) => Step::Sign(Box::new(as_request(request, &signer, duration, settings))),
         Err((reason, message)) => Step::Fail { reason, message },
     }
+}
+
+/// Reason and message of a refusal, which signers word for CertificateRequests: here the key's Secret is named by another annotation
+/// (ANO-08), and there is another word for its absence (CSR-05).
+pub fn reworded(reason: &'static str, message: &str) -> (&'static str, String) {
+    let reason = match reason {
+        "MissingSecret" => "SecretNotFound",
+        other => other,
+    };
+    let (theirs, ours) = (
+        annotation::PRIVATE_KEY_SECRET_NAME,
+        annotation::CSR_PRIVATE_KEY_SECRET_NAME,
+    );
+    (reason, message.replace(theirs, ours))
 }
 
 /// The name in `--controllers` (CTL-10).

@@ -153,19 +153,57 @@ fn csr_04_the_annotation_outranks_the_field_and_ten_minutes_are_the_least() {
 
 #[test]
 fn csr_05_what_is_missing_is_told() {
-    assert_eq!(told(&step(&request(), None, None)), "IssuerNotFound");
-    assert_eq!(
-        told(&step(&request(), Some(&issuer(IssuerSpec::default())), None)),
-        "IssuerTypeMissing"
-    );
+    let warned = |issuer: Option<&FoundIssuer>| {
+        let step = step(&request(), issuer, Some(true));
+        let Step::Tell(Notice {
+            warning,
+            reason,
+            message,
+        }) = step
+        else {
+            panic!("expected a notice, got {step:?}")
+        };
+        assert!(warning, "{reason}");
+        (reason, message)
+    };
     let mut not_ready = ca();
     not_ready.ready = false;
-    assert_eq!(told(&step(&request(), Some(&not_ready), Some(true))), "IssuerNotReady");
+    for (issuer, reason, message) in [
+        (None, "IssuerNotFound", "Referenced Issuer shop/ca not found"),
+        (
+            Some(issuer(IssuerSpec::default())),
+            "IssuerTypeMissing",
+            "Referenced Issuer shop/ca is missing type",
+        ),
+        (
+            Some(not_ready),
+            "IssuerNotReady",
+            "Referenced Issuer shop/ca does not have a Ready status condition",
+        ),
+    ] {
+        assert_eq!(warned(issuer.as_ref()), (reason, message.to_owned()));
+    }
     let acme = issuer(IssuerSpec {
         acme: Some(crate::api::AcmeIssuer::default()),
         ..IssuerSpec::default()
     });
     assert_eq!(told(&step(&request(), Some(&acme), Some(true))), "IssuerNotSupported");
+}
+
+/// CSR-05, ANO-08.
+#[test]
+fn csr_05_refusals_name_the_annotation_that_is_read_here() {
+    let missing = "Annotation \"cert-manager.io/private-key-secret-name\" missing";
+    let (reason, message) = reworded("MissingAnnotation", missing);
+    assert_eq!(
+        (reason, message.as_str()),
+        (
+            "MissingAnnotation",
+            "Annotation \"experimental.cert-manager.io/private-key-secret-name\" missing"
+        )
+    );
+    assert_eq!(reworded("MissingSecret", "gone"), ("SecretNotFound", "gone".to_owned()));
+    assert_eq!(reworded("SecretMissing", "gone").0, "SecretMissing");
 }
 
 #[test]
