@@ -79,6 +79,11 @@ impl Error {
         self.status().map(|status| status.message.as_str())
     }
 
+    /// This process does not hold the Lease.
+    pub fn is_not_leader(&self) -> bool {
+        matches!(self, Self::NotLeader(_))
+    }
+
     /// The object is not there.
     pub fn is_not_found(&self) -> bool {
         self.code() == Some(404)

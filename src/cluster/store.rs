@@ -347,7 +347,7 @@ impl<R: Record> Inner<R> {
 }
 
 /// Resource versions are numbers that grow (Kubernetes API conventions since 1.35); anything else counts as newer.
-fn is_newer(new: &str, old: &str) -> bool {
+pub fn is_newer(new: &str, old: &str) -> bool {
     match (new.parse::<u64>(), old.parse::<u64>()) {
         (Ok(new), Ok(old)) => new > old,
         _ => new != old,

@@ -49,7 +49,7 @@ impl ControllerError {
 
     /// Whether another replica leads.
     pub fn is_not_leader(&self) -> bool {
-        matches!(self, Self::Cluster(cluster::Error::NotLeader(_)))
+        matches!(self, Self::Cluster(error) if error.is_not_leader())
     }
 
     /// Until when it makes no sense to try again.

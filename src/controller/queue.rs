@@ -228,6 +228,11 @@ impl<K: Key> Queue<K> {
             return;
         }
         self.errors.fetch_add(1, Ordering::Relaxed);
+        let attempt = if error.is_stale() {
+            attempt.saturating_sub(STALE_LIMIT)
+        } else {
+            attempt
+        };
         let wait = match error.until() {
             Some(time) => Duration::try_from(time.duration_since(now)).unwrap_or(Duration::ZERO),
             None => RETRY_FIRST

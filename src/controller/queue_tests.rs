@@ -93,6 +93,32 @@ async fn a_paused_queue_forgets_and_a_resumed_one_starts_with_all() {
     assert!(queue.is_idle());
 }
 
+/// BKO-06.
+#[tokio::test(start_paused = true)]
+async fn a_plan_that_is_stale_again_and_again_waits_as_long_as_any_other_error() {
+    let queue = Queue::<String>::new("test");
+    let (calls, mut worked) = tokio::sync::mpsc::unbounded_channel();
+    let reconcile = move |_| {
+        let calls = calls.clone();
+        async move {
+            calls.send(Instant::now()).unwrap();
+            Err(ControllerError::Stale("it changed".to_owned()))
+        }
+    };
+    queue.resume(["a".to_owned()]);
+    tokio::spawn(Arc::clone(&queue).run(1, now, reconcile));
+    let mut times = Vec::new();
+    for _ in 0..23 {
+        times.push(worked.recv().await.unwrap());
+    }
+    let waits: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(
+        waits[..20].iter().all(|wait| *wait <= Duration::from_millis(100)),
+        "{waits:?}"
+    );
+    assert_eq!(waits[20..], [RETRY_FIRST, RETRY_FIRST * 2]);
+}
+
 /// 10,000 Certificates that were issued in the same hour, each looked at when its renewal begins.
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_renewals_of_one_hour_never_outnumber_the_workers_and_none_is_late() {

@@ -10,7 +10,7 @@ use crate::{
         CertificateRequestSpec, GROUP, VERSION,
         names::{data_key, label},
     },
-    cluster::{records::Stored, secret::SecretApply, writer::NewObject},
+    cluster::{events::Severity, records::Stored, secret::SecretApply, writer::NewObject},
     controller::{Context, ControllerError, signing::new_request},
     pki::{csr, key::KeyEncoding, key::PrivateKey},
     plan::{
@@ -151,20 +151,11 @@ async fn create_request(
                 .await?;
             Ok(Outcome::LookAgain)
         }
-        Err(error) => {
-            let message = format!("Failed to create CertificateRequest: {error}");
-            context.events.publish::<CertificateKind>(
-                &seen.certificate.meta,
-                crate::cluster::events::Severity::Warning,
-                "RequestFailed",
-                &message,
-            );
-            Err(error)
-        }
+        Err(error) => Err(error),
     }
 }
 
-/// Makes the CSR and creates the request (ANW-05).
+/// Makes the CSR and creates the request (ANW-05); that it cannot be created is told (LIF-03).
 pub(super) async fn send_request(
     context: &Context,
     certificate: &Object<CertificateKind>,
@@ -189,7 +180,18 @@ pub(super) async fn send_request(
         },
     };
     let new = new_request(context, new).await;
-    Ok(context.writer.create::<RequestKind>(&new).await?)
+    let created = context.writer.create::<RequestKind>(&new).await;
+    if let Err(error) = &created
+        && !error.is_already_exists()
+        && !error.is_not_leader()
+    {
+        let message = format!("Failed to create CertificateRequest: {error}");
+        let meta = &certificate.meta;
+        context
+            .events
+            .publish::<CertificateKind>(meta, Severity::Warning, "RequestFailed", &message);
+    }
+    Ok(created?)
 }
 
 /// The reference of a controlling owner.

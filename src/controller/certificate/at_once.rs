@@ -13,9 +13,12 @@ use crate::{
         Context, ControllerError,
         signing::{find_issuer, settle, sign_in_process},
     },
+    pki::key::PrivateKey,
     plan::{
         certificate::{DesiredRequest, KeySource, Seen},
+        kinds::CertificateKind,
         request::Verdict,
+        seen::Object,
     },
 };
 
@@ -46,15 +49,19 @@ pub(super) async fn issue(
         Err(error) => return Err(error),
     };
     let verdict = sign_in_process(context, &issuer, &created, Some(&key)).await?;
-    if matches!(verdict, Verdict::Pending { .. }) {
+    let waits = matches!(verdict, Verdict::Pending { .. });
+    if waits {
         // It has to wait after all: the key must outlive this process.
-        let key_secret = request
-            .annotations
-            .get(annotation::PRIVATE_KEY_SECRET_NAME)
-            .unwrap_or_default();
-        create_next_key(context, certificate, key_secret, &key).await?;
+        keep_key(context, certificate, request, &key).await?;
     }
-    settle(context, &created, true, Some(&verdict)).await?;
+    if let Err(error) = settle(context, &created, true, Some(&verdict)).await {
+        // Approving may be somebody else's right, or somebody was faster: the request stays, and whoever signs it needs the key.
+        if !waits && !error.is_not_leader() {
+            keep_key(context, certificate, request, &key).await?;
+        }
+        let goes_on = error.is_stale() || matches!(error, ControllerError::Wait { .. });
+        return if goes_on { Ok(Outcome::LookAgain) } else { Err(error) };
+    }
     let Verdict::Issued {
         certificate: chain_pem,
         ca,
@@ -68,18 +75,28 @@ pub(super) async fn issue(
         ca_pem: ca,
         key,
         key_pem: None,
-        attribution: Some(attribution(certificate, &request.issuer_ref)),
+        attribution: attribution(certificate, &request.issuer_ref),
     };
     let key = Arc::clone(&bundle.key);
     let outcome = target::write(context, certificate, bundle, sight).await;
     if matches!(outcome, Err(_) | Ok(Outcome::LookAgain)) {
         // The certificate is issued: its key must not be lost because the Secret cannot be written now.
-        let key_secret = request
-            .annotations
-            .get(annotation::PRIVATE_KEY_SECRET_NAME)
-            .unwrap_or_default();
-        create_next_key(context, certificate, key_secret, &key).await?;
+        keep_key(context, certificate, request, &key).await?;
     }
     drop(claim);
     outcome
+}
+
+/// Stores the key where the request says that it is.
+async fn keep_key(
+    context: &Context,
+    certificate: &Object<CertificateKind>,
+    request: &DesiredRequest,
+    key: &PrivateKey,
+) -> Result<(), ControllerError> {
+    let name = request
+        .annotations
+        .get(annotation::PRIVATE_KEY_SECRET_NAME)
+        .unwrap_or_default();
+    create_next_key(context, certificate, name, key).await
 }

@@ -3,12 +3,16 @@
 mod apply;
 mod at_once;
 mod keys;
+mod looked;
 mod observe;
+mod patience;
 mod refusals;
 mod target;
 mod temporary;
 
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use super::{Context, ControllerError};
 use crate::{
@@ -18,12 +22,13 @@ use crate::{
             Effect, Plan, PlannedEvent, Seen, Violation, plan, plan_unreadable, status_when_refused, why_repaired,
         },
         kinds::CertificateKind,
-        seen::{Lean, Next, Object, ObjectKey},
+        seen::{Lean, Meta, Next, Object, ObjectKey},
         settings::controller,
     },
 };
 use apply::Outcome;
 use observe::{Observed, Sight};
+use refusals::Consequence;
 
 /// An issuance takes half a dozen steps; more than this is a planner that does not come to rest.
 const MOST_STEPS: usize = 16;
@@ -121,17 +126,21 @@ async fn carry_out(
     sight: &mut Sight,
 ) -> Result<Progress, ControllerError> {
     let meta = &seen.certificate.meta;
-    if let Some(until) = refusals::waits_until(meta, context.now()).filter(|_| !plan.effects.is_empty()) {
+    if let Some(until) = waits_until(meta, plan, context.now()) {
         return Ok(Progress::Rest(Next::At(until)));
     }
     for effect in &plan.effects {
         match apply::apply(context, seen, effect, sight).await {
+            Ok(Outcome::Done) if *effect == Effect::RepairSecret => repaired(context, seen),
             Ok(Outcome::Done) => {}
             Ok(Outcome::LookAgain) => return Ok(Progress::Step),
             Ok(Outcome::ComeBack) => return Ok(Progress::Rest(plan.next)),
             Err(error) if error.is_stale() || error.is_not_leader() => return Err(error),
             Err(error) => return Err(refused(context, seen, error).await),
         }
+    }
+    if !plan.effects.is_empty() {
+        refusals::forget(meta);
     }
     let written = context
         .writer
@@ -145,11 +154,35 @@ async fn carry_out(
     })
 }
 
-/// What the API server refuses is told in the condition; it is tried again, but not at once.
+/// Until when what is planned has to wait, because it was in vain before.
+fn waits_until(meta: &Meta, plan: &Plan, now: Timestamp) -> Option<Timestamp> {
+    let repairs = plan.effects.contains(&Effect::RepairSecret);
+    let refused = refusals::waits_until(meta, now).filter(|_| !plan.effects.is_empty());
+    let contested = refusals::repair_waits_until(meta, now).filter(|_| repairs);
+    refused.max(contested)
+}
+
+/// Counts how often the Secret has to be put right, and says so where somebody changes it again each time.
+fn repaired(context: &Context, seen: &Seen) {
+    let meta = &seen.certificate.meta;
+    if !refusals::remember_repair(meta, context.now()) {
+        return;
+    }
+    let why = why_repaired(seen, &context.settings).map_or_else(String::new, |violation| violation.message);
+    let message = format!(
+        "Somebody else keeps changing Secret {:?}, which is put right less often from now on: {why}",
+        seen.certificate.spec.secret_name
+    );
+    context
+        .events
+        .publish::<CertificateKind>(meta, Severity::Warning, "SecretContested", &message);
+}
+
+/// What the API server refuses, and what goes on failing, is told in the condition; it is tried again, but not at once.
 async fn refused(context: &Context, seen: &Seen, error: ControllerError) -> ControllerError {
     let now = context.now();
-    let until = refusals::remember(&seen.certificate.meta, &error, now);
-    if !refusals::is_refusal(&error) {
+    let Consequence { until, told } = refusals::remember(&seen.certificate.meta, &error, now);
+    if !told {
         return error;
     }
     let message = error.to_string();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::looked::Looked;
 use crate::{
     api::{
         CertificateSpec, InvalidField, IssuerStatus, SecretKeySelector,
@@ -23,9 +24,8 @@ use crate::{
 /// What the API server was asked for in this reconcile: it stands where the index has nothing, or nothing that may be trusted.
 #[derive(Debug, Default)]
 pub(super) struct Sight {
-    live: bool,
-    /// Secrets without our label are in no index.
-    target: Option<Arc<SecretSeen>>,
+    /// The target Secret, once it was asked for.
+    target: Option<Looked>,
     next_keys: Vec<Arc<SecretSeen>>,
     pub(super) strange_next_keys: Vec<ObjectKey>,
     requests: Vec<Arc<RequestSeen>>,
@@ -53,7 +53,7 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
         .missing_password
         .clone()
         .map_or(Passwords::Available, Passwords::Missing);
-    let secret = context.index.secrets.get(&target).or_else(|| sight.target.clone());
+    let secret = sight.believed(context, &target);
     let leaf = secret.as_ref().and_then(|secret| secret.pair.certificate.valid());
     let renewal_information = leaf.and_then(|leaf| context.renewals.information(key, &leaf.fingerprint));
     let issuer = issuer_id(&certificate.spec.issuer_ref, certificate.meta.namespace());
@@ -73,7 +73,7 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
         renewal_information,
         obstacle: obstacle(context, &certificate),
         rotation,
-        live: sight.live,
+        live: sight.target.is_some(),
         certificate,
     }))
 }
@@ -83,10 +83,13 @@ impl Sight {
     pub(super) async fn look(&mut self, context: &Context, seen: &Seen) -> Result<(), ControllerError> {
         let certificate = &seen.certificate;
         let target = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
-        self.target = match context.reader.secret(&target).await? {
-            Some(secret) => Some(Arc::new(secret.seen)),
-            None => None,
-        };
+        let indexed = context.index.secrets.get(&target);
+        let found = context
+            .reader
+            .secret(&target)
+            .await?
+            .map(|secret| Arc::new(secret.seen));
+        let looked = Looked::new(indexed.as_deref(), found);
         let named = certificate
             .status
             .next_private_key_secret_name
@@ -97,7 +100,7 @@ impl Sight {
             self.meet_next_key(context, certificate, name).await?;
         }
         self.missing_password = missing_password(context, certificate).await?;
-        self.live = true;
+        self.target = Some(looked);
         Ok(())
     }
 
@@ -131,10 +134,19 @@ impl Sight {
         context: &Context,
         target: &ObjectKey,
     ) -> Result<Option<Arc<SecretSeen>>, ControllerError> {
-        if self.live {
-            return Ok(context.index.secrets.get(target).or_else(|| self.target.clone()));
+        if self.target.is_some() {
+            return Ok(self.believed(context, target));
         }
         Ok(context.reader.secret(target).await?.map(|secret| Arc::new(secret.seen)))
+    }
+
+    /// The target Secret, as far as that is known.
+    fn believed(&self, context: &Context, target: &ObjectKey) -> Option<Arc<SecretSeen>> {
+        let indexed = context.index.secrets.get(target);
+        match &self.target {
+            Some(looked) => looked.or_newer(indexed),
+            None => indexed,
+        }
     }
 
     /// A keystore's password could not be had when it was needed.

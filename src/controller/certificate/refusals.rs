@@ -1,55 +1,76 @@
-//! Certificates whose last step was refused, or failed: they wait a little, whatever happens around them.
-//!
-//! Half a step changes objects, each change queues the Certificate again, and the step would fail again at once.
+//! Certificates whose last step was refused, failed, or was undone by somebody else.
 
-use std::{
-    collections::HashMap,
-    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::patience::{Patience, Remembered};
 use crate::{controller::ControllerError, plan::seen::Meta};
 
 /// After something that another try may cure.
 const SHORT: SignedDuration = SignedDuration::from_secs(1);
 /// After a refusal that only an edit can cure: of the Certificate, which is noticed, or of something else, which is not.
 const LONG: SignedDuration = SignedDuration::from_secs(60);
+/// What goes wrong this often is told, whatever it is.
+const LASTING: u32 = 4;
+/// How often a Secret is put right at once; whoever changes it again and again has to wait from then on.
+const REPAIRS: u32 = 4;
+/// Who has changed a Secret this often will go on doing so.
+const CONTESTED: u32 = 10;
 
-/// By uid: which generation was refused, and when.
-type Refused = HashMap<Box<str>, (i64, Timestamp)>;
-
-/// By uid: for which generation, and until when.
-static REFUSED: LazyLock<Mutex<Refused>> = LazyLock::new(Mutex::default);
+static REFUSED: LazyLock<Mutex<Patience>> = LazyLock::new(|| Mutex::new(Patience::new(0, SHORT, LONG)));
+static REPAIRED: LazyLock<Mutex<Patience>> = LazyLock::new(|| Mutex::new(Patience::new(REPAIRS, SHORT, LONG)));
 
 /// Until when this Certificate, as it is now, has to wait.
 pub(super) fn waits_until(meta: &Meta, now: Timestamp) -> Option<Timestamp> {
-    let refused = refused();
-    let (generation, until) = *refused.get(&meta.uid)?;
-    (generation == meta.generation && now < until).then_some(until)
+    lock(&REFUSED).waits_until(meta, now)
 }
 
-/// Remembers that a step failed; until when the next try has to wait.
-pub(super) fn remember(meta: &Meta, error: &ControllerError, now: Timestamp) -> Timestamp {
-    let wait = if is_refusal(error) { LONG } else { SHORT };
-    let until = now.checked_add(wait).unwrap_or(now);
-    let mut refused = refused();
-    refused.retain(|_, (_, until)| now < *until);
-    refused.insert(meta.uid.clone(), (meta.generation, until));
-    until
+/// Until when the Secret of this Certificate is left as others want it.
+pub(super) fn repair_waits_until(meta: &Meta, now: Timestamp) -> Option<Timestamp> {
+    lock(&REPAIRED).waits_until(meta, now)
 }
 
-/// Whether trying the same again is in vain: the API server understood, and said no.
-pub(super) fn is_refusal(error: &ControllerError) -> bool {
-    match error {
-        ControllerError::Cluster(error) => error.is_invalid() || error.is_forbidden(),
-        ControllerError::Wait { .. }
-        | ControllerError::Failed(_)
-        | ControllerError::Stale(_)
-        | ControllerError::Panicked => false,
+/// What follows from a step that failed.
+pub(super) struct Consequence {
+    /// Until when the next try has to wait.
+    pub(super) until: Timestamp,
+    /// Whether the Certificate's user should read of it.
+    pub(super) told: bool,
+}
+
+/// Remembers that a step failed.
+pub(super) fn remember(meta: &Meta, error: &ControllerError, now: Timestamp) -> Consequence {
+    let in_vain = is_in_vain(error);
+    let asked = error.until().map(|until| now.duration_until(until));
+    let at_least = asked.unwrap_or(if in_vain { LONG } else { SHORT });
+    let Remembered { times, until } = lock(&REFUSED).remember(meta, at_least, now);
+    Consequence {
+        until,
+        told: in_vain || times >= LASTING,
     }
 }
 
-fn refused() -> MutexGuard<'static, HashMap<Box<str>, (i64, Timestamp)>> {
-    REFUSED.lock().unwrap_or_else(PoisonError::into_inner)
+/// The last step has worked.
+pub(super) fn forget(meta: &Meta) {
+    lock(&REFUSED).forget(meta);
+}
+
+/// Remembers that the Secret was put right; whether somebody plainly fights over it.
+pub(super) fn remember_repair(meta: &Meta, now: Timestamp) -> bool {
+    lock(&REPAIRED).remember(meta, SignedDuration::ZERO, now).times == CONTESTED
+}
+
+/// Whether trying the same again will most likely fail again: the API server understood, and said no, or what is asked for cannot be
+/// made.
+fn is_in_vain(error: &ControllerError) -> bool {
+    match error {
+        ControllerError::Cluster(error) => error.is_invalid() || error.is_forbidden(),
+        ControllerError::Failed(_) => true,
+        ControllerError::Wait { .. } | ControllerError::Stale(_) | ControllerError::Panicked => false,
+    }
+}
+
+fn lock(patience: &'static Mutex<Patience>) -> MutexGuard<'static, Patience> {
+    patience.lock().unwrap_or_else(PoisonError::into_inner)
 }

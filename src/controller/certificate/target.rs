@@ -11,11 +11,8 @@ use super::{
     observe::{Sight, password_references},
 };
 use crate::{
-    api::{
-        CertificateSpec, IssuerRef,
-        names::{annotation, data_key},
-    },
-    cluster::secret::{LiveSecret, SecretApply},
+    api::{CertificateSpec, IssuerRef, names::data_key},
+    cluster::secret::SecretApply,
     controller::{Context, ControllerError, rotations::Rotation, router::issuer_id},
     pki::{hidden::Hidden, key::PrivateKey, keystore::Seed},
     plan::{
@@ -35,7 +32,7 @@ pub(super) struct Bundle {
     pub(super) key: Arc<PrivateKey>,
     /// `tls.key` as it stands, where it stays as it is.
     pub(super) key_pem: Option<Hidden<Vec<u8>>>,
-    pub(super) attribution: Option<Attribution>,
+    pub(super) attribution: Attribution,
 }
 
 /// Stores the certificate of a Ready request with its key.
@@ -57,7 +54,7 @@ pub(super) async fn store(
         ca_pem: request.ca,
         key: Arc::new(key),
         key_pem: None,
-        attribution: Some(attribution(&seen.certificate, &request.seen.issuer_ref)),
+        attribution: attribution(&seen.certificate, &request.seen.issuer_ref),
     };
     write(context, &seen.certificate, bundle, sight).await
 }
@@ -94,7 +91,7 @@ pub(super) async fn repair(context: &Arc<Context>, seen: &Seen, sight: &mut Sigh
         ca_pem: bundled.or_else(|| ca_pem.map(<[u8]>::to_vec)),
         key: Arc::new(private_key),
         key_pem: Some(Hidden::new(key_pem.to_vec())),
-        attribution: found_attribution(&secret),
+        attribution: Attribution::found(&secret.seen.meta.annotations),
     };
     write_over(context, certificate, bundle, Some(&secret.seen), sight).await
 }
@@ -153,7 +150,7 @@ async fn write_over(
             key: &key,
             key_pem: key_pem.as_ref().map(|pem| pem.expose().as_slice()),
         };
-        render(&spec, attribution.as_ref(), &material, &passwords, &circumstances)
+        render(&spec, &attribution, &material, &passwords, &circumstances)
     })
     .await?;
     let RenderedSecret {
@@ -183,22 +180,9 @@ async fn write_over(
 /// Who a certificate is for and from, as the annotations will say.
 pub(super) fn attribution(certificate: &Object<CertificateKind>, issuer: &IssuerRef) -> Attribution {
     Attribution {
-        certificate: certificate.meta.name().to_owned(),
-        issuer: issuer.clone(),
+        certificate: Some(certificate.meta.name().to_owned()),
+        issuer: Some(issuer.clone()),
     }
-}
-
-fn found_attribution(secret: &LiveSecret) -> Option<Attribution> {
-    let annotations = &secret.seen.meta.annotations;
-    let value = |key: &str| annotations.get(key).map(str::to_owned);
-    Some(Attribution {
-        certificate: value(annotation::CERTIFICATE_NAME)?,
-        issuer: IssuerRef {
-            name: value(annotation::ISSUER_NAME)?,
-            kind: value(annotation::ISSUER_KIND),
-            group: value(annotation::ISSUER_GROUP),
-        },
-    })
 }
 
 /// The passwords of the keystores that are asked for, or why one cannot be had.

@@ -148,7 +148,13 @@ pub async fn settle(
         Err(error) if approve && error.is_forbidden() => {
             let advice = "allow it the verb approve on signers, or leave approval to others with --controllers=*,-certificaterequests-approver";
             let until = now.saturating_add(NOT_ALLOWED).unwrap_or(now);
-            Err(ControllerError::wait(format!("{error}; {advice}"), until))
+            let message = format!("{error}; {advice}");
+            tell(
+                context,
+                request,
+                &[Notice::warning("ApprovalNotAllowed", message.as_str())],
+            );
+            Err(ControllerError::wait(message, until))
         }
         Err(error) => Err(error.into()),
     }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use checks::{TEMPORARY_CA, TEMPORARY_SERIAL, Violation};
+pub use checks::{TEMPORARY_CA, TEMPORARY_SERIAL, Violation, is_temporary};
 pub use matching::{key_encoding, key_spec, request_differences};
 pub use request::DesiredRequest;
 pub use validation::InvalidSpec;
@@ -252,7 +252,7 @@ pub fn plan_unreadable(now: Timestamp, meta: &Meta, status: &CertificateStatus, 
         path: invalid.path.clone(),
         message: invalid.message.clone(),
     };
-    let status = status::invalid(status, meta.generation, &invalid, now);
+    let status = status::unreadable(status, meta.generation, &invalid, now);
     Plan {
         status,
         ..Plan::nothing(&CertificateStatus::default())

@@ -18,18 +18,37 @@ use crate::{
         key::PrivateKey,
         keystore::{self, Contents, Profile, Seed},
     },
+    plan::seen::Pairs,
 };
 
 /// Type of a target Secret that is created; one that exists keeps its own (NB-15).
 pub const TLS_TYPE: &str = "kubernetes.io/tls";
 
-/// Whose certificate it is, as the annotations say it. A temporary certificate has none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Whose certificate it is, as the annotations say it. Of a temporary certificate neither is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attribution {
     /// Name of the Certificate.
-    pub certificate: String,
+    pub certificate: Option<String>,
     /// The issuer as the request names it, not defaulted (NB-05).
-    pub issuer: IssuerRef,
+    pub issuer: Option<IssuerRef>,
+}
+
+impl Attribution {
+    /// What the annotations of a Secret say, each part for itself: what is applied again must not take away who issued it only because
+    /// somebody has removed for whom (NB-08).
+    pub fn found(annotations: &Pairs) -> Self {
+        let value = |key: &str| annotations.get(key).map(str::to_owned);
+        let issuer = IssuerRef {
+            name: value(annotation::ISSUER_NAME).unwrap_or_default(),
+            kind: value(annotation::ISSUER_KIND),
+            group: value(annotation::ISSUER_GROUP),
+        };
+        let is_named = annotations.contains(annotation::ISSUER_NAME) || issuer.kind.is_some() || issuer.group.is_some();
+        Self {
+            certificate: value(annotation::CERTIFICATE_NAME),
+            issuer: is_named.then_some(issuer),
+        }
+    }
 }
 
 /// What goes into the Secret.
@@ -80,7 +99,7 @@ pub struct RenderedSecret {
 /// When certificate or key cannot be read or written, or a keystore cannot be made.
 pub fn render(
     spec: &CertificateSpec,
-    attribution: Option<&Attribution>,
+    attribution: &Attribution,
     material: &Material<'_>,
     passwords: &KeystorePasswords,
     circumstances: &Circumstances,
@@ -89,7 +108,7 @@ pub fn render(
     let template = spec.secret_template.clone().unwrap_or_default();
     let mut annotations = template.annotations;
     annotations.extend(certificate_annotations(&info));
-    annotations.extend(attribution.map(attribution_annotations).unwrap_or_default());
+    annotations.extend(attribution_annotations(attribution));
     let mut labels = template.labels;
     labels.insert(label::FOR_ATTENTION_OF.into(), "true".into());
     Ok(RenderedSecret {
@@ -157,13 +176,20 @@ pub fn extra_data_keys(spec: &CertificateSpec, has_ca: bool) -> Vec<&'static str
 
 fn attribution_annotations(attribution: &Attribution) -> BTreeMap<String, String> {
     let Attribution { certificate, issuer } = attribution;
-    let pairs = [
-        (annotation::CERTIFICATE_NAME, certificate.clone()),
-        (annotation::ISSUER_NAME, issuer.name.clone()),
-        (annotation::ISSUER_KIND, issuer.kind.clone().unwrap_or_default()),
-        (annotation::ISSUER_GROUP, issuer.group.clone().unwrap_or_default()),
-    ];
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    let certificate = certificate
+        .iter()
+        .map(|name| (annotation::CERTIFICATE_NAME, name.clone()));
+    let issuer = issuer.iter().flat_map(|issuer| {
+        [
+            (annotation::ISSUER_NAME, issuer.name.clone()),
+            (annotation::ISSUER_KIND, issuer.kind.clone().unwrap_or_default()),
+            (annotation::ISSUER_GROUP, issuer.group.clone().unwrap_or_default()),
+        ]
+    });
+    certificate
+        .chain(issuer)
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 fn data(

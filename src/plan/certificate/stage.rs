@@ -79,8 +79,7 @@ fn wait_for_owner(view: &View<'_>, owner: &str) -> Plan {
         );
         Violation::new("IncorrectCertificate", message)
     });
-    let mut status = status::base(view, None);
-    status::set_not_ready(&mut status, view, violation);
+    let status = status::not_ready(view, violation);
     let next = view.now.checked_add(DUPLICATE_RECHECK).map_or(Next::OnChange, Next::At);
     Plan {
         status,

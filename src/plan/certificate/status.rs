@@ -11,10 +11,23 @@ use crate::api::{
 
 /// The status that follows from the Secret alone: Ready, validity, renewal time, renewal information. `note` says what holds things up.
 pub(super) fn base(view: &View<'_>, note: Option<&str>) -> CertificateStatus {
-    let mut status = view.status().clone();
     let (value, reason, message) = ready(view, note);
-    let condition = Condition::new(READY, value, reason, message).observed(Some(view.generation()));
-    condition::set(&mut status.conditions, condition, view.now);
+    with_ready(view, Condition::new(READY, value, reason, message))
+}
+
+/// The same, but not Ready for a reason that is not in the Secret. Ready is set once: a look at it must not make it look new (NB-40).
+pub(super) fn not_ready(view: &View<'_>, violation: Violation) -> CertificateStatus {
+    let Violation { reason, message } = violation;
+    with_ready(view, Condition::new(READY, ConditionStatus::False, reason, message))
+}
+
+fn with_ready(view: &View<'_>, ready: Condition) -> CertificateStatus {
+    let mut status = view.status().clone();
+    condition::set(
+        &mut status.conditions,
+        ready.observed(Some(view.generation())),
+        view.now,
+    );
     status.not_before = view.validity.map(|validity| whole_second(validity.not_before));
     status.not_after = view.validity.map(|validity| whole_second(validity.not_after));
     status.renewal_time = view.renewal_time().map(whole_second);
@@ -24,8 +37,8 @@ pub(super) fn base(view: &View<'_>, note: Option<&str>) -> CertificateStatus {
     status
 }
 
-/// The status of a Certificate whose spec cannot be used: everything else stays as it is.
-pub(super) fn invalid(
+/// The status of a Certificate whose spec cannot even be read: everything else stays as it is.
+pub(super) fn unreadable(
     status: &CertificateStatus,
     generation: i64,
     invalid: &InvalidSpec,
@@ -33,17 +46,13 @@ pub(super) fn invalid(
 ) -> CertificateStatus {
     let mut status = status.clone();
     let condition =
-        Condition::new(READY, ConditionStatus::False, "InvalidSpec", invalid.to_string()).observed(Some(generation));
+        Condition::new(READY, ConditionStatus::False, INVALID_SPEC, invalid.to_string()).observed(Some(generation));
     condition::set(&mut status.conditions, condition, now);
     status
 }
 
-/// Ready=False for this reason.
-pub(super) fn set_not_ready(status: &mut CertificateStatus, view: &View<'_>, violation: Violation) {
-    let condition = Condition::new(READY, ConditionStatus::False, violation.reason, violation.message)
-        .observed(Some(view.generation()));
-    condition::set(&mut status.conditions, condition, view.now);
-}
+/// Reason of Ready where the spec cannot be used.
+pub(super) const INVALID_SPEC: &str = "InvalidSpec";
 
 /// Issuing=True, with the next key.
 pub(super) fn set_issuing(status: &mut CertificateStatus, view: &View<'_>, trigger: &Violation, next_key: &str) {

@@ -3,14 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    LASTING, PlannedEvent, Seen, Violation, checks, names,
+    LASTING, PlannedEvent, Seen, Violation, checks, failure, names,
     status::{go_time, instant},
 };
 use crate::{
     api::{
         CertificateSpec, CertificateStatus,
         certificate_status::RenewalInformation,
-        condition::{self, READY},
+        condition::{self, APPROVED, DENIED, READY},
         names::annotation,
     },
     pki::certificate::CertificateInfo,
@@ -324,16 +324,23 @@ pub(super) fn revision_of(request: &RequestSeen) -> Option<i64> {
         .ok()
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
     /// What holds the request up, if it has done so for a while.
     pub(super) fn lasting_obstacle(&self) -> Option<String> {
         let obstacle = self.seen.obstacle.as_ref()?;
-        let told = self.obstacle_told_at().is_none_or(|at| at <= self.now);
-        told.then(|| obstacle.text.clone())
+        self.is_lasting(obstacle.since).then(|| obstacle.text.clone())
     }
 
-    fn obstacle_told_at(&self) -> Option<Timestamp> {
-        self.seen.obstacle.as_ref()?.since.checked_add(LASTING).ok()
+    /// Whether what began then has to be told by now.
+    pub(super) fn is_lasting(&self, since: Timestamp) -> bool {
+        told_at(since).is_none_or(|at| at <= self.now)
+    }
+
+    /// The next request, where nobody has decided about it.
+    pub(super) fn unapproved(&self) -> Option<&'a RequestSeen> {
+        let decided = |request: &RequestSeen| [APPROVED, DENIED, READY].iter().any(|kind| request.is_true(kind));
+        self.next_requests()
+            .find(|request| !decided(request) && failure::of_request(request).is_none())
     }
 
     /// At this time, or when something changes that its condition says: the certificate expires, an obstacle lasts.
@@ -341,12 +348,19 @@ impl View<'_> {
         let expiry = self
             .validity
             .and_then(|validity| validity.not_after.checked_add(SignedDuration::from_secs(1)).ok());
-        [at, expiry, self.obstacle_told_at()]
+        let obstacle = self.seen.obstacle.as_ref().and_then(|obstacle| told_at(obstacle.since));
+        let approval = self.unapproved().and_then(|request| told_at(request.meta.created));
+        [at, expiry, obstacle, approval]
             .into_iter()
             .flatten()
             .filter(|at| *at > self.now)
             .fold(Next::OnChange, Next::or_at)
     }
+}
+
+/// When an obstacle is told that is there since then.
+fn told_at(since: Timestamp) -> Option<Timestamp> {
+    since.checked_add(LASTING).ok()
 }
 
 /// Whether the server was asked and has no renewal information at all (ARI-04).

@@ -7,7 +7,7 @@ use super::{Effect, IssuerState, Plan, PlannedEvent, Violation, failure::Failure
 use crate::{
     api::{
         CertificateStatus,
-        condition::{self, APPROVED, DENIED, READY},
+        condition::{self, READY},
     },
     plan::seen::{Next, RequestSeen, SecretSeen},
 };
@@ -43,9 +43,9 @@ pub(super) fn finish(view: &View<'_>) -> Option<Plan> {
 /// The next step of an issuance that is under way, or (`fresh`) the first.
 pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<PlannedEvent>, fresh: bool) -> Plan {
     if let Some(invalid) = validation::check(view.spec(), view.settings) {
-        let status = status::invalid(&status::base(view, None), view.generation(), &invalid, view.now);
+        let violation = Violation::new(status::INVALID_SPEC, invalid.to_string());
         return Plan {
-            status,
+            status: status::not_ready(view, violation),
             next: view.wake(None),
             ..Plan::nothing(view.status())
         };
@@ -167,11 +167,9 @@ impl Draft<'_, '_> {
             IssuerState::NotReady(why) => return Some(format!("{kind} {name:?} is not ready: {why}")),
             IssuerState::InProcess | IssuerState::Remote | IssuerState::External => {}
         }
-        let undecided = |request: &&RequestSeen| !request.is_true(APPROVED) && !request.is_true(DENIED);
         let waits = view
-            .next_requests()
-            .find(undecided)
-            .filter(|_| !view.settings.controllers.approver());
+            .unapproved()
+            .filter(|request| !view.settings.controllers.approver() || view.is_lasting(request.meta.created));
         let approval =
             waits.map(|request| format!("CertificateRequest {:?} is waiting for approval", request.meta.name()));
         view.lasting_obstacle().or(approval)

@@ -34,20 +34,22 @@ impl Draft<'_, '_> {
         };
         let (mut kept, mut stale): (Vec<&RequestSeen>, Vec<&RequestSeen>) =
             view.next_requests().partition(|request| fits(request));
+        let failure_of =
+            |request: &RequestSeen| failure::of_request(request).or_else(|| invalid_certificate(request, key, view));
         if let Some(failure) = kept
             .iter()
-            .filter_map(|request| failure::of_request(request))
+            .filter_map(|request| failure_of(request))
             .find(|failure| !failure::is_recorded(view, failure))
         {
             return self.fail(&failure);
         }
-        stale.extend(kept.extract_if(.., |request| failure::of_request(request).is_some()));
+        stale.extend(kept.extract_if(.., |request| failure_of(request).is_some()));
         kept.sort_by_key(|request| (!request.is_true(READY), request.meta.created, request.meta.name()));
         match kept.split_first() {
             Some((request, rest)) => {
                 stale.extend(rest);
                 self.discard(&stale);
-                self.with_request(secret, key, request)
+                self.with_request(secret, request)
             }
             None => match self.desired_request(&stale, secret.meta.name()) {
                 Ok(request) => {
@@ -61,7 +63,7 @@ impl Draft<'_, '_> {
         }
     }
 
-    pub(super) fn with_request(mut self, secret: &SecretSeen, key: KeySummary, request: &RequestSeen) -> Plan {
+    fn with_request(mut self, secret: &SecretSeen, request: &RequestSeen) -> Plan {
         let view = self.view;
         if !request.is_true(READY) {
             let annotated = view
@@ -80,27 +82,17 @@ impl Draft<'_, '_> {
             }
             return self.waiting(secret);
         }
-        match unusable(request, key, view) {
-            Some(Ok(())) => self.waiting(secret),
-            Some(Err(message)) => {
-                let at = request.failure_time.unwrap_or(request.meta.created);
-                self.fail(&Failure {
-                    reason: "InvalidCertificate".into(),
-                    message,
-                    at,
-                })
-            }
-            None => {
-                if let Passwords::Missing(why) = &view.seen.keystore_passwords {
-                    return self.stuck(PlannedEvent::warning("KeystorePasswordSecretNotFound", why.clone()));
-                }
-                let (request, key_secret) = (request.meta.key.name.clone(), secret.meta.key.name.clone());
-                self.effects.push(Effect::StoreCertificate { request, key_secret });
-                let mut status = view.status().clone();
-                status::set_issuing(&mut status, view, self.trigger, secret.meta.name());
-                self.plan(status)
-            }
+        if request.certificate.is_none() {
+            return self.waiting(secret);
         }
+        if let Passwords::Missing(why) = &view.seen.keystore_passwords {
+            return self.stuck(PlannedEvent::warning("KeystorePasswordSecretNotFound", why.clone()));
+        }
+        let (request, key_secret) = (request.meta.key.name.clone(), secret.meta.key.name.clone());
+        self.effects.push(Effect::StoreCertificate { request, key_secret });
+        let mut status = view.status().clone();
+        status::set_issuing(&mut status, view, self.trigger, secret.meta.name());
+        self.plan(status)
     }
 
     /// The request that is to be created, under a name that is free or can be freed.
@@ -159,22 +151,26 @@ impl Draft<'_, '_> {
     }
 }
 
-/// Why the certificate of a Ready request cannot be stored; `Some(Ok)` when it is not there yet (LIF-04).
-fn unusable(request: &RequestSeen, key: KeySummary, view: &View<'_>) -> Option<Result<(), String>> {
-    let Some(issued) = &request.certificate else {
-        return Some(Ok(()));
-    };
-    match (&issued.leaf, issued.not_after) {
-        (Err(why), _) => Some(Err(format!("the issued certificate cannot be read: {why}"))),
+/// Why the certificate of a Ready request cannot be stored (LIF-04).
+fn invalid_certificate(request: &RequestSeen, key: KeySummary, view: &View<'_>) -> Option<Failure> {
+    let ready = request.condition(READY).filter(|ready| ready.is_true())?;
+    let issued = request.certificate.as_ref()?;
+    let message = match (&issued.leaf, issued.not_after) {
+        (Err(why), _) => format!("the issued certificate cannot be read: {why}"),
         (Ok(_), _) if issued.key_hash != Some(key.hash) => {
-            Some(Err("the issued certificate is for another key than the request".into()))
+            "the issued certificate is for another key than the request".to_owned()
         }
-        (Ok(_), Some(not_after)) if not_after <= view.now => Some(Err(format!(
-            "the issued certificate expired on {}",
-            status::go_time(not_after)
-        ))),
-        (Ok(_), _) => None,
-    }
+        (Ok(_), Some(not_after)) if not_after <= view.now => {
+            format!("the issued certificate expired on {}", status::go_time(not_after))
+        }
+        (Ok(_), _) => return None,
+    };
+    let told = status::instant(ready.last_transition_time.as_ref());
+    Some(Failure {
+        reason: "InvalidCertificate".into(),
+        message,
+        at: told.unwrap_or(request.meta.created).max(request.meta.created),
+    })
 }
 
 fn occupant<'a>(view: &View<'a>, name: &str, stale: &[&RequestSeen]) -> Occupant<'a> {

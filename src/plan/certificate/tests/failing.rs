@@ -5,6 +5,7 @@ use crate::{
     api::{
         ConditionStatus,
         condition::{DENIED, INVALID_REQUEST},
+        key::RotationPolicy,
     },
     plan::{certificate::IssuerState, seen::Next},
 };
@@ -126,6 +127,28 @@ fn lif_04_a_certificate_for_another_key_or_past_its_end_is_not_stored() {
     model.settle();
     assert_eq!(model.issuing().unwrap().reason(), "InvalidCertificate");
     assert!(model.secret.is_none());
+}
+
+/// BKO-04, SEC-01: the key stays, so the useless request would fit for ever.
+#[test]
+fn bko_04_a_request_whose_certificate_cannot_be_used_is_made_again_also_for_a_key_that_is_kept() {
+    let mut model = Model::new();
+    model.edit(|spec| spec.private_key.as_mut().unwrap().rotation_policy = Some(RotationPolicy::Never));
+    model.issue();
+    model.edit(|spec| spec.dns_names.push("b.example.com".into()));
+    model.settle();
+    model.sign_for("web-2", SignedDuration::from_secs(1));
+    model.pass(SignedDuration::from_secs(2));
+    model.settle();
+    assert_eq!(model.issuing().unwrap().reason(), "InvalidCertificate");
+    let useless = model.requests["web-2"].meta.uid.clone();
+    model.pass(SignedDuration::from_hours(1));
+    model.issue();
+    assert_ne!(model.requests["web-2"].meta.uid, useless);
+    assert_eq!(
+        (model.ready().0, model.certificate.status.revision),
+        (ConditionStatus::True, Some(2))
+    );
 }
 
 #[test]

@@ -143,6 +143,28 @@ fn nothing_is_issued_at_once_where_somebody_else_approves() {
     assert_eq!(model.ready().2, "Issuing certificate as Secret does not exist");
 }
 
+/// NB-26: approving may be ours and yet not be allowed to us; and others may take their time.
+#[test]
+fn an_approval_that_does_not_come_is_told_when_it_lasts() {
+    let mut model = Model::new();
+    model.settle();
+    let told_at = model.now + SignedDuration::from_secs(5);
+    assert_eq!(model.plan().next, super::super::Next::At(told_at));
+    assert!(!model.ready().2.contains("approval"), "{}", model.ready().2);
+    model.now = told_at;
+    model.settle();
+    assert!(
+        model
+            .ready()
+            .2
+            .ends_with("CertificateRequest \"web-1\" is waiting for approval"),
+        "{}",
+        model.ready().2
+    );
+    model.issue();
+    assert_eq!(model.ready().2, "Certificate is up to date and has not expired");
+}
+
 #[test]
 fn a_missing_issuer_and_one_that_is_not_ready_are_named_in_the_condition() {
     let mut model = Model::new();

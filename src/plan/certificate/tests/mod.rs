@@ -3,6 +3,7 @@
 mod continuing;
 mod failing;
 mod issuing;
+mod judging;
 mod model;
 mod naming;
 mod rendering;

@@ -15,6 +15,7 @@ use crate::{
             request,
             secret::{Attribution, Circumstances, KeystorePasswords, Material, RenderedSecret, render},
         },
+        seen::Pairs,
         settings::Settings,
     },
 };
@@ -37,8 +38,8 @@ fn rendered(spec: &str, ca: Option<&[u8]>) -> RenderedSecret {
         group: None,
     };
     let attribution = Attribution {
-        certificate: "web".into(),
-        issuer,
+        certificate: Some("web".into()),
+        issuer: Some(issuer),
     };
     let material = Material {
         chain_pem: &chain,
@@ -55,7 +56,7 @@ fn rendered(spec: &str, ca: Option<&[u8]>) -> RenderedSecret {
         now,
         seeds: [Seed([1; 32]), Seed([2; 32]), Seed([3; 32])],
     };
-    render(&spec, Some(&attribution), &material, &passwords, &circumstances).unwrap()
+    render(&spec, &attribution, &material, &passwords, &circumstances).unwrap()
 }
 
 const SPEC: &str = r#""secretName":"s","issuerRef":{"name":"ca"},"privateKey":{"algorithm":"ECDSA"}"#;
@@ -82,6 +83,27 @@ fn anw_01_and_nb_05_the_annotations_are_those_of_the_issued_certificate_and_four
         ]
     );
     assert_eq!(secret.data.keys().collect::<Vec<_>>(), ["tls.crt", "tls.key"], "NB-23");
+}
+
+/// NB-08: otherwise a repair of a Secret whose annotation `certificate-name` somebody has removed would take away the issuer too, and a
+/// certificate of a ClusterIssuer would be issued again.
+#[test]
+fn anw_01_what_is_applied_again_keeps_each_part_of_what_was_found() {
+    let pairs = |pairs: &[(&'static str, &'static str)]| pairs.iter().copied().collect::<Pairs>();
+    let issuer = [
+        (annotation::ISSUER_NAME, "ca"),
+        (annotation::ISSUER_KIND, "ClusterIssuer"),
+        (annotation::ISSUER_GROUP, ""),
+    ];
+    let found = Attribution::found(&pairs(&issuer));
+    assert_eq!(found.certificate, None);
+    assert_eq!(
+        found.issuer.map(|issuer| issuer.to_string()).as_deref(),
+        Some("ClusterIssuer.cert-manager.io/ca")
+    );
+    let found = Attribution::found(&pairs(&[(annotation::CERTIFICATE_NAME, "web")]));
+    assert_eq!((found.certificate.as_deref(), found.issuer), (Some("web"), None));
+    assert_eq!(Attribution::found(&pairs(&[("other", "x")])), Attribution::default());
 }
 
 #[test]

@@ -182,18 +182,10 @@ impl Model {
             Effect::StoreTemporary { .. } => self.log.push("temporary"),
             Effect::RepairSecret => {
                 let secret = self.secret.clone().expect("there is one to repair");
-                let name = secret
-                    .meta
-                    .annotations
-                    .get(crate::api::names::annotation::CERTIFICATE_NAME)
-                    .map(str::to_owned);
-                let attribution = name.map(|certificate| Attribution {
-                    certificate,
-                    issuer: self.certificate.spec.issuer_ref.clone(),
-                });
+                let attribution = Attribution::found(&secret.meta.annotations);
                 let chain = self.issued.get("target").expect("issued before").clone();
                 let key = self.target_key.clone().expect("issued before");
-                self.put_secret(&chain, &key, attribution.as_ref());
+                self.put_secret(&chain, &key, &attribution);
                 self.log.push("repair");
             }
         }
@@ -308,17 +300,17 @@ impl Model {
         self.put_secret(
             &chain,
             &key,
-            Some(&Attribution {
-                certificate: "web".into(),
-                issuer,
-            }),
+            &Attribution {
+                certificate: Some("web".into()),
+                issuer: Some(issuer),
+            },
         );
         self.issued.insert("target".to_owned(), chain);
         self.target_key = Some(key);
         self.log.push("secret");
     }
 
-    fn put_secret(&mut self, chain: &[u8], key: &PrivateKey, attribution: Option<&Attribution>) {
+    fn put_secret(&mut self, chain: &[u8], key: &PrivateKey, attribution: &Attribution) {
         let circumstances = Circumstances {
             now: self.now,
             seeds: [Seed([1; 32]), Seed([2; 32]), Seed([3; 32])],

@@ -1,0 +1,87 @@
+//! What the API server said when an index was not enough.
+
+use std::sync::Arc;
+
+use crate::{cluster::store::is_newer, plan::seen::SecretSeen};
+
+/// What the API server said of a Secret, and which version of it the index had before.
+#[derive(Debug)]
+pub(super) struct Looked {
+    found: Option<Arc<SecretSeen>>,
+    indexed: Option<Box<str>>,
+}
+
+impl Looked {
+    pub(super) fn new(indexed: Option<&SecretSeen>, found: Option<Arc<SecretSeen>>) -> Self {
+        Self {
+            found,
+            indexed: indexed.map(|secret| secret.meta.resource_version.clone()),
+        }
+    }
+
+    /// The newer of what was found and what the index has now. Secrets without our label are in no index, and an index may be behind:
+    /// what it had before the server was asked counts no more than the answer.
+    pub(super) fn or_newer(&self, indexed: Option<Arc<SecretSeen>>) -> Option<Arc<SecretSeen>> {
+        let Some(indexed) = indexed else {
+            return self.found.clone();
+        };
+        let version = &indexed.meta.resource_version;
+        let newer = match &self.found {
+            Some(found) => is_newer(version, &found.meta.resource_version),
+            None => self.indexed.as_ref() != Some(version),
+        };
+        if newer { Some(indexed) } else { self.found.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        pki::{chain::SizeLimits, summary::PairSummary},
+        plan::request::fixture::meta,
+    };
+
+    fn secret(version: &str) -> Arc<SecretSeen> {
+        let mut meta = meta("web-tls", "secret-uid");
+        meta.resource_version = version.into();
+        Arc::new(SecretSeen {
+            meta,
+            type_: "kubernetes.io/tls".into(),
+            data_keys: Box::default(),
+            pair: Box::new(PairSummary::new(None, None, None, &SizeLimits::default())),
+            wrong_formats: Box::default(),
+            managed: Arc::default(),
+            digest: [0; 32],
+        })
+    }
+
+    /// NB-07: a watch that lags must not have a certificate issued again that the Secret holds already.
+    #[test]
+    fn of_an_answer_and_an_index_the_newer_one_counts() {
+        let version = |looked: &Looked, indexed: Option<&str>| {
+            let believed = looked.or_newer(indexed.map(secret));
+            believed.map(|secret| secret.meta.resource_version.to_string())
+        };
+        let found = Looked::new(Some(&secret("10")), Some(secret("20")));
+        assert_eq!(
+            version(&found, Some("10")).as_deref(),
+            Some("20"),
+            "the index is behind"
+        );
+        assert_eq!(
+            version(&found, Some("30")).as_deref(),
+            Some("30"),
+            "we have written since"
+        );
+        assert_eq!(version(&found, None).as_deref(), Some("20"), "it has no label");
+        let gone = Looked::new(Some(&secret("10")), None);
+        assert_eq!(
+            version(&gone, Some("10")),
+            None,
+            "the index has not heard of the deletion"
+        );
+        assert_eq!(version(&gone, Some("30")).as_deref(), Some("30"), "it was made anew");
+        assert_eq!(version(&gone, None), None);
+    }
+}
