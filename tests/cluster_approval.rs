@@ -1,4 +1,5 @@
-//! Approval by others: `--controllers=-certificaterequests-approver`, with cmctl as the one who decides (CTL-08, NB-26).
+//! Approval by others: `--controllers=-certificaterequests-approver`, or because it is forbidden to certlet, with cmctl as the one who
+//! decides (CTL-08, NB-26).
 
 #![allow(
     clippy::unwrap_used,
@@ -10,10 +11,17 @@
 
 mod support;
 
+use std::path::Path;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use kube::Api;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
-use support::{Bed, Certlet, IN_TIME, condition_is, condition_reason_is, eventually, run, until};
+use support::bed::project;
+use support::command::try_run;
+use support::{
+    AuditedWrite, Bed, Certlet, IN_TIME, condition_is, condition_reason_is, eventually, openssl, run, until,
+};
 
 const NO_APPROVER: &[&str] = &["--controllers=*,-certificaterequests-approver"];
 
@@ -181,4 +189,128 @@ async fn cmctl_deny_ends_the_request_and_the_certificate_says_so() {
         format!("The certificate request has failed to complete and will be retried: {why}")
     );
     assert_eq!(certificate.data["status"]["failedIssuanceAttempts"], 1);
+}
+
+/// Everything but the right to approve.
+fn all_but_approve(namespace: &str) -> String {
+    format!(
+        "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {{name: all-but-approve}}
+rules:
+- {{apiGroups: ['*'], resources: ['*'], verbs: [get, list, watch, create, update, patch, delete]}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {{name: all-but-approve-{namespace}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: all-but-approve}}
+subjects: [{{kind: ServiceAccount, name: unapproving, namespace: {namespace}}}]
+"
+    )
+}
+
+impl Scene {
+    /// Waits until the API server keeps the owner of this kubeconfig from approving.
+    async fn is_kept_from_approving(&self, kubeconfig: &Path) {
+        let new = [
+            "req",
+            "-new",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=a",
+        ];
+        let csr = openssl(&[&new[..], &["-keyout", "/dev/null"]].concat(), "").await;
+        let spec = json!({"issuerRef": {"name": "nobody"}, "request": BASE64_STANDARD.encode(csr)});
+        self.apply("CertificateRequest", "canary", spec).await;
+        let approval = json!({"type": "Approved", "status": "True", "reason": "r", "message": "m"});
+        let patch = json!({"status": {"conditions": [approval]}}).to_string();
+        let kubeconfig = kubeconfig.to_str().unwrap();
+        let place = [
+            "--kubeconfig",
+            kubeconfig,
+            "patch",
+            "certificaterequest",
+            "canary",
+            "-n",
+            &self.namespace,
+        ];
+        let what = [
+            "--subresource=status",
+            "--type=merge",
+            "--dry-run=server",
+            "--patch",
+            &patch,
+        ];
+        eventually("the policy in force", IN_TIME, async || {
+            let answer = try_run("kubectl", &[&place[..], &what[..]].concat(), None).await;
+            answer
+                .stderr
+                .contains("does not have permissions to set approved")
+                .then_some(())
+        })
+        .await;
+    }
+}
+
+/// NB-26: approving is a right that may be taken from certlet, and everything else goes on.
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn where_approving_is_forbidden_to_certlet_a_request_is_made_once_and_its_key_is_kept() {
+    let bed = Bed::attach().await;
+    bed.install_crds().await;
+    let policies = project().join("deploy/api/policies.yaml");
+    bed.kubectl(&["apply", "-f", policies.to_str().unwrap()]).await;
+    let namespace = bed.new_namespace().await;
+    let kubeconfig = bed.kubeconfig_of_service_account(&namespace, "unapproving").await;
+    bed.apply(&namespace, &all_but_approve(&namespace)).await;
+    let scene = Scene {
+        certificates: bed.objects("cert-manager.io/v1", "Certificate", Some(&namespace)).await,
+        requests: bed
+            .objects("cert-manager.io/v1", "CertificateRequest", Some(&namespace))
+            .await,
+        bed: bed.clone(),
+        namespace,
+    };
+    scene.is_kept_from_approving(&kubeconfig).await;
+    let mark = bed.audit_mark();
+    let _certlet = Certlet::launch(&bed).kubeconfig(&kubeconfig).ready().await;
+    scene.apply("Issuer", "self", json!({"selfSigned": {}})).await;
+    scene
+        .apply("Certificate", "web", certificate("web", "self", false))
+        .await;
+    eventually("the Certificate says what it waits for", IN_TIME, async || {
+        let ready = condition(&scene.certificates.get("web").await.ok()?, "Ready");
+        let message = ready["message"].as_str()?;
+        message
+            .ends_with("CertificateRequest \"web-1\" is waiting for approval")
+            .then_some(())
+    })
+    .await;
+    let told = [
+        "get",
+        "events",
+        "-n",
+        &scene.namespace,
+        "-o",
+        "jsonpath={.items[*].message}",
+    ];
+    let why = "--field-selector=involvedObject.name=web-1,reason=ApprovalNotAllowed";
+    eventually("the Event says why", IN_TIME, async || {
+        let text = bed.kubectl(&[&told[..], &[why]].concat()).await;
+        text.contains("allow it the verb approve on signers").then_some(())
+    })
+    .await;
+    let made = |write: &AuditedWrite| {
+        write.verb == "create" && write.resource == "certificaterequests" && write.namespace == scene.namespace
+    };
+    let writes = bed.writes_since(mark);
+    assert_eq!(writes.iter().filter(|write| made(write)).count(), 1, "{writes:?}");
+
+    scene.cmctl("approve", "web-1").await;
+    until(&scene.certificates, "web", IN_TIME, condition_is("Ready", "True")).await;
 }
