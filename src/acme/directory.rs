@@ -17,6 +17,8 @@ use super::transport::{Answer, Transport, json_fault};
 pub const MAX_AGE: Duration = Duration::from_secs(3600);
 /// How long an old one still serves while the server does not answer.
 const MAX_STALE_AGE: Duration = Duration::from_secs(24 * 3600);
+/// How long a failed request stands for those that asked meanwhile; shorter than any pause before a retry.
+const FAILURE_AGE: Duration = Duration::from_secs(3);
 
 /// A server's directory. Unknown entries are ignored; some CAs add random ones.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -51,30 +53,44 @@ pub struct Meta {
 
 /// One server's directory, fetched when it is needed and kept for [`MAX_AGE`].
 #[derive(Debug, Default)]
-pub struct DirectoryCache(Mutex<Option<(Instant, Directory)>>);
+pub struct DirectoryCache(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    directory: Option<(Instant, Directory)>,
+    failure: Option<(Instant, Error)>,
+}
 
 impl DirectoryCache {
-    /// The directory at `server`. Concurrent callers cause one request.
+    /// The directory at `server`. Concurrent callers cause one request, also when it fails: otherwise a server that
+    /// accepts connections and never answers would hold up each of them for one time limit after the other.
     ///
     /// # Errors
     /// [`Error::NotAcme`] when something else answers there, and what [`Transport::send`] gives. A server that does
     /// not answer does not invalidate a directory that was read within the last day.
     pub async fn get(&self, transport: &Transport, server: &Url) -> Result<Directory, Error> {
         let mut kept = self.0.lock().await;
-        if let Some((read, directory)) = &*kept
+        if let Some((read, directory)) = &kept.directory
             && read.elapsed() < MAX_AGE
         {
             return Ok(directory.clone());
         }
-        match fetch(transport, server).await {
-            Ok(directory) => {
-                *kept = Some((Instant::now(), directory.clone()));
-                Ok(directory)
-            }
-            Err(error) => match &*kept {
-                Some((read, directory)) if read.elapsed() < MAX_STALE_AGE => Ok(directory.clone()),
-                _ => Err(error),
+        let error = match &kept.failure {
+            Some((failed, error)) if failed.elapsed() < FAILURE_AGE => error.clone(),
+            _ => match fetch(transport, server).await {
+                Ok(directory) => {
+                    kept.directory = Some((Instant::now(), directory.clone()));
+                    return Ok(directory);
+                }
+                Err(error) => {
+                    kept.failure = Some((Instant::now(), error.clone()));
+                    error
+                }
             },
+        };
+        match &kept.directory {
+            Some((read, directory)) if read.elapsed() < MAX_STALE_AGE => Ok(directory.clone()),
+            _ => Err(error),
         }
     }
 }

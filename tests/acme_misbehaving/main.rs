@@ -248,6 +248,26 @@ async fn a_server_without_nonces_is_an_error_and_not_a_loop() {
 }
 
 #[tokio::test]
+async fn those_that_wait_for_a_silent_servers_directory_share_one_time_limit() {
+    let server = Server::start().await;
+    server.on("/dir", [Reply::Hang, answer(500, "")]);
+    let client = server.client_with(Settings {
+        request_timeout: Duration::from_secs(1),
+        ..Settings::default()
+    });
+    let together = futures::future::join_all((0..20).map(|_| client.directory())).await;
+    for answer in together {
+        let error = answer.unwrap_err().to_string();
+        assert!(error.contains("within the time limit"), "{error}");
+    }
+    assert_eq!(server.seen("/dir").len(), 1);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    tokio::time::resume();
+    assert_eq!(client.directory().await.unwrap_err().status(), Some(500));
+}
+
+#[tokio::test]
 async fn the_directory_is_asked_for_once_and_an_old_one_serves_while_the_server_is_away() {
     let server = Server::start().await;
     let client = server.client();
