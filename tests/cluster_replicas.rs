@@ -7,7 +7,9 @@ mod support;
 use std::time::Duration;
 
 use kube::api::DynamicObject;
-use support::{Bed, Certlet, FaultProxy, IN_TIME, condition_is, eventually, until};
+use support::certlet::Launch;
+use support::scene::{CHALLENGES, ORDERS, SLICES, Scene, field};
+use support::{Bed, Certlet, FaultProxy, IN_TIME, condition_is, curl_status, eventually, scene, until};
 
 const SELF_SIGNED: &str = r"
 apiVersion: cert-manager.io/v1
@@ -66,6 +68,120 @@ async fn a_leader_that_ends_hands_over_and_only_one_replica_ever_writes() {
 
     assert!(second.stop().await.success());
     assert_eq!(holder(&bed).await, "", "whoever ends gives the Lease back");
+}
+
+/// Leads nowhere: an order for a name with this address waits.
+const NOWHERE: &str = "10.99.0.77";
+/// Where Traefik answers.
+const TRAEFIK: &str = "10.99.0.1:80";
+
+/// A replica as in a pod, which knows the address that it is reached at.
+fn replica(bed: &Bed, address: &str) -> Launch {
+    Certlet::launch(bed)
+        .leader_election()
+        .variable("POD_IP", address)
+        .args(&[
+            &format!("--acme-http01-listen-address={address}:8089"),
+            &format!("--acme-http01-advertise-address={address}"),
+        ])
+}
+
+/// Begins an order whose name leads nowhere, and returns the host and the URL of the challenge once Traefik serves it.
+async fn waiting_order(scene: &Scene, name: &str) -> (String, String) {
+    scene.issuer(scene.bed.pebble().directory(), "traefik").await;
+    let host = scene.host(name);
+    scene.bed.names().set_a(&host, &[NOWHERE]).await;
+    scene.apply(&scene::certificate(name, &[&host], "")).await;
+    scene.told(name, NOWHERE).await;
+    let challenge = scene.list(CHALLENGES).await.pop().unwrap();
+    let token = field(&challenge, "/spec/token");
+    let url = format!("http://{host}/.well-known/acme-challenge/{token}");
+    eventually("the challenge behind Traefik", IN_TIME, async || {
+        (curl_status(&url, TRAEFIK).await.0 == 200).then_some(())
+    })
+    .await;
+    (host, url)
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_leader_that_ends_in_mid_order_answers_until_the_ingress_leads_to_its_successor() {
+    let scene = Scene::new().await;
+    let bed = &scene.bed;
+    let first = replica(bed, "10.99.0.5").ready().await;
+    first.wait_for_log("leading").await;
+    let second = replica(bed, "10.99.0.6").ready().await;
+    second.wait_for_log("standing by").await;
+    let (host, url) = waiting_order(&scene, "handed-over").await;
+
+    // What the CA would see at any moment of the change.
+    let (over, mut is_over) = tokio::sync::watch::channel(false);
+    let asking = tokio::spawn({
+        let url = url.clone();
+        async move {
+            let mut wrong = Vec::new();
+            while !*is_over.borrow_and_update() {
+                let (status, _) = curl_status(&url, TRAEFIK).await;
+                if status != 200 {
+                    wrong.push(status);
+                }
+            }
+            wrong
+        }
+    });
+    first.signal("TERM");
+    first.wait_for_log("going on answering").await;
+    assert_eq!(first.page("/readyz").await.unwrap(), (503, "ending\n".to_owned()));
+    assert_eq!(curl_status(&url, "10.99.0.5:8089").await.0, 200);
+    second.wait_for_log("leading").await;
+    assert!(first.ended().await.success());
+    assert!(!first.log().contains("still led here"), "{}", first.log());
+    over.send_replace(true);
+    assert_eq!(asking.await.unwrap(), Vec::<u16>::new());
+    let slices = scene.list(SLICES).await;
+    let endpoints = field(&slices[0], "/endpoints");
+    assert!(
+        endpoints.contains("10.99.0.6") && !endpoints.contains("10.99.0.5"),
+        "{endpoints}"
+    );
+
+    bed.names().clear_a(&host).await;
+    scene.ready("handed-over").await;
+    assert_eq!(scene.list(ORDERS).await.len(), 1);
+    scene.tidy().await;
+    assert!(second.stop().await.success());
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_second_signal_and_a_persons_interrupt_end_it_at_once_in_mid_order() {
+    let scene = Scene::new().await;
+    let certlet = replica(&scene.bed, "10.99.0.5").ready().await;
+    certlet.wait_for_log("leading").await;
+    let (_, url) = waiting_order(&scene, "left-alone").await;
+    certlet.signal("TERM");
+    certlet.wait_for_log("going on answering").await;
+    eventually("the Lease is given back", IN_TIME, async || {
+        holder(&scene.bed).await.is_empty().then_some(())
+    })
+    .await;
+    certlet.signal("TERM");
+    assert!(certlet.ended().await.success());
+    assert!(certlet.log().contains("told again"), "{}", certlet.log());
+
+    let certlet = replica(&scene.bed, "10.99.0.5").ready().await;
+    certlet.wait_for_log("leading").await;
+    eventually("its answers", IN_TIME, async || {
+        (curl_status(&url, "10.99.0.5:8089").await.0 == 200).then_some(())
+    })
+    .await;
+    certlet.signal("INT");
+    assert!(certlet.ended().await.success());
+    assert!(!certlet.log().contains("going on answering"), "{}", certlet.log());
+    assert_eq!(holder(&scene.bed).await, "", "whoever ends gives the Lease back");
+
+    let delete = ["delete", "certificate", "-n", &scene.namespace, "left-alone"];
+    scene.bed.kubectl(&delete).await;
 }
 
 #[tokio::test]

@@ -8,7 +8,22 @@ use super::{
     reader::{Reader, within},
 };
 
+/// The API that has the policies which write something into objects, from Kubernetes 1.36 on.
+const ADMISSION: &str = "admissionregistration.k8s.io/v1";
+
 impl Reader {
+    /// Whether the API server can be told to write into a request who made it (VAL-34).
+    pub async fn can_write_requesters(&self) -> Result<bool, Error> {
+        let call = Call {
+            verb: "list",
+            kind: "APIResource".into(),
+            object: ADMISSION.into(),
+        };
+        let found = within(call, self.client().list_api_group_resources(ADMISSION)).await?;
+        let mut kinds = found.resources.iter().map(|resource| resource.kind.as_str());
+        Ok(kinds.any(|kind| kind == "MutatingAdmissionPolicy"))
+    }
+
     /// Name, uid and groups under which the API server knows this process.
     pub async fn whoami(&self) -> Result<UserInfo, Error> {
         let call = Call {

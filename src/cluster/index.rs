@@ -41,6 +41,18 @@ impl Index {
             && self.ingresses.is_ready()
             && self.secrets.is_ready()
     }
+
+    /// Returns once every kind has been listed completely.
+    pub async fn until_ready(&self) {
+        self.certificates.until_ready().await;
+        self.requests.until_ready().await;
+        self.orders.until_ready().await;
+        self.challenges.until_ready().await;
+        self.issuers.until_ready().await;
+        self.cluster_issuers.until_ready().await;
+        self.ingresses.until_ready().await;
+        self.secrets.until_ready().await;
+    }
 }
 
 /// A record that came (`old` is `None`), changed, or went (`new` is `None`).

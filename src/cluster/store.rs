@@ -6,11 +6,10 @@ use std::{
         hash_map::{DefaultHasher, Entry},
     },
     hash::{Hash, Hasher},
-    sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
+
+use tokio::sync::watch;
 
 use super::{packed::Packed, wire::Record};
 use crate::plan::seen::{Meta, ObjectKey};
@@ -98,7 +97,7 @@ impl<R: Record> Kept<R> {
 /// All records of one kind, each made from its packed form when it is asked for. Cheap to read from many tasks; a reader never waits for a list.
 pub struct Store<R> {
     inner: RwLock<Inner<R>>,
-    ready: AtomicBool,
+    ready: watch::Sender<bool>,
 }
 
 impl<R: Record> Default for Store<R> {
@@ -111,7 +110,7 @@ impl<R: Record> Default for Store<R> {
         };
         Self {
             inner: RwLock::new(inner),
-            ready: AtomicBool::new(false),
+            ready: watch::Sender::new(false),
         }
     }
 }
@@ -174,12 +173,18 @@ impl<R: Record> Store<R> {
 
     /// Whether a complete list has been seen.
     pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Acquire)
+        *self.ready.borrow()
+    }
+
+    /// Returns once a complete list has been seen.
+    pub async fn until_ready(&self) {
+        // an error would say that the sender is gone, which we hold
+        drop(self.ready.subscribe().wait_for(|ready| *ready).await);
     }
 
     /// Declares a store complete that nothing will ever fill (its kind is not watched).
     pub fn set_ready(&self) {
-        self.ready.store(true, Ordering::Release);
+        self.ready.send_replace(true);
     }
 
     /// Takes a record in. `None` when what is kept is as new or newer, or the object is gone; otherwise what was kept before,
@@ -258,7 +263,8 @@ impl<R: Record> Store<R> {
             Some(old)
         });
         let removed = removed.collect();
-        self.ready.store(true, Ordering::Release);
+        drop(inner);
+        self.ready.send_replace(true);
         removed
     }
 

@@ -47,6 +47,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Whether every Certificate has been looked at since this process leads.
     pub judged: AtomicBool,
+    /// Whether this process was told to end, and only answers what is in flight.
+    pub ending: AtomicBool,
     /// What was told last.
     pub said: Said,
     /// CA keys in use, and who works on which request.
@@ -59,6 +61,11 @@ impl Context {
     /// The time.
     pub fn now(&self) -> Timestamp {
         clock::now()
+    }
+
+    /// Whether this process was told to end.
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
     }
 
     /// Whether every Certificate has been looked at since this process leads.

@@ -50,6 +50,7 @@ pub struct Queue<K> {
     state: Mutex<State<K>>,
     wake: Notify,
     timer: Notify,
+    idle: Notify,
     calls: AtomicU64,
     errors: AtomicU64,
 }
@@ -72,6 +73,7 @@ impl<K: Key> Queue<K> {
             state: Mutex::new(state),
             wake: Notify::new(),
             timer: Notify::new(),
+            idle: Notify::new(),
             calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),
         })
@@ -96,6 +98,17 @@ impl<K: Key> Queue<K> {
     pub fn is_idle(&self) -> bool {
         let state = self.lock();
         state.ready.is_empty() && state.running.is_empty()
+    }
+
+    /// Returns once nothing waits and nothing is being worked on.
+    pub async fn until_idle(&self) {
+        loop {
+            let changed = self.idle.notified();
+            if self.is_idle() {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Have `key` looked at as soon as a worker is free. Forgotten while the queue is paused.
@@ -134,6 +147,8 @@ impl<K: Key> Queue<K> {
         state.due.clear();
         state.timers.clear();
         state.failures.clear();
+        drop(state);
+        self.idle.notify_waiters();
     }
 
     /// Starts handing out keys, beginning with `all`.
@@ -291,6 +306,9 @@ impl<K: Key> Drop for Running<'_, K> {
         drop(state);
         if again {
             self.queue.add(self.key.clone());
+        }
+        if self.queue.is_idle() {
+            self.queue.idle.notify_waiters();
         }
     }
 }

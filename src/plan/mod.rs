@@ -8,6 +8,7 @@ pub mod ari;
 pub mod backoff;
 pub mod certificate;
 pub mod challenge;
+pub mod ending;
 pub mod ingress;
 pub mod issuer;
 pub mod kinds;

@@ -52,8 +52,12 @@ async fn livez(State(served): State<Served>) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, sentence).into_response()
 }
 
-/// Ready when everything has been listed, and, on the leader, everything has been looked at once.
+/// Ready when everything has been listed, and, on the leader, everything has been looked at once. Not ready when it was told
+/// to end: it answers what is in flight, and nobody shall be led to it any more.
 async fn readyz(State(served): State<Served>) -> Response {
+    if served.context.is_ending() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "ending\n").into_response();
+    }
     let index = &served.context.index;
     let stores = [
         ("certificates", index.certificates.is_ready()),

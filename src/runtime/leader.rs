@@ -14,25 +14,24 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::MicroTime,
 };
 use kube::{
-    Api, Client, ResourceExt,
-    api::{ListParams, ObjectMeta, PostParams},
+    Api, Client,
+    api::{ObjectMeta, PostParams},
     runtime::{WatchStreamExt, watcher},
 };
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::clock;
+use super::{
+    clock,
+    foreign::{self, Others},
+};
 use crate::{
     api::names,
     plan::lease::{LeaseSeen, Step, step},
 };
 
 /// One call for the Lease may take this long; shorter than what lies between renew deadline and lease duration.
-const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often a foreign Lease of the same name is looked at while it keeps us waiting.
-const FOREIGN_RETRY: Duration = Duration::from_secs(15);
-/// How soon the API server is asked again that gave no answer about them.
-const UNANSWERED_RETRY: Duration = Duration::from_secs(1);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `--leader-election-*` (FLG-06, FLG-07).
 #[derive(Clone, Debug)]
@@ -47,9 +46,8 @@ pub struct Election {
     pub renew_deadline: Duration,
     /// How often we renew, or look.
     pub retry_period: Duration,
-    /// Whether a Lease of the same name in another namespace means that another installation is at work. An installation
-    /// for one namespace shares nothing with those for others, and may not look at their Leases.
-    pub stands_by_for_others: bool,
+    /// Whose Lease of the same name in another namespace means that another installation is at work.
+    pub others: Others,
 }
 
 /// The state of leadership, for writers (`flag`) and for whoever waits for it to change (`changes`).
@@ -90,9 +88,7 @@ impl Leadership {
 
 /// Takes part in the election until `shutdown`, then gives the Lease back.
 pub async fn elect(client: Client, election: Election, leadership: Leadership, shutdown: CancellationToken) {
-    if election.stands_by_for_others {
-        await_foreign(&client, &election, &shutdown).await;
-    }
+    foreign::until_none_acts(&client, election.others, &election.namespace, &shutdown).await;
     let mut candidate = Candidate {
         leases: Api::namespaced(client.clone(), &election.namespace),
         election,
@@ -119,49 +115,6 @@ pub async fn elect(client: Client, election: Election, leadership: Leadership, s
         }
     }
     candidate.release().await;
-}
-
-/// A live Lease of the same name in another namespace means that another installation acts: stand by and say so (B9).
-async fn await_foreign(client: &Client, election: &Election, shutdown: &CancellationToken) {
-    let leases: Api<Lease> = Api::all(client.clone());
-    let selected = ListParams::default().fields(&format!("metadata.name={}", names::LEASE_NAME));
-    while !shutdown.is_cancelled() {
-        let found = match tokio::time::timeout(CALL_TIMEOUT, leases.list(&selected)).await {
-            Ok(Ok(found)) => found,
-            // we may not look at others'
-            Ok(Err(kube::Error::Api(status))) if status.code == 403 => return,
-            // an API server that is away now says nothing about who else is at work
-            Ok(Err(_)) | Err(_) => {
-                tokio::select! { () = shutdown.cancelled() => {}, () = tokio::time::sleep(UNANSWERED_RETRY) => {} }
-                continue;
-            }
-        };
-        let live = found
-            .items
-            .iter()
-            .find(|lease| lease.namespace().as_deref() != Some(&election.namespace) && is_live(lease, clock::now()));
-        let Some(live) = live else { return };
-        let holder = live
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.holder_identity.as_deref())
-            .unwrap_or_default();
-        tracing::warn!(
-            "standing by: {holder} holds the Lease {} in namespace {}; another installation is at work. \
-             Stop it, or give both the same --leader-election-namespace",
-            names::LEASE_NAME,
-            live.namespace().unwrap_or_default(),
-        );
-        tokio::select! { () = shutdown.cancelled() => {}, () = tokio::time::sleep(FOREIGN_RETRY) => {} }
-    }
-}
-
-fn is_live(lease: &Lease, now: jiff::Timestamp) -> bool {
-    let Some(spec) = &lease.spec else { return false };
-    let held = spec.holder_identity.as_deref().is_some_and(|holder| !holder.is_empty());
-    let renewed = spec.renew_time.as_ref().map(|time| time.0);
-    let duration = i64::from(spec.lease_duration_seconds.unwrap_or(60));
-    held && renewed.is_some_and(|renewed| now.duration_since(renewed).as_secs() < duration)
 }
 
 struct Candidate {

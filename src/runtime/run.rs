@@ -2,7 +2,10 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,7 +14,9 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    clock, http,
+    clock,
+    ending::{self, Signals, Told},
+    http,
     leader::{Election, Leadership, elect},
     metrics::Metrics,
 };
@@ -35,7 +40,7 @@ use crate::{
     solver::{probe::ProbeError, responder::Responder},
 };
 
-/// How long the end may take, the Lease's release included.
+/// How long the end may take once nobody asks any more, the Lease's release included.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Which Secrets are watched whole: those that cert-manager and certlet write.
@@ -118,12 +123,14 @@ async fn found_config(kubeconfig: Option<&str>) -> Result<Config, RunError> {
     }
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT. After SIGTERM it stops leading at once, but goes on answering challenges in flight as long
+/// as the CA's questions may be led here (`plan::ending`); a person's SIGINT, or a second signal, ends that.
 ///
 /// # Errors
 /// When something that is needed at the start is not to be had.
 pub async fn run(options: Options) -> Result<(), RunError> {
     let shutdown = CancellationToken::new();
+    let leaves_office = shutdown.child_token();
     let config = kube_config(options.kubeconfig.as_deref(), options.master.as_deref()).await?;
     let client = cluster::client::connect(&config)?;
     let listeners = Listeners::bind(&options).await?;
@@ -134,23 +141,42 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     watch(&client, &context, &router, options.settings.namespace.clone());
     listeners.serve(&context, &tasks, &shutdown);
     controller::start(&context, options.workers, clock::now);
+    tokio::spawn(say_what_is_missing(Arc::clone(&context)));
     tokio::spawn(follow_leadership(Arc::clone(&context), leadership.clone()));
-    match options.election {
-        Some(election) => {
-            tasks.spawn(elect(client, election, leadership.clone(), shutdown.clone()));
-        }
-        None => leadership.set(true),
+    if let Some(election) = options.election {
+        tasks.spawn(elect(client, election, leadership, leaves_office.clone()));
+    } else {
+        leadership.set(true);
+        let leaves_office = leaves_office.clone();
+        tasks.spawn(async move {
+            leaves_office.cancelled().await;
+            leadership.set(false);
+        });
     }
 
-    until_told_to_end().await;
+    let mut signals = Signals::listen();
+    let told = signals.next().await;
     tracing::info!("ending");
+    context.ending.store(true, Ordering::Release);
     controller::router::nothing(&context);
+    leaves_office.cancel();
+    let ended = end(&context, told, &tasks, &shutdown);
+    tokio::select! {
+        () = ended => {}
+        _ = signals.next() => tracing::info!("told again, ending at once"),
+    }
+    Ok(())
+}
+
+async fn end(context: &Context, told: Told, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    if told == Told::Terminate {
+        ending::until_nobody_asks(context, pod_address()).await;
+    }
     shutdown.cancel();
     tasks.close();
     if tokio::time::timeout(SHUTDOWN_LIMIT, tasks.wait()).await.is_err() {
         tracing::warn!("not everything ended within {}s", SHUTDOWN_LIMIT.as_secs());
     }
-    Ok(())
 }
 
 /// What a process works with that only looks: the index is filled once ([`read_everything`]), nothing is watched, nothing
@@ -209,7 +235,8 @@ fn context(client: &Client, settings: &Settings, leadership: &Leadership) -> Res
         acme: acme::Registry::new(acme::transport::Settings::from_environment(), Arc::clone(&metrics) as _),
         renewals: controller::renewals::Renewals::default(),
         metrics,
-        judged: std::sync::atomic::AtomicBool::new(false),
+        judged: AtomicBool::new(false),
+        ending: AtomicBool::new(false),
         said: Said::default(),
         signing: Signing::default(),
         rotations: controller::rotations::Rotations::default(),
@@ -292,27 +319,43 @@ fn watch(client: &Client, context: &Arc<Context>, router: &Router, namespace: Op
     tokio::spawn(cluster::metadata::follow(client.clone(), namespace, observer));
 }
 
+/// What this API server cannot do, and what that means.
+async fn say_what_is_missing(context: Arc<Context>) {
+    match context.reader.can_write_requesters().await {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!(
+            "this API server has no MutatingAdmissionPolicy, as Kubernetes has from 1.36 on: a CertificateRequest that somebody else \
+             writes does not say by itself who asks. Where the policies of certlet are applied, it can say nothing wrong"
+        ),
+        Err(error) => tracing::info!("it is not known whether this API server writes down who asks: {error}"),
+    }
+}
+
 /// Begins and ends the work as leadership comes and goes. What the queues know is forgotten in between.
 async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
     let mut changes = leadership.subscribe();
-    let mut sweeping: Option<tokio::task::AbortHandle> = None;
+    let mut upkeep: Option<[tokio::task::AbortHandle; 2]> = None;
     loop {
         let leads = *changes.borrow_and_update();
         if leads {
             tokio::select! {
-                () = until(|| context.index.is_ready()) => {
+                () = context.index.until_ready() => {
                     controller::router::everything(&context);
                     if context.settings.controllers.enabled(names_of::ORDERS) {
-                        // one of a former time, which has not noticed that this process led no more, gives way
-                        let now = tokio::spawn(controller::sweep::hourly(Arc::clone(&context)));
-                        if let Some(before) = sweeping.replace(now.abort_handle()) {
+                        // those of a former time, which have not noticed that this process led no more, give way
+                        let now = [
+                            tokio::spawn(controller::sweep::hourly(Arc::clone(&context))),
+                            tokio::spawn(controller::http01::follow_replicas(Arc::clone(&context))),
+                        ];
+                        let now = now.map(|task| task.abort_handle());
+                        for before in upkeep.replace(now).into_iter().flatten() {
                             before.abort();
                         }
                     }
                     let judging = Arc::clone(&context);
                     tokio::spawn(async move {
-                        until(|| judging.queues.certificates.is_idle()).await;
-                        judging.judged.store(true, std::sync::atomic::Ordering::Release);
+                        judging.queues.certificates.until_idle().await;
+                        judging.judged.store(true, Ordering::Release);
                     });
                 }
                 _ = changes.changed() => continue,
@@ -324,21 +367,6 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
             return;
         }
     }
-}
-
-async fn until(mut ready: impl FnMut() -> bool) {
-    while !ready() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn until_told_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
 }
 
 /// The addresses that this process can be reached at from other pods, where nothing else says so.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Bed, IN_TIME, eventually};
-use crate::{good, prepared, request};
+use crate::support::{Bed, Certlet, IN_TIME, condition_is, eventually, until};
+use crate::{good, object, prepared, request, requests, stored};
 
 const ALICE: [&str; 6] = [
     "--as=alice",
@@ -55,6 +55,10 @@ async fn created_by_alice(bed: &Bed, namespace: &str, name: &str, identity: &Val
 #[ignore = "needs the test bed: make cluster"]
 async fn the_server_writes_who_asks_into_a_request() {
     let (bed, namespace) = prepared().await;
+    if !bed.can_write_requesters().await {
+        let test = "the_server_writes_who_asks_into_a_request";
+        return bed.skip(test, "this server has no MutatingAdmissionPolicy (Kubernetes 1.36)");
+    }
     bed.apply(&namespace, WRITERS).await;
     for (name, claimed) in [
         ("nothing", json!({})),
@@ -79,8 +83,10 @@ async fn the_server_writes_who_asks_into_a_request() {
 async fn a_server_that_does_not_fill_it_in_still_refuses_a_forged_one() {
     let (bed, namespace) = prepared().await;
     bed.apply(&namespace, WRITERS).await;
-    bed.kubectl(&["delete", "mutatingadmissionpolicybinding", "certlet-requester-identity"])
-        .await;
+    if bed.can_write_requesters().await {
+        bed.kubectl(&["delete", "mutatingadmissionpolicybinding", "certlet-requester-identity"])
+            .await;
+    }
     eventually("requests as they are written", IN_TIME, async || {
         let found = created_by_alice(&bed, &namespace, "plain", &json!({})).await.ok()?;
         found["spec"]["username"].is_null().then_some(())
@@ -101,4 +107,36 @@ async fn a_server_that_does_not_fill_it_in_still_refuses_a_forged_one() {
     let honest = json!({ "username": "alice", "uid": "0815", "groups": ["system:authenticated", "request-writers"],
         "extra": { "example.com/team": ["blue", "green"] } });
     created_by_alice(&bed, &namespace, "honest", &honest).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn certlet_names_itself_in_its_requests_and_says_at_its_start_if_the_server_cannot() {
+    let (bed, namespace) = prepared().await;
+    let can = bed.can_write_requesters().await;
+    if can {
+        bed.kubectl(&["delete", "mutatingadmissionpolicybinding", "certlet-requester-identity"])
+            .await;
+    }
+    let certlet = Certlet::start(&bed, &[]).await;
+    let issuers = bed.objects("cert-manager.io/v1", "Issuer", Some(&namespace)).await;
+    let certificates = bed.objects("cert-manager.io/v1", "Certificate", Some(&namespace)).await;
+    stored(&issuers, &object("cert-manager.io/v1", "Issuer", "ca", &good("Issuer"))).await;
+    stored(
+        &certificates,
+        &object("cert-manager.io/v1", "Certificate", "web", &good("Certificate")),
+    )
+    .await;
+    until(&certificates, "web", IN_TIME, condition_is("Ready", "True")).await;
+    let made = requests(&bed, &namespace).await.get("web-1").await.unwrap();
+    assert_eq!(
+        made.data["spec"]["username"],
+        "system:serviceaccount:cert-manager:cert-manager"
+    );
+    let said = "this API server has no MutatingAdmissionPolicy";
+    if can {
+        assert!(!certlet.log().contains(said), "{}", certlet.log());
+    } else {
+        certlet.wait_for_log(said).await;
+    }
 }

@@ -163,7 +163,7 @@ impl Drop for Installation {
 /// The image as `deploy/image.sh` makes it: given by `CERTLET_IMAGE_TAR`, or with the program that is tested and its libraries.
 async fn image(bed: &Bed) -> PathBuf {
     if let Some(given) = std::env::var_os("CERTLET_IMAGE_TAR") {
-        return PathBuf::from(given);
+        return project().join(given);
     }
     let tar = bed.path("run/certlet-image.tar");
     if !tar.exists() {

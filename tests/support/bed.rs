@@ -59,6 +59,15 @@ impl Bed {
         self.client.clone()
     }
 
+    /// Whether the server has policies that write into objects (Kubernetes 1.36), so that deploy/requester-identity can be applied.
+    pub(crate) async fn can_write_requesters(&self) -> bool {
+        let group = self.client.list_api_group_resources("admissionregistration.k8s.io/v1");
+        let resources = group.await.unwrap().resources;
+        resources
+            .iter()
+            .any(|resource| resource.kind == "MutatingAdmissionPolicy")
+    }
+
     /// The ACME server that every bed has.
     pub(crate) fn pebble(&self) -> Pebble {
         Pebble::of_bed(self)

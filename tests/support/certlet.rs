@@ -158,6 +158,14 @@ impl Certlet {
     /// If it does not end in time.
     pub(crate) async fn stop(&self) -> ExitStatus {
         self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits until it has ended, and returns how it did.
+    ///
+    /// # Panics
+    /// If it does not end in time.
+    pub(crate) async fn ended(&self) -> ExitStatus {
         let deadline = Instant::now() + STOP;
         loop {
             if let Some(status) = self.process.ended() {
@@ -165,7 +173,7 @@ impl Certlet {
             }
             assert!(
                 Instant::now() < deadline,
-                "certlet does not end {STOP:?} after SIGTERM; its log:\n{}",
+                "certlet has not ended after {STOP:?}; its log:\n{}",
                 self.log()
             );
             sleep(Duration::from_millis(10)).await;

@@ -54,6 +54,7 @@ embedded() {
 }
 
 inside() {
+  own_cluster=1
   step=$DEMO_STEP certlet=$DEMO_CERTLET
   show kubectl get --raw=/readyz; echo
   show kubectl get ingressclasses
@@ -77,7 +78,8 @@ ask() { # ask VARIABLE QUESTION
 }
 
 external() {
-  export KUBECONFIG=$1
+  # Not every shell expands the tilde in `make demo KUBECONFIG=~/.kube/config`.
+  export KUBECONFIG=${1/#'~/'/$HOME/}
   [ -r "$KUBECONFIG" ] || fail "there is no kubeconfig $KUBECONFIG"
   command -v kubectl >/dev/null || PATH=$("$here/build.sh" --print-path):$PATH
   command -v kubectl >/dev/null || fail "kubectl is needed"
@@ -85,14 +87,19 @@ external() {
   server=$(kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}') || fail "kubectl cannot read $KUBECONFIG"
   kubectl version >/dev/null 2>&1 || fail "the cluster $server does not answer"
   printf '%scertlet: an Ingress gets a certificate, on your cluster %s.%s\n' "$bold" "$server" "$plain"
-  if kubectl get deployments -A -l app.kubernetes.io/name=cert-manager -o name 2>/dev/null | grep -q .; then
-    fail "cert-manager is installed in this cluster. Two controllers for the same objects would get in each other's way."
+  local installed
+  installed=$(kubectl get deployments -A -l 'app.kubernetes.io/name in (cert-manager, certlet)' -o name 2>/dev/null | head -n 1)
+  if [ -n "$installed" ]; then
+    fail "$installed is installed in this cluster. Two controllers for the same objects would get in each other's way."
+  fi
+  namespace=certlet-demo
+  if kubectl get namespace "$namespace" >/dev/null 2>&1; then
+    fail "there is a namespace $namespace already. If an earlier demo left it: kubectl delete namespace $namespace"
   fi
   ask ACME_SERVER "Directory URL of the ACME server"
   ask DEMO_HOST "A name that leads to your ingress controller"
   ask INGRESS_CLASS "The IngressClass of that controller"
   ask ADVERTISE_ADDRESS "An address of this machine that the ingress controller can reach"
-  namespace=certlet-demo
   note "This will install the custom resource definitions of cert-manager.io, unless they are there already, and make the" \
     "namespace $namespace with an Issuer and an Ingress for $DEMO_HOST, and remove all of it in the end." \
     "certlet runs on this machine and touches no other namespace."
@@ -122,10 +129,11 @@ clean_up() {
     kubectl describe certificates -n "${namespace:-default}" >&2 2>/dev/null | tail -n 40 || true
   fi
   [ -z "${certlet_pid:-}" ] || { kill "$certlet_pid" 2>/dev/null && wait "$certlet_pid" 2>/dev/null; } || true
-  if [ -z "${CERTLET_TESTBED:-}" ] && [ -n "${applied:-}" ]; then
-    kubectl delete namespace "$namespace" --wait=true --timeout=60s || true
+  if [ -z "${own_cluster:-}" ]; then
+    # Only what was not there before.
+    [ -z "${namespace_is_ours:-}" ] || kubectl delete namespace "$namespace" --wait=true --timeout=60s || true
     [ -z "${crds_are_ours:-}" ] || kubectl delete -f crds || true
-    [ -z "${work:-}" ] || rm -rf "$work"
+    rm -rf "$work"
   fi
   exit $code
 }
@@ -141,7 +149,6 @@ main_job() {
     note "They are there already, and stay as they are."
   else
     crds_are_ours=1
-    applied=1
     show kubectl apply -f crds
     kubectl wait --for=condition=Established --timeout=30s -f crds >/dev/null
   fi
@@ -161,7 +168,7 @@ main_job() {
   note "It is ready."
 
   tell "An Issuer that asks the ACME server, and an Ingress that asks the Issuer"
-  applied=1
+  namespace_is_ours=1
   kubectl create namespace "$namespace" >/dev/null
   cat >"$work/issuer.yaml" <<EOF
 apiVersion: cert-manager.io/v1

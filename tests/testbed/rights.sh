@@ -11,8 +11,11 @@ kubectl() { command kubectl --kubeconfig "$bed/kubeconfig" "$@"; }
 
 kubectl apply -f "$here/cluster.yaml" # has the namespace
 kubectl create serviceaccount cert-manager -n cert-manager
-for part in base/rbac api/user-roles api/policies requester-identity/policy; do
-  kubectl apply -f "$deploy/$part.yaml"
-done
+parts=(base/rbac api/user-roles api/policies)
+# Kubernetes before 1.36 does not know it (KUBEBUILDER_ASSETS).
+if kubectl get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"MutatingAdmissionPolicy"'; then
+  parts+=(requester-identity/policy)
+fi
+for part in "${parts[@]}"; do kubectl apply -f "$deploy/$part.yaml"; done
 token=$(kubectl create token cert-manager -n cert-manager --duration=24h)
 sed "s/token: [^}]*}/token: $token}/" "$bed/kubeconfig" >"$bed/certlet.kubeconfig"

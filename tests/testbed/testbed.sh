@@ -23,6 +23,7 @@ usage_text() {
   if [ -f "$home/kubeconfig" ]; then
     echo "The test bed is running. Use it with:"
     echo "  export KUBECONFIG=$home/kubeconfig"
+    command -v kubectl >/dev/null || echo "  export PATH=$("$here/build.sh" --print-path):\$PATH      # kubectl"
   else
     echo "The test bed is running, in a network namespace that only this user can enter:"
     echo "  $home/enter kubectl get namespaces"
@@ -76,6 +77,7 @@ up() {
     sh -c 'touch "$CERTLET_TESTBED/ready"; exec sleep infinity' 9<>"$home/lifeline" </dev/null >"$home/up.log" 2>&1 &
   local holder=$!
   echo "$holder" >"$home/pid"
+  trap 'down; exit 130' INT TERM # half a bed is of no use
   until [ -e "$bed/ready" ]; do
     if ! kill -0 "$holder" 2>/dev/null; then
       cat "$home/up.log" >&2
@@ -84,6 +86,7 @@ up() {
     fi
     sleep 0.1
   done
+  trap - INT TERM
   local inner
   inner=$(ps -o pid= --ppid "$holder" | tr -d ' ')
   local user=--user

@@ -20,7 +20,7 @@ use crate::{
     api::GoDuration,
     pki::chain::SizeLimits,
     plan::settings::{DefaultIssuer, Http01Settings, Settings, SolverMode},
-    runtime::{leader::Election, run::Options, telemetry::Format},
+    runtime::{foreign::Others, leader::Election, run::Options, telemetry::Format},
 };
 
 /// A duration as Go writes it.
@@ -336,7 +336,11 @@ impl RunArgs {
             lease_duration: self.leader_election_lease_duration,
             renew_deadline: self.leader_election_renew_deadline,
             retry_period: self.leader_election_retry_period,
-            stands_by_for_others: self.namespace.is_empty(),
+            others: if self.namespace.is_empty() {
+                Others::Anywhere
+            } else {
+                Others::OfCluster
+            },
         };
         if election.retry_period >= election.renew_deadline || election.renew_deadline >= election.lease_duration {
             return Err(ArgsError::Election);

@@ -9,7 +9,7 @@ use super::super::{Context, ControllerError};
 use crate::{api::names::ACME_SERVICE, runtime::run::pod_address};
 
 /// How long an answer is believed. Replicas come and go while challenges are in flight.
-const BELIEVED: Duration = Duration::from_secs(5);
+const BELIEVED: Duration = Duration::from_secs(1);
 
 /// Where nothing says how we are reached.
 const UNKNOWN: &str = "certlet does not know under which address the ingress reaches it: give it with \

@@ -6,6 +6,7 @@
 //! | [`shared`] | the Service and its slices, one per namespace while anything is in flight |
 //! | [`place`] | temporary Ingresses, and Ingresses that are edited in place |
 //! | [`pods`] | pod mode: Pod, Service and Ingress per challenge |
+//! | [`upkeep`] | replicas that come and go meanwhile |
 //!
 //! Everything that is created carries the Order's UID as a label, and is found by it after a restart.
 
@@ -13,6 +14,7 @@ mod advertised;
 mod place;
 mod pods;
 mod shared;
+mod upkeep;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -23,6 +25,7 @@ use std::{
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressStatus};
 
+pub use self::upkeep::follow_replicas;
 use self::{
     advertised::Advertised,
     place::{Classes, Placing},
@@ -217,23 +220,38 @@ impl Http01 {
         }
     }
 
-    /// Who has to answer before the CA is told. A replica that came or went meanwhile is taken into the slices.
+    /// Takes replicas that came or went into the slices of every namespace that shows something.
+    async fn follow_replicas(&self, context: &Context) -> Result<(), ControllerError> {
+        let namespaces = self.shared.in_use();
+        if namespaces.is_empty() {
+            return Ok(());
+        }
+        let addresses = self.advertised.addresses(context).await?;
+        for namespace in namespaces {
+            self.shared.follow(context, &namespace, &addresses).await?;
+        }
+        Ok(())
+    }
+
+    /// Who has to answer before the CA is told: everybody whom an ingress controller may ask, so also a replica that the
+    /// slices named until a moment ago. One that came or went meanwhile is taken into the slices.
     async fn responders(&self, context: &Context, order: &Meta) -> Vec<SocketAddr> {
         if context.settings.http01.mode == SolverMode::Pod {
             return Vec::new();
         }
         let found = match self.advertised.addresses(context).await {
-            Ok(addresses) => match self.shared.follow(context, order, &addresses).await {
-                Ok(()) => Ok(addresses),
+            Ok(addresses) => match self.shared.follow(context, order.namespace(), &addresses).await {
+                Ok(former) => Ok((addresses, former)),
                 Err(error) => Err(error),
             },
             Err(error) => Err(error),
         };
         match found {
-            Ok(addresses) => {
+            Ok((addresses, former)) => {
                 let port = context.settings.http01.port;
                 addresses
                     .into_iter()
+                    .chain(former)
                     .map(|address| SocketAddr::new(address, port))
                     .collect()
             }

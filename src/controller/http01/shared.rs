@@ -22,6 +22,7 @@ use crate::{
     },
     cluster::objects::Typed,
     plan::{
+        ending::NOTICED,
         seen::{Meta, ObjectKey, Owner},
         settings::Http01Settings,
     },
@@ -45,9 +46,35 @@ struct Space {
     /// UIDs of the Orders that are shown.
     orders: HashSet<Box<str>>,
     made: BTreeMap<ServiceKind, (Vec<IpAddr>, Instant)>,
+    /// Addresses that slices named before, and when they were taken out.
+    former: BTreeMap<IpAddr, Instant>,
+}
+
+impl Space {
+    /// The slices for this kind name these addresses now, instead of those `before`.
+    fn replace(&mut self, kind: ServiceKind, addresses: &[IpAddr], before: Vec<IpAddr>) {
+        let now = Instant::now();
+        self.former.extend(before.into_iter().map(|address| (address, now)));
+        self.former
+            .retain(|address, since| !addresses.contains(address) && since.elapsed() < NOTICED);
+        self.made.insert(kind, (addresses.to_vec(), now));
+    }
+
+    fn is_idle(&self) -> bool {
+        self.orders.is_empty() && self.made.is_empty()
+    }
 }
 
 impl Shared {
+    /// The namespaces that have a Service and slices of ours, as far as is remembered.
+    pub(super) fn in_use(&self) -> Vec<Box<str>> {
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        // one whose last Order ended while somebody looked at it could not be forgotten then
+        namespaces
+            .retain(|_, space| Arc::strong_count(space) > 1 || space.try_lock().is_ok_and(|space| !space.is_idle()));
+        namespaces.keys().cloned().collect()
+    }
+
     /// Makes sure that the namespace of this Order has the Service of this kind and its slices.
     pub(super) async fn ensure(
         &self,
@@ -65,47 +92,64 @@ impl Shared {
             return Ok(());
         }
         let with_these = made.is_some_and(|(with, _)| with == addresses);
-        if !(with_these && self.stands(context, order.namespace(), kind, addresses).await?) {
-            self.make(context, order.namespace(), kind, addresses).await?;
-        }
-        space.made.insert(kind, (addresses.to_vec(), Instant::now()));
+        let before = if with_these && self.stands(context, order.namespace(), kind, addresses).await? {
+            Vec::new()
+        } else {
+            let known = made.map(|(with, _)| with.clone());
+            self.make(context, order.namespace(), (kind, addresses), known).await?
+        };
+        space.replace(kind, addresses, before);
         Ok(())
     }
 
-    /// Brings the slices of the namespace up to date with these addresses, if they were made with others.
+    /// Brings the slices of the namespace up to date with these addresses, if they were made with others. Says which
+    /// addresses were taken out so short a time ago that an ingress controller may still use them.
     pub(super) async fn follow(
         &self,
         context: &Context,
-        order: &Meta,
+        namespace: &str,
         addresses: &[IpAddr],
-    ) -> Result<(), ControllerError> {
-        let space = self.space(order.namespace());
+    ) -> Result<Vec<IpAddr>, ControllerError> {
+        let space = self.space(namespace);
         let mut space = space.lock().await;
         let outdated = space.made.iter().filter(|(_, (with, _))| with != addresses);
-        let outdated: Vec<ServiceKind> = outdated.map(|(kind, _)| *kind).collect();
-        for kind in outdated {
-            self.make(context, order.namespace(), kind, addresses).await?;
-            space.made.insert(kind, (addresses.to_vec(), Instant::now()));
+        let outdated: Vec<(ServiceKind, Vec<IpAddr>)> =
+            outdated.map(|(kind, (with, _))| (*kind, with.clone())).collect();
+        for (kind, with) in outdated {
+            let before = self.make(context, namespace, (kind, addresses), Some(with)).await?;
+            space.replace(kind, addresses, before);
         }
-        Ok(())
+        let former = space.former.iter().filter(|(_, since)| since.elapsed() < NOTICED);
+        Ok(former.map(|(address, _)| *address).collect())
     }
 
+    /// Makes the Service and its slices, and says which addresses the slices named before: `known`, or what is found. Another
+    /// replica may have made them.
     async fn make(
         &self,
         context: &Context,
         namespace: &str,
-        kind: ServiceKind,
-        addresses: &[IpAddr],
-    ) -> Result<(), ControllerError> {
+        (kind, addresses): (ServiceKind, &[IpAddr]),
+        known: Option<Vec<IpAddr>>,
+    ) -> Result<Vec<IpAddr>, ControllerError> {
         let (service, slices) = self.wanted(context, namespace, kind, addresses).await;
-        let slices = slices.iter().map(|slice| context.writer.apply_object(slice));
-        let (service, slices) = tokio::join!(
-            context.writer.apply_object(&service),
-            futures::future::try_join_all(slices)
-        );
+        let slices = async {
+            let before = match known {
+                Some(known) => known,
+                None => named(
+                    &context
+                        .reader
+                        .list::<EndpointSlice>(Some(namespace), &our_label())
+                        .await?,
+                ),
+            };
+            let slices = slices.iter().map(|slice| context.writer.apply_object(slice));
+            futures::future::try_join_all(slices).await?;
+            Ok::<_, ControllerError>(before)
+        };
+        let (service, before) = tokio::join!(context.writer.apply_object(&service), slices);
         service?;
-        slices?;
-        Ok(())
+        before
     }
 
     /// Whether the Service of this kind and its slices are there and lead to these addresses.
@@ -149,9 +193,9 @@ impl Shared {
             inside.made.clear();
             delete_shared(context, &order.namespace).await?;
         }
-        let is_empty = inside.orders.is_empty() && inside.made.is_empty();
+        let is_idle = inside.is_idle();
         drop(inside);
-        if is_empty {
+        if is_idle {
             self.forget(&order.namespace, space);
         }
         Ok(())
@@ -228,12 +272,23 @@ async fn delete_shared(context: &Context, namespace: &str) -> Result<(), Control
 
 /// The Services and slices of a namespace that have our label.
 async fn found(context: &Context, namespace: &str) -> Result<(Vec<Service>, Vec<EndpointSlice>), ControllerError> {
-    let labels = format!("{}=true", label::HTTP01_SOLVER);
+    let labels = our_label();
     let (services, slices) = tokio::join!(
         context.reader.list::<Service>(Some(namespace), &labels),
         context.reader.list::<EndpointSlice>(Some(namespace), &labels)
     );
     Ok((services?, slices?))
+}
+
+fn our_label() -> String {
+    format!("{}=true", label::HTTP01_SOLVER)
+}
+
+/// The addresses that these slices name.
+fn named(slices: &[EndpointSlice]) -> Vec<IpAddr> {
+    let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
+    let addresses = endpoints.flat_map(|endpoint| &endpoint.addresses);
+    addresses.filter_map(|address| address.parse().ok()).collect()
 }
 
 async fn delete_all<K>(context: &Context, objects: Vec<K>) -> Result<(), ControllerError>

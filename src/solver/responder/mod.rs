@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use super::host::Host;
 use super::token::{CHALLENGE_PREFIX, KeyAuthorization};
@@ -55,6 +55,7 @@ pub struct Responder {
     health: AtomicU64,
     unknown: AtomicU64,
     answered: Answered,
+    changed: Notify,
 }
 
 /// Tells whoever listens which tokens were asked for. Nobody has to listen, and nobody is waited for.
@@ -118,6 +119,17 @@ impl Responder {
         self.table.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// Returns once nothing is in flight.
+    pub async fn emptied(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.in_flight() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// The counters, for `/metrics`.
     #[must_use]
     pub fn served(&self) -> Served {
@@ -157,7 +169,9 @@ impl Responder {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
-        change(&mut self.table.write().unwrap_or_else(PoisonError::into_inner))
+        let result = change(&mut self.table.write().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_waiters();
+        result
     }
 }
 
