@@ -44,53 +44,15 @@ async fn killed_at_any_request_to_the_ca_it_issues_one_certificate_and_leaves_no
     }
 }
 
-#[tokio::test]
-#[ignore = "needs the test bed: make cluster"]
-async fn a_standby_takes_an_order_over_when_the_leader_is_killed_in_the_middle() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let args = [
-        "--leader-election-lease-duration=5s",
-        "--leader-election-renew-deadline=3s",
-        "--leader-election-retry-period=1s",
-    ];
-    let addresses = [
-        "--acme-http01-advertise-address=10.99.0.1",
-        "--acme-http01-advertise-address=10.99.0.3",
-    ];
-    let args: Vec<&str> = args.into_iter().chain(addresses).collect();
-    let leader = Certlet::launch(&scene.bed).leader_election().args(&args).ready().await;
-    scene.issuer(pebble.directory(), "traefik").await;
-    until(
-        &scene.objects(ISSUERS).await,
-        "ca",
-        IN_TIME,
-        condition_is("Ready", "True"),
-    )
-    .await;
-    let _standby = Certlet::launch(&scene.bed).leader_election().args(&args).spawn();
-    let host = scene.host("handed");
-    scene.bed.names().set_a(&host, &["10.99.0.77"]).await;
-    scene.apply(&certificate("handed", &[&host], "")).await;
-    scene.told("handed", "10.99.0.77").await;
-    drop(leader);
-    scene.bed.names().clear_a(&host).await;
-    // at the address of the one that was killed: every advertised address has to answer
-    let _third = Certlet::launch(&scene.bed).leader_election().args(&args).spawn();
-    scene.ready("handed").await;
-    assert_eq!(scene.list(ORDERS).await.len(), 1);
-    scene.tidy().await;
-}
-
 /// A CA behind a proxy, and an issuer that is ready.
-struct Stage {
-    scene: Scene,
-    pebble: Pebble,
-    acme: FaultProxy,
+pub(super) struct Stage {
+    pub(super) scene: Scene,
+    pub(super) pebble: Pebble,
+    pub(super) acme: FaultProxy,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let scene = Scene::new().await;
         // refused nonces would move the points at which it is killed
         let pebble = Pebble::start(
@@ -141,9 +103,9 @@ impl Stage {
         proxy.on_write(nth, moment, move || async move { killer.kill() });
         scene.apply(&certificate(&name, &[&host], "")).await;
         let ready = scene.objects(CERTIFICATES).await;
-        let ended = eventually("it is killed, or done", IN_TIME, async || {
+        eventually("it is killed, or done", IN_TIME, async || {
             if certlet.killer().ended().is_some() {
-                return Some(true);
+                return Some(());
             }
             let is_ready = |object: &DynamicObject| object.data.to_string().contains(r#""reason":"Ready""#);
             let done = ready
@@ -151,11 +113,10 @@ impl Stage {
                 .await
                 .unwrap()
                 .is_some_and(|object| is_ready(&object));
-            (done && scene.strays().await.is_empty() && scene.list(CHALLENGES).await.is_empty()).then_some(false)
+            (done && scene.strays().await.is_empty() && scene.list(CHALLENGES).await.is_empty()).then_some(())
         })
         .await;
-        if !ended {
-            proxy.heal();
+        if !proxy.has_killed(&certlet).await {
             certlet.stop().await;
             return false;
         }
@@ -199,7 +160,8 @@ impl Stage {
     }
 }
 
-fn new_orders(acme: &FaultProxy) -> usize {
+/// How many orders the CA has made.
+pub(super) fn new_orders(acme: &FaultProxy) -> usize {
     acme.writes()
         .iter()
         .filter(|write| write.head.path.contains("/order-plz") && write.status == Some(201))
@@ -207,7 +169,7 @@ fn new_orders(acme: &FaultProxy) -> usize {
 }
 
 /// How often the CA has accepted a signing request: how many certificates it has issued.
-fn issued(acme: &FaultProxy) -> usize {
+pub(super) fn issued(acme: &FaultProxy) -> usize {
     acme.writes()
         .iter()
         .filter(|write| write.head.path.contains("/finalize-order/") && write.status == Some(200))

@@ -16,6 +16,7 @@ mod faults;
 mod issuing;
 mod kills;
 mod surroundings;
+mod takeover;
 mod wrong;
 
 use support::scene;

@@ -69,19 +69,17 @@ impl Shop {
         let killer = first.killer();
         proxy.on_write(nth, moment, move || async move { killer.kill() });
         self.certificate(&name, json!({})).await;
-        let died = eventually("it is killed, or done", IN_TIME, async || {
+        eventually("it is killed, or done", IN_TIME, async || {
             if first.killer().ended().is_some() {
-                return Some(true);
+                return Some(());
             }
             if approving {
                 self.approve(&name).await;
             }
-            self.is_done(&name).await.then_some(false)
+            self.is_done(&name).await.then_some(())
         })
         .await;
-        proxy.heal();
-        // a last write may come after everything looks done, and be the one
-        if !died && first.killer().ended().is_none() {
+        if !proxy.has_killed(&first).await {
             first.stop().await;
             return false;
         }

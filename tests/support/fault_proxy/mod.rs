@@ -12,7 +12,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::bed::Bed;
+use super::certlet::Certlet;
 use super::pebble::Pebble;
+use super::wait::{IN_TIME, eventually};
 
 mod faults;
 mod serve;
@@ -50,6 +52,8 @@ pub(crate) struct Write {
 pub(crate) enum Moment {
     /// The server never sees the request.
     BeforeForward,
+    /// The server sees the request after the callback; the client never sees the answer.
+    OnTheWay,
     /// The server has done its work; the client never sees the answer.
     BeforeReply,
 }
@@ -57,8 +61,16 @@ pub(crate) enum Moment {
 type Question = Box<dyn Fn(&Head) -> bool + Send + Sync>;
 type Callback = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
+/// What springs a trap.
+enum Bait {
+    /// The write of this number.
+    Write(usize),
+    /// The first request that this says yes to.
+    Request(Question),
+}
+
 struct Trap {
-    nth: usize,
+    bait: Bait,
     moment: Moment,
     callback: Callback,
 }
@@ -151,8 +163,43 @@ impl FaultProxy {
         F: Future<Output = ()> + Send + 'static,
     {
         let nth = lock(&self.state.writes).len() + nth;
+        self.set(Bait::Write(nth), moment, callback);
+    }
+
+    /// The same at the first request from now on that `question` says yes to.
+    pub(crate) fn on_first<F>(
+        &self,
+        question: impl Fn(&Head) -> bool + Send + Sync + 'static,
+        moment: Moment,
+        callback: impl FnOnce() -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.set(Bait::Request(Box::new(question)), moment, callback);
+    }
+
+    fn set<F>(&self, bait: Bait, moment: Moment, callback: impl FnOnce() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let callback: Callback = Box::new(move || Box::pin(callback()));
-        lock(&self.state.traps).push(Trap { nth, moment, callback });
+        lock(&self.state.traps).push(Trap { bait, moment, callback });
+    }
+
+    /// Whether the one trap that was set has sprung and killed this certlet. It is taken back: from now on it cannot spring.
+    ///
+    /// To be asked once everything looks done: a last write may come after that, and be the one that the trap is for.
+    pub(crate) async fn has_killed(&self, certlet: &Certlet) -> bool {
+        // a trap that is gone has sprung, though its callback may still be at work
+        if !std::mem::take(&mut *lock(&self.state.traps)).is_empty() {
+            return false;
+        }
+        let killer = certlet.killer();
+        eventually("the process that was killed is gone", IN_TIME, async || {
+            killer.ended().map(drop)
+        })
+        .await;
+        true
     }
 
     /// Traps that have not sprung: an empty answer proves that the n-th write has come.

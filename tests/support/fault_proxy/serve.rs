@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::faults::{Fault, broken, full, slow};
-use super::{Callback, Head, Moment, State, Write, lock};
+use super::{Bait, Callback, Head, Moment, State, Write, lock};
 
 /// An error of either side.
 pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -74,8 +74,21 @@ async fn pass(
     let write = state.count(&head);
     let fault = state.fault(&head);
 
-    if let Some(callback) = state.spring(write, Moment::BeforeForward) {
+    if let Some(callback) = state.spring(write, &head, Moment::BeforeForward) {
         callback().await;
+        return cut(&connection).await;
+    }
+    if let Some(callback) = state.spring(write, &head, Moment::OnTheWay) {
+        // the client may be gone by then, and this future with it
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts, full(body.collect().await?.to_bytes()));
+        let forwarded = tokio::spawn(async move {
+            callback().await;
+            let answer = state.forward(request).await?;
+            state.answered(write, &answer);
+            answer.into_body().collect().await.map(drop)
+        });
+        forwarded.await??;
         return cut(&connection).await;
     }
     match &fault {
@@ -89,13 +102,11 @@ async fn pass(
         None => {}
     }
 
-    let answer = state.forward(request).await?;
-    if let Some(number) = write
-        && let Some(record) = lock(&state.writes).get_mut(number - 1)
-    {
-        record.status = Some(answer.status().as_u16());
-    }
-    if let Some(callback) = state.spring(write, Moment::BeforeReply) {
+    let answer = state
+        .forward(request.map(|body| body.map_err(Error::from).boxed_unsync()))
+        .await?;
+    state.answered(write, &answer);
+    if let Some(callback) = state.spring(write, &head, Moment::BeforeReply) {
         drop(answer.into_body().collect().await);
         callback().await;
         return cut(&connection).await;
@@ -128,15 +139,28 @@ impl State {
         Some(rule.fault.clone())
     }
 
-    fn spring(&self, write: Option<usize>, moment: Moment) -> Option<Callback> {
+    /// Notes what the server answered to this write.
+    fn answered(&self, write: Option<usize>, answer: &Response<Body>) {
+        if let Some(number) = write
+            && let Some(record) = lock(&self.writes).get_mut(number - 1)
+        {
+            record.status = Some(answer.status().as_u16());
+        }
+    }
+
+    fn spring(&self, write: Option<usize>, head: &Head, moment: Moment) -> Option<Callback> {
         let mut traps = lock(&self.traps);
-        let sprung = traps
-            .iter()
-            .position(|trap| Some(trap.nth) == write && trap.moment == moment)?;
+        let sprung = traps.iter().position(|trap| {
+            trap.moment == moment
+                && match &trap.bait {
+                    Bait::Write(number) => Some(*number) == write,
+                    Bait::Request(question) => question(head),
+                }
+        })?;
         Some(traps.remove(sprung).callback)
     }
 
-    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Body>, Error> {
+    async fn forward(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
         let (mut parts, body) = request.into_parts();
         // The client's own idea of the host is kept: Pebble builds its URLs from it.
         if let Some(authority) = parts.uri.authority() {
@@ -149,7 +173,7 @@ impl State {
         for header in [CONNECTION, UPGRADE, TRANSFER_ENCODING] {
             parts.headers.remove(header);
         }
-        let request = Request::from_parts(parts, body.map_err(Error::from).boxed_unsync());
+        let request = Request::from_parts(parts, body);
         let (mut parts, body) = self.client.request(request).await?.into_parts();
         // These concern the connection to the server, not the client's.
         for header in [CONNECTION, TRANSFER_ENCODING] {
