@@ -11,6 +11,7 @@ use crate::{
     },
     plan::{
         kinds::ChallengeKind,
+        request::Notice,
         seen::{Meta, Object},
     },
 };
@@ -227,6 +228,23 @@ pub fn status(written: &ChallengeStatus, progress: Progress<'_>, now: jiff::Time
     }
 }
 
+/// How the reason of a Challenge begins that cannot be reached yet (ORD-09).
+pub const WAITING: &str = "Waiting for HTTP-01 challenge propagation: ";
+
+/// What is told when a Challenge's status becomes `after`: a failure, and once for each finding what keeps the CA from reaching
+/// it, however often it is probed.
+pub fn notice(before: &ChallengeStatus, after: &ChallengeStatus) -> Option<Notice> {
+    let reason = after.reason.as_deref()?;
+    let failed = |status: &ChallengeStatus| status.state.is_some_and(State::is_failure);
+    if failed(after) {
+        let why = reason.trim_start_matches("Error accepting authorization: ");
+        let message = format!("Accepting challenge authorization failed: {why}");
+        return (!failed(before)).then(|| Notice::warning("Failed", message));
+    }
+    let is_news = before.reason.as_deref() != Some(reason);
+    (is_news && reason.starts_with(WAITING)).then(|| Notice::warning("WaitingForPropagation", reason))
+}
+
 /// Times are written in whole seconds; a fraction would differ from what is read back.
 pub(super) fn whole_second(time: jiff::Timestamp) -> jiff::Timestamp {
     jiff::Timestamp::from_second(time.as_second()).unwrap_or(time)
@@ -288,5 +306,47 @@ mod tests {
         );
         let later = status(&first, Progress::InFlight(None), jiff::Timestamp::MAX);
         assert_eq!(later, first);
+    }
+
+    fn waiting(finding: &str) -> ChallengeStatus {
+        let reason = format!("{WAITING}{finding}");
+        status(
+            &ChallengeStatus::default(),
+            Progress::InFlight(Some(&reason)),
+            jiff::Timestamp::UNIX_EPOCH,
+        )
+    }
+
+    #[test]
+    fn a_finding_is_told_once_until_another_one_is_made() {
+        let shown = status(
+            &ChallengeStatus::default(),
+            Progress::InFlight(None),
+            jiff::Timestamp::UNIX_EPOCH,
+        );
+        let refused = waiting("192.0.2.7 refuses the connection");
+        let told = notice(&shown, &refused).expect("somebody should look");
+        assert_eq!((told.warning, told.reason), (true, "WaitingForPropagation"));
+        assert_eq!(Some(told.message), refused.reason);
+        assert_eq!(notice(&refused, &refused), None);
+        assert!(notice(&refused, &waiting("it does not exist (NXDOMAIN)")).is_some());
+        assert_eq!(notice(&refused, &shown), None);
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_nothing_of_what_goes_well() {
+        let refused = waiting("192.0.2.7 refuses the connection");
+        let error = Some("Error accepting authorization: 403");
+        let failed = status(
+            &refused,
+            Progress::Ended(State::Invalid, error),
+            jiff::Timestamp::UNIX_EPOCH,
+        );
+        let told = notice(&refused, &failed).expect("somebody should look");
+        assert_eq!((told.warning, told.reason), (true, "Failed"));
+        assert_eq!(told.message, "Accepting challenge authorization failed: 403");
+        assert_eq!(notice(&failed, &failed), None);
+        let proved = status(&refused, Progress::Proved, jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(notice(&refused, &proved), None);
     }
 }

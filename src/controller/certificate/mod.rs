@@ -227,5 +227,6 @@ async fn tell_unreadable(
         .writer
         .write_status::<CertificateKind>(&object, &plan.status)
         .await?;
+    tell(context, &object, &plan.events);
     Ok(plan.next)
 }

@@ -12,7 +12,7 @@ use crate::{
     cluster::{events::Severity, writer::NewObject},
     controller::{Context, ControllerError},
     plan::{
-        challenge::finalizers_to_release,
+        challenge::{finalizers_to_release, notice},
         kinds::{ChallengeKind, OrderKind},
         order::outcome::NO_SOLVER,
         seen::{Meta, Object, ObjectKey, Pairs},
@@ -116,7 +116,7 @@ pub(super) async fn create_challenge(
     }
 }
 
-/// Writes a Challenge's status, and tells if it failed.
+/// Writes a Challenge's status, and tells what is news in it.
 pub(super) async fn write_challenge(
     context: &Context,
     challenge: &Object<ChallengeKind>,
@@ -130,13 +130,15 @@ pub(super) async fn write_challenge(
     {
         return Ok(());
     }
-    let failed = status.state.is_some_and(State::is_failure) && !challenge.status.state.is_some_and(State::is_failure);
-    if let (true, Some(reason)) = (failed, &status.reason) {
-        let reason = reason.trim_start_matches("Error accepting authorization: ");
-        let message = format!("Accepting challenge authorization failed: {reason}");
+    if let Some(notice) = notice(&challenge.status, status) {
+        let severity = if notice.warning {
+            Severity::Warning
+        } else {
+            Severity::Normal
+        };
         context
             .events
-            .publish::<ChallengeKind>(&challenge.meta, Severity::Warning, "Failed", &message);
+            .publish::<ChallengeKind>(&challenge.meta, severity, notice.reason, &notice.message);
     }
     Ok(())
 }

@@ -252,9 +252,10 @@ pub fn plan_unreadable(now: Timestamp, meta: &Meta, status: &CertificateStatus, 
         path: invalid.path.clone(),
         message: invalid.message.clone(),
     };
-    let status = status::unreadable(status, meta.generation, &invalid, now);
+    let told = status::unreadable(status, meta.generation, &invalid, now);
     Plan {
-        status,
+        events: status::events_of_invalid(status, &told, &invalid),
+        status: told,
         ..Plan::nothing(&CertificateStatus::default())
     }
 }

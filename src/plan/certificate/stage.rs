@@ -69,21 +69,22 @@ fn owner_of_secret<'a>(view: &View<'a>) -> Option<&'a str> {
 
 fn wait_for_owner(view: &View<'_>, owner: &str) -> Plan {
     let secret = &view.spec().secret_name;
+    let message = format!(
+        "Certificate {owner:?} names the same Secret {secret:?} and comes first; give one of the two another spec.secretName"
+    );
     let told = view
         .content
         .clone()
         .filter(|violation| violation.reason == "IncorrectCertificate");
-    let violation = told.unwrap_or_else(|| {
-        let message = format!(
-            "Certificate {owner:?} names the same Secret {secret:?} and comes first; give one of the two another spec.secretName"
-        );
-        Violation::new("IncorrectCertificate", message)
-    });
+    let violation = told.unwrap_or_else(|| Violation::new("IncorrectCertificate", message.clone()));
     let status = status::not_ready(view, violation);
     let next = view.now.checked_add(DUPLICATE_RECHECK).map_or(Next::OnChange, Next::At);
+    let event = PlannedEvent::warning("DuplicateSecretName", message);
+    let news = status::is_news(view.status(), &status).then_some(event);
     Plan {
         status,
         next,
+        events: news.into_iter().collect(),
         ..Plan::nothing(view.status())
     }
 }

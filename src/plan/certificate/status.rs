@@ -2,12 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::{InvalidSpec, Violation, view::View};
+use super::{InvalidSpec, PlannedEvent, Violation, view::View};
 use crate::api::{
     CertificateStatus, Time,
     certificate_status::CertificateAcmeStatus,
     condition::{self, Condition, ConditionStatus, ISSUING, READY, whole_second},
 };
+
+/// Reason of condition and Event where a spec cannot be used.
+pub(super) const INVALID_SPEC: &str = "InvalidSpec";
 
 /// The status that follows from the Secret alone: Ready, validity, renewal time, renewal information. `note` says what holds things up.
 pub(super) fn base(view: &View<'_>, note: Option<&str>) -> CertificateStatus {
@@ -51,8 +54,20 @@ pub(super) fn unreadable(
     status
 }
 
-/// Reason of Ready where the spec cannot be used.
-pub(super) const INVALID_SPEC: &str = "InvalidSpec";
+/// What is told of a spec that cannot be used: once for each time that it is edited, and is still wrong.
+pub(super) fn events_of_invalid(
+    before: &CertificateStatus,
+    after: &CertificateStatus,
+    invalid: &InvalidSpec,
+) -> Vec<PlannedEvent> {
+    let event = PlannedEvent::warning(INVALID_SPEC, invalid.to_string());
+    is_news(before, after).then_some(event).into_iter().collect()
+}
+
+/// Whether the condition Ready does not say yet what it is about to say.
+pub(super) fn is_news(before: &CertificateStatus, after: &CertificateStatus) -> bool {
+    condition::get(&before.conditions, READY) != condition::get(&after.conditions, READY)
+}
 
 /// Issuing=True, with the next key.
 pub(super) fn set_issuing(status: &mut CertificateStatus, view: &View<'_>, trigger: &Violation, next_key: &str) {

@@ -4,14 +4,11 @@ use super::{Planner, Step, ca::AuthorizationState, facts::Choice, memory::Probe,
 use crate::{
     api::{GoDuration, challenge::ChallengeStatus, order::State},
     plan::{
-        challenge::{self, Progress},
+        challenge::{self, Progress, WAITING},
         kinds::ChallengeKind,
         seen::Object,
     },
 };
-
-/// How the reason of a Challenge begins that cannot be reached yet (ORD-09).
-pub const WAITING: &str = "Waiting for HTTP-01 challenge propagation: ";
 
 impl Planner<'_> {
     /// The Challenge's status, if it is to change.

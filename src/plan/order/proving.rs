@@ -9,7 +9,6 @@ use super::{
     ca::{AuthorizationAtCa, AuthorizationState, OrderAtCa},
     facts::Choice,
     memory::{Probe, Proof},
-    mirror::WAITING,
     outcome,
     slots::Slot,
     timing, write,
@@ -17,7 +16,7 @@ use super::{
 use crate::{
     api::order::OrderStatus,
     plan::{
-        challenge::{self, Offer, Wanted},
+        challenge::{self, Offer, WAITING, Wanted},
         kinds::ChallengeKind,
         seen::{Next, Object},
     },

@@ -44,8 +44,10 @@ pub(super) fn finish(view: &View<'_>) -> Option<Plan> {
 pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<PlannedEvent>, fresh: bool) -> Plan {
     if let Some(invalid) = validation::check(view.spec(), view.settings) {
         let violation = Violation::new(status::INVALID_SPEC, invalid.to_string());
+        let status = status::not_ready(view, violation);
         return Plan {
-            status: status::not_ready(view, violation),
+            events: status::events_of_invalid(view.status(), &status, &invalid),
+            status,
             next: view.wake(None),
             ..Plan::nothing(view.status())
         };

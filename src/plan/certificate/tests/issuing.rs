@@ -350,6 +350,12 @@ fn nb_16_of_two_certificates_with_one_secret_the_annotated_owner_else_the_older_
         ready.reason() == "IncorrectCertificate" && ready.message().contains("\"older\""),
         "{ready:?}"
     );
+    let [event] = &plan.events[..] else {
+        panic!("one event: {:?}", plan.events)
+    };
+    assert!(event.warning && event.reason == "DuplicateSecretName", "{event:?}");
+    model.carry_out(&plan);
+    assert_eq!(model.plan().events, [], "it is told once");
     model.rivals.clear();
     model.issue();
     model.rivals = vec![super::super::Rival {

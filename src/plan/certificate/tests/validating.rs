@@ -1,5 +1,11 @@
-use super::model::Model;
-use crate::api::{CertificateSpec, ConditionStatus};
+use super::{
+    super::{PlannedEvent, plan_unreadable},
+    model::Model,
+};
+use crate::{
+    api::{CertificateSpec, ConditionStatus, InvalidField, condition},
+    plan::{kinds::CertificateKind, seen::Object},
+};
 
 /// A spec with these fields on top of a valid one, the field that is named, and a part of the sentence.
 const CASES: &[(&str, &str, &str)] = &[
@@ -156,6 +162,7 @@ fn val_01_to_20_a_spec_that_breaks_a_rule_is_told_so_and_issues_nothing_until_it
         let mut model = Model::new();
         let right = model.certificate.spec.clone();
         model.edit(|spec| *spec = with(fields));
+        let told = model.plan().events;
         model.settle();
         let (status, reason, message) = model.ready();
         if path.is_empty() {
@@ -172,6 +179,8 @@ fn val_01_to_20_a_spec_that_breaks_a_rule_is_told_so_and_issues_nothing_until_it
             "{fields}: {message}"
         );
         assert_eq!(model.log, ["status"], "{fields}");
+        let warning = PlannedEvent::warning("InvalidSpec", message);
+        assert_eq!((told, model.plan().events), (vec![warning], Vec::new()), "{fields}");
         model.edit(|spec| *spec = right);
         model.issue();
         assert_eq!(model.ready().0, ConditionStatus::True, "{fields}");
@@ -188,4 +197,25 @@ fn nb_29_what_is_issued_already_stays_ready_although_a_rule_says_no() {
     });
     model.settle();
     assert_eq!(model.ready().0, ConditionStatus::True);
+}
+
+#[test]
+fn a_spec_that_cannot_be_read_is_told_once_and_again_when_an_edit_leaves_it_so() {
+    let Model {
+        now, mut certificate, ..
+    } = Model::new();
+    let invalid = InvalidField {
+        path: "spec.duration".to_owned(),
+        message: "\"90d\" is not a duration".to_owned(),
+    };
+    let plan = plan_unreadable(now, &certificate.meta, &certificate.status, &invalid);
+    let sentence = "spec.duration: \"90d\" is not a duration";
+    assert_eq!(plan.events, [PlannedEvent::warning("InvalidSpec", sentence)]);
+    let ready = condition::get(&plan.status.conditions, condition::READY).unwrap();
+    assert_eq!((ready.reason(), ready.message()), ("InvalidSpec", sentence));
+    let again =
+        |certificate: &Object<CertificateKind>| plan_unreadable(now, &certificate.meta, &plan.status, &invalid).events;
+    assert_eq!(again(&certificate), []);
+    certificate.meta.generation += 1;
+    assert_eq!(again(&certificate).len(), 1);
 }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{
-    super::{Step, facts::*, memory::Probe, mirror::WAITING, slots::Slot, timing},
+    super::{Step, facts::*, memory::Probe, slots::Slot, timing},
     model::{Weather, World},
     model_objects::{http01, issuer_ref, meta, names, slots_of},
 };
@@ -13,7 +13,7 @@ use crate::{
         names::CHALLENGE_FINALIZER,
         order::{Authorization, OfferedChallenge, State},
     },
-    plan::seen::Next,
+    plan::{challenge::WAITING, seen::Next},
 };
 
 #[test]
