@@ -17,6 +17,7 @@ mod issuing;
 mod kills;
 mod surroundings;
 mod takeover;
+mod together;
 mod wrong;
 
 use support::scene;

@@ -19,6 +19,7 @@ pub(crate) const CHALLENGES: (&str, &str) = ("acme.cert-manager.io/v1", "Challen
 pub(crate) const INGRESSES: (&str, &str) = ("networking.k8s.io/v1", "Ingress");
 pub(crate) const SERVICES: (&str, &str) = ("v1", "Service");
 pub(crate) const SLICES: (&str, &str) = ("discovery.k8s.io/v1", "EndpointSlice");
+pub(crate) const EVENTS: (&str, &str) = ("v1", "Event");
 pub(crate) const SECRETS: (&str, &str) = ("v1", "Secret");
 
 /// A namespace of a bed that has this project's API.
@@ -103,6 +104,31 @@ impl Scene {
                 .find(|reason| reason.contains(text))
         })
         .await
+    }
+
+    /// Waits for an Event with this reason and these words about an object of this kind whose name begins so; its sentence.
+    pub(crate) async fn event(&self, (kind, begins): (&str, &str), reason: &str, words: &str) -> String {
+        let what = format!("an Event {reason} with {words:?} about {kind} {begins}");
+        eventually(&what, IN_TIME, async || {
+            let events = self.list(EVENTS).await;
+            let is_it = |event: &&DynamicObject| {
+                field(event, "/reason") == reason
+                    && field(event, "/involvedObject/kind") == kind
+                    && field(event, "/involvedObject/name").starts_with(begins)
+                    && field(event, "/message").contains(words)
+            };
+            events.iter().find(is_it).map(|event| field(event, "/message"))
+        })
+        .await
+    }
+
+    /// How often something was told in the namespace: an Event that is told again is counted, not made anew.
+    pub(crate) async fn times_told(&self) -> u64 {
+        let times = |event: &DynamicObject| {
+            let counts = ["/series/count", "/count"].map(|count| field(event, count).parse().unwrap_or(1));
+            counts.into_iter().max().unwrap_or(1)
+        };
+        self.list(EVENTS).await.iter().map(times).sum()
     }
 
     /// Waits until nothing is left in the namespace that showed a challenge.
