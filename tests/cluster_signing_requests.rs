@@ -11,10 +11,13 @@
 mod support;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use kube::Api;
-use kube::api::DynamicObject;
+use kube::api::{DeleteParams, DynamicObject, ListParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
+use support::command::split_pem;
 use support::{Bed, Certlet, IN_TIME, condition_is, eventually, openssl, openssl_verify, until};
+
+const GATE: &str = "--feature-gates=ExperimentalCertificateSigningRequestControllers=true";
 
 struct Scene {
     bed: Bed,
@@ -69,29 +72,28 @@ async fn prepared() -> Scene {
     }
 }
 
+/// A signing request for one host, in base64 of PEM.
+async fn csr(host: &str) -> String {
+    let key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-keyout",
+        "/dev/null",
+    ];
+    let (subject, names) = (format!("/CN={host}"), format!("subjectAltName=DNS:{host}"));
+    let asked = ["req", "-new", "-subj", &subject, "-addext", &names];
+    STANDARD.encode(openssl(&[&asked, &key[..]].concat(), "").await)
+}
+
 impl Scene {
     /// Makes a request named after the namespace, as an administrator or as somebody else.
     async fn apply(&self, name: &str, extra: Value, as_user: Option<&str>) {
         let dir = tempfile::tempdir().unwrap();
-        let key = dir.path().join("key.pem").to_str().unwrap().to_owned();
-        let args = [
-            "req",
-            "-new",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-keyout",
-            &key,
-            "-subj",
-            "/CN=web.example.com",
-            "-addext",
-            "subjectAltName=DNS:web.example.com",
-        ];
-        let csr = openssl(&args, "").await;
         let mut spec = json!({
-            "request": STANDARD.encode(csr), "signerName": format!("issuers.cert-manager.io/{}.ca", self.namespace),
+            "request": csr("web.example.com").await, "signerName": format!("issuers.cert-manager.io/{}.ca", self.namespace),
             "usages": ["digital signature", "server auth"],
         });
         for (key, value) in extra.as_object().unwrap() {
@@ -107,6 +109,43 @@ impl Scene {
             args.extend(["--as", user]);
         }
         self.bed.kubectl(&args).await;
+    }
+
+    /// An ACME issuer of this kind; its account is its own.
+    async fn acme(&self, kind: &str, name: &str) {
+        let pebble = self.bed.pebble();
+        let acme = json!({
+            "server": pebble.directory(), "caBundle": pebble.ca_bundle(), "privateKeySecretRef": {"name": name},
+            "solvers": [{"http01": {"ingress": {"ingressClassName": "traefik"}}}],
+        });
+        let issuer = json!({"apiVersion": "cert-manager.io/v1", "kind": kind, "metadata": {"name": name}, "spec": {"acme": acme}});
+        self.bed.apply(&self.namespace, &issuer.to_string()).await;
+    }
+
+    /// Waits for the certificate, which has to lead to the ACME server's root.
+    async fn signed_by_acme(&self, name: &str, host: &str) -> DynamicObject {
+        let signed = until(&self.requests, name, IN_TIME, |request: Option<&DynamicObject>| {
+            request.is_some_and(|request| request.data["status"]["certificate"].is_string())
+        })
+        .await
+        .unwrap();
+        let pem = signed.data["status"]["certificate"].as_str().unwrap();
+        let chain = split_pem(&String::from_utf8(STANDARD.decode(pem).unwrap()).unwrap());
+        let root = self.bed.pebble().trust(0).await;
+        assert_eq!(openssl_verify(&root, &chain, host).await, Ok(()));
+        signed
+    }
+
+    /// The Orders of a namespace that a request owns.
+    async fn orders(&self, namespace: &str, request: &DynamicObject) -> Vec<DynamicObject> {
+        let orders = self
+            .bed
+            .objects("acme.cert-manager.io/v1", "Order", Some(namespace))
+            .await;
+        let orders = orders.list(&ListParams::default()).await.unwrap().items;
+        let uid = request.metadata.uid.as_ref().unwrap();
+        let is_owned = |order: &DynamicObject| order.owner_references().iter().any(|owner| owner.uid == *uid);
+        orders.into_iter().filter(is_owned).collect()
     }
 
     async fn approve(&self, name: &str) {
@@ -154,11 +193,7 @@ impl Scene {
 #[ignore = "needs the test bed: make cluster"]
 async fn an_approved_request_is_signed_by_the_issuer_that_it_names() {
     let scene = prepared().await;
-    let _certlet = Certlet::start(
-        &scene.bed,
-        &["--feature-gates=ExperimentalCertificateSigningRequestControllers=true"],
-    )
-    .await;
+    let _certlet = Certlet::start(&scene.bed, &[GATE]).await;
     let name = scene.namespace.clone();
     scene.apply(&name, json!({"expirationSeconds": 3600}), None).await;
     assert_eq!(
@@ -228,4 +263,109 @@ async fn an_approved_request_is_signed_by_the_issuer_that_it_names() {
         message,
         format!("Requester may not reference Namespaced Issuer {}/ca", scene.namespace)
     );
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn an_approved_request_to_an_acme_issuer_is_ordered_proved_and_signed() {
+    let scene = prepared().await;
+    let _certlet = Certlet::start(&scene.bed, &[GATE]).await;
+    scene.acme("Issuer", "acme").await;
+    let (name, host) = (
+        format!("{}-acme", scene.namespace),
+        format!("csr.{}.example", scene.namespace),
+    );
+    let signer = format!("issuers.cert-manager.io/{}.acme", scene.namespace);
+    let asks = json!({"signerName": signer, "request": csr(&host).await});
+    scene.apply(&name, asks, None).await;
+    scene.told(&name, "WaitingApproval").await;
+    let waiting = scene.requests.get(&name).await.unwrap();
+    assert!(
+        scene.orders(&scene.namespace, &waiting).await.is_empty(),
+        "nothing is ordered before"
+    );
+    scene.approve(&name).await;
+    let created = scene.told(&name, "OrderCreated").await;
+    let order = format!("Created Order resource {}/{name}-", scene.namespace);
+    assert!(created.starts_with(&order), "{created}");
+    let done = scene.signed_by_acme(&name, &host).await;
+    scene.told(&name, "CertificateIssued").await;
+    assert_eq!(scene.orders(&scene.namespace, &done).await.len(), 1);
+    // what belongs to a request goes with it
+    scene.requests.delete(&name, &DeleteParams::default()).await.unwrap();
+    eventually("the Order is gone", IN_TIME, async || {
+        scene.orders(&scene.namespace, &done).await.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_cluster_issuer_orders_where_its_secrets_are_and_what_the_ca_refuses_fails_the_request() {
+    let scene = prepared().await;
+    scene.bed.try_kubectl(&["create", "namespace", "cert-manager"]).await;
+    let _certlet = Certlet::start(&scene.bed, &[GATE]).await;
+    let issuer = format!("acme-{}", scene.namespace);
+    scene.acme("ClusterIssuer", &issuer).await;
+    let signer = format!("clusterissuers.cert-manager.io/{issuer}");
+    let (name, host) = (
+        format!("{}-cluster", scene.namespace),
+        format!("cluster.{}.example", scene.namespace),
+    );
+    let asks = json!({"signerName": signer, "request": csr(&host).await});
+    scene.apply(&name, asks, None).await;
+    scene.approve(&name).await;
+    let done = scene.signed_by_acme(&name, &host).await;
+    assert_eq!(scene.orders("cert-manager", &done).await.len(), 1);
+
+    let blocked = format!("{name}-blocked");
+    let asks = json!({"signerName": signer, "request": csr("blocked-domain.example").await});
+    scene.apply(&blocked, asks, None).await;
+    scene.approve(&blocked).await;
+    let message = scene.failed(&blocked, "OrderFailed").await;
+    assert!(message.contains("blocked-domain.example"), "{message}");
+}
+
+/// Whoever may create Orders does not get the CA's word for it by naming a request that nobody has approved.
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn an_order_that_names_a_request_nobody_has_approved_is_left_alone() {
+    let scene = prepared().await;
+    let _certlet = Certlet::start(&scene.bed, &[GATE]).await;
+    scene.acme("Issuer", "acme").await;
+    let (name, host) = (
+        format!("{}-forged", scene.namespace),
+        format!("forged.{}.example", scene.namespace),
+    );
+    let signer = format!("issuers.cert-manager.io/{}.acme", scene.namespace);
+    let asked = csr(&host).await;
+    scene
+        .apply(&name, json!({"signerName": signer, "request": asked}), None)
+        .await;
+    let uid = scene.requests.get(&name).await.unwrap().metadata.uid.unwrap();
+    let owner = json!({"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "name": name, "uid": uid,
+        "controller": true});
+    let order = json!({"apiVersion": "acme.cert-manager.io/v1", "kind": "Order",
+        "metadata": {"name": "forged", "ownerReferences": [owner]},
+        "spec": {"request": asked, "commonName": host, "dnsNames": [host],
+            "issuerRef": {"name": "acme", "kind": "Issuer", "group": "cert-manager.io"}}});
+    scene.bed.apply(&scene.namespace, &order.to_string()).await;
+    // another request, made later, has gone all the way: the Order has been looked at
+    let (other, host) = (format!("{name}-other"), format!("other.{}.example", scene.namespace));
+    scene
+        .apply(&other, json!({"signerName": signer, "request": csr(&host).await}), None)
+        .await;
+    scene.approve(&other).await;
+    scene.signed_by_acme(&other, &host).await;
+    let orders = scene
+        .bed
+        .objects("acme.cert-manager.io/v1", "Order", Some(&scene.namespace))
+        .await;
+    let status = orders.get("forged").await.unwrap().data["status"].clone();
+    assert!(status.is_null() || status == json!({}), "{status}");
+    // approved, it is what certlet would have made, and does the work
+    scene.approve(&name).await;
+    scene
+        .signed_by_acme(&name, &format!("forged.{}.example", scene.namespace))
+        .await;
 }

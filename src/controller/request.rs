@@ -2,30 +2,27 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::{
     Context, ControllerError,
-    signing::{find_issuer, settle, sign_in_process, tell},
+    signing::{NotPlaced, discard, find_issuer, place, settle, sign_in_process, tell},
 };
 use crate::{
     api::{acme_issuer::RenewalInformationSource, names::annotation},
-    cluster::{store::Link, writer::NewObject},
+    cluster::store::Link,
     plan::{
         certificate::is_temporary,
         kinds::{OrderKind, RequestKind},
-        order::desired::{self, DesiredOrder},
+        order::desired::DesiredOrder,
         request::{FoundIssuer, Notice, Plan, Seen, Step, Verdict, plan},
-        seen::{Kind, Meta, Next, Object, ObjectKey, RequestSeen},
+        seen::{Kind, Next, Object, ObjectKey, RequestSeen},
     },
     signer::is_unanswered,
 };
 
 /// How often a pass is made again because it removed what stood in its way.
 const PASSES: usize = 3;
-/// How long the watch may need to tell of an Order that is on the server already.
-const WATCH_LAG: SignedDuration = SignedDuration::from_secs(1);
 
 /// Does what is due for one request.
 pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
@@ -128,13 +125,7 @@ async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, 
             settle(context, request, approve, Some(&verdict)).await?;
         }
         Step::DeleteOrder(order) => {
-            let came_out_wrong = |found: &Object<OrderKind>| {
-                found.meta.uid == order.uid && found.status.state.is_some_and(crate::api::order::State::is_final)
-            };
-            if orders.iter().any(came_out_wrong) {
-                context.orders.replaced(&request.meta.uid);
-            }
-            context.writer.delete::<OrderKind>(&order).await?;
+            discard(context, &request.meta, &orders, &order).await?;
             return Ok(None);
         }
     }
@@ -158,81 +149,31 @@ async fn sign(
     }
 }
 
-/// Creates the Order. A name taken by somebody else is left to them (ORD-12).
+/// Creates the Order; what the API server refuses is told in the request's condition.
 async fn create(context: &Context, request: &RequestSeen, order: DesiredOrder) -> Result<Next, ControllerError> {
-    let other = desired::other_name(&order.name, &request.meta);
-    let mut new = new_order(request, order);
-    // Twice each: once more after a leftover of a former request was removed.
-    for _ in 0..2 * 2 {
-        let Err(error) = context.writer.create::<OrderKind>(&new).await else {
-            return Ok(Next::OnChange);
-        };
-        if !error.is_already_exists() {
-            let message = format!("Failed create new order resource {}: {error}", new.key);
+    let owner = OwnerReference {
+        api_version: format!("{}/{}", RequestKind::GROUP, RequestKind::VERSION),
+        kind: RequestKind::KIND.to_owned(),
+        name: request.meta.name().to_owned(),
+        uid: request.meta.uid.to_string(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    };
+    let taken = |message| tell(context, request, &[Notice::warning("OrderNameTaken", message)]);
+    match place(context, request, owner, order, taken).await {
+        Ok(next) => Ok(next),
+        Err(NotPlaced::Failed(error)) => Err(error),
+        Err(NotPlaced::Refused(name, error)) => {
+            let message = format!("Failed create new order resource {name}: {error}");
             if !error.is_transient() {
                 let verdict = Verdict::Pending {
                     reason: "OrderCreatingError",
-                    message: message.clone(),
+                    message,
                 };
                 settle(context, request, false, Some(&verdict)).await?;
             }
-            return Err(error.into());
+            Err(error.into())
         }
-        match context.reader.get::<OrderKind>(&new.key).await? {
-            None => {}
-            Some(taken) if taken.meta.owned_by(&request.meta.uid) => {
-                return Ok(Next::At(
-                    context
-                        .now()
-                        .saturating_add(WATCH_LAG)
-                        .unwrap_or_else(|_| context.now()),
-                ));
-            }
-            Some(taken) if is_leftover(&taken.meta, request) => context.writer.delete::<OrderKind>(&taken.meta).await?,
-            Some(taken) => {
-                let message = format!(
-                    "the name {} is taken by an Order that this request does not own, using {other}",
-                    taken.meta.key
-                );
-                tell(context, request, &[Notice::warning("OrderNameTaken", message)]);
-                new.key = new.key.sibling(other.as_str());
-            }
-        }
-    }
-    Err(ControllerError::Failed(format!(
-        "the name {} for the Order is taken again and again",
-        new.key
-    )))
-}
-
-/// Of a former request of the same name, which is gone: names are unique.
-fn is_leftover(order: &Meta, request: &RequestSeen) -> bool {
-    order
-        .controller()
-        .is_some_and(|owner| &*owner.kind == RequestKind::KIND && &*owner.name == request.meta.name())
-}
-
-fn new_order(request: &RequestSeen, order: DesiredOrder) -> NewObject<OrderKind> {
-    let DesiredOrder {
-        name,
-        labels,
-        annotations,
-        spec,
-    } = order;
-    NewObject {
-        key: request.meta.key.sibling(name),
-        labels,
-        annotations,
-        owners: vec![OwnerReference {
-            api_version: format!("{}/{}", RequestKind::GROUP, RequestKind::VERSION),
-            kind: RequestKind::KIND.to_owned(),
-            name: request.meta.name().to_owned(),
-            uid: request.meta.uid.to_string(),
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        }],
-        finalizers: Vec::new(),
-        spec,
     }
 }
 

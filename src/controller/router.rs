@@ -19,6 +19,7 @@ use crate::{
     plan::{
         kinds::{CertificateKind, ChallengeKind},
         seen::{Kind, Lean, Meta, ObjectKey, RequestSeen},
+        signing_request::SigningRequestKind,
     },
 };
 
@@ -57,6 +58,9 @@ fn route(context: &Arc<Context>, change: &Change) {
         Change::Order(changed) => {
             responder_sync::changed(context, changed.old.as_deref(), changed.new.as_deref());
             each_key(changed, |key| queues.orders.add(key));
+            owners(changed.meta(), SigningRequestKind::KIND, |key| {
+                queues.signing_requests.add(ObjectKey::cluster(key.name));
+            });
             owners(changed.meta(), "CertificateRequest", |key| {
                 queues.requests.add(key.clone());
                 // the Certificate tells what the Order says
@@ -115,12 +119,16 @@ fn request(context: &Arc<Context>, changed: &Changed<RequestSeen>) {
     owners(changed.meta(), "Certificate", |key| {
         context.queues.certificates.add(key);
     });
-    // an Order counts only while its request is approved
     if let Some(meta) = changed.meta() {
-        for order in context.index.orders.linked(&Link::Owner(meta.uid.clone())) {
-            responder_sync::look_again(context, &order.meta.key);
-            context.queues.orders.add(order.meta.key.clone());
-        }
+        orders_of(context, &meta.uid);
+    }
+}
+
+/// An Order counts only while its request is approved: those of the request with this uid look again.
+pub fn orders_of(context: &Arc<Context>, uid: &str) {
+    for order in context.index.orders.linked(&Link::Owner(uid.into())) {
+        responder_sync::look_again(context, &order.meta.key);
+        context.queues.orders.add(order.meta.key.clone());
     }
 }
 

@@ -3,83 +3,122 @@
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::json;
 
 use super::{
     Context, ControllerError,
-    signing::{find_issuer, sign},
+    router::orders_of,
+    signing::{NotPlaced, discard, find_issuer, place, sign},
 };
 use crate::{
-    cluster::events::Severity,
+    cluster::{events::Severity, store::Link},
     plan::{
-        request::Notice,
-        seen::{Next, ObjectKey},
+        kinds::OrderKind,
+        order::desired::DesiredOrder,
+        request::{FoundIssuer, Notice},
+        seen::{Kind, Next, Object, ObjectKey, RequestSeen},
         signing_request::{Seen, SigningRequestKind, SigningRequestSeen, Step, plan, reworded},
     },
-    signer::{Issued, Refusal, RefusalKind},
+    signer::{Refusal, RefusalKind, Warning},
 };
 
 /// Watches, as long as the process lives, where the gate is on (GAT-01) and the whole cluster is ours (CTL-10).
 pub async fn watch(context: Arc<Context>) {
     if context.settings.gates.certificate_signing_requests && context.settings.namespace.is_none() {
-        let queue = Arc::clone(&context.queues.signing_requests);
         let kept = Arc::clone(&context.signing.kubernetes);
-        kept.follow(context.reader.client().clone(), move |key| queue.add(key))
-            .await;
+        let client = context.reader.client().clone();
+        kept.follow(client, move |key| {
+            if let Some(request) = context.signing.kubernetes.get(&key) {
+                orders_of(&context, &request.meta.uid);
+            }
+            context.queues.signing_requests.add(key);
+        })
+        .await;
+    }
+}
+
+/// What is looked at, but for whether the requester may refer to the issuer.
+struct Sight {
+    request: Arc<SigningRequestSeen>,
+    issuer: Option<FoundIssuer>,
+    orders: Vec<Object<OrderKind>>,
+}
+
+impl Sight {
+    fn of(context: &Context, key: &ObjectKey) -> Option<Self> {
+        let request = context.signing.kubernetes.get(key)?;
+        let issuer = request
+            .signer()
+            .and_then(|signer| find_issuer(context, &signer.issuer_ref(), &signer.namespace));
+        let orders = context.index.orders.linked(&Link::Owner(request.meta.uid.clone()));
+        Some(Self {
+            issuer,
+            orders: orders.iter().filter_map(|order| order.parse().ok()).collect(),
+            request,
+        })
+    }
+
+    fn plan(&self, context: &Context, may_refer: Option<bool>) -> Step {
+        let seen = Seen {
+            request: &self.request,
+            issuer: self.issuer.as_ref(),
+            orders: &self.orders,
+            reordered: context.orders.was_replaced(&self.request.meta.uid),
+            may_refer,
+            settings: &context.settings,
+        };
+        plan(context.now(), &seen)
     }
 }
 
 /// What would be done for a request now, without doing any of it; `None` where there is no such request. Whether its
 /// requester may refer to the issuer is not asked: that would be a request that is no read.
 pub fn dry_run(context: &Context, key: &ObjectKey) -> Option<Step> {
-    let request = context.signing.kubernetes.get(key)?;
-    let signer = request.signer();
-    let issuer = signer
-        .as_ref()
-        .and_then(|signer| find_issuer(context, &signer.issuer_ref(), &signer.namespace));
-    Some(plan(&Seen {
-        request: &request,
-        issuer: issuer.as_ref(),
-        may_refer: Some(true),
-        settings: &context.settings,
-    }))
+    Sight::of(context, key).map(|sight| sight.plan(context, Some(true)))
 }
 
 /// Does what is due for one request.
 pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
-    let Some(request) = context.signing.kubernetes.get(&key) else {
+    let Some(sight) = Sight::of(&context, &key) else {
         return Ok(Next::OnChange);
     };
-    let signer = request.signer();
-    let issuer = signer
-        .as_ref()
-        .and_then(|signer| find_issuer(&context, &signer.issuer_ref(), &signer.namespace));
+    let request = &*sight.request;
     let mut may_refer = None;
     loop {
-        let seen = Seen {
-            request: &request,
-            issuer: issuer.as_ref(),
-            may_refer,
-            settings: &context.settings,
-        };
-        match plan(&seen) {
+        match sight.plan(&context, may_refer) {
             Step::Nothing => return Ok(Next::OnChange),
             Step::Tell(notice) => {
-                tell(&context, &request, &notice);
+                tell(&context, request, &notice);
                 return Ok(Next::OnChange);
             }
-            Step::AskReference(signer) => may_refer = Some(context.reader.may_refer(&request, &signer).await?),
-            Step::Fail { reason, message } => return fail(&context, &request, reason, &message).await,
-            Step::Sign(asked) => {
-                let Some(issuer) = &issuer else {
+            Step::AskReference(signer) => may_refer = Some(context.reader.may_refer(request, &signer).await?),
+            Step::Fail { reason, message } => return fail(&context, request, reason, &message).await,
+            Step::Sign(asked) => return sign_here(&context, &sight, &asked).await,
+            Step::Order(asked, order) => return create(&context, request, &asked, *order).await,
+            Step::TakeFromOrder(meta) => {
+                let order = sight.orders.iter().find(|order| order.meta.uid == meta.uid);
+                let Some(pem) = order.and_then(|order| order.status.certificate.clone()) else {
                     return Ok(Next::OnChange);
                 };
-                return match sign(&context, issuer, &asked, None).await? {
-                    Ok(done) => store(&context, &request, done).await,
-                    Err(refusal) => refused(&context, &request, &refusal).await,
-                };
+                return store(&context, request, &pem.0, &[]).await;
+            }
+            Step::DeleteOrder(meta) => {
+                discard(&context, &request.meta, &sight.orders, &meta).await?;
+                return Err(ControllerError::Stale(format!("Order {} was deleted", meta.key)));
             }
         }
+    }
+}
+
+/// In this process, with a CA or the request's own key.
+async fn sign_here(context: &Context, sight: &Sight, asked: &RequestSeen) -> Result<Next, ControllerError> {
+    let (Some(issuer), request) = (&sight.issuer, &*sight.request) else {
+        return Ok(Next::OnChange);
+    };
+    match sign(context, issuer, asked, None).await? {
+        Ok(done) => store(context, request, &done.certificate, &done.warnings).await,
+        Err(refusal) => refused(context, request, &refusal).await,
     }
 }
 
@@ -98,10 +137,48 @@ async fn refused(context: &Context, request: &SigningRequestSeen, refusal: &Refu
     }
 }
 
-async fn store(context: &Context, request: &SigningRequestSeen, issued: Issued) -> Result<Next, ControllerError> {
-    let status = json!({ "certificate": STANDARD.encode(&issued.certificate) });
+/// Creates the Order (CSR-05), where the Secrets of its issuer are.
+async fn create(
+    context: &Context,
+    request: &SigningRequestSeen,
+    asked: &RequestSeen,
+    order: DesiredOrder,
+) -> Result<Next, ControllerError> {
+    let owner = OwnerReference {
+        api_version: format!("{}/{}", SigningRequestKind::GROUP, SigningRequestKind::VERSION),
+        kind: SigningRequestKind::KIND.to_owned(),
+        name: request.meta.name().to_owned(),
+        uid: request.meta.uid.to_string(),
+        controller: Some(true),
+        // holding up its deletion would need a right on finalizers of requests
+        block_owner_deletion: None,
+    };
+    let place_of = asked.meta.key.sibling(order.name.as_str());
+    let taken = |message| tell(context, request, &Notice::warning("OrderNameTaken", message));
+    match place(context, asked, owner, order, taken).await {
+        Ok(next) => {
+            let message = format!("Created Order resource {place_of}");
+            tell(context, request, &Notice::normal("OrderCreated", message));
+            Ok(next)
+        }
+        Err(NotPlaced::Failed(error)) => Err(error),
+        Err(NotPlaced::Refused(name, error)) => {
+            let message = format!("Failed create new order resource {name}: {error}");
+            tell(context, request, &Notice::warning("OrderCreatingError", message));
+            Err(error.into())
+        }
+    }
+}
+
+async fn store(
+    context: &Context,
+    request: &SigningRequestSeen,
+    certificate: &[u8],
+    warnings: &[Warning],
+) -> Result<Next, ControllerError> {
+    let status = json!({ "certificate": STANDARD.encode(certificate) });
     context.writer.patch_signing_request(&request.meta, status).await?;
-    for warning in &issued.warnings {
+    for warning in warnings {
         tell(
             context,
             request,

@@ -282,6 +282,18 @@ pub(super) fn signing_request(step: Option<&signing_request::Step>) -> Vec<Said>
             ),
             "it is approved".to_owned(),
         )],
+        Some(Step::Order(_, order)) => vec![(
+            format!("create Order {}, if its requester may refer to the issuer", order.name),
+            "it is approved".to_owned(),
+        )],
+        Some(Step::TakeFromOrder(order)) => vec![(
+            format!("take the certificate from Order {}", order.key),
+            "the Order is valid".to_owned(),
+        )],
+        Some(Step::DeleteOrder(order)) => vec![(
+            format!("delete Order {} and order again", order.key),
+            "the Order is not what the request asks for".to_owned(),
+        )],
         Some(Step::Sign(_)) => vec![(
             "sign it, if its requester may refer to the issuer".to_owned(),
             "it is approved".to_owned(),

@@ -11,7 +11,7 @@ use crate::{
     cluster::store::Link,
     controller::{Context, ControllerError},
     plan::{
-        kinds::{ChallengeKind, OrderKind},
+        kinds::{ChallengeKind, OrderKind, RequestKind},
         order::{
             ca::{AuthorizationAtCa, AuthorizationState},
             desired::{self, NotOurs},
@@ -19,7 +19,8 @@ use crate::{
             memory::Memory,
             slots::Slot,
         },
-        seen::{Meta, Object, ObjectKey, Pairs},
+        seen::{Kind as _, Meta, Object, ObjectKey, Owner, Pairs, RequestSeen},
+        signing_request::{self, SigningRequestKind},
     },
     solver::{
         host::Host,
@@ -105,7 +106,7 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
         ));
     }
     let request = order.meta.controller();
-    let found = request.and_then(|owner| context.index.requests.get(&key.sibling(&*owner.name)));
+    let found = request.and_then(|owner| request_of(context, &order, owner));
     let requested = found.map_or(order.meta.created, |request| request.meta.created);
     let memory = context.orders.memory(&order.meta);
     let (issuer, acme) = match issuer {
@@ -148,11 +149,10 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
 
 /// Whether certlet acts for this Order (GHSA-8rvj-mm4h-c258).
 pub(super) fn counts(context: &Context, order: &Object<OrderKind>, acme: Option<&AcmeSeen>) -> Result<(), NotOurs> {
-    let owner = order
+    let request = order
         .meta
         .controller()
-        .filter(|owner| &*owner.kind == "CertificateRequest");
-    let request = owner.and_then(|owner| context.index.requests.get(&order.meta.key.sibling(&*owner.name)));
+        .and_then(|owner| request_of(context, order, owner));
     let siblings: Vec<Object<OrderKind>> = match &request {
         Some(request) => context
             .index
@@ -166,6 +166,20 @@ pub(super) fn counts(context: &Context, order: &Object<OrderKind>, acme: Option<
     let unknown = crate::api::AcmeIssuer::default();
     let acme = acme.map_or(&unknown, |issuer| &issuer.acme);
     desired::counts(order, request.as_deref(), acme, &siblings)
+}
+
+/// The request that an Order says it is for: a CertificateRequest, or what Kubernetes' own kind says the same as.
+fn request_of(context: &Context, order: &Object<OrderKind>, owner: &Owner) -> Option<Arc<RequestSeen>> {
+    match &*owner.kind {
+        RequestKind::KIND => context.index.requests.get(&order.meta.key.sibling(&*owner.name)),
+        SigningRequestKind::KIND => {
+            let request = context.signing.kubernetes.get(&ObjectKey::cluster(&*owner.name))?;
+            let unfinished = !request.is_finished();
+            let asked = unfinished.then(|| signing_request::equivalent(&request, &context.settings));
+            asked.flatten().map(Arc::new)
+        }
+        _ => None,
+    }
 }
 
 /// How each pending authorization is proved.

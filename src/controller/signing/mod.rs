@@ -3,6 +3,7 @@
 
 mod authorities;
 mod claims;
+mod orders;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,6 +12,7 @@ use tokio::sync::OnceCell;
 
 pub use authorities::Authorities;
 pub use claims::{Claim, Claims};
+pub use orders::{NotPlaced, discard, place};
 
 use super::{Context, ControllerError};
 use crate::{

@@ -146,7 +146,7 @@ fn sans(spec: &CertificateSpec) -> Result<SubjectAltNames, Error> {
 }
 
 /// `*` copies all, a prefix copies what begins with it, and `-` before a prefix takes those out again (FLG-23).
-fn is_copied(key: &str, prefixes: &[String]) -> bool {
+pub(in crate::plan) fn is_copied(key: &str, prefixes: &[String]) -> bool {
     let excluded = prefixes
         .iter()
         .filter_map(|prefix| prefix.strip_prefix('-'))

@@ -176,6 +176,14 @@ pub fn is_finished(request: &RequestSeen) -> bool {
         .is_some_and(|ready| ready.is_true() || matches!(ready.reason(), "Failed" | "Denied"))
 }
 
+/// What the Orders of an approved request for a Ready ACME issuer lead to; nothing for other issuers.
+pub fn follow_orders(now: Timestamp, seen: &Seen<'_>) -> Step {
+    match seen.issuer.and_then(|issuer| issuer.spec.as_ref().ok()) {
+        Some(spec) => acme::order(now, seen, spec).step,
+        None => Step::Nothing,
+    }
+}
+
 /// The signer's part, for a request that is approved or about to be.
 fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
     let reference = &seen.request.issuer_ref;

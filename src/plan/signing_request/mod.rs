@@ -1,24 +1,30 @@
 //! What to do for a Kubernetes CertificateSigningRequest whose signer is an issuer of ours (CSR-01..05, gate GAT-01).
 //!
-//! Approval is never ours (CSR-02). Issuers of type ca and selfSigned sign; the others say that they cannot yet.
+//! Approval is never ours (CSR-02). Issuers of type ca and selfSigned sign; for ACME there is an Order, as for a
+//! CertificateRequest that says the same; the others say that they cannot yet.
 
 #[cfg(test)]
 mod tests;
 
+use jiff::Timestamp;
 use k8s_openapi::api::certificates::v1::{
     CertificateSigningRequestCondition, CertificateSigningRequestSpec, CertificateSigningRequestStatus,
 };
 
 use crate::{
     api::{
-        GROUP, GoDuration, IssuerRef,
+        Condition, ConditionStatus, GROUP, GoDuration, IssuerRef,
+        condition::{APPROVED, DENIED},
         names::{annotation, signer_name},
         reference::{CLUSTER_ISSUER_KIND, ISSUER_KIND},
     },
     pki::csr::CsrInfo,
     plan::{
-        request::{FoundIssuer, Notice, SignerKind},
-        seen::{Kind, Meta, ObjectKey, RequestSeen},
+        certificate::request::is_copied,
+        kinds::OrderKind,
+        order::desired::DesiredOrder,
+        request::{self, FoundIssuer, Notice, SignerKind, Verdict},
+        seen::{Kind, Meta, Object, ObjectKey, RequestSeen},
         settings::Settings,
     },
 };
@@ -63,6 +69,15 @@ impl SigningRequestSeen {
             .any(|condition| condition.type_ == type_)
     }
 
+    /// What a person said about it, as a CertificateRequest would say it.
+    fn word(&self) -> Box<[Condition]> {
+        let said = [(APPROVED, "Approved"), (DENIED, "Denied")];
+        said.into_iter()
+            .filter(|(_, type_)| self.has(type_))
+            .map(|(condition, reason)| Condition::new(condition, ConditionStatus::True, reason, ""))
+            .collect()
+    }
+
     /// Whether somebody has said the last word: signed, denied, or failed.
     pub fn is_finished(&self) -> bool {
         let signed = self.status.certificate.as_ref().is_some_and(|pem| !pem.0.is_empty());
@@ -75,7 +90,7 @@ impl SigningRequestSeen {
     }
 
     /// The conditions with one more of type Failed.
-    pub fn failed(&self, reason: &str, message: &str, now: jiff::Timestamp) -> Vec<CertificateSigningRequestCondition> {
+    pub fn failed(&self, reason: &str, message: &str, now: Timestamp) -> Vec<CertificateSigningRequestCondition> {
         let time = crate::api::condition::whole_second(now);
         let failed = CertificateSigningRequestCondition {
             type_: FAILED.to_owned(),
@@ -151,6 +166,10 @@ pub struct Seen<'a> {
     pub request: &'a SigningRequestSeen,
     /// Its issuer, if it exists.
     pub issuer: Option<&'a FoundIssuer>,
+    /// Orders that the request owns, by uid.
+    pub orders: &'a [Object<OrderKind>],
+    /// Whether an Order of the request came out wrong before, or was lost, and was made again by this process.
+    pub reordered: bool,
     /// Whether the requester may refer to the issuer (CSR-03), once that has been asked.
     pub may_refer: Option<bool>,
     /// What the administrator set.
@@ -168,6 +187,12 @@ pub enum Step {
     AskReference(SignerName),
     /// Sign, as the CertificateRequest that says the same would be signed.
     Sign(Box<RequestSeen>),
+    /// Create this Order for the CertificateRequest that says the same.
+    Order(Box<RequestSeen>, Box<DesiredOrder>),
+    /// The Order is valid: its certificate is the answer.
+    TakeFromOrder(Meta),
+    /// Delete an Order that stands in the way or came out wrong (AOR-03), and plan again.
+    DeleteOrder(Meta),
     /// It can never be signed.
     Fail {
         /// In one word.
@@ -178,10 +203,12 @@ pub enum Step {
 }
 
 /// Decides about a request.
-pub fn plan(seen: &Seen<'_>) -> Step {
+pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Step {
     let Seen {
         request,
         issuer,
+        orders: _,
+        reordered: _,
         may_refer,
         settings,
     } = *seen;
@@ -232,15 +259,23 @@ pub fn plan(seen: &Seen<'_>) -> Step {
         let message = format!("{referenced} does not have a Ready status condition");
         return Step::Tell(Notice::warning("IssuerNotReady", message));
     }
-    let (SignerKind::Ca | SignerKind::SelfSigned) = kind else {
+    if let SignerKind::Vault | SignerKind::Venafi = kind {
         let message = format!(
-            "Issuers of type {} cannot sign CertificateSigningRequests with certlet yet: use one of type ca or selfSigned, or a CertificateRequest",
+            "Issuers of type {} cannot sign CertificateSigningRequests with certlet yet: use one of type acme, ca or selfSigned",
             kind.name()
         );
         return Step::Tell(Notice::warning("IssuerNotSupported", message));
-    };
+    }
     match duration(request) {
-        Ok(duration) => Step::Sign(Box::new(as_request(request, &signer, duration, settings))),
+        Ok(duration) => {
+            let asked = as_request(request, &signer, duration, settings);
+            match kind {
+                SignerKind::Acme => by_order(now, seen, issuer, asked),
+                SignerKind::Ca | SignerKind::SelfSigned | SignerKind::Vault | SignerKind::Venafi => {
+                    Step::Sign(Box::new(asked))
+                }
+            }
+        }
         Err((reason, message)) => Step::Fail { reason, message },
     }
 }
@@ -257,6 +292,40 @@ pub fn reworded(reason: &'static str, message: &str) -> (&'static str, String) {
         annotation::CSR_PRIVATE_KEY_SECRET_NAME,
     );
     (reason, message.replace(theirs, ours))
+}
+
+/// What the Orders say, or that there is to be one.
+fn by_order(now: Timestamp, seen: &Seen<'_>, issuer: &FoundIssuer, asked: RequestSeen) -> Step {
+    let step = request::follow_orders(
+        now,
+        &request::Seen {
+            request: &asked,
+            issuer: Some(issuer),
+            orders: seen.orders,
+            replaces: None,
+            reordered: seen.reordered,
+            settings: seen.settings,
+        },
+    );
+    match step {
+        request::Step::Order { order, .. } => Step::Order(Box::new(asked), Box::new(order)),
+        request::Step::TakeFromOrder(order) => Step::TakeFromOrder(order),
+        request::Step::DeleteOrder(order) => Step::DeleteOrder(order),
+        request::Step::Settle(Verdict::Pending { reason, message }) => Step::Tell(Notice::normal(reason, message)),
+        request::Step::Settle(Verdict::Failed { reason, message }) => Step::Fail { reason, message },
+        request::Step::Settle(Verdict::Denied | Verdict::Issued { .. })
+        | request::Step::Nothing
+        | request::Step::SignWithCa
+        | request::Step::SelfSign => Step::Nothing,
+    }
+}
+
+/// The CertificateRequest that says the same as this request, for whoever looks at its Orders; `None` for a signer that
+/// is none of ours, and for a lifetime that cannot be.
+pub fn equivalent(request: &SigningRequestSeen, settings: &Settings) -> Option<RequestSeen> {
+    let signer = request.signer()?;
+    let duration = duration(request).ok()?;
+    Some(as_request(request, &signer, duration, settings))
 }
 
 /// The name in `--controllers` (CTL-10).
@@ -311,13 +380,17 @@ fn as_request(
         &signer.namespace
     };
     let key_secret = meta.annotations.get(annotation::CSR_PRIVATE_KEY_SECRET_NAME);
+    let key_secret = key_secret.map(|name| (annotation::PRIVATE_KEY_SECRET_NAME, name));
+    // an Order gets them, where solvers are chosen by them
+    let copied = meta
+        .annotations
+        .iter()
+        .filter(|(key, _)| *key != annotation::PRIVATE_KEY_SECRET_NAME)
+        .filter(|(key, _)| is_copied(key, &settings.copied_annotation_prefixes));
     RequestSeen {
         meta: Meta {
             key: ObjectKey::new(secrets.as_str(), meta.name()),
-            annotations: key_secret
-                .map(|name| (annotation::PRIVATE_KEY_SECRET_NAME, name))
-                .into_iter()
-                .collect(),
+            annotations: copied.chain(key_secret).collect(),
             ..meta.clone()
         },
         issuer_ref: signer.issuer_ref(),
@@ -336,7 +409,7 @@ fn as_request(
         csr_pem: Some(spec.request.0.as_slice().into()),
         certificate: None,
         has_ca: false,
-        conditions: Box::new([]),
+        conditions: request.word(),
         failure_time: None,
     }
 }

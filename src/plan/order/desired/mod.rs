@@ -1,7 +1,7 @@
 //! The Order that a CertificateRequest stands for (AOR-01, ORD-12), and which Orders count as that (GHSA-8rvj-mm4h-c258).
 //!
 //! An Order makes certlet answer for names at a CA. So nobody's word is taken for it: an Order counts only if an
-//! approved, existing CertificateRequest owns it and it says what certlet, or cert-manager, would have written for that
+//! approved, existing request owns it (a CertificateRequest, or Kubernetes' own kind that says the same) and it says what certlet, or cert-manager, would have written for that
 //! request. Everything else is left alone.
 
 use serde::Serialize;
@@ -10,11 +10,14 @@ use crate::{
     api::{GoDuration, IssuerRef, acme_issuer::AcmeIssuer, condition, order::OrderSpec},
     pki::csr::CsrInfo,
     plan::{
-        kinds::OrderKind,
-        seen::{Meta, Object, Pairs, RequestSeen},
+        kinds::{OrderKind, RequestKind},
+        seen::{Kind as _, Meta, Object, Pairs, RequestSeen},
+        signing_request::SigningRequestKind,
     },
 };
 
+/// Kinds that Orders are made for.
+const REQUESTS: [&str; 2] = [RequestKind::KIND, SigningRequestKind::KIND];
 /// Longest part of a request's name that begins an Order's name (ORD-12).
 const PREFIX_LENGTH: usize = 52;
 
@@ -130,8 +133,8 @@ fn addresses(csr: &CsrInfo) -> Vec<String> {
 /// Why an Order is none of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotOurs {
-    /// Its owner is not a CertificateRequest that exists, by uid.
-    #[error("no existing CertificateRequest owns it")]
+    /// Its owner is not a request that exists, by uid: a CertificateRequest, or Kubernetes' own kind.
+    #[error("no existing request owns it")]
     NoRequest,
     /// Its request has not been approved, or was denied.
     #[error("its CertificateRequest is not approved")]
@@ -187,7 +190,7 @@ fn is_controller(request: &RequestSeen, order: &Meta) -> bool {
     order.namespace() == request.meta.namespace()
         && order
             .controller()
-            .is_some_and(|owner| owner.uid == request.meta.uid && &*owner.kind == "CertificateRequest")
+            .is_some_and(|owner| owner.uid == request.meta.uid && REQUESTS.contains(&&*owner.kind))
 }
 
 /// What certlet and cert-manager would write: the request's CSR, issuer and names; a duration, profile and replaced
