@@ -51,7 +51,7 @@ count() { # cluster tests are listed as ignored in the first log and run in the 
 }
 
 prepare_bed() { # builds the programs of the bed beside what cargo does
-  tests/testbed/packages.sh
+  tests/testbed/packages.sh --tests
   # Without a node the tests that want one say so and are counted as skipped.
   if [ "$(id -u)" = 0 ]; then tests/testbed/packages.sh --node || true; fi
   setsid tests/testbed/build.sh controlplane acme edge haproxy pause cmctl & # a process group, so that its compilers can be stopped with it
