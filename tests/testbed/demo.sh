@@ -122,7 +122,8 @@ external() {
 clean_up() {
   local code=$?
   trap - EXIT
-  if [ $code != 0 ] && [ -n "${work:-}" ] && [ -e "$work/certlet.log" ]; then
+  # After a signal nobody asks for logs.
+  if [ $code != 0 ] && [ $code -lt 129 ] && [ -n "${work:-}" ] && [ -e "$work/certlet.log" ]; then
     printf '\nThe end of the log of certlet:\n' >&2
     tail -n 25 "$work/certlet.log" >&2
     kubectl get certificates,certificaterequests,orders,challenges -A >&2 2>/dev/null || true
