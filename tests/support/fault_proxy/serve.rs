@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::faults::{Fault, broken, full, slow};
-use super::{Bait, Callback, Head, Moment, State, Write, lock};
+use super::{Bait, Callback, Head, Moment, State, Trap, Write, lock};
 
 /// An error of either side.
 pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -74,11 +74,17 @@ async fn pass(
     let write = state.count(&head);
     let fault = state.fault(&head);
 
-    if let Some(callback) = state.spring(write, &head, Moment::BeforeForward) {
+    // A trap is taken when its request comes, not when the server has answered: others see what the server did before that is told.
+    let (moment, mut callback) = state.spring(write, &head).unzip();
+    if moment == Some(Moment::BeforeForward)
+        && let Some(callback) = callback.take()
+    {
         callback().await;
         return cut(&connection).await;
     }
-    if let Some(callback) = state.spring(write, &head, Moment::OnTheWay) {
+    if moment == Some(Moment::OnTheWay)
+        && let Some(callback) = callback.take()
+    {
         // the client may be gone by then, and this future with it
         let (parts, body) = request.into_parts();
         let request = Request::from_parts(parts, full(body.collect().await?.to_bytes()));
@@ -106,7 +112,7 @@ async fn pass(
         .forward(request.map(|body| body.map_err(Error::from).boxed_unsync()))
         .await?;
     state.answered(write, &answer);
-    if let Some(callback) = state.spring(write, &head, Moment::BeforeReply) {
+    if let Some(callback) = callback {
         drop(answer.into_body().collect().await);
         callback().await;
         return cut(&connection).await;
@@ -148,16 +154,14 @@ impl State {
         }
     }
 
-    fn spring(&self, write: Option<usize>, head: &Head, moment: Moment) -> Option<Callback> {
+    fn spring(&self, write: Option<usize>, head: &Head) -> Option<(Moment, Callback)> {
         let mut traps = lock(&self.traps);
-        let sprung = traps.iter().position(|trap| {
-            trap.moment == moment
-                && match &trap.bait {
-                    Bait::Write(number) => Some(*number) == write,
-                    Bait::Request(question) => question(head),
-                }
+        let sprung = traps.iter().position(|trap| match &trap.bait {
+            Bait::Write(number) => Some(*number) == write,
+            Bait::Request(question) => question(head),
         })?;
-        Some(traps.remove(sprung).callback)
+        let Trap { moment, callback, .. } = traps.remove(sprung);
+        Some((moment, callback))
     }
 
     async fn forward(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
