@@ -18,7 +18,8 @@ use kube::Api;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use support::bed::project;
-use support::command::try_run;
+use support::certlet::PROGRAM;
+use support::command::{Finished, try_run};
 use support::{
     AuditedWrite, Bed, Certlet, IN_TIME, condition_is, condition_reason_is, eventually, openssl, run, until,
 };
@@ -106,6 +107,12 @@ impl Scene {
         made
     }
 
+    async fn certlet(&self, args: &[&str]) -> Finished {
+        let kubeconfig = self.bed.kubeconfig();
+        let place = ["-n", &self.namespace, "--kubeconfig", kubeconfig.to_str().unwrap()];
+        try_run(PROGRAM, &[args, &place].concat(), None).await
+    }
+
     async fn cmctl(&self, verb: &str, request: &str) -> String {
         let kubeconfig = self.bed.kubeconfig();
         run(
@@ -189,6 +196,51 @@ async fn cmctl_deny_ends_the_request_and_the_certificate_says_so() {
         format!("The certificate request has failed to complete and will be retried: {why}")
     );
     assert_eq!(certificate.data["status"]["failedIssuanceAttempts"], 1);
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn certlet_approve_lets_a_request_be_signed_and_cannot_be_taken_back() {
+    let (scene, _certlet) = waiting().await;
+    let args = ["approve", "web-1", "--reason", "Fine", "--message", "looked at it"];
+    let said = scene.certlet(&args).await;
+    assert_eq!(
+        said.stdout,
+        format!("CertificateRequest {}/web-1 is approved\n", scene.namespace),
+        "{said:?}"
+    );
+    until(&scene.certificates, "web", IN_TIME, condition_is("Ready", "True")).await;
+    let approved = condition(&scene.requests.get("web-1").await.unwrap(), "Approved");
+    assert_eq!(
+        (&approved["reason"], &approved["message"]),
+        (&json!("Fine"), &json!("looked at it"))
+    );
+    for word in ["approve", "deny"] {
+        let refused = scene.certlet(&[word, "web-1"]).await;
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("is already approved"), "{refused:?}");
+    }
+    let missing = scene.certlet(&["approve", "nothing"]).await;
+    assert!(missing.stderr.contains("\"nothing\" not found"), "{missing:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn certlet_deny_ends_the_request_with_its_reason() {
+    let (scene, _certlet) = waiting().await;
+    let said = scene.certlet(&["deny", "web-1", "--message", "not this name"]).await;
+    assert_eq!(
+        said.stdout,
+        format!("CertificateRequest {}/web-1 is denied\n", scene.namespace),
+        "{said:?}"
+    );
+    let certificate = until(&scene.certificates, "web", IN_TIME, condition_is("Issuing", "False"))
+        .await
+        .unwrap();
+    assert_eq!(
+        condition(&certificate, "Issuing")["message"],
+        "The certificate request has failed to complete and will be retried: not this name"
+    );
 }
 
 /// Everything but the right to approve.

@@ -63,14 +63,33 @@ async fn renew(args: &RenewArgs) -> Result<(), String> {
         certificates = found.items;
     }
     if certificates.is_empty() {
-        return Err("there is no such Certificate".into());
+        return Err(nobody(args, &connected.namespace));
     }
+    let mut failures = Vec::new();
     for certificate in certificates {
         let namespace = certificate.namespace().unwrap_or_default();
         let api: Api<Certificate> = Api::namespaced(connected.client.clone(), &namespace);
-        ask(&api, certificate).await?;
+        // one that changed meanwhile, or that one may not write, is no reason to leave out the others
+        failures.extend(ask(&api, certificate).await.err());
     }
-    Ok(())
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("\ncertlet: "))
+    }
+}
+
+/// Why there is nothing to renew.
+fn nobody(args: &RenewArgs, namespace: &str) -> String {
+    let place = if args.all_namespaces {
+        "in any namespace".to_owned()
+    } else {
+        format!("in namespace {namespace:?}")
+    };
+    match &args.selector {
+        Some(labels) => format!("there is no Certificate with the labels {labels:?} {place}"),
+        None => format!("there is no Certificate {place}"),
+    }
 }
 
 async fn ask(api: &Api<Certificate>, mut certificate: Certificate) -> Result<(), String> {

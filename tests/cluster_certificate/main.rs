@@ -16,7 +16,10 @@ mod edited;
 mod issuing;
 mod kills;
 mod refused;
+mod restarts;
 mod rotation;
 mod secret;
-mod shop;
+mod switches;
 mod wrong;
+
+use support::shop;

@@ -1,6 +1,6 @@
 //! A CA that gets another key pair: its leaves are issued again in waves, and everybody trusts everybody all the while.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::shop::{Shop, condition, text};
 use crate::support::{IN_TIME, Pair, condition_reason_is, eventually, openssl_verify, until};
@@ -8,31 +8,36 @@ use crate::support::{IN_TIME, Pair, condition_reason_is, eventually, openssl_ver
 /// More than one wave.
 const LEAVES: usize = 24;
 
-fn leaf(number: usize) -> String {
+pub(super) fn leaf(number: usize) -> String {
     format!("leaf-{number:02}")
 }
 
-/// A namespace with `LEAVES` certificates of the issuer `rotating`, whose CA in Secret `pair` is `ca`.
+/// A namespace with `LEAVES` certificates of the issuer `rotating`, whose CA in Secret `pair` is `ca`, and one of another issuer.
 async fn with_leaves(ca: &Pair, settle: &str) -> Shop {
-    let shop = Shop::open(&[]).await;
-    ca.store(&shop.bed, &shop.namespace, "pair").await;
-    shop.ca_issuer("rotating", "pair", json!({"certlet.io/rotate-leaves": settle}))
-        .await;
+    let shop = with_some_leaves(ca, LEAVES, json!({"certlet.io/rotate-leaves": settle})).await;
     shop.ca_issuer("still", "pair", json!({})).await;
     shop.certificate("still", json!({"issuerRef": {"name": "still"}})).await;
-    for number in 0..LEAVES {
-        shop.certificate(&leaf(number), json!({"issuerRef": {"name": "rotating"}}))
-            .await;
-    }
-    for number in 0..LEAVES {
-        shop.is_ready(&leaf(number)).await;
-    }
     shop.is_ready("still").await;
     shop
 }
 
+/// A namespace with so many certificates of the issuer `rotating`, whose CA in Secret `pair` is `ca`.
+pub(super) async fn with_some_leaves(ca: &Pair, leaves: usize, annotations: Value) -> Shop {
+    let shop = Shop::open(&[]).await;
+    ca.store(&shop.bed, &shop.namespace, "pair").await;
+    shop.ca_issuer("rotating", "pair", annotations).await;
+    for number in 0..leaves {
+        shop.certificate(&leaf(number), json!({"issuerRef": {"name": "rotating"}}))
+            .await;
+    }
+    for number in 0..leaves {
+        shop.is_ready(&leaf(number)).await;
+    }
+    shop
+}
+
 impl Shop {
-    async fn rotation(&self, reason: &'static str) -> String {
+    pub(super) async fn rotation(&self, reason: &'static str) -> String {
         let issuers = self.issuers().await;
         let issuer = until(&issuers, "rotating", IN_TIME, condition_reason_is("Rotating", reason)).await;
         let condition = condition(&issuer.unwrap(), "Rotating");
@@ -44,9 +49,13 @@ impl Shop {
     }
 
     /// `tls.crt` and `ca.crt` of every leaf.
-    async fn held(&self) -> Vec<(String, String)> {
+    async fn leaves(&self) -> Vec<(String, String)> {
+        self.first_leaves(LEAVES).await
+    }
+
+    pub(super) async fn first_leaves(&self, leaves: usize) -> Vec<(String, String)> {
         let mut held = Vec::new();
-        for number in 0..LEAVES {
+        for number in 0..leaves {
             let secret = self.secret(&leaf(number)).await;
             held.push((text(&secret, "tls.crt"), text(&secret, "ca.crt")));
         }
@@ -54,11 +63,11 @@ impl Shop {
     }
 }
 
-async fn accepted(bundle: &str, leaf: &str, host: usize) -> Result<(), String> {
+pub(super) async fn accepted(bundle: &str, leaf: &str, host: usize) -> Result<(), String> {
     openssl_verify(bundle, &[leaf.to_owned()], &format!("leaf-{host:02}.example.com")).await
 }
 
-fn certificates(pem: &str) -> usize {
+pub(super) fn certificates(pem: &str) -> usize {
     pem.matches("BEGIN CERTIFICATE").count()
 }
 
@@ -70,7 +79,7 @@ async fn leaves_of_a_new_key_pair_are_issued_in_waves_and_old_and_new_trust_each
         Pair::by_openssl("/CN=Shop CA").await,
     );
     let shop = with_leaves(&old_ca, "5s").await;
-    let before = shop.held().await;
+    let before = shop.leaves().await;
     assert!(before.iter().all(|(_, ca)| *ca == old_ca.certificate));
     shop.everything_before_is_done().await;
     let mark = shop.bed.audit_mark();
@@ -80,21 +89,21 @@ async fn leaves_of_a_new_key_pair_are_issued_in_waves_and_old_and_new_trust_each
     let start = format!("0 of {LEAVES} certificates are issued by the present CA \"CN=Shop CA\"");
     assert!(distributing.starts_with(&start), "{distributing}");
     eventually("both CAs in every ca.crt", IN_TIME, async || {
-        shop.held()
+        shop.leaves()
             .await
             .iter()
             .all(|(_, ca)| certificates(ca) == 2)
             .then_some(())
     })
     .await;
-    let between = shop.held().await;
+    let between = shop.leaves().await;
     let unchanged = between.iter().zip(&before).all(|((leaf, _), (old, _))| leaf == old);
     assert!(unchanged, "no leaf of the new CA before everybody trusts it");
 
     shop.rotation("Reissuing").await;
     let settling = shop.rotation("Settling").await;
     assert!(settling.starts_with(&format!("{LEAVES} of {LEAVES} ")), "{settling}");
-    let after = shop.held().await;
+    let after = shop.leaves().await;
     for number in [0, LEAVES - 1] {
         let ((old, _), (new, bundle)) = (&before[number], &after[number]);
         assert_eq!(
@@ -145,14 +154,14 @@ async fn it_comes_to_rest(shop: &Shop, new_ca: &Pair, before: &[(String, String)
         "{completed}"
     );
     eventually("only the new CA in every ca.crt", IN_TIME, async || {
-        shop.held()
+        shop.leaves()
             .await
             .iter()
             .all(|(_, ca)| *ca == new_ca.certificate)
             .then_some(())
     })
     .await;
-    let last = shop.held().await;
+    let last = shop.leaves().await;
     for number in [0, LEAVES - 1] {
         assert_eq!(last[number].0, after[number].0, "taking the old CA out issues nothing");
         assert!(accepted(&last[number].1, &before[number].0, number).await.is_err());
@@ -177,14 +186,14 @@ async fn a_second_change_and_a_kill_in_the_middle_end_with_every_leaf_of_the_las
     let shop = shop.restarted().await;
     shop.patch_spec(&leaf(0), json!({"secretTemplate": null})).await;
     eventually("every leaf of the third CA alone", IN_TIME * 2, async || {
-        shop.held()
+        shop.leaves()
             .await
             .iter()
             .all(|(_, ca)| *ca == cas[2].certificate)
             .then_some(())
     })
     .await;
-    for (number, (leaf, bundle)) in shop.held().await.iter().enumerate() {
+    for (number, (leaf, bundle)) in shop.leaves().await.iter().enumerate() {
         assert_eq!(accepted(bundle, leaf, number).await, Ok(()));
     }
     shop.rotation("Completed").await;
@@ -195,19 +204,19 @@ async fn a_second_change_and_a_kill_in_the_middle_end_with_every_leaf_of_the_las
 async fn a_ca_that_is_renewed_with_its_key_is_replaced_in_ca_crt_and_issues_nothing() {
     let old = Pair::dated("Same Key", -10, 20, true);
     let shop = with_leaves(&old, "true").await;
-    let before = shop.held().await;
+    let before = shop.leaves().await;
     let mark = shop.bed.audit_mark();
     let renewed = old.renewed("Same Key", 300);
     renewed.store(&shop.bed, &shop.namespace, "pair").await;
     eventually("the renewed CA in every ca.crt", IN_TIME, async || {
-        shop.held()
+        shop.leaves()
             .await
             .iter()
             .all(|(_, ca)| *ca == renewed.certificate)
             .then_some(())
     })
     .await;
-    for (number, (leaf, bundle)) in shop.held().await.iter().enumerate() {
+    for (number, (leaf, bundle)) in shop.leaves().await.iter().enumerate() {
         assert_eq!(*leaf, before[number].0);
         assert_eq!(accepted(bundle, leaf, number).await, Ok(()));
     }

@@ -13,6 +13,9 @@ use tokio::time::{Instant, sleep};
 use super::bed::Bed;
 use super::names::{Names, plain_http};
 
+/// The program that is tested.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_certlet");
+
 /// A running `certlet run`. Dropping it kills it; a test that fails prints the end of its log.
 pub(crate) struct Certlet {
     process: Killer,
@@ -272,7 +275,7 @@ impl Launch {
             .path(&format!("logs/certlet-{}-{number}-{test}.log", std::process::id()));
         let file = std::fs::File::create(&log).unwrap();
 
-        let mut command = Command::new(env!("CARGO_BIN_EXE_certlet"));
+        let mut command = Command::new(PROGRAM);
         let arguments = self.arguments(&slot);
         command.args(&arguments).envs(self.variables).stdin(Stdio::null());
         command.stdout(file.try_clone().unwrap()).stderr(file);
@@ -366,7 +369,7 @@ fn kill_leftovers(bed: &Bed) {
         }
         // Its number may belong to another program by now.
         let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-        if program == Path::new(env!("CARGO_BIN_EXE_certlet")) {
+        if program == Path::new(PROGRAM) {
             drop(Command::new("kill").args(["-KILL", pid]).status());
         }
         drop(std::fs::remove_file(&path));

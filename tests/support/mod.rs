@@ -42,6 +42,7 @@ pub(crate) mod names;
 pub(crate) mod pebble;
 pub(crate) mod rights;
 pub(crate) mod scene;
+pub(crate) mod shop;
 pub(crate) mod takeover;
 pub(crate) mod wait;
 

@@ -1,13 +1,13 @@
-//! A namespace with a CA issuer and a certlet: what the tests of this binary begin with.
+//! A namespace with a CA issuer and a certlet: what tests of certificates without a public CA begin with.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::support::{
-    AuditMark, AuditedWrite, Bed, Certlet, IN_TIME, condition_is, condition_reason_is, eventually, until,
-};
+use super::certlet::PROGRAM;
+use super::command::{Finished, try_run};
+use super::{AuditMark, AuditedWrite, Bed, Certlet, IN_TIME, condition_is, condition_reason_is, eventually, until};
 
 /// A namespace with a CA issuer `ca`, and a certlet that serves it.
 pub(crate) struct Shop {
@@ -27,7 +27,16 @@ const ISSUERS: &str = r#"
  {"apiVersion":"cert-manager.io/v1","kind":"Issuer","metadata":{"name":"ca"},"spec":{"ca":{"secretName":"root"}}}]}"#;
 
 impl Shop {
+    /// With the issuer.
     pub(crate) async fn open(args: &[&str]) -> Self {
+        let shop = Self::empty(args).await;
+        shop.add_issuers().await;
+        shop.is_ready("root").await;
+        shop
+    }
+
+    /// With a certlet, and nothing else yet.
+    pub(crate) async fn empty(args: &[&str]) -> Self {
         let bed = Bed::attach().await;
         bed.install_crds().await;
         let namespace = bed.new_namespace().await;
@@ -37,26 +46,56 @@ impl Shop {
             .objects("cert-manager.io/v1", "CertificateRequest", Some(&namespace))
             .await;
         let secrets = Api::namespaced(bed.client(), &namespace);
-        let shop = Self {
+        Self {
             bed,
             namespace,
             certificates,
             requests,
             secrets,
             certlet,
-        };
-        shop.apply(ISSUERS).await;
-        shop.is_ready("root").await;
-        shop
+        }
     }
 
-    /// The same with another certlet, after the first has ended.
+    /// The issuers, the CA's own Certificate `root` among them.
+    pub(crate) async fn add_issuers(&self) {
+        self.apply(ISSUERS).await;
+    }
+
+    /// The same with another certlet, after the first was killed.
     pub(crate) async fn restarted(self) -> Self {
         self.certlet.kill();
+        self.with_another(&[]).await
+    }
+
+    /// The same with another certlet, after the first was asked to end.
+    pub(crate) async fn stopped_and_started(self, args: &[&str]) -> Self {
+        assert!(self.certlet.stop().await.success());
+        self.with_another(args).await
+    }
+
+    /// The same with another certlet; the first has ended.
+    pub(crate) async fn with_another(self, args: &[&str]) -> Self {
         let Self { certlet, bed, .. } = self;
         drop(certlet);
-        let certlet = Certlet::start(&bed, &[]).await;
+        let certlet = Certlet::start(&bed, args).await;
         Self { bed, certlet, ..self }
+    }
+
+    /// A program with a cluster, told which and where.
+    pub(crate) async fn command(&self, program: &str, args: &[&str]) -> Finished {
+        let kubeconfig = self.bed.kubeconfig();
+        let place = ["-n", &self.namespace, "--kubeconfig", kubeconfig.to_str().unwrap()];
+        try_run(program, &[args, &place].concat(), None).await
+    }
+
+    /// What cmctl says, which has to succeed.
+    pub(crate) async fn cmctl(&self, args: &[&str]) -> String {
+        succeeded(self.command("cmctl", args).await)
+    }
+
+    /// What one of certlet's commands says, which has to succeed.
+    pub(crate) async fn says(&self, args: &[&str]) -> String {
+        succeeded(self.command(PROGRAM, args).await)
     }
 
     pub(crate) async fn apply(&self, manifest: &str) {
@@ -77,6 +116,16 @@ impl Shop {
         until(&self.certificates, name, IN_TIME, condition_is("Ready", "True"))
             .await
             .unwrap()
+    }
+
+    /// Waits until a Certificate has this revision and nothing is being issued.
+    pub(crate) async fn has_revision(&self, name: &str, revision: i64) {
+        eventually(&format!("revision {revision} of {name}"), IN_TIME, async || {
+            let certificate = self.certificates.get(name).await.ok()?;
+            let settled = condition(&certificate, "Issuing").is_null();
+            (certificate.data["status"]["revision"] == revision && settled).then_some(())
+        })
+        .await;
     }
 
     pub(crate) async fn is_refused(&self, name: &str, reason: &'static str) -> String {
@@ -176,6 +225,11 @@ impl Shop {
         };
         all.items.into_iter().filter(of).collect()
     }
+}
+
+fn succeeded(finished: Finished) -> String {
+    assert!(finished.status.success(), "{finished:?}");
+    finished.stdout
 }
 
 pub(crate) fn condition(object: &DynamicObject, kind: &str) -> Value {
