@@ -12,6 +12,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::Bed;
+use support::certlet::PROGRAM;
 use support::command::{Finished, try_run};
 use tempfile::TempDir;
 
@@ -55,15 +56,13 @@ impl Scene {
         let kubeconfig = self.bed.kubeconfig();
         let mut args = args.to_vec();
         args.extend(["--kubeconfig", kubeconfig.to_str().unwrap()]);
-        try_run(env!("CARGO_BIN_EXE_certlet"), &args, None).await
+        try_run(PROGRAM, &args, None).await
     }
 
-    /// What kubectl would make of the two files.
-    async fn kubectl_secret(&self, name: &str) -> Value {
-        let (certificate, key) = (
-            format!("--cert={}", self.file("tls.crt")),
-            format!("--key={}", self.file("tls.key")),
-        );
+    /// What kubectl would make of two files.
+    async fn kubectl_secret(&self, name: &str, certificate: &str, key: &str) -> Value {
+        let certificate = format!("--cert={}", self.file(certificate));
+        let key = format!("--key={}", self.file(key));
         let flags = ["-n", &self.namespace, "--dry-run=client", "-o", "json"];
         let args = [&["create", "secret", "tls", name, &certificate, &key], &flags[..]].concat();
         bare(&self.bed.kubectl(&args).await)
@@ -77,6 +76,14 @@ impl Scene {
                 .await,
         )
     }
+}
+
+/// The commands that README.md gives for the two old ways.
+fn commands_of_the_readme() -> &'static str {
+    let readme = include_str!("../README.md");
+    let (_, after) = readme.split_once("The two old ways").expect("the README has them");
+    let (_, block) = after.split_once("```sh\n").unwrap();
+    block.split_once("```").unwrap().0
 }
 
 /// A Secret without what only the server knows.
@@ -99,7 +106,7 @@ async fn the_stored_secret_and_the_printed_one_are_those_of_kubectl() {
         "{done:?}"
     );
     let stored = scene.stored("tls-secret").await;
-    assert_eq!(stored, scene.kubectl_secret("tls-secret").await);
+    assert_eq!(stored, scene.kubectl_secret("tls-secret", "tls.crt", "tls.key").await);
 
     let flags = ["--secret", "tls-secret", "--dry-run=client", "-o", "json", "--force"];
     let printed = scene.issue(&flags).await;
@@ -159,4 +166,60 @@ async fn a_secret_that_is_there_is_replaced_only_when_told_and_only_if_it_is_of_
         .certlet(&["inspect", "secret", "nothing", "-n", &scene.namespace])
         .await;
     assert!(missing.stderr.contains("cannot read the Secret"), "{missing:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn the_commands_of_the_readme_do_what_the_two_old_ways_do() {
+    let scene = Scene::new().await;
+    for (name, content) in [
+        ("ca-csr.json", include_str!("data/cfssl/ca-csr.json")),
+        ("ca-config.json", include_str!("data/cfssl/ca-config.json")),
+        (
+            "example.ctnrs.com-csr.json",
+            include_str!("data/cfssl/example.ctnrs.com-csr.json"),
+        ),
+    ] {
+        std::fs::write(scene.file(name), content).unwrap();
+    }
+    let kubeconfig = scene.file("kubeconfig");
+    std::fs::copy(scene.bed.kubeconfig(), &kubeconfig).unwrap();
+    let place = format!("--namespace={}", scene.namespace);
+    let config = format!("--kubeconfig={kubeconfig}");
+    support::run("kubectl", &["config", "set-context", "--current", &place, &config]).await;
+    let program = std::path::Path::new(PROGRAM).parent().unwrap().display();
+    let script = format!(
+        "cd {}; PATH={program}:$PATH; export KUBECONFIG={kubeconfig}; {}",
+        scene.files.path().display(),
+        commands_of_the_readme()
+    );
+    support::run("sh", &["-euc", &script]).await;
+
+    let openssl = async |args: &[&str]| support::openssl(args, "").await;
+    let leaf = scene.file("example.ctnrs.com.pem");
+    openssl(&[
+        "verify",
+        "-CAfile",
+        &scene.file("ca.pem"),
+        "-verify_hostname",
+        "a.ctnrs.com",
+        &leaf,
+    ])
+    .await;
+    let subject = openssl(&["x509", "-noout", "-subject", "-in", &scene.file("tls.crt")]).await;
+    assert!(
+        subject.contains("nginxsvc") && subject.contains("O = nginxsvc"),
+        "{subject}"
+    );
+    for (secret, certificate, key) in [
+        (
+            "example-ctnrs-com",
+            "example.ctnrs.com.pem",
+            "example.ctnrs.com-key.pem",
+        ),
+        ("tls-secret", "tls.crt", "tls.key"),
+    ] {
+        let of_kubectl = scene.kubectl_secret(secret, certificate, key).await;
+        assert_eq!(scene.stored(secret).await, of_kubectl);
+    }
 }

@@ -8,14 +8,20 @@
     reason = "helpers of tests fail by panicking"
 )]
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use certlet::{
     api::{condition, names::label},
+    pki::{key::PrivateKey, keystore::Contents},
     plan::{
-        certificate::{IssuerState, Passwords, Plan, Seen, plan},
+        certificate::{
+            IssuerState, KeystoresSeen, Passwords, Plan, Seen,
+            keystores::{self, KeystorePasswords},
+            plan,
+        },
         kinds::CertificateKind,
-        seen::{Lean, Next, RequestSeen, SecretSeen},
+        seen::{Lean, Next, Object, RequestSeen, SecretSeen},
         settings::Settings,
     },
 };
@@ -42,6 +48,40 @@ impl Left {
         of_kind
             .map(|item| serde_json::from_str(&item.to_string()).expect("an object of its kind"))
             .collect()
+    }
+
+    fn data(&self, secret: &str, key: &str) -> Option<Vec<u8>> {
+        let mut secrets = self.items.iter().filter(|item| item["kind"] == "Secret");
+        let secret = secrets.find(|item| item["metadata"]["name"] == secret)?;
+        Some(BASE64_STANDARD.decode(secret["data"][key].as_str()?).unwrap())
+    }
+
+    /// What is wrong with the keystores that cert-manager wrote, opened with their password.
+    fn wrong_keystore(&self, certificate: &Object<CertificateKind>) -> Option<String> {
+        let spec = &certificate.spec;
+        let mut passwords = KeystorePasswords::default();
+        for store in spec.keystores_to_make() {
+            let reference = store.password_secret_ref.expect("it names a Secret");
+            let password = self
+                .data(&reference.name, reference.key_or("password"))
+                .expect("it is in the dump");
+            passwords.insert(store.kind, String::from_utf8(password).unwrap().into());
+        }
+        let part = |key: &str| self.data(&spec.secret_name, key);
+        let (key, _) = PrivateKey::from_pem(&part("tls.key")?).unwrap();
+        let contents = Contents {
+            key: &key,
+            chain_pem: &part("tls.crt").unwrap(),
+            ca_pem: &part("ca.crt").unwrap_or_default(),
+        };
+        let files = ["keystore.jks", "truststore.jks", "keystore.p12", "truststore.p12"];
+        let files: BTreeMap<&str, Vec<u8>> = files.into_iter().filter_map(|name| Some((name, part(name)?))).collect();
+        assert_eq!(
+            files.len(),
+            2 * spec.keystores_to_make().count(),
+            "cert-manager made them all"
+        );
+        keystores::fault(spec, &contents, &passwords, |name| files.get(name).map(Vec::as_slice))
     }
 
     fn seen(&self, name: &str) -> Seen {
@@ -76,6 +116,7 @@ impl Left {
                 IssuerState::InProcess
             },
             keystore_passwords: Passwords::Available,
+            keystores: KeystoresSeen::Opened(self.wrong_keystore(&certificate)),
             renewal_information: None,
             obstacle: None,
             rotation: certlet::plan::rotation::Share::default(),

@@ -10,7 +10,7 @@ use super::certificate_status::CertificateStatus;
 use super::key::{PrivateKey, SignatureAlgorithm};
 use super::usage::KeyUsage;
 use super::wire_enum::wire_enum;
-use super::{GoDuration, IssuerRef, SecretKeySelector};
+use super::{GoDuration, IssuerRef, Keystores};
 
 /// What the certificate has to look like, who signs it, and where it is stored.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -118,90 +118,6 @@ wire_enum! {
         CombinedPem = "CombinedPEM",
     }
 }
-
-/// Keystore files (CRT-14, CRT-15).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Keystores {
-    /// Java's own format: keystore.jks, and truststore.jks if the CA is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jks: Option<JksKeystore>,
-    /// PKCS#12: keystore.p12, and truststore.p12 if the CA is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pkcs12: Option<Pkcs12Keystore>,
-}
-
-/// A keystore in Java's own format.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct JksKeystore {
-    /// Name of the entry; "certificate" if not set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alias: Option<String>,
-    /// Whether the files are made.
-    pub create: bool,
-    /// The password itself. Everybody who may read this object can read it: prefer passwordSecretRef.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-    /// Where the password is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_secret_ref: Option<SecretKeySelector>,
-}
-
-/// A keystore in PKCS#12.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Pkcs12Keystore {
-    /// Whether the files are made.
-    pub create: bool,
-    /// The password itself. Everybody who may read this object can read it: prefer passwordSecretRef.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-    /// Where the password is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_secret_ref: Option<SecretKeySelector>,
-    /// Which algorithms protect the file; LegacyRC2 if not set, which every program can read. Prefer Modern2023.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub profile: Option<Pkcs12Profile>,
-}
-
-wire_enum! {
-    /// Algorithms of a PKCS#12 file.
-    #[derive(Default)]
-    pub enum Pkcs12Profile {
-        /// RC2 and 3DES with SHA-1, the default.
-        #[default]
-        LegacyRc2 = "LegacyRC2",
-        /// 3DES with SHA-1.
-        LegacyDes = "LegacyDES",
-        /// AES-256 with PBKDF2 and SHA-256.
-        Modern2023 = "Modern2023",
-        /// As Modern2023, with an integrity check by PBMAC1 (RFC 9579).
-        Modern2026 = "Modern2026",
-    }
-}
-
-/// `Debug` must not show a password that stands in the object.
-macro_rules! debug_without_password {
-    ($name:ident { $($shown:ident),+ }) => {
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                let Self { $($shown,)+ password } = self;
-                let password = password.as_ref().map(|_| "(hidden)");
-                f.debug_struct(stringify!($name))$(.field(stringify!($shown), $shown))+.field("password", &password).finish()
-            }
-        }
-    };
-}
-debug_without_password!(JksKeystore {
-    alias,
-    create,
-    password_secret_ref
-});
-debug_without_password!(Pkcs12Keystore {
-    create,
-    password_secret_ref,
-    profile
-});
 
 /// What a CA certificate may sign for (RFC 5280 section 4.2.1.10, CRT-26).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -47,15 +47,7 @@ pub async fn hourly(context: Arc<Context>) {
 /// # Errors
 /// When the objects cannot be listed. A stray that cannot be removed is logged, and found again by the next sweep.
 pub async fn sweep(context: &Context) -> Result<usize, ControllerError> {
-    let mut found = list::<Ingress>(context, FoundKind::Ingress).await?;
-    found.extend(list::<Service>(context, FoundKind::Service).await?);
-    found.extend(list::<EndpointSlice>(context, FoundKind::EndpointSlice).await?);
-    if context.settings.http01.mode == SolverMode::Pod {
-        found.extend(list::<Pod>(context, FoundKind::Pod).await?);
-    }
-    let edited = edited(context).await;
-    // read after the lists: what was created in between is not taken for a stray
-    let strays = strays(found, &edited, &in_flight(context));
+    let strays = left_behind(context, context.settings.namespace.as_deref()).await?;
     let removals = strays.iter().map(|stray| remove(context, stray));
     let removed = join_all(removals).await;
     for error in removed.iter().filter_map(|removed| removed.as_ref().err()) {
@@ -64,15 +56,28 @@ pub async fn sweep(context: &Context) -> Result<usize, ControllerError> {
     Ok(removed.iter().filter(|removed| removed.is_ok()).count())
 }
 
-async fn list<K>(context: &Context, kind: FoundKind) -> Result<Vec<Found>, ControllerError>
+/// What a sweep would remove, in one namespace or in all.
+///
+/// # Errors
+/// When the objects cannot be listed.
+pub async fn left_behind(context: &Context, namespace: Option<&str>) -> Result<Vec<Stray>, ControllerError> {
+    let mut found = list::<Ingress>(context, namespace, FoundKind::Ingress).await?;
+    found.extend(list::<Service>(context, namespace, FoundKind::Service).await?);
+    found.extend(list::<EndpointSlice>(context, namespace, FoundKind::EndpointSlice).await?);
+    if context.settings.http01.mode == SolverMode::Pod {
+        found.extend(list::<Pod>(context, namespace, FoundKind::Pod).await?);
+    }
+    let edited = edited(context).await;
+    // read after the lists: what was created in between is not taken for a stray
+    Ok(strays(found, &edited, &in_flight(context)))
+}
+
+async fn list<K>(context: &Context, namespace: Option<&str>, kind: FoundKind) -> Result<Vec<Found>, ControllerError>
 where
     K: Typed + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
     let labels = format!("{}=true", label::HTTP01_SOLVER);
-    let objects = context
-        .reader
-        .list::<K>(context.settings.namespace.as_deref(), &labels)
-        .await?;
+    let objects = context.reader.list::<K>(namespace, &labels).await?;
     let found = |object: K| Found {
         kind,
         metadata: object.meta().clone(),

@@ -20,6 +20,11 @@ impl<T: Zeroize> Hidden<T> {
     pub fn expose(&self) -> &T {
         &self.0
     }
+
+    /// Lends the value, to be changed in its place.
+    pub fn expose_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
 }
 
 impl<T: Zeroize> From<T> for Hidden<T> {

@@ -245,3 +245,26 @@ fn a_secret_without_a_cluster_is_explained() {
     assert!(place.files().is_empty(), "{:?}", place.files());
     assert!(!place.refused("inspect secret a -n web").is_empty());
 }
+
+#[test]
+fn sign_offers_no_secret_because_the_key_is_somebody_elses() {
+    let place = Place::new();
+    let help = place.certlet("ca sign --help");
+    assert!(
+        help.contains("--cert-file") && !help.contains("--secret") && !help.contains("--key-file"),
+        "{help}"
+    );
+    let said = place.refused("ca sign a.csr --secret a");
+    assert!(said.contains("unexpected argument '--secret'"), "{said}");
+    let help = place.certlet("ca issue --help");
+    assert!(help.contains("--secret") && help.contains("--key-file"), "{help}");
+}
+
+#[test]
+fn plan_says_in_its_help_what_its_exit_status_means() {
+    let place = Place::new();
+    for help in ["plan --help", "plan -h"] {
+        let said = place.certlet(help);
+        assert!(said.contains("3  there is something to do"), "{said}");
+    }
+}

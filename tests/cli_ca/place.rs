@@ -9,13 +9,9 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-const CA_CSR: &str = r#"{"CN": "kubernetes", "key": {"algo": "rsa", "size": 2048},
-    "names": [{"C": "CN", "ST": "Beijing", "L": "Beijing", "O": "k8s", "OU": "System"}], "ca": {"expiry": "87600h"}}"#;
-const CA_CONFIG: &str = r#"{"signing": {"default": {"expiry": "87600h"}, "profiles": {
-    "kubernetes": {"usages": ["signing", "key encipherment", "server auth", "client auth"], "expiry": "26280h"},
-    "sub": {"usages": ["cert sign", "crl sign"], "expiry": "17520h", "ca_constraint": {"is_ca": true, "max_path_len": 0, "max_path_len_zero": true}}}}}"#;
-const SERVER_CSR: &str = r#"{"CN": "example.ctnrs.com", "hosts": ["example.ctnrs.com", "*.ctnrs.com", "10.0.0.5", "fd00::5", "admin@ctnrs.com"],
-    "key": {"algo": "rsa", "size": 2048}, "names": [{"C": "CN", "L": "BeiJing", "ST": "BeiJing"}, {"O": "one"}, {"O": "two"}]}"#;
+const CA_CSR: &str = include_str!("../data/cfssl/ca-csr.json");
+const CA_CONFIG: &str = include_str!("../data/cfssl/ca-config.json");
+const SERVER_CSR: &str = include_str!("../data/cfssl/example.ctnrs.com-csr.json");
 
 /// A directory in which commands are run.
 pub(crate) struct Place(TempDir);

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::shop::{Shop, condition};
-use crate::support::{IN_TIME, eventually};
+use super::shop::{Shop, condition, text};
+use crate::support::certlet::PROGRAM;
+use crate::support::{IN_TIME, Pair, eventually, openssl};
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
@@ -72,4 +73,65 @@ async fn what_the_api_server_refuses_is_told_without_a_loop_and_loses_no_key() {
         1,
         "{all:?}"
     );
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn an_rsa_size_that_no_new_key_can_have_is_told_at_once_and_a_key_that_exists_is_kept() {
+    let shop = Shop::open(&[]).await;
+    let key = json!({"algorithm": "RSA", "size": 2560});
+    shop.certificate("new", json!({ "privateKey": key })).await;
+    let told = shop.is_refused("new", "InvalidSpec").await;
+    assert!(
+        told.starts_with("spec.privateKey.size: 2560: new RSA keys have 2048, 3072, 4096 or 8192 bits"),
+        "{told}"
+    );
+    assert_eq!(shop.requests_of("new").await.len(), 0);
+    shop.patch_spec("new", json!({"privateKey": {"size": 3072}})).await;
+    shop.is_ready("new").await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (key_file, certificate) = (path("tls.key"), path("tls.crt"));
+    let kind = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2560",
+        "-nodes",
+        "-subj",
+        "/CN=before",
+        "-days",
+        "9",
+    ];
+    openssl(&[&kind, &["-keyout", &key_file, "-out", &certificate][..]].concat(), "").await;
+    let pair = Pair {
+        key: std::fs::read_to_string(&key_file).unwrap(),
+        certificate: std::fs::read_to_string(&certificate).unwrap(),
+    };
+    pair.store(&shop.bed, &shop.namespace, "kept").await;
+    let keeping = json!({"algorithm": "RSA", "size": 2560, "rotationPolicy": "Never"});
+    shop.certificate("kept", json!({ "privateKey": keeping })).await;
+    shop.is_ready("kept").await;
+    let secret = shop.secret("kept").await;
+    let public = async |pem: &str| openssl(&["pkey", "-pubout"], pem).await;
+    assert_eq!(
+        public(&text(&secret, "tls.key")).await,
+        public(&pair.key).await,
+        "SEC-01"
+    );
+    let of_leaf = openssl(&["x509", "-noout", "-pubkey"], &text(&secret, "tls.crt")).await;
+    assert_eq!(of_leaf, public(&pair.key).await);
+    assert_ne!(text(&secret, "tls.crt"), pair.certificate);
+
+    shop.patch_spec("kept", json!({"privateKey": {"rotationPolicy": "Always"}}))
+        .await;
+    shop.everything_before_is_done().await;
+    shop.is_ready("kept").await;
+    let planned = shop.command(PROGRAM, &["plan"]).await;
+    let foreseen = format!(
+        "Certificate {}/kept stays as it is, but its next issuance will be refused: spec.privateKey.size: 2560",
+        shop.namespace
+    );
+    assert!(planned.stderr.contains(&foreseen), "{planned:?}");
 }

@@ -28,6 +28,18 @@ impl Pair {
         }
     }
 
+    /// A CA below this one: its certificate, and after it this one's.
+    pub(crate) fn intermediate(&self, name: &str) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let own = rcgen::KeyPair::from_pem(&self.key).unwrap();
+        let issuer = rcgen::Issuer::from_ca_cert_pem(&self.certificate, own).unwrap();
+        let certificate = ca_params(name, (-1, 300), true).signed_by(&key, &issuer).unwrap();
+        Self {
+            key: key.serialize_pem(),
+            certificate: format!("{}{}", certificate.pem(), self.certificate),
+        }
+    }
+
     /// A CA, or what is none, with a validity in days from now: openssl 3.0 cannot set its beginning.
     pub(crate) fn dated(name: &str, from: i64, until: i64, is_ca: bool) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
@@ -40,20 +52,10 @@ impl Pair {
         Self::with_key(&key, name, (0, until), true)
     }
 
-    fn with_key(key: &rcgen::KeyPair, name: &str, (from, until): (i64, i64), is_ca: bool) -> Self {
-        let mut params = rcgen::CertificateParams::default();
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        params.is_ca = if is_ca {
-            rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained)
-        } else {
-            rcgen::IsCa::ExplicitNoCa
-        };
-        let day = |days| time::OffsetDateTime::now_utc() + time::Duration::days(days) - time::Duration::seconds(2);
-        (params.not_before, params.not_after) = (day(from), day(until));
+    fn with_key(key: &rcgen::KeyPair, name: &str, days: (i64, i64), is_ca: bool) -> Self {
         Self {
             key: key.serialize_pem(),
-            certificate: params.self_signed(key).unwrap().pem(),
+            certificate: ca_params(name, days, is_ca).self_signed(key).unwrap().pem(),
         }
     }
 
@@ -81,6 +83,21 @@ impl Pair {
         let manifest = run("kubectl", &made).await;
         bed.apply(namespace, &manifest).await;
     }
+}
+
+fn ca_params(name: &str, (from, until): (i64, i64), is_ca: bool) -> rcgen::CertificateParams {
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.use_authority_key_identifier_extension = true;
+    params.is_ca = if is_ca {
+        rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained)
+    } else {
+        rcgen::IsCa::ExplicitNoCa
+    };
+    let day = |days| time::OffsetDateTime::now_utc() + time::Duration::days(days) - time::Duration::seconds(2);
+    (params.not_before, params.not_after) = (day(from), day(until));
+    params
 }
 
 /// What `openssl x509` says of the first certificate in a text, with these options.

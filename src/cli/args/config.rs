@@ -196,7 +196,15 @@ pub fn with_file(flags: &[String]) -> Result<Vec<String>, ConfigError> {
         return Ok(flags.to_vec());
     };
     let text = read(&file)?;
-    let from_file = flags_of(&file, &text)?;
+    with_text(flags, &file, &text)
+}
+
+/// The same with the text of the file, which is somewhere else.
+///
+/// # Errors
+/// When it cannot be used.
+pub fn with_text(flags: &[String], file: &str, text: &str) -> Result<Vec<String>, ConfigError> {
+    let from_file = flags_of(file, text)?;
     let given = |name: &str| flags.iter().any(|flag| name_of(flag) == Some(name));
     let kept = from_file
         .into_iter()
@@ -206,7 +214,7 @@ pub fn with_file(flags: &[String]) -> Result<Vec<String>, ConfigError> {
 }
 
 /// The file that the last `--config` names.
-fn file_of(flags: &[String]) -> Option<String> {
+pub fn file_of(flags: &[String]) -> Option<String> {
     let mut file = None;
     let mut flags = flags.iter();
     while let Some(flag) = flags.next() {

@@ -12,21 +12,31 @@ use crate::cli::target::Target;
 use crate::pki::certificate::CertificateInfo;
 use crate::pki::hidden::Hidden;
 
-/// Flags that say where to.
+/// Flags that say where a certificate goes whose key is somebody else's: it can only become a file.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct DeliverArgs {
-    /// The files are PREFIX.pem and PREFIX-key.pem
+pub(super) struct FileArgs {
+    /// The certificate's file is PREFIX.pem, its key's, where one is made, PREFIX-key.pem
     #[arg(long, value_name = "PREFIX")]
     out: Option<PathBuf>,
     /// The certificate's file, if not PREFIX.pem
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     cert_file: Option<PathBuf>,
-    /// The key's file, if not PREFIX-key.pem
-    #[arg(long, value_name = "FILE", conflicts_with = "out")]
-    key_file: Option<PathBuf>,
     /// Replace what is there already
     #[arg(long)]
     force: bool,
+    /// How to print: table, json or yaml
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Format>,
+}
+
+/// Flags that say where a certificate and its key go.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct DeliverArgs {
+    #[command(flatten)]
+    file: FileArgs,
+    /// The key's file, if not PREFIX-key.pem
+    #[arg(long, value_name = "FILE", conflicts_with = "out")]
+    key_file: Option<PathBuf>,
     /// Also store both as a Secret of type kubernetes.io/tls in the cluster
     #[arg(long, value_name = "NAME")]
     secret: Option<String>,
@@ -36,9 +46,6 @@ pub(super) struct DeliverArgs {
     /// With "client", print the Secret and change nothing, neither files nor cluster
     #[arg(long, value_name = "WHERE", requires = "secret")]
     dry_run: Option<DryRun>,
-    /// How to print: table, json or yaml
-    #[arg(short, long, value_name = "FORMAT")]
-    output: Option<Format>,
     #[command(flatten)]
     target: Target,
 }
@@ -73,17 +80,30 @@ struct Told {
     certificate: CertificateReport,
 }
 
+impl From<FileArgs> for DeliverArgs {
+    fn from(file: FileArgs) -> Self {
+        Self {
+            file,
+            key_file: None,
+            secret: None,
+            no_files: false,
+            dry_run: None,
+            target: Target::default(),
+        }
+    }
+}
+
 impl DeliverArgs {
     /// Where the files will be; refuses places that are taken before any work is done.
     pub(super) fn places(&self, default: &Path, with_key: bool) -> Result<Places, Error> {
-        let prefix = self.out.as_deref().unwrap_or(default);
+        let prefix = self.file.out.as_deref().unwrap_or(default);
         let file = |ending: &str| {
             let mut name = prefix.file_name().unwrap_or_default().to_owned();
             name.push(ending);
             prefix.with_file_name(name)
         };
         let places = Places {
-            certificate: self.cert_file.clone().unwrap_or_else(|| file(".pem")),
+            certificate: self.file.cert_file.clone().unwrap_or_else(|| file(".pem")),
             key: self.key_file.clone().unwrap_or_else(|| file("-key.pem")),
         };
         self.check(&places, with_key)?;
@@ -92,11 +112,11 @@ impl DeliverArgs {
 
     /// As [`DeliverArgs::places`], with the files that are replaced as the default.
     pub(super) fn places_of(&self, certificate: &Path, key: &Path, with_key: bool) -> Result<Places, Error> {
-        if let Some(prefix) = &self.out {
+        if let Some(prefix) = &self.file.out {
             return self.places(prefix, with_key);
         }
         let places = Places {
-            certificate: self.cert_file.clone().unwrap_or_else(|| certificate.to_owned()),
+            certificate: self.file.cert_file.clone().unwrap_or_else(|| certificate.to_owned()),
             key: self.key_file.clone().unwrap_or_else(|| key.to_owned()),
         };
         self.check(&places, with_key)?;
@@ -105,7 +125,7 @@ impl DeliverArgs {
 
     fn check(&self, places: &Places, with_key: bool) -> Result<(), Error> {
         if self.writes_files() {
-            files::check(&places.outputs(&[], with_key.then_some(&[])), self.force)?;
+            files::check(&places.outputs(&[], with_key.then_some(&[])), self.file.force)?;
         }
         Ok(())
     }
@@ -137,7 +157,7 @@ impl DeliverArgs {
             }
         };
         if let (Some(secret), Some(DryRun::Client)) = (&secret, self.dry_run) {
-            let text = secret.manifest(self.output.unwrap_or(Format::Yaml))?;
+            let text = secret.manifest(self.file.output.unwrap_or(Format::Yaml))?;
             surroundings.out.write_all(text.expose().as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -149,14 +169,19 @@ impl DeliverArgs {
         if self.writes_files() {
             let key = product.key.as_ref().map(|key| key.expose().as_slice());
             let outputs = places.outputs(&product.certificate, key);
-            files::write(&outputs, self.force)?;
+            files::write(&outputs, self.file.force)?;
             told.files = outputs.iter().map(|output| output.path.display().to_string()).collect();
         }
         if let Some(secret) = &secret {
-            let stored = surroundings.cluster.write_secret(&self.target, secret, self.force);
+            let stored = surroundings.cluster.write_secret(&self.target, secret, self.file.force);
             told.secret = Some(stored.map_err(Error::Cluster)?);
         }
-        print(surroundings.out, self.output.unwrap_or_default(), &told, Told::table)?;
+        print(
+            surroundings.out,
+            self.file.output.unwrap_or_default(),
+            &told,
+            Told::table,
+        )?;
         Ok(ExitCode::SUCCESS)
     }
 }

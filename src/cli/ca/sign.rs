@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::authority::{AuthorityArgs, issue};
-use super::deliver::{DeliverArgs, Product};
+use super::deliver::{DeliverArgs, FileArgs, Product};
 use super::profile::ProfileArgs;
 use super::subject::names;
 use super::{Error, Surroundings, files};
@@ -25,7 +25,7 @@ pub(super) struct SignArgs {
     #[command(flatten)]
     authority: AuthorityArgs,
     #[command(flatten)]
-    deliver: DeliverArgs,
+    file: FileArgs,
 }
 
 pub(super) fn run(args: &SignArgs, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
@@ -63,10 +63,10 @@ pub(super) fn run(args: &SignArgs, surroundings: &mut Surroundings<'_>) -> Resul
         Some(stem) if stem != "-" => args.csr.with_file_name(stem),
         _ => Path::new("certificate").to_owned(),
     };
-    let places = args.deliver.places(&default, false)?;
+    let deliver = DeliverArgs::from(args.file.clone());
+    let places = deliver.places(&default, false)?;
     let issuer = args.authority.open(surroundings)?;
     let validity = profile.validity(surroundings.now)?;
     let certificate = issue(&issuer, &request, validity, profile.extras(), surroundings)?;
-    args.deliver
-        .deliver(&places, &Product { certificate, key: None }, None, surroundings)
+    deliver.deliver(&places, &Product { certificate, key: None }, None, surroundings)
 }

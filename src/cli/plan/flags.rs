@@ -9,6 +9,7 @@ use k8s_openapi::api::{
 };
 use kube::{Api, Client, ResourceExt as _, api::ListParams};
 
+use super::mounted::{self, Mounts};
 use crate::{
     cli::{
         args::{RunArgs, config},
@@ -33,9 +34,12 @@ struct Line {
 /// What decisions depend on.
 pub(super) async fn settings(client: &Client, given: &[String]) -> Result<Settings, String> {
     if !given.is_empty() {
-        return parsed(given).map_err(|why| format!("the flags after --: {why}"));
+        let flags = config::with_file(&bare(given)).map_err(|error| error.to_string());
+        return flags
+            .and_then(|flags| parsed(&flags))
+            .map_err(|why| format!("the flags after --: {why}"));
     }
-    let Some(Controller { place, flags }) = running(client).await? else {
+    let Some(Controller { place, flags, mounts }) = running(client).await? else {
         remark(
             "no controller was found in this cluster: planning with the default flags; others can be given after --",
         );
@@ -45,14 +49,34 @@ pub(super) async fn settings(client: &Client, given: &[String]) -> Result<Settin
         "planning with the flags of Deployment {place}: {}",
         flags.join(" ")
     ));
-    parsed(&flags).map_err(|why| {
+    let wrong = |why: String| {
         format!("the flags of Deployment {place} are not certlet's: {why}. Give those to plan with after --")
-    })
+    };
+    let flags = bare(&flags);
+    let Some(file) = config::file_of(&flags) else {
+        return parsed(&flags).map_err(wrong);
+    };
+    let source = mounted::source(&mounts, &file).map_err(|why| unread(&place, &file, &why))?;
+    let text = source.read(client).await.map_err(|why| unread(&place, &file, &why))?;
+    remark(&format!("and with its configuration file {file}, from {source}"));
+    let flags = config::with_text(&flags, &file, &text).map_err(|error| wrong(error.to_string()))?;
+    parsed(&flags).map_err(wrong)
 }
 
+fn unread(place: &str, file: &str, why: &str) -> String {
+    format!(
+        "Deployment {place} has a configuration file {file} that cannot be read here: {why}. \
+         Give all flags to plan with after --, with --config=FILE for a copy of that file"
+    )
+}
+
+/// Without the subcommand.
+fn bare(flags: &[String]) -> Vec<String> {
+    flags.iter().filter(|flag| *flag != "run").cloned().collect()
+}
+
+/// Flags, those of a configuration file among them.
 fn parsed(flags: &[String]) -> Result<Settings, String> {
-    let flags: Vec<String> = flags.iter().filter(|flag| *flag != "run").cloned().collect();
-    let flags = config::with_file(&flags).map_err(|error| error.to_string())?;
     let line = Line::try_parse_from(flags).map_err(|error| error.to_string().trim_end().to_owned())?;
     for missing in line.run.missing() {
         remark(&format!("{missing} is not there yet in this version of certlet"));
@@ -63,6 +87,7 @@ fn parsed(flags: &[String]) -> Result<Settings, String> {
 struct Controller {
     place: String,
     flags: Vec<String>,
+    mounts: Mounts,
 }
 
 /// The controller that runs in the cluster. Where Deployments cannot be listed, none is known.
@@ -92,10 +117,12 @@ fn controller(deployment: &Deployment) -> Option<Controller> {
         return None;
     }
     let namespace = deployment.namespace().unwrap_or_default();
-    let container = deployment.spec.as_ref()?.template.spec.as_ref()?.containers.first()?;
+    let pod = deployment.spec.as_ref()?.template.spec.as_ref()?;
+    let container = pod.containers.first()?;
     Some(Controller {
         place: format!("{namespace}/{}", deployment.name_any()),
         flags: flags(container, &namespace),
+        mounts: Mounts::new(&namespace, pod, container),
     })
 }
 

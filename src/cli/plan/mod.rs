@@ -1,6 +1,7 @@
 //! `certlet plan`: what the controller would do now, and why, from the same planners, without doing any of it.
 
 mod flags;
+mod mounted;
 mod words;
 
 use std::{process::ExitCode, sync::Arc};
@@ -11,7 +12,7 @@ use serde::Serialize;
 use super::{status::Output, target};
 use crate::{
     cluster,
-    controller::{Context, certificate, context::IssuerId, ingress, issuer, order, request, signing_request},
+    controller::{Context, certificate, context::IssuerId, ingress, issuer, order, request, signing_request, sweep},
     plan::seen::ObjectKey,
     runtime::{clock, run},
 };
@@ -23,11 +24,16 @@ const SOMETHING: u8 = 3;
 ///
 /// The objects of other programs count too: run it before certlet takes over from cert-manager, and it prints what
 /// would change. It plans with the flags of the controller that it finds in the cluster (a Deployment of cert-manager or
-/// certlet), or with those given after `--`.
-///
-/// Exit status: 0 when there is nothing to do, 3 when there is, 1 when it could not be found out, 2 for wrong arguments.
+/// certlet), its configuration file included, or with those given after `--`. What a CA will answer is not known before it
+/// is asked: an ACME server's renewal information is not looked at.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Examples:
+#[command(after_help = "Exit status:
+  0  there is nothing to do
+  3  there is something to do; it has been printed
+  1  it could not be found out
+  2  the arguments make no sense
+
+Examples:
   certlet plan -A                                     all namespaces; usually prints nothing
   certlet plan -n shop -o yaml
   certlet plan -A -- --cluster-resource-namespace=cert-manager --enable-certificate-owner-ref")]
@@ -85,7 +91,8 @@ async fn plan(args: &PlanArgs) -> Result<usize, String> {
     run::read_everything(&client, &context, namespace.as_deref())
         .await
         .map_err(|error| not_read(&error))?;
-    let lines = lines(&context, namespace.is_none()).await?;
+    let mut lines = lines(&context, namespace.is_none()).await?;
+    lines.extend(left_behind(&context, namespace.as_deref()).await);
     super::print(&printed(&lines, args.output)?)?;
     Ok(lines.len())
 }
@@ -173,7 +180,14 @@ async fn lines(context: &Arc<Context>, whole_cluster: bool) -> Result<Vec<Line>,
     }
     for key in index.certificates.keys() {
         match certificate::dry_run(context, &key).await {
-            Ok(Some(outlook)) => add("Certificate", &key, words::certificate(&outlook)),
+            Ok(Some(outlook)) => {
+                if let (true, Some(refused)) = (outlook.plan.effects.is_empty(), &outlook.later) {
+                    super::remark(&format!(
+                        "Certificate {key} stays as it is, but its next issuance will be refused: {refused}"
+                    ));
+                }
+                add("Certificate", &key, words::certificate(&outlook));
+            }
             Ok(None) => {}
             Err(error) => failed.push(unjudged("Certificate", &key, &error)),
         }
@@ -208,6 +222,25 @@ async fn lines(context: &Arc<Context>, whole_cluster: bool) -> Result<Vec<Line>,
     }
     lines.extend(failed);
     Ok(lines)
+}
+
+/// What the hourly sweep would remove. Whoever may not list it is told so: the rest of the plan does not depend on it.
+async fn left_behind(context: &Context, namespace: Option<&str>) -> Vec<Line> {
+    match sweep::left_behind(context, namespace).await {
+        Ok(strays) => strays
+            .iter()
+            .map(|stray| {
+                let (kind, key, said) = words::stray(stray);
+                Line::new(kind, &key, said)
+            })
+            .collect(),
+        Err(error) => {
+            super::remark(&format!(
+                "what challenges may have left behind was not looked at: {error}"
+            ));
+            Vec::new()
+        }
+    }
 }
 
 /// Orders, and those that are gone while Challenges of theirs are still there.

@@ -14,9 +14,10 @@ use crate::{
         kinds::OrderKind,
         order,
         request::{self, Verdict},
-        seen::{Object, RequestSeen},
+        seen::{Object, ObjectKey, RequestSeen},
         signing_request,
     },
+    solver::objects::Stray,
 };
 
 /// What would be done, and why.
@@ -24,7 +25,9 @@ type Said = (String, String);
 
 /// A Certificate: one step, whose parts are told together.
 pub(super) fn certificate(outlook: &certificate::Outlook) -> Vec<Said> {
-    let certificate::Outlook { record, plan, repair } = outlook;
+    let certificate::Outlook {
+        record, plan, repair, ..
+    } = outlook;
     let status = record.status();
     if plan.effects.is_empty() {
         return status_written(&status, &plan.status).into_iter().collect();
@@ -54,7 +57,7 @@ fn effect_words(effect: &Effect, secret: &str, issuer: &IssuerRef) -> String {
     let from = format!("{} {:?}", issuer.kind_or_default(), issuer.name);
     match effect {
         // Never planned once the live objects were looked at.
-        Effect::Confirm => "look again".to_owned(),
+        Effect::Confirm | Effect::OpenKeystores => "look again".to_owned(),
         Effect::DeleteRequest(meta) => format!("delete CertificateRequest {}", meta.name()),
         Effect::DeleteNextKey(meta) => format!("delete Secret {}, which holds a key for an issuance", meta.name()),
         Effect::StoreKey { name, source } => {
@@ -86,7 +89,12 @@ fn effect_words(effect: &Effect, secret: &str, issuer: &IssuerRef) -> String {
 
 /// An issuer: its account first, and its status if that differs already.
 pub(super) fn issuer(id: &IssuerId, outlook: &issuer::Outlook, context: &Context) -> Vec<Said> {
-    let issuer::Outlook { account, old, new } = outlook;
+    let issuer::Outlook {
+        leaves,
+        account,
+        old,
+        new,
+    } = outlook;
     let spec = if id.is_cluster() {
         let found = context.index.cluster_issuers.get(&id.0);
         found.and_then(|issuer| issuer.parse().ok()).map(|issuer| issuer.spec)
@@ -109,7 +117,29 @@ pub(super) fn issuer(id: &IssuerId, outlook: &issuer::Outlook, context: &Context
         )),
         Some(AccountPlan::Keep | AccountPlan::Wait { .. } | AccountPlan::Refuse(_)) | None => None,
     };
-    said.into_iter().chain(status_written(old, new)).collect()
+    let led = leaves.as_ref().and_then(led_over);
+    said.into_iter().chain(led).chain(status_written(old, new)).collect()
+}
+
+/// What becomes of the certificates of a CA that got another key pair. The waves, and when each begins, are the controller's.
+fn led_over(leaves: &issuer::Foreseen) -> Option<Said> {
+    let issuer::Foreseen {
+        condition,
+        distrusting,
+        stale,
+    } = leaves;
+    let bundles = format!("write ca.crt of {distrusting} of its certificates again");
+    let would = match (distrusting, stale) {
+        (0, 0) => return None,
+        (_, 0) => bundles,
+        (0, _) => format!("issue {stale} of its certificates again, in waves"),
+        _ => format!("{bundles}, then issue {stale} again, in waves"),
+    };
+    let why = condition.as_ref().map(|condition| condition.message.clone());
+    Some((
+        would,
+        why.unwrap_or_else(|| "ca.crt is to hold the certificate of the present CA, and no other".to_owned()),
+    ))
 }
 
 /// Why an account is looked at.
@@ -265,6 +295,18 @@ fn order_step(order: &Object<OrderKind>, step: &order::Step, because: String) ->
         Step::ReleaseChallenge { key, .. } => format!("remove the finalizer of Challenge {}", key.name),
     };
     (would, because)
+}
+
+/// What a sweep would remove: kind, place, and what would become of it.
+pub(super) fn stray(stray: &Stray) -> (&'static str, ObjectKey, Said) {
+    let (kind, metadata, would) = match stray {
+        Stray::Delete(found) => (found.kind.as_str(), &found.metadata, "delete it"),
+        Stray::Edit(ingress) => ("Ingress", &ingress.metadata, "take the paths of challenges out of it"),
+    };
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    let key = ObjectKey::new(text(&metadata.namespace), text(&metadata.name));
+    let because = "it was left behind by a challenge that is over".to_owned();
+    (kind, key, (would.to_owned(), because))
 }
 
 /// A CertificateSigningRequest of Kubernetes.

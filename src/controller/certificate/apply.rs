@@ -37,7 +37,7 @@ pub(super) async fn apply(
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
     match effect {
-        Effect::Confirm => Ok(Outcome::LookAgain),
+        Effect::Confirm | Effect::OpenKeystores => Ok(Outcome::LookAgain),
         Effect::DeleteRequest(meta) => {
             context.writer.delete::<RequestKind>(meta).await?;
             Ok(Outcome::Done)

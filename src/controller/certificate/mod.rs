@@ -3,6 +3,7 @@
 mod apply;
 mod at_once;
 mod keys;
+mod keystores;
 mod looked;
 mod observe;
 mod patience;
@@ -19,7 +20,8 @@ use crate::{
     cluster::events::Severity,
     plan::{
         certificate::{
-            Effect, Plan, PlannedEvent, Seen, Violation, plan, plan_unreadable, status_when_refused, why_repaired,
+            Effect, InvalidSpec, Plan, PlannedEvent, Seen, Violation, plan, plan_unreadable, refused_later,
+            status_when_refused, why_repaired,
         },
         kinds::CertificateKind,
         seen::{Lean, Meta, Next, Object, ObjectKey},
@@ -52,8 +54,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
             Observed::Seen(seen) => seen,
         };
         let plan = plan(context.now(), &seen, &context.settings);
-        if plan.effects.contains(&Effect::Confirm) {
-            sight.look(context, &seen).await?;
+        if look_closer(context, &seen, &plan, &mut sight).await? {
             continue;
         }
         match carry_out(context, &seen, &plan, &mut sight).await? {
@@ -75,13 +76,15 @@ pub struct Outlook {
     pub plan: Plan,
     /// Why its Secret would be applied again.
     pub repair: Option<Violation>,
+    /// Why its next issuance will be refused, although nothing is wrong now.
+    pub later: Option<InvalidSpec>,
 }
 
 /// What would be done for a Certificate now, without doing any of it; `None` where there is no such Certificate.
 ///
 /// # Errors
 /// When the API server cannot be reached.
-pub async fn dry_run(context: &Context, key: &ObjectKey) -> Result<Option<Outlook>, ControllerError> {
+pub async fn dry_run(context: &Arc<Context>, key: &ObjectKey) -> Result<Option<Outlook>, ControllerError> {
     if !context.settings.controllers.enabled(controller::ISSUING) {
         return Ok(None);
     }
@@ -90,26 +93,49 @@ pub async fn dry_run(context: &Context, key: &ObjectKey) -> Result<Option<Outloo
         let Some(record) = context.index.certificates.get(key) else {
             return Ok(None);
         };
-        let (plan, repair) = match observe::observe(context, key, &sight) {
+        let (plan, repair, later) = match observe::observe(context, key, &sight) {
             Observed::Gone => return Ok(None),
             Observed::Unreadable(certificate, invalid) => {
                 let status = certificate.status();
                 (
                     plan_unreadable(context.now(), &certificate.meta, &status, &invalid),
                     None,
+                    None,
                 )
             }
             Observed::Seen(seen) => {
                 let plan = plan(context.now(), &seen, &context.settings);
-                if plan.effects.contains(&Effect::Confirm) {
-                    sight.look(context, &seen).await?;
+                if look_closer(context, &seen, &plan, &mut sight).await? {
                     continue;
                 }
-                (plan, why_repaired(&seen, &context.settings))
+                let repair = why_repaired(&seen, &context.settings);
+                (plan, repair, refused_later(&seen))
             }
         };
-        return Ok(Some(Outlook { record, plan, repair }));
+        return Ok(Some(Outlook {
+            record,
+            plan,
+            repair,
+            later,
+        }));
     }
+}
+
+/// What a plan wants to know before it can be made. Says whether it wants to know anything.
+async fn look_closer(
+    context: &Arc<Context>,
+    seen: &Seen,
+    plan: &Plan,
+    sight: &mut Sight,
+) -> Result<bool, ControllerError> {
+    for effect in plan.effects.iter().filter(|effect| effect.is_look()) {
+        if *effect == Effect::OpenKeystores {
+            sight.open_keystores(context, seen).await?;
+        } else {
+            sight.look(context, seen).await?;
+        }
+    }
+    Ok(plan.effects.iter().any(Effect::is_look))
 }
 
 enum Progress {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::looked::Looked;
+use super::{keystores, looked::Looked};
 use crate::{
     api::{
-        CertificateSpec, InvalidField, IssuerStatus, SecretKeySelector,
+        InvalidField, IssuerStatus,
         condition::{self, READY},
         issuer::IssuerSpec,
         names::{annotation, label},
@@ -13,7 +13,7 @@ use crate::{
     cluster::store::Link,
     controller::{Context, ControllerError, context::IssuerId, router::issuer_id},
     plan::{
-        certificate::{IssuerState, Obstacle, Passwords, Rival, Seen, names_to_look_up},
+        certificate::{IssuerState, KeystoresSeen, Obstacle, Passwords, Rival, Seen, names_to_look_up},
         kinds::CertificateKind,
         request::SignerKind,
         seen::{Kind, Lean, Object, ObjectKey, RequestSeen, SecretSeen},
@@ -30,6 +30,7 @@ pub(super) struct Sight {
     pub(super) strange_next_keys: Vec<ObjectKey>,
     requests: Vec<Arc<RequestSeen>>,
     missing_password: Option<String>,
+    keystores: Option<keystores::Look>,
 }
 
 /// Result of [`observe`].
@@ -63,17 +64,18 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
         .map(|(rotation, secret)| rotation.share(key, secret))
         .unwrap_or_default();
     Observed::Seen(Box::new(Seen {
-        secret,
         next_keys: next_keys(context, &certificate, sight),
         strange_next_keys: sight.strange_next_keys.clone(),
         requests: requests(context, &certificate, sight),
         rivals: rivals(context, &certificate),
         issuer: issuer_state(context, &certificate),
         keystore_passwords: passwords,
+        keystores: sight.keystores_in(secret.as_deref()),
         renewal_information,
         obstacle: obstacle(context, &certificate),
         rotation,
         live: sight.target.is_some(),
+        secret,
         certificate,
     }))
 }
@@ -99,7 +101,7 @@ impl Sight {
         if let Some(name) = unknown {
             self.meet_next_key(context, certificate, name).await?;
         }
-        self.missing_password = missing_password(context, certificate).await?;
+        self.missing_password = keystores::passwords(context, certificate).await?.err();
         self.target = Some(looked);
         Ok(())
     }
@@ -147,6 +149,28 @@ impl Sight {
             Some(looked) => looked.or_newer(indexed),
             None => indexed,
         }
+    }
+
+    /// Looks into the keystores of the target Secret. One that changed meanwhile is looked into once the index knows of it.
+    pub(super) async fn open_keystores(&mut self, context: &Arc<Context>, seen: &Seen) -> Result<(), ControllerError> {
+        let look = keystores::open(context, &seen.certificate).await?;
+        let known = seen.secret.as_ref().map(|secret| secret.digest);
+        if look.as_ref().map(|look| look.digest) != known {
+            return Err(ControllerError::Stale(format!(
+                "Secret {} of Certificate {} is not what it was",
+                seen.certificate.spec.secret_name, seen.certificate.meta.key
+            )));
+        }
+        self.keystores = look;
+        Ok(())
+    }
+
+    fn keystores_in(&self, secret: Option<&SecretSeen>) -> KeystoresSeen {
+        let digest = secret.map(|secret| secret.digest);
+        let look = self.keystores.as_ref().filter(|look| Some(look.digest) == digest);
+        look.map_or(KeystoresSeen::Unopened, |look| {
+            KeystoresSeen::Opened(look.fault.clone())
+        })
     }
 
     /// A keystore's password could not be had when it was needed.
@@ -284,50 +308,4 @@ fn obstacle(context: &Context, certificate: &Object<CertificateKind>) -> Option<
         text: ready.message().to_owned(),
         since,
     })
-}
-
-/// Every keystore that is to be made needs its password (SEC-07).
-pub(super) fn password_references(spec: &CertificateSpec) -> Vec<(&'static str, &SecretKeySelector)> {
-    let stores = spec.keystores.as_ref();
-    let jks = stores
-        .and_then(|stores| stores.jks.as_ref())
-        .filter(|store| store.create && store.password.is_none());
-    let p12 = stores
-        .and_then(|stores| stores.pkcs12.as_ref())
-        .filter(|store| store.create && store.password.is_none());
-    let jks = jks
-        .and_then(|store| store.password_secret_ref.as_ref())
-        .map(|reference| ("JKS", reference));
-    let p12 = p12
-        .and_then(|store| store.password_secret_ref.as_ref())
-        .map(|reference| ("PKCS#12", reference));
-    jks.into_iter().chain(p12).collect()
-}
-
-async fn missing_password(
-    context: &Context,
-    certificate: &Object<CertificateKind>,
-) -> Result<Option<String>, ControllerError> {
-    for (kind, reference) in password_references(&certificate.spec) {
-        let secret = context
-            .reader
-            .secret(&certificate.meta.key.sibling(reference.name.as_str()))
-            .await?;
-        let key = reference.key_or("password");
-        let why = match secret.as_ref().map(|secret| secret.data(key)) {
-            None => format!(
-                "Secret {:?} with the password of the {kind} keystore does not exist",
-                reference.name
-            ),
-            Some(None | Some([])) => {
-                format!(
-                    "Secret {:?} holds no password for the {kind} keystore under the key {key:?}",
-                    reference.name
-                )
-            }
-            Some(Some(_)) => continue,
-        };
-        return Ok(Some(why));
-    }
-    Ok(None)
 }

@@ -8,17 +8,18 @@ use zeroize::Zeroize as _;
 use super::{
     apply::{Outcome, controller_reference, read_key},
     keys,
-    observe::{Sight, password_references},
+    keystores::passwords,
+    observe::Sight,
 };
 use crate::{
-    api::{CertificateSpec, IssuerRef, names::data_key},
+    api::{IssuerRef, names::data_key},
     cluster::secret::SecretApply,
     controller::{Context, ControllerError, rotations::Rotation, router::issuer_id},
     pki::{hidden::Hidden, key::PrivateKey, keystore::Seed},
     plan::{
         certificate::{
             Seen,
-            secret::{Attribution, Circumstances, KeystorePasswords, Material, RenderedSecret, TLS_TYPE, render},
+            secret::{Attribution, Circumstances, Material, RenderedSecret, TLS_TYPE, render},
         },
         kinds::CertificateKind,
         seen::{Meta, Object, SecretSeen},
@@ -133,7 +134,7 @@ async fn write_over(
     };
     let circumstances = Circumstances {
         now: context.now(),
-        seeds: [seed()?, seed()?, seed()?],
+        seeds: [[seed()?, seed()?], [seed()?, seed()?]],
     };
     let spec = certificate.spec.clone();
     let rendered = keys::blocking(move || {
@@ -182,52 +183,6 @@ pub(super) fn attribution(certificate: &Object<CertificateKind>, issuer: &Issuer
     Attribution {
         certificate: Some(certificate.meta.name().to_owned()),
         issuer: Some(issuer.clone()),
-    }
-}
-
-/// The passwords of the keystores that are asked for, or why one cannot be had.
-async fn passwords(
-    context: &Context,
-    certificate: &Object<CertificateKind>,
-) -> Result<Result<KeystorePasswords, String>, ControllerError> {
-    let mut passwords = literal_passwords(&certificate.spec);
-    for (kind, reference) in password_references(&certificate.spec) {
-        let secret = context
-            .reader
-            .secret(&certificate.meta.key.sibling(reference.name.as_str()))
-            .await?;
-        let key = reference.key_or("password");
-        let found = secret
-            .as_ref()
-            .and_then(|secret| secret.data(key))
-            .filter(|value| !value.is_empty());
-        let Some(text) = found.and_then(|bytes| std::str::from_utf8(bytes).ok()) else {
-            return Ok(Err(format!(
-                "the password of the {kind} keystore is not in Secret {:?} under the key {key:?}",
-                reference.name
-            )));
-        };
-        let slot = if kind == "JKS" {
-            &mut passwords.jks
-        } else {
-            &mut passwords.pkcs12
-        };
-        *slot = Some(Hidden::new(text.to_owned()));
-    }
-    Ok(Ok(passwords))
-}
-
-fn literal_passwords(spec: &CertificateSpec) -> KeystorePasswords {
-    let stores = spec.keystores.as_ref();
-    let jks = stores
-        .and_then(|stores| stores.jks.as_ref())
-        .and_then(|store| store.password.clone());
-    let pkcs12 = stores
-        .and_then(|stores| stores.pkcs12.as_ref())
-        .and_then(|store| store.password.clone());
-    KeystorePasswords {
-        jks: jks.map(Hidden::new),
-        pkcs12: pkcs12.map(Hidden::new),
     }
 }
 

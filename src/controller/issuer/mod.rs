@@ -1,6 +1,7 @@
 //! Issuers and ClusterIssuers: looked at when they or a Secret that they name change, and when their account is due.
 
 mod account;
+mod former;
 mod rotation;
 
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use crate::plan::issuer::{self, Backend, Wanted};
 use crate::plan::kinds::{ClusterIssuerKind, IssuerKind};
 use crate::plan::seen::{Kind, Lean, Next, Object};
 use crate::plan::settings::controller;
+
+pub use rotation::Foreseen;
 
 /// How soon it is tried again to read or write a Secret that the API server did not let us: rights, quotas and namespaces come
 /// without a word to us.
@@ -58,6 +61,8 @@ fn is_ours(context: &Context, id: &IssuerId) -> bool {
 /// What would be done for an issuer now.
 #[derive(Clone, Debug)]
 pub struct Outlook {
+    /// What becomes of its leaves, where its CA got another key pair.
+    pub leaves: Option<Foreseen>,
     /// What is to be done about its ACME account, where it has one whose Secrets can be read.
     pub account: Option<AccountPlan>,
     /// Its status as it is.
@@ -92,16 +97,35 @@ async fn foresee<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Option<
     if seen.meta.deleting.is_some() {
         return Ok(None);
     }
-    let (wanted, account) = match seen.parse() {
+    let (mut wanted, account, leaves) = match seen.parse() {
         Ok(issuer) => match issuer::backend(&issuer.spec) {
-            Ok(Backend::Acme(spec)) => account::foresee(context, &issuer, spec).await?,
-            Ok(Backend::Ca(_) | Backend::SelfSigned) | Err(_) => (judge_spec(context, &issuer, false).await?.0, None),
+            Ok(Backend::Acme(spec)) => {
+                let (wanted, account) = account::foresee(context, &issuer, spec).await?;
+                (wanted, account, None)
+            }
+            Ok(Backend::Ca(spec)) => {
+                let (wanted, _) = judge_spec(context, &issuer, false).await?;
+                let ready = wanted.verdict.as_ref().is_some_and(|verdict| verdict.ready);
+                let leaves = if ready {
+                    Some(rotation::foresee(context, &issuer, spec).await?)
+                } else {
+                    None
+                };
+                (wanted, None, leaves)
+            }
+            Ok(Backend::SelfSigned) | Err(_) => (judge_spec(context, &issuer, false).await?.0, None, None),
         },
-        Err(invalid) => (unreadable(seen, &invalid), None),
+        Err(invalid) => (unreadable(seen, &invalid), None, None),
     };
+    wanted.rotating = leaves.as_ref().and_then(|leaves| leaves.condition.clone());
     let old = seen.status();
     let new = issuer::status(context.now(), seen.meta.generation, &old, &wanted);
-    Ok(Some(Outlook { account, old, new }))
+    Ok(Some(Outlook {
+        leaves,
+        account,
+        old,
+        new,
+    }))
 }
 
 fn unreadable<K: Either>(seen: &Lean<K>, invalid: &InvalidField) -> Wanted {

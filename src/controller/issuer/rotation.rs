@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::Deserialize;
 
-use super::Either;
+use super::{Either, former};
 use crate::{
     api::{
         GROUP, VERSION,
@@ -58,20 +58,11 @@ pub(super) async fn look<K: Either>(
             return Ok((Some(rotation::misunderstood(&why)), Next::OnChange));
         }
     };
-    let secret = issuer_secret(
-        &issuer.meta,
-        &spec.secret_name,
-        &context.settings.cluster_resource_namespace,
-    );
-    // what is wrong with the Secret is in the condition Ready
-    let Ok(ca) = context.signing.authorities.get(context, &secret).await else {
-        return Ok((None, Next::OnChange));
-    };
-    let Some((authority, root)) = authority(&ca) else {
-        return Ok((None, Next::OnChange));
-    };
     let (now, known) = (context.now(), context.rotations.of(&id));
-    let known = known.filter(|known| known.authority == authority);
+    let Some(ca) = ca_of(context, issuer, spec).await else {
+        return Ok((None, Next::OnChange));
+    };
+    let known = known.filter(|known| known.authority == ca.authority);
     if let Some(again) = known.as_ref().and_then(|known| too_soon(known, now)) {
         return Ok((None, Next::At(again)));
     }
@@ -82,10 +73,11 @@ pub(super) async fn look<K: Either>(
             return Ok((Some(taken), Next::At(later(now, NOW_AND_THEN))));
         }
     };
-    let found = leaves::<K>(context, issuer, &secret);
-    let seen = seen(&authority, &record, &found, known.as_deref(), condition, settle);
+    let found = leaves::<K>(context, issuer, &ca.secret);
+    let record = record.or_former(context, issuer, &ca.authority, &found).await?;
+    let seen = seen(&ca.authority, &record, &found, known.as_deref(), condition, settle);
     let plan = rotation::plan(now, &seen);
-    let bundle = record.keep(context, issuer, &plan.record, root).await?;
+    let bundle = record.keep(context, issuer, &plan.record, ca.root).await?;
     let before = known.as_deref();
     let allowed = before.map(|known| &known.allowed).cloned().unwrap_or_default();
     let allowed = rotation::allowances(now, &allowed, &seen, &plan);
@@ -104,7 +96,7 @@ pub(super) async fn look<K: Either>(
         next = next.or_at(later(now, AT_MOST));
     }
     let rotation = Rotation {
-        authority: authority.clone(),
+        authority: ca.authority.clone(),
         trust: plan.trust.clone(),
         bundle: of_these(bundle, &plan.trust.bundle),
         allowed,
@@ -117,6 +109,74 @@ pub(super) async fn look<K: Either>(
         context.queues.certificates.add(key);
     }
     Ok((plan.condition, next))
+}
+
+/// What a look would come to, by who only reads.
+#[derive(Clone, Debug, Default)]
+pub struct Foreseen {
+    /// The condition `Rotating`; `None` leaves it as it is.
+    pub condition: Option<Rotating>,
+    /// Certificates whose `ca.crt` would be written.
+    pub distrusting: usize,
+    /// Certificates that would be issued again.
+    pub stale: usize,
+}
+
+/// What [`look`] would come to, without doing any of it.
+pub(super) async fn foresee<K: Either>(
+    context: &Context,
+    issuer: &Object<K>,
+    spec: &CaIssuer,
+) -> Result<Foreseen, ControllerError> {
+    let condition = condition::get(&issuer.status.conditions, ROTATING);
+    let only = |condition| Foreseen {
+        condition,
+        ..Foreseen::default()
+    };
+    let settle = match rotation::asked(issuer.meta.annotations.get(annotation::ROTATE_LEAVES)) {
+        Ok(Some(settle)) => settle,
+        Ok(None) => return Ok(only(rotation::not_asked(condition))),
+        Err(why) => return Ok(only(Some(rotation::misunderstood(&why)))),
+    };
+    let Some(ca) = ca_of(context, issuer, spec).await else {
+        return Ok(Foreseen::default());
+    };
+    let record = match Record::read(context, issuer).await? {
+        Ok(record) => record,
+        Err(taken) => return Ok(only(Some(taken))),
+    };
+    let found = leaves::<K>(context, issuer, &ca.secret);
+    let record = record.or_former(context, issuer, &ca.authority, &found).await?;
+    let seen = seen(&ca.authority, &record, &found, None, condition, settle);
+    let plan = rotation::plan(context.now(), &seen);
+    let is_stale = |leaf: &&Leaf<'_>| !seen.authority.issued(leaf.certificate, leaf.trusted);
+    Ok(Foreseen {
+        condition: plan.condition,
+        distrusting: plan.distrusting.len(),
+        stale: seen.leaves.iter().filter(is_stale).count(),
+    })
+}
+
+/// The CA of an issuer, as planners see it.
+struct Ca {
+    /// Where its key pair is.
+    secret: ObjectKey,
+    authority: Authority,
+    /// The certificate that its leaves are trusted by.
+    root: Vec<u8>,
+}
+
+/// `None` where it cannot be read: what is wrong with the Secret is in the condition Ready.
+async fn ca_of<K: Either>(context: &Context, issuer: &Object<K>, spec: &CaIssuer) -> Option<Ca> {
+    let namespace = &context.settings.cluster_resource_namespace;
+    let secret = issuer_secret(&issuer.meta, &spec.secret_name, namespace);
+    let ca = context.signing.authorities.get(context, &secret).await.ok()?;
+    let (authority, root) = authority(&ca)?;
+    Some(Ca {
+        secret,
+        authority,
+        root,
+    })
 }
 
 fn too_soon(known: &Rotation, now: Timestamp) -> Option<Timestamp> {
@@ -147,9 +207,9 @@ fn of_these(certificates: Vec<Vec<u8>>, wanted: &[Fingerprint]) -> Vec<Vec<u8>> 
 }
 
 /// A Certificate of the issuer whose Secret holds what the issuer signed.
-struct Found {
-    certificate: Arc<Lean<CertificateKind>>,
-    secret: Arc<SecretSeen>,
+pub(super) struct Found {
+    pub(super) certificate: Arc<Lean<CertificateKind>>,
+    pub(super) secret: Arc<SecretSeen>,
 }
 
 fn leaves<K: Either>(context: &Context, issuer: &Object<K>, ca_secret: &ObjectKey) -> Vec<Found> {
@@ -238,6 +298,21 @@ impl Record {
             secret: live.map(|live| Arc::new(live.seen)),
             certificates,
         }))
+    }
+
+    /// The same, or what can be known of former CAs where there is no record yet.
+    async fn or_former<K: Either>(
+        mut self,
+        context: &Context,
+        issuer: &Object<K>,
+        present: &Authority,
+        found: &[Found],
+    ) -> Result<Self, ControllerError> {
+        if self.secret.is_none() {
+            self.certificates = former::authorities(context, issuer, present, found).await?;
+            self.fingerprints = self.certificates.iter().map(|der| sha256(der)).collect();
+        }
+        Ok(self)
     }
 
     /// Writes the record if it is not what it has to be. Returns its certificates.

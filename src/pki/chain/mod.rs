@@ -157,6 +157,15 @@ pub fn order(certificates: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
     }
 }
 
+/// Of these CAs, those that signed a chain (leaf first): each signature up to theirs is good.
+pub fn signers(chain: &[Vec<u8>], candidates: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let signed = |candidate: &Vec<u8>| {
+        let all = chain.iter().chain([candidate]).cloned().collect();
+        order(all).is_ok_and(|ordered| ordered.first() == chain.first() && ordered.last() == Some(candidate))
+    };
+    candidates.into_iter().filter(signed).collect()
+}
+
 /// The common name of the issuer of the last certificate of a chain: what `preferredChain` is compared with (ISS-18).
 ///
 /// # Errors

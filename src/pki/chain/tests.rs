@@ -38,6 +38,23 @@ fn without_a_root_the_topmost_certificate_is_in_both() {
 }
 
 #[test]
+fn of_several_cas_only_those_count_as_signers_that_signed() {
+    let (chain, ca) = (CHAIN[..3].to_vec(), CHAIN[3].clone());
+    let stranger = root("root", p256()).chain[0].clone();
+    let found = signers(&chain, vec![stranger.clone(), ca.clone(), CHAIN[1].clone()]);
+    assert_eq!(
+        found,
+        [ca],
+        "one of the same name has another key; one in the middle is not the last"
+    );
+    assert_eq!(
+        signers(&CHAIN[..1], vec![stranger, CHAIN[1].clone()]),
+        [CHAIN[1].clone()]
+    );
+    assert_eq!(signers(&[], vec![CHAIN[3].clone()]), Vec::<Vec<u8>>::new());
+}
+
+#[test]
 fn a_lone_leaf_has_no_ca_and_a_lone_root_is_its_own() {
     let lone = arrange(&to_pem(&CHAIN[..1]), &limits()).unwrap();
     assert_eq!((lone.chain_pem, lone.ca_pem), (to_pem(&CHAIN[..1]), None));

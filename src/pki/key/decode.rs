@@ -36,6 +36,10 @@ pub(super) fn from_pem(text: &[u8]) -> Result<(PrivateKey, KeyEncoding), Error> 
     Ok((PrivateKey::from_pair(pair), encoding))
 }
 
+pub(super) fn from_pkcs8(der: &[u8]) -> Result<PrivateKey, Error> {
+    pkcs8(der).map(PrivateKey::from_pair)
+}
+
 /// The `privateKey` field of a `PrivateKeyInfo` (RFC 5208 section 5).
 pub(super) fn pkcs8_body(pkcs8: &[u8]) -> Option<&[u8]> {
     let fields = der::read_all(pkcs8, der::SEQUENCE)?.children()?;

@@ -158,6 +158,14 @@ impl PrivateKey {
         decode::from_pem(text)
     }
 
+    /// Reads a `PrivateKeyInfo` (RFC 5208), DER.
+    ///
+    /// # Errors
+    /// As [`PrivateKey::from_pem`].
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, Error> {
+        decode::from_pkcs8(der)
+    }
+
     /// The key as PEM. An Ed25519 key is always written as PKCS#8 (CRT-19).
     ///
     /// # Errors

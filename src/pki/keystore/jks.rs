@@ -7,14 +7,16 @@ use super::{Contents, Seed, sha1};
 use crate::pki::hidden::Hidden;
 use crate::pki::{Error, der};
 
-const MAGIC: u32 = 0xfeed_feed;
-const VERSION: u32 = 2;
-const PRIVATE_KEY: u32 = 1;
-const TRUSTED_CERTIFICATE: u32 = 2;
+pub(super) const MAGIC: u32 = 0xfeed_feed;
+pub(super) const VERSION: u32 = 2;
+pub(super) const PRIVATE_KEY: u32 = 1;
+pub(super) const TRUSTED_CERTIFICATE: u32 = 2;
 /// "Proprietary" algorithm of Sun's key protector.
-const KEY_PROTECTOR: &str = "1.3.6.1.4.1.42.2.17.1.1";
+pub(super) const KEY_PROTECTOR: &str = "1.3.6.1.4.1.42.2.17.1.1";
+/// Bytes of the salt before a protected key, and of the checksum after it.
+pub(super) const SALT: usize = 20;
 /// What the checksum begins with, after the password.
-const WHITENER: &[u8] = b"Mighty Aphrodite";
+pub(super) const WHITENER: &[u8] = b"Mighty Aphrodite";
 
 pub(super) fn keystore(
     contents: &Contents<'_>,
@@ -109,20 +111,27 @@ impl Writer {
 
 /// The key, combined with a stream of hashes of password and salt, between the salt and a checksum, as an `EncryptedPrivateKeyInfo`.
 fn protect(key: &Hidden<Vec<u8>>, password: &Hidden<Vec<u8>>, seed: &Seed) -> Vec<u8> {
-    let salt: Vec<u8> = seed.salt("jks key").into_iter().take(20).collect();
+    let salt: Vec<u8> = seed.salt("jks key").into_iter().take(SALT).collect();
     let mut protected = salt.clone();
-    let mut stream = salt;
-    for block in key.expose().chunks(20) {
-        stream = sha1(&[password.expose(), &stream]).to_vec();
-        protected.extend(block.iter().zip(&stream).map(|(byte, mask)| byte ^ mask));
-    }
+    protected.extend_from_slice(masked(key.expose(), password, salt).expose());
     protected.extend_from_slice(&sha1(&[password.expose(), key.expose()]));
     let algorithm = der::sequence(&[der::oid(KEY_PROTECTOR), der::null()]);
     der::sequence(&[algorithm, der::octet_string(&protected)])
 }
 
+/// Combined with the stream: there and back.
+pub(super) fn masked(bytes: &[u8], password: &Hidden<Vec<u8>>, salt: Vec<u8>) -> Hidden<Vec<u8>> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut stream = salt;
+    for block in bytes.chunks(SALT) {
+        stream = sha1(&[password.expose(), &stream]).to_vec();
+        out.extend(block.iter().zip(&stream).map(|(byte, mask)| byte ^ mask));
+    }
+    Hidden::new(out)
+}
+
 /// Java's `char`s, high byte first.
-fn password_bytes(password: &str) -> Hidden<Vec<u8>> {
+pub(super) fn password_bytes(password: &str) -> Hidden<Vec<u8>> {
     Hidden::new(password.encode_utf16().flat_map(u16::to_be_bytes).collect())
 }
 

@@ -2,9 +2,9 @@
 //! it the default that existing programs expect.
 
 use aws_lc_rs::digest;
-use cbc::Encryptor;
 use cbc::cipher::block_padding::Pkcs7;
-use cbc::cipher::{BlockModeEncrypt as _, KeyIvInit as _};
+use cbc::cipher::{BlockModeDecrypt as _, BlockModeEncrypt as _, KeyIvInit as _};
+use cbc::{Decryptor, Encryptor};
 use des::TdesEde3;
 use rc2::Rc2;
 
@@ -26,35 +26,46 @@ impl Cipher {
         }
     }
 
-    /// `password` as [`bmp_password`] gives it.
-    pub(super) fn encrypt(self, plain: &[u8], password: &[u8], salt: &[u8], iterations: u32) -> Result<Vec<u8>, Error> {
+    /// Encrypts with a key from the password.
+    pub(super) fn encrypt(self, plain: &[u8], input: &Input<'_>) -> Result<Vec<u8>, Error> {
         let failed = |_| Error::Keystore("the keystore could not be encrypted".into());
-        let sha1 = &digest::SHA1_FOR_LEGACY_USE_ONLY;
-        let derive = |purpose, size| {
-            derive(
-                sha1,
-                purpose,
-                &Input {
-                    password,
-                    salt,
-                    iterations,
-                },
-                size,
-            )
-        };
-        let iv = derive(Purpose::Iv, 8);
+        let (key, iv) = self.key_and_iv(input);
         match self {
             Self::Rc2With40Bits => {
-                let key = derive(Purpose::Key, 5);
                 let cipher = Encryptor::<Rc2>::new_from_slices(key.expose(), iv.expose()).map_err(failed)?;
                 Ok(cipher.encrypt_padded_vec::<Pkcs7>(plain))
             }
             Self::TripleDes => {
-                let key = derive(Purpose::Key, 24);
                 let cipher = Encryptor::<TdesEde3>::new_from_slices(key.expose(), iv.expose()).map_err(failed)?;
                 Ok(cipher.encrypt_padded_vec::<Pkcs7>(plain))
             }
         }
+    }
+
+    /// The way back; `None` where password or text are wrong.
+    pub(super) fn decrypt(self, encrypted: &[u8], input: &Input<'_>) -> Option<Hidden<Vec<u8>>> {
+        let (key, iv) = self.key_and_iv(input);
+        let plain = match self {
+            Self::Rc2With40Bits => Decryptor::<Rc2>::new_from_slices(key.expose(), iv.expose())
+                .ok()?
+                .decrypt_padded_vec::<Pkcs7>(encrypted),
+            Self::TripleDes => Decryptor::<TdesEde3>::new_from_slices(key.expose(), iv.expose())
+                .ok()?
+                .decrypt_padded_vec::<Pkcs7>(encrypted),
+        };
+        plain.ok().map(Hidden::new)
+    }
+
+    fn key_and_iv(self, input: &Input<'_>) -> (Hidden<Vec<u8>>, Hidden<Vec<u8>>) {
+        let sha1 = &digest::SHA1_FOR_LEGACY_USE_ONLY;
+        let size = match self {
+            Self::Rc2With40Bits => 5,
+            Self::TripleDes => 24,
+        };
+        (
+            derive(sha1, Purpose::Key, input, size),
+            derive(sha1, Purpose::Iv, input, 8),
+        )
     }
 }
 
@@ -69,6 +80,7 @@ pub(super) enum Purpose {
 /// What bytes are derived from.
 #[derive(Clone, Copy)]
 pub(super) struct Input<'a> {
+    /// As [`bmp_password`] gives it.
     pub(super) password: &'a [u8],
     pub(super) salt: &'a [u8],
     pub(super) iterations: u32,

@@ -1,20 +1,24 @@
 //! PKCS#12 and JKS, for programs that want their keys in one file (CRT-14, CRT-15).
 
 mod jks;
+mod jks_reader;
 mod legacy;
 mod pkcs12;
+mod pkcs12_reader;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::digest;
+use jiff::Timestamp;
 
 use super::Error;
 use super::chain::{SizeLimits, parse_certificates};
 use super::hidden::Hidden;
-use super::key::{PrivateKey, sha256};
+use super::key::{KeyHash, PrivateKey, sha256};
 
 /// Which algorithms a PKCS#12 file is made with (CRT-15).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -92,53 +96,106 @@ impl Seed {
     }
 }
 
-/// `keystore.p12`: the key with its chain, and the CAs.
-///
-/// # Errors
-/// [`Error::Keystore`] for a password with characters that cannot be written, [`Error::Pem`] for certificates that cannot be read.
-pub fn pkcs12_keystore(
-    contents: &Contents<'_>,
-    password: &str,
-    profile: Profile,
-    seed: &Seed,
-) -> Result<Hidden<Vec<u8>>, Error> {
-    pkcs12::keystore(contents, password, profile, seed)
+/// Which kind of file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Format {
+    /// Java's own.
+    Jks {
+        /// The name of the key's entry, `certificate` by default (CRT-14). The CAs are `ca`, `ca-1` ….
+        alias: String,
+    },
+    /// PKCS#12.
+    Pkcs12(Profile),
 }
 
-/// `truststore.p12`: the CAs only.
-///
-/// # Errors
-/// As [`pkcs12_keystore`].
-pub fn pkcs12_truststore(
-    ca_pem: &[u8],
-    password: &str,
-    profile: Profile,
-    seed: &Seed,
-) -> Result<Hidden<Vec<u8>>, Error> {
-    pkcs12::truststore(&cas(ca_pem)?, password, profile, seed)
+impl Format {
+    /// The key with its chain, and the CAs: `keystore.jks`, `keystore.p12`. `now` becomes the creation date of JKS entries.
+    ///
+    /// # Errors
+    /// [`Error::Keystore`] for a password or an alias with characters that cannot be written, [`Error::Pem`] for certificates that
+    /// cannot be read.
+    pub fn keystore(
+        &self,
+        contents: &Contents<'_>,
+        password: &str,
+        now: Timestamp,
+        seed: &Seed,
+    ) -> Result<Hidden<Vec<u8>>, Error> {
+        match self {
+            Self::Jks { alias } => jks::keystore(contents, password, alias, now, seed),
+            Self::Pkcs12(profile) => pkcs12::keystore(contents, password, *profile, seed),
+        }
+    }
+
+    /// The CAs only: `truststore.jks`, `truststore.p12`.
+    ///
+    /// # Errors
+    /// As [`Format::keystore`].
+    pub fn truststore(
+        &self,
+        ca_pem: &[u8],
+        password: &str,
+        now: Timestamp,
+        seed: &Seed,
+    ) -> Result<Hidden<Vec<u8>>, Error> {
+        match self {
+            Self::Jks { .. } => jks::truststore(&cas(ca_pem)?, password, now),
+            Self::Pkcs12(profile) => pkcs12::truststore(&cas(ca_pem)?, password, *profile, seed),
+        }
+    }
+
+    /// Opens a file that should be what [`Format::keystore`] makes, whoever made it.
+    ///
+    /// # Errors
+    /// [`Error::Keystore`] when it does not open with the password, is made in another way, or holds something else: a sentence about
+    /// "it".
+    pub fn check_keystore(&self, file: &[u8], contents: &Contents<'_>, password: &str) -> Result<(), Error> {
+        let opened = self.open(file, password)?;
+        if opened.key != Some(contents.key.hash()) {
+            return Err(Error::Keystore("it holds another private key".into()));
+        }
+        opened.holds(contents.chain()?.into_iter().chain(contents.cas()?))
+    }
+
+    /// Opens a file that should be what [`Format::truststore`] makes, whoever made it.
+    ///
+    /// # Errors
+    /// As [`Format::check_keystore`].
+    pub fn check_truststore(&self, file: &[u8], ca_pem: &[u8], password: &str) -> Result<(), Error> {
+        self.open(file, password)?.holds(cas(ca_pem)?.into_iter())
+    }
+
+    fn open(&self, file: &[u8], password: &str) -> Result<Opened, Error> {
+        match self {
+            Self::Jks { alias } => jks_reader::open(file, password, alias),
+            Self::Pkcs12(profile) => pkcs12_reader::open(file, password, *profile),
+        }
+    }
 }
 
-/// `keystore.jks`: the key with its chain, and the CAs as `ca`, `ca-1` …; `alias` is the name of the key entry, `certificate` by
-/// default (CRT-14). `now` becomes the creation date of the entries.
-///
-/// # Errors
-/// As [`pkcs12_keystore`].
-pub fn jks_keystore(
-    contents: &Contents<'_>,
-    password: &str,
-    alias: &str,
-    now: jiff::Timestamp,
-    seed: &Seed,
-) -> Result<Hidden<Vec<u8>>, Error> {
-    jks::keystore(contents, password, alias, now, seed)
+/// What a file held.
+#[derive(Default)]
+struct Opened {
+    key: Option<KeyHash>,
+    certificates: BTreeSet<Vec<u8>>,
 }
 
-/// `truststore.jks`: the CAs, named `ca`, `ca-1` ….
-///
-/// # Errors
-/// As [`pkcs12_keystore`].
-pub fn jks_truststore(ca_pem: &[u8], password: &str, now: jiff::Timestamp) -> Result<Hidden<Vec<u8>>, Error> {
-    jks::truststore(&cas(ca_pem)?, password, now)
+impl Opened {
+    fn holds(&self, wanted: impl Iterator<Item = Vec<u8>>) -> Result<(), Error> {
+        if self.certificates == wanted.collect() {
+            Ok(())
+        } else {
+            Err(Error::Keystore("it holds other certificates".into()))
+        }
+    }
+}
+
+fn unreadable() -> Error {
+    Error::Keystore("it cannot be read".into())
+}
+
+fn wrong_password() -> Error {
+    Error::Keystore("it does not open with the password".into())
 }
 
 fn cas(ca_pem: &[u8]) -> Result<Vec<Vec<u8>>, Error> {

@@ -12,21 +12,21 @@ use crate::pki::certificate::CertificateInfo;
 use crate::pki::hidden::Hidden;
 use crate::pki::{Error, der, oid};
 
-const DATA: &str = "1.2.840.113549.1.7.1";
-const ENCRYPTED_DATA: &str = "1.2.840.113549.1.7.6";
-const SHROUDED_KEY_BAG: &str = "1.2.840.113549.1.12.10.1.2";
-const CERTIFICATE_BAG: &str = "1.2.840.113549.1.12.10.1.3";
+pub(super) const DATA: &str = "1.2.840.113549.1.7.1";
+pub(super) const ENCRYPTED_DATA: &str = "1.2.840.113549.1.7.6";
+pub(super) const SHROUDED_KEY_BAG: &str = "1.2.840.113549.1.12.10.1.2";
+pub(super) const CERTIFICATE_BAG: &str = "1.2.840.113549.1.12.10.1.3";
 const X509_CERTIFICATE: &str = "1.2.840.113549.1.9.22.1";
 const FRIENDLY_NAME: &str = "1.2.840.113549.1.9.20";
 const LOCAL_KEY_ID: &str = "1.2.840.113549.1.9.21";
 /// By this attribute Java takes a certificate as a trusted one.
 const JAVA_TRUSTED_KEY_USAGE: &str = "2.16.840.1.113894.746875.1.1";
 const ANY_EXTENDED_KEY_USAGE: &str = "2.5.29.37.0";
-const PBES2: &str = "1.2.840.113549.1.5.13";
-const PBKDF2: &str = "1.2.840.113549.1.5.12";
-const PBMAC1: &str = "1.2.840.113549.1.5.14";
-const HMAC_SHA256: &str = "1.2.840.113549.2.9";
-const AES_256_CBC: &str = "2.16.840.1.101.3.4.1.42";
+pub(super) const PBES2: &str = "1.2.840.113549.1.5.13";
+pub(super) const PBKDF2: &str = "1.2.840.113549.1.5.12";
+pub(super) const PBMAC1: &str = "1.2.840.113549.1.5.14";
+pub(super) const HMAC_SHA256: &str = "1.2.840.113549.2.9";
+pub(super) const AES_256_CBC: &str = "2.16.840.1.101.3.4.1.42";
 
 /// As many as OpenSSL and Java write.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(2048).unwrap();
@@ -52,7 +52,7 @@ pub(super) fn keystore(
         bags.push(certificate_bag(certificate, attributes));
     }
     let certificates = writer.encrypted(&der::sequence(&bags))?;
-    let key = writer.encrypt("key", contents.key.pkcs8_der()?.expose(), writer.key_cipher())?;
+    let key = writer.encrypt("key", contents.key.pkcs8_der()?.expose(), profile.key_cipher())?;
     let shrouded = der::sequence(&[key.algorithm, der::octet_string(&key.content)]);
     let key_bag = der::sequence(&[
         der::oid(SHROUDED_KEY_BAG),
@@ -93,6 +93,22 @@ pub(super) fn truststore(
     Ok(writer.seal(&der::sequence(&[certificates])))
 }
 
+impl Profile {
+    /// What certificates are encrypted with; `None` is PBES2 with AES-256.
+    pub(super) fn certificate_cipher(self) -> Option<Cipher> {
+        match self {
+            Self::LegacyRc2 => Some(Cipher::Rc2With40Bits),
+            Self::LegacyDes => Some(Cipher::TripleDes),
+            Self::Modern2023 | Self::Modern2026 => None,
+        }
+    }
+
+    /// What the key is encrypted with.
+    pub(super) fn key_cipher(self) -> Option<Cipher> {
+        self.certificate_cipher().map(|_| Cipher::TripleDes)
+    }
+}
+
 struct Writer<'a> {
     password: &'a str,
     /// The password as the older algorithms hash it.
@@ -107,22 +123,10 @@ struct Encrypted {
 }
 
 impl Writer<'_> {
-    fn certificate_cipher(&self) -> Option<Cipher> {
-        match self.profile {
-            Profile::LegacyRc2 => Some(Cipher::Rc2With40Bits),
-            Profile::LegacyDes => Some(Cipher::TripleDes),
-            Profile::Modern2023 | Profile::Modern2026 => None,
-        }
-    }
-
-    fn key_cipher(&self) -> Option<Cipher> {
-        self.certificate_cipher().map(|_| Cipher::TripleDes)
-    }
-
     /// `ContentInfo` with `EncryptedData` (RFC 5652 section 8).
     fn encrypted(&self, safe_contents: &[u8]) -> Result<Vec<u8>, Error> {
         let Encrypted { algorithm, content } =
-            self.encrypt("certificates", safe_contents, self.certificate_cipher())?;
+            self.encrypt("certificates", safe_contents, self.profile.certificate_cipher())?;
         let info = der::sequence(&[der::oid(DATA), algorithm, der::context_primitive(0, &content)]);
         let encrypted = der::sequence(&[der::integer(0), info]);
         Ok(der::sequence(&[
@@ -139,7 +143,12 @@ impl Writer<'_> {
             let (salt, _) = salt.split_at(8);
             let parameters = der::sequence(&[der::octet_string(salt), iterations]);
             let algorithm = der::sequence(&[der::oid(cipher.oid()), parameters]);
-            let content = cipher.encrypt(plain, self.bmp.expose(), salt, ITERATIONS.get())?;
+            let input = Input {
+                password: self.bmp.expose(),
+                salt,
+                iterations: ITERATIONS.get(),
+            };
+            let content = cipher.encrypt(plain, &input)?;
             return Ok(Encrypted { algorithm, content });
         }
         let (salt, iv) = salt.split_at(16);
@@ -148,20 +157,8 @@ impl Writer<'_> {
         let algorithm = der::sequence(&[der::oid(PBES2), der::sequence(&[function, scheme])]);
         Ok(Encrypted {
             algorithm,
-            content: aes_256_cbc(plain, self.pbkdf2(salt).expose(), iv)?,
+            content: aes_256_cbc(plain, derived(self.password, salt, ITERATIONS).expose(), iv)?,
         })
-    }
-
-    fn pbkdf2(&self, salt: &[u8]) -> Hidden<Vec<u8>> {
-        let mut key = vec![0; 32];
-        pbkdf2::derive(
-            pbkdf2::PBKDF2_HMAC_SHA256,
-            ITERATIONS,
-            salt,
-            self.password.as_bytes(),
-            &mut key,
-        );
-        Hidden::new(key)
     }
 
     /// `PFX` (RFC 7292 section 4).
@@ -174,29 +171,16 @@ impl Writer<'_> {
     fn mac(&self, content: &[u8]) -> Vec<u8> {
         let salt = self.seed.salt("mac");
         let (salt, _) = salt.split_at(16);
-        let input = Input {
-            password: self.bmp.expose(),
-            salt,
-            iterations: ITERATIONS.get(),
-        };
-        let (algorithm, key) = match self.profile {
-            Profile::LegacyRc2 | Profile::LegacyDes => {
-                let key = legacy::derive(&digest::SHA1_FOR_LEGACY_USE_ONLY, Purpose::Mac, &input, 20);
-                let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key.expose());
-                (der::sequence(&[der::oid(oid::SHA1), der::null()]), key)
-            }
-            Profile::Modern2023 => {
-                let key = legacy::derive(&digest::SHA256, Purpose::Mac, &input, 32);
-                let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose());
-                (der::sequence(&[der::oid(oid::SHA256), der::null()]), key)
-            }
+        let (hash, algorithm) = match self.profile {
+            Profile::LegacyRc2 | Profile::LegacyDes => (Mac::Sha1, der::sequence(&[der::oid(oid::SHA1), der::null()])),
+            Profile::Modern2023 => (Mac::Sha256, der::sequence(&[der::oid(oid::SHA256), der::null()])),
             Profile::Modern2026 => {
                 let function = pbkdf2_algorithm(salt, Some(32));
                 let parameters = der::sequence(&[function, hmac_sha256_algorithm()]);
-                let key = hmac::Key::new(hmac::HMAC_SHA256, self.pbkdf2(salt).expose());
-                (der::sequence(&[der::oid(PBMAC1), parameters]), key)
+                (Mac::Pbmac1, der::sequence(&[der::oid(PBMAC1), parameters]))
             }
         };
+        let key = hash.key(self.password, &self.bmp, salt, ITERATIONS);
         let digest_info = der::sequence(&[algorithm, der::octet_string(hmac::sign(&key, content).as_ref())]);
         der::sequence(&[
             digest_info,
@@ -204,6 +188,50 @@ impl Writer<'_> {
             der::integer(u64::from(ITERATIONS.get())),
         ])
     }
+}
+
+/// How the code over the whole file is made.
+#[derive(Clone, Copy)]
+pub(super) enum Mac {
+    Sha1,
+    Sha256,
+    /// RFC 9579.
+    Pbmac1,
+}
+
+impl Mac {
+    /// `bmp` is the password as the older algorithms hash it.
+    pub(super) fn key(self, password: &str, bmp: &Hidden<Vec<u8>>, salt: &[u8], iterations: NonZeroU32) -> hmac::Key {
+        let input = Input {
+            password: bmp.expose(),
+            salt,
+            iterations: iterations.get(),
+        };
+        match self {
+            Self::Sha1 => {
+                let key = legacy::derive(&digest::SHA1_FOR_LEGACY_USE_ONLY, Purpose::Mac, &input, 20);
+                hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key.expose())
+            }
+            Self::Sha256 => {
+                let key = legacy::derive(&digest::SHA256, Purpose::Mac, &input, 32);
+                hmac::Key::new(hmac::HMAC_SHA256, key.expose())
+            }
+            Self::Pbmac1 => hmac::Key::new(hmac::HMAC_SHA256, derived(password, salt, iterations).expose()),
+        }
+    }
+}
+
+/// 32 bytes of PBKDF2 with HMAC-SHA-256.
+pub(super) fn derived(password: &str, salt: &[u8], iterations: NonZeroU32) -> Hidden<Vec<u8>> {
+    let mut key = vec![0; 32];
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA256,
+        iterations,
+        salt,
+        password.as_bytes(),
+        &mut key,
+    );
+    Hidden::new(key)
 }
 
 /// `AlgorithmIdentifier` of PBKDF2 with HMAC-SHA-256 (RFC 8018 appendix A.2). The length of the key is given for PBMAC1 only (RFC 9579 section 4).

@@ -6,6 +6,7 @@
 mod checks;
 mod failure;
 mod issuance;
+pub mod keystores;
 mod matching;
 pub mod names;
 pub mod request;
@@ -60,6 +61,8 @@ pub struct Seen {
     pub issuer: IssuerState,
     /// Whether every keystore password can be had.
     pub keystore_passwords: Passwords,
+    /// Whether the keystores in the target Secret are right.
+    pub keystores: KeystoresSeen,
     /// What the ACME server last said about the certificate in the Secret, if it was asked since the process started.
     pub renewal_information: Option<RenewalInformation>,
     /// Why the pending request does not get on, where something is wrong.
@@ -112,11 +115,23 @@ pub enum Passwords {
     Missing(String),
 }
 
+/// What is known of the keystores in the target Secret. What is kept of a Secret does not tell: a password is needed to open them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum KeystoresSeen {
+    /// Nobody has looked into this Secret's.
+    #[default]
+    Unopened,
+    /// They were opened; what is wrong with them, as a sentence. `None` also where a password cannot be had.
+    Opened(Option<String>),
+}
+
 /// One thing to do. Plain data: where key bytes are, not what they are.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Look at the live objects and plan again: what follows must not rest on a cache.
     Confirm,
+    /// Open the keystores in the target Secret and plan again.
+    OpenKeystores,
     /// Delete this request.
     DeleteRequest(Box<Meta>),
     /// Delete this next-key Secret.
@@ -154,6 +169,11 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// Whether it only asks for a closer look: the plan is made again afterwards.
+    pub fn is_look(&self) -> bool {
+        matches!(self, Self::Confirm | Self::OpenKeystores)
+    }
+
     /// Whether it must not be done on the word of a cache alone.
     fn wants_live(&self) -> bool {
         match self {
@@ -161,6 +181,7 @@ impl Effect {
                 true
             }
             Self::Confirm
+            | Self::OpenKeystores
             | Self::DeleteRequest(_)
             | Self::DeleteNextKey(_)
             | Self::StoreCertificate { .. }
@@ -271,12 +292,17 @@ pub fn why_repaired(seen: &Seen, settings: &Settings) -> Option<Violation> {
     upkeep::check(seen, seen.secret.as_ref()?, settings)
 }
 
+/// Why the next issuance will be refused of a Certificate that needs none now, where that is known already.
+pub fn refused_later(seen: &Seen) -> Option<InvalidSpec> {
+    issuance::refused_later(seen)
+}
+
 /// The names under which the next request, and the Secret with its key, are looked for: what `Seen` has to be gathered from.
 pub fn names_to_look_up(certificate: &Object<CertificateKind>, settings: &Settings) -> LookUp {
     let (name, uid) = (certificate.meta.name(), &*certificate.meta.uid);
     let revision = certificate.status.revision.unwrap_or(0).saturating_add(1);
     LookUp {
-        requests: names::request_names(name, uid, revision, settings.gates.stable_request_name),
+        requests: names::request_names(name, uid, revision, names::Naming::of(certificate, settings)),
         next_keys: names::next_key_names(name, uid, revision),
     }
 }

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::matching::key_encoding;
+use super::{
+    keystores::{self, KeystorePasswords},
+    matching::key_encoding,
+};
 use crate::{
     api::{
         CertificateSpec, IssuerRef,
-        certificate::{OutputFormat, Pkcs12Profile},
+        certificate::OutputFormat,
         names::{annotation, data_key, label},
     },
     pki::{
@@ -16,7 +19,7 @@ use crate::{
         certificate::CertificateInfo,
         hidden::Hidden,
         key::PrivateKey,
-        keystore::{self, Contents, Profile, Seed},
+        keystore::{Contents, Seed},
     },
     plan::seen::Pairs,
 };
@@ -64,22 +67,13 @@ pub struct Material<'a> {
     pub key_pem: Option<&'a [u8]>,
 }
 
-/// Passwords of the keystores that a spec asks for.
-#[derive(Debug, Default)]
-pub struct KeystorePasswords {
-    /// Of the JKS files.
-    pub jks: Option<Hidden<String>>,
-    /// Of the PKCS#12 files.
-    pub pkcs12: Option<Hidden<String>>,
-}
-
 /// Time and randomness for what is rendered.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances {
     /// Now: JKS entries carry it.
     pub now: Timestamp,
-    /// Random bytes, others for every keystore.
-    pub seeds: [Seed; 3],
+    /// Random bytes, others for every file: of each kind of keystore, and of the truststore beside it.
+    pub seeds: [[Seed; 2]; 2],
 }
 
 /// A Secret as our field manager wants it: what it owns and is not here, it gives up (SEC-05).
@@ -156,22 +150,7 @@ pub fn extra_data_keys(spec: &CertificateSpec, has_ca: bool) -> Vec<&'static str
         OutputFormat::Der => data_key::KEY_DER,
         OutputFormat::CombinedPem => data_key::TLS_COMBINED_PEM,
     });
-    let stores = spec.keystores.clone().unwrap_or_default();
-    let jks = stores
-        .jks
-        .is_some_and(|store| store.create)
-        .then_some([data_key::KEYSTORE_JKS, data_key::TRUSTSTORE_JKS]);
-    let p12 = stores
-        .pkcs12
-        .is_some_and(|store| store.create)
-        .then_some([data_key::KEYSTORE_P12, data_key::TRUSTSTORE_P12]);
-    let trust = [data_key::TRUSTSTORE_JKS, data_key::TRUSTSTORE_P12];
-    let stores = [jks, p12]
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|key| has_ca || !trust.contains(key));
-    formats.chain(stores).collect()
+    formats.chain(keystores::data_keys(spec, has_ca)).collect()
 }
 
 fn attribution_annotations(attribution: &Attribution) -> BTreeMap<String, String> {
@@ -228,83 +207,12 @@ fn data(
         chain_pem,
         ca_pem: ca_pem.unwrap_or_default(),
     };
-    jks(spec, &contents, passwords, circumstances, &mut data)?;
-    pkcs12(spec, &contents, passwords, circumstances, &mut data)?;
+    let keystores = keystores::render(spec, &contents, passwords, circumstances)?;
+    data.extend(keystores.into_iter().map(|(name, file)| (name.to_owned(), file)));
     data.insert(data_key::TLS_KEY.to_owned(), key_pem);
     data.insert(data_key::TLS_CRT.to_owned(), Hidden::new(chain_pem.to_vec()));
     data.extend(ca_pem.map(|ca| (data_key::CA_CRT.to_owned(), Hidden::new(ca.to_vec()))));
     Ok(data)
-}
-
-fn jks(
-    spec: &CertificateSpec,
-    contents: &Contents<'_>,
-    passwords: &KeystorePasswords,
-    circumstances: &Circumstances,
-    data: &mut BTreeMap<String, Hidden<Vec<u8>>>,
-) -> Result<(), Error> {
-    let Some(store) = spec
-        .keystores
-        .as_ref()
-        .and_then(|stores| stores.jks.as_ref())
-        .filter(|store| store.create)
-    else {
-        return Ok(());
-    };
-    let password = passwords.jks.as_ref().ok_or_else(|| no_password("JKS"))?.expose();
-    let alias = store.alias.as_deref().unwrap_or("certificate");
-    let [seed, ..] = &circumstances.seeds;
-    data.insert(
-        data_key::KEYSTORE_JKS.to_owned(),
-        keystore::jks_keystore(contents, password, alias, circumstances.now, seed)?,
-    );
-    if !contents.ca_pem.is_empty() {
-        let trust = keystore::jks_truststore(contents.ca_pem, password, circumstances.now)?;
-        data.insert(data_key::TRUSTSTORE_JKS.to_owned(), trust);
-    }
-    Ok(())
-}
-
-fn pkcs12(
-    spec: &CertificateSpec,
-    contents: &Contents<'_>,
-    passwords: &KeystorePasswords,
-    circumstances: &Circumstances,
-    data: &mut BTreeMap<String, Hidden<Vec<u8>>>,
-) -> Result<(), Error> {
-    let Some(store) = spec
-        .keystores
-        .as_ref()
-        .and_then(|stores| stores.pkcs12.as_ref())
-        .filter(|store| store.create)
-    else {
-        return Ok(());
-    };
-    let password = passwords
-        .pkcs12
-        .as_ref()
-        .ok_or_else(|| no_password("PKCS#12"))?
-        .expose();
-    let profile = match store.profile.unwrap_or_default() {
-        Pkcs12Profile::LegacyRc2 => Profile::LegacyRc2,
-        Pkcs12Profile::LegacyDes => Profile::LegacyDes,
-        Pkcs12Profile::Modern2023 => Profile::Modern2023,
-        Pkcs12Profile::Modern2026 => Profile::Modern2026,
-    };
-    let [_, key_seed, trust_seed] = &circumstances.seeds;
-    data.insert(
-        data_key::KEYSTORE_P12.to_owned(),
-        keystore::pkcs12_keystore(contents, password, profile, key_seed)?,
-    );
-    if !contents.ca_pem.is_empty() {
-        let trust = keystore::pkcs12_truststore(contents.ca_pem, password, profile, trust_seed)?;
-        data.insert(data_key::TRUSTSTORE_P12.to_owned(), trust);
-    }
-    Ok(())
-}
-
-fn no_password(kind: &str) -> Error {
-    Error::Keystore(format!("the password of the {kind} keystore is not known"))
 }
 
 /// One record of RFC 4180, as Go's writer quotes it: what holds a comma, a quote or a line break, or begins with a space.

@@ -91,6 +91,17 @@ fn wait_for_owner(view: &View<'_>, owner: &str) -> Plan {
 
 /// Nothing has to be issued: tidy up.
 fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> Plan {
+    let fault = view
+        .seen
+        .secret
+        .as_ref()
+        .and_then(|secret| upkeep::check(view.seen, secret, view.settings));
+    if fault.is_none() && view.content.is_none() && upkeep::wants_keystores_opened(view.seen) {
+        return Plan {
+            effects: vec![Effect::OpenKeystores],
+            ..Plan::nothing(view.status())
+        };
+    }
     let mut status = status::base(view, None);
     status.next_private_key_secret_name = None;
     let mut effects = discard_next_keys(view);
@@ -99,11 +110,6 @@ fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> Plan {
         effects.extend(outdated_requests(view).map(|request| Effect::DeleteRequest(Box::new(request.meta.clone()))));
     }
     let mut events = Vec::new();
-    let fault = view
-        .seen
-        .secret
-        .as_ref()
-        .and_then(|secret| upkeep::check(view.seen, secret, view.settings));
     if fault.is_some() && view.content.is_none() {
         match &view.seen.keystore_passwords {
             Passwords::Available => effects.push(Effect::RepairSecret),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Seen, Violation,
+    KeystoresSeen, Seen, Violation, keystores,
     secret::{certificate_annotations, extra_data_keys},
 };
 use crate::{
@@ -28,7 +28,7 @@ const CHECKS: &[Check] = &[
     template_values,
     template_ownership,
     output_formats,
-    keystores,
+    keystore_files,
     trust,
     owner,
 ];
@@ -38,6 +38,7 @@ struct Input<'a> {
     trust: Option<&'a Trust>,
     secret: &'a SecretSeen,
     details: BTreeMap<String, String>,
+    keystores: &'a KeystoresSeen,
     settings: &'a Settings,
 }
 
@@ -53,6 +54,7 @@ pub(super) fn check(seen: &Seen, secret: &SecretSeen, settings: &Settings) -> Op
         trust: seen.rotation.trust.as_ref(),
         secret,
         details,
+        keystores: &seen.keystores,
         settings,
     };
     CHECKS.iter().find_map(|check| check(&input))
@@ -183,13 +185,6 @@ fn template_ownership(input: &Input<'_>) -> Option<Violation> {
 }
 
 const FORMAT_KEYS: [&str; 2] = [data_key::KEY_DER, data_key::TLS_COMBINED_PEM];
-const KEYSTORE_KEYS: [&str; 4] = [
-    data_key::KEYSTORE_JKS,
-    data_key::TRUSTSTORE_JKS,
-    data_key::KEYSTORE_P12,
-    data_key::TRUSTSTORE_P12,
-];
-
 fn output_formats(input: &Input<'_>) -> Option<Violation> {
     extra_data(input, &FORMAT_KEYS).map(|what| {
         Violation::new(
@@ -199,13 +194,22 @@ fn output_formats(input: &Input<'_>) -> Option<Violation> {
     })
 }
 
-fn keystores(input: &Input<'_>) -> Option<Violation> {
-    extra_data(input, &KEYSTORE_KEYS).map(|what| {
+fn keystore_files(input: &Input<'_>) -> Option<Violation> {
+    let fault = match input.keystores {
+        KeystoresSeen::Opened(fault) => fault.clone(),
+        KeystoresSeen::Unopened => None,
+    };
+    extra_data(input, &keystores::DATA_KEYS).or(fault).map(|what| {
         Violation::new(
             "SecretMismatch",
             format!("Certificate's keystores do not match Secret: {what}"),
         )
     })
+}
+
+/// Whether the keystores have to be opened before it is known that nothing is to be put right.
+pub(super) fn wants_keystores_opened(seen: &Seen) -> bool {
+    seen.keystores == KeystoresSeen::Unopened && seen.certificate.spec.keystores_to_make().next().is_some()
 }
 
 /// Of these data keys, one that is wanted and missing, or ours and no longer wanted.

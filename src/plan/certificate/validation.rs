@@ -230,19 +230,29 @@ fn key_size(spec: &CertificateSpec, _: &Settings) -> Option<InvalidSpec> {
             path,
             format!("{}: must be between 2048 and 8192 for rsa keyAlgorithm", key.size),
         ),
-        KeyAlgorithm::Rsa if ![2048, 3072, 4096, 8192].contains(&key.size) => broken(
-            path,
-            format!(
-                "{}: RSA keys of this size cannot be made here; use 2048, 3072, 4096 or 8192",
-                key.size
-            ),
-        ),
         KeyAlgorithm::Ecdsa if ![256, 384, 521].contains(&key.size) => broken(
             path,
             format!("{}: must be 256, 384 or 521 for ecdsa keyAlgorithm", key.size),
         ),
         KeyAlgorithm::Rsa | KeyAlgorithm::Ecdsa | KeyAlgorithm::Ed25519 => None,
     }
+}
+
+/// A size that is allowed (CRT-21), and that no new key can have here: the library makes RSA keys of four sizes. Asked only where a new
+/// key would have to be made.
+pub(super) fn unmakeable_key(spec: &CertificateSpec) -> Option<InvalidSpec> {
+    let key = key_spec(spec);
+    if key.algorithm != KeyAlgorithm::Rsa || [2048, 3072, 4096, 8192].contains(&key.size) {
+        return None;
+    }
+    broken(
+        "spec.privateKey.size",
+        format!(
+            "{}: new RSA keys have 2048, 3072, 4096 or 8192 bits; certlet cannot make one of another size. Use one of these, \
+             or keep the key that is in the Secret with privateKey.rotationPolicy: Never",
+            key.size
+        ),
+    )
 }
 
 fn signature_algorithm(spec: &CertificateSpec, _: &Settings) -> Option<InvalidSpec> {
@@ -374,28 +384,15 @@ fn output_formats(spec: &CertificateSpec, _: &Settings) -> Option<InvalidSpec> {
 }
 
 fn keystores(spec: &CertificateSpec, _: &Settings) -> Option<InvalidSpec> {
-    let stores = spec.keystores.as_ref()?;
-    let jks = stores
-        .jks
-        .as_ref()
-        .map(|store| ("jks", "JKS", &store.password, store.password_secret_ref.is_some()));
-    let p12 = stores.pkcs12.as_ref().map(|store| {
-        (
-            "pkcs12",
-            "PKCS#12",
-            &store.password,
-            store.password_secret_ref.is_some(),
-        )
-    });
-    [jks, p12].into_iter().flatten().find_map(|(field, name, password, reference)| {
-        let path = format!("spec.keystores.{field}");
-        match (password.as_deref(), reference) {
+    spec.each_keystore().find_map(|store| {
+        let (kind, path) = (store.kind, format!("spec.keystores.{}", store.kind.field()));
+        match (store.password, store.password_secret_ref.is_some()) {
             (Some(_), true) => broken(
                 path,
-                format!("exactly one of passwordSecretRef and password must be provided for {name} keystores; cannot set both"),
+                format!("exactly one of passwordSecretRef and password must be provided for {kind} keystores; cannot set both"),
             ),
-            (None, false) => broken(path, format!("must set exactly one of passwordSecretRef and password must for {name} keystores")),
-            (Some(""), false) => broken(format!("{path}.password"), format!("literal password cannot be empty if set on {name} keystores")),
+            (None, false) => broken(path, format!("must set exactly one of passwordSecretRef and password must for {kind} keystores")),
+            (Some(""), false) => broken(format!("{path}.password"), format!("literal password cannot be empty if set on {kind} keystores")),
             (Some(_), false) | (None, true) => None,
         }
     })

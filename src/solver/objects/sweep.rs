@@ -21,6 +21,18 @@ pub enum FoundKind {
     Pod,
 }
 
+impl FoundKind {
+    /// The kind as manifests write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingress => "Ingress",
+            Self::Service => "Service",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::Pod => "Pod",
+        }
+    }
+}
+
 /// A solver object that was found, by its label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {

@@ -3,11 +3,15 @@
 mod keys;
 mod requests;
 
-use super::{Effect, IssuerState, Plan, PlannedEvent, Violation, failure::Failure, status, validation, view::View};
+use super::{
+    Effect, InvalidSpec, IssuerState, KeySource, Plan, PlannedEvent, Seen, Violation, failure::Failure,
+    matching::key_differences, status, validation, view::View,
+};
 use crate::{
     api::{
         CertificateStatus,
         condition::{self, READY},
+        key::RotationPolicy,
     },
     plan::seen::{Next, RequestSeen, SecretSeen},
 };
@@ -43,14 +47,7 @@ pub(super) fn finish(view: &View<'_>) -> Option<Plan> {
 /// The next step of an issuance that is under way, or (`fresh`) the first.
 pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<PlannedEvent>, fresh: bool) -> Plan {
     if let Some(invalid) = validation::check(view.spec(), view.settings) {
-        let violation = Violation::new(status::INVALID_SPEC, invalid.to_string());
-        let status = status::not_ready(view, violation);
-        return Plan {
-            events: status::events_of_invalid(view.status(), &status, &invalid),
-            status,
-            next: view.wake(None),
-            ..Plan::nothing(view.status())
-        };
+        return refused(view, &invalid);
     }
     let mut draft = Draft {
         view,
@@ -66,9 +63,47 @@ pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<Planne
     }
     match draft.choose_key() {
         Key::Stored(secret, key) => draft.with_key(&secret, key),
-        Key::Wanted(source) => draft.without_key(source),
+        Key::Wanted(source) => {
+            let unmakeable = validation::unmakeable_key(view.spec()).filter(|_| source == KeySource::New);
+            match unmakeable {
+                // the Secret may hold a key to keep, and be in no index
+                Some(_) if !view.seen.live => Plan {
+                    effects: vec![Effect::Confirm],
+                    ..Plan::nothing(view.status())
+                },
+                Some(invalid) => refused(view, &invalid),
+                None => draft.without_key(source),
+            }
+        }
         Key::Refused(event) => draft.stuck(event),
     }
+}
+
+/// The spec has to be corrected first.
+fn refused(view: &View<'_>, invalid: &InvalidSpec) -> Plan {
+    let violation = Violation::new(status::INVALID_SPEC, invalid.to_string());
+    let status = status::not_ready(view, violation);
+    Plan {
+        events: status::events_of_invalid(view.status(), &status, invalid),
+        status,
+        next: view.wake(None),
+        ..Plan::nothing(view.status())
+    }
+}
+
+/// Why the next issuance will be refused of a Certificate that needs none now.
+pub(super) fn refused_later(seen: &Seen) -> Option<InvalidSpec> {
+    let spec = &seen.certificate.spec;
+    let policy = spec
+        .private_key
+        .as_ref()
+        .and_then(|key| key.rotation_policy)
+        .unwrap_or_default();
+    let kept = seen.secret.as_ref().filter(|_| policy == RotationPolicy::Never);
+    let fits = kept
+        .and_then(|secret| secret.pair.key.valid())
+        .is_some_and(|key| key_differences(key.spec, spec).is_empty());
+    validation::unmakeable_key(spec).filter(|_| !fits)
 }
 
 /// What is being put together.

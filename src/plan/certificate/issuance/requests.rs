@@ -103,8 +103,8 @@ impl Draft<'_, '_> {
     ) -> Result<request::DesiredRequest, Box<Plan>> {
         let view = self.view;
         let (meta, revision) = (view.meta(), view.next_revision());
-        let counted = view.settings.gates.stable_request_name;
-        let names = names::request_names(meta.name(), &meta.uid, revision, counted);
+        let naming = names::Naming::of(&view.seen.certificate, view.settings);
+        let names = names::request_names(meta.name(), &meta.uid, revision, naming);
         self.discard(stale);
         let mut free = None;
         for name in &names {

@@ -43,6 +43,25 @@ fn cst_02_and_03_a_failed_request_ends_the_issuance_and_is_counted_once() {
 }
 
 #[test]
+fn gat_07_without_stable_names_a_retry_has_another_name() {
+    let only = |model: &Model| {
+        assert_eq!(model.requests.len(), 1, "NB-12");
+        model.requests.keys().next().unwrap().clone()
+    };
+    let mut model = Model::new();
+    model.settings.gates.stable_request_name = false;
+    model.settle();
+    let first = only(&model);
+    model.fail(&first, "the CA said no");
+    model.settle();
+    model.pass(SignedDuration::from_hours(2));
+    model.settle();
+    assert_ne!(only(&model), first);
+    model.issue();
+    assert_eq!(model.certificate.status.revision, Some(1));
+}
+
+#[test]
 fn bko_03_denied_and_invalid_requests_fail_at_once_with_their_own_reasons() {
     for kind in [DENIED, INVALID_REQUEST] {
         let mut model = Model::new();

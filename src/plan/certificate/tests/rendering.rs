@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    api::{CertificateSpec, IssuerRef, names::annotation},
+    api::{CertificateSpec, IssuerRef, KeystoreKind, names::annotation},
     pki::{
         csr::{CsrInfo, CsrTemplate},
         hidden::Hidden,
@@ -12,8 +12,9 @@ use crate::{
     },
     plan::{
         certificate::{
+            keystores::KeystorePasswords,
             request,
-            secret::{Attribution, Circumstances, KeystorePasswords, Material, RenderedSecret, render},
+            secret::{Attribution, Circumstances, Material, RenderedSecret, render},
         },
         seen::Pairs,
         settings::Settings,
@@ -47,14 +48,13 @@ fn rendered(spec: &str, ca: Option<&[u8]>) -> RenderedSecret {
         key: &key,
         key_pem: None,
     };
-    let password = || Some(Hidden::new("changeit".to_owned()));
-    let passwords = KeystorePasswords {
-        jks: password(),
-        pkcs12: password(),
-    };
+    let mut passwords = KeystorePasswords::default();
+    for kind in [KeystoreKind::Jks, KeystoreKind::Pkcs12] {
+        passwords.insert(kind, Hidden::new("changeit".to_owned()));
+    }
     let circumstances = Circumstances {
         now,
-        seeds: [Seed([1; 32]), Seed([2; 32]), Seed([3; 32])],
+        seeds: [[Seed([1; 32]), Seed([2; 32])], [Seed([3; 32]), Seed([4; 32])]],
     };
     render(&spec, &attribution, &material, &passwords, &circumstances).unwrap()
 }

@@ -11,7 +11,7 @@ use crate::{
         names::{annotation, label},
     },
     plan::{
-        certificate::{Effect, Passwords},
+        certificate::{Effect, KeystoresSeen, Passwords},
         seen::{ManagedKeys, Pairs},
     },
 };
@@ -285,5 +285,41 @@ fn pol_11_the_renewal_names_the_time_it_was_scheduled_at() {
     assert_eq!(
         issuing.message(),
         "Renewing certificate as renewal was scheduled at 2027-01-20 12:00:00 +0000 UTC"
+    );
+}
+
+#[test]
+fn a_keystore_that_is_not_right_is_written_again_and_nothing_is_issued() {
+    let mut model = Model::new();
+    model.edit(|spec| {
+        let keystores = r#"{"pkcs12":{"create":true,"password":"p","profile":"Modern2023"}}"#;
+        spec.keystores = serde_json::from_str(keystores).ok();
+    });
+    model.issue();
+    assert_eq!(
+        model.keystores,
+        KeystoresSeen::Opened(None),
+        "it was looked into before it came to rest"
+    );
+    model.keystores = KeystoresSeen::Opened(Some("keystore.p12: it does not open with the password".into()));
+    assert_eq!(model.plan().effects, [Effect::RepairSecret]);
+    model.settle();
+    assert_eq!(model.log, ["repair"]);
+    assert_eq!(
+        model.keystores,
+        KeystoresSeen::Opened(None),
+        "what was written is looked into"
+    );
+    model.edit(|spec| spec.keystores = None);
+    model.settle();
+    assert!(
+        !model
+            .secret
+            .as_ref()
+            .unwrap()
+            .data_keys
+            .iter()
+            .any(|key| &**key == "keystore.p12"),
+        "SEC-05"
     );
 }

@@ -1,9 +1,13 @@
 use super::{
-    super::{PlannedEvent, plan_unreadable},
+    super::{Effect, KeySource, PlannedEvent, names_to_look_up, plan_unreadable, refused_later},
     model::Model,
 };
 use crate::{
     api::{CertificateSpec, ConditionStatus, InvalidField, condition},
+    pki::{
+        key::{KeyAlgorithm, KeySpec},
+        summary::Part,
+    },
     plan::{kinds::CertificateKind, seen::Object},
 };
 
@@ -66,7 +70,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         r#"{"privateKey":{"algorithm":"RSA","size":2500}}"#,
         "spec.privateKey.size",
-        "use 2048, 3072, 4096 or 8192",
+        "2048, 3072, 4096 or 8192 bits",
     ),
     (
         r#"{"privateKey":{"algorithm":"ECDSA","size":999}}"#,
@@ -185,6 +189,31 @@ fn val_01_to_20_a_spec_that_breaks_a_rule_is_told_so_and_issues_nothing_until_it
         model.issue();
         assert_eq!(model.ready().0, ConditionStatus::True, "{fields}");
     }
+}
+
+/// A key of 2500 bits, which cert-manager makes, and certlet can only keep.
+#[test]
+fn crt_21_a_key_of_a_size_that_no_new_one_can_have_is_kept_and_otherwise_told_beforehand() {
+    let mut model = Model::new();
+    model.issue();
+    model.edit_secret(|secret| {
+        let Part::Valid(key) = &mut secret.pair.key else {
+            panic!("it was issued")
+        };
+        key.spec = KeySpec::new(KeyAlgorithm::Rsa, Some(2500));
+    });
+    model.edit(|spec| *spec = with(r#"{"privateKey":{"algorithm":"RSA","size":2500}}"#));
+    let later = refused_later(&model.seen()).expect("it cannot be renewed");
+    assert_eq!(later.path, "spec.privateKey.size");
+    let keeping =
+        r#"{"privateKey":{"algorithm":"RSA","size":2500,"rotationPolicy":"Never"},"dnsNames":["other.example"]}"#;
+    model.edit(|spec| *spec = with(keeping));
+    assert_eq!(refused_later(&model.seen()), None);
+    let kept = Effect::StoreKey {
+        name: names_to_look_up(&model.certificate, &model.settings).next_keys[0].clone(),
+        source: KeySource::Target,
+    };
+    assert_eq!(model.plan().effects, [kept]);
 }
 
 #[test]

@@ -10,9 +10,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
-    Effect, IssuerState, KeySource, Passwords, Plan, Rival, Seen, key_spec, plan,
+    Effect, IssuerState, KeySource, KeystoresSeen, Passwords, Plan, Rival, Seen, key_spec,
+    keystores::KeystorePasswords,
+    plan,
     request::DesiredRequest,
-    secret::{Attribution, Circumstances, KeystorePasswords, Material, render},
+    secret::{Attribution, Circumstances, Material, render},
 };
 use crate::{
     api::{
@@ -24,6 +26,7 @@ use crate::{
         certificate::CertificateInfo,
         chain::SizeLimits,
         csr::{self, CsrInfo},
+        hidden::Hidden,
         key::{KeyEncoding, PrivateKey},
         keystore::Seed,
         pem,
@@ -56,6 +59,7 @@ pub(super) struct Model {
     pub(super) rivals: Vec<Rival>,
     pub(super) issuer: IssuerState,
     pub(super) passwords: Passwords,
+    pub(super) keystores: KeystoresSeen,
     pub(super) rotation: Share,
     /// What was carried out, in one word each.
     pub(super) log: Vec<&'static str>,
@@ -88,6 +92,7 @@ impl Model {
             rivals: Vec::new(),
             issuer: IssuerState::Remote,
             passwords: Passwords::Available,
+            keystores: KeystoresSeen::Unopened,
             rotation: Share::default(),
             log: Vec::new(),
             keys: HashMap::new(),
@@ -108,6 +113,7 @@ impl Model {
             rivals: self.rivals.clone(),
             issuer: self.issuer.clone(),
             keystore_passwords: self.passwords.clone(),
+            keystores: self.keystores.clone(),
             renewal_information: None,
             obstacle: None,
             rotation: self.rotation.clone(),
@@ -148,6 +154,7 @@ impl Model {
     pub(super) fn apply(&mut self, effect: &Effect) {
         match effect {
             Effect::Confirm => panic!("what is seen here is live"),
+            Effect::OpenKeystores => self.keystores = KeystoresSeen::Opened(None),
             Effect::DeleteRequest(meta) => {
                 self.requests.remove(meta.name()).expect("it was there");
                 self.log.push("delete request");
@@ -313,7 +320,7 @@ impl Model {
     fn put_secret(&mut self, chain: &[u8], key: &PrivateKey, attribution: &Attribution) {
         let circumstances = Circumstances {
             now: self.now,
-            seeds: [Seed([1; 32]), Seed([2; 32]), Seed([3; 32])],
+            seeds: [[Seed([1; 32]), Seed([2; 32])], [Seed([3; 32]), Seed([4; 32])]],
         };
         let material = Material {
             chain_pem: chain,
@@ -322,20 +329,19 @@ impl Model {
             key_pem: None,
         };
         let spec = self.certificate.spec.clone();
-        let rendered = render(
-            &spec,
-            attribution,
-            &material,
-            &KeystorePasswords::default(),
-            &circumstances,
-        )
-        .expect("rendered");
+        let mut passwords = KeystorePasswords::default();
+        for store in spec.keystores_to_make() {
+            let literal = store.password.expect("tests give passwords as they are");
+            passwords.insert(store.kind, Hidden::new(literal.to_owned()));
+        }
+        let rendered = render(&spec, attribution, &material, &passwords, &circumstances).expect("rendered");
         let owners = if self.settings.enable_certificate_owner_ref {
             vec![owner("web", UID)]
         } else {
             vec![]
         };
         let uid = self.fresh("secret");
+        self.keystores = KeystoresSeen::Unopened;
         self.secret = Some(Arc::new(applied(&spec.secret_name, &uid, self.now, owners, &rendered)));
     }
 

@@ -1,41 +1,13 @@
-//! Keystores, opened by openssl and Java's keytool.
+//! Keystores that are written, opened by openssl and Java's keytool.
 
-use super::*;
-use crate::pki::fixture::{intermediate, key, leaf, root};
-use crate::pki::key::KeyAlgorithm::{self, Ecdsa, Rsa};
+use super::{Material, SEED, jks, now};
+use crate::pki::chain;
+use crate::pki::der;
+use crate::pki::fixture::{key, root};
+use crate::pki::key::KeyAlgorithm::{Ecdsa, Rsa};
+use crate::pki::key::PrivateKey;
+use crate::pki::keystore::{Format, Profile};
 use crate::pki::oracle::Desk;
-use crate::pki::{chain, der};
-
-const SEED: Seed = Seed([7; 32]);
-
-struct Material {
-    key: PrivateKey,
-    chain_pem: Vec<u8>,
-    ca_pem: Vec<u8>,
-}
-
-impl Material {
-    fn new(algorithm: KeyAlgorithm, size: u32) -> Self {
-        let root = root("the root", key(Ecdsa, 256));
-        let middle = intermediate("middle", &root, key(Ecdsa, 256));
-        let leaf_key = key(algorithm, size);
-        let leaf = leaf(&middle, &["a.example"], &leaf_key);
-        let chain_pem = chain::to_pem(&[&leaf, &middle.chain[0]]);
-        Self {
-            key: leaf_key,
-            chain_pem,
-            ca_pem: chain::to_pem(&root.chain),
-        }
-    }
-
-    fn contents(&self) -> Contents<'_> {
-        Contents {
-            key: &self.key,
-            chain_pem: &self.chain_pem,
-            ca_pem: &self.ca_pem,
-        }
-    }
-}
 
 #[test]
 fn pkcs12_files_of_three_profiles_are_opened_by_openssl_and_keytool() {
@@ -50,7 +22,9 @@ fn pkcs12_files_of_three_profiles_are_opened_by_openssl_and_keytool() {
                 "PBES2, PBKDF2, AES-256-CBC, Iteration 2048, PRF hmacWithSHA256",
             ),
         ] {
-            let file = pkcs12_keystore(&material.contents(), "pässword", profile, &SEED).unwrap();
+            let file = Format::Pkcs12(profile)
+                .keystore(&material.contents(), "pässword", now(), &SEED)
+                .unwrap();
             desk.put("keystore.p12", file.expose());
             let text = desk
                 .openssl("pkcs12 -legacy -in keystore.p12 -nodes -passin pass:pässword -info")
@@ -64,7 +38,9 @@ fn pkcs12_files_of_three_profiles_are_opened_by_openssl_and_keytool() {
             assert_eq!(read.hash(), material.key.hash());
             let wrong = desk.openssl("pkcs12 -legacy -in keystore.p12 -nodes -passin pass:wrong");
             assert!(!wrong.ok);
-            let file = pkcs12_keystore(&material.contents(), "password", profile, &SEED).unwrap();
+            let file = Format::Pkcs12(profile)
+                .keystore(&material.contents(), "password", now(), &SEED)
+                .unwrap();
             desk.put("keystore.p12", file.expose());
             let listed = desk
                 .keytool("-list -v -storetype PKCS12 -keystore keystore.p12 -storepass password")
@@ -87,7 +63,10 @@ fn pkcs12_trust_stores_are_trusted_by_keytool() {
     for profile in [Profile::LegacyRc2, Profile::LegacyDes, Profile::Modern2023] {
         desk.put(
             "truststore.p12",
-            pkcs12_truststore(&cas, "password", profile, &SEED).unwrap().expose(),
+            Format::Pkcs12(profile)
+                .truststore(&cas, "password", now(), &SEED)
+                .unwrap()
+                .expose(),
         );
         let listed = desk
             .keytool("-list -storetype PKCS12 -keystore truststore.p12 -storepass password")
@@ -103,7 +82,9 @@ fn pkcs12_trust_stores_are_trusted_by_keytool() {
 fn the_newest_profile_has_the_code_of_rfc_9579() {
     let desk = Desk::new();
     let material = Material::new(Ecdsa, 256);
-    let file = pkcs12_keystore(&material.contents(), "password", Profile::Modern2026, &SEED).unwrap();
+    let file = Format::Pkcs12(Profile::Modern2026)
+        .keystore(&material.contents(), "password", now(), &SEED)
+        .unwrap();
     desk.put("keystore.p12", file.expose());
     let text = desk
         .openssl("pkcs12 -in keystore.p12 -nodes -nomacver -passin pass:password")
@@ -148,10 +129,11 @@ fn the_newest_profile_has_the_code_of_rfc_9579() {
 #[test]
 fn jks_files_are_opened_by_keytool_and_give_the_same_key() {
     let desk = Desk::new();
-    let now = "2026-11-21T10:00:00Z".parse().unwrap();
     for (algorithm, size) in [(Rsa, 2048), (Ecdsa, 384)] {
         let material = Material::new(algorithm, size);
-        let file = jks_keystore(&material.contents(), "password", "Certificate", now, &SEED).unwrap();
+        let file = jks("Certificate")
+            .keystore(&material.contents(), "password", now(), &SEED)
+            .unwrap();
         desk.put("keystore.jks", file.expose());
         let listed = desk
             .keytool("-list -storetype JKS -keystore keystore.jks -storepass password")
@@ -177,7 +159,10 @@ fn jks_files_are_opened_by_keytool_and_give_the_same_key() {
     ]);
     desk.put(
         "truststore.jks",
-        jks_truststore(&cas, "password", now).unwrap().expose(),
+        jks("certificate")
+            .truststore(&cas, "password", now(), &SEED)
+            .unwrap()
+            .expose(),
     );
     let listed = desk
         .keytool("-list -storetype JKS -keystore truststore.jks -storepass password")
@@ -193,11 +178,16 @@ fn jks_files_are_opened_by_keytool_and_give_the_same_key() {
 #[test]
 fn passwords_and_aliases_that_cannot_be_written_are_refused() {
     let material = Material::new(Ecdsa, 256);
-    let error = pkcs12_keystore(&material.contents(), "🔑", Profile::LegacyRc2, &SEED).unwrap_err();
+    let error = Format::Pkcs12(Profile::LegacyRc2)
+        .keystore(&material.contents(), "🔑", now(), &SEED)
+        .unwrap_err();
     assert!(error.to_string().contains("U+FFFF"), "{error}");
-    let now = jiff::Timestamp::UNIX_EPOCH;
-    let error = jks_keystore(&material.contents(), "password", "🔑", now, &SEED).unwrap_err();
+    let error = jks("🔑")
+        .keystore(&material.contents(), "password", now(), &SEED)
+        .unwrap_err();
     assert!(error.to_string().contains("alias"), "{error}");
-    let error = jks_truststore(b"no", "password", now).unwrap_err();
+    let error = jks("certificate")
+        .truststore(b"no", "password", now(), &SEED)
+        .unwrap_err();
     assert!(error.to_string().contains("holds no certificate"), "{error}");
 }

@@ -1,0 +1,103 @@
+//! Keystores: their passwords, and a look into those that are there (CRT-14, CRT-15, SEC-07).
+
+use std::sync::Arc;
+
+use super::keys;
+use crate::{
+    api::{KeystoreKind, SecretKeySelector, names::data_key},
+    controller::{Context, ControllerError},
+    pki::{hidden::Hidden, key::PrivateKey, keystore::Contents},
+    plan::{
+        certificate::keystores::{self, KeystorePasswords},
+        kinds::CertificateKind,
+        seen::Object,
+    },
+};
+
+/// The passwords of the keystores that are asked for, or why one cannot be had.
+pub(super) async fn passwords(
+    context: &Context,
+    certificate: &Object<CertificateKind>,
+) -> Result<Result<KeystorePasswords, String>, ControllerError> {
+    let mut passwords = KeystorePasswords::default();
+    for store in certificate.spec.keystores_to_make() {
+        let password = match (store.password, store.password_secret_ref) {
+            (Some(literal), _) => literal.to_owned(),
+            (None, Some(reference)) => match stored(context, certificate, store.kind, reference).await? {
+                Ok(password) => password,
+                Err(why) => return Ok(Err(why)),
+            },
+            // such a spec is refused before it comes to this
+            (None, None) => continue,
+        };
+        passwords.insert(store.kind, Hidden::new(password));
+    }
+    Ok(Ok(passwords))
+}
+
+async fn stored(
+    context: &Context,
+    certificate: &Object<CertificateKind>,
+    kind: KeystoreKind,
+    reference: &SecretKeySelector,
+) -> Result<Result<String, String>, ControllerError> {
+    let (name, key) = (&reference.name, reference.key_or("password"));
+    let secret = context
+        .reader
+        .secret(&certificate.meta.key.sibling(name.as_str()))
+        .await?;
+    let Some(secret) = secret else {
+        return Ok(Err(format!(
+            "Secret {name:?} with the password of the {kind} keystore does not exist"
+        )));
+    };
+    Ok(match secret.data(key).map(std::str::from_utf8) {
+        Some(Ok(text)) if !text.is_empty() => Ok(text.to_owned()),
+        Some(Err(_)) => Err(format!(
+            "Secret {name:?} holds something else than text as the password of the {kind} keystore under the key {key:?}"
+        )),
+        Some(Ok(_)) | None => Err(format!(
+            "Secret {name:?} holds no password for the {kind} keystore under the key {key:?}"
+        )),
+    })
+}
+
+/// A look into the keystores of one Secret.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    /// The data that was looked at.
+    pub(super) digest: [u8; 32],
+    /// What is wrong, as a sentence.
+    pub(super) fault: Option<String>,
+}
+
+/// Opens the keystores in the target Secret. `None` where there is no such Secret.
+pub(super) async fn open(
+    context: &Arc<Context>,
+    certificate: &Object<CertificateKind>,
+) -> Result<Option<Look>, ControllerError> {
+    let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
+    let Some(secret) = context.reader.secret(&key).await? else {
+        return Ok(None);
+    };
+    let digest = secret.seen.digest;
+    let fault = match passwords(context, certificate).await? {
+        // as long as it is gone it cannot be known whether they open with it
+        Err(_) => None,
+        Ok(passwords) => {
+            let spec = certificate.spec.clone();
+            keys::blocking(move || {
+                let part = |name: &str| secret.data(name).filter(|value| !value.is_empty());
+                let (private_key, _) = PrivateKey::from_pem(part(data_key::TLS_KEY).unwrap_or_default())?;
+                let contents = Contents {
+                    key: &private_key,
+                    chain_pem: part(data_key::TLS_CRT).unwrap_or_default(),
+                    ca_pem: part(data_key::CA_CRT).unwrap_or_default(),
+                };
+                Ok(keystores::fault(&spec, &contents, &passwords, part))
+            })
+            .await?
+        }
+    };
+    Ok(Some(Look { digest, fault }))
+}

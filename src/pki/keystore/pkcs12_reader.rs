@@ -1,0 +1,201 @@
+//! Reads PKCS#12 files (RFC 7292), as far as it is known whether a file is still right: those made as a profile says, by whomever.
+
+use std::num::NonZeroU32;
+
+use aws_lc_rs::cipher::{AES_256, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
+use aws_lc_rs::hmac;
+use aws_lc_rs::iv::FixedLength;
+
+use super::legacy::{self, Cipher, Input};
+use super::pkcs12::{
+    AES_256_CBC, CERTIFICATE_BAG, DATA, ENCRYPTED_DATA, HMAC_SHA256, Mac, PBES2, PBKDF2, PBMAC1, SHROUDED_KEY_BAG,
+    derived,
+};
+use super::{Opened, Profile, unreadable, wrong_password};
+use crate::pki::der::{self, Value};
+use crate::pki::hidden::Hidden;
+use crate::pki::key::PrivateKey;
+use crate::pki::{Error, oid};
+
+/// More rounds than anybody makes would only keep a processor busy.
+const MOST_ITERATIONS: u32 = 100_000;
+
+/// Keys and certificates of a file whose code is that of the password.
+pub(super) fn open(file: &[u8], password: &str, profile: Profile) -> Result<Opened, Error> {
+    let reader = Reader {
+        password,
+        bmp: legacy::bmp_password(password)?,
+        profile,
+    };
+    let (content, code) = parts(file).ok_or_else(unreadable)?;
+    let (key, expected) = reader.code(code).ok_or_else(|| other_way(profile))?;
+    hmac::verify(&key, content, expected).map_err(|_| wrong_password())?;
+    let mut opened = Opened::default();
+    for info in children(content).ok_or_else(unreadable)? {
+        reader.safe(info, &mut opened)?;
+    }
+    Ok(opened)
+}
+
+fn other_way(profile: Profile) -> Error {
+    Error::Keystore(format!("it is not made as the profile {profile} says"))
+}
+
+fn children(sequence: &[u8]) -> Option<Vec<Value<'_>>> {
+    der::read_all(sequence, der::SEQUENCE)?.children()
+}
+
+/// The fields of a SEQUENCE, as many as are asked for; more may follow.
+fn fields<const N: usize>(value: Value<'_>) -> Option<[Value<'_>; N]> {
+    let children = (value.tag == der::SEQUENCE).then(|| value.children())??;
+    children.get(..N)?.try_into().ok()
+}
+
+fn is(value: Value<'_>, identifier: &str) -> bool {
+    value.tag == der::OID && der::dotted(value.content).as_deref() == Some(identifier)
+}
+
+/// The content of an OCTET STRING.
+fn octets(value: Value<'_>) -> Option<&[u8]> {
+    (value.tag == der::OCTET_STRING).then_some(value.content)
+}
+
+/// What `[0]` holds.
+fn explicit(value: Value<'_>) -> Option<Value<'_>> {
+    (value.tag == 0xa0)
+        .then(|| der::read(value.content))?
+        .map(|(inner, _)| inner)
+}
+
+fn iterations(value: Value<'_>) -> Option<NonZeroU32> {
+    let digits = (value.tag == der::INTEGER && value.content.len() <= 5).then_some(value.content)?;
+    let number = digits
+        .iter()
+        .fold(0_u64, |number, digit| number << 8 | u64::from(*digit));
+    let number = u32::try_from(number).ok().filter(|number| *number <= MOST_ITERATIONS)?;
+    NonZeroU32::new(number)
+}
+
+/// `authSafe` and `macData` of a `PFX`.
+fn parts(file: &[u8]) -> Option<(&[u8], Value<'_>)> {
+    let [_version, safe, code] = fields(der::read_all(file, der::SEQUENCE)?)?;
+    let [kind, content] = fields(safe)?;
+    is(kind, DATA).then_some((octets(explicit(content)?)?, code))
+}
+
+struct Reader<'a> {
+    password: &'a str,
+    bmp: Hidden<Vec<u8>>,
+    profile: Profile,
+}
+
+impl Reader<'_> {
+    /// The key of the code over the whole file, and the code.
+    fn code<'v>(&self, data: Value<'v>) -> Option<(hmac::Key, &'v [u8])> {
+        let [info, salt] = fields(data)?;
+        let rounds = match data.children()?.get(2) {
+            Some(rounds) => iterations(*rounds)?,
+            None => NonZeroU32::MIN,
+        };
+        let [algorithm, code] = fields(info)?;
+        let [identifier, ..] = fields::<1>(algorithm)?;
+        let salt = octets(salt)?;
+        let (mac, salt, rounds) = match self.profile {
+            Profile::LegacyRc2 | Profile::LegacyDes => {
+                is(identifier, oid::SHA1).then_some((Mac::Sha1, salt, rounds))?
+            }
+            Profile::Modern2023 => is(identifier, oid::SHA256).then_some((Mac::Sha256, salt, rounds))?,
+            Profile::Modern2026 => {
+                let [identifier, parameters] = fields(algorithm)?;
+                let [function, scheme] = fields(parameters)?;
+                let [scheme] = fields(scheme)?;
+                let (salt, rounds) = pbkdf2(function)?;
+                (is(identifier, PBMAC1) && is(scheme, HMAC_SHA256)).then_some((Mac::Pbmac1, salt, rounds))?
+            }
+        };
+        Some((mac.key(self.password, &self.bmp, salt, rounds), octets(code)?))
+    }
+
+    /// One `ContentInfo` of the authenticated safe.
+    fn safe(&self, info: Value<'_>, opened: &mut Opened) -> Result<(), Error> {
+        let [kind, content] = fields(info).ok_or_else(unreadable)?;
+        let content = explicit(content).ok_or_else(unreadable)?;
+        if is(kind, DATA) {
+            return self.bags(octets(content).ok_or_else(unreadable)?, opened);
+        }
+        if !is(kind, ENCRYPTED_DATA) {
+            return Err(unreadable());
+        }
+        let [_version, encrypted] = fields(content).ok_or_else(unreadable)?;
+        let [_kind, algorithm, text] = fields(encrypted).ok_or_else(unreadable)?;
+        let text = (text.tag == 0x80).then_some(text.content).ok_or_else(unreadable)?;
+        let plain = self.decrypt(algorithm, text, self.profile.certificate_cipher())?;
+        self.bags(plain.expose(), opened)
+    }
+
+    /// `SafeContents`. Bags that hold neither keys nor certificates are passed over.
+    fn bags(&self, contents: &[u8], opened: &mut Opened) -> Result<(), Error> {
+        for bag in children(contents).ok_or_else(unreadable)? {
+            let [kind, value] = fields(bag).ok_or_else(unreadable)?;
+            let value = explicit(value).ok_or_else(unreadable)?;
+            if is(kind, CERTIFICATE_BAG) {
+                let [_kind, certificate] = fields(value).ok_or_else(unreadable)?;
+                let certificate = explicit(certificate).and_then(octets).ok_or_else(unreadable)?;
+                opened.certificates.insert(certificate.to_vec());
+            } else if is(kind, SHROUDED_KEY_BAG) {
+                let [algorithm, text] = fields(value).ok_or_else(unreadable)?;
+                let text = octets(text).ok_or_else(unreadable)?;
+                let key = self.decrypt(algorithm, text, self.profile.key_cipher())?;
+                let key = PrivateKey::from_pkcs8(key.expose()).map_err(|_| unreadable())?;
+                opened.key = Some(key.hash());
+            }
+        }
+        Ok(())
+    }
+
+    /// With one of the old ciphers, or PBES2 where there is none.
+    fn decrypt(&self, algorithm: Value<'_>, text: &[u8], cipher: Option<Cipher>) -> Result<Hidden<Vec<u8>>, Error> {
+        let other = || other_way(self.profile);
+        let [identifier, parameters] = fields(algorithm).ok_or_else(other)?;
+        let Some(cipher) = cipher else {
+            let (salt, rounds, iv) = pbes2(identifier, parameters).ok_or_else(other)?;
+            let key = derived(self.password, salt, rounds);
+            return aes_256_cbc(text, key.expose(), iv).ok_or_else(wrong_password);
+        };
+        let [salt, rounds] = fields(parameters)
+            .filter(|_| is(identifier, cipher.oid()))
+            .ok_or_else(other)?;
+        let input = Input {
+            password: self.bmp.expose(),
+            salt: octets(salt).ok_or_else(other)?,
+            iterations: iterations(rounds).ok_or_else(other)?.get(),
+        };
+        cipher.decrypt(text, &input).ok_or_else(wrong_password)
+    }
+}
+
+/// Salt, rounds and initialisation vector of PBES2 with AES-256-CBC.
+fn pbes2<'a>(identifier: Value<'_>, parameters: Value<'a>) -> Option<(&'a [u8], NonZeroU32, &'a [u8])> {
+    let [function, scheme] = fields(parameters)?;
+    let [cipher, iv] = fields(scheme)?;
+    let (salt, rounds) = pbkdf2(function)?;
+    (is(identifier, PBES2) && is(cipher, AES_256_CBC)).then_some((salt, rounds, octets(iv)?))
+}
+
+/// Salt and rounds of PBKDF2 with HMAC-SHA-256. Whether the length of the key is stated does not matter.
+fn pbkdf2(function: Value<'_>) -> Option<(&[u8], NonZeroU32)> {
+    let [identifier, parameters] = fields(function)?;
+    let [salt, rounds] = fields(parameters)?;
+    let [prf] = fields(*parameters.children()?.last()?)?;
+    (is(identifier, PBKDF2) && is(prf, HMAC_SHA256)).then_some((octets(salt)?, iterations(rounds)?))
+}
+
+fn aes_256_cbc(text: &[u8], key: &[u8], iv: &[u8]) -> Option<Hidden<Vec<u8>>> {
+    let iv: [u8; 16] = iv.try_into().ok()?;
+    let key = PaddedBlockDecryptingKey::cbc_pkcs7(UnboundCipherKey::new(&AES_256, key).ok()?).ok()?;
+    let mut buffer = Hidden::new(text.to_vec());
+    let plain = key
+        .decrypt(buffer.expose_mut(), DecryptionContext::Iv128(FixedLength::from(iv)))
+        .ok()?;
+    Some(Hidden::new(plain.to_vec()))
+}
