@@ -178,6 +178,12 @@ pub fn ca(now: Timestamp, issuer: &CaIssuer, pair: Option<&PairSummary>) -> (Ver
     if !certificate.is_ca {
         return (wrong("certificate is not a CA"), Next::OnChange);
     }
+    if certificate.lacks_cert_sign() {
+        let what = format!(
+            "the key usage of the certificate in secret {name:?} does not allow it to sign certificates (\"cert sign\" is missing)"
+        );
+        return (wrong(&what), Next::OnChange);
+    }
     if now >= certificate.not_after {
         return (
             wrong(&format!(

@@ -18,6 +18,15 @@ fn ready(status: &IssuerStatus) -> Condition {
 
 /// Key and certificate as PEM; `not_after` in seconds from [`now`].
 fn pair(is_ca: bool, not_after: i64) -> (String, String) {
+    pair_for(is_ca, not_after, &[], &[])
+}
+
+fn pair_for(
+    is_ca: bool,
+    not_after: i64,
+    usages: &[rcgen::KeyUsagePurpose],
+    purposes: &[rcgen::ExtendedKeyUsagePurpose],
+) -> (String, String) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["ca.example".to_owned()]).unwrap();
     params.is_ca = if is_ca {
@@ -25,6 +34,7 @@ fn pair(is_ca: bool, not_after: i64) -> (String, String) {
     } else {
         rcgen::IsCa::ExplicitNoCa
     };
+    (params.key_usages, params.extended_key_usages) = (usages.to_vec(), purposes.to_vec());
     let at = |seconds| time::OffsetDateTime::from_unix_timestamp(now().as_second() + seconds).unwrap();
     (params.not_before, params.not_after) = (at(-1000), at(not_after));
     (key.serialize_pem(), params.self_signed(&key).unwrap().pem())
@@ -95,6 +105,14 @@ fn rdy_02_a_ca_is_verified_by_what_its_secret_holds() {
             "Error getting keypair for CA issuer: certificate is not a CA"
         )
     );
+    let mute = pair_for(true, 1000, &[rcgen::KeyUsagePurpose::DigitalSignature], &[]);
+    let (key_of_another, certificate_of_another) =
+        pair_for(true, 1000, &[], &[rcgen::ExtendedKeyUsagePurpose::ServerAuth]);
+    let purposes_only = verdict(Some(&summary(Some(&key_of_another), Some(&certificate_of_another))));
+    assert_eq!(
+        purposes_only.reason, "KeyPairVerified",
+        "no key usage at all allows everything"
+    );
     let other_key = pair(true, 1000).0;
     let expired = pair(true, -10);
     for (pair, reason, word) in [
@@ -116,6 +134,11 @@ fn rdy_02_a_ca_is_verified_by_what_its_secret_holds() {
             Some(summary(Some(&expired.0), Some(&expired.1))),
             "ErrInvalidKeyPair",
             "expired",
+        ),
+        (
+            Some(summary(Some(&mute.0), Some(&mute.1))),
+            "ErrInvalidKeyPair",
+            "cert sign",
         ),
     ] {
         let verdict = verdict(pair.as_ref());

@@ -8,7 +8,6 @@ use crate::pki::certificate::{CertificateInfo, is_signed_by, public_key};
 use crate::pki::chain::{self, SizeLimits, to_pem};
 use crate::pki::key::PrivateKey;
 use crate::pki::sign::{self, Extras, Issuer};
-use crate::pki::usage::Usage;
 
 /// What is in the Secret of a CA issuer.
 #[derive(Clone, Copy)]
@@ -277,11 +276,7 @@ fn check(issuer: &Issuer, now: Timestamp) -> Result<(), UnusablePair> {
         "certificate is not a CA".to_owned()
     } else if info.key_hash != key.hash() {
         format!("tls.key is not the key of the certificate {subject:?} in tls.crt: store the two that belong together")
-    } else if info
-        .usages
-        .as_ref()
-        .is_some_and(|usages| !usages.contains(Usage::CertSign))
-    {
+    } else if info.lacks_cert_sign() {
         format!("the key usage of the CA {subject:?} does not allow it to sign certificates (\"cert sign\" is missing)")
     } else if info.not_after < now {
         format!(

@@ -16,7 +16,7 @@ use x509_parser::prelude::FromDer as _;
 use super::extension::Extensions;
 use super::key::{KeyHash, KeySpec, PublicKey, sha256};
 use super::name::{Name, Subject, SubjectAltNames};
-use super::usage::UsageSet;
+use super::usage::{Usage, UsageSet};
 use super::{Error, der, pem, signature};
 
 pub use urls::{CertificateUrls, urls};
@@ -57,6 +57,12 @@ pub struct CertificateInfo {
 }
 
 impl CertificateInfo {
+    /// Whether its key usage keeps it from signing certificates; where it names none, everything is allowed (RFC 5280 section 4.2.1.3).
+    pub fn lacks_cert_sign(&self) -> bool {
+        let named = self.usages.as_ref().filter(|usages| usages.has_bits());
+        named.is_some_and(|usages| !usages.contains(Usage::CertSign))
+    }
+
     /// Reads a certificate's DER.
     ///
     /// # Errors
