@@ -305,7 +305,9 @@ async fn an_acme_certificate_takes_six_writes_of_the_certificates_own_and_sixtee
         left.items.is_empty().then_some(())
     })
     .await;
-    let written = shop.written(mark);
+    let mut written = shop.written(mark);
+    // the log may get the issuer's last write after it was seen to be ready
+    written.retain(|write| write.resource != "issuers/status");
     let words: Vec<String> = written
         .iter()
         .map(|write| format!("{} {} {}", write.verb, write.resource, write.name))
