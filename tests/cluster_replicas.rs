@@ -46,6 +46,7 @@ async fn holder(bed: &Bed) -> String {
 #[ignore = "needs the test bed: make cluster"]
 async fn a_leader_that_ends_hands_over_and_only_one_replica_ever_writes() {
     let bed = Bed::attach().await;
+    bed.forget_leaders().await;
     bed.install_crds().await;
     let namespace = bed.new_namespace().await;
     bed.apply(&namespace, SELF_SIGNED).await;
@@ -107,6 +108,7 @@ async fn waiting_order(scene: &Scene, name: &str) -> (String, String) {
 #[ignore = "needs the test bed: make cluster"]
 async fn a_leader_that_ends_in_mid_order_answers_until_the_ingress_leads_to_its_successor() {
     let scene = Scene::new().await;
+    scene.bed.forget_leaders().await;
     let bed = &scene.bed;
     let first = replica(bed, "10.99.0.5").ready().await;
     first.wait_for_log("leading").await;
@@ -156,6 +158,7 @@ async fn a_leader_that_ends_in_mid_order_answers_until_the_ingress_leads_to_its_
 #[ignore = "needs the test bed: make cluster"]
 async fn a_second_signal_and_a_persons_interrupt_end_it_at_once_in_mid_order() {
     let scene = Scene::new().await;
+    scene.bed.forget_leaders().await;
     let certlet = replica(&scene.bed, "10.99.0.5").ready().await;
     certlet.wait_for_log("leading").await;
     let (_, url) = waiting_order(&scene, "left-alone").await;
@@ -188,6 +191,7 @@ async fn a_second_signal_and_a_persons_interrupt_end_it_at_once_in_mid_order() {
 #[ignore = "needs the test bed: make cluster"]
 async fn a_second_installation_in_another_namespace_stands_by_and_says_so() {
     let bed = Bed::attach().await;
+    bed.forget_leaders().await;
     bed.install_crds().await;
     let elsewhere = bed.new_namespace().await;
     // an installation's own rights end at its own Lease: looking at others' takes more
@@ -216,6 +220,7 @@ async fn a_second_installation_in_another_namespace_stands_by_and_says_so() {
 #[ignore = "needs the test bed: make cluster"]
 async fn after_seventy_seconds_without_an_api_server_the_same_process_goes_on() {
     let bed = Bed::attach().await;
+    bed.forget_leaders().await;
     bed.install_crds().await;
     let namespace = bed.new_namespace().await;
     bed.apply(&namespace, SELF_SIGNED).await;

@@ -79,6 +79,12 @@ impl Bed {
         Names::of_bed()
     }
 
+    /// Deletes the Leases that killed replicas of earlier tests have left: nobody is to wait a minute for the dead.
+    pub(crate) async fn forget_leaders(&self) {
+        let name = "--field-selector=metadata.name=cert-manager-controller";
+        self.kubectl(&["delete", "leases", "--all-namespaces", name]).await;
+    }
+
     /// Makes a namespace that no other test uses. It is left behind: deleting one takes five seconds.
     pub(crate) async fn new_namespace(&self) -> String {
         static COUNTER: AtomicU32 = AtomicU32::new(1);
