@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     ceiling,
-    measure::{Batch, cpu_seconds, issue, memory, settle},
+    measure::{Batch, issue, memory, settle},
     support::{Bed, Certlet, IN_TIME, condition_is, until},
 };
 
@@ -20,10 +20,10 @@ pub(crate) async fn run(bed: &Bed, algorithm: &str, size: u32) {
         for issuer in ["ca", "selfsigned"] {
             let namespace = bed.new_namespace().await;
             issuers(bed, &namespace).await;
-            let cpu = cpu_seconds(&certlet).await;
+            let cpu = certlet.cpu_seconds();
             let certificates = certificates(&namespace, issuer, count, algorithm, size);
             let batch = issue(bed, &namespace, certificates).await;
-            row(issuer, &batch, cpu_seconds(&certlet).await - cpu, ceiling);
+            row(issuer, &batch, certlet.cpu_seconds() - cpu, ceiling);
         }
         memory(&certlet);
     }

@@ -150,14 +150,6 @@ pub(crate) fn number(variable: &str, otherwise: usize) -> usize {
         .unwrap_or(otherwise)
 }
 
-/// CPU time that this certlet has used since its start, by its own metric.
-pub(crate) async fn cpu_seconds(certlet: &Certlet) -> f64 {
-    let (_, page) = certlet.page("/metrics").await.expect("certlet has metrics");
-    let line = page.lines().find(|line| line.starts_with("process_cpu_seconds_total "));
-    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
-        .unwrap_or(f64::NAN)
-}
-
 /// Waits until no write has been answered for half a second.
 pub(crate) async fn settle(bed: &Bed) {
     let mut last = bed.requests().await.writes().total();

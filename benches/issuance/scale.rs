@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{
     ca::{certificates, heading, issuers, row},
     ceiling,
-    measure::{cpu_seconds, issue, memory, number, settle},
+    measure::{issue, memory, number, settle},
     support::{Bed, Certlet, IN_TIME, condition_is, until},
 };
 
@@ -21,7 +21,7 @@ pub(crate) async fn run(bed: &Bed) {
     issuers(bed, &namespace).await;
     let batch = issue(bed, &namespace, certificates(&namespace, "ca", count, "ECDSA", 256)).await;
     heading();
-    row("ca", &batch, cpu_seconds(&certlet).await, ceiling);
+    row("ca", &batch, certlet.cpu_seconds(), ceiling);
     memory(&certlet);
     settle(bed).await;
     certlet.kill();
@@ -48,13 +48,9 @@ pub(crate) async fn run(bed: &Bed) {
     );
     settle(bed).await;
 
-    let (writes, cpu, idle) = (
-        bed.requests().await,
-        cpu_seconds(&certlet).await,
-        Duration::from_secs(30),
-    );
+    let (writes, cpu, idle) = (bed.requests().await, certlet.cpu_seconds(), Duration::from_secs(30));
     tokio::time::sleep(idle).await;
-    let used = (cpu_seconds(&certlet).await - cpu) / idle.as_secs_f64() * 100.0;
+    let used = (certlet.cpu_seconds() - cpu) / idle.as_secs_f64() * 100.0;
     let written = bed.requests().await.since(&writes).writes().total();
     println!(
         "idle for {} s: {used:.2} % of a core, {written} writes besides the Lease; since the second start:",
