@@ -195,7 +195,6 @@ impl<R: Record> Store<R> {
             resource_version: version,
             ..
         } = record.meta();
-        let (links, kept) = (record.links(), Kept::new(record));
         let mut inner = self.write();
         let key = inner.key_of(record);
         if inner.is_gone(uid, version) {
@@ -216,12 +215,13 @@ impl<R: Record> Store<R> {
                 return None;
             }
         }
+        let links = record.links();
         let old_links = old.as_ref().map(|old| old.links());
         if old_links.as_ref() != Some(&links) {
             inner.unlink(&key, &old_links.unwrap_or_default());
             inner.link(&key, &links);
         }
-        inner.records.insert(key, kept);
+        inner.records.insert(key, Kept::new(record));
         Some(old)
     }
 

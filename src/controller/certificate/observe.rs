@@ -59,6 +59,7 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
     let renewal_information = leaf.and_then(|leaf| context.renewals.information(key, &leaf.fingerprint));
     let issuer = issuer_id(&certificate.spec.issuer_ref, certificate.meta.namespace());
     let rotation = issuer.and_then(|issuer| context.rotations.of(&issuer));
+    let requests = requests(context, &certificate, sight);
     let rotation = rotation
         .zip(secret.as_deref())
         .map(|(rotation, secret)| rotation.share(key, secret))
@@ -66,13 +67,13 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
     Observed::Seen(Box::new(Seen {
         next_keys: next_keys(context, &certificate, sight),
         strange_next_keys: sight.strange_next_keys.clone(),
-        requests: requests(context, &certificate, sight),
         rivals: rivals(context, &certificate),
         issuer: issuer_state(context, &certificate),
         keystore_passwords: passwords,
         keystores: sight.keystores_in(secret.as_deref()),
         renewal_information,
-        obstacle: obstacle(context, &certificate),
+        obstacle: obstacle(context, &certificate, &requests),
+        requests,
         rotation,
         live: sight.target.is_some(),
         secret,
@@ -202,10 +203,10 @@ fn requests(context: &Context, certificate: &Object<CertificateKind>, sight: &Si
     let index = &context.index.requests;
     let mut requests = index.linked(&Link::Owner(certificate.meta.uid.clone()));
     let looked_up = names_to_look_up(certificate, &context.settings).requests;
-    let named = looked_up
-        .into_iter()
-        .filter_map(|name| index.get(&certificate.meta.key.sibling(name)));
-    for request in named.chain(sight.requests.iter().cloned()) {
+    let named = looked_up.into_iter().map(|name| certificate.meta.key.sibling(name));
+    let strange = named.filter(|key| !requests.iter().any(|known| known.meta.key == *key));
+    let strange: Vec<_> = strange.filter_map(|key| index.get(&key)).collect();
+    for request in strange.into_iter().chain(sight.requests.iter().cloned()) {
         if !requests.iter().any(|known| known.meta.uid == request.meta.uid) {
             requests.push(request);
         }
@@ -269,14 +270,18 @@ fn state_of<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(
 }
 
 /// What keeps the pending request from getting on: what its Order or one of its Challenges says, else its own condition.
-fn obstacle(context: &Context, certificate: &Object<CertificateKind>) -> Option<Obstacle> {
+fn obstacle(
+    context: &Context,
+    certificate: &Object<CertificateKind>,
+    requests: &[Arc<RequestSeen>],
+) -> Option<Obstacle> {
     let index = &context.index;
     let revision = certificate.status.revision.unwrap_or(0).saturating_add(1).to_string();
-    let owned = index.requests.linked(&Link::Owner(certificate.meta.uid.clone()));
     let next = |request: &&Arc<RequestSeen>| {
-        request.meta.annotations.get(annotation::CERTIFICATE_REVISION) == Some(revision.as_str())
+        request.meta.owned_by(&certificate.meta.uid)
+            && request.meta.annotations.get(annotation::CERTIFICATE_REVISION) == Some(revision.as_str())
     };
-    let request = owned.iter().find(next)?;
+    let request = requests.iter().find(next)?;
     let ready = request
         .condition(READY)
         .filter(|ready| !ready.is_true() && ready.reason() == "Pending")?;

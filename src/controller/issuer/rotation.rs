@@ -26,7 +26,7 @@ use crate::{
     },
     plan::{
         kinds::CertificateKind,
-        rotation::{self, Authority, Fingerprint, Leaf, LeafState, ROTATING, Rotating, Seen},
+        rotation::{self, Authority, Fingerprint, Leaf, LeafState, ROTATING, Rotating, Seen, later},
         seen::{Lean, Next, Object, ObjectKey, SecretSeen},
     },
     signer::ca::CertificateAuthority,
@@ -47,15 +47,11 @@ pub(super) async fn look<K: Either>(
 ) -> Result<(Option<Rotating>, Next), ControllerError> {
     let id = IssuerId(issuer.meta.key.clone());
     let condition = condition::get(&issuer.status.conditions, ROTATING);
-    let settle = match rotation::asked(issuer.meta.annotations.get(annotation::ROTATE_LEAVES)) {
-        Ok(Some(settle)) => settle,
-        Ok(None) => {
+    let settle = match asked(issuer, condition) {
+        Ok(settle) => settle,
+        Err(instead) => {
             context.rotations.forget(&id);
-            return Ok((rotation::not_asked(condition), Next::OnChange));
-        }
-        Err(why) => {
-            context.rotations.forget(&id);
-            return Ok((Some(rotation::misunderstood(&why)), Next::OnChange));
+            return Ok((instead, Next::OnChange));
         }
     };
     let (now, known) = (context.now(), context.rotations.of(&id));
@@ -133,10 +129,9 @@ pub(super) async fn foresee<K: Either>(
         condition,
         ..Foreseen::default()
     };
-    let settle = match rotation::asked(issuer.meta.annotations.get(annotation::ROTATE_LEAVES)) {
-        Ok(Some(settle)) => settle,
-        Ok(None) => return Ok(only(rotation::not_asked(condition))),
-        Err(why) => return Ok(only(Some(rotation::misunderstood(&why)))),
+    let settle = match asked(issuer, condition) {
+        Ok(settle) => settle,
+        Err(instead) => return Ok(only(instead)),
     };
     let Some(ca) = ca_of(context, issuer, spec).await else {
         return Ok(Foreseen::default());
@@ -155,6 +150,15 @@ pub(super) async fn foresee<K: Either>(
         distrusting: plan.distrusting.len(),
         stale: seen.leaves.iter().filter(is_stale).count(),
     })
+}
+
+/// What the annotation asks for, or what becomes of the condition where it asks for nothing that can be done.
+fn asked<K: Either>(issuer: &Object<K>, condition: Option<&Condition>) -> Result<SignedDuration, Option<Rotating>> {
+    match rotation::asked(issuer.meta.annotations.get(annotation::ROTATE_LEAVES)) {
+        Ok(Some(settle)) => Ok(settle),
+        Ok(None) => Err(rotation::not_asked(condition)),
+        Err(why) => Err(Some(rotation::misunderstood(&why))),
+    }
 }
 
 /// The CA of an issuer, as planners see it.
@@ -182,10 +186,6 @@ async fn ca_of<K: Either>(context: &Context, issuer: &Object<K>, spec: &CaIssuer
 fn too_soon(known: &Rotation, now: Timestamp) -> Option<Timestamp> {
     let again = later(known.looked, AT_MOST);
     (again > now).then_some(again)
-}
-
-fn later(time: Timestamp, wait: SignedDuration) -> Timestamp {
-    time.saturating_add(wait).unwrap_or(time)
 }
 
 /// The CA as planners see it, and the certificate that its leaves are trusted by.

@@ -332,7 +332,8 @@ fn rotating(now: Timestamp, seen: &Seen<'_>, stale: &[&Leaf<'_>]) -> Plan {
     }
 }
 
-fn later(time: Timestamp, wait: SignedDuration) -> Timestamp {
+/// That long after `time`; `time` itself where there is no such time.
+pub fn later(time: Timestamp, wait: SignedDuration) -> Timestamp {
     time.saturating_add(wait).unwrap_or(time)
 }
 

@@ -197,6 +197,16 @@ fn a_label_value_is_escaped_as_the_format_asks() {
 }
 
 #[test]
+fn a_condition_is_three_series_of_which_one_is_set() {
+    let mut page = Page::default();
+    page.condition("m", &[], &[]);
+    assert_eq!(
+        page.text,
+        "m{condition=\"True\"} 0\nm{condition=\"False\"} 0\nm{condition=\"Unknown\"} 1\n"
+    );
+}
+
+#[test]
 fn every_name_is_explained_once() {
     let index = Arc::new(Index::default());
     let mut page = Page {

@@ -50,25 +50,3 @@ pub(super) fn sample(text: &mut String, name: &str, labels: &[(&str, &str)], val
     }
     let _infallible = writeln!(text, " {value}");
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_label_value_is_escaped_as_the_format_asks() {
-        let mut text = String::new();
-        sample(&mut text, "m", &[("a", "say \"hi\"\\\n")], 1.5);
-        assert_eq!(text, "m{a=\"say \\\"hi\\\"\\\\\\n\"} 1.5\n");
-    }
-
-    #[test]
-    fn a_condition_is_three_series_of_which_one_is_set() {
-        let mut page = Page::default();
-        page.condition("m", &[], &[]);
-        assert_eq!(
-            page.text,
-            "m{condition=\"True\"} 0\nm{condition=\"False\"} 0\nm{condition=\"Unknown\"} 1\n"
-        );
-    }
-}
