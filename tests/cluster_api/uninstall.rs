@@ -82,7 +82,7 @@ async fn an_uninstall_in_mid_order_leaves_the_secrets_of_users_and_nothing_else(
     assert!(certlet.stop().await.success());
     // The kinds have to exist while Kubernetes looks for what belongs to their objects.
     let kinds = "certificates,certificaterequests,orders.acme.cert-manager.io,challenges.acme.cert-manager.io";
-    bed.kubectl(&["delete", kinds, "--all", "-A", "--cascade=foreground", "--timeout=90s"])
+    bed.kubectl(&["delete", kinds, "--all", "-A", "--cascade=foreground", "--timeout=10m"])
         .await;
     bed.kubectl(&["delete", "-k", &deploy, "--ignore-not-found", "--timeout=90s"])
         .await;

@@ -58,23 +58,41 @@ impl Bed {
     /// What certlet asked for as this ServiceAccount since then (`NAMESPACE:NAME`), each once.
     pub(crate) fn calls_since(&self, mark: AuditMark, service_account: &str) -> Vec<AuditedCall> {
         let user = format!("system:serviceaccount:{service_account}");
-        let mut calls = self.audited_since(mark, |event| AuditedCall::parse(event, &user));
-        calls.sort();
-        calls.dedup();
-        calls
+        once(self.audited_since(mark, |event| AuditedCall::parse(event, &user)))
     }
 
     fn audited_since<T>(&self, mark: AuditMark, parse: impl Fn(&Value) -> Option<T>) -> Vec<T> {
-        let log = self.audit_log();
-        let text = String::from_utf8_lossy(log.get(mark.0..).unwrap_or_default());
-        text.lines()
-            .filter_map(|line| parse(&serde_json::from_str(line).ok()?))
-            .collect()
+        audited(self.audit_log().get(mark.0..).unwrap_or_default(), parse)
     }
 
     fn audit_log(&self) -> Vec<u8> {
         std::fs::read(self.path("audit.log")).unwrap_or_default()
     }
+}
+
+/// What certlet asked for as this ServiceAccount in the beds before this one, each once; `None` unless the whole suite runs
+/// (`CERTLET_AUDITS`).
+pub(crate) fn calls_in_earlier_beds(service_account: &str) -> Option<Vec<AuditedCall>> {
+    let user = format!("system:serviceaccount:{service_account}");
+    let logs = std::fs::read_dir(std::env::var_os("CERTLET_AUDITS")?).unwrap();
+    let logs = logs.map(|log| std::fs::read(log.unwrap().path()).unwrap());
+    Some(once(
+        logs.flat_map(|log| audited(&log, |event| AuditedCall::parse(event, &user)))
+            .collect(),
+    ))
+}
+
+fn audited<T>(log: &[u8], parse: impl Fn(&Value) -> Option<T>) -> Vec<T> {
+    let text = String::from_utf8_lossy(log);
+    text.lines()
+        .filter_map(|line| parse(&serde_json::from_str(line).ok()?))
+        .collect()
+}
+
+fn once(mut calls: Vec<AuditedCall>) -> Vec<AuditedCall> {
+    calls.sort();
+    calls.dedup();
+    calls
 }
 
 impl AuditedWrite {

@@ -9,6 +9,7 @@
 # and SIGKILL of this script, no process stays behind. On failure the logs are kept and the last line says where.
 #
 # Environment: see up.sh. CERTLET_TESTBED_NODE=1 also installs what node.sh needs, which the inside cannot.
+# CERTLET_AUDITS names a directory that gets what certlet asked the API server for, when the bed ends.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -gt 0 ] || { echo "usage: with-bed.sh COMMAND [ARGUMENT...]" >&2; exit 2; }
@@ -43,6 +44,10 @@ cleanup() {
     kept=$(mktemp -d "${TMPDIR:-/tmp}/certlet-bed-logs.XXXXXX")
     cp -r "$bed/logs/." "$kept/" || true
     echo "testbed: the command ended with status $status; the logs of the bed are kept in $kept" >&2
+  fi
+  # A bed that never came up has none.
+  if [ -n "${CERTLET_AUDITS:-}" ] && [ -f "$bed/audit.log" ]; then
+    grep -F '"userAgent":"certlet/' "$bed/audit.log" >"$CERTLET_AUDITS/${bed##*/}.log" || true
   fi
   # A node makes control groups, which no namespace takes away.
   find /sys/fs/cgroup -depth -type d -path "*/${bed##*/}*" -exec rmdir {} + 2>/dev/null || true
