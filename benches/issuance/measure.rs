@@ -137,9 +137,10 @@ fn is_ready(certificate: &DynamicObject) -> bool {
         .any(|c| c["type"] == "Ready" && c["status"] == "True")
 }
 
-/// Prints the peak resident memory of a certlet since its start.
+/// Prints the resident memory of a certlet, and its peak since the start.
 pub(crate) fn memory(certlet: &Certlet) {
-    println!("VmHWM of certlet: {:.1} MiB", certlet.peak_memory_kib() as f64 / 1024.0);
+    let [now, peak] = certlet.memory_kib().map(|kib| kib as f64 / 1024.0);
+    println!("memory of certlet: {now:.1} MiB, at most {peak:.1} MiB (VmRSS, VmHWM)");
 }
 
 /// A number from the environment.

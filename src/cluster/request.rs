@@ -51,9 +51,7 @@ impl<'de> Deserialize<'de> for RequestSeen {
         let duration = spec.duration.as_deref().map(str::parse::<GoDuration>).transpose();
         let csr = match &duration {
             Err(error) => Err(format!("spec.duration: {error}").into()),
-            Ok(_) => CsrInfo::parse(&spec.request.0)
-                .map(Box::new)
-                .map_err(|error| error.to_string().into()),
+            Ok(_) => read(&spec.request.0, finished),
         };
         Ok(Self {
             meta,
@@ -70,6 +68,16 @@ impl<'de> Deserialize<'de> for RequestSeen {
             failure_time: status.failure_time,
         })
     }
+}
+
+/// Nearly all requests are finished, and a start has thousands of them to read.
+fn read(request: &[u8], finished: bool) -> Result<Box<CsrInfo>, Box<str>> {
+    let info = if finished {
+        CsrInfo::parse_unverified(request)
+    } else {
+        CsrInfo::parse(request)
+    };
+    info.map(Box::new).map_err(|error| error.to_string().into())
 }
 
 fn digest(pem: &[u8]) -> IssuedDigest {
@@ -95,5 +103,33 @@ fn digest(pem: &[u8]) -> IssuedDigest {
             key_hash: None,
             not_after: None,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::request::fixture::csr_for;
+
+    #[test]
+    fn the_signature_of_a_csr_matters_until_the_request_has_ended() {
+        let (whole, other) = (csr_for(&["a.example.com"], |_| ()), csr_for(&["b.example.com"], |_| ()));
+        let der = |pem: &[u8]| pki::pem::parse(pem).unwrap()[0].der.expose().clone();
+        let (mut forged, other) = (der(&whole), der(&other));
+        let end = forged.len() - 16;
+        forged[end..].copy_from_slice(&other[other.len() - 16..]);
+        let read = |status: serde_json::Value| {
+            let request = STANDARD.encode(pki::pem::encode("CERTIFICATE REQUEST", &forged));
+            let object = json!({ "metadata": { "name": "a", "namespace": "b", "uid": "u", "resourceVersion": "1" },
+                "spec": { "request": request, "issuerRef": { "name": "ca" } }, "status": status });
+            serde_json::from_value::<RequestSeen>(object).unwrap()
+        };
+        let pending = read(json!({}));
+        assert!(pending.csr.unwrap_err().contains("signature"));
+        let failed = read(json!({ "failureTime": "2026-01-01T00:00:00Z" }));
+        assert_eq!(*failed.csr.unwrap().sans.dns, ["a.example.com"]);
     }
 }

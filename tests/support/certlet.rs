@@ -195,14 +195,16 @@ impl Certlet {
         ticks / 100.0
     }
 
-    /// Peak resident memory from its start until now (`VmHWM`), in KiB.
+    /// Resident memory now and at its highest since the start (`VmRSS`, `VmHWM`), in KiB.
     ///
     /// # Panics
     /// If the process has ended.
-    pub(crate) fn peak_memory_kib(&self) -> u64 {
+    pub(crate) fn memory_kib(&self) -> [u64; 2] {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        ["VmRSS:", "VmHWM:"].map(|name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().trim_end_matches(" kB").parse().unwrap()
+        })
     }
 }
 

@@ -74,7 +74,7 @@ pub fn build_der(template: &CsrTemplate, key: &PrivateKey) -> Result<Vec<u8>, Er
     ]))
 }
 
-/// Everything that matters in a CSR, owned, with its signature checked.
+/// Everything that matters in a CSR, owned.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct CsrInfo {
     /// The subject.
@@ -98,7 +98,15 @@ impl CsrInfo {
     /// # Errors
     /// [`Error::Pem`], [`Error::Request`] or [`Error::Key`], as a sentence for whoever wrote the CSR.
     pub fn parse(input: &[u8]) -> Result<Self, Error> {
-        parse::parse(input)
+        parse::parse(input, parse::Signature::Check)
+    }
+
+    /// As [`CsrInfo::parse`], of a CSR from which nothing will be signed any more: its signature is not checked.
+    ///
+    /// # Errors
+    /// As [`CsrInfo::parse`].
+    pub fn parse_unverified(input: &[u8]) -> Result<Self, Error> {
+        parse::parse(input, parse::Signature::Skip)
     }
 
     /// What the CSR made from a template would say: to sign without a CSR.

@@ -186,6 +186,9 @@ fn wrong_requests_are_explained() {
         let error = CsrInfo::parse(&input).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+    // Nothing is signed from it.
+    let read = CsrInfo::parse_unverified(&forged).unwrap();
+    assert!(read.sans.dns.contains(&"b.example".to_owned()), "{:?}", read.sans.dns);
     // Whether a weak key is good enough is not decided here.
     assert_eq!(CsrInfo::parse(&desk.get("weak.csr")).unwrap().key_spec().size, 1024);
 }
