@@ -21,7 +21,7 @@ use support::bed::project;
 use support::certlet::PROGRAM;
 use support::command::{Finished, try_run};
 use support::{
-    AuditedWrite, Bed, Certlet, IN_TIME, condition_is, condition_reason_is, eventually, openssl, run, until,
+    AuditedWrite, Bed, Certlet, IN_TIME, condition_is, condition_reason_is, eventually, openssl_csr, run, until,
 };
 
 const NO_APPROVER: &[&str] = &["--controllers=*,-certificaterequests-approver"];
@@ -265,18 +265,7 @@ subjects: [{{kind: ServiceAccount, name: unapproving, namespace: {namespace}}}]
 impl Scene {
     /// Waits until the API server keeps the owner of this kubeconfig from approving.
     async fn is_kept_from_approving(&self, kubeconfig: &Path) {
-        let new = [
-            "req",
-            "-new",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            "/CN=a",
-        ];
-        let csr = openssl(&[&new[..], &["-keyout", "/dev/null"]].concat(), "").await;
+        let csr = openssl_csr("/CN=a", &[]).await;
         let spec = json!({"issuerRef": {"name": "nobody"}, "request": BASE64_STANDARD.encode(csr)});
         self.apply("CertificateRequest", "canary", spec).await;
         let approval = json!({"type": "Approved", "status": "True", "reason": "r", "message": "m"});

@@ -21,7 +21,9 @@ use certlet::acme::{AccountKey, Client, Registry};
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
-use support::{Bed, Certlet, IN_TIME, Pebble, PebbleOptions, condition_is, condition_reason_is, eventually, until};
+use support::{
+    Bed, Certlet, IN_TIME, Pair, Pebble, PebbleOptions, condition_is, condition_reason_is, eventually, until,
+};
 
 async fn prepared() -> (Bed, String) {
     let bed = Bed::attach().await;
@@ -461,30 +463,12 @@ async fn issuers_without_a_server_are_judged_by_what_they_hold() {
     .await;
     let message = is_refused(&api, "ca", "ErrGetKeyPair").await;
     assert!(message.contains("secret \"ca-key-pair\" not found"), "{message}");
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let request = [
-        "req",
-        "-x509",
-        "-nodes",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-subj",
-        "/CN=ca",
-    ];
-    support::openssl(
-        &[&request[..], &["-keyout", &path("key"), "-out", &path("crt")]].concat(),
-        "",
-    )
-    .await;
-    let file = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    let made = Pair::by_openssl("/CN=ca").await;
     apply_secret(
         &bed,
         &namespace,
         "ca-key-pair",
-        &[("tls.key", &file("key")), ("tls.crt", &file("crt"))],
+        &[("tls.key", &made.key), ("tls.crt", &made.certificate)],
     )
     .await;
     let judged = ready(&is_ready(&api, "ca").await);

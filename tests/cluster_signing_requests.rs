@@ -15,7 +15,7 @@ use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use support::command::split_pem;
-use support::{Bed, Certlet, IN_TIME, condition_is, eventually, openssl, openssl_verify, until};
+use support::{Bed, Certlet, IN_TIME, Pair, condition_is, eventually, openssl, openssl_csr, openssl_verify, until};
 
 const GATE: &str = "--feature-gates=ExperimentalCertificateSigningRequestControllers=true";
 
@@ -31,32 +31,8 @@ async fn prepared() -> Scene {
     let bed = Bed::attach().await;
     bed.install_crds().await;
     let namespace = bed.new_namespace().await;
-    let dir = tempfile::tempdir().unwrap();
-    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    let (key, certificate) = (path("ca.key"), path("ca.crt"));
-    let args = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "365",
-        "-subj",
-        "/CN=Shop Root",
-        "-addext",
-        "keyUsage=critical,keyCertSign,cRLSign",
-        "-keyout",
-        &key,
-        "-out",
-        &certificate,
-    ];
-    openssl(&args, "").await;
-    let (from, with) = (format!("--cert={certificate}"), format!("--key={key}"));
-    bed.kubectl(&["create", "secret", "tls", "-n", &namespace, "root", &from, &with])
-        .await;
+    let root = Pair::by_openssl_with_usage("/CN=Shop Root").await;
+    root.store(&bed, &namespace, "root").await;
     let issuer = json!({
         "apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": {"name": "ca"}, "spec": {"ca": {"secretName": "root"}},
     });
@@ -68,24 +44,14 @@ async fn prepared() -> Scene {
         bed,
         namespace,
         requests,
-        root: std::fs::read_to_string(certificate).unwrap(),
+        root: root.certificate,
     }
 }
 
 /// A signing request for one host, in base64 of PEM.
 async fn csr(host: &str) -> String {
-    let key = [
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-keyout",
-        "/dev/null",
-    ];
-    let (subject, names) = (format!("/CN={host}"), format!("subjectAltName=DNS:{host}"));
-    let asked = ["req", "-new", "-subj", &subject, "-addext", &names];
-    STANDARD.encode(openssl(&[&asked, &key[..]].concat(), "").await)
+    let names = format!("subjectAltName=DNS:{host}");
+    STANDARD.encode(openssl_csr(&format!("/CN={host}"), &["-addext", &names]).await)
 }
 
 impl Scene {

@@ -35,7 +35,7 @@ use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use support::{Bed, IN_TIME, Names, eventually};
+use support::{Bed, IN_TIME, Names, Pair, eventually};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -108,38 +108,8 @@ spec: {{ports: [{{port: 80, protocol: TCP}}]}}
 }
 
 async fn own_certificate(bed: &Bed, namespace: &str, host: &str) {
-    let dir = tempfile::tempdir().unwrap();
-    let (key, certificate) = (dir.path().join("tls.key"), dir.path().join("tls.crt"));
-    let [key, certificate] = [&key, &certificate].map(|path| path.to_str().unwrap().to_owned());
-    let subject = format!("/CN={host}");
-    let request = [
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        &subject,
-        "-keyout",
-        &key,
-        "-out",
-        &certificate,
-    ];
-    support::run("openssl", &request).await;
-    let (key, certificate) = (format!("--key={key}"), format!("--cert={certificate}"));
-    bed.kubectl(&[
-        "create",
-        "secret",
-        "tls",
-        "own-tls",
-        "-n",
-        namespace,
-        &key,
-        &certificate,
-    ])
-    .await;
+    let own = Pair::self_signed(&format!("/CN={host}"), &["-newkey", "rsa:2048", "-nodes"]).await;
+    own.store(bed, namespace, "own-tls").await;
 }
 
 /// A responder on an address of the bed, with an answer.

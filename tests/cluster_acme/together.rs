@@ -10,7 +10,7 @@ use serde_json::json;
 use super::scene::{
     CERTIFICATES, ISSUERS, ORDERS, REQUESTS, SECRETS, Scene, certificate, decoded, field, ingress, issuer, solver,
 };
-use crate::support::{Certlet, IN_TIME, Pebble, condition_is, eventually, openssl, until};
+use crate::support::{Certlet, IN_TIME, Pebble, condition_is, eventually, openssl, openssl_csr, until};
 
 /// How long is looked for a hot loop.
 const QUIET: Duration = Duration::from_secs(30);
@@ -224,21 +224,7 @@ impl Stage {
 
     /// Somebody else's request has the name that certlet would give its own. Returns its CSR.
     async fn strangers(&self) -> String {
-        let key = [
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-keyout",
-            "/dev/null",
-        ];
-        let csr = openssl(
-            &[&["req", "-new", "-subj", "/CN=victim.example"], &key[..]].concat(),
-            "",
-        )
-        .await;
-        let csr = BASE64_STANDARD.encode(csr);
+        let csr = BASE64_STANDARD.encode(openssl_csr("/CN=victim.example", &[]).await);
         let issuer = json!({"name": "theirs", "kind": "Issuer", "group": "issuers.example.com"});
         let request = json!({"apiVersion": "cert-manager.io/v1", "kind": "CertificateRequest", "metadata": {"name": "taken-1"},
             "spec": {"request": csr, "issuerRef": issuer}});

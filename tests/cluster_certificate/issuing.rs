@@ -5,7 +5,9 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::shop::{Shop, condition, data, text};
-use crate::support::{Certlet, IN_TIME, condition_is, condition_reason_is, eventually, openssl, openssl_verify, until};
+use crate::support::{
+    Certlet, IN_TIME, condition_is, condition_reason_is, eventually, openssl, openssl_csr, openssl_verify, until,
+};
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
@@ -131,23 +133,7 @@ async fn an_issuer_that_comes_later_is_used_the_moment_it_is_ready() {
 #[ignore = "needs the test bed: make cluster"]
 async fn a_request_name_that_is_taken_is_left_to_its_owner() {
     let shop = Shop::open(&[]).await;
-    let csr = openssl(
-        &[
-            "req",
-            "-new",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-keyout",
-            "/dev/null",
-            "-subj",
-            "/CN=stranger",
-        ],
-        "",
-    )
-    .await;
+    let csr = openssl_csr("/CN=stranger", &[]).await;
     let stranger = json!({"apiVersion": "cert-manager.io/v1", "kind": "CertificateRequest", "metadata": {"name": "web-1"},
         "spec": {"request": BASE64_STANDARD.encode(csr), "issuerRef": {"name": "ca"}}});
     shop.apply(&stranger.to_string()).await;

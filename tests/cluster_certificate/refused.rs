@@ -90,25 +90,7 @@ async fn an_rsa_size_that_no_new_key_can_have_is_told_at_once_and_a_key_that_exi
     shop.patch_spec("new", json!({"privateKey": {"size": 3072}})).await;
     shop.is_ready("new").await;
 
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (key_file, certificate) = (path("tls.key"), path("tls.crt"));
-    let kind = [
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2560",
-        "-nodes",
-        "-subj",
-        "/CN=before",
-        "-days",
-        "9",
-    ];
-    openssl(&[&kind, &["-keyout", &key_file, "-out", &certificate][..]].concat(), "").await;
-    let pair = Pair {
-        key: std::fs::read_to_string(&key_file).unwrap(),
-        certificate: std::fs::read_to_string(&certificate).unwrap(),
-    };
+    let pair = Pair::self_signed("/CN=before", &["-newkey", "rsa:2560", "-nodes"]).await;
     pair.store(&shop.bed, &shop.namespace, "kept").await;
     let keeping = json!({"algorithm": "RSA", "size": 2560, "rotationPolicy": "Never"});
     shop.certificate("kept", json!({ "privateKey": keeping })).await;

@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use super::shop::{Shop, condition};
-use crate::support::{IN_TIME, Pair, condition_is, condition_reason_is, eventually, openssl, until};
+use crate::support::{IN_TIME, Pair, condition_is, condition_reason_is, eventually, openssl_csr, until};
 
 /// How long is looked for a hot loop.
 const QUIET: Duration = Duration::from_secs(30);
@@ -37,7 +37,8 @@ impl Shop {
         .await;
     }
 
-    async fn garbage_request(&self, csr: &[u8]) {
+    /// CertificateRequest `request`, with this for its CSR.
+    async fn request(&self, csr: &[u8]) {
         let request = json!({"apiVersion": "cert-manager.io/v1", "kind": "CertificateRequest", "metadata": {"name": "request"},
             "spec": {"request": BASE64_STANDARD.encode(csr), "issuerRef": {"name": "ca"}}});
         self.apply(&request.to_string()).await;
@@ -64,17 +65,7 @@ impl Shop {
             .delete("request", &kube::api::DeleteParams::default())
             .await
             .unwrap();
-        let key = [
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-keyout",
-            "/dev/null",
-        ];
-        let csr = openssl(&[&["req", "-new", "-subj", "/CN=right"], &key[..]].concat(), "").await;
-        self.garbage_request(csr.as_bytes()).await;
+        self.request(openssl_csr("/CN=right", &[]).await.as_bytes()).await;
         until(&self.requests, "request", IN_TIME, condition_is("Ready", "True")).await;
     }
 }
@@ -177,7 +168,7 @@ async fn each_wrong_input_has_one_clear_condition_makes_no_loop_and_is_cured_by_
     }
     // what is no PEM at all is refused by an admission policy where that is installed; this block is, with rubbish in it
     let rubbish = b"-----BEGIN CERTIFICATE REQUEST-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE REQUEST-----\n";
-    shop.garbage_request(rubbish).await;
+    shop.request(rubbish).await;
 
     let issuers = shop.issuers().await;
     for (name, _, reason, words) in &cas {

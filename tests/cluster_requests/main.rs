@@ -18,7 +18,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use kube::Api;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
-use support::{Bed, Certlet, IN_TIME, condition_is, condition_reason_is, openssl, until};
+use support::{Bed, Certlet, IN_TIME, Pair, condition_is, condition_reason_is, openssl, until};
 
 async fn prepared() -> (Bed, String, Api<DynamicObject>) {
     let bed = Bed::attach().await;
@@ -55,41 +55,9 @@ async fn key_and_csr(usages: Option<&str>) -> (String, String) {
 
 /// A CA made by openssl, in Secret `root`.
 async fn apply_ca(bed: &Bed, namespace: &str) -> String {
-    let dir = tempfile::tempdir().unwrap();
-    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    let (key, certificate) = (path("ca.key"), path("ca.crt"));
-    let args = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "365",
-        "-subj",
-        "/CN=Shop Root",
-        "-addext",
-        "keyUsage=critical,keyCertSign,cRLSign",
-        "-keyout",
-        &key,
-        "-out",
-        &certificate,
-    ];
-    openssl(&args, "").await;
-    bed.kubectl(&[
-        "create",
-        "secret",
-        "tls",
-        "-n",
-        namespace,
-        "root",
-        &format!("--cert={certificate}"),
-        &format!("--key={key}"),
-    ])
-    .await;
-    std::fs::read_to_string(certificate).unwrap()
+    let root = Pair::by_openssl_with_usage("/CN=Shop Root").await;
+    root.store(bed, namespace, "root").await;
+    root.certificate
 }
 
 async fn apply_issuer(bed: &Bed, namespace: &str, name: &str, spec: Value) {

@@ -8,6 +8,12 @@
     reason = "a test fails by panicking"
 )]
 
+#[allow(
+    dead_code,
+    reason = "what the harness of the cluster tests knows about other people's programs, used in part"
+)]
+#[path = "../support/command.rs"]
+mod command;
 mod server;
 
 use std::process::Command;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::command::{NEW_P256, openssl};
+
 /// How the server differs from `pebble/config.json`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
@@ -37,7 +39,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) async fn start(options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        make_certificates(folder.path(), options.certificate_is_a_ca);
+        make_certificates(folder.path(), options.certificate_is_a_ca).await;
         let [directory, management, http, tls, dns, challenges] = free_ports();
         write_config(folder.path(), &options, [directory, management, http, tls]);
         let responder = Command::new(program("pebble-challtestsrv"))
@@ -236,79 +238,30 @@ fn write_config(folder: &Path, options: &Options, [directory, management, http, 
 }
 
 /// `ca.crt`, `server.crt` and `server.key`: a server certificate below a CA, or one that is its own CA.
-fn make_certificates(folder: &Path, certificate_is_a_ca: bool) {
-    let openssl = |arguments: &[&str]| {
-        let output = Command::new("openssl")
-            .args(arguments)
-            .current_dir(folder)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+async fn make_certificates(folder: &Path, certificate_is_a_ca: bool) {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let make = async |name: &str, subject: &str, options: &[&str]| {
+        let (key, certificate) = (path(&format!("{name}.key")), path(&format!("{name}.crt")));
+        let files = ["-subj", subject, "-days", "2", "-keyout", &key, "-out", &certificate];
+        openssl(&[&["req", "-x509"], &files[..], &NEW_P256, options].concat(), "").await;
     };
-    let key = [
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "2",
-    ];
-    let names = "subjectAltName=IP:127.0.0.1,DNS:localhost";
+    let names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"];
     if certificate_is_a_ca {
-        let own = [
-            "req",
-            "-x509",
-            "-subj",
-            "/CN=own CA",
-            "-addext",
-            names,
-            "-keyout",
-            "server.key",
-            "-out",
-            "server.crt",
-        ];
-        openssl(&[&own[..], &key].concat());
-        std::fs::copy(folder.join("server.crt"), folder.join("ca.crt")).unwrap();
+        make("server", "/CN=own CA", &names).await;
+        std::fs::copy(path("server.crt"), path("ca.crt")).unwrap();
         return;
     }
-    openssl(
-        &[
-            &[
-                "req",
-                "-x509",
-                "-subj",
-                "/CN=test CA",
-                "-keyout",
-                "ca.key",
-                "-out",
-                "ca.crt",
-            ],
-            &key[..],
-        ]
-        .concat(),
-    );
-    let leaf = [
-        "-addext",
-        names,
+    make("ca", "/CN=test CA", &[]).await;
+    let (ca, key) = (path("ca.crt"), path("ca.key"));
+    let below = [
+        "-CA",
+        &ca,
+        "-CAkey",
+        &key,
         "-addext",
         "basicConstraints=critical,CA:FALSE",
-        "-keyout",
-        "server.key",
-        "-out",
-        "server.crt",
     ];
-    let below = [
-        "req",
-        "-x509",
-        "-subj",
-        "/CN=server",
-        "-CA",
-        "ca.crt",
-        "-CAkey",
-        "ca.key",
-    ];
-    openssl(&[&below[..], &leaf, &key].concat());
+    make("server", "/CN=server", &[&names[..], &below].concat()).await;
 }
 
 fn free_ports<const N: usize>() -> [u16; N] {

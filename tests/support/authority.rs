@@ -1,7 +1,7 @@
 //! CAs that tests make by hand, and how they get into the cluster.
 
 use super::bed::Bed;
-use super::command::{openssl, run, run_with_input};
+use super::command::{NEW_P256, openssl, run, run_with_input};
 
 /// A private key and its certificate, as PEM.
 #[derive(Clone, Debug)]
@@ -15,12 +15,22 @@ pub(crate) struct Pair {
 impl Pair {
     /// A CA made by `openssl req -x509`, as most people make theirs.
     pub(crate) async fn by_openssl(subject: &str) -> Self {
+        Self::self_signed(subject, &NEW_P256).await
+    }
+
+    /// Such a CA that says in its key usage that it signs.
+    pub(crate) async fn by_openssl_with_usage(subject: &str) -> Self {
+        let usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"];
+        Self::self_signed(subject, &[&NEW_P256[..], &usage].concat()).await
+    }
+
+    /// What `openssl req -x509` makes with these options, of which one says which key.
+    pub(crate) async fn self_signed(subject: &str, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let (key, certificate) = (path("tls.key"), path("tls.crt"));
-        let kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
         let files = ["-keyout", &key, "-out", &certificate, "-subj", subject, "-days", "365"];
-        openssl(&[&["req", "-x509", "-sha256"], &kind[..], &files[..]].concat(), "").await;
+        openssl(&[&["req", "-x509", "-sha256"], &files[..], options].concat(), "").await;
         let read = |path: &str| std::fs::read_to_string(path).unwrap();
         Self {
             key: read(&key),

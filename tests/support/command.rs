@@ -55,6 +55,15 @@ pub(crate) async fn openssl(args: &[&str], input: &str) -> String {
     run_with_input("openssl", args, input).await
 }
 
+/// Options of `openssl req` for a new P-256 key without a passphrase.
+pub(crate) const NEW_P256: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+
+/// A signing request by openssl, as PEM, of a new key that nobody keeps: its subject (`/CN=web`), and further options of `openssl req`.
+pub(crate) async fn openssl_csr(subject: &str, options: &[&str]) -> String {
+    let asked = ["req", "-new", "-subj", subject, "-keyout", "/dev/null"];
+    openssl(&[&asked[..], &NEW_P256, options].concat(), "").await
+}
+
 /// Checks a chain (leaf first) for a server name against a root, with `openssl verify`.
 ///
 /// # Errors

@@ -50,7 +50,9 @@ pub(crate) use audit::{AuditMark, AuditedCall, AuditedWrite};
 pub(crate) use authority::{Pair, certificate_says};
 pub(crate) use bed::Bed;
 pub(crate) use certlet::{Certlet, Killer};
-pub(crate) use command::{curl_status, openssl, openssl_verify, run, run_with_input, served_chain};
+pub(crate) use command::{
+    NEW_P256, curl_status, openssl, openssl_csr, openssl_verify, run, run_with_input, served_chain,
+};
 pub(crate) use fault_proxy::{Fault, FaultProxy, Head, Moment, Times};
 pub(crate) use metrics::Requests;
 pub(crate) use names::Names;
