@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::shop::{Shop, condition, data, text};
 use crate::support::{
-    Certlet, IN_TIME, condition_is, condition_reason_is, eventually, openssl, openssl_csr, openssl_verify, until,
+    IN_TIME, condition_is, condition_reason_is, eventually, openssl, openssl_csr, openssl_verify, until,
 };
 
 #[tokio::test]
@@ -91,10 +91,7 @@ async fn a_restart_of_certlet_and_a_label_that_was_removed_issue_nothing() {
         .await
         .unwrap();
     let mark = shop.bed.audit_mark();
-    let shop = Shop {
-        certlet: Certlet::start(&shop.bed, &[]).await,
-        ..shop
-    };
+    let shop = shop.with_another(&[]).await;
     eventually("the label", IN_TIME, async || {
         shop.secret("one")
             .await
@@ -118,15 +115,7 @@ async fn an_issuer_that_comes_later_is_used_the_moment_it_is_ready() {
     shop.is_refused("web", "DoesNotExist").await;
     shop.apply(r#"{"apiVersion":"cert-manager.io/v1","kind":"Issuer","metadata":{"name":"late"},"spec":{"ca":{"secretName":"root"}}}"#).await;
     shop.is_ready("web").await;
-    eventually("no next key left", IN_TIME, async || {
-        let left = shop
-            .secrets
-            .list(&kube::api::ListParams::default().labels("cert-manager.io/next-private-key=true"))
-            .await
-            .unwrap();
-        left.items.is_empty().then_some(())
-    })
-    .await;
+    shop.no_next_key_is_left().await;
 }
 
 #[tokio::test]
@@ -228,11 +217,7 @@ async fn while_somebody_else_signs_a_temporary_certificate_is_there_and_a_restar
     .await;
     shop.everything_before_is_done().await;
     let mark = shop.bed.audit_mark();
-    assert!(shop.certlet.stop().await.success());
-    let shop = Shop {
-        certlet: Certlet::start(&shop.bed, &[]).await,
-        ..shop
-    };
+    let shop = shop.stopped_and_started(&[]).await;
     shop.everything_before_is_done().await;
     assert_eq!(shop.written_about("web", mark), [""; 0]);
     assert_eq!(
@@ -282,15 +267,7 @@ async fn an_acme_certificate_takes_six_writes_of_the_certificates_own_and_sixtee
     shop.certificate("web", json!({"issuerRef": {"name": "le"}, "dnsNames": [host]}))
         .await;
     shop.is_ready("web").await;
-    eventually("no next key left", IN_TIME, async || {
-        let left = shop
-            .secrets
-            .list(&kube::api::ListParams::default().labels("cert-manager.io/next-private-key=true"))
-            .await
-            .unwrap();
-        left.items.is_empty().then_some(())
-    })
-    .await;
+    shop.no_next_key_is_left().await;
     let mut written = shop.written(mark);
     // the log may get the issuer's last write after it was seen to be ready
     written.retain(|write| write.resource != "issuers/status");

@@ -2,7 +2,6 @@
 //! waited for is used the moment it is there.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::ListParams;
 use serde_json::json;
 
 use super::shop::{Shop, condition, text};
@@ -47,9 +46,7 @@ impl Shop {
 
     /// The Secret with the key of an issuance that is under way.
     async fn next_key(&self, name: &str) -> Option<Secret> {
-        let labelled = ListParams::default().labels("cert-manager.io/next-private-key=true");
-        let found = self.secrets.list(&labelled).await.unwrap().items;
-        found.into_iter().find(|secret| {
+        self.next_keys().await.into_iter().find(|secret| {
             let owners = secret.metadata.owner_references.iter().flatten();
             owners.into_iter().any(|owner| owner.name == name)
         })

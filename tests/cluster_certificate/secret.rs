@@ -5,7 +5,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::shop::{Shop, condition, data, keys};
-use crate::support::{Certlet, IN_TIME, condition_is, eventually, openssl, until};
+use crate::support::{IN_TIME, condition_is, eventually, openssl, until};
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
@@ -178,11 +178,7 @@ async fn the_owner_reference_follows_the_flag() {
         certificate.metadata.uid,
         "SEC-02"
     );
-    assert!(shop.certlet.stop().await.success());
-    let shop = Shop {
-        certlet: Certlet::start(&shop.bed, &[]).await,
-        ..shop
-    };
+    let shop = shop.stopped_and_started(&[]).await;
     eventually("no owner", IN_TIME, async || {
         shop.secret("web")
             .await

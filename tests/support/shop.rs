@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::certlet::PROGRAM;
@@ -139,6 +139,20 @@ impl Shop {
         self.secrets.get(name).await.unwrap()
     }
 
+    /// The Secrets with keys of issuances that are under way.
+    pub(crate) async fn next_keys(&self) -> Vec<Secret> {
+        let labelled = ListParams::default().labels("cert-manager.io/next-private-key=true");
+        self.secrets.list(&labelled).await.unwrap().items
+    }
+
+    /// Waits until no issuance holds a key any more.
+    pub(crate) async fn no_next_key_is_left(&self) {
+        eventually("no next key left", IN_TIME, async || {
+            self.next_keys().await.is_empty().then_some(())
+        })
+        .await;
+    }
+
     pub(crate) async fn patch_spec(&self, name: &str, spec: Value) {
         let patch = Patch::Merge(json!({ "spec": spec }));
         self.certificates
@@ -170,7 +184,7 @@ impl Shop {
         let name = format!(
             "later-{}",
             self.certificates
-                .list(&kube::api::ListParams::default())
+                .list(&ListParams::default())
                 .await
                 .unwrap()
                 .items
@@ -214,7 +228,7 @@ impl Shop {
     }
 
     pub(crate) async fn requests_of(&self, name: &str) -> Vec<DynamicObject> {
-        let all = self.requests.list(&kube::api::ListParams::default()).await.unwrap();
+        let all = self.requests.list(&ListParams::default()).await.unwrap();
         let of = |request: &DynamicObject| {
             request
                 .metadata
