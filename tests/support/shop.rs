@@ -41,6 +41,11 @@ impl Shop {
         bed.install_crds().await;
         let namespace = bed.new_namespace().await;
         let certlet = Certlet::start(&bed, args).await;
+        Self::of(bed, namespace, certlet).await
+    }
+
+    /// A namespace of a bed that has this project's API, and a certlet that somebody else has started.
+    pub(crate) async fn of(bed: Bed, namespace: String, certlet: Certlet) -> Self {
         let certificates = bed.objects("cert-manager.io/v1", "Certificate", Some(&namespace)).await;
         let requests = bed
             .objects("cert-manager.io/v1", "CertificateRequest", Some(&namespace))
