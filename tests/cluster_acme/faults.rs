@@ -1,9 +1,7 @@
 //! A CA that limits, fails, breaks off and forgets.
 
-use super::scene::{ISSUERS, ORDERS, Scene, certificate, field, issuer, solver};
-use crate::support::{
-    Certlet, Fault, FaultProxy, Head, IN_TIME, Pebble, PebbleOptions, Times, condition_is, eventually, until,
-};
+use super::scene::{ORDERS, Scene, certificate, field};
+use crate::support::{Certlet, Fault, FaultProxy, Head, IN_TIME, Pebble, PebbleOptions, Times, eventually};
 
 const NEW_ORDER: &str = "/order-plz";
 
@@ -11,36 +9,22 @@ fn is(part: &'static str) -> impl Fn(&Head) -> bool + Send + Sync + 'static {
     move |head| head.path.contains(part)
 }
 
-async fn issuer_behind(scene: &Scene, proxy: &FaultProxy) {
-    scene
-        .apply(&issuer(
-            "Issuer",
-            &proxy.directory(),
-            &scene.bed.pebble(),
-            &solver("traefik"),
-            "",
-        ))
-        .await;
-    until(
-        &scene.objects(ISSUERS).await,
-        "ca",
-        IN_TIME,
-        condition_is("Ready", "True"),
-    )
-    .await;
+/// A namespace with an issuer that is ready, a proxy before its CA, and a certlet.
+async fn behind_a_proxy() -> (Scene, FaultProxy, Certlet) {
+    let scene = Scene::new().await;
+    let proxy = FaultProxy::before_pebble(&scene.bed, &scene.bed.pebble()).await;
+    let certlet = Certlet::start(&scene.bed, &[]).await;
+    scene.issuer(&proxy.directory(), "traefik").await;
+    scene.issuer_is_ready().await;
+    (scene, proxy, certlet)
 }
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn a_limit_is_waited_for_and_told_and_fails_nothing() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let proxy = FaultProxy::before_pebble(&scene.bed, &pebble).await;
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    issuer_behind(&scene, &proxy).await;
+    let (scene, proxy, _certlet) = behind_a_proxy().await;
     proxy.inject(Fault::rate_limited("8"), Times::Count(1), is(NEW_ORDER));
-    let host = scene.host("limited");
-    scene.apply(&certificate("limited", &[&host], "")).await;
+    scene.certificate("limited").await;
     let reason = scene.order_says("as the CA asks").await;
     println!("the Order says: {reason}");
     assert!(reason.starts_with("Failed to create Order: "), "{reason}");
@@ -53,20 +37,14 @@ async fn a_limit_is_waited_for_and_told_and_fails_nothing() {
         .filter(|write| write.head.path.contains(NEW_ORDER) && write.status != Some(400))
         .count();
     assert_eq!(asked, 2, "the limit was asked about more than once");
-    let [order] = &scene.list(ORDERS).await[..] else {
-        panic!("one Order")
-    };
-    assert_eq!(field(order, "/status/reason"), "");
+    let order = scene.only(ORDERS).await;
+    assert_eq!(field(&order, "/status/reason"), "");
 }
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn whatever_the_ca_answers_once_the_certificate_comes() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let proxy = FaultProxy::before_pebble(&scene.bed, &pebble).await;
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    issuer_behind(&scene, &proxy).await;
+    let (scene, proxy, _certlet) = behind_a_proxy().await;
     let faults = [
         ("busy", Fault::unavailable("1")),
         ("page", Fault::html(502)),
@@ -91,8 +69,7 @@ async fn whatever_the_ca_answers_once_the_certificate_comes() {
         ] {
             proxy.inject(fault.clone(), Times::Count(1), is(call));
         }
-        let host = scene.host(name);
-        scene.apply(&certificate(name, &[&host], "")).await;
+        scene.certificate(name).await;
         scene.ready(name).await;
         println!("{name}: the certificate came");
         proxy.heal();
@@ -104,10 +81,7 @@ async fn whatever_the_ca_answers_once_the_certificate_comes() {
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn a_refusal_fails_the_order_with_the_cas_words() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    scene.issuer(pebble.directory(), "traefik").await;
+    let (scene, _certlet) = Scene::open("traefik").await;
     scene
         .apply(&certificate("blocked", &["blocked-domain.example"], ""))
         .await;
@@ -117,10 +91,8 @@ async fn a_refusal_fails_the_order_with_the_cas_words() {
         reason.starts_with("Failed to create Order: the CA does not issue for this name"),
         "{reason}"
     );
-    let [order] = &scene.list(ORDERS).await[..] else {
-        panic!("one Order")
-    };
-    assert_eq!(field(order, "/status/state"), "errored");
+    let order = scene.only(ORDERS).await;
+    assert_eq!(field(&order, "/status/state"), "errored");
     scene.told("blocked", "blocked-domain.example").await;
     // an edit is the cure, at once
     let host = scene.host("allowed");
@@ -134,12 +106,8 @@ async fn a_ca_that_forgets_everything_in_mid_order_gets_account_and_order_once_m
     let scene = Scene::new().await;
     let mut pebble = Pebble::start(&scene.bed, PebbleOptions::default()).await;
     let _certlet = Certlet::start(&scene.bed, &[]).await;
-    scene
-        .apply(&issuer("Issuer", pebble.directory(), &pebble, &solver("traefik"), ""))
-        .await;
-    let host = scene.host("forgotten");
-    scene.bed.names().set_a(&host, &["10.99.0.77"]).await;
-    scene.apply(&certificate("forgotten", &[&host], "")).await;
+    scene.issuer(pebble.directory(), "traefik").await;
+    let host = scene.stuck_certificate("forgotten").await;
     scene.order_says("10.99.0.77").await;
     pebble.restart().await;
     scene.bed.names().clear_a(&host).await;
@@ -152,23 +120,10 @@ async fn a_ca_that_forgets_everything_in_mid_order_gets_account_and_order_once_m
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn a_ca_that_never_answers_holds_up_nobody_elses_orders() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let proxy = FaultProxy::before_pebble(&scene.bed, &pebble).await;
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    issuer_behind(&scene, &proxy).await;
-    let other = Scene {
-        bed: scene.bed.clone(),
-        namespace: scene.bed.new_namespace().await,
-    };
-    other.issuer(pebble.directory(), "traefik").await;
-    until(
-        &other.objects(ISSUERS).await,
-        "ca",
-        IN_TIME,
-        condition_is("Ready", "True"),
-    )
-    .await;
+    let (scene, proxy, _certlet) = behind_a_proxy().await;
+    let other = scene.another().await;
+    other.issuer(scene.bed.pebble().directory(), "traefik").await;
+    other.issuer_is_ready().await;
     proxy.inject(Fault::Hang, Times::Always, is(NEW_ORDER));
     let hosts: Vec<String> = (0..20).map(|number| scene.host(&format!("h{number}"))).collect();
     let manifests: String = hosts
@@ -187,8 +142,7 @@ async fn a_ca_that_never_answers_holds_up_nobody_elses_orders() {
             .then_some(())
     })
     .await;
-    let host = other.host("free");
-    other.apply(&certificate("free", &[&host], "")).await;
+    other.certificate("free").await;
     other.ready("free").await;
     proxy.heal();
     for number in 0..20 {

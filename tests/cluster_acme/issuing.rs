@@ -6,9 +6,9 @@ use kube::api::ListParams;
 
 use super::scene::{
     CERTIFICATES, CHALLENGES, INGRESSES, ORDERS, REQUESTS, SECRETS, Scene, certificate, decoded, field, ingress,
-    issuer, solver,
+    issuer, named, solver,
 };
-use crate::support::{Certlet, IN_TIME, Pebble, PebbleOptions, eventually, openssl, until};
+use crate::support::{Certlet, IN_TIME, Pebble, PebbleOptions, eventually, openssl};
 
 /// What users write; only the server's URL and how it is trusted differ.
 const EXAMPLE: &str = include_str!("../data/letsencrypt-prod.yaml");
@@ -22,11 +22,7 @@ async fn the_example_gives_a_certificate_through_the_class_nginx_with_and_withou
     let redirect = "cert-manager.io/issuer: letsencrypt-prod";
     let plain = format!("{redirect}\n    nginx.ingress.kubernetes.io/ssl-redirect: 'false'");
     for annotations in [redirect, &plain] {
-        let namespace = scene.bed.new_namespace().await;
-        let scene = Scene {
-            bed: scene.bed.clone(),
-            namespace,
-        };
+        let scene = scene.another().await;
         let host = scene.host("mod8");
         let trust = format!("{}\n    caBundle: {}", pebble.directory(), pebble.ca_bundle());
         let manifests = EXAMPLE
@@ -37,9 +33,7 @@ async fn the_example_gives_a_certificate_through_the_class_nginx_with_and_withou
         scene.apply(&manifests).await;
         scene.ready("mod8-tls").await;
         scene.served(&pebble, &host, "10.99.0.1:443").await;
-        let [request] = &scene.list(REQUESTS).await[..] else {
-            panic!("one request")
-        };
+        let request = scene.only(REQUESTS).await;
         assert_eq!(request.metadata.name.as_deref(), Some("mod8-tls-1"));
         let shown = scene
             .bed
@@ -55,21 +49,12 @@ async fn the_example_gives_a_certificate_through_the_class_nginx_with_and_withou
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one issuance, looked at from every side")]
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn one_certificate_takes_no_more_writes_than_promised_and_leaves_the_objects_that_tools_expect() {
-    let scene = Scene::new().await;
+    let (scene, _certlet) = Scene::open("traefik").await;
     let pebble = scene.bed.pebble();
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    scene.issuer(pebble.directory(), "traefik").await;
-    until(
-        &scene.objects(super::scene::ISSUERS).await,
-        "ca",
-        IN_TIME,
-        crate::support::condition_is("Ready", "True"),
-    )
-    .await;
+    scene.issuer_is_ready().await;
     let host = scene.host("web");
     let mark = scene.bed.audit_mark();
     scene.apply(&certificate("web", &[&host], "")).await;
@@ -102,9 +87,7 @@ async fn one_certificate_takes_no_more_writes_than_promised_and_leaves_the_objec
     assert!(own.len() <= 16, "{own:#?}");
     assert!(shared.len() <= 6, "{shared:#?}");
 
-    let [order] = &scene.list(ORDERS).await[..] else {
-        panic!("one Order")
-    };
+    let order = scene.only(ORDERS).await;
     assert!(
         order
             .metadata
@@ -112,18 +95,18 @@ async fn one_certificate_takes_no_more_writes_than_promised_and_leaves_the_objec
             .as_deref()
             .is_some_and(|name| name.starts_with("web-1-"))
     );
-    assert_eq!(field(order, "/metadata/ownerReferences/0/kind"), "CertificateRequest");
-    assert_eq!(field(order, "/metadata/ownerReferences/0/controller"), "true");
+    assert_eq!(field(&order, "/metadata/ownerReferences/0/kind"), "CertificateRequest");
+    assert_eq!(field(&order, "/metadata/ownerReferences/0/controller"), "true");
     assert_eq!(
         (
-            field(order, "/status/state"),
-            field(order, "/status/authorizations/0/identifier")
+            field(&order, "/status/state"),
+            field(&order, "/status/authorizations/0/identifier")
         ),
         ("valid".into(), host.clone())
     );
-    assert_eq!(field(order, "/status/authorizations/0/initialState"), "pending");
+    assert_eq!(field(&order, "/status/authorizations/0/initialState"), "pending");
     assert_eq!(
-        decoded(order, "/status/certificate"),
+        decoded(&order, "/status/certificate"),
         decoded(
             &scene.objects(SECRETS).await.get("web-tls").await.unwrap(),
             "/data/tls.crt"
@@ -160,11 +143,9 @@ async fn a_cluster_issuer_serves_an_ingress_with_several_hosts_and_several_tls_b
     let pebble = scene.bed.pebble();
     let _certlet = Certlet::start(&scene.bed, &[]).await;
     let name = format!("ca-{}", scene.namespace);
-    let manifest = issuer("ClusterIssuer", pebble.directory(), &pebble, &solver("traefik"), "")
-        .replace("name: ca}", &format!("name: {name}}}"))
-        .replace("ca-account", &format!("{name}-account"));
+    let manifest = issuer("ClusterIssuer", pebble.directory(), &pebble, &solver("traefik"), "");
     scene.bed.try_kubectl(&["create", "namespace", "cert-manager"]).await;
-    scene.apply(&manifest).await;
+    scene.apply(&named(&manifest, &name)).await;
     let (a, b, c) = (scene.host("a"), scene.host("b"), scene.host("c"));
     let blocks: [(&str, &[&str]); 2] = [("ab-tls", &[&a, &b]), ("c-tls", &[&c])];
     scene
@@ -186,12 +167,10 @@ async fn a_cluster_issuer_serves_an_ingress_with_several_hosts_and_several_tls_b
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn haproxy_ingress_shows_a_challenge_beside_an_ingress_that_redirects_to_https() {
-    let scene = Scene::new().await;
+    let (scene, _certlet) = Scene::open("haproxy").await;
     let pebble = scene.bed.pebble();
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
     let host = scene.host("ha");
     scene.bed.names().set_a(&host, &["10.99.0.2"]).await;
-    scene.issuer(pebble.directory(), "haproxy").await;
     let blocks: [(&str, &[&str]); 1] = [("ha-tls", &[&host])];
     scene
         .apply(&ingress("ha", "haproxy", "cert-manager.io/issuer: ca", &blocks))
@@ -204,11 +183,8 @@ async fn haproxy_ingress_shows_a_challenge_beside_an_ingress_that_redirects_to_h
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn an_ingress_is_edited_in_place_and_is_the_same_afterwards() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
+    let (scene, _certlet) = Scene::open("traefik").await;
     let host = scene.host("edit");
-    scene.issuer(pebble.directory(), "traefik").await;
     let blocks: [(&str, &[&str]); 1] = [("edit-tls", &[&host])];
     let annotations = "cert-manager.io/issuer: ca, acme.cert-manager.io/http01-edit-in-place: 'true'";
     scene.apply(&ingress("shop", "traefik", annotations, &blocks)).await;
@@ -352,13 +328,8 @@ async fn a_lifetime_that_is_asked_for_is_sent_where_the_issuer_says_so() {
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn an_order_in_flight_is_continued_after_a_restart_even_if_cert_manager_made_it() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let certlet = Certlet::start(&scene.bed, &[]).await;
-    scene.issuer(pebble.directory(), "traefik").await;
-    let host = scene.host("stuck");
-    scene.bed.names().set_a(&host, &["10.99.0.77"]).await;
-    scene.apply(&certificate("stuck", &[&host], "")).await;
+    let (scene, certlet) = Scene::open("traefik").await;
+    let host = scene.stuck_certificate("stuck").await;
     let challenges = scene.objects(CHALLENGES).await;
     let challenge = eventually("a Challenge that cannot be reached", IN_TIME, async || {
         let found = challenges.list(&ListParams::default()).await.unwrap().items;
@@ -387,17 +358,13 @@ async fn an_order_in_flight_is_continued_after_a_restart_even_if_cert_manager_ma
             finalizer,
         ])
         .await;
-    let [order] = &scene.list(ORDERS).await[..] else {
-        panic!("one Order")
-    };
-    let url = field(order, "/status/url");
+    let order = scene.only(ORDERS).await;
+    let url = field(&order, "/status/url");
     scene.bed.names().clear_a(&host).await;
     let _certlet = Certlet::start(&scene.bed, &[]).await;
     scene.ready("stuck").await;
-    let [order] = &scene.list(ORDERS).await[..] else {
-        panic!("one Order")
-    };
-    assert_eq!(field(order, "/status/url"), url, "the same ACME order");
+    let order = scene.only(ORDERS).await;
+    assert_eq!(field(&order, "/status/url"), url, "the same ACME order");
     eventually(
         "the Challenge goes, finalizer and all",
         Duration::from_secs(20),

@@ -3,10 +3,8 @@
 
 use kube::api::DynamicObject;
 
-use super::scene::{
-    CERTIFICATES, CHALLENGES, ISSUERS, ORDERS, REQUESTS, SECRETS, Scene, certificate, field, issuer, solver,
-};
-use crate::support::{Certlet, FaultProxy, IN_TIME, Moment, Pebble, PebbleOptions, condition_is, eventually, until};
+use super::scene::{CERTIFICATES, CHALLENGES, ORDERS, REQUESTS, SECRETS, Scene, certificate, field};
+use crate::support::{Certlet, FaultProxy, IN_TIME, Moment, Pebble, PebbleOptions, eventually};
 
 /// More writes than any issuance has: the loop ends at the first trap that does not spring.
 const MOST_WRITES: usize = 40;
@@ -64,17 +62,9 @@ impl Stage {
         )
         .await;
         let acme = FaultProxy::before_pebble(&scene.bed, &pebble).await;
-        scene
-            .apply(&issuer("Issuer", &acme.directory(), &pebble, &solver("traefik"), ""))
-            .await;
+        scene.issuer(&acme.directory(), "traefik").await;
         let certlet = Certlet::start(&scene.bed, &[]).await;
-        until(
-            &scene.objects(ISSUERS).await,
-            "ca",
-            IN_TIME,
-            condition_is("Ready", "True"),
-        )
-        .await;
+        scene.issuer_is_ready().await;
         certlet.stop().await;
         Self { scene, pebble, acme }
     }

@@ -1,38 +1,19 @@
 //! What an issuance meets in a cluster: quotas, backends elsewhere, and somebody who reads its metrics.
 
 use kube::api::DynamicObject;
-use serde_json::json;
 
-use super::scene::{ISSUERS, Scene, certificate, ingress, issuer, messages, solver};
-use crate::support::{Certlet, IN_TIME, condition_is, eventually, until};
+use super::scene::{ISSUERS, Scene, ingress, issuer, messages, named, solver};
+use crate::support::{Certlet, IN_TIME, condition_is, until};
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn an_account_key_that_may_not_be_stored_is_told_and_made_when_it_may() {
     let scene = Scene::new().await;
     let pebble = scene.bed.pebble();
-    let quota = json!({
-        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"count/secrets": "0"}},
-    });
-    scene.apply(&quota.to_string()).await;
-    let hard = [
-        "get",
-        "resourcequota",
-        "-n",
-        &scene.namespace,
-        "none",
-        "-o",
-        "jsonpath={.status.hard}",
-    ];
-    eventually("the quota is in force", IN_TIME, async || {
-        scene.bed.kubectl(&hard).await.contains("secrets").then_some(())
-    })
-    .await;
+    scene.forbid("count/secrets").await;
     let first = Certlet::start(&scene.bed, &[]).await;
     let name = format!("elsewhere-{}", scene.namespace);
-    let cluster_wide = issuer("ClusterIssuer", pebble.directory(), &pebble, &solver("traefik"), "")
-        .replace("name: ca}", &format!("name: {name}}}"))
-        .replace("ca-account", &format!("{name}-account"));
+    let cluster_wide = issuer("ClusterIssuer", pebble.directory(), &pebble, &solver("traefik"), "");
     scene.issuer(pebble.directory(), "traefik").await;
     let refused = |text: &'static str| {
         move |object: Option<&DynamicObject>| {
@@ -43,10 +24,7 @@ async fn an_account_key_that_may_not_be_stored_is_told_and_made_when_it_may() {
     let issuers = scene.objects(ISSUERS).await;
     let told = until(&issuers, "ca", IN_TIME, refused("exceeded quota")).await.unwrap();
     println!("the Issuer says: {:?}", messages(&told));
-    scene
-        .bed
-        .kubectl(&["delete", "resourcequota", "-n", &scene.namespace, "none"])
-        .await;
+    scene.allow().await;
     until(&issuers, "ca", IN_TIME, condition_is("Ready", "True")).await;
     assert!(first.stop().await.success());
 
@@ -55,7 +33,7 @@ async fn an_account_key_that_may_not_be_stored_is_told_and_made_when_it_may() {
     let kubeconfig = scene.bed.kubeconfig();
     let certlet = Certlet::launch(&scene.bed).kubeconfig(&kubeconfig).args(&[&nowhere]);
     let _certlet = certlet.ready().await;
-    scene.apply(&cluster_wide).await;
+    scene.apply(&named(&cluster_wide, &name)).await;
     let cluster_issuers = scene.bed.objects("cert-manager.io/v1", "ClusterIssuer", None).await;
     let told = until(&cluster_issuers, &name, IN_TIME, refused("not found"))
         .await
@@ -67,10 +45,8 @@ async fn an_account_key_that_may_not_be_stored_is_told_and_made_when_it_may() {
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn an_ingress_whose_backend_is_a_service_of_another_namespace_by_external_name_gets_its_certificate() {
-    let scene = Scene::new().await;
+    let (scene, _certlet) = Scene::open("traefik").await;
     let pebble = scene.bed.pebble();
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    scene.issuer(pebble.directory(), "traefik").await;
     let host = scene.host("far");
     let blocks: [(&str, &[&str]); 1] = [("far-tls", &[&host])];
     let elsewhere =
@@ -87,12 +63,8 @@ async fn an_ingress_whose_backend_is_a_service_of_another_namespace_by_external_
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn the_metrics_that_dashboards_read_tell_of_an_issuance() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let certlet = Certlet::start(&scene.bed, &[]).await;
-    scene.issuer(pebble.directory(), "traefik").await;
-    let host = scene.host("counted");
-    scene.apply(&certificate("counted", &[&host], "")).await;
+    let (scene, certlet) = Scene::open("traefik").await;
+    scene.certificate("counted").await;
     scene.ready("counted").await;
     let (status, page) = certlet.page("/metrics").await.unwrap();
     assert_eq!(status, 200);

@@ -1,9 +1,9 @@
 //! Two replicas, and the leader is killed in the middle of an order: the other one finishes it.
 
 use super::kills::{Stage, issued, new_orders};
-use super::scene::{ISSUERS, ORDERS, Scene, certificate, field};
+use super::scene::{ORDERS, Scene, certificate, field};
 use crate::support::certlet::Launch;
-use crate::support::{Bed, Certlet, Head, IN_TIME, Moment, condition_is, eventually, until};
+use crate::support::{Bed, Certlet, Head, IN_TIME, Moment, eventually};
 
 /// The addresses that the first and the second certlet of a test answer at.
 const ADDRESSES: [&str; 2] = [
@@ -28,13 +28,9 @@ async fn a_standby_takes_an_order_over_when_the_leader_is_killed_in_the_middle()
     let pebble = scene.bed.pebble();
     let leader = replica(&scene.bed, &ADDRESSES).ready().await;
     scene.issuer(pebble.directory(), "traefik").await;
-    let issuers = scene.objects(ISSUERS).await;
-    until(&issuers, "ca", IN_TIME, condition_is("Ready", "True")).await;
+    scene.issuer_is_ready().await;
     let _standby = replica(&scene.bed, &ADDRESSES).spawn();
-    let host = scene.host("handed");
-    scene.bed.names().set_a(&host, &["10.99.0.77"]).await;
-    scene.apply(&certificate("handed", &[&host], "")).await;
-    scene.told("handed", "10.99.0.77").await;
+    let host = scene.stuck_certificate("handed").await;
     drop(leader);
     scene.bed.names().clear_a(&host).await;
     // at the address of the one that was killed: every advertised address has to answer

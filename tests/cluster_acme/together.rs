@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
 use super::scene::{
-    CERTIFICATES, ISSUERS, ORDERS, REQUESTS, SECRETS, Scene, certificate, decoded, field, ingress, issuer, solver,
+    CERTIFICATES, ORDERS, REQUESTS, SECRETS, Scene, certificate, decoded, field, ingress, issuer, named, solver,
 };
 use crate::support::{Certlet, IN_TIME, Pebble, condition_is, eventually, openssl, openssl_csr, until};
 
@@ -130,17 +130,13 @@ impl Stage {
         let scene = Scene::new().await;
         let pebble = scene.bed.pebble();
         let certlet = Certlet::start(&scene.bed, &[]).await;
-        let poor = Scene {
-            bed: scene.bed.clone(),
-            namespace: scene.bed.new_namespace().await,
-        };
+        let poor = scene.another().await;
         for scene in [&scene, &poor] {
             scene.issuer(pebble.directory(), "traefik").await;
-            let issuers = scene.objects(ISSUERS).await;
-            until(&issuers, "ca", IN_TIME, condition_is("Ready", "True")).await;
+            scene.issuer_is_ready().await;
         }
-        forbid_ingresses(&poor).await;
-        scene.apply(&certificate("first", &[&scene.host("first")], "")).await;
+        poor.forbid("count/ingresses.networking.k8s.io").await;
+        scene.certificate("first").await;
         scene.ready("first").await;
         let hosts = WRONGS.iter().map(|(name, ..)| (*name, scene.host(name))).collect();
         Self {
@@ -185,9 +181,7 @@ impl Stage {
 
     /// An issuer of this name at this server.
     fn issuer(&self, name: &str, directory: &str) -> String {
-        let text = issuer("Issuer", directory, &self.pebble, &solver("traefik"), "");
-        text.replace("name: ca}", &format!("name: {name}}}"))
-            .replace("ca-account", &format!("{name}-account"))
+        named(&issuer("Issuer", directory, &self.pebble, &solver("traefik"), ""), name)
     }
 
     async fn account_key(&self, text: &str) {
@@ -215,7 +209,7 @@ impl Stage {
         for (name, ..) in WRONGS {
             self.place(name).apply(&self.wrong(name)).await;
         }
-        scene.apply(&certificate("taken", &[&scene.host("taken")], "")).await;
+        scene.certificate("taken").await;
         scene.apply(&without_secret_name()).await;
         let forged = json!({"apiVersion": "acme.cert-manager.io/v1", "kind": "Order", "metadata": {"name": "forged"},
             "spec": {"request": csr, "issuerRef": {"name": "ca"}, "dnsNames": ["victim.example"]}});
@@ -257,8 +251,7 @@ impl Stage {
 
     async fn is_cured_by_correction(&self) {
         let (scene, bed) = (&self.scene, &self.scene.bed);
-        bed.kubectl(&["delete", "resourcequota", "-n", &self.poor.namespace, "none"])
-            .await;
+        self.poor.allow().await;
         bed.names().clear_servfail(self.host("broken")).await;
         bed.names().clear_a(self.host("elsewhere")).await;
         bed.names().clear_a(self.host("nobody")).await;
@@ -351,16 +344,4 @@ fn without_secret_name() -> String {
     let blocks: [(&str, &[&str]); 1] = [("nothing", &["blockless.example"])];
     let shop = ingress("shop", "traefik", "cert-manager.io/issuer: ca", &blocks);
     shop.replace("secretName: nothing, ", "")
-}
-
-async fn forbid_ingresses(poor: &Scene) {
-    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"},
-        "spec": {"hard": {"count/ingresses.networking.k8s.io": "0"}}});
-    poor.apply(&quota.to_string()).await;
-    let quotas = poor.objects(("v1", "ResourceQuota")).await;
-    eventually("the quota is in force", IN_TIME, async || {
-        let quota = quotas.get("none").await.unwrap();
-        field(&quota, "/status/hard").contains("ingresses").then_some(())
-    })
-    .await;
 }

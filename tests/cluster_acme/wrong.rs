@@ -15,11 +15,8 @@ const QUIET: Duration = Duration::from_secs(30);
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn names_that_cannot_be_reached_say_which_hop_fails_cause_no_hot_loop_and_are_cured_by_dns() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
+    let (scene, _certlet) = Scene::open("traefik").await;
     let names = scene.bed.names();
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    scene.issuer(pebble.directory(), "traefik").await;
     let [elsewhere, broken, nobody] = ["elsewhere", "broken", "nobody"].map(|name| scene.host(name));
     names.set_a(&elsewhere, &["10.99.0.2"]).await; // the other ingress controller
     names.set_servfail(&broken).await;
@@ -71,44 +68,13 @@ async fn names_that_cannot_be_reached_say_which_hop_fails_cause_no_hot_loop_and_
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn a_quota_that_forbids_the_ingress_is_told_and_waited_for() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    scene.issuer(pebble.directory(), "traefik").await;
-    let quota = "
-apiVersion: v1
-kind: ResourceQuota
-metadata: {name: none}
-spec: {hard: {count/ingresses.networking.k8s.io: '0'}}
-";
-    scene.apply(quota).await;
-    eventually("the quota is in force", IN_TIME, async || {
-        let quota = scene
-            .bed
-            .kubectl(&[
-                "get",
-                "resourcequota",
-                "-n",
-                &scene.namespace,
-                "none",
-                "-o",
-                "jsonpath={.status.hard}",
-            ])
-            .await;
-        quota.contains("ingresses").then_some(())
-    })
-    .await;
-    let host = scene.host("poor");
-    scene.apply(&certificate("poor", &[&host], "")).await;
+    let (scene, _certlet) = Scene::open("traefik").await;
+    scene.forbid("count/ingresses.networking.k8s.io").await;
+    scene.certificate("poor").await;
     println!("poor: {}", scene.told("poor", "exceeded quota").await);
-    let [challenge] = &scene.list(CHALLENGES).await[..] else {
-        panic!("one Challenge")
-    };
-    assert!(field(challenge, "/status/reason").contains("exceeded quota"));
-    scene
-        .bed
-        .kubectl(&["delete", "resourcequota", "-n", &scene.namespace, "none"])
-        .await;
+    let challenge = scene.only(CHALLENGES).await;
+    assert!(field(&challenge, "/status/reason").contains("exceeded quota"));
+    scene.allow().await;
     scene.ready("poor").await;
     scene.tidy().await;
 }
@@ -116,17 +82,9 @@ spec: {hard: {count/ingresses.networking.k8s.io: '0'}}
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn a_namespace_can_be_deleted_in_mid_order_cert_managers_finalizer_or_not() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    scene.issuer(pebble.directory(), "traefik").await;
-    let host = scene.host("doomed");
-    scene.bed.names().set_a(&host, &["10.99.0.77"]).await;
-    scene.apply(&certificate("doomed", &[&host], "")).await;
-    scene.told("doomed", "10.99.0.77").await;
-    let [challenge] = &scene.list(CHALLENGES).await[..] else {
-        panic!("one Challenge")
-    };
+    let (scene, _certlet) = Scene::open("traefik").await;
+    scene.stuck_certificate("doomed").await;
+    let challenge = scene.only(CHALLENGES).await;
     let finalizers =
         r#"{"metadata":{"finalizers":["finalizer.acme.cert-manager.io","acme.cert-manager.io/finalizer"]}}"#;
     let name = challenge.metadata.name.as_deref().unwrap();
@@ -152,14 +110,8 @@ async fn a_namespace_can_be_deleted_in_mid_order_cert_managers_finalizer_or_not(
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn a_deleted_certificate_takes_its_order_challenge_and_ingress_with_it() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    scene.issuer(pebble.directory(), "traefik").await;
-    let host = scene.host("dropped");
-    scene.bed.names().set_a(&host, &["10.99.0.77"]).await;
-    scene.apply(&certificate("dropped", &[&host], "")).await;
-    scene.told("dropped", "10.99.0.77").await;
+    let (scene, _certlet) = Scene::open("traefik").await;
+    scene.stuck_certificate("dropped").await;
     scene
         .objects(CERTIFICATES)
         .await
@@ -178,26 +130,16 @@ async fn a_deleted_certificate_takes_its_order_challenge_and_ingress_with_it() {
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn forged_orders_and_challenges_are_left_alone() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    scene.issuer(pebble.directory(), "traefik").await;
-    let host = scene.host("honest");
-    scene.bed.names().set_a(&host, &["10.99.0.77"]).await;
-    scene.apply(&certificate("honest", &[&host], "")).await;
-    scene.told("honest", "10.99.0.77").await;
-    let [order] = &scene.list(ORDERS).await[..] else {
-        panic!("one Order")
-    };
-    let [request] = &scene.list(REQUESTS).await[..] else {
-        panic!("one request")
-    };
+    let (scene, _certlet) = Scene::open("traefik").await;
+    let host = scene.stuck_certificate("honest").await;
+    let order = scene.only(ORDERS).await;
+    let request = scene.only(REQUESTS).await;
     let (order_uid, request_uid) = (
         order.metadata.uid.clone().unwrap(),
         request.metadata.uid.clone().unwrap(),
     );
     let order_name = order.metadata.name.clone().unwrap();
-    let csr = field(order, "/spec/request");
+    let csr = field(&order, "/spec/request");
     let owner = |kind: &str, api: &str, name: &str, uid: &str| {
         format!(
             "[{{apiVersion: {api}, kind: {kind}, name: {name}, uid: {uid}, controller: true, blockOwnerDeletion: false}}]"
@@ -250,10 +192,7 @@ spec:
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn a_common_name_that_is_not_among_the_names_fails_the_request_in_words() {
-    let scene = Scene::new().await;
-    let pebble = scene.bed.pebble();
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    scene.issuer(pebble.directory(), "traefik").await;
+    let (scene, _certlet) = Scene::open("traefik").await;
     let host = scene.host("cn");
     scene
         .apply(&certificate("cn", &[&host], "commonName: other.example"))
@@ -272,8 +211,7 @@ async fn an_issuer_that_is_missing_or_not_ready_is_waited_for() {
     let scene = Scene::new().await;
     let pebble = scene.bed.pebble();
     let _certlet = Certlet::start(&scene.bed, &[]).await;
-    let host = scene.host("early");
-    scene.apply(&certificate("early", &[&host], "")).await;
+    scene.certificate("early").await;
     let api = scene.objects(REQUESTS).await;
     eventually("the request says that it waits", IN_TIME, async || {
         let requests = api.list(&ListParams::default()).await.unwrap().items;

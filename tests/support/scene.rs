@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Bed, IN_TIME, Pebble, condition_is, eventually, openssl_verify, served_chain, until};
+use super::{Bed, Certlet, IN_TIME, Pebble, condition_is, eventually, openssl_verify, served_chain, until};
 
 pub(crate) const CERTIFICATES: (&str, &str) = ("cert-manager.io/v1", "Certificate");
 pub(crate) const REQUESTS: (&str, &str) = ("cert-manager.io/v1", "CertificateRequest");
@@ -37,6 +37,22 @@ impl Scene {
         Self { bed, namespace }
     }
 
+    /// A new namespace with an Issuer `ca` at the bed's Pebble, one solver for this class, and a certlet that serves it.
+    pub(crate) async fn open(class: &str) -> (Self, Certlet) {
+        let scene = Self::new().await;
+        let certlet = Certlet::start(&scene.bed, &[]).await;
+        scene.issuer(scene.bed.pebble().directory(), class).await;
+        (scene, certlet)
+    }
+
+    /// Another namespace of the same bed.
+    pub(crate) async fn another(&self) -> Self {
+        Self {
+            bed: self.bed.clone(),
+            namespace: self.bed.new_namespace().await,
+        }
+    }
+
     /// A host that no other test uses.
     pub(crate) fn host(&self, name: &str) -> String {
         static COUNTER: AtomicU32 = AtomicU32::new(1);
@@ -54,6 +70,48 @@ impl Scene {
             .await;
     }
 
+    /// Waits until the Issuer `ca` is ready.
+    pub(crate) async fn issuer_is_ready(&self) {
+        let issuers = self.objects(ISSUERS).await;
+        until(&issuers, "ca", IN_TIME, condition_is("Ready", "True")).await;
+    }
+
+    /// Applies a Certificate for a host of its own, which is returned.
+    pub(crate) async fn certificate(&self, name: &str) -> String {
+        let host = self.host(name);
+        self.apply(&certificate(name, &[&host], "")).await;
+        host
+    }
+
+    /// Applies a Certificate whose host leads to where nobody listens, and waits until it says so. Returns the host.
+    pub(crate) async fn stuck_certificate(&self, name: &str) -> String {
+        const NOBODY: &str = "10.99.0.77";
+        let host = self.host(name);
+        self.bed.names().set_a(&host, &[NOBODY]).await;
+        self.apply(&certificate(name, &[&host], "")).await;
+        self.told(name, NOBODY).await;
+        host
+    }
+
+    /// Forbids objects of a kind with a quota (`count/secrets`), and waits until it is in force.
+    pub(crate) async fn forbid(&self, what: &str) {
+        let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {what: "0"}}});
+        self.apply(&quota.to_string()).await;
+        let quotas = self.objects(("v1", "ResourceQuota")).await;
+        eventually("the quota is in force", IN_TIME, async || {
+            let quota = quotas.get("none").await.unwrap();
+            field(&quota, "/status/hard").contains(what).then_some(())
+        })
+        .await;
+    }
+
+    /// Takes the quota away.
+    pub(crate) async fn allow(&self) {
+        self.bed
+            .kubectl(&["delete", "resourcequota", "-n", &self.namespace, "none"])
+            .await;
+    }
+
     pub(crate) async fn objects(&self, (api_version, kind): (&str, &str)) -> Api<DynamicObject> {
         self.bed.objects(api_version, kind, Some(&self.namespace)).await
     }
@@ -65,6 +123,13 @@ impl Scene {
             .await
             .unwrap()
             .items
+    }
+
+    /// The one object of a kind in the namespace.
+    pub(crate) async fn only(&self, kind: (&str, &str)) -> DynamicObject {
+        let mut found = self.list(kind).await;
+        assert_eq!(found.len(), 1, "one {}: {found:#?}", kind.1);
+        found.remove(0)
     }
 
     /// Waits until the Certificate is ready.
@@ -203,6 +268,13 @@ spec:
         writeln!(text, "    {line}").unwrap();
     }
     text
+}
+
+/// Such an issuer under another name, with an account of its own.
+pub(crate) fn named(issuer: &str, name: &str) -> String {
+    issuer
+        .replace("name: ca}", &format!("name: {name}}}"))
+        .replace("ca-account", &format!("{name}-account"))
 }
 
 /// A Certificate whose Secret is `NAME-tls`; `more` are further fields of its spec, each on a line of its own.
