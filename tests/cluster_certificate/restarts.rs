@@ -62,6 +62,17 @@ impl Shop {
         }
     }
 
+    /// Ends certlet and starts another, which leaves what a Certificate holds as it is and writes nothing about it.
+    async fn outlasted_by(self, name: &str, held: &Held, how: End) -> Self {
+        self.everything_before_is_done().await;
+        let mark = self.bed.audit_mark();
+        let shop = self.ended_and_started(how, &[]).await;
+        shop.everything_before_is_done().await;
+        assert_eq!(shop.held(name).await, *held);
+        assert_eq!(shop.written_about(name, mark), [""; 0], "{how:?}");
+        shop
+    }
+
     /// The Certificate is Ready with the request and the key that waited.
     async fn took_what_waited(&self, name: &str, held: &Held, ca: &str) {
         let certificate = self.is_ready(name).await;
@@ -130,12 +141,7 @@ async fn an_issuance_without_its_issuer_survives_a_stop_and_a_kill() {
         shop.certificate(&name, json!({"issuerRef": {"name": name}})).await;
         shop.is_refused(&name, "DoesNotExist").await;
         let held = shop.held(&name).await;
-        shop.everything_before_is_done().await;
-        let mark = shop.bed.audit_mark();
-        shop = shop.ended_and_started(how, &[]).await;
-        shop.everything_before_is_done().await;
-        assert_eq!(shop.held(&name).await, held);
-        assert_eq!(shop.written_about(&name, mark), [""; 0], "{how:?}");
+        shop = shop.outlasted_by(&name, &held, how).await;
         shop.ca_issuer(&name, "root", json!({})).await;
         shop.took_what_waited(&name, &held, &ca).await;
     }
@@ -152,12 +158,7 @@ async fn an_issuance_without_its_ca_survives_a_stop_and_a_kill() {
         shop.ca_issuer(&name, &pair, json!({})).await;
         shop.certificate(&name, json!({"issuerRef": {"name": name}})).await;
         let held = shop.held(&name).await;
-        shop.everything_before_is_done().await;
-        let mark = shop.bed.audit_mark();
-        shop = shop.ended_and_started(how, &[]).await;
-        shop.everything_before_is_done().await;
-        assert_eq!(shop.held(&name).await, held);
-        assert_eq!(shop.written_about(&name, mark), [""; 0], "{how:?}");
+        shop = shop.outlasted_by(&name, &held, how).await;
         ca.store(&shop.bed, &shop.namespace, &pair).await;
         shop.took_what_waited(&name, &held, &ca.certificate).await;
     }

@@ -18,6 +18,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use kube::Api;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
+use support::shop::condition;
 use support::{Bed, Certlet, IN_TIME, Pair, condition_is, condition_reason_is, openssl, until};
 
 async fn prepared() -> (Bed, String, Api<DynamicObject>) {
@@ -77,17 +78,6 @@ async fn apply_request(bed: &Bed, namespace: &str, csr: &str, extra: Value, anno
         "metadata": {"name": "web", "annotations": annotations}, "spec": spec,
     });
     bed.apply(namespace, &request.to_string()).await;
-}
-
-fn condition(object: &DynamicObject, type_: &str) -> Value {
-    let conditions = object.data["status"]["conditions"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    conditions
-        .into_iter()
-        .find(|condition| condition["type"] == type_)
-        .unwrap_or_default()
 }
 
 fn decoded(object: &DynamicObject, field: &str) -> String {

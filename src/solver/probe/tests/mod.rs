@@ -190,3 +190,27 @@ async fn finding_for(reply: String) -> Finding {
     let server = Server::http(move |_| reply.clone()).await;
     attempt(&server, None).await
 }
+
+/// Why there was no connection, which has to be the finding.
+fn connect_problem(finding: &Finding) -> ConnectProblem {
+    let Finding::Connect { problem, .. } = finding else {
+        panic!("{finding}")
+    };
+    *problem
+}
+
+/// Why a connection brought no answer, which has to be the finding.
+fn answer_problem(finding: &Finding) -> AnswerProblem {
+    let Finding::NoAnswer { problem, .. } = finding else {
+        panic!("{finding}")
+    };
+    *problem
+}
+
+/// Why a redirect was not followed, which has to be the finding.
+fn redirect_problem(finding: &Finding) -> &RedirectProblem {
+    let Finding::Redirect { problem, .. } = finding else {
+        panic!("{finding}")
+    };
+    problem
+}

@@ -132,31 +132,13 @@ async fn whoever_draws_it_out_does_not_keep_a_place_for_long() {
         ..Settings::default()
     };
     let finding = Probe::new(&settings).unwrap().attempt(&target("demo.example")).await;
-    assert!(
-        matches!(
-            finding,
-            Finding::NoAnswer {
-                problem: AnswerProblem::TimedOut,
-                ..
-            }
-        ),
-        "{finding}"
-    );
+    assert_eq!(answer_problem(&finding), AnswerProblem::TimedOut);
 }
 
 #[tokio::test]
 async fn a_loop_is_a_loop_and_eleven_redirects_are_too_many() {
     let back = finding_for(redirect("http://demo.example/.well-known/acme-challenge/tok")).await;
-    assert!(
-        matches!(
-            back,
-            Finding::Redirect {
-                problem: RedirectProblem::Loop,
-                ..
-            }
-        ),
-        "{back}"
-    );
+    assert_eq!(redirect_problem(&back), &RedirectProblem::Loop);
     let count = std::sync::atomic::AtomicUsize::new(0);
     let next = move |_: &str| {
         redirect(&format!(
@@ -166,15 +148,6 @@ async fn a_loop_is_a_loop_and_eleven_redirects_are_too_many() {
     };
     let server = Server::http(next).await;
     let finding = attempt(&server, None).await;
-    assert!(
-        matches!(
-            finding,
-            Finding::Redirect {
-                problem: RedirectProblem::TooMany,
-                ..
-            }
-        ),
-        "{finding}"
-    );
+    assert_eq!(redirect_problem(&finding), &RedirectProblem::TooMany);
     assert_eq!(server.heads().len(), 11);
 }
