@@ -15,7 +15,9 @@ use kube::api::{DeleteParams, DynamicObject, ListParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use support::command::split_pem;
-use support::{Bed, Certlet, IN_TIME, Pair, condition_is, eventually, openssl, openssl_csr, openssl_verify, until};
+use support::{
+    Bed, Certlet, IN_TIME, Pair, condition_is, events, eventually, openssl, openssl_csr, openssl_verify, until,
+};
 
 const GATE: &str = "--feature-gates=ExperimentalCertificateSigningRequestControllers=true";
 
@@ -119,21 +121,8 @@ impl Scene {
     }
 
     async fn told(&self, name: &str, reason: &str) -> String {
-        let selector = format!("involvedObject.name={name},reason={reason}");
-        eventually(&format!("event {reason}"), IN_TIME, async || {
-            let args = [
-                "get",
-                "events",
-                "-n",
-                "default",
-                "--field-selector",
-                &selector,
-                "-o",
-                "jsonpath={.items[*].message}",
-            ];
-            Some(self.bed.kubectl(&args).await).filter(|text| !text.is_empty())
-        })
-        .await
+        // what has no namespace has its Events in this one
+        events::told(&self.bed, "default", name, reason).await
     }
 
     /// The message of condition Failed with this reason.

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::certlet::PROGRAM;
 use super::command::{Finished, try_run};
-use super::{AuditMark, AuditedWrite, Bed, Certlet, IN_TIME, condition_is, condition_reason_is, eventually, until};
+use super::{
+    AuditMark, AuditedWrite, Bed, Certlet, IN_TIME, condition_is, condition_reason_is, events, eventually, until,
+};
 
 /// A namespace with a CA issuer `ca`, and a certlet that serves it.
 pub(crate) struct Shop {
@@ -214,22 +216,7 @@ impl Shop {
 
     /// The messages of the events about an object with this reason, once there is one.
     pub(crate) async fn told(&self, name: &str, reason: &str) -> String {
-        let selector = format!("involvedObject.name={name},reason={reason}");
-        let path = "jsonpath={.items[*].message}";
-        let args = [
-            "get",
-            "events",
-            "-n",
-            &self.namespace,
-            "--field-selector",
-            &selector,
-            "-o",
-            path,
-        ];
-        eventually(&format!("an event {reason} about {name}"), IN_TIME, async || {
-            Some(self.bed.kubectl(&args).await).filter(|text| !text.is_empty())
-        })
-        .await
+        events::told(&self.bed, &self.namespace, name, reason).await
     }
 
     pub(crate) async fn requests_of(&self, name: &str) -> Vec<DynamicObject> {
