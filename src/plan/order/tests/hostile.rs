@@ -28,9 +28,7 @@ fn nothing_is_shown_for_a_name_that_was_not_ordered() {
 #[test]
 fn nor_when_the_order_was_taken_over_in_flight() {
     let mut world = World::new(&["a.example"], Weather::default());
-    while world.order.status.url.is_none() {
-        world.take(world.plan().steps[0].clone());
-    }
+    world.step_while(|world| world.order.status.url.is_none());
     world.restart();
     for one in world.authorizations.values_mut() {
         one.name = "victim.example".into();
@@ -98,9 +96,7 @@ fn a_status_that_the_api_server_refuses_ends_the_order_wherever_it_is() {
     let sentence = "What the CA says of the order cannot be stored: too long";
     for known in [false, true] {
         let mut world = World::new(&["a.example"], Weather::default());
-        while world.memory.order.is_none() || (known && world.order.status.url.is_none()) {
-            world.take(world.plan().steps[0].clone());
-        }
+        world.step_while(|world| world.memory.order.is_none() || (known && world.order.status.url.is_none()));
         world.memory.could_not_be_written(world.now, sentence.into());
         world.run();
         assert_eq!((world.state(), world.reason()), (Some(State::Errored), sentence));

@@ -4,6 +4,7 @@ mod hostile;
 mod model;
 mod model_ca;
 mod model_objects;
+mod model_steps;
 mod properties;
 mod rows;
 mod trouble;

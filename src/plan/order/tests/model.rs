@@ -25,7 +25,7 @@ use crate::{
     },
     plan::{
         kinds::{ChallengeKind, OrderKind},
-        seen::{Next, Object},
+        seen::Object,
     },
 };
 
@@ -80,7 +80,7 @@ pub(super) struct World {
     pub(super) authorizations: BTreeMap<String, CaAuthorization>,
     pub(super) reads: u32,
     calls: u32,
-    steps: u32,
+    pub(super) steps: u32,
     probes: BTreeMap<String, u32>,
     versions: u32,
 }
@@ -146,48 +146,6 @@ impl World {
             gate: self.gate.as_ref(),
         };
         plan(self.now, &seen)
-    }
-
-    /// Follows the plans until nothing is left to do at this instant; then, until nothing is left to do at all.
-    pub(super) fn run(&mut self) {
-        for _ in 0..5_000 {
-            let plan = self.plan();
-            if let Some(keeps) = &plan.keeps {
-                self.slots
-                    .release(&self.order.meta.uid, &keeps.iter().map(String::as_str).collect());
-            }
-            if plan.steps.is_empty() {
-                match plan.next {
-                    Next::OnChange => return,
-                    Next::At(time) => {
-                        assert!(time > self.now, "it asks to be called back in the past: a hot loop");
-                        self.now = time;
-                    }
-                }
-            }
-            for step in plan.steps {
-                self.steps += 1;
-                self.take(step);
-                if self.weather.killed_after.contains(&self.steps) {
-                    self.restart();
-                    break;
-                }
-                if self.memory.trouble.is_some() {
-                    break;
-                }
-            }
-        }
-        panic!("it never comes to an end: {:?}", self.plan());
-    }
-
-    /// Follows the plans until there is nothing to do at this instant.
-    pub(super) fn run_until_quiet(&mut self) {
-        while let steps @ [_, ..] = self.plan().steps.as_slice() {
-            let steps = steps.to_vec();
-            for step in steps {
-                self.take(step);
-            }
-        }
     }
 
     pub(super) fn restart(&mut self) {

@@ -122,9 +122,7 @@ fn a_valid_authorization_needs_no_challenge() {
 #[test]
 fn a_challenge_says_what_the_ca_wants_and_who_it_is_for() {
     let mut world = World::new(&["a.example"], Weather::default());
-    while world.challenges.is_empty() {
-        world.take(world.plan().steps[0].clone());
-    }
+    world.step_while(|world| world.challenges.is_empty());
     let spec = &world.challenges[0].spec;
     assert_eq!(spec.key, "token-a.example.thumbprint");
     assert_eq!((spec.dns_name.as_str(), spec.wildcard), ("a.example", Some(false)));
@@ -177,12 +175,7 @@ fn a_challenge_that_cannot_be_reached_says_why_after_some_patience_and_is_not_ac
             ..Weather::default()
         },
     );
-    while world.memory.proofs.values().all(|proof| proof.finding.is_none()) {
-        let steps = world.plan().steps;
-        for step in steps {
-            world.take(step);
-        }
-    }
+    world.run_while(|world| world.memory.proofs.values().all(|proof| proof.finding.is_none()));
     assert_eq!(world.reason(), "", "an ingress controller needs a moment");
     world.now = timing::add(world.now, timing::PATIENCE);
     let plan = world.plan();
@@ -267,12 +260,7 @@ fn after_a_restart_what_was_hopeless_is_shown_and_probed_and_takes_nobodys_slot(
             ..Weather::default()
         },
     );
-    while world.memory.proofs.values().all(|proof| proof.finding.is_none()) {
-        let steps = world.plan().steps;
-        for step in steps {
-            world.take(step);
-        }
-    }
+    world.run_while(|world| world.memory.proofs.values().all(|proof| proof.finding.is_none()));
     world.now = timing::add(world.now, timing::PARKED_AFTER);
     world.run_until_quiet();
     assert!(
@@ -323,9 +311,7 @@ fn a_fixed_wait_replaces_the_probe_where_the_solver_says_so() {
         Choice::None(none) => Choice::None(none),
     });
     let started = world.now;
-    while world.memory.shown.is_none() {
-        world.take(world.plan().steps[0].clone());
-    }
+    world.step_while(|world| world.memory.shown.is_none());
     let plan = world.plan();
     let said = plan.steps.iter().find_map(|step| {
         let Step::WriteChallenge { status, .. } = step else {
@@ -343,9 +329,7 @@ fn a_fixed_wait_replaces_the_probe_where_the_solver_says_so() {
 #[test]
 fn a_challenge_of_cert_manager_goes_with_its_finalizer_when_the_order_is_done() {
     let mut world = World::new(&["a.example"], Weather::default());
-    while world.challenges.is_empty() {
-        world.take(world.plan().steps[0].clone());
-    }
+    world.step_while(|world| world.challenges.is_empty());
     world.challenges[0].meta.finalizers = [CHALLENGE_FINALIZER].map(Into::into).into();
     world.restart();
     world.run();
@@ -361,9 +345,7 @@ fn a_deleted_order_takes_away_what_it_shows_and_does_nothing_else() {
             ..Weather::default()
         },
     );
-    while world.memory.shown.is_none() {
-        world.take(world.plan().steps[0].clone());
-    }
+    world.step_while(|world| world.memory.shown.is_none());
     world.order.meta.deleting = Some(world.now);
     assert_eq!(world.plan().steps, [Step::Withdraw]);
     world.run();
@@ -393,9 +375,7 @@ fn the_lifetime_profile_and_predecessor_are_asked_for() {
 #[test]
 fn an_order_of_cert_manager_in_mid_issuance_is_continued() {
     let mut world = World::new(&["a.example"], Weather::default());
-    while world.memory.proofs.values().all(|proof| proof.probe == Probe::Idle) {
-        world.take(world.plan().steps[0].clone());
-    }
+    world.step_while(|world| world.memory.proofs.values().all(|proof| proof.probe == Probe::Idle));
     // what cert-manager leaves: other challenge types are listed too, presented is set, and its finalizer
     world.order.status.authorizations[0].challenges.push(OfferedChallenge {
         token: String::new(),

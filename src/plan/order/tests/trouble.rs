@@ -74,12 +74,7 @@ fn without_a_solver_the_order_says_so_and_waits_for_an_edit() {
 #[test]
 fn what_stands_in_the_way_of_showing_a_challenge_is_told_and_tried_again() {
     let mut world = World::new(&["a.example"], Weather::default());
-    while !matches!(world.plan().steps.first(), Some(Step::Present(_))) {
-        let steps = world.plan().steps;
-        for step in steps {
-            world.take(step);
-        }
-    }
+    world.run_while(|world| !matches!(world.plan().steps.first(), Some(Step::Present(_))));
     world
         .memory
         .could_not_show(world.now, "the quota forbids Ingresses".into());
@@ -155,9 +150,7 @@ fn an_order_that_the_ca_forgot_is_made_again_once() {
             ..Weather::default()
         },
     );
-    while world.order.status.url.is_none() {
-        world.take(world.plan().steps[0].clone());
-    }
+    world.step_while(|world| world.order.status.url.is_none());
     world.restart();
     world.run();
     assert_eq!(
@@ -187,12 +180,7 @@ fn killed_while_the_ca_looks() -> World {
             ..Weather::default()
         },
     );
-    while world.authorizations.values().all(|one| one.accepted.is_none()) {
-        let steps = world.plan().steps;
-        for step in steps {
-            world.take(step);
-        }
-    }
+    world.run_while(|world| world.authorizations.values().all(|one| one.accepted.is_none()));
     world.restart();
     world
 }
@@ -218,17 +206,13 @@ fn each_kill_costs_one_order_and_a_request_of_yesterday_is_not_ordered_for_again
     let mut world = killed_while_the_ca_looks();
     for _ in 0..3 {
         let before = world.orders_made();
-        while world.orders_made() == before
-            || world
-                .authorizations
-                .values()
-                .all(|one| one.accepted.is_none() || one.unanswered)
-        {
-            let steps = world.plan().steps;
-            for step in steps {
-                world.take(step);
-            }
-        }
+        world.run_while(|world| {
+            world.orders_made() == before
+                || world
+                    .authorizations
+                    .values()
+                    .all(|one| one.accepted.is_none() || one.unanswered)
+        });
         world.restart();
         assert_eq!(world.orders_made(), before + 1);
     }
@@ -252,12 +236,7 @@ fn a_name_that_is_refused_although_this_process_answered_is_not_ordered_again() 
 
     // nor is one that was lost for another reason than silence, whoever had told the CA
     let mut world = killed_while_the_ca_looks();
-    while world.memory.authorizations.values().all(|one| !one.state.is_lost()) {
-        let steps = world.plan().steps;
-        for step in steps {
-            world.take(step);
-        }
-    }
+    world.run_while(|world| world.memory.authorizations.values().all(|one| !one.state.is_lost()));
     for one in world.memory.authorizations.values_mut() {
         one.challenges[0].unanswered = false;
     }
@@ -303,9 +282,7 @@ fn an_order_waits_for_its_issuer_and_says_so() {
 #[test]
 fn a_strangers_challenge_is_left_alone_and_ours_gets_another_name() {
     let mut world = World::new(&["a.example"], Weather::default());
-    while !matches!(world.plan().steps.first(), Some(Step::CreateChallenge { .. })) {
-        world.take(world.plan().steps[0].clone());
-    }
+    world.step_while(|world| !matches!(world.plan().steps.first(), Some(Step::CreateChallenge { .. })));
     let Some(Step::CreateChallenge { name, spec }) = world.plan().steps.into_iter().next() else {
         panic!()
     };
@@ -359,9 +336,7 @@ fn a_challenge_that_is_deleted_is_let_go_of_and_made_again() {
             ..Weather::default()
         },
     );
-    while world.memory.shown.is_none() {
-        world.take(world.plan().steps[0].clone());
-    }
+    world.step_while(|world| world.memory.shown.is_none());
     world.challenges[0].meta.deleting = Some(world.now);
     world.challenges[0].meta.finalizers = [LEGACY_CHALLENGE_FINALIZER, CHALLENGE_FINALIZER].map(Into::into).into();
     let plan = world.plan();

@@ -1,0 +1,78 @@
+//! How the model goes on: it takes the steps of the plans.
+
+use super::{super::Step, model::World};
+use crate::plan::seen::Next;
+
+/// More plans than any order needs.
+const PLANS: usize = 5_000;
+
+impl World {
+    /// Follows the plans until nothing is left to do at this instant; then, until nothing is left to do at all.
+    pub(super) fn run(&mut self) {
+        for _ in 0..PLANS {
+            let plan = self.plan();
+            if let Some(keeps) = &plan.keeps {
+                self.slots
+                    .release(&self.order.meta.uid, &keeps.iter().map(String::as_str).collect());
+            }
+            if plan.steps.is_empty() {
+                match plan.next {
+                    Next::OnChange => return,
+                    Next::At(time) => {
+                        assert!(time > self.now, "it asks to be called back in the past: a hot loop");
+                        self.now = time;
+                    }
+                }
+            }
+            for step in plan.steps {
+                self.steps += 1;
+                self.take(step);
+                if self.weather.killed_after.contains(&self.steps) {
+                    self.restart();
+                    break;
+                }
+                if self.memory.trouble.is_some() {
+                    break;
+                }
+            }
+        }
+        panic!("it never comes to an end: {:?}", self.plan());
+    }
+
+    /// Follows the plans until there is nothing to do at this instant.
+    pub(super) fn run_until_quiet(&mut self) {
+        while let steps @ [_, ..] = self.plan().steps.as_slice() {
+            let steps = steps.to_vec();
+            for step in steps {
+                self.take(step);
+            }
+        }
+    }
+
+    /// Takes all steps of each plan, as long as this holds.
+    pub(super) fn run_while(&mut self, holds: impl Fn(&Self) -> bool) {
+        self.go_on_while(holds, usize::MAX);
+    }
+
+    /// Takes the first step of each plan, as long as this holds.
+    pub(super) fn step_while(&mut self, holds: impl Fn(&Self) -> bool) {
+        self.go_on_while(holds, 1);
+    }
+
+    fn go_on_while(&mut self, holds: impl Fn(&Self) -> bool, at_most: usize) {
+        for _ in 0..PLANS {
+            if !holds(self) {
+                return;
+            }
+            let steps: Vec<Step> = self.plan().steps.into_iter().take(at_most).collect();
+            assert!(
+                !steps.is_empty(),
+                "nothing is left to do, and what is waited for has not come"
+            );
+            for step in steps {
+                self.take(step);
+            }
+        }
+        panic!("what is waited for never comes: {:?}", self.plan());
+    }
+}
