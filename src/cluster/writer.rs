@@ -23,7 +23,10 @@ use super::{
 };
 use crate::{
     api::names,
-    plan::seen::{Kind, Meta, Object, ObjectKey, Pairs, SecretSeen},
+    plan::{
+        merge_patch::difference,
+        seen::{Kind, Meta, Object, ObjectKey, Pairs, SecretSeen},
+    },
 };
 
 /// The name under which the API server records our writes, but for the target Secrets.
@@ -287,25 +290,6 @@ fn metadata(
     metadata
 }
 
-/// The merge patch (RFC 7396) that turns `old` into `new`, or `None` when they are equal.
-fn difference(old: &Value, new: &Value) -> Option<Value> {
-    match (old, new) {
-        (Value::Object(old), Value::Object(new)) => {
-            let removed = old
-                .keys()
-                .filter(|key| !new.contains_key(*key))
-                .map(|key| (key.clone(), Value::Null));
-            let changed = new.iter().filter_map(|(key, value)| match old.get(key) {
-                Some(before) => difference(before, value).map(|patch| (key.clone(), patch)),
-                None => Some((key.clone(), value.clone())),
-            });
-            let patch: serde_json::Map<_, _> = removed.chain(changed).collect();
-            (!patch.is_empty()).then_some(Value::Object(patch))
-        }
-        (old, new) => (old != new).then(|| new.clone()),
-    }
-}
-
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
@@ -314,26 +298,5 @@ fn merge(into: &mut Value, from: Value) {
             }
         }
         (into, from) => *into = from,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_difference_of_equal_values_is_nothing() {
-        let value = json!({ "a": 1, "b": { "c": [1, 2] } });
-        assert_eq!(difference(&value, &value), None);
-    }
-
-    #[test]
-    fn the_difference_removes_sets_and_descends() {
-        let old = json!({ "gone": 1, "same": 2, "deep": { "x": 1, "y": 2 } });
-        let new = json!({ "same": 2, "new": true, "deep": { "x": 3, "y": 2 } });
-        assert_eq!(
-            difference(&old, &new),
-            Some(json!({ "gone": null, "new": true, "deep": { "x": 3 } }))
-        );
     }
 }

@@ -203,21 +203,10 @@ fn key_unusable(seen: &AccountSeen<'_>) -> Option<AccountPlan> {
 
 /// ACC-04: nothing has changed since the account was registered, so the server need not be asked.
 fn in_order(seen: &AccountSeen<'_>) -> Option<AccountPlan> {
-    let AccountSeen {
-        spec,
-        status,
-        key: KeySeen::Usable(hash),
-        ..
-    } = seen
-    else {
-        return None;
-    };
-    let uri = status.uri.as_deref().unwrap_or_default();
+    let AccountSeen { spec, status, .. } = seen;
     let kept = seen.ready
-        && !seen.unknown
-        && same_origin(&spec.server, uri)
-        && text(status.last_registered_email.as_ref()) == text(spec.email.as_ref())
-        && status.last_private_key_hash.as_deref() == Some(*hash);
+        && status_is_of_this_account(seen)
+        && text(status.last_registered_email.as_ref()) == text(spec.email.as_ref());
     kept.then_some(AccountPlan::Keep)
 }
 

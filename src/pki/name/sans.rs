@@ -34,20 +34,7 @@ pub struct SubjectAltNames {
 impl SubjectAltNames {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        let Self {
-            dns,
-            emails,
-            ips,
-            uris,
-            others,
-            foreign,
-        } = self;
-        dns.is_empty()
-            && emails.is_empty()
-            && ips.is_empty()
-            && uris.is_empty()
-            && others.is_empty()
-            && foreign.is_empty()
+        *self == Self::default()
     }
 
     /// The value of the extension: DNS, e-mail, IP, URI, otherName (CRT-11).
