@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 use super::bed::Bed;
+use super::leftovers;
 use super::names::{Names, plain_http};
 
 /// The program that is tested.
@@ -59,7 +60,7 @@ impl Certlet {
 
     /// Kills certlets of test binaries that have ended: a shared certlet is never dropped.
     pub(crate) fn end_leftovers(bed: &Bed) {
-        kill_leftovers(bed);
+        leftovers::end(bed);
     }
 
     /// A start with further settings: end it with [`Launch::ready`] or [`Launch::spawn`].
@@ -365,27 +366,5 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         SLOTS.lock().unwrap_or_else(PoisonError::into_inner)[usize::from(self.0)] = false;
-    }
-}
-
-fn kill_leftovers(bed: &Bed) {
-    let Ok(files) = std::fs::read_dir(bed.path("run")) else {
-        return;
-    };
-    for path in files.flatten().map(|entry| entry.path()) {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some(pid) = name.strip_prefix("certlet-").and_then(|rest| rest.strip_suffix(".pid")) else {
-            continue;
-        };
-        let owner = std::fs::read_to_string(&path).unwrap_or_default();
-        if owner == std::process::id().to_string() || Path::new(&format!("/proc/{owner}")).exists() {
-            continue;
-        }
-        // Its number may belong to another program by now.
-        let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-        if program == Path::new(PROGRAM) {
-            drop(Command::new("kill").args(["-KILL", pid]).status());
-        }
-        drop(std::fs::remove_file(&path));
     }
 }

@@ -38,6 +38,7 @@ pub(crate) mod certlet;
 pub(crate) mod command;
 pub(crate) mod events;
 pub(crate) mod fault_proxy;
+mod leftovers;
 pub(crate) mod metrics;
 pub(crate) mod names;
 pub(crate) mod pebble;
