@@ -13,7 +13,7 @@ mod support;
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
-use support::{Bed, Certlet, IN_TIME, eventually, gone, until};
+use support::{Bed, Certlet, IN_TIME, events, eventually, gone, until};
 
 async fn prepared() -> (Bed, String, Api<DynamicObject>) {
     let bed = Bed::attach().await;
@@ -42,21 +42,8 @@ fn issuer() -> Value {
 
 /// Messages of the events about the Ingress with this reason.
 async fn told(bed: &Bed, namespace: &str, reason: &str) -> Vec<String> {
-    let selector = format!("involvedObject.kind=Ingress,involvedObject.name=web,reason={reason}");
-    let path = r#"jsonpath={range .items[*]}{.message}{"\n"}{end}"#;
-    let text = bed
-        .kubectl(&[
-            "get",
-            "events",
-            "-n",
-            namespace,
-            "--field-selector",
-            &selector,
-            "-o",
-            path,
-        ])
-        .await;
-    text.lines().map(str::to_owned).collect()
+    let fields = format!("involvedObject.kind=Ingress,involvedObject.name=web,reason={reason}");
+    events::messages(bed, namespace, &fields).await
 }
 
 async fn told_once(bed: &Bed, namespace: &str, reason: &str) -> String {
