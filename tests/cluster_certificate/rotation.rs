@@ -39,7 +39,14 @@ pub(super) async fn with_some_leaves(ca: &Pair, leaves: usize, annotations: Valu
 impl Shop {
     pub(super) async fn rotation(&self, reason: &'static str) -> String {
         let issuers = self.issuers().await;
-        let issuer = until(&issuers, "rotating", IN_TIME, condition_reason_is("Rotating", reason)).await;
+        // a leaf that cannot follow is waited for as long as IN_TIME
+        let issuer = until(
+            &issuers,
+            "rotating",
+            IN_TIME * 2,
+            condition_reason_is("Rotating", reason),
+        )
+        .await;
         let condition = condition(&issuer.unwrap(), "Rotating");
         assert_eq!(
             condition["status"] == "True",
