@@ -70,22 +70,61 @@ impl Rotation {
         Share { due, trust }
     }
 
-    /// The `ca.crt` of a Secret that keeps its leaf, given the one it has.
-    pub fn kept_bundle(&self, leaf: Option<&CertificateInfo>, trusted: &[Fingerprint], text: &[u8]) -> Vec<u8> {
+    /// The `ca.crt` of a Secret that keeps its leaf, given the one it has; one that is longer than `limit` counts as empty.
+    pub fn kept_bundle(
+        &self,
+        leaf: Option<&CertificateInfo>,
+        trusted: &[Fingerprint],
+        text: &[u8],
+        limit: usize,
+    ) -> Vec<u8> {
         let concerned = leaf.is_some_and(|leaf| self.concerns(leaf, trusted));
         if !concerned {
             return text.to_vec();
         }
-        chain::merge(text, &self.bundle, self.trust.only, chain::SizeLimits::default().bundle)
+        chain::merge(text, &self.bundle, self.trust.only, limit)
     }
 
     /// The `ca.crt` of a new leaf, given what its issuer says: nothing is left out, the CA may be newer than what is known here.
-    pub fn new_bundle(&self, text: &[u8]) -> Vec<u8> {
-        chain::merge(text, &self.bundle, false, chain::SizeLimits::default().bundle)
+    pub fn new_bundle(&self, text: &[u8], limit: usize) -> Vec<u8> {
+        chain::merge(text, &self.bundle, false, limit)
     }
 
     /// A leaf of a CA that is not known yet is left as it is: taking its own CA out of its `ca.crt` would break it.
     fn concerns(&self, leaf: &CertificateInfo, trusted: &[Fingerprint]) -> bool {
         !self.trust.only || self.authority.issued(leaf, trusted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_may_be_as_long_as_the_administrator_says() {
+        let others: Vec<Vec<u8>> = (0..400_u16)
+            .map(|n| [n.to_be_bytes().as_slice(), &[0; 1000]].concat())
+            .collect();
+        let (text, ours) = (chain::to_pem(&others), vec![1; 9]);
+        let rotation = Rotation {
+            authority: Authority {
+                subject: crate::pki::name::Name::default(),
+                key_id: Vec::new(),
+                root: [0; 32],
+            },
+            trust: Trust {
+                bundle: Vec::new(),
+                only: false,
+            },
+            bundle: vec![ours.clone()],
+            allowed: BTreeMap::new(),
+            told: HashSet::new(),
+            looked: Timestamp::UNIX_EPOCH,
+        };
+        let held = |bundle: &[u8]| chain::parse_certificates(bundle, usize::MAX).unwrap();
+        assert!(text.len() > chain::SizeLimits::default().bundle);
+        let all: Vec<Vec<u8>> = others.into_iter().chain([ours.clone()]).collect();
+        assert_eq!(held(&rotation.new_bundle(&text, text.len())), all);
+        assert_eq!(held(&rotation.new_bundle(&text, text.len() - 1)), [ours]);
     }
 }

@@ -85,6 +85,7 @@ pub(super) async fn repair(context: &Arc<Context>, seen: &Seen, sight: &mut Sigh
             pair.certificate.valid().map(|leaf| &**leaf),
             &pair.trusted,
             ca_pem.unwrap_or_default(),
+            context.settings.size_limits.bundle,
         )
     });
     let bundle = Bundle {
@@ -105,7 +106,7 @@ pub(super) async fn write(
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
     if let Some((rotation, issued)) = rotation_of(context, certificate).zip(bundle.ca_pem.as_mut()) {
-        *issued = rotation.new_bundle(issued);
+        *issued = rotation.new_bundle(issued, context.settings.size_limits.bundle);
     }
     let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
     let existing = sight.target(context, &key).await?;

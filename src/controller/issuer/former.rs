@@ -7,10 +7,7 @@ use crate::{
     api::{condition::READY, names::data_key},
     cluster::store::Link,
     controller::{Context, ControllerError},
-    pki::{
-        chain::{self, SizeLimits},
-        key::sha256,
-    },
+    pki::{chain, key::sha256},
     plan::{
         rotation::{Authority, Fingerprint},
         seen::{Object, RequestSeen},
@@ -50,7 +47,7 @@ pub(super) async fn authorities<K: Either>(
         let Some(live) = live.filter(|live| live.seen.digest == found.secret.digest) else {
             continue;
         };
-        let limits = SizeLimits::default();
+        let limits = &context.settings.size_limits;
         let certificates = |key: &str, limit| {
             let text = live.data(key).unwrap_or_default();
             chain::parse_certificates(text, limit).unwrap_or_default()

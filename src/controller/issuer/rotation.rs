@@ -19,11 +19,7 @@ use crate::{
     },
     cluster::{records::issuer_secret, secret::SecretApply, store::Link},
     controller::{Context, ControllerError, context::IssuerId, rotations::Rotation},
-    pki::{
-        chain::{self, SizeLimits},
-        hidden::Hidden,
-        key::sha256,
-    },
+    pki::{chain, hidden::Hidden, key::sha256},
     plan::{
         kinds::CertificateKind,
         rotation::{self, Authority, Fingerprint, Leaf, LeafState, ROTATING, Rotating, Seen, later},
@@ -175,7 +171,7 @@ async fn ca_of<K: Either>(context: &Context, issuer: &Object<K>, spec: &CaIssuer
     let namespace = &context.settings.cluster_resource_namespace;
     let secret = issuer_secret(&issuer.meta, &spec.secret_name, namespace);
     let ca = context.signing.authorities.get(context, &secret).await.ok()?;
-    let (authority, root) = authority(&ca)?;
+    let (authority, root) = authority(&ca, context.settings.size_limits.bundle)?;
     Some(Ca {
         secret,
         authority,
@@ -189,8 +185,8 @@ fn too_soon(known: &Rotation, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// The CA as planners see it, and the certificate that its leaves are trusted by.
-fn authority(ca: &CertificateAuthority) -> Option<(Authority, Vec<u8>)> {
-    let root = chain::parse_certificates(ca.ca_pem(), SizeLimits::default().bundle).ok()?;
+fn authority(ca: &CertificateAuthority, limit: usize) -> Option<(Authority, Vec<u8>)> {
+    let root = chain::parse_certificates(ca.ca_pem(), limit).ok()?;
     let root = root.into_iter().next()?;
     let authority = Authority {
         subject: ca.info().subject.clone(),
@@ -289,8 +285,9 @@ impl Record {
             return Ok(Err(rotation::record_taken(&key)));
         }
         let text = live.as_ref().and_then(|live| live.data(data_key::CA_CRT));
+        let limit = context.settings.size_limits.bundle;
         let certificates = text
-            .and_then(|text| chain::parse_certificates(text, SizeLimits::default().bundle).ok())
+            .and_then(|text| chain::parse_certificates(text, limit).ok())
             .unwrap_or_default();
         Ok(Ok(Self {
             key,

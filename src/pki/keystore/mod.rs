@@ -16,7 +16,7 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 
 use super::Error;
-use super::chain::{SizeLimits, parse_certificates};
+use super::chain::parse_certificates;
 use super::hidden::Hidden;
 use super::key::{KeyHash, PrivateKey, sha256};
 
@@ -60,6 +60,10 @@ impl FromStr for Profile {
     }
 }
 
+/// The longest chain or bundle. All that goes into a keystore goes into the same Secret too, or comes from there, and a Secret holds
+/// 1 MiB; what the administrator allows was asked when it was issued.
+const MOST_BYTES: usize = 1 << 20;
+
 /// What goes into a keystore.
 #[derive(Debug)]
 pub struct Contents<'a> {
@@ -73,7 +77,7 @@ pub struct Contents<'a> {
 
 impl Contents<'_> {
     fn chain(&self) -> Result<Vec<Vec<u8>>, Error> {
-        parse_certificates(self.chain_pem, SizeLimits::default().bundle)
+        parse_certificates(self.chain_pem, MOST_BYTES)
     }
 
     fn cas(&self) -> Result<Vec<Vec<u8>>, Error> {
@@ -199,7 +203,7 @@ fn wrong_password() -> Error {
 }
 
 fn cas(ca_pem: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-    parse_certificates(ca_pem, SizeLimits::default().bundle)
+    parse_certificates(ca_pem, MOST_BYTES)
 }
 
 fn sha1(parts: &[&[u8]]) -> [u8; 20] {
