@@ -334,7 +334,7 @@ async fn say_what_is_missing(context: Arc<Context>) {
 /// Begins and ends the work as leadership comes and goes. What the queues know is forgotten in between.
 async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
     let mut changes = leadership.subscribe();
-    let mut upkeep: Option<[tokio::task::AbortHandle; 2]> = None;
+    let mut upkeep: Option<[tokio::task::AbortHandle; 3]> = None;
     loop {
         let leads = *changes.borrow_and_update();
         if leads {
@@ -346,6 +346,7 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
                         let now = [
                             tokio::spawn(controller::sweep::hourly(Arc::clone(&context))),
                             tokio::spawn(controller::http01::follow_replicas(Arc::clone(&context))),
+                            tokio::spawn(controller::order::runtime::lend_slots(Arc::clone(&context))),
                         ];
                         let now = now.map(|task| task.abort_handle());
                         for before in upkeep.replace(now).into_iter().flatten() {

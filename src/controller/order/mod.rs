@@ -137,7 +137,7 @@ async fn follow(context: &Arc<Context>, observed: &Observed, plan: Plan) -> Resu
     let Plan { steps, next, keeps } = plan;
     if let Some(keeps) = &keeps {
         let keeps = keeps.iter().map(String::as_str).collect();
-        for order in context.orders.release(observed.uid(), &keeps) {
+        for order in context.orders.release(context.now(), observed.uid(), &keeps) {
             context.queues.orders.add(order);
         }
     }
@@ -184,7 +184,7 @@ async fn take(context: &Arc<Context>, observed: &Observed, step: Step) -> Result
         Step::Finalize { url } => Calls::new(context, observed)?.finalize(&url).await?,
         Step::Download { url } => Calls::new(context, observed)?.download(&url).await,
         Step::Claim(claims) => {
-            for order in context.orders.claim(&observed.order, &claims) {
+            for order in context.orders.claim(context.now(), &observed.order, &claims) {
                 if order != observed.order.meta.key {
                     context.queues.orders.add(order);
                 }
@@ -240,7 +240,10 @@ async fn ignored(context: &Arc<Context>, key: &ObjectKey, challenges: &[Meta]) -
 }
 
 fn forget_slots(context: &Arc<Context>, uid: &str) {
-    for order in context.orders.release(uid, &std::collections::BTreeSet::new()) {
+    for order in context
+        .orders
+        .release(context.now(), uid, &std::collections::BTreeSet::new())
+    {
         context.queues.orders.add(order);
     }
 }

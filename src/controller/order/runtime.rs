@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::account::Accounts;
 use crate::{
     api::challenge::ChallengeType,
+    controller::Context,
     plan::{
         kinds::OrderKind,
         order::{
@@ -25,6 +27,8 @@ use crate::{
 
 /// How many probes are on their way at once.
 const PROBES: usize = 256;
+/// How often slots that were lent for long enough are looked for.
+const SLOTS_EVERY: Duration = Duration::from_secs(10);
 /// How many requests are remembered whose Orders were made anew.
 const MOST_REPLACED: usize = 10_000;
 /// The longest time that one Order's limit holds back the new orders of its account: it may concern that Order alone.
@@ -125,22 +129,32 @@ impl Runtime {
     }
 
     /// Asks for slots: URL of the authorization and name. Returns the Orders whose turn has come.
-    pub(super) fn claim(&self, order: &Object<OrderKind>, claims: &[(String, String)]) -> Vec<ObjectKey> {
+    pub(super) fn claim(
+        &self,
+        now: Timestamp,
+        order: &Object<OrderKind>,
+        claims: &[(String, String)],
+    ) -> Vec<ObjectKey> {
         let claims = claims.iter().map(|(authorization, name)| Claim {
             // an Order whose ACME order is written down was in flight before
             fresh: order.status.url.is_none(),
-            created: order.meta.created,
+            since: order.meta.created,
             order: order.meta.key.clone(),
             uid: order.meta.uid.clone(),
             authorization: authorization.clone(),
             proof: (name.to_ascii_lowercase(), ChallengeType::Http01),
         });
-        lock(&self.slots).claim(claims)
+        lock(&self.slots).claim(now, claims)
     }
 
     /// Gives slots back, except for those of the authorizations in `keeps`. Returns the Orders whose turn has come.
-    pub(super) fn release(&self, uid: &str, keeps: &BTreeSet<&str>) -> Vec<ObjectKey> {
-        lock(&self.slots).release(uid, keeps)
+    pub(super) fn release(&self, now: Timestamp, uid: &str, keeps: &BTreeSet<&str>) -> Vec<ObjectKey> {
+        lock(&self.slots).release(now, uid, keeps)
+    }
+
+    /// Gives slots that were lent for long enough to whoever waits. Returns the Orders whose turn has come.
+    fn give(&self, now: Timestamp) -> Vec<ObjectKey> {
+        lock(&self.slots).give(now)
     }
 
     /// The slots of these authorizations.
@@ -160,6 +174,16 @@ impl Runtime {
     pub(super) fn close_gate(&self, account: &str, now: Timestamp, gate: Gate) {
         let until = gate.until.min(timing::add(now, LONGEST_GATE));
         lock(&self.gates).insert(account.to_owned(), Gate { until, ..gate });
+    }
+}
+
+/// Looks now and then for slots that were lent for long enough, as long as this process leads.
+pub async fn lend_slots(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(SLOTS_EVERY).await;
+        for order in context.orders.give(context.now()) {
+            context.queues.orders.add(order);
+        }
     }
 }
 

@@ -267,10 +267,7 @@ impl Planner<'_> {
         if !claims.is_empty() {
             return vec![Step::Claim(claims)];
         }
-        let wanted: Vec<&Open<'_>> = open
-            .iter()
-            .filter(|one| one.slot == Slot::Held || self.is_shown(one) || self.parked(one))
-            .collect();
+        let wanted: Vec<&Open<'_>> = open.iter().filter(|one| self.may_be_shown(one)).collect();
         let unreached = wanted
             .iter()
             .any(|one| matches!(one.proof.probe, Probe::Failed { .. }) && one.proof.accepted.is_none());
@@ -284,6 +281,10 @@ impl Planner<'_> {
             return vec![Step::Present(wanted.iter().map(|one| one.url.to_owned()).collect())];
         }
         Vec::new()
+    }
+
+    fn may_be_shown(&self, one: &Open<'_>) -> bool {
+        one.slot == Slot::Held || self.is_shown(one) || self.parked(one)
     }
 
     pub(super) fn is_shown(&self, one: &Open<'_>) -> bool {
@@ -368,9 +369,10 @@ impl Planner<'_> {
             Probe::Failed { .. } | Probe::Idle | Probe::Running | Probe::Passed => None,
         };
         let hidden = self.seen.memory.hidden.as_ref().map(|hidden| hidden.again);
-        let accept_at = self
-            .accept_at(one)
-            .filter(|_| one.proof.accepted.is_none() && self.is_shown(one));
+        let hidden = hidden.filter(|_| self.may_be_shown(one));
+        // without a slot the CA is not told: whoever gives one calls
+        let may_tell = one.slot == Slot::Held && one.proof.accepted.is_none() && self.is_shown(one);
+        let accept_at = self.accept_at(one).filter(|_| may_tell);
         [again, hidden, look_at(one), accept_at].into_iter().flatten()
     }
 }

@@ -1,23 +1,36 @@
 //! Which challenges may be in flight at once (ACH-01, NB-20).
 //!
 //! A challenge holds a slot from the moment it is shown until the CA has judged it. There are only so many slots in
-//! the cluster, the oldest Order is served first, and the same name is never proved twice at the same time in the
-//! same way. A challenge that cannot be reached gives its slot back and goes on being probed without one, so that
-//! hopeless ones never keep others from their turn.
+//! the cluster, and the same name is never given two of them at the same time. Namespaces share them: a free slot goes to the
+//! namespace that uses the fewest, there to the oldest Order, so that one with a thousand challenges does not keep another from
+//! its turn.
+//!
+//! A slot is lent, not given: a challenge that cannot be reached gives it back by itself, and whoever still has one after
+//! [`LENT_FOR`] loses it to whoever waits, unless that namespace uses more of them. What was shown goes on being shown and probed
+//! without a slot, and what the CA was told of goes on being asked for. So hopeless challenges, a CA that never judges and an
+//! issuer that stopped working keep nobody waiting for ever.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::timing;
 use crate::{api::challenge::ChallengeType, plan::seen::ObjectKey};
+
+/// For how long a slot is kept when others wait for one; several times what a CA needs.
+pub const LENT_FOR: SignedDuration = SignedDuration::from_mins(2);
 
 /// A wish for a slot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
     /// False for a challenge that was in flight already before this process started: those come first.
     pub fresh: bool,
-    /// When the Order was created.
-    pub created: Timestamp,
+    /// Its place in the line: when the Order was created, or when a slot was taken from it.
+    pub since: Timestamp,
     /// The Order.
     pub order: ObjectKey,
     /// The Order's uid.
@@ -32,13 +45,23 @@ pub struct Claim {
 #[derive(Debug)]
 pub struct Slots {
     limit: usize,
-    held: HashSet<Proof>,
-    waiting: BTreeSet<Claim>,
+    lent: HashMap<Proof, Lent>,
+    /// How many slots each namespace uses.
+    used: HashMap<Arc<str>, usize>,
+    /// By namespace, in the order of their turns.
+    waiting: BTreeMap<Arc<str>, BTreeSet<Claim>>,
     orders: HashMap<Box<str>, BTreeMap<String, (Claim, Slot)>>,
 }
 
 /// What is proved, and how.
 type Proof = (String, ChallengeType);
+
+/// A slot in use.
+#[derive(Debug)]
+struct Lent {
+    claim: Claim,
+    since: Timestamp,
+}
 
 /// Whether an authorization may be worked on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,8 +80,9 @@ impl Slots {
     pub fn new(limit: usize) -> Self {
         Self {
             limit: limit.max(1),
-            held: HashSet::new(),
-            waiting: BTreeSet::new(),
+            lent: HashMap::new(),
+            used: HashMap::new(),
+            waiting: BTreeMap::new(),
             orders: HashMap::new(),
         }
     }
@@ -66,38 +90,75 @@ impl Slots {
     /// Asks for slots; asking again for one that is held or waited for changes nothing.
     ///
     /// Returns the Orders that were given a slot by this, in the order of their turn.
-    pub fn claim(&mut self, claims: impl IntoIterator<Item = Claim>) -> Vec<ObjectKey> {
+    pub fn claim(&mut self, now: Timestamp, claims: impl IntoIterator<Item = Claim>) -> Vec<ObjectKey> {
         for claim in claims {
             let order = self.orders.entry(claim.uid.clone()).or_default();
             if !order.contains_key(&claim.authorization) {
                 order.insert(claim.authorization.clone(), (claim.clone(), Slot::Waiting));
-                self.waiting.insert(claim);
+                self.line_up(claim);
             }
         }
-        self.grant()
+        self.give(now)
     }
 
     /// Gives back what the Order with `uid` holds or waits for, except for the authorizations in `keep`.
     ///
     /// Returns the Orders whose turn has come by this.
-    pub fn release(&mut self, uid: &str, keep: &BTreeSet<&str>) -> Vec<ObjectKey> {
+    pub fn release(&mut self, now: Timestamp, uid: &str, keep: &BTreeSet<&str>) -> Vec<ObjectKey> {
         let Some(order) = self.orders.get_mut(uid) else {
             return Vec::new();
         };
-        let (held, waiting) = (&mut self.held, &mut self.waiting);
-        order.retain(|authorization, (claim, slot)| {
+        let mut gone = Vec::new();
+        order.retain(|authorization, entry| {
             let stays = keep.contains(authorization.as_str());
-            match slot {
-                _ if stays => {}
-                Slot::Held => drop(held.remove(&claim.proof)),
-                Slot::Waiting | Slot::None => drop(waiting.remove(claim)),
+            if !stays {
+                gone.push(entry.clone());
             }
             stays
         });
         if order.is_empty() {
             self.orders.remove(uid);
         }
-        self.grant()
+        for (claim, slot) in gone {
+            match slot {
+                Slot::Held => drop(self.take_back(&claim.proof)),
+                Slot::Waiting | Slot::None => self.leave_line(&claim),
+            }
+        }
+        self.give(now)
+    }
+
+    /// Gives slots to those whose turn it is: free ones, and those that were lent for long enough. To be called now and then, since
+    /// nothing else tells that such a time is over.
+    ///
+    /// Returns the Orders that were given one, in the order of their turn.
+    pub fn give(&mut self, now: Timestamp) -> Vec<ObjectKey> {
+        let mut given = Vec::new();
+        // whoever loses a slot now stands in line again only afterwards, so that each slot changes hands once
+        let mut losers = Vec::new();
+        while self.lent.len() < self.limit || self.lent.values().any(|lent| lent.is_over(now)) {
+            let Some(next) = self.next(now) else { break };
+            if self.lent.contains_key(&next.proof) {
+                losers.extend(self.take_back(&next.proof));
+            } else if self.lent.len() >= self.limit {
+                let Some(loser) = self.lent_too_long(now, &next) else {
+                    break;
+                };
+                losers.extend(self.take_back(&loser));
+            }
+            self.lend(now, &next);
+            if given.last() != Some(&next.order) {
+                given.push(next.order);
+            }
+        }
+        for mut claim in losers {
+            (claim.fresh, claim.since) = (true, now);
+            if let Some(entry) = self.entry(&claim) {
+                *entry = (claim.clone(), Slot::Waiting);
+                self.line_up(claim);
+            }
+        }
+        given
     }
 
     /// Whether this authorization has a slot.
@@ -110,125 +171,78 @@ impl Slots {
 
     /// How many slots are in use, and how many are waited for.
     pub fn load(&self) -> (usize, usize) {
-        (self.held.len(), self.waiting.len())
+        (self.lent.len(), self.waiting.values().map(BTreeSet::len).sum())
     }
 
-    fn grant(&mut self) -> Vec<ObjectKey> {
-        let mut given = Vec::new();
-        while self.held.len() < self.limit {
-            let Some(next) = self
-                .waiting
-                .iter()
-                .find(|claim| !self.held.contains(&claim.proof))
-                .cloned()
-            else {
-                break;
-            };
-            self.waiting.remove(&next);
-            if let Some((_, slot)) = self
-                .orders
-                .get_mut(&next.uid)
-                .and_then(|order| order.get_mut(&next.authorization))
-            {
-                *slot = Slot::Held;
-            }
-            self.held.insert(next.proof);
-            if given.last() != Some(&next.order) {
-                given.push(next.order);
+    /// Whose turn it is: of the namespace that uses the fewest slots the first in line whose name nobody else proves, or has
+    /// proved for too long.
+    fn next(&self, now: Timestamp) -> Option<Claim> {
+        let free = |claim: &&Claim| self.lent.get(&claim.proof).is_none_or(|lent| lent.is_over(now));
+        let first = self.waiting.values().filter_map(|line| line.iter().find(free));
+        first.min_by_key(|claim| (self.used_by(claim), *claim)).cloned()
+    }
+
+    /// The slot that is taken back for `next`: of those lent for long enough the one of the namespace that uses the most, unless
+    /// those use fewer than its own.
+    fn lent_too_long(&self, now: Timestamp, next: &Claim) -> Option<Proof> {
+        let over = self.lent.values().filter(|lent| lent.is_over(now));
+        let loser = over.max_by_key(|lent| (self.used_by(&lent.claim), Reverse((lent.since, &lent.claim))))?;
+        (self.used_by(&loser.claim) >= self.used_by(next)).then(|| loser.claim.proof.clone())
+    }
+
+    fn used_by(&self, claim: &Claim) -> usize {
+        self.used.get(&claim.order.namespace).copied().unwrap_or_default()
+    }
+
+    fn lend(&mut self, now: Timestamp, claim: &Claim) {
+        self.leave_line(claim);
+        if let Some((_, slot)) = self.entry(claim) {
+            *slot = Slot::Held;
+        }
+        *self.used.entry(Arc::clone(&claim.order.namespace)).or_default() += 1;
+        let lent = Lent {
+            claim: claim.clone(),
+            since: now,
+        };
+        self.lent.insert(claim.proof.clone(), lent);
+    }
+
+    fn take_back(&mut self, proof: &Proof) -> Option<Claim> {
+        let claim = self.lent.remove(proof)?.claim;
+        if let Some(used) = self.used.get_mut(&claim.order.namespace) {
+            *used -= 1;
+            if *used == 0 {
+                self.used.remove(&claim.order.namespace);
             }
         }
-        given
+        Some(claim)
+    }
+
+    fn line_up(&mut self, claim: Claim) {
+        let namespace = Arc::clone(&claim.order.namespace);
+        self.waiting.entry(namespace).or_default().insert(claim);
+    }
+
+    fn leave_line(&mut self, claim: &Claim) {
+        if let Some(line) = self.waiting.get_mut(&claim.order.namespace) {
+            line.remove(claim);
+            if line.is_empty() {
+                self.waiting.remove(&claim.order.namespace);
+            }
+        }
+    }
+
+    fn entry(&mut self, claim: &Claim) -> Option<&mut (Claim, Slot)> {
+        self.orders.get_mut(&claim.uid)?.get_mut(&claim.authorization)
+    }
+}
+
+impl Lent {
+    fn is_over(&self, now: Timestamp) -> bool {
+        timing::add(self.since, LENT_FOR) <= now
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn claim(order: &str, age: i64, name: &str) -> Claim {
-        Claim {
-            fresh: true,
-            created: Timestamp::from_second(1_000_000 - age).expect("in range"),
-            order: ObjectKey::new("ns", order),
-            uid: order.into(),
-            authorization: format!("https://ca/authz/{order}/{name}"),
-            proof: (name.to_owned(), ChallengeType::Http01),
-        }
-    }
-
-    fn slot(slots: &Slots, claim: &Claim) -> Slot {
-        slots.slot(&claim.uid, &claim.authorization)
-    }
-
-    #[test]
-    fn the_oldest_order_is_served_first() {
-        let mut slots = Slots::new(1);
-        let (busy, young, old) = (claim("busy", 0, "a"), claim("young", 1, "b"), claim("old", 9, "c"));
-        slots.claim([busy]);
-        assert!(slots.claim([young.clone(), old.clone()]).is_empty());
-        assert_eq!(slots.release("busy", &BTreeSet::new()), vec![old.order.clone()]);
-        assert_eq!((slot(&slots, &old), slot(&slots, &young)), (Slot::Held, Slot::Waiting));
-    }
-
-    #[test]
-    fn a_challenge_that_was_in_flight_before_comes_before_older_ones_that_were_not() {
-        let mut slots = Slots::new(1);
-        slots.claim([claim("busy", 0, "a")]);
-        let resumed = Claim {
-            fresh: false,
-            ..claim("resumed", 1, "b")
-        };
-        slots.claim([claim("old", 9, "c"), resumed.clone()]);
-        assert_eq!(slots.release("busy", &BTreeSet::new()), vec![resumed.order]);
-    }
-
-    #[test]
-    fn the_same_name_is_never_proved_twice_at_once_even_across_namespaces() {
-        let mut slots = Slots::new(60);
-        let (first, second) = (claim("first", 2, "a"), claim("second", 1, "a"));
-        slots.claim([first.clone(), second.clone()]);
-        assert_eq!(
-            (slot(&slots, &first), slot(&slots, &second)),
-            (Slot::Held, Slot::Waiting)
-        );
-        assert_eq!(slots.release("first", &BTreeSet::new()), vec![second.order.clone()]);
-        assert_eq!(slot(&slots, &second), Slot::Held);
-    }
-
-    #[test]
-    fn a_name_that_waits_for_itself_does_not_hold_up_those_behind_it() {
-        let mut slots = Slots::new(2);
-        let (first, blocked, free) = (claim("first", 9, "a"), claim("blocked", 8, "a"), claim("free", 1, "b"));
-        slots.claim([first, blocked.clone(), free.clone()]);
-        assert_eq!(
-            (slot(&slots, &blocked), slot(&slots, &free)),
-            (Slot::Waiting, Slot::Held)
-        );
-    }
-
-    #[test]
-    fn there_are_never_more_in_flight_than_the_limit() {
-        let mut slots = Slots::new(3);
-        slots.claim((0..50).map(|n| claim(&format!("o{n}"), n, &format!("name{n}"))));
-        assert_eq!(slots.load(), (3, 47));
-    }
-
-    #[test]
-    fn giving_back_keeps_what_is_still_needed() {
-        let mut slots = Slots::new(60);
-        let (a, b) = (claim("order", 1, "a"), claim("order", 1, "b"));
-        slots.claim([a.clone(), b.clone()]);
-        slots.release("order", &BTreeSet::from([b.authorization.as_str()]));
-        assert_eq!((slot(&slots, &a), slot(&slots, &b)), (Slot::None, Slot::Held));
-        assert_eq!(slots.load(), (1, 0));
-    }
-
-    #[test]
-    fn asking_twice_takes_one_slot() {
-        let mut slots = Slots::new(60);
-        let a = claim("order", 1, "a");
-        assert_eq!(slots.claim([a.clone()]).len(), 1);
-        assert!(slots.claim([a]).is_empty());
-        assert_eq!(slots.load(), (1, 0));
-    }
-}
+#[path = "slots_tests.rs"]
+mod tests;

@@ -8,3 +8,4 @@ mod model_steps;
 mod properties;
 mod rows;
 mod trouble;
+mod turns;

@@ -289,13 +289,13 @@ impl World {
             Step::Claim(claims) => {
                 let claim = |(authorization, name): (String, String)| Claim {
                     fresh: true,
-                    created: self.order.meta.created,
+                    since: self.order.meta.created,
                     order: self.order.meta.key.clone(),
                     uid: self.order.meta.uid.clone(),
                     authorization,
                     proof: (name, ChallengeType::Http01),
                 };
-                self.slots.claim(claims.into_iter().map(claim));
+                self.slots.claim(self.now, claims.into_iter().map(claim));
             }
             Step::Present(urls) => {
                 self.writes.push("present");

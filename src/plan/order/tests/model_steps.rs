@@ -12,8 +12,8 @@ impl World {
         for _ in 0..PLANS {
             let plan = self.plan();
             if let Some(keeps) = &plan.keeps {
-                self.slots
-                    .release(&self.order.meta.uid, &keeps.iter().map(String::as_str).collect());
+                let keeps = keeps.iter().map(String::as_str).collect();
+                self.slots.release(self.now, &self.order.meta.uid, &keeps);
             }
             if plan.steps.is_empty() {
                 match plan.next {

@@ -3,9 +3,9 @@
 use jiff::SignedDuration;
 
 use super::{
-    super::{Step, facts::*, memory::Probe, slots::Slot, timing},
+    super::{Step, facts::*, memory::Probe, timing},
     model::{Weather, World},
-    model_objects::{http01, issuer_ref, meta, names, slots_of},
+    model_objects::{http01, issuer_ref, meta, names},
 };
 use crate::{
     api::{
@@ -212,77 +212,6 @@ fn a_finding_is_written_once_as_long_as_it_stays_the_same() {
     let statuses = world.writes.iter().filter(|what| **what == "challenge status").count();
     // shown, not reached, reached
     assert!(statuses <= 3, "{:?}", world.writes);
-}
-
-#[test]
-fn an_unreachable_challenge_gives_its_slot_back_and_takes_one_again_when_it_is_reached() {
-    let mut world = World::new(
-        &["a.example"],
-        Weather {
-            probes_failing: 100,
-            ..Weather::default()
-        },
-    );
-    let started = world.now;
-    while timing::add(started, timing::PARKED_AFTER + SignedDuration::from_secs(5)) > world.now {
-        let plan = world.plan();
-        if plan.steps.is_empty() {
-            let Next::At(at) = plan.next else { panic!("stuck") };
-            world.now = at;
-        }
-        for step in plan.steps {
-            world.take(step);
-        }
-        if let Some(keeps) = plan.keeps {
-            world
-                .slots
-                .release("order-uid", &keeps.iter().map(String::as_str).collect());
-        }
-    }
-    assert_eq!(slots_of(&world), [Slot::None]);
-    assert!(
-        world
-            .memory
-            .proofs
-            .values()
-            .all(|proof| matches!(proof.probe, Probe::Failed { .. } | Probe::Running))
-    );
-    world.run();
-    assert_eq!(world.state(), Some(State::Valid));
-}
-
-#[test]
-fn after_a_restart_what_was_hopeless_is_shown_and_probed_and_takes_nobodys_slot() {
-    let mut world = World::new(
-        &["a.example"],
-        Weather {
-            probes_failing: 100,
-            ..Weather::default()
-        },
-    );
-    world.run_while(|world| world.memory.proofs.values().all(|proof| proof.finding.is_none()));
-    world.now = timing::add(world.now, timing::PARKED_AFTER);
-    world.run_until_quiet();
-    assert!(
-        world.challenges[0]
-            .status
-            .reason
-            .as_deref()
-            .is_some_and(|reason| reason.starts_with(WAITING))
-    );
-    world.restart();
-    world.run_until_quiet();
-    assert_eq!(slots_of(&world), [Slot::None]);
-    assert!(world.memory.shown.is_some());
-    assert!(
-        world
-            .memory
-            .proofs
-            .values()
-            .all(|proof| matches!(proof.probe, Probe::Failed { .. }))
-    );
-    world.run();
-    assert_eq!((world.state(), world.slots.load()), (Some(State::Valid), (0, 0)));
 }
 
 #[test]

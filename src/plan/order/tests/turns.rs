@@ -1,0 +1,136 @@
+//! Slots: when one is taken, given back, and lost.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use super::{
+    super::{
+        facts::*,
+        memory::Probe,
+        slots::{Claim, LENT_FOR, Slot, Slots},
+        timing,
+    },
+    model::{Weather, World},
+    model_objects::{http01, slots_of},
+};
+use crate::{
+    api::{challenge::ChallengeType, order::State},
+    plan::{
+        challenge::WAITING,
+        seen::{Next, ObjectKey},
+    },
+};
+
+#[test]
+fn an_unreachable_challenge_gives_its_slot_back_and_takes_one_again_when_it_is_reached() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            probes_failing: 100,
+            ..Weather::default()
+        },
+    );
+    let started = world.now;
+    while timing::add(started, timing::PARKED_AFTER + SignedDuration::from_secs(5)) > world.now {
+        let plan = world.plan();
+        if plan.steps.is_empty() {
+            let Next::At(at) = plan.next else { panic!("stuck") };
+            world.now = at;
+        }
+        for step in plan.steps {
+            world.take(step);
+        }
+        if let Some(keeps) = plan.keeps {
+            world
+                .slots
+                .release(world.now, "order-uid", &keeps.iter().map(String::as_str).collect());
+        }
+    }
+    assert_eq!(slots_of(&world), [Slot::None]);
+    assert!(
+        world
+            .memory
+            .proofs
+            .values()
+            .all(|proof| matches!(proof.probe, Probe::Failed { .. } | Probe::Running))
+    );
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+}
+
+#[test]
+fn after_a_restart_what_was_hopeless_is_shown_and_probed_and_takes_nobodys_slot() {
+    let mut world = World::new(
+        &["a.example"],
+        Weather {
+            probes_failing: 100,
+            ..Weather::default()
+        },
+    );
+    world.run_while(|world| world.memory.proofs.values().all(|proof| proof.finding.is_none()));
+    world.now = timing::add(world.now, timing::PARKED_AFTER);
+    world.run_until_quiet();
+    assert!(
+        world.challenges[0]
+            .status
+            .reason
+            .as_deref()
+            .is_some_and(|reason| reason.starts_with(WAITING))
+    );
+    world.restart();
+    world.run_until_quiet();
+    assert_eq!(slots_of(&world), [Slot::None]);
+    assert!(world.memory.shown.is_some());
+    assert!(
+        world
+            .memory
+            .proofs
+            .values()
+            .all(|proof| matches!(proof.probe, Probe::Failed { .. }))
+    );
+    world.run();
+    assert_eq!((world.state(), world.slots.load()), (Some(State::Valid), (0, 0)));
+}
+
+#[test]
+fn an_order_that_lost_its_slot_while_it_waited_tells_the_ca_when_its_turn_comes_again() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    world.slots = Slots::new(1);
+    world.choices = Box::new(|_, one| match http01(one) {
+        Choice::Http01 {
+            url,
+            token,
+            key,
+            solver,
+            wait: _,
+        } => Choice::Http01 {
+            url,
+            token,
+            key,
+            solver,
+            wait: Some(SignedDuration::from_mins(10)),
+        },
+        none @ Choice::None(_) => none,
+    });
+    world.run_until_quiet();
+    assert_eq!(slots_of(&world), [Slot::Held]);
+    let other = Claim {
+        fresh: true,
+        since: world.now,
+        order: ObjectKey::new("other", "order"),
+        uid: "other".into(),
+        authorization: "https://ca/authz/other".into(),
+        proof: ("b.example".into(), ChallengeType::Http01),
+    };
+    world.slots.claim(timing::add(world.now, LENT_FOR), [other]);
+    assert_eq!(slots_of(&world), [Slot::Waiting]);
+    world.now = timing::add(world.now, SignedDuration::from_mins(11));
+    world.run_until_quiet();
+    assert!(world.memory.proofs.values().all(|proof| proof.accepted.is_none()));
+    let plan = world.plan();
+    assert!(matches!(plan.next, Next::At(at) if at > world.now), "{:?}", plan.next);
+    world.slots.release(world.now, "other", &BTreeSet::new());
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+}
