@@ -10,7 +10,8 @@ use super::registration::{Registration, Step};
 /// Makes sure that the key has an account with this contact, and gives its URL.
 ///
 /// `known_contact` is the e-mail address that was registered last, if that is known: servers that hide contacts are
-/// then updated once and not again. Two issuers with the same server and key come out with the same account.
+/// then updated once and not again. Two issuers with the same server and key come out with the same account, if they do this one
+/// after the other.
 ///
 /// # Errors
 /// The step that failed and why.
@@ -20,7 +21,6 @@ pub async fn ensure(
     known_contact: Option<&str>,
     external: Option<&ExternalAccount>,
 ) -> Result<Registration, (Step, Error)> {
-    let _one_at_a_time = client.registering().await;
     // The look-up goes first: a CA may accept an external account's key only once, and a registration that went
     // through without its answer being seen must not be paid for twice.
     let registration = match client.lookup().await {

@@ -6,7 +6,6 @@ use std::sync::{Arc, PoisonError};
 
 use http::{Method, header};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use super::Action;
 use super::account::Account;
@@ -51,7 +50,6 @@ struct Inner {
     server: Server,
     key: AccountKey,
     nonces: NoncePool,
-    registration: Mutex<()>,
     account_unknown: AtomicBool,
     attempt: std::sync::Mutex<Option<Attempt>>,
 }
@@ -69,7 +67,6 @@ impl Client {
             server,
             key,
             nonces: NoncePool::default(),
-            registration: Mutex::default(),
             account_unknown: AtomicBool::new(false),
             attempt: std::sync::Mutex::default(),
         }))
@@ -156,11 +153,6 @@ impl Client {
         let registration = Registration::read(&answer, uri)?;
         self.0.account_unknown.store(false, Ordering::Relaxed);
         Ok(registration)
-    }
-
-    /// One registration of this key at a time.
-    pub(super) async fn registering(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.0.registration.lock().await
     }
 
     /// A signed request (RFC 8555 section 6.2). `payload` is JSON, or empty for a POST-as-GET; without `kid` the

@@ -11,6 +11,7 @@ use crate::api::{AcmeIssuer, CertificateSpec, IssuerSpec, IssuerStatus};
 use crate::cluster::events::Severity;
 use crate::plan::ari::{self, AriIssuer, AriPlan, AriSeen};
 use crate::plan::kinds::CertificateKind;
+use crate::plan::order::ca::origin;
 use crate::plan::seen::{Kind, Lean, Next, ObjectKey};
 
 /// Polls the renewal information of one Certificate if its time has come.
@@ -46,7 +47,13 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
         }
         (AriPlan::Wait(until), ..) => Ok(Next::At(until)),
         (AriPlan::Ask { certificate_id }, Issuer::Acme(acme), Some(before)) => {
+            let server = origin(&acme.server).unwrap_or_default();
+            let call = match context.queues.renewals.calling(&server, &key, context.now()) {
+                Ok(call) => call,
+                Err(in_line) => return Ok(in_line),
+            };
             let answer = ask(&context, acme, &certificate_id).await;
+            drop(call);
             let outcome = answer.as_ref().map(|answered| (&answered.value, answered.retry_after));
             let concluded = ari::conclude(context.now(), &before, outcome, ari::fixed(&context.settings));
             let next = Next::At(concluded.heard.next);

@@ -7,6 +7,7 @@ pub mod error;
 pub mod http01;
 pub mod ingress;
 pub mod issuer;
+mod lanes;
 pub mod order;
 pub mod queue;
 pub mod renewals;
@@ -27,8 +28,10 @@ pub use error::ControllerError;
 
 use crate::plan::seen::Next;
 
-/// Workers for Orders, at least: one that waits for a slow CA must not hold up those of others.
+/// Workers for Orders, at least: they wait for CAs, not for processors.
 const ORDERS_AT_ONCE: usize = 128;
+/// Workers for whatever else asks CAs, at least.
+const OTHERS_AT_ONCE: usize = 32;
 
 /// Starts every controller, each with this many workers. They wait until their queues are resumed.
 ///
@@ -42,18 +45,12 @@ pub fn start(context: &Arc<Context>, workers: usize, now: fn() -> Timestamp) {
         certificate::reconcile,
     );
     work(context, &context.queues.ingresses, workers, now, ingress::reconcile);
-    work(context, &context.queues.issuers, workers, now, issuer::reconcile);
-    work(context, &context.queues.renewals, workers, now, ari::reconcile);
+    let (asking, ordering) = (workers.max(OTHERS_AT_ONCE), workers.max(ORDERS_AT_ONCE));
+    work(context, &context.queues.issuers, asking, now, issuer::reconcile);
+    work(context, &context.queues.renewals, asking, now, ari::reconcile);
     work(context, &context.queues.requests, workers, now, request::reconcile);
     tokio::spawn(signing::drop_idle_keys(Arc::clone(context)));
-    // orders wait for CAs, not for processors
-    work(
-        context,
-        &context.queues.orders,
-        workers.max(ORDERS_AT_ONCE),
-        now,
-        order::reconcile,
-    );
+    work(context, &context.queues.orders, ordering, now, order::reconcile);
     work(
         context,
         &context.queues.signing_requests,

@@ -17,7 +17,10 @@ use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::{sync::Notify, time::Instant};
 
-use super::error::ControllerError;
+use super::{
+    error::ControllerError,
+    lanes::{Lane, Lanes},
+};
 use crate::plan::seen::Next;
 
 /// First and longest wait after an error; doubled each time (BKO-06).
@@ -48,6 +51,8 @@ struct State<K> {
 pub struct Queue<K> {
     name: &'static str,
     state: Mutex<State<K>>,
+    pub(super) servers: Mutex<Lanes<K>>,
+    pub(super) accounts: Mutex<Lanes<K>>,
     wake: Notify,
     timer: Notify,
     idle: Notify,
@@ -71,6 +76,8 @@ impl<K: Key> Queue<K> {
         Arc::new(Self {
             name,
             state: Mutex::new(state),
+            servers: Mutex::new(Lanes::new(Lane::Server)),
+            accounts: Mutex::new(Lanes::new(Lane::Account)),
             wake: Notify::new(),
             timer: Notify::new(),
             idle: Notify::new(),
@@ -148,6 +155,8 @@ impl<K: Key> Queue<K> {
         state.timers.clear();
         state.failures.clear();
         drop(state);
+        self.lanes(Lane::Server).clear_lines();
+        self.lanes(Lane::Account).clear_lines();
         self.idle.notify_waiters();
     }
 
@@ -165,6 +174,7 @@ impl<K: Key> Queue<K> {
         F: Fn(K) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<Next, ControllerError>> + Send + 'static,
     {
+        self.lanes(Lane::Server).set_workers(workers);
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..workers {
             let (queue, reconcile) = (Arc::clone(&self), reconcile.clone());

@@ -328,6 +328,12 @@ pub fn unusable_settings(error: &Error) -> Verdict {
     Verdict::not_ready("InvalidConfig", error.to_string())
 }
 
+/// The verdict of an issuer of which nothing else can be said yet: too many others wait for the server's answer.
+pub fn in_line(server: &str) -> Verdict {
+    let message = format!("Waiting in line to ask the ACME server {server}, which has not answered other issuers yet");
+    Verdict::not_ready("Pending", message)
+}
+
 /// The verdict when the account key could not be stored, and so was not made (ACC-01).
 pub fn key_not_stored(reason: &str) -> Verdict {
     unregistered(reason)

@@ -1,9 +1,16 @@
 //! A CA that limits, fails, breaks off and forgets.
 
-use super::scene::{ORDERS, Scene, certificate, field};
-use crate::support::{Certlet, Fault, FaultProxy, Head, IN_TIME, Pebble, PebbleOptions, Times, eventually};
+use super::scene::{ISSUERS, ORDERS, Scene, certificate, field, issuer, solver};
+use crate::support::{
+    Certlet, Fault, FaultProxy, Head, IN_TIME, Pebble, PebbleOptions, Times, condition_is, condition_reason_is,
+    eventually, until,
+};
 
 const NEW_ORDER: &str = "/order-plz";
+/// More Orders than there are workers for them.
+const MANY: usize = 140;
+/// How many calls to one server are under way at most: half of the workers.
+const MAY_HANG: usize = 64;
 
 fn is(part: &'static str) -> impl Fn(&Head) -> bool + Send + Sync + 'static {
     move |head| head.path.contains(part)
@@ -125,27 +132,83 @@ async fn a_ca_that_never_answers_holds_up_nobody_elses_orders() {
     other.issuer(scene.bed.pebble().directory(), "traefik").await;
     other.issuer_is_ready().await;
     proxy.inject(Fault::Hang, Times::Always, is(NEW_ORDER));
-    let hosts: Vec<String> = (0..20).map(|number| scene.host(&format!("h{number}"))).collect();
+    // more than there are workers for Orders
+    let hosts: Vec<String> = (0..MANY).map(|number| scene.host(&format!("h{number}"))).collect();
     let manifests: String = hosts
         .iter()
         .enumerate()
         .map(|(number, host)| certificate(&format!("h{number}"), &[host], ""))
         .collect();
     scene.apply(&manifests).await;
-    eventually("all twenty hang", IN_TIME, async || {
-        (proxy
+    let hanging = || {
+        proxy
             .requests()
             .iter()
             .filter(|head| head.path.contains(NEW_ORDER))
             .count()
-            >= 20)
-            .then_some(())
+    };
+    eventually("as many hang as may", IN_TIME, async || {
+        (hanging() >= MAY_HANG).then_some(())
     })
     .await;
     other.certificate("free").await;
     other.ready("free").await;
+    assert_eq!(
+        hanging(),
+        MAY_HANG,
+        "the free one had to wait until a call of another ended"
+    );
     proxy.heal();
-    for number in 0..20 {
+    for number in 0..MANY {
         scene.ready(&format!("h{number}")).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn issuers_of_one_account_at_a_silent_ca_ask_once_say_so_and_hold_up_no_other_issuer() {
+    const NEW_ACCOUNT: &str = "/sign-me-up";
+    let scene = Scene::new().await;
+    let pebble = scene.bed.pebble();
+    let proxy = FaultProxy::before_pebble(&scene.bed, &pebble).await;
+    let _certlet = Certlet::start(&scene.bed, &[]).await;
+    proxy.inject(Fault::Hang, Times::Always, is(NEW_ACCOUNT));
+    let asked = || {
+        let requests = proxy.requests();
+        requests.iter().filter(|head| head.path.contains(NEW_ACCOUNT)).count()
+    };
+    let silent = issuer("Issuer", &proxy.directory(), &pebble, &solver("traefik"), "");
+    // more than there are workers for issuers
+    let names: Vec<String> = (0..40).map(|number| format!("silent-{number}")).collect();
+    let manifest = |name: &String| format!("---{}", silent.replace("{name: ca}", &format!("{{name: {name}}}")));
+    scene.apply(&names.iter().map(manifest).collect::<String>()).await;
+    eventually("one asks", IN_TIME, async || (asked() > 0).then_some(())).await;
+    let other = scene.another().await;
+    other.issuer(pebble.directory(), "traefik").await;
+    other.issuer_is_ready().await;
+    assert_eq!(
+        asked(),
+        1,
+        "the other issuer had to wait until somebody's question timed out"
+    );
+    let issuers = scene.objects(ISSUERS).await;
+    for name in &names {
+        let told = until(
+            &issuers,
+            name,
+            IN_TIME,
+            condition_reason_is("Ready", "ErrRegisterACMEAccount"),
+        )
+        .await
+        .unwrap();
+        let message = field(&told, "/status/conditions/0/message");
+        assert!(
+            message.contains("no complete answer within the time limit"),
+            "{message}"
+        );
+    }
+    proxy.heal();
+    for name in &names {
+        until(&issuers, name, IN_TIME, condition_is("Ready", "True")).await;
     }
 }

@@ -9,14 +9,16 @@ use crate::acme::jws::{ExternalAccount, generate_rsa_2048_pem};
 use crate::acme::tls::Trust;
 use crate::acme::{AccountKey, Client, accounts};
 use crate::api::acme_issuer::ExternalAccountBinding;
+use crate::api::condition::{self, READY};
 use crate::api::issuer::AcmeIssuerStatus;
 use crate::api::{AcmeIssuer, names};
 use crate::cluster::records::issuer_secret;
 use crate::cluster::secret::{LiveSecret, SecretApply};
-use crate::controller::{Context, ControllerError};
+use crate::controller::{Context, ControllerError, context::IssuerId, lanes::Call};
 use crate::pki::hidden::Hidden;
 use crate::plan::account::{self, AccountPlan, AccountSeen, Attempt, ExternalSeen, KeySeen};
 use crate::plan::issuer::{Verdict, Wanted, unsupported_solvers};
+use crate::plan::order::ca::origin;
 use crate::plan::seen::{Next, Object, ObjectKey};
 
 /// What the status of an ACME issuer has to be, after what had to be asked was asked.
@@ -37,9 +39,21 @@ pub(super) async fn judge<K: Either>(
         Err(error) => return Err(error),
     };
     let status = as_it_is.clone().unwrap_or_default();
-    let attempt = look.client.as_ref().and_then(Client::attempt);
-    let seen = look.seen(issuer, spec, &status, attempt.as_ref());
-    Ok(match (account::plan(context.now(), &seen), &look.client) {
+    let attempt = || look.client.as_ref().and_then(Client::attempt);
+    let mut last = attempt();
+    let mut plan = account::plan(context.now(), &look.seen(issuer, spec, &status, last.as_ref()));
+    let mut asking = None;
+    if let (AccountPlan::Ensure { .. }, Some(client)) = (&plan, &look.client) {
+        match begin(context, issuer, spec, client) {
+            Ok(begun) => asking = Some(begun),
+            Err((untold, next)) => return Ok((wanted(untold, as_it_is), next)),
+        }
+        // whoever shares the account may have asked meanwhile
+        last = attempt();
+        plan = account::plan(context.now(), &look.seen(issuer, spec, &status, last.as_ref()));
+    }
+    let seen = look.seen(issuer, spec, &status, last.as_ref());
+    let outcome = match (plan, &look.client) {
         (AccountPlan::Keep, _) => (wanted(None, as_it_is), Next::OnChange),
         (AccountPlan::Refuse(verdict), _) => (wanted(Some(verdict), as_it_is), Next::OnChange),
         (AccountPlan::Wait { verdict, next }, _) => (wanted(verdict, as_it_is), next),
@@ -63,7 +77,30 @@ pub(super) async fn judge<K: Either>(
             Ok(()) => return Err(ControllerError::Stale("the account key was just made".to_owned())),
         },
         (AccountPlan::Ensure { .. }, None) => return Err(ControllerError::Stale("the account key is gone".to_owned())),
-    })
+    };
+    drop(asking);
+    Ok(outcome)
+}
+
+/// Begins to ask the server, unless another issuer does that for the same account, or too many wait for the server.
+fn begin<K: Either>(
+    context: &Context,
+    issuer: &Object<K>,
+    spec: &AcmeIssuer,
+    client: &Client,
+) -> Result<[Call<IssuerId>; 2], (Option<Verdict>, Next)> {
+    let (queue, id, now) = (
+        &context.queues.issuers,
+        IssuerId(issuer.meta.key.clone()),
+        context.now(),
+    );
+    let server = origin(&spec.server).unwrap_or_default();
+    let shared = format!("{server} {}", client.key().thumbprint());
+    let turn = queue.registering(&shared, &id, now).map_err(|next| (None, next))?;
+    let told = condition::get(&issuer.status.conditions, READY).is_some();
+    let untold = || (!told).then(|| account::in_line(&server));
+    let call = queue.calling(&server, &id, now).map_err(|next| (untold(), next))?;
+    Ok([turn, call])
 }
 
 /// What the status of an ACME issuer has to be before anybody is asked, and what would be asked.
@@ -115,7 +152,7 @@ impl Look {
         AccountSeen {
             spec,
             status,
-            ready: crate::api::condition::is_true(&issuer.status.conditions, crate::api::condition::READY),
+            ready: condition::is_true(&issuer.status.conditions, READY),
             key: self.key.seen(),
             external: self.external.clone(),
             unknown: self.client.as_ref().is_some_and(Client::account_is_unknown),

@@ -28,12 +28,12 @@ use self::{
     at_ca::Calls,
     observe::{Found, Observed},
 };
-use super::{Context, ControllerError};
+use super::{Context, ControllerError, lanes::Call};
 use crate::{
     api::order::State,
     plan::{
         kinds::OrderKind,
-        order::{self, Plan, Step, memory::Memory, timing},
+        order::{self, Plan, Step, ca, memory::Memory, timing},
         seen::{Meta, Next, Object, ObjectKey},
         settings::controller,
     },
@@ -147,8 +147,14 @@ async fn follow(context: &Arc<Context>, observed: &Observed, plan: Plan) -> Resu
     let mut steps = steps;
     while !steps.is_empty() {
         let rest = steps.split_off(together(&steps));
-        let now = stream::iter(std::mem::replace(&mut steps, rest));
-        now.map(|step| take(context, observed, step))
+        let now = std::mem::replace(&mut steps, rest);
+        let _call = match now.iter().any(Step::asks_ca).then(|| calling(context, observed)) {
+            Some(Err(in_line)) => return Ok(Some(in_line)),
+            Some(Ok(call)) => Some(call),
+            None => None,
+        };
+        stream::iter(now)
+            .map(|step| take(context, observed, step))
             .buffer_unordered(AT_ONCE)
             .try_collect::<()>()
             .await?;
@@ -157,6 +163,14 @@ async fn follow(context: &Arc<Context>, observed: &Observed, plan: Plan) -> Resu
         }
     }
     Ok(None)
+}
+
+/// A call to the CA begins, unless too many workers wait for it already.
+fn calling(context: &Context, observed: &Observed) -> Result<Call<ObjectKey>, Next> {
+    let server = observed.acme.as_ref().map(|acme| acme.acme.server.as_str());
+    let server = server.and_then(ca::origin).unwrap_or_default();
+    let key = &observed.order.meta.key;
+    context.queues.orders.calling(&server, key, context.now())
 }
 
 /// How many of the first steps can be taken at the same time.

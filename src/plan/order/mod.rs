@@ -149,6 +149,30 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// Whether it asks the CA, whose answer may be long in coming.
+    pub fn asks_ca(&self) -> bool {
+        match self {
+            Self::CreateOrder(_)
+            | Self::ReadOrder { .. }
+            | Self::ReadAuthorizations(_)
+            | Self::Accept { .. }
+            | Self::Finalize { .. }
+            | Self::Download { .. } => true,
+            Self::WriteStatus(_)
+            | Self::StartOver
+            | Self::CreateChallenge { .. }
+            | Self::Claim(_)
+            | Self::Present(_)
+            | Self::WriteChallenge { .. }
+            | Self::Probe { .. }
+            | Self::Withdraw
+            | Self::DeleteChallenge { .. }
+            | Self::ReleaseChallenge { .. } => false,
+        }
+    }
+}
+
 impl Plan {
     fn new(steps: Vec<Step>, next: Next) -> Self {
         Self {

@@ -145,7 +145,7 @@ fn a_slot_that_was_lent_for_long_goes_to_whoever_waits_and_its_loser_stands_in_l
     assert_eq!(slots.give(at(over)), vec![shop.order.clone()]);
     assert_eq!((slot(&slots, &older), slot(&slots, &old)), (Slot::Waiting, Slot::Held));
     // two of two namespaces: they take turns from here on, none is forgotten
-    assert_eq!(slots.give(at(over + 1)), vec![older.order.clone()]);
+    assert_eq!(slots.give(at(over + 1)), vec![older.order]);
     assert_eq!(slot(&slots, &old), Slot::Waiting);
     assert_eq!(release(&mut slots, &shop), vec![old.order]);
 }
