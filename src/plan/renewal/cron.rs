@@ -1,16 +1,43 @@
 //! Five-field cron expressions, as robfig/cron's standard parser reads them (CRT-10): minute, hour, day of month, month,
-//! day of week, or one of `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.
+//! day of week, or one of `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, `@every 1h30m`.
 //!
 //! Of the Rust crates that were looked at none agrees with that parser about `?`, about descriptors, and about which days
 //! match when both day fields are given (`*/2` is no star there), so the few lines are here.
 
 use jiff::{
-    Timestamp, ToSpan,
+    SignedDuration, Timestamp, ToSpan,
     civil::{Date, DateTime, Time},
     tz::{AmbiguousOffset, TimeZone},
 };
 
-/// A parsed expression: when something recurs, in the local time of a zone that is given with each question.
+use crate::api::GoDuration;
+
+/// A parsed expression of any kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recurrence {
+    /// At times of the calendar.
+    Calendar(Cron),
+    /// `@every`: after this time, in whole seconds and one at least, from whenever it is asked.
+    Every(SignedDuration),
+}
+
+impl Recurrence {
+    /// Reads an expression.
+    ///
+    /// # Errors
+    /// As [`Cron::parse`].
+    pub fn parse(text: &str) -> Result<Self, InvalidCron> {
+        let Some(every) = text.trim().strip_prefix("@every ") else {
+            return Cron::parse(text).map(Self::Calendar);
+        };
+        let wrong = |why: &dyn std::fmt::Display| InvalidCron(format!("{text:?}: {why}; write for example @every 12h"));
+        let every: GoDuration = every.parse().map_err(|error| wrong(&error))?;
+        let seconds = SignedDuration::from(every).as_secs();
+        Ok(Self::Every(SignedDuration::from_secs(seconds.max(1))))
+    }
+}
+
+/// A parsed expression with fields: when something recurs, in the local time of a zone that is given with each question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cron {
     minutes: u64,
@@ -44,6 +71,11 @@ impl Cron {
             "@hourly" => "0 * * * *",
             other => other,
         };
+        if text.starts_with("CRON_TZ=") || text.starts_with("TZ=") {
+            return Err(InvalidCron(format!(
+                "{text:?} names a time zone; write it into the window's timezone instead"
+            )));
+        }
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = fields.as_slice() else {
             return Err(InvalidCron(format!(

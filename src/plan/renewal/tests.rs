@@ -148,6 +148,51 @@ fn crt_10_no_window_before_the_expiry_is_an_error_with_a_sentence() {
     );
 }
 
+/// The expected times are those of cert-manager's search with robfig/cron.
+#[test]
+fn a_window_that_recurs_every_so_often_is_always_running_unless_the_certificate_is_too_young_for_one() {
+    let find = |cron: &str, desired| {
+        let windows = [window(cron, None, GoDuration::from_hours(1))];
+        find_window(&windows, days(90), desired).map(|found| found.at).ok()
+    };
+    let (late, early) = (time("2027-01-20T06:03:15Z"), time("2026-11-22T06:03:15Z"));
+    for cron in [
+        "@every 12h",
+        " @every 1h30m ",
+        "@every 10ms",
+        "@every -5m",
+        "@every 1441h",
+    ] {
+        assert_eq!(find(cron, late), Some(late), "{cron}");
+    }
+    for cron in ["@every 1442h", "@every 2000h"] {
+        assert_eq!(find(cron, late), None, "{cron}");
+    }
+    assert_eq!(find("@every 25h", early), Some(early));
+    assert_eq!(find("@every 26h", early), Some(time("2026-11-23T08:03:14Z")));
+    assert_eq!(find("@every 48h", early), Some(time("2026-11-24T06:03:14Z")));
+}
+
+#[test]
+fn what_cert_manager_does_not_read_either_is_refused_with_a_sentence() {
+    for (cron, part) in [
+        ("@every 12", "@every 12h"),
+        ("@every  12h", "@every 12h"),
+        ("@every", "1 fields"),
+        ("CRON_TZ=Europe/Berlin 0 2 * * *", "timezone"),
+        ("TZ=UTC 0 2 * * *", "timezone"),
+    ] {
+        let message = window(cron, None, GoDuration::from_hours(1))
+            .read(0)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.starts_with("spec.renewal.windows[0].cron: ") && message.contains(part),
+            "{message}"
+        );
+    }
+}
+
 #[test]
 fn a_cron_expression_says_which_field_is_wrong() {
     for (text, part) in [

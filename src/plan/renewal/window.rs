@@ -2,7 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::{Validity, cron::Cron};
+use super::{
+    Validity,
+    cron::{Cron, Recurrence},
+};
 use crate::api::certificate::RenewalWindow;
 
 /// A time within a window.
@@ -50,7 +53,7 @@ impl RenewalWindow {
     ///
     /// # Errors
     /// When either cannot be read (VAL-20).
-    pub fn read(&self, index: usize) -> Result<(Cron, TimeZone), WindowError> {
+    pub fn read(&self, index: usize) -> Result<(Recurrence, TimeZone), WindowError> {
         let zone = match self.timezone.as_deref().filter(|name| !name.is_empty()) {
             None => TimeZone::UTC,
             Some(name) => zone(name).ok_or_else(|| WindowError::Zone {
@@ -58,11 +61,11 @@ impl RenewalWindow {
                 name: name.to_owned(),
             })?,
         };
-        let cron = Cron::parse(&self.cron).map_err(|error| WindowError::Cron {
+        let recurrence = Recurrence::parse(&self.cron).map_err(|error| WindowError::Cron {
             index,
             message: error.to_string(),
         })?;
-        Ok((cron, zone))
+        Ok((recurrence, zone))
     }
 }
 
@@ -85,9 +88,14 @@ pub(super) fn bundled(name: &str) -> Option<TimeZone> {
 pub fn find_window(windows: &[RenewalWindow], validity: Validity, desired: Timestamp) -> Result<Found, WindowError> {
     let mut best: Option<Found> = None;
     for (index, window) in windows.iter().enumerate() {
-        let (cron, zone) = window.read(index)?;
+        let (recurrence, zone) = window.read(index)?;
         let length = SignedDuration::from(window.window_duration);
-        let found = running(&cron, &zone, length, desired).or_else(|| next(&cron, &zone, length, desired));
+        let found = match recurrence {
+            Recurrence::Calendar(cron) => {
+                running(&cron, &zone, length, desired).or_else(|| next(&cron, &zone, length, desired))
+            }
+            Recurrence::Every(wait) => every(wait, length, validity, desired),
+        };
         best = match (best, found) {
             (Some(best), Some(found)) if (found.at, best.until) < (best.at, found.until) => Some(found),
             (None, found) => found,
@@ -112,4 +120,20 @@ fn next(cron: &Cron, zone: &TimeZone, length: SignedDuration, desired: Timestamp
         at,
         until: at.checked_add(length).ok()?,
     })
+}
+
+/// `@every` counts from whenever it is asked, and cert-manager asks from the second before the certificate began, less the length of
+/// the window: a window is always running, as long as there has been time for one. Where there has not, the first comes that long
+/// after the second before `desired`.
+fn every(wait: SignedDuration, length: SignedDuration, validity: Validity, desired: Timestamp) -> Option<Found> {
+    const SECOND: SignedDuration = SignedDuration::from_secs(1);
+    let first = validity.not_before.checked_sub(length).ok()?.checked_sub(SECOND).ok()?;
+    let had_time = desired.duration_since(first) >= wait;
+    let at = if had_time {
+        desired
+    } else {
+        desired.checked_add(wait).ok()?.checked_sub(SECOND).ok()?
+    };
+    let until = at.checked_add(length).ok()?;
+    Some(Found { at, until })
 }
