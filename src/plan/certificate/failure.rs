@@ -2,9 +2,18 @@
 
 use jiff::Timestamp;
 
-use super::{matching::request_differences, status::instant, view::View};
+use super::{
+    matching::{key_differences, request_differences},
+    request,
+    status::instant,
+    view::View,
+};
 use crate::{
-    api::condition::{self, Condition, DENIED, INVALID_REQUEST, ISSUING, READY},
+    api::{
+        condition::{self, Condition, DENIED, INVALID_REQUEST, ISSUING, READY},
+        key::RotationPolicy,
+    },
+    pki::csr::CsrInfo,
     plan::{backoff::Backoff, seen::RequestSeen},
 };
 
@@ -51,16 +60,21 @@ pub(super) fn is_recorded(view: &View<'_>, failure: &Failure) -> bool {
     recorded.is_some_and(|recorded| recorded >= failure.at) || began.is_some_and(|began| failure.at < began)
 }
 
-/// When the next attempt may begin, if it may not begin now. An edit of the spec ends the wait (BKO-02).
+/// When the next attempt may begin, if it may not begin now. An edit of the spec ends the wait if something else would be asked for
+/// (BKO-02): whoever edits a template of the Secret over and over again, two programs that do not agree for instance, does not have
+/// the CA asked each time.
 pub(super) fn waits_until(view: &View<'_>) -> Option<Timestamp> {
     let status = view.status();
     let failed = instant(status.last_failure_time.as_ref())?;
     let seen_generation = condition::get(&status.conditions, ISSUING).and_then(|issuing| issuing.observed_generation);
     let edited = seen_generation.is_some_and(|generation| generation < view.generation());
-    let mut next = view
-        .next_requests()
-        .map(|request| request_differences(request, view.spec()));
-    if edited || next.any(|differences| differences.map_or(true, |differences| !differences.is_empty())) {
+    let fulfils = |request: &RequestSeen| {
+        request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
+    };
+    let mut failed_ones = view.next_requests().peekable();
+    let nothing_asked = failed_ones.peek().is_none();
+    let asks_else = |request: &RequestSeen| !fulfils(request) || edited && would_ask_otherwise(view, request);
+    if nothing_asked && edited || failed_ones.any(asks_else) {
         return None;
     }
     let ladder = Backoff {
@@ -70,4 +84,26 @@ pub(super) fn waits_until(view: &View<'_>) -> Option<Timestamp> {
     let lifetime = view.validity.map(crate::plan::renewal::Validity::lifetime);
     let until = ladder.retry_at(failed, status.failed_issuance_attempts, lifetime);
     (view.now < until).then_some(until)
+}
+
+/// Whether the spec may ask for something that the request does not, in what [`request_differences`] leaves out because nothing is
+/// issued again for its sake.
+fn would_ask_otherwise(view: &View<'_>, request: &RequestSeen) -> bool {
+    let spec = view.spec();
+    let Ok(asked) = &request.csr else { return true };
+    let key = spec.private_key.as_ref();
+    let keeps_key = key.and_then(|key| key.rotation_policy) == Some(RotationPolicy::Never);
+    let present = view.seen.secret.as_ref().and_then(|secret| secret.pair.key.valid());
+    let kept_key = present.is_some_and(|present| present.hash == asked.key_hash());
+    let would_say = request::template(spec, view.settings);
+    let would_say = would_say.and_then(|template| CsrInfo::from_template(&template, asked.public_key.clone()));
+    let says_otherwise = would_say.map_or(true, |would_say| {
+        (would_say.usages, would_say.name_constraints) != (asked.usages.clone(), asked.name_constraints.clone())
+    });
+    says_otherwise
+        || request.duration != spec.duration
+        || !key_differences(asked.key_spec(), spec).is_empty()
+        || (keeps_key && present.is_some()) != kept_key
+        // the request does not tell how it was signed
+        || spec.signature_algorithm.is_some()
 }

@@ -3,9 +3,10 @@ use jiff::SignedDuration;
 use super::model::Model;
 use crate::{
     api::{
-        ConditionStatus,
+        CertificateSpec, ConditionStatus, GoDuration,
+        certificate::SecretTemplate,
         condition::{DENIED, INVALID_REQUEST},
-        key::RotationPolicy,
+        key::{KeyEncoding, RotationPolicy},
     },
     plan::{certificate::IssuerState, seen::Next},
 };
@@ -112,6 +113,70 @@ fn bko_02_an_edit_of_the_spec_ends_the_wait() {
     model.edit(|spec| spec.dns_names = vec!["right.example.com".into()]);
     model.issue();
     assert_eq!(model.ready().0, ConditionStatus::True);
+}
+
+#[test]
+fn bko_02_an_edit_ends_the_wait_only_if_something_else_would_be_asked_for() {
+    type Edit = fn(&mut CertificateSpec);
+    let edits: [(&str, bool, Edit); 11] = [
+        ("issuer", true, |spec| spec.issuer_ref.name = "other".into()),
+        ("usages", true, |spec| {
+            spec.usages = vec!["client auth".parse().unwrap()];
+        }),
+        ("encoded usages", true, |spec| {
+            spec.encode_usages_in_request = Some(false);
+        }),
+        ("duration", true, |spec| {
+            spec.duration = Some(GoDuration::from_hours(24));
+        }),
+        ("size of the key", true, |spec| {
+            spec.private_key.as_mut().unwrap().size = Some(384);
+        }),
+        ("signature", true, |spec| {
+            spec.signature_algorithm = Some("ECDSAWithSHA512".parse().unwrap());
+        }),
+        ("template", false, |spec| {
+            let labels = [("a".to_owned(), "b".to_owned())].into();
+            spec.secret_template = Some(SecretTemplate {
+                labels,
+                ..SecretTemplate::default()
+            });
+        }),
+        ("history", false, |spec| spec.revision_history_limit = Some(7)),
+        ("renewal", false, |spec| {
+            spec.renew_before = Some(GoDuration::from_hours(2));
+        }),
+        ("encoding of the key", false, |spec| {
+            spec.private_key.as_mut().unwrap().encoding = Some(KeyEncoding::Pkcs8);
+        }),
+        ("nothing", false, |_| {}),
+    ];
+    for (what, ends, edit) in edits {
+        let mut model = failed();
+        let failed_one = model.requests["web-1"].meta.uid.clone();
+        model.edit(edit);
+        model.settle();
+        let asked_again = model.requests["web-1"].meta.uid != failed_one;
+        assert_eq!(asked_again, ends, "{what}");
+    }
+}
+
+#[test]
+fn bko_02_a_key_that_is_not_kept_any_more_ends_the_wait_too() {
+    let mut model = Model::new();
+    model.edit(|spec| spec.private_key.as_mut().unwrap().rotation_policy = Some(RotationPolicy::Never));
+    model.issue();
+    model.edit(|spec| spec.dns_names.push("b.example.com".into()));
+    model.settle();
+    model.fail("web-2", "this key was used before");
+    model.settle();
+    let failed_one = model.requests["web-2"].meta.uid.clone();
+    model.edit(|spec| spec.revision_history_limit = Some(7));
+    model.settle();
+    assert_eq!(model.requests["web-2"].meta.uid, failed_one);
+    model.edit(|spec| spec.private_key.as_mut().unwrap().rotation_policy = Some(RotationPolicy::Always));
+    model.settle();
+    assert_ne!(model.requests["web-2"].meta.uid, failed_one);
 }
 
 #[test]
