@@ -10,12 +10,19 @@ use kube::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::support::Bed;
+use super::support::{Bed, IN_TIME, eventually};
 
 const CLIENTS: usize = 8;
-/// The policies let only PEM pass; nobody reads what is in it.
-fn pem(filler: &str) -> String {
-    format!("-----BEGIN CERTIFICATE REQUEST-----\n{filler}\n-----END CERTIFICATE REQUEST-----\n")
+/// The policies let only PEM pass; nobody reads what is in it. In base64, as it stands in a request.
+fn request(bytes: usize) -> String {
+    let filler = filler(bytes);
+    BASE64_STANDARD.encode(format!(
+        "-----BEGIN CERTIFICATE REQUEST-----\n{filler}\n-----END CERTIFICATE REQUEST-----\n"
+    ))
+}
+
+fn filler(bytes: usize) -> String {
+    BASE64_STANDARD.encode(vec![b'x'; bytes])
 }
 
 /// Sizes in bytes as they are for an ECDSA certificate from a CA.
@@ -44,6 +51,24 @@ pub(crate) async fn rate(bed: &Bed, namespace: &str, count: usize) -> f64 {
     rate
 }
 
+/// Returns once the API server judges requests: for some seconds after its start it refuses all that a policy is to judge.
+pub(crate) async fn until_policies_are_read(bed: &Bed) {
+    let requests = bed
+        .objects("cert-manager.io/v1", "CertificateRequest", Some("default"))
+        .await;
+    let object = json!({ "apiVersion": "cert-manager.io/v1", "kind": "CertificateRequest", "metadata": { "name": "probe" },
+        "spec": { "request": request(CSR), "issuerRef": { "name": "nobody", "group": "bench.example" } } });
+    let object: DynamicObject = serde_json::from_value(object).unwrap();
+    let dry_run = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    eventually("the policies are read", IN_TIME, async || {
+        requests.create(&dry_run, &object).await.ok()
+    })
+    .await;
+}
+
 async fn client(bed: &Bed) -> kube::Client {
     let path = bed.kubeconfig();
     let config = certlet::runtime::run::kube_config(path.to_str(), None).await.unwrap();
@@ -63,7 +88,6 @@ async fn one(
     at: usize,
 ) {
     let name = format!("ceiling-{at}");
-    let filler = |bytes: usize| BASE64_STANDARD.encode(vec![b'x'; bytes]);
     let external = json!({ "name": "nobody", "group": "bench.example" });
     let metadata = json!({ "name": name, "labels": { "bench": "ceiling" },
         "annotations": { "cert-manager.io/certificate-name": name, "cert-manager.io/certificate-revision": "1" } });
@@ -91,7 +115,7 @@ async fn one(
     create(
         requests,
         json!({ "apiVersion": "cert-manager.io/v1", "kind": "CertificateRequest", "metadata": metadata,
-        "spec": { "request": BASE64_STANDARD.encode(pem(&filler(CSR))), "issuerRef": external } }),
+        "spec": { "request": request(CSR), "issuerRef": external } }),
     )
     .await;
     status(

@@ -48,6 +48,7 @@ async fn run() {
     }
     let bed = Bed::attach().await;
     bed.install_crds().await;
+    ceiling::until_policies_are_read(&bed).await;
     if wants("acme") {
         acme::run(&bed).await;
     }

@@ -123,11 +123,17 @@ impl<R: Record> Store<R> {
 
     /// All records with this link, in the order of their names.
     pub fn linked(&self, link: &Link) -> Vec<Arc<R>> {
+        self.linked_besides(link, |_| false)
+    }
+
+    /// As [`Store::linked`], without opening those whose names are passed over.
+    pub fn linked_besides(&self, link: &Link, passes_over: impl Fn(&ObjectKey) -> bool) -> Vec<Arc<R>> {
         let inner = self.read();
+        let open = |key: &ObjectKey| (!passes_over(key)).then(|| inner.open(key)).flatten();
         let mut found: Vec<_> = match inner.links.get(&link.digest()) {
             None => return Vec::new(),
-            Some(Names::One(key)) => inner.open(key).into_iter().collect(),
-            Some(Names::Many(keys)) => keys.iter().filter_map(|key| inner.open(key)).collect(),
+            Some(Names::One(key)) => open(key).into_iter().collect(),
+            Some(Names::Many(keys)) => keys.iter().filter_map(open).collect(),
         };
         found.retain(|record| record.links().contains(link));
         found.sort_by(|a, b| a.meta().key.cmp(&b.meta().key));

@@ -102,6 +102,10 @@ impl Writer {
         seen: &Object<K>,
         status: &K::Status,
     ) -> Result<Option<Arc<K::Record>>, Error> {
+        // the most frequent case by far
+        if seen.status == *status {
+            return Ok(None);
+        }
         let unreadable = |error: serde_json::Error| Error::Answer {
             call: Call {
                 verb: "update status of",

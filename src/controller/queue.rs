@@ -160,6 +160,11 @@ impl<K: Key> Queue<K> {
         self.idle.notify_waiters();
     }
 
+    /// Whether keys are forgotten.
+    pub fn is_paused(&self) -> bool {
+        self.lock().paused
+    }
+
     /// Starts handing out keys, beginning with `all`.
     pub fn resume(&self, all: impl IntoIterator<Item = K>) {
         self.lock().paused = false;

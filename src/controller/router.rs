@@ -52,6 +52,9 @@ impl Router {
 
 fn route(context: &Arc<Context>, change: &Change) {
     let queues = &context.queues;
+    if queues.issuers.is_paused() && keeps_up(context, change) {
+        return;
+    }
     match change {
         Change::Certificate(changed) => certificate(context, changed),
         Change::Request(changed) => request(context, changed),
@@ -83,6 +86,33 @@ fn route(context: &Arc<Context>, change: &Change) {
         Change::UnlabelledSecret(key) => secret(context, key),
         // account keys and CAs are what certlet reads of them for good
         Change::UnlabelledSecrets => all_issuers(&context.index).for_each(|issuer| queues.issuers.add(issuer)),
+    }
+}
+
+/// What a process needs that does not lead, or not yet: its queues take nothing, and begin with [`everything`]. A start has
+/// thousands of these changes to take in; says whether that is all there is to do. Nothing is lost between: the queues are
+/// asked after the change is in the index, and filled from the index after they were opened.
+fn keeps_up(context: &Arc<Context>, change: &Change) -> bool {
+    match change {
+        Change::Certificate(_) | Change::Ingress(_) => true,
+        Change::Request(changed) => {
+            if let Some(meta) = changed.meta() {
+                orders_of(context, &meta.uid);
+            }
+            true
+        }
+        Change::Secret(changed) => {
+            if let Some(meta) = changed.meta() {
+                context.signing.authorities.forget(&meta.key);
+            }
+            true
+        }
+        Change::Order(_)
+        | Change::Challenge(_)
+        | Change::Issuer(_)
+        | Change::ClusterIssuer(_)
+        | Change::UnlabelledSecret(_)
+        | Change::UnlabelledSecrets => false,
     }
 }
 

@@ -29,8 +29,11 @@ impl InvalidField {
 /// # Errors
 /// The first field that does not fit, with the value found; the value of a password is never repeated.
 pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T, InvalidField> {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| invalid(&error))
+    // keeping track of the path costs more than the reading, and nearly everything can be read
+    serde_json::from_str(json).or_else(|_| {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| invalid(&error))
+    })
 }
 
 /// Like [`parse`], from JSON that is already a value.

@@ -216,10 +216,9 @@ fn requests(context: &Context, certificate: &Object<CertificateKind>, sight: &Si
 
 fn rivals(context: &Context, certificate: &Object<CertificateKind>) -> Vec<Rival> {
     let target = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
-    let linked = context.index.certificates.linked(&Link::Secret(target));
-    let others = linked
-        .iter()
-        .filter(|other| other.meta.uid != certificate.meta.uid && other.meta.deleting.is_none());
+    let own = |key: &ObjectKey| *key == certificate.meta.key;
+    let linked = context.index.certificates.linked_besides(&Link::Secret(target), own);
+    let others = linked.iter().filter(|other| other.meta.deleting.is_none());
     others
         .filter(|other| {
             other
