@@ -214,7 +214,7 @@ async fn where_approving_is_forbidden_to_certlet_a_request_is_made_once_and_its_
     let kubeconfig = bed.kubeconfig_of_service_account(&namespace, "unapproving").await;
     bed.apply(&namespace, &all_but_approve(&namespace)).await;
     is_kept_from_approving(&bed, &namespace, &kubeconfig).await;
-    let mark = bed.audit_mark();
+    let mark = bed.audit_mark().await;
     let certlet = Certlet::launch(&bed).kubeconfig(&kubeconfig).ready().await;
     let shop = Shop::of(bed, namespace, certlet).await;
     let own = json!({"apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": {"name": "own"}, "spec": {"selfSigned": {}}});
@@ -233,7 +233,7 @@ async fn where_approving_is_forbidden_to_certlet_a_request_is_made_once_and_its_
     let made = |write: &AuditedWrite| {
         write.verb == "create" && write.resource == "certificaterequests" && write.namespace == shop.namespace
     };
-    let writes = shop.bed.writes_since(mark);
+    let writes = shop.bed.writes_since(mark).await;
     assert_eq!(writes.iter().filter(|write| made(write)).count(), 1, "{writes:?}");
 
     shop.cmctl(&["approve", "web-1"]).await;

@@ -132,13 +132,13 @@ async fn orders_of_a_namespace_share_a_service_have_an_ingress_each_and_leave_no
     let scene = Scene::new().await;
     let _certlet = scene.certlet(&[]).await;
     scene.issuer(&json!({"ingressClassName": "traefik"})).await;
-    let mark = scene.bed.audit_mark();
+    let mark = scene.bed.audit_mark().await;
     scene.certificate("first", &["a", "b", "c"]).await;
     scene.certificate("second", &["d"]).await;
     scene.ready("first").await;
     scene.ready("second").await;
     scene.nothing_stays().await;
-    let writes = scene.bed.writes_since(mark);
+    let writes = scene.bed.writes_since(mark).await;
     let of = |resource: &str, is: fn(&str) -> bool| {
         let mut names: Vec<_> = writes
             .iter()

@@ -208,7 +208,7 @@ async fn wrong_ingresses_are_told_once_written_never_and_cured_by_an_edit() {
     ];
     for (annotations, tls, words) in cases {
         let (bed, namespace, certificates) = prepared().await;
-        let mark = bed.audit_mark();
+        let mark = bed.audit_mark().await;
         apply_ingress(&bed, &namespace, annotations, tls).await;
         assert!(told_once(&bed, &namespace, "BadConfig").await.contains(words));
         // Something else about the Ingress changes: it is looked at again, and not complained about again.
@@ -224,7 +224,7 @@ async fn wrong_ingresses_are_told_once_written_never_and_cured_by_an_edit() {
         .await;
         there(&certificates, "web-tls", |_| true).await;
         assert_eq!(told(&bed, &namespace, "BadConfig").await.len(), 1, "{words}");
-        let writes = bed.writes_since(mark);
+        let writes = bed.writes_since(mark).await;
         let ours = writes
             .iter()
             .filter(|write| write.namespace == namespace && write.resource == "certificates" && write.code < 300);

@@ -106,7 +106,7 @@ async fn an_installation_for_one_namespace_asks_for_nothing_outside_it() {
     ])
     .await;
 
-    let mark = bed.audit_mark();
+    let mark = bed.audit_mark().await;
     let kubeconfig = bed.kubeconfig_of_service_account(namespace, "cert-manager").await;
     let certlet = start(bed, namespace, &kubeconfig).await;
     certlet.wait_for_log("leading").await;
@@ -136,7 +136,7 @@ async fn an_installation_for_one_namespace_asks_for_nothing_outside_it() {
     scene.told("elsewhere", "ClusterIssuer").await;
 
     assert!(certlet.stop().await.success());
-    let calls = bed.calls_since(mark, &account);
+    let calls = bed.calls_since(mark, &account).await;
     assert!(
         calls
             .iter()
@@ -168,7 +168,7 @@ async fn an_installation_for_one_namespace_that_may_look_stands_by_for_one_for_t
     bed.kubectl(&[["create"].as_slice(), &in_kube_system, &role].concat())
         .await;
 
-    let mark = bed.audit_mark();
+    let mark = bed.audit_mark().await;
     let kubeconfig = bed.kubeconfig_of_service_account(namespace, "cert-manager").await;
     let own = start(bed, namespace, &kubeconfig).await;
     own.wait_for_log("another installation is at work").await;
@@ -179,7 +179,7 @@ async fn an_installation_for_one_namespace_that_may_look_stands_by_for_one_for_t
     own.wait_for_log("leading").await;
 
     assert!(own.stop().await.success());
-    let calls = bed.calls_since(mark, &format!("{namespace}:cert-manager"));
+    let calls = bed.calls_since(mark, &format!("{namespace}:cert-manager")).await;
     let refused: Vec<_> = calls.iter().filter(|call| !call.allowed).collect();
     assert!(refused.is_empty(), "{refused:?}");
     bed.kubectl(&[["delete"].as_slice(), &in_kube_system].concat()).await;

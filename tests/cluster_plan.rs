@@ -317,7 +317,7 @@ impl Scene {
 #[ignore = "needs the test bed: make cluster"]
 async fn nothing_is_planned_for_what_is_settled_and_every_other_state_is_told_with_its_reason_and_without_a_write() {
     let scene = Scene::settled().await;
-    let mark = scene.bed.audit_mark();
+    let mark = scene.bed.audit_mark().await;
     scene.planned().await.nothing();
     let text = scene.certlet(&["-n", &scene.namespace]).await;
     assert_eq!((text.stdout.as_str(), text.status.code()), ("", Some(0)), "{text:?}");
@@ -328,7 +328,7 @@ async fn nothing_is_planned_for_what_is_settled_and_every_other_state_is_told_wi
     scene.what_is_not_there_yet_is_told().await;
     scene.a_secret_that_was_edited_is_told().await;
 
-    let writes = scene.bed.writes_since(mark);
+    let writes = scene.bed.writes_since(mark).await;
     let of_plan: Vec<_> = writes
         .iter()
         .filter(|write| write.user == scene.user() || write.agent.starts_with("certlet/"))

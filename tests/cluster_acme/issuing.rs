@@ -56,7 +56,7 @@ async fn one_certificate_takes_no_more_writes_than_promised_and_leaves_the_objec
     let pebble = scene.bed.pebble();
     scene.issuer_is_ready().await;
     let host = scene.host("web");
-    let mark = scene.bed.audit_mark();
+    let mark = scene.bed.audit_mark().await;
     scene.apply(&certificate("web", &[&host], "")).await;
     scene.ready("web").await;
     scene.tidy().await;
@@ -64,6 +64,7 @@ async fn one_certificate_takes_no_more_writes_than_promised_and_leaves_the_objec
     let writes: Vec<_> = scene
         .bed
         .writes_since(mark)
+        .await
         .into_iter()
         // the issuer's own status may reach the audit log after the mark
         .filter(|write| write.namespace == scene.namespace && !write.resource.starts_with("issuers"))
@@ -287,12 +288,13 @@ async fn an_authorization_that_is_valid_already_is_used_again_without_a_challeng
     scene.apply(&certificate("first", &[&host], "")).await;
     scene.ready("first").await;
     scene.tidy().await;
-    let mark = scene.bed.audit_mark();
+    let mark = scene.bed.audit_mark().await;
     scene.apply(&certificate("second", &[&host], "")).await;
     scene.ready("second").await;
     let challenges = scene
         .bed
         .writes_since(mark)
+        .await
         .into_iter()
         .filter(|write| write.namespace == scene.namespace && write.resource.starts_with("challenges"));
     assert_eq!(challenges.count(), 0);

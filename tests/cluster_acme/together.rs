@@ -240,7 +240,7 @@ impl Stage {
     }
 
     async fn nothing_goes_on_for_ever(&self) {
-        let (bed, mark) = (&self.scene.bed, self.scene.bed.audit_mark());
+        let (bed, mark) = (&self.scene.bed, self.scene.bed.audit_mark().await);
         let (before, told) = (bed.requests().await, self.scene.times_told().await);
         tokio::time::sleep(QUIET).await; // what is looked for is that nothing happens
         let during = bed.requests().await.since(&before);
@@ -249,7 +249,7 @@ impl Stage {
             "in {QUIET:?}, with {} hopeless objects, {told} Events and:\n{during}",
             WRONGS.len() + 2
         );
-        for write in bed.writes_since(mark) {
+        for write in bed.writes_since(mark).await {
             println!(
                 "  {} {} {}/{} {}",
                 write.verb, write.resource, write.namespace, write.name, write.code

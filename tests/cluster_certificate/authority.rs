@@ -118,9 +118,9 @@ async fn a_ca_that_nears_its_end_is_ready_and_says_until_when_and_what_to_do() {
     shop.certificate("web", json!({"issuerRef": {"name": "late"}, "duration": "24h"}))
         .await;
     shop.is_ready("web").await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     shop.everything_before_is_done().await;
-    assert_eq!(shop.written_about("late", mark), [""; 0], "said once");
+    assert_eq!(shop.written_about("late", mark).await, [""; 0], "said once");
     renewed.store(&shop.bed, &shop.namespace, "pair").await;
     eventually("the warning gone", IN_TIME, async || {
         let issuer = issuers.get("late").await.ok()?;

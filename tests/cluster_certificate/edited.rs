@@ -26,7 +26,7 @@ async fn a_new_name_another_issuer_and_a_shorter_duration_are_each_issued_once_a
     // NB-09: a duration is compared only with one that was there before
     shop.certificate("web", json!({"duration": "48h"})).await;
     let first = shop.revision("web", 1).await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     shop.patch_spec("web", json!({"dnsNames": ["web.example.com", "www.example.com"]}))
         .await;
     let second = shop.revision("web", 2).await;
@@ -48,13 +48,9 @@ async fn a_new_name_another_issuer_and_a_shorter_duration_are_each_issued_once_a
     let at = |field: &str| -> jiff::Timestamp { certificate.data["status"][field].as_str().unwrap().parse().unwrap() };
     assert_eq!(at("notAfter").duration_since(at("notBefore")).as_hours(), 24);
     shop.everything_before_is_done().await;
-    let creates = |since| {
-        shop.written_about("web", since)
-            .iter()
-            .filter(|write| **write == "create certificaterequests")
-            .count()
-    };
-    assert_eq!(creates(mark), 3, "one request for each edit");
+    let written = shop.written_about("web", mark).await;
+    let creates = written.iter().filter(|write| **write == "create certificaterequests");
+    assert_eq!(creates.count(), 3, "one request for each edit");
 }
 
 /// NB-07 to NB-10, NB-15: none of these is a reason to issue anything.
@@ -88,7 +84,7 @@ async fn edits_and_strange_secrets_that_must_not_issue_anything_do_not() {
         shop.is_ready(name).await;
     }
     shop.everything_before_is_done().await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     for (name, edit, _) in &edits {
         shop.patch_spec(name, edit.clone()).await;
     }
@@ -102,7 +98,7 @@ async fn edits_and_strange_secrets_that_must_not_issue_anything_do_not() {
     }
     shop.everything_before_is_done().await;
     for (name, _, repairs) in &edits {
-        let writes = shop.written_about(name, mark);
+        let writes = shop.written_about(name, mark).await;
         let of = |what: &str| writes.iter().filter(|write| *write == what).count();
         assert_eq!(of("create certificaterequests"), 0, "{name}: {writes:?}");
         assert_eq!(of("patch secrets"), *repairs, "{name}: {writes:?}");
@@ -123,7 +119,7 @@ async fn output_formats_and_keystores_that_were_written_over_are_repaired_withou
     shop.is_ready("web").await;
     let good = shop.secret("web").await;
     shop.everything_before_is_done().await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     for key in ["key.der", "tls-combined.pem"] {
         let damage = Patch::Merge(json!({"data": {key: "Z2FyYmFnZQ=="}}));
         shop.secrets
@@ -137,6 +133,6 @@ async fn output_formats_and_keystores_that_were_written_over_are_repaired_withou
     }
     shop.everything_before_is_done().await;
     assert_eq!(data(&shop.secret("web").await, "tls.crt"), data(&good, "tls.crt"));
-    let writes = shop.written_about("web", mark);
+    let writes = shop.written_about("web", mark).await;
     assert_eq!(writes, ["patch secrets"; 2]);
 }

@@ -13,7 +13,7 @@ use crate::support::{
 #[ignore = "needs the test bed: make cluster"]
 async fn a_leaf_of_a_bootstrapped_ca_verifies_and_takes_four_writes_and_a_renewal_five() {
     let shop = Shop::open(&[]).await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     shop.certificate("web", json!({})).await;
     shop.is_ready("web").await;
     let secret = shop.secret("web").await;
@@ -23,7 +23,7 @@ async fn a_leaf_of_a_bootstrapped_ca_verifies_and_takes_four_writes_and_a_renewa
         Ok(())
     );
     assert_eq!(
-        shop.written_about("web", mark),
+        shop.written_about("web", mark).await,
         [
             "create certificaterequests",
             "patch certificaterequests/status",
@@ -31,7 +31,7 @@ async fn a_leaf_of_a_bootstrapped_ca_verifies_and_takes_four_writes_and_a_renewa
             "patch certificates/status"
         ]
     );
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     let now = jiff::Timestamp::from_second(
         shop.certificates
             .get("web")
@@ -63,7 +63,7 @@ async fn a_leaf_of_a_bootstrapped_ca_verifies_and_takes_four_writes_and_a_renewa
         Value::Null,
         "NB-01"
     );
-    let writes = shop.written_about("web", mark);
+    let writes = shop.written_about("web", mark).await;
     assert_eq!(writes.len(), 5, "{writes:?}");
     assert_eq!(shop.requests_of("web").await.len(), 1, "LIF-06");
     assert_ne!(
@@ -90,7 +90,7 @@ async fn a_restart_of_certlet_and_a_label_that_was_removed_issue_nothing() {
         .patch("one", &PatchParams::default(), &unlabel)
         .await
         .unwrap();
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     let shop = shop.with_another(&[]).await;
     eventually("the label", IN_TIME, async || {
         shop.secret("one")
@@ -103,8 +103,8 @@ async fn a_restart_of_certlet_and_a_label_that_was_removed_issue_nothing() {
     .await;
     shop.everything_before_is_done().await;
     assert_eq!(data(&shop.secret("one").await, "tls.crt"), before, "NB-06");
-    assert_eq!(shop.written_about("one", mark), ["patch secrets"]);
-    assert_eq!(shop.written_about("two", mark), [""; 0], "NB-07");
+    assert_eq!(shop.written_about("one", mark).await, ["patch secrets"]);
+    assert_eq!(shop.written_about("two", mark).await, [""; 0], "NB-07");
 }
 
 #[tokio::test]
@@ -216,10 +216,10 @@ async fn while_somebody_else_signs_a_temporary_certificate_is_there_and_a_restar
     })
     .await;
     shop.everything_before_is_done().await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     let shop = shop.stopped_and_started(&[]).await;
     shop.everything_before_is_done().await;
-    assert_eq!(shop.written_about("web", mark), [""; 0]);
+    assert_eq!(shop.written_about("web", mark).await, [""; 0]);
     assert_eq!(
         shop.requests.get("web-1").await.unwrap().metadata.uid,
         request.metadata.uid
@@ -262,13 +262,13 @@ async fn an_acme_certificate_takes_six_writes_of_the_certificates_own_and_sixtee
         .objects("cert-manager.io/v1", "Issuer", Some(&shop.namespace))
         .await;
     until(&issuers, "le", IN_TIME, condition_is("Ready", "True")).await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     let host = format!("web.{}.example", shop.namespace);
     shop.certificate("web", json!({"issuerRef": {"name": "le"}, "dnsNames": [host]}))
         .await;
     shop.is_ready("web").await;
     shop.no_next_key_is_left().await;
-    let mut written = shop.written(mark);
+    let mut written = shop.written(mark).await;
     // the log may get the issuer's last write after it was seen to be ready
     written.retain(|write| write.resource != "issuers/status");
     let words: Vec<String> = written

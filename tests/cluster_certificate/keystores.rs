@@ -78,7 +78,7 @@ async fn keystores_of_every_profile_are_opened_by_openssl_and_keytool_and_follow
     shop.is_ready("web").await;
     let before = shop.secret("web").await;
     let key = public_key(&text(&before, "tls.key")).await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     // as openssl tells how the certificates in the file are protected
     for (profile, flags, says) in [
         (None, ["-info", "-legacy"], "pbeWithSHA1And40BitRC2-CBC"),
@@ -122,7 +122,7 @@ async fn keystores_of_every_profile_are_opened_by_openssl_and_keytool_and_follow
     let listed = shop.by_keytool("web", "truststore.jks", "jks word").await.unwrap();
     assert!(listed.contains("Alias name: ca"), "{listed}");
     assert_eq!(data(&shop.secret("web").await, "tls.crt"), data(&before, "tls.crt"));
-    let written = shop.written_about("web", mark);
+    let written = shop.written_about("web", mark).await;
     let secrets = written.iter().filter(|write| **write == "patch secrets").count();
     assert_eq!(secrets, 3, "one for each change: {written:?}");
     assert!(
@@ -147,7 +147,7 @@ async fn a_changed_password_and_a_file_that_is_not_ours_are_put_right_without_a_
     let before = shop.secret("web").await;
     let key = public_key(&text(&before, "tls.key")).await;
     shop.everything_before_is_done().await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
 
     shop.words("second jks", "second p12").await;
     eventually("files with the second passwords", IN_TIME, async || {
@@ -175,7 +175,7 @@ async fn a_changed_password_and_a_file_that_is_not_ours_are_put_right_without_a_
         assert_eq!(public_key(&found).await, key);
     }
     shop.everything_before_is_done().await;
-    let settled = shop.bed.audit_mark();
+    let settled = shop.bed.audit_mark().await;
     // it changes again, this time while certlet is away
     let shop = {
         assert!(shop.certlet.stop().await.success());
@@ -188,9 +188,13 @@ async fn a_changed_password_and_a_file_that_is_not_ours_are_put_right_without_a_
     .await;
     shop.everything_before_is_done().await;
     assert_eq!(data(&shop.secret("web").await, "tls.crt"), data(&before, "tls.crt"));
-    assert_eq!(shop.written_about("web", settled), ["patch secrets"]);
-    assert_eq!(shop.written_about("web", mark), ["patch secrets"; 4], "each once");
-    assert_eq!(shop.written_about("other", mark), ["patch secrets"; 2], "each once");
+    assert_eq!(shop.written_about("web", settled).await, ["patch secrets"]);
+    assert_eq!(shop.written_about("web", mark).await, ["patch secrets"; 4], "each once");
+    assert_eq!(
+        shop.written_about("other", mark).await,
+        ["patch secrets"; 2],
+        "each once"
+    );
 }
 
 #[tokio::test]
@@ -201,11 +205,11 @@ async fn a_password_that_goes_away_after_the_issuance_changes_nothing() {
     shop.certificate("web", keystores(Some("Modern2023"))).await;
     shop.is_ready("web").await;
     shop.everything_before_is_done().await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     let gone = kube::api::DeleteParams::default();
     shop.secrets.delete("words", &gone).await.unwrap();
     shop.everything_before_is_done().await;
-    assert_eq!(shop.written_about("web", mark), [""; 0]);
+    assert_eq!(shop.written_about("web", mark).await, [""; 0]);
     shop.is_ready("web").await;
     assert!(shop.by_openssl("web", "p12 word", &[]).await.is_some());
 }

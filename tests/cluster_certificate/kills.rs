@@ -65,7 +65,7 @@ impl Shop {
             .args(args)
             .ready()
             .await;
-        let mark = self.bed.audit_mark();
+        let mark = self.bed.audit_mark().await;
         let killer = first.killer();
         proxy.on_write(nth, moment, move || async move { killer.kill() });
         self.certificate(&name, json!({})).await;
@@ -105,7 +105,7 @@ impl Shop {
         assert_eq!(verified, Ok(()), "{name}");
         let requests = self.requests_of(&name).await;
         assert_eq!(requests.len(), 1, "{name}: one request is left");
-        let made = self.written_about(&name, mark);
+        let made = self.written_about(&name, mark).await;
         let made = made
             .iter()
             .filter(|write| **write == "create certificaterequests")

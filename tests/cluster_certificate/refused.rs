@@ -10,7 +10,7 @@ use crate::support::{IN_TIME, Pair, eventually, openssl};
 #[ignore = "needs the test bed: make cluster"]
 async fn wrong_specs_are_told_once_and_cured_by_correction() {
     let shop = Shop::open(&[]).await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     shop.certificate("days", json!({"duration": "90d"})).await;
     shop.certificate("nobody", json!({"issuerRef": {"name": "missing"}}))
         .await;
@@ -25,14 +25,14 @@ async fn wrong_specs_are_told_once_and_cured_by_correction() {
         "{told}"
     );
     shop.everything_before_is_done().await;
-    let settled = shop.bed.audit_mark();
+    let settled = shop.bed.audit_mark().await;
     shop.everything_before_is_done().await;
     for name in ["days", "nobody"] {
         assert_eq!(
-            shop.written_about(name, settled),
+            shop.written_about(name, settled).await,
             [""; 0],
             "no loop; before: {:?}",
-            shop.written_about(name, mark)
+            shop.written_about(name, mark).await
         );
     }
     shop.patch_spec("days", json!({"duration": "2160h"})).await;
@@ -45,7 +45,7 @@ async fn wrong_specs_are_told_once_and_cured_by_correction() {
 #[ignore = "needs the test bed: make cluster"]
 async fn what_the_api_server_refuses_is_told_without_a_loop_and_loses_no_key() {
     let shop = Shop::open(&[]).await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     shop.certificate("web", json!({"secretTemplate": {"labels": {"not a label!": "x"}}}))
         .await;
     eventually("the refusal told", IN_TIME, async || {
@@ -54,18 +54,18 @@ async fn what_the_api_server_refuses_is_told_without_a_loop_and_loses_no_key() {
     })
     .await;
     shop.everything_before_is_done().await;
-    let settled = shop.bed.audit_mark();
+    let settled = shop.bed.audit_mark().await;
     shop.everything_before_is_done().await;
     assert_eq!(
-        shop.written_about("web", settled),
+        shop.written_about("web", settled).await,
         [""; 0],
         "before: {:?}",
-        shop.written_about("web", mark)
+        shop.written_about("web", mark).await
     );
     assert_eq!(shop.requests_of("web").await.len(), 1);
     shop.patch_spec("web", json!({"secretTemplate": null})).await;
     shop.is_ready("web").await;
-    let all = shop.written_about("web", mark);
+    let all = shop.written_about("web", mark).await;
     assert_eq!(
         all.iter()
             .filter(|write| **write == "create certificaterequests")

@@ -65,11 +65,11 @@ impl Shop {
     /// Ends certlet and starts another, which leaves what a Certificate holds as it is and writes nothing about it.
     async fn outlasted_by(self, name: &str, held: &Held, how: End) -> Self {
         self.everything_before_is_done().await;
-        let mark = self.bed.audit_mark();
+        let mark = self.bed.audit_mark().await;
         let shop = self.ended_and_started(how, &[]).await;
         shop.everything_before_is_done().await;
         assert_eq!(shop.held(name).await, *held);
-        assert_eq!(shop.written_about(name, mark), [""; 0], "{how:?}");
+        assert_eq!(shop.written_about(name, mark).await, [""; 0], "{how:?}");
         shop
     }
 
@@ -116,14 +116,14 @@ async fn a_request_that_waits_for_a_person_survives_a_stop_and_a_kill() {
                 .then_some(())
         })
         .await;
-        let mark = shop.bed.audit_mark();
+        let mark = shop.bed.audit_mark().await;
         shop = shop.ended_and_started(how, NO_APPROVER).await;
         // a Certificate after it has been looked at: so has this one
         let later = format!("{name}-canary");
         shop.certificate(&later, json!({})).await;
         shop.held(&later).await;
         assert_eq!(shop.held(&name).await, held);
-        let written = shop.written(mark);
+        let written = shop.written(mark).await;
         let about: Vec<_> = written.iter().filter(|write| !write.name.contains("canary")).collect();
         assert!(about.is_empty(), "{how:?}: {about:?}");
         shop.says(&["approve", &format!("{name}-1")]).await;

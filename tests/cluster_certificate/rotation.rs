@@ -89,7 +89,7 @@ async fn leaves_of_a_new_key_pair_are_issued_in_waves_and_old_and_new_trust_each
     let before = shop.leaves().await;
     assert!(before.iter().all(|(_, ca)| *ca == old_ca.certificate));
     shop.everything_before_is_done().await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     new_ca.store(&shop.bed, &shop.namespace, "pair").await;
 
     let distributing = shop.rotation("DistributingCA").await;
@@ -135,18 +135,19 @@ async fn leaves_of_a_new_key_pair_are_issued_in_waves_and_old_and_new_trust_each
     }
 
     it_comes_to_rest(&shop, &new_ca, &before, &after).await;
-    let writes = shop.written(mark);
+    let writes = shop.written(mark).await;
     let requests = writes
         .iter()
         .filter(|write| write.verb == "create" && write.resource == "certificaterequests");
     assert_eq!(requests.count(), LEAVES, "each leaf once");
-    assert_eq!(shop.written_about("still", mark), [""; 0], "nobody asked for it");
+    assert_eq!(shop.written_about("still", mark).await, [""; 0], "nobody asked for it");
     assert!(shop.told("rotating", "RotationStarted").await.starts_with("0 of"));
     shop.told("rotating", "RotationCompleted").await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     shop.everything_before_is_done().await;
     let about_leaves: Vec<_> = shop
         .written(mark)
+        .await
         .into_iter()
         .filter(|write| write.name.starts_with("leaf-"))
         .collect();
@@ -212,7 +213,7 @@ async fn a_ca_that_is_renewed_with_its_key_is_replaced_in_ca_crt_and_issues_noth
     let old = Pair::dated("Same Key", -10, 20, true);
     let shop = with_leaves(&old, "true").await;
     let before = shop.leaves().await;
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     let renewed = old.renewed("Same Key", 300);
     renewed.store(&shop.bed, &shop.namespace, "pair").await;
     eventually("the renewed CA in every ca.crt", IN_TIME, async || {
@@ -231,8 +232,8 @@ async fn a_ca_that_is_renewed_with_its_key_is_replaced_in_ca_crt_and_issues_noth
     let requested = |write: &&crate::support::AuditedWrite| {
         write.resource == "certificaterequests" && write.name.starts_with("leaf-")
     };
-    assert_eq!(shop.written(mark).iter().filter(requested).count(), 0);
-    assert_eq!(shop.written_about("still", mark), [""; 0], "nobody asked for it");
+    assert_eq!(shop.written(mark).await.iter().filter(requested).count(), 0);
+    assert_eq!(shop.written_about("still", mark).await, [""; 0], "nobody asked for it");
     let issuer = shop.issuers().await.get("rotating").await.unwrap();
     assert!(condition(&issuer, "Rotating").is_null());
 }

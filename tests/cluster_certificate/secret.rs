@@ -19,7 +19,7 @@ async fn the_secret_follows_its_template_and_formats_without_a_new_certificate()
         .patch("web", &PatchParams::default(), &foreign)
         .await
         .unwrap();
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     shop.patch_spec(
         "web",
         json!({"secretTemplate": {"annotations": {"example.com/a": "9", "example.com/b": null}, "labels": {"team": null}},
@@ -53,7 +53,7 @@ async fn the_secret_follows_its_template_and_formats_without_a_new_certificate()
     })
     .await;
     shop.everything_before_is_done().await;
-    let writes = shop.written_about("web", mark);
+    let writes = shop.written_about("web", mark).await;
     assert!(
         !writes.contains(&"create certificaterequests".to_owned()),
         "NB-09: {writes:?}"
@@ -113,13 +113,13 @@ async fn of_two_certificates_with_one_secret_the_first_is_served_and_the_second_
     shop.certificate("first", json!({"secretName": "both"})).await;
     shop.is_ready("first").await;
     let before = data(&shop.secret("both").await, "tls.crt");
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     shop.certificate("second", json!({"secretName": "both"})).await;
     let told = shop.is_refused("second", "IncorrectCertificate").await;
     assert!(told.starts_with("Secret was issued for \"first\""), "{told}");
     shop.everything_before_is_done().await;
-    assert_eq!(shop.written_about("second", mark), ["patch certificates/status"]);
-    assert_eq!(shop.written_about("first", mark), [""; 0], "no flapping (NB-16)");
+    assert_eq!(shop.written_about("second", mark).await, ["patch certificates/status"]);
+    assert_eq!(shop.written_about("first", mark).await, [""; 0], "no flapping (NB-16)");
     assert_eq!(data(&shop.secret("both").await, "tls.crt"), before);
     shop.patch_spec("second", json!({"secretName": "second"})).await;
     shop.is_ready("second").await;

@@ -27,12 +27,12 @@ async fn without_certificates_trigger_only_what_somebody_asks_for_is_issued() {
     shop.says(&["renew", "web"]).await;
     shop.is_ready("web").await;
     let before = data(&shop.secret("web").await, "tls.crt");
-    let mark = shop.bed.audit_mark();
+    let mark = shop.bed.audit_mark().await;
     // what would be issued again at once otherwise
     shop.patch_spec("web", json!({"dnsNames": ["other.example.com"]})).await;
     shop.is_refused("web", "RequestChanged").await;
     assert_eq!(data(&shop.secret("web").await, "tls.crt"), before);
-    assert_eq!(shop.written_about("web", mark), ["patch certificates/status"]);
+    assert_eq!(shop.written_about("web", mark).await, ["patch certificates/status"]);
     shop.says(&["renew", "web"]).await;
     shop.is_ready("web").await;
     shop.has_revision("web", 2).await;

@@ -193,12 +193,12 @@ async fn each_wrong_input_has_one_clear_condition_makes_no_loop_and_is_cured_by_
     println!("request: {}", condition(&request, "Ready")["message"]);
     shop.everything_before_is_done().await;
 
-    let (mark, before) = (shop.bed.audit_mark(), shop.bed.requests().await);
+    let (mark, before) = (shop.bed.audit_mark().await, shop.bed.requests().await);
     tokio::time::sleep(QUIET).await; // what is looked for is that nothing happens
     let during = shop.bed.requests().await.since(&before);
     println!("in {QUIET:?}, with nine hopeless objects:\n{during}");
     // what the API server refuses is tried again now and then: an immutable Secret may be replaced
-    let writes = shop.written(mark);
+    let writes = shop.written(mark).await;
     let tried_again = |write: &&crate::support::AuditedWrite| write.name == "frozen" && write.code >= 400;
     assert!(
         writes.iter().all(|write| tried_again(&write)) && writes.len() <= 4,

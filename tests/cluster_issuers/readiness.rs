@@ -10,11 +10,11 @@ use crate::support::{IN_TIME, Pair, condition_is, until};
 
 /// For half a minute nothing is written in the namespace, and little is read.
 async fn is_left_in_peace(place: &Place) {
-    let mark = place.bed.audit_mark();
+    let mark = place.bed.audit_mark().await;
     let before = place.bed.requests().await;
     // The span in which nothing may happen cannot be waited for in another way than by waiting.
     tokio::time::sleep(Duration::from_secs(30)).await;
-    let writes = place.bed.writes_since(mark);
+    let writes = place.bed.writes_since(mark).await;
     let ours: Vec<_> = writes
         .iter()
         .filter(|write| write.namespace == place.namespace && write.agent.starts_with("certlet"))

@@ -45,12 +45,13 @@ async fn requests_that_can_never_be_signed_fail_with_the_field_and_the_reason() 
     ];
     for (csr, extra, words) in cases {
         let (bed, namespace, requests) = prepared().await;
-        let mark = bed.audit_mark();
+        let mark = bed.audit_mark().await;
         apply_request(&bed, &namespace, &csr, extra, json!({})).await;
         let message = refused(&requests, "Failed").await;
         assert!(message.contains(words), "{message}");
         let writes = bed
             .writes_since(mark)
+            .await
             .into_iter()
             .filter(|write| write.namespace == namespace && write.agent.starts_with("certlet/"));
         assert_eq!(writes.count(), 1, "{words}");

@@ -15,7 +15,7 @@ async fn a_request_to_a_ca_is_approved_and_signed_in_one_write() {
     let issuers = bed.objects("cert-manager.io/v1", "Issuer", Some(&namespace)).await;
     until(&issuers, "issuer", IN_TIME, condition_is("Ready", "True")).await;
     let (_, csr) = key_and_csr(None).await;
-    let mark = bed.audit_mark();
+    let mark = bed.audit_mark().await;
     apply_request(
         &bed,
         &namespace,
@@ -51,6 +51,7 @@ async fn a_request_to_a_ca_is_approved_and_signed_in_one_write() {
     );
     let ours: Vec<_> = bed
         .writes_since(mark)
+        .await
         .into_iter()
         .filter(|write| write.namespace == namespace && write.agent.starts_with("certlet/"))
         .map(|write| (write.verb, write.resource))

@@ -22,7 +22,7 @@ async fn the_api_server_counts_and_audits_every_write() {
     )
     .await;
     let before = bed.requests().await;
-    let mark = bed.audit_mark();
+    let mark = bed.audit_mark().await;
     for name in ["a", "b", "c"] {
         let map = ConfigMap {
             metadata: ObjectMeta {
@@ -50,7 +50,7 @@ async fn the_api_server_counts_and_audits_every_write() {
     );
     assert_eq!(more.writes().total(), 4, "{more}");
     assert!(more.total() > 4, "reads are counted, too: {more}");
-    let audited = bed.writes_since(mark);
+    let audited = bed.writes_since(mark).await;
     let ours: Vec<_> = audited
         .iter()
         .filter(|write| write.namespace == namespace)

@@ -73,7 +73,7 @@ async fn no_right_is_missing_and_those_that_no_test_needed_are_named() {
     let earlier = calls_in_earlier_beds(ACCOUNT);
     let whole = earlier.is_some();
     let mut calls = earlier.unwrap_or_default();
-    calls.extend(bed.calls_since(AuditMark::default(), ACCOUNT));
+    calls.extend(bed.calls_since(AuditMark::default(), ACCOUNT).await);
     let refused: Vec<_> = calls.iter().filter(|call| !call.allowed).collect();
     assert!(
         refused.is_empty(),

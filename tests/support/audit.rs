@@ -1,8 +1,14 @@
 //! Who did what, from the API server's audit log: the counter of requests does not know users.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::Value;
 
 use super::bed::Bed;
+use super::{IN_TIME, eventually};
+
+/// What the names of the writes begin with that only show how far the audit log is.
+const MARKER: &str = "audit-marker-";
 
 /// A place in the audit log; its beginning by default.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,20 +51,43 @@ pub(crate) struct AuditedCall {
 }
 
 impl Bed {
-    /// The end of the audit log as it is now.
-    pub(crate) fn audit_mark(&self) -> AuditMark {
+    /// The place in the audit log behind everything that has been answered.
+    pub(crate) async fn audit_mark(&self) -> AuditMark {
+        self.audit_is_written().await;
         AuditMark(self.audit_log().len())
     }
 
     /// All writes since then, in the order in which they were answered; events and Leases are left out.
-    pub(crate) fn writes_since(&self, mark: AuditMark) -> Vec<AuditedWrite> {
+    pub(crate) async fn writes_since(&self, mark: AuditMark) -> Vec<AuditedWrite> {
+        self.audit_is_written().await;
         self.audited_since(mark, AuditedWrite::parse)
     }
 
     /// What certlet asked for as this ServiceAccount since then (`NAMESPACE:NAME`), each once.
-    pub(crate) fn calls_since(&self, mark: AuditMark, service_account: &str) -> Vec<AuditedCall> {
+    pub(crate) async fn calls_since(&self, mark: AuditMark, service_account: &str) -> Vec<AuditedCall> {
+        self.audit_is_written().await;
         let user = format!("system:serviceaccount:{service_account}");
         once(self.audited_since(mark, |event| AuditedCall::parse(event, &user)))
+    }
+
+    /// A watch may tell of a write before the audit log does: one more write shows that the log has all before it.
+    async fn audit_is_written(&self) {
+        static MARKS: AtomicUsize = AtomicUsize::new(0);
+        let name = format!(
+            "{MARKER}{}-{}",
+            std::process::id(),
+            MARKS.fetch_add(1, Ordering::Relaxed)
+        );
+        self.kubectl(&["create", "configmap", &name, "-n", "default", "--dry-run=server"])
+            .await;
+        eventually("the audit log has the last write", IN_TIME, async || {
+            let log = self.audit_log();
+            log.windows(name.len())
+                .rev()
+                .any(|window| window == name.as_bytes())
+                .then_some(())
+        })
+        .await;
     }
 
     fn audited_since<T>(&self, mark: AuditMark, parse: impl Fn(&Value) -> Option<T>) -> Vec<T> {
@@ -100,6 +129,9 @@ impl AuditedWrite {
         let resource = resource(event);
         let verb = text(event, "/verb");
         if ["events", "leases", ""].contains(&resource.as_str()) || ["get", "list", "watch"].contains(&verb.as_str()) {
+            return None;
+        }
+        if text(event, "/objectRef/name").starts_with(MARKER) {
             return None;
         }
         let code = event.pointer("/responseStatus/code")?.as_u64()?;

@@ -169,17 +169,18 @@ impl Shop {
     }
 
     /// What certlet wrote into this namespace.
-    pub(crate) fn written(&self, since: AuditMark) -> Vec<AuditedWrite> {
-        let writes = self.bed.writes_since(since).into_iter();
+    pub(crate) async fn written(&self, since: AuditMark) -> Vec<AuditedWrite> {
+        let writes = self.bed.writes_since(since).await.into_iter();
         writes
             .filter(|write| write.namespace == self.namespace && write.agent.starts_with("certlet"))
             .collect()
     }
 
     /// What certlet wrote about one Certificate and what belongs to it, in words.
-    pub(crate) fn written_about(&self, name: &str, since: AuditMark) -> Vec<String> {
+    pub(crate) async fn written_about(&self, name: &str, since: AuditMark) -> Vec<String> {
         let about = |write: &AuditedWrite| write.name == name || write.name.starts_with(&format!("{name}-"));
         self.written(since)
+            .await
             .iter()
             .filter(|write| about(write))
             .map(|write| format!("{} {}", write.verb, write.resource))
