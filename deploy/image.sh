@@ -17,6 +17,9 @@ libraries() { # libraries PROGRAM: the files that it needs at run time, its inte
   ldd "$1" | sed -nE 's/^.*=> (\/[^ ]+) .*$/\1/p; s/^[[:space:]]*(\/[^ ]+) \(0x.*$/\1/p' | sort -u
 }
 
+# What glibc's allocator would keep for itself goes back to the system: 3 of 42 MiB with a thousand certificates.
+allocator='"MALLOC_ARENA_MAX=2","MALLOC_MMAP_THRESHOLD_=131072","MALLOC_TRIM_THRESHOLD_=131072"'
+
 pack() { # pack OUT NAME:TAG PROGRAM [LIBRARY...]
   local out=$1 name=$2 program=$3 work architecture layer config library
   shift 3
@@ -35,7 +38,7 @@ pack() { # pack OUT NAME:TAG PROGRAM [LIBRARY...]
   layer=$(sha256sum "$work/image/layer.tar" | cut -d' ' -f1)
   cat >"$work/image/config.json" <<JSON
 {"architecture":"$architecture","os":"linux","created":"1970-01-01T00:00:00Z",
- "config":{"Entrypoint":["/$(basename "$program")"],"User":"65532:65532","WorkingDir":"/"},
+ "config":{"Entrypoint":["/$(basename "$program")"],"Env":[$allocator],"User":"65532:65532","WorkingDir":"/"},
  "rootfs":{"type":"layers","diff_ids":["sha256:$layer"]},
  "history":[{"created":"1970-01-01T00:00:00Z","created_by":"deploy/image.sh"}]}
 JSON

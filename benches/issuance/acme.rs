@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    measure::{Batch, issue, memory, number},
+    measure::{Batch, issue, memory, number, start},
     support::{Bed, Certlet, IN_TIME, condition_is, until},
 };
 
@@ -22,7 +22,7 @@ pub(crate) async fn run(bed: &Bed) {
         "\nACME HTTP-01 through Traefik (providersThrottleDuration {throttle}), Pebble with Retry-After 1 s, fresh names"
     );
     heading();
-    let certlet = Certlet::start(bed, &[]).await;
+    let certlet = start(bed).await;
     for count in [1, 20, 100] {
         several(bed, &certlet, count).await;
     }
@@ -34,7 +34,7 @@ pub(crate) async fn many(bed: &Bed) {
     let count = number("BENCH_ACME", 1_000);
     println!("\nACME HTTP-01 through Traefik, many at once");
     heading();
-    let certlet = Certlet::start(bed, &[]).await;
+    let certlet = start(bed).await;
     several(bed, &certlet, count).await;
     memory(&certlet);
 }

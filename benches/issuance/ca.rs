@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     ceiling,
-    measure::{Batch, issue, memory, settle},
-    support::{Bed, Certlet, IN_TIME, condition_is, until},
+    measure::{Batch, issue, memory, settle, start},
+    support::{Bed, IN_TIME, condition_is, until},
 };
 
 pub(crate) async fn run(bed: &Bed, algorithm: &str, size: u32) {
@@ -16,7 +16,7 @@ pub(crate) async fn run(bed: &Bed, algorithm: &str, size: u32) {
         // the ceiling is measured while no controller watches
         let ceiling = ceiling::rate(bed, &bed.new_namespace().await, count).await;
         settle(bed).await;
-        let certlet = Certlet::start(bed, &[]).await;
+        let certlet = start(bed).await;
         for issuer in ["ca", "selfsigned"] {
             let namespace = bed.new_namespace().await;
             issuers(bed, &namespace).await;
@@ -38,7 +38,7 @@ pub(crate) fn heading() {
 
 /// RSA keys take the cores for a while; ECDSA certificates that come at the same time must not wait for them.
 pub(crate) async fn rsa_beside_ecdsa(bed: &Bed) {
-    let _certlet = Certlet::start(bed, &[]).await;
+    let _certlet = start(bed).await;
     let [rsa, ecdsa] = [bed.new_namespace().await, bed.new_namespace().await];
     issuers(bed, &rsa).await;
     issuers(bed, &ecdsa).await;

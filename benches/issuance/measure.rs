@@ -137,6 +137,15 @@ fn is_ready(certificate: &DynamicObject) -> bool {
         .any(|c| c["type"] == "Ready" && c["status"] == "True")
 }
 
+/// Starts certlet with the environment of its image (deploy/image.sh), and waits until it is ready.
+pub(crate) async fn start(bed: &Bed) -> Certlet {
+    let launch = Certlet::launch(bed)
+        .variable("MALLOC_ARENA_MAX", "2")
+        .variable("MALLOC_MMAP_THRESHOLD_", "131072")
+        .variable("MALLOC_TRIM_THRESHOLD_", "131072");
+    launch.ready().await
+}
+
 /// Prints the resident memory of a certlet, and its peak since the start.
 pub(crate) fn memory(certlet: &Certlet) {
     let [now, peak] = certlet.memory_kib().map(|kib| kib as f64 / 1024.0);
