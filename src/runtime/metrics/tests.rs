@@ -62,6 +62,53 @@ fn met_01_and_02_a_certificate_has_three_ready_series_and_its_times_zero_while_u
 }
 
 #[test]
+fn all_that_a_page_says_of_a_certificate_is_of_one_moment_and_its_record_is_opened_once() {
+    let index = Arc::new(Index::default());
+    let certificate = |number: u32, not_after: &str| {
+        let spec =
+            json!({"secretName": "web", "dnsNames": ["a.example"], "issuerRef": {"name": format!("ca{}", number % 3)}});
+        let mut object = object(
+            Some("shop"),
+            &spec,
+            &json!({ "notAfter": not_after, "notBefore": not_after, "renewalTime": not_after }),
+        );
+        object["metadata"]["name"] = format!("web{number:04}").into();
+        object["metadata"]["uid"] = format!("u{number}").into();
+        put::<crate::plan::seen::Lean<crate::plan::kinds::CertificateKind>>(&index, &object);
+    };
+    (0..450).for_each(|number| certificate(number, "2026-01-01T00:01:00Z"));
+    let mut pieces = certificates(&index);
+    // head and the three pieces of the first family
+    let first: String = pieces.by_ref().take(4).collect();
+    (0..450).for_each(|number| certificate(number, "2027-01-01T00:01:00Z"));
+    let page = Page {
+        text: first + &pieces.collect::<String>(),
+    };
+    let samples = samples(&page);
+    assert_eq!(samples.len(), 450 * 7);
+    let times: Vec<_> = samples
+        .iter()
+        .filter(|line| line.contains("_timestamp_seconds"))
+        .collect();
+    assert!(
+        times.iter().all(|line| line.ends_with(" 1767225660")),
+        "{:?}",
+        times.first()
+    );
+    for number in 0..450 {
+        let labels = format!(
+            "name=\"web{number:04}\",namespace=\"shop\",issuer_name=\"ca{}\",",
+            number % 3
+        );
+        assert_eq!(
+            samples.iter().filter(|line| line.contains(&labels)).count(),
+            7,
+            "{labels}"
+        );
+    }
+}
+
+#[test]
 fn met_03_a_challenge_is_one_series_with_its_state_and_reason() {
     let index = Index::default();
     let spec = json!({

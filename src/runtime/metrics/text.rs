@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::api::{Condition, condition};
+use crate::api::{Condition, ConditionStatus, condition};
 
 /// A part of the page.
 #[derive(Default)]
@@ -17,10 +17,19 @@ impl Page {
         let _infallible = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {type_}\n");
     }
 
-    /// Three series, of which the one that holds is 1 (NB-34).
+    /// What the condition Ready says.
     pub(super) fn condition(&mut self, name: &str, labels: &[(&str, &str)], conditions: &[Condition]) {
-        let ready =
-            condition::get(conditions, condition::READY).map_or_else(|| "Unknown".to_owned(), |c| c.status.to_string());
+        let ready = condition::get(conditions, condition::READY);
+        self.answers(
+            name,
+            labels,
+            ready.map_or(ConditionStatus::Unknown, |ready| ready.status),
+        );
+    }
+
+    /// Three series, of which the one that holds is 1 (NB-34).
+    pub(super) fn answers(&mut self, name: &str, labels: &[(&str, &str)], ready: ConditionStatus) {
+        let ready = ready.to_string();
         for answer in ["True", "False", "Unknown"] {
             let labels: Vec<_> = labels.iter().copied().chain([("condition", answer)]).collect();
             sample(&mut self.text, name, &labels, f64::from(u8::from(answer == ready)));
