@@ -8,11 +8,12 @@ use kube::{
     api::GetParams,
     core::{ClusterResourceScope, NamespaceResourceScope, Request},
 };
+use serde::Deserialize;
 
 use super::{
     error::{Call, Error},
     records::Stored,
-    secret::LiveSecret,
+    secret::{LiveSecret, ManagedFieldsIn},
     wire::{self, Record},
 };
 use crate::{
@@ -101,6 +102,26 @@ impl Reader {
             },
             message,
         })
+    }
+
+    /// The uid of the Secret of this name, and who holds what in it; `None` if it does not exist.
+    pub(super) async fn field_managers(&self, key: &ObjectKey) -> Result<Option<(String, ManagedFieldsIn)>, Error> {
+        #[derive(Deserialize)]
+        struct In {
+            metadata: Fields,
+        }
+        #[derive(Deserialize)]
+        struct Fields {
+            uid: String,
+            #[serde(flatten)]
+            managers: ManagedFieldsIn,
+        }
+        let Some(text) = self.text::<SecretSeen>(key).await? else {
+            return Ok(None);
+        };
+        let text = zeroize::Zeroizing::new(text);
+        let Fields { uid, managers } = parse::<In>(&text, "Secret", key)?.metadata;
+        Ok(Some((uid, managers)))
     }
 
     /// The CertificateRequest of this name with its bytes, or `None` if it does not exist.

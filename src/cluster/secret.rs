@@ -29,15 +29,17 @@ struct SecretIn {
     data: Option<BTreeMap<String, Zeroizing<String>>>,
 }
 
+/// `metadata`, of which only the field managers are read.
 #[derive(Deserialize)]
-struct ManagedFieldsIn {
+pub(super) struct ManagedFieldsIn {
     #[serde(rename = "managedFields", default)]
-    managed_fields: Option<Vec<ManagedIn>>,
+    pub(super) managed_fields: Option<Vec<ManagedIn>>,
 }
 
+/// What one field manager holds.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ManagedIn {
+pub(super) struct ManagedIn {
     #[serde(default)]
     manager: String,
     #[serde(default)]
@@ -132,14 +134,31 @@ fn digest_of(data: &Data) -> [u8; 32] {
     out
 }
 
+impl ManagedIn {
+    pub(super) fn is_apply(&self) -> bool {
+        self.operation == "Apply"
+    }
+
+    pub(super) fn holds_annotation(&self, key: &str) -> bool {
+        let annotations = || self.fields_v1.as_ref()?.get("f:metadata")?.get("f:annotations");
+        annotations().is_some_and(|annotations| annotations.get(format!("f:{key}")).is_some())
+    }
+}
+
 /// What our field manager owns. Only its server-side applies count; what it once updated the old way is not its set.
 fn managed(entries: &[ManagedIn]) -> ManagedKeys {
+    held(
+        entries
+            .iter()
+            .filter(|entry| entry.manager == names::SECRETS_FIELD_MANAGER && entry.is_apply()),
+    )
+}
+
+/// What these field managers hold.
+pub(super) fn held<'a>(entries: impl Iterator<Item = &'a ManagedIn>) -> ManagedKeys {
     let mut keys = [const { BTreeSet::<Box<str>>::new() }; 4];
     let mut error = None;
-    let ours = entries
-        .iter()
-        .filter(|entry| entry.manager == names::SECRETS_FIELD_MANAGER && entry.operation == "Apply");
-    for entry in ours {
+    for entry in entries {
         let Some(Value::Object(fields)) = &entry.fields_v1 else {
             error = Some("managedFields of cert-manager-certificates-issuing are empty".into());
             continue;

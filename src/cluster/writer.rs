@@ -199,6 +199,18 @@ impl Writer {
         self.send(call, request).await
     }
 
+    /// Strategic merge patch of a Secret, which names its uid.
+    pub(super) async fn patch_secret(&self, key: &ObjectKey, patch: Value) -> Result<(), Error> {
+        let call = self.call::<SecretSeen>("update", key)?;
+        let parameters = PatchParams {
+            field_manager: Some(names::SECRETS_FIELD_MANAGER.into()),
+            ..PatchParams::default()
+        };
+        let url = wire::url::<SecretSeen>(&key.namespace);
+        let request = Request::new(url).patch(&key.name, &parameters, &Patch::Strategic(patch));
+        self.send::<SecretSeen>(call, request).await.map(drop)
+    }
+
     /// Creates a Secret.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! The target Secret: template, formats, keystores, owners, and whose it is.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use super::shop::{Shop, condition, data, keys};
@@ -65,6 +66,60 @@ async fn the_secret_follows_its_template_and_formats_without_a_new_certificate()
     );
 }
 
+/// Whoever restores a Secret, and cert-manager before 1.8, holds every key of it, without wanting any.
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn what_is_not_wanted_any_more_goes_from_a_restored_secret_too_but_not_what_somebody_applies() {
+    let shop = Shop::open(&[]).await;
+    let spec = json!({"additionalOutputFormats": [{"type": "DER"}], "secretTemplate": {"labels": {"team": "edge", "tier": "one"}}});
+    shop.certificate("web", spec.clone()).await;
+    shop.is_ready("web").await;
+    let mut backup = shop.secret("web").await;
+    let delete = DeleteParams::default();
+    shop.certificates.delete("web", &delete).await.unwrap();
+    shop.secrets.delete("web", &delete).await.unwrap();
+    let metadata = &mut backup.metadata;
+    (metadata.uid, metadata.resource_version, metadata.managed_fields) = (None, None, None);
+    let restore = PostParams {
+        field_manager: Some("velero-server".to_owned()),
+        ..PostParams::default()
+    };
+    shop.secrets.create(&restore, &backup).await.unwrap();
+    let applied = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "web", "labels": {"tier": "one"}}});
+    let somebody = PatchParams::apply("somebody");
+    shop.secrets
+        .patch("web", &somebody, &Patch::Apply(applied))
+        .await
+        .unwrap();
+    shop.certificate("web", spec).await;
+    shop.is_ready("web").await;
+    eventually("the Secret taken over", IN_TIME, async || {
+        let managers = shop.secret("web").await.metadata.managed_fields?;
+        let ours = |entry: &ManagedFieldsEntry| entry.manager.as_deref() == Some("cert-manager-certificates-issuing");
+        managers.iter().any(ours).then_some(())
+    })
+    .await;
+    shop.patch_spec("web", json!({"additionalOutputFormats": null, "secretTemplate": null}))
+        .await;
+    eventually("the format gone", IN_TIME, async || {
+        (keys(&shop.secret("web").await) == ["ca.crt", "tls.crt", "tls.key"]).then_some(())
+    })
+    .await;
+    let after = shop.secret("web").await;
+    let labels = after.metadata.labels.clone().unwrap();
+    assert!(!labels.contains_key("team"), "{labels:?}");
+    assert_eq!(
+        labels.get("tier").map(String::as_str),
+        Some("one"),
+        "somebody applies it"
+    );
+    assert_eq!(
+        data(&after, "tls.crt"),
+        data(&backup, "tls.crt"),
+        "the restored certificate is kept"
+    );
+}
+
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn a_deleted_and_a_damaged_secret_are_issued_again() {
@@ -72,10 +127,7 @@ async fn a_deleted_and_a_damaged_secret_are_issued_again() {
     shop.certificate("web", json!({})).await;
     shop.is_ready("web").await;
     let first = data(&shop.secret("web").await, "tls.crt");
-    shop.secrets
-        .delete("web", &kube::api::DeleteParams::default())
-        .await
-        .unwrap();
+    shop.secrets.delete("web", &DeleteParams::default()).await.unwrap();
     let second = eventually("another certificate", IN_TIME, async || {
         let secret = shop.secrets.get_opt("web").await.unwrap()?;
         Some(data(&secret, "tls.crt")).filter(|found| *found != first)

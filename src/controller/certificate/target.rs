@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::{IssuerRef, names::data_key},
-    cluster::secret::SecretApply,
+    cluster::{leftovers::Leftovers, secret::SecretApply},
     controller::{Context, ControllerError, rotations::Rotation, router::issuer_id},
     pki::{hidden::Hidden, key::PrivateKey, keystore::Seed},
     plan::{
@@ -175,7 +175,11 @@ async fn write_over(
         resource_version: meta.map(|meta| meta.resource_version.to_string()),
         uid: meta.map(|meta| meta.uid.to_string()),
     };
-    context.writer.apply_secret(&secret).await?;
+    let applied = context.writer.apply_secret(&secret).await?;
+    if let Some(before) = existing {
+        let left = Leftovers::of(&before.managed, &secret, &applied);
+        context.writer.take_out(&context.reader, &secret.key, &left).await?;
+    }
     Ok(Outcome::Done)
 }
 
