@@ -1,6 +1,11 @@
 //! How the model goes on: it takes the steps of the plans.
 
-use super::{super::Step, model::World};
+use jiff::Timestamp;
+
+use super::{
+    super::{Plan, Step},
+    model::World,
+};
 use crate::plan::seen::Next;
 
 /// More plans than any order needs.
@@ -10,18 +15,11 @@ impl World {
     /// Follows the plans until nothing is left to do at this instant; then, until nothing is left to do at all.
     pub(super) fn run(&mut self) {
         for _ in 0..PLANS {
-            let plan = self.plan();
-            if let Some(keeps) = &plan.keeps {
-                let keeps = keeps.iter().map(String::as_str).collect();
-                self.slots.release(self.now, &self.order.meta.uid, &keeps);
-            }
+            let plan = self.next_plan();
             if plan.steps.is_empty() {
                 match plan.next {
                     Next::OnChange => return,
-                    Next::At(time) => {
-                        assert!(time > self.now, "it asks to be called back in the past: a hot loop");
-                        self.now = time;
-                    }
+                    Next::At(time) => self.wait(time),
                 }
             }
             for step in plan.steps {
@@ -37,6 +35,39 @@ impl World {
             }
         }
         panic!("it never comes to an end: {:?}", self.plan());
+    }
+
+    /// Follows the plans as long as this holds, and waits where nothing is left to do.
+    pub(super) fn run_and_wait_while(&mut self, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..PLANS {
+            if !holds(self) {
+                return;
+            }
+            let plan = self.next_plan();
+            if plan.steps.is_empty() {
+                let Next::At(time) = plan.next else { panic!("stuck") };
+                self.wait(time);
+            }
+            for step in plan.steps {
+                self.take(step);
+            }
+        }
+        panic!("what is waited for never comes: {:?}", self.plan());
+    }
+
+    /// The plan, with the slots given back that it does not keep.
+    fn next_plan(&mut self) -> Plan {
+        let plan = self.plan();
+        if let Some(keeps) = &plan.keeps {
+            let keeps = keeps.iter().map(String::as_str).collect();
+            self.slots.release(self.now, &self.order.meta.uid, &keeps);
+        }
+        plan
+    }
+
+    fn wait(&mut self, until: Timestamp) {
+        assert!(until > self.now, "it asks to be called back in the past: a hot loop");
+        self.now = until;
     }
 
     /// Follows the plans until there is nothing to do at this instant.

@@ -32,21 +32,8 @@ fn an_unreachable_challenge_gives_its_slot_back_and_takes_one_again_when_it_is_r
         },
     );
     let started = world.now;
-    while timing::add(started, timing::PARKED_AFTER + SignedDuration::from_secs(5)) > world.now {
-        let plan = world.plan();
-        if plan.steps.is_empty() {
-            let Next::At(at) = plan.next else { panic!("stuck") };
-            world.now = at;
-        }
-        for step in plan.steps {
-            world.take(step);
-        }
-        if let Some(keeps) = plan.keeps {
-            world
-                .slots
-                .release(world.now, "order-uid", &keeps.iter().map(String::as_str).collect());
-        }
-    }
+    let end = timing::add(started, timing::PARKED_AFTER + SignedDuration::from_secs(5));
+    world.run_and_wait_while(|world| end > world.now);
     assert_eq!(slots_of(&world), [Slot::None]);
     assert!(
         world
