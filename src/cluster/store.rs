@@ -140,11 +140,6 @@ impl<R: Record> Store<R> {
         found
     }
 
-    /// Whether any record has this link.
-    pub fn is_linked(&self, link: &Link) -> bool {
-        self.read().links.contains_key(&link.digest())
-    }
-
     /// Every record, in the order of their names.
     pub fn all(&self) -> Vec<Arc<R>> {
         self.read().records.values().filter_map(Kept::open).collect()
