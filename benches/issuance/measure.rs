@@ -137,12 +137,17 @@ fn is_ready(certificate: &DynamicObject) -> bool {
         .any(|c| c["type"] == "Ready" && c["status"] == "True")
 }
 
-/// Starts certlet with the environment of its image (deploy/image.sh), and waits until it is ready.
+/// Makes the image, and says which environment certlet has in it.
+const IMAGE: &str = include_str!("../../deploy/image.sh");
+
+/// Starts certlet with the environment of its image, and waits until it is ready.
 pub(crate) async fn start(bed: &Bed) -> Certlet {
-    let launch = Certlet::launch(bed)
-        .variable("MALLOC_ARENA_MAX", "2")
-        .variable("MALLOC_MMAP_THRESHOLD_", "131072")
-        .variable("MALLOC_TRIM_THRESHOLD_", "131072");
+    let variables = IMAGE.lines().find_map(|line| line.strip_prefix("allocator="));
+    let variables = variables.expect("image.sh names them").trim_matches('\'').split(',');
+    let pairs = variables.map(|pair| pair.trim_matches('"').split_once('=').expect("NAME=VALUE"));
+    let launch = pairs.fold(Certlet::launch(bed), |launch, (name, value)| {
+        launch.variable(name, value)
+    });
     launch.ready().await
 }
 
