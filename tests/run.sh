@@ -6,15 +6,18 @@
 #   run.sh cluster [BINARY [FILTER]]  only the cluster tests (BINARY: a glob over the test binaries, default: all that
 #                                     need the test bed, cluster_* and pebble_*)
 #
-# The last line is "N passed, N failed, N skipped" over all test binaries. A test that could not run here (no root for a
-# node, for example) says why on a line of its own that begins with SKIPPED, and counts as skipped.
+# The last line is "N passed, N failed, N skipped" over all test binaries; above it stands what failed, also binaries that failed or
+# did not run without naming a test. A test that could not run here (no root for a node, for example) says why on a line of its own
+# that begins with SKIPPED, and counts as skipped.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/.."
 log=$(mktemp -d "${TMPDIR:-/tmp}/certlet-test.XXXXXX")
-status=0
+stage=start
 parts_pid=
 bed_pid=
+# shellcheck source=tests/run/judge.sh
+. tests/run/judge.sh
 
 finish() {
   local code=$?
@@ -22,7 +25,7 @@ finish() {
   [ -z "$bed_pid" ] || { kill "$bed_pid" 2>/dev/null && wait "$bed_pid" 2>/dev/null; } || true
   # What still builds is of no use to anybody any more.
   [ -z "$parts_pid" ] || kill -- "-$parts_pid" 2>/dev/null || true
-  count
+  summary "$code" "$stage" || [ "$code" != 0 ] || code=1
   rm -rf "$log"
   exit "$code"
 }
@@ -30,25 +33,7 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-say() { printf '\n== %s\n' "$*"; }
-
-count() { # cluster tests are listed as ignored in the first log and run in the second
-  touch "$log"/unit.txt "$log"/cluster.txt
-  cat "$log"/unit.txt "$log"/cluster.txt | awk '
-    /^ *Running / { cluster = /\/(cluster|pebble)_/ }
-    /^certlet-cluster-stage$/ { stage = 1 }
-    /^certlet-second-stage$/ { second = 1 } # what passes now had been counted as failed
-    /^test result:/ && (stage || !cluster) {
-      for (i = 1; i < NF; i++) {
-        if ($(i + 1) ~ /^passed/) { passed += $i; if (second) failed -= $i }
-        if (second) continue
-        if ($(i + 1) ~ /^failed/) failed += $i
-        if ($(i + 1) ~ /^ignored/) skipped += $i
-      }
-    }
-    /^SKIPPED / { skipped++; passed-- }
-    END { printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped }'
-}
+say() { printf '\n== %s\n' "$*"; stage=$*; }
 
 prepare_bed() { # builds the programs of the bed beside what cargo does
   tests/testbed/packages.sh --tests
@@ -72,22 +57,40 @@ lint() {
   cargo clippy --all-targets --locked -- -D warnings
 }
 
-build() { # build [BINARY]
+build() { # build [BINARY]: writes the names and paths of the test binaries to $log/binaries.txt
   say "Building the tests"
-  cargo test --no-run --locked ${1:+--test "$1"} 2>&1 | grep -v '^  Executable' || exit 1
+  cargo test --no-run --locked ${1:+--test "$1"} 2>&1 | tee "$log/build.txt" | sed '/^ *Executable /d'
+  # "  Executable tests/cluster_acme/main.rs (target/debug/deps/cluster_acme-0123456789abcdef)", or "unittests src/lib.rs (...)"
+  sed -nE 's/^ *Executable (unittests )?(.*) \((.*)\)$/\2 \3/p' "$log/build.txt" |
+    sed -E 's/^tests\/([^ ]*) /\1 /; s/^([^ ]*)\/main\.rs /\1 /; s/^([a-z0-9_]*)\.rs /\1 /' >"$log/binaries.txt"
+  [ -s "$log/binaries.txt" ] || { echo "cargo built no test binary" >&2; exit 1; }
 }
 
-unit() {
+binaries() { # binaries GLOB: those that need the bed
+  local name path
+  while read -r name path; do
+    # shellcheck disable=SC2053
+    case $name in cluster_*|pebble_*) [[ $name != $1 ]] || echo "$name $path" ;; esac
+  done <"$log/binaries.txt"
+}
+
+unit() { # unit [rest]: with what needs no bed in the binaries that do
+  local name path kind
+  say "Tests of this script"
+  run unit run.sh - bash tests/run/check.sh
   say "Unit and property tests"
-  cargo test --locked --no-fail-fast 2>&1 | tee "$log/unit.txt" || status=1
+  while read -r name path; do
+    kind=unit
+    case $name in cluster_*|pebble_*) [ "${1:-}" = rest ] || continue; kind=rest ;; esac
+    run "$kind" "$name" - "$path"
+  done <"$log/binaries.txt"
 }
 
 cluster() {
-  local wanted=${1:-} filter=${2:-} binary failed=0
+  local wanted=${1:-} filter=${2:-} name path kind=bed
   # The ACME servers of these tests are strict and refuse every fifth nonce; pebble_acme brings its own, which refuses none.
   export PEBBLE_STRICT=${PEBBLE_STRICT-1} PEBBLE_WFE_NONCEREJECT=${PEBBLE_WFE_NONCEREJECT-20}
   say "Cluster tests"
-  echo certlet-cluster-stage >"$log/cluster.txt"
   # Inside there is no network; everything has been built. One certlet acts on the whole cluster, so tests take turns,
   # and each binary has a cluster of its own: nobody meets what others left behind.
   # The last tests judge what certlet asked for in all of them.
@@ -95,55 +98,49 @@ cluster() {
     export CERTLET_AUDITS=$log/audits
     mkdir "$CERTLET_AUDITS"
   fi
-  for binary in $(binaries "${wanted:-*}"); do
-    in_bed --test "$binary" -- --include-ignored --test-threads=1 ${filter:+"$filter"} || failed=1
-  done
-  [ "$failed" = 0 ] || second_try || status=1
+  [ -z "$filter" ] || kind=some
+  binaries "${wanted:-*}" >"$log/wanted.txt"
+  [ -s "$log/wanted.txt" ] || { echo "no test binary is called $wanted" >&2; exit 1; }
+  while read -r name path; do
+    in_bed "$kind" "$name" - "$path" --include-ignored --test-threads=1 ${filter:+"$filter"}
+  done <"$log/wanted.txt"
+  second_try
 }
 
-binaries() { # binaries GLOB: those that need the bed
-  local path
-  for path in tests/pebble_* tests/cluster_*; do
-    path=${path#tests/} path=${path%.rs}
-    # shellcheck disable=SC2053
-    [[ $path != $1 ]] || echo "$path"
-  done
+# The tests await events with limits, and machines are shared: what failed runs once more, alone and in a new bed. It is said aloud and
+# counted, and a test that fails twice has failed.
+second_try() {
+  local name test path
+  while read -r name test; do
+    say "RETRIED $name $test: it failed in the long run and runs once more, alone"
+    path=$(awk -v name="$name" '$1 == name { print $2 }' "$log/binaries.txt")
+    in_bed again "$name" "$test" "$path" --include-ignored --exact "$test"
+  done < <(to_retry)
 }
 
-in_bed() { # in_bed ARGUMENT... of cargo test, in a bed of its own
-  local ended=0
-  exec 3> >(tee -a "$log/cluster.txt")
+in_bed() { # in_bed KIND BINARY TEST COMMAND...: in a bed of its own
+  run "$1" "$2" "$3" tests/testbed/with-bed.sh "${@:4}"
+}
+
+run() { # run KIND BINARY TEST COMMAND...
+  local kind=$1 name=$2 test=$3 ended=0 output; shift 3
+  output=$log/output-$(wc -l <"$log/runs.txt")
+  printf '\n   %s\n' "$name"
+  exec 3> >(tee "$output")
   local tee=$!
-  CARGO_NET_OFFLINE=true tests/testbed/with-bed.sh cargo test --locked --no-fail-fast "$@" >&3 2>&1 3>&- &
+  "$@" >&3 2>&1 3>&- </dev/null &
   bed_pid=$!
   wait "$bed_pid" || ended=$?
   bed_pid=
   exec 3>&-
   wait "$tee" || true
-  return "$ended"
+  record "$kind" "$name" "$test" "$ended" "$output"
 }
 
-# The tests await events with limits, and machines are shared: what failed runs once more, alone and in a new bed. It is said aloud, and
-# a test that fails twice has failed. More than a handful is no accident and is not tried again.
-second_try() {
-  local failures
-  failures=$(awk '
-    /^ *Running / { binary = $2; sub(/^tests\//, "", binary); sub(/\/main\.rs$/, "", binary); sub(/\.rs$/, "", binary) }
-    /^test .* FAILED$/ { print binary " " $2 }' "$log/cluster.txt")
-  [ -n "$failures" ] && [ "$(wc -l <<<"$failures")" -le 5 ] || return 1
-  echo certlet-second-stage >>"$log/cluster.txt"
-  local binary name bad=0
-  while read -r binary name; do
-    say "RETRIED $binary $name: it failed in the long run and runs once more, alone"
-    in_bed --test "$binary" -- --include-ignored --exact "$name" </dev/null || bad=1
-  done <<<"$failures"
-  return "$bad"
-}
-
+touch "$log/runs.txt"
 case ${1:-} in
   all) prepare_bed; lint; build; unit; await_bed; cluster ;;
-  unit) unit ;;
+  unit) build; unit rest ;;
   cluster) prepare_bed; build "${2:-}"; await_bed; cluster "${2:-}" "${3:-}" ;;
-  *) echo "usage: run.sh all|unit|cluster [BINARY [FILTER]]" >&2; exit 2 ;;
+  *) echo "usage: run.sh all|unit|cluster [BINARY [FILTER]]" >&2; trap - EXIT; rm -rf "$log"; exit 2 ;;
 esac
-exit "$status"
