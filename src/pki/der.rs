@@ -42,6 +42,17 @@ pub(crate) fn tlv_of<P: AsRef<[u8]>>(tag: u8, parts: &[P]) -> Vec<u8> {
     out
 }
 
+/// How many bytes a value has, tag and length included, whose content has this many.
+pub(crate) fn encoded_len(content: usize) -> usize {
+    let mut bytes = 2 + content;
+    let mut long = if content < 0x80 { 0 } else { content };
+    while long > 0 {
+        bytes += 1;
+        long >>= 8;
+    }
+    bytes
+}
+
 pub(crate) fn sequence<P: AsRef<[u8]>>(parts: &[P]) -> Vec<u8> {
     tlv_of(SEQUENCE, parts)
 }
@@ -192,7 +203,13 @@ pub(crate) fn read_all(input: &[u8], tag: u8) -> Option<Value<'_>> {
 pub(crate) fn dotted(content: &[u8]) -> Option<String> {
     let mut arcs: Vec<u64> = Vec::new();
     let mut arc = 0_u64;
+    let mut begins = true;
     for byte in content {
+        // no arc begins with a zero (X.690 section 8.19.2)
+        if begins && *byte == 0x80 {
+            return None;
+        }
+        begins = byte & 0x80 == 0;
         arc = arc.checked_mul(128)? | u64::from(byte & 0x7f);
         if byte & 0x80 == 0 {
             arcs.push(arc);
@@ -276,6 +293,7 @@ mod tests {
         fn what_is_written_is_read_back(tag in 0_u8..30, content in proptest::collection::vec(any::<u8>(), 0..700)) {
             let written = tlv(tag, &content);
             let value = read_all(&written, tag).unwrap();
+            prop_assert_eq!(written.len(), encoded_len(content.len()));
             prop_assert_eq!(value.content, content.as_slice());
             prop_assert_eq!(value.raw, written.as_slice());
         }

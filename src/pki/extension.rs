@@ -1,7 +1,7 @@
 //! The extensions that CSRs and certificates have in common.
 
 use serde::{Deserialize, Serialize};
-use x509_parser::extensions::{ParsedExtension, X509Extension};
+use x509_parser::extensions::X509Extension;
 
 use super::name::SubjectAltNames;
 use super::usage::UsageSet;
@@ -37,17 +37,44 @@ pub(super) struct Extensions {
 }
 
 impl Extensions {
+    /// Those of a certificate.
     pub(super) fn read(list: &[X509Extension<'_>]) -> Result<Self, Error> {
+        let found = list.iter().map(|extension| Found {
+            oid: extension.oid.to_id_string(),
+            critical: extension.critical,
+            value: extension.value,
+        });
+        Self::of(found)
+    }
+
+    /// Those of a signing request: the DER of `Extensions` (RFC 5280 section 4.1).
+    pub(super) fn read_der(list: der::Value<'_>) -> Result<Self, Error> {
+        let damaged = || Error::Certificate("the list of extensions is damaged".into());
+        let elements = list.children().filter(|_| list.tag == der::SEQUENCE);
+        let found: Option<Vec<Found<'_>>> = elements.ok_or_else(damaged)?.iter().map(Found::read).collect();
+        Self::of(found.ok_or_else(damaged)?)
+    }
+
+    /// No program says which of two of a kind counts (RFC 5280 section 4.2), so there may not be two.
+    fn of<'a>(extensions: impl IntoIterator<Item = Found<'a>>) -> Result<Self, Error> {
         let mut found = Self::default();
-        for extension in list {
-            found.add(extension)?;
+        let mut seen: Vec<String> = Vec::new();
+        for extension in extensions {
+            found.add(&extension)?;
+            if seen.contains(&extension.oid) {
+                let oid = extension.oid;
+                return Err(Error::Certificate(format!(
+                    "the extension {oid} is there more than once"
+                )));
+            }
+            seen.push(extension.oid);
         }
         Ok(found)
     }
 
-    fn add(&mut self, extension: &X509Extension<'_>) -> Result<(), Error> {
+    fn add(&mut self, extension: &Found<'_>) -> Result<(), Error> {
         let damaged = |what| Error::Certificate(format!("the {what} extension is damaged"));
-        match extension.oid.to_id_string().as_str() {
+        match extension.oid.as_str() {
             oid::SUBJECT_ALT_NAME => self.sans = SubjectAltNames::from_der(extension.value)?,
             oid::KEY_USAGE => {
                 let bits = read_key_usage(extension.value).ok_or_else(|| damaged("key usage"))?;
@@ -67,13 +94,8 @@ impl Extensions {
                 });
             }
             oid::BASIC_CONSTRAINTS => {
-                let ParsedExtension::BasicConstraints(basic) = extension.parsed_extension() else {
-                    return Err(damaged("basic constraints"));
-                };
-                self.basic = Some(BasicConstraints {
-                    is_ca: basic.ca,
-                    path_len: basic.path_len_constraint,
-                });
+                let basic = read_basic_constraints(extension.value);
+                self.basic = Some(basic.ok_or_else(|| damaged("basic constraints"))?);
             }
             oid::SUBJECT_KEY_IDENTIFIER => {
                 let id = der::read_all(extension.value, der::OCTET_STRING);
@@ -88,6 +110,30 @@ impl Extensions {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// One `Extension` that was read.
+struct Found<'a> {
+    oid: String,
+    critical: bool,
+    value: &'a [u8],
+}
+
+impl<'a> Found<'a> {
+    fn read(extension: &der::Value<'a>) -> Option<Self> {
+        let fields = extension.children().filter(|_| extension.tag == der::SEQUENCE)?;
+        let (oid, critical, value) = match fields.as_slice() {
+            [oid, value] => (oid, false, value),
+            [oid, critical, value] => (oid, read_boolean(critical)?, value),
+            _ => return None,
+        };
+        ((oid.tag, value.tag) == (der::OID, der::OCTET_STRING)).then_some(())?;
+        Some(Self {
+            oid: der::dotted(oid.content)?,
+            critical,
+            value: value.content,
+        })
     }
 }
 
@@ -137,6 +183,39 @@ pub(super) fn san_extension(sans: &SubjectAltNames, subject_is_empty: bool) -> R
         subject_is_empty,
         &sans.to_der()?,
     )))
+}
+
+fn read_boolean(value: &der::Value<'_>) -> Option<bool> {
+    match (value.tag, value.content) {
+        (der::BOOLEAN, [0]) => Some(false),
+        (der::BOOLEAN, [0xff]) => Some(true),
+        _ => None,
+    }
+}
+
+fn read_basic_constraints(value: &[u8]) -> Option<BasicConstraints> {
+    let fields = der::read_all(value, der::SEQUENCE)?.children()?;
+    let (is_ca, path_len) = match fields.as_slice() {
+        [] => (false, None),
+        [only] if only.tag == der::BOOLEAN => (read_boolean(only)?, None),
+        [only] => (false, Some(only)),
+        [is_ca, path_len] => (read_boolean(is_ca)?, Some(path_len)),
+        _ => return None,
+    };
+    let path_len = match path_len {
+        None => None,
+        // not negative, and no more than fits
+        Some(len) if len.tag == der::INTEGER && (1..=5).contains(&len.content.len()) => {
+            let negative = len.content.first().is_some_and(|first| first & 0x80 != 0);
+            let number = len
+                .content
+                .iter()
+                .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+            Some(u32::try_from(number).ok().filter(|_| !negative)?)
+        }
+        Some(_) => return None,
+    };
+    Some(BasicConstraints { is_ca, path_len })
 }
 
 fn read_key_usage(value: &[u8]) -> Option<u16> {

@@ -1,8 +1,12 @@
-//! Programs that judge in tests: openssl and keytool. A test that needs one that is missing fails and says so.
+//! Programs that judge in tests: openssl, keytool, and Go's readers. A test that needs one that is missing fails and says so; without Go,
+//! which has to build its program first, it says that it was skipped.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
+
+use serde::Deserialize;
 
 /// What a program said.
 #[derive(Debug)]
@@ -86,4 +90,127 @@ impl Desk {
             text,
         }
     }
+}
+
+/// Reads signing requests as Kubernetes and cert-manager do: `tests/oracle/csr`.
+#[derive(Debug)]
+pub(crate) struct GoReader(Mutex<(Child, ChildStdin, BufReader<ChildStdout>)>);
+
+/// What Go makes of a text.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GoReading {
+    /// Empty where there is no PEM block.
+    pub(crate) label: String,
+    pub(crate) headers: usize,
+    /// In base64.
+    pub(crate) der: String,
+    pub(crate) error: String,
+    pub(crate) signature: String,
+    subject: String,
+    #[serde(deserialize_with = "or_none")]
+    pub(crate) dns: Vec<String>,
+    #[serde(deserialize_with = "or_none")]
+    pub(crate) emails: Vec<String>,
+    #[serde(deserialize_with = "or_none")]
+    pub(crate) ips: Vec<String>,
+    #[serde(deserialize_with = "or_none")]
+    pub(crate) uris: Vec<String>,
+    #[serde(deserialize_with = "or_none")]
+    pub(crate) extensions: Vec<GoExtension>,
+}
+
+/// One requested extension.
+#[derive(Debug, Deserialize)]
+pub(crate) struct GoExtension {
+    pub(crate) oid: String,
+    pub(crate) critical: bool,
+    /// Hexadecimal.
+    pub(crate) value: String,
+}
+
+impl GoReading {
+    /// The DER of the subject.
+    pub(crate) fn subject(&self) -> Vec<u8> {
+        let digits = self.subject.as_bytes().chunks(2);
+        digits
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    }
+}
+
+impl GoReader {
+    /// `None`, and a line that says so, where Go is not installed.
+    pub(crate) fn start() -> Option<Self> {
+        static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
+        let program = PROGRAM.get_or_init(|| go_program("csr")).as_ref()?;
+        let mut child = Command::new(program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pipes = (
+            child.stdin.take().unwrap(),
+            BufReader::new(child.stdout.take().unwrap()),
+        );
+        Some(Self(Mutex::new((child, pipes.0, pipes.1))))
+    }
+
+    pub(crate) fn read(&self, text: &[u8]) -> GoReading {
+        let mut pipes = self.0.lock().unwrap();
+        let (_, input, output) = &mut *pipes;
+        input
+            .write_all(&u32::try_from(text.len()).unwrap().to_be_bytes())
+            .unwrap();
+        input.write_all(text).unwrap();
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+impl Drop for GoReader {
+    fn drop(&mut self) {
+        let (child, ..) = self.0.get_mut().unwrap();
+        drop(child.kill());
+        drop(child.wait());
+    }
+}
+
+/// Builds a program of `tests/oracle` into the target directory.
+fn go_program(name: &str) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built = root.join("target/oracle");
+    std::fs::create_dir_all(&built).unwrap();
+    // Go keeps what it compiled and writes the program in one step, so that several tests may do this at once.
+    let program = built.join(format!("{name}.{}", std::process::id()));
+    let source = root.join(format!("tests/oracle/{name}/main.go"));
+    let mut command = Command::new("go");
+    command
+        .env("GOTOOLCHAIN", "local")
+        .arg("build")
+        .arg("-o")
+        .arg(&program)
+        .arg(source);
+    match command.current_dir(&built).output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // past the harness, which shows only what failing tests print
+            let test = std::thread::current();
+            let name = test.name().unwrap_or_default();
+            writeln!(std::io::stdout(), "\nSKIPPED {name}: Go is not installed").unwrap();
+            None
+        }
+        Err(error) => panic!("go cannot be run: {error}"),
+        Ok(output) => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let kept = built.join(name);
+            std::fs::rename(&program, &kept).unwrap();
+            Some(kept)
+        }
+    }
+}
+
+/// Go writes a list without elements as null.
+fn or_none<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }

@@ -30,7 +30,7 @@ pub(super) struct SignArgs {
 
 pub(super) fn run(args: &SignArgs, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
     let in_file = |error: crate::pki::Error| Error::File(format!("{}: {error}", args.csr.display()));
-    let mut request = CsrInfo::parse(&files::read(&args.csr)?).map_err(in_file)?;
+    let mut request = CsrInfo::of_file(&files::read(&args.csr)?).map_err(in_file)?;
     if !args.host.is_empty() {
         request.sans = names(&args.host)?;
     }

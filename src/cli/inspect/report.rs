@@ -56,6 +56,8 @@ pub(crate) struct RequestReport {
     is_ca: Option<bool>,
     key: String,
     public_key_sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_signed_because: Option<String>,
 }
 
 /// A private key: nothing of it but what its public half says.
@@ -132,7 +134,8 @@ impl CertificateReport {
 }
 
 impl RequestReport {
-    pub(crate) fn new(info: &CsrInfo) -> Self {
+    /// `refused`: why nothing is signed from the text that holds it.
+    pub(crate) fn new(info: &CsrInfo, refused: Option<&crate::pki::Error>) -> Self {
         Self {
             subject: info.subject.to_string(),
             names: names(&info.sans),
@@ -140,6 +143,7 @@ impl RequestReport {
             is_ca: info.is_ca(),
             key: info.key_spec().to_string(),
             public_key_sha256: info.key_hash().to_string(),
+            not_signed_because: refused.map(ToString::to_string),
         }
     }
 
@@ -155,6 +159,7 @@ impl RequestReport {
                     .unwrap_or_default(),
             ),
             ("Key", format!("{}, SHA-256 {}", self.key, self.public_key_sha256)),
+            ("Not signed", self.not_signed_because.clone().unwrap_or_default()),
         ])
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn reports(content: &[u8], now: Timestamp) -> Result<Vec<Report>, cra
     if content.first() == Some(&0x30) {
         return Ok(vec![match CertificateInfo::parse(content) {
             Ok(info) => Report::Certificate(CertificateReport::new(&info, now)),
-            Err(_) => Report::CertificateRequest(RequestReport::new(&CsrInfo::parse(content)?)),
+            Err(_) => Report::CertificateRequest(RequestReport::new(&CsrInfo::of_file(content)?, None)),
         }]);
     }
     let mut reports = Vec::new();
@@ -51,7 +51,9 @@ pub(super) fn reports(content: &[u8], now: Timestamp) -> Result<Vec<Report>, cra
         reports.push(match block.label.as_str() {
             "CERTIFICATE" => Report::Certificate(CertificateReport::new(&CertificateInfo::parse(der)?, now)),
             label if label.ends_with("CERTIFICATE REQUEST") => {
-                Report::CertificateRequest(RequestReport::new(&CsrInfo::parse(der)?))
+                // what is signed is the only request of a text, so that nobody takes one for another
+                let refused = CsrInfo::of_file(content).err();
+                Report::CertificateRequest(RequestReport::new(&CsrInfo::from_der(der)?, refused.as_ref()))
             }
             label if label.ends_with("PRIVATE KEY") => {
                 let text = crate::pki::hidden::Hidden::new(pem::encode(label, der));

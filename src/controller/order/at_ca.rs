@@ -10,7 +10,7 @@ use crate::{
     acme::{self, Account, Answered, order as wire, problem::Kind},
     cluster::events::Severity,
     controller::{Context, ControllerError},
-    pki::pem,
+    pki::csr,
     plan::{
         kinds::{ChallengeKind, OrderKind},
         order::{
@@ -146,8 +146,8 @@ impl Calls<'_> {
 
     /// Sends the signing request.
     pub(super) async fn finalize(&self, url: &str) -> Result<(), ControllerError> {
-        let csr = csr_der(&self.observed.order.spec.request.0)?;
-        match self.account.finalize(url, &csr).await {
+        let request = csr_der(&self.observed.order.spec.request.0)?;
+        match self.account.finalize(url, &request).await {
             Ok(answered) => {
                 let now = self.context.now();
                 let Some(order_url) = self.observed.memory.order.as_ref().map(|order| order.url.clone()) else {
@@ -216,13 +216,9 @@ impl Observed {
     }
 }
 
-/// The signing request as it is sent; one that is DER already passes as it is (ORD-01).
+/// The signing request as it is sent: the one that was approved (ORD-01).
 fn csr_der(request: &[u8]) -> Result<Vec<u8>, ControllerError> {
-    let blocks =
-        pem::parse(request).map_err(|error| ControllerError::Failed(format!("the Order's spec.request: {error}")))?;
-    Ok(blocks
-        .first()
-        .map_or_else(|| request.to_vec(), |block| block.der.expose().clone()))
+    csr::only_request(request).map_err(|error| ControllerError::Failed(format!("the Order's spec.request: {error}")))
 }
 
 /// What the failure means, in the planner's words.

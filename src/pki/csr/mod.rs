@@ -3,6 +3,7 @@
 mod parse;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use super::constraints::NameConstraints;
 use super::extension::{self, BasicConstraints, RawExtension};
@@ -74,6 +75,15 @@ pub fn build_der(template: &CsrTemplate, key: &PrivateKey) -> Result<Vec<u8>, Er
     ]))
 }
 
+/// The DER of the one CSR in a text: what is approved, signed, and sent to a CA.
+///
+/// # Errors
+/// [`Error::Request`] when the text is not exactly one PEM block `CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST`, as every program reads
+/// it. Text around it is passed over as long as nothing there looks like another block.
+pub fn only_request(text: &[u8]) -> Result<Vec<u8>, Error> {
+    parse::only_request(text)
+}
+
 /// Everything that matters in a CSR, owned.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct CsrInfo {
@@ -92,21 +102,41 @@ pub struct CsrInfo {
 }
 
 impl CsrInfo {
-    /// Reads a CSR in PEM (any label that ends with `CERTIFICATE REQUEST`) or DER and checks its signature: by RSA, ECDSA and Ed25519 with
-    /// all hashes of [`SignatureAlgorithm`]. Extensions that are not known here are passed over.
+    /// Reads the one CSR of a text ([`only_request`]) and checks its signature: by RSA, ECDSA and Ed25519 with all hashes of
+    /// [`SignatureAlgorithm`]. Extensions that are not known here are passed over.
     ///
     /// # Errors
     /// [`Error::Pem`], [`Error::Request`] or [`Error::Key`], as a sentence for whoever wrote the CSR.
-    pub fn parse(input: &[u8]) -> Result<Self, Error> {
-        parse::parse(input, parse::Signature::Check)
+    pub fn parse(text: &[u8]) -> Result<Self, Error> {
+        parse::parse(text, parse::Signature::Check)
     }
 
     /// As [`CsrInfo::parse`], of a CSR from which nothing will be signed any more: its signature is not checked.
     ///
     /// # Errors
     /// As [`CsrInfo::parse`].
-    pub fn parse_unverified(input: &[u8]) -> Result<Self, Error> {
-        parse::parse(input, parse::Signature::Skip)
+    pub fn parse_unverified(text: &[u8]) -> Result<Self, Error> {
+        parse::parse(text, parse::Signature::Skip)
+    }
+
+    /// As [`CsrInfo::parse`], of a CSR that was taken out of its text already.
+    ///
+    /// # Errors
+    /// As [`CsrInfo::parse`].
+    pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+        parse::parse_der(der, parse::Signature::Check)
+    }
+
+    /// Reads the one CSR of a file that a person gives: as [`CsrInfo::parse`], after a byte order mark too, or DER.
+    ///
+    /// # Errors
+    /// As [`CsrInfo::parse`].
+    pub fn of_file(content: &[u8]) -> Result<Self, Error> {
+        // DER with a PEM block in one of its values is two requests.
+        if content.starts_with(&[der::SEQUENCE]) && !text::has_marker(content) {
+            return Self::from_der(content);
+        }
+        Self::parse(content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content))
     }
 
     /// What the CSR made from a template would say: to sign without a CSR.

@@ -1,18 +1,19 @@
-//! Reading CSRs.
+//! What a signing request says (RFC 2986 section 4).
 
 use x509_parser::certificate::X509Certificate;
-use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::cri_attributes::ParsedCriAttribute;
 use x509_parser::prelude::FromDer as _;
 
-use super::CsrInfo;
+use super::{CsrInfo, text};
 use crate::pki::extension::Extensions;
 use crate::pki::key::PublicKey;
 use crate::pki::name::Name;
-use crate::pki::{Error, der, pem, signature};
+use crate::pki::{Error, der, oid, signature};
 
 /// Larger than any CSR of 2,000 names with a key of 8,192 bits.
 const MAX_SIZE: usize = 1 << 20;
+
+/// Values inside one another; a name is the deepest, with five.
+const MAX_DEPTH: usize = 16;
 
 /// Whether the signature is looked at, which costs more than all the rest.
 #[derive(Clone, Copy)]
@@ -22,6 +23,10 @@ pub(super) enum Signature {
 }
 
 pub(super) fn parse(input: &[u8], signature: Signature) -> Result<CsrInfo, Error> {
+    parse_der(&only_request(input)?, signature)
+}
+
+pub(super) fn only_request(input: &[u8]) -> Result<Vec<u8>, Error> {
     if input.len() > MAX_SIZE {
         return Err(Error::TooLarge {
             what: "certificate signing request",
@@ -29,18 +34,7 @@ pub(super) fn parse(input: &[u8], signature: Signature) -> Result<CsrInfo, Error
             limit: MAX_SIZE,
         });
     }
-    // DER begins with a SEQUENCE of more than 127 bytes, PEM with text.
-    if input.starts_with(&[der::SEQUENCE, 0x81]) || input.starts_with(&[der::SEQUENCE, 0x82]) {
-        return parse_der(input, signature);
-    }
-    let blocks = pem::parse(input)?;
-    match blocks.iter().find(|block| block.label.ends_with("CERTIFICATE REQUEST")) {
-        Some(block) => parse_der(block.der.expose(), signature),
-        None => Err(Error::Request(match blocks.first() {
-            Some(other) => format!("a {:?} was given where a CERTIFICATE REQUEST is expected", other.label),
-            None => "no PEM block was found; a CSR begins with -----BEGIN CERTIFICATE REQUEST-----".into(),
-        })),
-    }
+    text::only_block(input)
 }
 
 pub(super) fn from_certificate(input: &[u8]) -> Result<CsrInfo, Error> {
@@ -57,56 +51,109 @@ pub(super) fn from_certificate(input: &[u8]) -> Result<CsrInfo, Error> {
     })
 }
 
-fn parse_der(input: &[u8], signature: Signature) -> Result<CsrInfo, Error> {
-    let damaged = || Error::Request("the certificate signing request is damaged: its DER cannot be read".into());
-    let (rest, request) = X509CertificationRequest::from_der(input).map_err(|_| damaged())?;
-    if !rest.is_empty() {
-        return Err(damaged());
+pub(super) fn parse_der(input: &[u8], signature: Signature) -> Result<CsrInfo, Error> {
+    let request = der::read_all(input, der::SEQUENCE).ok_or_else(|| damaged("its DER cannot be read"))?;
+    if !is_strict(request, MAX_DEPTH) {
+        return Err(damaged("it is not encoded in DER"));
     }
-    let info = &request.certification_request_info;
-    let subject = Name::from_der(info.subject.as_raw())?;
-    let public_key = PublicKey::from_spki_der(info.subject_pki.raw)?;
+    let fields = request.children().unwrap_or_default();
+    let [info, algorithm, bits] = fields.as_slice() else {
+        return Err(damaged("it has not three parts"));
+    };
+    let parts = info.children().unwrap_or_default();
+    let [version, subject, key, attributes] = parts.as_slice() else {
+        return Err(damaged("it has not version, subject, key and attributes"));
+    };
+    if (info.tag, version.tag, attributes.tag) != (der::SEQUENCE, der::INTEGER, 0xa0) {
+        return Err(damaged("version or attributes have the wrong type"));
+    }
+    let public_key = PublicKey::from_spki_der(key.raw)?;
     if let Signature::Check = signature {
-        check_signature(input, &public_key)?;
+        check_signature(&public_key, *info, *algorithm, *bits)?;
     }
-    let extensions = info.iter_attributes().find_map(|attribute| {
-        let ParsedCriAttribute::ExtensionRequest(requested) = attribute.parsed_attribute() else {
-            return None;
-        };
-        Some(Extensions::read(&requested.extensions))
-    });
-    let Extensions {
-        sans,
-        usages,
-        basic,
-        name_constraints,
-        ..
-    } = match extensions {
-        Some(Ok(extensions)) => extensions,
-        Some(Err(error)) => return Err(Error::Request(format!("in the certificate signing request {error}"))),
+    let requested = requested_extensions(*attributes)?;
+    let extensions = match &requested {
+        Some(list) => read_extensions(*list)?,
         None => Extensions::default(),
     };
     Ok(CsrInfo {
-        subject,
-        sans,
+        subject: Name::from_der(subject.raw)?,
+        sans: extensions.sans,
         public_key,
-        usages,
-        basic_constraints: basic,
-        name_constraints,
+        usages: extensions.usages,
+        basic_constraints: extensions.basic,
+        name_constraints: extensions.name_constraints,
     })
 }
 
-fn check_signature(input: &[u8], key: &PublicKey) -> Result<(), Error> {
-    let fields = der::read_all(input, der::SEQUENCE)
-        .and_then(|request| request.children())
-        .unwrap_or_default();
-    let [info, algorithm, bits] = fields.as_slice() else {
-        return Err(Error::Request("the certificate signing request is damaged".into()));
+/// The value of the attribute `extensionRequest` (RFC 2985 section 5.4.2).
+///
+/// Programs differ in which of two they believe, and in whether they add them up. Attributes of other types are passed over, Microsoft's
+/// older list of extensions among them, as Go does.
+fn requested_extensions(attributes: der::Value<'_>) -> Result<Option<der::Value<'_>>, Error> {
+    let mut types: Vec<String> = Vec::new();
+    let mut requested = None;
+    for attribute in attributes.children().unwrap_or_default() {
+        let fields = attribute.children().unwrap_or_default();
+        let (der::SEQUENCE, [name, values]) = (attribute.tag, fields.as_slice()) else {
+            return Err(damaged("one of its attributes is none"));
+        };
+        let listed = values.children().unwrap_or_default();
+        if name.tag != der::OID || values.tag != der::SET || listed.is_empty() {
+            return Err(damaged("one of its attributes is none"));
+        }
+        let dotted = der::dotted(name.content).ok_or_else(|| damaged("one of its attributes has no type"))?;
+        if types.contains(&dotted) {
+            return Err(Error::Request(format!(
+                "the certificate signing request has the attribute {dotted} more than once"
+            )));
+        }
+        if dotted == oid::EXTENSION_REQUEST {
+            let [list] = listed.as_slice() else {
+                return Err(Error::Request(
+                    "the certificate signing request has more than one list of requested extensions".into(),
+                ));
+            };
+            requested = Some(*list);
+        }
+        types.push(dotted);
+    }
+    Ok(requested)
+}
+
+fn read_extensions(list: der::Value<'_>) -> Result<Extensions, Error> {
+    Extensions::read_der(list).map_err(|error| Error::Request(format!("in the certificate signing request {error}")))
+}
+
+fn check_signature(
+    key: &PublicKey,
+    info: der::Value<'_>,
+    algorithm: der::Value<'_>,
+    bits: der::Value<'_>,
+) -> Result<(), Error> {
+    let (der::BIT_STRING, Some((0, signature))) = (bits.tag, bits.content.split_first()) else {
+        return Err(damaged("its signature is none"));
     };
-    let signature = bits.content.get(1..).unwrap_or_default();
     signature::verify(key, algorithm.raw, info.raw, signature).map_err(|error| {
         Error::Request(format!(
             "the signature of the certificate signing request cannot be accepted: {error}"
         ))
     })
+}
+
+/// Whether every length has its shortest form (X.690 section 10.1): subject and key are copied into the certificate as they are.
+fn is_strict(value: der::Value<'_>, depth: usize) -> bool {
+    const CONSTRUCTED: u8 = 0x20;
+    if value.raw.len() != der::encoded_len(value.content.len()) {
+        return false;
+    }
+    if value.tag & CONSTRUCTED == 0 {
+        return true;
+    }
+    let children = value.children().filter(|_| depth > 0);
+    children.is_some_and(|children| children.into_iter().all(|child| is_strict(child, depth - 1)))
+}
+
+fn damaged(how: &str) -> Error {
+    Error::Request(format!("the certificate signing request is damaged: {how}"))
 }

@@ -1,4 +1,7 @@
-//! CSRs, judged by openssl.
+//! CSRs, judged by openssl and by Go.
+
+mod content;
+mod texts;
 
 use proptest::prelude::*;
 
@@ -105,7 +108,7 @@ fn what_was_asked_for_is_read_back() {
     let key = key(KeyAlgorithm::Ecdsa, 384);
     let template = template();
     let der = build_der(&template, &key).unwrap();
-    let info = CsrInfo::parse(&der).unwrap();
+    let info = CsrInfo::from_der(&der).unwrap();
     assert_eq!(info, CsrInfo::parse(&build(&template, &key).unwrap()).unwrap());
     assert_eq!(info, CsrInfo::from_template(&template, key.public_key()).unwrap());
     assert_eq!(
@@ -181,13 +184,14 @@ fn wrong_requests_are_explained() {
         (pem::encode("CERTIFICATE REQUEST", b"garbage"), "is damaged"),
         (pem::encode("CERTIFICATE REQUEST", &forged), "signature"),
         (desk.get("k1.csr"), "on the curve 1.3.132.0.10"),
+        (der.clone(), "give it as PEM"),
         (vec![0; 2_000_000], "limit"),
     ] {
         let error = CsrInfo::parse(&input).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
     // Nothing is signed from it.
-    let read = CsrInfo::parse_unverified(&forged).unwrap();
+    let read = CsrInfo::parse_unverified(&pem::encode("CERTIFICATE REQUEST", &forged)).unwrap();
     assert_eq!(read.subject, Subject::of_common_name("b.example").to_name());
     // Whether a weak key is good enough is not decided here.
     assert_eq!(CsrInfo::parse(&desk.get("weak.csr")).unwrap().key_spec().size, 1024);
@@ -207,9 +211,9 @@ proptest! {
         let mut der = DER.clone();
         let at = at.index(der.len());
         der[at] = byte;
-        drop(CsrInfo::parse(&der));
+        drop(CsrInfo::from_der(&der));
         der.truncate(cut.index(der.len()));
-        drop(CsrInfo::parse(&der));
+        drop(CsrInfo::from_der(&der));
         drop(CsrInfo::parse(&pem::encode("CERTIFICATE REQUEST", &der)));
     }
 }
