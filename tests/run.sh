@@ -9,20 +9,27 @@
 # The last line is "N passed, N failed, N skipped" over all test binaries; above it stands what failed, also binaries that failed or
 # did not run without naming a test. A test that could not run here (no root for a node, for example) says why on a line of its own
 # that begins with SKIPPED, and counts as skipped.
+#
+# Environment: CERTLET_TEST_BEDS, how many beds run side by side (default: one for each processor that has 1.5 GB of memory).
+# CERTLET_TEST_DURATIONS=1 writes tests/run/durations.txt anew, by which the beds are given their tests.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/.."
 log=$(mktemp -d "${TMPDIR:-/tmp}/certlet-test.XXXXXX")
 stage=start
+exec {stdout}>&1
 parts_pid=
-bed_pid=
+beds=${CERTLET_TEST_BEDS:-$(awk -v cores="$(nproc)" '/^MemAvailable/ { n = int($2 / 1500000); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)}
 # shellcheck source=tests/run/judge.sh
 . tests/run/judge.sh
+# shellcheck source=tests/run/beds.sh
+. tests/run/beds.sh
 
 finish() {
   local code=$?
   trap - EXIT
-  [ -z "$bed_pid" ] || { kill "$bed_pid" 2>/dev/null && wait "$bed_pid" 2>/dev/null; } || true
+  exec >&"$stdout" # it may have ended where the output goes to a file
+  end_beds
   # What still builds is of no use to anybody any more.
   [ -z "$parts_pid" ] || kill -- "-$parts_pid" 2>/dev/null || true
   summary "$code" "$stage" || [ "$code" != 0 ] || code=1
@@ -39,7 +46,7 @@ prepare_bed() { # builds the programs of the bed beside what cargo does
   tests/testbed/packages.sh --tests
   # Without a node the tests that want one say so and are counted as skipped.
   if [ "$(id -u)" = 0 ]; then tests/testbed/packages.sh --node || true; fi
-  setsid tests/testbed/build.sh controlplane acme edge haproxy pause cmctl & # a process group, so that its compilers can be stopped with it
+  setsid tests/testbed/build.sh edge acme pause haproxy cmctl controlplane & # a process group, so that its compilers can be stopped with it
   parts_pid=$!
 }
 
@@ -77,33 +84,31 @@ binaries() { # binaries GLOB: those that need the bed
 unit() { # unit [rest]: with what needs no bed in the binaries that do
   local name path kind
   say "Tests of this script"
-  run unit run.sh - bash tests/run/check.sh
+  run unit run.sh bash tests/run/check.sh
   say "Unit and property tests"
   while read -r name path; do
     kind=unit
     case $name in cluster_*|pebble_*) [ "${1:-}" = rest ] || continue; kind=rest ;; esac
-    run "$kind" "$name" - "$path"
+    run "$kind" "$name" "$path"
   done <"$log/binaries.txt"
 }
 
 cluster() {
-  local wanted=${1:-} filter=${2:-} name path kind=bed
+  local wanted=${1:-} filter=${2:-}
   # The ACME servers of these tests are strict and refuse every fifth nonce; pebble_acme brings its own, which refuses none.
   export PEBBLE_STRICT=${PEBBLE_STRICT-1} PEBBLE_WFE_NONCEREJECT=${PEBBLE_WFE_NONCEREJECT-20}
-  say "Cluster tests"
-  # Inside there is no network; everything has been built. One certlet acts on the whole cluster, so tests take turns,
-  # and each binary has a cluster of its own: nobody meets what others left behind.
+  say "Cluster tests, $beds at a time"
   # The last tests judge what certlet asked for in all of them.
   if [ -z "$wanted$filter" ]; then
     export CERTLET_AUDITS=$log/audits
     mkdir "$CERTLET_AUDITS"
   fi
-  [ -z "$filter" ] || kind=some
   binaries "${wanted:-*}" >"$log/wanted.txt"
   [ -s "$log/wanted.txt" ] || { echo "no test binary is called $wanted" >&2; exit 1; }
-  while read -r name path; do
-    in_bed "$kind" "$name" - "$path" --include-ignored --test-threads=1 ${filter:+"$filter"}
-  done <"$log/wanted.txt"
+  plan "$filter" <"$log/wanted.txt"
+  [ -s "$log/plan.txt" ] || { echo "no test has a name like $filter" >&2; exit 1; }
+  side_by_side bed "$log/plan.txt"
+  [ ! -s "$log/last.txt" ] || side_by_side bed "$log/last.txt"
   second_try
 }
 
@@ -111,35 +116,26 @@ cluster() {
 # counted, and a test that fails twice has failed.
 second_try() {
   local name test path
+  to_retry >"$log/retry.txt"
   while read -r name test; do
     say "RETRIED $name $test: it failed in the long run and runs once more, alone"
     path=$(awk -v name="$name" '$1 == name { print $2 }' "$log/binaries.txt")
-    in_bed again "$name" "$test" "$path" --include-ignored --exact "$test"
-  done < <(to_retry)
+    echo "$test" >"$log/names-again"
+    alone again "0 $name $path 1 $log/names-again" "$test"
+  done <"$log/retry.txt"
 }
 
-in_bed() { # in_bed KIND BINARY TEST COMMAND...: in a bed of its own
-  run "$1" "$2" "$3" tests/testbed/with-bed.sh "${@:4}"
-}
-
-run() { # run KIND BINARY TEST COMMAND...
-  local kind=$1 name=$2 test=$3 ended=0 output; shift 3
-  output=$log/output-$(wc -l <"$log/runs.txt")
+run() { # run KIND BINARY COMMAND...: outside of a bed
+  local kind=$1 name=$2 ended=0 output; shift 2
+  output=$(mktemp "$log/output-XXXXXX")
   printf '\n   %s\n' "$name"
-  exec 3> >(tee "$output")
-  local tee=$!
-  "$@" >&3 2>&1 3>&- </dev/null &
-  bed_pid=$!
-  wait "$bed_pid" || ended=$?
-  bed_pid=
-  exec 3>&-
-  wait "$tee" || true
-  record "$kind" "$name" "$test" "$ended" "$output"
+  "$@" 2>&1 </dev/null | tee "$output" || ended=${PIPESTATUS[0]}
+  record "$kind" "$name" - - "$ended" "$output"
 }
 
 touch "$log/runs.txt"
 case ${1:-} in
-  all) prepare_bed; lint; build; unit; await_bed; cluster ;;
+  all) prepare_bed; lint; build; unit; await_bed; cluster; [ -z "${CERTLET_TEST_DURATIONS:-}" ] || write_durations ;;
   unit) build; unit rest ;;
   cluster) prepare_bed; build "${2:-}"; await_bed; cluster "${2:-}" "${3:-}" ;;
   *) echo "usage: run.sh all|unit|cluster [BINARY [FILTER]]" >&2; trap - EXIT; rm -rf "$log"; exit 2 ;;

@@ -14,6 +14,7 @@ begin() { # a project with one unit test binary and two for the bed, where every
   mkdir -p "$scene"/{bin,built,tests/run,tests/testbed}
   cp "$here/../run.sh" "$scene/tests/"
   cp "$here"/*.sh "$scene/tests/run/"
+  printf '# seconds\n20 cluster_a\n10 pebble_b\n' >"$scene/tests/run/durations.txt"
   script tests/run/check.sh 'echo "test result: ok. 1 passed; 0 failed; 0 ignored"'
   script tests/testbed/packages.sh ''
   script tests/testbed/build.sh ''
@@ -38,9 +39,16 @@ binary() { # binary NAME TEST...: TEST is a name, or name=HOW for one that does 
 }
 
 libtest() { # what a test binary of Rust does and prints
-  local exact= filter= all= good=0 bad=() test name how
+  local exact= filters=() all= list= good=0 bad=() test name how
   while [ $# -gt 0 ]; do
-    case $1 in --exact) exact=1 ;; --include-ignored) all=1 ;; --*) ;; *) filter=$1 ;; esac
+    case $1 in
+      --exact) exact=1 ;;
+      --include-ignored) all=1 ;;
+      --list) list=1 ;;
+      --format) shift ;;
+      --*) ;;
+      *) filters+=("$1") ;;
+    esac
     shift
   done
   case $all:$0 in
@@ -48,7 +56,10 @@ libtest() { # what a test binary of Rust does and prints
   esac
   for test in "${tests[@]}"; do
     name=${test%=*} how=${test#"$name"} how=${how#=}
-    if [ -n "$exact" ]; then [ "$name" = "$filter" ] || continue; else [[ $name = *"$filter"* ]] || continue; fi
+    if [ "${#filters[@]}" != 0 ]; then
+      if [ -n "$exact" ]; then [[ " ${filters[*]} " = *" $name "* ]] || continue; else [[ $name = *"${filters[0]}"* ]] || continue; fi
+    fi
+    [ -z "$list" ] || { echo "$name: test"; continue; }
     case $how in
       flaky) [ -e "tried-$name" ] && how= || { touch "tried-$name"; how=fail; } ;;
       abort) echo "memory allocation of 8 bytes failed"; exit 134 ;;
@@ -56,6 +67,7 @@ libtest() { # what a test binary of Rust does and prints
     esac
     if [ "$how" = fail ]; then bad+=("$name"); echo "test $name ... FAILED"; else good=$((good + 1)); echo "test $name ... ok"; fi
   done
+  [ -z "$list" ] || return 0
   if [ "${#bad[@]}" != 0 ]; then
     printf '\nfailures:\n\n---- %s stdout ----\n    not_a_test\ntest result: ok. 7 passed; 0 failed\n\nfailures:\n' "${bad[0]}"
     printf '    %s\n' "${bad[@]}"
@@ -142,6 +154,7 @@ a_bed_that_ends_badly_after_its_tests_is_a_failure() {
 }
 a_name_that_matches_nothing_at_the_second_try_stays_a_failure() {
   script built/cluster_a 'case "$*" in
+    *--list*) printf "a::one: test\na::two: test\n" ;;
     *--exact*) echo "test result: ok. 0 passed; 0 failed; 0 ignored" ;;
     *) printf "\nfailures:\n    a::one\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n"; exit 101 ;;
     esac'
@@ -160,11 +173,17 @@ a_binary_that_runs_no_test_is_a_failure() {
   ends 1 "5 passed, 1 failed, 0 skipped"
   says "FAILED cluster_a: it ran no test"
 }
+a_binary_that_runs_fewer_tests_than_it_lists_is_a_failure() {
+  binary cluster_a a::one a::two
+  script tests/testbed/with-bed.sh '"$1" --include-ignored --exact a::one'
+  ends 1 "1 passed, 1 failed, 0 skipped" cluster "" a::
+  says "FAILED cluster_a: it ran 1 of 2 tests"
+}
 a_filter_may_match_in_one_binary_only_but_must_match() {
   ends 0 "1 passed, 0 failed, 0 skipped" cluster "" b::two
-  beds 2
+  beds 1
   ends 1 "0 passed, 1 failed, 0 skipped" cluster "" b::three
-  says "FAILED no test has a name like that"
+  says "no test has a name like b::three"
 }
 a_binary_that_does_not_exist_is_a_failure() {
   ends 1 "0 passed, 1 failed, 0 skipped" cluster cluster_c
@@ -193,6 +212,37 @@ tests_that_do_not_compile_are_a_failure() {
 programs_of_the_bed_that_cannot_be_built_are_a_failure() {
   script tests/testbed/build.sh 'exit 2'
   ends 2 "3 passed, 1 failed, 0 skipped"
+}
+beds_run_side_by_side_and_their_output_is_not_mixed() {
+  # Each waits for the other one to begin.
+  script tests/testbed/with-bed.sh 'touch "began-${1##*/}"; echo "first line of ${1##*/}"
+    for _ in {1..200}; do [ -e began-cluster_a ] && [ -e began-pebble_b ] && break; sleep 0.05; done
+    [ -e began-cluster_a ] && [ -e began-pebble_b ] || exit 1
+    "$@"'
+  CERTLET_TEST_BEDS=2 ends 0 "7 passed, 0 failed, 0 skipped"
+  grep -A 3 '^first line' "$scene/output.txt" >"$scene/around.txt"
+  [ "$(grep -cE '^(first line|test [ab]::)' "$scene/around.txt")" = 6 ] || complain "mixed: $(cat "$scene/around.txt")"
+}
+what_takes_longest_begins_first_and_what_is_not_known_before_it() {
+  binary cluster_c c::one
+  printf '10 cluster_a\n90 pebble_b\n' >"$scene/tests/run/durations.txt"
+  CERTLET_TEST_BEDS=1 ends 0 "8 passed, 0 failed, 0 skipped"
+  [ "$(sed 's/ .*//; s/.*\///' "$scene/beds.txt" | tr '\n' ' ')" = "cluster_c pebble_b cluster_a " ] || complain "$(cat "$scene/beds.txt")"
+}
+what_would_take_too_long_for_one_bed_is_split_and_every_test_runs_once() {
+  binary cluster_a a::one a::two b::one c::one d::one d::two d::three
+  printf '900 cluster_a\n10 pebble_b\n' >"$scene/tests/run/durations.txt"
+  CERTLET_TEST_BEDS=3 ends 0 "12 passed, 0 failed, 0 skipped"
+  beds 3
+  [ "$(grep -oE '[a-d]::(one|two|three)' "$scene/beds.txt" | sort | uniq -c | awk '{ print $1 }' | tr -d '\n')" = 1111111 ] || complain "$(cat "$scene/beds.txt")"
+  ! grep -q 'd::one.*d::two.*d::three' "$scene/beds.txt" && complain "a module was split"
+}
+what_judges_all_beds_comes_last() {
+  binary cluster_a a::one within_rights::all
+  printf '10 cluster_a\n90 pebble_b\n' >"$scene/tests/run/durations.txt"
+  ends 0 "7 passed, 0 failed, 0 skipped"
+  tail -n 1 "$scene/beds.txt" | grep -q 'cluster_a .*within_rights::all' || complain "$(cat "$scene/beds.txt")"
+  beds 3
 }
 what_could_not_run_counts_as_skipped() {
   binary cluster_a a::one a::two=skip

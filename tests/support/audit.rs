@@ -1,5 +1,6 @@
 //! Who did what, from the API server's audit log: the counter of requests does not know users.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
@@ -99,16 +100,36 @@ impl Bed {
     }
 }
 
-/// What certlet asked for as this ServiceAccount in the beds before this one, each once; `None` unless the whole suite runs
-/// (`CERTLET_AUDITS`).
-pub(crate) fn calls_in_earlier_beds(service_account: &str) -> Option<Vec<AuditedCall>> {
-    let user = format!("system:serviceaccount:{service_account}");
-    let logs = std::fs::read_dir(std::env::var_os("CERTLET_AUDITS")?).unwrap();
-    let logs = logs.map(|log| std::fs::read(log.unwrap().path()).unwrap());
-    Some(once(
-        logs.flat_map(|log| audited(&log, |event| AuditedCall::parse(event, &user)))
-            .collect(),
-    ))
+/// What the beds before this one have left (`CERTLET_AUDITS`).
+pub(crate) struct EarlierBeds(Vec<PathBuf>);
+
+impl EarlierBeds {
+    /// `None` unless the whole suite runs.
+    pub(crate) fn find() -> Option<Self> {
+        let files = std::fs::read_dir(std::env::var_os("CERTLET_AUDITS")?).unwrap();
+        Some(Self(files.map(|file| file.unwrap().path()).collect()))
+    }
+
+    /// What certlet asked for as this ServiceAccount, each once.
+    pub(crate) fn calls(&self, service_account: &str) -> Vec<AuditedCall> {
+        let user = format!("system:serviceaccount:{service_account}");
+        let logs = self.named("log").map(|log| std::fs::read(log).unwrap());
+        once(
+            logs.flat_map(|log| audited(&log, |event| AuditedCall::parse(event, &user)))
+                .collect(),
+        )
+    }
+
+    /// Whether one of them had a node.
+    pub(crate) fn had_a_node(&self) -> bool {
+        self.named("node").next().is_some()
+    }
+
+    fn named(&self, extension: &str) -> impl Iterator<Item = &PathBuf> {
+        self.0
+            .iter()
+            .filter(move |path| path.extension().is_some_and(|is| is == extension))
+    }
 }
 
 fn audited<T>(log: &[u8], parse: impl Fn(&Value) -> Option<T>) -> Vec<T> {

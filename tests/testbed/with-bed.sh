@@ -9,7 +9,7 @@
 # and SIGKILL of this script, no process stays behind. On failure the logs are kept and the last line says where.
 #
 # Environment: see up.sh. CERTLET_TESTBED_NODE=1 also installs what node.sh needs, which the inside cannot.
-# CERTLET_AUDITS names a directory that gets what certlet asked the API server for, when the bed ends.
+# CERTLET_AUDITS names a directory that gets what certlet asked the API server for, when the bed ends, and a file *.node if it had a node.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -gt 0 ] || { echo "usage: with-bed.sh COMMAND [ARGUMENT...]" >&2; exit 2; }
@@ -26,9 +26,12 @@ for stale in "${TMPDIR:-/tmp}"/certlet-bed.??????; do
   (flock -n 7 && rm -rf "$stale") 7<"$stale/lock" || true
 done
 
-bed=$(mktemp -d "${TMPDIR:-/tmp}/certlet-bed.XXXXXX")
+# It gets its name when it holds its lock: one that begins at the same moment would take it for a dead one.
+bed=$(mktemp -d "${TMPDIR:-/tmp}/certlet-new-bed.XXXXXX")
 exec 7>"$bed/lock"
 flock 7
+mv -T "$bed" "${bed/certlet-new-bed/certlet-bed}"
+bed=${bed/certlet-new-bed/certlet-bed}
 mkfifo "$bed/lifeline"
 exec 8<>"$bed/lifeline" # the bed ends when nobody holds the writing end any more
 
@@ -48,6 +51,7 @@ cleanup() {
   # A bed that never came up has none.
   if [ -n "${CERTLET_AUDITS:-}" ] && [ -f "$bed/audit.log" ]; then
     grep -F '"userAgent":"certlet/' "$bed/audit.log" >"$CERTLET_AUDITS/${bed##*/}.log" || true
+    [ ! -f "$bed/run/kubelet.pid" ] || touch "$CERTLET_AUDITS/${bed##*/}.node"
   fi
   # A node makes control groups, which no namespace takes away.
   find /sys/fs/cgroup -depth -type d -path "*/${bed##*/}*" -exec rmdir {} + 2>/dev/null || true
