@@ -17,7 +17,7 @@ use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use support::{Bed, Certlet, IN_TIME, condition_is, eventually, until};
+use support::{Bed, Certlet, FaultProxy, IN_TIME, condition_is, eventually, until};
 
 const OURS: &str = "acme.cert-manager.io/http01-solver=true";
 
@@ -58,11 +58,16 @@ impl Scene {
 
     /// An Issuer whose one solver has this Ingress configuration.
     async fn issuer(&self, ingress: &Value) {
+        self.issuer_at(self.bed.pebble().directory(), ingress).await;
+    }
+
+    /// The same with a proxy before its CA.
+    async fn issuer_at(&self, directory: &str, ingress: &Value) {
         let pebble = self.bed.pebble();
         self.apply(&json!({
             "apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": {"name": "ca"},
             "spec": {"acme": {
-                "server": pebble.directory(), "caBundle": pebble.ca_bundle(),
+                "server": directory, "caBundle": pebble.ca_bundle(),
                 "privateKeySecretRef": {"name": "account"}, "solvers": [{"http01": {"ingress": ingress}}],
             }},
         }))
@@ -154,6 +159,7 @@ async fn orders_of_a_namespace_share_a_service_have_an_ingress_each_and_leave_no
     assert_ne!(made[0], made[1]);
     assert_eq!(of("ingresses", |verb| verb == "delete"), made);
     let services = of("services", |verb| verb == "patch");
+    assert!(!services.is_empty(), "{writes:?}");
     assert!(
         services.iter().all(|name| name == "cm-acme-http-solver-certlet"),
         "{services:?}"
@@ -338,8 +344,15 @@ async fn the_ca_is_not_told_before_every_replica_answers() {
         let launch = Certlet::launch(&scene.bed).kubeconfig(&scene.bed.kubeconfig());
         launch.leader_election().args(&args)
     };
+    let proxy = FaultProxy::before_pebble(&scene.bed, &scene.bed.pebble()).await;
+    let told_the_ca = || {
+        let requests = proxy.requests();
+        requests.iter().filter(|head| head.path.contains("/chalZ/")).count()
+    };
     let _leader = replica("--acme-http01-listen-address=10.99.0.8:8089").ready().await;
-    scene.issuer(&json!({"ingressClassName": "traefik"})).await;
+    scene
+        .issuer_at(&proxy.directory(), &json!({"ingressClassName": "traefik"}))
+        .await;
     scene.certificate("site", &["a"]).await;
     eventually(
         "a sentence about the replica that does not answer",
@@ -353,8 +366,13 @@ async fn the_ca_is_not_told_before_every_replica_answers() {
         },
     )
     .await;
+    assert_eq!(told_the_ca(), 0, "the CA was told while a replica does not answer");
     // the second replica leads nothing, and answers from what it watches
     let _standby = replica("--acme-http01-listen-address=10.99.0.9:8089").spawn();
     scene.ready("site").await;
+    assert!(
+        told_the_ca() > 0,
+        "the requests that are counted are not those that tell the CA"
+    );
     scene.nothing_stays().await;
 }

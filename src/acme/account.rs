@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use super::Action;
 use super::ari;
 use super::chain::Chain;
-use super::client::{Answered, Client, contact_urls, location, order_of};
+use super::client::{Answered, Client, Post, contact_urls, location, order_of};
 use super::directory::Directory;
 use super::headers::links;
 use super::jws::AccountKey;
 use super::order::{Authorization, Challenge, NewOrderRequest, Order, PlacedOrder};
 use super::problem::Kind;
 use super::{Error, Next};
+use crate::pki::printable::printable;
 
 /// How many alternate chains are fetched in search of the preferred one.
 const MAX_ALTERNATES: usize = 8;
@@ -24,6 +25,7 @@ const MAX_ALTERNATES: usize = 8;
 pub struct Account {
     client: Client,
     uri: String,
+    names: usize,
 }
 
 /// An issued certificate with the chain that was chosen.
@@ -37,12 +39,22 @@ pub struct Issued {
 
 impl Account {
     pub(super) fn new(client: Client, uri: String) -> Self {
-        Self { client, uri }
+        Self { client, uri, names: 0 }
     }
 
     /// The account's URL.
     pub fn uri(&self) -> &str {
         &self.uri
+    }
+
+    /// The account for work on an order of so many names, whose answers may be larger.
+    #[must_use]
+    pub fn for_names(self, names: usize) -> Self {
+        Self { names, ..self }
+    }
+
+    pub(super) fn names(&self) -> usize {
+        self.names
     }
 
     /// The account's key, for key authorizations.
@@ -80,7 +92,7 @@ impl Account {
             outcome = self.post(Action::NewOrder, &directory.new_order, &payload).await;
         }
         let answer = outcome?;
-        let url = location(&answer).ok_or_else(|| answer.unreadable("it names no order"))?;
+        let url = location(&answer)?.ok_or_else(|| answer.unreadable("it names no order"))?;
         self.client.server().own(&url)?;
         let Answered {
             value: order,
@@ -97,13 +109,13 @@ impl Account {
     fn check_profile(&self, request: &NewOrderRequest, directory: &Directory) -> Result<(), Error> {
         let profiles = &directory.meta.profiles;
         match &request.profile {
-            Some(profile) if !profiles.contains_key(profile) => {
-                let names = profiles.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-                let offered = if names.is_empty() { "none".to_owned() } else { names };
+            Some(profile) if !profiles.contains(profile) => {
+                let names = profiles.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                let offered = if names.is_empty() { "none" } else { names.as_str() };
                 Err(Error::UnknownProfile {
                     host: self.client.server().host(),
-                    profile: profile.clone(),
-                    offered,
+                    profile: printable(profile),
+                    offered: printable(offered),
                 })
             }
             _ => Ok(()),
@@ -172,6 +184,12 @@ impl Account {
     async fn chain(&self, url: &str) -> Result<(Chain, Vec<Url>), Error> {
         let answer = self.post(Action::Certificate, url, "").await?;
         let chain = Chain::from_pem(&answer.body).map_err(|reason| answer.unreadable(reason))?;
+        let (size, limit) = (chain.pem.len(), self.client.server().max_chain());
+        if size > limit {
+            return Err(answer.excessive(format!(
+                "a certificate chain of {size} bytes, more than the limit of {limit}; raise it with --max-certificate-chain-length, or choose a shorter chain with spec.acme.preferredChain of the issuer"
+            )));
+        }
         Ok((
             chain,
             links(&answer.headers, "alternate", &self.client.server().own(url)?),
@@ -185,7 +203,7 @@ impl Account {
     }
 
     async fn post(&self, action: Action, url: &str, payload: &str) -> Result<super::transport::Answer, Error> {
-        self.client.signed(Some(&self.uri), action, url, payload).await
+        self.client.signed(Some(self), Post { action, url, payload }).await
     }
 }
 

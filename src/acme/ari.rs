@@ -2,8 +2,14 @@
 
 use instant_acme::CertificateIdentifier;
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 
+use super::Error;
 use super::headers::RetryAfter;
+use super::json::{Field, lenient_objects};
+use super::limits::MAX_URL;
+use super::transport::Answer;
+use crate::pki::printable::is_printable;
 
 /// How long until the next poll when the server does not say (ARI-02).
 pub const DEFAULT_INTERVAL: SignedDuration = SignedDuration::from_hours(6);
@@ -31,19 +37,48 @@ pub struct RenewalInfo {
 }
 
 impl RenewalInfo {
-    /// From the library's type; `None` for a window that ends before it starts or lies outside of all time.
-    pub(super) fn from_wire(info: instant_acme::RenewalInfo) -> Option<Self> {
-        let instant = |time: time::OffsetDateTime| Timestamp::from_second(time.unix_timestamp()).ok();
-        let window = Window {
-            start: instant(info.suggested_window.start)?,
-            end: instant(info.suggested_window.end)?,
+    /// What the server answered.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] without a window, or with one that ends before it starts.
+    pub(super) fn read(answer: &Answer) -> Result<Self, Error> {
+        let WireInfo {
+            suggested_window,
+            explanation_url,
+        } = answer.json()?;
+        let WireWindow { start, end } = suggested_window.0.unwrap_or_default();
+        let (Some(start), Some(end)) = (start.0, end.0) else {
+            return Err(answer.unreadable("it has no window with a start and an end"));
         };
-        (window.start <= window.end).then_some(Self {
-            window,
-            explanation_url: info.explanation_url,
+        if start > end {
+            return Err(answer.unreadable("its window ends before it starts"));
+        }
+        Ok(Self {
+            window: Window { start, end },
+            explanation_url: explanation_url
+                .text()
+                .filter(|url| url.len() <= MAX_URL && url.chars().all(is_printable)),
         })
     }
 }
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireInfo {
+    #[serde(rename = "suggestedWindow")]
+    suggested_window: Field<WireWindow>,
+    #[serde(rename = "explanationURL")]
+    explanation_url: Field<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireWindow {
+    start: Field<Timestamp>,
+    end: Field<Timestamp>,
+}
+
+lenient_objects!(WireWindow);
 
 impl Window {
     /// True when the whole window has gone by: renew at once.
@@ -111,14 +146,27 @@ mod tests {
 
     #[test]
     fn a_window_that_ends_before_it_starts_is_none() {
-        let wire = |start: &str, end: &str| {
-            serde_json::from_value(serde_json::json!({"suggestedWindow": {"start": start, "end": end}, "explanationURL": "https://ca/why"})).unwrap()
+        let read = |start: serde_json::Value, end: serde_json::Value| {
+            let body = serde_json::json!({"suggestedWindow": {"start": start, "end": end}, "explanationURL": "https://ca/why"});
+            RenewalInfo::read(&Answer {
+                action: crate::acme::Action::RenewalInfo,
+                host: "ca".into(),
+                status: http::StatusCode::OK,
+                headers: http::HeaderMap::new(),
+                body: body.to_string().into(),
+            })
         };
-        assert_eq!(
-            RenewalInfo::from_wire(wire("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z")),
-            None
-        );
-        let info = RenewalInfo::from_wire(wire("2026-01-01T00:00:00Z", "2026-01-02T00:00:00+01:00")).unwrap();
+        assert!(read("2026-01-02T00:00:00Z".into(), "2026-01-01T00:00:00Z".into()).is_err());
+        for odd in [
+            serde_json::Value::Null,
+            "".into(),
+            "soon".into(),
+            1.into(),
+            serde_json::json!({}),
+        ] {
+            assert!(read(odd.clone(), "2026-01-01T00:00:00Z".into()).is_err(), "{odd}");
+        }
+        let info = read("2026-01-01T00:00:00Z".into(), "2026-01-02T00:00:00+01:00".into()).unwrap();
         assert_eq!(info.window.end, at("2026-01-01T23:00:00Z"));
         assert_eq!(info.explanation_url.as_deref(), Some("https://ca/why"));
         assert!(info.window.is_past(at("2026-01-02T00:00:00Z")) && !info.window.is_past(at("2026-01-01T22:59:59Z")));

@@ -16,7 +16,7 @@ use super::order::Order;
 use super::problem::Kind;
 use super::registration::Registration;
 use super::server::Server;
-use super::transport::Answer;
+use super::transport::{Answer, Request};
 use super::{Error, RetryAfter};
 use crate::plan::account::Attempt;
 
@@ -41,6 +41,15 @@ impl<T> Answered<T> {
     }
 }
 
+/// A request to be signed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Post<'a> {
+    pub(super) action: Action,
+    pub(super) url: &'a str,
+    /// JSON, or empty for a POST-as-GET (RFC 8555 section 6.3).
+    pub(super) payload: &'a str,
+}
+
 /// An ACME server as seen with one account key and one set of trust settings. Cheap to clone; nonces, the directory
 /// and connections are shared among the clones.
 #[derive(Clone)]
@@ -51,8 +60,11 @@ struct Inner {
     key: AccountKey,
     nonces: NoncePool,
     account_unknown: AtomicBool,
-    attempt: std::sync::Mutex<Option<Attempt>>,
+    attempt: LastAttempt,
 }
+
+/// How making sure of an account failed last. It is kept beside the client, which may have to make room for others.
+pub(super) type LastAttempt = Arc<std::sync::Mutex<Option<Attempt>>>;
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,19 +74,25 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// A client of `server` with this account key. Nothing is sent yet.
-    pub fn new(server: Server, key: AccountKey) -> Self {
+    pub(super) fn new(server: Server, key: AccountKey, attempt: LastAttempt) -> Self {
         Self(Arc::new(Inner {
             server,
             key,
             nonces: NoncePool::default(),
             account_unknown: AtomicBool::new(false),
-            attempt: std::sync::Mutex::default(),
+            attempt,
         }))
     }
 
     /// True when both are clones of one client.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether a failure of one is one of the other.
+    #[cfg(test)]
+    pub(super) fn shares_attempts_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0.attempt, &other.0.attempt)
     }
 
     /// The account's key, for key authorizations.
@@ -147,23 +165,24 @@ impl Client {
 
     async fn register(&self, action: Action, payload: &Value) -> Result<Registration, Error> {
         let url = self.directory().await?.new_account;
-        let answer = self.signed(None, action, &url, &payload.to_string()).await?;
-        let uri = location(&answer).ok_or_else(|| answer.unreadable("it names no account"))?;
+        let payload = payload.to_string();
+        let post = Post {
+            action,
+            url: &url,
+            payload: &payload,
+        };
+        let answer = self.signed(None, post).await?;
+        let uri = location(&answer)?.ok_or_else(|| answer.unreadable("it names no account"))?;
         self.0.server.own(&uri)?;
         let registration = Registration::read(&answer, uri)?;
         self.0.account_unknown.store(false, Ordering::Relaxed);
         Ok(registration)
     }
 
-    /// A signed request (RFC 8555 section 6.2). `payload` is JSON, or empty for a POST-as-GET; without `kid` the
-    /// request carries the public key.
-    pub(super) async fn signed(
-        &self,
-        kid: Option<&str>,
-        action: Action,
-        url: &str,
-        payload: &str,
-    ) -> Result<Answer, Error> {
+    /// A signed request (RFC 8555 section 6.2). Without an account it carries the public key.
+    pub(super) async fn signed(&self, account: Option<&Account>, post: Post<'_>) -> Result<Answer, Error> {
+        let Post { action, url, payload } = post;
+        let kid = account.map(Account::uri);
         let Inner {
             server, key, nonces, ..
         } = &*self.0;
@@ -172,7 +191,14 @@ impl Client {
         let mut nonce = self.nonce().await?;
         loop {
             let body = key.sign(kid, &nonce, url, payload)?;
-            let answer = server.send(action, Method::POST, &target, Some(body)).await?;
+            let request = Request {
+                action,
+                method: Method::POST,
+                url: &target,
+                body: Some(body),
+                names: account.map_or(0, Account::names),
+            };
+            let answer = server.send(request).await?;
             let fresh = nonce_of(&answer.headers);
             let headers = answer.headers.clone();
             let error = match answer.into_success() {
@@ -205,19 +231,30 @@ impl Client {
         }
         let url = self.0.server.own(&self.directory().await?.new_nonce)?;
         // 200 for HEAD in the RFC, 204 from some servers: the header is what counts.
-        let answer = self
-            .0
-            .server
-            .send(Action::NewNonce, Method::HEAD, &url, None)
-            .await?
-            .into_success()?;
+        let request = Request {
+            action: Action::NewNonce,
+            method: Method::HEAD,
+            url: &url,
+            body: None,
+            names: 0,
+        };
+        let answer = self.0.server.send(request).await?.into_success()?;
         nonce_of(&answer.headers).ok_or_else(|| answer.unreadable("it has no nonce"))
     }
 }
 
 /// The `Location` of an answer: the URL of what was made or found.
-pub(super) fn location(answer: &Answer) -> Option<String> {
-    answer.headers.get(header::LOCATION)?.to_str().ok().map(str::to_owned)
+///
+/// # Errors
+/// [`Error::Excessive`].
+pub(super) fn location(answer: &Answer) -> Result<Option<String>, Error> {
+    let location = answer
+        .headers
+        .get(header::LOCATION)
+        .and_then(|location| location.to_str().ok());
+    location
+        .map(|location| answer.bounded_url(location.to_owned()))
+        .transpose()
 }
 
 /// `mailto:` URLs of an issuer's e-mail address, in lower case as cert-manager registers it.

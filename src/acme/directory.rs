@@ -1,6 +1,6 @@
 //! The directory (RFC 8555 section 7.1.1): where a server's resources are and what it demands.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::Method;
@@ -11,18 +11,21 @@ use tokio::time::Instant;
 
 use super::Action;
 use super::Error;
-use super::transport::{Answer, Transport, json_fault};
+use super::json::{Field, Names, lenient_objects};
+use super::limits::{MAX_NAMES, MAX_URL};
+use super::transport::{Answer, NOT_JSON, Request, Transport};
 
 /// How long a directory is used before it is fetched again.
 pub const MAX_AGE: Duration = Duration::from_secs(3600);
 /// How long an old one still serves while the server does not answer.
 const MAX_STALE_AGE: Duration = Duration::from_secs(24 * 3600);
+/// The longest name of a profile that is kept.
+const MAX_PROFILE: usize = 253;
 /// How long a failed request stands for those that asked meanwhile; shorter than any pause before a retry.
 const FAILURE_AGE: Duration = Duration::from_secs(3);
 
 /// A server's directory. Unknown entries are ignored; some CAs add random ones.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Directory {
     /// Where nonces come from.
     pub new_nonce: String,
@@ -33,23 +36,35 @@ pub struct Directory {
     /// Where renewal information is; absent when the server has none (RFC 9773).
     pub renewal_info: Option<String>,
     /// What the server says about itself.
-    #[serde(default)]
     pub meta: Meta,
 }
 
 /// `meta` of a directory (RFC 8555 section 9.7.6).
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Meta {
-    /// URL of the terms that registration agrees to.
-    pub terms_of_service: Option<String>,
-    /// The CA's site.
-    pub website: Option<String>,
-    /// True when registration needs an external account binding.
-    pub external_account_required: bool,
-    /// Certificate profiles by name, with a description each.
-    pub profiles: BTreeMap<String, String>,
+    /// Names of the certificate profiles that there are.
+    pub profiles: BTreeSet<String>,
 }
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct WireDirectory {
+    new_nonce: Field<String>,
+    new_account: Field<String>,
+    new_order: Field<String>,
+    renewal_info: Field<String>,
+    meta: Field<WireMeta>,
+    #[serde(rename = "new-reg")]
+    new_reg: Field<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct WireMeta {
+    profiles: Field<Names>,
+}
+
+lenient_objects!(WireMeta);
 
 /// One server's directory, fetched when it is needed and kept for [`MAX_AGE`].
 #[derive(Debug, Default)]
@@ -96,7 +111,14 @@ impl DirectoryCache {
 }
 
 async fn fetch(transport: &Transport, server: &Url) -> Result<Directory, Error> {
-    let answer = transport.send(Action::Directory, Method::GET, server, None).await?;
+    let request = Request {
+        action: Action::Directory,
+        method: Method::GET,
+        url: server,
+        body: None,
+        names: 0,
+    };
+    let answer = transport.send(request).await?;
     let status = answer.status;
     let not_acme = |reason: String| Error::NotAcme {
         url: server.to_string(),
@@ -123,17 +145,95 @@ async fn fetch(transport: &Transport, server: &Url) -> Result<Directory, Error> 
 }
 
 fn read(answer: &Answer) -> Result<Directory, String> {
-    let document: serde_json::Value =
-        serde_json::from_slice(&answer.body).map_err(|_| "it answered with something that is not JSON".to_owned())?;
-    if document.get("new-reg").is_some() {
+    let document: WireDirectory = answer.json().map_err(|error| {
+        if matches!(&error, Error::Unreadable { reason, .. } if reason == NOT_JSON) {
+            "it answered with something that is not JSON".to_owned()
+        } else {
+            "its JSON is not a directory".to_owned()
+        }
+    })?;
+    if document.new_reg.text().is_some() {
         return Err("it is an ACME v1 endpoint, and v1 is no longer spoken".to_owned());
     }
-    serde_json::from_value(document).map_err(|error| format!("its JSON is not a directory: {}", json_fault(&error)))
+    let url = |name: &str, field: Field<String>| match field.text() {
+        None => Err(format!("its JSON is not a directory: missing field `{name}`")),
+        Some(url) if url.len() > MAX_URL => Err(format!("its {name} has more than {MAX_URL} characters")),
+        Some(url) => Ok(url),
+    };
+    let profiles = document.meta.0.and_then(|meta| meta.profiles.0).unwrap_or_default().0;
+    let profiles = profiles.into_iter().filter(|name| name.len() <= MAX_PROFILE);
+    Ok(Directory {
+        new_nonce: url("newNonce", document.new_nonce)?,
+        new_account: url("newAccount", document.new_account)?,
+        new_order: url("newOrder", document.new_order)?,
+        renewal_info: document.renewal_info.text().filter(|url| url.len() <= MAX_URL),
+        meta: Meta {
+            profiles: profiles.take(MAX_NAMES).collect(),
+        },
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, StatusCode};
+
     use super::*;
+
+    fn answer(body: &str) -> Answer {
+        Answer {
+            action: Action::Directory,
+            host: "ca".into(),
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: body.to_owned().into(),
+        }
+    }
+
+    #[test]
+    fn what_a_directory_can_do_without_may_be_null_or_of_another_type() {
+        for odd in [
+            "null",
+            "1",
+            "[]",
+            r#""""#,
+            "{}",
+            r#"{"profiles": null}"#,
+            r#"{"profiles": []}"#,
+        ] {
+            let text = format!(
+                r#"{{"newNonce": "n", "newAccount": "a", "newOrder": "o", "renewalInfo": {odd}, "meta": {odd}}}"#
+            );
+            let directory = read(&answer(&text)).unwrap();
+            assert_eq!(
+                (directory.renewal_info, directory.meta),
+                (None, Meta::default()),
+                "{odd}"
+            );
+        }
+        let profiles = r#"{"newNonce": "n", "newAccount": "a", "newOrder": "o", "meta": {"profiles": {"short": null, "long": {}}}}"#;
+        assert_eq!(read(&answer(profiles)).unwrap().meta.profiles.len(), 2);
+        for odd in ["null", "1", r#""""#] {
+            let text = format!(r#"{{"newNonce": "n", "newAccount": "a", "newOrder": {odd}}}"#);
+            assert!(read(&answer(&text)).unwrap_err().ends_with("missing field `newOrder`"));
+        }
+    }
+
+    #[test]
+    fn a_directory_is_kept_small() {
+        let profiles: Vec<String> = (0..1000)
+            .map(|number| format!(r#""{number}": "{}""#, "x".repeat(20)))
+            .collect();
+        let text = format!(
+            r#"{{"newNonce": "n", "newAccount": "a", "newOrder": "o", "meta": {{"profiles": {{{}}}}}}}"#,
+            profiles.join(",")
+        );
+        assert_eq!(read(&answer(&text)).unwrap().meta.profiles.len(), MAX_NAMES);
+        let long = format!(
+            r#"{{"newNonce": "{}", "newAccount": "a", "newOrder": "o"}}"#,
+            "n".repeat(MAX_URL + 1)
+        );
+        assert!(read(&answer(&long)).unwrap_err().contains("more than 2048 characters"));
+    }
 
     #[test]
     fn the_example_of_the_rfc_is_read_and_unknown_entries_are_ignored() {
@@ -143,9 +243,9 @@ mod tests {
             "4h_kTbTLr4I": "https://community.letsencrypt.org/t/adding-random-entries-to-the-directory/33417",
             "meta": {"termsOfService": "https://example.com/acme/terms/2017-5-30", "website": "https://www.example.com/",
                      "caaIdentities": ["example.com"], "externalAccountRequired": true}}"#;
-        let directory: Directory = serde_json::from_str(text).unwrap();
+        let directory = read(&answer(text)).unwrap();
         assert_eq!(directory.new_order, "https://example.com/acme/new-order");
-        assert!(directory.meta.external_account_required && directory.meta.profiles.is_empty());
+        assert!(directory.meta.profiles.is_empty());
         assert_eq!(directory.renewal_info, None);
     }
 }

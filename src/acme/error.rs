@@ -47,6 +47,16 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The answer holds something that is larger, or there more often, than makes sense.
+    #[error("the ACME server {host} answered {action} with {what}")]
+    Excessive {
+        /// Host and port of the server.
+        host: String,
+        /// What was asked.
+        action: Action,
+        /// What is too large, with its limit.
+        what: String,
+    },
     /// A success whose content is not what the protocol says.
     #[error("the ACME server {host} answered {action} with something that cannot be read: {reason}")]
     Unreadable {
@@ -88,7 +98,9 @@ pub enum Error {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The server has a profile list, and this is not on it.
-    #[error("the ACME server {host} does not offer the profile {profile:?}; it offers {offered}")]
+    #[error(
+        "acme: certificate authority does not advertise a profile with name {profile}; the ACME server {host} offers {offered}"
+    )]
     UnknownProfile {
         /// Host and port of the server.
         host: String,
@@ -138,11 +150,13 @@ impl Error {
                 ..
             } => Next::Wait(retry_after.until(now)),
             // A proxy's 4xx without an explanation says nothing about the order.
-            Self::Status { .. } | Self::Unreachable { .. } | Self::TooLarge { .. } | Self::Unreadable { .. } => {
-                Next::Retry
-            }
+            Self::Status { .. }
+            | Self::Unreachable { .. }
+            | Self::TooLarge { .. }
+            | Self::Excessive { .. }
+            | Self::Unreadable { .. }
             // The right server may come back at this address; the edit that is needed triggers anyway.
-            Self::NotAcme { .. } => Next::Retry,
+            | Self::NotAcme { .. } => Next::Retry,
             Self::ForeignUrl { .. } => Next::NewOrder,
             Self::InvalidUrl { .. }
             | Self::Trust(_)
@@ -160,6 +174,7 @@ impl Error {
             Self::Status { .. }
             | Self::Unreachable { .. }
             | Self::TooLarge { .. }
+            | Self::Excessive { .. }
             | Self::Unreadable { .. }
             | Self::NotAcme { .. }
             | Self::ForeignUrl { .. }
@@ -170,6 +185,11 @@ impl Error {
             | Self::AccountClosed { .. }
             | Self::Unsupported { .. } => None,
         }
+    }
+
+    /// True when the server said more than makes sense. It may say less the next time, but not for ever is it asked again.
+    pub fn is_excess(&self) -> bool {
+        matches!(self, Self::TooLarge { .. } | Self::Excessive { .. })
     }
 
     /// True when the server says that it does not know the account.
@@ -184,6 +204,7 @@ impl Error {
             Self::Problem(problem) => problem.status,
             Self::Unreachable { .. }
             | Self::TooLarge { .. }
+            | Self::Excessive { .. }
             | Self::Unreadable { .. }
             | Self::NotAcme { .. }
             | Self::ForeignUrl { .. }

@@ -16,6 +16,7 @@
 //! | [`ari`] | when to renew and when to ask again, by renewal information; pure |
 //! | [`chain`] | certificate chains and the choice among them; pure |
 //! | [`url`] | which URLs can be a server's, and which belong to it; pure |
+//! | [`limits`] | how much a server may say |
 //! | [`jws`] | account keys and signatures |
 //! | [`directory`], [`nonce`], [`headers`], [`tls`], [`transport`] | the layers below |
 
@@ -26,9 +27,12 @@ pub mod ari;
 pub mod chain;
 pub mod client;
 pub mod directory;
+mod document;
 mod error;
 pub mod headers;
+mod json;
 pub mod jws;
+pub mod limits;
 pub mod nonce;
 pub mod order;
 pub mod problem;

@@ -1,13 +1,21 @@
 //! What a server answers with, as plain data: orders, authorizations, challenges (RFC 8555 section 7.1).
 
-use instant_acme::{AuthorizationState, Identifier, OrderState};
+use instant_acme::Identifier;
 pub use instant_acme::{AuthorizationStatus, ChallengeStatus, OrderStatus};
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::value::StringDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
-use super::Problem;
+use super::document::WireProblem;
+use super::json::{Field, lenient_objects};
+use super::limits::{MAX_CHALLENGES, MAX_IDENTIFIER, MAX_TOKEN};
 use super::transport::Answer;
-use super::{Error, RetryAfter};
+use super::{Error, Problem, RetryAfter};
+use crate::pki::printable::printable;
+
+/// The kinds of challenges that clients answer (RFC 8555 section 8, RFC 8737).
+const KINDS: [&str; 3] = ["http-01", "dns-01", "tls-alpn-01"];
 
 /// What to order.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -42,7 +50,7 @@ pub struct Order {
     pub status: OrderStatus,
     /// URLs of the authorizations, one per identifier.
     pub authorizations: Vec<String>,
-    /// Where the signing request goes.
+    /// Where the signing request goes; may be empty once it has gone there.
     pub finalize: String,
     /// Where the certificate is, once valid.
     pub certificate: Option<String>,
@@ -63,7 +71,7 @@ pub struct Authorization {
     pub identifier: Identifier,
     /// True when it is for `*.` of the identifier.
     pub wildcard: bool,
-    /// The ways to prove it.
+    /// The ways to prove it, of the kinds that clients know.
     pub challenges: Vec<Challenge>,
     /// When it ends.
     pub expires: Option<Timestamp>,
@@ -86,34 +94,65 @@ pub struct Challenge {
 
 impl Order {
     pub(super) fn read(answer: &Answer) -> Result<Self, Error> {
-        let state: OrderState = answer.json()?;
-        let Expiry { expires } = answer.json()?;
-        Ok(Self {
-            status: state.status,
-            authorizations: state
-                .authorizations
-                .into_iter()
-                .map(|authorization| authorization.url)
-                .collect(),
-            finalize: state.finalize,
-            certificate: state.certificate,
-            error: state.error.map(Problem::from),
+        let WireOrder {
+            status,
+            authorizations,
+            finalize,
+            certificate,
+            error,
             expires,
-            profile: state.profile,
+            profile,
+        } = answer.json()?;
+        let status = state(answer, status)?;
+        let finalize = finalize.text();
+        // whoever has only to be fetched needs no way to be finalized
+        if finalize.is_none() && matches!(status, OrderStatus::Pending | OrderStatus::Ready) {
+            return Err(answer.unreadable("missing field `finalize`"));
+        }
+        let url = |url: Option<String>| url.map(|url| answer.bounded_url(url)).transpose();
+        Ok(Self {
+            status,
+            authorizations: bounded(answer, authorizations.list())?,
+            finalize: url(finalize)?.unwrap_or_default(),
+            certificate: url(certificate.text())?,
+            error: error.0.map(Problem::from),
+            expires: expires.0,
+            profile: profile.text().map(|profile| printable(&profile)),
         })
     }
 }
 
 impl Authorization {
     pub(super) fn read(answer: &Answer) -> Result<Self, Error> {
-        let state: AuthorizationState = answer.json()?;
-        let Expiry { expires } = answer.json()?;
-        Ok(Self {
-            status: state.status,
-            identifier: state.identifier().identifier.clone(),
-            wildcard: state.wildcard,
-            challenges: state.challenges.into_iter().map(Challenge::from).collect(),
+        let WireAuthorization {
+            status,
+            identifier,
+            wildcard,
+            challenges,
             expires,
+        } = answer.json()?;
+        let WireIdentifier { kind, value } = identifier.0.unwrap_or_default();
+        let value = answer.at_most(value.text().unwrap_or_default(), MAX_IDENTIFIER, "a name")?;
+        let (name, starred) = match value.strip_prefix("*.") {
+            Some(name) => (name.to_owned(), true),
+            None => (value, false),
+        };
+        let is_address = kind.text().is_some_and(|kind| kind.eq_ignore_ascii_case("ip"));
+        let address = is_address.then(|| name.parse().ok()).flatten();
+        let known = challenges.list().into_iter().filter(WireChallenge::is_known);
+        let challenges = known
+            .take(MAX_CHALLENGES + 1)
+            .map(|challenge| Challenge::from_wire(answer, challenge))
+            .collect::<Result<Vec<_>, _>>()?;
+        if challenges.len() > MAX_CHALLENGES {
+            return Err(answer.excessive(format!("more than {MAX_CHALLENGES} challenges")));
+        }
+        Ok(Self {
+            status: state(answer, status)?,
+            identifier: address.map_or_else(|| Identifier::Dns(name), Identifier::Ip),
+            wildcard: starred || wildcard.0.unwrap_or_default(),
+            challenges,
+            expires: expires.0,
         })
     }
 
@@ -130,113 +169,99 @@ impl Authorization {
 
 impl Challenge {
     pub(super) fn read(answer: &Answer) -> Result<Self, Error> {
-        Ok(answer.json::<instant_acme::Challenge>()?.into())
+        Self::from_wire(answer, answer.json()?)
     }
-}
 
-impl From<instant_acme::Challenge> for Challenge {
-    fn from(challenge: instant_acme::Challenge) -> Self {
-        let instant_acme::Challenge {
-            r#type,
+    fn from_wire(answer: &Answer, challenge: WireChallenge) -> Result<Self, Error> {
+        let WireChallenge {
+            kind,
             url,
             token,
             status,
             error,
         } = challenge;
-        Self {
-            kind: kind_name(r#type),
-            url,
-            token,
-            status,
-            error: error.map(Problem::from),
+        let token = token.text().unwrap_or_default();
+        let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if token.len() > MAX_TOKEN || !token.bytes().all(alphabet) {
+            // RFC 8555 section 8.3: such a token must end the attempt
+            return Err(answer.excessive(format!("a token that is not 1 to {MAX_TOKEN} characters of base64url")));
         }
+        Ok(Self {
+            kind: answer.at_most(kind.text().unwrap_or_default(), MAX_IDENTIFIER, "a kind of challenge")?,
+            url: answer.bounded_url(url.text().unwrap_or_default())?,
+            token,
+            status: match status.text() {
+                None => ChallengeStatus::Pending,
+                some => state(answer, Field(some))?,
+            },
+            error: error.0.map(Problem::from),
+        })
     }
 }
 
-fn kind_name(kind: instant_acme::ChallengeType) -> String {
-    use instant_acme::ChallengeType::{DeviceAttest01, Dns01, Http01, TlsAlpn01, Unknown};
-    match kind {
-        Http01 => "http-01".to_owned(),
-        Dns01 => "dns-01".to_owned(),
-        TlsAlpn01 => "tls-alpn-01".to_owned(),
-        DeviceAttest01 => "device-attest-01".to_owned(),
-        Unknown(name) => name,
-        _ => "unknown".to_owned(),
-    }
+/// URLs of authorizations, none of them too long.
+fn bounded(answer: &Answer, urls: Vec<String>) -> Result<Vec<String>, Error> {
+    urls.into_iter().map(|url| answer.bounded_url(url)).collect()
 }
 
-/// `expires`, which the library's types leave out.
-#[derive(Deserialize)]
-struct Expiry {
-    #[serde(default)]
-    expires: Option<Timestamp>,
+/// A state by its name; one that RFC 8555 section 7.1.6 does not have is an error without its text.
+fn state<S: DeserializeOwned>(answer: &Answer, name: Field<String>) -> Result<S, Error> {
+    let name = name.text().ok_or_else(|| answer.unreadable("missing field `status`"))?;
+    let name: StringDeserializer<serde::de::value::Error> = name.into_deserializer();
+    S::deserialize(name).map_err(|_| answer.unreadable("its status is none that RFC 8555 has"))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireOrder {
+    status: Field<String>,
+    authorizations: Field<Vec<String>>,
+    finalize: Field<String>,
+    certificate: Field<String>,
+    error: Field<WireProblem>,
+    expires: Field<Timestamp>,
+    profile: Field<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireAuthorization {
+    status: Field<String>,
+    identifier: Field<WireIdentifier>,
+    wildcard: Field<bool>,
+    challenges: Field<Vec<WireChallenge>>,
+    expires: Field<Timestamp>,
+}
+
+/// An identifier (RFC 8555 section 9.7.7).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireIdentifier {
+    #[serde(rename = "type")]
+    pub(super) kind: Field<String>,
+    pub(super) value: Field<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireChallenge {
+    #[serde(rename = "type")]
+    kind: Field<String>,
+    url: Field<String>,
+    token: Field<String>,
+    status: Field<String>,
+    error: Field<WireProblem>,
+}
+
+lenient_objects!(WireIdentifier, WireChallenge);
+
+impl WireChallenge {
+    /// Whether it is of a kind that a solver could ever answer: others are not kept.
+    fn is_known(&self) -> bool {
+        self.kind.0.as_deref().is_some_and(|kind| KINDS.contains(&kind))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use http::{HeaderMap, StatusCode};
-
-    use super::*;
-    use crate::acme::Action;
-
-    fn answer(body: &'static str) -> Answer {
-        Answer {
-            action: Action::Order,
-            host: "ca".into(),
-            status: StatusCode::OK,
-            headers: HeaderMap::new(),
-            body: body.into(),
-        }
-    }
-
-    #[test]
-    fn the_order_of_rfc_8555_is_read() {
-        let order = Order::read(&answer(
-            r#"{"status": "invalid", "expires": "2016-01-05T14:09:07.99Z", "notBefore": "2016-01-01T00:00:00Z",
-            "identifiers": [{"type": "dns", "value": "www.example.org"}], "authorizations": ["https://ca/authz/1"],
-            "finalize": "https://ca/order/1/finalize", "error": {"type": "urn:ietf:params:acme:error:caa", "status": 403}}"#,
-        ))
-        .unwrap();
-        assert_eq!(order.status, OrderStatus::Invalid);
-        assert_eq!(order.expires, Some("2016-01-05T14:09:07.99Z".parse().unwrap()));
-        assert_eq!(order.authorizations, ["https://ca/authz/1"]);
-        assert_eq!(
-            order.error.map(|problem| problem.kind),
-            Some(crate::acme::problem::Kind::Caa)
-        );
-    }
-
-    #[test]
-    fn an_authorization_may_offer_challenges_that_nobody_here_knows() {
-        let authorization = Authorization::read(&answer(
-            r#"{"status": "pending", "identifier": {"type": "ip", "value": "10.0.0.1"}, "challenges": [
-            {"type": "dns-persist-01", "url": "https://ca/c/1", "status": "pending"},
-            {"type": "http-01", "url": "https://ca/c/2", "status": "pending", "token": "t"}]}"#,
-        ))
-        .unwrap();
-        assert_eq!(authorization.challenges[0].kind, "dns-persist-01");
-        assert_eq!(
-            authorization
-                .challenge("http-01")
-                .map(|challenge| challenge.token.as_str()),
-            Some("t")
-        );
-        assert_eq!(authorization.identifier, Identifier::Ip("10.0.0.1".parse().unwrap()));
-        assert!(!authorization.wildcard && authorization.expires.is_none());
-    }
-
-    #[test]
-    fn what_is_not_an_order_is_an_error_without_its_text() {
-        for body in [r#"{"status":"secret"}"#, r#""secret""#, "<html>secret</html>", "[]", ""] {
-            let error = Order::read(&answer(body)).unwrap_err();
-            assert!(
-                matches!(error, Error::Unreadable { .. }) && !error.to_string().contains("secret"),
-                "{error}"
-            );
-        }
-        let error = Order::read(&answer(r#"{"status":"ready","authorizations":[]}"#))
-            .unwrap_err()
-            .to_string();
-        assert!(error.ends_with("missing field `finalize`"), "{error}");
-    }
-}
+#[path = "order_tests.rs"]
+mod tests;

@@ -4,14 +4,15 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::document::WireProblem;
 use super::headers::RetryAfter;
 
 /// How long to wait after 429 or `rateLimited` when the server does not say.
 pub const DEFAULT_RATE_LIMIT_DELAY: SignedDuration = SignedDuration::from_mins(5);
 /// How long to wait after 503 when the server does not say.
 pub const DEFAULT_UNAVAILABLE_DELAY: SignedDuration = SignedDuration::from_mins(1);
-/// How much of a text that a server wrote is shown.
-const MAX_DETAIL: usize = 800;
+/// How many parts of a compound problem are shown.
+const SHOWN_SUBPROBLEMS: usize = 5;
 
 /// What to do after a failure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -240,7 +241,7 @@ pub struct Problem {
     pub kind: Kind,
     /// The type as sent, for what is not in the table; empty when the server sent none.
     pub type_uri: String,
-    /// What the server says, without control characters, cut after 800 characters.
+    /// What the server says, without control characters, cut after 300 characters.
     pub detail: String,
     /// HTTP status of the answer, or of the document where the answer was another (a challenge's error).
     pub status: Option<u16>,
@@ -253,21 +254,20 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// The problem in `body`; `None` when it is not a problem document.
+    /// The problem in `body`; `None` when it is not one of an ACME server.
     ///
-    /// A document counts if it is sent as one (`application/problem+json`) or names an ACME error type, so that the
-    /// text of other pages is never taken for a CA's words.
+    /// A document counts only if it names an ACME error type. An internal service that answers with problem documents of its own
+    /// (RFC 9457 is not only ACME's) is not quoted to whoever made an issuer lead there.
     pub fn from_answer(content_type: &str, body: &[u8]) -> Option<Self> {
-        let document: instant_acme::Problem = serde_json::from_slice(body).ok()?;
-        let problem = Self {
-            instance: instance(body),
-            ..Self::from(document)
-        };
+        let document: WireProblem = serde_json::from_slice(body).ok()?;
+        let problem = Self::from(document);
         let sent_as_problem = content_type
             .split(';')
             .next()
             .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/problem+json"));
-        (sent_as_problem || problem.names_acme_type()).then_some(problem)
+        // some CAs leave the prefix out: then the name alone must be one of the list
+        let is_acme = problem.names_acme_type() || (sent_as_problem && problem.kind != Kind::Other);
+        is_acme.then_some(problem)
     }
 
     fn names_acme_type(&self) -> bool {
@@ -313,81 +313,35 @@ fn row(kind: Kind) -> &'static (&'static str, Kind, Meaning, &'static str) {
     TABLE.iter().find(|row| row.1 == kind).unwrap_or(&OTHER)
 }
 
-fn kind(type_uri: &str) -> Kind {
+/// The kind that a type names.
+pub(super) fn kind(type_uri: &str) -> Kind {
     let name = ACME_PREFIXES.iter().find_map(|prefix| type_uri.strip_prefix(prefix));
-    name.and_then(|name| TABLE.iter().find(|row| row.0 == name))
-        .map_or(Kind::Other, |row| row.1)
-}
-
-fn instance(body: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Instance {
-        instance: Option<String>,
-    }
-    serde_json::from_slice::<Instance>(body)
-        .ok()?
-        .instance
-        .map(|text| printable(&text))
-}
-
-/// One line of bounded length.
-pub(super) fn printable(text: &str) -> String {
-    let line = text
-        .chars()
-        .map(|character| if character.is_control() { ' ' } else { character });
-    let mut shown: String = line.clone().take(MAX_DETAIL).collect();
-    if line.count() > MAX_DETAIL {
-        shown.push('…');
-    }
-    shown
-}
-
-impl From<instant_acme::Problem> for Problem {
-    fn from(document: instant_acme::Problem) -> Self {
-        let type_uri = printable(document.r#type.as_deref().unwrap_or_default());
-        let subproblems = document.subproblems.into_iter().take(100).map(|sub| {
-            let name = sub
-                .identifier
-                .map(|identifier| printable(&identifier.authorized(false).to_string()));
-            let sub = instant_acme::Problem {
-                r#type: sub.r#type,
-                detail: sub.detail,
-                status: None,
-                subproblems: Vec::new(),
-            };
-            (name, Self::from(sub))
-        });
-        Self {
-            kind: kind(&type_uri),
-            detail: printable(document.detail.as_deref().unwrap_or_default()),
-            type_uri,
-            status: document.status,
-            instance: None,
-            retry_after: None,
-            subproblems: subproblems.collect(),
-        }
-    }
+    let name = name.unwrap_or(type_uri);
+    TABLE.iter().find(|row| row.0 == name).map_or(Kind::Other, |row| row.1)
 }
 
 impl fmt::Display for Problem {
+    /// First the words of the CA as cert-manager prints them (`<status> <type>: <detail>`), which people and tools look for, then
+    /// what they mean.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(row(self.kind).3)?;
-        match (self.detail.is_empty(), self.status) {
-            (false, _) => write!(f, ": {}", self.detail)?,
-            (true, Some(status)) => write!(f, " (status {status})")?,
-            (true, None) => {}
+        let status = self.status.map(|status| status.to_string());
+        let words = [status.as_deref(), Some(self.type_uri.as_str())];
+        let words: Vec<&str> = words.into_iter().flatten().filter(|word| !word.is_empty()).collect();
+        f.write_str(&words.join(" "))?;
+        if !self.detail.is_empty() {
+            let colon = if words.is_empty() { "" } else { ": " };
+            write!(f, "{colon}{}", self.detail)?;
         }
-        if !self.type_uri.is_empty() {
-            write!(f, " ({})", self.type_uri)?;
-        }
+        let quoted = !words.is_empty() || !self.detail.is_empty();
+        write!(f, "{}{}", if quoted { "; " } else { "" }, row(self.kind).3)?;
         if let Some(instance) = &self.instance {
             write!(f, "; see {instance}")?;
         }
-        for (name, problem) in self.subproblems.iter().take(5) {
+        for (name, problem) in self.subproblems.iter().take(SHOWN_SUBPROBLEMS) {
             write!(f, "; {}: {problem}", name.as_deref().unwrap_or("in addition"))?;
         }
-        if self.subproblems.len() > 5 {
-            write!(f, "; and {} more", self.subproblems.len() - 5)?;
+        if self.subproblems.len() > SHOWN_SUBPROBLEMS {
+            write!(f, "; and {} more", self.subproblems.len() - SHOWN_SUBPROBLEMS)?;
         }
         Ok(())
     }

@@ -3,7 +3,10 @@
 use serde::Deserialize;
 
 use super::Error;
+use super::json::Field;
+use super::limits::MAX_NAMES;
 use super::transport::Answer;
+use crate::pki::printable::printable;
 
 /// An account as the server describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -18,22 +21,23 @@ pub struct Registration {
 
 impl Registration {
     pub(super) fn read(answer: &Answer, uri: String) -> Result<Self, Error> {
-        #[derive(Deserialize)]
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default)]
         struct Body {
-            #[serde(default)]
-            contact: Vec<String>,
-            status: Option<String>,
+            contact: Field<Vec<String>>,
+            status: Field<String>,
         }
         let Body { contact, status } = answer.json()?;
-        match status.as_deref() {
+        let contact = contact.list().into_iter().take(MAX_NAMES);
+        match status.0.as_deref() {
             Some(status @ ("deactivated" | "revoked")) => Err(Error::AccountClosed {
-                uri,
+                uri: printable(&uri),
                 status: status.to_owned(),
             }),
             _ => Ok(Self {
                 uri,
                 created: answer.status == http::StatusCode::CREATED,
-                contacts: contact,
+                contacts: contact.collect(),
             }),
         }
     }

@@ -9,9 +9,10 @@ use reqwest::Url;
 use super::ari::RenewalInfo;
 use super::client::Answered;
 use super::directory::{Directory, DirectoryCache};
-use super::transport::{Answer, Transport, host};
+use super::transport::{Answer, Request, Transport, host};
 use super::url::server_url;
 use super::{Action, Error};
+use crate::pki::printable::printable;
 
 /// A server. Cheap to clone; connections and the directory are shared among the clones.
 #[derive(Clone)]
@@ -67,19 +68,22 @@ impl Server {
         };
         let base = self.directory().await?.renewal_info.ok_or_else(unsupported)?;
         let url = self.own(&format!("{}/{certificate_id}", base.trim_end_matches('/')))?;
-        let answer = self
-            .send(Action::RenewalInfo, Method::GET, &url, None)
-            .await?
-            .into_success()?;
-        let info = RenewalInfo::from_wire(answer.json()?)
-            .ok_or_else(|| answer.unreadable("its window ends before it starts"))?;
+        let request = Request {
+            action: Action::RenewalInfo,
+            method: Method::GET,
+            url: &url,
+            body: None,
+            names: 0,
+        };
+        let answer = self.send(request).await?.into_success()?;
+        let info = RenewalInfo::read(&answer)?;
         Ok(Answered::new(&answer, info))
     }
 
     /// The URL, if it is on this server; nothing is ever sent anywhere else.
     pub(super) fn own(&self, url: &str) -> Result<Url, Error> {
         let foreign = || Error::ForeignUrl {
-            url: url.to_owned(),
+            url: printable(url),
             server: self.url().to_owned(),
         };
         let parsed = server_url(url).map_err(|_| foreign())?;
@@ -90,14 +94,13 @@ impl Server {
         }
     }
 
-    pub(super) async fn send(
-        &self,
-        action: Action,
-        method: Method,
-        url: &Url,
-        body: Option<String>,
-    ) -> Result<Answer, Error> {
-        self.0.transport.send(action, method, url, body).await
+    pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, Error> {
+        self.0.transport.send(request).await
+    }
+
+    /// The largest certificate chain in bytes.
+    pub(super) fn max_chain(&self) -> usize {
+        self.0.transport.max_chain()
     }
 
     pub(super) fn host(&self) -> String {

@@ -12,9 +12,18 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::headers::RetryAfter;
-use super::problem::{Problem, printable};
+use super::limits::{MAX_OBJECT, answer_limit};
+use super::problem::Problem;
 use super::tls::{ExtraRoots, Trust, client_config};
 use super::{Action, Error};
+use crate::pki::chain::SizeLimits;
+use crate::pki::printable::printable;
+
+/// What a server may send ahead of our reading, per request and per connection, where it speaks HTTP/2.
+const HTTP2_STREAM_WINDOW: u32 = 64 << 10;
+const HTTP2_CONNECTION_WINDOW: u32 = 256 << 10;
+/// The largest head of an answer, where it speaks HTTP/2.
+const HTTP2_HEADERS: u32 = 16 << 10;
 
 /// Limits of every request.
 #[derive(Clone, Debug)]
@@ -24,8 +33,10 @@ pub struct Settings {
     /// For the whole exchange, body included: 30 s. cert-manager waits 90 s (ACC-11); nothing is lost by giving up
     /// earlier, because every step is taken up again from the server's state, and a worker is not held so long.
     pub request_timeout: Duration,
-    /// For one answer in bytes: 4 MiB, several times an order for 2,000 names.
-    pub max_body: usize,
+    /// For one object in bytes: 64 KiB, and more for orders of many names ([`super::limits`]).
+    pub max_object: usize,
+    /// For the certificate chain in bytes: what a Secret may hold (FLG-30).
+    pub max_chain: usize,
     /// Where trust roots lie beside Mozilla's.
     pub extra_roots: ExtraRoots,
 }
@@ -35,7 +46,8 @@ impl Default for Settings {
         Self {
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
-            max_body: 4 << 20,
+            max_object: MAX_OBJECT,
+            max_chain: SizeLimits::default().chain,
             extra_roots: ExtraRoots::default(),
         }
     }
@@ -157,18 +169,34 @@ impl Answer {
     }
 }
 
+/// A request to a server.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// What it is for.
+    pub action: Action,
+    /// `GET`, `HEAD` or `POST`.
+    pub method: Method,
+    /// Where it goes.
+    pub url: &'a Url,
+    /// A JWS, for a POST (RFC 8555 section 6.2).
+    pub body: Option<String>,
+    /// How many names the order has that it is about: the answer may be larger for each.
+    pub names: usize,
+}
+
 /// An HTTP client with one set of trust settings. Cheap to clone; keeps connections open between requests.
 #[derive(Clone)]
 pub struct Transport {
     http: reqwest::Client,
     observer: Arc<dyn Observer>,
-    max_body: usize,
+    max_object: usize,
+    max_chain: usize,
 }
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport")
-            .field("max_body", &self.max_body)
+            .field("max_object", &self.max_object)
             .finish_non_exhaustive()
     }
 }
@@ -188,23 +216,36 @@ impl Transport {
             .pool_max_idle_per_host(4)
             .pool_idle_timeout(Duration::from_secs(60))
             .referer(false)
+            .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW)
+            .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
+            .http2_max_header_list_size(HTTP2_HEADERS)
             .build()
             .map_err(|error| Error::Trust(format!("the HTTP client cannot be set up: {}", causes(&error))))?;
         Ok(Self {
             http,
             observer,
-            max_body: settings.max_body,
+            max_object: settings.max_object,
+            max_chain: settings.max_chain,
         })
     }
 
-    /// Sends one request. `body` makes it a POST of a JWS (RFC 8555 section 6.2).
+    /// The largest certificate chain in bytes.
+    pub fn max_chain(&self) -> usize {
+        self.max_chain
+    }
+
+    /// Sends one request.
     ///
     /// # Errors
     /// [`Error::Unreachable`], [`Error::TooLarge`]; every status is an answer.
-    pub async fn send(&self, action: Action, method: Method, url: &Url, body: Option<String>) -> Result<Answer, Error> {
+    pub async fn send(&self, request: Request<'_>) -> Result<Answer, Error> {
         let started = Instant::now();
+        let Request {
+            action, url, method, ..
+        } = &request;
+        let (action, url, method) = (*action, *url, method.clone());
         let host = host(url);
-        let outcome = self.exchange(action, &method, url, &host, body).await;
+        let outcome = self.exchange(request, &host).await;
         let status = outcome.as_ref().ok().map(|answer| answer.status.as_u16());
         let duration = started.elapsed();
         self.observer.exchanged(&Exchange {
@@ -223,20 +264,26 @@ impl Transport {
         outcome
     }
 
-    async fn exchange(
-        &self,
-        action: Action,
-        method: &Method,
-        url: &Url,
-        host: &str,
-        body: Option<String>,
-    ) -> Result<Answer, Error> {
+    async fn exchange(&self, request: Request<'_>, host: &str) -> Result<Answer, Error> {
+        let Request {
+            action,
+            method,
+            url,
+            body,
+            names,
+        } = request;
+        let limit = answer_limit(action, names, self.max_object, self.max_chain);
+        let too_large = || Error::TooLarge {
+            host: host.to_owned(),
+            action,
+            limit,
+        };
         let unreachable = |error: &reqwest::Error| Error::Unreachable {
             host: host.to_owned(),
             action,
             reason: reason(error),
         };
-        let mut request = self.http.request(method.clone(), url.clone());
+        let mut request = self.http.request(method, url.clone());
         if action == Action::Certificate {
             request = request.header(header::ACCEPT, "application/pem-certificate-chain");
         }
@@ -244,14 +291,14 @@ impl Transport {
             request = request.header(header::CONTENT_TYPE, "application/jose+json").body(body);
         }
         let mut response = request.send().await.map_err(|error| unreachable(&error))?;
+        let announced = response.content_length().unwrap_or_default();
+        if usize::try_from(announced).is_ok_and(|announced| announced > limit) {
+            return Err(too_large());
+        }
         let mut received = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
-            if received.len() + chunk.len() > self.max_body {
-                return Err(Error::TooLarge {
-                    host: host.to_owned(),
-                    action,
-                    limit: self.max_body,
-                });
+            if received.len() + chunk.len() > limit {
+                return Err(too_large());
             }
             received.extend_from_slice(&chunk);
         }
@@ -273,14 +320,15 @@ pub(super) fn host(url: &Url) -> String {
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
+/// What is said of a text that is not JSON at all.
+pub(super) const NOT_JSON: &str = "it is not JSON";
+
 /// What is wrong with a JSON text, without a word of it: it may not be the server's at all.
-pub(super) fn json_fault(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    match message.split_once(" at line ") {
-        Some((missing, _)) if missing.starts_with("missing field `") => missing.to_owned(),
-        _ if message.starts_with("missing field `") => message,
-        _ if error.is_data() => "its JSON is not of the form that RFC 8555 describes".to_owned(),
-        _ => "it is not JSON".to_owned(),
+fn json_fault(error: &serde_json::Error) -> &'static str {
+    if error.is_data() {
+        "its JSON is not of the form that RFC 8555 describes"
+    } else {
+        NOT_JSON
     }
 }
 

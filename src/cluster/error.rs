@@ -109,6 +109,11 @@ impl Error {
         self.code() == Some(422)
     }
 
+    /// The object is larger than the API server stores.
+    pub fn is_too_large(&self) -> bool {
+        self.code() == Some(413)
+    }
+
     /// Whether trying the same call again can succeed without anybody editing anything.
     pub fn is_transient(&self) -> bool {
         !matches!(self.code(), Some(400 | 403 | 404 | 405 | 413 | 422))

@@ -12,7 +12,7 @@ use crate::cluster::events::Severity;
 use crate::plan::ari::{self, AriIssuer, AriPlan, AriSeen};
 use crate::plan::kinds::CertificateKind;
 use crate::plan::order::ca::origin;
-use crate::plan::seen::{Kind, Lean, Next, ObjectKey};
+use crate::plan::seen::{Kind, Lean, Meta, Next, ObjectKey};
 
 /// Polls the renewal information of one Certificate if its time has come.
 ///
@@ -45,6 +45,12 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
             context.renewals.keep(key, heard);
             Ok(next)
         }
+        (AriPlan::Refuse { heard, warning }, ..) => {
+            let next = Next::At(heard.next);
+            context.renewals.keep(key, heard);
+            warn(&context, &certificate.meta, warning);
+            Ok(next)
+        }
         (AriPlan::Wait(until), ..) => Ok(Next::At(until)),
         (AriPlan::Ask { certificate_id }, Issuer::Acme(acme), Some(before)) => {
             let server = origin(&acme.server).unwrap_or_default();
@@ -61,14 +67,19 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
             if concluded.changed {
                 context.queues.certificates.add(key);
             }
-            if let Some(warning) = concluded.warning {
-                context
-                    .events
-                    .publish::<CertificateKind>(&certificate.meta, Severity::Warning, "ARIError", &warning);
-            }
+            warn(&context, &certificate.meta, concluded.warning);
             Ok(next)
         }
         (AriPlan::Ask { .. }, ..) => Ok(Next::OnChange), // nobody is asked without an issuer and a time
+    }
+}
+
+/// Tells what is wrong (ARI-06).
+fn warn(context: &Context, certificate: &Meta, warning: Option<String>) {
+    if let Some(warning) = warning {
+        context
+            .events
+            .publish::<CertificateKind>(certificate, Severity::Warning, "ARIError", &warning);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::api::certificate::RenewalPolicy;
 use crate::api::certificate_status::{RenewalInformation, SuggestedWindow};
 use crate::api::condition::{self, ISSUING};
 use crate::api::names::annotation;
-use crate::api::{AcmeIssuer, acme_issuer::RenewalInformationSource};
+use crate::api::{AcmeIssuer, IssuerRef, acme_issuer::RenewalInformationSource};
 use crate::pki::certificate::CertificateInfo;
 
 use super::kinds::CertificateKind;
@@ -66,6 +66,13 @@ pub enum AriPlan {
     Forget(Next),
     /// Remember this, and look again at its time.
     Expect(Heard),
+    /// Nobody is to be asked: remember that, and tell it if it was not told before.
+    Refuse {
+        /// What is remembered.
+        heard: Heard,
+        /// What is told.
+        warning: Option<String>,
+    },
     /// Nothing until then.
     Wait(Timestamp),
     /// Ask the server; then [`conclude`].
@@ -90,15 +97,18 @@ pub fn plan(now: Timestamp, seen: &AriSeen<'_>, settings: &Settings) -> AriPlan 
         }
         AriIssuer::Acme(_) => {}
     }
-    let leaf = seen
-        .secret
-        .filter(|secret| is_of_this_issuer(seen.certificate, secret))
-        .and_then(leaf_of);
-    let Some((leaf, certificate_id)) = leaf.and_then(|leaf| Some((leaf, leaf.ari_id()?))) else {
+    let found = seen.secret.and_then(|secret| {
+        let leaf = leaf_of(secret)?;
+        Some((issuer_of(secret), leaf, leaf.ari_id()?))
+    });
+    let Some((issuer, leaf, certificate_id)) = found else {
         return never;
     };
-    if leaf.not_after <= now {
+    if leaf.not_after <= now || issuer.name.is_empty() {
         return never;
+    }
+    if !issuer.means_same(&seen.certificate.spec.issuer_ref) {
+        return foreign(now, seen, leaf, &issuer);
     }
     match seen.heard.filter(|heard| heard.fingerprint == leaf.fingerprint) {
         None => AriPlan::Expect(Heard {
@@ -119,9 +129,36 @@ fn wants_renewal(certificate: &Object<CertificateKind>) -> bool {
         && !condition::is_true(&certificate.status.conditions, ISSUING)
 }
 
-/// A certificate from another issuer is not asked about (MST-05).
-fn is_of_this_issuer(certificate: &Object<CertificateKind>, secret: &SecretSeen) -> bool {
-    secret.meta.annotations.get(annotation::ISSUER_NAME) == Some(certificate.spec.issuer_ref.name.as_str())
+/// The issuer that the certificate in the Secret came from, by its annotations.
+fn issuer_of(secret: &SecretSeen) -> IssuerRef {
+    let value = |key| secret.meta.annotations.get(key).map(str::to_owned);
+    IssuerRef {
+        name: value(annotation::ISSUER_NAME).unwrap_or_default(),
+        kind: value(annotation::ISSUER_KIND),
+        group: value(annotation::ISSUER_GROUP),
+    }
+}
+
+/// A certificate from another issuer is not asked about (MST-05): its CA would not know it. It is told once.
+fn foreign(now: Timestamp, seen: &AriSeen<'_>, leaf: &CertificateInfo, issuer: &IssuerRef) -> AriPlan {
+    let known = seen.heard.filter(|heard| heard.fingerprint == leaf.fingerprint);
+    if let Some(heard) = known.filter(|heard| heard.next > now) {
+        return AriPlan::Wait(heard.next);
+    }
+    let wanted = &seen.certificate.spec.issuer_ref;
+    let warning = format!(
+        "Could not fetch ACME Renewal Information: the certificate in Secret {:?} was issued by {issuer}, not by {wanted}",
+        seen.certificate.spec.secret_name
+    );
+    AriPlan::Refuse {
+        heard: Heard {
+            fingerprint: leaf.fingerprint,
+            next: now.saturating_add(DEFAULT_INTERVAL).unwrap_or(Timestamp::MAX),
+            failures: 0,
+            information: None,
+        },
+        warning: known.is_none().then_some(warning),
+    }
 }
 
 fn leaf_of(secret: &SecretSeen) -> Option<&CertificateInfo> {

@@ -120,6 +120,47 @@ fn unreachable() -> Error {
     }
 }
 
+/// MST-05: the CA of another issuer would not know the certificate. cert-manager compares name, kind and group, too.
+#[test]
+fn a_certificate_of_another_issuer_is_not_asked_about_and_that_is_told_once() {
+    let acme = acme();
+    for (key, value) in [
+        (annotation::ISSUER_NAME, "other"),
+        (annotation::ISSUER_KIND, "ClusterIssuer"),
+        (annotation::ISSUER_GROUP, "example.com"),
+    ] {
+        let mut secret = secret("le");
+        let kept = [(annotation::ISSUER_NAME, "le"), (annotation::ISSUER_KIND, "Issuer")];
+        let kept = kept.into_iter().filter(|(known, _)| *known != key);
+        secret.meta.annotations = kept.chain([(key, value)]).collect();
+        let AriPlan::Refuse {
+            heard,
+            warning: Some(warning),
+        } = planned(&certificate(), &secret, &acme, None)
+        else {
+            panic!("{key} is not compared")
+        };
+        assert!(
+            warning.starts_with("Could not fetch ACME Renewal Information: ")
+                && warning.ends_with(", not by Issuer.cert-manager.io/le"),
+            "{warning}"
+        );
+        assert_eq!(
+            planned(&certificate(), &secret, &acme, Some(&heard)),
+            AriPlan::Wait(heard.next)
+        );
+        let due = Heard { next: now(), ..heard };
+        let again = planned(&certificate(), &secret, &acme, Some(&due));
+        assert!(matches!(again, AriPlan::Refuse { warning: None, .. }), "{again:?}");
+    }
+    let mut unknown = secret("le");
+    unknown.meta.annotations = Pairs::default();
+    assert_eq!(
+        planned(&certificate(), &unknown, &acme, None),
+        AriPlan::Forget(Next::OnChange)
+    );
+}
+
 #[test]
 fn a_certificate_is_asked_about_within_the_first_hour_and_then_at_its_time() {
     let (certificate, secret, acme) = (certificate(), secret("le"), acme());
@@ -160,7 +201,6 @@ fn nobody_is_asked_about_what_is_not_theirs_or_not_to_be_renewed() {
     let (web, own, acme) = (certificate(), secret("le"), acme());
     let due = heard(&own);
     let never = AriPlan::Forget(Next::OnChange);
-    assert_eq!(planned(&web, &secret("other"), &acme, Some(&due)), never, "MST-05");
     let mut disabled = certificate();
     disabled.spec.renewal = serde_json::from_str(r#"{"policy":"Disabled"}"#).unwrap();
     assert_eq!(planned(&disabled, &own, &acme, Some(&due)), never);

@@ -232,7 +232,13 @@ fn context(client: &Client, settings: &Settings, leadership: &Leadership) -> Res
         responder: Arc::new(Responder::new()),
         http01: Http01::new(settings)?,
         orders: controller::order::runtime::Runtime::new(settings.max_concurrent_challenges),
-        acme: acme::Registry::new(acme::transport::Settings::from_environment(), Arc::clone(&metrics) as _),
+        acme: acme::Registry::new(
+            acme::transport::Settings {
+                max_chain: settings.size_limits.chain,
+                ..acme::transport::Settings::from_environment()
+            },
+            Arc::clone(&metrics) as _,
+        ),
         renewals: controller::renewals::Renewals::default(),
         metrics,
         judged: AtomicBool::new(false),

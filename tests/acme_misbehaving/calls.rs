@@ -51,7 +51,12 @@ async fn an_order_is_placed_again_without_replaces_only_when_that_can_help() {
     };
     let before = server.seen("/order").len();
     let error = account.new_order(&profile).await.unwrap_err();
-    assert!(error.to_string().contains("it offers classic, short"), "{error}");
+    let error_text = error.to_string();
+    assert!(
+        error_text.starts_with("acme: certificate authority does not advertise a profile with name long; ")
+            && error_text.ends_with(" offers classic, short"),
+        "{error}"
+    );
     assert_eq!(
         (error.next(now()), server.seen("/order").len()),
         (Next::UserMustAct, before),

@@ -11,6 +11,7 @@
 
 mod calls;
 mod server;
+mod texts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,13 +114,14 @@ async fn answers_that_do_not_end_or_never_come_end_the_request() {
     let server = Server::start().await;
     let settings = Settings {
         request_timeout: Duration::from_millis(800),
-        max_body: 20_000,
+        max_object: 20_000,
         ..Settings::default()
     };
     let account = server.client_with(settings).account(&server.url("/acct/1")).unwrap();
     let ask = async || account.order(&server.url("/order/1")).await.unwrap_err();
     server.on("/order/1", [answer(200, "x".repeat(20_001))]);
     assert!(matches!(ask().await, Error::TooLarge { limit: 20_000, .. }));
+    assert!(ask().await.is_excess());
     for (reply, words) in [
         (Reply::Cut, "did not answer"),
         (Reply::CutBody, "did not answer"),

@@ -79,6 +79,8 @@ async fn whatever_the_ca_answers_once_the_certificate_comes() {
         scene.certificate(name).await;
         scene.ready(name).await;
         println!("{name}: the certificate came");
+        let none: [&str; 0] = [];
+        assert_eq!(proxy.left(), none, "{name}: not every fault was met");
         proxy.heal();
     }
     scene.tidy().await;
@@ -95,7 +97,8 @@ async fn a_refusal_fails_the_order_with_the_cas_words() {
     let reason = scene.order_says("blocked-domain.example").await;
     println!("the Order says: {reason}");
     assert!(
-        reason.starts_with("Failed to create Order: the CA does not issue for this name"),
+        reason.starts_with("Failed to create Order: 400 urn:ietf:params:acme:error:rejectedIdentifier: ")
+            && reason.contains("; the CA does not issue for this name"),
         "{reason}"
     );
     let order = scene.only(ORDERS).await;

@@ -13,6 +13,7 @@
 mod support;
 
 mod faults;
+mod hostile;
 mod issuing;
 mod kills;
 mod surroundings;

@@ -7,6 +7,7 @@ use kube::api::{DeleteParams, ListParams};
 use super::scene::{
     CERTIFICATES, CHALLENGES, INGRESSES, ORDERS, REQUESTS, Scene, certificate, field, issuer, messages, solver,
 };
+use crate::support::names::plain_http;
 use crate::support::{Certlet, IN_TIME, eventually};
 
 /// How long is looked for a hot loop.
@@ -83,7 +84,11 @@ async fn a_quota_that_forbids_the_ingress_is_told_and_waited_for() {
 #[ignore = "needs the test bed: make cluster"]
 async fn a_namespace_can_be_deleted_in_mid_order_cert_managers_finalizer_or_not() {
     let (scene, _certlet) = Scene::open("traefik").await;
-    scene.stuck_certificate("doomed").await;
+    let without = scene.another().await;
+    without.issuer(scene.bed.pebble().directory(), "traefik").await;
+    for scene in [&scene, &without] {
+        scene.stuck_certificate("doomed").await;
+    }
     let challenge = scene.only(CHALLENGES).await;
     let finalizers =
         r#"{"metadata":{"finalizers":["finalizer.acme.cert-manager.io","acme.cert-manager.io/finalizer"]}}"#;
@@ -101,10 +106,12 @@ async fn a_namespace_can_be_deleted_in_mid_order_cert_managers_finalizer_or_not(
             finalizers,
         ])
         .await;
-    scene
-        .bed
-        .kubectl(&["delete", "namespace", &scene.namespace, "--wait=true", "--timeout=60s"])
-        .await;
+    for scene in [&scene, &without] {
+        scene
+            .bed
+            .kubectl(&["delete", "namespace", &scene.namespace, "--wait=true", "--timeout=60s"])
+            .await;
+    }
 }
 
 #[tokio::test]
@@ -130,9 +137,10 @@ async fn a_deleted_certificate_takes_its_order_challenge_and_ingress_with_it() {
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn forged_orders_and_challenges_are_left_alone() {
-    let (scene, _certlet) = Scene::open("traefik").await;
+    let (scene, certlet) = Scene::open("traefik").await;
     let host = scene.stuck_certificate("honest").await;
     let order = scene.only(ORDERS).await;
+    let honest = scene.only(CHALLENGES).await;
     let request = scene.only(REQUESTS).await;
     let (order_uid, request_uid) = (
         order.metadata.uid.clone().unwrap(),
@@ -174,7 +182,29 @@ spec:
 ",
         solver("traefik")
     );
+    let mark = scene.bed.audit_mark().await;
     scene.apply(&forged).await;
+    // whatever was to be done about what came before this has been done when it is ready
+    scene.certificate("later").await;
+    scene.ready("later").await;
+    // the honest one is still shown, and answered
+    let shown: Vec<String> = scene
+        .list(INGRESSES)
+        .await
+        .iter()
+        .map(|one| serde_json::to_string(one).unwrap())
+        .collect();
+    assert!(shown.iter().any(|one| one.contains(&host)), "{shown:?}");
+    assert!(shown.iter().all(|one| !one.contains("victim.example")), "{shown:?}");
+    let token = field(&honest, "/spec/token");
+    assert_eq!(answered(&certlet, &host, &token).await, 200);
+    for (host, token) in [
+        ("victim.example", "stolen-token"),
+        ("victim.example", token.as_str()),
+        (host.as_str(), "stolen-token"),
+    ] {
+        assert_eq!(answered(&certlet, host, token).await, 404, "{host} {token}");
+    }
     scene.bed.names().clear_a(&host).await;
     scene.ready("honest").await;
     scene.tidy().await;
@@ -182,11 +212,24 @@ spec:
         let order = scene.objects(ORDERS).await.get(name).await.unwrap();
         assert_eq!(field(&order, "/status"), "", "{name}");
     }
-    let ours = scene.list(INGRESSES).await;
-    assert!(
-        ours.iter()
-            .all(|one| !serde_json::to_string(one).unwrap().contains("victim.example"))
+    let writes = scene.bed.writes_since(mark).await;
+    let ours = writes.iter().filter(|write| write.agent.starts_with("certlet"));
+    let ours: Vec<_> = ours.filter(|write| write.namespace == scene.namespace).collect();
+    assert!(ours.iter().any(|write| write.resource == "ingresses"), "{ours:?}");
+    let touched = ours
+        .iter()
+        .find(|write| ["nobodys", "anothers"].contains(&write.name.as_str()));
+    assert!(touched.is_none(), "{touched:?}");
+}
+
+/// What certlet's responder says to a request for this host and token.
+async fn answered(certlet: &Certlet, host: &str, token: &str) -> u16 {
+    let url = format!(
+        "http://{}/.well-known/acme-challenge/{token}",
+        certlet.challenge_address()
     );
+    let request = plain_http().get(url).header("Host", host);
+    request.send().await.unwrap().status().as_u16()
 }
 
 #[tokio::test]
@@ -230,6 +273,15 @@ async fn an_issuer_that_is_missing_or_not_ready_is_waited_for() {
             "",
         ))
         .await;
+    eventually("the request says that the issuer is not ready", IN_TIME, async || {
+        let requests = api.list(&ListParams::default()).await.unwrap().items;
+        requests
+            .iter()
+            .flat_map(messages)
+            .find(|message| message.contains("does not have a Ready status condition"))
+    })
+    .await;
+    assert!(scene.list(ORDERS).await.is_empty());
     scene.issuer(pebble.directory(), "traefik").await;
     scene.ready("early").await;
 }

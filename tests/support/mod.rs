@@ -38,6 +38,7 @@ pub(crate) mod certlet;
 pub(crate) mod command;
 pub(crate) mod events;
 pub(crate) mod fault_proxy;
+pub(crate) mod hostile_acme;
 mod leftovers;
 pub(crate) mod metrics;
 pub(crate) mod names;

@@ -78,7 +78,7 @@ impl Names {
 }
 
 /// A client for plain HTTP inside the bed: no proxy, no redirects.
-pub(super) fn plain_http() -> reqwest::Client {
+pub(crate) fn plain_http() -> reqwest::Client {
     reqwest::Client::builder()
         .user_agent("certlet-tests")
         .no_proxy()

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::{observe::Observed, showing};
+use super::{in_cluster, observe::Observed, showing};
 use crate::{
     acme::{self, Account, Answered, order as wire, problem::Kind},
     cluster::events::Severity,
@@ -103,21 +103,32 @@ impl Calls<'_> {
             let answer = self.account.authorization(&url).await;
             (url, answer)
         };
-        let answers: Vec<_> = stream::iter(urls).map(read).buffer_unordered(AT_ONCE).collect().await;
-        let now = self.context.now();
+        // each answer is reduced to what is kept of it before the next is asked for
+        let mut answers = stream::iter(urls).map(read).buffer_unordered(AT_ONCE);
         let mut failure = None;
-        for (url, answer) in answers {
+        while let Some((url, answer)) = answers.next().await {
             match answer {
-                Ok(answered) => self.saw_authorization(&url, authorization_at_ca(answered, now)),
+                Ok(answered) => {
+                    let now = self.context.now();
+                    if !self.saw_authorization(&url, authorization_at_ca(answered, now)) {
+                        break;
+                    }
+                }
+                Err(error) if error.is_excess() => {
+                    failure = Some(error);
+                    break;
+                }
                 Err(error) => failure = Some(error),
             }
         }
+        drop(answers);
         if let Some(error) = failure {
             self.failed(Doing::ReadAuthorization, &error);
         }
     }
 
-    fn saw_authorization(&self, url: &str, one: AuthorizationAtCa) {
+    /// Keeps an authorization; `false` when the Order's are too large to be kept, and it ends.
+    fn saw_authorization(&self, url: &str, one: AuthorizationAtCa) -> bool {
         let before = self.observed.memory.authorizations.get(url).map(|before| before.state);
         let verified = before == Some(AuthorizationState::Pending) && one.state == AuthorizationState::Valid;
         if verified && let Some(challenge) = self.observed.challenge_of(url) {
@@ -126,7 +137,15 @@ impl Calls<'_> {
                 .events
                 .publish::<ChallengeKind>(&challenge.meta, Severity::Normal, "DomainVerified", &message);
         }
-        self.remember(|memory| memory.saw_authorization(url, one));
+        let kept = self.remember(|memory| {
+            memory.saw_authorization(url, one);
+            memory.is_of_bounded_size()
+        });
+        if !kept {
+            let why = "its authorizations are larger than makes sense for the names that were ordered";
+            in_cluster::cannot_be_stored(self.context, &self.observed.order, why);
+        }
+        kept
     }
 
     /// Tells the CA to validate.
@@ -228,6 +247,7 @@ fn fault(doing: Doing, error: &acme::Error, now: Timestamp) -> Fault {
     // what is asked for by a URL that the CA gave is lost; newOrder's own URL cannot be
     let not_found = error.status() == Some(404) && doing != Doing::CreateOrder;
     let class = match error.next(now) {
+        _ if error.is_excess() => Class::Excess,
         acme::Next::Wait(until) => Class::Wait(until),
         acme::Next::Retry if too_early || not_found => Class::Refused,
         acme::Next::Retry => Class::Retry,

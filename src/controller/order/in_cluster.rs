@@ -9,8 +9,9 @@ use crate::{
         challenge::{ChallengeSpec, ChallengeStatus},
         order::{OrderStatus, State},
     },
-    cluster::{events::Severity, writer::NewObject},
+    cluster::{self, events::Severity, writer::NewObject},
     controller::{Context, ControllerError},
+    pki::printable::printable,
     plan::{
         challenge::{finalizers_to_release, notice},
         kinds::{ChallengeKind, OrderKind},
@@ -37,14 +38,8 @@ pub(super) async fn write_status(
         Ok(None) => return Ok(()),
         Ok(Some(_)) => {}
         // what the CA says does not fit into an Order (an endless URL, thousands of challenges), and never will
-        Err(error) if error.is_invalid() && !status.state.is_some_and(State::is_failure) => {
-            let why = error.server_message().unwrap_or_default();
-            let sentence = format!("What the CA says of the order cannot be stored: {why}");
-            tracing::warn!(order = %order.meta.key, sentence);
-            let now = context.now();
-            context
-                .orders
-                .remember(&order.meta, |memory| memory.could_not_be_written(now, sentence));
+        Err(error) if never_fits(&error) && !status.state.is_some_and(State::is_failure) => {
+            cannot_be_stored(context, order, error.server_message().unwrap_or_default());
             return Ok(());
         }
         Err(error) => return Err(error.into()),
@@ -60,6 +55,21 @@ pub(super) async fn write_status(
         observed.tell(context, Severity::Warning, "Solver", reason);
     }
     Ok(())
+}
+
+/// Whether the API server would refuse the same object again, whatever else happens.
+fn never_fits(error: &cluster::Error) -> bool {
+    error.is_invalid() || error.is_too_large()
+}
+
+/// The Order ends, because the API server does not store what the CA says of it.
+pub(super) fn cannot_be_stored(context: &Context, order: &Object<OrderKind>, why: &str) {
+    let sentence = format!("What the CA says of the order cannot be stored: {}", printable(why));
+    tracing::warn!(order = %order.meta.key, sentence);
+    let now = context.now();
+    context
+        .orders
+        .remember(&order.meta, |memory| memory.could_not_be_written(now, sentence));
 }
 
 /// Deletes the Order, so that its request makes another one; remembers that this has happened.
@@ -111,6 +121,10 @@ pub(super) async fn create_challenge(
                 context.orders.remember(order, |memory| memory.taken.insert(name));
             }
             Err(error.into())
+        }
+        Err(error) if never_fits(&error) => {
+            cannot_be_stored(context, &observed.order, error.server_message().unwrap_or_default());
+            Ok(())
         }
         Err(error) => Err(error.into()),
     }

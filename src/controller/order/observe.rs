@@ -16,6 +16,7 @@ use crate::{
             ca::{AuthorizationAtCa, AuthorizationState},
             desired::{self, NotOurs},
             facts::{Choice, Gate, IssuerSeen, Seen},
+            identifiers::identifiers,
             memory::Memory,
             slots::Slot,
         },
@@ -136,6 +137,7 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
         }
         (Ok(uri), Some(acme)) => {
             let account = context.orders.accounts.account(context, acme, &uri).await?;
+            let account = account.for_names(identifiers(&observed.order.spec).len());
             observed.issuer = IssuerSeen::Ready {
                 server: acme.acme.server.clone(),
             };

@@ -130,6 +130,22 @@ impl AuthorizationAtCa {
         self.state == AuthorizationState::Invalid && self.challenges.iter().any(|challenge| challenge.unanswered)
     }
 
+    /// How many bytes are kept of it, about.
+    pub fn size(&self) -> usize {
+        let challenges = self.challenges.iter().map(|challenge| {
+            let ChallengeAtCa {
+                type_,
+                url,
+                token,
+                processing: _,
+                error,
+                unanswered: _,
+            } = challenge;
+            type_.len() + url.len() + token.len() + error.as_ref().map_or(0, String::len)
+        });
+        self.identifier.len() + challenges.sum::<usize>()
+    }
+
     /// Why it failed, as the CA says.
     pub fn error(&self) -> Option<&str> {
         self.challenges.iter().find_map(|challenge| challenge.error.as_deref())

@@ -45,6 +45,8 @@ pub enum Class {
     Wait(Timestamp),
     /// Of no lasting reason.
     Retry,
+    /// The answer is larger than makes sense: once may be somebody's error page, a few times is the CA.
+    Excess,
     /// Refused: this order is beyond repair.
     Refused,
 }
@@ -77,6 +79,8 @@ impl Fault {
             // the CA may have got it: sending it twice is not for us to decide, but for what the order says now
             Class::Retry if self.doing == Doing::Finalize => return Verdict::Reread,
             Class::Retry => return Verdict::Retry,
+            Class::Excess if failures < REREADS => return Verdict::Reread,
+            Class::Excess => return Verdict::Final(State::Errored),
             Class::Refused => {}
         }
         let reread_or = |otherwise| if failures < REREADS { Verdict::Reread } else { otherwise };
@@ -142,6 +146,25 @@ mod tests {
             let fault = fault(doing, true, false);
             assert_eq!(fault.verdict(0), Verdict::Reread);
             assert!(matches!(fault.verdict(100), Verdict::Final(_)));
+        }
+    }
+
+    #[test]
+    fn a_ca_that_says_too_much_is_asked_a_few_times_more_and_then_given_up() {
+        for doing in [
+            Doing::CreateOrder,
+            Doing::ReadOrder,
+            Doing::ReadAuthorization,
+            Doing::Accept,
+            Doing::Finalize,
+            Doing::Download,
+        ] {
+            let excess = Fault {
+                class: Class::Excess,
+                ..fault(doing, false, false)
+            };
+            assert!((0..REREADS).all(|failures| excess.verdict(failures) == Verdict::Reread));
+            assert_eq!(excess.verdict(REREADS), Verdict::Final(State::Errored));
         }
     }
 

@@ -10,6 +10,16 @@ use super::{
     timing,
 };
 use crate::api::order::State;
+use crate::pki::printable::printable_within;
+
+/// The longest reason in characters: a refusal with a few parts, each with the CA's words.
+const LONGEST_SENTENCE: usize = 4000;
+
+/// How many bytes of authorizations are kept of one Order: for the first of them, for each, and in all (no API server stores
+/// more in one object).
+const MIN_KEPT: usize = 64 << 10;
+const MAX_KEPT_PER_AUTHORIZATION: usize = 2 << 10;
+const MAX_KEPT: usize = 3 << 19;
 
 /// The CA's side of an order as it was last answered, and how far the proofs are.
 #[derive(Clone, Debug, Default)]
@@ -127,7 +137,7 @@ impl Memory {
         }
         self.failures = self.failures.saturating_add(1);
         self.trouble = Some(Trouble {
-            sentence: fault.to_string(),
+            sentence: printable_within(&fault.to_string(), LONGEST_SENTENCE),
             verdict,
             until,
         });
@@ -181,6 +191,13 @@ impl Memory {
             proof.looks = proof.looks.saturating_add(1);
         }
         self.authorizations.insert(url.to_owned(), authorization);
+    }
+
+    /// Whether what is kept of the authorizations is of a size that makes sense for their number, and that an Order can hold.
+    pub fn is_of_bounded_size(&self) -> bool {
+        let allowed = MAX_KEPT_PER_AUTHORIZATION.saturating_mul(self.authorizations.len());
+        let allowed = MIN_KEPT.saturating_add(allowed).min(MAX_KEPT);
+        self.authorizations.values().map(AuthorizationAtCa::size).sum::<usize>() <= allowed
     }
 
     /// The challenges of `urls`, and no others, are shown.

@@ -63,6 +63,9 @@ const CAUSES_TRIED: u32 = 5;
 /// How many more proofs than twice the names a CA may ask for. Each is a request, and an answer that every replica keeps.
 const SPARE_PROOFS: usize = 8;
 
+/// How many authorizations an Order can hold, by its definition.
+const MAX_PROOFS: usize = 2000;
+
 /// Decides what to do for the Order.
 pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Plan {
     let planner = Planner {
@@ -161,6 +164,9 @@ impl Planner<'_> {
                 url: open.url.to_owned(),
             });
         };
+        if let Some(plan) = self.refuse_strange(order) {
+            return plan;
+        }
         match order.state {
             OrderState::Pending => self.prove(order),
             OrderState::Ready => self.finalize(order).keeping(BTreeSet::new()),
@@ -287,7 +293,7 @@ impl Planner<'_> {
         let spec = &self.seen.order.spec;
         let names = identifiers::identifiers(spec).len();
         let proofs = order.authorizations.len();
-        if proofs > 2 * names + SPARE_PROOFS {
+        if proofs > (2 * names + SPARE_PROOFS).min(MAX_PROOFS) {
             return Some(self.fail(State::Errored, &outcome::too_many_proofs(proofs, names)));
         }
         let known = order

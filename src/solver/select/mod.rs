@@ -156,11 +156,7 @@ fn rank(selector: Option<&SolverSelector>, name: &str, labels: &BTreeMap<String,
         match_labels,
     } = selector.unwrap_or(&nothing);
     let named = dns_names.iter().any(|listed| listed == name);
-    let zone_labels = dns_zones
-        .iter()
-        .filter(|zone| is_in_zone(name, zone))
-        .map(|zone| zone.split('.').count())
-        .max();
+    let zone_labels = dns_zones.iter().filter_map(|zone| labels_of_zone(name, zone)).max();
     let labels_match = match_labels.iter().all(|(key, value)| labels.get(key) == Some(value));
     let matches = labels_match && (named || dns_names.is_empty()) && (zone_labels.is_some() || dns_zones.is_empty());
     matches.then(|| Rank {
@@ -170,9 +166,14 @@ fn rank(selector: Option<&SolverSelector>, name: &str, labels: &BTreeMap<String,
     })
 }
 
-fn is_in_zone(name: &str, zone: &str) -> bool {
-    name.strip_suffix(zone)
-        .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+/// How many labels the zone has, if the name is in it: case does not matter, nor does a final dot. The root is no zone.
+fn labels_of_zone(name: &str, zone: &str) -> Option<usize> {
+    let (name, zone) = (name.trim_end_matches('.'), zone.trim_end_matches('.'));
+    let mut labels = name.rsplit('.');
+    let inside = zone
+        .rsplit('.')
+        .all(|label| labels.next().is_some_and(|of_name| of_name.eq_ignore_ascii_case(label)));
+    (inside && !zone.is_empty()).then(|| zone.split('.').count())
 }
 
 /// Whether a solver answers a challenge type that the CA offers for this identifier (SEL-03).

@@ -110,6 +110,26 @@ fn sel_01_a_zone_is_a_suffix_at_a_label_boundary() {
     assert!(choose(&solver, "example.com.org", &[]).is_err());
 }
 
+/// As miekg/dns compares domain names, which cert-manager leaves it to.
+#[test]
+fn sel_01_neither_case_nor_a_final_dot_of_a_zone_matters() {
+    for zone in ["example.com.", "Example.COM", "a.EXAMPLE.com."] {
+        let solver = [http("x").when(&[], &[zone], &[])];
+        assert_eq!(choose(&solver, "a.example.com", &[]), Ok(0), "{zone}");
+        assert_eq!(choose(&solver, "A.Example.com", &[]), Ok(0), "{zone}");
+        assert!(choose(&solver, "example.org", &[]).is_err(), "{zone}");
+    }
+    // a final dot is no further label: the more specific zone is still the one with more names
+    let solvers = [
+        http("short").when(&[], &["example.com."], &[]),
+        http("long").when(&[], &["a.example.com"], &[]),
+    ];
+    assert_eq!(choose(&solvers, "b.a.example.com", &[]), Ok(1));
+    for root in ["", "."] {
+        assert!(choose(&[http("x").when(&[], &[root], &[])], "a.example.com", &[]).is_err());
+    }
+}
+
 #[test]
 fn sel_01_a_wildcard_is_matched_with_its_star() {
     let solvers = [

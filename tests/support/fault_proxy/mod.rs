@@ -216,6 +216,16 @@ impl FaultProxy {
         });
     }
 
+    /// Faults that were to happen so often, and have not yet: an empty answer proves that each was met.
+    pub(crate) fn left(&self) -> Vec<String> {
+        let rules = lock(&self.state.rules);
+        let left = rules.iter().enumerate().filter_map(|(number, rule)| match rule.left {
+            Times::Count(left) if left > 0 => Some(format!("{left} of fault number {number}, {:?}", rule.fault)),
+            Times::Count(_) | Times::Always => None,
+        });
+        left.collect()
+    }
+
     /// Forgets all faults and traps, and ends [`Self::go_away`].
     pub(crate) fn heal(&self) {
         lock(&self.state.rules).clear();

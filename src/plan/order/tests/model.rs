@@ -77,6 +77,8 @@ pub(super) struct World {
     pub(super) writes: Vec<&'static str>,
     pub(super) restarts: u32,
     pub(super) orders: Vec<CaOrder>,
+    /// Orders that were made without the answer being seen.
+    pub(super) orders_lost: usize,
     pub(super) authorizations: BTreeMap<String, CaAuthorization>,
     pub(super) reads: u32,
     calls: u32,
@@ -111,6 +113,7 @@ impl World {
             shown: BTreeSet::new(),
             writes: Vec::new(),
             restarts: 0,
+            orders_lost: 0,
             orders: Vec::new(),
             authorizations: BTreeMap::new(),
             reads: 0,
@@ -376,6 +379,7 @@ impl World {
         }
         let answer = ask(self);
         if self.weather.answers_lost.contains(&self.calls) {
+            self.orders_lost += usize::from(doing == Doing::CreateOrder);
             return self.memory.failed(self.now, &fault(Class::Retry));
         }
         match answer {
