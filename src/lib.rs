@@ -5,6 +5,7 @@
 //! | [`api`] | the wire: types of the custom resources, names of labels and annotations |
 //! | [`pki`] | bytes: keys, names, CSRs, certificates, chains, keystores |
 //! | [`acme`] | the ACME client (RFC 8555): accounts, orders, problems, renewal information |
+//! | [`net`] | which addresses may be asked where somebody else chooses the server |
 //! | [`plan`] | decisions: pure functions of what was seen and the time |
 //! | [`signer`] | how a CertificateRequest becomes a certificate |
 //! | [`solver`] | how a challenge becomes visible to the CA |
@@ -18,6 +19,7 @@ pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod controller;
+pub mod net;
 pub mod pki;
 pub mod plan;
 pub mod runtime;

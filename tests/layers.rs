@@ -23,7 +23,7 @@ const CLOCK: [&str; 5] = ["Timestamp::now", "Zoned::now", "SystemTime", "Instant
 /// Sources of randomness. Keys come from the crypto provider, which is not among them.
 const RANDOMNESS: [&str; 2] = ["fastrand", "getrandom"];
 
-const LAYERS: [Layer; 8] = [
+const LAYERS: [Layer; 9] = [
     Layer {
         folder: "api",
         may_use: &[],
@@ -35,13 +35,18 @@ const LAYERS: [Layer; 8] = [
         never: &["async", "tokio", "kube", "k8s_openapi"],
     },
     Layer {
+        folder: "net",
+        may_use: &["pki"],
+        never: &["kube", "k8s_openapi"],
+    },
+    Layer {
         folder: "plan",
-        may_use: &["api", "pki", "acme"],
+        may_use: &["api", "pki", "acme", "net"],
         never: &["async", "tokio", "kube::Client", "Client", "rand"],
     },
     Layer {
         folder: "acme",
-        may_use: &["api", "pki", "plan"],
+        may_use: &["api", "pki", "plan", "net"],
         never: &["kube::Client"],
     },
     Layer {
@@ -51,7 +56,7 @@ const LAYERS: [Layer; 8] = [
     },
     Layer {
         folder: "solver",
-        may_use: &["api", "pki", "plan", "acme"],
+        may_use: &["api", "pki", "plan", "acme", "net"],
         never: &["kube::Client"],
     },
     Layer {
@@ -61,7 +66,9 @@ const LAYERS: [Layer; 8] = [
     },
     Layer {
         folder: "controller",
-        may_use: &["api", "pki", "plan", "acme", "signer", "solver", "cluster", "runtime"],
+        may_use: &[
+            "api", "pki", "plan", "acme", "net", "signer", "solver", "cluster", "runtime",
+        ],
         never: &[],
     },
 ];

@@ -93,7 +93,7 @@ impl Account {
         }
         let answer = outcome?;
         let url = location(&answer)?.ok_or_else(|| answer.unreadable("it names no order"))?;
-        self.client.server().own(&url)?;
+        self.client.server().own(&url).await?;
         let Answered {
             value: order,
             retry_after,
@@ -192,7 +192,7 @@ impl Account {
         }
         Ok((
             chain,
-            links(&answer.headers, "alternate", &self.client.server().own(url)?),
+            links(&answer.headers, "alternate", &self.client.server().own(url).await?),
         ))
     }
 

@@ -17,6 +17,7 @@ use super::problem::Kind;
 use super::registration::Registration;
 use super::server::Server;
 use super::transport::{Answer, Request};
+use super::url::server_url;
 use super::{Error, RetryAfter};
 use crate::plan::account::Attempt;
 
@@ -60,6 +61,7 @@ struct Inner {
     key: AccountKey,
     nonces: NoncePool,
     account_unknown: AtomicBool,
+    confirmed: std::sync::Mutex<Option<String>>,
     attempt: LastAttempt,
 }
 
@@ -80,6 +82,7 @@ impl Client {
             key,
             nonces: NoncePool::default(),
             account_unknown: AtomicBool::new(false),
+            confirmed: std::sync::Mutex::default(),
             attempt,
         }))
     }
@@ -111,6 +114,12 @@ impl Client {
         self.0.account_unknown.load(Ordering::Relaxed)
     }
 
+    /// Whether the server said, to this client, that the account of its key is at this URL.
+    pub fn has_confirmed(&self, uri: &str) -> bool {
+        let confirmed = self.0.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.account_is_unknown() && confirmed.as_deref() == Some(uri)
+    }
+
     /// How making sure of the account failed last, for whoever plans the next try: issuers that share the account
     /// share its back-off.
     pub fn attempt(&self) -> Option<Attempt> {
@@ -123,16 +132,17 @@ impl Client {
     }
 
     /// The server's directory, at most an hour old.
-    pub async fn directory(&self) -> Result<Directory, Error> {
+    pub async fn directory(&self) -> Result<Arc<Directory>, Error> {
         self.0.server.directory().await
     }
 
-    /// What the account at `uri` (`status.acme.uri`) can do. Nothing is sent.
+    /// What the account at `uri` (`status.acme.uri`) can do. Nothing is sent: every request is signed in the name of this URL, and
+    /// goes only where the directory leads.
     ///
     /// # Errors
-    /// [`Error::ForeignUrl`] when the account is not this server's.
+    /// [`Error::InvalidUrl`].
     pub fn account(&self, uri: &str) -> Result<Account, Error> {
-        self.0.server.own(uri)?;
+        server_url(uri)?;
         Ok(Account::new(self.clone(), uri.to_owned()))
     }
 
@@ -157,14 +167,14 @@ impl Client {
         };
         let mut payload = serde_json::to_value(new).unwrap_or_default();
         if let (Some(external), Some(payload)) = (external, payload.as_object_mut()) {
-            let url = self.directory().await?.new_account;
+            let url = self.directory().await?.new_account.clone();
             payload.insert("externalAccountBinding".to_owned(), self.0.key.bind(external, &url));
         }
         self.register(Action::NewAccount, &payload).await
     }
 
     async fn register(&self, action: Action, payload: &Value) -> Result<Registration, Error> {
-        let url = self.directory().await?.new_account;
+        let url = self.directory().await?.new_account.clone();
         let payload = payload.to_string();
         let post = Post {
             action,
@@ -173,8 +183,9 @@ impl Client {
         };
         let answer = self.signed(None, post).await?;
         let uri = location(&answer)?.ok_or_else(|| answer.unreadable("it names no account"))?;
-        self.0.server.own(&uri)?;
+        self.0.server.own(&uri).await?;
         let registration = Registration::read(&answer, uri)?;
+        *self.0.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = Some(registration.uri.clone());
         self.0.account_unknown.store(false, Ordering::Relaxed);
         Ok(registration)
     }
@@ -186,7 +197,7 @@ impl Client {
         let Inner {
             server, key, nonces, ..
         } = &*self.0;
-        let target = server.own(url)?;
+        let target = server.own(url).await?;
         let mut attempt = 0;
         let mut nonce = self.nonce().await?;
         loop {
@@ -229,7 +240,7 @@ impl Client {
         if let Some(nonce) = self.0.nonces.take() {
             return Ok(nonce);
         }
-        let url = self.0.server.own(&self.directory().await?.new_nonce)?;
+        let url = self.0.server.own(&self.directory().await?.new_nonce).await?;
         // 200 for HEAD in the RFC, 204 from some servers: the header is what counts.
         let request = Request {
             action: Action::NewNonce,

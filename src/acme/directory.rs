@@ -1,9 +1,10 @@
 //! The directory (RFC 8555 section 7.1.1): where a server's resources are and what it demands.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
+use http::{Method, header};
 use reqwest::Url;
 use serde::Deserialize;
 use tokio::sync::Mutex;
@@ -14,6 +15,8 @@ use super::Error;
 use super::json::{Field, Names, lenient_objects};
 use super::limits::{MAX_NAMES, MAX_URL};
 use super::transport::{Answer, NOT_JSON, Request, Transport};
+use super::url::server_url;
+use crate::pki::printable::printable;
 
 /// How long a directory is used before it is fetched again.
 pub const MAX_AGE: Duration = Duration::from_secs(3600);
@@ -21,6 +24,8 @@ pub const MAX_AGE: Duration = Duration::from_secs(3600);
 const MAX_STALE_AGE: Duration = Duration::from_secs(24 * 3600);
 /// The longest name of a profile that is kept.
 const MAX_PROFILE: usize = 253;
+/// How many redirects of a directory are followed.
+const MAX_REDIRECTS: usize = 5;
 /// How long a failed request stands for those that asked meanwhile; shorter than any pause before a retry.
 const FAILURE_AGE: Duration = Duration::from_secs(3);
 
@@ -72,7 +77,7 @@ pub struct DirectoryCache(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
-    directory: Option<(Instant, Directory)>,
+    directory: Option<(Instant, Arc<Directory>)>,
     failure: Option<(Instant, Error)>,
 }
 
@@ -83,18 +88,19 @@ impl DirectoryCache {
     /// # Errors
     /// [`Error::NotAcme`] when something else answers there, and what [`Transport::send`] gives. A server that does
     /// not answer does not invalidate a directory that was read within the last day.
-    pub async fn get(&self, transport: &Transport, server: &Url) -> Result<Directory, Error> {
+    pub async fn get(&self, transport: &Transport, server: &Url) -> Result<Arc<Directory>, Error> {
         let mut kept = self.0.lock().await;
         if let Some((read, directory)) = &kept.directory
             && read.elapsed() < MAX_AGE
         {
-            return Ok(directory.clone());
+            return Ok(Arc::clone(directory));
         }
         let error = match &kept.failure {
             Some((failed, error)) if failed.elapsed() < FAILURE_AGE => error.clone(),
             _ => match fetch(transport, server).await {
                 Ok(directory) => {
-                    kept.directory = Some((Instant::now(), directory.clone()));
+                    let directory = Arc::new(directory);
+                    kept.directory = Some((Instant::now(), Arc::clone(&directory)));
                     return Ok(directory);
                 }
                 Err(error) => {
@@ -104,32 +110,73 @@ impl DirectoryCache {
             },
         };
         match &kept.directory {
-            Some((read, directory)) if read.elapsed() < MAX_STALE_AGE => Ok(directory.clone()),
+            Some((read, directory)) if read.elapsed() < MAX_STALE_AGE => Ok(Arc::clone(directory)),
             _ => Err(error),
         }
     }
 }
 
 async fn fetch(transport: &Transport, server: &Url) -> Result<Directory, Error> {
-    let request = Request {
-        action: Action::Directory,
-        method: Method::GET,
-        url: server,
-        body: None,
-        names: 0,
-    };
-    let answer = transport.send(request).await?;
-    let status = answer.status;
     let not_acme = |reason: String| Error::NotAcme {
         url: server.to_string(),
         reason,
     };
-    if status.is_redirection() {
-        return Err(not_acme(format!(
-            "it answered with status {}, a redirect, and redirects are not followed",
-            status.as_u16()
-        )));
+    let mut url = server.clone();
+    for _ in 0..=MAX_REDIRECTS {
+        let request = Request {
+            action: Action::Directory,
+            method: Method::GET,
+            url: &url,
+            body: None,
+            names: 0,
+        };
+        let answer = match transport.send(request).await {
+            Err(Error::Forbidden { refused, .. }) if url != *server => {
+                let to = printable(url.as_str());
+                return Err(not_acme(format!("it redirects to {to}, and {refused}")));
+            }
+            answer => answer?,
+        };
+        if !matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+            return understood(answer, server, &url);
+        }
+        url = redirected(&answer, &url).map_err(not_acme)?;
     }
+    let last = printable(url.as_str());
+    Err(not_acme(format!(
+        "it redirects more than {MAX_REDIRECTS} times, at last to {last}"
+    )))
+}
+
+/// Where a redirect of the directory leads: GET alone goes there, under the same rules for addresses.
+fn redirected(answer: &Answer, from: &Url) -> Result<Url, String> {
+    let status = answer.status.as_u16();
+    let location = answer.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
+    let location = location.ok_or_else(|| format!("it answered with status {status}, a redirect to nowhere"))?;
+    let shown = printable(location);
+    let to = from.join(location).ok().filter(|to| to.as_str().len() <= MAX_URL);
+    let to = to.and_then(|to| server_url(to.as_str()).ok());
+    match to {
+        None => Err(format!(
+            "it redirects to {shown}, which cannot be a URL of an ACME server"
+        )),
+        Some(to) if is_downgrade(from, &to) => Err(format!(
+            "it redirects to {shown}, where nothing is encrypted; if that is meant, write that URL"
+        )),
+        Some(to) => Ok(to),
+    }
+}
+
+/// Whether TLS would be left.
+fn is_downgrade(from: &Url, to: &Url) -> bool {
+    from.scheme() == "https" && to.scheme() != "https"
+}
+
+fn understood(answer: Answer, server: &Url, url: &Url) -> Result<Directory, Error> {
+    let not_acme = |reason: String| Error::NotAcme {
+        url: server.to_string(),
+        reason,
+    };
     let answer = match answer.into_success() {
         Ok(answer) => answer,
         Err(Error::Status {
@@ -141,7 +188,51 @@ async fn fetch(transport: &Transport, server: &Url) -> Result<Directory, Error> 
         }
         Err(error) => return Err(error),
     };
-    read(&answer).map_err(not_acme)
+    let directory = read(&answer).map_err(not_acme)?;
+    let unfit = directory.urls().find(|named| !is_fit(url, named)).map(printable);
+    match unfit {
+        None => Ok(directory),
+        Some(unfit) => Err(not_acme(format!(
+            "it names {unfit}, which cannot be a URL of this ACME server: it must be http or https, and https where the directory is"
+        ))),
+    }
+}
+
+fn is_fit(directory: &Url, named: &str) -> bool {
+    server_url(named).is_ok_and(|named| !is_downgrade(directory, &named))
+}
+
+impl Directory {
+    /// The URLs that it names.
+    fn urls(&self) -> impl Iterator<Item = &str> {
+        let Self {
+            new_nonce,
+            new_account,
+            new_order,
+            renewal_info,
+            meta: _,
+        } = self;
+        [new_nonce, new_account, new_order]
+            .into_iter()
+            .chain(renewal_info)
+            .map(String::as_str)
+    }
+
+    /// Whether a URL is on a server that the directory names (RFC 8555 section 7.1.1 leaves it to the server where its resources
+    /// are: a load balancer may give the directory another port).
+    pub(super) fn names_origin_of(&self, url: &Url) -> bool {
+        self.urls()
+            .any(|named| server_url(named).is_ok_and(|named| named.origin() == url.origin()))
+    }
+
+    /// The servers that it names, for a sentence.
+    pub(super) fn origins(&self) -> String {
+        let origins = self
+            .urls()
+            .filter_map(|named| Some(server_url(named).ok()?.origin().ascii_serialization()));
+        let origins: BTreeSet<String> = origins.collect();
+        printable(&origins.into_iter().collect::<Vec<_>>().join(", "))
+    }
 }
 
 fn read(answer: &Answer) -> Result<Directory, String> {

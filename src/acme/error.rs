@@ -6,6 +6,7 @@ use super::Action;
 use super::headers::RetryAfter;
 use super::jws::KeyError;
 use super::problem::{DEFAULT_RATE_LIMIT_DELAY, DEFAULT_UNAVAILABLE_DELAY, Next, Problem};
+use crate::net::RefusedAddress;
 
 /// A failure, as a sentence for the user; [`Error::next`] says what to do about it.
 ///
@@ -16,7 +17,13 @@ pub enum Error {
     #[error("{0}")]
     Problem(Box<Problem>),
     /// Neither success nor a problem document: a proxy's error page, a load balancer, another kind of server.
-    #[error("the ACME server {host} answered {action} with status {status} and no explanation")]
+    #[error(
+        "the ACME server {host} answered {action} with status {status}{}",
+        redirect.as_ref().map_or_else(
+            || " and no explanation".to_owned(),
+            |to| format!(", a redirect to {to}, and only the directory may redirect")
+        )
+    )]
     Status {
         /// Host and port of the server.
         host: String,
@@ -26,6 +33,16 @@ pub enum Error {
         status: u16,
         /// The wait that the answer asks for.
         retry_after: Option<RetryAfter>,
+        /// Where it redirects to.
+        redirect: Option<String>,
+    },
+    /// An address that is not asked, whoever wants it.
+    #[error("the ACME server {host} is not asked: {refused}")]
+    Forbidden {
+        /// Host and port of the server.
+        host: String,
+        /// The address, and why.
+        refused: RefusedAddress,
     },
     /// No answer: connection, TLS, time-out, an answer cut off.
     #[error("the ACME server {host} did not answer {action}: {reason}")]
@@ -75,13 +92,22 @@ pub enum Error {
         /// What was found there.
         reason: String,
     },
-    /// A URL on another server than the directory's, which nothing is ever sent to.
-    #[error("{url} does not belong to the ACME server {server}; it is not used")]
+    /// A URL on another server than the directory's and those that it names, which nothing is ever sent to.
+    #[error(
+        "{url} does not belong to the ACME server {server}, whose directory names {named}; it is not used{}",
+        hint.as_ref().map_or_else(String::new, |hint| format!(
+            ". If it is the server that is meant, spec.acme.server of the issuer should be {hint}"
+        ))
+    )]
     ForeignUrl {
         /// The URL.
         url: String,
         /// The directory's URL.
         server: String,
+        /// What the directory names.
+        named: String,
+        /// The directory's URL on that other server, most likely.
+        hint: Option<String>,
     },
     /// Not a URL that an ACME server can have.
     #[error("{url:?} is not a URL of an ACME server: {reason}")]
@@ -156,7 +182,8 @@ impl Error {
             | Self::Excessive { .. }
             | Self::Unreadable { .. }
             // The right server may come back at this address; the edit that is needed triggers anyway.
-            | Self::NotAcme { .. } => Next::Retry,
+            | Self::NotAcme { .. }
+            | Self::Forbidden { .. } => Next::Retry,
             Self::ForeignUrl { .. } => Next::NewOrder,
             Self::InvalidUrl { .. }
             | Self::Trust(_)
@@ -177,6 +204,7 @@ impl Error {
             | Self::Excessive { .. }
             | Self::Unreadable { .. }
             | Self::NotAcme { .. }
+            | Self::Forbidden { .. }
             | Self::ForeignUrl { .. }
             | Self::InvalidUrl { .. }
             | Self::Trust(_)
@@ -207,6 +235,7 @@ impl Error {
             | Self::Excessive { .. }
             | Self::Unreadable { .. }
             | Self::NotAcme { .. }
+            | Self::Forbidden { .. }
             | Self::ForeignUrl { .. }
             | Self::InvalidUrl { .. }
             | Self::Trust(_)

@@ -53,7 +53,7 @@ impl Server {
     ///
     /// # Errors
     /// As [`DirectoryCache::get`].
-    pub async fn directory(&self) -> Result<Directory, Error> {
+    pub async fn directory(&self) -> Result<Arc<Directory>, Error> {
         self.0.directory.get(&self.0.transport, &self.0.url).await
     }
 
@@ -66,8 +66,11 @@ impl Server {
             host: self.host(),
             what: "renewal information",
         };
-        let base = self.directory().await?.renewal_info.ok_or_else(unsupported)?;
-        let url = self.own(&format!("{}/{certificate_id}", base.trim_end_matches('/')))?;
+        let directory = self.directory().await?;
+        let base = directory.renewal_info.as_deref().ok_or_else(unsupported)?;
+        let url = self
+            .own(&format!("{}/{certificate_id}", base.trim_end_matches('/')))
+            .await?;
         let request = Request {
             action: Action::RenewalInfo,
             method: Method::GET,
@@ -80,17 +83,18 @@ impl Server {
         Ok(Answered::new(&answer, info))
     }
 
-    /// The URL, if it is on this server; nothing is ever sent anywhere else.
-    pub(super) fn own(&self, url: &str) -> Result<Url, Error> {
-        let foreign = || Error::ForeignUrl {
-            url: printable(url),
-            server: self.url().to_owned(),
-        };
-        let parsed = server_url(url).map_err(|_| foreign())?;
-        if parsed.origin() == self.0.url.origin() {
-            Ok(parsed)
-        } else {
-            Err(foreign())
+    /// The URL, if it is on this server or on one that its directory names; nothing is ever sent anywhere else.
+    pub(super) async fn own(&self, url: &str) -> Result<Url, Error> {
+        let directory = self.directory().await?;
+        let parsed = server_url(url).ok();
+        match parsed {
+            Some(url) if url.origin() == self.0.url.origin() || directory.names_origin_of(&url) => Ok(url),
+            parsed => Err(Error::ForeignUrl {
+                url: printable(url),
+                server: self.url().to_owned(),
+                named: directory.origins(),
+                hint: parsed.map(|url| format!("{}{}", url.origin().ascii_serialization(), self.0.url.path())),
+            }),
         }
     }
 

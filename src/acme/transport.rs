@@ -16,6 +16,7 @@ use super::limits::{MAX_OBJECT, answer_limit};
 use super::problem::Problem;
 use super::tls::{ExtraRoots, Trust, client_config};
 use super::{Action, Error};
+use crate::net::{AddressPolicy, JudgedNames, RefusedAddress, literal, proxy_hosts, refused};
 use crate::pki::chain::SizeLimits;
 use crate::pki::printable::printable;
 
@@ -24,6 +25,16 @@ const HTTP2_STREAM_WINDOW: u32 = 64 << 10;
 const HTTP2_CONNECTION_WINDOW: u32 = 256 << 10;
 /// The largest head of an answer, where it speaks HTTP/2.
 const HTTP2_HEADERS: u32 = 16 << 10;
+
+/// The variables that name proxies.
+const PROXY_VARIABLES: [&str; 6] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
 
 /// Limits of every request.
 #[derive(Clone, Debug)]
@@ -39,6 +50,10 @@ pub struct Settings {
     pub max_chain: usize,
     /// Where trust roots lie beside Mozilla's.
     pub extra_roots: ExtraRoots,
+    /// Which addresses may be asked: whoever makes an issuer chooses its server.
+    pub addresses: AddressPolicy,
+    /// Hosts of the proxies of the environment, which the administrator chose.
+    pub proxies: Vec<String>,
 }
 
 impl Default for Settings {
@@ -49,6 +64,9 @@ impl Default for Settings {
             max_object: MAX_OBJECT,
             max_chain: SizeLimits::default().chain,
             extra_roots: ExtraRoots::default(),
+            // of a process outside of a pod
+            addresses: AddressPolicy::new(Vec::new(), true),
+            proxies: Vec::new(),
         }
     }
 }
@@ -58,6 +76,7 @@ impl Settings {
     pub fn from_environment() -> Self {
         Self {
             extra_roots: ExtraRoots::from_environment(),
+            proxies: proxy_hosts(PROXY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok())),
             ..Self::default()
         }
     }
@@ -129,8 +148,12 @@ impl Answer {
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        let (host, status, retry_after) = (host.clone(), status.as_u16(), RetryAfter::from_headers(headers));
-        Err(match Problem::from_answer(content_type, body) {
+        let retry_after = RetryAfter::from_headers(headers);
+        let redirect = status.is_redirection().then(|| self.location()).flatten();
+        let (host, status) = (host.clone(), status.as_u16());
+        // before its directory was read nobody knows that it is an ACME server: its words are not repeated
+        let problem = (action != Action::Directory).then(|| Problem::from_answer(content_type, body));
+        Err(match problem.flatten() {
             Some(problem) => Problem {
                 status: Some(status),
                 retry_after,
@@ -142,8 +165,15 @@ impl Answer {
                 action,
                 status,
                 retry_after,
+                redirect,
             },
         })
+    }
+
+    /// Where the answer says that something is, as it is written there.
+    fn location(&self) -> Option<String> {
+        let location = self.headers.get(header::LOCATION)?.to_str().ok()?;
+        Some(printable(location))
     }
 
     /// The body as JSON.
@@ -189,6 +219,7 @@ pub struct Request<'a> {
 pub struct Transport {
     http: reqwest::Client,
     observer: Arc<dyn Observer>,
+    addresses: Arc<AddressPolicy>,
     max_object: usize,
     max_chain: usize,
 }
@@ -207,7 +238,10 @@ impl Transport {
     /// # Errors
     /// [`Error::Trust`] when the trust settings cannot be used.
     pub fn new(trust: &Trust, settings: &Settings, observer: Arc<dyn Observer>) -> Result<Self, Error> {
+        let addresses = Arc::new(settings.addresses.clone());
+        let resolver = JudgedNames::new(Arc::clone(&addresses), settings.proxies.clone());
         let http = reqwest::Client::builder()
+            .dns_resolver(Arc::new(resolver))
             .user_agent(concat!("certlet/", env!("CARGO_PKG_VERSION")))
             .tls_backend_preconfigured(client_config(trust, &settings.extra_roots)?)
             .connect_timeout(settings.connect_timeout)
@@ -224,6 +258,7 @@ impl Transport {
         Ok(Self {
             http,
             observer,
+            addresses,
             max_object: settings.max_object,
             max_chain: settings.max_chain,
         })
@@ -272,16 +307,27 @@ impl Transport {
             body,
             names,
         } = request;
+        let forbidden = |refused: RefusedAddress| Error::Forbidden {
+            host: host.to_owned(),
+            refused,
+        };
+        // a name is judged when it is resolved
+        if let Some(address) = literal(url) {
+            self.addresses.judge(address).map_err(forbidden)?;
+        }
         let limit = answer_limit(action, names, self.max_object, self.max_chain);
         let too_large = || Error::TooLarge {
             host: host.to_owned(),
             action,
             limit,
         };
-        let unreachable = |error: &reqwest::Error| Error::Unreachable {
-            host: host.to_owned(),
-            action,
-            reason: reason(error),
+        let unreachable = |error: &reqwest::Error| match refused(error) {
+            Some(refused) => forbidden(refused),
+            None => Error::Unreachable {
+                host: host.to_owned(),
+                action,
+                reason: reason(error),
+            },
         };
         let mut request = self.http.request(method, url.clone());
         if action == Action::Certificate {

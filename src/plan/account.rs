@@ -34,6 +34,9 @@ pub struct AccountSeen<'a> {
     pub external: ExternalSeen,
     /// The server has said that it does not know the account.
     pub unknown: bool,
+    /// The server has said, in this process, that the account at `status.uri` is the key's: then it need not be at the directory's
+    /// own origin.
+    pub confirmed: bool,
     /// How the last try ended, if it failed.
     pub attempt: Option<&'a Attempt>,
 }
@@ -235,7 +238,10 @@ fn status_is_of_this_account(seen: &AccountSeen<'_>) -> bool {
     };
     !seen.unknown
         && status.last_private_key_hash.as_deref() == Some(*hash)
-        && status.uri.as_deref().is_some_and(|uri| same_origin(&spec.server, uri))
+        && status
+            .uri
+            .as_deref()
+            .is_some_and(|uri| seen.confirmed || same_origin(&spec.server, uri))
 }
 
 /// What the outcome of [`AccountPlan::Ensure`] means.

@@ -36,6 +36,7 @@ fn seen<'a>(spec: &'a AcmeIssuer, status: &'a AcmeIssuerStatus) -> AccountSeen<'
         key: KeySeen::Usable(HASH),
         external: ExternalSeen::NotAsked,
         unknown: false,
+        confirmed: false,
         attempt: None,
     }
 }
@@ -64,6 +65,7 @@ fn busy(retry_after: Option<RetryAfter>) -> Error {
         action: Action::NewAccount,
         status: 503,
         retry_after,
+        redirect: None,
     }
 }
 
@@ -77,6 +79,19 @@ fn message(plan: AccountPlan) -> (&'static str, String) {
 #[test]
 fn acc_04_an_account_that_cert_manager_registered_is_used_without_a_request() {
     assert_eq!(plan(now(), &seen(&spec(), &registered())), AccountPlan::Keep);
+}
+
+#[test]
+fn an_account_at_another_origin_that_the_directory_names_is_in_order_once_the_server_has_said_so() {
+    let (spec, mut status) = (spec(), registered());
+    status.uri = Some("https://inner.example:9000/acct/1".into());
+    let again = AccountPlan::Ensure { known_contact: None };
+    assert_eq!(plan(now(), &seen(&spec, &status)), again);
+    let confirmed = AccountSeen {
+        confirmed: true,
+        ..seen(&spec, &status)
+    };
+    assert_eq!(plan(now(), &confirmed), AccountPlan::Keep);
 }
 
 #[test]

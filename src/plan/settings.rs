@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use crate::pki::chain::SizeLimits;
+use crate::{net::AddressPolicy, pki::chain::SizeLimits};
 
 /// Everything that decisions depend on and that flags change (FLG rows).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Settings {
     pub size_limits: SizeLimits,
     /// Challenges in flight at once in the cluster (FLG-26).
     pub max_concurrent_challenges: usize,
+    /// Which addresses are asked where somebody else chooses the server.
+    pub outgoing: AddressPolicy,
     /// HTTP-01.
     pub http01: Http01Settings,
     /// Time between two polls of renewal information, whatever the server asks for; `None`: what it asks for.
@@ -163,6 +165,7 @@ impl Default for Settings {
             maximum_backoff: Duration::from_secs(32 * 3600),
             size_limits: SizeLimits::default(),
             max_concurrent_challenges: 60,
+            outgoing: AddressPolicy::default(),
             http01: Http01Settings {
                 mode: SolverMode::Direct,
                 advertise: Vec::new(),

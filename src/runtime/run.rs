@@ -235,6 +235,7 @@ fn context(client: &Client, settings: &Settings, leadership: &Leadership) -> Res
         acme: acme::Registry::new(
             acme::transport::Settings {
                 max_chain: settings.size_limits.chain,
+                addresses: settings.outgoing.clone(),
                 ..acme::transport::Settings::from_environment()
             },
             Arc::clone(&metrics) as _,

@@ -9,6 +9,7 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+mod addresses;
 mod calls;
 mod server;
 mod texts;
@@ -141,22 +142,6 @@ async fn answers_that_do_not_end_or_never_come_end_the_request() {
 }
 
 #[tokio::test]
-async fn redirects_are_not_followed() {
-    let (server, elsewhere) = (Server::start().await, Server::start().await);
-    let redirect = Reply::Http(302, format!("Location: {}\r\n", elsewhere.url("/dir")), String::new());
-    server.on("/order/1", [redirect.clone()]);
-    let error = server.account().order(&server.url("/order/1")).await.unwrap_err();
-    assert_eq!(error.status(), Some(302), "{error}");
-    server.on("/dir", [redirect]);
-    let error = server.client().directory().await.unwrap_err();
-    assert!(
-        matches!(error, Error::NotAcme { .. }) && error.to_string().contains("redirect"),
-        "{error}"
-    );
-    assert!(elsewhere.seen("/dir").is_empty());
-}
-
-#[tokio::test]
 async fn what_is_not_an_acme_server_is_called_so() {
     let server = Server::start().await;
     for (reply, words) in [
@@ -179,32 +164,6 @@ async fn what_is_not_an_acme_server_is_called_so() {
         Some(502),
         "it may come back"
     );
-}
-
-#[tokio::test]
-async fn nothing_is_ever_sent_to_another_server() {
-    let (server, elsewhere) = (Server::start().await, Server::start().await);
-    let account = server.account();
-    let foreign = |error: Error| assert!(matches!(error, Error::ForeignUrl { .. }), "{error}");
-    foreign(account.order(&elsewhere.url("/order/1")).await.unwrap_err());
-    foreign(
-        account
-            .accept(&server.url("/x").replace("http:", "https:"))
-            .await
-            .unwrap_err(),
-    );
-    foreign(account.finalize("file:///etc/passwd", b"csr").await.unwrap_err());
-    foreign(server.client().account(&elsewhere.url("/acct/1")).unwrap_err());
-    server.on(
-        "/order",
-        [answer(201, order_body(&server)).with(&format!("Location: {}", elsewhere.url("/order/1")))],
-    );
-    foreign(account.new_order(&order()).await.unwrap_err());
-    let mixed = json!({"newNonce": elsewhere.url("/nonce"), "newAccount": elsewhere.url("/account"), "newOrder": elsewhere.url("/order")});
-    server.on("/dir", [answer(200, mixed.to_string())]);
-    foreign(server.client().lookup().await.unwrap_err());
-    foreign(server.account().new_order(&order()).await.unwrap_err());
-    assert!(elsewhere.seen.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod awkward;
 mod faults;
 mod hostile;
 mod issuing;
@@ -19,6 +20,7 @@ mod kills;
 mod surroundings;
 mod takeover;
 mod together;
+mod words;
 mod wrong;
 
 use support::scene;

@@ -18,6 +18,7 @@ use self::{
 
 use crate::{
     api::GoDuration,
+    net::{AddressPolicy, Network},
     pki::chain::SizeLimits,
     plan::settings::{DefaultIssuer, Http01Settings, Settings, SolverMode},
     runtime::{foreign::Others, leader::Election, run::Options, telemetry::Format},
@@ -183,6 +184,11 @@ pub struct RunArgs {
     /// Nameservers that the probe asks before the CA is told, as host:port
     #[arg(long, value_delimiter = ',', value_name = "HOST:PORT", help_heading = "ACME")]
     acme_http01_solver_nameservers: Vec<String>,
+    /// Addresses or networks that may be asked although they are link-local, a cloud's metadata service or this pod itself
+    ///
+    /// An ACME server, a name that is validated and their redirects are chosen by whoever may create issuers and certificates.
+    #[arg(long, value_delimiter = ',', value_name = "NETWORKS", help_heading = "ACME")]
+    allow_outgoing_networks: Vec<Network>,
     /// Labels for every solver object
     #[arg(long, value_delimiter = ',', value_parser = pair, value_name = "KEY=VALUE", help_heading = "ACME")]
     acme_http01_solver_extra_labels: Vec<(String, String)>,
@@ -378,6 +384,7 @@ impl RunArgs {
             maximum_backoff: self.certificate_request_maximum_backoff_duration,
             size_limits: self.sizes.limits()?,
             max_concurrent_challenges: self.max_concurrent_challenges,
+            outgoing: AddressPolicy::new(self.allow_outgoing_networks.clone(), !in_a_pod()),
             http01: self.http01()?,
             ari_minimum_interval: self.acme_ari_minimum_interval,
         })
@@ -419,4 +426,9 @@ fn identity() -> String {
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok());
     let host = host.map_or_else(|| "certlet".to_owned(), |host| host.trim().to_owned());
     format!("{host}_{:016x}", fastrand::u64(..))
+}
+
+/// Whether this process is in a pod, where loopback is the pod's own; elsewhere the machine belongs to whoever started certlet.
+fn in_a_pod() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }

@@ -118,6 +118,7 @@ impl Http01 {
         let nameservers = probe::parse_nameservers(&settings.http01.nameservers)?;
         let probe = Probe::new(&probe::Settings {
             nameservers,
+            addresses: settings.outgoing.clone(),
             ..probe::Settings::default()
         })?;
         Ok(Self {

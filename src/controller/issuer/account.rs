@@ -155,6 +155,10 @@ impl Look {
             ready: condition::is_true(&issuer.status.conditions, READY),
             key: self.key.seen(),
             external: self.external.clone(),
+            confirmed: self.client.as_ref().is_some_and(|client| {
+                let uri = status.uri.as_deref();
+                uri.is_some_and(|uri| client.has_confirmed(uri))
+            }),
             unknown: self.client.as_ref().is_some_and(Client::account_is_unknown),
             attempt,
         }

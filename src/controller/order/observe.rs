@@ -130,9 +130,10 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
     match (issuer, &observed.acme) {
         (Err(why), _) => observed.issuer = IssuerSeen::NotReady(why),
         (Ok(_), None) => {}
-        (Ok(_), Some(acme)) if is_final => {
+        (Ok(account), Some(acme)) if is_final => {
             observed.issuer = IssuerSeen::Ready {
                 server: acme.acme.server.clone(),
+                account,
             }
         }
         (Ok(uri), Some(acme)) => {
@@ -140,6 +141,7 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
             let account = account.for_names(identifiers(&observed.order.spec).len());
             observed.issuer = IssuerSeen::Ready {
                 server: acme.acme.server.clone(),
+                account: uri.clone(),
             };
             observed.choices = choices(&observed.order, acme, account.key(), &observed.memory);
             observed.gate = context.orders.gate(&uri, context.now());

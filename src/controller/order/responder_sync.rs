@@ -89,7 +89,14 @@ fn in_flight(context: &Context, order: &Lean<OrderKind>) -> Option<(Object<Order
     }
     let order = order.parse().ok()?;
     let acme = acme_issuer(context, &order.spec.issuer_ref, order.meta.namespace()).ok()?;
-    let open = matches!(OrderStage::parse(&order.status, &acme.acme.server), OrderStage::Open(_));
+    let account = acme
+        .status
+        .acme
+        .as_ref()
+        .and_then(|acme| acme.uri.as_deref())
+        .unwrap_or_default();
+    let stage = OrderStage::parse(&order.status, &acme.acme.server, account);
+    let open = matches!(stage, OrderStage::Open(_));
     (open && counts(context, &order, Some(&acme)).is_ok()).then_some((order, acme))
 }
 

@@ -46,6 +46,8 @@ pub enum IssuerSeen {
     Ready {
         /// Directory URL.
         server: String,
+        /// URL of the account.
+        account: String,
     },
 }
 

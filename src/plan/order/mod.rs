@@ -94,11 +94,11 @@ impl Planner<'_> {
         if self.seen.order.meta.deleting.is_some() {
             return self.closed(Vec::new());
         }
-        let server = match self.seen.issuer {
-            IssuerSeen::Ready { server } => server.as_str(),
-            IssuerSeen::NotReady(_) => "",
+        let (server, account) = match self.seen.issuer {
+            IssuerSeen::Ready { server, account } => (server.as_str(), account.as_str()),
+            IssuerSeen::NotReady(_) => ("", ""),
         };
-        match (OrderStage::parse(self.status, server), self.seen.issuer) {
+        match (OrderStage::parse(self.status, server, account), self.seen.issuer) {
             (OrderStage::Valid, _) => self.completed(),
             (OrderStage::Failed(_), _) => self.closed(self.mirrors_of_failure()),
             (OrderStage::New | OrderStage::Open(_) | OrderStage::Foreign { .. }, IssuerSeen::NotReady(sentence)) => {

@@ -31,8 +31,9 @@ pub struct Open<'a> {
 }
 
 impl<'a> OrderStage<'a> {
-    /// Parses `status`; `server` is the directory URL of the issuer.
-    pub fn parse(status: &'a OrderStatus, server: &str) -> Self {
+    /// Parses `status`; `server` is the directory URL of the issuer, `account` the URL of its account, which may be on another
+    /// origin that the directory names.
+    pub fn parse(status: &'a OrderStatus, server: &str, account: &str) -> Self {
         let has_certificate = status
             .certificate
             .as_ref()
@@ -42,7 +43,8 @@ impl<'a> OrderStage<'a> {
             (Some(state @ (State::Invalid | State::Expired | State::Errored)), _) => Self::Failed(state),
             (Some(State::Valid | State::Ready | State::Pending | State::Processing) | None, None) => Self::New,
             (Some(State::Valid | State::Ready | State::Pending | State::Processing) | None, Some(url)) => {
-                if origin(url).is_some_and(|of_order| origin(server) == Some(of_order)) {
+                let of_order = origin(url);
+                if of_order.is_some() && [server, account].into_iter().any(|own| origin(own) == of_order) {
                     Self::Open(Open {
                         url,
                         authorizations: &status.authorizations,
@@ -61,6 +63,7 @@ mod tests {
     use crate::api::ByteString;
 
     const SERVER: &str = "https://ca.example:14000/dir";
+    const ACCOUNT: &str = "https://ca.example:14000/account/1";
 
     fn status(state: Option<State>, url: Option<&str>) -> OrderStatus {
         OrderStatus {
@@ -73,25 +76,48 @@ mod tests {
     #[test]
     fn an_order_without_url_is_new_whatever_it_says() {
         for state in [None, Some(State::Pending), Some(State::Valid)] {
-            assert_eq!(OrderStage::parse(&status(state, None), SERVER), OrderStage::New);
+            assert_eq!(
+                OrderStage::parse(&status(state, None), SERVER, ACCOUNT),
+                OrderStage::New
+            );
         }
     }
 
     #[test]
     fn a_valid_order_without_its_certificate_is_open() {
         let mut order = status(Some(State::Valid), Some("https://ca.example:14000/order/1"));
-        assert!(matches!(OrderStage::parse(&order, SERVER), OrderStage::Open(_)));
+        assert!(matches!(
+            OrderStage::parse(&order, SERVER, ACCOUNT),
+            OrderStage::Open(_)
+        ));
         order.certificate = Some(ByteString(b"pem".to_vec()));
-        assert_eq!(OrderStage::parse(&order, SERVER), OrderStage::Valid);
+        assert_eq!(OrderStage::parse(&order, SERVER, ACCOUNT), OrderStage::Valid);
+    }
+
+    #[test]
+    fn an_order_may_be_where_the_account_is() {
+        let order = status(Some(State::Pending), Some("https://inner.example:9000/order/1"));
+        let account = "https://inner.example:9000/account/1";
+        assert!(matches!(
+            OrderStage::parse(&order, SERVER, account),
+            OrderStage::Open(_)
+        ));
+        assert!(matches!(
+            OrderStage::parse(&order, SERVER, ""),
+            OrderStage::Foreign { .. }
+        ));
     }
 
     #[test]
     fn failures_are_final_and_another_server_is_not_asked() {
         let failed = status(Some(State::Errored), Some("https://ca.example:14000/order/1"));
-        assert_eq!(OrderStage::parse(&failed, SERVER), OrderStage::Failed(State::Errored));
+        assert_eq!(
+            OrderStage::parse(&failed, SERVER, ACCOUNT),
+            OrderStage::Failed(State::Errored)
+        );
         let foreign = status(Some(State::Pending), Some("https://ca.example/order/1"));
         assert!(matches!(
-            OrderStage::parse(&foreign, SERVER),
+            OrderStage::parse(&foreign, SERVER, ACCOUNT),
             OrderStage::Foreign { .. }
         ));
     }

@@ -71,6 +71,7 @@ impl Fetcher {
     pub(super) fn new(settings: &Settings) -> Result<Self, ProbeError> {
         let Settings {
             nameservers: _,
+            addresses: _,
             http_port,
             https_port,
             connect_time,

@@ -9,6 +9,7 @@ mod decide;
 mod fetch;
 mod finding;
 mod follow;
+mod nameserver;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -21,9 +22,11 @@ use thiserror::Error;
 
 use super::host::Host;
 use super::token::KeyAuthorization;
+use crate::net::AddressPolicy;
 pub use decide::{Evidence, Verdict, decide, retry_after};
 use fetch::Fetcher;
 pub use finding::{AnswerProblem, ConnectProblem, Finding, NameProblem, OtherBody, Place, RedirectProblem};
+pub use nameserver::{Nameserver, parse_nameservers};
 use resolve::Names;
 
 /// How many addresses of one family are asked.
@@ -33,7 +36,9 @@ const MOST_ADDRESSES: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// DNS servers to ask instead of the system's (`--acme-http01-solver-nameservers`).
-    pub nameservers: Vec<SocketAddr>,
+    pub nameservers: Vec<Nameserver>,
+    /// Which addresses may be asked.
+    pub addresses: AddressPolicy,
     /// The port behind `http://`; the CA always uses 80.
     pub http_port: u16,
     /// The port behind `https://`; the CA always uses 443.
@@ -53,6 +58,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             nameservers: Vec::new(),
+            addresses: AddressPolicy::default(),
             http_port: 80,
             https_port: 443,
             connect_time: Duration::from_secs(3),
@@ -63,32 +69,11 @@ impl Default for Settings {
     }
 }
 
-/// Reads the values of `--acme-http01-solver-nameservers`: `address:port`, or an address alone for port 53.
-///
-/// # Errors
-/// If a value is neither; the sentence names it.
-pub fn parse_nameservers<T: AsRef<str>>(values: &[T]) -> Result<Vec<SocketAddr>, ProbeError> {
-    let parse = |value: &T| {
-        let text = value.as_ref().trim();
-        let alone = || {
-            text.trim_matches(['[', ']'])
-                .parse::<IpAddr>()
-                .map(|address| SocketAddr::new(address, 53))
-        };
-        text.parse()
-            .or_else(|_| alone())
-            .map_err(|_| ProbeError::Nameserver(text.to_owned()))
-    };
-    values.iter().map(parse).collect()
-}
-
 /// Why no probe can be made.
 #[derive(Debug, Error)]
 pub enum ProbeError {
-    /// A nameserver flag that is not an address.
-    #[error(
-        "--acme-http01-solver-nameservers: {0:?} is not an IP address with an optional port, such as 10.96.0.10:53"
-    )]
+    /// A nameserver flag that is no host.
+    #[error("--acme-http01-solver-nameservers: {0:?} is not host:port, such as 10.96.0.10:53 or dns.example.com:53")]
     Nameserver(String),
     /// The system's DNS configuration cannot be used.
     #[error(
@@ -114,6 +99,7 @@ pub struct Target {
 pub struct Probe {
     names: Names,
     fetcher: Fetcher,
+    policy: AddressPolicy,
     whole_time: Duration,
 }
 
@@ -126,6 +112,7 @@ impl Probe {
         Ok(Self {
             names: Names::new(settings)?,
             fetcher: Fetcher::new(settings)?,
+            policy: settings.addresses.clone(),
             whole_time: settings.whole_time,
         })
     }

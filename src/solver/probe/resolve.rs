@@ -1,6 +1,7 @@
 //! From a name to its addresses, as the CA's resolver would see it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
@@ -9,11 +10,17 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 
-use super::{NameProblem, ProbeError, Settings};
+use tokio::net::lookup_host;
+use tokio::time::timeout;
+
+use super::{MOST_ADDRESSES, NameProblem, Nameserver, ProbeError, Settings};
 
 /// Resolves names, without a cache: a record that was just created must be seen at once.
 pub(super) struct Names {
-    resolver: TokioResolver,
+    servers: Vec<Nameserver>,
+    name_time: Duration,
+    /// `None` where a server's own name has to be resolved first.
+    resolver: Option<TokioResolver>,
 }
 
 impl std::fmt::Debug for Names {
@@ -26,33 +33,45 @@ impl Names {
     /// Uses the given name servers, or else the system's configuration, its hosts file included (people point a name to
     /// the ingress there to get around hairpin NAT).
     pub(super) fn new(settings: &Settings) -> Result<Self, ProbeError> {
-        let failed = |error: NetError| ProbeError::Names(error.to_string());
-        let with = |servers| {
-            let config = ResolverConfig::from_name_servers(servers);
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        };
-        let mut builder = if settings.nameservers.is_empty() {
-            TokioResolver::builder_tokio().unwrap_or_else(|error| {
-                // what needs no names works nevertheless; a probe says that no server answers
-                tracing::warn!(
-                    "the system's DNS configuration cannot be read ({error}): give name servers with \
-                     --acme-http01-solver-nameservers"
-                );
-                with(Vec::new())
-            })
-        } else {
-            with(settings.nameservers.iter().copied().map(name_server).collect())
-        };
-        let options = builder.options_mut();
-        options.cache_size = 0;
-        options.timeout = settings.name_time;
-        options.attempts = 1;
-        if !settings.nameservers.is_empty() {
-            options.use_hosts_file = ResolveHosts::Never;
-        }
+        let servers = &settings.nameservers;
+        let addresses: Option<Vec<SocketAddr>> = servers.iter().map(Nameserver::address).collect();
+        let resolver = addresses
+            .map(|addresses| resolver(addresses, settings.name_time))
+            .transpose();
         Ok(Self {
-            resolver: builder.build().map_err(failed)?,
+            servers: servers.clone(),
+            name_time: settings.name_time,
+            resolver: resolver.map_err(|error| ProbeError::Names(error.to_string()))?,
         })
+    }
+
+    /// What asks the servers, whose own names the system resolves.
+    async fn resolver(&self) -> Result<TokioResolver, NameProblem> {
+        if let Some(resolver) = &self.resolver {
+            return Ok(resolver.clone());
+        }
+        let mut addresses = Vec::new();
+        for server in &self.servers {
+            match server {
+                Nameserver::Address(address) => addresses.push(*address),
+                Nameserver::Name(name, port) => {
+                    let found = timeout(self.name_time, lookup_host((name.as_str(), *port))).await;
+                    // another server may be there
+                    addresses.extend(
+                        found
+                            .ok()
+                            .and_then(Result::ok)
+                            .into_iter()
+                            .flatten()
+                            .take(MOST_ADDRESSES),
+                    );
+                }
+            }
+        }
+        if addresses.is_empty() {
+            return Err(NameProblem::TimedOut);
+        }
+        resolver(addresses, self.name_time).map_err(|error| problem(&error))
     }
 
     /// The addresses of a name: at most `most` of each family, IPv6 first, sorted.
@@ -63,9 +82,10 @@ impl Names {
         let Ok(name) = Name::from_ascii(format!("{name}.")) else {
             return Err(NameProblem::Unusable);
         };
+        let resolver = self.resolver().await?;
         let (v6, v4) = tokio::join!(
-            self.lookup(&name, RecordType::AAAA, most),
-            self.lookup(&name, RecordType::A, most)
+            lookup(&resolver, &name, RecordType::AAAA, most),
+            lookup(&resolver, &name, RecordType::A, most)
         );
         let (mut addresses, v6_problem) = v6.map_or_else(|problem| (Vec::new(), Some(problem)), |found| (found, None));
         let v4_problem = match v4 {
@@ -81,27 +101,60 @@ impl Names {
             Ok(addresses)
         }
     }
+}
 
-    async fn lookup(&self, name: &Name, kind: RecordType, most: usize) -> Result<Vec<IpAddr>, NameProblem> {
-        let found = self
-            .resolver
-            .lookup(name.clone(), kind)
-            .await
-            .map_err(|error| problem(&error))?;
-        let mut addresses: Vec<IpAddr> = found
-            .answers()
-            .iter()
-            .filter_map(|record| address(&record.data))
-            .collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        addresses.truncate(most);
-        if addresses.is_empty() {
-            Err(NameProblem::NoAddress)
-        } else {
-            Ok(addresses)
-        }
+async fn lookup(
+    resolver: &TokioResolver,
+    name: &Name,
+    kind: RecordType,
+    most: usize,
+) -> Result<Vec<IpAddr>, NameProblem> {
+    let found = resolver
+        .lookup(name.clone(), kind)
+        .await
+        .map_err(|error| problem(&error))?;
+    let mut addresses: Vec<IpAddr> = found
+        .answers()
+        .iter()
+        .filter_map(|record| address(&record.data))
+        .collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses.truncate(most);
+    if addresses.is_empty() {
+        Err(NameProblem::NoAddress)
+    } else {
+        Ok(addresses)
     }
+}
+
+/// Asks these servers, or those of the system where there are none.
+fn resolver(servers: Vec<SocketAddr>, name_time: Duration) -> Result<TokioResolver, NetError> {
+    let with = |servers| {
+        let config = ResolverConfig::from_name_servers(servers);
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    let system = servers.is_empty();
+    let mut builder = if system {
+        TokioResolver::builder_tokio().unwrap_or_else(|error| {
+            // what needs no names works nevertheless; a probe says that no server answers
+            tracing::warn!(
+                "the system's DNS configuration cannot be read ({error}): give name servers with \
+                 --acme-http01-solver-nameservers"
+            );
+            with(Vec::new())
+        })
+    } else {
+        with(servers.into_iter().map(name_server).collect())
+    };
+    let options = builder.options_mut();
+    options.cache_size = 0;
+    options.timeout = name_time;
+    options.attempts = 1;
+    if !system {
+        options.use_hosts_file = ResolveHosts::Never;
+    }
+    builder.build()
 }
 
 fn name_server(server: SocketAddr) -> NameServerConfig {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
@@ -40,6 +41,10 @@ pub(crate) enum Fault {
     SlowBody(usize, Duration),
     /// The server's answer under another content type.
     ContentType(&'static str),
+    /// The server's answer as this makes it.
+    Reshape(fn(&mut Parts, Bytes) -> Bytes),
+    /// A redirect with this status to this place, without asking the server.
+    Redirect(u16, &'static str),
 }
 
 /// How often a fault happens.
@@ -85,6 +90,11 @@ impl Fault {
         }
     }
 
+    /// A redirect.
+    pub(crate) fn redirect(status: u16, to: &'static str) -> Self {
+        Self::Redirect(status, to)
+    }
+
     /// The error page of a web server that stands in front of the real one.
     pub(crate) fn html(status: u16) -> Self {
         let body = "<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Something broke</h1></body></html>";
@@ -124,7 +134,19 @@ impl Fault {
                     .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 Some(answer)
             }
-            Self::Hang | Self::Cut | Self::CutReply | Self::CutBody | Self::SlowBody(..) | Self::ContentType(_) => None,
+            Self::Redirect(status, to) => {
+                let mut answer = Response::new(full(Bytes::new()));
+                *answer.status_mut() = StatusCode::from_u16(*status).expect("a status between 100 and 999");
+                answer.headers_mut().insert(LOCATION, HeaderValue::from_static(to));
+                Some(answer)
+            }
+            Self::Hang
+            | Self::Cut
+            | Self::CutReply
+            | Self::CutBody
+            | Self::SlowBody(..)
+            | Self::ContentType(_)
+            | Self::Reshape(_) => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Version};
 use http_body_util::BodyExt as _;
@@ -205,8 +205,15 @@ async fn spoil(
             parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(text));
             full(body.collect().await?.to_bytes())
         }
+        Some(Fault::Reshape(reshape)) => {
+            let body = reshape(&mut parts, body.collect().await?.to_bytes());
+            parts.headers.remove(CONTENT_LENGTH);
+            full(body)
+        }
         // The others have been dealt with before the server was asked.
-        Some(Fault::Answer { .. } | Fault::Hang | Fault::Cut | Fault::Oversized(_)) | None => body,
+        Some(Fault::Answer { .. } | Fault::Hang | Fault::Cut | Fault::Oversized(_) | Fault::Redirect(..)) | None => {
+            body
+        }
     };
     Ok(Response::from_parts(parts, body))
 }

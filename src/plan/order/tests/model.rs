@@ -109,7 +109,10 @@ impl World {
             replaced: false,
             requested: "2026-11-21T06:00:00Z".parse().expect("a time"),
             gate: None,
-            issuer: IssuerSeen::Ready { server: SERVER.into() },
+            issuer: IssuerSeen::Ready {
+                server: SERVER.into(),
+                account: SERVER.into(),
+            },
             shown: BTreeSet::new(),
             writes: Vec::new(),
             restarts: 0,

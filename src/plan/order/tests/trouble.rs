@@ -274,7 +274,10 @@ fn an_order_waits_for_its_issuer_and_says_so() {
         (world.reason(), world.orders_made()),
         ("the Issuer shop/ca is not ready", 0)
     );
-    world.issuer = IssuerSeen::Ready { server: SERVER.into() };
+    world.issuer = IssuerSeen::Ready {
+        server: SERVER.into(),
+        account: SERVER.into(),
+    };
     world.run();
     assert_eq!((world.state(), world.reason()), (Some(State::Valid), ""));
 }

@@ -165,7 +165,7 @@ fn answer(zone: &HashMap<String, Says>, query: &Message) -> Option<Message> {
 /// A probe whose ports 80 and 443 are those of the given servers, and whose DNS is `nameserver`.
 fn probe(http: SocketAddr, https: Option<SocketAddr>, nameserver: Option<SocketAddr>) -> Probe {
     let settings = Settings {
-        nameservers: nameserver.into_iter().collect(),
+        nameservers: nameserver.into_iter().map(Nameserver::Address).collect(),
         http_port: http.port(),
         https_port: https.map_or(1, |address| address.port()),
         name_time: Duration::from_millis(300),

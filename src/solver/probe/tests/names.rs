@@ -58,7 +58,7 @@ async fn addresses_of_both_families_come_sorted_bounded_and_ipv6_first() {
         .collect();
     let server = dns(vec![("demo.example", Says::Addresses(addresses))]).await;
     let names = Names::new(&Settings {
-        nameservers: vec![server],
+        nameservers: vec![Nameserver::Address(server)],
         ..Settings::default()
     })
     .unwrap();
@@ -100,7 +100,7 @@ async fn a_record_that_appears_is_seen_at_the_next_attempt() {
         }
     });
     let names = Names::new(&Settings {
-        nameservers: vec![server],
+        nameservers: vec![Nameserver::Address(server)],
         ..Settings::default()
     })
     .unwrap();
@@ -108,11 +108,23 @@ async fn a_record_that_appears_is_seen_at_the_next_attempt() {
     assert_eq!(names.addresses("demo.example", 4).await, Ok(vec![LOOPBACK]));
 }
 
-#[test]
-fn nameserver_flags_are_addresses_with_or_without_a_port() {
-    let parsed = parse_nameservers(&["10.96.0.10:8053", "10.96.0.10", "[::1]:53", "::1"]).unwrap();
-    let texts: Vec<String> = parsed.iter().map(SocketAddr::to_string).collect();
-    assert_eq!(texts, ["10.96.0.10:8053", "10.96.0.10:53", "[::1]:53", "[::1]:53"]);
-    let refused = parse_nameservers(&["dns.example:53"]).unwrap_err();
-    assert!(refused.to_string().contains("dns.example:53"));
+#[tokio::test]
+async fn flg_12_a_nameserver_may_be_given_by_its_name() {
+    let server = here().await;
+    let named = |host: &str| Nameserver::Name(host.to_owned(), server.port());
+    let asked_of = |nameservers: Vec<Nameserver>| async {
+        let settings = Settings {
+            nameservers,
+            name_time: Duration::from_secs(1),
+            ..Settings::default()
+        };
+        Names::new(&settings).unwrap().addresses("demo.example", 4).await
+    };
+    assert_eq!(asked_of(vec![named("localhost")]).await, Ok(vec![LOOPBACK]));
+    let one_is_gone = vec![named("no-such-host.invalid"), named("localhost")];
+    assert_eq!(asked_of(one_is_gone).await, Ok(vec![LOOPBACK]));
+    assert_eq!(
+        asked_of(vec![named("no-such-host.invalid")]).await,
+        Err(NameProblem::TimedOut)
+    );
 }

@@ -123,7 +123,7 @@ async fn a_redirect_to_a_metadata_service_behind_a_name_is_not_followed() {
 async fn whoever_draws_it_out_does_not_keep_a_place_for_long() {
     let server = Server::http(|_| "wait".to_owned()).await;
     let settings = Settings {
-        nameservers: vec![here().await],
+        nameservers: vec![Nameserver::Address(here().await)],
         http_port: server.address.port(),
         // by itself, each step may take longer than anybody waits for a test
         connect_time: Duration::from_secs(3600),

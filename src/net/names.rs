@@ -1,0 +1,107 @@
+//! Names resolved for an HTTP client, under the policy: the addresses that are judged are those that are connected to.
+
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::address::{AddressPolicy, RefusedAddress};
+
+/// Resolves by way of the system, and leaves out what may not be asked. A client that uses it must judge [`literal`] addresses itself:
+/// they are never resolved.
+#[derive(Clone, Debug)]
+pub struct JudgedNames {
+    addresses: Arc<AddressPolicy>,
+    exempt: Vec<String>,
+}
+
+impl JudgedNames {
+    /// `exempt` are hosts that the administrator chose: proxies.
+    pub fn new(addresses: Arc<AddressPolicy>, exempt: Vec<String>) -> Self {
+        Self { addresses, exempt }
+    }
+}
+
+impl Resolve for JudgedNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        let addresses = Arc::clone(&self.addresses);
+        let is_exempt = self.exempt.iter().any(|host| host.eq_ignore_ascii_case(name.as_str()));
+        Box::pin(async move {
+            let mut refused = None;
+            let mut good: Vec<SocketAddr> = Vec::new();
+            for address in tokio::net::lookup_host((name.as_str(), 0)).await? {
+                match addresses.judge(address.ip()) {
+                    Err(verdict) if !is_exempt => refused = Some(verdict),
+                    Err(_) | Ok(()) => good.push(address),
+                }
+            }
+            match refused {
+                Some(refused) if good.is_empty() => Err(refused.into()),
+                Some(_) | None => Ok(Box::new(good.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+/// The hosts of proxies, from the values of the variables that name them (`HTTPS_PROXY` and the like).
+pub fn proxy_hosts(values: impl IntoIterator<Item = String>) -> Vec<String> {
+    let host = |value: String| {
+        let url = Url::parse(&value).ok().filter(Url::has_host);
+        let url = url.or_else(|| Url::parse(&format!("http://{value}")).ok())?;
+        url.host_str().map(str::to_owned)
+    };
+    values.into_iter().filter_map(host).collect()
+}
+
+/// The address of a URL that has one instead of a name.
+pub fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        url::Host::Domain(_) => None,
+        url::Host::Ipv4(address) => Some(address.into()),
+        url::Host::Ipv6(address) => Some(address.into()),
+    }
+}
+
+/// The address that was not asked, if that is why a request failed.
+pub fn refused(error: &reqwest::Error) -> Option<RefusedAddress> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref() {
+            return Some(*refused);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_are_found_with_and_without_a_scheme() {
+        let values = [
+            "http://user:pw@proxy.example:3128/",
+            "proxy2.example:3128",
+            "",
+            "socks5://[::1]:1080",
+        ];
+        let hosts = proxy_hosts(values.map(str::to_owned));
+        assert_eq!(hosts, ["proxy.example", "proxy2.example", "[::1]"]);
+    }
+
+    #[tokio::test]
+    async fn a_name_gives_what_may_be_asked_and_a_proxys_name_everything() {
+        let resolved = async |exempt: &[&str]| {
+            let exempt = exempt.iter().map(ToString::to_string).collect();
+            let names = JudgedNames::new(Arc::new(AddressPolicy::default()), exempt);
+            names.resolve("localhost".parse().unwrap()).await
+        };
+        let refused = resolved(&["elsewhere"]).await.err().unwrap();
+        assert!(refused.downcast_ref::<RefusedAddress>().is_some(), "{refused}");
+        let mut found = resolved(&["LOCALHOST"]).await.ok().unwrap();
+        assert!(found.all(|address| address.ip().is_loopback()));
+    }
+}
