@@ -10,7 +10,7 @@ endif
 TEST ?=
 FILTER ?=
 
-.PHONY: help demo test bench testbed testbed-down fmt lint unit cluster crds deny image
+.PHONY: help demo test fuzz bench testbed testbed-down fmt lint unit cluster crds deny image
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -20,6 +20,9 @@ demo: ## the main job, told step by step, on a Kubernetes of its own (or KUBECON
 
 test: ## everything: formatting, lints, unit tests, cluster tests; builds the test bed when it is missing
 	tests/run.sh all
+
+fuzz: ## every parser of what others write, with changed inputs, a minute each (FUZZ_TARGET=cfssl FUZZ_SECONDS=600 FUZZ_SEED=1)
+	cargo test --locked --lib fuzz:: -- --ignored --nocapture
 
 unit: ## formatting aside, what needs no cluster: seconds
 	tests/run.sh unit

@@ -13,15 +13,19 @@
 //! | [`controller`] | what triggers a reconcile, and in which order its steps run |
 //! | [`runtime`] | the process: leadership, HTTP server, telemetry, clock, shutdown |
 //! | [`cli`] | the command line |
+//! | [`text`] | texts from elsewhere, made fit for terminals, logs and status; used by all |
 
 pub mod acme;
 pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod controller;
+#[cfg(test)]
+mod fuzz;
 pub mod net;
 pub mod pki;
 pub mod plan;
 pub mod runtime;
 pub mod signer;
 pub mod solver;
+pub mod text;

@@ -1,11 +1,14 @@
 //! Conditions in status, with cert-manager's shape: everything but type and status may be missing.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Time;
 use super::wire_enum::wire_enum;
+use crate::text;
 
 /// One statement about an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -56,7 +59,7 @@ pub const DENIED: &str = "Denied";
 pub const INVALID_REQUEST: &str = "InvalidRequest";
 
 impl Condition {
-    /// A condition that has no time yet; [`set`] gives it one.
+    /// A condition that has no time yet; [`set`] gives it one. Hidden characters of the message are escaped: it may quote others.
     pub fn new(
         type_: impl Into<String>,
         status: ConditionStatus,
@@ -68,7 +71,7 @@ impl Condition {
             status,
             last_transition_time: None,
             reason: Some(reason.into()),
-            message: Some(message.into()),
+            message: Some(escaped(message.into())),
             observed_generation: None,
         }
     }
@@ -95,6 +98,13 @@ impl Condition {
     /// The message, empty if there is none.
     pub fn message(&self) -> &str {
         self.message.as_deref().unwrap_or_default()
+    }
+}
+
+fn escaped(message: String) -> String {
+    match text::lines(&message) {
+        Cow::Borrowed(_) => message,
+        Cow::Owned(escaped) => escaped,
     }
 }
 

@@ -15,11 +15,13 @@ pub mod secret;
 pub mod status;
 pub mod target;
 
-use std::{ffi::OsString, io::Write, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::solver::acmesolver::AcmeSolverArgs;
+use serde::Serialize;
+
+use crate::{solver::acmesolver::AcmeSolverArgs, text};
 
 /// cert-manager in one small binary: issues, stores and renews X.509 certificates for Kubernetes
 #[derive(Debug, Parser)]
@@ -116,9 +118,27 @@ fn offline(command: impl FnOnce(&mut ca::Surroundings<'_>) -> Result<ExitCode, c
     command(&mut surroundings).unwrap_or_else(|error| fail(&error))
 }
 
-/// Prints to standard output; a reader that went away is no reason to panic.
+/// Prints text to standard output; a reader that went away is no reason to panic.
 fn print(text: &str) -> Result<(), String> {
-    match std::io::stdout().write_all(text.as_bytes()) {
+    printed(format::text(&mut std::io::stdout(), text))
+}
+
+/// Prints a value to standard output; `text` makes the text for people.
+fn print_as<T: Serialize + ?Sized>(
+    output: status::Output,
+    value: &T,
+    text: impl FnOnce(&T) -> String,
+) -> Result<(), String> {
+    let mut out = std::io::stdout();
+    printed(match output {
+        status::Output::Text => format::text(&mut out, &text(value)),
+        status::Output::Json => format::json(&mut out, value),
+        status::Output::Yaml => format::yaml(&mut out, value),
+    })
+}
+
+fn printed(result: std::io::Result<()>) -> Result<(), String> {
+    match result {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("cannot print: {error}")),
         _ => Ok(()),
     }
@@ -130,7 +150,7 @@ fn print(text: &str) -> Result<(), String> {
     reason = "standard output is for programs: what people should know besides goes here"
 )]
 fn remark(text: &str) {
-    eprintln!("certlet: {text}");
+    eprintln!("certlet: {}", text::line(text));
 }
 
 /// Tells people why it did not work.
@@ -139,6 +159,6 @@ fn remark(text: &str) {
     reason = "this is where a command line tells people what is wrong"
 )]
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("certlet: {error}");
+    eprintln!("certlet: {}", text::lines(&error.to_string()));
     ExitCode::FAILURE
 }

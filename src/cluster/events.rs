@@ -95,7 +95,7 @@ impl Events {
             Severity::Normal => EventType::Normal,
             Severity::Warning => EventType::Warning,
         };
-        let note = Some(truncated(message));
+        let note = Some(truncated(&crate::text::lines(message)));
         let event = Event {
             type_,
             reason: reason.to_owned(),

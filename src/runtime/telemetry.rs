@@ -1,8 +1,8 @@
 //! Logs: text for people, JSON for collectors (FLG-32).
 
-use std::io::IsTerminal as _;
-
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::text::{Escaped, Escaping};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -25,9 +25,14 @@ pub fn start(format: Format, verbosity: u8) {
     let quiet = "hyper=info,hyper_util=info,h2=info,rustls=info,reqwest=info,tower=info,kube=info,hickory_proto=error,hickory_resolver=error";
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},{quiet}")));
     let registry = tracing_subscriber::registry().with(filter);
+    let escaping = match format {
+        Format::Text => Escaping::Line,
+        Format::Json => Escaping::Json,
+    };
+    // without colours: a line may quote a CA, a tenant or a server, and none of them may steer a terminal or begin a line of its own
     let layer = fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_writer(move || Escaped::new(std::io::stderr(), escaping))
+        .with_ansi(false);
     // a second start (tests) keeps the first subscriber
     let started = match format {
         Format::Text => registry.with(layer.with_target(false)).try_init(),

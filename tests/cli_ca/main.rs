@@ -8,6 +8,10 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+mod cfssl_files;
+mod escapes;
 mod everyday;
+mod old_certificates;
 mod old_ways;
 mod place;
+mod reading;

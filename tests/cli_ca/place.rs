@@ -92,6 +92,27 @@ impl Place {
         said
     }
 
+    /// Writes a file.
+    pub(crate) fn put(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path().join(name), content).unwrap();
+    }
+
+    /// A self-signed CA of `key` with any dates (`20240101000000Z`), by `openssl ca`; further flags may follow.
+    pub(crate) fn dated_root(&self, certificate: &str, key: &str, dates: [&str; 2], flags: &str) {
+        self.put(
+            "ca.cnf",
+            "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\nx509_extensions=x\n\
+             rand_serial=yes\nunique_subject=no\n[p]\ncommonName=optional\norganizationName=optional\n[x]\n\
+             basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n",
+        );
+        self.put("index", "");
+        self.openssl(&format!("req -new -key {key} -subj /O=Example/CN=Old -out root.csr"));
+        let [start, end] = dates;
+        self.openssl(&format!(
+            "ca -batch -notext -config ca.cnf -startdate {start} -enddate {end} -in root.csr -out {certificate} -selfsign -keyfile {key} {flags}"
+        ));
+    }
+
     /// `cfssl … | cfssljson -bare NAME`, as the old scripts do it.
     pub(crate) fn cfssl(&self, command: &str, name: &str) {
         let script =

@@ -11,6 +11,7 @@ use crate::cli::secret::TlsSecret;
 use crate::cli::target::Target;
 use crate::pki::certificate::CertificateInfo;
 use crate::pki::hidden::Hidden;
+use crate::text::line;
 
 /// Flags that say where a certificate goes whose key is somebody else's: it can only become a file.
 #[derive(Clone, Debug, clap::Args)]
@@ -214,6 +215,7 @@ impl Told {
         lines.push(format!("valid {valid}"));
         lines.extend(self.files.iter().map(|file| format!("file {file}")));
         lines.extend(self.secret.iter().map(|secret| format!("Secret {secret}")));
+        let lines: Vec<_> = lines.iter().map(|text| line(text)).collect();
         lines.join("\n  ") + "\n"
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     controller::{Context, certificate, context::IssuerId, ingress, issuer, order, request, signing_request, sweep},
     plan::seen::ObjectKey,
     runtime::{clock, run},
+    text,
 };
 
 /// Something would be done. Not 1, which is an error, and not 2, which is a command line that makes no sense.
@@ -93,7 +94,9 @@ async fn plan(args: &PlanArgs) -> Result<usize, String> {
         .map_err(|error| not_read(&error))?;
     let mut lines = lines(&context, namespace.is_none()).await?;
     lines.extend(left_behind(&context, namespace.as_deref()).await);
-    super::print(&printed(&lines, args.output)?)?;
+    super::print_as(args.output, lines.as_slice(), |lines| {
+        lines.iter().map(|line| line.text() + "\n").collect()
+    })?;
     Ok(lines.len())
 }
 
@@ -107,16 +110,6 @@ fn not_read(error: &cluster::Error) -> String {
         );
     }
     error.to_string()
-}
-
-fn printed(lines: &[Line], output: Output) -> Result<String, String> {
-    Ok(match output {
-        Output::Text => lines
-            .iter()
-            .fold(String::new(), |text, line| text + &line.text() + "\n"),
-        Output::Json => serde_json::to_string_pretty(lines).map_err(|error| error.to_string())? + "\n",
-        Output::Yaml => serde_saphyr::to_string(&lines).map_err(|error| error.to_string())?,
-    })
 }
 
 impl Line {
@@ -144,7 +137,7 @@ impl Line {
             format!("{namespace}/{name}")
         };
         let because = because.trim_end_matches('.');
-        format!("{kind} {place}: {would}. Because: {because}")
+        text::line(&format!("{kind} {place}: {would}. Because: {because}")).into_owned()
     }
 }
 

@@ -60,12 +60,7 @@ async fn certificate(args: &CertificateArgs) -> Result<(), String> {
     let connected = args.target.connect().await?;
     let facts = gather(&connected.client, &connected.namespace, &args.name).await?;
     let report = Report::new(clock::now(), &facts);
-    let text = match args.output {
-        Output::Text => report.text(clock::now()),
-        Output::Json => serde_json::to_string_pretty(&report).map_err(|error| error.to_string())? + "\n",
-        Output::Yaml => serde_saphyr::to_string(&report).map_err(|error| error.to_string())?,
-    };
-    super::print(&text)
+    super::print_as(args.output, &report, |report| report.text(clock::now()))
 }
 
 async fn gather(client: &Client, namespace: &str, name: &str) -> Result<Facts, String> {

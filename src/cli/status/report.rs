@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::{
     api::{Certificate, CertificateRequest, Challenge, Condition, Order, Time, condition, names},
     pki::certificate::CertificateInfo,
+    text::line,
 };
 
 /// A kind whose objects are owned by, or own, others of the chain from Certificate to Challenge.
@@ -120,17 +121,17 @@ impl Report {
     /// For people.
     pub(super) fn text(&self, now: Timestamp) -> String {
         let mut text = String::new();
-        let mut line = |label: &str, value: &str| {
-            let _infallible = writeln!(text, "{:<13}{value}", format!("{label}:"));
+        let mut row = |label: &str, value: &str| {
+            let _infallible = writeln!(text, "{:<13}{}", format!("{label}:"), line(value));
         };
-        line("Certificate", &self.certificate);
-        line("Ready", &self.ready);
+        row("Certificate", &self.certificate);
+        row("Ready", &self.ready);
         if let Some(issuing) = &self.issuing {
-            line("Issuing", issuing);
+            row("Issuing", issuing);
         }
-        line("Names", &self.names.join(", "));
-        line("Issuer", &self.issuer);
-        line("Secret", &self.secret);
+        row("Names", &self.names.join(", "));
+        row("Issuer", &self.issuer);
+        row("Secret", &self.secret);
         for (label, time) in [
             ("Valid from", &self.not_before),
             ("Valid until", &self.not_after),
@@ -141,14 +142,14 @@ impl Report {
                     .parse()
                     .map(|at| format!("  ({})", ago(now, at)))
                     .unwrap_or_default();
-                line(label, &format!("{time}{relative}"));
+                row(label, &format!("{time}{relative}"));
             }
         }
         if let Some(revision) = self.revision {
-            line("Revision", &revision.to_string());
+            row("Revision", &revision.to_string());
         }
         if let Some(failures) = &self.failures {
-            line("Failures", failures);
+            row("Failures", failures);
         }
         for (label, lines) in [
             ("Request", &self.requests),
@@ -156,10 +157,10 @@ impl Report {
             ("Challenge", &self.challenges),
         ] {
             for value in lines {
-                line(label, value);
+                row(label, value);
             }
         }
-        line("Next", &self.next);
+        row("Next", &self.next);
         text
     }
 }
@@ -344,6 +345,49 @@ mod tests {
         assert!(text.contains("Secret:      web-tls: it does not exist"), "{text}");
         assert!(
             text.contains("Next:        it waits for its issuer to be created"),
+            "{text}"
+        );
+    }
+
+    /// Whoever may write a status, or names of a spec, must not steer the terminal of whoever reads it.
+    #[test]
+    fn hidden_characters_of_every_string_are_escaped() {
+        const EVIL: &str = "good\u{1b}[8m\u{9b}\u{202e}\u{200b}\nReady:       True";
+        let now = Timestamp::UNIX_EPOCH;
+        let object = |kind: &str, group: &str, spec: serde_json::Value, status: serde_json::Value| {
+            serde_json::json!({ "apiVersion": format!("{group}/v1"), "kind": kind, "spec": spec, "status": status,
+                "metadata": { "name": EVIL, "namespace": EVIL, "annotations": { "cert-manager.io/certificate-revision": EVIL } } })
+        };
+        let conditions = serde_json::json!([
+            { "type": "Ready", "status": "False", "reason": EVIL, "message": EVIL },
+            { "type": "Issuing", "status": "True", "reason": EVIL, "message": EVIL }]);
+        let issuer = serde_json::json!({ "name": EVIL, "kind": EVIL, "group": EVIL });
+        let names = serde_json::json!({ "secretName": EVIL, "dnsNames": [EVIL], "commonName": EVIL, "uris": [EVIL],
+            "ipAddresses": [EVIL], "emailAddresses": [EVIL], "issuerRef": issuer });
+        let status = serde_json::json!({ "conditions": conditions, "state": "pending", "reason": EVIL });
+        let request = serde_json::json!({ "request": "", "issuerRef": issuer });
+        let order = serde_json::json!({ "request": "", "issuerRef": issuer, "dnsNames": [EVIL] });
+        let challenge = serde_json::json!({ "url": EVIL, "authorizationURL": EVIL, "dnsName": EVIL, "type": "HTTP-01", "token": EVIL,
+            "key": EVIL, "solver": {}, "issuerRef": issuer });
+        let acme = "acme.cert-manager.io";
+        let facts = Facts {
+            certificate: serde_json::from_value(object("Certificate", "cert-manager.io", names, status.clone()))
+                .unwrap(),
+            requests: vec![
+                serde_json::from_value(object("CertificateRequest", "cert-manager.io", request, status.clone()))
+                    .unwrap(),
+            ],
+            orders: vec![serde_json::from_value(object("Order", acme, order, status.clone())).unwrap()],
+            challenges: vec![serde_json::from_value(object("Challenge", acme, challenge, status)).unwrap()],
+            issuer: Some(serde_json::from_value(conditions).unwrap()),
+            secret: Err(EVIL.to_owned()),
+        };
+        let text = Report::new(now, &facts).text(now);
+        assert!(text.matches("\\u{1b}[8m").count() > 10, "{text}");
+        assert!(!text.contains(|c| crate::text::is_hidden(c) && c != '\n'), "{text:?}");
+        assert_eq!(
+            text.lines().filter(|line| line.starts_with("Ready:")).count(),
+            1,
             "{text}"
         );
     }

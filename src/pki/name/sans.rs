@@ -125,6 +125,11 @@ impl OtherName {
 }
 
 fn ascii<'a>(kind: &str, name: &'a str) -> Result<&'a [u8], Error> {
+    if name.contains(|character: char| character.is_control()) {
+        return Err(Error::Name(format!(
+            "the {kind} {name:?} has control characters; no certificate is made for it"
+        )));
+    }
     if name.is_ascii() {
         return Ok(name.as_bytes());
     }

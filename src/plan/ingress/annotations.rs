@@ -85,6 +85,14 @@ pub(super) fn translate(spec: &mut CertificateSpec, annotations: &Pairs) -> Resu
     Ok(())
 }
 
+/// Reads one text as each of the annotations, for the fuzzer.
+#[cfg(test)]
+pub(crate) fn fuzz(text: &str) {
+    for (_, read) in READERS {
+        drop(read(&mut CertificateSpec::default(), text));
+    }
+}
+
 fn common_name(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
     if value.len() > 64 {
         return Err(format!(

@@ -4,6 +4,9 @@
 //! alone is left alone here too (NB-39): an annotation that goes away deletes nothing, Certificates of others are not
 //! touched, and drift is looked for only in the fields of SHM-05.
 
+#[cfg(test)]
+pub(crate) use annotations::fuzz as fuzz_annotations;
+
 mod annotations;
 mod block;
 mod csv;

@@ -1,0 +1,131 @@
+//! Texts from elsewhere, made fit for a terminal, a log and a status: characters that steer a terminal, turn the direction of a line or are
+//! not seen at all are written as escapes. A name that shows one thing and says another must not be possible to print.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+/// Whether a character would not be seen as what it is: control characters (C0, DEL, C1), line and paragraph separators, marks of
+/// direction, characters without width, tags and variation selectors.
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A text as one line: hidden characters, line breaks too, as `\u{1b}` or `\n`.
+pub fn line(text: &str) -> Cow<'_, str> {
+    escaped(
+        text,
+        |_| false,
+        |out, character| match character {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            other => out.extend(other.escape_unicode()),
+        },
+    )
+}
+
+/// A text of several lines: as [`line()`], but its line breaks stay.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    escaped(
+        text,
+        |character| character == '\n',
+        |out, character| match character {
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            other => out.extend(other.escape_unicode()),
+        },
+    )
+}
+
+/// As [`line()`], cut after so many characters of `text`.
+pub fn short_line(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", line(text.get(..end).unwrap_or_default())),
+        None => line(text).into_owned(),
+    }
+}
+
+/// JSON with escapes for what serde leaves as it is. Outside of strings JSON has no such character but white space.
+pub fn json(text: &str) -> Cow<'_, str> {
+    escaped(
+        text,
+        |character| character == '\n',
+        |out, character| {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _infallible = write!(out, "\\u{unit:04x}");
+            }
+        },
+    )
+}
+
+fn escaped(text: &str, stays: fn(char) -> bool, escape: fn(&mut String, char)) -> Cow<'_, str> {
+    let hidden = |character: char| is_hidden(character) && !stays(character);
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if hidden(character) {
+            escape(&mut out, character);
+        } else {
+            out.push(character);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// How what is written is escaped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Escaping {
+    /// Text of several lines.
+    Lines,
+    /// Each call of `write` is one line, as a logger's.
+    Line,
+    /// JSON.
+    Json,
+}
+
+/// A writer in front of another: what passes it is escaped.
+///
+/// A character must not be divided between two calls; whoever formats into a buffer first never does.
+#[derive(Debug)]
+pub struct Escaped<W> {
+    inner: W,
+    escaping: Escaping,
+}
+
+impl<W> Escaped<W> {
+    /// A writer in front of `inner`.
+    pub fn new(inner: W, escaping: Escaping) -> Self {
+        Self { inner, escaping }
+    }
+}
+
+impl<W: Write> Write for Escaped<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let escaped = match self.escaping {
+            Escaping::Lines => lines(&text),
+            Escaping::Json => json(&text),
+            Escaping::Line => match text.strip_suffix('\n') {
+                Some(text) => Cow::Owned(format!("{}\n", line(text))),
+                None => line(&text),
+            },
+        };
+        self.inner.write_all(escaped.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
