@@ -15,8 +15,8 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
-use crate::pki::hidden::Hidden;
 use crate::pki::key::{KeyAlgorithm, KeyEncoding, KeySpec, PrivateKey};
+use crate::pki::{self, hidden::Hidden};
 
 /// Why a key cannot be an account key. No variant carries key material.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum KeyError {
     /// There is no private key in PEM form.
     #[error("it is not a private key in PEM form")]
     NotPem,
+    /// It is encrypted, in one of the two ways of PEM.
+    #[error("it is encrypted with a passphrase; store it without one")]
+    Encrypted,
     /// A key of another kind: ACC-02.
     #[error("it is not of type RSA (nor ECDSA P-256)")]
     NotRsa,
@@ -64,7 +67,12 @@ impl AccountKey {
     /// # Errors
     /// [`KeyError`] as a sentence that goes after the name of the Secret.
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
-        match PrivateKeyDer::from_pem_slice(pem).map_err(|_| KeyError::NotPem)? {
+        let blocks = pki::pem::parse(pem).unwrap_or_default();
+        let key = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY"));
+        if key.is_some_and(|key| key.is_encrypted || key.label == "ENCRYPTED PRIVATE KEY") {
+            return Err(KeyError::Encrypted);
+        }
+        match PrivateKeyDer::from_pem_slice(pki::pem::without_mark(pem)).map_err(|_| KeyError::NotPem)? {
             PrivateKeyDer::Pkcs1(der) => Self::from_rsa_der(der.secret_pkcs1_der()),
             PrivateKeyDer::Sec1(der) => Self::from_sec1_der(der.secret_sec1_der()),
             PrivateKeyDer::Pkcs8(der) => {

@@ -26,13 +26,16 @@ pub struct CertificateStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_private_key_secret_name: Option<String>,
     /// When the certificate in the Secret expires.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::endless")]
+    #[schemars(with = "Option<Time>")]
     pub not_after: Option<Time>,
     /// When the certificate in the Secret begins to be valid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::endless")]
+    #[schemars(with = "Option<Time>")]
     pub not_before: Option<Time>,
     /// When the certificate will be renewed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::endless")]
+    #[schemars(with = "Option<Time>")]
     pub renewal_time: Option<Time>,
     /// How many certificates have been issued; the CertificateRequest of the present one is annotated with the same number.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -18,6 +18,7 @@ pub mod condition;
 pub mod crds;
 pub mod dns01;
 pub mod duration;
+mod endless;
 pub mod http01;
 pub mod issuer;
 pub mod key;

@@ -131,6 +131,9 @@ pub(crate) fn algorithm(dotted: &'static str) -> Vec<u8> {
 
 /// `UTCTime` up to 2049, `GeneralizedTime` from 2050 on (RFC 5280 section 4.1.2.5).
 pub(crate) fn time(at: Timestamp) -> Vec<u8> {
+    if at >= END_OF_TIME {
+        return tlv(0x18, b"99991231235959Z");
+    }
     let utc: DateTime = TimeZone::UTC.to_datetime(at);
     let rest = format!(
         "{:02}{:02}{:02}{:02}{:02}Z",
@@ -146,6 +149,10 @@ pub(crate) fn time(at: Timestamp) -> Vec<u8> {
         tlv(0x18, format!("{:04}{rest}", utc.year()).as_bytes())
     }
 }
+
+/// The last whole second that a [`Timestamp`] holds. Times of certificates past it are taken for it, and it is written as
+/// 99991231235959Z, which says that there is no end (RFC 5280 section 4.1.2.5).
+pub const END_OF_TIME: Timestamp = Timestamp::constant(253_402_207_200, 0);
 
 /// One value that was read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -279,6 +286,12 @@ mod tests {
             time("2050-01-01T00:00:00Z".parse().unwrap()),
             tlv(0x18, b"20500101000000Z")
         );
+    }
+
+    #[test]
+    fn the_end_of_time_is_written_as_no_end() {
+        assert_eq!(END_OF_TIME.as_second(), Timestamp::MAX.as_second());
+        assert_eq!(time(END_OF_TIME), tlv(0x18, b"99991231235959Z"));
     }
 
     #[test]

@@ -121,6 +121,17 @@ pub(crate) fn verify(key: &PublicKey, identifier: &[u8], message: &[u8], signatu
         .map_err(|_| Error::Signing("the signature does not belong to the public key and the content".into()))
 }
 
+/// Whether an `AlgorithmIdentifier` names RSA or ECDSA with MD5 or SHA-1.
+pub(super) fn is_out_of_use(identifier: &[u8]) -> bool {
+    const NAMES: [&str; 4] = [
+        "1.2.840.113549.1.1.4",
+        "1.2.840.113549.1.1.5",
+        "1.3.14.3.2.29",
+        "1.2.840.10045.4.1",
+    ];
+    split(identifier).is_some_and(|(name, _)| NAMES.contains(&name.as_str()))
+}
+
 pub(super) fn sign_rsa(pair: &RsaKeyPair, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
     let padding = match algorithm {
         SignatureAlgorithm::Sha256WithRsa => &lc::RSA_PKCS1_SHA256,

@@ -84,7 +84,7 @@ impl PairSummary {
             })
         });
         let certificate = Part::read(tls_crt, limits.chain, "certificate chain", |text| {
-            let chain = chain::parse_certificates(text, limits.chain)?;
+            let chain = chain::parse_chain(text, limits.chain)?;
             let mut infos = chain
                 .iter()
                 .map(|der| CertificateInfo::parse(der))

@@ -85,3 +85,137 @@ impl ServerCertVerifier for AnyServer {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+/// What is wrong with a certificate or a connection, in words; the library's own are names of its variants.
+pub fn error(error: &rustls::Error) -> String {
+    if let rustls::Error::InvalidCertificate(wrong) = error {
+        return in_words(wrong);
+    }
+    plain(&error.to_string())
+}
+
+/// As [`error`], for what a read or a write of a connection gave back.
+pub fn io_error(failed: &std::io::Error) -> String {
+    let inner = failed.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    inner.map_or_else(|| failed.to_string(), error)
+}
+
+/// What is wrong with a certificate, in words.
+pub fn certificate_error(error: &webpki::Error) -> String {
+    in_words(error)
+}
+
+fn in_words(error: &dyn fmt::Debug) -> String {
+    let text = format!("{error:?}");
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
+    let name = text.get(..end).unwrap_or_default();
+    let name = name.strip_suffix("Context").unwrap_or(name);
+    let known = WORDS.iter().find(|(names, _)| names.contains(&name));
+    known.map_or_else(|| plain(name), |(_, words)| (*words).to_owned())
+}
+
+/// A text in which names such as `UnknownStatusRequest` are words, and what such a name holds is left out.
+fn plain(text: &str) -> String {
+    let text = text.split(['{', '(']).next().unwrap_or_default().trim_end();
+    let word = |word: &str| {
+        let humps = word.bytes().filter(u8::is_ascii_uppercase).count();
+        if humps < 2 || !word.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            return word.to_owned();
+        }
+        let mut out = String::new();
+        for character in word.chars() {
+            if character.is_ascii_uppercase() && !out.is_empty() {
+                out.push(' ');
+            }
+            out.push(character.to_ascii_lowercase());
+        }
+        out
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Names of rustls and webpki.
+const WORDS: [(&[&str], &str); 14] = [
+    (&["CertExpired", "Expired"], "a certificate of the chain has expired"),
+    (
+        &["CertNotValidYet", "NotValidYet"],
+        "a certificate of the chain is not valid yet",
+    ),
+    (&["CertNotValidForName", "NotValidForName"], "it is not for this name"),
+    (&["UnknownIssuer"], "it does not lead to a CA that is trusted"),
+    (&["CaUsedAsEndEntity"], "it is the certificate of a CA"),
+    (
+        &["EndEntityUsedAsCa"],
+        "a certificate of the chain signed another and is no CA",
+    ),
+    (
+        &["NameConstraintViolation"],
+        "a CA of the chain must not issue for these names: its name constraints forbid it",
+    ),
+    (
+        &["PathLenConstraintViolated"],
+        "a CA of the chain must not have as many CAs below it",
+    ),
+    (
+        &["RequiredEkuNotFound", "InvalidPurpose"],
+        "it, or a CA of the chain, is not meant for TLS servers: the extended key usage does not name them",
+    ),
+    (
+        &["InvalidSignatureForPublicKey", "BadSignature"],
+        "a signature in the chain is wrong",
+    ),
+    (
+        &[
+            "UnsupportedSignatureAlgorithm",
+            "UnsupportedSignatureAlgorithmForPublicKey",
+            "SignatureAlgorithmMismatch",
+        ],
+        "a certificate of the chain is signed with an algorithm that is not accepted",
+    ),
+    (
+        &["UnsupportedCriticalExtension", "UnhandledCriticalExtension"],
+        "a certificate of the chain has a critical extension that is not known",
+    ),
+    (
+        &["UnsupportedCertVersion"],
+        "a certificate of the chain is not of version 3",
+    ),
+    (
+        &[
+            "BadDer",
+            "BadDerTime",
+            "BadEncoding",
+            "TrailingData",
+            "MalformedExtensions",
+            "ExtensionValueInvalid",
+        ],
+        "a certificate of the chain is damaged",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_library_are_told_in_words() {
+        let wrong = rustls::CertificateError::UnknownIssuer;
+        assert_eq!(
+            error(&rustls::Error::InvalidCertificate(wrong)),
+            "it does not lead to a CA that is trusted"
+        );
+        assert_eq!(
+            error(&rustls::Error::AlertReceived(
+                rustls::AlertDescription::HandshakeFailure
+            )),
+            "received fatal alert: handshake failure"
+        );
+        assert_eq!(
+            certificate_error(&webpki::Error::MaximumPathDepthExceeded),
+            "maximum path depth exceeded"
+        );
+        let inner = rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA);
+        let failed = std::io::Error::new(std::io::ErrorKind::InvalidData, inner);
+        assert!(!io_error(&failed).contains("UnknownCA"), "{}", io_error(&failed));
+    }
+}

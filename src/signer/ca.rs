@@ -250,7 +250,7 @@ fn read_pair(secret: &SecretData<'_>, limits: &SizeLimits) -> Result<Issuer, Unu
         return Err(unreadable("tls.key", &Error::TooLarge { what, size, limit }));
     }
     let (key, _) = PrivateKey::from_pem(key).map_err(|error| unreadable("tls.key", &error))?;
-    let chain = chain::parse_certificates(&certificate, limits.chain).map_err(|error| unreadable("tls.crt", &error))?;
+    let chain = chain::parse_chain(&certificate, limits.chain).map_err(|error| unreadable("tls.crt", &error))?;
     let first = chain.first().map(Vec::as_slice).unwrap_or_default();
     let info = CertificateInfo::parse(first).map_err(|error| unreadable("tls.crt", &error))?;
     Ok(Issuer { chain, info, key })

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Error, Surroundings, files, serial};
 use crate::pki::certificate::CertificateInfo;
-use crate::pki::chain::{self, SizeLimits};
+use crate::pki::chain;
 use crate::pki::csr::CsrInfo;
 use crate::pki::key::PrivateKey;
 use crate::pki::sign::{Extras, Issuer, Validity, sign};
@@ -24,13 +24,10 @@ pub(super) struct AuthorityArgs {
 impl AuthorityArgs {
     /// Reads certificate and key and sees that they can sign.
     pub(super) fn open(&self, surroundings: &Surroundings<'_>) -> Result<Issuer, Error> {
-        let certificates = files::read(&self.ca)?;
+        let chain = files::chain(&self.ca)?;
         let key_path = self.ca_key.clone().unwrap_or_else(|| key_beside(&self.ca));
         let in_file =
             |path: &PathBuf, error: &dyn std::fmt::Display| Error::File(format!("{}: {error}", path.display()));
-        let limits = SizeLimits::default();
-        let chain =
-            chain::parse_certificates(&certificates, limits.bundle).map_err(|error| in_file(&self.ca, &error))?;
         let first = chain.first().map(Vec::as_slice).unwrap_or_default();
         let info = CertificateInfo::parse(first).map_err(|error| in_file(&self.ca, &error))?;
         let (key, _) = PrivateKey::from_pem(&files::read(&key_path)?).map_err(|error| in_file(&key_path, &error))?;

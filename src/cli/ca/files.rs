@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use crate::pki::chain::parse_certificates;
+use crate::pki::pem;
 
 /// Larger than any bundle of certificates.
 const MAX_SIZE: u64 = 4 << 20;
@@ -30,9 +32,41 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     };
     match size {
         Ok(size) if size as u64 > MAX_SIZE => Err(failed(&"it is larger than 4 MiB")),
-        Ok(_) => Ok(content),
+        Ok(_) if pem::is_utf16(&content) => Err(failed(&"it is UTF-16; save it as UTF-8")),
+        Ok(_) => Ok(pem::without_mark(&content).to_vec()),
         Err(error) => Err(failed(&error)),
     }
+}
+
+/// The certificates of a file that is about the first of them: nothing that looks like one may have been passed over.
+pub(super) fn chain(path: &Path) -> Result<Vec<Vec<u8>>, Error> {
+    let (certificates, passed_over) = bundle(path)?;
+    match passed_over.first() {
+        Some(what) => Err(Error::File(format!("{}: {what}", path.display()))),
+        None => Ok(certificates),
+    }
+}
+
+/// The certificates of a file of CAs, and what in it was passed over, as sentences.
+pub(crate) fn bundle(path: &Path) -> Result<(Vec<Vec<u8>>, Vec<String>), Error> {
+    let in_file = |error: crate::pki::Error| Error::File(format!("{}: {error}", path.display()));
+    let text = read(path)?;
+    let scan = pem::scan(&text).map_err(in_file)?;
+    let others = scan.blocks.iter().filter(|block| is_like_a_certificate(&block.label));
+    let others = others.map(|block| {
+        format!(
+            "the PEM block in line {} is a {:?} and was passed over; \"openssl x509 -in FILE\" makes a CERTIFICATE of it",
+            block.line, block.label
+        )
+    });
+    let passed_over = scan.skipped.iter().map(ToString::to_string).chain(others).collect();
+    let certificates = parse_certificates(&text, text.len()).map_err(in_file)?;
+    Ok((certificates, passed_over))
+}
+
+/// `TRUSTED CERTIFICATE` is openssl's with trust settings beside it, `X509 CERTIFICATE` its old name.
+fn is_like_a_certificate(label: &str) -> bool {
+    label != "CERTIFICATE" && (label.ends_with("CERTIFICATE") || label.starts_with("PKCS"))
 }
 
 /// Writes all files, or none of them when one is there already and `force` is not set.

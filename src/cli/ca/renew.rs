@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use super::authority::{AuthorityArgs, issue, key_beside};
 use super::deliver::{DeliverArgs, Product};
-use super::profile::{BACKDATE, days_long, validity};
+use super::profile::{BACKDATE, days_long, endless, validity};
 use super::{Error, Surroundings, files, serial};
 use crate::pki::certificate::{CertificateInfo, CertificateUrls, urls};
-use crate::pki::chain::{self, SizeLimits, to_pem};
+use crate::pki::chain::to_pem;
 use crate::pki::csr::CsrInfo;
 use crate::pki::hidden::Hidden;
 use crate::pki::key::{KeyEncoding, PrivateKey};
@@ -37,8 +37,7 @@ pub(super) struct RenewArgs {
 
 pub(super) fn run(args: &RenewArgs, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
     let in_file = |error: crate::pki::Error| Error::File(format!("{}: {error}", args.certificate.display()));
-    let old = files::read(&args.certificate)?;
-    let bundle = chain::parse_certificates(&old, SizeLimits::default().bundle).map_err(in_file)?;
+    let bundle = files::chain(&args.certificate)?;
     let der = bundle.first().map(Vec::as_slice).unwrap_or_default();
     let info = CertificateInfo::parse(der).map_err(in_file)?;
     let mut request = CsrInfo::from_certificate(der).map_err(in_file)?;
@@ -58,10 +57,15 @@ pub(super) fn run(args: &RenewArgs, surroundings: &mut Surroundings<'_>) -> Resu
         )));
     }
     request.public_key = key.public_key();
-    let lifetime = args
-        .days
-        .map_or_else(|| info.not_after.duration_since(info.not_before), days_long);
-    let validity = validity(surroundings.now, BACKDATE, lifetime)?;
+    let validity = match args.days {
+        None if info.is_endless() => endless(surroundings.now, BACKDATE)?,
+        None => validity(
+            surroundings.now,
+            BACKDATE,
+            info.not_after.duration_since(info.not_before),
+        )?,
+        Some(days) => validity(surroundings.now, BACKDATE, days_long(days))?,
+    };
     let extras = extras(der, &info, args.new_key);
     let certificate = if info.self_signed {
         to_pem(&[self_sign(&request, &key, validity, serial()?, &extras)?])

@@ -7,14 +7,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use serde::Serialize;
-use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use webpki::{
+    ALL_VERIFICATION_ALGS, EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, KeyUsage,
+    anchor_from_trusted_cert,
+};
 
 use super::{Error, Surroundings, files};
 use crate::cli::format::{Format, print};
 use crate::cli::inspect::report::names;
 use crate::pki::certificate::{CertificateInfo, is_signed_by, public_key};
-use crate::pki::chain::{SizeLimits, parse_certificates};
+use crate::pki::tls;
 use crate::pki::usage::Usage;
+use crate::text::line;
 
 /// Checks certificates.
 #[derive(Clone, Debug, clap::Args)]
@@ -51,10 +55,14 @@ struct Link {
 
 pub(super) fn run(args: &VerifyArgs, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
     let at = args.at.unwrap_or(surroundings.now);
-    let roots = links(&args.ca)?;
+    let (roots, passed_over) = files::bundle(&args.ca)?;
+    let roots = links(&args.ca, roots)?;
+    for what in &passed_over {
+        surroundings.remark(&format!("warning: {}: {what}", args.ca.display()))?;
+    }
     let mut verdicts = Vec::new();
     for file in &args.files {
-        let chain = links(file)?;
+        let chain = links(file, files::chain(file)?)?;
         let Some((leaf, others)) = chain.split_first() else {
             continue;
         };
@@ -62,7 +70,11 @@ pub(super) fn run(args: &VerifyArgs, surroundings: &mut Surroundings<'_>) -> Res
         findings.extend(args.host.iter().filter_map(|host| not_for(leaf, host)));
         if findings.is_empty() && !leaf.info.is_ca {
             // What is not explained above, such as name constraints, is left to the library that TLS clients use.
-            findings.extend(webpki_verdict(leaf, others, &roots, at));
+            findings.extend(webpki_verdict(leaf, others, &roots, at, !args.host.is_empty()));
+        }
+        if !findings.is_empty() {
+            // what was not read may be the reason
+            findings.extend(passed_over.iter().map(|what| format!("{}: {what}", args.ca.display())));
         }
         verdicts.push(Verdict {
             file: file.display().to_string(),
@@ -86,13 +98,13 @@ impl Verdict {
         let word = if self.good { "good" } else { "NOT GOOD" };
         let mut lines = vec![format!("{}  {word}  {}", self.file, self.subject)];
         lines.extend(self.findings.iter().map(|finding| format!("  ! {finding}")));
+        let lines: Vec<_> = lines.iter().map(|text| line(text)).collect();
         lines.join("\n") + "\n"
     }
 }
 
-fn links(path: &std::path::Path) -> Result<Vec<Link>, Error> {
+fn links(path: &std::path::Path, certificates: Vec<Vec<u8>>) -> Result<Vec<Link>, Error> {
     let in_file = |error: crate::pki::Error| Error::File(format!("{}: {error}", path.display()));
-    let certificates = parse_certificates(&files::read(path)?, SizeLimits::default().bundle).map_err(in_file)?;
     certificates
         .into_iter()
         .map(|der| {
@@ -196,12 +208,22 @@ fn not_for(leaf: &Link, host: &str) -> Option<String> {
     }
 }
 
-fn webpki_verdict(leaf: &Link, others: &[Link], roots: &[Link], at: Timestamp) -> Option<String> {
-    let purpose = |usage| leaf.info.usages.as_ref().is_some_and(|usages| usages.contains(usage));
-    let usage = match (purpose(Usage::ServerAuth), purpose(Usage::ClientAuth)) {
-        (false, true) => KeyUsage::client_auth(),
-        _ => KeyUsage::server_auth(),
-    };
+/// With a host, as a client of a TLS server sees it; without, nobody asked what it is for.
+struct Purpose {
+    is_server: bool,
+}
+
+impl ExtendedKeyUsageValidator for Purpose {
+    fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        if self.is_server {
+            return KeyUsage::server_auth().validate(purposes);
+        }
+        Ok(())
+    }
+}
+
+fn webpki_verdict(leaf: &Link, others: &[Link], roots: &[Link], at: Timestamp, is_server: bool) -> Option<String> {
+    let usage = Purpose { is_server };
     let roots: Vec<CertificateDer<'_>> = roots
         .iter()
         .map(|root| CertificateDer::from(root.der.as_slice()))
@@ -222,5 +244,5 @@ fn webpki_verdict(leaf: &Link, others: &[Link], roots: &[Link], at: Timestamp) -
     });
     verified
         .err()
-        .map(|error| format!("TLS clients would refuse it: {error}"))
+        .map(|error| format!("TLS clients would refuse it: {}", tls::certificate_error(&error)))
 }

@@ -29,7 +29,7 @@ pub(crate) struct CertificateReport {
     issuer: String,
     pub(crate) names: Vec<String>,
     not_before: Timestamp,
-    not_after: Timestamp,
+    not_after: String,
     pub(crate) valid: String,
     usages: Vec<String>,
     #[serde(rename = "isCA")]
@@ -87,7 +87,11 @@ impl CertificateReport {
             issuer: info.issuer.to_string(),
             names: names(&info.sans),
             not_before: info.not_before,
-            not_after: info.not_after,
+            not_after: if info.is_endless() {
+                "9999-12-31T23:59:59Z".into()
+            } else {
+                info.not_after.to_string()
+            },
             valid: valid(info, now),
             usages: info.usages.as_ref().map(usages).unwrap_or_default(),
             is_ca: info.is_ca,
@@ -121,7 +125,7 @@ impl CertificateReport {
             ("Names", self.names.join(", ")),
             ("Valid", self.valid.clone()),
             ("From", self.not_before.to_string()),
-            ("Until", self.not_after.to_string()),
+            ("Until", self.not_after.clone()),
             ("For", self.usages.join(", ")),
             ("CA", role),
             ("Key", format!("{}, SHA-256 {}", self.key, self.public_key_sha256)),
@@ -210,6 +214,8 @@ fn valid(info: &CertificateInfo, now: Timestamp) -> String {
         format!("not yet, in {}", rough(info.not_before.duration_since(now)))
     } else if now > info.not_after {
         format!("no, expired {} ago", rough(now.duration_since(info.not_after)))
+    } else if info.is_endless() {
+        "for ever".into()
     } else {
         format!("for another {}", rough(info.not_after.duration_since(now)))
     }

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::report::Report;
-use super::show::reports;
+use super::show;
 use crate::cli::ca::{Error, Surroundings};
 use crate::cli::format::{Format, print, rows};
 use crate::cli::secret::StoredSecret;
 use crate::cli::target::Target;
 use crate::pki::chain::SizeLimits;
 use crate::pki::summary::{PairSummary, Part};
+use crate::text::line;
 
 /// Shows a Secret.
 #[derive(Clone, Debug, clap::Args)]
@@ -72,7 +73,19 @@ impl SecretReport {
             bytes("ca.crt"),
             &SizeLimits::default(),
         );
-        let contents = ["tls.crt", "ca.crt", "tls.key"].into_iter().filter_map(bytes);
+        let mut findings = findings(&summary, now);
+        let mut contents = Vec::new();
+        for key in ["tls.crt", "ca.crt", "tls.key"] {
+            match show::contents(bytes(key).unwrap_or_default(), now) {
+                Ok(shown) => {
+                    contents.extend(shown.reports);
+                    findings.extend(shown.passed_over.into_iter().map(|what| format!("{key}: {what}")));
+                }
+                // the pair's own problems are among the findings already
+                Err(error) if key == "ca.crt" => findings.push(format!("{key} cannot be used: {error}")),
+                Err(_) => {}
+            }
+        }
         let issuer = [annotation("issuer-kind"), annotation("issuer-name")].join("/");
         Self {
             secret: place,
@@ -80,10 +93,8 @@ impl SecretReport {
             keys: data.keys().cloned().collect(),
             certificate_name: annotation("certificate-name"),
             issuer: issuer.trim_matches('/').to_owned(),
-            findings: findings(&summary, now),
-            contents: contents
-                .flat_map(|text| reports(text, now).unwrap_or_default())
-                .collect(),
+            findings,
+            contents,
         }
     }
 
@@ -95,7 +106,7 @@ impl SecretReport {
             ("Certificate", self.certificate_name.clone()),
             ("Issuer", self.issuer.clone()),
         ]);
-        let findings = self.findings.iter().map(|finding| format!("! {finding}\n"));
+        let findings = self.findings.iter().map(|finding| format!("! {}\n", line(finding)));
         let contents = self.contents.iter().map(|report| format!("\n{}", report.table()));
         std::iter::once(head).chain(findings).chain(contents).collect()
     }

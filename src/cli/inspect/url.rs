@@ -14,10 +14,9 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use serde::Serialize;
 
 use super::report::CertificateReport;
-use crate::cli::ca::{Error, Surroundings, read_file};
+use crate::cli::ca::{Error, Surroundings, read_bundle};
 use crate::cli::format::{Format, print, rows};
 use crate::pki::certificate::CertificateInfo;
-use crate::pki::chain::{SizeLimits, parse_certificates};
 use crate::pki::tls;
 
 /// Shows what a server answers with.
@@ -62,7 +61,13 @@ pub(super) fn run(args: &UrlArgs, surroundings: &mut Surroundings<'_>) -> Result
         .iter()
         .map(|der| CertificateInfo::parse(der))
         .collect::<Result<Vec<_>, _>>()?;
-    let verdict = judge(chain, &server_name, roots(args.ca.as_ref())?, &provider, surroundings);
+    let verdict = judge(
+        chain,
+        &server_name,
+        roots(args.ca.as_ref(), surroundings)?,
+        &provider,
+        surroundings,
+    );
     let report = UrlReport {
         server: format!("{host}:{port}"),
         protocol: connection
@@ -153,7 +158,7 @@ fn handshake(
         }
         connection
             .complete_io(&mut socket)
-            .map_err(|error| failed("the server does not complete a TLS handshake", &error))?;
+            .map_err(|error| failed("the server does not complete a TLS handshake", &tls::io_error(&error)))?;
     }
     Ok(connection)
 }
@@ -175,18 +180,22 @@ fn judge(
     let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     match verifier.verify_server_cert(leaf, intermediates, name, &[], at) {
         Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(tls::error(&error)),
     }
 }
 
 /// The public CAs and those of the system, or only those of a file.
-fn roots(file: Option<&PathBuf>) -> Result<RootCertStore, Error> {
+fn roots(file: Option<&PathBuf>, surroundings: &mut Surroundings<'_>) -> Result<RootCertStore, Error> {
     if let Some(file) = file {
         let mut roots = RootCertStore::empty();
-        for der in parse_certificates(&read_file(file)?, SizeLimits::default().bundle)? {
-            roots
-                .add(CertificateDer::from(der))
-                .map_err(|error| Error::File(format!("{} holds no usable CA: {error}", file.display())))?;
+        let (certificates, passed_over) = read_bundle(file)?;
+        for what in passed_over {
+            surroundings.remark(&format!("warning: {}: {what}", file.display()))?;
+        }
+        for der in certificates {
+            roots.add(CertificateDer::from(der)).map_err(|error| {
+                Error::File(format!("{} holds no usable CA: {}", file.display(), tls::error(&error)))
+            })?;
         }
         return Ok(roots);
     }

@@ -17,8 +17,9 @@ use super::extension::Extensions;
 use super::key::{KeyHash, KeySpec, PublicKey, sha256};
 use super::name::{Name, Subject, SubjectAltNames};
 use super::usage::{Usage, UsageSet};
-use super::{Error, der, pem, signature};
+use super::{Error, chain, der, signature};
 
+pub use super::der::END_OF_TIME;
 pub use urls::{CertificateUrls, urls};
 
 /// Everything that is asked of a certificate, owned; the certificate itself is not kept.
@@ -50,7 +51,7 @@ pub struct CertificateInfo {
     pub subject_key_id: Option<Vec<u8>>,
     /// Its usages; `None` when it says nothing about them.
     pub usages: Option<UsageSet>,
-    /// Whether it is signed by its own key.
+    /// Whether it is signed by its own key: checked, or where its algorithm is out of use (SHA-1, MD5), stated by names and key identifiers.
     pub self_signed: bool,
     /// SHA-256 of its DER.
     pub fingerprint: [u8; 32],
@@ -78,13 +79,21 @@ impl CertificateInfo {
         let spki = certificate.public_key().raw;
         let key = PublicKey::from_spki_der(spki).ok();
         let extensions = Extensions::read(certificate.extensions())?;
-        let seconds = |time: i64| Timestamp::from_second(time).map_err(|_| damaged());
         Ok(Self {
-            self_signed: subject == issuer && key.as_ref().is_some_and(|key| is_signed_by(der, key)),
+            self_signed: subject == issuer
+                && match key.as_ref().map(|key| check_signature(der, key)) {
+                    Some(Signature::Good) => true,
+                    // of an old root, the identifiers have to do
+                    Some(Signature::Unknown) => {
+                        let (own, above) = (&extensions.subject_key_id, &extensions.authority_key_id);
+                        above.is_none() || own == above
+                    }
+                    Some(Signature::Wrong) | None => false,
+                },
             sans: extensions.sans,
             serial: certificate.raw_serial().to_vec(),
-            not_before: seconds(certificate.validity().not_before.timestamp())?,
-            not_after: seconds(certificate.validity().not_after.timestamp())?,
+            not_before: bounded(certificate.validity().not_before.timestamp()),
+            not_after: bounded(certificate.validity().not_after.timestamp()),
             key_spec: key.as_ref().map(PublicKey::spec),
             key_hash: KeyHash::of(spki),
             is_ca: extensions.basic.is_some_and(|basic| basic.is_ca),
@@ -103,13 +112,13 @@ impl CertificateInfo {
     /// # Errors
     /// [`Error::Pem`] when there is none, otherwise as [`CertificateInfo::parse`].
     pub fn parse_pem(text: &[u8]) -> Result<Self, Error> {
-        let blocks = pem::parse(text)?;
-        match blocks.iter().find(|block| block.label == "CERTIFICATE") {
-            Some(block) => Self::parse(block.der.expose()),
-            None => Err(Error::Pem(
-                "the text holds no certificate; one begins with -----BEGIN CERTIFICATE-----".into(),
-            )),
-        }
+        let chain = chain::parse_chain(text, text.len())?;
+        Self::parse(chain.first().map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// Whether it says that it has no end (RFC 5280 section 4.1.2.5).
+    pub fn is_endless(&self) -> bool {
+        self.not_after >= END_OF_TIME
     }
 
     /// The common name of the subject.
@@ -143,12 +152,37 @@ impl CertificateInfo {
 
 /// Whether a certificate's signature was made with this key.
 pub fn is_signed_by(certificate_der: &[u8], key: &PublicKey) -> bool {
+    check_signature(certificate_der, key) == Signature::Good
+}
+
+/// What can be said of a certificate's signature.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Signature {
+    Good,
+    Wrong,
+    /// Made with an algorithm that is not checked any more.
+    Unknown,
+}
+
+fn check_signature(certificate_der: &[u8], key: &PublicKey) -> Signature {
     let fields = der::read_all(certificate_der, der::SEQUENCE).and_then(|certificate| certificate.children());
     let Some([info, algorithm, bits]) = fields.as_deref() else {
-        return false;
+        return Signature::Wrong;
     };
     let signature = bits.content.get(1..).unwrap_or_default();
-    signature::verify(key, algorithm.raw, info.raw, signature).is_ok()
+    if signature::verify(key, algorithm.raw, info.raw, signature).is_ok() {
+        Signature::Good
+    } else if signature::is_out_of_use(algorithm.raw) {
+        Signature::Unknown
+    } else {
+        Signature::Wrong
+    }
+}
+
+/// Seconds since 1970; what is past the ends of [`Timestamp`] is taken for them.
+fn bounded(second: i64) -> Timestamp {
+    let end = if second > 0 { END_OF_TIME } else { Timestamp::MIN };
+    Timestamp::from_second(second).map_or(end, |time| time.min(END_OF_TIME))
 }
 
 /// The public key of a certificate; `None` for kinds that are not known here, or damaged bytes.

@@ -42,7 +42,7 @@ pub struct Chain {
     pub ca_pem: Option<Vec<u8>>,
 }
 
-/// The certificates of a PEM text as DER, in their order; blocks of other kinds are passed over.
+/// The certificates of a PEM text as DER, in their order; blocks of other kinds, and those that cannot be read, are passed over (POL-04).
 ///
 /// # Errors
 /// [`Error::TooLarge`] or [`Error::Pem`]; a text without certificates is an error.
@@ -54,19 +54,40 @@ pub fn parse_certificates(text: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, Err
             limit,
         });
     }
-    let blocks = pem::parse(text)?;
-    let certificates: Vec<Vec<u8>> = blocks
-        .iter()
-        .filter(|block| block.label == "CERTIFICATE")
-        .map(|block| block.der.expose().clone())
-        .collect();
-    if certificates.is_empty() {
-        return Err(Error::Pem(
-            "the text holds no certificate; one begins with -----BEGIN CERTIFICATE-----".into(),
-        ));
-    }
-    Ok(certificates)
+    certificates(&pem::scan(text)?)
 }
+
+/// As [`parse_certificates`], for a text that is about its first certificate: a block before that one that cannot be read is an error.
+/// Later ones are passed over, as Go does.
+///
+/// # Errors
+/// As [`parse_certificates`].
+pub fn parse_chain(text: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, Error> {
+    let certificates = parse_certificates(text, limit)?;
+    let pem::Scan { blocks, skipped } = pem::scan(text)?;
+    let first = blocks.iter().find(|block| block.label == CERTIFICATE);
+    match skipped
+        .first()
+        .filter(|skipped| first.is_some_and(|first| skipped.line < first.line))
+    {
+        Some(skipped) => Err(Error::Pem(skipped.to_string())),
+        None => Ok(certificates),
+    }
+}
+
+fn certificates(scan: &pem::Scan) -> Result<Vec<Vec<u8>>, Error> {
+    let found = scan.blocks.iter().filter(|block| block.label == CERTIFICATE);
+    let certificates: Vec<Vec<u8>> = found.map(|block| block.der.expose().clone()).collect();
+    match scan.skipped.first() {
+        _ if !certificates.is_empty() => Ok(certificates),
+        Some(skipped) => Err(Error::Pem(skipped.to_string())),
+        None => Err(Error::Pem(
+            "the text holds no certificate; one begins with -----BEGIN CERTIFICATE-----".into(),
+        )),
+    }
+}
+
+const CERTIFICATE: &str = "CERTIFICATE";
 
 /// Certificates as PEM, one after the other.
 pub fn to_pem<C: AsRef<[u8]>>(certificates: &[C]) -> Vec<u8> {

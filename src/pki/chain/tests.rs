@@ -94,6 +94,22 @@ fn sizes_and_contents_are_checked() {
     );
 }
 
+/// POL-04: Go's `pem.Decode` passes over blocks that it cannot read. The first certificate is what the text is about.
+#[test]
+fn damaged_blocks_behind_the_first_certificate_are_passed_over() {
+    let damaged = b"-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n";
+    let good = to_pem(&CHAIN[..1]);
+    let read = |parts: &[&[u8]]| parse_chain(&parts.concat(), 100_000);
+    assert_eq!(read(&[&good, damaged]).unwrap(), &CHAIN[..1]);
+    let error = read(&[damaged, &good]).unwrap_err().to_string();
+    assert!(error.contains("line 1 cannot be read"), "{error}");
+    assert_eq!(
+        parse_certificates(&[damaged, good.as_slice()].concat(), 100_000).unwrap(),
+        &CHAIN[..1]
+    );
+    assert!(read(&[damaged]).is_err());
+}
+
 #[test]
 fn the_issuer_of_the_last_certificate_tells_the_chain() {
     let name = |chain: &[Vec<u8>]| issuer_common_name_of_last(&to_pem(chain), &limits()).unwrap();

@@ -7,8 +7,16 @@ use super::{CURVES, KeyEncoding, Pair, PrivateKey};
 use crate::pki::{Error, der, oid, pem};
 
 pub(super) fn from_pem(text: &[u8]) -> Result<(PrivateKey, KeyEncoding), Error> {
-    let blocks = pem::parse(text)?;
-    let Some(block) = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY")) else {
+    let pem::Scan { blocks, skipped } = pem::scan(text)?;
+    let block = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY"));
+    let before = |line| block.is_none_or(|block| line < block.line);
+    if let Some(damaged) = skipped
+        .iter()
+        .find(|skipped| skipped.label.ends_with("KEY") && before(skipped.line))
+    {
+        return Err(Error::Pem(damaged.to_string()));
+    }
+    let Some(block) = block else {
         let found: Vec<&str> = blocks.iter().map(|block| block.label.as_str()).collect();
         return Err(Error::Pem(match found.as_slice() {
             [] => {
@@ -18,15 +26,17 @@ pub(super) fn from_pem(text: &[u8]) -> Result<(PrivateKey, KeyEncoding), Error> 
         }));
     };
     let der = block.der.expose();
+    if block.is_encrypted || block.label == "ENCRYPTED PRIVATE KEY" {
+        return Err(Error::Key(
+            "the private key is encrypted with a passphrase; store it without one: \"openssl pkey -in FILE -out NEW\" asks for the \
+             passphrase and takes it away"
+                .into(),
+        ));
+    }
     let (pair, encoding) = match block.label.as_str() {
         "RSA PRIVATE KEY" => (rsa_pkcs1(der)?, KeyEncoding::Pkcs1),
         "EC PRIVATE KEY" => (ecdsa(der)?, KeyEncoding::Pkcs1),
         "PRIVATE KEY" => (pkcs8(der)?, KeyEncoding::Pkcs8),
-        "ENCRYPTED PRIVATE KEY" => {
-            return Err(Error::Key(
-                "the private key is encrypted with a passphrase; store it without one".into(),
-            ));
-        }
         label => {
             return Err(Error::Key(format!(
                 "a {label:?} cannot be used; RSA, ECDSA and Ed25519 keys can"
@@ -90,8 +100,11 @@ fn ecdsa(der: &[u8]) -> Result<Pair, Error> {
         })
 }
 
+/// The library's reasons are names of its variants.
 fn rejected(kind: &str, reason: impl std::fmt::Display) -> Error {
-    Error::Key(format!(
-        "the {kind} private key is damaged or outside of what is supported (RSA: 2048 to 8192 bits): {reason}"
-    ))
+    Error::Key(match reason.to_string().as_str() {
+        "TooSmall" => format!("the {kind} private key is too short (RSA: 2048 to 8192 bits)"),
+        "TooLarge" => format!("the {kind} private key is too long (RSA: 2048 to 8192 bits)"),
+        _ => format!("the {kind} private key is damaged or outside of what is supported (RSA: 2048 to 8192 bits)"),
+    })
 }

@@ -123,6 +123,18 @@ fn unusable_keys_are_explained() {
             "a curve other than P-256",
         ),
         (
+            made("genrsa -aes256 -traditional -passout pass:secret 2048"),
+            "encrypted with a passphrase",
+        ),
+        (
+            [
+                b"-----BEGIN PRIVATE KEY-----\nA\n-----END PRIVATE KEY-----\n".to_vec(),
+                made("genpkey -algorithm ED25519"),
+            ]
+            .concat(),
+            "line 1 cannot be read",
+        ),
+        (
             made("genpkey -algorithm ED25519 -aes256 -pass pass:secret"),
             "encrypted with a passphrase",
         ),

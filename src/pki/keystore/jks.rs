@@ -36,13 +36,13 @@ pub(super) fn keystore(
     for certificate in &chain {
         file.certificate(certificate)?;
     }
-    file.trusted(&cas, now)?;
+    file.trusted(&cas, Some(alias), now)?;
     Ok(file.finish(&password))
 }
 
 pub(super) fn truststore(cas: &[Vec<u8>], password: &str, now: Timestamp) -> Result<Hidden<Vec<u8>>, Error> {
     let mut file = Writer::new(cas.len())?;
-    file.trusted(cas, now)?;
+    file.trusted(cas, None, now)?;
     Ok(file.finish(&password_bytes(password)))
 }
 
@@ -57,9 +57,12 @@ impl Writer {
         Ok(file)
     }
 
-    fn trusted(&mut self, cas: &[Vec<u8>], now: Timestamp) -> Result<(), Error> {
-        for (at, certificate) in cas.iter().enumerate() {
-            let alias = if at == 0 { "ca".to_owned() } else { format!("ca-{at}") };
+    /// The CAs as `ca`, `ca-1` …, without the alias that is taken by the key: of two entries with one alias Java keeps the last.
+    fn trusted(&mut self, cas: &[Vec<u8>], taken: Option<&str>, now: Timestamp) -> Result<(), Error> {
+        let taken = taken.map(str::to_lowercase);
+        let aliases = (0..).map(|at| if at == 0 { "ca".to_owned() } else { format!("ca-{at}") });
+        let free = aliases.filter(|alias| Some(alias) != taken.as_ref());
+        for (certificate, alias) in cas.iter().zip(free) {
             self.number(TRUSTED_CERTIFICATE);
             self.entry(&alias, now)?;
             self.certificate(certificate)?;

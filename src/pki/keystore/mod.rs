@@ -105,7 +105,7 @@ impl Seed {
 pub enum Format {
     /// Java's own.
     Jks {
-        /// The name of the key's entry, `certificate` by default (CRT-14). The CAs are `ca`, `ca-1` ….
+        /// The name of the key's entry, `certificate` by default (CRT-14). The CAs are `ca`, `ca-1` …, whichever of them it is not.
         alias: String,
     },
     /// PKCS#12.

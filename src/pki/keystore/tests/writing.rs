@@ -143,6 +143,36 @@ fn the_newest_profile_has_the_code_of_rfc_9579() {
     );
 }
 
+/// Of two entries with one alias Java keeps the last: the key must not be the one that is lost.
+#[test]
+fn a_key_with_the_alias_of_a_ca_is_not_lost() {
+    let desk = Desk::new();
+    let material = Material::new(Ecdsa, 256);
+    for (alias, other) in [("CA", "ca-1"), ("ca-1", "ca")] {
+        let file = jks(alias)
+            .keystore(&material.contents(), "password", now(), &SEED)
+            .unwrap();
+        assert_eq!(
+            jks(alias).check_keystore(file.expose(), &material.contents(), "password"),
+            Ok(())
+        );
+        desk.put("keystore.jks", file.expose());
+        let said = desk
+            .keytool("-list -storetype JKS -keystore keystore.jks -storepass password")
+            .said();
+        let alias = alias.to_lowercase();
+        assert!(said.contains("contains 2 entries"), "{said}");
+        let kind = |alias: &str| {
+            said.lines()
+                .find(|line| line.starts_with(&format!("{alias},")))
+                .unwrap()
+                .to_owned()
+        };
+        assert!(kind(&alias).contains("PrivateKeyEntry"), "{said}");
+        assert!(kind(other).contains("trustedCertEntry"), "{said}");
+    }
+}
+
 #[test]
 fn jks_files_are_opened_by_keytool_and_give_the_same_key() {
     let desk = Desk::new();
