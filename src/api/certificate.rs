@@ -236,3 +236,15 @@ pub struct Subject {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub street_addresses: Vec<String>,
 }
+
+impl Subject {
+    /// Whether it says nothing; an empty serial number is none.
+    pub fn is_empty(&self) -> bool {
+        let serial_number = self.serial_number.clone().filter(|number| !number.is_empty());
+        let said = Self {
+            serial_number,
+            ..self.clone()
+        };
+        said == Self::default()
+    }
+}

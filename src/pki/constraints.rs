@@ -29,6 +29,13 @@ pub struct NameTrees {
 }
 
 impl NameConstraints {
+    /// Whether nothing is permitted or excluded: an extension that says nothing is not allowed (RFC 5280 section 4.2.1.10), and Go
+    /// refuses certificates with it.
+    pub fn is_empty(&self) -> bool {
+        let none = NameTrees::default();
+        self.permitted == none && self.excluded == none
+    }
+
     /// The value of the extension.
     ///
     /// # Errors

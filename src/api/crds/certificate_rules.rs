@@ -201,7 +201,7 @@ pub(super) const RULES: &[Rule] = &[
         "VAL-17",
         "spec",
         "!has(self.nameConstraints) || (has(self.isCA) && self.isCA)",
-        "isCA should be true when nameConstraints is set",
+        "isCa should be true when nameConstraints is set",
     )
     .naming(".nameConstraints"),
     Rule::new(

@@ -1,4 +1,7 @@
 //! cfssl's files, read as they are: `ca-config.json`, `ca-csr.json`, `server-csr.json`. YAML of the same shape is read as well.
+//!
+//! As in Go, keys match in upper and lower case, and `null` is as good as nothing. What is not known here is never dropped in silence: it is
+//! a warning, and an error where it may be a restriction.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,6 +9,7 @@ use std::path::Path;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{Error, files};
 use crate::api::GoDuration;
@@ -15,19 +19,26 @@ use crate::pki::name::Subject;
 /// What cfssl gives a CA that names no expiry: five years.
 pub(super) const CA_EXPIRY: SignedDuration = SignedDuration::from_hours(43_800);
 
+/// Settings that mean nothing here.
+type Rest = BTreeMap<String, Value>;
+
 /// `ca-config.json`.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Config {
-    #[serde(default)]
     pub(super) signing: Signing,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 /// Which profiles there are.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Signing {
     pub(super) default: Option<Profile>,
-    #[serde(default)]
     pub(super) profiles: BTreeMap<String, Profile>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 /// One profile.
@@ -41,9 +52,10 @@ pub(super) struct Profile {
     pub(super) crl_url: Option<String>,
     pub(super) ocsp_url: Option<String>,
     pub(super) issuer_urls: Vec<String>,
-    /// Settings that mean nothing here; the person is told.
+    /// A regular expression that each name has to match somewhere.
+    pub(super) name_whitelist: Option<String>,
     #[serde(flatten)]
-    pub(super) rest: BTreeMap<String, serde_json::Value>,
+    pub(super) rest: Rest,
 }
 
 /// Whether certificates of a profile are CAs.
@@ -59,14 +71,16 @@ pub(super) struct CaConstraint {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Csr {
-    #[serde(rename = "CN", alias = "cn")]
+    #[serde(rename = "cn")]
     common_name: String,
-    pub(super) hosts: Vec<String>,
+    hosts: Vec<String>,
     key: Option<Key>,
     names: Vec<Names>,
-    #[serde(rename = "serialnumber", alias = "SerialNumber")]
+    #[serde(rename = "serialnumber")]
     serial_number: String,
     ca: Option<Ca>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,49 +88,149 @@ struct Key {
     algo: String,
     #[serde(default)]
     size: u32,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Names {
-    #[serde(rename = "C")]
+    #[serde(rename = "c")]
     country: String,
-    #[serde(rename = "ST")]
+    #[serde(rename = "st")]
     province: String,
-    #[serde(rename = "L")]
+    #[serde(rename = "l")]
     locality: String,
-    #[serde(rename = "O")]
+    #[serde(rename = "o")]
     organization: String,
-    #[serde(rename = "OU")]
+    #[serde(rename = "ou")]
     organizational_unit: String,
-    #[serde(rename = "SerialNumber")]
+    #[serde(rename = "e")]
+    email: String,
+    #[serde(rename = "serialnumber")]
     serial_number: String,
+    /// Further attributes, by the dotted OID of their type.
+    oid: BTreeMap<String, String>,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Ca {
     expiry: Option<String>,
+    backdate: Option<String>,
     pathlen: u32,
     pathlenzero: bool,
+    #[serde(flatten)]
+    rest: Rest,
 }
 
 /// Reads one of the files.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let wrong = |why: &dyn std::fmt::Display| Error::File(format!("{} is not understood: {why}", path.display()));
-    let content = files::read(path)?;
-    let text = std::str::from_utf8(&content).map_err(|_| wrong(&"it is no text"))?;
+    parse(&files::read(path)?).map_err(|why| Error::File(format!("{} is not understood: {why}", path.display())))
+}
+
+fn parse<T: DeserializeOwned>(content: &[u8]) -> Result<T, String> {
+    let text = std::str::from_utf8(content).map_err(|_| "it is no text")?;
     // JSON's own parser knows better what is wrong with JSON.
-    if text.trim_start().starts_with('{') {
-        return serde_json::from_str(text).map_err(|error| wrong(&error));
+    let value: Value = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|error| error.to_string())?
+    } else {
+        serde_saphyr::from_str(text).map_err(|error| error.to_string())?
+    };
+    serde_path_to_error::deserialize(as_go(value, Keys::Ours)?).map_err(|error| error.to_string())
+}
+
+/// Reads a text as each of the files, for the fuzzer.
+#[cfg(test)]
+pub(crate) fn fuzz(content: &[u8]) {
+    if let Ok(csr) = parse::<Csr>(content) {
+        let name = csr.subject().to_name().with_attributes(&csr.further_attributes());
+        drop((name, csr.key_spec(), csr.remarks(), csr.ca_expiry(), csr.ca_backdate()));
+        drop(super::subject::names(&csr.hosts()));
     }
-    serde_saphyr::from_str(text).map_err(|error| wrong(&error))
+    if let Ok(config) = parse::<Config>(content) {
+        drop(config.remarks());
+        for (name, profile) in &config.signing.profiles {
+            let default = config.signing.default.as_ref();
+            drop(super::profile::Profile::from_cfssl(name, profile, default));
+        }
+    }
+}
+
+/// What the keys of an object are.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Keys {
+    /// Known words.
+    Ours,
+    /// Names that a person chose: they stay as they are.
+    Theirs,
+}
+
+/// Keys in lower case, and without what is null.
+fn as_go(value: Value, keys: Keys) -> Result<Value, String> {
+    Ok(match value {
+        Value::Object(fields) => {
+            let mut made = serde_json::Map::new();
+            for (key, value) in fields.into_iter().filter(|(_, value)| !value.is_null()) {
+                let name = if keys == Keys::Ours {
+                    key.to_ascii_lowercase()
+                } else {
+                    key
+                };
+                let inner = match (keys, name.as_str()) {
+                    (Keys::Ours, "profiles" | "oid") => Keys::Theirs,
+                    _ => Keys::Ours,
+                };
+                let value = as_go(value, inner)?;
+                if made.insert(name.clone(), value).is_some() {
+                    return Err(format!("{name:?} is there twice"));
+                }
+            }
+            Value::Object(made)
+        }
+        Value::Array(list) => {
+            let list = list.into_iter().filter(|value| !value.is_null());
+            Value::Array(list.map(|value| as_go(value, Keys::Ours)).collect::<Result<_, _>>()?)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    })
 }
 
 /// A duration as cfssl writes it: `8760h`.
 pub(super) fn duration(text: &str) -> Result<SignedDuration, Error> {
     let duration: GoDuration = text.parse().map_err(|error| Error::Usage(format!("{error}")))?;
     Ok(SignedDuration::from_nanos(duration.as_nanoseconds()))
+}
+
+impl Config {
+    /// What was in the file and is not done.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        // what profiles refer to by name; a profile that does is refused
+        let known = |key: &&String| !["auth_keys", "remotes"].contains(&key.as_str());
+        let keys = self.rest.keys().filter(known).chain(self.signing.rest.keys());
+        keys.map(|key| unknown(key)).collect()
+    }
+}
+
+impl Profile {
+    /// What was in the file and is not done.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a setting that is not known: it may restrict what is signed, and what is signed stays signed.
+    pub(super) fn remarks(&self, name: &str) -> Result<Vec<String>, Error> {
+        match self
+            .rest
+            .keys()
+            .find(|key| !WITHOUT_RESTRICTION.contains(&key.as_str()))
+        {
+            Some(key) => Err(Error::Usage(format!(
+                "the profile {name:?} says {key:?}, which certlet cannot do; as it may restrict what is signed, nothing is signed: remove it from the file, or sign with cfssl"
+            ))),
+            None => Ok(self.rest.keys().map(|key| unknown(key)).collect()),
+        }
+    }
 }
 
 impl CaConstraint {
@@ -150,9 +264,39 @@ impl Csr {
         }
     }
 
+    /// Attributes of the subject that have no field in [`Subject`]: dotted OID and value.
+    pub(super) fn further_attributes(&self) -> Vec<(String, String)> {
+        let emails = self.names.iter().map(|names| (EMAIL_ADDRESS, &names.email));
+        let others = self.names.iter().flat_map(|names| &names.oid);
+        emails
+            .chain(others.map(|(oid, value)| (oid.as_str(), value)))
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(oid, value)| (oid.to_owned(), value.clone()))
+            .collect()
+    }
+
+    /// The names it is for; cfssl's files often have an empty one, so that it does not miss any.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        self.hosts.iter().filter(|host| !host.is_empty()).cloned().collect()
+    }
+
+    /// What was in the file and is not done.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let of_key = self.key.iter().flat_map(|key| key.rest.keys());
+        let of_names = self.names.iter().flat_map(|names| names.rest.keys());
+        let of_ca = self.ca.iter().flat_map(|ca| ca.rest.keys());
+        let keys = self.rest.keys().chain(of_key).chain(of_names).chain(of_ca);
+        keys.map(|key| unknown(key)).collect()
+    }
+
+    pub(super) fn ca_backdate(&self) -> Result<Option<SignedDuration>, Error> {
+        let backdate = self.ca.as_ref().and_then(|ca| ca.backdate.as_deref());
+        backdate.map(duration).transpose()
+    }
+
     /// ECDSA P-256 when nothing is said, as cfssl.
     pub(super) fn key_spec(&self) -> Result<KeySpec, Error> {
-        let Some(Key { algo, size }) = &self.key else {
+        let Some(Key { algo, size, rest: _ }) = &self.key else {
             return Ok(KeySpec::new(KeyAlgorithm::Ecdsa, None));
         };
         let algorithm = match algo.to_ascii_lowercase().as_str() {
@@ -180,6 +324,22 @@ impl Csr {
         self.ca.as_ref().and_then(|ca| path_len(ca.pathlen, ca.pathlenzero))
     }
 }
+
+fn unknown(key: &str) -> String {
+    format!("{key:?} is not known here and has no effect")
+}
+
+/// Settings of a profile that restrict nothing: without them a certificate only says less.
+const WITHOUT_RESTRICTION: [&str; 6] = [
+    "cert_store",
+    "copy_extensions",
+    "ct_log_servers",
+    "lint_error_level",
+    "ocsp_no_check",
+    "policies",
+];
+
+const EMAIL_ADDRESS: &str = "1.2.840.113549.1.9.1";
 
 fn path_len(len: u32, zero: bool) -> Option<u32> {
     (len > 0 || zero).then_some(len)

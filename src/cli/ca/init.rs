@@ -42,6 +42,9 @@ pub(super) struct InitArgs {
 
 pub(super) fn run(args: &InitArgs, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
     let file: Option<cfssl::Csr> = args.csr.as_deref().map(cfssl::read).transpose()?;
+    for remark in file.iter().flat_map(cfssl::Csr::remarks) {
+        surroundings.remark(&format!("warning: {remark}"))?;
+    }
     let subject = args.subject.resolve(file.as_ref(), None)?;
     if subject.is_empty() {
         return Err(Error::Usage(
@@ -51,7 +54,8 @@ pub(super) fn run(args: &InitArgs, surroundings: &mut Surroundings<'_>) -> Resul
     let places = args.deliver.places(Path::new("ca"), true)?;
     let expiry = file.as_ref().map(cfssl::Csr::ca_expiry).transpose()?.flatten();
     let lifetime = args.days.map(days_long).or(expiry).unwrap_or(cfssl::CA_EXPIRY);
-    let validity = validity(surroundings.now, BACKDATE, lifetime)?;
+    let backdate = file.as_ref().map(cfssl::Csr::ca_backdate).transpose()?.flatten();
+    let validity = validity(surroundings.now, backdate.unwrap_or(BACKDATE), lifetime)?;
     let key = PrivateKey::generate(args.key.spec(file.as_ref())?)?;
     let template = CsrTemplate {
         subject,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::authority::{AuthorityArgs, issue};
 use super::deliver::{DeliverArgs, Product};
 use super::profile::ProfileArgs;
-use super::subject::{KeyArgs, SubjectArgs, names};
+use super::subject::{KeyArgs, NameArgs, SubjectArgs, names};
 use super::{Error, Surroundings, cfssl, serial};
 use crate::pki::chain::to_pem;
 use crate::pki::csr::{CsrInfo, CsrTemplate};
@@ -20,9 +20,8 @@ pub(super) struct IssueArgs {
     /// What the certificate shall be: cfssl's server-csr.json, or the same in YAML; flags go before it
     #[arg(value_name = "FILE")]
     csr: Option<PathBuf>,
-    /// A name the certificate is for: host name, IP address, e-mail address or URI; may be repeated
-    #[arg(long, value_name = "NAME")]
-    host: Vec<String>,
+    #[command(flatten)]
+    names: NameArgs,
     #[command(flatten)]
     subject: SubjectArgs,
     #[command(flatten)]
@@ -40,17 +39,21 @@ pub(super) struct IssueArgs {
 
 pub(super) fn run(args: &IssueArgs, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
     let file: Option<cfssl::Csr> = args.csr.as_deref().map(cfssl::read).transpose()?;
-    let hosts = match (&args.host, &file) {
-        (flags, Some(file)) if flags.is_empty() => &file.hosts,
-        (flags, _) => flags,
+    for remark in file.iter().flat_map(cfssl::Csr::remarks) {
+        surroundings.remark(&format!("warning: {remark}"))?;
+    }
+    let hosts = file.as_ref().map(cfssl::Csr::hosts).unwrap_or_default();
+    let (sans, first) = if args.names.is_empty() {
+        (names(&hosts)?, hosts.first().map(String::as_str))
+    } else {
+        (args.names.sans()?, args.names.first())
     };
-    let subject = args.subject.resolve(
-        file.as_ref(),
-        hosts.first().map(String::as_str).filter(|host| host.len() <= 64),
-    )?;
+    let subject = args
+        .subject
+        .resolve(file.as_ref(), first.filter(|host| host.len() <= 64))?;
     let template = CsrTemplate {
         subject,
-        sans: names(hosts)?,
+        sans,
         ..CsrTemplate::default()
     };
     if template.subject.is_empty() && template.sans.is_empty() {
@@ -64,7 +67,7 @@ pub(super) fn run(args: &IssueArgs, surroundings: &mut Surroundings<'_>) -> Resu
     }
     let places = args
         .deliver
-        .places(&prefix(args.csr.as_deref(), hosts, &template.subject), true)?;
+        .places(&prefix(args.csr.as_deref(), first, &template.subject), true)?;
     let validity = profile.validity(surroundings.now)?;
     let issuer = if args.self_signed {
         None
@@ -74,6 +77,7 @@ pub(super) fn run(args: &IssueArgs, surroundings: &mut Surroundings<'_>) -> Resu
     let key = PrivateKey::generate(args.key.spec(file.as_ref())?)?;
     let mut request = CsrInfo::from_template(&template, key.public_key())?;
     profile.fit(&mut request.sans);
+    profile.allows(&request)?;
     let certificate = match &issuer {
         Some(issuer) => issue(issuer, &request, validity, profile.extras(), surroundings)?,
         None => to_pem(&[self_sign(&request, &key, validity, serial()?, profile.extras())?]),
@@ -86,16 +90,15 @@ pub(super) fn run(args: &IssueArgs, surroundings: &mut Surroundings<'_>) -> Resu
 }
 
 /// `a.example-csr.json` gives `a.example.pem`; otherwise the first host or the common name does.
-fn prefix(csr: Option<&Path>, hosts: &[String], subject: &Name) -> PathBuf {
+fn prefix(csr: Option<&Path>, first: Option<&str>, subject: &Name) -> PathBuf {
     let of_file = csr
         .and_then(Path::file_stem)
         .and_then(|stem| stem.to_str())
         .filter(|stem| *stem != "-");
     let name = match of_file {
         Some(stem) => stem.strip_suffix("-csr").unwrap_or(stem).to_owned(),
-        None => hosts
-            .first()
-            .cloned()
+        None => first
+            .map(str::to_owned)
             .or_else(|| subject.common_name())
             .unwrap_or_default(),
     };

@@ -12,6 +12,9 @@ mod sign;
 mod subject;
 mod verify;
 
+#[cfg(test)]
+pub(crate) use cfssl::fuzz as fuzz_cfssl;
+
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -20,6 +23,7 @@ use jiff::Timestamp;
 
 use super::inspect::show;
 use super::secret::Cluster;
+use crate::text::line;
 
 /// Makes and keeps a certificate authority in files: certificates without any cluster.
 #[derive(Clone, Debug, clap::Args)]
@@ -88,8 +92,8 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    fn remark(&mut self, text: &str) -> Result<(), Error> {
-        Ok(writeln!(self.remarks, "certlet: {text}")?)
+    pub(super) fn remark(&mut self, text: &str) -> Result<(), Error> {
+        Ok(writeln!(self.remarks, "certlet: {}", line(text))?)
     }
 }
 
@@ -111,6 +115,11 @@ pub fn run(args: &Args, surroundings: &mut Surroundings<'_>) -> Result<ExitCode,
 /// Reads a file for another command of this program.
 pub(super) fn read_file(path: &std::path::Path) -> Result<Vec<u8>, Error> {
     files::read(path)
+}
+
+/// The certificates of a file of CAs for another command of this program, and what in it was passed over.
+pub(super) fn read_bundle(path: &std::path::Path) -> Result<(Vec<Vec<u8>>, Vec<String>), Error> {
+    files::bundle(path)
 }
 
 /// A random serial number.

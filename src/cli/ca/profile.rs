@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
+use regex_lite::Regex;
 
 use super::{Error, cfssl};
+use crate::pki::certificate::END_OF_TIME;
+use crate::pki::csr::CsrInfo;
 use crate::pki::name::SubjectAltNames;
 use crate::pki::sign::{Extras, Validity};
 use crate::pki::usage::{Usage, UsageSet};
@@ -29,6 +32,8 @@ pub(super) struct Profile {
     extras: Extras,
     lifetime: SignedDuration,
     backdate: SignedDuration,
+    /// What each name has to match somewhere.
+    whitelist: Option<Regex>,
     /// What was in the file and is not done.
     pub(super) remarks: Vec<String>,
 }
@@ -71,11 +76,13 @@ impl ProfileArgs {
             .profile
             .as_ref()
             .and_then(|name| BUILT_IN.iter().find(|(known, _)| known == name));
+        let name = self.profile.as_deref().unwrap_or("default");
         let mut profile = match (found, built_in) {
-            (Some(profile), _) => Profile::from_cfssl(&profile, default.as_ref())?,
+            (Some(profile), _) => Profile::from_cfssl(name, &profile, default.as_ref())?,
             (None, Some((_, usages))) => Profile::of(usages),
             (None, None) => return Err(self.unknown(&config)),
         };
+        profile.remarks.extend(config.remarks());
         if let Some(days) = self.days {
             profile.lifetime = days_long(days);
         }
@@ -108,12 +115,17 @@ impl Profile {
             extras,
             lifetime: YEAR,
             backdate: BACKDATE,
+            whitelist: None,
             remarks: Vec::new(),
         }
     }
 
     /// As cfssl fills it: what is missing comes from the default profile, then from what cfssl does without any file.
-    fn from_cfssl(profile: &cfssl::Profile, default: Option<&cfssl::Profile>) -> Result<Self, Error> {
+    pub(super) fn from_cfssl(
+        name: &str,
+        profile: &cfssl::Profile,
+        default: Option<&cfssl::Profile>,
+    ) -> Result<Self, Error> {
         let expiry = profile.expiry.as_deref().or_else(|| default?.expiry.as_deref());
         let usages = [&profile.usages]
             .into_iter()
@@ -125,10 +137,7 @@ impl Profile {
             None => BUILT_IN.iter().flat_map(|(_, usages)| usages.iter().copied()).collect(),
         };
         let urls = |url: &Option<String>| url.iter().filter(|url| !url.is_empty()).cloned().collect();
-        let remarks = profile
-            .rest
-            .keys()
-            .map(|key| format!("{key:?} of the profile is not known here and has no effect"));
+        let whitelist = profile.name_whitelist.as_deref().filter(|pattern| !pattern.is_empty());
         Ok(Self {
             lifetime: expiry.map(cfssl::duration).transpose()?.unwrap_or(YEAR),
             backdate: profile
@@ -146,7 +155,8 @@ impl Profile {
                 ocsp_servers: urls(&profile.ocsp_url),
                 issuing_certificate_urls: profile.issuer_urls.clone(),
             },
-            remarks: remarks.collect(),
+            whitelist: whitelist.map(|pattern| expression(name, pattern)).transpose()?,
+            remarks: profile.remarks(name)?,
         })
     }
 
@@ -162,9 +172,47 @@ impl Profile {
         }
     }
 
+    /// Refuses what the profile's `name_whitelist` does not match: common name, host names, mail addresses and URIs, as cfssl, which asks
+    /// for no match of IP addresses. Names of other kinds cannot be compared.
+    pub(super) fn allows(&self, request: &CsrInfo) -> Result<(), Error> {
+        let Some(whitelist) = &self.whitelist else {
+            return Ok(());
+        };
+        let SubjectAltNames {
+            dns,
+            emails,
+            ips: _,
+            uris,
+            others,
+            foreign,
+        } = &request.sans;
+        let common_name = request.common_name();
+        let mut names = common_name.iter().chain(dns).chain(emails).chain(uris);
+        if let Some(name) = names.find(|name| !whitelist.is_match(name)) {
+            return Err(Error::Usage(format!(
+                "the profile does not allow the name {name:?}: its name_whitelist is {:?}",
+                whitelist.as_str()
+            )));
+        }
+        if others.is_empty() && foreign.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Usage(
+            "the request has names of a kind that the profile's name_whitelist cannot be compared with".into(),
+        ))
+    }
+
     pub(super) fn validity(&self, now: Timestamp) -> Result<Validity, Error> {
         validity(now, self.backdate, self.lifetime)
     }
+}
+
+fn expression(profile: &str, pattern: &str) -> Result<Regex, Error> {
+    Regex::new(pattern).map_err(|error| {
+        Error::Usage(format!(
+            "the name_whitelist {pattern:?} of the profile {profile:?} is not understood: {error}"
+        ))
+    })
 }
 
 /// From whole minutes on, as cfssl.
@@ -181,6 +229,16 @@ pub(super) fn validity(now: Timestamp, backdate: SignedDuration, lifetime: Signe
         ));
     }
     Ok(Validity { not_before, not_after })
+}
+
+/// From now until the end of time (RFC 5280 section 4.1.2.5).
+pub(super) fn endless(now: Timestamp, backdate: SignedDuration) -> Result<Validity, Error> {
+    let second = SignedDuration::from_secs(1);
+    let not_before = validity(now, backdate, backdate.saturating_add(YEAR).saturating_add(second))?.not_before;
+    Ok(Validity {
+        not_before,
+        not_after: END_OF_TIME,
+    })
 }
 
 pub(super) fn days_long(days: u32) -> SignedDuration {

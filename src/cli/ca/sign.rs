@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::authority::{AuthorityArgs, issue};
 use super::deliver::{DeliverArgs, FileArgs, Product};
 use super::profile::ProfileArgs;
-use super::subject::names;
+use super::subject::NameArgs;
 use super::{Error, Surroundings, files};
 use crate::pki::csr::CsrInfo;
 use crate::pki::key::KeyAlgorithm;
@@ -17,9 +17,9 @@ pub(super) struct SignArgs {
     /// The request: PEM or DER; - is the standard input
     #[arg(value_name = "CSR")]
     csr: PathBuf,
-    /// The names of the certificate, instead of those in the request; may be repeated
-    #[arg(long, value_name = "NAME")]
-    host: Vec<String>,
+    /// Names given here are the certificate's, instead of those in the request
+    #[command(flatten)]
+    names: NameArgs,
     #[command(flatten)]
     profile: ProfileArgs,
     #[command(flatten)]
@@ -31,8 +31,8 @@ pub(super) struct SignArgs {
 pub(super) fn run(args: &SignArgs, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
     let in_file = |error: crate::pki::Error| Error::File(format!("{}: {error}", args.csr.display()));
     let mut request = CsrInfo::of_file(&files::read(&args.csr)?).map_err(in_file)?;
-    if !args.host.is_empty() {
-        request.sans = names(&args.host)?;
+    if !args.names.is_empty() {
+        request.sans = args.names.sans()?;
     }
     let spec = request.key_spec();
     if spec.algorithm == KeyAlgorithm::Rsa && spec.size < 2048 {
@@ -56,6 +56,7 @@ pub(super) fn run(args: &SignArgs, surroundings: &mut Surroundings<'_>) -> Resul
         ))?;
     }
     profile.fit(&mut request.sans);
+    profile.allows(&request)?;
     if !profile.extras().is_ca {
         request.name_constraints = None;
     }

@@ -79,7 +79,49 @@ impl SubjectArgs {
                 "the common name {common_name:?} is longer than 64 characters: give a shorter one with --name; --host may be longer"
             )));
         }
-        Ok(subject.to_name())
+        let further = file.map(cfssl::Csr::further_attributes).unwrap_or_default();
+        Ok(subject.to_name().with_attributes(&further)?)
+    }
+}
+
+/// Flags for the names of a certificate.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct NameArgs {
+    /// A name the certificate is for: host name, IP address, e-mail address or URI; may be repeated
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    /// A URI the certificate is for, also one that begins with https://; may be repeated
+    #[arg(long, value_name = "URI")]
+    uri: Vec<String>,
+}
+
+impl NameArgs {
+    pub(super) fn is_empty(&self) -> bool {
+        self.host.is_empty() && self.uri.is_empty()
+    }
+
+    pub(super) fn sans(&self) -> Result<SubjectAltNames, Error> {
+        let page = |host: &&String| host.starts_with("https://") || host.starts_with("http://");
+        if let Some(host) = self.host.iter().find(page) {
+            return Err(Error::Usage(format!(
+                "{host:?} is an address of a page; the name of the host alone is expected, or --uri if the address itself is meant"
+            )));
+        }
+        let mut sans = names(&self.host)?;
+        for uri in &self.uri {
+            if !is_uri(uri) {
+                return Err(Error::Usage(format!(
+                    "{uri:?} is no URI: one has a scheme, as in https://a.example/b"
+                )));
+            }
+            sans.uris.push(uri.clone());
+        }
+        Ok(sans)
+    }
+
+    /// The name that files and the common name are called after.
+    pub(super) fn first(&self) -> Option<&str> {
+        self.host.first().or_else(|| self.uri.first()).map(String::as_str)
     }
 }
 
@@ -114,20 +156,22 @@ pub(super) fn names(hosts: &[String]) -> Result<SubjectAltNames, Error> {
     for host in hosts {
         if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             names.ips.push(ip);
-        } else if host.starts_with("https://") || host.starts_with("http://") {
-            return Err(Error::Usage(format!(
-                "{host:?} is an address of a page; the name of the host alone is expected"
-            )));
-        } else if host.contains("://") || host.starts_with("urn:") {
+        } else if is_uri(host) {
             names.uris.push(host.clone());
         } else if host.contains('@') {
             names.emails.push(host.clone());
         } else {
+            // the dot of a fully qualified name is not part of it (RFC 5280 section 4.2.1.6, RFC 1034 section 3.5)
+            let host = host.strip_suffix('.').unwrap_or(host);
             check_dns_name(host)?;
-            names.dns.push(host.clone());
+            names.dns.push(host.to_owned());
         }
     }
     Ok(names)
+}
+
+fn is_uri(text: &str) -> bool {
+    text.contains("://") || text.starts_with("urn:")
 }
 
 fn check_dns_name(host: &str) -> Result<(), Error> {
@@ -153,7 +197,7 @@ fn check_dns_name(host: &str) -> Result<(), Error> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    if !name.strip_suffix('.').unwrap_or(name).split('.').all(is_label) {
+    if !name.split('.').all(is_label) {
         return wrong("between the dots stand 1 to 63 letters, digits and hyphens");
     }
     Ok(())

@@ -144,7 +144,8 @@ impl CsrInfo {
     /// # Errors
     /// [`Error::Name`] when the name constraints cannot be written.
     pub fn from_template(template: &CsrTemplate, public_key: PublicKey) -> Result<Self, Error> {
-        let name_constraints = match &template.name_constraints {
+        let constraints = template.name_constraints.as_ref();
+        let name_constraints = match constraints.filter(|constraints| !constraints.is_empty()) {
             Some(constraints) => Some(RawExtension {
                 critical: constraints.critical,
                 value: constraints.to_der()?,
@@ -216,7 +217,7 @@ fn requested_extensions(template: &CsrTemplate) -> Result<Vec<Vec<u8>>, Error> {
         });
         extensions.push(extension::extension(oid::BASIC_CONSTRAINTS, true, &value));
     }
-    if let Some(constraints) = name_constraints {
+    if let Some(constraints) = name_constraints.as_ref().filter(|constraints| !constraints.is_empty()) {
         extensions.push(extension::extension(
             oid::NAME_CONSTRAINTS,
             constraints.critical,

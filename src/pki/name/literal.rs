@@ -104,11 +104,6 @@ impl Scanner<'_> {
                     bytes.extend(self.escaped()?);
                     kept = bytes.len();
                 }
-                '"' | '<' | '>' | '\0' => {
-                    return Err(self.error(&format!(
-                        "a {character:?} within a value is written with a \\ before it"
-                    )));
-                }
                 other => {
                     bytes.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes());
                     if other != ' ' {

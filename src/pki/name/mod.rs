@@ -163,6 +163,21 @@ impl Name {
             .map(|attribute| attribute.value)
     }
 
+    /// The same name with further attributes at its end, each a dotted OID and a value.
+    ///
+    /// # Errors
+    /// [`Error::Name`] for an OID that is none.
+    pub fn with_attributes(&self, attributes: &[(String, String)]) -> Result<Self, Error> {
+        let name = der::read_all(&self.der, der::SEQUENCE).and_then(|name| name.children());
+        let mut rdns: Vec<Vec<u8>> = name.iter().flatten().map(|rdn| rdn.raw.to_vec()).collect();
+        for (oid, value) in attributes {
+            let oid = der::try_oid(oid)
+                .ok_or_else(|| Error::Name(format!("{oid:?} is no object identifier for a part of the subject")))?;
+            rdns.push(der::set_of(vec![attribute(&oid, value)]));
+        }
+        Ok(Self::from_rdns(&rdns))
+    }
+
     /// The same name with a serialNumber at its end.
     #[must_use]
     pub fn with_serial_number(&self, serial_number: &str) -> Self {

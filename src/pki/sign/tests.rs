@@ -7,9 +7,11 @@ use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted
 
 use super::*;
 use crate::pki::constraints::{NameConstraints, NameTrees};
+use crate::pki::csr::{CsrTemplate, build};
 use crate::pki::extension::RawExtension;
 use crate::pki::fixture::{ca_extras, intermediate, issuer, key, leaf, p256, request, root, server_extras, validity};
 use crate::pki::key::KeyAlgorithm::{Ecdsa, Ed25519, Rsa};
+use crate::pki::name::Subject;
 use crate::pki::oracle::Desk;
 use crate::pki::pem;
 
@@ -147,6 +149,28 @@ fn everything_an_issuer_adds_is_seen_by_openssl() {
     let info = CertificateInfo::parse(&der).unwrap();
     assert_eq!(info.authority_key_id, root.info.subject_key_id);
     assert!(!info.self_signed && root.info.self_signed && root.info.authority_key_id.is_none());
+}
+
+/// CRT-26: Go refuses a certificate with an extension that says nothing ("x509: empty name constraints extension").
+#[test]
+fn empty_name_constraints_are_not_written() {
+    let desk = Desk::new();
+    let key = p256();
+    let template = CsrTemplate {
+        subject: Subject::of_common_name("ca").to_name(),
+        is_ca: true,
+        name_constraints: Some(NameConstraints::default()),
+        ..CsrTemplate::default()
+    };
+    desk.put("a.csr", &build(&template, &key).unwrap());
+    let text = desk.openssl("req -in a.csr -noout -text").said();
+    assert!(!text.contains("Name Constraints"), "{text}");
+    assert_eq!(
+        CsrInfo::from_template(&template, key.public_key())
+            .unwrap()
+            .name_constraints,
+        None
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod checks;
 mod failure;
 mod issuance;
 pub mod keystores;
+mod mail;
 mod matching;
 pub mod names;
 pub mod request;

@@ -102,11 +102,7 @@ fn literal_subject(spec: &CertificateSpec, settings: &Settings) -> Option<Invali
             "When providing a `LiteralSubject` no `commonName` may be provided.",
         );
     }
-    if spec
-        .subject
-        .as_ref()
-        .is_some_and(|subject| *subject != crate::api::certificate::Subject::default())
-    {
+    if spec.subject.as_ref().is_some_and(|subject| !subject.is_empty()) {
         return broken(
             "spec.subject",
             "When providing a `LiteralSubject` no `Subject` properties may be provided.",
@@ -175,22 +171,11 @@ fn emails(spec: &CertificateSpec, _: &Settings) -> Option<InvalidSpec> {
         .email_addresses
         .iter()
         .enumerate()
-        .find(|(_, text)| !is_bare_address(text))?;
+        .find(|(_, text)| !super::mail::is_bare_address(text))?;
     broken(
         format!("spec.emailAddresses[{at}]"),
         format!("{text:?}: invalid email address: make sure the supplied value only contains the email address itself"),
     )
-}
-
-fn is_bare_address(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else {
-        return false;
-    };
-    let quoted = local.len() > 2 && local.starts_with('"') && local.ends_with('"');
-    let plain = !local.is_empty() && !local.contains(|c: char| c.is_whitespace() || "<>()[],;:\\\"@".contains(c));
-    (quoted || plain)
-        && !domain.is_empty()
-        && !domain.contains(|c: char| c.is_whitespace() || "<>(),;:\\\"@".contains(c))
 }
 
 fn other_names(spec: &CertificateSpec, settings: &Settings) -> Option<InvalidSpec> {
@@ -361,7 +346,7 @@ fn name_constraints(spec: &CertificateSpec, settings: &Settings) -> Option<Inval
         return broken(path, "feature gate NameConstraints must be enabled");
     }
     if !spec.is_ca.unwrap_or(false) {
-        return broken(path, "isCA should be true when nameConstraints is set");
+        return broken(path, "isCa should be true when nameConstraints is set");
     }
     if constraints.permitted.is_none() && constraints.excluded.is_none() {
         return broken(path, "either permitted or excluded must be set");

@@ -25,6 +25,14 @@ const CASES: &[(&str, &str, &str)] = &[
         "must be one of Issuer or ClusterIssuer",
     ),
     (r#"{"literalSubject":"CN=a,O="}"#, "", ""),
+    (r#"{"literalSubject":"CN=a,O=The \"Best\" Ltd"}"#, "", ""),
+    (r#"{"literalSubject":"CN=a","subject":{"serialNumber":""}}"#, "", ""),
+    (r#"{"isCA":true,"nameConstraints":{"permitted":{}}}"#, "", ""),
+    (
+        r#"{"emailAddresses":["a@example.com","\"a b\"@example.com"]}"#,
+        "spec.emailAddresses[1]",
+        "only contains the email address",
+    ),
     (r#"{"literalSubject":"CN=a;;O"}"#, "spec.literalSubject", ""),
     (
         r#"{"literalSubject":"CN=a","commonName":"a"}"#,
@@ -122,7 +130,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         r#"{"nameConstraints":{"permitted":{"dnsDomains":["a"]}}}"#,
         "spec.nameConstraints",
-        "isCA should be true",
+        "isCa should be true",
     ),
     (
         r#"{"isCA":true,"nameConstraints":{"permitted":{"ipRanges":["10.0.0.0"]}}}"#,
