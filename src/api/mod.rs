@@ -10,6 +10,7 @@
 )]
 
 pub mod acme_issuer;
+pub mod bytes;
 pub mod certificate;
 pub mod certificate_request;
 pub mod certificate_status;
@@ -33,10 +34,10 @@ pub mod vault;
 pub mod venafi;
 mod wire_enum;
 
-pub use k8s_openapi::ByteString;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 pub use acme_issuer::{AcmeIssuer, Solver};
+pub use bytes::ByteString;
 pub use certificate::{Certificate, CertificateSpec};
 pub use certificate_request::{CertificateRequest, CertificateRequestSpec, CertificateRequestStatus};
 pub use certificate_status::CertificateStatus;
@@ -46,7 +47,7 @@ pub use duration::GoDuration;
 pub use issuer::{ClusterIssuer, ClusterIssuerSpec, Issuer, IssuerSpec, IssuerStatus};
 pub use keystore::{Keystore, KeystoreKind, Keystores};
 pub use order::{Order, OrderSpec, OrderStatus};
-pub use parse::{InvalidField, parse, parse_value};
+pub use parse::{InvalidField, parse, parse_readable, parse_value};
 pub use reference::{IssuerRef, LocalObjectReference, SecretKeySelector};
 pub use wire_enum::UnknownValue;
 

@@ -9,6 +9,7 @@ use kube::{
 use super::target::{Target, block_on, failed};
 use crate::{
     api::{Certificate, Condition, ConditionStatus, condition},
+    cluster::reader::list_readable,
     runtime::clock,
 };
 
@@ -56,11 +57,11 @@ async fn renew(args: &RenewArgs) -> Result<(), String> {
             .selector
             .as_deref()
             .map_or_else(ListParams::default, |labels| ListParams::default().labels(labels));
-        let found = api
-            .list(&selected)
+        let namespace = (!args.all_namespaces).then_some(connected.namespace.as_str());
+        // one that cannot be read is no reason to leave out the others
+        certificates = list_readable(&connected.client, namespace, &selected)
             .await
             .map_err(|error| failed("cannot list Certificates", &error))?;
-        certificates = found.items;
     }
     if certificates.is_empty() {
         return Err(nobody(args, &connected.namespace));

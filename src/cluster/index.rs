@@ -6,6 +6,7 @@ use super::{records::LeanRecord, store::Store, wire::Record};
 use crate::plan::{
     kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
     seen::{Lean, Meta, ObjectKey, RequestSeen, SecretSeen},
+    signing_request::SigningRequestSeen,
 };
 
 /// One store per kind.
@@ -27,6 +28,8 @@ pub struct Index {
     pub ingresses: Store<Lean<IngressKind>>,
     /// Secrets labelled `controller.cert-manager.io/fao=true`. Absence from here is never proof.
     pub secrets: Store<SecretSeen>,
+    /// Kubernetes CertificateSigningRequests whose signer is an issuer of ours, where they are watched (GAT-01).
+    pub signing_requests: Store<SigningRequestSeen>,
 }
 
 impl Index {
@@ -40,6 +43,7 @@ impl Index {
             && self.cluster_issuers.is_ready()
             && self.ingresses.is_ready()
             && self.secrets.is_ready()
+            && self.signing_requests.is_ready()
     }
 
     /// Returns once every kind has been listed completely.
@@ -52,6 +56,7 @@ impl Index {
         self.cluster_issuers.until_ready().await;
         self.ingresses.until_ready().await;
         self.secrets.until_ready().await;
+        self.signing_requests.until_ready().await;
     }
 }
 
@@ -90,6 +95,8 @@ pub enum Change {
     Ingress(Changed<LeanRecord<IngressKind>>),
     /// Of a labelled Secret.
     Secret(Changed<SecretSeen>),
+    /// Of a Kubernetes CertificateSigningRequest.
+    SigningRequest(Changed<SigningRequestSeen>),
     /// Of a Secret without the label, of which only the name is known.
     UnlabelledSecret(ObjectKey),
     /// Secrets without the label were listed anew: some may have gone unseen.

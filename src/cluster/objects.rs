@@ -6,7 +6,6 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
     core::NamespaceResourceScope,
 };
-use serde_json::Value;
 
 use super::{
     error::{Call, Error},
@@ -63,21 +62,6 @@ impl Writer {
             ..PostParams::default()
         };
         within(call, api.replace(&name, &parameters, object)).await
-    }
-
-    /// Merge patch of an object; put its resourceVersion into the patch where it matters.
-    pub async fn patch_object<K: Typed>(&self, namespace: &str, name: &str, patch: &Value) -> Result<K, Error> {
-        let call = self.allowed(Call {
-            verb: "update",
-            kind: K::kind(&()).into_owned(),
-            object: format!("{namespace}/{name}"),
-        })?;
-        let api: Api<K> = Api::namespaced(self.client().clone(), namespace);
-        let parameters = PatchParams {
-            field_manager: Some(FIELD_MANAGER.into()),
-            ..PatchParams::default()
-        };
-        within(call, api.patch(name, &parameters, &Patch::Merge(patch))).await
     }
 
     /// Deletes exactly this object (uid precondition where it has one). It being gone already is success.

@@ -9,7 +9,10 @@ use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::plan::seen::{Kind, Lean, Meta, RequestSeen, SecretSeen};
+use crate::plan::{
+    seen::{Kind, Lean, Meta, RequestSeen, SecretSeen},
+    signing_request::SigningRequestSeen,
+};
 
 /// What records of this kind of cluster have in common: the compressor refers to it instead of repeating it.
 const DICTIONARY: &str = concat!(
@@ -190,65 +193,28 @@ impl Pack for SecretSeen {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::{
-        cluster::wire::Record,
-        plan::kinds::{CertificateKind, ChallengeKind, IssuerKind, OrderKind},
-    };
-
-    /// Objects as cert-manager 1.21.1 left them on a server.
-    const OBJECTS: [&str; 2] = [
-        include_str!("../../tests/data/takeover/certificates.json"),
-        include_str!("../../tests/data/takeover/acme.json"),
-    ];
-
-    fn comes_back<R: Record>(object: &Value) {
-        let record: R = serde_json::from_value::<crate::cluster::wire::Wire<R>>(object.clone()).map_or_else(
-            |error| panic!("{error}: {object}"),
-            |wire| Arc::into_inner(wire.record).unwrap(),
-        );
-        let packed = Packed::new(&record).unwrap();
-        assert_eq!(format!("{:?}", packed.open().unwrap()), format!("{record:?}"));
+impl Pack for SigningRequestSeen {
+    fn pack(&self) -> Result<Vec<u8>, Unpackable> {
+        let Self {
+            meta,
+            spec,
+            status,
+            unreadable,
+        } = self;
+        bytes(&(meta, json(spec)?, json(status)?, unreadable))
     }
 
-    #[test]
-    fn a_record_that_is_packed_comes_back_as_it_was() {
-        let mut kinds = std::collections::BTreeSet::new();
-        for list in OBJECTS {
-            let list: Value = serde_json::from_str(list).unwrap();
-            for object in list["items"].as_array().unwrap() {
-                let kind = object["kind"].as_str().unwrap();
-                kinds.insert(kind.to_owned());
-                match kind {
-                    "Certificate" => comes_back::<Lean<CertificateKind>>(object),
-                    "CertificateRequest" => comes_back::<RequestSeen>(object),
-                    "Secret" => comes_back::<SecretSeen>(object),
-                    "Order" => comes_back::<Lean<OrderKind>>(object),
-                    "Challenge" => comes_back::<Lean<ChallengeKind>>(object),
-                    "Issuer" => comes_back::<Lean<IssuerKind>>(object),
-                    _ => {}
-                }
-            }
-        }
-        for kind in ["Certificate", "CertificateRequest", "Secret", "Order", "Issuer"] {
-            assert!(kinds.contains(kind), "no {kind} in {kinds:?}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_and_what_is_not_there_comes_back_too() {
-        let metadata = json!({ "name": "a", "namespace": "b", "uid": "u", "resourceVersion": "1", "deletionTimestamp": "2026-01-01T00:00:00Z",
-            "finalizers": ["f"], "labels": { "a": "b" } });
-        comes_back::<Lean<CertificateKind>>(&json!({ "metadata": metadata }));
-        comes_back::<RequestSeen>(
-            &json!({ "metadata": metadata, "spec": { "request": "Z2FyYmFnZQ==", "issuerRef": { "name": "ca" } } }),
-        );
-        comes_back::<SecretSeen>(
-            &json!({ "metadata": metadata, "type": "Opaque", "data": { "tls.crt": "eA==", "tls.key": "eA==" } }),
-        );
+    fn unpack(bytes: &[u8]) -> Result<Self, Unpackable> {
+        let (meta, spec, status, unreadable): (_, &str, &str, _) = value(bytes)?;
+        Ok(Self {
+            meta,
+            spec: from_json(spec)?,
+            status: from_json(status)?,
+            unreadable,
+        })
     }
 }
+
+#[cfg(test)]
+#[path = "packed_tests.rs"]
+mod tests;

@@ -5,23 +5,22 @@ use std::time::Duration;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, serde::de::DeserializeOwned};
 use kube::{
     Api, Client, Resource,
-    api::GetParams,
+    api::{GetParams, ListParams},
     core::{ClusterResourceScope, NamespaceResourceScope, Request},
 };
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{
     error::{Call, Error},
     records::Stored,
+    request::LiveRequest,
     secret::{LiveSecret, ManagedFieldsIn},
     wire::{self, Record},
 };
-use crate::{
-    api::certificate_request::CertificateRequest,
-    plan::{
-        kinds::RequestKind,
-        seen::{ObjectKey, RequestSeen, SecretSeen},
-    },
+use crate::plan::{
+    kinds::RequestKind,
+    seen::{ObjectKey, SecretSeen},
 };
 
 /// Every call ends after this time, with or without an answer (DESIGN: shorter than lease duration minus renew deadline).
@@ -31,19 +30,6 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Reader {
     client: Client,
-}
-
-/// A CertificateRequest with the bytes that are not kept in memory.
-#[derive(Debug)]
-pub struct LiveRequest {
-    /// The record.
-    pub seen: RequestSeen,
-    /// `spec.request`.
-    pub csr_pem: Vec<u8>,
-    /// `status.certificate`.
-    pub certificate: Option<Vec<u8>>,
-    /// `status.ca`.
-    pub ca: Option<Vec<u8>>,
 }
 
 impl Reader {
@@ -108,20 +94,19 @@ impl Reader {
     pub(super) async fn field_managers(&self, key: &ObjectKey) -> Result<Option<(String, ManagedFieldsIn)>, Error> {
         #[derive(Deserialize)]
         struct In {
-            metadata: Fields,
+            metadata: Box<RawValue>,
         }
         #[derive(Deserialize)]
-        struct Fields {
+        struct Uid {
             uid: String,
-            #[serde(flatten)]
-            managers: ManagedFieldsIn,
         }
         let Some(text) = self.text::<SecretSeen>(key).await? else {
             return Ok(None);
         };
         let text = zeroize::Zeroizing::new(text);
-        let Fields { uid, managers } = parse::<In>(&text, "Secret", key)?.metadata;
-        Ok(Some((uid, managers)))
+        let In { metadata } = parse(&text, "Secret", key)?;
+        let Uid { uid } = parse(metadata.get(), "Secret", key)?;
+        Ok(Some((uid, parse(metadata.get(), "Secret", key)?)))
     }
 
     /// The CertificateRequest of this name with its bytes, or `None` if it does not exist.
@@ -129,18 +114,7 @@ impl Reader {
         let Some(text) = self.text::<<RequestKind as Stored>::Record>(key).await? else {
             return Ok(None);
         };
-        let seen: RequestSeen = parse(&text, "CertificateRequest", key)?;
-        let full: CertificateRequest = parse(&text, "CertificateRequest", key)?;
-        let status = full.status.unwrap_or_default();
-        Ok(Some(LiveRequest {
-            seen,
-            csr_pem: full.spec.request.0,
-            certificate: status
-                .certificate
-                .map(|bytes| bytes.0)
-                .filter(|bytes| !bytes.is_empty()),
-            ca: status.ca.map(|bytes| bytes.0).filter(|bytes| !bytes.is_empty()),
-        }))
+        parse(&text, "CertificateRequest", key).map(Some)
     }
 
     /// A namespaced object of a type of k8s-openapi.
@@ -176,7 +150,8 @@ impl Reader {
         Ok(found.map(|found| found.metadata))
     }
 
-    /// All objects of a namespaced type with these labels, in one namespace or in all.
+    /// All objects of a namespaced type with these labels, in one namespace or in all; one that cannot be read is left out, so that
+    /// nobody's object keeps the others from being found.
     pub async fn list<K>(&self, namespace: Option<&str>, labels: &str) -> Result<Vec<K>, Error>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
@@ -186,13 +161,50 @@ impl Reader {
             kind: K::kind(&()).into_owned(),
             object: namespace.unwrap_or("*").to_owned(),
         };
-        let api: Api<K> = match namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        };
-        let parameters = kube::api::ListParams::default().labels(labels);
-        within(call, api.list(&parameters)).await.map(|list| list.items)
+        let parameters = ListParams::default().labels(labels);
+        within(call, list_readable(&self.client, namespace, &parameters)).await
     }
+}
+
+/// All objects of a type, in one namespace or in all; one that cannot be read is left out, with a line in the log.
+///
+/// # Errors
+/// When the API server refuses, or is not reached.
+pub async fn list_readable<K>(
+    client: &Client,
+    namespace: Option<&str>,
+    parameters: &ListParams,
+) -> Result<Vec<K>, kube::Error>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned,
+{
+    let request = Request::new(K::url_path(&(), namespace)).list(parameters);
+    let text = client.request_text(request.map_err(kube::Error::BuildRequest)?).await?;
+    readable(&text).map_err(kube::Error::SerdeError)
+}
+
+/// The items of a list that can be read. Who holds which fields is not ours to know here, and may say times that are none.
+fn readable<K: Resource<DynamicType = ()> + DeserializeOwned>(list: &str) -> Result<Vec<K>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct List {
+        #[serde(default)]
+        items: Option<Vec<Box<RawValue>>>,
+    }
+    let List { items } = serde_json::from_str(list)?;
+    let read = |item: Box<RawValue>| {
+        let read = without_managers(item.get()).and_then(serde_json::from_value::<K>);
+        read.inspect_err(|error| tracing::warn!("an object of kind {} cannot be read: {error}", K::kind(&())))
+            .ok()
+    };
+    Ok(items.unwrap_or_default().into_iter().filter_map(read).collect())
+}
+
+fn without_managers(json: &str) -> Result<serde_json::Value, serde_json::Error> {
+    let mut value: serde_json::Value = serde_json::from_str(json)?;
+    if let Some(metadata) = value.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    Ok(value)
 }
 
 fn cluster_call<K: Resource<DynamicType = ()>>(name: &str) -> Call {

@@ -14,6 +14,7 @@ use crate::{
     plan::{
         kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind, RequestKind},
         seen::{Kind, Lean, Meta, ObjectKey, RequestSeen, SecretSeen},
+        signing_request::{SigningRequestKind, SigningRequestSeen},
     },
 };
 
@@ -203,7 +204,6 @@ impl Record for RequestSeen {
         let key = &self.meta.key;
         let annotation = |name: &str| self.meta.annotations.get(name).map(|value| key.sibling(value));
         let mut links: Vec<Link> = owners(&self.meta).collect();
-        links.extend(annotation(names::annotation::CERTIFICATE_NAME).map(Link::CertificateName));
         if self.csr_pem.is_some() {
             // only a request that is not finished waits for its issuer or for its key
             links.extend(annotation(names::annotation::PRIVATE_KEY_SECRET_NAME).map(Link::Secret));
@@ -218,6 +218,38 @@ impl Record for RequestSeen {
 
     fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change {
         Change::Request(Changed { old, new })
+    }
+}
+
+impl Record for SigningRequestSeen {
+    const GROUP: &'static str = SigningRequestKind::GROUP;
+    const VERSION: &'static str = SigningRequestKind::VERSION;
+    const KIND: &'static str = SigningRequestKind::KIND;
+    const PLURAL: &'static str = SigningRequestKind::PLURAL;
+    const NAMESPACED: bool = SigningRequestKind::NAMESPACED;
+
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn is_kept(&self) -> bool {
+        self.signer().is_some()
+    }
+
+    fn links(&self) -> Vec<Link> {
+        if self.is_finished() {
+            Vec::new()
+        } else {
+            vec![Link::Waiting]
+        }
+    }
+
+    fn store(index: &Index) -> &Store<Self> {
+        &index.signing_requests
+    }
+
+    fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change {
+        Change::SigningRequest(Changed { old, new })
     }
 }
 
@@ -243,11 +275,6 @@ impl Record for SecretSeen {
     fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change {
         Change::Secret(Changed { old, new })
     }
-}
-
-/// The link under which the children of an object are found.
-pub fn children_of(meta: &Meta) -> Link {
-    Link::Owner(meta.uid.clone())
 }
 
 /// Where the Secrets of an issuer live: its own namespace, or the cluster resource namespace (SGN-07).

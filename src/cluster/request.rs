@@ -1,22 +1,23 @@
 //! CertificateRequests: the CSR reduced to what it says, the certificate to digests, as they arrive.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::wire::MetaIn;
 use crate::{
-    api::{ByteString, Condition, GoDuration, IssuerRef, condition},
+    api::{ByteString, Condition, GoDuration, IssuerRef, Time, condition, parse, parse_readable},
     pki::{self, certificate::CertificateInfo, csr::CsrInfo},
-    plan::seen::{IssuedDigest, Meta, RequestSeen},
+    plan::seen::{IssuedDigest, RequestSeen},
 };
 
+/// Both halves unparsed: what cannot be read of them becomes part of the record, and never fails a list.
 #[derive(Deserialize)]
 struct RequestIn {
     metadata: MetaIn,
     #[serde(default)]
-    spec: SpecIn,
+    spec: Option<Box<RawValue>>,
     #[serde(default)]
-    status: StatusIn,
+    status: Option<Box<RawValue>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -24,7 +25,7 @@ struct RequestIn {
 struct SpecIn {
     request: ByteString,
     issuer_ref: IssuerRef,
-    duration: Option<Box<str>>,
+    duration: Option<GoDuration>,
     #[serde(rename = "isCA")]
     is_ca: bool,
     usages: Vec<Box<str>>,
@@ -37,35 +38,60 @@ struct StatusIn {
     certificate: Option<ByteString>,
     ca: Option<ByteString>,
     conditions: Vec<Condition>,
-    failure_time: Option<Timestamp>,
+    failure_time: Option<Time>,
+}
+
+/// A CertificateRequest with the bytes that are not kept in memory.
+#[derive(Debug)]
+pub struct LiveRequest {
+    /// The record.
+    pub seen: RequestSeen,
+    /// `spec.request`.
+    pub csr_pem: Vec<u8>,
+    /// `status.certificate`.
+    pub certificate: Option<Vec<u8>>,
+    /// `status.ca`.
+    pub ca: Option<Vec<u8>>,
 }
 
 impl<'de> Deserialize<'de> for RequestSeen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        LiveRequest::deserialize(deserializer).map(|live| live.seen)
+    }
+}
+
+impl<'de> Deserialize<'de> for LiveRequest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let RequestIn { metadata, spec, status } = RequestIn::deserialize(deserializer)?;
-        let meta: Meta = metadata.into();
-        let certificate = status.certificate.filter(|pem| !pem.0.is_empty());
+        let status: StatusIn = status.map(|raw| parse_readable(raw.get())).unwrap_or_default();
+        let spec_json = spec.as_deref().map_or("{}", RawValue::get);
+        let spec = parse::<SpecIn>(spec_json).map_err(|invalid| invalid.under("spec"));
+        let unreadable = spec.as_ref().err().map(|invalid| invalid.to_string().into());
+        let spec = spec.unwrap_or_else(|_| parse_readable(spec_json));
+        let bytes = |bytes: Option<ByteString>| bytes.map(|bytes| bytes.0).filter(|bytes| !bytes.is_empty());
+        let (certificate, ca) = (bytes(status.certificate), bytes(status.ca));
         let finished = certificate.is_some() && condition::is_true(&status.conditions, condition::READY)
             || status.failure_time.is_some();
-        // a duration that is none makes the request as unreadable as a broken CSR does
-        let duration = spec.duration.as_deref().map(str::parse::<GoDuration>).transpose();
-        let csr = match &duration {
-            Err(error) => Err(format!("spec.duration: {error}").into()),
-            Ok(_) => read(&spec.request.0, finished),
-        };
-        Ok(Self {
-            meta,
+        let csr = unreadable.map_or_else(|| read(&spec.request.0, finished), Err);
+        let seen = RequestSeen {
+            meta: metadata.into(),
             issuer_ref: spec.issuer_ref,
-            duration: duration.ok().flatten(),
+            duration: spec.duration,
             is_ca: spec.is_ca,
             usages: spec.usages.into(),
             username: spec.username.filter(|name| !name.is_empty()),
             csr,
-            csr_pem: (!finished).then(|| spec.request.0.into()),
-            certificate: certificate.map(|pem| digest(&pem.0)),
-            has_ca: status.ca.is_some_and(|ca| !ca.0.is_empty()),
+            csr_pem: (!finished).then(|| spec.request.0.as_slice().into()),
+            certificate: certificate.as_deref().map(digest),
+            has_ca: ca.is_some(),
             conditions: status.conditions.into(),
-            failure_time: status.failure_time,
+            failure_time: status.failure_time.map(|time| time.0),
+        };
+        Ok(Self {
+            seen,
+            csr_pem: spec.request.0,
+            certificate,
+            ca,
         })
     }
 }

@@ -26,7 +26,7 @@ struct SecretIn {
     #[serde(rename = "type", default)]
     type_: Option<Box<str>>,
     #[serde(default)]
-    data: Option<BTreeMap<String, Zeroizing<String>>>,
+    data: Option<BTreeMap<String, Option<Zeroizing<String>>>>,
 }
 
 /// `metadata`, of which only the field managers are read.
@@ -44,8 +44,9 @@ pub(super) struct ManagedIn {
     manager: String,
     #[serde(default)]
     operation: String,
+    /// Unparsed: whoever writes an object may write fields for somebody else that are nested beyond reading.
     #[serde(default)]
-    fields_v1: Option<Value>,
+    fields_v1: Option<Box<RawValue>>,
 }
 
 type Data = BTreeMap<String, Hidden<Vec<u8>>>;
@@ -53,13 +54,20 @@ type Data = BTreeMap<String, Hidden<Vec<u8>>>;
 impl SecretIn {
     fn open(self) -> Result<(SecretSeen, Data), serde_json::Error> {
         let meta: MetaIn = serde_json::from_str(self.metadata.get())?;
-        let fields: ManagedFieldsIn = serde_json::from_str(self.metadata.get())?;
+        let managed = match serde_json::from_str::<ManagedFieldsIn>(self.metadata.get()) {
+            Ok(fields) => managed(fields.managed_fields.as_deref().unwrap_or_default()),
+            Err(error) => ManagedKeys {
+                error: Some(format!("managedFields cannot be read: {error}").into()),
+                ..ManagedKeys::default()
+            },
+        };
         let data: Data = self
             .data
             .unwrap_or_default()
             .into_iter()
             .map(|(key, value)| {
-                // the API server only stores valid base64
+                // the API server writes base64 itself, or null for a value without bytes
+                let value = value.unwrap_or_default();
                 (key, Hidden::new(STANDARD.decode(value.as_bytes()).unwrap_or_default()))
             })
             .collect();
@@ -76,7 +84,7 @@ impl SecretIn {
             data_keys: data.keys().map(|key| key.as_str().into()).collect(),
             pair: Box::new(pair),
             wrong_formats: wrong_formats(&data),
-            managed: Arc::new(managed(fields.managed_fields.as_deref().unwrap_or_default())),
+            managed: Arc::new(managed),
             digest: digest_of(&data),
         };
         Ok((seen, data))
@@ -140,8 +148,15 @@ impl ManagedIn {
     }
 
     pub(super) fn holds_annotation(&self, key: &str) -> bool {
-        let annotations = || self.fields_v1.as_ref()?.get("f:metadata")?.get("f:annotations");
-        annotations().is_some_and(|annotations| annotations.get(format!("f:{key}")).is_some())
+        let fields = self.fields().unwrap_or_default();
+        let annotations = fields
+            .get("f:metadata")
+            .and_then(|metadata| metadata.get("f:annotations"));
+        annotations.is_some_and(|annotations| annotations.get(format!("f:{key}")).is_some())
+    }
+
+    fn fields(&self) -> Option<Map<String, Value>> {
+        serde_json::from_str(self.fields_v1.as_deref()?.get()).ok()
     }
 }
 
@@ -159,8 +174,8 @@ pub(super) fn held<'a>(entries: impl Iterator<Item = &'a ManagedIn>) -> ManagedK
     let mut keys = [const { BTreeSet::<Box<str>>::new() }; 4];
     let mut error = None;
     for entry in entries {
-        let Some(Value::Object(fields)) = &entry.fields_v1 else {
-            error = Some("managedFields of cert-manager-certificates-issuing are empty".into());
+        let Some(fields) = entry.fields() else {
+            error = Some("managedFields of cert-manager-certificates-issuing are empty or cannot be read".into());
             continue;
         };
         let metadata = fields.get("f:metadata");

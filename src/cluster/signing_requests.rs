@@ -1,125 +1,49 @@
 //! Kubernetes CertificateSigningRequests, watched only where the gate is on (GAT-01): few, and gone within hours.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
-};
-
-use futures::StreamExt;
-use k8s_openapi::{
-    api::{
-        authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
-        certificates::v1::CertificateSigningRequest,
-    },
-    jiff::Timestamp,
+use k8s_openapi::api::{
+    authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
+    certificates::v1::CertificateSigningRequest,
 };
 use kube::{
-    Api, Client,
-    api::{ListParams, Patch, PatchParams, PostParams},
-    runtime::{WatchStreamExt, watcher},
+    Api,
+    api::{Patch, PatchParams, PostParams},
 };
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     error::{Call, Error},
     reader::{Reader, within},
+    wire::MetaIn,
     writer::{FIELD_MANAGER, Writer},
 };
-use crate::plan::{
-    seen::{Kind, Meta, ObjectKey, Pairs},
-    signing_request::{SignerName, SigningRequestKind, SigningRequestSeen},
+use crate::{
+    api::{parse, parse_readable},
+    plan::{
+        seen::{Kind, Meta},
+        signing_request::{SignerName, SigningRequestKind, SigningRequestSeen},
+    },
 };
 
-/// Those whose signer is an issuer of ours.
-#[derive(Debug, Default)]
-pub struct SigningRequests(RwLock<BTreeMap<ObjectKey, Arc<SigningRequestSeen>>>);
-
-impl SigningRequests {
-    /// The one of this name.
-    pub fn get(&self, key: &ObjectKey) -> Option<Arc<SigningRequestSeen>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-    }
-
-    /// Names of those that wait for something.
-    pub fn unfinished(&self) -> Vec<ObjectKey> {
-        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        kept.iter()
-            .filter(|(_, request)| !request.is_finished())
-            .map(|(key, _)| key.clone())
-            .collect()
-    }
-
-    fn change(&self, edit: impl FnOnce(&mut BTreeMap<ObjectKey, Arc<SigningRequestSeen>>)) {
-        edit(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Takes in what the server has now, for a process that only looks.
-    ///
-    /// # Errors
-    /// When the API server refuses, or is not reached.
-    pub async fn fill(&self, client: Client) -> Result<(), Error> {
-        let call = Call {
-            verb: "list",
-            kind: SigningRequestKind::KIND.into(),
-            object: "*".to_owned(),
-        };
-        let api: Api<CertificateSigningRequest> = Api::all(client);
-        let found = within(call, api.list(&ListParams::default())).await?;
-        let ours = found.items.into_iter().map(seen).filter(|seen| seen.signer().is_some());
-        self.change(|kept| kept.extend(ours.map(|seen| (seen.meta.key.clone(), Arc::new(seen)))));
-        Ok(())
-    }
-
-    /// Keeps what the server has, for ever, and tells `changed` the name of whatever came or changed.
-    pub async fn follow(self: Arc<Self>, client: Client, changed: impl Fn(ObjectKey) + Send) {
-        let api: Api<CertificateSigningRequest> = Api::all(client);
-        let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(watcher::Event::Init) => self.change(BTreeMap::clear),
-                Ok(watcher::Event::Apply(request) | watcher::Event::InitApply(request)) => {
-                    let seen = seen(request);
-                    if seen.signer().is_some() {
-                        let key = seen.meta.key.clone();
-                        self.change(|kept| {
-                            kept.insert(key.clone(), Arc::new(seen));
-                        });
-                        changed(key);
-                    }
-                }
-                Ok(watcher::Event::Delete(request)) => {
-                    let key = seen(request).meta.key;
-                    self.change(|kept| {
-                        kept.remove(&key);
-                    });
-                }
-                Ok(watcher::Event::InitDone) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "the watch of CertificateSigningRequests was interrupted, trying again");
-                }
-            }
+impl<'de> Deserialize<'de> for SigningRequestSeen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct In {
+            metadata: MetaIn,
+            #[serde(default)]
+            spec: Option<Box<RawValue>>,
+            #[serde(default)]
+            status: Option<Box<RawValue>>,
         }
-    }
-}
-
-fn seen(request: CertificateSigningRequest) -> SigningRequestSeen {
-    let metadata = request.metadata;
-    let pairs = |pairs: Option<BTreeMap<String, String>>| pairs.into_iter().flatten().collect::<Pairs>();
-    SigningRequestSeen {
-        meta: Meta {
-            key: ObjectKey::cluster(metadata.name.unwrap_or_default()),
-            uid: metadata.uid.unwrap_or_default().into(),
-            resource_version: metadata.resource_version.unwrap_or_default().into(),
-            generation: metadata.generation.unwrap_or_default(),
-            created: metadata.creation_timestamp.map_or(Timestamp::UNIX_EPOCH, |time| time.0),
-            deleting: metadata.deletion_timestamp.map(|time| time.0),
-            owners: Box::new([]),
-            labels: pairs(metadata.labels),
-            annotations: pairs(metadata.annotations),
-            finalizers: Box::new([]),
-        },
-        spec: request.spec,
-        status: request.status.unwrap_or_default(),
+        let In { metadata, spec, status } = In::deserialize(deserializer)?;
+        let json = spec.as_deref().map_or("{}", RawValue::get);
+        let spec = parse(json).map_err(|invalid| invalid.under("spec"));
+        Ok(Self {
+            meta: metadata.into(),
+            unreadable: spec.as_ref().err().map(|invalid| invalid.to_string().into()),
+            spec: spec.unwrap_or_else(|_| parse_readable(json)),
+            status: status.map(|raw| parse_readable(raw.get())).unwrap_or_default(),
+        })
     }
 }
 

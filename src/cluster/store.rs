@@ -26,8 +26,8 @@ pub enum Link {
     Secret(ObjectKey),
     /// Its issuer: kind, group (both with their defaults applied), and namespace/name.
     Issuer(Box<str>, Box<str>, ObjectKey),
-    /// The Certificate named in its annotation `cert-manager.io/certificate-name`.
-    CertificateName(ObjectKey),
+    /// It waits for something that is found by nothing else.
+    Waiting,
 }
 
 impl Link {

@@ -82,7 +82,7 @@ pub async fn fill<R: Record>(
     }
     loop {
         let found = within(call.clone(), api.list(&page)).await?;
-        for wire in found.items {
+        for wire in found.items.iter().filter(|wire| wire.record.is_kept()) {
             store.apply(&wire.record);
         }
         match found.metadata.continue_.filter(|token| !token.is_empty()) {
@@ -112,7 +112,9 @@ fn take<R: Record>(event: watcher::Event<Wire<R>>, index: &Index, observer: &Obs
     match event {
         watcher::Event::Init => store.begin_list(),
         watcher::Event::InitApply(wire) | watcher::Event::Apply(wire) => {
-            if let Some(old) = store.apply(&wire.record) {
+            if wire.record.is_kept()
+                && let Some(old) = store.apply(&wire.record)
+            {
                 observer(R::change(old, Some(wire.record)));
             }
         }

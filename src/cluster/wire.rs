@@ -1,6 +1,6 @@
 //! Objects as they come off the wire, deserialised straight into what is kept.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -13,7 +13,8 @@ use crate::plan::seen::{Kind, Lean, Meta, ObjectKey, Owner, Pairs};
 /// The annotation that `kubectl apply` leaves: as large as the object, and nothing that we ever read.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// `metadata`, of which only the named fields are read: `managedFields` are skipped unparsed.
+/// `metadata`, of which only the named fields are read: `managedFields` are skipped unparsed, since whoever writes an object may
+/// write times into them that nobody can read. The API server has read and written the others itself.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MetaIn {
@@ -27,9 +28,9 @@ pub(super) struct MetaIn {
     #[serde(default)]
     generation: i64,
     #[serde(default)]
-    creation_timestamp: Option<Timestamp>,
+    creation_timestamp: Option<Readable<Timestamp>>,
     #[serde(default)]
-    deletion_timestamp: Option<Timestamp>,
+    deletion_timestamp: Option<Readable<Timestamp>>,
     #[serde(default)]
     owner_references: Option<Vec<OwnerIn>>,
     #[serde(default)]
@@ -49,6 +50,15 @@ struct OwnerIn {
     uid: Box<str>,
     #[serde(default)]
     controller: Option<bool>,
+}
+
+/// A text that is read if it can be: Go writes times of the years before 0 and after 9999, which are none.
+struct Readable<T>(Option<T>);
+
+impl<'de, T: FromStr> Deserialize<'de> for Readable<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<'de, str>::deserialize(deserializer).map(|text| Self(text.parse().ok()))
+    }
 }
 
 impl From<MetaIn> for Meta {
@@ -74,8 +84,13 @@ impl From<MetaIn> for Meta {
             uid: from.uid,
             resource_version: from.resource_version,
             generation: from.generation,
-            created: from.creation_timestamp.unwrap_or(Timestamp::UNIX_EPOCH),
-            deleting: from.deletion_timestamp,
+            created: from
+                .creation_timestamp
+                .and_then(|time| time.0)
+                .unwrap_or(Timestamp::UNIX_EPOCH),
+            deleting: from
+                .deletion_timestamp
+                .map(|time| time.0.unwrap_or(Timestamp::UNIX_EPOCH)),
             owners: owners.collect(),
             labels: from.labels.unwrap_or_default().into_iter().collect::<Pairs>(),
             annotations: annotations.into_iter().collect::<Pairs>(),
@@ -109,6 +124,10 @@ impl<'de, K: Kind> Deserialize<'de> for Lean<K> {
 }
 
 /// A record: what is kept of an object of one kind.
+///
+/// # Contract
+/// Reading one never fails for an object that the API server admits: it would fail the list or the watch of everybody's objects.
+/// What cannot be read becomes a record that says so, or is left out.
 pub trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + std::fmt::Debug + 'static {
     /// API group, empty for the core group.
     const GROUP: &'static str;
@@ -123,6 +142,11 @@ pub trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + std::fmt::Deb
 
     /// Metadata.
     fn meta(&self) -> &Meta;
+
+    /// Whether the object is any of our business, by what cannot change while it lives.
+    fn is_kept(&self) -> bool {
+        true
+    }
 
     /// By what else than its name this object is looked up.
     fn links(&self) -> Vec<super::store::Link>;
@@ -215,3 +239,7 @@ pub(super) fn url<R: Record>(namespace: &str) -> String {
         format!("{base}/namespaces/{namespace}/{}", R::PLURAL)
     }
 }
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

@@ -58,7 +58,6 @@ pub fn start(context: &Arc<Context>, workers: usize, now: fn() -> Timestamp) {
         now,
         signing_request::reconcile,
     );
-    tokio::spawn(signing_request::watch(Arc::clone(context)));
 }
 
 fn work<K, F, Fut>(

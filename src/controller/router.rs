@@ -84,6 +84,12 @@ fn route(context: &Arc<Context>, change: &Change) {
             }
         }
         Change::UnlabelledSecret(key) => secret(context, key),
+        Change::SigningRequest(changed) => {
+            each_key(changed, |key| queues.signing_requests.add(key));
+            if let Some(meta) = changed.meta() {
+                orders_of(context, &meta.uid);
+            }
+        }
         // account keys and CAs are what certlet reads of them for good
         Change::UnlabelledSecrets => all_issuers(&context.index).for_each(|issuer| queues.issuers.add(issuer)),
     }
@@ -96,6 +102,12 @@ fn keeps_up(context: &Arc<Context>, change: &Change) -> bool {
     match change {
         Change::Certificate(_) | Change::Ingress(_) => true,
         Change::Request(changed) => {
+            if let Some(meta) = changed.meta() {
+                orders_of(context, &meta.uid);
+            }
+            true
+        }
+        Change::SigningRequest(changed) => {
             if let Some(meta) = changed.meta() {
                 orders_of(context, &meta.uid);
             }
@@ -179,7 +191,7 @@ fn challenge(context: &Context, changed: &Changed<Lean<ChallengeKind>>) {
 fn issuer(context: &Arc<Context>, meta: Option<&Meta>, kind: &str) {
     let Some(meta) = meta else { return };
     context.queues.issuers.add(IssuerId(meta.key.clone()));
-    waiting_signing_requests(context);
+    waiting_look_again(context);
     let link = Link::Issuer(kind.into(), crate::api::GROUP.into(), meta.key.clone());
     for request in context.index.requests.linked(&link) {
         context.queues.requests.add(request.meta.key.clone());
@@ -203,7 +215,7 @@ fn waits(certificate: &Lean<CertificateKind>) -> bool {
 
 fn secret(context: &Context, key: &ObjectKey) {
     context.signing.authorities.forget(key);
-    waiting_signing_requests(context);
+    waiting_look_again(context);
     let link = Link::Secret(key.clone());
     for certificate in context.index.certificates.linked(&link) {
         context.queues.certificates.add(certificate.meta.key.clone());
@@ -235,10 +247,16 @@ fn leaf_of_rotating(context: &Context, meta: &Meta) {
 }
 
 /// Kubernetes' own requests are few and found by nothing: all that wait look again.
-fn waiting_signing_requests(context: &Context) {
-    for key in context.signing.kubernetes.unfinished() {
+fn waiting_look_again(context: &Context) {
+    for key in waiting_signing_requests(&context.index) {
         context.queues.signing_requests.add(key);
     }
+}
+
+/// Kubernetes' own requests that wait for something.
+pub fn waiting_signing_requests(index: &Index) -> Vec<ObjectKey> {
+    let waiting = index.signing_requests.linked(&Link::Waiting);
+    waiting.iter().map(|request| request.meta.key.clone()).collect()
 }
 
 /// The issuers that read this Secret.
@@ -301,7 +319,7 @@ pub fn everything(context: &Context) {
     queues.certificates.resume(index.certificates.keys());
     queues.renewals.resume(index.certificates.keys());
     queues.requests.resume(index.requests.keys());
-    queues.signing_requests.resume(context.signing.kubernetes.unfinished());
+    queues.signing_requests.resume(waiting_signing_requests(index));
     let challenged = index.challenges.all();
     queues.orders.resume(index.orders.keys());
     for challenge in challenged {

@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::{
     Context, ControllerError,
-    router::orders_of,
     signing::{NotPlaced, discard, find_issuer, place, sign},
 };
 use crate::{
@@ -18,24 +17,15 @@ use crate::{
         order::desired::DesiredOrder,
         request::{FoundIssuer, Notice},
         seen::{Kind, Next, Object, ObjectKey, RequestSeen},
+        settings::Settings,
         signing_request::{Seen, SigningRequestKind, SigningRequestSeen, Step, plan, reworded},
     },
     signer::{Refusal, RefusalKind, Warning},
 };
 
-/// Watches, as long as the process lives, where the gate is on (GAT-01) and the whole cluster is ours (CTL-10).
-pub async fn watch(context: Arc<Context>) {
-    if context.settings.gates.certificate_signing_requests && context.settings.namespace.is_none() {
-        let kept = Arc::clone(&context.signing.kubernetes);
-        let client = context.reader.client().clone();
-        kept.follow(client, move |key| {
-            if let Some(request) = context.signing.kubernetes.get(&key) {
-                orders_of(&context, &request.meta.uid);
-            }
-            context.queues.signing_requests.add(key);
-        })
-        .await;
-    }
+/// Whether they are watched: where the gate is on (GAT-01) and the whole cluster is ours (CTL-10).
+pub fn are_watched(settings: &Settings) -> bool {
+    settings.gates.certificate_signing_requests && settings.namespace.is_none()
 }
 
 /// What is looked at, but for whether the requester may refer to the issuer.
@@ -47,7 +37,7 @@ struct Sight {
 
 impl Sight {
     fn of(context: &Context, key: &ObjectKey) -> Option<Self> {
-        let request = context.signing.kubernetes.get(key)?;
+        let request = context.index.signing_requests.get(key)?;
         let issuer = request
             .signer()
             .and_then(|signer| find_issuer(context, &signer.issuer_ref(), &signer.namespace));

@@ -188,11 +188,18 @@ impl<K: Kind> Clone for Lean<K> {
     }
 }
 
+impl<K: Kind> PartialEq for Lean<K> {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |raw: &Option<Box<RawValue>>| raw.as_deref().map(|raw| raw.get().to_owned());
+        self.meta == other.meta && self.spec.get() == other.spec.get() && text(&self.status) == text(&other.status)
+    }
+}
+
 impl<K: Kind> Lean<K> {
     /// The typed object.
     ///
     /// # Errors
-    /// When `spec` does not have the shape of its kind. A `status` that cannot be read counts as empty: it is ours to rewrite.
+    /// When `spec` does not have the shape of its kind. What cannot be read of `status` counts as missing: it is ours to rewrite.
     pub fn parse(&self) -> Result<Object<K>, InvalidField> {
         let spec = api::parse(self.spec.get()).map_err(|invalid| invalid.under("spec"))?;
         Ok(Object {
@@ -202,11 +209,11 @@ impl<K: Kind> Lean<K> {
         })
     }
 
-    /// The typed status, empty where it is missing or cannot be read.
+    /// The typed status: empty where it is missing, without what cannot be read.
     pub fn status(&self) -> K::Status {
         self.status
             .as_deref()
-            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .map(|raw| api::parse_readable(raw.get()))
             .unwrap_or_default()
     }
 }
@@ -223,7 +230,7 @@ pub struct Object<K: Kind> {
 }
 
 /// A CertificateRequest as it is kept: the CSR is reduced to what it says, the certificate to digests.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RequestSeen {
     /// Metadata.
     pub meta: Meta,
@@ -275,7 +282,7 @@ pub struct IssuedDigest {
 }
 
 /// A Secret as it is kept: no key bytes, no certificate bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SecretSeen {
     /// Metadata.
     pub meta: Meta,

@@ -36,6 +36,7 @@ use crate::{
         kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
         seen::{Lean, RequestSeen, SecretSeen},
         settings::{Settings, controller as names_of},
+        signing_request::SigningRequestSeen,
     },
     solver::{probe::ProbeError, responder::Responder},
 };
@@ -209,9 +210,9 @@ pub async fn read_everything(
     cluster::watch::fill::<SecretSeen>(all(), namespace, labelled, index).await?;
     if context.settings.namespace.is_none() {
         cluster::watch::fill::<Lean<ClusterIssuerKind>>(all(), None, None, index).await?;
-        if context.settings.gates.certificate_signing_requests {
-            context.signing.kubernetes.fill(all()).await?;
-        }
+    }
+    if controller::signing_request::are_watched(&context.settings) {
+        cluster::watch::fill::<SigningRequestSeen>(all(), None, None, index).await?;
     }
     Ok(())
 }
@@ -322,6 +323,11 @@ fn watch(client: &Client, context: &Arc<Context>, router: &Router, namespace: Op
     } else {
         // an installation for one namespace has no ClusterIssuers (CTL-01)
         context.index.cluster_issuers.set_ready();
+    }
+    if controller::signing_request::are_watched(&context.settings) {
+        keep::<SigningRequestSeen>(client, context, observer.clone(), None, None);
+    } else {
+        context.index.signing_requests.set_ready();
     }
     tokio::spawn(cluster::metadata::follow(client.clone(), namespace, observer));
 }

@@ -1,6 +1,11 @@
 //! Reading an object's JSON so that a failure names the field.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
+
+/// How many parts of a status are left out before nothing of it is read: each costs another reading.
+const MAX_LEFT_OUT: usize = 16;
 
 /// A field that cannot be read as what it has to be. `Display` is a sentence for a condition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,8 +45,49 @@ pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T, InvalidField> {
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_value<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, InvalidField> {
+pub fn parse_value<T: DeserializeOwned>(value: &Value) -> Result<T, InvalidField> {
     serde_path_to_error::deserialize(value).map_err(|error| invalid(&error))
+}
+
+/// What can be read of a status. A part that does not fit (a time that is none, a condition without a type) is left out with
+/// what it belongs to; the rest counts. Where more than [`MAX_LEFT_OUT`] parts do not fit, nothing does.
+pub fn parse_readable<T: DeserializeOwned + Default>(json: &str) -> T {
+    serde_json::from_str(json).unwrap_or_else(|_| {
+        let mut value: Value = serde_json::from_str(json).unwrap_or_default();
+        for _ in 0..MAX_LEFT_OUT {
+            match serde_path_to_error::deserialize(&value) {
+                Ok(read) => return read,
+                Err(error) if leave_out(&mut value, error.path()) => {}
+                Err(_) => break,
+            }
+        }
+        T::default()
+    })
+}
+
+/// Takes out what is at `path`; false if it is the whole value, or not there.
+fn leave_out(value: &mut Value, path: &Path) -> bool {
+    let mut segments = path.iter().peekable();
+    let mut at = value;
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        at = match (segment, at) {
+            (Segment::Map { key }, Value::Object(fields)) if is_last => return fields.remove(key).is_some(),
+            (Segment::Seq { index }, Value::Array(items)) if is_last => {
+                return (*index < items.len()).then(|| items.remove(*index)).is_some();
+            }
+            (Segment::Map { key }, Value::Object(fields)) => match fields.get_mut(key) {
+                Some(field) => field,
+                None => return false,
+            },
+            (Segment::Seq { index }, Value::Array(items)) => match items.get_mut(*index) {
+                Some(item) => item,
+                None => return false,
+            },
+            _ => return false,
+        };
+    }
+    false
 }
 
 fn invalid(error: &serde_path_to_error::Error<serde_json::Error>) -> InvalidField {

@@ -72,7 +72,7 @@ fn unknown_fields_are_tolerated_and_defaults_are_not_stored() {
         "solvers":[{"http01":{"ingress":{"podTemplate":{"spec":{"resources":{"limits":{"cpu":1,"memory":"64Mi"}}}}}}},
                    {"dns01":{"webhook":{"groupName":"g","solverName":"s","config":{"a":[1,null]}}}}]}}}"#;
     let issuer: Issuer = parse(json).expect("tolerated");
-    let mut expected: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    let mut expected: Value = serde_json::from_str(json).expect("JSON");
     expected["spec"].as_object_mut().expect("an object").remove("future");
     expected["spec"]["acme"]
         .as_object_mut()
@@ -89,6 +89,6 @@ fn what_another_controller_wrote_is_read_and_written_back_as_it_was() {
           "authorizations":[{"url":"https://ca/a","identifier":"a.example","wildcard":false,"initialState":"pending",
             "challenges":[{"url":"https://ca/c","token":"t","type":"http-01"}]}]}}"#;
     let order: Order = parse(json).expect("an Order");
-    let expected: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    let expected: Value = serde_json::from_str(json).expect("JSON");
     assert_eq!(serde_json::to_value(&order).expect("plain data"), expected);
 }

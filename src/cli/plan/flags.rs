@@ -7,7 +7,7 @@ use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Container, EnvVar},
 };
-use kube::{Api, Client, ResourceExt as _, api::ListParams};
+use kube::{Client, ResourceExt as _, api::ListParams};
 
 use super::mounted::{self, Mounts};
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
         remark,
         target::failed,
     },
+    cluster::reader::list_readable,
     plan::settings::Settings,
 };
 
@@ -92,9 +93,10 @@ struct Controller {
 
 /// The controller that runs in the cluster. Where Deployments cannot be listed, none is known.
 async fn running(client: &Client) -> Result<Option<Controller>, String> {
-    let deployments: Api<Deployment> = Api::all(client.clone());
-    let found = match deployments.list(&ListParams::default().labels(SELECTOR)).await {
-        Ok(found) => found.items,
+    let selected = ListParams::default().labels(SELECTOR);
+    // anybody's Deployment may have these labels, and be hard to read
+    let found: Vec<Deployment> = match list_readable(client, None, &selected).await {
+        Ok(found) => found,
         Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(None),
         Err(error) => return Err(failed("cannot look for the controller that runs", &error)),
     };

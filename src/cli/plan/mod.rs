@@ -12,7 +12,9 @@ use serde::Serialize;
 use super::{status::Output, target};
 use crate::{
     cluster,
-    controller::{Context, certificate, context::IssuerId, ingress, issuer, order, request, signing_request, sweep},
+    controller::{
+        Context, certificate, context::IssuerId, ingress, issuer, order, request, router, signing_request, sweep,
+    },
     plan::seen::ObjectKey,
     runtime::{clock, run},
     text,
@@ -208,7 +210,7 @@ async fn lines(context: &Arc<Context>, whole_cluster: bool) -> Result<Vec<Line>,
         }
     }
     if whole_cluster {
-        for key in context.signing.kubernetes.unfinished() {
+        for key in router::waiting_signing_requests(&context.index) {
             let step = signing_request::dry_run(context, &key);
             add("CertificateSigningRequest", &key, words::signing_request(step.as_ref()));
         }

@@ -9,6 +9,7 @@ use kube::{Api, Client, ResourceExt as _, api::ListParams};
 use super::target::{Target, block_on, failed};
 use crate::{
     api::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Condition, Issuer, Order, names},
+    cluster::reader::list_readable,
     pki::certificate::CertificateInfo,
     runtime::clock,
 };
@@ -111,11 +112,10 @@ async fn owned<K>(client: &Client, namespace: &str, owner: &impl kube::Resource)
 where
     K: Parent,
 {
-    let api: Api<K> = Api::namespaced(client.clone(), namespace);
-    let all = api.list(&ListParams::default()).await;
+    let all: Result<Vec<K>, _> = list_readable(client, Some(namespace), &ListParams::default()).await;
     let all = all.map_err(|error| failed(&format!("cannot list {}s", K::kind(&())), &error))?;
     let uid = owner.uid();
-    let mine = all.items.into_iter().filter(|child| {
+    let mine = all.into_iter().filter(|child| {
         child
             .owner_references()
             .iter()

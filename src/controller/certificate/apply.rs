@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::{at_once, keys, observe::Sight, target, temporary};
 use crate::{
     api::{
-        CertificateRequestSpec, GROUP, VERSION,
+        ByteString, CertificateRequestSpec, GROUP, VERSION,
         names::{data_key, label},
     },
     cluster::{events::Severity, records::Stored, secret::SecretApply, writer::NewObject},

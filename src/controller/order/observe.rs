@@ -177,7 +177,7 @@ fn request_of(context: &Context, order: &Object<OrderKind>, owner: &Owner) -> Op
     match &*owner.kind {
         RequestKind::KIND => context.index.requests.get(&order.meta.key.sibling(&*owner.name)),
         SigningRequestKind::KIND => {
-            let request = context.signing.kubernetes.get(&ObjectKey::cluster(&*owner.name))?;
+            let request = context.index.signing_requests.get(&ObjectKey::cluster(&*owner.name))?;
             let unfinished = !request.is_finished();
             let asked = unfinished.then(|| signing_request::equivalent(&request, &context.settings));
             asked.flatten().map(Arc::new)

@@ -22,7 +22,7 @@ use crate::{
         names::annotation,
         reference::{CLUSTER_ISSUER_KIND, ISSUER_KIND},
     },
-    cluster::{events::Severity, records::issuer_secret, signing_requests::SigningRequests, writer::NewObject},
+    cluster::{events::Severity, records::issuer_secret, writer::NewObject},
     pki::{
         key::{KeyAlgorithm, PrivateKey},
         usage::Usage,
@@ -52,8 +52,6 @@ pub struct Signing {
     pub authorities: Authorities,
     /// Requests that somebody is working on.
     pub claims: Arc<Claims>,
-    /// Requests of Kubernetes' own kind, where they are watched (GAT-01).
-    pub kubernetes: Arc<SigningRequests>,
     identity: OnceCell<Identity>,
 }
 

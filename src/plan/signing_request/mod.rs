@@ -50,7 +50,7 @@ const SHORTEST: GoDuration = GoDuration::from_seconds(600);
 const FAILED: &str = "Failed";
 
 /// A CertificateSigningRequest as it is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SigningRequestSeen {
     /// Metadata; there is no namespace.
     pub meta: Meta,
@@ -58,6 +58,8 @@ pub struct SigningRequestSeen {
     pub spec: CertificateSigningRequestSpec,
     /// `status`.
     pub status: CertificateSigningRequestStatus,
+    /// Why `spec` cannot be read; what could be read of it is there.
+    pub unreadable: Option<Box<str>>,
 }
 
 impl SigningRequestSeen {
@@ -221,6 +223,12 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Step {
     if !request.has("Approved") {
         let message = "Waiting for the Approved condition before issuing";
         return Step::Tell(Notice::normal("WaitingApproval", message));
+    }
+    if let Some(why) = &request.unreadable {
+        return Step::Fail {
+            reason: "BadConfig",
+            message: format!("the request cannot be read: {why}"),
+        };
     }
     let referenced = format!(
         "Referenced {} {}",

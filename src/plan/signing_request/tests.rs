@@ -44,7 +44,18 @@ fn request() -> SigningRequestSeen {
             conditions: Some(vec![approved]),
             certificate: None,
         },
+        unreadable: None,
     }
+}
+
+#[test]
+fn a_request_that_cannot_be_read_is_never_signed() {
+    let request = SigningRequestSeen {
+        unreadable: Some("spec.usages: invalid type".into()),
+        ..request()
+    };
+    let step = step(&request, Some(&ca()), Some(true));
+    assert!(matches!(step, Step::Fail { reason: "BadConfig", message } if message.contains("spec.usages")));
 }
 
 fn step(request: &SigningRequestSeen, issuer: Option<&FoundIssuer>, may_refer: Option<bool>) -> Step {

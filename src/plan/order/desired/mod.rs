@@ -100,7 +100,7 @@ pub fn desired_order(
         issuer_ref: request.issuer_ref.clone(),
         profile: acme.profile.clone().filter(|profile| !profile.is_empty()),
         replaces: replaces.map(str::to_owned),
-        request: k8s_openapi::ByteString(pem.to_vec()),
+        request: crate::api::ByteString(pem.to_vec()),
     };
     Ok(DesiredOrder {
         name: name(request.meta.name(), &spec),

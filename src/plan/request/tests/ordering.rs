@@ -1,10 +1,11 @@
 //! AOR-01..03, ORD-12, ANW-06: requests for ACME issuers.
 
-use k8s_openapi::ByteString;
-
 use super::{Plan, Scene, Step, acme, fixture, with_issuer};
 use crate::{
-    api::order::{OrderStatus, State},
+    api::{
+        ByteString,
+        order::{OrderStatus, State},
+    },
     plan::{
         order::desired::{DesiredOrder, desired_order},
         seen::{Next, Object},
