@@ -121,6 +121,14 @@ pub fn self_signed() -> Verdict {
     Verdict::ready("IsReady", "")
 }
 
+/// RDY-02: what the Secret of a CA issuer holds cannot be signed with.
+pub fn ca_not_usable(why: &str) -> Verdict {
+    Verdict::not_ready(
+        "ErrInvalidKeyPair",
+        format!("Error getting keypair for CA issuer: {why}"),
+    )
+}
+
 /// RDY-02: whether the Secret of a CA issuer holds a CA, and when to look again although nothing changes.
 ///
 /// `pair` is what the Secret holds, `None` where there is no such Secret.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Issued, Refusal, Request, Warning, checked_csr, validity};
 use crate::pki::Error;
-use crate::pki::certificate::{CertificateInfo, is_signed_by, public_key};
+use crate::pki::certificate::CertificateInfo;
 use crate::pki::chain::{self, SizeLimits, to_pem};
 use crate::pki::key::PrivateKey;
 use crate::pki::sign::{self, Extras, Issuer};
@@ -64,6 +64,9 @@ pub enum UnusablePair {
     /// All can be read, but it is no working CA.
     #[error("{0}")]
     Invalid(String),
+    /// It is no working CA at this time.
+    #[error("{0}")]
+    NotNow(String),
 }
 
 impl UnusablePair {
@@ -71,7 +74,7 @@ impl UnusablePair {
     pub fn ready_reason(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "ErrGetKeyPair",
-            Self::Invalid(_) => "ErrInvalidKeyPair",
+            Self::Invalid(_) | Self::NotNow(_) => "ErrInvalidKeyPair",
         }
     }
 
@@ -84,7 +87,7 @@ impl UnusablePair {
     pub fn refusal(&self, secret: &SecretData<'_>) -> Refusal {
         let SecretData { namespace, name, .. } = secret;
         let message = format!("Failed to parse signing CA keypair from secret {namespace}/{name}: {self}");
-        Refusal::pending("SecretInvalidData", message)
+        Refusal::pending(INVALID_DATA, message)
     }
 }
 
@@ -103,6 +106,9 @@ pub fn missing_secret(namespace: &str, name: &str) -> Refusal {
     let message = format!("Referenced secret {namespace}/{name} not found: secret {name:?} not found");
     Refusal::pending("SecretMissing", message)
 }
+
+/// Reason of [`UnusablePair::refusal`].
+pub const INVALID_DATA: &str = "SecretInvalidData";
 
 /// Reason of [`secret_not_read`].
 pub const NOT_READ: &str = "SecretGetError";
@@ -259,12 +265,10 @@ fn read_pair(secret: &SecretData<'_>, limits: &SizeLimits) -> Result<Issuer, Unu
 /// Of the certificates in `ca.crt`, the one above `chain`: several are there while the CA above gets another key pair. The first where none
 /// signed the last of the chain, so that the error is about that one.
 fn next_above(chain: &[Vec<u8>], mut trusted: Vec<Vec<u8>>) -> Option<Vec<u8>> {
-    let signs = |ca: &Vec<u8>| {
-        let last = chain.last()?;
-        let key = public_key(ca)?;
-        Some(is_signed_by(last, &key))
-    };
-    let at = trusted.iter().position(|ca| signs(ca) == Some(true)).unwrap_or(0);
+    let at = chain
+        .last()
+        .and_then(|last| chain::signer_of(last, &trusted))
+        .unwrap_or(0);
     (!trusted.is_empty()).then(|| trusted.swap_remove(at))
 }
 
@@ -279,12 +283,14 @@ fn check(issuer: &Issuer, now: Timestamp) -> Result<(), UnusablePair> {
     } else if info.lacks_cert_sign() {
         format!("the key usage of the CA {subject:?} does not allow it to sign certificates (\"cert sign\" is missing)")
     } else if info.not_after < now {
-        format!(
+        let expired = format!(
             "the CA {subject:?} expired on {}: renew it and store the new one",
             info.not_after
-        )
+        );
+        return Err(UnusablePair::NotNow(expired));
     } else if info.not_before > now {
-        format!("the CA {subject:?} is valid only from {} on", info.not_before)
+        let early = format!("the CA {subject:?} is valid only from {} on", info.not_before);
+        return Err(UnusablePair::NotNow(early));
     } else {
         return Ok(());
     };

@@ -18,6 +18,7 @@ use crate::plan::issuer::{self, Backend, Wanted};
 use crate::plan::kinds::{ClusterIssuerKind, IssuerKind};
 use crate::plan::seen::{Kind, Lean, Next, Object};
 use crate::plan::settings::controller;
+use crate::signer::ca;
 
 pub use rotation::Foreseen;
 
@@ -183,8 +184,8 @@ async fn judge_spec<K: Either>(
         Ok(Backend::SelfSigned) => plain(issuer::self_signed(), Next::OnChange),
         Ok(Backend::Ca(spec)) => {
             let place = &context.settings.cluster_resource_namespace;
-            let secret = issuer_secret(&issuer.meta, &spec.secret_name, place);
-            let secret = match context.reader.secret(&secret).await {
+            let place = issuer_secret(&issuer.meta, &spec.secret_name, place);
+            let secret = match context.reader.secret(&place).await {
                 Err(error) if error.is_forbidden() => {
                     return Ok(plain(issuer::ca_not_read(&error.to_string()), refused_again(context)));
                 }
@@ -194,6 +195,12 @@ async fn judge_spec<K: Either>(
             let (verdict, next) = issuer::ca(context.now(), spec, pair);
             if !verdict.ready {
                 return Ok(plain(verdict, next));
+            }
+            // what only whoever signs finds out, for example that the certificates form no chain
+            if let Err(refusal) = context.signing.authorities.get(context, &place).await
+                && refusal.reason == ca::INVALID_DATA
+            {
+                return Ok(plain(issuer::ca_not_usable(&refusal.message), next));
             }
             let info = pair.and_then(|pair| pair.certificate.valid());
             let expiring = info.and_then(|info| issuer::nears_its_end(context.now(), &spec.secret_name, info));

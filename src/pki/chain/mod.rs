@@ -1,13 +1,13 @@
 //! Bundles of certificates: order, roots, size limits (SEC-08, SEC-09).
 
+mod order;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
-
-use super::certificate::{CertificateInfo, is_signed_by, public_key};
-use super::key::PublicKey;
+use super::certificate::CertificateInfo;
 use super::{Error, pem};
+
+pub use order::{order, signer_of, signers};
 
 /// The largest inputs that are read, in bytes (SEC-08).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -138,55 +138,6 @@ pub fn split(mut ordered: Vec<Vec<u8>>) -> Result<Chain, Error> {
     })
 }
 
-/// Orders certificates from leaf to root. Each is followed by one whose subject is its issuer and whose key made its signature.
-/// Duplicates are dropped.
-///
-/// # Errors
-/// [`Error::Chain`] when they do not form exactly one chain, [`Error::Certificate`] when one is damaged.
-pub fn order(certificates: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
-    let mut seen = HashSet::new();
-    let mut links = Vec::new();
-    for der in certificates {
-        if seen.insert(der.clone()) {
-            links.push(Link {
-                info: CertificateInfo::parse(&der)?,
-                key: public_key(&der),
-                der,
-            });
-        }
-        if links.len() > MAX_CERTIFICATES {
-            return Err(Error::Chain(format!(
-                "the bundle holds more than {MAX_CERTIFICATES} certificates"
-            )));
-        }
-    }
-    let mut ordered = Vec::new();
-    let mut current = leaf(&links)?;
-    while let Some(at) = current {
-        let link = links.remove(at);
-        current = links.iter().position(|other| other.issued(&link));
-        ordered.push(link);
-    }
-    match (links.first(), ordered.last()) {
-        (Some(stray), Some(last)) => Err(Error::Chain(format!(
-            "the certificates do not form one chain: nothing leads from {:?} (issued by {:?}) to {:?}",
-            last.info.subject.to_string(),
-            last.info.issuer.to_string(),
-            stray.info.subject.to_string()
-        ))),
-        _ => Ok(ordered.into_iter().map(|link| link.der).collect()),
-    }
-}
-
-/// Of these CAs, those that signed a chain (leaf first): each signature up to theirs is good.
-pub fn signers(chain: &[Vec<u8>], candidates: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    let signed = |candidate: &Vec<u8>| {
-        let all = chain.iter().chain([candidate]).cloned().collect();
-        order(all).is_ok_and(|ordered| ordered.first() == chain.first() && ordered.last() == Some(candidate))
-    };
-    candidates.into_iter().filter(signed).collect()
-}
-
 /// The common name of the issuer of the last certificate of a chain: what `preferredChain` is compared with (ISS-18).
 ///
 /// # Errors
@@ -198,37 +149,5 @@ pub fn issuer_common_name_of_last(text: &[u8], limits: &SizeLimits) -> Result<Op
     }
 }
 
-/// More than any chain needs; keeps the comparison of all with all small.
+/// More than any chain needs.
 const MAX_CERTIFICATES: usize = 100;
-
-struct Link {
-    der: Vec<u8>,
-    info: CertificateInfo,
-    key: Option<PublicKey>,
-}
-
-impl Link {
-    fn issued(&self, other: &Self) -> bool {
-        self.info.subject == other.info.issuer
-            && match &self.key {
-                Some(key) => is_signed_by(&other.der, key),
-                // A key of a kind that cannot be checked here: the key identifiers have to do.
-                None => self.info.subject_key_id.is_some() && self.info.subject_key_id == other.info.authority_key_id,
-            }
-    }
-}
-
-/// The one certificate that issued none of the others. Where all issued one, which cross-signed CAs among themselves do, the first.
-fn leaf(links: &[Link]) -> Result<Option<usize>, Error> {
-    let issued_another = |link: &Link| links.iter().any(|other| other.der != link.der && link.issued(other));
-    let mut leaves = links.iter().enumerate().filter(|(_, link)| !issued_another(link));
-    match (leaves.next(), leaves.next()) {
-        (Some((_, first)), Some((_, second))) => Err(Error::Chain(format!(
-            "the certificates do not form one chain: neither of {:?} and {:?} was issued with the other one's help",
-            first.info.subject.to_string(),
-            second.info.subject.to_string()
-        ))),
-        (Some((at, _)), None) => Ok(Some(at)),
-        (None, _) => Ok((!links.is_empty()).then_some(0)),
-    }
-}

@@ -117,6 +117,36 @@ fn the_issuer_of_the_last_certificate_tells_the_chain() {
     assert_eq!(name(&CHAIN[..3]).as_deref(), Some("root"));
 }
 
+/// A hundred CA certificates of one name (`hostile/make-chain.sh`, made with openssl): 99 with one key and signed by somebody else, and
+/// one signed with that key. All with all are 9,900 pairs, of P-521.
+const BOMB: &[u8] = include_bytes!("../../../tests/data/hostile/chain.pem");
+
+#[test]
+fn a_hundred_certificates_of_one_name_cost_a_bounded_number_of_signature_checks() {
+    let bundle = parse_certificates(BOMB, limits().chain).unwrap();
+    assert_eq!(bundle.len(), 100);
+    let checks = order::Checks::default();
+    let error = order::order_with(bundle.clone(), &checks).unwrap_err().to_string();
+    assert!(error.contains("more than 200 signature checks"), "{error}");
+    assert!(checks.made() <= order::MAX_CHECKS, "{}", checks.made());
+
+    let checks = order::Checks::default();
+    assert_eq!(order::signers_with(&bundle[..1], bundle.clone(), &checks).len(), 1);
+    assert!(checks.made() <= order::MAX_CHECKS, "{}", checks.made());
+    // the last is signed with the key that all others have
+    assert_eq!(signer_of(&bundle[99], &bundle), Some(0));
+    assert_eq!(signer_of(&bundle[0], &bundle), None);
+}
+
+#[test]
+fn a_pair_is_checked_once_and_only_if_the_names_fit() {
+    let checks = order::Checks::default();
+    let mut shuffled = CHAIN.clone();
+    shuffled.reverse();
+    assert_eq!(order::order_with(shuffled, &checks).unwrap(), *CHAIN);
+    assert_eq!(checks.made(), 3);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
