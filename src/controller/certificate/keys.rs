@@ -68,8 +68,16 @@ pub(super) async fn generate(
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, ControllerError> {
+    blocking_within(&LIGHT, work).await
+}
+
+/// As [`blocking`], for work that must not hold up the others: with places of its own.
+pub(super) async fn blocking_within<T: Send + 'static>(
+    places: &'static Semaphore,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, ControllerError> {
     let closed = |_| ControllerError::Failed("the process is shutting down".to_owned());
-    let permit = LIGHT.acquire().await.map_err(closed)?;
+    let permit = places.acquire().await.map_err(closed)?;
     let done = tokio::task::spawn_blocking(work).await;
     drop(permit);
     done.map_err(|_| ControllerError::Panicked)?

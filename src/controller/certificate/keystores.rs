@@ -1,12 +1,21 @@
 //! Keystores: their passwords, and a look into those that are there (CRT-14, CRT-15, SEC-07).
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
+
+use tokio::sync::Semaphore;
 
 use super::keys;
 use crate::{
     api::{KeystoreKind, SecretKeySelector, names::data_key},
     controller::{Context, ControllerError},
-    pki::{hidden::Hidden, key::PrivateKey, keystore::Contents},
+    pki::{
+        hidden::Hidden,
+        key::{PrivateKey, sha256},
+        keystore::Contents,
+    },
     plan::{
         certificate::keystores::{self, KeystorePasswords},
         kinds::CertificateKind,
@@ -71,6 +80,38 @@ pub(super) struct Look {
     pub(super) fault: Option<String>,
 }
 
+/// Opening a file costs up to a tenth of a second, and a tenant can make it cost that: one at a time, and nobody else waits for it.
+static OPENERS: Semaphore = Semaphore::const_new(1);
+/// What was found, by the Certificate's uid: whoever touches his objects does not have the same file opened again.
+static FOUND: LazyLock<Mutex<HashMap<Box<str>, Verdict>>> = LazyLock::new(Mutex::default);
+/// Verdicts kept at once.
+const MAX_VERDICTS: usize = 16_384;
+
+#[derive(Clone)]
+struct Verdict {
+    /// Over the data of the Secret, the passwords, and what the spec says of keystores.
+    of: [u8; 32],
+    fault: Option<String>,
+}
+
+fn found() -> std::sync::MutexGuard<'static, HashMap<Box<str>, Verdict>> {
+    FOUND.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remember(uid: &str, verdict: Verdict) {
+    let mut found = found();
+    if found.len() >= MAX_VERDICTS && !found.contains_key(uid) {
+        found.clear();
+    }
+    found.insert(uid.into(), verdict);
+}
+
+/// What a verdict depends on.
+fn subject_of(data: &[u8; 32], certificate: &Object<CertificateKind>, passwords: &KeystorePasswords) -> [u8; 32] {
+    let stores = Hidden::new(serde_json::to_vec(&certificate.spec.keystores).unwrap_or_default());
+    sha256(&[data.as_slice(), &passwords.digest(), &sha256(stores.expose())].concat())
+}
+
 /// Opens the keystores in the target Secret. `None` where there is no such Secret.
 pub(super) async fn open(
     context: &Arc<Context>,
@@ -85,8 +126,15 @@ pub(super) async fn open(
         // as long as it is gone it cannot be known whether they open with it
         Err(_) => None,
         Ok(passwords) => {
+            let (uid, of) = (&certificate.meta.uid, subject_of(&digest, certificate, &passwords));
+            if let Some(known) = found().get(uid).filter(|known| known.of == of).cloned() {
+                return Ok(Some(Look {
+                    digest,
+                    fault: known.fault,
+                }));
+            }
             let spec = certificate.spec.clone();
-            keys::blocking(move || {
+            let fault = keys::blocking_within(&OPENERS, move || {
                 let part = |name: &str| secret.data(name).filter(|value| !value.is_empty());
                 let (private_key, _) = PrivateKey::from_pem(part(data_key::TLS_KEY).unwrap_or_default())?;
                 let contents = Contents {
@@ -96,7 +144,15 @@ pub(super) async fn open(
                 };
                 Ok(keystores::fault(&spec, &contents, &passwords, part))
             })
-            .await?
+            .await?;
+            remember(
+                uid,
+                Verdict {
+                    of,
+                    fault: fault.clone(),
+                },
+            );
+            fault
         }
     };
     Ok(Some(Look { digest, fault }))

@@ -41,7 +41,11 @@ impl<'a> Reader<'a> {
             match kind {
                 PRIVATE_KEY => {
                     let protected = self.bytes()?;
-                    if name == alias.as_bytes() {
+                    if name == alias.as_bytes() && opened.key.is_some() {
+                        return Some(Err(Error::Keystore(
+                            "it holds more than one private key of this name".into(),
+                        )));
+                    } else if name == alias.as_bytes() {
                         match key(protected, password) {
                             Ok(key) => opened.key = Some(key.hash()),
                             Err(error) => return Some(Err(error)),

@@ -1,5 +1,6 @@
 //! Reads PKCS#12 files (RFC 7292), as far as it is known whether a file is still right: those made as a profile says, by whomever.
 
+use std::cell::Cell;
 use std::num::NonZeroU32;
 
 use aws_lc_rs::cipher::{AES_256, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
@@ -17,21 +18,63 @@ use crate::pki::hidden::Hidden;
 use crate::pki::key::PrivateKey;
 use crate::pki::{Error, oid};
 
-/// More rounds than anybody makes would only keep a processor busy.
+/// Rounds for one key, salt and code. More than anybody makes would only keep a processor busy.
 const MOST_ITERATIONS: u32 = 100_000;
+/// Rounds for a whole file: what keytool made of the old ciphers, 100,000 for the code and 50,000 each for key and certificates.
+pub(super) const MOST_ROUNDS: u32 = 200_000;
+/// `SafeContents` of a file: one of keys and one of certificates is what everybody writes.
+const MOST_SAFES: usize = 4;
 
 /// Keys and certificates of a file whose code is that of the password.
 pub(super) fn open(file: &[u8], password: &str, profile: Profile) -> Result<Opened, Error> {
+    open_with(file, password, profile, &Rounds::default())
+}
+
+/// Rounds that a file has cost.
+#[derive(Default)]
+pub(super) struct Rounds(Cell<u32>);
+
+impl Rounds {
+    /// How many there were.
+    #[cfg(test)]
+    pub(super) fn made(&self) -> u32 {
+        self.0.get()
+    }
+
+    fn spend(&self, rounds: NonZeroU32) -> Result<NonZeroU32, Error> {
+        let all = self.0.get().saturating_add(rounds.get());
+        if all > MOST_ROUNDS {
+            return Err(Error::Keystore(format!(
+                "it asks for more than the {MOST_ROUNDS} rounds of key derivation that are made for one file"
+            )));
+        }
+        self.0.set(all);
+        Ok(rounds)
+    }
+}
+
+pub(super) fn open_with(file: &[u8], password: &str, profile: Profile, rounds: &Rounds) -> Result<Opened, Error> {
     let reader = Reader {
         password,
         bmp: legacy::bmp_password(password)?,
         profile,
+        rounds,
     };
     let (content, code) = parts(file).ok_or_else(unreadable)?;
-    let (key, expected) = reader.code(code).ok_or_else(|| other_way(profile))?;
-    hmac::verify(&key, content, expected).map_err(|_| wrong_password())?;
+    let code = reader.code(code).ok_or_else(|| other_way(profile))?;
+    let key = code
+        .mac
+        .key(password, &reader.bmp, code.salt, rounds.spend(code.rounds)?);
+    hmac::verify(&key, content, code.expected).map_err(|_| wrong_password())?;
     let mut opened = Opened::default();
-    for info in children(content).ok_or_else(unreadable)? {
+    let safes = children(content).ok_or_else(unreadable)?;
+    if safes.len() > MOST_SAFES {
+        return Err(Error::Keystore(format!(
+            "it has {} parts; keystores have two",
+            safes.len()
+        )));
+    }
+    for info in safes {
         reader.safe(info, &mut opened)?;
     }
     Ok(opened)
@@ -87,17 +130,25 @@ struct Reader<'a> {
     password: &'a str,
     bmp: Hidden<Vec<u8>>,
     profile: Profile,
+    rounds: &'a Rounds,
+}
+
+/// The code over the whole file, and how its key is made.
+struct Code<'a> {
+    mac: Mac,
+    salt: &'a [u8],
+    rounds: NonZeroU32,
+    expected: &'a [u8],
 }
 
 impl Reader<'_> {
-    /// The key of the code over the whole file, and the code.
-    fn code<'v>(&self, data: Value<'v>) -> Option<(hmac::Key, &'v [u8])> {
+    fn code<'v>(&self, data: Value<'v>) -> Option<Code<'v>> {
         let [info, salt] = fields(data)?;
         let rounds = match data.children()?.get(2) {
             Some(rounds) => iterations(*rounds)?,
             None => NonZeroU32::MIN,
         };
-        let [algorithm, code] = fields(info)?;
+        let [algorithm, expected] = fields(info)?;
         let [identifier, ..] = fields::<1>(algorithm)?;
         let salt = octets(salt)?;
         let (mac, salt, rounds) = match self.profile {
@@ -113,7 +164,12 @@ impl Reader<'_> {
                 (is(identifier, PBMAC1) && is(scheme, HMAC_SHA256)).then_some((Mac::Pbmac1, salt, rounds))?
             }
         };
-        Some((mac.key(self.password, &self.bmp, salt, rounds), octets(code)?))
+        Some(Code {
+            mac,
+            salt,
+            rounds,
+            expected: octets(expected)?,
+        })
     }
 
     /// One `ContentInfo` of the authenticated safe.
@@ -143,6 +199,9 @@ impl Reader<'_> {
                 let certificate = explicit(certificate).and_then(octets).ok_or_else(unreadable)?;
                 opened.certificates.insert(certificate.to_vec());
             } else if is(kind, SHROUDED_KEY_BAG) {
+                if opened.key.is_some() {
+                    return Err(Error::Keystore("it holds more than one private key".into()));
+                }
                 let [algorithm, text] = fields(value).ok_or_else(unreadable)?;
                 let text = octets(text).ok_or_else(unreadable)?;
                 let key = self.decrypt(algorithm, text, self.profile.key_cipher())?;
@@ -159,7 +218,7 @@ impl Reader<'_> {
         let [identifier, parameters] = fields(algorithm).ok_or_else(other)?;
         let Some(cipher) = cipher else {
             let (salt, rounds, iv) = pbes2(identifier, parameters).ok_or_else(other)?;
-            let key = derived(self.password, salt, rounds);
+            let key = derived(self.password, salt, self.rounds.spend(rounds)?);
             return aes_256_cbc(text, key.expose(), iv).ok_or_else(wrong_password);
         };
         let [salt, rounds] = fields(parameters)
@@ -168,7 +227,7 @@ impl Reader<'_> {
         let input = Input {
             password: self.bmp.expose(),
             salt: octets(salt).ok_or_else(other)?,
-            iterations: iterations(rounds).ok_or_else(other)?.get(),
+            iterations: self.rounds.spend(iterations(rounds).ok_or_else(other)?)?.get(),
         };
         cipher.decrypt(text, &input).ok_or_else(wrong_password)
     }
@@ -199,3 +258,7 @@ fn aes_256_cbc(text: &[u8], key: &[u8], iv: &[u8]) -> Option<Hidden<Vec<u8>>> {
         .ok()?;
     Some(Hidden::new(plain.to_vec()))
 }
+
+#[cfg(test)]
+#[path = "tests/bombs.rs"]
+mod tests;

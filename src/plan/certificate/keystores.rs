@@ -8,6 +8,7 @@ use crate::{
     pki::{
         Error,
         hidden::Hidden,
+        key::sha256,
         keystore::{Contents, Format, Profile},
     },
 };
@@ -23,6 +24,16 @@ impl KeystorePasswords {
     /// Adds the password of one kind.
     pub fn insert(&mut self, kind: KeystoreKind, password: Hidden<String>) {
         self.0.insert(kind, password);
+    }
+
+    /// A digest of all of them.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut text = Hidden::new(Vec::new());
+        for (kind, password) in &self.0 {
+            let part = sha256(password.expose().as_bytes());
+            text.expose_mut().extend([kind.field().as_bytes(), &part].concat());
+        }
+        sha256(text.expose())
     }
 
     fn of(&self, kind: KeystoreKind) -> Result<&str, Error> {
