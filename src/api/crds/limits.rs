@@ -58,6 +58,10 @@ const BOUNDS: &[Limit] = &[
         "maxLength",
         NAME_LENGTH,
     ),
+    // each is looked for in a calendar, whenever the Certificate is
+    (CERTIFICATE, "spec.renewal.windows", "maxItems", "100"),
+    (CERTIFICATE, "spec.renewal.windows[].cron", "maxLength", "1024"),
+    (CERTIFICATE, "spec.renewal.windows[].timezone", "maxLength", "255"),
     (ISSUERS, "spec.acme.solvers", "maxItems", "1000"),
     (
         ISSUERS,

@@ -13,7 +13,10 @@ use crate::{
         names::annotation,
     },
     pki::{key::KeyAlgorithm, name::Name},
-    plan::settings::Settings,
+    plan::{
+        renewal::{MAX_WINDOWS, WindowError},
+        settings::Settings,
+    },
 };
 
 /// A field of a spec, and what is wrong with it.
@@ -391,11 +394,13 @@ fn windows(spec: &CertificateSpec, _: &Settings) -> Option<InvalidSpec> {
             "windows cannot be set when `renewal.policy` is set to Disabled",
         );
     }
-    let error = renewal
-        .windows
-        .iter()
-        .enumerate()
-        .find_map(|(at, window)| window.read(at).err())?;
+    let count = renewal.windows.len();
+    let mut each = renewal.windows.iter().enumerate();
+    let error = if count > MAX_WINDOWS {
+        WindowError::TooMany { count }
+    } else {
+        each.find_map(|(at, window)| window.read(at).err())?
+    };
     let text = error.to_string();
     let (path, message) = text.split_once(": ").unwrap_or(("spec.renewal.windows", &text));
     broken(path, message)

@@ -54,7 +54,7 @@ pub struct Cron {
 #[error("{0}")]
 pub struct InvalidCron(String);
 
-/// The furthest that is looked, so that `0 0 30 2 *` comes to an end.
+/// The furthest that is looked, so that a 29 February that no year soon has comes to an end.
 const HORIZON_DAYS: i64 = 5 * 366;
 
 impl Cron {
@@ -100,45 +100,99 @@ impl Cron {
 
     /// The first recurrence at or after `from`.
     pub fn at_or_after(&self, from: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        self.first(from, zone, &mut 0)
+    }
+
+    /// The last recurrence at or before `until`.
+    pub fn at_or_before(&self, until: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        self.last(until, zone, &mut 0)
+    }
+
+    /// `steps` counts the dates and times that were looked at.
+    fn first(&self, from: Timestamp, zone: &TimeZone, steps: &mut u32) -> Option<Timestamp> {
         // A recurrence is on a whole minute: looking from the end of the minute before includes `from` itself.
         let local = from.checked_sub(1.nanosecond()).ok()?.to_zoned(zone.clone()).datetime();
         let first = local.date();
-        let mut date = first;
-        for _ in 0..HORIZON_DAYS {
+        let (mut date, horizon) = (first, self.horizon(first, HORIZON_DAYS)?);
+        while date <= horizon {
+            *steps += 1;
             if self.on(date) {
-                let from_time = if date == first { Some(local.time()) } else { None };
-                let found = self
+                let not_before = if date == first { floor(local.time()) } else { Time::MIN };
+                let hit = self
                     .times()
-                    .filter(|time| from_time.is_none_or(|from| *time >= floor(from)));
-                let hit = found
+                    .filter(|time| *time >= not_before)
+                    .inspect(|_| *steps += 1)
                     .filter_map(|time| instant(date, time, zone))
                     .find(|time| *time >= from);
                 if hit.is_some() {
                     return hit;
                 }
             }
-            date = date.tomorrow().ok()?;
+            date = if has(self.months, date.month()) {
+                date.tomorrow().ok()?
+            } else {
+                date.last_of_month().tomorrow().ok()?
+            };
         }
         None
     }
 
-    /// The last recurrence at or before `until`.
-    pub fn at_or_before(&self, until: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-        let mut date = until.to_zoned(zone.clone()).date();
-        for _ in 0..HORIZON_DAYS {
+    fn last(&self, until: Timestamp, zone: &TimeZone, steps: &mut u32) -> Option<Timestamp> {
+        let local = until.to_zoned(zone.clone()).datetime();
+        let first = local.date();
+        // the clock may have been put back since, which is never by more than this
+        let not_after = local.checked_add(3.hours()).unwrap_or(DateTime::MAX);
+        let (mut date, horizon) = (first, self.horizon(first, -HORIZON_DAYS)?);
+        while date >= horizon {
+            *steps += 1;
             if self.on(date) {
-                let last = self
+                // in the order of the clock, which is that of time: of two instants with one local time only the earlier counts
+                let hit = self
                     .times()
+                    .rev()
+                    .filter(|time| DateTime::from_parts(date, *time) <= not_after)
+                    .inspect(|_| *steps += 1)
                     .filter_map(|time| instant(date, time, zone))
-                    .filter(|time| *time <= until)
-                    .max();
-                if last.is_some() {
-                    return last;
+                    .find(|time| *time <= until);
+                if hit.is_some() {
+                    return hit;
                 }
             }
-            date = date.yesterday().ok()?;
+            date = if has(self.months, date.month()) {
+                date.yesterday().ok()?
+            } else {
+                date.first_of_month().yesterday().ok()?
+            };
         }
         None
+    }
+
+    /// How far is looked from `date`; `None` where no date of any year matches.
+    fn horizon(&self, date: Date, days: i64) -> Option<Date> {
+        self.is_possible().then(|| date.checked_add(days.days()).ok()).flatten()
+    }
+
+    /// Whether there is such a date at all: there is no 30 February. Where a day of the week is enough there always is.
+    fn is_possible(&self) -> bool {
+        const LONGEST: [(i8, i8); 12] = [
+            (1, 31),
+            (2, 29),
+            (3, 31),
+            (4, 30),
+            (5, 31),
+            (6, 30),
+            (7, 31),
+            (8, 31),
+            (9, 30),
+            (10, 31),
+            (11, 30),
+            (12, 31),
+        ];
+        let has_day = |last: i8| (1..=last).any(|day| has(self.days, day));
+        !self.both_days
+            || LONGEST
+                .iter()
+                .any(|(month, last)| has(self.months, *month) && has_day(*last))
     }
 
     fn on(&self, date: Date) -> bool {
@@ -148,7 +202,7 @@ impl Cron {
         month && if self.both_days { day && weekday } else { day || weekday }
     }
 
-    fn times(&self) -> impl Iterator<Item = Time> {
+    fn times(&self) -> impl DoubleEndedIterator<Item = Time> {
         let (hours, minutes) = (self.hours, self.minutes);
         (0..24_i8).filter(move |hour| has(hours, *hour)).flat_map(move |hour| {
             (0..60_i8)
@@ -273,5 +327,47 @@ impl Field {
         InvalidCron(format!(
             "{item:?} is no {name}: write values from {least} to {most}, as in *, {least}-{most}/2 or {least},{most}"
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps that a hundred of these windows cost, in both directions.
+    fn cost(expression: &str) -> u32 {
+        let cron = Cron::parse(expression).unwrap();
+        let zone = super::super::window::bundled("Europe/Berlin").unwrap();
+        let mut steps = 0;
+        for at in [
+            "2026-01-01T00:00:00Z",
+            "2097-03-01T23:59:59Z",
+            "2026-10-25T00:59:00Z",
+            "2026-10-25T01:30:00Z",
+        ] {
+            let (at, mut these) = (at.parse().unwrap(), 0);
+            let before = cron.last(at, &zone, &mut these);
+            let after = cron.first(at, &zone, &mut these);
+            assert!(before.is_none_or(|before| before <= at) && after.is_none_or(|after| after >= at));
+            steps = steps.max(these);
+        }
+        steps
+    }
+
+    #[test]
+    fn looking_for_a_window_costs_a_bounded_number_of_steps() {
+        assert_eq!(cost("0 0 30 2 *"), 0, "there is no such date");
+        assert_eq!(cost("0 0 31 4,6,9,11 *"), 0);
+        assert!(cost("0 0 31 2,3 *") > 0);
+        for expression in [
+            "0 0 29 2 *",
+            "* * * * *",
+            "59 23 31 12 *",
+            "30 2 29 3 *",
+            "0 0 30 2 1",
+            "*/7 3 */5 2 *",
+        ] {
+            assert!(cost(expression) < 700, "{expression}: {}", cost(expression));
+        }
     }
 }

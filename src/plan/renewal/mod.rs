@@ -8,7 +8,7 @@ mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use window::{Found, WindowError, find_window};
+pub use window::{Found, MAX_WINDOWS, WindowError, find_window};
 
 use crate::api::{
     certificate::{CertificateSpec, RenewalPolicy},

