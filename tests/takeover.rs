@@ -121,6 +121,8 @@ impl Left {
             obstacle: None,
             rotation: certlet::plan::rotation::Share::default(),
             live: true,
+            made: certlet::plan::certificate::Made::Nothing,
+            uses: Vec::new(),
             certificate,
         }
     }
@@ -157,7 +159,7 @@ fn nb_10_the_renewal_time_that_cert_manager_wrote_is_when_we_wake_up() {
     let Next::At(next) = plan.next else {
         panic!("it must be renewed some day")
     };
-    assert!(next >= renewal && next <= at("2031-01-01T00:00:00Z"), "{next}");
+    assert_eq!(next, renewal);
 }
 
 #[test]
@@ -194,7 +196,7 @@ fn crt_07_a_certificate_of_cert_managers_is_renewed_when_it_said_it_would() {
             plan(renewal - jiff::SignedDuration::from_secs(1), &seen, &settings).effects,
             []
         );
-        let late = renewal + renewal.duration_until(not_after) / 2;
-        assert_ne!(plan(late, &seen, &settings).effects, [], "{name}");
+        assert!(renewal < not_after);
+        assert_ne!(plan(renewal, &seen, &settings).effects, [], "{name}");
     }
 }

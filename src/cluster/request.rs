@@ -125,7 +125,11 @@ fn digest(pem: &[u8]) -> IssuedDigest {
             not_after: Some(leaf.not_after),
         },
         Err(error) => IssuedDigest {
-            leaf: Err(error.to_string().into()),
+            leaf: Err(if matches!(error, pki::Error::TooLarge { .. }) {
+                format!("{error} with the flag --max-certificate-chain-length").into()
+            } else {
+                error.to_string().into()
+            }),
             key_hash: None,
             not_after: None,
         },

@@ -49,6 +49,8 @@ pub struct Context {
     pub judged: AtomicBool,
     /// Whether this process was told to end, and only answers what is in flight.
     pub ending: AtomicBool,
+    /// What is remembered about Certificates.
+    pub certificates: super::certificate::State,
     /// What was told last.
     pub said: Said,
     /// CA keys in use, and who works on which request.

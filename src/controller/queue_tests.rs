@@ -143,7 +143,7 @@ async fn ten_thousand_renewals_of_one_hour_never_outnumber_the_workers_and_none_
             let validity = Validity { not_before, not_after };
             let uid = format!("uid-{number}");
             let plan = schedule(&CertificateSpec::default(), validity, Provenance::Ours, None, &uid);
-            let begin = plan.unwrap().unwrap().begin;
+            let begin = plan.unwrap().unwrap().at;
             Duration::try_from(begin.duration_since(now())).unwrap()
         })
         .collect();

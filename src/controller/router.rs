@@ -73,8 +73,14 @@ fn route(context: &Arc<Context>, change: &Change) {
             });
         }
         Change::Challenge(changed) => challenge(context, changed),
-        Change::Issuer(changed) => issuer(context, changed.meta(), "Issuer"),
-        Change::ClusterIssuer(changed) => issuer(context, changed.meta(), "ClusterIssuer"),
+        Change::Issuer(changed) => {
+            issuer(context, changed.meta(), "Issuer");
+            secrets_of_issuer(context, changed);
+        }
+        Change::ClusterIssuer(changed) => {
+            issuer(context, changed.meta(), "ClusterIssuer");
+            secrets_of_issuer(context, changed);
+        }
         Change::Ingress(changed) => each_key(changed, |key| queues.ingresses.add(key)),
         Change::Secret(changed) => {
             if let Some(meta) = changed.meta() {
@@ -207,6 +213,25 @@ fn issuer(context: &Arc<Context>, meta: Option<&Meta>, kind: &str) {
     }
 }
 
+/// Certificates that are to be stored where an issuer keeps something, or kept it before it was edited.
+fn secrets_of_issuer<R: Record>(context: &Context, changed: &Changed<R>) {
+    for record in changed.old.iter().chain(&changed.new) {
+        let links = record.links().into_iter();
+        for secret in links.filter_map(|link| if let Link::Secret(key) = link { Some(key) } else { None }) {
+            let secret = if secret.namespace.is_empty() {
+                ObjectKey::new(context.settings.cluster_resource_namespace.as_str(), secret.name)
+            } else {
+                secret
+            };
+            for certificate in context.index.certificates.linked(&Link::Secret(secret)) {
+                if waits(&certificate) {
+                    context.queues.certificates.add(certificate.meta.key.clone());
+                }
+            }
+        }
+    }
+}
+
 /// Only a Certificate that is not ready can have been waiting for its issuer.
 fn waits(certificate: &Lean<CertificateKind>) -> bool {
     let conditions = certificate.status().conditions;
@@ -314,6 +339,7 @@ pub fn everything(context: &Context) {
     context.orders.clear(context.settings.max_concurrent_challenges);
     context.http01.clear();
     context.rotations.clear();
+    context.certificates.clear();
     queues.issuers.resume(all_issuers(index));
     queues.ingresses.resume(index.ingresses.keys());
     queues.certificates.resume(index.certificates.keys());
@@ -329,6 +355,7 @@ pub fn everything(context: &Context) {
 
 /// Forgets everything that waits: this process does not lead any more.
 pub fn nothing(context: &Context) {
+    context.certificates.clear();
     let queues = &context.queues;
     queues.issuers.pause();
     queues.ingresses.pause();

@@ -124,7 +124,7 @@ impl FromStr for Usage {
 pub struct UsageSet {
     /// Bit 0 of `KeyUsage` is the lowest bit here.
     bits: u16,
-    /// Dotted OIDs in the order they were named, none twice.
+    /// Dotted OIDs as they were named: cert-manager compares order and number too, where it reads a CSR.
     purposes: Vec<String>,
 }
 
@@ -201,9 +201,7 @@ impl UsageSet {
     }
 
     pub(crate) fn insert_purpose(&mut self, oid: &str) {
-        if !self.purposes.iter().any(|purpose| purpose == oid) {
-            self.purposes.push(oid.to_owned());
-        }
+        self.purposes.push(oid.to_owned());
     }
 
     /// The value of the `KeyUsage` extension: a named bit list, without trailing zeros (X.690 section 11.2.2).
@@ -236,9 +234,8 @@ impl FromIterator<Usage> for UsageSet {
 
 impl PartialEq for UsageSet {
     fn eq(&self, other: &Self) -> bool {
-        self.bits == other.bits
-            && self.purposes.len() == other.purposes.len()
-            && self.purposes.iter().all(|purpose| other.purposes.contains(purpose))
+        let within = |a: &Self, b: &Self| a.purposes.iter().all(|purpose| b.purposes.contains(purpose));
+        self.bits == other.bits && within(self, other) && within(other, self)
     }
 }
 

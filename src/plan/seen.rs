@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Namespace and name of an object; the namespace of a cluster-scoped object is empty.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectKey {
     /// The namespace, empty for a cluster-scoped object.
     pub namespace: Arc<str>,
@@ -100,7 +100,7 @@ pub struct Owner {
 }
 
 /// What is kept of `metadata`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// Namespace and name.
     pub key: ObjectKey,

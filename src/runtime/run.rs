@@ -245,6 +245,7 @@ fn context(client: &Client, settings: &Settings, leadership: &Leadership) -> Res
         metrics,
         judged: AtomicBool::new(false),
         ending: AtomicBool::new(false),
+        certificates: controller::certificate::State::default(),
         said: Said::default(),
         signing: Signing::default(),
         rotations: controller::rotations::Rotations::default(),

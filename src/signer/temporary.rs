@@ -11,7 +11,7 @@ use crate::pki::key::{KeyAlgorithm, KeySpec, PrivateKey, PublicKey};
 use crate::pki::name::Subject;
 use crate::pki::sign::{Extras, Issuer, self_sign, sign};
 use crate::pki::usage::UsageSet;
-use crate::plan::certificate::{TEMPORARY_CA, TEMPORARY_SERIAL};
+use crate::plan::certificate::TEMPORARY_CA;
 
 /// Makes a certificate for a template, signed by a CA that is thrown away at once. Returns the leaf as PEM.
 ///
@@ -42,8 +42,7 @@ pub fn sign_temporary(
         chain: vec![ca],
         key: ca_key,
     };
-    let mut request = CsrInfo::from_template(template, key.clone())?;
-    request.subject = request.subject.with_serial_number(TEMPORARY_SERIAL);
+    let request = CsrInfo::from_template(template, key.clone())?;
     let extras = Extras {
         usages: template.usages.clone(),
         is_ca: template.is_ca,

@@ -356,30 +356,23 @@ fn a_ca_below_a_ca_has_a_shorter_path_or_none() {
     }
 }
 
-/// SEC-06, NB-17: everything of the subject stays but the serial number, a literal one (CRT-05) included.
+/// SEC-06: the issuer alone tells. cert-manager's have no serial number in the subject either: the raw subject outranks the field that it
+/// sets.
 #[test]
-fn sec_06_a_temporary_certificate_is_recognised_and_has_the_subject_of_the_real_one() {
+fn sec_06_a_temporary_certificate_is_recognised_by_its_issuer_and_says_what_the_template_says() {
     let key = fixture::p256();
-    for (literal, expected) in [
-        ("CN=a", "SERIALNUMBER=1234567890,CN=a"),
-        (
-            "CN=a,SERIALNUMBER=7,DC=example,UID=u",
-            "SERIALNUMBER=1234567890,CN=a,DC=example,UID=u",
-        ),
-    ] {
-        let template = CsrTemplate {
-            subject: Name::from_literal(literal).unwrap(),
-            ..template("unused")
-        };
-        let lifetime = SignedDuration::from_hours(1);
-        let pem = temporary::sign_temporary(&template, &key.public_key(), lifetime, now(), SERIAL).unwrap();
-        let [info] = &certificates(&pem)[..] else {
-            panic!("only the leaf is stored")
-        };
-        assert!(crate::plan::certificate::is_temporary(info));
-        assert_eq!(
-            (info.subject.to_string().as_str(), info.key_hash),
-            (expected, key.hash())
-        );
-    }
+    let template = CsrTemplate {
+        subject: Name::from_literal("CN=a,O=b").unwrap(),
+        ..template("unused")
+    };
+    let lifetime = SignedDuration::from_hours(1);
+    let pem = temporary::sign_temporary(&template, &key.public_key(), lifetime, now(), SERIAL).unwrap();
+    let [info] = &certificates(&pem)[..] else {
+        panic!("only the leaf is stored")
+    };
+    assert!(crate::plan::certificate::is_temporary(info));
+    assert_eq!(
+        (info.subject.to_string().as_str(), info.key_hash),
+        ("CN=a,O=b", key.hash())
+    );
 }

@@ -208,8 +208,14 @@ async fn while_somebody_else_signs_a_temporary_certificate_is_there_and_a_restar
     )
     .await;
     assert!(
-        shown.contains("1234567890") && shown.contains("cert-manager.local") && shown.contains("web.example.com"),
-        "{shown}"
+        !shown.contains("1234567890") && shown.contains("cert-manager.local") && shown.contains("web.example.com"),
+        "SEC-06: {shown}"
+    );
+    let annotations = secret.metadata.annotations.clone().unwrap();
+    assert_eq!(annotations["cert-manager.io/certificate-name"], "web", "ANW-01");
+    assert!(
+        !annotations.contains_key("cert-manager.io/issuer-name"),
+        "{annotations:?}"
     );
     let request = eventually("its request", IN_TIME, async || {
         shop.requests.get_opt("web-1").await.unwrap()

@@ -13,6 +13,7 @@ mod support;
 
 mod authority;
 mod edited;
+mod endless;
 mod issuing;
 mod keystores;
 mod kills;

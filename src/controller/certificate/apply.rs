@@ -14,7 +14,7 @@ use crate::{
     controller::{Context, ControllerError, signing::new_request},
     pki::{csr, key::KeyEncoding, key::PrivateKey},
     plan::{
-        certificate::{DesiredRequest, Effect, KeySource, Seen, key_spec},
+        certificate::{DesiredRequest, Effect, KeySource, Made, Seen, key_spec, request_fault},
         kinds::{CertificateKind, RequestKind},
         seen::{Kind, Meta, Object, ObjectKey},
     },
@@ -89,12 +89,22 @@ pub(super) async fn create_next_key(
     let pem = key
         .to_pem(KeyEncoding::Pkcs8)
         .map_err(|error| ControllerError::Failed(error.to_string()))?;
+    let (size, limit) = (pem.expose().len(), context.settings.size_limits.key);
+    if size > limit {
+        // it could not be read back
+        return Err(ControllerError::Failed(format!(
+            "the private key has {size} bytes, more than the limit of {limit}; ask for a smaller one or raise the limit with the flag \
+             --max-private-key-size"
+        )));
+    }
     let labels = [label::NEXT_PRIVATE_KEY, label::FOR_ATTENTION_OF].map(|label| (label.to_owned(), "true".to_owned()));
+    // policies that want a label on every Secret want it here too
+    let template = certificate.spec.secret_template.clone().unwrap_or_default();
     let secret = SecretApply {
         key: certificate.meta.key.sibling(name),
         type_: "Opaque".to_owned(),
-        labels: BTreeMap::from(labels),
-        annotations: BTreeMap::new(),
+        labels: template.labels.into_iter().chain(labels).collect(),
+        annotations: template.annotations,
         owners: vec![controller_reference::<CertificateKind>(&certificate.meta)],
         data: BTreeMap::from([(data_key::TLS_KEY.to_owned(), pem)]),
         resource_version: None,
@@ -144,7 +154,13 @@ async fn create_request(
         .unwrap_or_default();
     let key = read_key(context, &seen.certificate.meta.key.sibling(key_secret)).await?;
     match send_request(context, &seen.certificate, request, Arc::new(key)).await {
-        Ok(_) => Ok(Outcome::Done),
+        Ok(created) => Ok(match request_fault(&created, &seen.certificate.spec) {
+            None => Outcome::Done,
+            Some(fault) => {
+                sight.made = Made::Unfit(Arc::clone(&created.meta.key.name), fault);
+                Outcome::LookAgain
+            }
+        }),
         Err(ControllerError::Cluster(error)) if error.is_already_exists() => {
             sight
                 .meet_request(context, &seen.certificate.meta.key.sibling(request.name.as_str()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     apply::{Outcome, create_next_key, obtain, send_request},
     observe::Sight,
-    target::{self, Bundle, attribution},
+    target::{self, Bundle, Purpose, attribution},
 };
 use crate::{
     api::names::annotation,
@@ -15,7 +15,7 @@ use crate::{
     },
     pki::key::PrivateKey,
     plan::{
-        certificate::{DesiredRequest, KeySource, Seen},
+        certificate::{DesiredRequest, KeySource, Made, Seen, Violation, request_fault},
         kinds::CertificateKind,
         request::Verdict,
         seen::Object,
@@ -48,7 +48,31 @@ pub(super) async fn issue(
         }
         Err(error) => return Err(error),
     };
-    let verdict = sign_in_process(context, &issuer, &created, Some(&key)).await?;
+    if let Some(fault) = request_fault(&created, &certificate.spec) {
+        sight.made = Made::Unfit(name.name, fault);
+        return Ok(Outcome::LookAgain);
+    }
+    let mut verdict = sign_in_process(context, &issuer, &created, Some(&key)).await?;
+    let mut prepared = None;
+    if let Verdict::Issued {
+        certificate: chain_pem,
+        ca,
+        ..
+    } = &verdict
+    {
+        let bundle = Bundle {
+            chain_pem: chain_pem.clone(),
+            ca_pem: ca.clone(),
+            key: Arc::clone(&key),
+            key_pem: None,
+            attribution: attribution(certificate, &request.issuer_ref),
+            purpose: Purpose::Issued(Arc::clone(&created)),
+        };
+        prepared = target::make(context, certificate, bundle, sight).await?;
+        if let Some(Violation { reason, message }) = prepared.as_mut().and_then(|prepared| prepared.fault.take()) {
+            verdict = Verdict::Failed { reason, message };
+        }
+    }
     let waits = matches!(verdict, Verdict::Pending { .. });
     if waits {
         // It has to wait after all: the key must outlive this process.
@@ -62,29 +86,25 @@ pub(super) async fn issue(
         let goes_on = error.is_stale() || matches!(error, ControllerError::Wait { .. });
         return if goes_on { Ok(Outcome::LookAgain) } else { Err(error) };
     }
-    let Verdict::Issued {
-        certificate: chain_pem,
-        ca,
-        ..
-    } = verdict
-    else {
+    if !matches!(verdict, Verdict::Issued { .. }) {
         return Ok(Outcome::LookAgain);
+    }
+    let written = match prepared {
+        Some(prepared) => target::write(context, certificate, prepared, sight)
+            .await
+            .map(|()| true),
+        None => Ok(false),
     };
-    let bundle = Bundle {
-        chain_pem,
-        ca_pem: ca,
-        key,
-        key_pem: None,
-        attribution: attribution(certificate, &request.issuer_ref),
-    };
-    let key = Arc::clone(&bundle.key);
-    let outcome = target::write(context, certificate, bundle, sight).await;
-    if matches!(outcome, Err(_) | Ok(Outcome::LookAgain)) {
+    if !matches!(written, Ok(true)) {
         // The certificate is issued: its key must not be lost because the Secret cannot be written now.
         keep_key(context, certificate, request, &key).await?;
     }
     drop(claim);
-    outcome
+    if !written? {
+        return Ok(Outcome::LookAgain);
+    }
+    sight.made = Made::Stored(name.name);
+    Ok(Outcome::Done)
 }
 
 /// Stores the key where the request says that it is.

@@ -5,11 +5,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::sync::Semaphore;
 
 use crate::{
     controller::{Context, ControllerError},
@@ -20,18 +20,63 @@ use crate::{
     plan::seen::{Meta, ObjectKey},
 };
 
+// The processors belong to the process, whoever uses them.
 static LIGHT: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
 static HEAVY: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
-static WAITING: LazyLock<Mutex<HashMap<Wanted, Made>>> = LazyLock::new(Mutex::default);
 
-/// A key that nobody has come for after this time is forgotten: its Certificate is gone, or another replica leads.
+/// A key that nobody has fetched after this time is dropped: its Certificate is gone, or another replica leads.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 type Wanted = (Box<str>, KeySpec);
 
+/// RSA keys that are being made, and those that wait to be fetched.
+#[derive(Default)]
+pub(super) struct Keys(Mutex<HashMap<Wanted, Made>>);
+
 enum Made {
     Being,
-    Done(Result<Arc<PrivateKey>, Error>, Instant),
+    Done(Result<Arc<PrivateKey>, Error>),
+}
+
+impl Keys {
+    /// The key, if it is made. Otherwise whether it has to be made: nobody makes it yet.
+    fn take(&self, wanted: &Wanted) -> Result<Result<Arc<PrivateKey>, Error>, bool> {
+        let mut keys = self.lock();
+        match keys.remove(wanted) {
+            Some(Made::Done(made)) => Ok(made),
+            being => {
+                keys.insert(wanted.clone(), Made::Being);
+                Err(being.is_none())
+            }
+        }
+    }
+
+    /// A key was made. It is dropped if it is not wanted any more.
+    fn put(&self, wanted: &Wanted, key: Result<Arc<PrivateKey>, Error>) -> bool {
+        let mut keys = self.lock();
+        let is_wanted = keys.contains_key(wanted);
+        if is_wanted {
+            keys.insert(wanted.clone(), Made::Done(key));
+        }
+        is_wanted
+    }
+
+    /// Drops a key that was made and not fetched.
+    fn forget(&self, wanted: &Wanted) {
+        let mut keys = self.lock();
+        if matches!(keys.get(wanted), Some(Made::Done(_))) {
+            keys.remove(wanted);
+        }
+    }
+
+    /// Drops all of them: another replica leads.
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Wanted, Made>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A new key for a Certificate, or `None` where it is still being made: the Certificate is queued again when it is there.
@@ -46,22 +91,15 @@ pub(super) async fn generate(
             .map(|key| Some(Arc::new(key)));
     }
     let wanted: Wanted = (meta.uid.clone(), spec);
-    {
-        let mut waiting = waiting();
-        let now = Instant::now();
-        waiting.retain(|_, made| !matches!(made, Made::Done(_, since) if now.duration_since(*since) > FORGET_AFTER));
-        match waiting.remove(&wanted) {
-            Some(Made::Done(Ok(key), _)) => return Ok(Some(key)),
-            Some(Made::Done(Err(error), _)) => return Err(ControllerError::Failed(error.to_string())),
-            Some(Made::Being) => {
-                waiting.insert(wanted, Made::Being);
-                return Ok(None);
-            }
-            None => waiting.insert(wanted.clone(), Made::Being),
-        };
+    match context.certificates.keys.take(&wanted) {
+        Ok(Ok(key)) => Ok(Some(key)),
+        Ok(Err(error)) => Err(ControllerError::Failed(error.to_string())),
+        Err(false) => Ok(None),
+        Err(true) => {
+            tokio::spawn(make(Arc::clone(context), meta.key.clone(), wanted));
+            Ok(None)
+        }
     }
-    tokio::spawn(make(Arc::clone(context), meta.key.clone(), wanted));
-    Ok(None)
 }
 
 /// Runs work for the processor on a thread of its own, a few at a time.
@@ -98,14 +136,51 @@ async fn make(context: Arc<Context>, key: ObjectKey, wanted: Wanted) {
         }
         Err(_) => return,
     };
-    waiting().insert(wanted, Made::Done(made.map(Arc::new), Instant::now()));
+    if !context.certificates.keys.put(&wanted, made.map(Arc::new)) {
+        return;
+    }
     context.queues.certificates.add(key);
-}
-
-fn waiting() -> std::sync::MutexGuard<'static, HashMap<Wanted, Made>> {
-    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+    let context = {
+        let weak = Arc::downgrade(&context);
+        drop(context);
+        weak
+    };
+    tokio::time::sleep(FORGET_AFTER).await;
+    if let Some(context) = context.upgrade() {
+        context.certificates.keys.forget(&wanted);
+    }
 }
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_fetched_once_and_dropped_where_nobody_wants_it_any_more() {
+        let keys = Keys::default();
+        let wanted: Wanted = ("uid".into(), KeySpec::new(KeyAlgorithm::Rsa, None));
+        let made = || {
+            Ok(Arc::new(
+                PrivateKey::generate(KeySpec::new(KeyAlgorithm::Ecdsa, None)).unwrap(),
+            ))
+        };
+        assert_eq!(keys.take(&wanted).err(), Some(true), "it has to be made");
+        assert_eq!(keys.take(&wanted).err(), Some(false), "it is being made");
+        assert!(keys.put(&wanted, made()));
+        assert!(keys.take(&wanted).is_ok());
+        assert_eq!(keys.take(&wanted).err(), Some(true), "it was fetched");
+        // nobody came for it
+        assert!(keys.put(&wanted, made()));
+        keys.forget(&wanted);
+        assert!(keys.lock().is_empty());
+        // this process stopped to lead while it was made
+        assert_eq!(keys.take(&wanted).err(), Some(true));
+        keys.clear();
+        assert!(!keys.put(&wanted, made()), "a key that nobody wants is dropped");
+        assert!(keys.lock().is_empty());
+    }
 }

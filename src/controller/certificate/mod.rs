@@ -20,8 +20,8 @@ use crate::{
     cluster::events::Severity,
     plan::{
         certificate::{
-            Effect, InvalidSpec, Plan, PlannedEvent, Seen, Violation, plan, plan_unreadable, refused_later,
-            status_when_refused, why_repaired,
+            DUE_AT_ONCE, Effect, InvalidSpec, Made, Plan, PlannedEvent, SECRET_NOT_KEPT, Seen, Violation, plan,
+            plan_unreadable, refused_later, status_when_refused, why_repaired,
         },
         kinds::CertificateKind,
         seen::{Lean, Meta, Next, Object, ObjectKey},
@@ -34,6 +34,21 @@ use refusals::Consequence;
 
 /// An issuance takes half a dozen steps; more than this is a planner that does not come to rest.
 const MOST_STEPS: usize = 16;
+
+/// What is remembered of Certificates while this process leads.
+#[derive(Default)]
+pub struct State {
+    keys: keys::Keys,
+    refusals: refusals::Refusals,
+}
+
+impl State {
+    /// Forgets all of it, keys included.
+    pub fn clear(&self) {
+        self.keys.clear();
+        self.refusals.clear();
+    }
+}
 
 /// Brings one Certificate as far as it gets now.
 ///
@@ -152,12 +167,12 @@ async fn carry_out(
     sight: &mut Sight,
 ) -> Result<Progress, ControllerError> {
     let meta = &seen.certificate.meta;
-    if let Some(until) = waits_until(meta, plan, context.now()) {
+    if let Some(until) = waits_until(context, meta, plan) {
         return Ok(Progress::Rest(Next::At(until)));
     }
     for effect in &plan.effects {
         match apply::apply(context, seen, effect, sight).await {
-            Ok(Outcome::Done) if *effect == Effect::RepairSecret => repaired(context, seen),
+            Ok(Outcome::Done) if effect.mends() => mended(context, seen),
             Ok(Outcome::Done) => {}
             Ok(Outcome::LookAgain) => return Ok(Progress::Step),
             Ok(Outcome::ComeBack) => return Ok(Progress::Rest(plan.next)),
@@ -166,13 +181,17 @@ async fn carry_out(
         }
     }
     if !plan.effects.is_empty() {
-        refusals::forget(meta);
+        context.certificates.refusals.forget(meta);
     }
     let written = context
         .writer
         .write_status::<CertificateKind>(&seen.certificate, &plan.status)
         .await?;
     tell(context, &seen.certificate, &plan.events);
+    if written.is_some() && seen.made != Made::Nothing {
+        // the status says it now
+        sight.made = Made::Nothing;
+    }
     Ok(if plan.effects.is_empty() && written.is_none() {
         Progress::Rest(plan.next)
     } else {
@@ -181,22 +200,24 @@ async fn carry_out(
 }
 
 /// Until when what is planned has to wait, because it was in vain before.
-fn waits_until(meta: &Meta, plan: &Plan, now: Timestamp) -> Option<Timestamp> {
-    let repairs = plan.effects.contains(&Effect::RepairSecret);
-    let refused = refusals::waits_until(meta, now).filter(|_| !plan.effects.is_empty());
-    let contested = refusals::repair_waits_until(meta, now).filter(|_| repairs);
+fn waits_until(context: &Context, meta: &Meta, plan: &Plan) -> Option<Timestamp> {
+    let (refusals, now) = (&context.certificates.refusals, context.now());
+    let repairs = plan.effects.iter().any(Effect::mends);
+    let refused = refusals.waits_until(meta, now).filter(|_| !plan.effects.is_empty());
+    let contested = refusals.repair_waits_until(meta, now).filter(|_| repairs);
     refused.max(contested)
 }
 
 /// Counts how often the Secret has to be put right, and says so where somebody changes it again each time.
-fn repaired(context: &Context, seen: &Seen) {
+fn mended(context: &Context, seen: &Seen) {
     let meta = &seen.certificate.meta;
-    if !refusals::remember_repair(meta, context.now()) {
+    if !context.certificates.refusals.remember_repair(meta, context.now()) {
         return;
     }
-    let why = why_repaired(seen, &context.settings).map_or_else(String::new, |violation| violation.message);
+    let why =
+        why_repaired(seen, &context.settings).map_or_else(String::new, |violation| format!(": {}", violation.message));
     let message = format!(
-        "Somebody else keeps changing Secret {:?}, which is put right less often from now on: {why}",
+        "Somebody else keeps changing Secret {:?}, which is put right less often from now on{why}",
         seen.certificate.spec.secret_name
     );
     context
@@ -207,7 +228,10 @@ fn repaired(context: &Context, seen: &Seen) {
 /// What the API server refuses, and what goes on failing, is told in the condition; it is tried again, but not at once.
 async fn refused(context: &Context, seen: &Seen, error: ControllerError) -> ControllerError {
     let now = context.now();
-    let Consequence { until, told } = refusals::remember(&seen.certificate.meta, &error, now);
+    let Consequence { until, told } = context
+        .certificates
+        .refusals
+        .remember(&seen.certificate.meta, &error, now);
     if !told {
         return error;
     }
@@ -231,6 +255,9 @@ fn tell(context: &Context, certificate: &Object<CertificateKind>, events: &[Plan
     } in events
     {
         let severity = if *warning { Severity::Warning } else { Severity::Normal };
+        if [SECRET_NOT_KEPT, DUE_AT_ONCE].contains(&reason.as_str()) {
+            context.metrics.held_back();
+        }
         context
             .events
             .publish::<CertificateKind>(&certificate.meta, severity, reason, message);

@@ -13,7 +13,9 @@ use crate::{
     cluster::store::Link,
     controller::{Context, ControllerError, context::IssuerId, router::issuer_id},
     plan::{
-        certificate::{IssuerState, KeystoresSeen, Obstacle, Passwords, Rival, Seen, names_to_look_up},
+        certificate::{
+            IssuerState, KeystoresSeen, Made, Obstacle, Passwords, Purpose, Rival, SecretUse, Seen, names_to_look_up,
+        },
         kinds::CertificateKind,
         request::SignerKind,
         seen::{Kind, Lean, Object, ObjectKey, RequestSeen, SecretSeen},
@@ -31,6 +33,8 @@ pub(super) struct Sight {
     requests: Vec<Arc<RequestSeen>>,
     missing_password: Option<String>,
     keystores: Option<keystores::Look>,
+    /// What was made of a certificate.
+    pub(super) made: Made,
 }
 
 /// Result of [`observe`].
@@ -68,6 +72,7 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
         next_keys: next_keys(context, &certificate, sight),
         strange_next_keys: sight.strange_next_keys.clone(),
         rivals: rivals(context, &certificate),
+        uses: uses(context, &certificate),
         issuer: issuer_state(context, &certificate),
         keystore_passwords: passwords,
         keystores: sight.keystores_in(secret.as_deref()),
@@ -76,6 +81,7 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
         requests,
         rotation,
         live: sight.target.is_some(),
+        made: sight.made.clone(),
         secret,
         certificate,
     }))
@@ -230,6 +236,56 @@ fn rivals(context: &Context, certificate: &Object<CertificateKind>) -> Vec<Rival
             created: other.meta.created,
         })
         .collect()
+}
+
+/// Who else names the target Secret, and for what.
+fn uses(context: &Context, certificate: &Object<CertificateKind>) -> Vec<SecretUse> {
+    let target = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
+    let (name, index) = (&target.name, &context.index);
+    let issuers = index.issuers.linked(&Link::Secret(target.clone()));
+    let mut uses: Vec<SecretUse> = issuers.iter().map(|issuer| issuer_use(issuer, name)).collect();
+    if *target.namespace == *context.settings.cluster_resource_namespace {
+        let link = Link::Secret(ObjectKey::cluster(Arc::clone(name)));
+        let issuers = index.cluster_issuers.linked(&link);
+        uses.extend(issuers.iter().map(|issuer| issuer_use(issuer, name)));
+    }
+    // this Certificate's own keystores, and those of others
+    for other in index.certificates.linked(&Link::Secret(target.clone())) {
+        let Ok(other) = other.parse() else { continue };
+        let references = other
+            .spec
+            .keystores_to_make()
+            .filter_map(|store| store.password_secret_ref);
+        uses.extend(
+            references
+                .filter(|reference| *reference.name == **name)
+                .map(|reference| SecretUse {
+                    by: format!("Certificate {:?}", other.meta.name()),
+                    purpose: Purpose::KeystorePassword {
+                        key: reference.key_or("password").to_owned(),
+                        own: other.meta.uid == certificate.meta.uid,
+                    },
+                }),
+        );
+    }
+    uses
+}
+
+fn issuer_use<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(issuer: &Lean<K>, secret: &str) -> SecretUse {
+    let spec = issuer.parse().map(|issuer| issuer.spec).unwrap_or_default();
+    let is_account = spec
+        .acme
+        .as_ref()
+        .is_some_and(|acme| acme.private_key_secret_ref.name == secret);
+    let is_ca = spec.ca.as_ref().is_some_and(|ca| ca.secret_name == secret);
+    SecretUse {
+        by: format!("{} {:?}", K::KIND, issuer.meta.name()),
+        purpose: match (is_account, is_ca) {
+            (true, _) => Purpose::AcmeAccount,
+            (false, true) => Purpose::Authority,
+            (false, false) => Purpose::Credential,
+        },
+    }
 }
 
 fn issuer_state(context: &Context, certificate: &Object<CertificateKind>) -> IssuerState {

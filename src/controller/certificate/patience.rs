@@ -84,6 +84,11 @@ impl Patience {
         self.held.remove(&meta.uid);
     }
 
+    /// Nothing was ever in vain.
+    pub(super) fn clear(&mut self) {
+        self.held.clear();
+    }
+
     fn wait(&self, times: u32) -> SignedDuration {
         let Some(doublings) = times.checked_sub(self.free.saturating_add(1)) else {
             return SignedDuration::ZERO;

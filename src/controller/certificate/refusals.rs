@@ -1,6 +1,6 @@
 //! Certificates whose last step was refused, failed, or was undone by somebody else.
 
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,17 +18,19 @@ const REPAIRS: u32 = 4;
 /// Who has changed a Secret this often will go on doing so.
 const CONTESTED: u32 = 10;
 
-static REFUSED: LazyLock<Mutex<Patience>> = LazyLock::new(|| Mutex::new(Patience::new(0, SHORT, LONG)));
-static REPAIRED: LazyLock<Mutex<Patience>> = LazyLock::new(|| Mutex::new(Patience::new(REPAIRS, SHORT, LONG)));
-
-/// Until when this Certificate, as it is now, has to wait.
-pub(super) fn waits_until(meta: &Meta, now: Timestamp) -> Option<Timestamp> {
-    lock(&REFUSED).waits_until(meta, now)
+/// Certificates in trouble. It belongs to whoever leads, and is forgotten when that ends.
+pub(super) struct Refusals {
+    refused: Mutex<Patience>,
+    repaired: Mutex<Patience>,
 }
 
-/// Until when the Secret of this Certificate is left as others want it.
-pub(super) fn repair_waits_until(meta: &Meta, now: Timestamp) -> Option<Timestamp> {
-    lock(&REPAIRED).waits_until(meta, now)
+impl Default for Refusals {
+    fn default() -> Self {
+        Self {
+            refused: Mutex::new(Patience::new(0, SHORT, LONG)),
+            repaired: Mutex::new(Patience::new(REPAIRS, SHORT, LONG)),
+        }
+    }
 }
 
 /// What follows from a step that failed.
@@ -39,26 +41,44 @@ pub(super) struct Consequence {
     pub(super) told: bool,
 }
 
-/// Remembers that a step failed.
-pub(super) fn remember(meta: &Meta, error: &ControllerError, now: Timestamp) -> Consequence {
-    let in_vain = is_in_vain(error);
-    let asked = error.until().map(|until| now.duration_until(until));
-    let at_least = asked.unwrap_or(if in_vain { LONG } else { SHORT });
-    let Remembered { times, until } = lock(&REFUSED).remember(meta, at_least, now);
-    Consequence {
-        until,
-        told: in_vain || times >= LASTING,
+impl Refusals {
+    /// Until when this Certificate, as it is now, has to wait.
+    pub(super) fn waits_until(&self, meta: &Meta, now: Timestamp) -> Option<Timestamp> {
+        lock(&self.refused).waits_until(meta, now)
     }
-}
 
-/// The last step has worked.
-pub(super) fn forget(meta: &Meta) {
-    lock(&REFUSED).forget(meta);
-}
+    /// Until when the Secret of this Certificate is left as others want it.
+    pub(super) fn repair_waits_until(&self, meta: &Meta, now: Timestamp) -> Option<Timestamp> {
+        lock(&self.repaired).waits_until(meta, now)
+    }
 
-/// Remembers that the Secret was put right; whether somebody plainly fights over it.
-pub(super) fn remember_repair(meta: &Meta, now: Timestamp) -> bool {
-    lock(&REPAIRED).remember(meta, SignedDuration::ZERO, now).times == CONTESTED
+    /// Remembers that a step failed.
+    pub(super) fn remember(&self, meta: &Meta, error: &ControllerError, now: Timestamp) -> Consequence {
+        let in_vain = is_in_vain(error);
+        let asked = error.until().map(|until| now.duration_until(until));
+        let at_least = asked.unwrap_or(if in_vain { LONG } else { SHORT });
+        let Remembered { times, until } = lock(&self.refused).remember(meta, at_least, now);
+        Consequence {
+            until,
+            told: in_vain || times >= LASTING,
+        }
+    }
+
+    /// The last step has worked.
+    pub(super) fn forget(&self, meta: &Meta) {
+        lock(&self.refused).forget(meta);
+    }
+
+    /// Remembers that the Secret was put right; whether somebody plainly fights over it.
+    pub(super) fn remember_repair(&self, meta: &Meta, now: Timestamp) -> bool {
+        lock(&self.repaired).remember(meta, SignedDuration::ZERO, now).times == CONTESTED
+    }
+
+    /// Forgets all of them.
+    pub(super) fn clear(&self) {
+        lock(&self.refused).clear();
+        lock(&self.repaired).clear();
+    }
 }
 
 /// Whether trying the same again will most likely fail again: the API server understood, and said no, or what is asked for cannot be
@@ -71,6 +91,6 @@ fn is_in_vain(error: &ControllerError) -> bool {
     }
 }
 
-fn lock(patience: &'static Mutex<Patience>) -> MutexGuard<'static, Patience> {
+fn lock(patience: &Mutex<Patience>) -> MutexGuard<'_, Patience> {
     patience.lock().unwrap_or_else(PoisonError::into_inner)
 }

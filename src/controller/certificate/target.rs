@@ -18,11 +18,11 @@ use crate::{
     pki::{hidden::Hidden, key::PrivateKey, keystore::Seed},
     plan::{
         certificate::{
-            Seen,
+            Candidate, Made, Seen, Violation,
             secret::{Attribution, Circumstances, Material, RenderedSecret, TLS_TYPE, render},
         },
         kinds::CertificateKind,
-        seen::{Meta, Object, SecretSeen},
+        seen::{Meta, Object, RequestSeen, SecretSeen},
     },
 };
 
@@ -34,6 +34,17 @@ pub(super) struct Bundle {
     /// `tls.key` as it stands, where it stays as it is.
     pub(super) key_pem: Option<Hidden<Vec<u8>>>,
     pub(super) attribution: Attribution,
+    pub(super) purpose: Purpose,
+}
+
+/// What a Secret is written for: it decides what it is judged by.
+pub(super) enum Purpose {
+    /// The certificate of this request.
+    Issued(Arc<RequestSeen>),
+    /// A certificate for the time until the real one is there.
+    Temporary,
+    /// The certificate that is there already.
+    Repair,
 }
 
 /// Stores the certificate of a Ready request with its key.
@@ -50,14 +61,25 @@ pub(super) async fn store(
     let gone = || ControllerError::Stale(format!("CertificateRequest {request_key} has no certificate any more"));
     let request = request.ok_or_else(gone)?;
     let key = read_key(context, &namespace.sibling(key_secret)).await?;
+    let certificate = &seen.certificate;
     let bundle = Bundle {
         chain_pem: request.certificate.ok_or_else(gone)?,
         ca_pem: request.ca,
         key: Arc::new(key),
         key_pem: None,
-        attribution: attribution(&seen.certificate, &request.seen.issuer_ref),
+        attribution: attribution(certificate, &request.seen.issuer_ref),
+        purpose: Purpose::Issued(Arc::new(request.seen)),
     };
-    write(context, &seen.certificate, bundle, sight).await
+    let Some(mut prepared) = make(context, certificate, bundle, sight).await? else {
+        return Ok(Outcome::LookAgain);
+    };
+    if let Some(fault) = prepared.fault.take() {
+        sight.made = Made::Unfit(request_key.name, fault);
+        return Ok(Outcome::LookAgain);
+    }
+    write(context, certificate, prepared, sight).await?;
+    sight.made = Made::Stored(request_key.name);
+    Ok(Outcome::Done)
 }
 
 /// Applies the Secret again with the key and certificate that it holds.
@@ -94,23 +116,34 @@ pub(super) async fn repair(context: &Arc<Context>, seen: &Seen, sight: &mut Sigh
         key: Arc::new(private_key),
         key_pem: Some(Hidden::new(key_pem.to_vec())),
         attribution: Attribution::found(&secret.seen.meta.annotations),
+        purpose: Purpose::Repair,
     };
     write_over(context, certificate, bundle, Some(&secret.seen), sight).await
 }
 
-/// Renders and applies the target Secret over whatever is there now.
-pub(super) async fn write(
+/// Renders and judges what is new in the target Secret.
+pub(super) async fn make(
     context: &Arc<Context>,
     certificate: &Object<CertificateKind>,
     mut bundle: Bundle,
     sight: &mut Sight,
-) -> Result<Outcome, ControllerError> {
+) -> Result<Option<Prepared>, ControllerError> {
     if let Some((rotation, issued)) = rotation_of(context, certificate).zip(bundle.ca_pem.as_mut()) {
         *issued = rotation.new_bundle(issued, context.settings.size_limits.bundle);
     }
+    prepare(context, certificate, bundle, sight).await
+}
+
+/// Applies what was made over whatever is there now.
+pub(super) async fn write(
+    context: &Arc<Context>,
+    certificate: &Object<CertificateKind>,
+    prepared: Prepared,
+    sight: &Sight,
+) -> Result<(), ControllerError> {
     let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
     let existing = sight.target(context, &key).await?;
-    write_over(context, certificate, bundle, existing.as_deref(), sight).await
+    send(context, certificate, prepared.rendered, existing.as_deref()).await
 }
 
 /// What is remembered of the issuer's CAs, where it has asked for it.
@@ -126,25 +159,51 @@ async fn write_over(
     existing: Option<&SecretSeen>,
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
+    let Some(Prepared { rendered, fault }) = prepare(context, certificate, bundle, sight).await? else {
+        return Ok(Outcome::LookAgain);
+    };
+    if let Some(Violation { message, .. }) = fault {
+        return Err(ControllerError::Failed(message));
+    }
+    send(context, certificate, rendered, existing).await?;
+    Ok(Outcome::Done)
+}
+
+/// A Secret that is ready to be written.
+pub(super) struct Prepared {
+    rendered: RenderedSecret,
+    /// Why it could not be used once it is written.
+    pub(super) fault: Option<Violation>,
+}
+
+/// Renders the target Secret, and judges it. `None` where the password of a keystore cannot be had.
+async fn prepare(
+    context: &Arc<Context>,
+    certificate: &Object<CertificateKind>,
+    bundle: Bundle,
+    sight: &mut Sight,
+) -> Result<Option<Prepared>, ControllerError> {
     let passwords = match passwords(context, certificate).await? {
         Ok(passwords) => passwords,
         Err(why) => {
             sight.lacks_password(why);
-            return Ok(Outcome::LookAgain);
+            return Ok(None);
         }
     };
     let circumstances = Circumstances {
         now: context.now(),
         seeds: [[seed()?, seed()?], [seed()?, seed()?]],
     };
-    let spec = certificate.spec.clone();
-    let rendered = keys::blocking(move || {
+    let (spec, name) = (certificate.spec.clone(), Arc::clone(&certificate.meta.key.name));
+    let limits = context.settings.size_limits;
+    let prepared = keys::blocking(move || {
         let Bundle {
             chain_pem,
             ca_pem,
             key,
             key_pem,
             attribution,
+            purpose,
         } = bundle;
         let material = Material {
             chain_pem: &chain_pem,
@@ -152,9 +211,30 @@ async fn write_over(
             key: &key,
             key_pem: key_pem.as_ref().map(|pem| pem.expose().as_slice()),
         };
-        render(&spec, &attribution, &material, &passwords, &circumstances)
-    })
-    .await?;
+        let rendered = render(&spec, &attribution, &material, &passwords, &circumstances)?;
+        let candidate = Candidate {
+            name: &name,
+            spec: &spec,
+            rendered: &rendered,
+            limits: &limits,
+        };
+        let fault = match purpose {
+            Purpose::Issued(request) => candidate.fault(&request),
+            Purpose::Temporary => candidate.temporary_fault(),
+            Purpose::Repair => candidate.size_fault(),
+        };
+        Ok(Prepared { rendered, fault })
+    });
+    prepared.await.map(Some)
+}
+
+/// Applies the target Secret over what is there.
+async fn send(
+    context: &Arc<Context>,
+    certificate: &Object<CertificateKind>,
+    rendered: RenderedSecret,
+    existing: Option<&SecretSeen>,
+) -> Result<(), ControllerError> {
     let RenderedSecret {
         labels,
         annotations,
@@ -180,7 +260,7 @@ async fn write_over(
         let left = Leftovers::of(&before.managed, &secret, &applied);
         context.writer.take_out(&context.reader, &secret.key, &left).await?;
     }
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 /// Who a certificate is for and from, as the annotations will say.

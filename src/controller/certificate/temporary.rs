@@ -9,7 +9,7 @@ use super::{
     apply::{Outcome, read_key},
     keys,
     observe::Sight,
-    target::{self, Bundle},
+    target::{self, Bundle, Purpose},
 };
 use crate::{
     api::GoDuration,
@@ -31,7 +31,7 @@ pub(super) async fn store(
 ) -> Result<Outcome, ControllerError> {
     let certificate = &seen.certificate;
     let key = Arc::new(read_key(context, &certificate.meta.key.sibling(key_secret)).await?);
-    let template = request::template(&certificate.spec, &context.settings)
+    let template = request::temporary_template(&certificate.spec, &context.settings)
         .map_err(|error| ControllerError::Failed(error.to_string()))?;
     let duration = SignedDuration::from(certificate.spec.duration.unwrap_or(DEFAULT_DURATION));
     let (now, public) = (context.now(), key.public_key());
@@ -41,9 +41,23 @@ pub(super) async fn store(
         ca_pem: None,
         key,
         key_pem: None,
-        attribution: Attribution::default(),
+        attribution: Attribution {
+            certificate: Some(certificate.meta.name().to_owned()),
+            issuer: None,
+        },
+        purpose: Purpose::Temporary,
     };
-    target::write(context, certificate, bundle, sight).await
+    let Some(mut prepared) = target::make(context, certificate, bundle, sight).await? else {
+        return Ok(Outcome::LookAgain);
+    };
+    if let Some(fault) = prepared.fault.take() {
+        return Err(ControllerError::Failed(format!(
+            "no temporary certificate can be stored: {}",
+            fault.message
+        )));
+    }
+    target::write(context, certificate, prepared, sight).await?;
+    Ok(Outcome::Done)
 }
 
 fn serial() -> Result<[u8; 16], Error> {

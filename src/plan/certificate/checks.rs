@@ -71,7 +71,12 @@ pub(super) fn content(input: &Input<'_>) -> Option<Violation> {
 
 /// Whether a temporary certificate is wanted: there is nothing usable in the Secret.
 pub(super) fn wants_temporary(input: &Input<'_>) -> bool {
-    TEMPORARY_CHECKS.iter().any(|check| check(input).is_some())
+    unusable(input).is_some()
+}
+
+/// Why no program can use what is in the Secret.
+pub(super) fn unusable(input: &Input<'_>) -> Option<Violation> {
+    TEMPORARY_CHECKS.iter().find_map(|check| check(input))
 }
 
 /// POL-12.
@@ -87,16 +92,14 @@ pub(super) fn expired(certificate: &CertificateInfo, now: Timestamp) -> Option<V
     })
 }
 
-/// Whether this is a certificate that was only made for the time until the real one comes (SEC-06).
+/// Whether this is a certificate that was only made for the time until the real one comes (SEC-06). The common name of its issuer is all
+/// that tells.
 pub fn is_temporary(certificate: &CertificateInfo) -> bool {
     certificate.issuer.common_name().as_deref() == Some(TEMPORARY_CA)
-        && certificate.subject_parts().serial_number == TEMPORARY_SERIAL
 }
 
 /// Common name of the throw-away CA of temporary certificates.
 pub const TEMPORARY_CA: &str = "cert-manager.local";
-/// `serialNumber` in the subject of temporary certificates (NB-17).
-pub const TEMPORARY_SERIAL: &str = "1234567890";
 
 fn secret_missing(input: &Input<'_>) -> Option<Violation> {
     input

@@ -34,7 +34,9 @@ pub(super) fn of_request(request: &RequestSeen) -> Option<Failure> {
             .condition(READY)
             .filter(|condition| !condition.is_true() && ["Failed", "Denied"].contains(&condition.reason()))
     };
-    let condition: &Condition = held(DENIED).or_else(|| held(INVALID_REQUEST)).or_else(failed)?;
+    let Some(condition) = held(DENIED).or_else(|| held(INVALID_REQUEST)).or_else(failed) else {
+        return without_a_word(request);
+    };
     let told = request
         .failure_time
         .or_else(|| instant(condition.last_transition_time.as_ref()));
@@ -47,6 +49,22 @@ pub(super) fn of_request(request: &RequestSeen) -> Option<Failure> {
         reason: reason.to_owned(),
         message: condition.message().to_owned(),
         at,
+    })
+}
+
+/// An outside issuer may give up and say nothing but when.
+fn without_a_word(request: &RequestSeen) -> Option<Failure> {
+    let at = request.failure_time.filter(|_| !request.is_true(READY))?;
+    let said = request.condition(READY).map(Condition::message).unwrap_or_default();
+    let message = if said.is_empty() {
+        "the issuer has set status.failureTime and gives no reason"
+    } else {
+        said
+    };
+    Some(Failure {
+        reason: "Failed".into(),
+        message: message.to_owned(),
+        at: at.max(request.meta.created),
     })
 }
 
@@ -68,13 +86,16 @@ pub(super) fn waits_until(view: &View<'_>) -> Option<Timestamp> {
     let failed = instant(status.last_failure_time.as_ref())?;
     let seen_generation = condition::get(&status.conditions, ISSUING).and_then(|issuing| issuing.observed_generation);
     let edited = seen_generation.is_some_and(|generation| generation < view.generation());
-    let fulfils = |request: &RequestSeen| {
-        request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
-    };
     let mut failed_ones = view.next_requests().peekable();
     let nothing_asked = failed_ones.peek().is_none();
-    let asks_else = |request: &RequestSeen| !fulfils(request) || edited && would_ask_otherwise(view, request);
-    if nothing_asked && edited || failed_ones.any(asks_else) {
+    let differs = |request: &RequestSeen| {
+        if edited {
+            asks_else(view, request)
+        } else {
+            !fulfils(view, request)
+        }
+    };
+    if nothing_asked && edited || failed_ones.any(differs) {
         return None;
     }
     let ladder = Backoff {
@@ -84,6 +105,15 @@ pub(super) fn waits_until(view: &View<'_>) -> Option<Timestamp> {
     let lifetime = view.validity.map(crate::plan::renewal::Validity::lifetime);
     let until = ladder.retry_at(failed, status.failed_issuance_attempts, lifetime);
     (view.now < until).then_some(until)
+}
+
+/// Whether an edit of the spec has changed what a request for it would say.
+pub(super) fn asks_else(view: &View<'_>, request: &RequestSeen) -> bool {
+    !fulfils(view, request) || would_ask_otherwise(view, request)
+}
+
+fn fulfils(view: &View<'_>, request: &RequestSeen) -> bool {
+    request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
 }
 
 /// Whether the spec may ask for something that the request does not, in what [`request_differences`] leaves out because nothing is

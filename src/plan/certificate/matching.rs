@@ -29,7 +29,7 @@ use crate::{
 pub fn request_differences(request: &RequestSeen, spec: &CertificateSpec) -> Result<Vec<&'static str>, Box<str>> {
     let csr = request.csr.as_ref().map_err(Clone::clone)?;
     let mut fields = san_differences(&csr.sans, spec);
-    if !spec.other_names.is_empty() && !same(&csr.sans.others, &other_names(spec)) {
+    if !same(&csr.sans.others, &other_names(spec)) {
         fields.push("spec.otherNames");
     }
     fields.extend(subject_differences(csr, spec));
@@ -213,7 +213,7 @@ fn subject_differences(csr: &CsrInfo, spec: &CertificateSpec) -> Vec<&'static st
             same(&requested.organizational_units, &wanted.organizational_units),
         ),
         (
-            "spec.subject.postalCodes",
+            "spec.subject.postCodes",
             same(&requested.postal_codes, &wanted.postal_codes),
         ),
         ("spec.subject.provinces", same(&requested.provinces, &wanted.provinces)),

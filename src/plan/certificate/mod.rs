@@ -5,6 +5,8 @@
 
 mod checks;
 mod failure;
+mod fitness;
+mod in_use;
 mod issuance;
 pub mod keystores;
 mod mail;
@@ -14,6 +16,7 @@ pub mod request;
 pub mod secret;
 mod stage;
 mod status;
+mod unsettled;
 mod upkeep;
 mod validation;
 mod view;
@@ -25,9 +28,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use checks::{TEMPORARY_CA, TEMPORARY_SERIAL, Violation, is_temporary};
+pub use checks::{TEMPORARY_CA, Violation, is_temporary};
+pub use fitness::{Candidate, request_fault};
+pub use in_use::{Purpose, SecretUse};
 pub use matching::{key_encoding, key_spec, request_differences};
 pub use request::DesiredRequest;
+pub use unsettled::{DUE_AT_ONCE, SECRET_NOT_KEPT};
 pub use validation::InvalidSpec;
 
 use super::{
@@ -58,6 +64,8 @@ pub struct Seen {
     pub requests: Vec<Arc<RequestSeen>>,
     /// Other Certificates that name the same target Secret.
     pub rivals: Vec<Rival>,
+    /// Who else names the target Secret, and for what.
+    pub uses: Vec<SecretUse>,
     /// The issuer.
     pub issuer: IssuerState,
     /// Whether every keystore password can be had.
@@ -72,6 +80,20 @@ pub struct Seen {
     pub rotation: Share,
     /// The Secrets were looked up on the API server just now. Absence from a watch is never proof.
     pub live: bool,
+    /// What this reconcile has made of a certificate already.
+    pub made: Made,
+}
+
+/// What a reconcile has made of a certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Made {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// The certificate of this request was stored. It counts as issued even if the Secret was changed since.
+    Stored(Arc<str>),
+    /// The certificate of this request cannot be stored, for the Secret would be unfit.
+    Unfit(Arc<str>, Violation),
 }
 
 /// Another Certificate with the same `secretName`.
@@ -173,6 +195,11 @@ impl Effect {
     /// Whether it only asks for a closer look: the plan is made again afterwards.
     pub fn is_look(&self) -> bool {
         matches!(self, Self::Confirm | Self::OpenKeystores)
+    }
+
+    /// Whether it puts something into the target Secret that is no new certificate.
+    pub fn mends(&self) -> bool {
+        matches!(self, Self::RepairSecret | Self::StoreTemporary { .. })
     }
 
     /// Whether it must not be done on the word of a cache alone.

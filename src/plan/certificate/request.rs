@@ -106,6 +106,24 @@ pub fn template(spec: &CertificateSpec, settings: &Settings) -> Result<CsrTempla
     })
 }
 
+/// What a certificate says that is only there until the real one comes: as cert-manager has it, names and usages alone (SEC-06).
+///
+/// # Errors
+/// As [`template`].
+pub fn temporary_template(spec: &CertificateSpec, settings: &Settings) -> Result<CsrTemplate, Error> {
+    let named = [&spec.dns_names, &spec.ip_addresses, &spec.uris, &spec.email_addresses];
+    let named =
+        named.iter().any(|names| !names.is_empty()) || spec.common_name.as_ref().is_some_and(|name| !name.is_empty());
+    let plain = CertificateSpec {
+        // one that has no other name needs this one
+        literal_subject: spec.literal_subject.clone().filter(|_| !named),
+        other_names: Vec::new(),
+        name_constraints: None,
+        ..spec.clone()
+    };
+    template(&plain, settings)
+}
+
 /// The name constraints of a spec.
 pub(super) fn name_constraints(spec: &CertificateSpec) -> Option<NameConstraints> {
     let wanted = spec.name_constraints.as_ref()?;
@@ -145,14 +163,14 @@ fn sans(spec: &CertificateSpec) -> Result<SubjectAltNames, Error> {
     })
 }
 
-/// `*` copies all, a prefix copies what begins with it, and `-` before a prefix takes those out again (FLG-23).
+/// Whether an annotation is copied (FLG-23). The prefixes are gone through in their order and the last that applies decides: `-` before
+/// a prefix takes out what begins with it; with `*` anywhere, each of the others takes in everything.
 pub(in crate::plan) fn is_copied(key: &str, prefixes: &[String]) -> bool {
-    let excluded = prefixes
+    let all = prefixes.iter().any(|prefix| prefix == "*");
+    prefixes
         .iter()
-        .filter_map(|prefix| prefix.strip_prefix('-'))
-        .any(|prefix| key.starts_with(prefix));
-    let included = prefixes
-        .iter()
-        .any(|prefix| prefix == "*" || (!prefix.starts_with('-') && key.starts_with(prefix.as_str())));
-    included && !excluded
+        .fold(false, |copied, prefix| match prefix.strip_prefix('-') {
+            Some(excluded) => copied && !key.starts_with(excluded),
+            None => copied || all || key.starts_with(prefix.as_str()),
+        })
 }

@@ -27,7 +27,7 @@ use crate::{
 /// Type of a target Secret that is created; one that exists keeps its own (NB-15).
 pub const TLS_TYPE: &str = "kubernetes.io/tls";
 
-/// Whose certificate it is, as the annotations say it. Of a temporary certificate neither is said.
+/// Whose certificate it is, as the annotations say it. Of a temporary certificate only the first is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attribution {
     /// Name of the Certificate.
@@ -118,12 +118,12 @@ pub fn certificate_annotations(info: &CertificateInfo) -> BTreeMap<String, Strin
     let ips: Vec<String> = info.sans.ips.iter().map(|ip| ip.to_canonical().to_string()).collect();
     let always = [
         (annotation::COMMON_NAME, subject.common_name.clone()),
-        (annotation::ALT_NAMES, info.sans.dns.join(",")),
-        (annotation::IP_SANS, ips.join(",")),
-        (annotation::URI_SANS, info.sans.uris.join(",")),
+        (annotation::ALT_NAMES, csv(&info.sans.dns)),
+        (annotation::IP_SANS, csv(&ips)),
+        (annotation::URI_SANS, csv(&info.sans.uris)),
     ];
     let sometimes = [
-        (annotation::EMAIL_SANS, info.sans.emails.join(",")),
+        (annotation::EMAIL_SANS, csv(&info.sans.emails)),
         (annotation::SUBJECT_ORGANIZATIONS, csv(&subject.organizations)),
         (
             annotation::SUBJECT_ORGANIZATIONAL_UNITS,

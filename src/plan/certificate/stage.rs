@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::{
-    DUPLICATE_RECHECK, Effect, Passwords, Plan, PlannedEvent, Seen, Violation, failure, issuance,
+    DUPLICATE_RECHECK, Effect, Passwords, Plan, PlannedEvent, Seen, Violation, failure, in_use, issuance,
     status::{self, go_time},
-    upkeep,
+    unsettled, upkeep,
     view::{Trigger, View, revision_of},
 };
 use crate::{
@@ -19,12 +19,19 @@ use crate::{
     },
 };
 
+/// Reason of condition and Event where the Secret is needed for something else.
+const SECRET_IN_USE: &str = "SecretInUse";
+
 pub(super) fn step(now: Timestamp, seen: &Seen, settings: &Settings) -> Plan {
     let view = View::new(now, seen, settings, seen.certificate.status.revision.unwrap_or(0));
     if let Some(owner) = owner_of_secret(&view) {
         return wait_for_owner(&view, owner);
     }
-    if let Some(plan) = issuance::finish(&view) {
+    let secret = view.seen.secret.as_deref();
+    if let Some(conflict) = in_use::conflict(view.meta().name(), view.spec(), secret, &seen.uses) {
+        return wait_for_secret(&view, conflict);
+    }
+    if let Some(plan) = issuance::unfit(&view).or_else(|| issuance::finish(&view)) {
         return plan;
     }
     if let Some(issuing) = condition::get(&view.status().conditions, ISSUING).filter(|issuing| issuing.is_true()) {
@@ -38,13 +45,28 @@ pub(super) fn step(now: Timestamp, seen: &Seen, settings: &Settings) -> Plan {
     match view.trigger() {
         // somebody else decides when: by the condition Issuing
         Trigger::Now(..) if !settings.controllers.enabled(controller::TRIGGER) => settled(&view, None),
-        Trigger::Now(trigger, event) => match failure::waits_until(&view) {
-            Some(until) => back_off(&view, until),
-            None => issuance::advance(&view, &trigger, event, true),
-        },
+        Trigger::Now(trigger, event) => begin(&view, &trigger, event),
         Trigger::Later(at) => settled(&view, Some(at)),
         Trigger::Never => settled(&view, None),
     }
+}
+
+/// Begins an issuance, unless it has to wait because of the ones before it.
+fn begin(view: &View<'_>, trigger: &Violation, event: Option<PlannedEvent>) -> Plan {
+    if let Some(until) = unsettled::waits_until(view) {
+        return Plan {
+            effects: discard_next_keys(view),
+            ..unsettled::hold(view, until)
+        };
+    }
+    if let Some(until) = failure::waits_until(view).filter(|_| !unsettled::is_counted(view)) {
+        return back_off(view, until);
+    }
+    let first = issuance::advance(view, trigger, event, true);
+    if unsettled::is_again(view) {
+        return unsettled::begin(view, trigger, first);
+    }
+    first
 }
 
 /// The Certificate that the target Secret belongs to, if it is another one: the one that the Secret is annotated with, else the oldest
@@ -89,6 +111,19 @@ fn wait_for_owner(view: &View<'_>, owner: &str) -> Plan {
     }
 }
 
+/// The target Secret belongs to something else: nothing is written into it.
+fn wait_for_secret(view: &View<'_>, conflict: String) -> Plan {
+    let status = status::not_ready(view, Violation::new(SECRET_IN_USE, conflict.clone()));
+    let event = PlannedEvent::warning(SECRET_IN_USE, conflict);
+    let news = status::is_news(view.status(), &status).then_some(event);
+    Plan {
+        status,
+        next: view.now.checked_add(DUPLICATE_RECHECK).map_or(Next::OnChange, Next::At),
+        events: news.into_iter().collect(),
+        ..Plan::nothing(view.status())
+    }
+}
+
 /// Nothing has to be issued: tidy up.
 fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> Plan {
     let fault = view
@@ -109,6 +144,7 @@ fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> Plan {
     if is_ready && view.settings.controllers.enabled(controller::REVISION_MANAGER) {
         effects.extend(outdated_requests(view).map(|request| Effect::DeleteRequest(Box::new(request.meta.clone()))));
     }
+    let lasts_at = unsettled::settle(&mut status, view);
     let mut events = Vec::new();
     if fault.is_some() && view.content.is_none() {
         match &view.seen.keystore_passwords {
@@ -117,14 +153,16 @@ fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> Plan {
                 let note = format!("The Secret is not updated: {why}");
                 status = status::base(view, Some(&note));
                 status.next_private_key_secret_name = None;
+                unsettled::settle(&mut status, view);
                 events.push(PlannedEvent::warning("KeystorePasswordSecretNotFound", why.clone()));
             }
         }
     }
     issuance::only_news(view, &status, &mut events);
+    let next = view.wake(trigger_at);
     Plan {
         effects,
-        next: view.wake(trigger_at),
+        next: lasts_at.map_or(next, |at| next.or_at(at)),
         status,
         events,
     }

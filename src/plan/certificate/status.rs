@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{InvalidSpec, PlannedEvent, Violation, view::View};
+use super::{InvalidSpec, PlannedEvent, Violation, unsettled, view::View};
 use crate::api::{
     CertificateStatus, Time,
     certificate_status::CertificateAcmeStatus,
@@ -72,6 +72,7 @@ pub(super) fn is_news(before: &CertificateStatus, after: &CertificateStatus) -> 
 /// Issuing=True, with the next key.
 pub(super) fn set_issuing(status: &mut CertificateStatus, view: &View<'_>, trigger: &Violation, next_key: &str) {
     if !condition::is_true(&status.conditions, ISSUING) {
+        unsettled::begin_afresh(status);
         let issuing = Condition::new(ISSUING, ConditionStatus::True, trigger.reason, trigger.message.clone());
         condition::set(
             &mut status.conditions,
@@ -99,11 +100,10 @@ pub(super) fn set_failed(
 }
 
 /// The issuance is over: Issuing goes, it does not become False (NB-01).
-pub(super) fn set_issued(status: &mut CertificateStatus, revision: i64) {
+pub(super) fn set_issued(status: &mut CertificateStatus, revision: i64, now: Timestamp) {
+    unsettled::issued(status, now);
     condition::remove(&mut status.conditions, ISSUING);
     status.revision = Some(revision);
-    status.last_failure_time = None;
-    status.failed_issuance_attempts = None;
     status.next_private_key_secret_name = None;
 }
 
@@ -115,7 +115,9 @@ fn ready(view: &View<'_>, note: Option<&str>) -> (ConditionStatus, String, Strin
             format!("Could not calculate renewal time: {error}"),
         ))
     };
-    let violation = view.content.clone().or_else(window_error).or_else(|| view.expired());
+    let violation = window_error()
+        .or_else(|| view.content.clone())
+        .or_else(|| view.expired());
     let (value, reason, message) = match violation {
         Some(Violation { reason, message }) => (ConditionStatus::False, reason, message),
         None => (

@@ -265,19 +265,22 @@ impl<'a> View<'a> {
             return Trigger::Now(Violation::new("CARotated", message), None);
         }
         match &self.schedule {
-            Some(Ok(Some(schedule))) if schedule.begin <= self.now => {
+            Some(Ok(Some(schedule))) if schedule.at <= self.now => {
                 let shown = instant(self.status().renewal_time.as_ref()).unwrap_or(schedule.at);
                 let message = format!("Renewing certificate as renewal was scheduled at {}", go_time(shown));
                 Trigger::Now(Violation::new("Renewing", message), None)
             }
-            Some(Ok(Some(schedule))) => Trigger::Later(schedule.begin),
+            Some(Ok(Some(schedule))) => Trigger::Later(schedule.at),
             Some(Err(error)) => match self.without_windows() {
                 Some(desired) if desired <= self.now => {
                     let message = format!(
                         "Renewing certificate without satisfying renewal windows at: {}",
                         go_time(desired)
                     );
-                    let event = PlannedEvent::warning("WindowError", error.to_string());
+                    let event = PlannedEvent::warning(
+                        "WindowError",
+                        format!("Renewing certificate without satisfying renewal windows due to {error}"),
+                    );
                     Trigger::Now(Violation::new("Renewing", message), Some(event))
                 }
                 Some(desired) => Trigger::Later(desired),

@@ -50,10 +50,8 @@ pub enum Provenance {
 /// When to renew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// What `status.renewalTime` shows.
+    /// When the renewal begins: what `status.renewalTime` shows.
     pub at: Timestamp,
-    /// When the renewal is begun: jitter only delays (RFC 9773 windows are spread already).
-    pub begin: Timestamp,
     /// The time was suggested by the CA.
     pub suggested: bool,
 }
@@ -76,8 +74,8 @@ pub fn is_plausible(window: &SuggestedWindow, validity: Validity) -> bool {
 
 /// When to renew a certificate of this validity, `None` for never.
 ///
-/// `uid` spreads certificates that were issued together: each is delayed by its own part of at most 1 % of its lifetime, and
-/// never by more than a tenth of what is left to its expiry then.
+/// `uid` spreads certificates of ours that were issued together: each is renewed earlier by its own part of at most 1 % of its lifetime.
+/// Not where the spec says when: by `renewBefore`, `renewBeforePercentage` or windows.
 ///
 /// # Errors
 /// When renewal windows are asked for and none begins before the certificate expires.
@@ -97,28 +95,19 @@ pub fn schedule(
     }
     if let Some(at) = suggestion.and_then(|suggestion| suggested(suggestion, validity, uid)) {
         let at = windowed(spec, validity, at)?.map_or(at, |window| window.at);
-        return Ok(Some(Schedule {
-            at,
-            begin: at,
-            suggested: true,
-        }));
+        return Ok(Some(Schedule { at, suggested: true }));
     }
     let desired = desired(spec, validity, provenance == Provenance::Ours);
-    let (at, latest) = match windowed(spec, validity, desired)? {
-        Some(window) => (window.at, Some(window.until)),
-        None => (desired, None),
+    let at = match (windowed(spec, validity, desired)?, provenance) {
+        (Some(window), _) => window.at,
+        (None, Provenance::Ours) if is_left_to_us(spec) => spread(desired, validity, uid),
+        (None, Provenance::Ours | Provenance::Foreign(_)) => desired,
     };
     let at = match provenance {
         Provenance::Foreign(Some(found)) if validity.contains(found) => found,
         Provenance::Foreign(_) | Provenance::Ours => at,
     };
-    let begin = at.checked_add(jitter(at, validity, uid)).unwrap_or(at);
-    let begin = latest.map_or(begin, |latest| begin.min(latest)).max(at);
-    Ok(Some(Schedule {
-        at,
-        begin,
-        suggested: false,
-    }))
+    Ok(Some(Schedule { at, suggested: false }))
 }
 
 /// The time without windows: `renewBefore`, else `renewBeforePercentage`, else a third of the lifetime, counted from the end and
@@ -176,13 +165,16 @@ fn windowed(spec: &CertificateSpec, validity: Validity, desired: Timestamp) -> R
     }
 }
 
-fn jitter(at: Timestamp, validity: Validity, uid: &str) -> SignedDuration {
-    let left = at.duration_until(validity.not_after).max(SignedDuration::ZERO);
-    let most = share(validity.lifetime(), 1, 100).min(share(left, 1, 10));
-    fraction(
-        most,
-        hash(&[uid.as_bytes(), &validity.not_after.as_second().to_be_bytes()]),
-    )
+fn is_left_to_us(spec: &CertificateSpec) -> bool {
+    spec.renew_before.is_none() && spec.renew_before_percentage.is_none()
+}
+
+/// Earlier by a part of 1 % of the lifetime that is this certificate's own.
+fn spread(desired: Timestamp, validity: Validity, uid: &str) -> Timestamp {
+    let draw = hash(&[uid.as_bytes(), &validity.not_after.as_second().to_be_bytes()]);
+    let earlier = fraction(share(validity.lifetime(), 1, 100), draw);
+    let at = desired.checked_sub(earlier).unwrap_or(desired);
+    whole_second(at).max(validity.not_before)
 }
 
 /// `part / whole` of a duration, to the nanosecond and without overflow.

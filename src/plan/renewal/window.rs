@@ -135,7 +135,8 @@ pub fn find_window(windows: &[RenewalWindow], validity: Validity, desired: Times
 
 fn running(cron: &Cron, zone: &TimeZone, length: SignedDuration, desired: Timestamp) -> Option<Found> {
     let until = cron.at_or_before(desired, zone)?.checked_add(length).ok()?;
-    (desired < until).then_some(Found { at: desired, until })
+    // cert-manager counts the end as part of the window
+    (desired <= until).then_some(Found { at: desired, until })
 }
 
 fn next(cron: &Cron, zone: &TimeZone, length: SignedDuration, desired: Timestamp) -> Option<Found> {

@@ -8,7 +8,10 @@ mod text;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,6 +30,14 @@ const SERIES_LIMIT: usize = 1_000;
 #[derive(Default)]
 pub struct Metrics {
     acme: Mutex<BTreeMap<AcmeLabels, Durations>>,
+    held_back: AtomicU64,
+}
+
+impl Metrics {
+    /// A Certificate waits because what was issued for it did not last.
+    pub fn held_back(&self) {
+        self.held_back.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,6 +150,17 @@ fn own(context: &Context, page: &mut Page) {
         "certlet_http01_validations_total",
         &[],
         served.validations as f64,
+    );
+    page.head(
+        "certlet_certificate_issuances_held_back_total",
+        "counter",
+        "Issuances that wait because the certificates before did not last: see the condition Unsettled.",
+    );
+    sample(
+        &mut page.text,
+        "certlet_certificate_issuances_held_back_total",
+        &[],
+        context.metrics.held_back.load(Ordering::Relaxed) as f64,
     );
     page.head(
         "certlet_events_dropped_total",

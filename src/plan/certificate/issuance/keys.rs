@@ -167,7 +167,7 @@ impl Draft<'_, '_> {
     pub(super) fn issue_at_once(mut self, source: KeySource) -> Plan {
         let view = self.view;
         if let Some(failure) = self.unrecorded_failure() {
-            return self.fail(&failure);
+            return super::failed(view, &failure);
         }
         let stale: Vec<&RequestSeen> = view.next_requests().collect();
         // The name that the Secret with its key would have: it tells whose work the request is.

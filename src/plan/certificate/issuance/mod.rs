@@ -4,8 +4,8 @@ mod keys;
 mod requests;
 
 use super::{
-    Effect, InvalidSpec, IssuerState, KeySource, Plan, PlannedEvent, Seen, Violation, failure::Failure,
-    matching::key_differences, status, validation, view::View,
+    Effect, InvalidSpec, IssuerState, KeySource, Made, Plan, PlannedEvent, Seen, Violation, failure::Failure,
+    fitness::request_fault, matching::key_differences, status, validation, view::View,
 };
 use crate::{
     api::{
@@ -13,26 +13,32 @@ use crate::{
         condition::{self, READY},
         key::RotationPolicy,
     },
-    plan::seen::{Next, RequestSeen, SecretSeen},
+    plan::seen::{RequestSeen, SecretSeen},
 };
 use keys::Key;
 
 /// Before any check: if the Secret holds exactly the certificate of a Ready request of the next revision, and its key, then only
 /// the status is left to write.
+///
+/// What this reconcile has stored counts too: somebody may have changed the Secret meanwhile.
 pub(super) fn finish(view: &View<'_>) -> Option<Plan> {
-    let secret = view.seen.secret.as_ref()?;
-    let certificate = secret.pair.certificate.valid()?;
+    let pair = view.seen.secret.as_ref().map(|secret| &secret.pair);
+    let stored = pair.filter(|pair| pair.matches() == Some(true));
+    let stored = stored
+        .and_then(|pair| pair.certificate.valid())
+        .map(|leaf| leaf.fingerprint);
     let issued = |request: &&RequestSeen| {
         let leaf = request
             .certificate
             .as_ref()
             .and_then(|issued| issued.leaf.as_ref().ok());
-        request.is_true(READY) && leaf == Some(&certificate.fingerprint) && secret.pair.matches() == Some(true)
+        let ours = matches!(&view.seen.made, Made::Stored(name) if **name == *request.meta.key.name);
+        request.is_true(READY) && leaf.is_some() && (ours || leaf == stored.as_ref())
     };
     view.next_requests().find(issued)?;
     let issued = View::new(view.now, view.seen, view.settings, view.next_revision());
     let mut status = status::base(&issued, None);
-    status::set_issued(&mut status, issued.revision);
+    status::set_issued(&mut status, issued.revision, view.now);
     let events = vec![PlannedEvent::normal(
         "Issuing",
         "The certificate has been successfully issued",
@@ -41,6 +47,26 @@ pub(super) fn finish(view: &View<'_>) -> Option<Plan> {
         status,
         events,
         ..Plan::nothing(view.status())
+    })
+}
+
+/// What was issued is not fit to be stored: the issuance has failed.
+pub(super) fn unfit(view: &View<'_>) -> Option<Plan> {
+    let Made::Unfit(name, Violation { reason, message }) = &view.seen.made else {
+        return None;
+    };
+    let request = view.next_requests().find(|request| request.meta.key.name == *name)?;
+    let failure = Failure {
+        reason: (*reason).to_owned(),
+        message: message.clone(),
+        at: view.now,
+    };
+    // One that asks for something else would look as if the spec had been edited since.
+    let differs = request_fault(request, view.spec()).is_some() && request.meta.deleting.is_none();
+    let effects = differs.then(|| Effect::DeleteRequest(Box::new(request.meta.clone())));
+    Some(Plan {
+        effects: effects.into_iter().collect(),
+        ..failed(view, &failure)
     })
 }
 
@@ -76,6 +102,21 @@ pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<Planne
             }
         }
         Key::Refused(event) => draft.stuck(event),
+    }
+}
+
+/// The request has failed for good: wait, and try again later.
+fn failed(view: &View<'_>, failure: &Failure) -> Plan {
+    let message = format!(
+        "The certificate request has failed to complete and will be retried: {}",
+        failure.message
+    );
+    let mut status = status::base(view, None);
+    status::set_failed(&mut status, view, &failure.reason, &message, failure.at);
+    Plan {
+        status,
+        events: vec![PlannedEvent::warning(&failure.reason, message)],
+        ..Plan::nothing(view.status())
     }
 }
 
@@ -115,24 +156,6 @@ struct Draft<'v, 'a> {
 }
 
 impl Draft<'_, '_> {
-    /// The request has failed for good: wait, and try again later.
-    fn fail(self, failure: &Failure) -> Plan {
-        let view = self.view;
-        let message = format!(
-            "The certificate request has failed to complete and will be retried: {}",
-            failure.message
-        );
-        let mut status = status::base(view, None);
-        status::set_failed(&mut status, view, &failure.reason, &message, failure.at);
-        let events = vec![PlannedEvent::warning(&failure.reason, message)];
-        Plan {
-            effects: Vec::new(),
-            status,
-            events,
-            next: Next::OnChange,
-        }
-    }
-
     /// Nothing can be done until somebody changes something.
     fn stuck(mut self, event: PlannedEvent) -> Plan {
         let note = event.message.clone();

@@ -41,7 +41,7 @@ impl Draft<'_, '_> {
             .filter_map(|request| failure_of(request))
             .find(|failure| !failure::is_recorded(view, failure))
         {
-            return self.fail(&failure);
+            return super::failed(view, &failure);
         }
         stale.extend(kept.extract_if(.., |request| failure_of(request).is_some()));
         kept.sort_by_key(|request| (!request.is_true(READY), request.meta.created, request.meta.name()));
@@ -66,14 +66,9 @@ impl Draft<'_, '_> {
     fn with_request(mut self, secret: &SecretSeen, request: &RequestSeen) -> Plan {
         let view = self.view;
         if !request.is_true(READY) {
-            let annotated = view
-                .meta()
-                .annotations
-                .contains(annotation::ISSUE_TEMPORARY_CERTIFICATE);
-            if annotated
-                && view.seen.keystore_passwords == Passwords::Available
-                && checks::wants_temporary(&view.input())
-            {
+            // ANO-01: no other value asks for one
+            let asked = view.meta().annotations.get(annotation::ISSUE_TEMPORARY_CERTIFICATE) == Some("true");
+            if asked && view.seen.keystore_passwords == Passwords::Available && checks::wants_temporary(&view.input()) {
                 self.events
                     .push(PlannedEvent::normal("Issuing", "Issued temporary certificate"));
                 self.effects.push(Effect::StoreTemporary {
@@ -106,6 +101,12 @@ impl Draft<'_, '_> {
         let naming = names::Naming::of(&view.seen.certificate, view.settings);
         let names = names::request_names(meta.name(), &meta.uid, revision, naming);
         self.discard(stale);
+        // LIF-03: nobody can tell what these are for
+        let unnumbered: Vec<&RequestSeen> = view
+            .owned_requests()
+            .filter(|request| revision_of(request).is_none())
+            .collect();
+        self.discard(&unnumbered);
         let mut free = None;
         for name in &names {
             match occupant(view, name, stale) {
@@ -133,10 +134,11 @@ impl Draft<'_, '_> {
             self.events.push(PlannedEvent::warning("RequestNameTaken", message));
         }
         request::desired(&view.seen.certificate, view.settings, name, revision, key_secret).map_err(|error| {
-            Box::new(
-                self.take()
-                    .held_up(&format!("The signing request cannot be made: {error}")),
-            )
+            let mut draft = self.take();
+            let message = format!("Failed to generate CSR: {error} - will not retry");
+            draft.effects.clear();
+            draft.events = vec![PlannedEvent::warning("RequestFailed", message)];
+            Box::new(draft.held_up(&format!("The signing request cannot be made: {error}")))
         })
     }
 

@@ -80,6 +80,24 @@ fn bko_03_denied_and_invalid_requests_fail_at_once_with_their_own_reasons() {
     }
 }
 
+/// cert-manager#9287: a request whose issuer gave up without a condition is no request that waits.
+#[test]
+fn bko_03_a_failure_time_alone_is_a_failure() {
+    let mut model = Model::new();
+    model.settle();
+    model.requests.get_mut("web-1").unwrap().failure_time = Some(model.now);
+    model.settle();
+    let issuing = model.issuing().unwrap();
+    assert_eq!((issuing.status, issuing.reason()), (ConditionStatus::False, "Failed"));
+    assert!(
+        issuing
+            .message()
+            .ends_with("the issuer has set status.failureTime and gives no reason")
+    );
+    assert_eq!(model.certificate.status.failed_issuance_attempts, Some(1));
+    assert_eq!(model.plan().next, Next::At(model.now + SignedDuration::from_hours(1)));
+}
+
 #[test]
 fn bko_01_and_04_after_the_wait_the_request_is_made_again_under_the_same_name() {
     let mut model = failed();

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{
-    super::{TEMPORARY_CA, TEMPORARY_SERIAL},
+    super::TEMPORARY_CA,
     model::{Model, issuer},
 };
 use crate::{
@@ -136,7 +136,6 @@ const FAULTS: [(&str, &str, Deed); 16] = [
                     panic!("a certificate")
                 };
                 certificate.issuer = Subject::of_common_name(TEMPORARY_CA).to_name();
-                certificate.subject = certificate.subject.with_serial_number(TEMPORARY_SERIAL);
             });
         },
     ),

@@ -1,7 +1,10 @@
 //! Tests of the planner, named after the rows they prove.
 
+mod asking;
 mod continuing;
+mod encoding;
 mod failing;
+mod fitting;
 mod issuing;
 mod judging;
 mod model;
@@ -10,4 +13,5 @@ mod rendering;
 mod renewing;
 mod rotating;
 mod tidying;
+mod unsettled;
 mod validating;

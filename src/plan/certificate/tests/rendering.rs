@@ -85,6 +85,17 @@ fn anw_01_and_nb_05_the_annotations_are_those_of_the_issued_certificate_and_four
     assert_eq!(secret.data.keys().collect::<Vec<_>>(), ["tls.crt", "tls.key"], "NB-23");
 }
 
+/// As Go's `encoding/csv` writes them, which is what cert-manager uses for all lists: a take-over must not find a difference.
+#[test]
+fn anw_01_every_list_is_written_as_csv() {
+    let names = r#""uris":["https://a.example/x,y","spiffe://plain"],"emailAddresses":["a@example.com"],"ipAddresses":["::ffff:10.0.0.1","2001:db8::1"]"#;
+    let secret = rendered(&format!("{{{SPEC},{names}}}"), None);
+    let value = |key: &str| secret.annotations[key].as_str();
+    assert_eq!(value(annotation::URI_SANS), "\"https://a.example/x,y\",spiffe://plain");
+    assert_eq!(value(annotation::IP_SANS), "10.0.0.1,2001:db8::1");
+    assert_eq!(value(annotation::EMAIL_SANS), "a@example.com");
+}
+
 /// NB-08: otherwise a repair of a Secret whose annotation `certificate-name` somebody has removed would take away the issuer too, and a
 /// certificate of a ClusterIssuer would be issued again.
 #[test]

@@ -256,3 +256,70 @@ fn a_spec_that_cannot_be_read_is_told_once_and_again_when_an_edit_leaves_it_so()
     certificate.meta.generation += 1;
     assert_eq!(again(&certificate).len(), 1);
 }
+
+/// GAT-06, GAT-11, GAT-12: what is switched off is refused with the gate's name, not issued without it.
+#[test]
+fn crt_12_what_a_gate_switches_off_is_refused_by_the_name_of_the_gate() {
+    use crate::plan::settings::Gates;
+    type Off = fn(&mut Gates);
+    let cases: [(&str, Off, &str, &str); 3] = [
+        (
+            r#""literalSubject":"CN=a,O=b""#,
+            |gates| gates.literal_subject = false,
+            "spec.literalSubject",
+            "LiteralCertificateSubject",
+        ),
+        (
+            r#""dnsNames":["a.example.com"],"otherNames":[{"oid":"1.3.6.1.4.1.311.20.2.3","utf8Value":"u"}]"#,
+            |gates| gates.other_names = false,
+            "spec.otherNames",
+            "OtherNames",
+        ),
+        (
+            r#""isCA":true,"commonName":"a","nameConstraints":{"permitted":{"dnsDomains":["example.com"]}}"#,
+            |gates| gates.name_constraints = false,
+            "spec.nameConstraints",
+            "NameConstraints",
+        ),
+    ];
+    for (fields, switch_off, path, gate) in cases {
+        let text = format!(r#"{{"secretName":"s","issuerRef":{{"name":"ca"}},{fields}}}"#);
+        let spec: crate::api::CertificateSpec = serde_json::from_str(&text).unwrap();
+        let mut settings = crate::plan::settings::Settings::default();
+        assert_eq!(
+            super::super::validation::check(&spec, &settings),
+            None,
+            "{path} with the gate on"
+        );
+        switch_off(&mut settings.gates);
+        let refused = super::super::validation::check(&spec, &settings).unwrap();
+        assert_eq!(refused.path, path);
+        assert!(refused.message.contains(gate), "{}", refused.message);
+    }
+}
+
+/// FLG-30, SEC-08: cert-manager's numbers, and each part of a Secret has its own.
+#[test]
+fn sec_08_each_part_of_a_secret_has_its_own_limit() {
+    use crate::pki::{chain::SizeLimits, summary::PairSummary};
+    let SizeLimits {
+        certificate,
+        key,
+        chain,
+        bundle,
+    } = SizeLimits::default();
+    assert_eq!((certificate, key, chain, bundle), (36_500, 13_000, 95_000, 330_000));
+    let long = |size: usize| vec![b'x'; size];
+    let told = |limits: &SizeLimits, key: usize, chain: usize| {
+        let pair = PairSummary::new(Some(&long(key)), Some(&long(chain)), None, limits);
+        let too_long = |text: String| text.contains("more than the limit of");
+        (
+            too_long(format!("{:?}", pair.key)),
+            too_long(format!("{:?}", pair.certificate)),
+        )
+    };
+    let limits = SizeLimits::default();
+    assert_eq!(told(&limits, 13_000, 95_000), (false, false));
+    assert_eq!(told(&limits, 13_001, 95_000), (true, false));
+    assert_eq!(told(&limits, 13_000, 95_001), (false, true));
+}

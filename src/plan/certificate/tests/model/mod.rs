@@ -10,11 +10,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
-    Effect, IssuerState, KeySource, KeystoresSeen, Passwords, Plan, Rival, Seen, key_spec,
+    Effect, IssuerState, KeySource, KeystoresSeen, Made, Passwords, Plan, Rival, Seen, key_spec,
     keystores::KeystorePasswords,
     plan,
     request::DesiredRequest,
-    secret::{Attribution, Circumstances, Material, render},
+    secret::{Attribution, Circumstances, Material, RenderedSecret, render},
 };
 use crate::{
     api::{
@@ -61,6 +61,9 @@ pub(super) struct Model {
     pub(super) passwords: Passwords,
     pub(super) keystores: KeystoresSeen,
     pub(super) rotation: Share,
+    pub(super) made: Made,
+    /// When certificates were stored.
+    pub(super) stored: Vec<Timestamp>,
     /// What was carried out, in one word each.
     pub(super) log: Vec<&'static str>,
     keys: HashMap<String, Arc<PrivateKey>>,
@@ -94,6 +97,8 @@ impl Model {
             passwords: Passwords::Available,
             keystores: KeystoresSeen::Unopened,
             rotation: Share::default(),
+            made: Made::default(),
+            stored: Vec::new(),
             log: Vec::new(),
             keys: HashMap::new(),
             target_key: None,
@@ -111,6 +116,7 @@ impl Model {
             strange_next_keys: Vec::new(),
             requests: self.requests.values().cloned().map(Arc::new).collect(),
             rivals: self.rivals.clone(),
+            uses: Vec::new(),
             issuer: self.issuer.clone(),
             keystore_passwords: self.passwords.clone(),
             keystores: self.keystores.clone(),
@@ -118,6 +124,7 @@ impl Model {
             obstacle: None,
             rotation: self.rotation.clone(),
             live: true,
+            made: self.made.clone(),
         }
     }
 
@@ -147,6 +154,7 @@ impl Model {
     pub(super) fn write_status(&mut self, status: &CertificateStatus) {
         if *status != self.certificate.status {
             self.certificate.status = status.clone();
+            self.made = Made::Nothing;
             self.log.push("status");
         }
     }
@@ -314,10 +322,12 @@ impl Model {
         );
         self.issued.insert("target".to_owned(), chain);
         self.target_key = Some(key);
+        self.made = Made::Stored(request.into());
+        self.stored.push(self.now);
         self.log.push("secret");
     }
 
-    fn put_secret(&mut self, chain: &[u8], key: &PrivateKey, attribution: &Attribution) {
+    fn render(&self, chain: &[u8], key: &PrivateKey, attribution: &Attribution) -> RenderedSecret {
         let circumstances = Circumstances {
             now: self.now,
             seeds: [[Seed([1; 32]), Seed([2; 32])], [Seed([3; 32]), Seed([4; 32])]],
@@ -334,7 +344,11 @@ impl Model {
             let literal = store.password.expect("tests give passwords as they are");
             passwords.insert(store.kind, Hidden::new(literal.to_owned()));
         }
-        let rendered = render(&spec, attribution, &material, &passwords, &circumstances).expect("rendered");
+        render(&spec, attribution, &material, &passwords, &circumstances).expect("rendered")
+    }
+
+    fn put_secret(&mut self, chain: &[u8], key: &PrivateKey, attribution: &Attribution) {
+        let rendered = self.render(chain, key, attribution);
         let owners = if self.settings.enable_certificate_owner_ref {
             vec![owner("web", UID)]
         } else {
@@ -342,7 +356,21 @@ impl Model {
         };
         let uid = self.fresh("secret");
         self.keystores = KeystoresSeen::Unopened;
-        self.secret = Some(Arc::new(applied(&spec.secret_name, &uid, self.now, owners, &rendered)));
+        self.secret = Some(Arc::new(applied(
+            &self.certificate.spec.secret_name,
+            &uid,
+            self.now,
+            owners,
+            &rendered,
+        )));
+    }
+
+    /// What the target Secret was made from, rendered again.
+    pub(super) fn rendered(&self) -> RenderedSecret {
+        let secret = self.secret.as_ref().expect("there is one");
+        let attribution = Attribution::found(&secret.meta.annotations);
+        let key = self.target_key.as_ref().expect("issued before");
+        self.render(self.issued.get("target").expect("issued before"), key, &attribution)
     }
 
     /// An edit of the spec by its user.

@@ -1,12 +1,10 @@
 //! Objects for the cluster in memory.
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::NAMESPACE;
 use crate::{
-    api::{IssuerRef, names::data_key},
+    api::IssuerRef,
     pki::{
         certificate::CertificateInfo,
         chain::SizeLimits,
@@ -14,12 +12,11 @@ use crate::{
         key::{KeyAlgorithm, KeySpec, PrivateKey},
         name::Subject,
         sign::{self, Extras, Issuer, Validity},
-        summary::PairSummary,
         usage::UsageSet,
     },
     plan::{
-        certificate::secret::RenderedSecret,
-        seen::{ManagedKeys, Meta, ObjectKey, Owner, Pairs, SecretSeen},
+        certificate::{fitness::as_read, secret::RenderedSecret},
+        seen::{Meta, ObjectKey, Owner, Pairs, SecretSeen},
     },
 };
 
@@ -31,37 +28,7 @@ pub(super) fn applied(
     owners: Vec<Owner>,
     rendered: &RenderedSecret,
 ) -> SecretSeen {
-    let RenderedSecret {
-        labels,
-        annotations,
-        data,
-    } = rendered;
-    let part = |key: &str| data.get(key).map(|value| value.expose().as_slice());
-    let keys = |map: &BTreeMap<String, String>| map.keys().map(|key| key.as_str().into()).collect::<Box<[Box<str>]>>();
-    let managed = ManagedKeys {
-        annotations: keys(annotations),
-        labels: keys(labels),
-        data: data.keys().map(|key| key.as_str().into()).collect(),
-        owners: owners.iter().map(|owner| owner.uid.clone()).collect(),
-        error: None,
-    };
-    let mut meta = meta(name, uid, now, owners);
-    meta.labels = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    meta.annotations = annotations.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    SecretSeen {
-        meta,
-        type_: "kubernetes.io/tls".into(),
-        data_keys: managed.data.clone(),
-        pair: Box::new(PairSummary::new(
-            part(data_key::TLS_KEY),
-            part(data_key::TLS_CRT),
-            part(data_key::CA_CRT),
-            &SizeLimits::default(),
-        )),
-        wrong_formats: Box::default(),
-        managed: Arc::new(managed),
-        digest: [0; 32],
-    }
+    as_read(rendered, meta(name, uid, now, owners), &SizeLimits::default())
 }
 
 pub(in crate::plan::certificate::tests) fn meta(name: &str, uid: &str, created: Timestamp, owners: Vec<Owner>) -> Meta {

@@ -1,0 +1,152 @@
+//! What is about to be written is judged by the checks that will judge it when it is read back: what they refuse is refused once, and
+//! not issued again and again.
+
+use super::{
+    Violation, checks,
+    matching::request_differences,
+    secret::{RenderedSecret, TLS_TYPE},
+};
+use crate::{
+    api::{CertificateSpec, names::data_key},
+    pki::{chain::SizeLimits, hidden::Hidden, summary::PairSummary},
+    plan::seen::{ManagedKeys, Meta, Pairs, RequestSeen, SecretSeen},
+};
+
+/// The most that all values of a Secret may have together: the API server refuses more.
+const LARGEST_SECRET: usize = 1024 * 1024;
+/// The most that all annotations of an object may have together, keys included.
+const LARGEST_ANNOTATIONS: usize = 256 * 1024;
+
+/// A Secret that is about to be written for a Certificate.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// Name of the Certificate.
+    pub name: &'a str,
+    /// What it asks for.
+    pub spec: &'a CertificateSpec,
+    /// What is to be written.
+    pub rendered: &'a RenderedSecret,
+    /// The largest inputs that are read.
+    pub limits: &'a SizeLimits,
+}
+
+/// Why a request that was just created is not the one that was asked for.
+pub fn request_fault(request: &RequestSeen, spec: &CertificateSpec) -> Option<Violation> {
+    let name = request.meta.name();
+    match request_differences(request, spec) {
+        Ok(fields) if fields.is_empty() => None,
+        Ok(fields) => Some(Violation::new(
+            "RequestChanged",
+            format!(
+                "CertificateRequest {name:?} was changed while it was created, by an admission webhook or policy, and differs in [{}] \
+                 from what was asked for",
+                fields.join(" ")
+            ),
+        )),
+        Err(why) => Some(Violation::new(
+            "InvalidCertificateRequest",
+            format!("CertificateRequest {name:?} cannot be read back: {why}"),
+        )),
+    }
+}
+
+impl Candidate<'_> {
+    /// Why this Secret could not be used once it is there, with the certificate of `request`.
+    pub fn fault(&self, request: &RequestSeen) -> Option<Violation> {
+        self.size_fault()
+            .or_else(|| self.judged(|input| checks::content(&input), Some(request)))
+    }
+
+    /// Why this Secret could not be used, with a certificate for the time until the real one is there.
+    pub fn temporary_fault(&self) -> Option<Violation> {
+        self.size_fault()
+            .or_else(|| self.judged(|input| checks::unusable(&input), None))
+    }
+
+    fn judged(
+        &self,
+        check: impl FnOnce(checks::Input<'_>) -> Option<Violation>,
+        current: Option<&RequestSeen>,
+    ) -> Option<Violation> {
+        let secret = as_read(self.rendered, Meta::default(), self.limits);
+        let violation = check(checks::Input {
+            name: self.name,
+            spec: self.spec,
+            secret: Some(&secret),
+            current,
+        })?;
+        let size = |key: &str| self.rendered.data.get(key).map_or(0, |value| value.expose().len());
+        let flag = if size(data_key::TLS_CRT) > self.limits.chain {
+            Some("--max-certificate-chain-length")
+        } else {
+            (size(data_key::TLS_KEY) > self.limits.key).then_some("--max-private-key-size")
+        };
+        let Violation { reason, message } = violation;
+        let message = message.strip_prefix("Issuing certificate as ").unwrap_or(&message);
+        Some(Violation::new(
+            reason,
+            match flag {
+                Some(flag) => format!("{message} with the flag {flag}"),
+                None => message.to_owned(),
+            },
+        ))
+    }
+
+    /// Why the API server would refuse this Secret.
+    pub fn size_fault(&self) -> Option<Violation> {
+        let RenderedSecret { annotations, data, .. } = self.rendered;
+        let data = data.values().map(|value| value.expose().len()).sum();
+        let annotations = annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let excess = |what: &str, size: usize, limit: usize| {
+            (size > limit).then(|| {
+                let message = format!(
+                    "{what} Secret {:?} would have {size} bytes, more than the {limit} that Kubernetes allows: ask for fewer names, or \
+                     for fewer keystores and output formats",
+                    self.spec.secret_name
+                );
+                Violation::new("SecretTooLarge", message)
+            })
+        };
+        excess("the data of", data, LARGEST_SECRET)
+            .or_else(|| excess("the annotations of", annotations, LARGEST_ANNOTATIONS))
+    }
+}
+
+/// A Secret as it will be read once it is written.
+pub(super) fn as_read(rendered: &RenderedSecret, meta: Meta, limits: &SizeLimits) -> SecretSeen {
+    let RenderedSecret {
+        labels,
+        annotations,
+        data,
+    } = rendered;
+    let part = |key: &str| data.get(key).map(|value: &Hidden<Vec<u8>>| value.expose().as_slice());
+    let pair = PairSummary::new(
+        part(data_key::TLS_KEY),
+        part(data_key::TLS_CRT),
+        part(data_key::CA_CRT),
+        limits,
+    );
+    let managed = ManagedKeys {
+        annotations: annotations.keys().map(|key| key.as_str().into()).collect(),
+        labels: labels.keys().map(|key| key.as_str().into()).collect(),
+        data: data.keys().map(|key| key.as_str().into()).collect(),
+        owners: meta.owners.iter().map(|owner| owner.uid.clone()).collect(),
+        error: None,
+    };
+    let pairs = |map: &std::collections::BTreeMap<String, String>| -> Pairs {
+        map.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+    };
+    SecretSeen {
+        meta: Meta {
+            labels: pairs(labels),
+            annotations: pairs(annotations),
+            ..meta
+        },
+        type_: TLS_TYPE.into(),
+        data_keys: managed.data.clone(),
+        pair: Box::new(pair),
+        wrong_formats: Box::default(),
+        managed: managed.into(),
+        digest: [0; 32],
+    }
+}
