@@ -1,10 +1,11 @@
 //! What cannot be issued is told once, and cured by correction.
 
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::shop::{Shop, condition, text};
 use crate::support::certlet::PROGRAM;
-use crate::support::{IN_TIME, Pair, eventually, openssl};
+use crate::support::{IN_TIME, Pair, condition_is, eventually, openssl, until};
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
@@ -116,4 +117,80 @@ async fn an_rsa_size_that_no_new_key_can_have_is_told_at_once_and_a_key_that_exi
         shop.namespace
     );
     assert!(planned.stderr.contains(&foreseen), "{planned:?}");
+}
+
+/// cert-manager#9287: an outside issuer gives up without a condition.
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_request_that_only_has_a_failure_time_has_failed() {
+    let shop = Shop::open(&[]).await;
+    let outside = json!({"group": "issuers.example.net", "kind": "Frob", "name": "frob"});
+    shop.certificate("web", json!({ "issuerRef": outside })).await;
+    eventually("its request", IN_TIME, async || {
+        shop.requests.get_opt("web-1").await.unwrap()
+    })
+    .await;
+    let failed =
+        Patch::Merge(json!({"status": {"failureTime": jiff::Timestamp::now().strftime("%FT%TZ").to_string()}}));
+    shop.requests
+        .patch_status("web-1", &PatchParams::default(), &failed)
+        .await
+        .unwrap();
+    let certificate = until(&shop.certificates, "web", IN_TIME, condition_is("Issuing", "False"))
+        .await
+        .unwrap();
+    assert_eq!(certificate.data["status"]["failedIssuanceAttempts"], 1);
+    assert!(certificate.data["status"]["lastFailureTime"].is_string());
+    let ready = condition(&certificate, "Ready");
+    assert!(
+        ready["message"].as_str().unwrap().contains("gives no reason"),
+        "{ready}"
+    );
+}
+
+/// A policy wants a label on every Secret; the template of the Certificate has it.
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn where_a_policy_wants_a_label_the_secret_with_the_next_key_has_it_too() {
+    let shop = Shop::open(&[]).await;
+    let name = format!("labels-{}", shop.namespace);
+    let policy = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name},
+         "spec": {"failurePolicy": "Fail",
+            "matchConstraints": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": shop.namespace}},
+                "resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["secrets"]}]},
+            "validations": [{"expression": "has(object.metadata.labels) && 'team' in object.metadata.labels",
+                "message": "every Secret needs the label team"}]}},
+        {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name},
+         "spec": {"policyName": name, "validationActions": ["Deny"]}}]});
+    shop.apply(&policy.to_string()).await;
+    eventually("the policy in force", IN_TIME, async || {
+        let probe = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "probe"}});
+        let probe = serde_json::from_value(probe).unwrap();
+        let dry = kube::api::PostParams {
+            dry_run: true,
+            ..Default::default()
+        };
+        shop.secrets.create(&dry, &probe).await.is_err().then_some(())
+    })
+    .await;
+    let outside = json!({"group": "issuers.example.net", "kind": "Frob", "name": "frob"});
+    let template = json!({"labels": {"team": "blue"}, "annotations": {"example.com/copy-to": "everywhere"}});
+    shop.certificate("web", json!({"issuerRef": outside, "secretTemplate": template}))
+        .await;
+    let keys = eventually("the next key", IN_TIME, async || {
+        Some(shop.next_keys().await).filter(|keys| !keys.is_empty())
+    })
+    .await;
+    let meta = &keys[0].metadata;
+    assert_eq!(meta.labels.as_ref().unwrap()["team"], "blue");
+    assert!(
+        meta.annotations
+            .as_ref()
+            .is_none_or(|found| !found.contains_key("example.com/copy-to")),
+        "{meta:?}"
+    );
+    shop.patch_spec("web", json!({"issuerRef": {"name": "ca", "group": null, "kind": null}}))
+        .await;
+    shop.is_ready("web").await;
 }

@@ -98,19 +98,27 @@ pub(super) async fn create_next_key(
         )));
     }
     let labels = [label::NEXT_PRIVATE_KEY, label::FOR_ATTENTION_OF].map(|label| (label.to_owned(), "true".to_owned()));
-    // policies that want a label on every Secret want it here too
-    let template = certificate.spec.secret_template.clone().unwrap_or_default();
-    let secret = SecretApply {
+    let mut secret = SecretApply {
         key: certificate.meta.key.sibling(name),
         type_: "Opaque".to_owned(),
-        labels: template.labels.into_iter().chain(labels).collect(),
-        annotations: template.annotations,
+        labels: labels.clone().into(),
+        annotations: BTreeMap::new(),
         owners: vec![controller_reference::<CertificateKind>(&certificate.meta)],
         data: BTreeMap::from([(data_key::TLS_KEY.to_owned(), pem)]),
         resource_version: None,
         uid: None,
     };
-    context.writer.create_secret(&secret).await?;
+    let template = certificate.spec.secret_template.clone().unwrap_or_default();
+    match context.writer.create_secret(&secret).await {
+        // A policy may want a label on every Secret. Annotations stay away: they tell other programs where to copy a Secret to.
+        Err(error) if (error.is_invalid() || error.is_forbidden()) && !template.labels.is_empty() => {
+            secret.labels = template.labels.into_iter().chain(labels).collect();
+            context.writer.create_secret(&secret).await.map_err(|_| error)?;
+        }
+        created => {
+            created?;
+        }
+    }
     Ok(())
 }
 

@@ -284,7 +284,7 @@ fn crt_12_what_a_gate_switches_off_is_refused_by_the_name_of_the_gate() {
     ];
     for (fields, switch_off, path, gate) in cases {
         let text = format!(r#"{{"secretName":"s","issuerRef":{{"name":"ca"}},{fields}}}"#);
-        let spec: crate::api::CertificateSpec = serde_json::from_str(&text).unwrap();
+        let spec: CertificateSpec = serde_json::from_str(&text).unwrap();
         let mut settings = crate::plan::settings::Settings::default();
         assert_eq!(
             super::super::validation::check(&spec, &settings),
