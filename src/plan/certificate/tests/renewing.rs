@@ -165,10 +165,9 @@ fn ari_04_without_the_gate_nothing_of_it_is_kept() {
     model.settings.gates.ari = false;
     let plan = model.plan();
     assert_eq!(plan.status.acme, None);
-    assert_eq!(
-        plan.status.renewal_time.unwrap().0,
-        "2027-01-20T12:00:00Z".parse::<Timestamp>().unwrap()
-    );
+    let due: Timestamp = "2027-01-20T12:00:00Z".parse().unwrap();
+    let renewal = plan.status.renewal_time.unwrap().0;
+    assert!(renewal <= due && renewal > due - HOUR * 22, "{renewal}");
 }
 
 #[test]
