@@ -53,13 +53,13 @@ impl Purpose {
     /// | password of another's keystore | fine | fine | conflict |
     /// | password of its own keystore | fine | fine | conflict if it stands under a key that is written |
     fn is_endangered(&self, spec: &CertificateSpec, there: Presence) -> bool {
-        match (self, there) {
-            (_, Presence::Own) => false,
-            (Self::AcmeAccount, Presence::Missing | Presence::Foreign) => true,
-            (_, Presence::Missing) => false,
-            (Self::Authority, Presence::Foreign) => !spec.is_ca.unwrap_or(false),
-            (Self::Credential, Presence::Foreign) => true,
-            (Self::KeystorePassword { key, own }, Presence::Foreign) => !own || is_written(spec, key),
+        let is_there = there == Presence::Foreign;
+        match self {
+            _ if there == Presence::Own => false,
+            Self::AcmeAccount => true,
+            Self::Authority => is_there && !spec.is_ca.unwrap_or(false),
+            Self::Credential => is_there,
+            Self::KeystorePassword { key, own } => is_there && (!own || is_written(spec, key)),
         }
     }
 }

@@ -49,7 +49,9 @@ impl Model {
     }
 
     fn damage(&mut self, damage: Damage, former: Option<Arc<SecretSeen>>) {
-        let Some(_) = &self.secret else { return };
+        if self.secret.is_none() {
+            return;
+        }
         let annotate = |secret: &mut SecretSeen, key: &str| {
             let others = secret.meta.annotations.iter().filter(|(found, _)| *found != key);
             let others = others.map(|(key, value)| (key.to_owned(), value.to_owned()));
