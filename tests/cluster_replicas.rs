@@ -187,16 +187,80 @@ async fn a_second_signal_and_a_persons_interrupt_end_it_at_once_in_mid_order() {
     scene.bed.kubectl(&delete).await;
 }
 
+/// The Lease of an installation that nobody has ever seen, held until the end of days, by a name that terminals obey.
+fn forged_lease(seconds: u32) -> String {
+    format!(
+        "apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {{name: cert-manager-controller}}\nspec:\n  \
+         holderIdentity: \"tenant\\e[2K\\nleading\"\n  leaseDurationSeconds: {seconds}\n  renewTime: \"2099-01-01T00:00:00.000000Z\"\n"
+    )
+}
+
+/// The value of a metric without labels.
+async fn metric(certlet: &Certlet, name: &str) -> f64 {
+    let (_, page) = certlet.page("/metrics").await.unwrap();
+    let mut values = page
+        .lines()
+        .filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    values.next().unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+}
+
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
-async fn a_second_installation_in_another_namespace_stands_by_and_says_so() {
+async fn a_lease_in_a_tenants_namespace_keeps_nobody_from_leading() {
+    let bed = Bed::attach().await;
+    bed.forget_leaders().await;
+    bed.install_crds().await;
+    let tenant = bed.new_namespace().await;
+    bed.apply(&tenant, &forged_lease(i32::MAX as u32)).await;
+    let certlet = Certlet::launch(&bed).leader_election().ready().await;
+    certlet.wait_for_log("leading").await;
+    assert!(!certlet.log().contains("standing by"), "{}", certlet.log());
+    assert_eq!(metric(&certlet, "certlet_standing_by").await, 0.0);
+    assert_eq!(metric(&certlet, "certlet_leader").await, 1.0);
+    assert!(certlet.stop().await.success());
+    bed.forget_leaders().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_lease_that_nobody_renews_is_waited_for_as_long_as_it_lasts_whatever_time_it_names() {
+    let bed = Bed::attach().await;
+    bed.forget_leaders().await;
+    bed.install_crds().await;
+    let owned = bed.new_namespace().await;
+    bed.apply(&owned, &forged_lease(4)).await;
+    // an installation's own rights end at its own Lease: looking at others' takes more
+    let certlet = Certlet::launch(&bed)
+        .leader_election()
+        .kubeconfig(&bed.kubeconfig())
+        .args(&[&format!("--other-installations-namespaces={owned}")])
+        .spawn();
+    certlet.wait_for_log("Unless it renews the Lease").await;
+    assert!(certlet.log().contains("tenant?[2K?leading holds"), "{}", certlet.log());
+    eventually("it leads", IN_TIME, async || {
+        let (_, page) = certlet.page("/metrics").await.ok()?;
+        page.contains("certlet_leader 1\n").then_some(())
+    })
+    .await;
+    assert_eq!(metric(&certlet, "certlet_standing_by").await, 0.0);
+    assert!(certlet.stop().await.success());
+    bed.forget_leaders().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_second_installation_with_a_lease_of_its_own_stands_by_while_the_first_renews_and_says_so() {
     let bed = Bed::attach().await;
     bed.forget_leaders().await;
     bed.install_crds().await;
     let elsewhere = bed.new_namespace().await;
-    // an installation's own rights end at its own Lease: looking at others' takes more
     let admin = bed.kubeconfig();
-    let first = Certlet::launch(&bed).leader_election().ready().await;
+    let renewing_often = "--leader-election-retry-period=1s";
+    let first = Certlet::launch(&bed)
+        .leader_election()
+        .args(&[renewing_often])
+        .ready()
+        .await;
     first.wait_for_log("leading").await;
     let namespace = format!("--leader-election-namespace={elsewhere}");
     let second = Certlet::launch(&bed)
@@ -206,14 +270,25 @@ async fn a_second_installation_in_another_namespace_stands_by_and_says_so() {
         .ready()
         .await;
     second.wait_for_log("another installation is at work").await;
+    let (status, text) = second.page("/readyz").await.unwrap();
+    let held = format!(
+        "{} renews the Lease cert-manager-controller in namespace kube-system",
+        holder(&bed).await
+    );
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains(&held), "{text} does not name {held}");
+    assert_eq!(metric(&second, "certlet_standing_by").await, 1.0);
+    assert_eq!(metric(&second, "certlet_leader").await, 0.0);
+    assert_eq!(second.log().matches("another installation is at work").count(), 1);
     let leases = bed.objects("coordination.k8s.io/v1", "Lease", Some(&elsewhere)).await;
     assert!(
         leases.get_opt("cert-manager-controller").await.unwrap().is_none(),
         "it takes no Lease of its own"
     );
+    assert!(first.stop().await.success());
+    second.wait_for_log("leading").await;
     // the next test finds a Lease that nobody holds
     assert!(second.stop().await.success());
-    assert!(first.stop().await.success());
 }
 
 #[tokio::test]

@@ -204,6 +204,22 @@ fn decisions_and_bytes_know_neither_clock_nor_chance_nor_tasks() {
 }
 
 #[test]
+fn the_environment_is_read_at_the_command_line_and_nowhere_else() {
+    let sources = sources();
+    let readers: Vec<String> = sources
+        .iter()
+        .filter(|(_, _, tokens)| words(tokens).iter().any(|(_, word)| word == "std::env"))
+        .map(|(_, module, _)| module.join("::"))
+        .collect();
+    assert!(
+        !readers.is_empty(),
+        "its readers are no longer recognised by `std::env`"
+    );
+    let elsewhere: Vec<_> = readers.iter().filter(|module| !module.starts_with("cli")).collect();
+    assert!(elsewhere.is_empty(), "{elsewhere:?}");
+}
+
+#[test]
 fn every_folder_of_the_sources_has_its_layer() {
     let unknown: Vec<_> = fs::read_dir(source_root())
         .unwrap()

@@ -52,21 +52,6 @@ pub struct ExtraRoots {
 }
 
 impl ExtraRoots {
-    /// What the process was started with.
-    pub fn from_environment() -> Self {
-        let directories = std::env::var_os("SSL_CERT_DIR");
-        Self {
-            file: std::env::var_os("SSL_CERT_FILE")
-                .filter(|path| !path.is_empty())
-                .map(PathBuf::from),
-            directories: directories
-                .iter()
-                .flat_map(std::env::split_paths)
-                .filter(|path| path != Path::new(""))
-                .collect(),
-        }
-    }
-
     /// Mozilla's roots and those found in the files. A file that cannot be read is reported in the log and does not
     /// take the others away.
     fn load(&self) -> RootCertStore {

@@ -16,7 +16,7 @@ use super::limits::{MAX_OBJECT, answer_limit};
 use super::problem::Problem;
 use super::tls::{ExtraRoots, Trust, client_config};
 use super::{Action, Error};
-use crate::net::{AddressPolicy, JudgedNames, RefusedAddress, literal, proxy_hosts, refused};
+use crate::net::{AddressPolicy, JudgedNames, RefusedAddress, literal, refused};
 use crate::pki::chain::SizeLimits;
 use crate::pki::printable::printable;
 
@@ -25,16 +25,6 @@ const HTTP2_STREAM_WINDOW: u32 = 64 << 10;
 const HTTP2_CONNECTION_WINDOW: u32 = 256 << 10;
 /// The largest head of an answer, where it speaks HTTP/2.
 const HTTP2_HEADERS: u32 = 16 << 10;
-
-/// The variables that name proxies.
-const PROXY_VARIABLES: [&str; 6] = [
-    "HTTP_PROXY",
-    "http_proxy",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-];
 
 /// Limits of every request.
 #[derive(Clone, Debug)]
@@ -67,17 +57,6 @@ impl Default for Settings {
             // of a process outside of a pod
             addresses: AddressPolicy::new(Vec::new(), true),
             proxies: Vec::new(),
-        }
-    }
-}
-
-impl Settings {
-    /// The defaults, with the trust roots that the process was started with.
-    pub fn from_environment() -> Self {
-        Self {
-            extra_roots: ExtraRoots::from_environment(),
-            proxies: proxy_hosts(PROXY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok())),
-            ..Self::default()
         }
     }
 }

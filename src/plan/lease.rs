@@ -1,7 +1,7 @@
 //! Who leads: the rules of the Lease that cert-manager uses too, so that both can not act at once (NB-33).
 //!
 //! As in client-go, a holder is dead when its record has not changed for the lease duration *as we saw it*, by our own
-//! monotonic clock: the clocks of two machines are never compared.
+//! monotonic clock: the clocks of two machines are never compared. The same holds for the Leases of other installations.
 
 use std::time::Duration;
 
@@ -46,6 +46,32 @@ pub fn step(identity: &str, seen: Option<&LeaseSeen>, retry_period: Duration) ->
     )
 }
 
+/// The longest silence after which the holder of another installation's Lease is dead, whatever the Lease says.
+const LONGEST_SILENCE: Duration = Duration::from_secs(5 * 60);
+
+/// What the Lease of another installation says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Installation {
+    /// Nobody holds the Lease, or the holder is dead.
+    Absent,
+    /// The holder has not renewed the Lease since we began to watch it; it is dead if it does not within this time.
+    Unproven(Duration),
+    /// The holder renewed the Lease before our eyes; it is dead if it does not again within this time.
+    AtWork(Duration),
+}
+
+/// Decides about the Lease of another installation, whose record has, or has not, changed since we began to watch it.
+pub fn installation(seen: &LeaseSeen, changed: bool) -> Installation {
+    let left = seen.duration.min(LONGEST_SILENCE).saturating_sub(seen.unchanged_for);
+    if seen.holder.is_empty() || left.is_zero() {
+        Installation::Absent
+    } else if changed {
+        Installation::AtWork(left)
+    } else {
+        Installation::Unproven(left)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +109,27 @@ mod tests {
             Step::StandBy(Duration::from_secs(1))
         );
         assert_eq!(step("me", Some(&held_by("other", 60)), RETRY), Step::Take);
+    }
+
+    #[test]
+    fn another_installation_is_at_work_when_its_lease_was_seen_to_change() {
+        let left = Duration::from_secs(50);
+        assert_eq!(installation(&held_by("other", 10), true), Installation::AtWork(left));
+        assert_eq!(installation(&held_by("other", 10), false), Installation::Unproven(left));
+        assert_eq!(installation(&held_by("", 0), true), Installation::Absent);
+    }
+
+    #[test]
+    fn another_installation_is_dead_after_a_silence_of_its_lease_duration_or_of_five_minutes() {
+        assert_eq!(installation(&held_by("other", 60), true), Installation::Absent);
+        let for_years = |unchanged_for| LeaseSeen {
+            duration: Duration::from_secs(u64::from(u32::MAX)),
+            ..held_by("other", unchanged_for)
+        };
+        let left = Duration::from_secs(1);
+        assert_eq!(installation(&for_years(299), false), Installation::Unproven(left));
+        for changed in [false, true] {
+            assert_eq!(installation(&for_years(300), changed), Installation::Absent);
+        }
     }
 }

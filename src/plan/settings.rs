@@ -39,6 +39,19 @@ pub struct Settings {
     pub ari_minimum_interval: Option<Duration>,
     /// Feature gates that change behaviour (GAT rows).
     pub gates: Gates,
+    /// The pod that this process is, where it is one.
+    pub pod: Pod,
+}
+
+/// What a pod is told about itself (the downward API); empty elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pod {
+    /// `POD_NAME`.
+    pub name: Option<String>,
+    /// `POD_NAMESPACE`.
+    pub namespace: Option<String>,
+    /// `POD_IP`: the address at which other pods reach this process, where nothing else says so.
+    pub address: Option<IpAddr>,
 }
 
 /// Names of controllers that are asked for in more than one place (CTL rows).
@@ -188,6 +201,7 @@ impl Default for Settings {
                 ari: true,
                 certificate_signing_requests: false,
             },
+            pod: Pod::default(),
         }
     }
 }

@@ -13,19 +13,21 @@ use axum::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{clock::Skew, metrics};
+use super::{clock::Skew, leader::Leadership, metrics};
 use crate::controller::Context;
 
 #[derive(Clone)]
 struct Served {
     context: Arc<Context>,
+    leadership: Leadership,
     skew: Skew,
 }
 
 /// Serves `/livez`, `/readyz` and `/metrics` until `shutdown`.
-pub async fn serve(listener: TcpListener, context: Arc<Context>, shutdown: CancellationToken) {
+pub async fn serve(listener: TcpListener, context: Arc<Context>, leadership: Leadership, shutdown: CancellationToken) {
     let served = Served {
         context,
+        leadership,
         skew: Skew::start(),
     };
     let router = Router::new()
@@ -85,11 +87,14 @@ async fn readyz(State(served): State<Served>) -> Response {
         )
             .into_response();
     }
-    "ok\n".into_response()
+    match served.leadership.standing_by() {
+        Some(standing_by) => format!("ok, {standing_by}\n").into_response(),
+        None => "ok\n".into_response(),
+    }
 }
 
 async fn page(State(served): State<Served>) -> Response {
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    let pieces = metrics::page(&served.context).map(Ok::<_, std::convert::Infallible>);
+    let pieces = metrics::page(&served.context, &served.leadership).map(Ok::<_, std::convert::Infallible>);
     (content_type, Body::from_stream(futures::stream::iter(pieces))).into_response()
 }

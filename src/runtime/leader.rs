@@ -22,8 +22,8 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    clock,
-    foreign::{self, Others},
+    clock, foreign,
+    standing::{Reason, Reports, StandingBy},
 };
 use crate::{
     api::names,
@@ -46,8 +46,8 @@ pub struct Election {
     pub renew_deadline: Duration,
     /// How often we renew, or look.
     pub retry_period: Duration,
-    /// Whose Lease of the same name in another namespace means that another installation is at work.
-    pub others: Others,
+    /// Where another installation may hold a Lease of the same name ([`foreign::namespaces`]).
+    pub others: Vec<String>,
 }
 
 /// The state of leadership, for writers (`flag`) and for whoever waits for it to change (`changes`).
@@ -56,6 +56,7 @@ pub struct Leadership {
     /// True while this process leads.
     pub flag: Arc<AtomicBool>,
     changes: watch::Sender<bool>,
+    standing_by: watch::Sender<Option<StandingBy>>,
 }
 
 impl Default for Leadership {
@@ -63,6 +64,7 @@ impl Default for Leadership {
         Self {
             flag: Arc::default(),
             changes: watch::Sender::new(false),
+            standing_by: watch::Sender::new(None),
         }
     }
 }
@@ -75,9 +77,21 @@ impl Leadership {
 
     /// Sets it, for a process that leads without an election.
     pub fn set(&self, leads: bool) {
+        if leads {
+            self.stand_by(None);
+        }
         self.flag.store(leads, Ordering::Release);
         self.changes
             .send_if_modified(|before| std::mem::replace(before, leads) != leads);
+    }
+
+    /// Whom this process leaves the work to, as far as it knows.
+    pub fn standing_by(&self) -> Option<StandingBy> {
+        self.standing_by.borrow().clone()
+    }
+
+    pub(super) fn stand_by(&self, standing_by: Option<StandingBy>) {
+        self.standing_by.send_replace(standing_by);
     }
 
     /// Whether this process leads.
@@ -88,7 +102,7 @@ impl Leadership {
 
 /// Takes part in the election until `shutdown`, then gives the Lease back.
 pub async fn elect(client: Client, election: Election, leadership: Leadership, shutdown: CancellationToken) {
-    foreign::until_none_acts(&client, election.others, &election.namespace, &shutdown).await;
+    foreign::until_none_acts(&client, &election.others, &leadership, &shutdown).await;
     let mut candidate = Candidate {
         leases: Api::namespaced(client.clone(), &election.namespace),
         election,
@@ -96,6 +110,7 @@ pub async fn elect(client: Client, election: Election, leadership: Leadership, s
         seen: None,
         renewed: None,
         reported: None,
+        reports: Reports::default(),
     };
     let namespace = candidate.election.namespace.clone();
     let changes = watcher(
@@ -124,7 +139,9 @@ struct Candidate {
     /// The Lease as last seen, and since when it has looked like that.
     seen: Option<(Lease, Instant)>,
     renewed: Option<Instant>,
-    reported: Option<String>,
+    /// The holder that the log named last.
+    reported: Option<StandingBy>,
+    reports: Reports,
 }
 
 impl Candidate {
@@ -157,10 +174,10 @@ impl Candidate {
     async fn attempt(&mut self) -> Result<Duration, kube::Error> {
         let found = self.leases.get_opt(names::LEASE_NAME).await?;
         self.observe(found);
-        let seen = self
-            .seen
-            .as_ref()
-            .map(|(lease, since)| view(lease, since.elapsed(), self.election.lease_duration));
+        let seen = self.seen.as_ref().map(|(lease, since)| {
+            let spec = lease.spec.clone().unwrap_or_default();
+            view(spec, since.elapsed(), self.election.lease_duration)
+        });
         match step(&self.election.identity, seen.as_ref(), self.election.retry_period) {
             Step::Create => {
                 let lease = Lease {
@@ -196,10 +213,12 @@ impl Candidate {
             }
             Step::StandBy(wait) => {
                 let holder = seen.map(|seen| seen.holder).unwrap_or_default();
+                let standing_by = StandingBy::new(&holder, &self.election.namespace, Reason::Leader);
                 self.leadership.set(false);
-                if self.reported.as_ref() != Some(&holder) {
-                    tracing::info!("standing by: {holder} holds the Lease {}", names::LEASE_NAME);
-                    self.reported = Some(holder);
+                self.leadership.stand_by(Some(standing_by.clone()));
+                if self.reported.as_ref() != Some(&standing_by) && self.reports.is_due() {
+                    tracing::info!("{standing_by}");
+                    self.reported = Some(standing_by);
                 }
                 return Ok(wait);
             }
@@ -294,8 +313,8 @@ impl Candidate {
     }
 }
 
-fn view(lease: &Lease, unchanged_for: Duration, default_duration: Duration) -> LeaseSeen {
-    let spec = lease.spec.clone().unwrap_or_default();
+/// What the record of a Lease says, which has looked like this for a while.
+pub(super) fn view(spec: LeaseSpec, unchanged_for: Duration, default_duration: Duration) -> LeaseSeen {
     let duration = spec
         .lease_duration_seconds
         .and_then(|seconds| u64::try_from(seconds).ok());

@@ -7,4 +7,5 @@ pub mod http;
 pub mod leader;
 pub mod metrics;
 pub mod run;
+pub mod standing;
 pub mod telemetry;

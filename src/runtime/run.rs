@@ -1,7 +1,7 @@
 //! `certlet run`: what is started, in which order, and how it ends.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +21,7 @@ use super::{
     metrics::Metrics,
 };
 use crate::{
-    acme,
+    acme::{self, tls::ExtraRoots},
     api::names,
     cluster::{
         self,
@@ -56,6 +56,10 @@ pub struct Options {
     pub master: Option<String>,
     /// What decisions depend on.
     pub settings: Settings,
+    /// Whom to trust in the network beside Mozilla's roots.
+    pub extra_roots: ExtraRoots,
+    /// Hosts of the proxies of the environment.
+    pub proxies: Vec<String>,
     /// Take part in the election, or lead at once.
     pub election: Option<Election>,
     /// Workers per controller.
@@ -136,11 +140,16 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let client = cluster::client::connect(&config)?;
     let listeners = Listeners::bind(&options).await?;
     let leadership = Leadership::default();
-    let (context, router) = context(&client, &options.settings, &leadership)?;
+    let transport = acme::transport::Settings {
+        extra_roots: options.extra_roots.clone(),
+        proxies: options.proxies.clone(),
+        ..acme::transport::Settings::default()
+    };
+    let (context, router) = context(&client, &options.settings, transport, &leadership)?;
     let tasks = TaskTracker::new();
 
     watch(&client, &context, &router, options.settings.namespace.clone());
-    listeners.serve(&context, &tasks, &shutdown);
+    listeners.serve(&context, &leadership, &tasks, &shutdown);
     controller::start(&context, options.workers, clock::now);
     tokio::spawn(say_what_is_missing(Arc::clone(&context)));
     tokio::spawn(follow_leadership(Arc::clone(&context), leadership.clone()));
@@ -171,7 +180,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
 
 async fn end(context: &Context, told: Told, tasks: &TaskTracker, shutdown: &CancellationToken) {
     if told == Told::Terminate {
-        ending::until_nobody_asks(context, pod_address()).await;
+        ending::until_nobody_asks(context, context.settings.pod.address).await;
     }
     shutdown.cancel();
     tasks.close();
@@ -186,7 +195,7 @@ async fn end(context: &Context, told: Told, tasks: &TaskTracker, shutdown: &Canc
 /// # Errors
 /// When the probe cannot be made.
 pub fn onlooker(client: &Client, settings: &Settings) -> Result<Arc<Context>, RunError> {
-    context(client, settings, &Leadership::default()).map(|(context, _)| context)
+    context(client, settings, acme::transport::Settings::default(), &Leadership::default()).map(|(context, _)| context)
 }
 
 /// Reads everything that a controller would watch, once.
@@ -217,12 +226,22 @@ pub async fn read_everything(
     Ok(())
 }
 
-fn context(client: &Client, settings: &Settings, leadership: &Leadership) -> Result<(Arc<Context>, Router), RunError> {
+fn context(
+    client: &Client,
+    settings: &Settings,
+    transport: acme::transport::Settings,
+    leadership: &Leadership,
+) -> Result<(Arc<Context>, Router), RunError> {
     cluster::secret::set_size_limits(settings.size_limits);
     let router = Router::default();
     let index = Arc::new(Index::default());
     let metrics = Arc::new(Metrics::default());
     let flag = Arc::clone(&leadership.flag);
+    let transport = acme::transport::Settings {
+        max_chain: settings.size_limits.chain,
+        addresses: settings.outgoing.clone(),
+        ..transport
+    };
     let context = Arc::new(Context {
         index: Arc::clone(&index),
         reader: Reader::new(client.clone()),
@@ -233,14 +252,7 @@ fn context(client: &Client, settings: &Settings, leadership: &Leadership) -> Res
         responder: Arc::new(Responder::new()),
         http01: Http01::new(settings)?,
         orders: controller::order::runtime::Runtime::new(settings.max_concurrent_challenges),
-        acme: acme::Registry::new(
-            acme::transport::Settings {
-                max_chain: settings.size_limits.chain,
-                addresses: settings.outgoing.clone(),
-                ..acme::transport::Settings::from_environment()
-            },
-            Arc::clone(&metrics) as _,
-        ),
+        acme: acme::Registry::new(transport, Arc::clone(&metrics) as _),
         renewals: controller::renewals::Renewals::default(),
         metrics,
         judged: AtomicBool::new(false),
@@ -286,9 +298,14 @@ impl Listeners {
         })
     }
 
-    fn serve(self, context: &Arc<Context>, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    fn serve(self, context: &Arc<Context>, leadership: &Leadership, tasks: &TaskTracker, shutdown: &CancellationToken) {
         for listener in [self.metrics, self.health].into_iter().flatten() {
-            tasks.spawn(http::serve(listener, Arc::clone(context), shutdown.clone()));
+            tasks.spawn(http::serve(
+                listener,
+                Arc::clone(context),
+                leadership.clone(),
+                shutdown.clone(),
+            ));
         }
         tasks.spawn(Arc::clone(&context.responder).serve(self.http01, shutdown.clone()));
     }
@@ -382,9 +399,4 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
             return;
         }
     }
-}
-
-/// The addresses that this process can be reached at from other pods, where nothing else says so.
-pub fn pod_address() -> Option<IpAddr> {
-    std::env::var("POD_IP").ok()?.parse().ok()
 }

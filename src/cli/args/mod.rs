@@ -2,6 +2,7 @@
 
 mod accepted;
 pub mod config;
+mod environment;
 mod switches;
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,8 @@ use crate::{
     api::GoDuration,
     net::{AddressPolicy, Network},
     pki::chain::SizeLimits,
-    plan::settings::{DefaultIssuer, Http01Settings, Settings, SolverMode},
-    runtime::{foreign::Others, leader::Election, run::Options, telemetry::Format},
+    plan::settings::{DefaultIssuer, Http01Settings, Pod, Settings, SolverMode},
+    runtime::{foreign, leader::Election, run::Options, telemetry::Format},
 };
 
 /// A duration as Go writes it.
@@ -98,6 +99,14 @@ pub struct RunArgs {
         help_heading = "Leader election"
     )]
     leader_election_namespace: String,
+    /// Namespaces, beside kube-system and certlet's own, where an installation that is not this one may hold its Lease. While it renews that Lease, this one stands by. Name only namespaces that nobody but administrators may edit
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAMESPACES",
+        help_heading = "Leader election"
+    )]
+    other_installations_namespaces: Vec<String>,
     /// How long a silent leader is believed to live
     #[arg(long, default_value = "60s", value_parser = go_duration, value_name = "DURATION", help_heading = "Leader election")]
     leader_election_lease_duration: Duration,
@@ -318,9 +327,15 @@ impl RunArgs {
     /// # Errors
     /// When a value makes no sense.
     pub fn options(self) -> Result<Options, ArgsError> {
-        let election = self.election()?;
-        let settings = self.settings()?;
+        let pod = environment::pod();
+        let election = self.election(&pod)?;
+        let settings = Settings {
+            pod,
+            ..self.settings()?
+        };
         Ok(Options {
+            extra_roots: environment::extra_roots(),
+            proxies: environment::proxies(),
             kubeconfig: self.kubeconfig,
             master: self.master,
             settings,
@@ -332,21 +347,22 @@ impl RunArgs {
         })
     }
 
-    fn election(&self) -> Result<Option<Election>, ArgsError> {
+    fn election(&self, pod: &Pod) -> Result<Option<Election>, ArgsError> {
         if !self.leader_elect {
             return Ok(None);
         }
         let election = Election {
             namespace: self.leader_election_namespace.clone(),
-            identity: identity(),
+            identity: environment::identity(),
             lease_duration: self.leader_election_lease_duration,
             renew_deadline: self.leader_election_renew_deadline,
             retry_period: self.leader_election_retry_period,
-            others: if self.namespace.is_empty() {
-                Others::Anywhere
-            } else {
-                Others::OfCluster
-            },
+            others: foreign::namespaces(
+                &self.leader_election_namespace,
+                pod.namespace.as_deref(),
+                self.namespace.is_empty(),
+                &self.other_installations_namespaces,
+            ),
         };
         if election.retry_period >= election.renew_deadline || election.renew_deadline >= election.lease_duration {
             return Err(ArgsError::Election);
@@ -354,7 +370,7 @@ impl RunArgs {
         Ok(Some(election))
     }
 
-    /// What decisions depend on.
+    /// What decisions depend on, apart from the pod that a process is: these flags may be another's.
     ///
     /// # Errors
     /// When a value makes no sense.
@@ -384,9 +400,10 @@ impl RunArgs {
             maximum_backoff: self.certificate_request_maximum_backoff_duration,
             size_limits: self.sizes.limits()?,
             max_concurrent_challenges: self.max_concurrent_challenges,
-            outgoing: AddressPolicy::new(self.allow_outgoing_networks.clone(), !in_a_pod()),
+            outgoing: AddressPolicy::new(self.allow_outgoing_networks.clone(), !environment::in_a_pod()),
             http01: self.http01()?,
             ari_minimum_interval: self.acme_ari_minimum_interval,
+            pod: Pod::default(),
         })
     }
 
@@ -417,18 +434,4 @@ impl RunArgs {
             path_type_exact: path_type_exact(&self.feature_gates)?,
         })
     }
-}
-
-/// Who we are in the Lease: the pod's name, and something that a restart changes.
-fn identity() -> String {
-    let host = std::env::var("HOSTNAME")
-        .ok()
-        .or_else(|| std::fs::read_to_string("/etc/hostname").ok());
-    let host = host.map_or_else(|| "certlet".to_owned(), |host| host.trim().to_owned());
-    format!("{host}_{:016x}", fastrand::u64(..))
-}
-
-/// Whether this process is in a pod, where loopback is the pod's own; elsewhere the machine belongs to whoever started certlet.
-fn in_a_pod() -> bool {
-    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::super::{Context, ControllerError};
-use crate::{api::names::ACME_SERVICE, runtime::run::pod_address};
+use crate::api::names::ACME_SERVICE;
 
 /// How long an answer is believed. Replicas come and go while challenges are in flight.
 const BELIEVED: Duration = Duration::from_secs(1);
@@ -46,12 +46,13 @@ impl Advertised {
 }
 
 async fn ask(context: &Context) -> Result<Vec<IpAddr>, ControllerError> {
-    let own = || pod_address().map(|address| vec![address]);
-    let Ok(namespace) = std::env::var("POD_NAMESPACE") else {
+    let pod = &context.settings.pod;
+    let own = || pod.address.map(|address| vec![address]);
+    let Some(namespace) = &pod.namespace else {
         return own().ok_or_else(|| ControllerError::Failed(UNKNOWN.to_owned()));
     };
     let labels = format!("kubernetes.io/service-name={ACME_SERVICE}");
-    let slices = context.reader.list::<EndpointSlice>(Some(&namespace), &labels).await;
+    let slices = context.reader.list::<EndpointSlice>(Some(namespace), &labels).await;
     match slices {
         Ok(slices) => {
             let ready = ready_addresses(&slices);

@@ -108,10 +108,14 @@ impl Image {
 
 async fn own_image(context: &Context) -> Result<String, ControllerError> {
     let unknown = || ControllerError::Failed(NO_IMAGE.to_owned());
-    let (Ok(name), Ok(namespace)) = (std::env::var("POD_NAME"), std::env::var("POD_NAMESPACE")) else {
+    let own = &context.settings.pod;
+    let (Some(name), Some(namespace)) = (&own.name, &own.namespace) else {
         return Err(unknown());
     };
-    let pod = context.reader.object::<Pod>(&ObjectKey::new(namespace, name)).await?;
+    let pod = context
+        .reader
+        .object::<Pod>(&ObjectKey::new(namespace.as_str(), name.as_str()))
+        .await?;
     pod.and_then(|pod| image_of(&pod)).ok_or_else(unknown)
 }
 

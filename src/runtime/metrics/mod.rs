@@ -19,6 +19,7 @@ use self::text::{Page, sample};
 use crate::{
     acme::transport::{Exchange, Observer},
     controller::Context,
+    runtime::leader::Leadership,
 };
 
 /// How many recent durations a summary's quantiles are made from.
@@ -82,8 +83,8 @@ impl Observer for Metrics {
 }
 
 /// The page that Prometheus reads, in pieces that are made as they are sent: with ten thousand Certificates all of it would be 20 MB at once.
-pub fn page(context: &Arc<Context>) -> impl Iterator<Item = String> + Send + 'static + use<> {
-    let context = Arc::clone(context);
+pub fn page(context: &Arc<Context>, leadership: &Leadership) -> impl Iterator<Item = String> + Send + 'static + use<> {
+    let (context, leadership) = (Arc::clone(context), leadership.clone());
     objects::certificates(&context.index).chain(std::iter::once_with(move || {
         let mut page = Page::default();
         objects::issuers(&context.index, &mut page);
@@ -100,6 +101,7 @@ pub fn page(context: &Arc<Context>) -> impl Iterator<Item = String> + Send + 'st
         ];
         controllers(&counts, &mut page);
         own(&context, &mut page);
+        leading(&leadership, &mut page);
         acme(&context.metrics, &mut page);
         process(context.now().as_second(), &mut page);
         page.text
@@ -134,6 +136,26 @@ fn controllers(counts: &[(&str, (u64, u64))], page: &mut Page) {
             *errors as f64,
         );
     }
+}
+
+/// Who leads.
+fn leading(leadership: &Leadership, page: &mut Page) {
+    page.head("certlet_leader", "gauge", "Whether this process leads.");
+    let leads = f64::from(u8::from(leadership.leads()));
+    sample(&mut page.text, "certlet_leader", &[], leads);
+    page.head(
+        "certlet_standing_by",
+        "gauge",
+        "Whether this process takes no part in the election because another installation may be at work.",
+    );
+    let standing_by = leadership.standing_by();
+    let for_other = standing_by.is_some_and(|standing_by| standing_by.is_for_other_installation());
+    sample(
+        &mut page.text,
+        "certlet_standing_by",
+        &[],
+        f64::from(u8::from(for_other)),
+    );
 }
 
 /// What cert-manager does not count.

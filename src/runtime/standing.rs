@@ -1,0 +1,135 @@
+//! Why this process stands by: for logs, `/readyz` and metrics.
+
+use std::{fmt, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::api::names::LEASE_NAME;
+
+/// The longest holder that is printed. Kubernetes' components write a host name and a UUID.
+const MAX_HOLDER: usize = 100;
+/// The shortest time between two log lines about standing by.
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Whom this process leaves the work to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandingBy {
+    /// Who holds the Lease, fit to be printed.
+    pub holder: String,
+    /// Where the Lease is.
+    pub namespace: String,
+    /// What is known about the holder.
+    pub reason: Reason,
+}
+
+/// Why a holder's Lease keeps this process from leading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is our own Lease: the holder leads.
+    Leader,
+    /// It is another installation's Lease, and the holder renews it.
+    OtherInstallation,
+    /// It is another installation's Lease, and the holder has this long to renew it.
+    Unproven(Duration),
+}
+
+impl StandingBy {
+    /// `holder` is what the Lease says.
+    pub(super) fn new(holder: &str, namespace: &str, reason: Reason) -> Self {
+        Self {
+            holder: printable(holder),
+            namespace: namespace.to_owned(),
+            reason,
+        }
+    }
+
+    /// Whether another installation is the reason, and not another replica of this one.
+    pub fn is_for_other_installation(&self) -> bool {
+        self.reason != Reason::Leader
+    }
+}
+
+impl fmt::Display for StandingBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            holder,
+            namespace,
+            reason,
+        } = self;
+        match reason {
+            Reason::Leader => {
+                write!(
+                    f,
+                    "standing by: {holder} holds the Lease {LEASE_NAME} in namespace {namespace}"
+                )
+            }
+            Reason::OtherInstallation => {
+                write!(
+                    f,
+                    "standing by: {holder} renews the Lease {LEASE_NAME} in namespace {namespace}; another installation is at \
+                     work on the same objects, and this one begins when that one ends"
+                )
+            }
+            Reason::Unproven(left) => {
+                write!(
+                    f,
+                    "standing by: {holder} holds the Lease {LEASE_NAME} in namespace {namespace}. Unless it renews the Lease \
+                     within {}s, it is dead and this process goes on; a Lease that nobody needs can be deleted",
+                    left.as_secs()
+                )
+            }
+        }
+    }
+}
+
+/// What other people wrote into a Lease, on one line, of bounded length, without what a terminal obeys.
+fn printable(holder: &str) -> String {
+    let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+    let mut shown: String = holder.chars().take(MAX_HOLDER).map(plain).collect();
+    if holder.chars().nth(MAX_HOLDER).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Lets through one line per [`REPORT_INTERVAL`].
+#[derive(Debug, Default)]
+pub(super) struct Reports(Option<Instant>);
+
+impl Reports {
+    /// Whether a line is due; it is then taken as written.
+    pub(super) fn is_due(&mut self) -> bool {
+        let due = self.0.is_none_or(|last| last.elapsed() >= REPORT_INTERVAL);
+        if due {
+            self.0 = Some(Instant::now());
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_is_printed_on_one_line_of_bounded_length_without_control_characters() {
+        let hostile = format!("a\n\x1b[2Kleading\u{202e}{}", "b".repeat(100_000));
+        let shown = StandingBy::new(&hostile, "team-a", Reason::OtherInstallation);
+        assert!(shown.holder.starts_with("a??[2Kleading?bbb"), "{}", shown.holder);
+        assert_eq!(shown.holder.chars().count(), MAX_HOLDER + 1);
+        assert!(shown.to_string().lines().count() == 1);
+        let usual = "cert-manager-5d8f_0b0c9a8f-6f1e-4c55-9d0a-3a1a2b9d8c7e";
+        assert_eq!(StandingBy::new(usual, "kube-system", Reason::Leader).holder, usual);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_line_a_minute_is_let_through() {
+        let mut reports = Reports::default();
+        let mut lines = 0;
+        for _second in 0..180 {
+            lines += u32::from(reports.is_due());
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(lines, 3);
+    }
+}
