@@ -51,14 +51,21 @@ async fn a_leader_that_ends_hands_over_and_only_one_replica_ever_writes() {
     let namespace = bed.new_namespace().await;
     bed.apply(&namespace, SELF_SIGNED).await;
 
-    let first = Certlet::launch(&bed).leader_election().ready().await;
+    let mark = bed.audit_mark().await;
+    let replica = |name: &str| Certlet::launch(&bed).leader_election().variable("POD_NAME", name);
+    let first = replica("replica-one").ready().await;
     first.wait_for_log("leading").await;
     let one = holder(&bed).await;
-    let second = Certlet::launch(&bed).leader_election().ready().await;
+    let second = replica("replica-two").ready().await;
     second.wait_for_log("standing by").await;
     bed.apply(&namespace, &certificate("before")).await;
     ready(&bed, &namespace, "before").await;
     assert_eq!(holder(&bed).await, one, "a standby takes nothing from a living leader");
+    let of_objects = ["certmanager_certificate_", "certmanager_issuer_"];
+    let (_, page) = first.page("/metrics").await.unwrap();
+    assert!(of_objects.iter().all(|family| page.contains(family)), "{page}");
+    let (_, page) = second.page("/metrics").await.unwrap();
+    assert!(!of_objects.iter().any(|family| page.contains(family)), "{page}");
 
     assert!(first.stop().await.success());
     second.wait_for_log("leading").await;
@@ -69,6 +76,21 @@ async fn a_leader_that_ends_hands_over_and_only_one_replica_ever_writes() {
 
     assert!(second.stop().await.success());
     assert_eq!(holder(&bed).await, "", "whoever ends gives the Lease back");
+
+    // who may ask what everybody may write nothing down
+    let writes = bed.writes_since(mark).await.into_iter();
+    let writes =
+        writes.filter(|write| write.agent.starts_with("certlet/") && !write.resource.starts_with("selfsubject"));
+    let writers: Vec<(String, String)> = writes.map(|write| (write.replica, write.namespace)).collect();
+    for replica in ["replica-one", "replica-two"] {
+        let own = writers
+            .iter()
+            .filter(|writer| **writer == (replica.to_owned(), namespace.clone()));
+        assert!(own.count() >= 3, "{replica} issued nothing: {writers:?}");
+    }
+    let mut turns: Vec<&str> = writers.iter().map(|(replica, _)| replica.as_str()).collect();
+    turns.dedup();
+    assert_eq!(turns, ["replica-one", "replica-two"]);
 }
 
 /// Leads nowhere: an order for a name with this address waits.

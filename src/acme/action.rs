@@ -7,7 +7,10 @@ use std::fmt;
 #[expect(missing_docs, reason = "each is named after the request that it stands for")]
 pub enum Action {
     Directory,
-    NewNonce,
+    NewNonce {
+        /// The label of the request that needs the nonce: it counts as a part of that.
+        label: &'static str,
+    },
     NewAccount,
     LookUpAccount,
     UpdateAccount,
@@ -22,21 +25,22 @@ pub enum Action {
 }
 
 impl Action {
-    /// The value of the label `action`: a closed set.
+    /// The value of the label `action`: the names that cert-manager gives to the calls of its ACME client. What it never asks
+    /// for has the name that it gives to requests without one.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Directory => "get_directory",
-            Self::NewNonce => "get_nonce",
+            Self::Directory => "discover",
+            Self::NewNonce { label } => label,
             Self::NewAccount => "register_account",
-            Self::LookUpAccount => "get_account",
-            Self::UpdateAccount => "update_account",
-            Self::NewOrder => "create_order",
+            Self::LookUpAccount => "get_registration",
+            Self::UpdateAccount => "update_registration",
+            Self::NewOrder => "authorize_order",
             Self::Order => "get_order",
             Self::Authorization => "get_authorization",
-            Self::DeactivateAuthorization => "deactivate_authorization",
+            Self::DeactivateAuthorization => "unnamed_action",
             Self::AcceptChallenge => "accept_challenge",
-            Self::Finalize => "finalize_order",
-            Self::Certificate => "fetch_certificate",
+            Self::Finalize => "create_order_cert",
+            Self::Certificate => "fetch_cert",
             Self::RenewalInfo => "get_renewal_info",
         }
     }
@@ -46,7 +50,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Directory => "the request for its directory",
-            Self::NewNonce => "the request for a nonce",
+            Self::NewNonce { .. } => "the request for a nonce",
             Self::NewAccount => "the registration of the account",
             Self::LookUpAccount => "the look-up of the account",
             Self::UpdateAccount => "the update of the account",
@@ -59,5 +63,37 @@ impl fmt::Display for Action {
             Self::Certificate => "the request for the certificate",
             Self::RenewalInfo => "the request for renewal information",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_label_is_one_of_cert_manager_s() {
+        let known: Vec<&str> = include_str!("../../tests/data/metrics/acme-actions.txt")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .collect();
+        for action in [
+            Action::Directory,
+            Action::NewNonce {
+                label: Action::NewOrder.label(),
+            },
+            Action::NewAccount,
+            Action::LookUpAccount,
+            Action::UpdateAccount,
+            Action::NewOrder,
+            Action::Order,
+            Action::Authorization,
+            Action::DeactivateAuthorization,
+            Action::AcceptChallenge,
+            Action::Finalize,
+            Action::Certificate,
+            Action::RenewalInfo,
+        ] {
+            assert!(known.contains(&action.label()), "{action:?}");
+        }
     }
 }

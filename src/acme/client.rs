@@ -199,7 +199,7 @@ impl Client {
         } = &*self.0;
         let target = server.own(url).await?;
         let mut attempt = 0;
-        let mut nonce = self.nonce().await?;
+        let mut nonce = self.nonce(action).await?;
         loop {
             let body = key.sign(kid, &nonce, url, payload)?;
             let request = Request {
@@ -231,19 +231,21 @@ impl Client {
             attempt += 1;
             nonce = match fresh {
                 Some(fresh) => fresh,
-                None => self.nonce().await?,
+                None => self.nonce(action).await?,
             };
         }
     }
 
-    async fn nonce(&self) -> Result<String, Error> {
+    async fn nonce(&self, wanted_for: Action) -> Result<String, Error> {
         if let Some(nonce) = self.0.nonces.take() {
             return Ok(nonce);
         }
         let url = self.0.server.own(&self.directory().await?.new_nonce).await?;
         // 200 for HEAD in the RFC, 204 from some servers: the header is what counts.
         let request = Request {
-            action: Action::NewNonce,
+            action: Action::NewNonce {
+                label: wanted_for.label(),
+            },
             method: Method::HEAD,
             url: &url,
             body: None,

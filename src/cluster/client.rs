@@ -15,14 +15,22 @@ const PING_AFTER: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Who asks, for the API server's audit log.
-const AGENT: http::HeaderValue = http::HeaderValue::from_static(concat!("certlet/", env!("CARGO_PKG_VERSION")));
+const AGENT: &str = concat!("certlet/", env!("CARGO_PKG_VERSION"));
 
 /// A client for the cluster that `config` names.
 ///
 /// # Errors
 /// When the certificates or credentials in `config` cannot be used.
 pub fn connect(config: &Config) -> Result<Client, kube::Error> {
-    client(config, Rights::All)
+    client(config, Rights::All, None)
+}
+
+/// The same, for a replica that the audit log names too.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_as_replica(config: &Config, pod: Option<&str>) -> Result<Client, kube::Error> {
+    client(config, Rights::All, pod)
 }
 
 /// A client that can do nothing but read, whatever its credentials allow: any other request fails before it is sent.
@@ -30,13 +38,11 @@ pub fn connect(config: &Config) -> Result<Client, kube::Error> {
 /// # Errors
 /// As [`connect`].
 pub fn connect_to_read(config: &Config) -> Result<Client, kube::Error> {
-    client(config, Rights::Read)
+    client(config, Rights::Read, None)
 }
 
-fn client(config: &Config, rights: Rights) -> Result<Client, kube::Error> {
-    let mut config = config.clone();
-    let agent = http::HeaderValue::from_static(concat!("certlet/", env!("CARGO_PKG_VERSION")));
-    config.headers.push((http::header::USER_AGENT, agent));
+fn client(config: &Config, rights: Rights, pod: Option<&str>) -> Result<Client, kube::Error> {
+    let agent = agent(pod);
     let mut http = hyper_util::client::legacy::connect::HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
@@ -53,8 +59,8 @@ fn client(config: &Config, rights: Rights) -> Result<Client, kube::Error> {
         .http2_keep_alive_while_idle(true)
         .build::<_, Body>(connector);
     let service = ServiceBuilder::new()
-        .map_request(|mut request: http::Request<Body>| {
-            request.headers_mut().insert(http::header::USER_AGENT, AGENT);
+        .map_request(move |mut request: http::Request<Body>| {
+            request.headers_mut().insert(http::header::USER_AGENT, agent.clone());
             request
         })
         .layer(config.base_uri_layer())
@@ -65,6 +71,14 @@ fn client(config: &Config, rights: Rights) -> Result<Client, kube::Error> {
         .service(client);
     let service = Guard { rights, service };
     Ok(Client::new(service, config.default_namespace.clone()))
+}
+
+/// `certlet/1.2.3`, or `certlet/1.2.3 (certlet-5d8f)` in a pod.
+fn agent(pod: Option<&str>) -> http::HeaderValue {
+    let with_pod = pod.map(|pod| format!("{AGENT} ({pod})"));
+    with_pod
+        .and_then(|agent| http::HeaderValue::try_from(agent).ok())
+        .unwrap_or(http::HeaderValue::from_static(AGENT))
 }
 
 /// What a client may do.

@@ -10,7 +10,9 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{http01::Http01, queue::Queue, renewals::Renewals, rotations::Rotations, said::Said, signing::Signing};
+use super::{
+    http01::Http01, queue::Queue, renewals::Renewals, rotations::Rotations, said::Said, signing::Signing, terms::Terms,
+};
 use crate::{
     acme::Registry,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
@@ -46,7 +48,7 @@ pub struct Context {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether every Certificate has been looked at since this process leads.
-    pub judged: AtomicBool,
+    pub terms: Terms,
     /// Whether this process was told to end, and only answers what is in flight.
     pub ending: AtomicBool,
     /// What is remembered about Certificates.
@@ -72,7 +74,7 @@ impl Context {
 
     /// Whether every Certificate has been looked at since this process leads.
     pub fn is_judged(&self) -> bool {
-        self.judged.load(Ordering::Acquire)
+        self.terms.is_judged()
     }
 }
 
@@ -100,7 +102,7 @@ impl Default for Queues {
             certificates: Queue::new("certificates"),
             requests: Queue::new("certificaterequests"),
             orders: Queue::new("orders"),
-            issuers: Queue::new("issuers"),
+            issuers: Queue::split("issuers", IssuerId::is_cluster),
             ingresses: Queue::new("ingress-shim"),
             renewals: Queue::new("renewal-information"),
             signing_requests: Queue::new("certificatesigningrequests"),

@@ -18,6 +18,7 @@ pub mod said;
 pub mod signing;
 pub mod signing_request;
 pub mod sweep;
+pub mod terms;
 
 use std::sync::Arc;
 

@@ -56,13 +56,43 @@ pub struct Queue<K> {
     wake: Notify,
     timer: Notify,
     idle: Notify,
+    counters: [Counter; 2],
+    /// Whether a key is counted by the second counter.
+    is_second: fn(&K) -> bool,
+}
+
+#[derive(Default)]
+struct Counter {
     calls: AtomicU64,
     errors: AtomicU64,
+}
+
+/// What was done with keys (MET-08).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// How often one was worked on.
+    pub calls: u64,
+    /// How often that failed; stale plans do not count.
+    pub errors: u64,
+}
+
+impl Counter {
+    fn read(&self) -> Counts {
+        Counts {
+            calls: self.calls.load(Ordering::Relaxed),
+            errors: self.errors.load(Ordering::Relaxed),
+        }
+    }
 }
 
 impl<K: Key> Queue<K> {
     /// A paused queue for the controller of this name (as in `--controllers` and metrics).
     pub fn new(name: &'static str) -> Arc<Self> {
+        Self::split(name, |_| false)
+    }
+
+    /// The same, for two kinds that are counted apart.
+    pub fn split(name: &'static str, is_second: fn(&K) -> bool) -> Arc<Self> {
         let state = State {
             ready: VecDeque::new(),
             queued: HashSet::new(),
@@ -81,8 +111,8 @@ impl<K: Key> Queue<K> {
             wake: Notify::new(),
             timer: Notify::new(),
             idle: Notify::new(),
-            calls: AtomicU64::new(0),
-            errors: AtomicU64::new(0),
+            counters: <[Counter; 2]>::default(),
+            is_second,
         })
     }
 
@@ -91,9 +121,23 @@ impl<K: Key> Queue<K> {
         self.name
     }
 
-    /// How often a key was worked on, and how often that failed (MET-08; stale plans do not count).
-    pub fn counts(&self) -> (u64, u64) {
-        (self.calls.load(Ordering::Relaxed), self.errors.load(Ordering::Relaxed))
+    /// What was done with keys of each kind.
+    pub fn counts(&self) -> [Counts; 2] {
+        self.counters.each_ref().map(Counter::read)
+    }
+
+    /// What was done with keys of all kinds.
+    pub fn total(&self) -> Counts {
+        let [first, second] = self.counts();
+        Counts {
+            calls: first.calls + second.calls,
+            errors: first.errors + second.errors,
+        }
+    }
+
+    fn counter(&self, key: &K) -> &Counter {
+        let [first, second] = &self.counters;
+        if (self.is_second)(key) { second } else { first }
     }
 
     /// How many keys wait for a worker.
@@ -227,7 +271,7 @@ impl<K: Key> Queue<K> {
     }
 
     fn settle(&self, key: K, result: Result<Next, ControllerError>, now: Timestamp) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.counter(&key).calls.fetch_add(1, Ordering::Relaxed);
         match result {
             Ok(next) => {
                 self.lock().failures.remove(&key);
@@ -257,7 +301,7 @@ impl<K: Key> Queue<K> {
             self.add_after(key, Duration::from_millis(5 * u64::from(attempt)));
             return;
         }
-        self.errors.fetch_add(1, Ordering::Relaxed);
+        self.counter(&key).errors.fetch_add(1, Ordering::Relaxed);
         let attempt = if error.is_stale() {
             attempt.saturating_sub(STALE_LIMIT)
         } else {

@@ -1,66 +1,87 @@
-//! Health and metrics over HTTP (HLT-01, MET rows).
+//! Health and metrics over HTTP, each on a port of its own (HLT-01, MET rows).
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    body::Body,
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use bytes::Bytes;
+use futures::stream;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{clock::Skew, leader::Leadership, metrics};
+use super::{
+    clock::Skew,
+    gzip::{Gzip, is_accepted},
+    health::{Check, Health},
+    leader::Leadership,
+    metrics,
+    server::{Body, serve},
+};
 use crate::controller::Context;
 
-#[derive(Clone)]
-struct Served {
+/// Connections to the port for metrics. Each may hold a page, 1 MB with 10,000 Certificates.
+const METRICS_CONNECTIONS: usize = 16;
+/// Connections to the port for health.
+const HEALTH_CONNECTIONS: usize = 64;
+
+/// Serves `/metrics`, and nothing else, until `shutdown`.
+pub async fn serve_metrics(
+    listener: TcpListener,
     context: Arc<Context>,
     leadership: Leadership,
-    skew: Skew,
-}
-
-/// Serves `/livez`, `/readyz` and `/metrics` until `shutdown`.
-pub async fn serve(listener: TcpListener, context: Arc<Context>, leadership: Leadership, shutdown: CancellationToken) {
-    let served = Served {
-        context,
-        leadership,
-        skew: Skew::start(),
+    shutdown: CancellationToken,
+) {
+    let answer = move |request: &Request<_>| match request.uri().path() {
+        "/metrics" => read_only(request, || page(&context, &leadership, request.headers())),
+        _ => text(StatusCode::NOT_FOUND, "metrics are at /metrics\n"),
     };
-    let router = Router::new()
-        .route("/livez", get(livez))
-        .route("/healthz", get(livez))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(page))
-        .with_state(served);
-    if let Err(error) = axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
-    {
-        tracing::error!(%error, "the server for health and metrics ended");
-    }
+    serve(listener, METRICS_CONNECTIONS, answer, shutdown).await;
 }
 
-async fn livez(State(served): State<Served>) -> Response {
-    if served.skew.is_healthy() {
-        return "ok\n".into_response();
-    }
-    let drift = served.skew.drift().as_secs();
-    let sentence =
-        format!("clockHealth: the clock and the timers have drifted apart by {drift}s, as after a suspended machine\n");
-    (StatusCode::INTERNAL_SERVER_ERROR, sentence).into_response()
+/// Serves `/livez`, its single checks, and `/readyz`, and nothing else, until `shutdown`.
+pub async fn serve_health(
+    listener: TcpListener,
+    context: Arc<Context>,
+    leadership: Leadership,
+    shutdown: CancellationToken,
+) {
+    let skew = Skew::start();
+    let answer = move |request: &Request<_>| {
+        read_only(request, || {
+            let health = Health {
+                checks: [
+                    Check::leader_election(&leadership),
+                    Check::clock_health(skew.is_healthy(), skew.drift()),
+                ],
+            };
+            let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+            let (ok, sentence) = match path {
+                "/livez" | "/healthz" => health.answer(query),
+                "/readyz" => readiness(&context, &leadership),
+                _ => match path.strip_prefix("/livez/").and_then(|name| health.single(name)) {
+                    Some(answer) => answer,
+                    None => return text(StatusCode::NOT_FOUND, "health is at /livez and /readyz\n"),
+                },
+            };
+            let failed = if path == "/readyz" {
+                StatusCode::SERVICE_UNAVAILABLE
+            } else {
+                StatusCode::INTERNAL_SERVER_ERROR
+            };
+            text(if ok { StatusCode::OK } else { failed }, sentence)
+        })
+    };
+    serve(listener, HEALTH_CONNECTIONS, answer, shutdown).await;
 }
 
 /// Ready when everything has been listed, and, on the leader, everything has been looked at once. Not ready when it was told
 /// to end: it answers what is in flight, and nobody shall be led to it any more.
-async fn readyz(State(served): State<Served>) -> Response {
-    if served.context.is_ending() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "ending\n").into_response();
+fn readiness(context: &Context, leadership: &Leadership) -> (bool, String) {
+    if context.is_ending() {
+        return (false, "ending\n".to_owned());
     }
-    let index = &served.context.index;
+    let index = &context.index;
     let stores = [
         ("certificates", index.certificates.is_ready()),
         ("certificaterequests", index.requests.is_ready()),
@@ -77,24 +98,61 @@ async fn readyz(State(served): State<Served>) -> Response {
         .map(|(name, _)| *name)
         .collect();
     if !waiting.is_empty() {
-        let sentence = format!("not listed yet: {}\n", waiting.join(", "));
-        return (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
+        return (false, format!("not listed yet: {}\n", waiting.join(", ")));
     }
-    if served.context.writer.leads() && !served.context.is_judged() {
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not every Certificate has been looked at yet\n",
-        )
-            .into_response();
+    if context.writer.leads() && !context.is_judged() {
+        return (false, "not every Certificate has been looked at yet\n".to_owned());
     }
-    match served.leadership.standing_by() {
-        Some(standing_by) => format!("ok, {standing_by}\n").into_response(),
-        None => "ok\n".into_response(),
+    let standing_by = leadership.standing_by();
+    let ok = standing_by.map_or_else(|| "ok\n".to_owned(), |standing_by| format!("ok, {standing_by}\n"));
+    (true, ok)
+}
+
+fn page(context: &Arc<Context>, leadership: &Leadership, asked: &HeaderMap) -> Response<Body> {
+    let pieces = metrics::page(context, leadership).map(Bytes::from);
+    let encoded = is_accepted(asked);
+    let body = if encoded {
+        streamed(Gzip::new(pieces))
+    } else {
+        streamed(pieces)
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+    );
+    headers.insert(header::VARY, header::HeaderValue::from_static("Accept-Encoding"));
+    if encoded {
+        headers.insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+fn streamed(pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Body {
+    StreamBody::new(stream::iter(pieces.map(|piece| Ok(Frame::data(piece))))).boxed_unsync()
+}
+
+fn read_only<B>(request: &Request<B>, answer: impl FnOnce() -> Response<Body>) -> Response<Body> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        answer()
+    } else {
+        text(StatusCode::METHOD_NOT_ALLOWED, "nothing can be changed here\n")
     }
 }
 
-async fn page(State(served): State<Served>) -> Response {
-    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    let pieces = metrics::page(&served.context, &served.leadership).map(Ok::<_, std::convert::Infallible>);
-    (content_type, Body::from_stream(futures::stream::iter(pieces))).into_response()
+fn text(status: StatusCode, sentence: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Full::new(sentence.into()).boxed_unsync());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        header::HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
 }

@@ -33,6 +33,10 @@ use crate::{
 /// One call for the Lease may take this long; shorter than what lies between renew deadline and lease duration.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a leader may take to notice that its Lease expired, as with cert-manager's default of
+/// `--internal-healthz-leader-election-timeout`.
+const NOTICE_TIME: Duration = Duration::from_secs(20);
+
 /// `--leader-election-*` (FLG-06, FLG-07).
 #[derive(Clone, Debug)]
 pub struct Election {
@@ -57,6 +61,8 @@ pub struct Leadership {
     pub flag: Arc<AtomicBool>,
     changes: watch::Sender<bool>,
     standing_by: watch::Sender<Option<StandingBy>>,
+    /// When our Lease expires.
+    expires: watch::Sender<Option<Instant>>,
 }
 
 impl Default for Leadership {
@@ -65,6 +71,7 @@ impl Default for Leadership {
             flag: Arc::default(),
             changes: watch::Sender::new(false),
             standing_by: watch::Sender::new(None),
+            expires: watch::Sender::new(None),
         }
     }
 }
@@ -92,6 +99,17 @@ impl Leadership {
 
     pub(super) fn stand_by(&self, standing_by: Option<StandingBy>) {
         self.standing_by.send_replace(standing_by);
+    }
+
+    /// The Lease has been renewed, for this long.
+    pub(super) fn renewed(&self, lease_duration: Duration) {
+        self.expires.send_replace(Some(Instant::now() + lease_duration));
+    }
+
+    /// How long ago our Lease expired, where this process has led on for more than [`NOTICE_TIME`] since.
+    pub(super) fn overdue(&self) -> Option<Duration> {
+        let expired = self.expires.borrow().filter(|_| self.leads())?;
+        Some(Instant::now().saturating_duration_since(expired)).filter(|late| *late > NOTICE_TIME)
     }
 
     /// Whether this process leads.
@@ -248,6 +266,7 @@ impl Candidate {
         self.seen = Some((written, Instant::now()));
         self.renewed = Some(Instant::now());
         self.reported = None;
+        self.leadership.renewed(self.election.lease_duration);
         if !self.leadership.leads() {
             tracing::info!(identity = self.election.identity, "leading");
         }

@@ -3,9 +3,13 @@
 pub mod clock;
 mod ending;
 pub mod foreign;
+mod gzip;
+mod health;
 pub mod http;
 pub mod leader;
 pub mod metrics;
 pub mod run;
+mod server;
+mod stalling;
 pub mod standing;
 pub mod telemetry;

@@ -19,6 +19,7 @@ use super::{
     http,
     leader::{Election, Leadership, elect},
     metrics::Metrics,
+    server,
 };
 use crate::{
     acme::{self, tls::ExtraRoots},
@@ -31,7 +32,9 @@ use crate::{
         wire::Record,
         writer::Writer,
     },
-    controller::{self, Context, context::Queues, http01::Http01, router::Router, said::Said, signing::Signing},
+    controller::{
+        self, Context, context::Queues, http01::Http01, router::Router, said::Said, signing::Signing, terms::Terms,
+    },
     plan::{
         kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
         seen::{Lean, RequestSeen, SecretSeen},
@@ -64,7 +67,7 @@ pub struct Options {
     pub election: Option<Election>,
     /// Workers per controller.
     pub workers: usize,
-    /// Where metrics and health are served; `None`: nowhere.
+    /// Where metrics are served; `None`: nowhere.
     pub metrics_address: Option<SocketAddr>,
     /// Where health is served for probes; `None`: nowhere.
     pub health_address: Option<SocketAddr>,
@@ -137,7 +140,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let shutdown = CancellationToken::new();
     let leaves_office = shutdown.child_token();
     let config = kube_config(options.kubeconfig.as_deref(), options.master.as_deref()).await?;
-    let client = cluster::client::connect(&config)?;
+    let client = cluster::client::connect_as_replica(&config, options.settings.pod.name.as_deref())?;
     let listeners = Listeners::bind(&options).await?;
     let leadership = Leadership::default();
     let transport = acme::transport::Settings {
@@ -255,7 +258,7 @@ fn context(
         acme: acme::Registry::new(transport, Arc::clone(&metrics) as _),
         renewals: controller::renewals::Renewals::default(),
         metrics,
-        judged: AtomicBool::new(false),
+        terms: Terms::default(),
         ending: AtomicBool::new(false),
         certificates: controller::certificate::State::default(),
         said: Said::default(),
@@ -274,38 +277,35 @@ struct Listeners {
 
 impl Listeners {
     async fn bind(options: &Options) -> Result<Self, RunError> {
-        let bind = |address: SocketAddr, purpose: &'static str| async move {
-            TcpListener::bind(address).await.map_err(|source| RunError::Listen {
+        let failed = |address, purpose| {
+            move |source| RunError::Listen {
                 address,
                 purpose,
                 source,
-            })
-        };
-        let optional = |address: Option<SocketAddr>, purpose| async move {
-            match address {
-                Some(address) => bind(address, purpose).await.map(Some),
-                None => Ok(None),
             }
         };
+        let optional = |address: Option<SocketAddr>, purpose| {
+            let listener = address.map(|address| server::listen(address).map_err(failed(address, purpose)));
+            listener.transpose()
+        };
+        let http01 = options.http01_address;
+        let challenges = "HTTP-01 challenges (--acme-http01-listen-address)";
         Ok(Self {
-            metrics: optional(options.metrics_address, "metrics (--metrics-listen-address)").await?,
-            health: optional(options.health_address, "health (--internal-healthz-listen-address)").await?,
-            http01: bind(
-                options.http01_address,
-                "HTTP-01 challenges (--acme-http01-listen-address)",
-            )
-            .await?,
+            metrics: optional(options.metrics_address, "metrics (--metrics-listen-address)")?,
+            health: optional(options.health_address, "health (--internal-healthz-listen-address)")?,
+            http01: TcpListener::bind(http01).await.map_err(failed(http01, challenges))?,
         })
     }
 
     fn serve(self, context: &Arc<Context>, leadership: &Leadership, tasks: &TaskTracker, shutdown: &CancellationToken) {
-        for listener in [self.metrics, self.health].into_iter().flatten() {
-            tasks.spawn(http::serve(
-                listener,
-                Arc::clone(context),
-                leadership.clone(),
-                shutdown.clone(),
-            ));
+        let ports = || (Arc::clone(context), leadership.clone(), shutdown.clone());
+        if let Some(listener) = self.metrics {
+            let (context, leadership, shutdown) = ports();
+            tasks.spawn(http::serve_metrics(listener, context, leadership, shutdown));
+        }
+        if let Some(listener) = self.health {
+            let (context, leadership, shutdown) = ports();
+            tasks.spawn(http::serve_health(listener, context, leadership, shutdown));
         }
         tasks.spawn(Arc::clone(&context.responder).serve(self.http01, shutdown.clone()));
     }
@@ -369,6 +369,7 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
     loop {
         let leads = *changes.borrow_and_update();
         if leads {
+            let term = context.terms.begin();
             tokio::select! {
                 () = context.index.until_ready() => {
                     controller::router::everything(&context);
@@ -386,13 +387,13 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
                     }
                     let judging = Arc::clone(&context);
                     tokio::spawn(async move {
-                        judging.queues.certificates.until_idle().await;
-                        judging.judged.store(true, Ordering::Release);
+                        judging.terms.until_judged(term, &judging.queues.certificates).await;
                     });
                 }
                 _ = changes.changed() => continue,
             }
         } else {
+            context.terms.end();
             controller::router::nothing(&context);
         }
         if changes.changed().await.is_err() {

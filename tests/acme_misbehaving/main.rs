@@ -199,7 +199,7 @@ async fn a_server_without_nonces_is_an_error_and_not_a_loop() {
         matches!(
             error,
             Error::Unreadable {
-                action: Action::NewNonce,
+                action: Action::NewNonce { .. },
                 ..
             }
         ),

@@ -87,10 +87,10 @@ async fn the_metrics_that_dashboards_read_tell_of_an_issuance() {
     assert!((of_ours("certmanager_issuer_ready_status", &issuer) - 1.0).abs() < f64::EPSILON);
     for action in [
         "register_account",
-        "create_order",
+        "authorize_order",
         "accept_challenge",
-        "finalize_order",
-        "fetch_certificate",
+        "create_order_cert",
+        "fetch_cert",
     ] {
         let action = format!("action=\"{action}\"");
         assert!(of_ours("certmanager_http_acme_client_request_count", &[&action, "status=\"2"]) >= 1.0);

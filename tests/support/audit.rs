@@ -22,6 +22,8 @@ pub(crate) struct AuditedWrite {
     pub(crate) user: String,
     /// The first word of the client's User-Agent, for example `certlet/0.1.0`.
     pub(crate) agent: String,
+    /// The pod that certlet's User-Agent names.
+    pub(crate) replica: String,
     /// `create`, `update`, `patch`, `delete`, `deletecollection`.
     pub(crate) verb: String,
     /// Plural name, with the subresource if there is one.
@@ -159,6 +161,7 @@ impl AuditedWrite {
         Some(Self {
             user: text(event, "/user/username"),
             agent: agent(event),
+            replica: replica(event),
             verb,
             resource,
             namespace: text(event, "/objectRef/namespace"),
@@ -204,6 +207,13 @@ fn agent(event: &Value) -> String {
         .next()
         .unwrap_or_default()
         .to_owned()
+}
+
+/// `POD` of `certlet/0.1.0 (POD)`.
+fn replica(event: &Value) -> String {
+    let agent = text(event, "/userAgent");
+    let pod = agent.split_once(" (").and_then(|(_, pod)| pod.strip_suffix(')'));
+    pod.unwrap_or_default().to_owned()
 }
 
 fn text(event: &Value, pointer: &str) -> String {

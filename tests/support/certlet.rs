@@ -75,9 +75,14 @@ impl Certlet {
         }
     }
 
-    /// Where it answers `/livez`, `/readyz` and `/metrics`.
+    /// Where it answers `/metrics`.
     pub(crate) fn metrics_address(&self) -> SocketAddr {
         self.slot.metrics()
+    }
+
+    /// Where it answers `/livez` and `/readyz`.
+    pub(crate) fn health_address(&self) -> SocketAddr {
+        self.slot.health()
     }
 
     /// Where it answers challenges.
@@ -85,13 +90,18 @@ impl Certlet {
         self.slot.challenges()
     }
 
-    /// A page of its HTTP server (`/metrics`), or what went wrong.
+    /// A page of its HTTP servers (`/metrics`, `/readyz` …), or what went wrong.
     ///
     /// # Errors
     /// If nobody answers.
     pub(crate) async fn page(&self, path: &str) -> Result<(u16, String), String> {
+        let address = if path == "/metrics" {
+            self.metrics_address()
+        } else {
+            self.health_address()
+        };
         let answer = plain_http()
-            .get(format!("http://{}{path}", self.metrics_address()))
+            .get(format!("http://{address}{path}"))
             .timeout(Duration::from_secs(5))
             .send()
             .await

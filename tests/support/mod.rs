@@ -58,6 +58,6 @@ pub(crate) use command::{
 };
 pub(crate) use fault_proxy::{Fault, FaultProxy, Head, Moment, Times};
 pub(crate) use metrics::Requests;
-pub(crate) use names::Names;
+pub(crate) use names::{Names, plain_http};
 pub(crate) use pebble::{Pebble, PebbleOptions};
 pub(crate) use wait::{IN_TIME, condition_is, condition_reason_is, eventually, gone, until};

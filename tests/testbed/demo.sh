@@ -156,12 +156,12 @@ main_job() {
 
   tell "Starting certlet"
   certlet_arguments=(run --kubeconfig="$KUBECONFIG" --leader-elect=false "${certlet_arguments[@]}"
-    --metrics-listen-address=127.0.0.1:9402)
+    --internal-healthz-listen-address=127.0.0.1:9403)
   note "${dim}$ certlet ${certlet_arguments[*]}${plain}"
   "$certlet" "${certlet_arguments[@]}" >"$work/certlet.log" 2>&1 &
   certlet_pid=$!
   local tries=0
-  until curl -sf http://127.0.0.1:9402/readyz >/dev/null; do
+  until curl -sf http://127.0.0.1:9403/readyz >/dev/null; do
     kill -0 $certlet_pid 2>/dev/null || fail "certlet has ended"
     [ $((tries += 1)) -lt 300 ] || fail "certlet is not ready after 30 s"
     sleep 0.1

@@ -228,7 +228,7 @@ pub struct RunArgs {
     /// Time between two polls of a certificate's renewal information, whatever the ACME server asks for; for tests (default: what the server asks for, from 1h to 7d)
     #[arg(long, value_parser = go_duration, value_name = "DURATION", help_heading = "ACME")]
     acme_ari_minimum_interval: Option<Duration>,
-    /// Where metrics and health are served; 0 for nowhere
+    /// Where metrics are served; 0 for nowhere
     #[arg(long, default_value = "0.0.0.0:9402", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
     metrics_listen_address: Listen,
     /// Where health is served for probes; 0 for nowhere

@@ -6,11 +6,21 @@ use super::text::{Page, sample};
 use crate::{
     api::{ConditionStatus, IssuerRef, Time, condition},
     cluster::index::Index,
-    plan::seen::{Meta, Object, ObjectKey},
+    plan::{
+        kinds::ChallengeKind,
+        seen::{Object, ObjectKey},
+    },
 };
 
 /// So many Certificates make one piece of the page.
 const PIECE: usize = 200;
+/// So many issuers or Challenges do.
+const SMALL_PIECE: usize = 20;
+
+/// All families that describe objects.
+pub(super) fn all(index: &Arc<Index>) -> impl Iterator<Item = String> + Send + 'static + use<> {
+    certificates(index).chain(issuers(index)).chain(challenges(index))
+}
 
 /// What is told of each Certificate: a name, a help text, and whether it is the condition or one of the times.
 struct Family {
@@ -114,8 +124,9 @@ impl Told {
                 ("name", &*name.name),
                 ("namespace", &*name.namespace),
                 ("issuer_name", issuer.name.as_str()),
-                ("issuer_kind", issuer.kind_or_default()),
-                ("issuer_group", issuer.group_or_default()),
+                // as written, so that a series goes on being the same one after a swap
+                ("issuer_kind", issuer.kind.as_deref().unwrap_or_default()),
+                ("issuer_group", issuer.group.as_deref().unwrap_or_default()),
             ];
             match family.value {
                 Value::Ready => page.answers(family.name, &labels, row.ready),
@@ -150,53 +161,99 @@ fn seconds(time: Option<&Time>) -> f64 {
     time.map_or(0.0, |time| time.0.as_second() as f64)
 }
 
-pub(super) fn issuers(index: &Index, page: &mut Page) {
-    page.head(
-        "certmanager_issuer_ready_status",
-        "gauge",
-        "Whether the Issuer is ready, one series per answer.",
-    );
-    for issuer in index.issuers.all() {
-        let labels = [("name", issuer.meta.name()), ("namespace", issuer.meta.namespace())];
-        page.condition("certmanager_issuer_ready_status", &labels, &issuer.status().conditions);
-    }
-    page.head(
-        "certmanager_clusterissuer_ready_status",
-        "gauge",
+/// The families of issuers, piece by piece.
+pub(super) fn issuers(index: &Arc<Index>) -> impl Iterator<Item = String> + Send + 'static + use<> {
+    const ISSUERS: &str = "certmanager_issuer_ready_status";
+    const CLUSTER_ISSUERS: &str = "certmanager_clusterissuer_ready_status";
+    let head = (ISSUERS, "Whether the Issuer is ready, one series per answer.");
+    let records = Arc::clone(index);
+    let issuers = family(head, index.issuers.keys(), move |key, page| {
+        if let Some(issuer) = records.issuers.get(key) {
+            let labels = [("name", issuer.meta.name()), ("namespace", issuer.meta.namespace())];
+            page.condition(ISSUERS, &labels, &issuer.status().conditions);
+        }
+    });
+    let head = (
+        CLUSTER_ISSUERS,
         "Whether the ClusterIssuer is ready, one series per answer.",
     );
-    for issuer in index.cluster_issuers.all() {
-        page.condition(
-            "certmanager_clusterissuer_ready_status",
-            &[("name", issuer.meta.name())],
-            &issuer.status().conditions,
-        );
+    let records = Arc::clone(index);
+    let cluster_issuers = family(head, index.cluster_issuers.keys(), move |key, page| {
+        if let Some(issuer) = records.cluster_issuers.get(key) {
+            page.condition(
+                CLUSTER_ISSUERS,
+                &[("name", issuer.meta.name())],
+                &issuer.status().conditions,
+            );
+        }
+    });
+    issuers.chain(cluster_issuers)
+}
+
+/// The family of Challenges, piece by piece: a series for each state, of which the present one is 1.
+pub(super) fn challenges(index: &Arc<Index>) -> impl Iterator<Item = String> + Send + 'static + use<> {
+    let head = (CHALLENGES, "Challenges that exist, one series per state.");
+    let records = Arc::clone(index);
+    family(head, index.challenges.keys(), move |key, page| {
+        let challenge = records.challenges.get(key).and_then(|record| record.parse().ok());
+        if let Some(challenge) = challenge {
+            write_challenge(&challenge, page);
+        }
+    })
+}
+
+const CHALLENGES: &str = "certmanager_certificate_challenge_status";
+/// The states of a Challenge, in the order of cert-manager's collector.
+const STATES: [&str; 8] = [
+    "ready",
+    "valid",
+    "errored",
+    "expired",
+    "invalid",
+    "processing",
+    "",
+    "pending",
+];
+/// The longest reason that becomes a label; there are eight series with it.
+const LONGEST_REASON: usize = 1024;
+
+fn write_challenge(challenge: &Object<ChallengeKind>, page: &mut Page) {
+    let Object { meta, spec, status } = challenge;
+    let state = status.state.as_ref().map(ToString::to_string).unwrap_or_default();
+    let type_ = spec.type_.to_string();
+    let processing = status.processing.unwrap_or(false).to_string();
+    let reason = status.reason.as_deref().unwrap_or_default();
+    let mut lengths = (0..=reason.len().min(LONGEST_REASON)).rev();
+    let length = lengths.find(|length| reason.is_char_boundary(*length)).unwrap_or(0);
+    let reason = reason.get(..length).unwrap_or_default();
+    for one in STATES {
+        let labels = [
+            ("status", one),
+            ("domain", spec.dns_name.as_str()),
+            ("reason", reason),
+            ("processing", processing.as_str()),
+            ("name", meta.name()),
+            ("namespace", meta.namespace()),
+            ("type", type_.as_str()),
+        ];
+        sample(&mut page.text, CHALLENGES, &labels, f64::from(u8::from(one == state)));
     }
 }
 
-pub(super) fn challenges(index: &Index, page: &mut Page) {
-    const NAME: &str = "certmanager_certificate_challenge_status";
-    page.head(NAME, "gauge", "Challenges that exist.");
-    for challenge in index.challenges.all() {
-        let Ok(object) = challenge.parse() else { continue };
-        let Meta { key, .. } = &object.meta;
-        let state = object
-            .status
-            .state
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let type_ = object.spec.type_.to_string();
-        let processing = object.status.processing.unwrap_or(false).to_string();
-        let labels = [
-            ("status", state.as_str()),
-            ("domain", object.spec.dns_name.as_str()),
-            ("reason", object.status.reason.as_deref().unwrap_or_default()),
-            ("processing", processing.as_str()),
-            ("name", &*key.name),
-            ("namespace", &*key.namespace),
-            ("type", type_.as_str()),
-        ];
-        sample(&mut page.text, NAME, &labels, 1.0);
-    }
+/// A family whose series are written object by object; no piece is longer than those of a few objects.
+fn family(
+    (name, help): (&'static str, &'static str),
+    keys: Vec<ObjectKey>,
+    mut write: impl FnMut(&ObjectKey, &mut Page) + Send + 'static,
+) -> impl Iterator<Item = String> + Send + 'static {
+    let mut head = Page::default();
+    head.head(name, "gauge", help);
+    let count = keys.len();
+    let pieces = (0..count).step_by(SMALL_PIECE).map(move |from| {
+        let mut page = Page::default();
+        let piece = keys.iter().skip(from).take(SMALL_PIECE);
+        piece.for_each(|key| write(key, &mut page));
+        page.text
+    });
+    std::iter::once(head.text).chain(pieces)
 }

@@ -1,0 +1,96 @@
+//! Terms of leadership, and whether everything has been judged in the present one.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::queue::{Key, Queue};
+
+/// A term begins when this process begins to lead, and ends when it does not lead any more or begins anew.
+#[derive(Debug, Default)]
+pub struct Terms {
+    /// Odd while a term lasts; grows with each beginning and each end.
+    now: AtomicU64,
+    /// The last term in which everything was judged.
+    judged: AtomicU64,
+}
+
+/// One term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term(u64);
+
+impl Terms {
+    /// A new term.
+    pub fn begin(&self) -> Term {
+        let before = self.now.load(Ordering::Acquire);
+        let now = before + 1 + before % 2;
+        self.now.store(now, Ordering::Release);
+        Term(now)
+    }
+
+    /// The end of the present term, if there is one.
+    pub fn end(&self) {
+        let before = self.now.load(Ordering::Acquire);
+        self.now.store(before + before % 2, Ordering::Release);
+    }
+
+    /// Whether everything has been judged in the present term.
+    pub fn is_judged(&self) -> bool {
+        let now = self.now.load(Ordering::Acquire);
+        now % 2 == 1 && self.judged.load(Ordering::Acquire) == now
+    }
+
+    /// Waits until all that was in `queue` at the beginning of `term` has been judged. What a queue forgets because the term
+    /// ends counts for nothing.
+    pub async fn until_judged<K: Key>(&self, term: Term, queue: &Queue<K>) {
+        queue.until_idle().await;
+        if !queue.is_paused() {
+            self.judged.fetch_max(term.0, Ordering::AcqRel);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn everything_is_judged_anew_in_each_term() {
+        let terms = Terms::default();
+        assert!(!terms.is_judged());
+        let queue: Arc<Queue<u32>> = Queue::new("certificates");
+        queue.resume([]);
+        let first = terms.begin();
+        terms.until_judged(first, &queue).await;
+        assert!(terms.is_judged());
+        terms.end();
+        assert!(!terms.is_judged(), "this process leads no more");
+        let second = terms.begin();
+        assert!(!terms.is_judged(), "nothing has been judged in the second term");
+        // a task of the first term that was late
+        terms.until_judged(first, &queue).await;
+        assert!(!terms.is_judged());
+        let third = terms.begin();
+        terms.until_judged(second, &queue).await;
+        assert!(!terms.is_judged(), "the third term began without an end of the second");
+        terms.until_judged(third, &queue).await;
+        assert!(terms.is_judged());
+    }
+
+    #[tokio::test]
+    async fn what_a_paused_queue_forgets_is_not_judged() {
+        let terms = Arc::new(Terms::default());
+        let queue: Arc<Queue<u32>> = Queue::new("certificates");
+        let term = terms.begin();
+        // nobody works on it
+        queue.resume([1]);
+        let waiting = tokio::spawn({
+            let (terms, queue) = (Arc::clone(&terms), Arc::clone(&queue));
+            async move { terms.until_judged(term, &queue).await }
+        });
+        tokio::task::yield_now().await;
+        queue.pause();
+        waiting.await.unwrap();
+        assert!(!terms.is_judged());
+    }
+}

@@ -1,0 +1,165 @@
+//! Requests to ACME servers (MET-05).
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::text::{Page, sample};
+use crate::acme::transport::Exchange;
+
+/// Of how many durations a summary's quantiles are made at most, and how old these may be, as in Prometheus' client for Go.
+const RECENT: usize = 256;
+const RECENT_TIME: Duration = Duration::from_secs(600);
+/// How many combinations of labels are kept apart: whoever may create an Issuer names hosts. The most memory that they can cost
+/// is 12 MB.
+const SERIES_LIMIT: usize = 4_000;
+/// Host and status of requests above that limit.
+const OTHER: &str = "other";
+/// Status of a request that was not answered, as in cert-manager.
+const NO_ANSWER: u16 = 999;
+
+/// What is counted.
+pub(super) struct AcmeRequests {
+    series: Mutex<BTreeMap<Labels, Durations>>,
+    folded: AtomicU64,
+    since: Instant,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Labels {
+    scheme: String,
+    host: String,
+    action: &'static str,
+    method: String,
+    status: String,
+}
+
+#[derive(Default)]
+struct Durations {
+    count: u64,
+    sum: Duration,
+    /// Seconds from the start until the request ended, and how long it took.
+    recent: VecDeque<(u32, f32)>,
+}
+
+impl Default for AcmeRequests {
+    fn default() -> Self {
+        Self {
+            series: Mutex::default(),
+            folded: AtomicU64::new(0),
+            since: Instant::now(),
+        }
+    }
+}
+
+impl AcmeRequests {
+    pub(super) fn count(&self, exchange: &Exchange<'_>) {
+        let mut labels = Labels {
+            scheme: exchange.scheme.to_owned(),
+            host: exchange.host.to_owned(),
+            action: exchange.action.label(),
+            method: exchange.method.to_string(),
+            status: exchange.status.unwrap_or(NO_ANSWER).to_string(),
+        };
+        let now = self.now();
+        let mut series = self.lock();
+        if series.len() >= SERIES_LIMIT && !series.contains_key(&labels) {
+            labels = Labels {
+                host: OTHER.to_owned(),
+                status: OTHER.to_owned(),
+                ..labels
+            };
+            if self.folded.fetch_add(1, Ordering::Relaxed) == 0 {
+                tracing::warn!(
+                    "more than {SERIES_LIMIT} combinations of ACME servers, requests and answers were seen: the metrics count those \
+                     that are new with host and status {OTHER:?}. Who names so many servers in Issuers?"
+                );
+            }
+        }
+        let durations = series.entry(labels).or_default();
+        durations.count += 1;
+        durations.sum += exchange.duration;
+        if durations.recent.len() >= RECENT {
+            durations.recent.pop_front();
+        }
+        durations.recent.push_back((now, exchange.duration.as_secs_f32()));
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
+    pub(super) fn write(&self, page: &mut Page) {
+        const COUNT: &str = "certmanager_http_acme_client_request_count";
+        const SECONDS: &str = "certmanager_http_acme_client_request_duration_seconds";
+        const FOLDED: &str = "certlet_http_acme_client_requests_folded_total";
+        let series = self.lock();
+        page.head(COUNT, "counter", "Requests to ACME servers.");
+        for (labels, durations) in series.iter() {
+            sample(&mut page.text, COUNT, &labels.pairs(), durations.count as f64);
+        }
+        page.head(SECONDS, "summary", "How long requests to ACME servers took.");
+        let oldest = self
+            .now()
+            .saturating_sub(u32::try_from(RECENT_TIME.as_secs()).unwrap_or(u32::MAX));
+        for (labels, durations) in series.iter() {
+            let pairs = labels.pairs();
+            for (quantile, value) in durations.quantiles(oldest) {
+                let pairs: Vec<_> = pairs.iter().copied().chain([("quantile", quantile)]).collect();
+                sample(&mut page.text, SECONDS, &pairs, value);
+            }
+            let sum = durations.sum.as_secs_f64();
+            sample(&mut page.text, &format!("{SECONDS}_sum"), &pairs, sum);
+            sample(
+                &mut page.text,
+                &format!("{SECONDS}_count"),
+                &pairs,
+                durations.count as f64,
+            );
+        }
+        drop(series);
+        page.head(
+            FOLDED,
+            "counter",
+            "Requests to ACME servers that are counted with host and status \"other\" because too many were seen.",
+        );
+        sample(&mut page.text, FOLDED, &[], self.folded.load(Ordering::Relaxed) as f64);
+    }
+
+    fn now(&self) -> u32 {
+        u32::try_from(self.since.elapsed().as_secs()).unwrap_or(u32::MAX)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Labels, Durations>> {
+        self.series.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Labels {
+    fn pairs(&self) -> [(&str, &str); 5] {
+        [
+            ("scheme", &self.scheme),
+            ("host", &self.host),
+            ("action", self.action),
+            ("method", &self.method),
+            ("status", &self.status),
+        ]
+    }
+}
+
+impl Durations {
+    /// NaN where nothing is recent.
+    fn quantiles(&self, oldest: u32) -> [(&'static str, f64); 3] {
+        let recent = self.recent.iter().filter(|(ended, _)| *ended >= oldest);
+        let mut sorted: Vec<f32> = recent.map(|(_, took)| *took).collect();
+        sorted.sort_by(f32::total_cmp);
+        [("0.5", 50), ("0.9", 90), ("0.99", 99)].map(|(quantile, per_cent)| {
+            let at = (sorted.len() * per_cent / 100).min(sorted.len().saturating_sub(1));
+            (quantile, sorted.get(at).map_or(f64::NAN, |took| f64::from(*took)))
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! How often controllers looked at objects, under the names of cert-manager's (MET-08).
+//!
+//! Where cert-manager has several controllers for a kind, each of them is called for each change. Here one reconcile does what all of
+//! them do, and counts once for each.
+
+use super::text::{Page, sample};
+use crate::{
+    controller::{context::Queues, queue::Counts},
+    plan::settings::{Settings, controller as names},
+};
+
+const CERTIFICATES: [&str; 6] = [
+    names::TRIGGER,
+    names::ISSUING,
+    "certificates-key-manager",
+    "certificates-request-manager",
+    "certificates-readiness",
+    names::REVISION_MANAGER,
+];
+const REQUESTS: [&str; 4] = [
+    "certificaterequests-approver",
+    "certificaterequests-issuer-acme",
+    "certificaterequests-issuer-ca",
+    "certificaterequests-issuer-selfsigned",
+];
+const ORDERS: [&str; 2] = [names::ORDERS, "challenges"];
+const SIGNING_REQUESTS: [&str; 3] = [
+    "certificatesigningrequests-issuer-acme",
+    "certificatesigningrequests-issuer-ca",
+    "certificatesigningrequests-issuer-selfsigned",
+];
+
+/// What is counted of each controller that is on, by cert-manager's name.
+fn counted(settings: &Settings, queues: &Queues) -> Vec<(&'static str, Counts)> {
+    let whole_cluster = settings.namespace.is_none();
+    let [issuers, cluster_issuers] = queues.issuers.counts();
+    let mut all: Vec<(&[&'static str], Counts, bool)> = vec![
+        (&CERTIFICATES, queues.certificates.total(), true),
+        (&REQUESTS, queues.requests.total(), true),
+        (&ORDERS, queues.orders.total(), true),
+        (&[names::ISSUERS], issuers, true),
+        (&[names::CLUSTER_ISSUERS], cluster_issuers, whole_cluster),
+        (&["ingress-shim"], queues.ingresses.total(), true),
+    ];
+    let with_signing_requests = whole_cluster && settings.gates.certificate_signing_requests;
+    all.push((
+        &SIGNING_REQUESTS,
+        queues.signing_requests.total(),
+        with_signing_requests,
+    ));
+    let on = all.into_iter().filter(|(_, _, on)| *on);
+    on.flat_map(|(names, counts, _)| names.iter().map(move |name| (*name, counts)))
+        .filter(|(name, _)| settings.controllers.enabled(name))
+        .collect()
+}
+
+/// All of them, and how many objects wait.
+pub(super) fn write(settings: &Settings, queues: &Queues, page: &mut Page) {
+    let counted = counted(settings, queues);
+    family(
+        ("certmanager_controller_sync_call_count", "counter", "controller"),
+        "How often a controller looked at an object.",
+        counted.iter().map(|(name, counts)| (*name, counts.calls)),
+        page,
+    );
+    family(
+        ("certmanager_controller_sync_error_count", "counter", "controller"),
+        "How often that failed; conflicts do not count.",
+        counted.iter().map(|(name, counts)| (*name, counts.errors)),
+        page,
+    );
+    let renewals = queues.renewals.total();
+    family(
+        ("certlet_controller_sync_call_count", "counter", "controller"),
+        "How often a controller that cert-manager does not have looked at an object.",
+        std::iter::once((queues.renewals.name(), renewals.calls)),
+        page,
+    );
+    family(
+        ("certlet_controller_sync_error_count", "counter", "controller"),
+        "How often that failed; conflicts do not count.",
+        std::iter::once((queues.renewals.name(), renewals.errors)),
+        page,
+    );
+    let waiting = [
+        (queues.certificates.name(), queues.certificates.waiting()),
+        (queues.requests.name(), queues.requests.waiting()),
+        (queues.orders.name(), queues.orders.waiting()),
+        (queues.issuers.name(), queues.issuers.waiting()),
+        (queues.ingresses.name(), queues.ingresses.waiting()),
+        (queues.renewals.name(), queues.renewals.waiting()),
+        (queues.signing_requests.name(), queues.signing_requests.waiting()),
+    ];
+    let waiting = waiting.map(|(queue, waiting)| (queue, u64::try_from(waiting).unwrap_or(u64::MAX)));
+    family(
+        ("certlet_queue_waiting", "gauge", "queue"),
+        "Objects that wait for a worker.",
+        waiting.into_iter(),
+        page,
+    );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
+fn family(
+    (name, type_, label): (&str, &str, &str),
+    help: &str,
+    values: impl Iterator<Item = (&'static str, u64)>,
+    page: &mut Page,
+) {
+    page.head(name, type_, help);
+    for (of, value) in values {
+        sample(&mut page.text, name, &[(label, of)], value as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::settings::Controllers;
+
+    fn names_of(settings: &Settings) -> Vec<&'static str> {
+        let counted = counted(settings, &Queues::default());
+        counted.into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn each_of_cert_manager_s_controllers_that_certlet_has_is_counted_under_its_name() {
+        let mut settings = Settings::default();
+        settings.gates.certificate_signing_requests = true;
+        let mut found = names_of(&settings);
+        found.sort_unstable();
+        let known = include_str!("../../../tests/data/metrics/controllers.txt");
+        let (ours, others): (Vec<&str>, Vec<&str>) = known
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| line.split_once(' ').unwrap_or((line, "")))
+            .fold((Vec::new(), Vec::new()), |(mut ours, mut others), (name, why)| {
+                if why.is_empty() {
+                    ours.push(name)
+                } else {
+                    others.push(name)
+                }
+                (ours, others)
+            });
+        assert_eq!(found, ours);
+        assert!(others.iter().all(|other| !found.contains(other)));
+    }
+
+    #[test]
+    fn what_is_off_is_not_counted() {
+        let settings = Settings {
+            namespace: Some("team-a".to_owned()),
+            controllers: Controllers {
+                disabled: vec!["ingress-shim".to_owned(), names::TRIGGER.to_owned()],
+            },
+            ..Settings::default()
+        };
+        let found = names_of(&settings);
+        for off in [
+            "ingress-shim",
+            names::TRIGGER,
+            names::CLUSTER_ISSUERS,
+            SIGNING_REQUESTS[0],
+        ] {
+            assert!(!found.contains(&off), "{off}");
+        }
+        assert!(found.contains(&names::ISSUING));
+    }
+}

@@ -1,0 +1,179 @@
+//! An HTTP server for few and small requests that nobody on the network can fill up.
+//!
+//! | bound | value |
+//! |---|---|
+//! | request line and headers | [`HEADER_SIZE`] |
+//! | time to send them, and until the next request | [`HEADER_TIME`] |
+//! | time without progress while an answer is sent | [`STALL_TIME`] |
+//! | time of a connection | [`CONNECTION_TIME`] |
+//! | bytes that the kernel keeps of an answer | [`SEND_BUFFER`] |
+//! | connections | given to [`serve`]: a new one takes the place of the oldest that waits for a request |
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::stalling::Impatient;
+
+/// The most bytes of request line and headers (hyper's least).
+const HEADER_SIZE: usize = 8192;
+/// How long a client may take to send its request line and headers, or to begin another request.
+const HEADER_TIME: Duration = Duration::from_secs(5);
+/// How long a client may take nothing of an answer.
+const STALL_TIME: Duration = Duration::from_secs(5);
+/// How long a connection may be kept.
+const CONNECTION_TIME: Duration = Duration::from_secs(60);
+/// How much of an answer the kernel keeps for a client that does not read.
+const SEND_BUFFER: u32 = 128 << 10;
+/// Connections that wait for this process in the kernel.
+const BACKLOG: u32 = 128;
+/// How long to wait after the kernel refused to hand over a connection (out of file descriptors).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is sent, made as it is sent.
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Listens on an address, as [`serve`] wants it.
+///
+/// # Errors
+/// When the address is taken, or not ours.
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    // inherited by what is accepted
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Answers on `listener` until `shutdown`, on at most `most` connections at once.
+pub(super) async fn serve<F>(listener: TcpListener, most: usize, answer: F, shutdown: CancellationToken)
+where
+    F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+{
+    let (answer, places) = (Arc::new(answer), Arc::new(Places::new(most)));
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let place = places.take(&shutdown);
+                connections.spawn(serve_connection(Arc::clone(&answer), stream, place));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "could not accept a connection for metrics or health");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn serve_connection<F>(answer: Arc<F>, stream: TcpStream, place: Place)
+where
+    F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+{
+    let connection = Arc::clone(&place.connection);
+    let service = service_fn(move |request: Request<Incoming>| {
+        connection.asked.store(true, Ordering::Relaxed);
+        let response = answer(&request);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let mut server = http1::Builder::new();
+    server
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(HEADER_SIZE);
+    let stream = Impatient::new(stream, STALL_TIME);
+    let served = server.serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // a client that ends in the middle of something is its own affair
+        _ended = served => {}
+        () = tokio::time::sleep(CONNECTION_TIME) => {}
+        () = place.connection.cut.cancelled() => {}
+    }
+}
+
+/// Who is connected, oldest first.
+struct Places {
+    most: usize,
+    taken: Mutex<VecDeque<Arc<Connection>>>,
+}
+
+struct Connection {
+    /// Whether a whole request has come.
+    asked: AtomicBool,
+    cut: CancellationToken,
+}
+
+/// Is given back when it is dropped.
+struct Place {
+    places: Arc<Places>,
+    connection: Arc<Connection>,
+}
+
+impl Places {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            taken: Mutex::default(),
+        }
+    }
+
+    /// A place, always: where all are taken, the oldest connection that has not asked anything is cut, or else the oldest.
+    fn take(self: &Arc<Self>, shutdown: &CancellationToken) -> Place {
+        let connection = Arc::new(Connection {
+            asked: AtomicBool::new(false),
+            cut: shutdown.child_token(),
+        });
+        let mut taken = self.lock();
+        if taken.len() >= self.most {
+            let silent = taken.iter().position(|one| !one.asked.load(Ordering::Relaxed));
+            if let Some(oldest) = taken.remove(silent.unwrap_or(0)) {
+                oldest.cut.cancel();
+            }
+        }
+        taken.push_back(Arc::clone(&connection));
+        drop(taken);
+        Place {
+            places: Arc::clone(self),
+            connection,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Connection>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.lock().retain(|one| !Arc::ptr_eq(one, &self.connection));
+    }
+}
+
+#[cfg(test)]
+mod tests;
