@@ -160,6 +160,8 @@ pub const FIELD_MANAGER: &str = "certlet";
 pub const EVENT_REPORTER: &str = "certlet";
 /// Lease of the leader, the same as cert-manager's (NB-33).
 pub const LEASE_NAME: &str = "cert-manager-controller";
+/// The configurations of cert-manager's admission webhook, as its manifests name them (WHK-01, WHK-02).
+pub const WEBHOOK_CONFIGURATION: &str = "cert-manager-webhook";
 /// Value of the label [`label::MANAGED_BY`] on account Secrets (ANW-11).
 pub const MANAGED_BY: &str = "cert-manager";
 /// Prefix of the names of solver objects (HTT-03).

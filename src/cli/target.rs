@@ -59,7 +59,9 @@ pub(super) fn block_on(future: impl Future<Output = Result<(), String>>) -> std:
 /// What the API server said about `what`, as a sentence.
 pub(super) fn failed(what: &str, error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
-        return format!("{what}: {}", status.message);
+        let advice =
+            cluster::webhooks::advice(&status.message).map_or_else(String::new, |advice| format!(". {advice}"));
+        return format!("{what}: {}{advice}", status.message);
     }
     if matches!(error, kube::Error::HyperError(_) | kube::Error::Service(_)) {
         return format!("{what}: the API server does not answer: {error}");

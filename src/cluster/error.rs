@@ -55,7 +55,11 @@ fn reason(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error
         && !status.message.is_empty()
     {
-        return status.message.clone();
+        let message = status.message.clone();
+        return match super::webhooks::advice(&message) {
+            Some(advice) => format!("{message}. {advice}"),
+            None => message,
+        };
     }
     error.to_string()
 }
@@ -77,6 +81,11 @@ impl Error {
     /// What the server said, without what we wanted: for conditions.
     pub fn server_message(&self) -> Option<&str> {
         self.status().map(|status| status.message.as_str())
+    }
+
+    /// What to do, if the write was refused because the webhook of cert-manager does not answer.
+    pub fn webhook_advice(&self) -> Option<String> {
+        super::webhooks::advice(self.server_message()?)
     }
 
     /// This process does not hold the Lease.

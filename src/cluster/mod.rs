@@ -19,6 +19,7 @@ pub mod secret;
 pub mod signing_requests;
 pub mod store;
 pub mod watch;
+pub mod webhooks;
 pub mod wire;
 pub mod writer;
 

@@ -52,6 +52,14 @@ impl ControllerError {
         matches!(self, Self::Cluster(error) if error.is_not_leader())
     }
 
+    /// What to do, if the API server refused a write because the webhook of cert-manager does not answer.
+    pub fn webhook_advice(&self) -> Option<String> {
+        match self {
+            Self::Cluster(error) => error.webhook_advice(),
+            Self::Wait { .. } | Self::Failed(_) | Self::Stale(_) | Self::Panicked => None,
+        }
+    }
+
     /// Until when it makes no sense to try again.
     pub fn until(&self) -> Option<Timestamp> {
         match self {

@@ -44,7 +44,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
             outcome = outcome.map(|next| next.or_at(soon));
             continue;
         }
-        if !error.is_transient() {
+        if !error.is_transient() || error.webhook_advice().is_some() {
             complaints.push(error.to_string());
         }
         // What the API server finds invalid only an edit of the Ingress changes; a quota or a right may come back.

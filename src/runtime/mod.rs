@@ -13,3 +13,4 @@ mod server;
 mod stalling;
 pub mod standing;
 pub mod telemetry;
+mod webhooks;

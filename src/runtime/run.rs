@@ -155,6 +155,10 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     listeners.serve(&context, &leadership, &tasks, &shutdown);
     controller::start(&context, options.workers, clock::now);
     tokio::spawn(say_what_is_missing(Arc::clone(&context)));
+    tokio::spawn(super::webhooks::report(
+        context.reader.client().clone(),
+        options.settings.namespace.is_none(),
+    ));
     tokio::spawn(follow_leadership(Arc::clone(&context), leadership.clone()));
     if let Some(election) = options.election {
         tasks.spawn(elect(client, election, leadership, leaves_office.clone()));

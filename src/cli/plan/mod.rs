@@ -7,11 +7,15 @@ mod words;
 use std::{process::ExitCode, sync::Arc};
 
 use clap::Args;
+use kube::Client;
 use serde::Serialize;
 
 use super::{status::Output, target};
 use crate::{
-    cluster,
+    cluster::{
+        self,
+        webhooks::{Which, find},
+    },
     controller::{
         Context, certificate, context::IssuerId, ingress, issuer, order, request, router, signing_request, sweep,
     },
@@ -89,6 +93,7 @@ async fn plan(args: &PlanArgs) -> Result<usize, String> {
         .clone()
         .unwrap_or_else(|| config.default_namespace.clone());
     let namespace = (!args.all_namespaces).then_some(own);
+    remark_on_webhooks(&client).await;
     let settings = flags::settings(&client, &args.flags).await?;
     let context = run::onlooker(&client, &settings).map_err(|error| error.to_string())?;
     run::read_everything(&client, &context, namespace.as_deref())
@@ -100,6 +105,20 @@ async fn plan(args: &PlanArgs) -> Result<usize, String> {
         lines.iter().map(|line| line.text() + "\n").collect()
     })?;
     Ok(lines.len())
+}
+
+/// cert-manager's webhook outlives its program: what is planned cannot be written then.
+async fn remark_on_webhooks(client: &Client) {
+    match find(client, Which::All).await {
+        Ok(webhooks) => {
+            for webhook in webhooks {
+                super::remark(&webhook.sentences());
+            }
+        }
+        Err(error) => super::remark(&format!(
+            "whether cert-manager's webhook stops writes is not known: {error}"
+        )),
+    }
 }
 
 fn not_read(error: &cluster::Error) -> String {

@@ -228,10 +228,13 @@ fn mended(context: &Context, seen: &Seen) {
 /// What the API server refuses, and what goes on failing, is told in the condition; it is tried again, but not at once.
 async fn refused(context: &Context, seen: &Seen, error: ControllerError) -> ControllerError {
     let now = context.now();
-    let Consequence { until, told } = context
-        .certificates
-        .refusals
-        .remember(&seen.certificate.meta, &error, now);
+    let meta = &seen.certificate.meta;
+    let Consequence { until, told, first } = context.certificates.refusals.remember(meta, &error, now);
+    // no condition can be written then
+    if let Some(advice) = error.webhook_advice().filter(|_| first) {
+        let events = &context.events;
+        events.publish::<CertificateKind>(meta, Severity::Warning, "WebhookUnreachable", &advice);
+    }
     if !told {
         return error;
     }

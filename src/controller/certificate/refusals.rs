@@ -39,6 +39,8 @@ pub(super) struct Consequence {
     pub(super) until: Timestamp,
     /// Whether the Certificate's user should read of it.
     pub(super) told: bool,
+    /// Whether the step before had worked.
+    pub(super) first: bool,
 }
 
 impl Refusals {
@@ -61,6 +63,7 @@ impl Refusals {
         Consequence {
             until,
             told: in_vain || times >= LASTING,
+            first: times == 1,
         }
     }
 

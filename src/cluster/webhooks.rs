@@ -1,0 +1,267 @@
+//! cert-manager's admission webhook, which outlives its program: while its configurations are there and nothing answers
+//! them, the API server refuses every write of cert-manager's kinds, by whoever it comes from.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::{
+    admissionregistration::v1::{
+        MutatingWebhookConfiguration, ServiceReference, ValidatingWebhookConfiguration, WebhookClientConfig,
+    },
+    discovery::v1::EndpointSlice,
+};
+use kube::{Api, Client, ResourceExt, api::ListParams};
+
+use super::{
+    error::{Call, Error},
+    reader::within,
+};
+use crate::api::names;
+
+/// The webhook's name in both configurations, whatever these are called (WHK-01, WHK-02).
+const WEBHOOK: &str = "webhook.cert-manager.io";
+const REFUSED: &str = "failed calling webhook \"webhook.cert-manager.io\"";
+
+/// Which configurations to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those that cert-manager's manifests have, by name: the only ones that the controller may read.
+    Usual,
+    /// All: a release of another name gives them another name.
+    All,
+}
+
+/// Configurations of one name that send writes to cert-manager's webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Their name, as `cert-manager-webhook`.
+    pub name: String,
+    /// Whether there is a ValidatingWebhookConfiguration, and a MutatingWebhookConfiguration.
+    pub kinds: (bool, bool),
+    /// `namespace/name` of the Service that is asked.
+    pub service: Option<String>,
+    /// Whether nothing is behind that Service, and writes are refused for that reason.
+    pub blocks: bool,
+}
+
+impl Webhook {
+    /// What it does, and the command that removes it, in sentences.
+    pub fn sentences(&self) -> String {
+        let Self { name, service, .. } = self;
+        let kinds = match self.kinds {
+            (true, true) => "ValidatingWebhookConfiguration and MutatingWebhookConfiguration",
+            (true, false) => "ValidatingWebhookConfiguration",
+            _ => "MutatingWebhookConfiguration",
+        };
+        let service = service
+            .as_ref()
+            .map_or_else(String::new, |service| format!(" (Service {service})"));
+        let command = self.command();
+        if self.blocks {
+            format!(
+                "{kinds} {name} of cert-manager: nothing answers the webhook{service}, so the API server refuses every write of \
+                 cert-manager's kinds, certlet's too. Remove the configuration: {command}"
+            )
+        } else {
+            format!(
+                "{kinds} {name} of cert-manager: its webhook{service} judges every write of cert-manager's kinds, and \
+                 without its program all of them are refused. Before that Deployment goes, remove the configuration: {command}"
+            )
+        }
+    }
+
+    fn command(&self) -> String {
+        let kinds = match self.kinds {
+            (true, true) => BOTH,
+            (true, false) => "validatingwebhookconfigurations",
+            _ => "mutatingwebhookconfigurations",
+        };
+        format!("kubectl delete {kinds} {}", self.name)
+    }
+}
+
+const BOTH: &str = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
+
+/// What to do about a write that the API server refused with `message`, if it was refused because cert-manager's webhook does
+/// not answer. The configurations have the name of the Service in the message.
+pub fn advice(message: &str) -> Option<String> {
+    let (_, why) = message.split_once(REFUSED)?;
+    let host = why.split_once("https://").map(|(_, url)| url);
+    let name = host.and_then(|url| url.split(['.', ':', '/', '"']).next());
+    let name = name
+        .filter(|name| is_name(name))
+        .unwrap_or(names::WEBHOOK_CONFIGURATION);
+    Some(format!(
+        "The webhook of cert-manager does not answer, and its configuration has writes refused without it. If cert-manager is \
+         gone, remove it: kubectl delete {BOTH} {name} --ignore-not-found"
+    ))
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// What a webhook of either kind is about.
+struct Found {
+    name: String,
+    service: Option<ServiceReference>,
+    required: bool,
+}
+
+/// The configurations that send writes to cert-manager's webhook.
+///
+/// # Errors
+/// When the API server refuses to say, or is not reached.
+pub async fn find(client: &Client, which: Which) -> Result<Vec<Webhook>, Error> {
+    let validating = named::<ValidatingWebhookConfiguration>(client, which).await?;
+    let validating = validating.into_iter().flat_map(|object| {
+        let name = object.name_any();
+        let webhooks = object.webhooks.unwrap_or_default().into_iter();
+        let found = move |webhook: k8s_openapi::api::admissionregistration::v1::ValidatingWebhook| {
+            found(
+                &name,
+                &webhook.name,
+                webhook.client_config,
+                webhook.failure_policy.as_deref(),
+            )
+        };
+        webhooks.filter_map(found).map(|found| (true, found))
+    });
+    let mutating = named::<MutatingWebhookConfiguration>(client, which).await?;
+    let mutating = mutating.into_iter().flat_map(|object| {
+        let name = object.name_any();
+        let webhooks = object.webhooks.unwrap_or_default().into_iter();
+        let found = move |webhook: k8s_openapi::api::admissionregistration::v1::MutatingWebhook| {
+            found(
+                &name,
+                &webhook.name,
+                webhook.client_config,
+                webhook.failure_policy.as_deref(),
+            )
+        };
+        webhooks.filter_map(found).map(|found| (false, found))
+    });
+    let mut webhooks: BTreeMap<String, Webhook> = BTreeMap::new();
+    for (validates, found) in validating.chain(mutating) {
+        let answers = match &found.service {
+            Some(service) => has_endpoints(client, service).await?,
+            None => true,
+        };
+        let service = found
+            .service
+            .map(|service| format!("{}/{}", service.namespace, service.name));
+        let webhook = webhooks.entry(found.name.clone()).or_insert(Webhook {
+            name: found.name,
+            kinds: (false, false),
+            service,
+            blocks: false,
+        });
+        webhook.kinds.0 |= validates;
+        webhook.kinds.1 |= !validates;
+        webhook.blocks |= found.required && !answers;
+    }
+    Ok(webhooks.into_values().collect())
+}
+
+fn found(name: &str, webhook: &str, config: WebhookClientConfig, policy: Option<&str>) -> Option<Found> {
+    (webhook == WEBHOOK).then(|| Found {
+        name: name.to_owned(),
+        service: config.service,
+        required: policy != Some("Ignore"),
+    })
+}
+
+async fn named<K>(client: &Client, which: Which) -> Result<Vec<K>, Error>
+where
+    K: kube::Resource<DynamicType = (), Scope = kube::core::ClusterResourceScope>
+        + Clone
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug,
+{
+    let api: Api<K> = Api::all(client.clone());
+    let call = |verb, object: &str| Call {
+        verb,
+        kind: K::kind(&()).into_owned(),
+        object: object.to_owned(),
+    };
+    match which {
+        Which::Usual => {
+            let name = names::WEBHOOK_CONFIGURATION;
+            let found = within(call("get", name), api.get_opt(name)).await?;
+            Ok(found.into_iter().collect())
+        }
+        Which::All => {
+            let found = within(call("list", "of the cluster"), api.list(&ListParams::default())).await?;
+            Ok(found.items)
+        }
+    }
+}
+
+/// Whether anything is behind a Service.
+async fn has_endpoints(client: &Client, service: &ServiceReference) -> Result<bool, Error> {
+    let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), &service.namespace);
+    let of_service = ListParams::default().labels(&format!("kubernetes.io/service-name={}", service.name));
+    let call = Call {
+        verb: "list",
+        kind: "EndpointSlice".to_owned(),
+        object: format!("of Service {}/{}", service.namespace, service.name),
+    };
+    let found = within(call, slices.list(&of_service)).await?;
+    // an unknown condition counts as ready (Kubernetes API)
+    let ready = |slice: EndpointSlice| {
+        let mut endpoints = slice.endpoints.into_iter();
+        endpoints.any(|endpoint| endpoint.conditions.and_then(|conditions| conditions.ready) != Some(false))
+    };
+    Ok(found.items.into_iter().any(ready))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_the_webhook_stops_says_which_configuration_to_remove() {
+        for (host, name) in [
+            ("cert-manager-webhook", "cert-manager-webhook"),
+            ("pki-cert-manager-webhook", "pki-cert-manager-webhook"),
+        ] {
+            let message = format!(
+                "Internal error occurred: failed calling webhook \"webhook.cert-manager.io\": failed to call webhook: Post \
+                 \"https://{host}.security.svc:443/validate?timeout=30s\": service \"{host}\" not found"
+            );
+            let advice = advice(&message).unwrap();
+            assert!(
+                advice.ends_with(&format!("mutatingwebhookconfigurations {name} --ignore-not-found")),
+                "{advice}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_service_in_the_message_it_is_the_usual_name() {
+        let advice = advice("failed calling webhook \"webhook.cert-manager.io\": expected response.uid").unwrap();
+        assert!(
+            advice.contains("mutatingwebhookconfigurations cert-manager-webhook"),
+            "{advice}"
+        );
+        assert!(
+            super::advice("failed calling webhook \"webhook.cert-manager.io\": Post \"https://$(rm):1/\"")
+                .unwrap()
+                .contains("cert-manager-webhook")
+        );
+    }
+
+    #[test]
+    fn others_webhooks_and_refusals_by_it_are_no_reason_to_remove_it() {
+        assert_eq!(
+            advice("failed calling webhook \"validate.nginx.ingress.kubernetes.io\": no endpoints"),
+            None
+        );
+        assert_eq!(
+            advice("admission webhook \"webhook.cert-manager.io\" denied the request: spec.secretName"),
+            None
+        );
+    }
+}
