@@ -296,6 +296,8 @@ async fn what_others_left_behind_is_swept_at_the_start_and_nothing_else() {
 #[ignore = "needs the test bed: make cluster"]
 async fn pod_mode_makes_a_pod_per_challenge_and_takes_all_of_it_away() {
     let scene = Scene::new().await;
+    let rights = support::bed::project().join("deploy/solver-pods/rbac.yaml");
+    scene.bed.kubectl(&["apply", "-f", rights.to_str().unwrap()]).await;
     let _certlet = scene
         .certlet(&[
             "--acme-http01-solver-mode=pod",

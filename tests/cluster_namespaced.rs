@@ -101,10 +101,17 @@ async fn an_installation_for_one_namespace_asks_for_nothing_outside_it() {
         "create",
         "clusterrolebinding",
         &binding,
-        "--clusterrole=certlet-approve",
+        "--clusterrole=certlet-approve-issuers",
         &subject,
     ])
     .await;
+    // Whoever edits the namespace can act as this account.
+    let user = format!("--as=system:serviceaccount:{account}");
+    for (signers, answer) in [("issuers", "yes"), ("clusterissuers", "no")] {
+        let signers = format!("signers.cert-manager.io/{signers}.cert-manager.io/*");
+        let done = bed.try_kubectl(&["auth", "can-i", "approve", &signers, &user]).await;
+        assert_eq!(done.stdout.trim(), answer, "approve {signers}");
+    }
 
     let mark = bed.audit_mark().await;
     let kubeconfig = bed.kubeconfig_of_service_account(namespace, "cert-manager").await;
@@ -203,6 +210,8 @@ fn rights_in_one_namespace_are_those_in_the_cluster_but_for_what_has_no_namespac
         "ingressclasses",
         "customresourcedefinitions",
         "selfsubjectreviews",
+        "validatingwebhookconfigurations",
+        "mutatingwebhookconfigurations",
     ];
     let expected = everywhere["certlet-controller"]
         .iter()
@@ -212,4 +221,9 @@ fn rights_in_one_namespace_are_those_in_the_cluster_but_for_what_has_no_namespac
         .cloned()
         .collect();
     assert_eq!(here, &expected);
+    for part in ["solver-pods", "openshift"] {
+        let [here, everywhere] =
+            ["deploy/namespaced", "deploy"].map(|folder| roles(&format!("{folder}/{part}/rbac.yaml")));
+        assert_eq!(here, everywhere, "{part}");
+    }
 }

@@ -16,6 +16,23 @@ async fn the_server_takes_every_manifest_as_it_is() {
     )
     .await;
     let parts = ["deploy/base", "deploy/api", "crds"].map(|part| project().join(part).display().to_string());
+    // What only some installations need, beside what all have.
+    for part in [
+        "solver-pods/rbac.yaml",
+        "openshift/rbac.yaml",
+        "network-policies/policies.yaml",
+    ] {
+        let file = project().join("deploy").join(part).display().to_string();
+        let args = ["apply", "--dry-run=server", "--warnings-as-errors", "-f", &file];
+        bed.kubectl(&args).await;
+    }
+    let whole = tempfile::tempdir_in(project().join("target")).unwrap();
+    let components = "[../../deploy/solver-pods, ../../deploy/openshift, ../../deploy/network-policies]";
+    let text = format!("resources: [../../deploy/base]\ncomponents: {components}\n");
+    std::fs::write(whole.path().join("kustomization.yaml"), text).unwrap();
+    let rendered = bed.kubectl(&["kustomize", whole.path().to_str().unwrap()]).await;
+    let policies = rendered.lines().filter(|line| *line == "kind: NetworkPolicy");
+    assert_eq!(policies.count(), 2, "{rendered}");
     for part in parts.into_iter().chain([crate::kustomization(&bed).await]) {
         let args = ["apply", "--dry-run=server", "--warnings-as-errors", "-k", &part];
         let said = bed.kubectl(&args).await;
@@ -35,6 +52,8 @@ async fn expressions_of_policies_fit_the_types_they_judge() {
         "certlet-identity",
         "certlet-request",
         "certlet-request-annotations",
+        "certlet-certificate",
+        "certlet-issuer",
         "certlet-certificate-warnings",
         "certlet-issuer-warnings",
     ] {

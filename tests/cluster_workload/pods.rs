@@ -5,6 +5,7 @@ use kube::Api;
 use kube::api::ListParams;
 
 use crate::installation::Installation;
+use crate::support::bed::project;
 use crate::support::scene::{CHALLENGES, certificate, field};
 use crate::support::{IN_TIME, Pebble, PebbleOptions, curl_status, eventually};
 
@@ -16,6 +17,8 @@ async fn in_mode_pod_a_pod_with_certlets_own_image_answers_behind_the_ingress() 
         return;
     };
     installation.install().await;
+    let rights = project().join("deploy/solver-pods/rbac.yaml").display().to_string();
+    installation.bed.kubectl(&["apply", "-f", &rights]).await;
     installation.configure(1, &["--acme-http01-solver-mode=pod"]).await;
     let pebble = Pebble::start(&installation.bed, PebbleOptions::default()).await;
     let scene = installation.scene(&pebble).await;

@@ -68,6 +68,12 @@ async fn an_ingress_gets_its_certificate_from_the_deployment_and_an_uninstall_le
     let deploy = project().join("deploy").display().to_string();
     bed.kubectl(&["delete", "-k", &deploy, "--ignore-not-found", "--timeout=90s"])
         .await;
+    let optional = [
+        "clusterroles,clusterrolebindings",
+        "-l",
+        "app.kubernetes.io/instance=certlet",
+    ];
+    bed.kubectl(&[&["delete"], &optional[..]].concat()).await;
     let lease = [
         "delete",
         "lease",

@@ -1,5 +1,5 @@
-//! The rights in deploy/base/rbac.yaml against what certlet asked for while every test ran: `make test` runs this module when all other beds
-//! have ended.
+//! The rights in deploy/base/rbac.yaml and deploy/solver-pods against what certlet asked for while every test ran: `make test` runs this module
+//! when all other beds have ended.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::support::rights::{Right, roles};
 use crate::support::{AuditMark, Bed};
 
 /// Rights that no call shows, or hardly any, and why they are given.
-const UNSEEN: [(&str, &[&str], &[&str], &str); 13] = [
+const UNSEEN: [(&str, &[&str], &[&str], &str); 11] = [
     (
         "cert-manager.io",
         &["certificates/finalizers", "certificaterequests/finalizers"],
@@ -22,18 +22,6 @@ const UNSEEN: [(&str, &[&str], &[&str], &str); 13] = [
         "as above",
     ),
     ("networking.k8s.io", &["ingresses/finalizers"], &["update"], "as above"),
-    (
-        "discovery.k8s.io",
-        &["endpointslices/restricted"],
-        &["create"],
-        "OpenShift asks for it where a slice has addresses of pods",
-    ),
-    (
-        "route.openshift.io",
-        &["routes/custom-host"],
-        &["create"],
-        "OpenShift asks for it where an Ingress names a host",
-    ),
     (
         "cert-manager.io",
         &["certificates", "certificaterequests", "issuers", "clusterissuers"],
@@ -86,7 +74,12 @@ async fn no_right_is_missing_and_every_right_is_needed() {
         .into_iter()
         .map(|call| (call.group, call.resource, call.verb))
         .collect();
-    let given: BTreeSet<Right> = roles("deploy/base/rbac.yaml").into_values().flatten().collect();
+    let parts = ["deploy/base/rbac.yaml", "deploy/solver-pods/rbac.yaml"];
+    let given: BTreeSet<Right> = parts
+        .into_iter()
+        .flat_map(roles)
+        .flat_map(|(_, rights)| rights)
+        .collect();
     let unseen: BTreeSet<Right> = UNSEEN.iter().flat_map(unseen).collect();
     let unused: Vec<_> = given
         .difference(&used)
