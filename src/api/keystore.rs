@@ -140,13 +140,19 @@ impl CertificateSpec {
             kind: KeystoreKind::Jks,
             create: store.create,
             password: store.password.as_deref(),
-            password_secret_ref: store.password_secret_ref.as_ref(),
+            password_secret_ref: store
+                .password_secret_ref
+                .as_ref()
+                .filter(|reference| !reference.name.is_empty()),
         });
         let pkcs12 = stores.and_then(|stores| stores.pkcs12.as_ref()).map(|store| Keystore {
             kind: KeystoreKind::Pkcs12,
             create: store.create,
             password: store.password.as_deref(),
-            password_secret_ref: store.password_secret_ref.as_ref(),
+            password_secret_ref: store
+                .password_secret_ref
+                .as_ref()
+                .filter(|reference| !reference.name.is_empty()),
         });
         jks.into_iter().chain(pkcs12)
     }

@@ -99,6 +99,9 @@ fn network(text: &str) -> Result<Vec<u8>, Error> {
         IpAddr::V4(ip) => ip.octets().to_vec(),
         IpAddr::V6(ip) => ip.octets().to_vec(),
     };
+    if !length.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
     let length: usize = length.parse().map_err(|_| wrong())?;
     if length > address.len() * 8 {
         return Err(wrong());

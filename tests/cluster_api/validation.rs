@@ -91,3 +91,62 @@ fn bad_named(name: &str) -> DynamicObject {
 fn lax_rules(definition: &Value) -> Value {
     json!({ "spec": { "versions": definition["spec"]["versions"] } })
 }
+
+/// Facts of another program's tests, judged by this server with our definitions and policies.
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn what_cert_managers_webhook_says_in_its_own_tests_this_server_says_too() {
+    let (bed, namespace) = prepared().await;
+    let facts: Vec<Value> = serde_saphyr::from_str(include_str!("../data/validation-cert-manager.yaml")).unwrap();
+    let mut wrong = Vec::new();
+    for fact in &facts {
+        let kind = fact["kind"].as_str().unwrap();
+        let scope = (kind != "ClusterIssuer").then_some(namespace.as_str());
+        let api = bed.objects("cert-manager.io/v1", kind, scope).await;
+        let judged = create(&api, &object("cert-manager.io/v1", kind, "judged", &fact["spec"])).await;
+        let refused: Vec<&str> = fact["refused"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        let same = match &judged {
+            Ok(_) => refused.is_empty(),
+            // the field itself, or the one that it is part of
+            Err(said) => refused
+                .iter()
+                .any(|field| said.contains(field) || said.contains(parent(field))),
+        };
+        if same != fact["differs"].is_null() {
+            wrong.push(format!("{fact}\n  -> {:?}", judged.map(drop)));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        facts.len(),
+        wrong.join("\n")
+    );
+}
+
+fn parent(field: &str) -> &str {
+    field.rsplit_once('.').map_or(field, |(parent, _)| parent)
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn an_object_without_a_spec_is_refused_unless_it_was_stored_so() {
+    let (bed, namespace) = prepared().await;
+    for kind in ["Certificate", "CertificateRequest", "Issuer"] {
+        let api = bed.objects("cert-manager.io/v1", kind, Some(&namespace)).await;
+        let bare = json!({"apiVersion": "cert-manager.io/v1", "kind": kind, "metadata": {"name": "bare"}});
+        let refusal = create(&api, &serde_json::from_value(bare).unwrap()).await.unwrap_err();
+        assert!(refusal.contains("spec: Required value"), "{kind}: {refusal}");
+    }
+    let certificates = bed.objects("cert-manager.io/v1", "Certificate", Some(&namespace)).await;
+    let certificate = object("cert-manager.io/v1", "Certificate", "whole", &good("Certificate"));
+    certificates.create(&PostParams::default(), &certificate).await.unwrap();
+    let gone = patch(&certificates, "whole", &json!({"spec": null})).await;
+    refused(gone, "spec: Required value");
+}

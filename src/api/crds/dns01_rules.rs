@@ -141,11 +141,13 @@ pub(super) const RULES: &[Rule] = &[
     secret_name(ROW, "spec.acme.solvers[].dns01.digitalocean.tokenSecretRef"),
     secret_key(ROW, "spec.acme.solvers[].dns01.digitalocean.tokenSecretRef"),
     required("spec.acme.solvers[].dns01.rfc2136.nameserver"),
-    // Whether a host is a host is found out when it is asked.
+    // As Go's net.SplitHostPort splits it: a host without a port, [host] with or without what follows, host:port. Whether a host is a
+    // host, and a port one, is found out when it is asked.
     Rule::new(
         ROW,
         "spec.acme.solvers[].dns01.rfc2136.nameserver",
-        "self == '' || self.matches('^([^:]*|[[][0-9a-fA-F:.%a-z]+[]])(:[0-9]*)?$')",
+        r"self == '' || self.trim().matches(
+            r'^([^:]*[^:\[\]][^:]*|\[[^\[\]]+]:[^:\[\]]*|\[[^\]]*[^\[\]][^\]]*]|\[[^\]]*][^:].*|[^:\[\]]+:[^:\[\]]*)$')",
         "nameserver must be set in the form host:port where host is an IPv4 address, an enclosed IPv6 address or a \
          hostname and port is an optional port number.",
     ),

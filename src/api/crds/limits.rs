@@ -33,31 +33,13 @@ const BOUNDS: &[Limit] = &[
     (CERTIFICATE, "spec.duration", "maxLength", NAME_LENGTH),
     (CERTIFICATE, "spec.renewBefore", "maxLength", NAME_LENGTH),
     (CERTIFICATE, "spec.emailAddresses", "maxItems", NAMES),
-    (CERTIFICATE, "spec.emailAddresses[]", "maxLength", NAME_LENGTH),
+    // RFC 5321 ends at 320.
+    (CERTIFICATE, "spec.emailAddresses[]", "maxLength", SHORT),
     (CERTIFICATE, "spec.ipAddresses", "maxItems", NAMES),
     // No longer text is an IP address.
     (CERTIFICATE, "spec.ipAddresses[]", "maxLength", "64"),
     (CERTIFICATE, "spec.otherNames", "maxItems", NAMES),
-    (CERTIFICATE, "spec.otherNames[].oid", "maxLength", NAME_LENGTH),
-    (
-        CERTIFICATE,
-        "spec.nameConstraints.permitted.ipRanges",
-        "maxItems",
-        NAMES,
-    ),
-    (
-        CERTIFICATE,
-        "spec.nameConstraints.permitted.ipRanges[]",
-        "maxLength",
-        NAME_LENGTH,
-    ),
-    (CERTIFICATE, "spec.nameConstraints.excluded.ipRanges", "maxItems", NAMES),
-    (
-        CERTIFICATE,
-        "spec.nameConstraints.excluded.ipRanges[]",
-        "maxLength",
-        NAME_LENGTH,
-    ),
+    (CERTIFICATE, "spec.otherNames[].oid", "maxLength", TEXT_LENGTH),
     // each is looked for in a calendar, whenever the Certificate is
     (CERTIFICATE, "spec.renewal.windows", "maxItems", "100"),
     (CERTIFICATE, "spec.renewal.windows[].cron", "maxLength", "1024"),
@@ -67,7 +49,7 @@ const BOUNDS: &[Limit] = &[
         ISSUERS,
         "spec.acme.solvers[].waitInsteadOfSelfCheck",
         "maxLength",
-        NAME_LENGTH,
+        TEXT_LENGTH,
     ),
     // No longer name can be one of an IngressClass.
     (
@@ -92,7 +74,7 @@ const BOUNDS: &[Limit] = &[
         ISSUERS,
         "spec.acme.solvers[].dns01.rfc2136.nameserver",
         "maxLength",
-        NAME_LENGTH,
+        SHORT,
     ),
     (
         ISSUERS,
@@ -108,6 +90,8 @@ const BOUNDS: &[Limit] = &[
 
 const NAMES: &str = "2000";
 const NAME_LENGTH: &str = "2048";
+const TEXT_LENGTH: &str = "1024";
+const SHORT: &str = "512";
 
 const GATEWAY: &str = "http01.gatewayHTTPRoute";
 

@@ -1,6 +1,6 @@
 //! What a CertificateRequest, an Order and a Challenge may say and change (VAL-31..33, 36..38).
 
-use super::certificate_rules::ISSUER_KIND;
+use super::certificate_rules::{ISSUER_KIND, spec};
 use super::rule::Rule;
 
 const APPROVED_ONCE: &str = "'Approved' condition may not be modified once set";
@@ -19,6 +19,7 @@ macro_rules! conditions_kept {
 
 /// The rules of the kind CertificateRequest. Its annotations and who may approve are the policies' (VAL-33..35).
 pub(super) const CERTIFICATE_REQUEST: &[Rule] = &[
+    spec("VAL-31", "must be specified, with request and issuerRef.name"),
     Rule::new("VAL-02", "spec.issuerRef.name", "self != ''", "must be specified").missing(),
     ISSUER_KIND,
     Rule::new(

@@ -20,6 +20,8 @@ pub(super) struct Rule {
     pub(super) message: Message,
     /// How the field is wrong, which begins the message.
     pub(super) wrong: Wrong,
+    /// Whether `oldSelf` is an optional: the rule is asked of new objects, too.
+    pub(super) optional_old: bool,
 }
 
 /// What is said to the user.
@@ -54,6 +56,15 @@ impl Rule {
             holds,
             message: Message::Text(message),
             wrong: Wrong::Invalid,
+            optional_old: false,
+        }
+    }
+
+    /// The same, with an `oldSelf` that is an optional: a rule about the object itself, which the API server does not ratchet.
+    pub(super) const fn comparing(self) -> Self {
+        Self {
+            optional_old: true,
+            ..self
         }
     }
 
@@ -109,6 +120,7 @@ impl Rule {
             holds,
             message,
             wrong,
+            optional_old,
         } = self;
         let found = path::field(schema, at).map_err(|error| format!("{row}: {error}"))?;
         let (text, expression) = match message {
@@ -127,6 +139,7 @@ impl Rule {
             ("messageExpression", expression.map(Value::from)),
             ("reason", reason.map(Value::from)),
             ("fieldPath", (!field.is_empty()).then(|| json!(field))),
+            ("optionalOldSelf", optional_old.then(|| json!(true))),
         ]);
         let rules = found.entry("x-kubernetes-validations").or_insert_with(|| json!([]));
         let rules = rules

@@ -1,5 +1,6 @@
 //! What a solver of an issuer may say, DNS-01 apart (VAL-28, VAL-29). Solvers of Challenges are not judged (VAL-37).
 
+use super::certificate_rules::go_duration;
 use super::rule::Rule;
 
 /// The rules of one element of `spec.acme.solvers`.
@@ -18,6 +19,12 @@ pub(super) const RULES: &[Rule] = &[
         "no solver type configured",
     )
     .missing(),
+    Rule::new(
+        "VAL-28",
+        "spec.acme.solvers[].waitInsteadOfSelfCheck",
+        concat!("self.matches(", go_duration!(), ")"),
+        "must be a duration of hours, minutes and seconds, for example 2m",
+    ),
     Rule::new(
         "VAL-28",
         "spec.acme.solvers[].waitInsteadOfSelfCheck",

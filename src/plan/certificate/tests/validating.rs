@@ -148,6 +148,21 @@ const CASES: &[(&str, &str, &str)] = &[
         "exactly one of passwordSecretRef and password",
     ),
     (
+        r#"{"keystores":{"pkcs12":{"create":true,"password":"s","passwordSecretRef":{"name":""}}}}"#,
+        "",
+        "",
+    ),
+    (
+        r#"{"keystores":{"jks":{"create":true,"passwordSecretRef":{"name":""}}}}"#,
+        "spec.keystores.jks",
+        "exactly one of passwordSecretRef and password",
+    ),
+    (
+        r#"{"isCA":true,"nameConstraints":{"permitted":{"ipRanges":["::ffff:10.0.0.0/104","10.0.0.0/08"]}}}"#,
+        "",
+        "",
+    ),
+    (
         r#"{"keystores":{"pkcs12":{"create":true,"password":""}}}"#,
         "spec.keystores.pkcs12.password",
         "cannot be empty",
