@@ -2,42 +2,44 @@
 
 use clap::Args;
 
+use super::go::{List, boolean, integer};
+
 /// Flags of cert-manager without a use here (NB-31): accepted and said at the start, or refused where nobody may believe
 /// that they work.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct AcceptedArgs {
     /// Accepted; certlet has no client-side limit
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, allow_negative_numbers = true)]
     kube_api_qps: Option<f64>,
     /// Accepted; certlet has no client-side limit
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, value_parser = integer, allow_negative_numbers = true)]
     kube_api_burst: Option<i64>,
     /// Accepted; DNS-01 is not there yet
-    #[arg(long, hide = true, value_delimiter = ',')]
-    dns01_recursive_nameservers: Vec<String>,
+    #[arg(long, hide = true)]
+    dns01_recursive_nameservers: Vec<List>,
     /// Accepted; DNS-01 is not there yet
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     dns01_recursive_nameservers_only: Option<bool>,
     /// Accepted; the probe has a schedule of its own
     #[arg(long, hide = true)]
     dns01_check_retry_period: Option<String>,
     /// Accepted; there are no cloud credentials yet
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     cluster_issuer_ambient_credentials: Option<bool>,
     /// Accepted; there are no cloud credentials yet
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     issuer_ambient_credentials: Option<bool>,
     /// Accepted; the Gateway API is not there yet
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_gateway_api: Option<bool>,
     /// Accepted; the Gateway API is not there yet
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_gateway_api_listenerset: Option<bool>,
     /// Accepted; the Gateway API is not there yet
-    #[arg(long, hide = true, value_delimiter = ',')]
-    gateway_api_extra_protocols: Vec<String>,
+    #[arg(long, hide = true)]
+    gateway_api_extra_protocols: Vec<List>,
     /// Accepted; there is no profiler
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_profiling: Option<bool>,
     /// Accepted; there is no profiler
     #[arg(long, hide = true)]
@@ -58,8 +60,8 @@ pub(super) struct AcceptedArgs {
     #[arg(long, hide = true)]
     metrics_tls_private_key_file: Option<String>,
     /// Refused; metrics are served over plain HTTP
-    #[arg(long, hide = true, value_delimiter = ',')]
-    metrics_tls_cipher_suites: Vec<String>,
+    #[arg(long, hide = true)]
+    metrics_tls_cipher_suites: Vec<List>,
     /// Refused; metrics are served over plain HTTP
     #[arg(long, hide = true)]
     metrics_tls_min_version: Option<String>,
@@ -70,11 +72,94 @@ pub(super) struct AcceptedArgs {
     #[arg(long, hide = true)]
     metrics_dynamic_serving_ca_secret_name: Option<String>,
     /// Refused; metrics are served over plain HTTP
-    #[arg(long, hide = true, value_delimiter = ',')]
-    metrics_dynamic_serving_dns_names: Vec<String>,
+    #[arg(long, hide = true)]
+    metrics_dynamic_serving_dns_names: Vec<List>,
     /// Refused; metrics are served over plain HTTP
     #[arg(long, hide = true)]
     metrics_dynamic_serving_leaf_duration: Option<String>,
+    #[command(flatten)]
+    klog: KlogArgs,
+}
+
+/// What klog once took, and cert-manager still takes (FLG-32): hidden there too, and without a use here.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct KlogArgs {
+    /// Accepted; lines go to standard error
+    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    logtostderr: Option<bool>,
+    /// Accepted; lines go to standard error
+    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    alsologtostderr: Option<bool>,
+    /// Accepted; lines go to standard error
+    #[arg(long, hide = true)]
+    stderrthreshold: Option<String>,
+    /// Accepted; lines have no place in the source
+    #[arg(long = "add_dir_header", hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    add_dir_header: Option<bool>,
+    /// Accepted; there are no stack traces
+    #[arg(long = "log_backtrace_at", hide = true)]
+    log_backtrace_at: Option<String>,
+    /// Accepted; there are no log files
+    #[arg(long = "log_dir", hide = true)]
+    log_dir: Option<String>,
+    /// Accepted; there are no log files
+    #[arg(long = "log_file", hide = true)]
+    log_file: Option<String>,
+    /// Accepted; there are no log files
+    #[arg(long = "log_file_max_size", hide = true, value_parser = integer)]
+    log_file_max_size: Option<i64>,
+    /// Accepted; there are no log files
+    #[arg(long = "one_output", hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    one_output: Option<bool>,
+    /// Accepted; lines have no such header
+    #[arg(long = "skip_headers", hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    skip_headers: Option<bool>,
+    /// Accepted; there are no log files
+    #[arg(long = "skip_log_headers", hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    skip_log_headers: Option<bool>,
+}
+
+impl KlogArgs {
+    /// Flags that were given; each changes nothing.
+    fn idle(&self) -> Vec<&'static str> {
+        asked([
+            (self.logtostderr.is_some(), "--logtostderr: lines go to standard error"),
+            (
+                self.alsologtostderr.is_some(),
+                "--alsologtostderr: lines go to standard error",
+            ),
+            (
+                self.stderrthreshold.is_some(),
+                "--stderrthreshold: lines of all levels go to standard error",
+            ),
+            (
+                self.add_dir_header.is_some(),
+                "--add_dir_header: lines name no place in the source",
+            ),
+            (
+                self.log_backtrace_at.is_some(),
+                "--log_backtrace_at: there are no stack traces",
+            ),
+            (self.log_dir.is_some(), "--log_dir: lines go to standard error only"),
+            (self.log_file.is_some(), "--log_file: lines go to standard error only"),
+            (
+                self.log_file_max_size.is_some(),
+                "--log_file_max_size: lines go to standard error only",
+            ),
+            (
+                self.one_output.is_some(),
+                "--one_output: lines go to standard error only",
+            ),
+            (
+                self.skip_headers.is_some(),
+                "--skip_headers: the form of a line is set by --logging-format",
+            ),
+            (
+                self.skip_log_headers.is_some(),
+                "--skip_log_headers: lines go to standard error only",
+            ),
+        ])
+    }
 }
 
 impl AcceptedArgs {
@@ -90,12 +175,12 @@ impl AcceptedArgs {
                 "ListenerSets (--enable-gateway-api-listenerset)",
             ),
             (
-                !self.gateway_api_extra_protocols.is_empty(),
+                any(&self.gateway_api_extra_protocols),
                 "the Gateway API (--gateway-api-extra-protocols)",
             ),
             (self.enable_profiling == Some(true), "the profiler (--enable-profiling)"),
             (
-                !self.dns01_recursive_nameservers.is_empty(),
+                any(&self.dns01_recursive_nameservers),
                 "DNS-01 (--dns01-recursive-nameservers)",
             ),
             (
@@ -111,7 +196,8 @@ impl AcceptedArgs {
 
     /// Flags that were given and change nothing here, with why.
     pub(super) fn idle(&self) -> Vec<&'static str> {
-        asked([
+        let mut idle = self.klog.idle();
+        idle.extend(asked([
             (
                 self.kube_api_qps.is_some(),
                 "--kube-api-qps: certlet sends as fast as the API server answers",
@@ -144,41 +230,52 @@ impl AcceptedArgs {
                 self.internal_healthz_leader_election_timeout.is_some(),
                 "--internal-healthz-leader-election-timeout: losing the Lease ends the work, not the process",
             ),
-        ])
+        ]));
+        idle
     }
 
     /// A flag that nobody may believe to work.
     pub(super) fn refused(&self) -> Option<&'static str> {
         let tls = asked([
-            (self.metrics_tls_cert_file.is_some(), "--metrics-tls-cert-file"),
+            (given(self.metrics_tls_cert_file.as_ref()), "--metrics-tls-cert-file"),
             (
-                self.metrics_tls_private_key_file.is_some(),
+                given(self.metrics_tls_private_key_file.as_ref()),
                 "--metrics-tls-private-key-file",
             ),
+            (any(&self.metrics_tls_cipher_suites), "--metrics-tls-cipher-suites"),
             (
-                !self.metrics_tls_cipher_suites.is_empty(),
-                "--metrics-tls-cipher-suites",
+                given(self.metrics_tls_min_version.as_ref()),
+                "--metrics-tls-min-version",
             ),
-            (self.metrics_tls_min_version.is_some(), "--metrics-tls-min-version"),
             (
-                self.metrics_dynamic_serving_ca_secret_namespace.is_some(),
+                given(self.metrics_dynamic_serving_ca_secret_namespace.as_ref()),
                 "--metrics-dynamic-serving-ca-secret-namespace",
             ),
             (
-                self.metrics_dynamic_serving_ca_secret_name.is_some(),
+                given(self.metrics_dynamic_serving_ca_secret_name.as_ref()),
                 "--metrics-dynamic-serving-ca-secret-name",
             ),
             (
-                !self.metrics_dynamic_serving_dns_names.is_empty(),
+                any(&self.metrics_dynamic_serving_dns_names),
                 "--metrics-dynamic-serving-dns-names",
             ),
             (
-                self.metrics_dynamic_serving_leaf_duration.is_some(),
+                given(self.metrics_dynamic_serving_leaf_duration.as_ref()),
                 "--metrics-dynamic-serving-leaf-duration",
             ),
         ]);
         tls.first().copied()
     }
+}
+
+/// Whether a list has a member: an empty one is not set.
+fn any(lists: &[List]) -> bool {
+    !List::all(lists).is_empty()
+}
+
+/// Whether a text was given: an empty one is not set.
+fn given(text: Option<&String>) -> bool {
+    text.is_some_and(|text| !text.is_empty())
 }
 
 fn asked<const N: usize>(flags: [(bool, &'static str); N]) -> Vec<&'static str> {

@@ -3,6 +3,7 @@
 mod accepted;
 pub mod config;
 mod environment;
+mod go;
 mod switches;
 #[cfg(test)]
 mod tests;
@@ -14,59 +15,20 @@ use clap::Args;
 pub use self::switches::ArgsError;
 use self::{
     accepted::AcceptedArgs,
-    switches::{controllers, fixed_gates, gates, path_type_exact},
+    go::{List, Listen, Map, address, boolean, count, duration, level, socket},
+    switches::{absent_controllers, controllers, gates, idle_gates, path_type_exact},
 };
 
 use crate::{
-    api::GoDuration,
     net::{AddressPolicy, Network},
     pki::chain::SizeLimits,
     plan::settings::{DefaultIssuer, Http01Settings, Pod, Settings, SolverMode},
     runtime::{foreign, leader::Election, run::Options, telemetry::Format},
 };
 
-/// A duration as Go writes it.
-fn go_duration(text: &str) -> Result<Duration, String> {
-    let duration: GoDuration = text.parse().map_err(|error| format!("{error}"))?;
-    u64::try_from(duration.as_nanoseconds())
-        .map(Duration::from_nanos)
-        .map_err(|_| "a duration below zero makes no sense here".into())
-}
-
-/// `key=value`
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or_else(|| format!("{text:?} is not key=value"))?;
-    Ok((key.to_owned(), value.to_owned()))
-}
-
-/// A listen address; cert-manager writes `0` to switch a server off.
-fn address(text: &str) -> Result<Listen, String> {
-    match text {
-        "" | "0" => Ok(Listen(None)),
-        _ => socket(text).map(|address| Listen(Some(address))),
-    }
-}
-
-/// `address:port`; no address means all, as in Go.
-fn socket(text: &str) -> Result<SocketAddr, String> {
-    let full = match text.split_once(':') {
-        Some(("", port)) => format!("0.0.0.0:{port}"),
-        Some(("localhost", port)) => format!("127.0.0.1:{port}"),
-        Some(_) | None => text.to_owned(),
-    };
-    full.parse()
-        .map_err(|_| format!("{text:?} is not address:port, as 0.0.0.0:9402"))
-}
-
-/// An address, or nowhere.
-#[derive(Clone, Copy, Debug)]
-pub struct Listen(Option<SocketAddr>);
-
 /// Issues, stores and renews certificates: the controller.
 #[derive(Args, Clone, Debug)]
-#[command(next_line_help = true)]
+#[command(next_line_help = true, args_override_self = true)]
 pub struct RunArgs {
     /// A file with a `ControllerConfiguration` of cert-manager (controller.config.cert-manager.io/v1alpha1); flags win over it
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]
@@ -89,7 +51,7 @@ pub struct RunArgs {
     )]
     cluster_resource_namespace: String,
     /// Let only one replica write at a time; the others stand by, warm
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Leader election")]
+    #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Leader election")]
     leader_elect: bool,
     /// Where the Lease is; cert-manager's is in kube-system too, so that both can not act at once
     #[arg(
@@ -108,13 +70,13 @@ pub struct RunArgs {
     )]
     other_installations_namespaces: Vec<String>,
     /// How long a silent leader is believed to live
-    #[arg(long, default_value = "60s", value_parser = go_duration, value_name = "DURATION", help_heading = "Leader election")]
+    #[arg(long, default_value = "60s", value_parser = duration, value_name = "DURATION", help_heading = "Leader election")]
     leader_election_lease_duration: Duration,
     /// How long a leader goes on without having renewed
-    #[arg(long, default_value = "40s", value_parser = go_duration, value_name = "DURATION", help_heading = "Leader election")]
+    #[arg(long, default_value = "40s", value_parser = duration, value_name = "DURATION", help_heading = "Leader election")]
     leader_election_renew_deadline: Duration,
     /// How often the leader renews, and the others look
-    #[arg(long, default_value = "15s", value_parser = go_duration, value_name = "DURATION", help_heading = "Leader election")]
+    #[arg(long, default_value = "15s", value_parser = duration, value_name = "DURATION", help_heading = "Leader election")]
     leader_election_retry_period: Duration,
     /// Controllers to run, by cert-manager's names: `*` for all, `NAME` for one, `-NAME` for all but one
     ///
@@ -124,36 +86,34 @@ pub struct RunArgs {
     #[arg(
         long,
         default_value = "*",
-        value_delimiter = ',',
         allow_hyphen_values = true,
         value_name = "NAMES",
         help_heading = "What is done"
     )]
-    controllers: Vec<String>,
+    controllers: Vec<List>,
     /// Feature gates, as `A=true,B=false`; every name that cert-manager knows is accepted
-    #[arg(long, value_delimiter = ',', value_parser = pair, value_name = "GATE=BOOL", help_heading = "What is done")]
-    feature_gates: Vec<(String, String)>,
+    #[arg(long, value_name = "GATE=BOOL", help_heading = "What is done")]
+    feature_gates: Vec<Map>,
     /// Objects worked on at once, per controller
-    #[arg(long, default_value_t = 20, value_name = "N", help_heading = "What is done")]
+    #[arg(long, default_value = "20", value_parser = count, value_name = "N", help_heading = "What is done")]
     concurrent_workers: usize,
     /// Delete the Secret with its Certificate, by an owner reference
-    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", help_heading = "What is done")]
+    #[arg(long, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", help_heading = "What is done")]
     enable_certificate_owner_ref: bool,
     /// Which annotations of a Certificate its requests and orders get: `*`, prefixes, `-prefix` for none of these
     #[arg(
         long,
-        value_delimiter = ',',
         allow_hyphen_values = true,
         default_value = "*,-kubectl.kubernetes.io/,-fluxcd.io/,-argocd.argoproj.io/",
         value_name = "PREFIXES",
         help_heading = "What is done"
     )]
-    copied_annotation_prefixes: Vec<String>,
+    copied_annotation_prefixes: Vec<List>,
     /// First wait after a failed issuance; doubled each time. 0 retries at once
-    #[arg(long, default_value = "1h", value_parser = go_duration, value_name = "DURATION", help_heading = "What is done")]
+    #[arg(long, default_value = "1h", value_parser = duration, value_name = "DURATION", help_heading = "What is done")]
     certificate_request_minimum_backoff_duration: Duration,
     /// Longest wait after a failed issuance
-    #[arg(long, default_value = "32h", value_parser = go_duration, value_name = "DURATION", help_heading = "What is done")]
+    #[arg(long, default_value = "32h", value_parser = duration, value_name = "DURATION", help_heading = "What is done")]
     certificate_request_maximum_backoff_duration: Duration,
     /// Issuer for Ingresses that only ask for automatic TLS
     #[arg(long, default_value = "", value_name = "NAME", help_heading = "Ingresses")]
@@ -172,15 +132,14 @@ pub struct RunArgs {
     /// Ingress annotations that ask for automatic TLS
     #[arg(
         long,
-        value_delimiter = ',',
         default_value = "kubernetes.io/tls-acme",
         value_name = "KEYS",
         help_heading = "Ingresses"
     )]
-    auto_certificate_annotations: Vec<String>,
+    auto_certificate_annotations: Vec<List>,
     /// Ingress annotations that are copied to the Certificate
-    #[arg(long, value_delimiter = ',', value_name = "KEYS", help_heading = "Ingresses")]
-    extra_certificate_annotations: Vec<String>,
+    #[arg(long, value_name = "KEYS", help_heading = "Ingresses")]
+    extra_certificate_annotations: Vec<List>,
     /// How HTTP-01 challenges are answered: by certlet itself, or by a pod per challenge
     #[arg(long, value_enum, default_value = "direct", help_heading = "ACME")]
     acme_http01_solver_mode: Mode,
@@ -191,16 +150,16 @@ pub struct RunArgs {
     #[arg(long, value_delimiter = ',', value_name = "IP", help_heading = "ACME")]
     acme_http01_advertise_address: Vec<IpAddr>,
     /// Nameservers that the probe asks before the CA is told, as host:port
-    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT", help_heading = "ACME")]
-    acme_http01_solver_nameservers: Vec<String>,
+    #[arg(long, value_name = "HOST:PORT", help_heading = "ACME")]
+    acme_http01_solver_nameservers: Vec<List>,
     /// Addresses or networks that may be asked although they are link-local, a cloud's metadata service or this pod itself
     ///
     /// An ACME server, a name that is validated and their redirects are chosen by whoever may create issuers and certificates.
     #[arg(long, value_delimiter = ',', value_name = "NETWORKS", help_heading = "ACME")]
     allow_outgoing_networks: Vec<Network>,
     /// Labels for every solver object
-    #[arg(long, value_delimiter = ',', value_parser = pair, value_name = "KEY=VALUE", help_heading = "ACME")]
-    acme_http01_solver_extra_labels: Vec<(String, String)>,
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "ACME")]
+    acme_http01_solver_extra_labels: Vec<Map>,
     /// Image of the solver pod (mode `pod`); otherwise the image that certlet's own pod runs
     #[arg(long, value_name = "IMAGE", help_heading = "ACME")]
     acme_http01_solver_image: Option<String>,
@@ -217,16 +176,16 @@ pub struct RunArgs {
     #[arg(long, default_value = "64Mi", value_name = "QUANTITY", help_heading = "ACME")]
     acme_http01_solver_resource_limits_memory: String,
     /// Whether the solver pod must not run as root
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "ACME")]
+    #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "ACME")]
     acme_http01_solver_run_as_non_root: bool,
     /// Runtime class of the solver pod
     #[arg(long, default_value = "", value_name = "CLASS", help_heading = "ACME")]
     acme_http01_solver_runtime_class_name: String,
     /// Challenges in flight at once
-    #[arg(long, default_value_t = 60, value_name = "N", help_heading = "ACME")]
+    #[arg(long, default_value = "60", value_parser = count, value_name = "N", help_heading = "ACME")]
     max_concurrent_challenges: usize,
     /// Time between two polls of a certificate's renewal information, whatever the ACME server asks for; for tests (default: what the server asks for, from 1h to 7d)
-    #[arg(long, value_parser = go_duration, value_name = "DURATION", help_heading = "ACME")]
+    #[arg(long, value_parser = duration, value_name = "DURATION", help_heading = "ACME")]
     acme_ari_minimum_interval: Option<Duration>,
     /// Where metrics are served; 0 for nowhere
     #[arg(long, default_value = "0.0.0.0:9402", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
@@ -241,7 +200,9 @@ pub struct RunArgs {
     #[arg(
         short = 'v',
         long = "v",
-        default_value_t = 2,
+        default_value = "2",
+        value_parser = level,
+        allow_negative_numbers = true,
         value_name = "LEVEL",
         help_heading = "Metrics, health and logs"
     )]
@@ -266,16 +227,16 @@ pub enum Mode {
 #[expect(clippy::struct_field_names, reason = "the flags are called so")]
 struct SizeArgs {
     /// Longest certificate, in bytes of PEM
-    #[arg(long, default_value_t = 36_500, value_name = "BYTES", help_heading = "Size limits")]
+    #[arg(long, default_value = "36500", value_parser = count, value_name = "BYTES", help_heading = "Size limits")]
     max_certificate_size: usize,
     /// Longest private key, in bytes of PEM
-    #[arg(long, default_value_t = 13_000, value_name = "BYTES", help_heading = "Size limits")]
+    #[arg(long, default_value = "13000", value_parser = count, value_name = "BYTES", help_heading = "Size limits")]
     max_private_key_size: usize,
     /// Longest chain, in bytes of PEM
-    #[arg(long, default_value_t = 95_000, value_name = "BYTES", help_heading = "Size limits")]
+    #[arg(long, default_value = "95000", value_parser = count, value_name = "BYTES", help_heading = "Size limits")]
     max_certificate_chain_length: usize,
     /// Longest bundle, in bytes of PEM
-    #[arg(long, default_value_t = 330_000, value_name = "BYTES", help_heading = "Size limits")]
+    #[arg(long, default_value = "330000", value_parser = count, value_name = "BYTES", help_heading = "Size limits")]
     max_certificate_bundle_size: usize,
 }
 
@@ -312,14 +273,15 @@ impl RunArgs {
     }
 
     /// What was asked for and is not there yet.
-    pub fn missing(&self) -> Vec<&'static str> {
-        self.accepted.missing()
+    pub fn missing(&self) -> Vec<String> {
+        let flags = self.accepted.missing().into_iter().map(str::to_owned);
+        flags.chain(absent_controllers(&List::all(&self.controllers))).collect()
     }
 
     /// What was given and changes nothing, with why.
     pub fn idle(&self) -> Vec<String> {
         let flags = self.accepted.idle().into_iter().map(str::to_owned);
-        flags.chain(fixed_gates(&self.feature_gates)).collect()
+        flags.chain(idle_gates(&Map::all(&self.feature_gates))).collect()
     }
 
     /// Everything, checked.
@@ -382,9 +344,11 @@ impl RunArgs {
             return Err(ArgsError::Backoff);
         }
         let namespace = Some(self.namespace.clone()).filter(|namespace| !namespace.is_empty());
+        let mut gates = gates(&Map::all(&self.feature_gates))?;
+        let controllers = controllers(&List::all(&self.controllers), &mut gates)?;
         Ok(Settings {
-            controllers: controllers(&self.controllers)?,
-            gates: gates(&self.feature_gates)?,
+            controllers,
+            gates,
             namespace,
             cluster_resource_namespace: self.cluster_resource_namespace.clone(),
             default_issuer: DefaultIssuer {
@@ -392,9 +356,9 @@ impl RunArgs {
                 kind: self.default_issuer_kind.clone(),
                 group: self.default_issuer_group.clone(),
             },
-            auto_certificate_annotations: self.auto_certificate_annotations.clone(),
-            extra_certificate_annotations: self.extra_certificate_annotations.clone(),
-            copied_annotation_prefixes: self.copied_annotation_prefixes.clone(),
+            auto_certificate_annotations: List::all(&self.auto_certificate_annotations),
+            extra_certificate_annotations: List::all(&self.extra_certificate_annotations),
+            copied_annotation_prefixes: List::all(&self.copied_annotation_prefixes),
             enable_certificate_owner_ref: self.enable_certificate_owner_ref,
             minimum_backoff: self.certificate_request_minimum_backoff_duration,
             maximum_backoff: self.certificate_request_maximum_backoff_duration,
@@ -421,8 +385,8 @@ impl RunArgs {
             },
             advertise: self.acme_http01_advertise_address.clone(),
             port: self.acme_http01_listen_address.port(),
-            nameservers: self.acme_http01_solver_nameservers.clone(),
-            extra_labels: self.acme_http01_solver_extra_labels.iter().cloned().collect(),
+            nameservers: List::all(&self.acme_http01_solver_nameservers),
+            extra_labels: Map::all(&self.acme_http01_solver_extra_labels),
             solver_image: self.acme_http01_solver_image.clone().filter(|image| !image.is_empty()),
             solver_resources: resources
                 .into_iter()
@@ -431,7 +395,7 @@ impl RunArgs {
             solver_run_as_non_root: self.acme_http01_solver_run_as_non_root,
             solver_runtime_class: Some(self.acme_http01_solver_runtime_class_name.clone())
                 .filter(|name| !name.is_empty()),
-            path_type_exact: path_type_exact(&self.feature_gates)?,
+            path_type_exact: path_type_exact(&Map::all(&self.feature_gates))?,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::go::boolean;
 use crate::plan::settings::{Controllers, Gates, controller};
 
 /// Every controller that cert-manager has: its names are public (CTL rows, NB-31).
@@ -41,30 +42,73 @@ const CERTIFICATES: [&str; 4] = [
     "certificates-readiness",
 ];
 
-/// Every feature gate that cert-manager has or had (GAT rows, NB-31), and what it is here where that cannot be changed.
-const GATES: [(&str, Option<bool>); 22] = [
-    ("ExperimentalCertificateSigningRequestControllers", None),
-    ("ExperimentalGatewayAPISupport", None),
-    ("ListenerSets", None),
-    ("AdditionalCertificateOutputFormats", Some(true)),
-    ("ServerSideApply", None),
-    ("LiteralCertificateSubject", None),
-    ("StableCertificateRequestName", None),
-    ("UseCertificateRequestBasicConstraints", None),
-    ("SecretsFilteredCaching", None),
-    ("DisallowInsecureCSRUsageDefinition", Some(true)),
-    ("NameConstraints", None),
-    ("OtherNames", None),
-    ("UseDomainQualifiedFinalizer", Some(true)),
-    ("DefaultPrivateKeyRotationPolicyAlways", Some(true)),
-    ("ACMEHTTP01IngressPathTypeExact", None),
-    ("ACMEUseARI", None),
-    ("ValidateCAA", Some(false)),
-    ("CAInjectorMerging", None),
-    ("UseCertificateRequestNameConstraints", Some(true)),
-    ("ExperimentalCertificateControllers", None),
-    ("AllAlpha", None),
-    ("AllBeta", None),
+/// Signers of Kubernetes CSRs: `*` does not stand for them, their gate or their names do (CTL-10).
+const SIGNING_REQUESTS: [&str; 5] = [
+    "certificatesigningrequests-issuer-acme",
+    "certificatesigningrequests-issuer-ca",
+    "certificatesigningrequests-issuer-selfsigned",
+    "certificatesigningrequests-issuer-venafi",
+    "certificatesigningrequests-issuer-vault",
+];
+
+/// Names that are taken and do nothing yet (CTL-04, CTL-05, CTL-07).
+const ABSENT: [&str; 6] = [
+    "gateway-shim",
+    "listenerset",
+    "certificaterequests-issuer-vault",
+    "certificaterequests-issuer-venafi",
+    "certificatesigningrequests-issuer-venafi",
+    "certificatesigningrequests-issuer-vault",
+];
+
+/// What a feature gate of cert-manager does here.
+#[derive(Clone, Copy, Debug)]
+enum GateState {
+    /// It switches something.
+    Works,
+    /// It is always this.
+    Fixed(bool),
+    /// It switches nothing, for this reason.
+    Idle(&'static str),
+}
+use GateState::{Fixed, Idle, Works};
+
+/// Every feature gate that cert-manager has or had (GAT rows, NB-31).
+const GATES: [(&str, GateState); 22] = [
+    ("ExperimentalCertificateSigningRequestControllers", Works),
+    (
+        "ExperimentalGatewayAPISupport",
+        Idle("the Gateway API is not there yet"),
+    ),
+    ("ListenerSets", Idle("the Gateway API is not there yet")),
+    ("AdditionalCertificateOutputFormats", Fixed(true)),
+    (
+        "ServerSideApply",
+        Idle("Secrets are always applied, and everything else is always patched"),
+    ),
+    ("LiteralCertificateSubject", Works),
+    ("StableCertificateRequestName", Works),
+    ("UseCertificateRequestBasicConstraints", Works),
+    (
+        "SecretsFilteredCaching",
+        Idle("no Secret is cached, only a summary of those that certlet wrote"),
+    ),
+    ("DisallowInsecureCSRUsageDefinition", Fixed(true)),
+    ("NameConstraints", Works),
+    ("OtherNames", Works),
+    ("UseDomainQualifiedFinalizer", Fixed(true)),
+    ("DefaultPrivateKeyRotationPolicyAlways", Fixed(true)),
+    ("ACMEHTTP01IngressPathTypeExact", Works),
+    ("ACMEUseARI", Works),
+    ("ValidateCAA", Fixed(false)),
+    ("CAInjectorMerging", Idle("cainjector is not part of certlet")),
+    ("UseCertificateRequestNameConstraints", Fixed(true)),
+    (
+        "ExperimentalCertificateControllers",
+        Idle("cert-manager has removed it, and it switched nothing"),
+    ),
+    ("AllAlpha", Works),
+    ("AllBeta", Works),
 ];
 
 /// A flag whose value makes no sense.
@@ -109,7 +153,9 @@ pub enum ArgsError {
     MetricsTls(&'static str),
 }
 
-pub(super) fn controllers(list: &[String]) -> Result<Controllers, ArgsError> {
+/// Which controllers run. The gate of Kubernetes CSRs adds its controllers to any list, and naming one of these is as good as the
+/// gate (CTL-10): `gates` then says so.
+pub(super) fn controllers(list: &[String], gates: &mut Gates) -> Result<Controllers, ArgsError> {
     let names: Vec<&str> = list
         .iter()
         .map(String::as_str)
@@ -126,7 +172,12 @@ pub(super) fn controllers(list: &[String]) -> Result<Controllers, ArgsError> {
     let all = names.contains(&"*") || names.iter().all(|name| name.starts_with('-'));
     let on = |controller: &str| {
         let excepted = names.iter().any(|name| name.strip_prefix('-') == Some(controller));
-        !excepted && (all || names.contains(&controller))
+        let implied = if SIGNING_REQUESTS.contains(&controller) {
+            gates.certificate_signing_requests
+        } else {
+            all
+        };
+        !excepted && (implied || names.contains(&controller))
     };
     together(&CERTIFICATES, &on)?;
     together(&[controller::ORDERS, "challenges"], &on)?;
@@ -140,9 +191,18 @@ pub(super) fn controllers(list: &[String]) -> Result<Controllers, ArgsError> {
         .iter()
         .filter(|controller| !on(controller))
         .map(ToString::to_string);
-    Ok(Controllers {
-        disabled: disabled.collect(),
-    })
+    let disabled = disabled.collect();
+    gates.certificate_signing_requests = SIGNING_REQUESTS.iter().any(|name| on(name));
+    Ok(Controllers { disabled })
+}
+
+/// Controllers that are asked for by name and are not there.
+pub(super) fn absent_controllers(list: &[String]) -> Vec<String> {
+    let named = list.iter().map(|name| name.trim());
+    named
+        .filter(|name| ABSENT.contains(name))
+        .map(|name| format!("the controller {name} (--controllers)"))
+        .collect()
 }
 
 fn together(names: &[&str], on: &impl Fn(&str) -> bool) -> Result<(), ArgsError> {
@@ -157,25 +217,19 @@ fn together(names: &[&str], on: &impl Fn(&str) -> bool) -> Result<(), ArgsError>
     })
 }
 
-pub(super) fn gate(given: &[(String, String)], name: &str, default: bool) -> Result<bool, ArgsError> {
-    let given: BTreeMap<&str, &str> = given.iter().map(|(key, value)| (key.trim(), value.trim())).collect();
-    let known = |name: &&str| GATES.iter().any(|(known, _)| known == name);
+fn gate(given: &BTreeMap<String, String>, name: &str, default: bool) -> Result<bool, ArgsError> {
+    let known = |name: &String| GATES.iter().any(|(known, _)| known == name);
     if let Some(unknown) = given.keys().find(|name| !known(name)) {
-        return Err(ArgsError::Gate((*unknown).to_owned()));
+        return Err(ArgsError::Gate(unknown.clone()));
     }
     given.get(name).map_or(Ok(default), |value| truth(name, value))
 }
 
-/// As Go reads it.
 fn truth(name: &str, value: &str) -> Result<bool, ArgsError> {
-    match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(ArgsError::GateValue(name.to_owned(), value.to_owned())),
-    }
+    boolean(value).map_err(|_| ArgsError::GateValue(name.to_owned(), value.to_owned()))
 }
 
-pub(super) fn gates(given: &[(String, String)]) -> Result<Gates, ArgsError> {
+pub(super) fn gates(given: &BTreeMap<String, String>) -> Result<Gates, ArgsError> {
     // GAT-19: for the gates of that stage that nobody names
     let alpha = |default: bool| Ok::<_, ArgsError>(gate(given, "AllAlpha", false)? || default);
     let beta = gate(given, "AllBeta", true)?;
@@ -191,19 +245,20 @@ pub(super) fn gates(given: &[(String, String)]) -> Result<Gates, ArgsError> {
 }
 
 /// GAT-15.
-pub(super) fn path_type_exact(given: &[(String, String)]) -> Result<bool, ArgsError> {
+pub(super) fn path_type_exact(given: &BTreeMap<String, String>) -> Result<bool, ArgsError> {
     gate(given, "ACMEHTTP01IngressPathTypeExact", gate(given, "AllBeta", true)?)
 }
 
-/// Gates that are asked for with another value than they always have here.
-pub(super) fn fixed_gates(given: &[(String, String)]) -> Vec<String> {
-    let differs = |name: &str, value: &str| {
-        let fixed = GATES.iter().find(|(known, _)| *known == name)?.1?;
-        (truth(name, value).ok()? != fixed)
-            .then(|| format!("--feature-gates={name}={value}: it is always {fixed} here"))
+/// Gates that are given and change nothing: those with another value than they always have here, and those without a use.
+pub(super) fn idle_gates(given: &BTreeMap<String, String>) -> Vec<String> {
+    let idle = |name: &str, value: &str| {
+        let (_, state) = GATES.iter().find(|(known, _)| *known == name)?;
+        let why = match state {
+            Works => None,
+            Fixed(fixed) => (truth(name, value).ok()? != *fixed).then(|| format!("it is always {fixed} here")),
+            Idle(why) => Some((*why).to_owned()),
+        }?;
+        Some(format!("--feature-gates={name}={value}: {why}"))
     };
-    given
-        .iter()
-        .filter_map(|(name, value)| differs(name.trim(), value.trim()))
-        .collect()
+    given.iter().filter_map(|(name, value)| idle(name, value)).collect()
 }

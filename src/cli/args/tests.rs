@@ -104,6 +104,21 @@ const FLAGS: &[(&str, Fate)] = &[
     ("--log-flush-frequency=10s", Idle),
 ];
 
+/// Flags that cert-manager hides since klog has done away with them: no fields of the configuration file (FLG-32).
+const KLOG_FLAGS: [&str; 11] = [
+    "--logtostderr=true",
+    "--alsologtostderr",
+    "--stderrthreshold=INFO",
+    "--add_dir_header",
+    "--log_backtrace_at=main.go:10",
+    "--log_dir=/tmp",
+    "--log_file=/tmp/log",
+    "--log_file_max_size=1800",
+    "--one_output",
+    "--skip_headers=F",
+    "--skip_log_headers",
+];
+
 #[test]
 fn every_flag_of_cert_manager_works_or_is_said_or_is_refused() {
     let plain = format!("{:?}", parse(&[]).options().map(without_identity).unwrap());
@@ -113,7 +128,6 @@ fn every_flag_of_cert_manager_works_or_is_said_or_is_refused() {
         let (idle, missing) = (args.idle(), args.missing());
         let logging = args.logging() != parse(&[]).logging();
         let said = |lines: &[String]| lines.iter().any(|line| line.contains(name));
-        let missing: Vec<String> = missing.into_iter().map(str::to_owned).collect();
         let seen = match args.options() {
             Err(ArgsError::MetricsTls(told)) if told == name => Refused,
             Err(error) => panic!("{flag}: {error}"),
@@ -124,6 +138,116 @@ fn every_flag_of_cert_manager_works_or_is_said_or_is_refused() {
         };
         assert_eq!(seen, *fate, "{flag}");
     }
+}
+
+#[test]
+fn flg_32_hidden_flags_of_klog_are_taken_and_said() {
+    for flag in KLOG_FLAGS {
+        let name = flag.split('=').next().unwrap();
+        let idle = parse(&[flag]).idle();
+        assert!(
+            matches!(&idle[..], [line] if line.starts_with(&format!("{name}: "))),
+            "{idle:?}"
+        );
+    }
+}
+
+#[test]
+fn flg_05_every_spelling_of_a_boolean_is_one() {
+    for (spelling, value) in [
+        ("1", true),
+        ("t", true),
+        ("T", true),
+        ("TRUE", true),
+        ("True", true),
+        ("0", false),
+        ("f", false),
+        ("F", false),
+        ("FALSE", false),
+        ("False", false),
+    ] {
+        let flags = [
+            format!("--leader-elect={spelling}"),
+            format!("--enable-certificate-owner-ref={spelling}"),
+            format!("--acme-http01-solver-run-as-non-root={spelling}"),
+            format!("--enable-profiling={spelling}"),
+        ];
+        let options = parse(&flags.each_ref().map(String::as_str)).options().unwrap();
+        assert_eq!(
+            (
+                options.election.is_some(),
+                options.settings.enable_certificate_owner_ref,
+                options.settings.http01.solver_run_as_non_root,
+            ),
+            (value, value, value),
+            "{spelling}"
+        );
+    }
+    let error = Line::try_parse_from(["--leader-elect=yes"]).unwrap_err().to_string();
+    assert!(error.contains("it is either true or false"), "{error}");
+    assert!(parse(&["--leader-elect"]).options().unwrap().election.is_some());
+}
+
+#[test]
+fn nb_31_the_last_of_a_flag_counts_and_lists_come_together() {
+    let twice = parse(&[
+        "--acme-http01-solver-image=quay.io/solver:1",
+        "--v=2",
+        "--controllers=*",
+        "--feature-gates=OtherNames=false,NameConstraints=false",
+        "--acme-http01-solver-extra-labels=team=web",
+        "--acme-http01-solver-image=registry.local/solver:1",
+        "--v=4",
+        "--controllers=-certificaterequests-approver",
+        "--feature-gates=NameConstraints=true",
+        "--acme-http01-solver-extra-labels=stage=test",
+    ]);
+    assert_eq!(twice.logging().1, 4);
+    let settings = twice.settings().unwrap();
+    assert_eq!(settings.http01.solver_image.as_deref(), Some("registry.local/solver:1"));
+    assert!(!settings.controllers.approver() && settings.controllers.enabled(controller::ORDERS));
+    assert!(!settings.gates.other_names && settings.gates.name_constraints);
+    assert_eq!(settings.http01.extra_labels.len(), 2);
+}
+
+#[test]
+fn flg_24_an_empty_value_is_no_value() {
+    let plain = format!("{:?}", settings(&[]));
+    for flag in [
+        "--feature-gates=",
+        "--acme-http01-solver-extra-labels=",
+        "--acme-http01-solver-nameservers=",
+        "--extra-certificate-annotations=",
+        "--acme-http01-solver-image=",
+        "--dns01-recursive-nameservers=",
+        "--metrics-tls-cipher-suites=",
+        "--metrics-tls-cert-file=",
+    ] {
+        let args = parse(&[flag]);
+        assert_eq!(args.missing(), Vec::<String>::new(), "{flag}");
+        assert_eq!(format!("{:?}", args.settings().unwrap()), plain, "{flag}");
+    }
+    assert_eq!(
+        settings(&["--copied-annotation-prefixes="]).copied_annotation_prefixes,
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        settings(&["--auto-certificate-annotations="]).auto_certificate_annotations,
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn numbers_are_read_as_go_reads_them() {
+    let options = parse(&[
+        "--concurrent-workers=0x10",
+        "--max-concurrent-challenges=1_00",
+        "--kube-api-qps=-1",
+        "-v=-1",
+    ]);
+    assert_eq!(options.logging().1, 0);
+    let options = options.options().unwrap();
+    assert_eq!((options.workers, options.settings.max_concurrent_challenges), (16, 100));
 }
 
 /// Who we are in the Lease is drawn anew each time.
@@ -177,6 +301,56 @@ fn ctl_11_controllers_are_switched_by_name_and_what_is_one_is_switched_together(
     assert!(
         unknown.contains("there is no controller \"certificate-trigger\"; known are issuers"),
         "{unknown}"
+    );
+}
+
+#[test]
+fn ctl_10_signers_of_kubernetes_csrs_run_by_their_gate_or_by_their_names() {
+    let ca = "certificatesigningrequests-issuer-ca";
+    let acme = "certificatesigningrequests-issuer-acme";
+    let gate = "--feature-gates=ExperimentalCertificateSigningRequestControllers=true";
+    let rows: [(&[&str], bool, bool); 6] = [
+        (&[], false, false),
+        (&["--controllers=*"], false, false),
+        (&[gate, "--controllers=issuers,clusterissuers"], true, true),
+        (&["--controllers=*,certificatesigningrequests-issuer-ca"], true, false),
+        (
+            &[gate, "--controllers=*,-certificatesigningrequests-issuer-acme"],
+            true,
+            false,
+        ),
+        (
+            &["--controllers=certificatesigningrequests-issuer-ca,-certificatesigningrequests-issuer-ca,issuers"],
+            false,
+            false,
+        ),
+    ];
+    for (flags, signs_with_ca, orders) in rows {
+        let settings = settings(flags);
+        let on = settings.gates.certificate_signing_requests;
+        assert_eq!(on, signs_with_ca || orders, "{flags:?}");
+        assert_eq!(on && settings.controllers.enabled(ca), signs_with_ca, "{flags:?}");
+        assert_eq!(on && settings.controllers.enabled(acme), orders, "{flags:?}");
+    }
+}
+
+#[test]
+fn what_is_named_and_not_there_is_said() {
+    let args = parse(&["--controllers=*,gateway-shim,certificaterequests-issuer-vault"]);
+    assert_eq!(
+        args.missing(),
+        [
+            "the controller gateway-shim (--controllers)",
+            "the controller certificaterequests-issuer-vault (--controllers)"
+        ]
+    );
+    let args = parse(&["--feature-gates=ServerSideApply=true,ListenerSets=false,NameConstraints=true"]);
+    assert_eq!(
+        args.idle(),
+        [
+            "--feature-gates=ListenerSets=false: the Gateway API is not there yet",
+            "--feature-gates=ServerSideApply=true: Secrets are always applied, and everything else is always patched"
+        ]
     );
 }
 

@@ -2,11 +2,11 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use super::csv;
+use super::{csv, template};
 use crate::{
     api::{
         GoDuration, UnknownValue,
-        certificate::{CertificateSpec, SecretTemplate, Subject},
+        certificate::{CertificateSpec, Subject},
         key::{KeyAlgorithm, PrivateKey},
         names::annotation as name,
         usage::KeyUsage,
@@ -76,9 +76,11 @@ const READERS: &[(&str, Reader)] = &[
 ];
 
 /// Writes what the annotations say into `spec`; the first that cannot be used ends it (SHM-11).
+///
+/// An empty annotation is no annotation: charts render `alt-names: ""` where no value is set.
 pub(super) fn translate(spec: &mut CertificateSpec, annotations: &Pairs) -> Result<(), BadAnnotation> {
     for (key, read) in READERS {
-        if let Some(value) = annotations.get(key) {
+        if let Some(value) = annotations.get(key).filter(|value| !value.is_empty()) {
             read(spec, value).map_err(|why| BadAnnotation { key, why })?;
         }
     }
@@ -100,19 +102,25 @@ fn common_name(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
             value.len()
         ));
     }
-    spec.common_name = (!value.is_empty()).then(|| value.to_owned());
+    spec.common_name = Some(value.to_owned());
     Ok(())
 }
 
-/// Not trimmed (ANN-06).
+/// Members of a comma-separated list, without blanks around them. A list that was joined from optional values has empty
+/// members; they name nothing.
+fn members(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(str::trim).filter(|member| !member.is_empty())
+}
+
+/// Trimmed, unlike cert-manager, which asks the CA for a name that begins with a blank (ANN-06).
 #[expect(clippy::unnecessary_wraps, reason = "one of the readers")]
 fn alt_names(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
-    spec.dns_names.extend(value.split(',').map(str::to_owned));
+    spec.dns_names.extend(members(value).map(str::to_owned));
     Ok(())
 }
 
 fn ip_sans(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
-    for address in value.split(',').map(str::trim) {
+    for address in members(value) {
         address
             .parse::<IpAddr>()
             .map_err(|_| format!("{address:?} is not an IP address"))?;
@@ -122,7 +130,7 @@ fn ip_sans(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
 }
 
 fn email_sans(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
-    for address in value.split(',').map(str::trim) {
+    for address in members(value) {
         let sides = address
             .rsplit_once('@')
             .filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
@@ -146,9 +154,7 @@ fn subject(spec: &mut CertificateSpec, value: &str, field: fn(&mut Subject) -> &
 
 #[expect(clippy::unnecessary_wraps, reason = "one of the readers")]
 fn subject_serial_number(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
-    if !value.is_empty() {
-        spec.subject.get_or_insert_default().serial_number = Some(value.to_owned());
-    }
+    spec.subject.get_or_insert_default().serial_number = Some(value.to_owned());
     Ok(())
 }
 
@@ -170,12 +176,9 @@ fn at_least(value: &str, least: GoDuration) -> Result<GoDuration, String> {
     Ok(duration)
 }
 
+/// Any number, as cert-manager reads it (ANN-12): what is no percentage leaves the default renewal time.
 fn renew_before_percentage(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
-    let percentage: i32 = whole_number(value)?;
-    if !(1..100).contains(&percentage) {
-        return Err(format!("{value:?} is not between 1 and 99"));
-    }
-    spec.renew_before_percentage = Some(percentage);
+    spec.renew_before_percentage = Some(whole_number(value)?);
     Ok(())
 }
 
@@ -213,24 +216,18 @@ fn private_key_size(spec: &mut CertificateSpec, value: &str) -> Result<(), Strin
 }
 
 fn secret_template(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
-    /// [`SecretTemplate`], but strict.
-    #[derive(serde::Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Strict {
-        #[serde(default)]
-        annotations: std::collections::BTreeMap<String, String>,
-        #[serde(default)]
-        labels: std::collections::BTreeMap<String, String>,
-    }
-    let Strict { annotations, labels } =
-        serde_json::from_str(value).map_err(|error| format!("error parsing secret template JSON: {error}"))?;
-    if let Some(key) = annotations.keys().find(|key| key.starts_with("cert-manager.io/")) {
+    let template = template::read(value).map_err(|why| format!("error parsing secret template JSON: {why}"))?;
+    if let Some(key) = template
+        .annotations
+        .keys()
+        .find(|key| key.starts_with("cert-manager.io/"))
+    {
         return Err(format!(
             "secretTemplate must not have cert-manager.io/ annotations: {key:?}"
         ));
     }
-    if !annotations.is_empty() || !labels.is_empty() {
-        spec.secret_template = Some(SecretTemplate { annotations, labels });
+    if !template.annotations.is_empty() || !template.labels.is_empty() {
+        spec.secret_template = Some(template);
     }
     Ok(())
 }

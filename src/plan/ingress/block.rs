@@ -33,6 +33,8 @@ pub(super) struct Block<'a> {
 }
 
 /// A Secret named by two blocks would need two Certificates of one name: the whole Ingress is refused (SHM-10).
+///
+/// Blocks that name no Secret need none; each of them is skipped with a complaint of its own.
 pub(super) fn refuse_duplicates(blocks: &[IngressTLS]) -> Result<(), String> {
     let name = |tls: &IngressTLS| tls.secret_name.clone().unwrap_or_default();
     let mut wrong = Vec::new();
@@ -44,6 +46,7 @@ pub(super) fn refuse_duplicates(blocks: &[IngressTLS]) -> Result<(), String> {
             .collect();
         if let [first, second, ..] = *places
             && first == index
+            && !name(tls).is_empty()
         {
             wrong.push(format!(
                 "spec.tls[{first}].secretName: Invalid value: {:?}: this secret name must only appear in a single TLS entry but is also used in spec.tls[{second}].secretName",

@@ -24,11 +24,14 @@ fn is_true(value: &str) -> bool {
 }
 
 /// The issuer that the annotations name, or the default one; otherwise everything that is wrong with them.
+///
+/// An empty annotation is no annotation: charts render both `issuer` and `cluster-issuer`, one of them empty.
 pub(super) fn choose(annotations: &Pairs, default: &DefaultIssuer) -> Result<IssuerRef, String> {
-    let named = annotations.get(annotation::ISSUER);
-    let cluster = annotations.get(annotation::CLUSTER_ISSUER);
-    let kind = annotations.get(annotation::ISSUER_KIND);
-    let group = annotations.get(annotation::ISSUER_GROUP);
+    let given = |key: &str| annotations.get(key).filter(|value| !value.is_empty());
+    let named = given(annotation::ISSUER);
+    let cluster = given(annotation::CLUSTER_ISSUER);
+    let kind = given(annotation::ISSUER_KIND);
+    let group = given(annotation::ISSUER_GROUP);
 
     let name = cluster.or(named).unwrap_or(&default.name);
     let mut wrong = Vec::new();

@@ -12,6 +12,7 @@ mod block;
 mod csv;
 mod drift;
 mod issuer;
+mod template;
 
 #[cfg(test)]
 mod tests;

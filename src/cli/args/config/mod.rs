@@ -7,6 +7,8 @@ mod tests;
 
 use serde_json::Value;
 
+use crate::api::GoDuration;
+
 pub(super) use fields::FIELDS;
 use fields::{DURATIONS, MERGED};
 
@@ -130,7 +132,7 @@ fn read(file: &str) -> Result<String, ConfigError> {
     std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))
 }
 
-/// What the text of a file stands for: names of flags and values, in the order of the file.
+/// What the text of a file stands for: names of flags and values, in the order of the table of fields.
 fn flags_of(file: &str, text: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let value: Value = serde_saphyr::from_str(text).map_err(|error| ConfigError::Yaml {
         file: file.to_owned(),
@@ -146,22 +148,28 @@ fn flags_of(file: &str, text: &str) -> Result<Vec<(String, String)>, ConfigError
     }
     let mut flags = Vec::new();
     walk(file, "", &value, &mut flags)?;
-    Ok(flags)
+    // two fields may stand for one flag, the former name and today's: today's counts
+    let rank = |field: &str| FIELDS.iter().position(|(known, _)| *known == field);
+    flags.sort_by_key(|(field, _, _)| rank(field));
+    Ok(flags.into_iter().map(|(_, flag, value)| (flag, value)).collect())
 }
 
-fn walk(file: &str, path: &str, value: &Value, flags: &mut Vec<(String, String)>) -> Result<(), ConfigError> {
+fn walk(file: &str, path: &str, value: &Value, flags: &mut Vec<(String, String, String)>) -> Result<(), ConfigError> {
     let flag = FIELDS.iter().find(|(field, _)| *field == path).map(|(_, flag)| *flag);
     // how a line looks beyond its format is certlet's own affair
     if value.is_null() || path == "logging.options" {
         return Ok(());
     }
     if let Some(flag) = flag {
+        if is_unset(flag, value) {
+            return Ok(());
+        }
         let text = text_of(flag, value).ok_or_else(|| ConfigError::Value {
             file: file.to_owned(),
             field: path.to_owned(),
             value: value.to_string(),
         })?;
-        flags.push((flag.to_owned(), text));
+        flags.push((path.to_owned(), flag.to_owned(), text));
         return Ok(());
     }
     let is_group = path.is_empty() || FIELDS.iter().any(|(field, _)| field.starts_with(&format!("{path}.")));
@@ -191,6 +199,23 @@ fn walk(file: &str, path: &str, value: &Value, flags: &mut Vec<(String, String)>
         walk(file, &below, value, flags)?;
     }
     Ok(())
+}
+
+/// Whether cert-manager takes a value for one that is not there, and puts its default in its place.
+fn is_unset(flag: &str, value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_empty() || DURATIONS.contains(&flag) && is_zero(text),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Number(number) => DURATIONS.contains(&flag) && number.as_f64() == Some(0.0),
+        Value::Null => true,
+        Value::Bool(_) => false,
+    }
+}
+
+fn is_zero(text: &str) -> bool {
+    text.parse::<GoDuration>()
+        .is_ok_and(|duration| duration.as_nanoseconds() == 0)
 }
 
 /// The same name in other letters, or in another place.

@@ -34,6 +34,37 @@ fn fields_become_the_flags_of_the_same_meaning() {
 }
 
 #[test]
+fn flg_01_empty_values_are_not_set() {
+    for text in [
+        "featureGates: {}",
+        "acmeHTTP01Config: {solverExtraLabels: {}, solverNameservers: [], solverImage: ''}",
+        "metricsTLSConfig: {cipherSuites: [], filesystem: {certFile: ''}, dynamic: {leafDuration: 0s}}",
+        "copiedAnnotationPrefixes: []",
+        "controllers: []",
+        "metricsListenAddress: ''",
+        "certificateRequestMinimumBackoffDuration: 0s",
+        "leaderElectionConfig: {renewDeadline: 0}",
+        "ingressShimConfig: {}",
+        "gatewayAPI:",
+    ] {
+        assert_eq!(parsed(text), Ok(Vec::new()), "{text}");
+    }
+    assert_eq!(
+        parsed("logging: {verbosity: 0}\nenableCertificateOwnerRef: false").unwrap().len(),
+        2
+    );
+}
+
+#[test]
+fn of_two_fields_for_one_flag_the_present_name_counts() {
+    let text = "gatewayAPI: {enabled: false}\nenableGatewayAPI: true";
+    assert_eq!(
+        parsed(text).unwrap(),
+        [pair("enable-gateway-api", "true"), pair("enable-gateway-api", "false")]
+    );
+}
+
+#[test]
 fn a_field_that_does_not_exist_is_named_with_what_may_have_been_meant() {
     assert_eq!(
         parsed("clusterResourceNameSpace: x").unwrap_err(),

@@ -101,9 +101,9 @@ fn ann_05_to_16_become_fields_of_the_spec() {
         ("common-name", "a.example.com", "/commonName", json!("a.example.com")),
         (
             "alt-names",
-            "b.example.com, c.example.com",
+            "b.example.com, c.example.com,",
             "/dnsNames",
-            json!(["a.example.com", "b.example.com", " c.example.com"]),
+            json!(["a.example.com", "b.example.com", "c.example.com"]),
         ),
         (
             "ip-sans",
@@ -143,6 +143,8 @@ fn ann_05_to_16_become_fields_of_the_spec() {
         ("duration", "48h", "/duration", json!("48h0m0s")),
         ("renew-before", "90m", "/renewBefore", json!("1h30m0s")),
         ("renew-before-percentage", "40", "/renewBeforePercentage", json!(40)),
+        ("renew-before-percentage", "100", "/renewBeforePercentage", json!(100)),
+        ("renew-before-percentage", "+7", "/renewBeforePercentage", json!(7)),
         (
             "usages",
             "server auth, client auth",
@@ -166,7 +168,7 @@ fn ann_05_to_16_become_fields_of_the_spec() {
         ),
         (
             "secret-template",
-            r#"{"labels":{"a":"b"}}"#,
+            r#"{"Labels":{"a":"b"},"annotations":null}"#,
             "/secretTemplate/labels/a",
             json!("b"),
         ),
@@ -175,6 +177,69 @@ fn ann_05_to_16_become_fields_of_the_spec() {
         let spec = spec_with(&format!("cert-manager.io/{key}"), value);
         assert_eq!(spec.pointer(pointer), Some(&wanted), "{key}: {spec}");
     }
+}
+
+#[test]
+fn an_empty_annotation_is_no_annotation() {
+    let without = asking().created();
+    for key in [
+        "cert-manager.io/cluster-issuer",
+        "cert-manager.io/issuer-kind",
+        "cert-manager.io/issuer-group",
+        "cert-manager.io/common-name",
+        "cert-manager.io/alt-names",
+        "cert-manager.io/ip-sans",
+        "cert-manager.io/email-sans",
+        "cert-manager.io/subject-organizations",
+        "cert-manager.io/subject-organizationalunits",
+        "cert-manager.io/subject-countries",
+        "cert-manager.io/subject-provinces",
+        "cert-manager.io/subject-localities",
+        "cert-manager.io/subject-postalcodes",
+        "cert-manager.io/subject-streetaddresses",
+        "cert-manager.io/subject-serialnumber",
+        "cert-manager.io/duration",
+        "cert-manager.io/renew-before",
+        "cert-manager.io/renew-before-percentage",
+        "cert-manager.io/usages",
+        "cert-manager.io/revision-history-limit",
+        "cert-manager.io/private-key-algorithm",
+        "cert-manager.io/private-key-encoding",
+        "cert-manager.io/private-key-size",
+        "cert-manager.io/private-key-rotation-policy",
+        "cert-manager.io/secret-template",
+        "acme.cert-manager.io/http01-edit-in-place",
+        "acme.cert-manager.io/http01-ingress-class",
+        "acme.cert-manager.io/http01-ingress-ingressclassname",
+    ] {
+        assert_eq!(asking().annotated(key, "").created(), without, "{key}");
+    }
+}
+
+#[test]
+fn of_two_issuer_annotations_the_one_with_a_value_counts() {
+    let scene = an_ingress()
+        .annotated("cert-manager.io/issuer", "")
+        .annotated("cert-manager.io/cluster-issuer", "le")
+        .tls("t", &["a.example.com"]);
+    assert_eq!(
+        scene.created().spec.issuer_ref,
+        issuer("ClusterIssuer", "le", "cert-manager.io")
+    );
+    let complaint = scene.annotated("cert-manager.io/cluster-issuer", "").complaint();
+    assert!(complaint.contains("failed to determine issuer name"), "{complaint}");
+}
+
+#[test]
+fn lists_of_names_and_addresses_are_trimmed_and_have_no_empty_members() {
+    let scene = asking()
+        .annotated("cert-manager.io/alt-names", " b.example.com ,, c.example.com, ")
+        .annotated("cert-manager.io/ip-sans", "10.1.1.1, ,10.1.1.2,")
+        .annotated("cert-manager.io/email-sans", ", ops@example.com");
+    let spec = scene.created().spec;
+    assert_eq!(spec.dns_names, ["a.example.com", "b.example.com", "c.example.com"]);
+    assert_eq!(spec.ip_addresses, ["10.1.1.1", "10.1.1.2"]);
+    assert_eq!(spec.email_addresses, ["ops@example.com"]);
 }
 
 #[test]
@@ -264,7 +329,8 @@ fn a_value_that_cannot_be_used_is_named_with_its_annotation_and_nothing_is_writt
         ("duration", "90d".into()),
         ("duration", "10m".into()),
         ("renew-before", "1s".into()),
-        ("renew-before-percentage", "100".into()),
+        ("renew-before-percentage", "40%".into()),
+        ("renew-before-percentage", "2147483648".into()),
         ("usages", "server auth,tea".into()),
         ("revision-history-limit", "0".into()),
         ("private-key-algorithm", "DSA".into()),

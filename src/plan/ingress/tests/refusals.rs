@@ -48,6 +48,21 @@ fn shm_10_an_empty_block_names_both_fields() {
 }
 
 #[test]
+fn shm_10_two_blocks_without_secret_name_do_not_keep_a_third_from_its_certificate() {
+    let plan = asking()
+        .tls("", &["a.example.com"])
+        .tls("web-tls", &["b.example.com"])
+        .tls("", &["c.example.com"])
+        .plan();
+    assert!(matches!(&plan.effects[..], [Effect::Create(wanted)] if wanted.name == "web-tls"));
+    let secret_missing = "secretName: Required value: name the Secret that the certificate goes to";
+    assert_eq!(
+        plan.complaints,
+        [0, 2].map(|at| format!("Skipped a TLS block: spec.tls[{at}].{secret_missing}"))
+    );
+}
+
+#[test]
 fn shm_10_a_secret_in_two_blocks_refuses_the_whole_ingress() {
     let scene = asking()
         .tls("a-tls", &["a.example.com"])

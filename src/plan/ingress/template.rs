@@ -1,0 +1,102 @@
+//! The annotation `cert-manager.io/secret-template`, read as Go's `json.Decoder` reads it (ANN-16).
+//!
+//! Names of fields match without regard to case, `null` is the same as nothing, and what follows the first JSON value is
+//! not read. An unknown field is an error.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::api::certificate::SecretTemplate;
+
+/// The template of an annotation.
+///
+/// # Errors
+/// A sentence, where the text is no JSON object with maps of strings.
+pub(super) fn read(text: &str) -> Result<SecretTemplate, String> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let first = values.next().ok_or("there is no value in it")?;
+    let mut template = SecretTemplate::default();
+    match first.map_err(|error| error.to_string())? {
+        Value::Null => {}
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let field = match name.to_lowercase().as_str() {
+                    "annotations" => &mut template.annotations,
+                    "labels" => &mut template.labels,
+                    _ => {
+                        return Err(format!(
+                            "unknown field {name:?}; known are \"annotations\" and \"labels\""
+                        ));
+                    }
+                };
+                pairs(&name, value, field)?;
+            }
+        }
+        other => return Err(format!("{other} is no object")),
+    }
+    Ok(template)
+}
+
+fn pairs(field: &str, value: Value, into: &mut BTreeMap<String, String>) -> Result<(), String> {
+    match value {
+        Value::Null => Ok(()),
+        Value::Object(found) => {
+            for (key, value) in found {
+                let text = match value {
+                    Value::String(text) => text,
+                    Value::Null => String::new(),
+                    other => return Err(format!("{field}: the value of {key:?} is {other}, not a string")),
+                };
+                into.insert(key, text);
+            }
+            Ok(())
+        }
+        other => Err(format!("{field}: {other} is no object")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    /// Each text was given to Go's `json.Decoder` with `DisallowUnknownFields`.
+    #[test]
+    fn what_go_reads_is_read() {
+        let rows = [
+            (r#"{"Labels":{"a":"b"}}"#, 1, 0),
+            (r#"{"LABELS":{"a":"b"},"annotations":{"c":"d"}}"#, 1, 1),
+            (r#"{"labels":null}"#, 0, 0),
+            (r#"{"labels":{"a":null}}"#, 1, 0),
+            ("null", 0, 0),
+            ("{}", 0, 0),
+            (r#"{"labels":{"a":"b"}} x"#, 1, 0),
+            (r#" {"labels":{"a":"b"}}{"lables":{}}"#, 1, 0),
+        ];
+        for (text, labels, annotations) in rows {
+            let template = read(text).unwrap_or_else(|why| panic!("{text}: {why}"));
+            assert_eq!(
+                (template.labels.len(), template.annotations.len()),
+                (labels, annotations),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_go_refuses_is_refused() {
+        for text in [
+            "",
+            "  ",
+            "[]",
+            "\"labels\"",
+            r#"{"lables":{}}"#,
+            r#"{"labels":["a"]}"#,
+            r#"{"labels":{"a":1}}"#,
+            r#"{"labels":{"a":"b"}"#,
+            "x {}",
+        ] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
+    }
+}
