@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::shop::{Shop, data};
-use crate::support::{IN_TIME, eventually};
+use crate::support::{IN_TIME, certificate_says, eventually};
 
 impl Shop {
     async fn request_names(&self, name: &str) -> Vec<String> {
@@ -61,4 +61,66 @@ async fn without_certificates_revision_manager_requests_are_kept_until_it_is_bac
         (shop.request_names("web").await == ["web-3"]).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn ingresses_that_only_ask_for_tls_get_the_default_issuer_and_the_annotations_that_flags_name() {
+    // Repeated, empty and oddly spelled, as charts and people write them.
+    let flags = [
+        "--logtostderr=true",
+        "--leader-elect=False",
+        "--feature-gates=",
+        "--default-issuer-name=nobody",
+        "--default-issuer-name=ca",
+        "--default-issuer-kind=Issuer",
+        "--auto-certificate-annotations=example.com/tls",
+        "--auto-certificate-annotations=example.com/https",
+        "--extra-certificate-annotations=example.com/team",
+    ];
+    let shop = Shop::open(&flags).await;
+    let ingress = |name: &str, annotations: serde_json::Value| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name, "annotations": annotations},
+            "spec": {
+                "defaultBackend": {"service": {"name": "web", "port": {"number": 80}}},
+                "tls": [
+                    {"hosts": [format!("spare-{name}.example.com")]},
+                    {"hosts": [format!("{name}.example.com")], "secretName": name},
+                    {"hosts": [format!("other-{name}.example.com")]},
+                ],
+            },
+        })
+    };
+    // The annotation that would do without the flag does not any more.
+    shop.apply(&ingress("former", json!({"kubernetes.io/tls-acme": "true"})).to_string())
+        .await;
+    let annotations = json!({
+        "example.com/https": "1", "example.com/team": "blue", "example.com/other": "x",
+        "cert-manager.io/cluster-issuer": "", "cert-manager.io/common-name": "", "cert-manager.io/ip-sans": "",
+        "cert-manager.io/email-sans": "", "cert-manager.io/duration": "",
+        "cert-manager.io/alt-names": "b.example.com, c.example.com,", "cert-manager.io/renew-before-percentage": "100",
+    });
+    shop.apply(&ingress("web", annotations).to_string()).await;
+    shop.is_ready("web").await;
+    let made = shop.certificates.get("web").await.unwrap();
+    assert_eq!(
+        made.data["spec"]["issuerRef"],
+        json!({"group": "cert-manager.io", "kind": "Issuer", "name": "ca"})
+    );
+    assert_eq!(
+        made.data["spec"]["dnsNames"],
+        json!(["web.example.com", "b.example.com", "c.example.com"])
+    );
+    assert_eq!(
+        made.metadata.annotations.unwrap().into_iter().collect::<Vec<_>>(),
+        [("example.com/team".to_owned(), "blue".to_owned())]
+    );
+    let chain = String::from_utf8(data(&shop.secret("web").await, "tls.crt")).unwrap();
+    let names = certificate_says(&chain, &["-ext", "subjectAltName"]).await;
+    assert!(
+        names.contains("DNS:web.example.com, DNS:b.example.com, DNS:c.example.com\n"),
+        "{names}"
+    );
+    assert!(shop.certificates.get_opt("former").await.unwrap().is_none());
 }

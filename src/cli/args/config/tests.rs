@@ -50,7 +50,9 @@ fn flg_01_empty_values_are_not_set() {
         assert_eq!(parsed(text), Ok(Vec::new()), "{text}");
     }
     assert_eq!(
-        parsed("logging: {verbosity: 0}\nenableCertificateOwnerRef: false").unwrap().len(),
+        parsed("logging: {verbosity: 0}\nenableCertificateOwnerRef: false")
+            .unwrap()
+            .len(),
         2
     );
 }
