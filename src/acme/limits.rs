@@ -30,7 +30,7 @@ pub(super) fn answer_limit(action: Action, names: usize, object: usize, chain: u
         }
         Action::Certificate => chain.saturating_mul(TEXT_AROUND_CERTIFICATES).max(object),
         Action::Directory
-        | Action::NewNonce
+        | Action::NewNonce { .. }
         | Action::NewAccount
         | Action::LookUpAccount
         | Action::UpdateAccount

@@ -202,7 +202,13 @@ async fn end(context: &Context, told: Told, tasks: &TaskTracker, shutdown: &Canc
 /// # Errors
 /// When the probe cannot be made.
 pub fn onlooker(client: &Client, settings: &Settings) -> Result<Arc<Context>, RunError> {
-    context(client, settings, acme::transport::Settings::default(), &Leadership::default()).map(|(context, _)| context)
+    context(
+        client,
+        settings,
+        acme::transport::Settings::default(),
+        &Leadership::default(),
+    )
+    .map(|(context, _)| context)
 }
 
 /// Reads everything that a controller would watch, once.
