@@ -8,7 +8,8 @@
 # is a file of names or `-` for all, and SECONDS is what it may take.
 
 readonly durations=tests/run/durations.txt
-declare -A running=() # process -> line of the plan, output, beginning
+[ -e "$durations" ] || touch "$durations"
+declare -A running=() # process -> KIND BINARY TEST TESTS OUTPUT BEGINNING
 
 tests_of() { # tests_of PATH [FILTER]: their names, in the order in which they run
   { "$1" --list --format terse --include-ignored ${2:+"$2"} 2>/dev/null </dev/null || true; } | sed -n 's/: test$//p'

@@ -237,6 +237,11 @@ what_would_take_too_long_for_one_bed_is_split_and_every_test_runs_once() {
   [ "$(grep -oE '[a-d]::(one|two|three)' "$scene/beds.txt" | sort | uniq -c | awk '{ print $1 }' | tr -d '\n')" = 1111111 ] || complain "$(cat "$scene/beds.txt")"
   ! grep -q 'd::one.*d::two.*d::three' "$scene/beds.txt" && complain "a module was split"
 }
+durations_are_written_when_asked_and_without_them_everything_runs() {
+  rm "$scene/tests/run/durations.txt"
+  CERTLET_TEST_DURATIONS=1 ends 0 "7 passed, 0 failed, 0 skipped"
+  [ "$(sed -E 's/^[0-9]+ //' "$scene/tests/run/durations.txt" | sort | tr '\n' ' ')" = "cluster_a pebble_b " ] || complain "$(cat "$scene/tests/run/durations.txt")"
+}
 what_judges_all_beds_comes_last() {
   binary cluster_a a::one within_rights::all
   printf '10 cluster_a\n90 pebble_b\n' >"$scene/tests/run/durations.txt"
