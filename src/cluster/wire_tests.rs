@@ -102,7 +102,7 @@ fn text(format: Option<&str>) -> BoxedStrategy<Value> {
     };
     prop_oneof![
         20 => select(texts).prop_map(Value::from),
-        1 => Just(Value::from("x".repeat(100_000))),
+        1 => Just(Value::from("x".repeat(5_000))),
         1 => Just(Value::Null),
     ]
     .boxed()
@@ -206,7 +206,10 @@ where
 }
 
 fn each(strategy: &BoxedStrategy<Value>, check: impl Fn(&Value)) {
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(200));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(60)
+    });
     runner
         .run(strategy, |object| {
             check(&object);
@@ -280,7 +283,7 @@ fn a_part_of_a_status_that_cannot_be_read_leaves_the_rest_alone() {
     let object = json!({
         "metadata": { "name": "a", "namespace": "b", "uid": "u", "resourceVersion": "1" },
         "spec": {},
-        "status": { "revision": 7, "notAfter": "9999-12-31T23:59:59-23:59", "renewalTime": "2026-01-01T00:00:00Z",
+        "status": { "revision": 7, "notAfter": "2026-01-01T00:00:00+99:99", "notBefore": "0000-01-01T00:00:00+23:59", "renewalTime": "2026-01-01T00:00:00Z",
             "failedIssuanceAttempts": 1e30, "conditions": [condition("Ready", "2026-01-01T00:00:00x5Z"), { "type": "Issuing" },
             condition("Other", "2026-01-01T00:00:00Z")] },
     });
@@ -289,7 +292,7 @@ fn a_part_of_a_status_that_cannot_be_read_leaves_the_rest_alone() {
         (status.revision, status.not_after, status.failed_issuance_attempts),
         (Some(7), None, None)
     );
-    assert!(status.renewal_time.is_some());
+    assert!(status.renewal_time.is_some() && status.not_before.is_none());
     let types: Vec<_> = status
         .conditions
         .iter()

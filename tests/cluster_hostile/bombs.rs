@@ -29,10 +29,8 @@ struct Vigil {
 impl Vigil {
     fn begin(bed: &Bed, certlet: &Certlet) -> Self {
         let ends = Arc::new(AtomicBool::new(false));
-        let (leases, address) = (
-            Api::<Lease>::namespaced(bed.client(), "kube-system"),
-            certlet.metrics_address(),
-        );
+        let leases = Api::<Lease>::namespaced(bed.client(), "kube-system");
+        let address = certlet.health_address();
         let task = tokio::spawn(watch(leases, format!("http://{address}/livez"), Arc::clone(&ends)));
         Self { ends, task }
     }

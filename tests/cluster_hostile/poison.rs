@@ -183,12 +183,13 @@ pub(crate) async fn all(namespace: &str, suffix: &str) -> Vec<Poison> {
 
 /// Kinds that have Go types in the API server: what those leave to a writer is `metadata.managedFields`, and the conditions of CSRs.
 async fn of_kubernetes(namespace: &str, suffix: &str) -> Vec<Poison> {
-    let metadata = |name: &str, label: &str| json!({ "name": format!("{name}-{suffix}"), "labels": { label: "true" }, "managedFields": managers(label) });
+    let metadata = |name: &str, label: &str| json!({ "name": format!("{name}-{suffix}"), "labels": { label: "true", "app": "x" } });
     let of = |base: &str, plural: &str| format!("{base}/namespaces/{namespace}/{plural}");
     let plain = |collection: String, object: Value| Poison {
         collection,
         object,
         status: None,
+        managers: true,
     };
     let (ours, solver) = ("controller.cert-manager.io/fao", "acme.cert-manager.io/http01-solver");
     let csr = STANDARD.encode(openssl_csr("/CN=a.example", &[]).await);

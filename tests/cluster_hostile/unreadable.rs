@@ -40,7 +40,7 @@ async fn others_are_served(bed: &Bed, kubeconfig: &Path) -> Certlet {
     store_poison(bed, &tenant, "watched").await;
     is_served(bed, "after the watch").await;
     are_told(bed, &tenant).await;
-    plans(bed, &tenant, kubeconfig).await;
+    plans(&tenant, kubeconfig).await;
     let log = certlet.log();
     assert!(!log.contains("was interrupted"), "{log}");
     certlet
@@ -133,7 +133,7 @@ async fn are_told(bed: &Bed, tenant: &str) {
 }
 
 /// `certlet plan` lists in pages.
-async fn plans(bed: &Bed, tenant: &str, kubeconfig: &Path) {
+async fn plans(tenant: &str, kubeconfig: &Path) {
     let args = [
         "plan",
         "--kubeconfig",

@@ -1,11 +1,14 @@
 //! Reading an object's JSON so that a failure names the field.
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 /// How many parts of a status are left out before nothing of it is read: each costs another reading.
 const MAX_LEFT_OUT: usize = 16;
+/// 0000-01-01T00:00:00Z.
+const YEAR_0: Timestamp = Timestamp::constant(-62_167_219_200, 0);
 
 /// A field that cannot be read as what it has to be. `Display` is a sentence for a condition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +55,14 @@ pub fn parse_value<T: DeserializeOwned>(value: &Value) -> Result<T, InvalidField
 /// What can be read of a status. A part that does not fit (a time that is none, a condition without a type) is left out with
 /// what it belongs to; the rest counts. Where more than [`MAX_LEFT_OUT`] parts do not fit, nothing does.
 pub fn parse_readable<T: DeserializeOwned + Default>(json: &str) -> T {
-    serde_json::from_str(json).unwrap_or_else(|_| {
+    // in another zone this year may be the one before, which can be read and not be written
+    let year_0 = json.contains("\"0000-");
+    let read = if year_0 { None } else { serde_json::from_str(json).ok() };
+    read.unwrap_or_else(|| {
         let mut value: Value = serde_json::from_str(json).unwrap_or_default();
+        if year_0 {
+            leave_out_years_before_0(&mut value);
+        }
         for _ in 0..MAX_LEFT_OUT {
             match serde_path_to_error::deserialize(&value) {
                 Ok(read) => return read,
@@ -63,6 +72,21 @@ pub fn parse_readable<T: DeserializeOwned + Default>(json: &str) -> T {
         }
         T::default()
     })
+}
+
+fn leave_out_years_before_0(value: &mut Value) {
+    let before_0 = |value: &Value| {
+        let time = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+        time.is_some_and(|time| time < YEAR_0)
+    };
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !before_0(field));
+            fields.values_mut().for_each(leave_out_years_before_0);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out_years_before_0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Takes out what is at `path`; false if it is the whole value, or not there.
