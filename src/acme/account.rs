@@ -15,7 +15,7 @@ use super::jws::AccountKey;
 use super::order::{Authorization, Challenge, NewOrderRequest, Order, PlacedOrder};
 use super::problem::Kind;
 use super::{Error, Next};
-use crate::pki::printable::printable;
+use crate::text::excerpt;
 
 /// How many alternate chains are fetched in search of the preferred one.
 const MAX_ALTERNATES: usize = 8;
@@ -114,8 +114,8 @@ impl Account {
                 let offered = if names.is_empty() { "none" } else { names.as_str() };
                 Err(Error::UnknownProfile {
                     host: self.client.server().host(),
-                    profile: printable(profile),
-                    offered: printable(offered),
+                    profile: excerpt(profile),
+                    offered: excerpt(offered),
                 })
             }
             _ => Ok(()),

@@ -9,7 +9,7 @@ use super::headers::RetryAfter;
 use super::json::{Field, lenient_objects};
 use super::limits::MAX_URL;
 use super::transport::Answer;
-use crate::pki::printable::is_printable;
+use crate::text::is_hidden;
 
 /// How long until the next poll when the server does not say (ARI-02).
 pub const DEFAULT_INTERVAL: SignedDuration = SignedDuration::from_hours(6);
@@ -57,7 +57,7 @@ impl RenewalInfo {
             window: Window { start, end },
             explanation_url: explanation_url
                 .text()
-                .filter(|url| url.len() <= MAX_URL && url.chars().all(is_printable)),
+                .filter(|url| url.len() <= MAX_URL && !url.contains(is_hidden)),
         })
     }
 }

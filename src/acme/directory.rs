@@ -16,7 +16,7 @@ use super::json::{Field, Names, lenient_objects};
 use super::limits::{MAX_NAMES, MAX_URL};
 use super::transport::{Answer, NOT_JSON, Request, Transport};
 use super::url::server_url;
-use crate::pki::printable::printable;
+use crate::text::excerpt;
 
 /// How long a directory is used before it is fetched again.
 pub const MAX_AGE: Duration = Duration::from_secs(3600);
@@ -132,7 +132,7 @@ async fn fetch(transport: &Transport, server: &Url) -> Result<Directory, Error> 
         };
         let answer = match transport.send(request).await {
             Err(Error::Forbidden { refused, .. }) if url != *server => {
-                let to = printable(url.as_str());
+                let to = excerpt(url.as_str());
                 return Err(not_acme(format!("it redirects to {to}, and {refused}")));
             }
             answer => answer?,
@@ -142,7 +142,7 @@ async fn fetch(transport: &Transport, server: &Url) -> Result<Directory, Error> 
         }
         url = redirected(&answer, &url).map_err(not_acme)?;
     }
-    let last = printable(url.as_str());
+    let last = excerpt(url.as_str());
     Err(not_acme(format!(
         "it redirects more than {MAX_REDIRECTS} times, at last to {last}"
     )))
@@ -153,7 +153,7 @@ fn redirected(answer: &Answer, from: &Url) -> Result<Url, String> {
     let status = answer.status.as_u16();
     let location = answer.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
     let location = location.ok_or_else(|| format!("it answered with status {status}, a redirect to nowhere"))?;
-    let shown = printable(location);
+    let shown = excerpt(location);
     let to = from.join(location).ok().filter(|to| to.as_str().len() <= MAX_URL);
     let to = to.and_then(|to| server_url(to.as_str()).ok());
     match to {
@@ -189,7 +189,7 @@ fn understood(answer: Answer, server: &Url, url: &Url) -> Result<Directory, Erro
         Err(error) => return Err(error),
     };
     let directory = read(&answer).map_err(not_acme)?;
-    let unfit = directory.urls().find(|named| !is_fit(url, named)).map(printable);
+    let unfit = directory.urls().find(|named| !is_fit(url, named)).map(excerpt);
     match unfit {
         None => Ok(directory),
         Some(unfit) => Err(not_acme(format!(
@@ -231,7 +231,7 @@ impl Directory {
             .urls()
             .filter_map(|named| Some(server_url(named).ok()?.origin().ascii_serialization()));
         let origins: BTreeSet<String> = origins.collect();
-        printable(&origins.into_iter().collect::<Vec<_>>().join(", "))
+        excerpt(&origins.into_iter().collect::<Vec<_>>().join(", "))
     }
 }
 

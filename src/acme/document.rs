@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::json::{Field, lenient_objects};
 use super::order::WireIdentifier;
 use super::problem::{Problem, kind};
-use crate::pki::printable::printable;
+use crate::text::excerpt;
 
 /// How many parts of a compound problem are kept.
 const MAX_SUBPROBLEMS: usize = 100;
@@ -36,7 +36,7 @@ struct WireSubproblem {
 lenient_objects!(WireProblem, WireSubproblem);
 
 fn shown(text: Field<String>) -> String {
-    printable(&text.text().unwrap_or_default())
+    excerpt(&text.text().unwrap_or_default())
 }
 
 impl From<WireProblem> for Problem {
@@ -54,10 +54,10 @@ impl From<WireProblem> for Problem {
         let subproblems = subproblems.list().into_iter().take(MAX_SUBPROBLEMS);
         Self {
             kind: kind(&type_uri),
-            detail: printable(&detail),
+            detail: excerpt(&detail),
             type_uri,
             status: status.0,
-            instance: instance.text().map(|text| printable(&text)),
+            instance: instance.text().map(|text| excerpt(&text)),
             retry_after: None,
             subproblems: subproblems.map(WireSubproblem::read).collect(),
         }
@@ -82,6 +82,6 @@ impl WireSubproblem {
             retry_after: None,
             subproblems: Vec::new(),
         };
-        (name.map(|name| printable(&name)), problem)
+        (name.map(|name| excerpt(&name)), problem)
     }
 }

@@ -12,7 +12,7 @@ use super::json::{Field, lenient_objects};
 use super::limits::{MAX_CHALLENGES, MAX_IDENTIFIER, MAX_TOKEN};
 use super::transport::Answer;
 use super::{Error, Problem, RetryAfter};
-use crate::pki::printable::printable;
+use crate::text::excerpt;
 
 /// The kinds of challenges that clients answer (RFC 8555 section 8, RFC 8737).
 const KINDS: [&str; 3] = ["http-01", "dns-01", "tls-alpn-01"];
@@ -117,7 +117,7 @@ impl Order {
             certificate: url(certificate.text())?,
             error: error.0.map(Problem::from),
             expires: expires.0,
-            profile: profile.text().map(|profile| printable(&profile)),
+            profile: profile.text().map(|profile| excerpt(&profile)),
         })
     }
 }

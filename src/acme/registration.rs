@@ -6,7 +6,7 @@ use super::Error;
 use super::json::Field;
 use super::limits::MAX_NAMES;
 use super::transport::Answer;
-use crate::pki::printable::printable;
+use crate::text::excerpt;
 
 /// An account as the server describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,7 +31,7 @@ impl Registration {
         let contact = contact.list().into_iter().take(MAX_NAMES);
         match status.0.as_deref() {
             Some(status @ ("deactivated" | "revoked")) => Err(Error::AccountClosed {
-                uri: printable(&uri),
+                uri: excerpt(&uri),
                 status: status.to_owned(),
             }),
             _ => Ok(Self {

@@ -12,7 +12,7 @@ use super::directory::{Directory, DirectoryCache};
 use super::transport::{Answer, Request, Transport, host};
 use super::url::server_url;
 use super::{Action, Error};
-use crate::pki::printable::printable;
+use crate::text::excerpt;
 
 /// A server. Cheap to clone; connections and the directory are shared among the clones.
 #[derive(Clone)]
@@ -90,7 +90,7 @@ impl Server {
         match parsed {
             Some(url) if url.origin() == self.0.url.origin() || directory.names_origin_of(&url) => Ok(url),
             parsed => Err(Error::ForeignUrl {
-                url: printable(url),
+                url: excerpt(url),
                 server: self.url().to_owned(),
                 named: directory.origins(),
                 hint: parsed.map(|url| format!("{}{}", url.origin().ascii_serialization(), self.0.url.path())),

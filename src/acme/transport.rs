@@ -18,7 +18,7 @@ use super::tls::{ExtraRoots, Trust, client_config};
 use super::{Action, Error};
 use crate::net::{AddressPolicy, JudgedNames, RefusedAddress, literal, refused};
 use crate::pki::chain::SizeLimits;
-use crate::pki::printable::printable;
+use crate::text::excerpt;
 
 /// What a server may send ahead of our reading, per request and per connection, where it speaks HTTP/2.
 const HTTP2_STREAM_WINDOW: u32 = 64 << 10;
@@ -152,7 +152,7 @@ impl Answer {
     /// Where the answer says that something is, as it is written there.
     fn location(&self) -> Option<String> {
         let location = self.headers.get(header::LOCATION)?.to_str().ok()?;
-        Some(printable(location))
+        Some(excerpt(location))
     }
 
     /// The body as JSON.
@@ -381,7 +381,7 @@ fn causes(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let text = printable(&error.to_string());
+        let text = excerpt(&error.to_string());
         if texts.last().is_none_or(|last| !last.contains(&text)) {
             texts.push(text);
         }

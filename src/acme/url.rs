@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use super::Error;
-use crate::pki::printable::printable;
+use crate::text::excerpt;
 
 /// The URL of the current API when `server` is one of Let's Encrypt's ACME v1 endpoints, or a v2 endpoint with a
 /// slash too many (ACC-09).
@@ -26,7 +26,7 @@ pub fn replacement_of(server: &str) -> Option<&'static str> {
 /// [`Error::InvalidUrl`] unless it is an `https` or `http` URL with a host and without user information.
 pub fn server_url(text: &str) -> Result<Url, Error> {
     let invalid = |reason: &str| Error::InvalidUrl {
-        url: printable(text),
+        url: excerpt(text),
         reason: reason.to_owned(),
     };
     let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;

@@ -14,7 +14,6 @@
 //! | [`sign`] | making certificates |
 //! | [`keystore`] | PKCS#12 and JKS |
 //! | [`tls`] | what a TLS client believes |
-//! | [`printable`] | text from elsewhere, made fit to be shown |
 //! | [`summary`] | what is kept of a Secret instead of its bytes |
 
 pub mod certificate;
@@ -34,7 +33,6 @@ mod oid;
 #[cfg(test)]
 pub(crate) mod oracle;
 pub mod pem;
-pub mod printable;
 pub mod sign;
 pub mod signature;
 pub mod summary;

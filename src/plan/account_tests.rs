@@ -264,11 +264,9 @@ fn acc_10_a_refusal_is_not_tried_again_until_something_changes() {
     ] {
         let failed = conclude(now(), &seen, Err(&(Step::Register, refusal(name, status))));
         let verdict = failed.verdict.unwrap();
-        assert!(
-            verdict.message.starts_with("Failed to register ACME account: the CA "),
-            "{}",
-            verdict.message
-        );
+        let words =
+            format!("Failed to register ACME account: {status} urn:ietf:params:acme:error:{name}: why; the CA ");
+        assert!(verdict.message.starts_with(&words), "{}", verdict.message);
         let later = now() + SignedDuration::from_hours(1000);
         let again = plan(
             later,

@@ -67,6 +67,14 @@ pub fn json(text: &str) -> Cow<'_, str> {
     )
 }
 
+/// How many characters of a text from elsewhere are shown in a sentence.
+pub const EXCERPT: usize = 300;
+
+/// What is shown of a text from elsewhere in a sentence: one line of at most [`EXCERPT`] of its characters.
+pub fn excerpt(text: &str) -> String {
+    short_line(text, EXCERPT)
+}
+
 fn escaped(text: &str, stays: fn(char) -> bool, escape: fn(&mut String, char)) -> Cow<'_, str> {
     let hidden = |character: char| is_hidden(character) && !stays(character);
     if !text.contains(hidden) {

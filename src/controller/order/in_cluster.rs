@@ -11,13 +11,13 @@ use crate::{
     },
     cluster::{self, events::Severity, writer::NewObject},
     controller::{Context, ControllerError},
-    pki::printable::printable,
     plan::{
         challenge::{finalizers_to_release, notice},
         kinds::{ChallengeKind, OrderKind},
         order::outcome::NO_SOLVER,
         seen::{Meta, Object, ObjectKey, Pairs},
     },
+    text::excerpt,
 };
 
 impl Observed {
@@ -64,7 +64,7 @@ fn never_fits(error: &cluster::Error) -> bool {
 
 /// The Order ends, because the API server does not store what the CA says of it.
 pub(super) fn cannot_be_stored(context: &Context, order: &Object<OrderKind>, why: &str) {
-    let sentence = format!("What the CA says of the order cannot be stored: {}", printable(why));
+    let sentence = format!("What the CA says of the order cannot be stored: {}", excerpt(why));
     tracing::warn!(order = %order.meta.key, sentence);
     let now = context.now();
     context

@@ -10,7 +10,7 @@ use super::{
     timing,
 };
 use crate::api::order::State;
-use crate::pki::printable::printable_within;
+use crate::text::short_line;
 
 /// The longest reason in characters: a refusal with a few parts, each with the CA's words.
 const LONGEST_SENTENCE: usize = 4000;
@@ -137,7 +137,7 @@ impl Memory {
         }
         self.failures = self.failures.saturating_add(1);
         self.trouble = Some(Trouble {
-            sentence: printable_within(&fault.to_string(), LONGEST_SENTENCE),
+            sentence: short_line(&fault.to_string(), LONGEST_SENTENCE),
             verdict,
             until,
         });
