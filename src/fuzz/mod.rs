@@ -52,7 +52,6 @@ fn mutants_are_read_without_a_panic() {
     assert!(!chosen.is_empty(), "there is no target {only:?}");
     for (name, target) in chosen {
         let corpus = corpus(name);
-        // another part of the seeds each day, unless one is given
         let start = std::time::Instant::now();
         let mut seed = first.unwrap_or_else(|| fastrand::u64(..) >> 16);
         let mut inputs = 0_u64;

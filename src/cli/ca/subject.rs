@@ -121,7 +121,8 @@ impl NameArgs {
 
     /// The name that files and the common name are called after.
     pub(super) fn first(&self) -> Option<&str> {
-        self.host.first().or_else(|| self.uri.first()).map(String::as_str)
+        let host = self.host.first().map(|host| host.strip_suffix('.').unwrap_or(host));
+        host.or_else(|| self.uri.first().map(String::as_str))
     }
 }
 

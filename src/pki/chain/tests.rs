@@ -104,7 +104,7 @@ fn damaged_blocks_behind_the_first_certificate_are_passed_over() {
     let error = read(&[damaged, &good]).unwrap_err().to_string();
     assert!(error.contains("line 1 cannot be read"), "{error}");
     assert_eq!(
-        parse_certificates(&[damaged, good.as_slice()].concat(), 100_000).unwrap(),
+        parse_certificates(&[damaged.as_slice(), good.as_slice()].concat(), 100_000).unwrap(),
         &CHAIN[..1]
     );
     assert!(read(&[damaged]).is_err());

@@ -75,9 +75,8 @@ pub fn scan(text: &[u8]) -> Result<Scan, Error> {
             // a line that only speaks of blocks does not end as the first line of one
             _ if !first.ends_with(DASHES) => {}
             failed => {
-                let label = first.strip_suffix(DASHES).unwrap_or(first);
                 scan.skipped.push(Skipped {
-                    label: String::from_utf8_lossy(label).into_owned(),
+                    label: label_of(first),
                     line,
                     why: match failed {
                         Some(Err(why)) => why,
@@ -147,6 +146,12 @@ impl fmt::Display for Skipped {
         let Self { label, line, why } = self;
         write!(f, "the PEM block {label:?} in line {line} cannot be read: {why}")
     }
+}
+
+/// What is shown as the label of a line. What follows may be the content, of a key too, where line breaks are missing.
+fn label_of(first: &[u8]) -> String {
+    let end = find(first, DASHES).unwrap_or_default().min(64);
+    String::from_utf8_lossy(first.get(..end).unwrap_or_default()).into_owned()
 }
 
 type Outcome = Result<Block, &'static str>;

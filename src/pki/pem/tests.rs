@@ -75,6 +75,19 @@ fn nothing_that_looks_like_a_block_is_passed_over_in_silence() {
 }
 
 #[test]
+fn what_is_said_of_a_key_without_line_breaks_shows_nothing_of_it() {
+    let key = "-----BEGIN PRIVATE KEY-----\rMIGHAgEAMBMG\r-----END PRIVATE KEY-----\r";
+    for text in [
+        key.to_owned(),
+        key.replace('\r', " "),
+        format!("{key}\n-----END PRIVATE KEY-----\n"),
+    ] {
+        let said = format!("{:?} {:?}", scan(text.as_bytes()), parse(text.as_bytes()));
+        assert!(said.contains("PRIVATE KEY") && !said.contains("MIGH"), "{said}");
+    }
+}
+
+#[test]
 fn byte_order_marks_do_no_harm_and_utf16_is_named() {
     let good = "-----BEGIN A-----\nAQID\n-----END A-----\n";
     let text = format!("\u{feff}{good}\u{feff}{good}");
