@@ -18,6 +18,7 @@ use super::tls::{ExtraRoots, Trust, client_config};
 use super::{Action, Error};
 use crate::net::{AddressPolicy, JudgedNames, RefusedAddress, literal, refused};
 use crate::pki::chain::SizeLimits;
+use crate::pki::tls;
 use crate::text::excerpt;
 
 /// What a server may send ahead of our reading, per request and per connection, where it speaks HTTP/2.
@@ -368,7 +369,7 @@ fn reason(error: &reqwest::Error) -> String {
         };
         return format!("{stage} within the time limit");
     }
-    if causes.contains("UnknownIssuer") {
+    if causes.contains(tls::UNKNOWN_ISSUER) {
         return format!(
             "{causes}; if the server has a private CA, put its certificate into spec.acme.caBundle or name it in SSL_CERT_FILE"
         );
@@ -381,7 +382,7 @@ fn causes(error: &reqwest::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let text = excerpt(&error.to_string());
+        let text = excerpt(&tls::cause(error));
         if texts.last().is_none_or(|last| !last.contains(&text)) {
             texts.push(text);
         }

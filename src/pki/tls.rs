@@ -100,6 +100,17 @@ pub fn io_error(failed: &std::io::Error) -> String {
     inner.map_or_else(|| failed.to_string(), error)
 }
 
+/// As [`error`], for a cause of another error.
+pub fn cause(cause: &(dyn std::error::Error + 'static)) -> String {
+    if let Some(wrong) = cause.downcast_ref::<rustls::Error>() {
+        return error(wrong);
+    }
+    match cause.downcast_ref::<std::io::Error>() {
+        Some(failed) => io_error(failed),
+        None => cause.to_string(),
+    }
+}
+
 /// What is wrong with a certificate, in words.
 pub fn certificate_error(error: &webpki::Error) -> String {
     in_words(error)
@@ -134,6 +145,9 @@ fn plain(text: &str) -> String {
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
+/// What is said of a chain whose CA is not among the trusted ones.
+pub const UNKNOWN_ISSUER: &str = "it does not lead to a CA that is trusted";
+
 /// Names of rustls and webpki.
 const WORDS: [(&[&str], &str); 14] = [
     (&["CertExpired", "Expired"], "a certificate of the chain has expired"),
@@ -142,7 +156,7 @@ const WORDS: [(&[&str], &str); 14] = [
         "a certificate of the chain is not valid yet",
     ),
     (&["CertNotValidForName", "NotValidForName"], "it is not for this name"),
-    (&["UnknownIssuer"], "it does not lead to a CA that is trusted"),
+    (&["UnknownIssuer"], UNKNOWN_ISSUER),
     (&["CaUsedAsEndEntity"], "it is the certificate of a CA"),
     (
         &["EndEntityUsedAsCa"],

@@ -371,6 +371,14 @@ fn sec_06_a_temporary_certificate_is_recognised_by_its_issuer_and_says_what_the_
         panic!("only the leaf is stored")
     };
     assert!(crate::plan::certificate::is_temporary(info));
+    let desk = Desk::new();
+    desk.put("temporary.pem", &pem);
+    let said = desk
+        .openssl("x509 -in temporary.pem -noout -subject -issuer -nameopt RFC2253")
+        .said();
+    for part in ["subject=CN=a,O=b", "issuer=CN=cert-manager.local"] {
+        assert!(said.contains(part), "{said}");
+    }
     assert_eq!(
         (info.subject.to_string().as_str(), info.key_hash),
         ("CN=a,O=b", key.hash())

@@ -72,8 +72,8 @@ pub fn scan(text: &[u8]) -> Result<Scan, Error> {
         let first = line_at(text, begin + BEGIN.len()).0;
         match found.remove(&begin) {
             Some(Ok(block)) => scan.blocks.push(Block { line, ..block }),
-            // a line that only speaks of blocks does not end as the first line of one
-            _ if !first.ends_with(DASHES) => {}
+            // a line that only speaks of blocks neither begins nor ends as the first line of one
+            _ if !first.ends_with(DASHES) && !begins_a_line(text, begin) => {}
             failed => {
                 scan.skipped.push(Skipped {
                     label: label_of(first),
