@@ -215,7 +215,10 @@ fn the_environment_is_read_at_the_command_line_and_nowhere_else() {
         !readers.is_empty(),
         "its readers are no longer recognised by `std::env`"
     );
-    let elsewhere: Vec<_> = readers.iter().filter(|module| !module.starts_with("cli")).collect();
+    let elsewhere: Vec<_> = readers
+        .iter()
+        .filter(|module| !module.starts_with("cli") && module.as_str() != "fuzz")
+        .collect();
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
 }
 

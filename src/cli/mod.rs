@@ -15,7 +15,7 @@ pub mod secret;
 pub mod status;
 pub mod target;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -69,7 +69,11 @@ pub fn main() -> ExitCode {
         Ok(line) => line,
         Err(error) => return fail(&error),
     };
-    match Cli::parse_from(line).command {
+    let command = match Cli::try_parse_from(line) {
+        Ok(Cli { command }) => command,
+        Err(error) => return misused(&error),
+    };
+    match command {
         Command::Run(args) => run::run(*args),
         Command::Status(args) => status::run(&args),
         Command::Plan(args) => plan::run(&args),
@@ -151,6 +155,20 @@ fn printed(result: std::io::Result<()>) -> Result<(), String> {
 )]
 fn remark(text: &str) {
     eprintln!("certlet: {}", text::line(text));
+}
+
+/// Prints help, or what is wrong with the arguments. clap repeats arguments as they are.
+fn misused(error: &clap::Error) -> ExitCode {
+    let plain = error.render().to_string();
+    let escaped = text::lines(&plain);
+    let printed = if error.use_stderr() && escaped != plain {
+        std::io::stderr().write_all(escaped.as_bytes())
+    } else {
+        error.print()
+    };
+    // nobody is there to be told that nobody reads
+    drop(printed);
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// Tells people why it did not work.

@@ -134,7 +134,11 @@ impl Profile {
         let is_ca = profile.ca_constraint.is_ca;
         let usages: UsageSet = match usages {
             Some(names) => names.iter().map(|name| usage(name)).collect::<Result<_, _>>()?,
-            None => BUILT_IN.iter().flat_map(|(_, usages)| usages.iter().copied()).collect(),
+            None => BUILT_IN
+                .iter()
+                .filter(|(name, _)| *name == "peer")
+                .flat_map(|(_, usages)| usages.iter().copied())
+                .collect(),
         };
         let urls = |url: &Option<String>| url.iter().filter(|url| !url.is_empty()).cloned().collect();
         let whitelist = profile.name_whitelist.as_deref().filter(|pattern| !pattern.is_empty());
