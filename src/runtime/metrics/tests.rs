@@ -42,16 +42,14 @@ fn parsed(page: &Page) -> Vec<Series> {
 
 fn one_series(line: &str) -> Series {
     let (series, value) = line.rsplit_once(' ').unwrap();
-    let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-    let pairs = labels
-        .strip_suffix('}')
-        .unwrap()
-        .split("\",")
-        .filter(|pair| !pair.is_empty());
+    let (name, labels) = match series.split_once('{') {
+        Some((name, labels)) => (name, labels.strip_suffix("\"}").unwrap()),
+        None => (series, ""),
+    };
+    let pairs = labels.split("\",").filter(|pair| !pair.is_empty());
     let labels = pairs.map(|pair| {
         let (label, text) = pair.split_once("=\"").unwrap();
-        let text = text.strip_suffix('"').unwrap_or(text).replace("\\\"", "\"");
-        (label.to_owned(), text)
+        (label.to_owned(), text.replace("\\\"", "\""))
     });
     (name.to_owned(), labels.collect(), value.parse().unwrap())
 }

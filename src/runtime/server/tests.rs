@@ -1,17 +1,18 @@
-use std::{net::SocketAddr, sync::mpsc};
+use std::net::SocketAddr;
 
 use futures::{StreamExt, stream};
 use http::StatusCode;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
 
 use super::*;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 /// A server that says hello, and its end.
-async fn serving<F>(most: usize, answer: F) -> (SocketAddr, tokio_util::sync::DropGuard)
+fn serving<F>(most: usize, answer: F) -> (SocketAddr, tokio_util::sync::DropGuard)
 where
     F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
 {
@@ -42,7 +43,7 @@ async fn answered(mut stream: TcpStream) -> String {
 
 #[tokio::test]
 async fn whoever_asks_gets_the_place_of_the_oldest_connection_that_is_silent_or_half_sent() {
-    let (address, _end) = serving(4, hello).await;
+    let (address, _end) = serving(4, hello);
     let mut others = Vec::new();
     for number in 0..10 {
         let half: &[u8] = if number % 2 == 0 { b"" } else { b"GET / HTTP/1.1\r\nX: " };
@@ -64,7 +65,7 @@ async fn whoever_asks_gets_the_place_of_the_oldest_connection_that_is_silent_or_
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_sends_nothing_or_half_a_request_is_cut() {
-    let (address, _end) = serving(4, hello).await;
+    let (address, _end) = serving(4, hello);
     for half in [b"".as_slice(), b"GET / HTTP/1.1\r\nX: a"] {
         assert_eq!(answered(sent(address, half).await).await, "");
     }
@@ -72,7 +73,7 @@ async fn a_client_that_sends_nothing_or_half_a_request_is_cut() {
 
 #[tokio::test]
 async fn a_request_longer_than_its_bound_is_refused() {
-    let (address, _end) = serving(4, hello).await;
+    let (address, _end) = serving(4, hello);
     let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(2 * HEADER_SIZE));
     let answer = answered(sent(address, long.as_bytes()).await).await;
     let refused = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_str();
@@ -81,7 +82,7 @@ async fn a_request_longer_than_its_bound_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_stops_reading_is_cut_and_its_answer_is_made_no_further() {
-    let (told, ended) = mpsc::channel();
+    let (told, mut ended) = mpsc::unbounded_channel();
     let endless = move |_request: &Request<Incoming>| {
         let guard = Ending(told.clone());
         let pieces = stream::repeat(Bytes::from(vec![b'a'; 64 << 10])).map(move |piece| {
@@ -90,15 +91,14 @@ async fn a_client_that_stops_reading_is_cut_and_its_answer_is_made_no_further() 
         });
         Response::new(StreamBody::new(pieces).boxed_unsync())
     };
-    let (address, _end) = serving(4, endless).await;
+    let (address, _end) = serving(4, endless);
     let stream = sent(address, REQUEST).await;
-    let cut = tokio::task::spawn_blocking(move || ended.recv());
-    cut.await.unwrap().unwrap();
+    ended.recv().await.unwrap();
     drop(stream);
 }
 
 /// Tells that an answer is given up.
-struct Ending(mpsc::Sender<()>);
+struct Ending(mpsc::UnboundedSender<()>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
