@@ -6,11 +6,12 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
     core::NamespaceResourceScope,
 };
+use serde_json::json;
 
 use super::{
     error::{Call, Error},
-    reader::within,
-    writer::{FIELD_MANAGER, Writer},
+    reader::{Reader, within},
+    writer::{FIELD_MANAGER, Writer, merge, where_nothing_is},
 };
 
 /// A namespaced type of k8s-openapi.
@@ -42,15 +43,26 @@ impl Writer {
         within(call, api.create(&parameters, object)).await
     }
 
-    /// Server-side apply as `certlet`, taking over fields that others set.
-    pub async fn apply_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
+    /// Server-side apply as `certlet`, taking over fields that others set: over the object that is there now, or where there is none.
+    ///
+    /// # Errors
+    /// [`Error::is_conflict`] when it was changed, made or replaced meanwhile.
+    pub async fn apply_object<K: Typed>(&self, reader: &Reader, object: &K) -> Result<K, Error> {
         let (call, api) = self.typed::<K>("apply", object)?;
         let name = object.meta().name.clone().unwrap_or_default();
-        within(
-            call,
-            api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(object)),
-        )
-        .await
+        let namespace = object.meta().namespace.clone().unwrap_or_default();
+        let mut body = serde_json::to_value(object).map_err(|error| Error::Answer {
+            call: call.clone(),
+            message: error.to_string(),
+        })?;
+        let found = reader.listed::<K>(&namespace, &name).await?;
+        let precondition = found.map_or_else(
+            where_nothing_is,
+            |found| json!({ "metadata": { "uid": found.uid, "resourceVersion": found.resource_version } }),
+        );
+        merge(&mut body, precondition);
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        within(call, api.patch(&name, &parameters, &Patch::Apply(body))).await
     }
 
     /// Replaces an object; its `metadata.resourceVersion` is the precondition.

@@ -150,6 +150,22 @@ impl Reader {
         Ok(found.map(|found| found.metadata))
     }
 
+    /// The metadata of the object of this name, of a type that may be listed but not read.
+    pub async fn listed<K>(&self, namespace: &str, name: &str) -> Result<Option<ObjectMeta>, Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let call = Call {
+            verb: "list",
+            kind: K::kind(&()).into_owned(),
+            object: format!("{namespace}/{name}"),
+        };
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let parameters = kube::api::ListParams::default().fields(&format!("metadata.name={name}"));
+        let found = within(call, api.list_metadata(&parameters)).await?;
+        Ok(found.items.into_iter().next().map(|found| found.metadata))
+    }
+
     /// All objects of a namespaced type with these labels, in one namespace or in all; one that cannot be read is left out, so that
     /// nobody's object keeps the others from being found.
     pub async fn list<K>(&self, namespace: Option<&str>, labels: &str) -> Result<Vec<K>, Error>

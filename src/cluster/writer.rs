@@ -190,12 +190,20 @@ impl Writer {
         Ok(())
     }
 
-    /// Server-side apply of a target Secret as `cert-manager-certificates-issuing` (LIF-04).
+    /// Server-side apply of a target Secret as `cert-manager-certificates-issuing` (LIF-04): over the one that this was planned from, or
+    /// where there is none.
+    ///
+    /// # Errors
+    /// [`Error::is_conflict`] when another Secret is there by now.
     pub async fn apply_secret(&self, secret: &SecretApply) -> Result<Arc<SecretSeen>, Error> {
         let call = self.call::<SecretSeen>("apply", &secret.key)?;
         let parameters = PatchParams::apply(names::SECRETS_FIELD_MANAGER).force();
         let url = wire::url::<SecretSeen>(&secret.key.namespace);
-        let request = Request::new(url).patch(&secret.key.name, &parameters, &Patch::Apply(secret.body()));
+        let mut body = secret.body();
+        if secret.uid.is_none() {
+            merge(&mut body, where_nothing_is());
+        }
+        let request = Request::new(url).patch(&secret.key.name, &parameters, &Patch::Apply(body));
         self.send(call, request).await
     }
 
@@ -275,6 +283,13 @@ fn unbuildable(call: &Call, error: &kube::core::request::Error) -> Error {
     }
 }
 
+/// The precondition of an apply that may create, but not change what came meanwhile: a resourceVersion that no object has. A server that
+/// finds nothing makes the object, and does not look at it; a POST would make its fields those of an update, which an apply does not take
+/// away again.
+pub(super) fn where_nothing_is() -> Value {
+    json!({ "metadata": { "resourceVersion": i64::MAX.to_string() } })
+}
+
 fn precondition(meta: &Meta) -> Value {
     json!({ "uid": meta.uid, "resourceVersion": meta.resource_version })
 }
@@ -306,7 +321,7 @@ fn metadata(
     metadata
 }
 
-fn merge(into: &mut Value, from: Value) {
+pub(super) fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {
             for (key, value) in from {

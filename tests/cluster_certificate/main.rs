@@ -14,6 +14,7 @@ mod support;
 mod authority;
 mod edited;
 mod endless;
+mod first_write;
 mod issuing;
 mod keystores;
 mod kills;

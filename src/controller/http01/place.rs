@@ -72,7 +72,9 @@ impl Placing<'_> {
             return Ok(());
         }
         for path_type in self.class.path_types(exact) {
-            match self.context.writer.apply_object(&build(path_type)).await {
+            let wanted = build(path_type);
+            let applied = self.context.writer.apply_object(&self.context.reader, &wanted);
+            match applied.await {
                 Ok(_) => return Ok(()),
                 Err(error) if is_refusal(&error) => {
                     tracing::info!(order = %self.order.key, path_type = path_type.as_str(), "{error}");

@@ -50,7 +50,7 @@ pub(super) async fn present(
         );
         let (pod, service) = tokio::join!(
             context.writer.create_object(&pod),
-            context.writer.apply_object(&service)
+            context.writer.apply_object(&context.reader, &service)
         );
         match pod {
             // a pod cannot be changed, and its name is derived from its Challenge

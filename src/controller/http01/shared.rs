@@ -143,11 +143,13 @@ impl Shared {
                         .await?,
                 ),
             };
-            let slices = slices.iter().map(|slice| context.writer.apply_object(slice));
+            let slices = slices
+                .iter()
+                .map(|slice| context.writer.apply_object(&context.reader, slice));
             futures::future::try_join_all(slices).await?;
             Ok::<_, ControllerError>(before)
         };
-        let (service, before) = tokio::join!(context.writer.apply_object(&service), slices);
+        let (service, before) = tokio::join!(context.writer.apply_object(&context.reader, &service), slices);
         service?;
         before
     }
