@@ -20,6 +20,9 @@ pub const SOLVERS_SUPPORTED: &str = "SolversSupported";
 /// A condition beside Ready, present only while it is True: the CA itself nears its end.
 pub const EXPIRING_SOON: &str = "ExpiringSoon";
 
+/// How the message about a CA's key pair that is not there, or none, begins.
+const NO_KEY_PAIR: &str = "Error getting keypair for CA issuer: ";
+
 /// The longest before its end that a CA is warned about.
 const LONGEST_NOTICE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -134,8 +137,7 @@ pub fn ca_not_usable(why: &str) -> Verdict {
 /// `pair` is what the Secret holds, `None` where there is no such Secret.
 pub fn ca(now: Timestamp, issuer: &CaIssuer, pair: Option<&PairSummary>) -> (Verdict, Next) {
     let name = &issuer.secret_name;
-    let missing =
-        |what: &str| Verdict::not_ready("ErrGetKeyPair", format!("Error getting keypair for CA issuer: {what}"));
+    let missing = |what: &str| Verdict::not_ready("ErrGetKeyPair", format!("{NO_KEY_PAIR}{what}"));
     let wrong = |what: &str| {
         Verdict::not_ready(
             "ErrInvalidKeyPair",
@@ -360,11 +362,7 @@ pub fn news(old: &IssuerStatus, new: &IssuerStatus) -> Vec<(bool, &'static str, 
         let [before, after] = both(type_);
         after.filter(|after| before.map(said) != Some(said(after)))
     };
-    let ready = changed(condition::READY).filter(|ready| !ready.is_true());
-    let ready = ready.map(|ready| {
-        let message = format!("Error initializing issuer: {}", ready.message());
-        (true, "ErrInitIssuer", message)
-    });
+    let ready = changed(condition::READY).map(readiness).unwrap_or_default();
     let solvers = changed(SOLVERS_SUPPORTED).map(|solvers| (true, "UnsupportedSolver", solvers.message().to_owned()));
     let expiring = changed(EXPIRING_SOON).map(|expiring| (true, "CAExpiresSoon", expiring.message().to_owned()));
     let [before, after] = both(ROTATING);
@@ -378,7 +376,28 @@ pub fn news(old: &IssuerStatus, new: &IssuerStatus) -> Vec<(bool, &'static str, 
         };
         (what.0, what.1, rotating.message().to_owned())
     });
-    [ready, solvers, expiring, rotating].into_iter().flatten().collect()
+    let others = [solvers, expiring, rotating].into_iter().flatten();
+    ready.into_iter().chain(others).collect()
+}
+
+/// What is told of a Ready condition that changed: under its own reason where cert-manager does so, and as `ErrInitIssuer` (RDY-06). A CA is
+/// told of when it is verified, too.
+fn readiness(ready: &Condition) -> Vec<(bool, &'static str, String)> {
+    let message = ready.message();
+    let named = |reason| (!ready.is_true(), reason, message.to_owned());
+    let failed = |cause: &str| (true, "ErrInitIssuer", format!("Error initializing issuer: {cause}"));
+    match (ready.is_true(), ready.reason()) {
+        (true, "KeyPairVerified") => vec![named("KeyPairVerified")],
+        (true, _) => Vec::new(),
+        (false, "ErrGetKeyPair") => vec![
+            named("ErrGetKeyPair"),
+            failed(message.strip_prefix(NO_KEY_PAIR).unwrap_or(message)),
+        ],
+        (false, "ErrInvalidKeyPair") => vec![named("ErrInvalidKeyPair")],
+        (false, "InvalidURL") => vec![named("InvalidURL")],
+        (false, "ErrUpdateACMEAccount") => vec![named("ErrUpdateACMEAccount")],
+        (false, _) => vec![failed(message)],
+    }
 }
 
 #[cfg(test)]

@@ -179,9 +179,10 @@ fn a_ca_that_nears_its_end_is_told_with_the_date_and_what_to_do() {
         ..Wanted::default()
     };
     let warned = status(at(600), 1, &IssuerStatus::default(), &wanted);
+    let verified = (false, "KeyPairVerified", "Signing CA verified".to_owned());
     assert_eq!(
         news(&IssuerStatus::default(), &warned),
-        [(true, "CAExpiresSoon", sentence)]
+        [verified, (true, "CAExpiresSoon", sentence)]
     );
     let renewed = status(
         at(700),
@@ -251,7 +252,7 @@ fn what_cert_manager_wrote_is_left_as_it_is() {
 #[test]
 fn a_change_for_the_worse_is_told_once() {
     let bad = Wanted {
-        verdict: Some(Verdict::not_ready("ErrGetKeyPair", "gone")),
+        verdict: Some(Verdict::not_ready("ErrVerifyACMEAccount", "gone")),
         ..Wanted::default()
     };
     let first = status(now(), 1, &IssuerStatus::default(), &bad);
@@ -272,6 +273,48 @@ fn a_change_for_the_worse_is_told_once() {
         },
     );
     assert!(news(&again, &good).is_empty() && ready(&good).is_true());
+}
+
+/// What cert-manager records in `pkg/issuer/ca/setup.go`, `pkg/issuer/acme/setup.go` and `pkg/controller/issuers/sync.go`.
+#[test]
+fn rdy_06_events_have_the_reasons_of_cert_manager() {
+    let told = |verdict: Verdict| {
+        let wanted = Wanted {
+            verdict: Some(verdict),
+            ..Wanted::default()
+        };
+        let before = IssuerStatus::default();
+        news(&before, &status(now(), 1, &before, &wanted))
+    };
+    let spec = CaIssuer {
+        secret_name: "root".into(),
+        ..CaIssuer::default()
+    };
+    let (missing, _) = ca(now(), &spec, None);
+    assert_eq!(
+        told(missing),
+        [
+            (
+                true,
+                "ErrGetKeyPair",
+                "Error getting keypair for CA issuer: secret \"root\" not found".to_owned()
+            ),
+            (
+                true,
+                "ErrInitIssuer",
+                "Error initializing issuer: secret \"root\" not found".to_owned()
+            ),
+        ]
+    );
+    let alone = |reason: &'static str| vec![(true, reason, "why".to_owned())];
+    for reason in ["ErrInvalidKeyPair", "InvalidURL", "ErrUpdateACMEAccount"] {
+        assert_eq!(told(Verdict::not_ready(reason, "why")), alone(reason));
+    }
+    assert_eq!(
+        told(Verdict::ready("KeyPairVerified", "Signing CA verified")),
+        [(false, "KeyPairVerified", "Signing CA verified".to_owned())]
+    );
+    assert_eq!(told(self_signed()), []);
 }
 
 proptest! {
