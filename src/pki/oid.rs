@@ -32,6 +32,10 @@ pub(crate) const P256: &str = "1.2.840.10045.3.1.7";
 pub(crate) const P384: &str = "1.3.132.0.34";
 pub(crate) const P521: &str = "1.3.132.0.35";
 
+pub(crate) const MD2_WITH_RSA: &str = "1.2.840.113549.1.1.2";
+pub(crate) const MD5_WITH_RSA: &str = "1.2.840.113549.1.1.4";
+pub(crate) const SHA1_WITH_RSA: &str = "1.2.840.113549.1.1.5";
+pub(crate) const ECDSA_WITH_SHA1: &str = "1.2.840.10045.4.1";
 pub(crate) const SHA256_WITH_RSA: &str = "1.2.840.113549.1.1.11";
 pub(crate) const SHA384_WITH_RSA: &str = "1.2.840.113549.1.1.12";
 pub(crate) const SHA512_WITH_RSA: &str = "1.2.840.113549.1.1.13";

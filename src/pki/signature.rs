@@ -132,6 +132,47 @@ pub(super) fn is_out_of_use(identifier: &[u8]) -> bool {
     split(identifier).is_some_and(|(name, _)| NAMES.contains(&name.as_str()))
 }
 
+/// As [`verify`], for the signature by which a signing request proves that its sender has the key: one with SHA-1 does that still, as
+/// appliances and old scripts make it, and says nothing that anybody else relies on. MD5 is refused, as by Go.
+///
+/// # Errors
+/// As [`verify`].
+pub(crate) fn verify_possession(
+    key: &PublicKey,
+    identifier: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), Error> {
+    let spec = key.spec();
+    let name = split(identifier).map(|(name, _)| name).unwrap_or_default();
+    let wrong = |_| Error::Signing("the signature does not belong to the public key and the content".into());
+    match (spec.algorithm, name.as_str()) {
+        (KeyAlgorithm::Rsa, oid::SHA1_WITH_RSA) => {
+            let algorithm = match spec.size {
+                0..2048 => &lc::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+                _ => &lc::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
+            };
+            let key = lc::UnparsedPublicKey::new(algorithm, key.bits());
+            key.verify(message, signature).map_err(wrong)
+        }
+        (KeyAlgorithm::Ecdsa, oid::ECDSA_WITH_SHA1) => {
+            let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, message);
+            let (native, algorithm) = match spec.size {
+                256 => (&digest::SHA256, &lc::ECDSA_P256_SHA256_ASN1),
+                384 => (&digest::SHA384, &lc::ECDSA_P384_SHA384_ASN1),
+                _ => (&digest::SHA512, &lc::ECDSA_P521_SHA512_ASN1),
+            };
+            let hash = fitted(hash.as_ref(), native)?;
+            let key = lc::UnparsedPublicKey::new(algorithm, key.bits());
+            key.verify_digest(&hash, signature).map_err(wrong)
+        }
+        (_, oid::MD5_WITH_RSA | oid::MD2_WITH_RSA) => Err(Error::Signing(
+            "it is made with MD5, with which anybody can make one: make the request with SHA-256".into(),
+        )),
+        _ => verify(key, identifier, message, signature),
+    }
+}
+
 pub(super) fn sign_rsa(pair: &RsaKeyPair, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
     let padding = match algorithm {
         SignatureAlgorithm::Sha256WithRsa => &lc::RSA_PKCS1_SHA256,
@@ -171,15 +212,19 @@ pub(super) fn sign_ecdsa(
         384 => &digest::SHA384,
         _ => &digest::SHA512,
     };
-    let mut fitted = hash.as_ref().to_vec();
-    fitted.truncate(native.output_len);
-    let missing = native.output_len - fitted.len();
-    fitted.splice(0..0, std::iter::repeat_n(0, missing));
-    let digest = Digest::import_less_safe(&fitted, native).map_err(|_| not_signed())?;
-    match pair.sign_digest(&digest) {
+    match pair.sign_digest(&fitted(hash.as_ref(), native)?) {
         Ok(signature) => Ok(signature.as_ref().to_vec()),
         Err(_) => Err(not_signed()),
     }
+}
+
+/// A hash as one of the length that the crypto library wants for a curve.
+fn fitted(hash: &[u8], native: &'static digest::Algorithm) -> Result<Digest, Error> {
+    let mut fitted = hash.to_vec();
+    fitted.truncate(native.output_len);
+    let missing = native.output_len - fitted.len();
+    fitted.splice(0..0, std::iter::repeat_n(0, missing));
+    Digest::import_less_safe(&fitted, native).map_err(|_| not_signed())
 }
 
 pub(super) fn sign_ed25519(

@@ -176,16 +176,29 @@ impl UsageSet {
 
     /// Purposes that the API has no word for, as dotted OIDs.
     pub fn unknown_purposes(&self) -> Vec<&str> {
-        let known = |oid: &str| {
-            Usage::ALL
-                .iter()
-                .any(|usage| matches!(usage.row().1, Meaning::Purpose(p) if p == oid))
-        };
         self.purposes
             .iter()
             .map(String::as_str)
-            .filter(|oid| !known(oid))
+            .filter(|oid| !is_known(oid))
             .collect()
+    }
+
+    /// The set without the purposes that the API has no word for.
+    #[must_use]
+    pub fn known(&self) -> Self {
+        let Self { bits, purposes } = self;
+        Self {
+            bits: *bits,
+            purposes: purposes.iter().filter(|oid| is_known(oid)).cloned().collect(),
+        }
+    }
+
+    /// The set with those purposes of another that the API has no word for.
+    #[must_use]
+    pub fn with_unknown_of(mut self, other: &Self) -> Self {
+        let unknown = other.unknown_purposes();
+        self.purposes.extend(unknown.into_iter().map(str::to_owned));
+        self
     }
 
     pub(crate) fn has_bits(&self) -> bool {
@@ -222,6 +235,12 @@ impl UsageSet {
         let purposes: Vec<Vec<u8>> = self.purposes.iter().filter_map(|oid| der::try_oid(oid)).collect();
         der::sequence(&purposes)
     }
+}
+
+fn is_known(oid: &str) -> bool {
+    Usage::ALL
+        .iter()
+        .any(|usage| matches!(usage.row().1, Meaning::Purpose(known) if known == oid))
 }
 
 impl FromIterator<Usage> for UsageSet {

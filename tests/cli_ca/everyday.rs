@@ -54,6 +54,47 @@ fn an_intermediate_signs_requests_that_openssl_made() {
 }
 
 #[test]
+fn only_the_one_request_of_a_file_is_signed() {
+    let place = Place::new();
+    place.certlet("ca init --name root");
+    let two = include_str!("../data/hostile/two.pem");
+    let good = include_str!("../data/hostile/good.csr");
+    for (name, content) in [("two.csr", two), ("good.csr", good)] {
+        fs::write(place.path().join(name), content).unwrap();
+    }
+    let said = place.refused("ca sign two.csr");
+    assert!(said.contains("-----BEGIN more than once"), "{said}");
+    let said = place.certlet("inspect cert two.csr");
+    assert!(said.contains("Not signed") && said.contains("more than once"), "{said}");
+    assert!(!place.certlet("inspect cert good.csr").contains("Not signed"));
+    // a file may be DER, or come from an editor that begins it with a byte order mark
+    place.openssl("req -in good.csr -outform DER -out good.der");
+    fs::write(place.path().join("marked.csr"), format!("\u{feff}{good}")).unwrap();
+    for file in ["good.csr", "good.der", "marked.csr"] {
+        place.certlet(&format!("ca sign {file} --profile server --out out --force"));
+        place.openssl("verify -purpose sslserver -verify_hostname good.team-a.example -CAfile ca.pem out.pem");
+    }
+}
+
+#[test]
+fn requests_of_appliances_that_know_no_other_hash_are_signed_with_a_good_one() {
+    let place = Place::new();
+    place.certlet("ca init --name root");
+    for (name, key) in [("iis", "rsa:2048"), ("bmc", "ec -pkeyopt ec_paramgen_curve:P-256")] {
+        let asked = format!(
+            "req -new -sha1 -newkey {key} -nodes -keyout k.pem -out {name}.csr -subj /CN={name} -addext subjectAltName=DNS:{name}.lab"
+        );
+        place.openssl(&asked);
+        place.certlet(&format!("ca sign {name}.csr --profile server"));
+        place.openssl(&format!(
+            "verify -x509_strict -purpose sslserver -verify_hostname {name}.lab -CAfile ca.pem {name}.pem"
+        ));
+        let text = place.openssl(&format!("x509 -in {name}.pem -noout -text"));
+        assert!(!text.to_lowercase().contains("sha1"), "{text}");
+    }
+}
+
+#[test]
 fn verify_says_in_plain_words_what_is_wrong() {
     let place = Place::new();
     place.certlet("ca init --name root");

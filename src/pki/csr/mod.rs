@@ -84,6 +84,21 @@ pub fn only_request(text: &[u8]) -> Result<Vec<u8>, Error> {
     parse::only_request(text)
 }
 
+/// The one CSR of a text ([`only_request`]) without the text around it, as PEM: what is kept of a request that waits.
+///
+/// # Errors
+/// As [`only_request`], and [`Error::TooLarge`] for a text of more than `limit` bytes.
+pub fn only_block(text: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
+    if text.len() > limit {
+        return Err(Error::TooLarge {
+            what: "certificate signing request",
+            size: text.len(),
+            limit,
+        });
+    }
+    Ok(pem::encode("CERTIFICATE REQUEST", &only_request(text)?))
+}
+
 /// Everything that matters in a CSR, owned.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct CsrInfo {

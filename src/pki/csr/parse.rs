@@ -134,7 +134,7 @@ fn check_signature(
     let (der::BIT_STRING, Some((0, signature))) = (bits.tag, bits.content.split_first()) else {
         return Err(damaged("its signature is none"));
     };
-    signature::verify(key, algorithm.raw, info.raw, signature).map_err(|error| {
+    signature::verify_possession(key, algorithm.raw, info.raw, signature).map_err(|error| {
         Error::Request(format!(
             "the signature of the certificate signing request cannot be accepted: {error}"
         ))

@@ -1,7 +1,9 @@
 //! CSRs, judged by openssl and by Go.
 
 mod content;
+mod possession;
 mod texts;
+mod usages;
 
 use proptest::prelude::*;
 
