@@ -128,6 +128,8 @@ impl Pack for RequestSeen {
             duration,
             is_ca,
             usages,
+            // only one that is never kept
+            of_kubernetes: _,
             username,
             csr,
             csr_pem,
@@ -154,6 +156,7 @@ impl Pack for RequestSeen {
             duration,
             is_ca,
             usages,
+            of_kubernetes: false,
             username,
             csr,
             csr_pem,

@@ -6,8 +6,15 @@ use serde_json::value::RawValue;
 use super::wire::MetaIn;
 use crate::{
     api::{ByteString, Condition, GoDuration, IssuerRef, Time, condition, parse, parse_readable},
-    pki::{self, certificate::CertificateInfo, csr::CsrInfo},
-    plan::seen::{IssuedDigest, RequestSeen},
+    pki::{
+        self,
+        certificate::CertificateInfo,
+        csr::{self, CsrInfo},
+    },
+    plan::{
+        request,
+        seen::{IssuedDigest, RequestSeen},
+    },
 };
 
 /// Both halves unparsed: what cannot be read of them becomes part of the record, and never fails a list.
@@ -66,22 +73,28 @@ impl<'de> Deserialize<'de> for LiveRequest {
         let status: StatusIn = status.map(|raw| parse_readable(raw.get())).unwrap_or_default();
         let spec_json = spec.as_deref().map_or("{}", RawValue::get);
         let spec = parse::<SpecIn>(spec_json).map_err(|invalid| invalid.under("spec"));
-        let unreadable = spec.as_ref().err().map(|invalid| invalid.to_string().into());
+        let unreadable: Option<Box<str>> = spec.as_ref().err().map(|invalid| invalid.to_string().into());
         let spec = spec.unwrap_or_else(|_| parse_readable(spec_json));
         let bytes = |bytes: Option<ByteString>| bytes.map(|bytes| bytes.0).filter(|bytes| !bytes.is_empty());
         let (certificate, ca) = (bytes(status.certificate), bytes(status.ca));
         let finished = certificate.is_some() && condition::is_true(&status.conditions, condition::READY)
             || status.failure_time.is_some();
-        let csr = unreadable.map_or_else(|| read(&spec.request.0, finished), Err);
+        let block = csr::only_block(&spec.request.0, super::secret::size_limits().request());
+        let csr = match (unreadable, &block) {
+            (Some(unreadable), _) => Err(unreadable),
+            (None, Err(error)) => Err(request::unreadable(&spec.request.0, error)),
+            (None, Ok(block)) => read(block, finished).map_err(|error| request::unreadable(&spec.request.0, &error)),
+        };
         let seen = RequestSeen {
             meta: metadata.into(),
             issuer_ref: spec.issuer_ref,
             duration: spec.duration,
             is_ca: spec.is_ca,
             usages: spec.usages.into(),
+            of_kubernetes: false,
             username: spec.username.filter(|name| !name.is_empty()),
             csr,
-            csr_pem: (!finished).then(|| spec.request.0.as_slice().into()),
+            csr_pem: (!finished).then(|| block.unwrap_or_default().into()),
             certificate: certificate.as_deref().map(digest),
             has_ca: ca.is_some(),
             conditions: status.conditions.into(),
@@ -97,13 +110,13 @@ impl<'de> Deserialize<'de> for LiveRequest {
 }
 
 /// Nearly all requests are finished, and a start has thousands of them to read.
-fn read(request: &[u8], finished: bool) -> Result<Box<CsrInfo>, Box<str>> {
+fn read(request: &[u8], finished: bool) -> Result<Box<CsrInfo>, pki::Error> {
     let info = if finished {
         CsrInfo::parse_unverified(request)
     } else {
         CsrInfo::parse(request)
     };
-    info.map(Box::new).map_err(|error| error.to_string().into())
+    info.map(Box::new)
 }
 
 fn digest(pem: &[u8]) -> IssuedDigest {
@@ -143,6 +156,36 @@ mod tests {
 
     use super::*;
     use crate::plan::request::fixture::csr_for;
+
+    /// S9: what waits for an issuer that never comes is kept as long as it waits.
+    #[test]
+    fn of_a_request_that_waits_only_the_block_is_kept_and_one_far_too_large_says_so() {
+        let pem = csr_for(&["a.example.com"], |_| ());
+        let read = |around: usize| {
+            let text = [vec![b'#'; around], b"\n".to_vec(), pem.clone()].concat();
+            let object = json!({ "metadata": { "name": "a", "namespace": "b", "uid": "u", "resourceVersion": "1" },
+                "spec": { "request": STANDARD.encode(text), "issuerRef": { "name": "none" } } });
+            serde_json::from_value::<RequestSeen>(object).unwrap()
+        };
+        let usual = read(0);
+        for around in [0, 60_000, 150_000] {
+            let kept = read(around);
+            assert_eq!(kept.csr_pem, Some(pem.clone().into_boxed_slice()));
+            assert_eq!(kept.csr, usual.csr);
+        }
+        let large = read(1_000_000);
+        assert_eq!(large.csr_pem.unwrap_or_default().len(), 0);
+        let why = large.csr.unwrap_err();
+        let words = "the certificate signing request has 1000";
+        assert!(
+            why.starts_with("spec.request: Invalid value: ") && why.contains(words),
+            "{why}"
+        );
+        assert!(
+            why.contains("more than the limit of 160536") && why.len() < 400,
+            "{why}"
+        );
+    }
 
     #[test]
     fn the_signature_of_a_csr_matters_until_the_request_has_ended() {

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::{
     authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
-    certificates::v1::CertificateSigningRequest,
+    certificates::v1::{CertificateSigningRequest, CertificateSigningRequestSpec},
 };
 use kube::{
     Api,
@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     api::{parse, parse_readable},
+    pki::{self, csr},
     plan::{
         seen::{Kind, Meta},
         signing_request::{SignerName, SigningRequestKind, SigningRequestSeen},
@@ -37,11 +38,22 @@ impl<'de> Deserialize<'de> for SigningRequestSeen {
         }
         let In { metadata, spec, status } = In::deserialize(deserializer)?;
         let json = spec.as_deref().map_or("{}", RawValue::get);
-        let spec = parse(json).map_err(|invalid| invalid.under("spec"));
+        let spec = parse::<CertificateSigningRequestSpec>(json).map_err(|invalid| invalid.under("spec"));
+        let mut unreadable: Option<Box<str>> = spec.as_ref().err().map(|invalid| invalid.to_string().into());
+        let mut spec = spec.unwrap_or_else(|_| parse_readable(json));
+        // only the block is kept; what is wrong with a text is said by whoever judges it, unless it is too large for that
+        match csr::only_block(&spec.request.0, super::secret::size_limits().request()) {
+            Ok(block) => spec.request.0 = block,
+            Err(error @ pki::Error::TooLarge { .. }) => {
+                unreadable.get_or_insert_with(|| format!("spec.request: {error}").into());
+                spec.request.0 = Vec::new();
+            }
+            Err(_) => {}
+        }
         Ok(Self {
             meta: metadata.into(),
-            unreadable: spec.as_ref().err().map(|invalid| invalid.to_string().into()),
-            spec: spec.unwrap_or_else(|_| parse_readable(json)),
+            unreadable,
+            spec,
             status: status.map(|raw| parse_readable(raw.get())).unwrap_or_default(),
         })
     }

@@ -23,6 +23,10 @@ use crate::{
     signer::{Refusal, RefusalKind, Warning},
 };
 
+/// What is told of a certificate (CSR-05).
+const FETCHED: &str = "Certificate fetched from issuer successfully";
+const SELF_SIGNED: &str = "Certificate self-signed successfully";
+
 /// Whether they are watched: where the gate is on (GAT-01) and the whole cluster is ours (CTL-10).
 pub fn are_watched(settings: &Settings) -> bool {
     settings.gates.certificate_signing_requests && settings.namespace.is_none()
@@ -91,7 +95,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
                 let Some(pem) = order.and_then(|order| order.status.certificate.clone()) else {
                     return Ok(Next::OnChange);
                 };
-                return store(&context, request, &pem.0, &[]).await;
+                return store(&context, request, &pem.0, &[], FETCHED).await;
             }
             Step::DeleteOrder(meta) => {
                 discard(&context, &request.meta, &sight.orders, &meta).await?;
@@ -107,13 +111,22 @@ async fn sign_here(context: &Context, sight: &Sight, asked: &RequestSeen) -> Res
         return Ok(Next::OnChange);
     };
     match sign(context, issuer, asked, None).await? {
-        Ok(done) => store(context, request, &done.certificate, &done.warnings).await,
-        Err(refusal) => refused(context, request, &refusal).await,
+        Ok(done) => {
+            let own_key = issuer.spec.as_ref().is_ok_and(|spec| spec.self_signed.is_some());
+            let sentence = if own_key { SELF_SIGNED } else { FETCHED };
+            store(context, request, &done.certificate, &done.warnings, sentence).await
+        }
+        Err(refusal) => refused(context, request, asked, &refusal).await,
     }
 }
 
-async fn refused(context: &Context, request: &SigningRequestSeen, refusal: &Refusal) -> Result<Next, ControllerError> {
-    let (reason, message) = reworded(refusal.reason, &refusal.message);
+async fn refused(
+    context: &Context,
+    request: &SigningRequestSeen,
+    asked: &RequestSeen,
+    refusal: &Refusal,
+) -> Result<Next, ControllerError> {
+    let (reason, message) = reworded(refusal.reason, &refusal.message, asked);
     match refusal.kind {
         RefusalKind::Failed => fail(context, request, reason, &message).await,
         // The Secret's arrival is told by its watch; that the API server answers again is told by nobody.
@@ -165,6 +178,7 @@ async fn store(
     request: &SigningRequestSeen,
     certificate: &[u8],
     warnings: &[Warning],
+    sentence: &'static str,
 ) -> Result<Next, ControllerError> {
     let status = json!({ "certificate": STANDARD.encode(certificate) });
     context.writer.patch_signing_request(&request.meta, status).await?;
@@ -175,11 +189,7 @@ async fn store(
             &Notice::warning(warning.reason, warning.message.as_str()),
         );
     }
-    tell(
-        context,
-        request,
-        &Notice::normal("CertificateIssued", "Certificate fetched from issuer successfully"),
-    );
+    tell(context, request, &Notice::normal("CertificateIssued", sentence));
     Ok(Next::OnChange)
 }
 

@@ -8,7 +8,12 @@ use serde_json::value::RawValue;
 
 use crate::{
     api::{self, Condition, GoDuration, InvalidField, IssuerRef, condition},
-    pki::{csr::CsrInfo, key::KeyHash, summary::PairSummary},
+    pki::{
+        csr::CsrInfo,
+        key::KeyHash,
+        summary::PairSummary,
+        usage::{Usage, UsageSet},
+    },
 };
 
 /// Namespace and name of an object; the namespace of a cluster-scoped object is empty.
@@ -242,6 +247,8 @@ pub struct RequestSeen {
     pub is_ca: bool,
     /// `spec.usages` as written.
     pub usages: Box<[Box<str>]>,
+    /// Whether it stands for a request of Kubernetes' own kind (CSR-05).
+    pub of_kubernetes: bool,
     /// `spec.username`: who made the request.
     pub username: Option<Box<str>>,
     /// What the CSR says, or why it cannot be read.
@@ -259,6 +266,12 @@ pub struct RequestSeen {
 }
 
 impl RequestSeen {
+    /// The set that usages of this request mean: a CA gets `cert sign` without naming it (CRT-16), but not from a request of Kubernetes'
+    /// own kind (CSR-05).
+    pub fn usage_set(&self, named: &[Usage]) -> UsageSet {
+        UsageSet::new(named, self.is_ca && !self.of_kubernetes)
+    }
+
     /// The condition of this type.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         condition::get(&self.conditions, kind)

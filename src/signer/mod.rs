@@ -34,6 +34,9 @@ pub struct Request<'a> {
     pub usages: &'a [Usage],
     /// `spec.isCA`.
     pub is_ca: bool,
+    /// Whether a CA gets `cert sign` without asking for it: from a `CertificateRequest` (CRT-16), not from a request of Kubernetes' own kind
+    /// (CSR-05).
+    pub adds_cert_sign: bool,
     /// `spec.duration`, the default of 90 days applied.
     pub duration: SignedDuration,
 }
@@ -101,9 +104,12 @@ impl Refusal {
     }
 }
 
+/// Reason of a refusal that is nobody's fault: signing is tried again.
+pub const INTERRUPTED: &str = "SigningInterrupted";
+
 /// Whether a refusal with this reason is for want of an answer, see [`Refusal::is_unanswered`].
 pub fn is_unanswered(reason: &str) -> bool {
-    [ca::NOT_READ, selfsigned::NOT_READ].contains(&reason)
+    [ca::NOT_READ, selfsigned::NOT_READ, INTERRUPTED].contains(&reason)
 }
 
 impl fmt::Display for RefusalKind {
@@ -116,26 +122,31 @@ impl fmt::Display for RefusalKind {
 }
 
 /// Reads the CSR of a request and compares what it says of usages and of being a CA with the request's own fields. A CSR that says
-/// nothing about them agrees with everything (CRQ-03, VAL-31).
+/// nothing about them agrees with everything. Purposes that the API has no word for cannot be in the request's fields: those of the CSR go
+/// into the certificate (CRQ-03, VAL-31).
 ///
 /// # Errors
 /// [`Error::Request`] and others of [`CsrInfo::parse`]; the sentence says what differs.
 pub fn checked_csr(request: &Request<'_>) -> Result<(CsrInfo, UsageSet), Error> {
     let csr = CsrInfo::parse(request.csr)?;
-    let usages = UsageSet::new(request.usages, request.is_ca);
+    let usages = UsageSet::new(request.usages, request.is_ca && request.adds_cert_sign);
     if let Some(is_ca) = csr.is_ca().filter(|is_ca| *is_ca != request.is_ca) {
         return Err(Error::Request(format!(
             "encoded CSR error: IsCA {is_ca} does not match expected value {}",
             request.is_ca
         )));
     }
-    if let Some(asked) = csr.usages.as_ref().filter(|asked| **asked != usages) {
+    let Some(asked) = &csr.usages else {
+        return Ok((csr, usages));
+    };
+    if asked.known() != usages {
         return Err(Error::Request(format!(
             "encoded CSR error: the usages {} do not match the expected usages {}",
             list(asked),
             list(&usages)
         )));
     }
+    let usages = usages.with_unknown_of(asked);
     Ok((csr, usages))
 }
 

@@ -45,6 +45,7 @@ fn request(csr: &[u8]) -> Request<'_> {
         csr,
         usages: &USAGES,
         is_ca: false,
+        adds_cert_sign: true,
         duration: SignedDuration::from_hours(2160),
     }
 }
@@ -189,6 +190,18 @@ fn crq_03_usages_and_is_ca_of_the_csr_must_be_those_of_the_request() {
         certificates(&issued.certificate)[0].usages.as_ref().unwrap().usages(),
         [Usage::ClientAuth]
     );
+    // IKE has no name in the API
+    let mut unnamed = template("leaf");
+    unnamed.usages.insert_purpose("1.3.6.1.5.5.8.2.2");
+    let csr = build(&unnamed, &key).unwrap();
+    let issued = selfsigned::sign(&request(&csr), &key, &[], now(), SERIAL).unwrap();
+    let desk = Desk::new();
+    desk.put("leaf.pem", &issued.certificate);
+    let text = desk.openssl("x509 -in leaf.pem -noout -ext extendedKeyUsage").said();
+    assert!(
+        text.contains("TLS Web Server Authentication, ipsec Internet Key Exchange"),
+        "{text}"
+    );
     let ca = CsrTemplate {
         is_ca: true,
         encode_basic_constraints: true,
@@ -301,6 +314,34 @@ fn rdy_02_each_unusable_pair_is_explained_in_one_sentence() {
     assert!(good().authority().is_ok());
 }
 
+/// CSR-05: what cert-manager's `BuildKeyUsagesKube` makes of the usages of a request of Kubernetes' own kind.
+#[test]
+fn csr_05_a_ca_of_a_kubernetes_request_has_the_usages_that_were_approved() {
+    let key = fixture::p256();
+    for encode_usages in [true, false] {
+        let asking = CsrTemplate {
+            is_ca: true,
+            encode_basic_constraints: true,
+            encode_usages,
+            ..template("ca")
+        };
+        let csr = build(&asking, &key).unwrap();
+        let asked = Request {
+            is_ca: true,
+            adds_cert_sign: false,
+            ..request(&csr)
+        };
+        let issued = selfsigned::sign(&asked, &key, &[], now(), SERIAL).unwrap();
+        let desk = Desk::new();
+        desk.put("ca.pem", &issued.certificate);
+        let text = desk
+            .openssl("x509 -in ca.pem -noout -ext basicConstraints,keyUsage")
+            .said();
+        assert!(text.contains("CA:TRUE") && text.contains("Digital Signature"), "{text}");
+        assert!(!text.contains("Certificate Sign"), "{text}");
+    }
+}
+
 #[test]
 fn a_leaf_never_outlives_its_ca_silently() {
     let root = fixture::root("root", fixture::p256());
@@ -344,6 +385,7 @@ fn a_ca_below_a_ca_has_a_shorter_path_or_none() {
         let asked = Request {
             csr: &csr,
             is_ca: true,
+            adds_cert_sign: true,
             usages: &[],
             duration: SignedDuration::from_hours(1),
         };

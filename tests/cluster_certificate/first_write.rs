@@ -15,8 +15,8 @@ fn managers(secret: &Secret) -> Vec<(String, String)> {
     let entries = secret.metadata.managed_fields.iter().flatten();
     entries
         .map(|entry| {
-            let word = |word: &Option<String>| word.clone().unwrap_or_default();
-            (word(&entry.manager), word(&entry.operation))
+            let (manager, operation) = (entry.manager.clone(), entry.operation.clone());
+            (manager.unwrap_or_default(), operation.unwrap_or_default())
         })
         .collect()
 }
@@ -50,7 +50,7 @@ async fn a_first_write_that_comes_late_leaves_the_secret_that_is_there_as_it_is(
         ])),
         ..Secret::default()
     };
-    let (secrets, successor) = (shop.secrets.clone(), theirs.clone());
+    let (secrets, successor) = (shop.secrets.clone(), theirs);
     let is_first = |head: &Head| head.method == http::Method::PATCH && head.path.contains("/secrets/web?");
     proxy.on_first(is_first, Moment::OnTheWay, move || async move {
         secrets.create(&PostParams::default(), &successor).await.unwrap();

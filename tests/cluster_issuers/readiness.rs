@@ -76,7 +76,7 @@ async fn servers_that_cannot_work_are_explained_cause_no_hot_loop_and_are_cured_
         assert!(message.contains(words), "{name}: {message}");
         // cert-manager records a URL that is none under a reason of its own alone (RDY-06)
         let event = if *reason == "InvalidURL" {
-            reason
+            *reason
         } else {
             "ErrInitIssuer"
         };

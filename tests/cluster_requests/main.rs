@@ -9,6 +9,7 @@
 )]
 
 mod handed_on;
+mod large;
 mod refused;
 mod signed;
 #[path = "../support/mod.rs"]

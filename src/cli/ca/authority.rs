@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{Error, Surroundings, files, serial};
+use super::{Error, Surroundings, files};
 use crate::pki::certificate::CertificateInfo;
 use crate::pki::chain;
 use crate::pki::csr::CsrInfo;
 use crate::pki::key::PrivateKey;
-use crate::pki::sign::{Extras, Issuer, Validity, sign};
+use crate::pki::sign::{Extras, Issuer, Validity, random_serial, sign};
 use crate::pki::usage::Usage;
 
 /// Flags that name the CA.
@@ -78,7 +78,7 @@ pub(super) fn issue(
             issuer.info.subject.to_string()
         )));
     }
-    let mut certificates = vec![sign(request, issuer, validity, serial()?, extras)?];
+    let mut certificates = vec![sign(request, issuer, validity, random_serial()?, extras)?];
     certificates.extend(issuer.chain.iter().cloned());
     Ok(chain::split(certificates)?.chain_pem)
 }

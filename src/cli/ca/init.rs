@@ -7,11 +7,11 @@ use super::authority::{AuthorityArgs, issue};
 use super::deliver::{DeliverArgs, Product};
 use super::profile::{BACKDATE, days_long, validity};
 use super::subject::{KeyArgs, SubjectArgs};
-use super::{Error, Surroundings, cfssl, serial};
+use super::{Error, Surroundings, cfssl};
 use crate::pki::chain::to_pem;
 use crate::pki::csr::{CsrInfo, CsrTemplate};
 use crate::pki::key::PrivateKey;
-use crate::pki::sign::{Extras, self_sign};
+use crate::pki::sign::{Extras, random_serial, self_sign};
 use crate::pki::usage::Usage;
 
 /// Makes a CA: a root, or with --parent one below another.
@@ -71,7 +71,7 @@ pub(super) fn run(args: &InitArgs, surroundings: &mut Surroundings<'_>) -> Resul
         ..Extras::default()
     };
     let certificate = match &args.parent {
-        None => to_pem(&[self_sign(&request, &key, validity, serial()?, &extras)?]),
+        None => to_pem(&[self_sign(&request, &key, validity, random_serial()?, &extras)?]),
         Some(parent) => {
             let parent = AuthorityArgs {
                 ca: parent.clone(),

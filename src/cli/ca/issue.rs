@@ -7,12 +7,12 @@ use super::authority::{AuthorityArgs, issue};
 use super::deliver::{DeliverArgs, Product};
 use super::profile::ProfileArgs;
 use super::subject::{KeyArgs, NameArgs, SubjectArgs, names};
-use super::{Error, Surroundings, cfssl, serial};
+use super::{Error, Surroundings, cfssl};
 use crate::pki::chain::to_pem;
 use crate::pki::csr::{CsrInfo, CsrTemplate};
 use crate::pki::key::PrivateKey;
 use crate::pki::name::Name;
-use crate::pki::sign::self_sign;
+use crate::pki::sign::{random_serial, self_sign};
 
 /// Makes a key and a certificate.
 #[derive(Clone, Debug, clap::Args)]
@@ -80,7 +80,7 @@ pub(super) fn run(args: &IssueArgs, surroundings: &mut Surroundings<'_>) -> Resu
     profile.allows(&request)?;
     let certificate = match &issuer {
         Some(issuer) => issue(issuer, &request, validity, profile.extras(), surroundings)?,
-        None => to_pem(&[self_sign(&request, &key, validity, serial()?, profile.extras())?]),
+        None => to_pem(&[self_sign(&request, &key, validity, random_serial()?, profile.extras())?]),
     };
     let product = Product {
         certificate,

@@ -121,10 +121,3 @@ pub(super) fn read_file(path: &std::path::Path) -> Result<Vec<u8>, Error> {
 pub(super) fn read_bundle(path: &std::path::Path) -> Result<(Vec<Vec<u8>>, Vec<String>), Error> {
     files::bundle(path)
 }
-
-/// A random serial number.
-fn serial() -> Result<[u8; 16], Error> {
-    let mut serial = [0; 16];
-    aws_lc_rs::rand::fill(&mut serial).map_err(|_| Error::Usage("the system gives no random numbers".into()))?;
-    Ok(serial)
-}

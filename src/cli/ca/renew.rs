@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use super::authority::{AuthorityArgs, issue, key_beside};
 use super::deliver::{DeliverArgs, Product};
 use super::profile::{BACKDATE, days_long, endless, validity};
-use super::{Error, Surroundings, files, serial};
+use super::{Error, Surroundings, files};
 use crate::pki::certificate::{CertificateInfo, CertificateUrls, urls};
 use crate::pki::chain::to_pem;
 use crate::pki::csr::CsrInfo;
 use crate::pki::hidden::Hidden;
 use crate::pki::key::{KeyEncoding, PrivateKey};
-use crate::pki::sign::{Extras, self_sign};
+use crate::pki::sign::{Extras, random_serial, self_sign};
 
 /// Makes a certificate again.
 #[derive(Clone, Debug, clap::Args)]
@@ -68,7 +68,7 @@ pub(super) fn run(args: &RenewArgs, surroundings: &mut Surroundings<'_>) -> Resu
     };
     let extras = extras(der, &info, args.new_key);
     let certificate = if info.self_signed {
-        to_pem(&[self_sign(&request, &key, validity, serial()?, &extras)?])
+        to_pem(&[self_sign(&request, &key, validity, random_serial()?, &extras)?])
     } else {
         issue(
             &args.authority.open(surroundings)?,

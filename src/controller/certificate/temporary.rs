@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::rand;
 use jiff::SignedDuration;
 
 use super::{
@@ -14,7 +13,7 @@ use super::{
 use crate::{
     api::GoDuration,
     controller::{Context, ControllerError},
-    pki::Error,
+    pki::sign::random_serial,
     plan::certificate::{Seen, request, secret::Attribution},
     signer::temporary::sign_temporary,
 };
@@ -35,7 +34,7 @@ pub(super) async fn store(
         .map_err(|error| ControllerError::Failed(error.to_string()))?;
     let duration = SignedDuration::from(certificate.spec.duration.unwrap_or(DEFAULT_DURATION));
     let (now, public) = (context.now(), key.public_key());
-    let chain_pem = keys::blocking(move || sign_temporary(&template, &public, duration, now, serial()?)).await?;
+    let chain_pem = keys::blocking(move || sign_temporary(&template, &public, duration, now, random_serial()?)).await?;
     let bundle = Bundle {
         chain_pem,
         ca_pem: None,
@@ -58,10 +57,4 @@ pub(super) async fn store(
     }
     target::write(context, certificate, prepared, sight).await?;
     Ok(Outcome::Done)
-}
-
-fn serial() -> Result<[u8; 16], Error> {
-    let mut serial = [0; 16];
-    rand::fill(&mut serial).map_err(|_| Error::Signing("the system has no random numbers".into()))?;
-    Ok(serial)
 }

@@ -25,6 +25,7 @@ use crate::{
     cluster::{events::Severity, records::issuer_secret, writer::NewObject},
     pki::{
         key::{KeyAlgorithm, PrivateKey},
+        sign::random_serial,
         usage::Usage,
     },
     plan::{
@@ -278,7 +279,7 @@ async fn by_ca(
     let (facts, now) = (Facts::of(request), context.now());
     let sign = {
         let authority = Arc::clone(&authority);
-        move || authority.sign(&facts.request(), &urls, outliving, now, serial())
+        move || authority.sign(&facts.request(), &urls, outliving, now, serial()?)
     };
     let slow = authority
         .info()
@@ -286,7 +287,7 @@ async fn by_ca(
         .is_none_or(|spec| spec.algorithm == KeyAlgorithm::Rsa);
     apart(slow, sign)
         .await
-        .unwrap_or_else(|| Err(interrupted("SigningError")))
+        .unwrap_or_else(|| Err(interrupted("signing was interrupted and is tried again".into())))
 }
 
 async fn by_own_key(
@@ -298,14 +299,14 @@ async fn by_own_key(
     let (facts, now) = (Facts::of(request), context.now());
     let urls = &issuer.crl_distribution_points;
     if let Some(key) = key {
-        return selfsigned::sign(&facts.request(), key, urls, now, serial());
+        return selfsigned::sign(&facts.request(), key, urls, now, serial()?);
     }
     let key = read_key(context, request).await?;
     let (slow, urls) = (key.spec().algorithm == KeyAlgorithm::Rsa, urls.clone());
-    let sign = move || selfsigned::sign(&facts.request(), &key, &urls, now, serial());
+    let sign = move || selfsigned::sign(&facts.request(), &key, &urls, now, serial()?);
     apart(slow, sign)
         .await
-        .unwrap_or_else(|| Err(interrupted("ErrorSigning")))
+        .unwrap_or_else(|| Err(interrupted("signing was interrupted and is tried again".into())))
 }
 
 /// The key in the Secret that the request names (ANO-04).
@@ -334,6 +335,7 @@ struct Facts {
     csr: Box<[u8]>,
     usages: Vec<Usage>,
     is_ca: bool,
+    adds_cert_sign: bool,
     duration: SignedDuration,
 }
 
@@ -344,6 +346,7 @@ impl Facts {
             // What is no usage has been refused before (VAL-31).
             usages: request.usages.iter().filter_map(|usage| usage.parse().ok()).collect(),
             is_ca: request.is_ca,
+            adds_cert_sign: !request.of_kubernetes,
             duration: request.duration.map_or(DEFAULT_DURATION, SignedDuration::from),
         }
     }
@@ -353,6 +356,7 @@ impl Facts {
             csr: &self.csr,
             usages: &self.usages,
             is_ca: self.is_ca,
+            adds_cert_sign: self.adds_cert_sign,
             duration: self.duration,
         }
     }
@@ -367,20 +371,15 @@ async fn apart<T: Send + 'static>(slow: bool, work: impl FnOnce() -> T + Send + 
     }
 }
 
-fn interrupted(reason: &'static str) -> Refusal {
-    Refusal {
-        kind: RefusalKind::Pending,
-        reason,
-        message: "signing was interrupted and is tried again".to_owned(),
-    }
+/// A random one: without it there is no certificate, for now.
+fn serial() -> Result<[u8; 16], Refusal> {
+    random_serial().map_err(|error| interrupted(error.to_string()))
 }
 
-/// A random serial number (RFC 5280 section 4.1.2.2).
-fn serial() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
-        // Without random numbers there are no keys either; a serial number only has to be another one each time.
-        bytes = fastrand::u128(..).to_be_bytes();
+fn interrupted(message: String) -> Refusal {
+    Refusal {
+        kind: RefusalKind::Pending,
+        reason: signer::INTERRUPTED,
+        message,
     }
-    bytes
 }

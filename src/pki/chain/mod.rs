@@ -22,6 +22,13 @@ pub struct SizeLimits {
     pub bundle: usize,
 }
 
+impl SizeLimits {
+    /// A signing request with the text around it: 64 KiB, and the names of a certificate that fits into a chain.
+    pub fn request(&self) -> usize {
+        (64 << 10) + self.chain
+    }
+}
+
 impl Default for SizeLimits {
     fn default() -> Self {
         Self {

@@ -108,6 +108,17 @@ pub fn self_sign(
     .sign(request, validity, serial, extras)
 }
 
+/// A random serial number (RFC 5280 section 4.1.2.2), for [`sign`].
+///
+/// # Errors
+/// [`Error::Signing`] when the system gives no random numbers: a guessable serial number is none.
+pub fn random_serial() -> Result<[u8; 16], Error> {
+    let mut serial = [0; 16];
+    aws_lc_rs::rand::fill(&mut serial)
+        .map_err(|_| Error::Signing("the system gives no random numbers for a serial number".into()))?;
+    Ok(serial)
+}
+
 struct Signer<'a> {
     name: &'a Name,
     key: &'a PrivateKey,

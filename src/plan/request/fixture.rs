@@ -78,6 +78,7 @@ pub(crate) fn request() -> RequestSeen {
         duration: None,
         is_ca: false,
         usages: Box::new([]),
+        of_kubernetes: false,
         username: None,
         csr: Err("no CSR yet".into()),
         csr_pem: None,
@@ -94,7 +95,7 @@ impl RequestSeen {
     pub(crate) fn asking(mut self, pem: &[u8]) -> Self {
         self.csr = CsrInfo::parse(pem)
             .map(Box::new)
-            .map_err(|error| error.to_string().into());
+            .map_err(|error| super::unreadable(pem, &error));
         self.csr_pem = Some(pem.into());
         self
     }

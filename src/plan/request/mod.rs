@@ -13,6 +13,7 @@ pub(crate) mod fixture;
 mod tests;
 
 pub use status::{Notice, StatusWrite, Verdict, status_write};
+pub use validate::{unreadable, validate};
 
 use jiff::Timestamp;
 
@@ -147,7 +148,7 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Plan {
     if request.is_true(condition::INVALID_REQUEST) || request.certificate.is_some() {
         return Plan::nothing();
     }
-    if let Err(refusal) = validate::validate(request) {
+    if let Err(refusal) = validate(request) {
         return Plan::only(Step::Settle(Verdict::Failed {
             reason: "BadConfig",
             message: format!("resource validation failed: {refusal}"),
@@ -220,27 +221,25 @@ fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
     if !seen.settings.controllers.enabled(kind.controller()) {
         return Plan::nothing();
     }
-    if let SignerKind::Vault | SignerKind::Venafi = kind {
-        return pending("IssuerNotSupported", not_supported(kind));
-    }
-    if !issuer.ready {
-        return pending(
+    match kind {
+        SignerKind::Vault => not_supported("vault"),
+        SignerKind::Venafi => not_supported("venafi"),
+        SignerKind::Acme | SignerKind::Ca | SignerKind::SelfSigned if !issuer.ready => pending(
             "IssuerNotReady",
             "Referenced issuer does not have a Ready status condition".to_owned(),
-        );
-    }
-    match kind {
+        ),
+        SignerKind::Acme => acme::order(now, seen, spec),
         SignerKind::Ca => Plan::only(Step::SignWithCa),
         SignerKind::SelfSigned => Plan::only(Step::SelfSign),
-        SignerKind::Acme | SignerKind::Vault | SignerKind::Venafi => acme::order(now, seen, spec),
     }
 }
 
-fn not_supported(kind: SignerKind) -> String {
-    format!(
-        "Issuers of type {} are not supported by certlet yet: use one of type acme, ca or selfSigned, or an external issuer",
-        kind.name()
-    )
+fn not_supported(kind: &str) -> Plan {
+    let message = format!(
+        "Issuers of type {kind} are not supported by certlet yet: use one of type acme, ca or selfSigned, or an external issuer"
+    );
+    let reason = "IssuerNotSupported";
+    Plan::only(Step::Settle(Verdict::Pending { reason, message }))
 }
 
 /// The types of issuers.

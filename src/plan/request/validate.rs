@@ -1,10 +1,12 @@
-//! What cert-manager's webhook refuses and the API server's own rules cannot see: what the CSR says (VAL-31, CRQ-03).
+//! What cert-manager's webhook refuses and the API server's own rules cannot see: what the CSR says (VAL-31, CRQ-03). Requests of
+//! Kubernetes' own kind are judged alike.
 
 use std::str::FromStr;
 
 use crate::{
     api::reference::{CLUSTER_ISSUER_KIND, ISSUER_KIND},
     pki::{
+        Error,
         csr::CsrInfo,
         key::KeyAlgorithm,
         usage::{Usage, UsageSet},
@@ -22,26 +24,21 @@ type Check = fn(&RequestSeen, &CsrInfo) -> Result<(), String>;
 const CHECKS: &[Check] = &[issuer_kind, basic_constraints, usages, key];
 
 /// Judges a request; the first thing wrong with it is named as the webhook would name it.
-pub(super) fn validate(request: &RequestSeen) -> Result<(), String> {
-    let csr = request.csr.as_deref().map_err(|error| {
-        let field = if error.starts_with("spec.") {
-            String::new()
-        } else {
-            format!("spec.request: Invalid value: {}: ", shown(request))
-        };
-        format!("{field}{error}")
-    })?;
+pub fn validate(request: &RequestSeen) -> Result<(), String> {
+    let csr = request.csr.as_deref().map_err(ToString::to_string)?;
     CHECKS.iter().try_for_each(|check| check(request, csr))
 }
 
-/// The beginning of the CSR.
-fn shown(request: &RequestSeen) -> String {
-    let pem = String::from_utf8_lossy(request.csr_pem.as_deref().unwrap_or_default()).into_owned();
-    if pem.chars().count() <= SHOWN {
-        format!("{pem:?}")
+/// Why the signing request in this text cannot be read, with the beginning of the text.
+pub fn unreadable(text: &[u8], error: &Error) -> Box<str> {
+    // no more than is shown is looked at: a character has four bytes at most
+    let begin = String::from_utf8_lossy(text.get(..4 * SHOWN + 4).unwrap_or(text)).into_owned();
+    let shown = if begin.chars().count() <= SHOWN {
+        format!("{begin:?}")
     } else {
-        format!("{:?}…", pem.chars().take(SHOWN).collect::<String>())
-    }
+        format!("{:?}…", begin.chars().take(SHOWN).collect::<String>())
+    };
+    format!("spec.request: Invalid value: {shown}: {error}").into()
 }
 
 /// VAL-02.
@@ -74,7 +71,7 @@ fn usages(request: &RequestSeen, csr: &CsrInfo) -> Result<(), String> {
     let named: Vec<Usage> = named
         .collect::<Result<_, _>>()
         .map_err(|error| format!("spec.usages: Invalid value: unknown key usage: {error}"))?;
-    let expected = UsageSet::new(&named, request.is_ca);
+    let expected = request.usage_set(&named);
     let Some(encoded) = &csr.usages else { return Ok(()) };
     for (what, of_this_sort) in [("KeyUsages", false), ("ExtKeyUsages", true)] {
         let (is, should) = (sorted_out(encoded, of_this_sort), sorted_out(&expected, of_this_sort));
@@ -86,13 +83,8 @@ fn usages(request: &RequestSeen, csr: &CsrInfo) -> Result<(), String> {
             ));
         }
     }
-    if *encoded == expected {
-        return Ok(());
-    }
-    Err(format!(
-        "spec.request: Invalid value: encoded CSR error: the ExtKeyUsages {} have no name in the API, and so cannot be among spec.usages",
-        encoded.unknown_purposes().join(", ")
-    ))
+    // purposes that have no name in the API are left to the CA, as cert-manager does
+    Ok(())
 }
 
 /// The usages that are extended ones, or those that are not.

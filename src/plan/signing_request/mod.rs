@@ -263,43 +263,82 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Step {
             Some(true) => {}
         }
     }
-    if !issuer.ready {
-        let message = format!("{referenced} does not have a Ready status condition");
-        return Step::Tell(Notice::warning("IssuerNotReady", message));
+    let asked = match duration(request) {
+        Ok(duration) => as_request(request, &signer, duration, settings),
+        Err((reason, message)) => return Step::Fail { reason, message },
+    };
+    if let Err(refusal) = request::validate(&asked) {
+        return never(kind, &refusal);
     }
-    if let SignerKind::Vault | SignerKind::Venafi = kind {
-        let message = format!(
-            "Issuers of type {} cannot sign CertificateSigningRequests with certlet yet: use one of type acme, ca or selfSigned",
-            kind.name()
-        );
-        return Step::Tell(Notice::warning("IssuerNotSupported", message));
-    }
-    match duration(request) {
-        Ok(duration) => {
-            let asked = as_request(request, &signer, duration, settings);
-            match kind {
-                SignerKind::Acme => by_order(now, seen, issuer, asked),
-                SignerKind::Ca | SignerKind::SelfSigned | SignerKind::Vault | SignerKind::Venafi => {
-                    Step::Sign(Box::new(asked))
-                }
+    match kind {
+        SignerKind::Vault => not_supported("vault"),
+        SignerKind::Venafi => not_supported("venafi"),
+        SignerKind::Acme | SignerKind::Ca | SignerKind::SelfSigned if !issuer.ready => {
+            let message = format!("{referenced} does not have a Ready status condition");
+            Step::Tell(Notice::warning("IssuerNotReady", message))
+        }
+        SignerKind::Acme => by_order(now, seen, issuer, asked),
+        SignerKind::Ca => Step::Sign(Box::new(asked)),
+        SignerKind::SelfSigned => {
+            let by_key = asked.meta.annotations.get(annotation::PRIVATE_KEY_SECRET_NAME);
+            match by_key.filter(|name| !name.is_empty()) {
+                Some(_) => Step::Sign(Box::new(asked)),
+                None => missing_annotation(),
             }
         }
-        Err((reason, message)) => Step::Fail { reason, message },
     }
 }
 
-/// Reason and message of a refusal, which signers word for CertificateRequests: here the key's Secret is named by another annotation
-/// (ANO-08), and there is another word for its absence (CSR-05).
-pub fn reworded(reason: &'static str, message: &str) -> (&'static str, String) {
-    let reason = match reason {
-        "MissingSecret" => "SecretNotFound",
-        other => other,
+/// What is wrong with the request itself, with the reason that cert-manager has where it notices (CSR-05).
+fn never(kind: SignerKind, refusal: &str) -> Step {
+    let refusal = refusal.strip_prefix("spec.request: Invalid value: ").unwrap_or(refusal);
+    let reason = match kind {
+        SignerKind::Acme => "RequestParsingError",
+        SignerKind::SelfSigned => "ErrorGenerating",
+        SignerKind::Ca | SignerKind::Vault | SignerKind::Venafi => "SigningError",
     };
-    let (theirs, ours) = (
-        annotation::PRIVATE_KEY_SECRET_NAME,
-        annotation::CSR_PRIVATE_KEY_SECRET_NAME,
+    Step::Fail {
+        reason,
+        message: format!("Error generating certificate template: {refusal}"),
+    }
+}
+
+fn not_supported(kind: &str) -> Step {
+    let message = format!(
+        "Issuers of type {kind} cannot sign CertificateSigningRequests with certlet yet: use one of type acme, ca or selfSigned"
     );
-    (reason, message.replace(theirs, ours))
+    Step::Tell(Notice::warning("IssuerNotSupported", message))
+}
+
+fn missing_annotation() -> Step {
+    Step::Fail {
+        reason: "MissingAnnotation",
+        message: format!(
+            "Missing private key reference annotation: {:?}",
+            annotation::CSR_PRIVATE_KEY_SECRET_NAME
+        ),
+    }
+}
+
+/// Reason and message of a signer's refusal of `asked`. Signers word it for CertificateRequests: here a key's Secret is named by another
+/// annotation (ANO-08), and cert-manager has other words (CSR-05).
+pub fn reworded(reason: &'static str, message: &str, asked: &RequestSeen) -> (&'static str, String) {
+    let key = asked.meta.annotations.get(annotation::PRIVATE_KEY_SECRET_NAME);
+    let secret = format!("{}/{}", asked.meta.namespace(), key.unwrap_or_default());
+    match reason {
+        "MissingSecret" => ("SecretNotFound", format!("Referenced Secret {secret} not found")),
+        "ErrorKeyMatch" => (
+            reason,
+            "Referenced private key in Secret does not match that in the request".to_owned(),
+        ),
+        _ => {
+            let (theirs, ours) = (
+                annotation::PRIVATE_KEY_SECRET_NAME,
+                annotation::CSR_PRIVATE_KEY_SECRET_NAME,
+            );
+            (reason, message.replace(theirs, ours))
+        }
+    }
 }
 
 /// What the Orders say, or that there is to be one.
@@ -354,7 +393,7 @@ fn duration(request: &SigningRequestSeen) -> Result<Option<GoDuration>, (&'stati
             (
                 "ErrorParseDuration",
                 format!(
-                    "Failed to parse requested duration on annotation {:?}: {error}",
+                    "Failed to parse requested duration: failed to parse requested duration on annotation {:?}: {error}",
                     annotation::CSR_REQUEST_DURATION
                 ),
             )
@@ -410,6 +449,7 @@ fn as_request(
             .flatten()
             .map(|usage| usage.as_str().into())
             .collect(),
+        of_kubernetes: true,
         username: spec.username.as_deref().map(Into::into),
         csr: CsrInfo::parse(&spec.request.0)
             .map(Box::new)

@@ -164,6 +164,8 @@ fn csr_04_the_annotation_outranks_the_field_and_ten_minutes_are_the_least() {
     let both = annotated(asking.clone(), annotation::CSR_REQUEST_DURATION, "2h");
     assert_eq!(duration_of(&both), Some(GoDuration::from_hours(2)));
     asking.spec.expiration_seconds = Some(599);
+    let waiting = FoundIssuer { ready: false, ..ca() };
+    assert_eq!(failed(step(&asking, Some(&waiting), Some(true))).0, "InvalidDuration");
     let (reason, message) = failed(step(&asking, Some(&ca()), Some(true)));
     assert_eq!(
         (reason, message.as_str()),
@@ -173,7 +175,10 @@ fn csr_04_the_annotation_outranks_the_field_and_ten_minutes_are_the_least() {
         )
     );
     let nonsense = annotated(request(), annotation::CSR_REQUEST_DURATION, "90d");
-    assert_eq!(failed(step(&nonsense, Some(&ca()), Some(true))).0, "ErrorParseDuration");
+    let (reason, message) = failed(step(&nonsense, Some(&ca()), Some(true)));
+    assert_eq!(reason, "ErrorParseDuration");
+    let words = "Failed to parse requested duration: failed to parse requested duration on annotation";
+    assert!(message.starts_with(words), "{message}");
 }
 
 #[test]
@@ -218,17 +223,116 @@ fn csr_05_what_is_missing_is_told() {
 /// CSR-05, ANO-08.
 #[test]
 fn csr_05_refusals_name_the_annotation_that_is_read_here() {
-    let missing = "Annotation \"cert-manager.io/private-key-secret-name\" missing";
-    let (reason, message) = reworded("MissingAnnotation", missing);
-    assert_eq!(
-        (reason, message.as_str()),
-        (
-            "MissingAnnotation",
-            "Annotation \"experimental.cert-manager.io/private-key-secret-name\" missing"
-        )
+    let asking = annotated(request(), annotation::CSR_PRIVATE_KEY_SECRET_NAME, "key");
+    let asked = equivalent(&asking, &Settings::default()).unwrap();
+    let worded = |reason: &'static str, message: &str| reworded(reason, message, &asked);
+    let unreadable =
+        "Failed to get key \"key\" referenced in annotation \"cert-manager.io/private-key-secret-name\": no key";
+    let (reason, message) = worded("ErrorParsingKey", unreadable);
+    assert_eq!(reason, "ErrorParsingKey");
+    assert!(
+        message.contains("\"experimental.cert-manager.io/private-key-secret-name\": no key"),
+        "{message}"
     );
-    assert_eq!(reworded("MissingSecret", "gone"), ("SecretNotFound", "gone".to_owned()));
-    assert_eq!(reworded("SecretMissing", "gone").0, "SecretMissing");
+    assert_eq!(
+        worded("MissingSecret", "gone"),
+        ("SecretNotFound", "Referenced Secret shop/key not found".to_owned())
+    );
+    assert_eq!(
+        worded("ErrorKeyMatch", "another").1,
+        "Referenced private key in Secret does not match that in the request"
+    );
+    assert_eq!(worded("SecretMissing", "gone"), ("SecretMissing", "gone".to_owned()));
+}
+
+#[test]
+fn csr_05_a_request_to_a_self_signed_issuer_names_its_key() {
+    let own = issuer(IssuerSpec {
+        self_signed: Some(crate::api::issuer::SelfSignedIssuer::default()),
+        ..IssuerSpec::default()
+    });
+    let nameless = annotated(request(), annotation::CSR_PRIVATE_KEY_SECRET_NAME, "");
+    for asking in [request(), nameless] {
+        let (reason, message) = failed(step(&asking, Some(&own), Some(true)));
+        assert_eq!(reason, "MissingAnnotation");
+        assert_eq!(
+            message,
+            "Missing private key reference annotation: \"experimental.cert-manager.io/private-key-secret-name\""
+        );
+    }
+    let asking = annotated(request(), annotation::CSR_PRIVATE_KEY_SECRET_NAME, "key");
+    assert!(matches!(step(&asking, Some(&own), Some(true)), Step::Sign(_)));
+}
+
+/// S13: what a CertificateRequest is refused for, a request of Kubernetes' own kind is refused for, whoever signs.
+#[test]
+fn requests_that_can_never_be_signed_fail_for_every_type_of_issuer() {
+    let asking = |edit: &dyn Fn(&mut SigningRequestSeen)| {
+        let mut request = annotated(request(), annotation::CSR_PRIVATE_KEY_SECRET_NAME, "key");
+        edit(&mut request);
+        request
+    };
+    let desk = crate::pki::oracle::Desk::new();
+    desk.openssl("req -new -newkey rsa:1024 -nodes -subj /CN=a.example.com -keyout k -out weak.csr")
+        .accepted();
+    let weak = desk.get("weak.csr");
+    let two = include_bytes!("../../../tests/data/hostile/two.pem");
+    let own = issuer(IssuerSpec {
+        self_signed: Some(crate::api::issuer::SelfSignedIssuer::default()),
+        ..IssuerSpec::default()
+    });
+    let cases = [
+        (asking(&|it| it.spec.request = ByteString(weak.clone())), "1024 bits"),
+        (
+            asking(&|it| it.spec.request = ByteString(two.to_vec())),
+            "more than once",
+        ),
+        (
+            asking(&|it| it.spec.usages = Some(vec!["flying".into()])),
+            "unknown key usage",
+        ),
+        (
+            asking(&|it| it.spec.usages = Some(vec!["client auth".into()])),
+            "do not match the expected",
+        ),
+    ];
+    for (request, part) in cases {
+        for (issuer, expected) in [
+            (ca(), "SigningError"),
+            (own.clone(), "ErrorGenerating"),
+            (acme(), "RequestParsingError"),
+        ] {
+            for ready in [true, false] {
+                let issuer = FoundIssuer {
+                    ready,
+                    ..issuer.clone()
+                };
+                let (reason, message) = failed(step(&request, Some(&issuer), Some(true)));
+                assert_eq!(reason, expected);
+                assert!(
+                    message.starts_with("Error generating certificate template: ") && message.contains(part),
+                    "{message}"
+                );
+            }
+        }
+    }
+}
+
+/// What cert-manager's `BuildKeyUsagesKube` makes of them: nothing is added for a CA.
+#[test]
+fn csr_05_a_ca_gets_the_usages_that_were_approved_and_no_other() {
+    let pem = csr_for(&["a.example.com"], |template| {
+        template.is_ca = true;
+        template.encode_basic_constraints = true;
+        template.usages = crate::pki::usage::UsageSet::new(&[], false);
+    });
+    let mut asking = annotated(request(), annotation::CSR_REQUEST_IS_CA, "true");
+    asking.spec.request = ByteString(pem);
+    let Step::Sign(signed) = step(&asking, Some(&ca()), Some(true)) else {
+        panic!("expected to sign")
+    };
+    assert!(signed.is_ca && signed.of_kubernetes);
+    assert!(!signed.usage_set(&[]).contains(crate::pki::usage::Usage::CertSign));
 }
 
 #[test]

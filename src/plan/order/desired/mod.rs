@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     api::{GoDuration, IssuerRef, acme_issuer::AcmeIssuer, condition, order::OrderSpec},
-    pki::csr::CsrInfo,
+    pki::csr::{CsrInfo, only_request},
     plan::{
         kinds::{OrderKind, RequestKind},
         seen::{Kind as _, Meta, Object, Pairs, RequestSeen},
@@ -211,7 +211,7 @@ fn fits(order: &OrderSpec, request: &RequestSeen, acme: &AcmeIssuer) -> Result<(
         request: bytes,
     } = order;
     let checks = [
-        ("spec.request", bytes.0 == pem),
+        ("spec.request", is_same_request(&bytes.0, pem)),
         ("spec.issuerRef", issuer_ref.means_same(&request.issuer_ref)),
         (
             "spec.commonName",
@@ -230,6 +230,11 @@ fn fits(order: &OrderSpec, request: &RequestSeen, acme: &AcmeIssuer) -> Result<(
         Some((field, _)) => Err(NotOurs::Differs(field)),
         None => Ok(()),
     }
+}
+
+/// Whether two texts hold the same signing request: cert-manager copies the text around it, too.
+fn is_same_request(one: &[u8], other: &[u8]) -> bool {
+    one == other || only_request(one).is_ok_and(|one| only_request(other) == Ok(one))
 }
 
 fn text(value: Option<&str>) -> &str {

@@ -108,6 +108,17 @@ fn an_order_of_an_approved_request_counts() {
     assert_eq!(judge(&order(&request, "o"), &request), Ok(()));
 }
 
+/// cert-manager copies the text of the request; of a request that waits only its block is kept here.
+#[test]
+fn an_order_counts_whatever_text_is_around_its_signing_request() {
+    let request = request().approved();
+    let mut written = order(&request, "o");
+    written.spec.request.0.splice(0..0, *b"Subject: CN = a\n");
+    assert_eq!(judge(&written, &request), Ok(()));
+    written.spec.request.0.extend_from_slice(b"-----BEGIN X-----\n");
+    assert_eq!(judge(&written, &request), Err(NotOurs::Differs("spec.request")));
+}
+
 #[test]
 fn an_order_without_its_request_does_not_count() {
     let request = request().approved();

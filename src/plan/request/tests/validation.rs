@@ -69,6 +69,25 @@ fn crq_03_the_order_of_usages_does_not_matter_and_a_ca_may_sign() {
     assert_eq!(scene.plan().step, super::Step::SignWithCa);
 }
 
+/// cert-manager compares the purposes that have a name, and copies the others (VAL-31).
+#[test]
+fn crq_03_purposes_without_a_name_are_no_reason_to_refuse() {
+    let asking_also = |purpose: &'static str| {
+        let pem = fixture::csr_for(&["a.example.com"], |template| {
+            template.usages = UsageSet::new(&[Usage::ServerAuth], false);
+            template.usages.insert_purpose(purpose);
+        });
+        with_issuer(ca()).request(move |it| it.asking(&pem).for_usages(&[Usage::ServerAuth]))
+    };
+    assert_eq!(asking_also("1.3.6.1.5.5.8.2.2").plan().step, super::Step::SignWithCa);
+    // one that has a name is compared
+    let (_, message) = asking_also("1.3.6.1.5.5.7.3.2").failed();
+    assert!(
+        message.contains("the ExtKeyUsages [ 'server auth', 'client auth' ] do not match"),
+        "{message}"
+    );
+}
+
 #[test]
 fn val_31_is_ca_has_to_be_that_of_the_csr() {
     let pem = fixture::csr_for(&["a.example.com"], |template| {

@@ -244,6 +244,7 @@ impl Model {
             duration: request.duration,
             is_ca: request.is_ca,
             usages: request.usages.iter().map(|usage| usage.as_str().into()).collect(),
+            of_kubernetes: false,
             username: None,
             csr: Ok(Box::new(CsrInfo::parse(&csr).expect("our own CSR"))),
             csr_pem: Some(csr.into()),
