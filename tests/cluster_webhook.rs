@@ -12,8 +12,8 @@ mod support;
 
 use serde_json::{Value, json};
 use support::command::{Finished, run, try_run};
-use support::scene::{CERTIFICATES, INGRESSES, ISSUERS, Scene};
-use support::{Bed, Certlet, IN_TIME, condition_is, events, eventually, until};
+use support::scene::{CERTIFICATES, Scene};
+use support::{Certlet, IN_TIME, condition_is, events, eventually, until};
 
 const REFUSAL: &str = "failed calling webhook \"webhook.cert-manager.io\"";
 /// The name of the configurations of a Helm release that is not called cert-manager.

@@ -107,7 +107,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "VAL-08",
         "spec.otherNames[]",
-        "!has(self.oid) || self.oid == '' || self.oid.matches('^[+-]?[0-9]+([.][+-]?[0-9]+)*$')",
+        "!has(self.oid) || self.oid == '' || self.oid.matches('^[0-9]+([.][0-9]+)*$')",
         "invalid oid syntax",
     )
     .naming(".oid"),
