@@ -78,10 +78,10 @@ async fn a_leader_that_ends_hands_over_and_only_one_replica_ever_writes() {
     assert_eq!(holder(&bed).await, "", "whoever ends gives the Lease back");
 
     // who may ask what everybody may write nothing down
-    let writes = bed.writes_since(mark).await.into_iter();
-    let writes =
-        writes.filter(|write| write.agent.starts_with("certlet/") && !write.resource.starts_with("selfsubject"));
-    let writers: Vec<(String, String)> = writes.map(|write| (write.replica, write.namespace)).collect();
+    let audited = bed.writes_since(mark).await.into_iter();
+    let audited =
+        audited.filter(|write| write.agent.starts_with("certlet/") && !write.resource.starts_with("selfsubject"));
+    let writers: Vec<(String, String)> = audited.map(|write| (write.replica, write.namespace)).collect();
     for replica in ["replica-one", "replica-two"] {
         let own = writers
             .iter()

@@ -316,7 +316,7 @@ async fn an_approved_request_to_a_self_signed_issuer_is_signed_with_its_own_key(
     let told = scene.told(&name, "SecretNotFound").await;
     assert_eq!(told, format!("Referenced Secret {}/key not found", scene.namespace));
     apply_key(&scene, "key", &key).await;
-    let signed = until(&scene.requests, &name, IN_TIME, |request: Option<&DynamicObject>| {
+    let issued = until(&scene.requests, &name, IN_TIME, |request: Option<&DynamicObject>| {
         request.is_some_and(|request| request.data["status"]["certificate"].is_string())
     })
     .await
@@ -324,7 +324,7 @@ async fn an_approved_request_to_a_self_signed_issuer_is_signed_with_its_own_key(
     let told = scene.told(&name, "CertificateIssued").await;
     assert_eq!(told, "Certificate self-signed successfully");
     let pem = STANDARD
-        .decode(signed.data["status"]["certificate"].as_str().unwrap())
+        .decode(issued.data["status"]["certificate"].as_str().unwrap())
         .unwrap();
     let pem = String::from_utf8(pem).unwrap();
     let text = openssl(&["x509", "-noout", "-text"], &pem).await;

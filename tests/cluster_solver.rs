@@ -22,7 +22,7 @@ use certlet::solver::objects::{
     endpoint_slices, pod_ingress, pod_service, shared_service, solver_pod, temporary_ingress, with_paths,
     without_paths,
 };
-use certlet::solver::probe::{Finding, Probe, Settings, Target};
+use certlet::solver::probe::{Finding, Probe, Settings, Target, parse_nameservers};
 use certlet::solver::responder::{Answer, Responder};
 use certlet::solver::token::{KeyAuthorization, Token};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
@@ -142,7 +142,7 @@ async fn becomes_visible_and_goes(class_name: &str, controller: &str, address: &
 
     let (path, key_authorization) = challenge(&host);
     let (responder, listens) = responder(&path, &key_authorization).await;
-    let nameservers = vec![Names::SERVER.parse().unwrap()];
+    let nameservers = parse_nameservers(&[Names::SERVER.to_owned()]).unwrap();
     let probe = Probe::new(&Settings {
         nameservers,
         ..Settings::default()
@@ -325,7 +325,7 @@ async fn both_kinds_of_service_and_slices_of_both_families_are_accepted() {
 #[ignore = "needs the test bed: make cluster"]
 async fn the_bed_s_names_are_told_apart_as_a_user_needs_it() {
     let bed = Bed::attach().await;
-    let nameservers = vec![Names::SERVER.parse().unwrap()];
+    let nameservers = parse_nameservers(&[Names::SERVER.to_owned()]).unwrap();
     let probe = Probe::new(&Settings {
         nameservers,
         ..Settings::default()

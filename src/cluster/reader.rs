@@ -161,7 +161,7 @@ impl Reader {
             object: format!("{namespace}/{name}"),
         };
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let parameters = kube::api::ListParams::default().fields(&format!("metadata.name={name}"));
+        let parameters = ListParams::default().fields(&format!("metadata.name={name}"));
         let found = within(call, api.list_metadata(&parameters)).await?;
         Ok(found.items.into_iter().next().map(|found| found.metadata))
     }

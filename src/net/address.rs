@@ -153,13 +153,13 @@ fn embedded(address: IpAddr) -> Option<IpAddr> {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0x64, 0xff9b, 1, _, _, _, high, low] => v4(high, low),
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
         // 6to4 (RFC 3056)
-        [0x2002, high, low, ..] => v4(high, low),
+        | [0x2002, high, low, ..]
+        // ISATAP (RFC 5214)
+        | [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => v4(high, low),
         // Teredo (RFC 4380): the client's address, inverted
         [0x2001, 0, _, _, _, _, high, low] => v4(!high, !low),
-        // ISATAP (RFC 5214)
-        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => v4(high, low),
         _ => return None,
     };
     Some(IpAddr::V4(found))
@@ -324,7 +324,8 @@ mod tests {
         fn an_ipv4_address_is_refused_in_ipv6_clothes_as_in_its_own(bits in any::<u32>()) {
             let policy = AddressPolicy::default();
             let v4 = Ipv4Addr::from(bits);
-            let [high, low] = [(bits >> 16) as u16, bits as u16];
+            let [a, b, c, d] = v4.octets();
+            let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
             let clothes = [
                 v4.to_ipv6_mapped(),
                 Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),

@@ -71,8 +71,6 @@ async fn an_external_account_is_bound_where_the_server_wants_it() {
     })
     .await;
     let client = client_with(&server, &rsa_key());
-    assert!(client.directory().await.unwrap().meta.external_account_required);
-
     let (step, missing) = ensure(&client, "", None, None).await.unwrap_err();
     assert_eq!(
         (step, missing.problem().unwrap().kind),

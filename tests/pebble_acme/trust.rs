@@ -115,7 +115,11 @@ async fn trust_is_as_narrow_as_the_issuer_says() {
 async fn a_server_is_reached_whose_ca_is_known_only_by_ssl_cert_file() {
     const TEST: &str = "trust::a_server_is_reached_whose_ca_is_known_only_by_ssl_cert_file";
     if let Ok(directory) = std::env::var("CERTLET_TEST_DIRECTORY") {
-        let registry = Registry::new(Settings::from_environment(), Arc::new(Unobserved));
+        let settings = Settings {
+            extra_roots: certlet::cli::args::environment::extra_roots(),
+            ..Settings::default()
+        };
+        let registry = Registry::new(settings, Arc::new(Unobserved));
         let client = registry.client(&directory, &Trust::default(), &rsa_key()).unwrap();
         let made = ensure(&client, "", None, None).await.unwrap();
         assert!(made.created);

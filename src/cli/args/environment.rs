@@ -28,7 +28,7 @@ pub(super) fn pod() -> Pod {
 }
 
 /// `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-pub(super) fn extra_roots() -> ExtraRoots {
+pub fn extra_roots() -> ExtraRoots {
     let directories = var_os("SSL_CERT_DIR");
     ExtraRoots {
         file: var_os("SSL_CERT_FILE")

@@ -2,7 +2,7 @@
 
 mod accepted;
 pub mod config;
-mod environment;
+pub mod environment;
 mod go;
 mod switches;
 #[cfg(test)]

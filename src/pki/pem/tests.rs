@@ -16,7 +16,7 @@ struct Found {
 }
 
 fn found(scan: &Scan) -> Vec<Found> {
-    let hex = |der: &[u8]| der.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = |der: &[u8]| der.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     let found = scan.blocks.iter().map(|block| Found {
         label: block.label.clone(),
         hex: hex(block.der.expose()),

@@ -33,7 +33,9 @@ pub(super) fn read(text: &str) -> Result<SecretTemplate, String> {
                 pairs(&name, value, field)?;
             }
         }
-        other => return Err(format!("{other} is no object")),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+            return Err(format!("{other} is no object"));
+        }
     }
     Ok(template)
 }
@@ -46,13 +48,17 @@ fn pairs(field: &str, value: Value, into: &mut BTreeMap<String, String>) -> Resu
                 let text = match value {
                     Value::String(text) => text,
                     Value::Null => String::new(),
-                    other => return Err(format!("{field}: the value of {key:?} is {other}, not a string")),
+                    other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                        return Err(format!("{field}: the value of {key:?} is {other}, not a string"));
+                    }
                 };
                 into.insert(key, text);
             }
             Ok(())
         }
-        other => Err(format!("{field}: {other} is no object")),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+            Err(format!("{field}: {other} is no object"))
+        }
     }
 }
 

@@ -270,6 +270,18 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Step {
     if let Err(refusal) = request::validate(&asked) {
         return never(kind, &refusal);
     }
+    by_kind(now, seen, kind, issuer, &referenced, asked)
+}
+
+/// What a signer of this kind does about a request that is in order.
+fn by_kind(
+    now: Timestamp,
+    seen: &Seen<'_>,
+    kind: SignerKind,
+    issuer: &FoundIssuer,
+    referenced: &str,
+    asked: RequestSeen,
+) -> Step {
     match kind {
         SignerKind::Vault => not_supported("vault"),
         SignerKind::Venafi => not_supported("venafi"),

@@ -136,9 +136,9 @@ mod tests {
             .map(|line| line.split_once(' ').unwrap_or((line, "")))
             .fold((Vec::new(), Vec::new()), |(mut ours, mut others), (name, why)| {
                 if why.is_empty() {
-                    ours.push(name)
+                    ours.push(name);
                 } else {
-                    others.push(name)
+                    others.push(name);
                 }
                 (ours, others)
             });

@@ -86,7 +86,7 @@ pub(super) fn write(now: i64, page: &mut Page) {
     }
 }
 
-/// A line of `/proc/self/status`, as `VmRSS:	  1234 kB`.
+/// A line of `/proc/self/status`, as `VmRSS:  1234 kB`.
 fn kib(status: &str, name: &str) -> Option<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim_start_matches(':').split_whitespace().next()?.parse().ok()

@@ -108,10 +108,10 @@ where
         .header_read_timeout(HEADER_TIME)
         .max_buf_size(HEADER_SIZE);
     let stream = Impatient::new(stream, STALL_TIME);
-    let served = server.serve_connection(TokioIo::new(stream), service);
+    let exchange = server.serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         // a client that ends in the middle of something is its own affair
-        _ended = served => {}
+        _ended = exchange => {}
         () = tokio::time::sleep(CONNECTION_TIME) => {}
         () = place.connection.cut.cancelled() => {}
     }

@@ -39,6 +39,9 @@ fn list(extensions: &[Vec<u8>]) -> Vec<u8> {
     der::sequence(extensions)
 }
 
+/// A request, whether Go reads it and with which names, and what is said of it.
+type Case = (Vec<u8>, Option<&'static [&'static str]>, &'static str);
+
 #[test]
 fn requests_that_could_be_read_in_two_ways_are_refused() {
     let Some(go) = GoReader::start() else { return };
@@ -55,7 +58,7 @@ fn requests_that_could_be_read_in_two_ways_are_refused() {
     };
     let small = |der: &[u8]| [&[der[0], 0x81, der[1]], &der[2..]].concat();
     // Each with whether Go reads a request, and its names.
-    let cases: Vec<(Vec<u8>, Option<&[&str]>, &str)> = vec![
+    let cases: Vec<Case> = vec![
         (
             request_of(&[only.clone(), asked(&[list(std::slice::from_ref(&evil))])]),
             None,
@@ -155,10 +158,9 @@ fn what_a_request_says_is_what_go_says() {
             .collect();
         assert_eq!(theirs.headers, 0);
         let value = theirs.extensions.iter().find(|it| it.oid == oid::BASIC_CONSTRAINTS);
-        let ours: String = extension::basic_constraints(basic)
+        let ours = extension::basic_constraints(basic)
             .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
         assert_eq!(value.map(|it| it.value.as_str()), Some(ours.as_str()));
         assert!(written.contains(&(oid::BASIC_CONSTRAINTS.into(), true)), "{written:?}");
     }

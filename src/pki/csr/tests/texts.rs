@@ -23,7 +23,12 @@ static DER: LazyLock<Vec<u8>> = LazyLock::new(|| STANDARD.decode(LINES[1..LINES.
 
 /// [`GOOD`] with another end of each line.
 fn ended_by(end: &str) -> String {
-    LINES.iter().map(|line| format!("{line}{end}")).collect()
+    lines_with("", end)
+}
+
+/// [`GOOD`] with something before each line, and another end of each.
+fn lines_with(before: &str, end: &str) -> String {
+    LINES.iter().flat_map(|line| [before, line, end]).collect()
 }
 
 /// What the two of us make of a text: the DER, if it is a request.
@@ -72,7 +77,7 @@ fn what_is_read_is_what_go_reads() {
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn texts_that_programs_read_differently_are_refused() {
     let Some(go) = GoReader::start() else { return };
-    let indented = |by: &str| LINES.iter().map(|line| format!("{by}{line}\n")).collect::<String>();
+    let indented = |by: &str| lines_with(by, "\n");
     let other = GOOD.replace("CERTIFICATE REQUEST", "X");
     let headed = |header: &str| GOOD.replacen("-----\n", &format!("-----\n{header}\n"), 1);
     let (head, tail) = GOOD.split_at(GOOD.rfind("==").unwrap());
@@ -93,7 +98,7 @@ fn texts_that_programs_read_differently_are_refused() {
             true,
             "more than once",
         ),
-        (other.clone().into(), true, "a \"X\" was given"),
+        (other.into(), true, "a \"X\" was given"),
         (
             GOOD.replace("CERTIFICATE REQUEST", "X CERTIFICATE REQUEST").into(),
             true,
@@ -233,7 +238,7 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
             for (index, line) in LINES.iter().enumerate() {
                 let touched = bad > 0 && at.iter().any(|at| at.index(LINES.len()) == index);
                 let (indent, end) = if touched { around[index] } else { ("", "\n") };
-                text.push_str(&format!("{indent}{line}{end}"));
+                text.extend([indent, line, end]);
             }
             text
         })

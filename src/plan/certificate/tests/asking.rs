@@ -14,10 +14,13 @@ use crate::{
     },
 };
 
+/// Prefixes, and of annotations whether they are copied.
+type Case = (&'static [&'static str], &'static [(&'static str, bool)]);
+
 /// FLG-23: what cert-manager's `BuildAnnotationsToCopy` makes of the same lists.
 #[test]
 fn flg_23_prefixes_are_gone_through_in_order_and_the_last_one_decides() {
-    let cases: [(&[&str], &[(&str, bool)]); 8] = [
+    let cases: [Case; 8] = [
         (&["*"], &[("a/x", true)]),
         (&[], &[("a/x", false)]),
         (&["*", "-foo/"], &[("foo/x", false), ("a/x", true)]),

@@ -179,7 +179,7 @@ fn bko_07_a_secret_that_is_damaged_before_it_is_seen_counts_as_issued() {
         }
         assert_eq!(model.certificate.status.revision, Some(revision));
     }
-    let waited: Vec<i64> = gaps(&model.stored).iter().map(|gap| gap.as_secs()).collect();
+    let waited: Vec<i64> = gaps(&model.stored).iter().map(SignedDuration::as_secs).collect();
     assert_eq!(waited, [0, 10, 20, 40]);
 }
 
@@ -275,7 +275,7 @@ fn bko_07_what_is_due_for_renewal_at_once_is_not_issued_without_end() {
         model.pass(SECOND);
         model.until_stored();
     }
-    let waited: Vec<i64> = gaps(&model.stored).iter().map(|gap| gap.as_secs()).collect();
+    let waited: Vec<i64> = gaps(&model.stored).iter().map(SignedDuration::as_secs).collect();
     assert_eq!(waited, [1, 10, 20, 40, 80, 160, 225, 225, 225]);
     assert_eq!(model.unsettled().unwrap().0, "DueAtOnce");
 }
@@ -292,7 +292,7 @@ fn bko_07_a_short_renewal_that_is_asked_for_goes_on() {
     for _ in 0..5 {
         model.until_stored();
     }
-    let waited: Vec<i64> = gaps(&model.stored).iter().map(|gap| gap.as_mins()).collect();
+    let waited: Vec<i64> = gaps(&model.stored).iter().map(SignedDuration::as_mins).collect();
     assert!(waited.iter().all(|minutes| *minutes == 5), "{waited:?}");
     assert_eq!(model.unsettled(), None);
 }
