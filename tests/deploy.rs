@@ -82,10 +82,10 @@ fn rights(manifest: &str) -> Vec<String> {
         let list = list.as_array().unwrap().iter();
         list.map(|word| word.as_str().unwrap().to_owned()).collect()
     };
-    let roles = objects(manifest)
+    let given = objects(manifest)
         .into_iter()
         .filter(|object| object["rules"].is_array());
-    let rules: Vec<Value> = roles
+    let rules: Vec<Value> = given
         .flat_map(|role| role["rules"].as_array().unwrap().clone())
         .collect();
     let mut rights = Vec::new();
@@ -132,10 +132,10 @@ fn what_is_not_certlets_own_is_named() {
         "mutatingwebhookconfigurations",
         "customresourcedefinitions",
     ];
-    let roles = objects("base/rbac.yaml")
+    let given = objects("base/rbac.yaml")
         .into_iter()
         .filter(|object| object["rules"].is_array());
-    let rules = roles.flat_map(|role| role["rules"].as_array().unwrap().clone());
+    let rules = given.flat_map(|role| role["rules"].as_array().unwrap().clone());
     let about = rules.filter(|rule| {
         let resources = rule["resources"].as_array().unwrap();
         resources

@@ -162,7 +162,7 @@ fn is_order(value: &Value) -> bool {
     value.get("finalize").is_some()
 }
 
-/// Vault and OpenBao: `"subproblems": null` in every problem, and a refused nonce without another.
+/// Vault and `OpenBao`: `"subproblems": null` in every problem, and a refused nonce without another.
 fn vault(parts: &mut Parts, body: Bytes) -> Bytes {
     if !parts.status.is_client_error() {
         return body;
@@ -184,7 +184,7 @@ fn no_authorizations_once_ready(_: &mut Parts, body: Bytes) -> Bytes {
     })
 }
 
-/// GoDaddy's.
+/// `GoDaddy`'s.
 fn without_expires(_: &mut Parts, body: Bytes) -> Bytes {
     edited(body, |value| {
         value.as_object_mut().unwrap().remove("expires");
@@ -239,7 +239,7 @@ fn with_a_bare_directory(_: &mut Parts, body: Bytes) -> Bytes {
     })
 }
 
-/// DigiCert's.
+/// `DigiCert`'s.
 fn without_the_prefix_of_types(parts: &mut Parts, body: Bytes) -> Bytes {
     if !parts.status.is_client_error() {
         return body;

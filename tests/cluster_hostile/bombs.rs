@@ -67,7 +67,7 @@ async fn watch(leases: Api<Lease>, livez: String, ends: Arc<AtomicBool>) -> [Dur
         sleep(Duration::from_millis(20)).await;
     }
     let since = renewed.map_or(Duration::MAX, |time| {
-        Timestamp::now().duration_since(time).unsigned_abs()
+        certlet::runtime::clock::now().duration_since(time).unsigned_abs()
     });
     [silence.max(answered.elapsed()), unrenewed.max(since)]
 }
@@ -190,12 +190,12 @@ async fn a_keystore_of_many_rounds_is_opened_beside_everything_else() {
         "",
     )
     .await;
-    let bomb = STANDARD.encode(std::fs::read(file).unwrap());
+    let keystore = STANDARD.encode(std::fs::read(file).unwrap());
     let vigil = Vigil::begin(&bed, &certlet);
     let until = Instant::now() + UNDER_FIRE;
     while Instant::now() < until {
         // other contents each time, so that nothing is remembered of them
-        let patch = json!({ "data": { "keystore.p12": bomb, "noise": STANDARD.encode(format!("{until:?}{:?}", Instant::now())) } });
+        let patch = json!({ "data": { "keystore.p12": keystore, "noise": STANDARD.encode(format!("{until:?}{:?}", Instant::now())) } });
         bed.kubectl(&["patch", "secret", "web", "-n", &namespace, "-p", &patch.to_string()])
             .await;
         bed.kubectl(&[
@@ -224,7 +224,7 @@ async fn a_hundred_renewal_windows_are_looked_at_beside_everything_else_and_more
     let spec = |windows: Vec<Value>| json!({ "secretName": "web", "dnsNames": ["a.example"], "issuerRef": { "name": "self" }, "renewal": { "windows": windows } });
     let window = |number: usize| {
         let cron = ["0 0 29 2 *", "0 0 30 2 *", "* * * * *", "30 2 29 3 *"][number % 4];
-        json!({ "cron": cron, "windowDuration": "1h", "timezone": if number % 2 == 0 { "Europe/Berlin" } else { "America/New_York" } })
+        json!({ "cron": cron, "windowDuration": "1h", "timezone": if number.is_multiple_of(2) { "Europe/Berlin" } else { "America/New_York" } })
     };
     let refused = bed
         .try_apply(

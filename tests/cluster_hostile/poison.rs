@@ -83,6 +83,7 @@ pub(crate) async fn odd_request(host: &str) -> String {
 }
 
 /// All of them, with names that end in `suffix`.
+#[expect(clippy::too_many_lines, reason = "a list, one entry for each kind")]
 pub(crate) async fn all(namespace: &str, suffix: &str) -> Vec<Poison> {
     let name = |name: &str| format!("{name}-{suffix}");
     let condition = json!([{ "type": "Ready", "status": "False", "lastTransitionTime": ODD_TIME }]);

@@ -46,6 +46,7 @@ async fn everything(bed: &Bed) -> Option<BTreeSet<String>> {
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
+#[expect(clippy::too_many_lines, reason = "one installation, from its first step to its last")]
 async fn an_ingress_gets_its_certificate_from_the_deployment_and_an_uninstall_leaves_nothing_else() {
     let test = "an_ingress_gets_its_certificate_from_the_deployment_and_an_uninstall_leaves_nothing_else";
     let Some(installation) = Installation::prepare(test).await else {
