@@ -136,7 +136,10 @@ async fn a_deleted_certificate_takes_its_order_challenge_and_ingress_with_it() {
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
-#[expect(clippy::too_many_lines, reason = "a list of forgeries, and of what must not come of them")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list of forgeries, and of what must not come of them"
+)]
 async fn forged_orders_and_challenges_are_left_alone() {
     let (scene, certlet) = Scene::open("traefik").await;
     let host = scene.stuck_certificate("honest").await;

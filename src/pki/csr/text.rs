@@ -94,11 +94,14 @@ fn find(text: &[u8], marker: &[u8]) -> Option<usize> {
 
 /// The label of a boundary line at the start of `text`, and what follows the line.
 fn boundary<'a>(text: &'a [u8], marker: &'static [u8]) -> Result<(&'a [u8], &'a [u8]), Error> {
+    // a CR at the end of the text ends no line
     let (line, rest) = match text.iter().position(|byte| *byte == b'\n') {
-        Some(at) => text.split_at(at),
+        Some(at) => {
+            let (line, rest) = text.split_at(at);
+            (line.strip_suffix(b"\r").unwrap_or(line), rest)
+        }
         None => (text, &[][..]),
     };
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let blanks = line
         .iter()
         .rev()

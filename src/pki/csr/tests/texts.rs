@@ -100,6 +100,11 @@ fn texts_that_programs_read_differently_are_refused() {
         ),
         (other.into(), true, "a \"X\" was given"),
         (
+            format!("{}\r", GOOD.trim_end()).into(),
+            false,
+            "must end with LF or CR LF",
+        ),
+        (
             GOOD.replace("CERTIFICATE REQUEST", "X CERTIFICATE REQUEST").into(),
             true,
             "was given",

@@ -151,7 +151,7 @@ type Edit = fn(&mut crate::api::order::OrderSpec);
 fn an_order_for_anything_else_than_its_request_does_not_count() {
     let request = request().approved();
     let edits: [(&'static str, Edit); 8] = [
-        ("spec.request", |spec| spec.request.0.push(b'\n')),
+        ("spec.request", |spec| spec.request.0.truncate(200)),
         ("spec.issuerRef", |spec| spec.issuer_ref.name.push('x')),
         ("spec.commonName", |spec| spec.common_name = Some("victim.example.com".into())),
         ("spec.dnsNames", |spec| spec.dns_names.push("victim.example.com".into())),
