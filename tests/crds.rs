@@ -210,6 +210,8 @@ const BOUNDS: &[&str] = &[
     ".spec.acme.solvers[].dns01.rfc2136.nameserver maxLength",
     ".spec.acme.solvers[].dns01.rfc2136.tsigAlgorithm maxLength",
     ".spec.otherNames[].oid maxLength",
+    ".spec.renewal.windows[].cron maxLength",
+    ".spec.renewal.windows[].timezone maxLength",
     ".status.authorizations[].url maxLength",
     ".status.authorizations[].identifier maxLength",
 ];
