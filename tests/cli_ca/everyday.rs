@@ -66,7 +66,10 @@ fn only_the_one_request_of_a_file_is_signed() {
     assert!(said.contains("-----BEGIN more than once"), "{said}");
     // shown, and what of the file could not be read is a failure
     let said = place.refused("inspect cert two.csr");
-    assert!(said.contains("its BEGIN does not stand at the beginning of a line"), "{said}");
+    assert!(
+        said.contains("its BEGIN does not stand at the beginning of a line"),
+        "{said}"
+    );
     assert!(said.contains("Not signed") && said.contains("more than once"), "{said}");
     assert!(!place.certlet("inspect cert good.csr").contains("Not signed"));
     // a file may be DER, or come from an editor that begins it with a byte order mark

@@ -141,10 +141,10 @@ async fn a_request_that_only_has_a_failure_time_has_failed() {
         .unwrap();
     assert_eq!(certificate.data["status"]["failedIssuanceAttempts"], 1);
     assert!(certificate.data["status"]["lastFailureTime"].is_string());
-    let ready = condition(&certificate, "Ready");
+    let issuing = condition(&certificate, "Issuing");
     assert!(
-        ready["message"].as_str().unwrap().contains("gives no reason"),
-        "{ready}"
+        issuing["message"].as_str().unwrap().contains("gives no reason"),
+        "{issuing}"
     );
 }
 

@@ -53,6 +53,13 @@ pub(super) fn step(now: Timestamp, seen: &Seen, settings: &Settings) -> Plan {
 
 /// Begins an issuance, unless it has to wait because of the ones before it.
 fn begin(view: &View<'_>, trigger: &Violation, event: Option<PlannedEvent>) -> Plan {
+    // What is counted, and said, of certificates that did not last commits to more than a cache may ask for (NB-06).
+    if !view.seen.live && (unsettled::is_again(view) || unsettled::waits_until(view).is_some()) {
+        return Plan {
+            effects: vec![Effect::Confirm],
+            ..Plan::nothing(view.status())
+        };
+    }
     if let Some(until) = unsettled::waits_until(view) {
         return Plan {
             effects: discard_next_keys(view),

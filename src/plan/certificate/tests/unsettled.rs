@@ -10,7 +10,7 @@ use crate::{
     api::{ConditionStatus, GoDuration, condition, names::annotation},
     pki::summary::Part,
     plan::{
-        certificate::{IssuerState, unsettled::UNSETTLED},
+        certificate::{Effect, IssuerState, Seen, plan, unsettled::UNSETTLED},
         seen::{Next, Pairs, SecretSeen},
     },
 };
@@ -295,4 +295,21 @@ fn bko_07_a_short_renewal_that_is_asked_for_goes_on() {
     let waited: Vec<i64> = gaps(&model.stored).iter().map(SignedDuration::as_mins).collect();
     assert!(waited.iter().all(|minutes| *minutes == 5), "{waited:?}");
     assert_eq!(model.unsettled(), None);
+}
+
+/// NB-06: a Secret that a watch does not show is there all the same, for all that a planner knows.
+#[test]
+fn nothing_is_counted_or_said_on_the_word_of_a_cache() {
+    for mut model in [Model::at_once(), Model::new()] {
+        model.issue();
+        let unseen = Seen {
+            secret: None,
+            live: false,
+            ..model.seen()
+        };
+        let plan = plan(model.now, &unseen, &model.settings);
+        assert_eq!(plan.effects, [Effect::Confirm]);
+        assert_eq!(plan.status, model.certificate.status);
+        assert!(plan.events.is_empty());
+    }
 }
