@@ -16,7 +16,7 @@ use std::path::Path;
 use support::bed::project;
 use support::rights::{Right, roles};
 use support::scene::{CERTIFICATES, Scene, ingress};
-use support::{AuditedCall, Bed, Certlet, IN_TIME, condition_is, run, until};
+use support::{AuditedCall, Bed, Certlet, IN_TIME, condition_is, eventually, run, until};
 
 /// A CA of the namespace's own, a certificate of it, and one of an issuer that is none of this installation's business.
 const CA: &str = "
@@ -109,8 +109,12 @@ async fn an_installation_for_one_namespace_asks_for_nothing_outside_it() {
     let user = format!("--as=system:serviceaccount:{account}");
     for (signers, answer) in [("issuers", "yes"), ("clusterissuers", "no")] {
         let signers = format!("signers.cert-manager.io/{signers}.cert-manager.io/*");
-        let done = bed.try_kubectl(&["auth", "can-i", "approve", &signers, &user]).await;
-        assert_eq!(done.stdout.trim(), answer, "approve {signers}");
+        // a binding counts a moment after it was made
+        eventually(&format!("approve {signers}: {answer}"), IN_TIME, async || {
+            let done = bed.try_kubectl(&["auth", "can-i", "approve", &signers, &user]).await;
+            (done.stdout.trim() == answer).then_some(())
+        })
+        .await;
     }
 
     let mark = bed.audit_mark().await;

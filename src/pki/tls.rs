@@ -105,10 +105,14 @@ pub fn cause(cause: &(dyn std::error::Error + 'static)) -> String {
     if let Some(wrong) = cause.downcast_ref::<rustls::Error>() {
         return error(wrong);
     }
-    match cause.downcast_ref::<std::io::Error>() {
-        Some(failed) => io_error(failed),
-        None => cause.to_string(),
-    }
+    let Some(failed) = cause.downcast_ref::<std::io::Error>() else {
+        return cause.to_string();
+    };
+    // connectors wrap one in another
+    let inner = failed
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<std::io::Error>());
+    inner.map_or_else(|| io_error(failed), |inner| self::cause(inner))
 }
 
 /// What is wrong with a certificate, in words.

@@ -1,5 +1,7 @@
 //! A CA that limits, fails, breaks off and forgets.
 
+use kube::api::ListParams;
+
 use super::scene::{ISSUERS, ORDERS, Scene, certificate, field, issuer, solver};
 use crate::support::{
     Certlet, Fault, FaultProxy, Head, IN_TIME, Pebble, PebbleOptions, Times, condition_is, condition_reason_is,
@@ -155,12 +157,21 @@ async fn a_ca_that_never_answers_holds_up_nobody_elses_orders() {
     })
     .await;
     other.certificate("free").await;
-    other.ready("free").await;
+    let orders = other.objects(ORDERS).await;
+    eventually("the free one is ordered", IN_TIME, async || {
+        let orders = orders.list(&ListParams::default()).await.unwrap();
+        orders
+            .iter()
+            .any(|order| order.data["status"]["url"].is_string())
+            .then_some(())
+    })
+    .await;
     assert_eq!(
         hanging(),
         MAY_HANG,
         "the free one had to wait until a call of another ended"
     );
+    other.ready("free").await;
     proxy.heal();
     for number in 0..MANY {
         scene.ready(&format!("h{number}")).await;

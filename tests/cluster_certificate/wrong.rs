@@ -106,10 +106,10 @@ fn wrong_certificates() -> [WrongCertificate; 4] {
     let password = json!({"pkcs12": {"create": true, "passwordSecretRef": {"name": "password", "key": "word"}}});
     [
         (
-            "subject",
-            json!({"literalSubject": "CN=a,,=b", "dnsNames": ["subject.example.com"]}),
-            "spec.literalSubject",
-            json!({"literalSubject": "CN=subject.example.com"}),
+            "windows",
+            json!({"renewal": {"policy": "RenewBefore", "windows": [{"cron": "x", "windowDuration": "1h"}]}}),
+            "spec.renewal",
+            json!({"renewal": null}),
         ),
         (
             "nopass",

@@ -221,7 +221,7 @@ async fn a_hundred_renewal_windows_are_looked_at_beside_everything_else_and_more
     let namespace = bed.new_namespace().await;
     bed.apply(&namespace, &object("Issuer", "self", &json!({ "selfSigned": {} })))
         .await;
-    let spec = |windows: Vec<Value>| json!({ "secretName": "web", "dnsNames": ["a.example"], "issuerRef": { "name": "self" }, "renewal": { "windows": windows } });
+    let spec = |windows: Vec<Value>| json!({ "secretName": "web", "dnsNames": ["a.example"], "issuerRef": { "name": "self" }, "renewal": { "policy": "RenewBefore", "windows": windows } });
     let window = |number: usize| {
         let cron = ["0 0 29 2 *", "0 0 30 2 *", "* * * * *", "30 2 29 3 *"][number % 4];
         json!({ "cron": cron, "windowDuration": "1h", "timezone": if number.is_multiple_of(2) { "Europe/Berlin" } else { "America/New_York" } })

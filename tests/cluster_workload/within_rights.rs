@@ -62,7 +62,12 @@ async fn no_right_is_missing_and_every_right_is_needed() {
     let earlier = EarlierBeds::find();
     let mut calls = earlier.as_ref().map_or_else(Vec::new, |beds| beds.calls(ACCOUNT));
     calls.extend(bed.calls_since(AuditMark::default(), ACCOUNT).await);
-    let refused: Vec<_> = calls.iter().filter(|call| !call.allowed).collect();
+    // `certlet plan` looks for webhooks of other names where whoever runs it may list them; with certlet's own rights nobody may
+    let of_plan = |group: &str, verb: &str| group == "admissionregistration.k8s.io" && verb == "list";
+    let refused: Vec<_> = calls
+        .iter()
+        .filter(|call| !call.allowed && !of_plan(&call.group, &call.verb))
+        .collect();
     assert!(
         refused.is_empty(),
         "certlet asked for more than deploy/ gives it: {refused:#?}"

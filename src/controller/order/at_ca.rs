@@ -175,6 +175,7 @@ impl Calls<'_> {
                 let order = order_at_ca(&order_url, answered, now);
                 self.remember(|memory| {
                     memory.finalized = Some(now);
+                    memory.mastered(Doing::Finalize);
                     memory.saw_order(order);
                 });
             }

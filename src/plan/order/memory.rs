@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     ca::{AuthorizationAtCa, OrderAtCa},
-    fault::{Fault, Verdict},
+    fault::{Doing, Fault, Verdict},
     timing,
 };
 use crate::api::order::State;
@@ -50,6 +50,8 @@ pub struct Memory {
     pub trouble: Option<Trouble>,
     /// Failures in a row.
     pub failures: u32,
+    /// How often everything was read again because of the same call. Reading succeeds each time, and says nothing about that call.
+    pub surprises: Option<(Doing, u32)>,
 }
 
 /// Challenges that could not be shown.
@@ -123,15 +125,28 @@ impl Memory {
         }
     }
 
+    /// What had to be read again for this call is no surprise any more: it succeeded.
+    pub fn mastered(&mut self, doing: Doing) {
+        if self.surprises.is_some_and(|(surprising, _)| surprising == doing) {
+            self.surprises = None;
+        }
+    }
+
     /// A call failed.
     pub fn failed(&mut self, now: Timestamp, fault: &Fault) {
-        let verdict = fault.verdict(self.failures);
+        let surprises = self
+            .surprises
+            .filter(|(doing, _)| *doing == fault.doing)
+            .map_or(0, |(_, times)| times);
+        let failures = self.failures.max(surprises);
+        let verdict = fault.verdict(failures);
         let until = match verdict {
             Verdict::Wait(until) => until,
-            Verdict::Retry | Verdict::Reread => timing::add(now, timing::retry(self.failures)),
+            Verdict::Retry | Verdict::Reread => timing::add(now, timing::retry(failures)),
             Verdict::Gone | Verdict::Final(_) => now,
         };
         if verdict == Verdict::Reread {
+            self.surprises = Some((fault.doing, surprises.saturating_add(1)));
             self.order = None;
             self.authorizations.clear();
         }
@@ -165,6 +180,8 @@ impl Memory {
     /// Keeps what `order` says; authorizations that it does not name are forgotten.
     pub fn saw_order(&mut self, order: OrderAtCa) {
         self.succeeded(order.answered);
+        self.mastered(Doing::ReadOrder);
+        self.mastered(Doing::CreateOrder);
         self.authorizations.retain(|url, _| order.authorizations.contains(url));
         self.proofs.retain(|url, _| order.authorizations.contains(url));
         self.looks = match &self.order {
@@ -191,6 +208,10 @@ impl Memory {
             proof.looks = proof.looks.saturating_add(1);
         }
         self.authorizations.insert(url.to_owned(), authorization);
+        let of_order = self.order.iter().flat_map(|order| order.authorizations.iter());
+        if of_order.into_iter().all(|url| self.authorizations.contains_key(url)) {
+            self.mastered(Doing::ReadAuthorization);
+        }
     }
 
     /// Whether what is kept of the authorizations is of a size that makes sense for their number, and that an Order can hold.
@@ -267,6 +288,7 @@ impl Memory {
     /// The CA was told to validate.
     pub fn accepted(&mut self, now: Timestamp, url: &str) {
         self.succeeded(now);
+        self.mastered(Doing::Accept);
         let proof = self.proofs.entry(url.to_owned()).or_default();
         proof.accepted = Some(now);
         proof.looks = 0;
