@@ -16,7 +16,7 @@ use std::path::Path;
 use support::bed::project;
 use support::rights::{Right, roles};
 use support::scene::{CERTIFICATES, Scene, ingress};
-use support::{AuditedCall, Bed, Certlet, IN_TIME, condition_is, eventually, run, until};
+use support::{AuditedCall, Bed, Certlet, IN_TIME, condition_is, eventually, run, run_with_input, until};
 
 /// A CA of the namespace's own, a certificate of it, and one of an issuer that is none of this installation's business.
 const CA: &str = "
@@ -106,13 +106,26 @@ async fn an_installation_for_one_namespace_asks_for_nothing_outside_it() {
     ])
     .await;
     // Whoever edits the namespace can act as this account.
-    let user = format!("--as=system:serviceaccount:{account}");
-    for (signers, answer) in [("issuers", "yes"), ("clusterissuers", "no")] {
-        let signers = format!("signers.cert-manager.io/{signers}.cert-manager.io/*");
+    for (signers, answer) in [("issuers", "true"), ("clusterissuers", "false")] {
+        let review = serde_json::json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": format!("system:serviceaccount:{account}"), "resourceAttributes": {
+                "group": "cert-manager.io", "resource": "signers", "name": format!("{signers}.cert-manager.io/*"), "verb": "approve"}},
+        });
+        let kubeconfig = bed.kubeconfig();
+        let ask = [
+            "--kubeconfig",
+            kubeconfig.to_str().unwrap(),
+            "create",
+            "-f",
+            "-",
+            "-o",
+            "jsonpath={.status.allowed}",
+        ];
         // a binding counts a moment after it was made
         eventually(&format!("approve {signers}: {answer}"), IN_TIME, async || {
-            let done = bed.try_kubectl(&["auth", "can-i", "approve", &signers, &user]).await;
-            (done.stdout.trim() == answer).then_some(())
+            let allowed = run_with_input("kubectl", &ask, &review.to_string()).await;
+            (allowed.trim() == answer).then_some(())
         })
         .await;
     }

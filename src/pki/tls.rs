@@ -153,7 +153,7 @@ fn plain(text: &str) -> String {
 pub const UNKNOWN_ISSUER: &str = "it does not lead to a CA that is trusted";
 
 /// Names of rustls and webpki.
-const WORDS: [(&[&str], &str); 14] = [
+const WORDS: [(&[&str], &str); 15] = [
     (&["CertExpired", "Expired"], "a certificate of the chain has expired"),
     (
         &["CertNotValidYet", "NotValidYet"],
@@ -161,6 +161,10 @@ const WORDS: [(&[&str], &str); 14] = [
     ),
     (&["CertNotValidForName", "NotValidForName"], "it is not for this name"),
     (&["UnknownIssuer"], UNKNOWN_ISSUER),
+    (
+        &["Other", "CaUsedAsEndEntity"],
+        "the certificate cannot be used by a server: it may be that of a CA",
+    ),
     (&["CaUsedAsEndEntity"], "it is the certificate of a CA"),
     (
         &["EndEntityUsedAsCa"],

@@ -109,9 +109,11 @@ async fn ord_05_the_reason_of_an_order_says_which_call_was_refused_and_what_the_
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn ord_10_a_name_that_the_ca_cannot_reach_fails_in_cert_managers_words() {
-    let (scene, _certlet) = Scene::open("traefik").await;
+    let scene = Scene::new().await;
+    let _certlet = Certlet::start(&scene.bed, &[]).await;
     let proxy = FaultProxy::before_pebble(&scene.bed, &scene.bed.pebble()).await;
     scene.issuer(&proxy.directory(), "traefik").await;
+    scene.issuer_is_ready().await;
     // the CA says that it looked for the name and found nobody
     let host = scene.stuck_certificate("lost").await;
     let challenge = scene.only(CHALLENGES).await;
