@@ -1,7 +1,7 @@
 //! What Orders, Challenges and their Events say, word for word: people and tools look for cert-manager's sentences.
 
-use super::scene::{CERTIFICATES, CHALLENGES, ORDERS, Scene, field};
-use crate::support::{Certlet, Fault, FaultProxy, Head, IN_TIME, Times, condition_is, until};
+use super::scene::{ORDERS, Scene, field};
+use crate::support::{Certlet, Fault, FaultProxy, Head, Times};
 
 fn is(part: &'static str) -> impl Fn(&Head) -> bool + Send + Sync + 'static {
     move |head| head.path.contains(part)
@@ -108,35 +108,6 @@ async fn ord_05_the_reason_of_an_order_says_which_call_was_refused_and_what_the_
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
-async fn ord_10_a_name_that_the_ca_cannot_reach_fails_in_cert_managers_words() {
-    let scene = Scene::new().await;
-    let _certlet = Certlet::start(&scene.bed, &[]).await;
-    let proxy = FaultProxy::before_pebble(&scene.bed, &scene.bed.pebble()).await;
-    scene.issuer(&proxy.directory(), "traefik").await;
-    scene.issuer_is_ready().await;
-    // the CA says that it looked for the name and found nobody
-    let host = scene.stuck_certificate("lost").await;
-    let challenge = scene.only(CHALLENGES).await;
-    let name = challenge.metadata.name.clone().unwrap();
-    proxy.inject(Fault::Reshape(invalid), Times::Always, is("/authZ/"));
-    scene.bed.names().clear_a(&host).await;
-    let told = scene
-        .event(
-            ("Challenge", &name),
-            "Failed",
-            "Accepting challenge authorization failed: ",
-        )
-        .await;
-    assert!(
-        told.contains("403 urn:ietf:params:acme:error:unauthorized: seen by nobody"),
-        "{told}"
-    );
-    let certificates = scene.objects(CERTIFICATES).await;
-    until(&certificates, "lost", IN_TIME, condition_is("Issuing", "False")).await;
-}
-
-#[tokio::test]
-#[ignore = "needs the test bed: make cluster"]
 async fn a_profile_that_is_not_offered_is_said_in_cert_managers_words() {
     let scene = Scene::new().await;
     let pebble = scene.bed.pebble();
@@ -159,23 +130,6 @@ async fn a_profile_that_is_not_offered_is_said_in_cert_managers_words() {
         "{reason}"
     );
     scene.told("web", words).await;
-}
-
-/// An authorization as it is after the CA found nobody.
-fn invalid(parts: &mut http::response::Parts, body: bytes::Bytes) -> bytes::Bytes {
-    let Ok(mut value) = serde_json::from_slice::<serde_json::Value>(&body) else {
-        return body;
-    };
-    if parts.status.is_success() && value.get("challenges").is_some() {
-        value["status"] = "invalid".into();
-        for challenge in value["challenges"].as_array_mut().unwrap() {
-            challenge["status"] = "invalid".into();
-            challenge["error"] = serde_json::json!({
-                "type": "urn:ietf:params:acme:error:unauthorized", "detail": "seen by nobody", "status": 403,
-            });
-        }
-    }
-    value.to_string().into()
 }
 
 /// FLG-26.

@@ -192,11 +192,11 @@ async fn a_keystore_of_many_rounds_is_opened_beside_everything_else() {
     .await;
     let keystore = STANDARD.encode(std::fs::read(file).unwrap());
     let vigil = Vigil::begin(&bed, &certlet);
-    let until = Instant::now() + UNDER_FIRE;
-    while Instant::now() < until {
+    let ends = Instant::now() + UNDER_FIRE;
+    while Instant::now() < ends {
         // other contents each time, so that nothing is remembered of them
-        let patch = json!({ "data": { "keystore.p12": keystore, "noise": STANDARD.encode(format!("{until:?}{:?}", Instant::now())) } });
-        bed.kubectl(&["patch", "secret", "web", "-n", &namespace, "-p", &patch.to_string()])
+        let change = json!({ "data": { "keystore.p12": keystore, "noise": STANDARD.encode(format!("{ends:?}{:?}", Instant::now())) } });
+        bed.kubectl(&["patch", "secret", "web", "-n", &namespace, "-p", &change.to_string()])
             .await;
         bed.kubectl(&[
             "annotate",
