@@ -14,7 +14,7 @@ use serde_json::{Value, json, value::RawValue};
 use super::{
     error::{Call, Error},
     reader::{Reader, within},
-    wire::MetaIn,
+    wire::ObjectIn,
     writer::{FIELD_MANAGER, Writer},
 };
 use crate::{
@@ -28,15 +28,7 @@ use crate::{
 
 impl<'de> Deserialize<'de> for SigningRequestSeen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct In {
-            metadata: MetaIn,
-            #[serde(default)]
-            spec: Option<Box<RawValue>>,
-            #[serde(default)]
-            status: Option<Box<RawValue>>,
-        }
-        let In { metadata, spec, status } = In::deserialize(deserializer)?;
+        let ObjectIn { metadata, spec, status } = ObjectIn::deserialize(deserializer)?;
         let json = spec.as_deref().map_or("{}", RawValue::get);
         let spec = parse::<CertificateSigningRequestSpec>(json).map_err(|invalid| invalid.under("spec"));
         let mut unreadable: Option<Box<str>> = spec.as_ref().err().map(|invalid| invalid.to_string().into());

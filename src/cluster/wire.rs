@@ -99,17 +99,19 @@ impl From<MetaIn> for Meta {
     }
 }
 
+/// An object of which `spec` and `status` are left as they came.
+#[derive(Deserialize)]
+pub(super) struct ObjectIn {
+    pub(super) metadata: MetaIn,
+    #[serde(default)]
+    pub(super) spec: Option<Box<RawValue>>,
+    #[serde(default)]
+    pub(super) status: Option<Box<RawValue>>,
+}
+
 impl<'de, K: Kind> Deserialize<'de> for Lean<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct In {
-            metadata: MetaIn,
-            #[serde(default)]
-            spec: Option<Box<RawValue>>,
-            #[serde(default)]
-            status: Option<Box<RawValue>>,
-        }
-        let In { metadata, spec, status } = In::deserialize(deserializer)?;
+        let ObjectIn { metadata, spec, status } = ObjectIn::deserialize(deserializer)?;
         let spec = match spec {
             Some(spec) => spec,
             None => RawValue::from_string("{}".to_owned()).map_err(serde::de::Error::custom)?,
