@@ -1,6 +1,11 @@
 //! CSR-01..05.
 
-use k8s_openapi::ByteString;
+use k8s_openapi::{
+    ByteString,
+    api::certificates::v1::{
+        CertificateSigningRequestCondition, CertificateSigningRequestSpec, CertificateSigningRequestStatus,
+    },
+};
 
 use super::*;
 use crate::{
