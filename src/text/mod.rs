@@ -21,29 +21,12 @@ pub fn is_hidden(character: char) -> bool {
 
 /// A text as one line: hidden characters, line breaks too, as `\u{1b}` or `\n`.
 pub fn line(text: &str) -> Cow<'_, str> {
-    escaped(
-        text,
-        |_| false,
-        |out, character| match character {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            other => out.extend(other.escape_unicode()),
-        },
-    )
+    escaped(text, |_| false, escape)
 }
 
 /// A text of several lines: as [`line()`], but its line breaks stay.
 pub fn lines(text: &str) -> Cow<'_, str> {
-    escaped(
-        text,
-        |character| character == '\n',
-        |out, character| match character {
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            other => out.extend(other.escape_unicode()),
-        },
-    )
+    escaped(text, |character| character == '\n', escape)
 }
 
 /// As [`line()`], cut after so many characters of `text`.
@@ -73,6 +56,15 @@ pub const EXCERPT: usize = 300;
 /// What is shown of a text from elsewhere in a sentence: one line of at most [`EXCERPT`] of its characters.
 pub fn excerpt(text: &str) -> String {
     short_line(text, EXCERPT)
+}
+
+fn escape(out: &mut String, character: char) {
+    match character {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        other => out.extend(other.escape_unicode()),
+    }
 }
 
 fn escaped(text: &str, stays: fn(char) -> bool, escape: fn(&mut String, char)) -> Cow<'_, str> {
