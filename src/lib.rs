@@ -5,7 +5,7 @@
 //! | [`api`] | the wire: types of the custom resources, names of labels and annotations |
 //! | [`pki`] | bytes: keys, names, CSRs, certificates, chains, keystores |
 //! | [`acme`] | the ACME client (RFC 8555): accounts, orders, problems, renewal information |
-//! | [`net`] | which addresses may be asked where somebody else chooses the server |
+//! | [`net`] | which addresses may be asked where somebody else chooses the server, and what an HTTP server bounds |
 //! | [`plan`] | decisions: pure functions of what was seen and the time |
 //! | [`signer`] | how a CertificateRequest becomes a certificate |
 //! | [`solver`] | how a challenge becomes visible to the CA |

@@ -1,8 +1,9 @@
-//! What is the same for everything that certlet asks over the network where somebody else chooses the server: which addresses may
-//! be asked at all.
+//! What is the same on the network for everything in certlet: which addresses may be asked where somebody else chooses the server,
+//! and what an HTTP server bounds.
 
 pub mod address;
 mod names;
+pub mod server;
 
 pub use address::{AddressPolicy, Network, RefusedAddress};
 pub use names::{JudgedNames, literal, proxy_hosts, refused};

@@ -2,8 +2,8 @@
 //!
 //! | bound | value |
 //! |---|---|
-//! | request line and headers | [`HEADER_SIZE`] |
-//! | time to send them, and until the next request | [`HEADER_TIME`] |
+//! | request line and headers | [`server::HEADER_SIZE`] |
+//! | time to send them, and until the next request | [`server::HEADER_TIME`] |
 //! | time without progress while an answer is sent | [`STALL_TIME`] |
 //! | time of a connection | [`CONNECTION_TIME`] |
 //! | bytes that the kernel keeps of an answer | [`SEND_BUFFER`] |
@@ -24,27 +24,20 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::stalling::Impatient;
+use crate::net::server::{self, ACCEPT_PAUSE, CONNECTION_TIME};
 
-/// The most bytes of request line and headers (hyper's least).
-const HEADER_SIZE: usize = 8192;
-/// How long a client may take to send its request line and headers, or to begin another request.
-const HEADER_TIME: Duration = Duration::from_secs(5);
 /// How long a client may take nothing of an answer.
 const STALL_TIME: Duration = Duration::from_secs(5);
-/// How long a connection may be kept.
-const CONNECTION_TIME: Duration = Duration::from_secs(60);
 /// How much of an answer the kernel keeps for a client that does not read.
 const SEND_BUFFER: u32 = 128 << 10;
 /// Connections that wait for this process in the kernel.
 const BACKLOG: u32 = 128;
-/// How long to wait after the kernel refused to hand over a connection (out of file descriptors).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is sent, made as it is sent.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -102,13 +95,8 @@ where
         let response = answer(&request);
         async move { Ok::<_, Infallible>(response) }
     });
-    let mut server = http1::Builder::new();
-    server
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_buf_size(HEADER_SIZE);
     let stream = Impatient::new(stream, STALL_TIME);
-    let exchange = server.serve_connection(TokioIo::new(stream), service);
+    let exchange = server::bounded().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         // a client that ends in the middle of something is its own affair
         _ended = exchange => {}

@@ -2,32 +2,23 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Responder;
+use crate::net::server::{self, ACCEPT_PAUSE, CONNECTION_TIME, HEADER_TIME};
 
 /// Connections served at once; the next ones wait in the kernel's queue.
 const MOST_CONNECTIONS: usize = 1024;
-/// How long a client may take to send its request line and headers.
-const HEADER_TIME: Duration = Duration::from_secs(5);
-/// How long a connection may be kept: nobody holds a place for longer.
-const CONNECTION_TIME: Duration = Duration::from_secs(60);
-/// The most bytes of request line and headers (hyper's least).
-const HEADER_SIZE: usize = 8192;
-/// How long to wait after the kernel refused to hand over a connection (out of file descriptors).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Responder {
     /// Answers on `listener` until `shutdown`, then lets running requests finish.
@@ -71,12 +62,7 @@ async fn serve_connection(responder: Arc<Responder>, stream: TcpStream, shutdown
         let responder = Arc::clone(&responder);
         async move { Ok::<_, Infallible>(respond(&responder, &request)) }
     });
-    let mut server = http1::Builder::new();
-    server
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_buf_size(HEADER_SIZE);
-    let connection = server.serve_connection(TokioIo::new(stream), service);
+    let connection = server::bounded().serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
