@@ -1,11 +1,10 @@
 //! CertificateRequests: the CSR reduced to what it says, the certificate to digests, as they arrive.
 
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
-use super::wire::MetaIn;
+use super::wire::ObjectIn;
 use crate::{
-    api::{ByteString, Condition, GoDuration, IssuerRef, Time, condition, parse, parse_readable},
+    api::{ByteString, Condition, GoDuration, IssuerRef, Time, condition},
     pki::{
         self,
         certificate::CertificateInfo,
@@ -16,16 +15,6 @@ use crate::{
         seen::{IssuedDigest, RequestSeen},
     },
 };
-
-/// Both halves unparsed: what cannot be read of them becomes part of the record, and never fails a list.
-#[derive(Deserialize)]
-struct RequestIn {
-    metadata: MetaIn,
-    #[serde(default)]
-    spec: Option<Box<RawValue>>,
-    #[serde(default)]
-    status: Option<Box<RawValue>>,
-}
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -69,24 +58,22 @@ impl<'de> Deserialize<'de> for RequestSeen {
 
 impl<'de> Deserialize<'de> for LiveRequest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let RequestIn { metadata, spec, status } = RequestIn::deserialize(deserializer)?;
-        let status: StatusIn = status.map(|raw| parse_readable(raw.get())).unwrap_or_default();
-        let spec_json = spec.as_deref().map_or("{}", RawValue::get);
-        let spec = parse::<SpecIn>(spec_json).map_err(|invalid| invalid.under("spec"));
-        let unreadable: Option<Box<str>> = spec.as_ref().err().map(|invalid| invalid.to_string().into());
-        let spec = spec.unwrap_or_else(|_| parse_readable(spec_json));
+        // what cannot be read of the two halves becomes part of the record, and never fails a list
+        let object = ObjectIn::deserialize(deserializer)?;
+        let status: StatusIn = object.readable_status();
+        let (spec, unreadable) = object.readable_spec::<SpecIn>();
         let bytes = |bytes: Option<ByteString>| bytes.map(|bytes| bytes.0).filter(|bytes| !bytes.is_empty());
         let (certificate, ca) = (bytes(status.certificate), bytes(status.ca));
         let finished = certificate.is_some() && condition::is_true(&status.conditions, condition::READY)
             || status.failure_time.is_some();
-        let block = csr::only_block(&spec.request.0, super::secret::size_limits().request());
-        let csr = match (unreadable, &block) {
+        let der = csr::only_request_within(&spec.request.0, super::secret::size_limits().request());
+        let csr = match (unreadable, &der) {
             (Some(unreadable), _) => Err(unreadable),
             (None, Err(error)) => Err(request::unreadable(&spec.request.0, error)),
-            (None, Ok(block)) => read(block, finished).map_err(|error| request::unreadable(&spec.request.0, &error)),
+            (None, Ok(der)) => read(der, finished).map_err(|error| request::unreadable(&spec.request.0, &error)),
         };
         let seen = RequestSeen {
-            meta: metadata.into(),
+            meta: object.metadata.into(),
             issuer_ref: spec.issuer_ref,
             duration: spec.duration,
             is_ca: spec.is_ca,
@@ -94,7 +81,7 @@ impl<'de> Deserialize<'de> for LiveRequest {
             of_kubernetes: false,
             username: spec.username.filter(|name| !name.is_empty()),
             csr,
-            csr_pem: (!finished).then(|| block.unwrap_or_default().into()),
+            csr_pem: (!finished).then(|| der.map(|der| csr::to_pem(&der)).unwrap_or_default().into()),
             certificate: certificate.as_deref().map(digest),
             has_ca: ca.is_some(),
             conditions: status.conditions.into(),
@@ -110,11 +97,11 @@ impl<'de> Deserialize<'de> for LiveRequest {
 }
 
 /// Nearly all requests are finished, and a start has thousands of them to read.
-fn read(request: &[u8], finished: bool) -> Result<Box<CsrInfo>, pki::Error> {
+fn read(der: &[u8], finished: bool) -> Result<Box<CsrInfo>, pki::Error> {
     let info = if finished {
-        CsrInfo::parse_unverified(request)
+        CsrInfo::from_der_unverified(der)
     } else {
-        CsrInfo::parse(request)
+        CsrInfo::from_der(der)
     };
     info.map(Box::new)
 }

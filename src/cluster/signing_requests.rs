@@ -9,7 +9,7 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 
 use super::{
     error::{Call, Error},
@@ -18,7 +18,6 @@ use super::{
     writer::{FIELD_MANAGER, Writer},
 };
 use crate::{
-    api::{parse, parse_readable},
     pki::{self, csr},
     plan::{
         seen::{Kind, Meta},
@@ -28,14 +27,11 @@ use crate::{
 
 impl<'de> Deserialize<'de> for SigningRequestSeen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let ObjectIn { metadata, spec, status } = ObjectIn::deserialize(deserializer)?;
-        let json = spec.as_deref().map_or("{}", RawValue::get);
-        let spec = parse::<CertificateSigningRequestSpec>(json).map_err(|invalid| invalid.under("spec"));
-        let mut unreadable: Option<Box<str>> = spec.as_ref().err().map(|invalid| invalid.to_string().into());
-        let mut spec = spec.unwrap_or_else(|_| parse_readable(json));
+        let object = ObjectIn::deserialize(deserializer)?;
+        let (mut spec, mut unreadable) = object.readable_spec::<CertificateSigningRequestSpec>();
         // only the block is kept; what is wrong with a text is said by whoever judges it, unless it is too large for that
-        match csr::only_block(&spec.request.0, super::secret::size_limits().request()) {
-            Ok(block) => spec.request.0 = block,
+        match csr::only_request_within(&spec.request.0, super::secret::size_limits().request()) {
+            Ok(der) => spec.request.0 = csr::to_pem(&der),
             Err(error @ pki::Error::TooLarge { .. }) => {
                 unreadable.get_or_insert_with(|| format!("spec.request: {error}").into());
                 spec.request.0 = Vec::new();
@@ -43,10 +39,10 @@ impl<'de> Deserialize<'de> for SigningRequestSeen {
             Err(_) => {}
         }
         Ok(Self {
-            meta: metadata.into(),
             unreadable,
             spec,
-            status: status.map(|raw| parse_readable(raw.get())).unwrap_or_default(),
+            status: object.readable_status(),
+            meta: object.metadata.into(),
         })
     }
 }

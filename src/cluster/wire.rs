@@ -4,11 +4,14 @@ use std::{borrow::Cow, collections::BTreeMap, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::packed::Pack;
-use crate::plan::seen::{Kind, Lean, Meta, ObjectKey, Owner, Pairs};
+use crate::{
+    api::{parse, parse_readable},
+    plan::seen::{Kind, Lean, Meta, ObjectKey, Owner, Pairs},
+};
 
 /// The annotation that `kubectl apply` leaves: as large as the object, and nothing that we ever read.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -107,6 +110,25 @@ pub(super) struct ObjectIn {
     pub(super) spec: Option<Box<RawValue>>,
     #[serde(default)]
     pub(super) status: Option<Box<RawValue>>,
+}
+
+impl ObjectIn {
+    /// What can be read of `spec`, and why not all of it.
+    pub(super) fn readable_spec<T: DeserializeOwned + Default>(&self) -> (T, Option<Box<str>>) {
+        let json = self.spec.as_deref().map_or("{}", RawValue::get);
+        match parse::<T>(json) {
+            Ok(spec) => (spec, None),
+            Err(invalid) => (parse_readable(json), Some(invalid.under("spec").to_string().into())),
+        }
+    }
+
+    /// What can be read of `status`.
+    pub(super) fn readable_status<T: DeserializeOwned + Default>(&self) -> T {
+        self.status
+            .as_deref()
+            .map(|raw| parse_readable(raw.get()))
+            .unwrap_or_default()
+    }
 }
 
 impl<'de, K: Kind> Deserialize<'de> for Lean<K> {

@@ -9,7 +9,7 @@ use crate::acme::headers::{RetryAfter, links};
 use crate::acme::{AccountKey, Problem, chain::Chain};
 use crate::api::GoDuration;
 use crate::pki::certificate::{CertificateInfo, public_key, urls};
-use crate::pki::csr::CsrInfo;
+use crate::pki::csr::{CsrInfo, only_request};
 use crate::pki::key::PrivateKey;
 use crate::pki::keystore::{Format, Profile};
 use crate::pki::name::{Name, SubjectAltNames};
@@ -64,7 +64,10 @@ fn ordered(input: &[u8]) {
 }
 
 fn signing_request(input: &[u8]) {
-    unused((CsrInfo::parse_unverified(input), CsrInfo::parse(input)));
+    unused((
+        only_request(input).map(|der| CsrInfo::from_der_unverified(&der)),
+        CsrInfo::parse(input),
+    ));
     let Ok(info) = CsrInfo::of_file(input) else { return };
     shown(&info.subject, &info.sans);
 }

@@ -84,19 +84,17 @@ pub fn only_request(text: &[u8]) -> Result<Vec<u8>, Error> {
     parse::only_request(text)
 }
 
-/// The one CSR of a text ([`only_request`]) without the text around it, as PEM: what is kept of a request that waits.
+/// As [`only_request`], of a text that may have so many bytes.
 ///
 /// # Errors
 /// As [`only_request`], and [`Error::TooLarge`] for a text of more than `limit` bytes.
-pub fn only_block(text: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
-    if text.len() > limit {
-        return Err(Error::TooLarge {
-            what: "certificate signing request",
-            size: text.len(),
-            limit,
-        });
-    }
-    Ok(pem::encode("CERTIFICATE REQUEST", &only_request(text)?))
+pub fn only_request_within(text: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
+    parse::only_request_within(text, limit)
+}
+
+/// A CSR's DER as PEM: what is kept of a request that waits.
+pub fn to_pem(der: &[u8]) -> Vec<u8> {
+    pem::encode("CERTIFICATE REQUEST", der)
 }
 
 /// Everything that matters in a CSR, owned.
@@ -123,15 +121,7 @@ impl CsrInfo {
     /// # Errors
     /// [`Error::Pem`], [`Error::Request`] or [`Error::Key`], as a sentence for whoever wrote the CSR.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
-        parse::parse(text, parse::Signature::Check)
-    }
-
-    /// As [`CsrInfo::parse`], of a CSR from which nothing will be signed any more: its signature is not checked.
-    ///
-    /// # Errors
-    /// As [`CsrInfo::parse`].
-    pub fn parse_unverified(text: &[u8]) -> Result<Self, Error> {
-        parse::parse(text, parse::Signature::Skip)
+        Self::from_der(&only_request(text)?)
     }
 
     /// As [`CsrInfo::parse`], of a CSR that was taken out of its text already.
@@ -140,6 +130,14 @@ impl CsrInfo {
     /// As [`CsrInfo::parse`].
     pub fn from_der(der: &[u8]) -> Result<Self, Error> {
         parse::parse_der(der, parse::Signature::Check)
+    }
+
+    /// As [`CsrInfo::from_der`], of a CSR from which nothing will be signed any more: its signature is not checked.
+    ///
+    /// # Errors
+    /// As [`CsrInfo::parse`].
+    pub fn from_der_unverified(der: &[u8]) -> Result<Self, Error> {
+        parse::parse_der(der, parse::Signature::Skip)
     }
 
     /// Reads the one CSR of a file that a person gives: as [`CsrInfo::parse`], after a byte order mark too, or DER.

@@ -22,16 +22,16 @@ pub(super) enum Signature {
     Skip,
 }
 
-pub(super) fn parse(input: &[u8], signature: Signature) -> Result<CsrInfo, Error> {
-    parse_der(&only_request(input)?, signature)
+pub(super) fn only_request(input: &[u8]) -> Result<Vec<u8>, Error> {
+    only_request_within(input, MAX_SIZE)
 }
 
-pub(super) fn only_request(input: &[u8]) -> Result<Vec<u8>, Error> {
-    if input.len() > MAX_SIZE {
+pub(super) fn only_request_within(input: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
+    if input.len() > limit {
         return Err(Error::TooLarge {
             what: "certificate signing request",
             size: input.len(),
-            limit: MAX_SIZE,
+            limit,
         });
     }
     text::only_block(input)

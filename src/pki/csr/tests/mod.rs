@@ -193,7 +193,7 @@ fn wrong_requests_are_explained() {
         assert!(error.contains(expected), "{error}");
     }
     // Nothing is signed from it.
-    let read = CsrInfo::parse_unverified(&pem::encode("CERTIFICATE REQUEST", &forged)).unwrap();
+    let read = CsrInfo::from_der_unverified(&forged).unwrap();
     assert_eq!(read.subject, Subject::of_common_name("b.example").to_name());
     // Whether a weak key is good enough is not decided here.
     assert_eq!(CsrInfo::parse(&desk.get("weak.csr")).unwrap().key_spec().size, 1024);
