@@ -17,6 +17,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/.."
 log=$(mktemp -d "${TMPDIR:-/tmp}/certlet-test.XXXXXX")
 stage=start
+export RUST_BACKTRACE=0 # frames of the async runtime bury the sentence that says what failed
 exec {stdout}>&1
 parts_pid=
 beds=${CERTLET_TEST_BEDS:-$(awk -v cores="$(nproc)" '/^MemAvailable/ { n = int($2 / 1500000); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)}

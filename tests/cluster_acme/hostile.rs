@@ -69,7 +69,13 @@ async fn a_hostile_ca_costs_little_ends_its_orders_in_words_and_nobody_else_noti
         // the Certificate says so, too, and is not tried again at once
         tenant.told("hostile", sentence).await;
         other.ready(&format!("{hostility:?}").to_lowercase()).await;
-        let certificate = tenant.objects(CERTIFICATES).await.get("hostile").await.unwrap();
+        let certificates = tenant.objects(CERTIFICATES).await;
+        // the words come with the Order's end; the failure is counted when the request has been told, a moment later
+        let certificate = eventually(&format!("{hostility:?}: the failure is counted"), IN_TIME, async || {
+            let certificate = certificates.get("hostile").await.unwrap();
+            (!field(&certificate, "/status/failedIssuanceAttempts").is_empty()).then_some(certificate)
+        })
+        .await;
         assert_eq!(
             field(&certificate, "/status/failedIssuanceAttempts"),
             "1",

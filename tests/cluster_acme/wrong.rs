@@ -44,14 +44,16 @@ async fn names_that_cannot_be_reached_say_which_hop_fails_cause_no_hot_loop_and_
         );
     }
 
-    let before = scene.bed.requests().await;
+    let (before, mark) = (scene.bed.requests().await, scene.bed.audit_mark().await);
     tokio::time::sleep(QUIET).await; // what is looked for is that nothing happens
 
     let during = scene.bed.requests().await.since(&before);
-    let writes = during.writes();
+    // what tests before this one have left behind is tried again in namespaces of its own
+    let mut writes = scene.bed.writes_since(mark).await;
+    writes.retain(|write| write.namespace == scene.namespace);
     println!("in {QUIET:?}, with four hopeless names:\n{during}");
     // each hopeless name: its finding reaches the request once; what shows it is looked at, and left as it is
-    assert!(writes.total() <= 4, "{writes}");
+    assert!(writes.len() <= 4, "{writes:#?}");
     assert!(during.total() <= 120, "{during}");
 
     names.clear_a(&elsewhere).await;
