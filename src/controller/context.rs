@@ -11,7 +11,8 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    http01::Http01, queue::Queue, renewals::Renewals, rotations::Rotations, said::Said, signing::Signing, terms::Terms,
+    queue::Queue, renewals::Renewals, rotations::Rotations, said::Said, signing::Signing, solving::http01::Http01,
+    terms::Terms,
 };
 use crate::{
     acme::Registry,

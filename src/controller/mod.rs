@@ -4,7 +4,6 @@ pub mod ari;
 pub mod certificate;
 pub mod context;
 pub mod error;
-pub mod http01;
 pub mod ingress;
 pub mod issuer;
 mod lanes;
@@ -17,6 +16,7 @@ pub mod router;
 pub mod said;
 pub mod signing;
 pub mod signing_request;
+pub mod solving;
 pub mod sweep;
 pub mod terms;
 

@@ -33,7 +33,8 @@ use crate::{
         writer::Writer,
     },
     controller::{
-        self, Context, context::Queues, http01::Http01, router::Router, said::Said, signing::Signing, terms::Terms,
+        self, Context, context::Queues, router::Router, said::Said, signing::Signing, solving::http01::Http01,
+        terms::Terms,
     },
     plan::{
         kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
@@ -387,7 +388,7 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
                         // those of a former time, which have not noticed that this process led no more, give way
                         let now = [
                             tokio::spawn(controller::sweep::hourly(Arc::clone(&context))),
-                            tokio::spawn(controller::http01::follow_replicas(Arc::clone(&context))),
+                            tokio::spawn(controller::solving::http01::follow_replicas(Arc::clone(&context))),
                             tokio::spawn(controller::order::runtime::lend_slots(Arc::clone(&context))),
                         ];
                         let now = now.map(|task| task.abort_handle());

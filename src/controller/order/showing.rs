@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 use super::{observe::Observed, responder_sync};
 use crate::{
     cluster::events::Severity,
-    controller::{Context, ControllerError, http01::Shown},
+    controller::{Context, ControllerError, solving::http01::Shown},
     plan::{
         kinds::ChallengeKind,
         order::{facts::Choice, memory::Memory, timing},

@@ -31,9 +31,10 @@ use self::{
     place::{Classes, Placing},
     shared::Shared,
 };
-use super::{Context, ControllerError};
+
 use crate::{
     api::{http01::Http01Ingress, names::label},
+    controller::{Context, ControllerError},
     plan::{
         seen::{Meta, ObjectKey},
         settings::{Settings, SolverMode},

@@ -11,10 +11,10 @@ use k8s_openapi::{
 };
 use tokio::{sync::Mutex, time::Instant};
 
-use super::super::{Context, ControllerError};
 use crate::{
     api::{http01::Http01Ingress, names::annotation},
     cluster,
+    controller::{Context, ControllerError},
     plan::seen::{Meta, ObjectKey, Pairs},
     solver::{
         classes::{Class, PathType, class_of},

@@ -5,8 +5,8 @@ use std::{net::IpAddr, time::Duration};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::super::{Context, ControllerError};
 use crate::api::names::ACME_SERVICE;
+use crate::controller::{Context, ControllerError};
 
 /// How long an answer is believed. Replicas come and go while challenges are in flight.
 const BELIEVED: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::super::Context;
+use crate::controller::Context;
 use crate::plan::settings::SolverMode;
 
 /// How often it is asked who is there, while anything is shown. One that ends waits for this (`plan::ending`).

@@ -14,13 +14,13 @@ use k8s_openapi::{
 };
 use tokio::{sync::OnceCell, time::Instant};
 
-use super::super::{Context, ControllerError};
 use crate::{
     api::{
         names::{SOLVER_NAME_PREFIX, label},
         order::State,
     },
     cluster::objects::Typed,
+    controller::{Context, ControllerError},
     plan::{
         ending::NOTICED,
         seen::{Meta, ObjectKey, Owner},

@@ -3,13 +3,10 @@
 use k8s_openapi::api::core::v1::{Pod, Service};
 use tokio::sync::OnceCell;
 
-use super::{
-    super::{Context, ControllerError},
-    Http01, PlacedIngress, Shown,
-    place::Placing,
-};
+use super::{Http01, PlacedIngress, Shown, place::Placing};
 use crate::{
     api::names::label,
+    controller::{Context, ControllerError},
     plan::{
         seen::{Meta, ObjectKey},
         settings::Http01Settings,
