@@ -5,13 +5,15 @@
 //! | [`api`] | the wire: types of the custom resources, names of labels and annotations |
 //! | [`pki`] | bytes: keys, names, CSRs, certificates, chains, keystores |
 //! | [`acme`] | the ACME client (RFC 8555): accounts, orders, problems, renewal information |
-//! | [`net`] | which addresses may be asked where somebody else chooses the server, and what an HTTP server bounds |
+//! | [`net`] | the HTTPS client with its limits and trust settings, which addresses may be asked, what an HTTP server bounds |
+//! | [`work`] | queues of keys, their workers, lanes for those that wait for a server |
+//! | [`process`] | clock, environment, log and counters of this process |
 //! | [`plan`] | decisions: pure functions of what was seen and the time |
 //! | [`signer`] | how a CertificateRequest becomes a certificate |
 //! | [`solver`] | how a challenge becomes visible to the CA |
 //! | [`cluster`] | the only place that talks to the Kubernetes API |
 //! | [`controller`] | what triggers a reconcile, and in which order its steps run |
-//! | [`runtime`] | the process: leadership, HTTP server, telemetry, clock, shutdown |
+//! | [`runtime`] | wiring: leadership, listeners, shutdown |
 //! | [`cli`] | the command line |
 //! | [`text`] | texts from elsewhere, made fit for terminals, logs and status; used by all |
 
@@ -25,7 +27,9 @@ mod fuzz;
 pub mod net;
 pub mod pki;
 pub mod plan;
+pub mod process;
 pub mod runtime;
 pub mod signer;
 pub mod solver;
 pub mod text;
+pub mod work;

@@ -10,11 +10,11 @@ use super::ari;
 use super::chain::Chain;
 use super::client::{Answered, Client, Post, contact_urls, location, order_of};
 use super::directory::Directory;
-use super::headers::links;
 use super::jws::AccountKey;
 use super::order::{Authorization, Challenge, NewOrderRequest, Order, PlacedOrder};
 use super::problem::Kind;
 use super::{Error, Next};
+use crate::net::headers::links;
 use crate::text::excerpt;
 
 /// How many alternate chains are fetched in search of the preferred one.

@@ -5,10 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::Error;
-use super::headers::RetryAfter;
 use super::json::{Field, lenient_objects};
 use super::limits::MAX_URL;
 use super::transport::Answer;
+use crate::net::RetryAfter;
 use crate::text::is_hidden;
 
 /// How long until the next poll when the server does not say (ARI-02).

@@ -1,5 +1,6 @@
 //! One ACME server as one account key sees it: the signed request that everything else is made of.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -8,6 +9,7 @@ use http::{Method, header};
 use serde_json::{Value, json};
 
 use super::Action;
+use super::Error;
 use super::account::Account;
 use super::directory::Directory;
 use super::jws::{AccountKey, ExternalAccount};
@@ -18,8 +20,7 @@ use super::registration::Registration;
 use super::server::Server;
 use super::transport::{Answer, Request};
 use super::url::server_url;
-use super::{Error, RetryAfter};
-use crate::plan::account::Attempt;
+use crate::net::RetryAfter;
 
 /// How often a request whose nonce was refused is signed and sent again (ACC-11). Nothing was done by then.
 const NONCE_RETRIES: u32 = 5;
@@ -65,8 +66,9 @@ struct Inner {
     attempt: LastAttempt,
 }
 
-/// How making sure of an account failed last. It is kept beside the client, which may have to make room for others.
-pub(super) type LastAttempt = Arc<std::sync::Mutex<Option<Attempt>>>;
+/// What is remembered of the last attempt to register or look up the account. It is kept beside the client, which may have to make
+/// room for others. What it is, only those know who plan attempts: the client has a place for one value of any type.
+pub(super) type LastAttempt = Arc<std::sync::Mutex<Option<Box<dyn Any + Send>>>>;
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,14 +122,16 @@ impl Client {
         !self.account_is_unknown() && confirmed.as_deref() == Some(uri)
     }
 
-    /// How making sure of the account failed last, for whoever plans the next try: issuers that share the account
-    /// share its back-off.
-    pub fn attempt(&self) -> Option<Attempt> {
-        self.0.attempt.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What [`Client::remember`] was given last, for the plan of the next attempt: issuers that share the account share its
+    /// back-off. `None` where that was of another type.
+    pub fn attempt<T: Any + Clone>(&self) -> Option<T> {
+        let attempt = self.0.attempt.lock().unwrap_or_else(PoisonError::into_inner);
+        attempt.as_ref()?.downcast_ref().cloned()
     }
 
-    /// Remembers how making sure of the account ended.
-    pub fn remember(&self, attempt: Option<Attempt>) {
+    /// Remembers how the last attempt to register or look up the account ended.
+    pub fn remember<T: Any + Send>(&self, attempt: Option<T>) {
+        let attempt = attempt.map(|attempt| Box::new(attempt) as Box<dyn Any + Send>);
         *self.0.attempt.lock().unwrap_or_else(PoisonError::into_inner) = attempt;
     }
 

@@ -3,10 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Action;
-use super::headers::RetryAfter;
 use super::jws::KeyError;
 use super::problem::{DEFAULT_RATE_LIMIT_DELAY, DEFAULT_UNAVAILABLE_DELAY, Next, Problem};
 use crate::net::RefusedAddress;
+use crate::net::RetryAfter;
 
 /// A failure, as a sentence for the user; [`Error::next`] says what to do about it.
 ///

@@ -18,7 +18,7 @@
 //! | [`url`] | which URLs can be a server's, and which belong to it; pure |
 //! | [`limits`] | how much a server may say |
 //! | [`jws`] | account keys and signatures |
-//! | [`directory`], [`nonce`], [`headers`], [`tls`], [`transport`] | the layers below |
+//! | [`directory`], [`nonce`], [`transport`] | the layers below |
 
 pub mod account;
 pub mod accounts;
@@ -29,7 +29,6 @@ pub mod client;
 pub mod directory;
 mod document;
 mod error;
-pub mod headers;
 mod json;
 pub mod jws;
 pub mod limits;
@@ -39,7 +38,6 @@ pub mod problem;
 pub mod registration;
 pub mod registry;
 pub mod server;
-pub mod tls;
 pub mod transport;
 pub mod url;
 
@@ -47,9 +45,9 @@ pub use account::Account;
 pub use action::Action;
 pub use client::{Answered, Client};
 pub use error::Error;
-pub use headers::RetryAfter;
 pub use instant_acme::Identifier;
 pub use jws::AccountKey;
 pub use problem::{Next, Problem};
 pub use registry::Registry;
 pub use server::Server;
+pub use transport::trust;

@@ -11,7 +11,8 @@ use super::document::WireProblem;
 use super::json::{Field, lenient_objects};
 use super::limits::{MAX_CHALLENGES, MAX_IDENTIFIER, MAX_TOKEN};
 use super::transport::Answer;
-use super::{Error, Problem, RetryAfter};
+use super::{Error, Problem};
+use crate::net::RetryAfter;
 use crate::text::excerpt;
 
 /// The kinds of challenges that clients answer (RFC 8555 section 8, RFC 8737).

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::document::WireProblem;
-use super::headers::RetryAfter;
+use crate::net::RetryAfter;
 
 /// How long to wait after 429 or `rateLimited` when the server does not say.
 pub const DEFAULT_RATE_LIMIT_DELAY: SignedDuration = SignedDuration::from_mins(5);

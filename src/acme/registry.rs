@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_lc_rs::digest;
 
 use super::client::LastAttempt;
-use super::tls::Trust;
-use super::transport::{Observer, Settings, Transport};
+use super::transport::{Settings, Transport};
 use super::{AccountKey, Client, Error, Server};
+use crate::net::Observer;
+use crate::net::Trust;
 
 /// How many clients are kept; the one that was not asked for longest goes. One for each account: a cluster may have an issuer
 /// with an account of its own in every namespace.
@@ -206,7 +207,7 @@ fn keep<K: Clone + Eq + Hash, V>(map: &mut HashMap<K, Used<V>>, most: usize, key
 mod tests {
     use super::*;
     use crate::acme::jws::generate_rsa_2048_pem;
-    use crate::acme::transport::Unobserved;
+    use crate::net::Unobserved;
 
     #[test]
     fn the_same_account_gets_the_same_client_and_the_registry_is_bounded() {

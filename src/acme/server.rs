@@ -9,9 +9,10 @@ use reqwest::Url;
 use super::ari::RenewalInfo;
 use super::client::Answered;
 use super::directory::{Directory, DirectoryCache};
-use super::transport::{Answer, Request, Transport, host};
+use super::transport::{Answer, Request, Transport};
 use super::url::server_url;
 use super::{Action, Error};
+use crate::net::host;
 use crate::text::excerpt;
 
 /// A server. Cheap to clone; connections and the directory are shared among the clones.

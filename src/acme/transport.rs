@@ -1,96 +1,52 @@
-//! One HTTP request to an ACME server, with everything bounded: time, size, connections; no redirects.
+//! One HTTP request to an ACME server: what [`crate::net`] sends and bounds, in the words of ACME.
 
-use std::error::Error as _;
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, StatusCode, header};
-use reqwest::{Url, redirect};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use reqwest::Url;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 
-use super::headers::RetryAfter;
 use super::limits::{MAX_OBJECT, answer_limit};
 use super::problem::Problem;
-use super::tls::{ExtraRoots, Trust, client_config};
 use super::{Action, Error};
-use crate::net::{AddressPolicy, JudgedNames, RefusedAddress, literal, refused};
+use crate::api::AcmeIssuer;
+use crate::net::{self, ClientSettings, Failure, FailureKind, HttpClient, Observer, RetryAfter, Trust, TrustError};
 use crate::pki::chain::SizeLimits;
-use crate::pki::tls;
 use crate::text::excerpt;
-
-/// What a server may send ahead of our reading, per request and per connection, where it speaks HTTP/2.
-const HTTP2_STREAM_WINDOW: u32 = 64 << 10;
-const HTTP2_CONNECTION_WINDOW: u32 = 256 << 10;
-/// The largest head of an answer, where it speaks HTTP/2.
-const HTTP2_HEADERS: u32 = 16 << 10;
 
 /// Limits of every request.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// For the connection with TLS: 10 s.
-    pub connect_timeout: Duration,
-    /// For the whole exchange, body included: 30 s. cert-manager waits 90 s (ACC-11); nothing is lost by giving up
-    /// earlier, because every step is taken up again from the server's state, and a worker is not held so long.
-    pub request_timeout: Duration,
+    /// Those of the HTTP client. cert-manager waits 90 s (ACC-11) where this waits 30 s; nothing is lost by giving up earlier, because
+    /// every step is taken up again from the server's state, and a worker is not held so long.
+    pub client: ClientSettings,
     /// For one object in bytes: 64 KiB, and more for orders of many names ([`super::limits`]).
     pub max_object: usize,
     /// For the certificate chain in bytes: what a Secret may hold (FLG-30).
     pub max_chain: usize,
-    /// Where trust roots lie beside Mozilla's.
-    pub extra_roots: ExtraRoots,
-    /// Which addresses may be asked: whoever makes an issuer chooses its server.
-    pub addresses: AddressPolicy,
-    /// Hosts of the proxies of the environment, which the administrator chose.
-    pub proxies: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            connect_timeout: Duration::from_secs(10),
-            request_timeout: Duration::from_secs(30),
+            client: ClientSettings::default(),
             max_object: MAX_OBJECT,
             max_chain: SizeLimits::default().chain,
-            extra_roots: ExtraRoots::default(),
-            // of a process outside of a pod
-            addresses: AddressPolicy::new(Vec::new(), true),
-            proxies: Vec::new(),
         }
     }
 }
 
-/// One request as metrics see it (MET-05).
-#[derive(Clone, Debug)]
-pub struct Exchange<'a> {
-    /// What it was for.
-    pub action: Action,
-    /// `https` or `http`.
-    pub scheme: &'a str,
-    /// Host, with the port where it is not the scheme's.
-    pub host: &'a str,
-    /// `GET`, `HEAD` or `POST`.
-    pub method: &'a Method,
-    /// `None` when there was no answer.
-    pub status: Option<u16>,
-    /// From the first byte sent to the last received.
-    pub duration: Duration,
-}
-
-/// Who wants to know of every request; called after it, on an async thread: it must not block.
-pub trait Observer: Send + Sync {
-    /// A request has ended.
-    fn exchanged(&self, exchange: &Exchange<'_>);
-}
-
-/// Wants to know nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {
-    fn exchanged(&self, _: &Exchange<'_>) {}
+/// Whom to believe to be the server of an issuer (ISS-19).
+pub fn trust(issuer: &AcmeIssuer) -> Trust {
+    Trust {
+        ca_bundle: issuer
+            .ca_bundle
+            .as_ref()
+            .map(|bundle| bundle.0.clone())
+            .filter(|bundle| !bundle.is_empty()),
+        skip_verify: issuer.skip_tls_verify == Some(true),
+    }
 }
 
 /// What a server answered, of any status.
@@ -194,51 +150,22 @@ pub struct Request<'a> {
     pub names: usize,
 }
 
-/// An HTTP client with one set of trust settings. Cheap to clone; keeps connections open between requests.
-#[derive(Clone)]
+/// Sends requests with one set of trust settings. Cheap to clone; keeps connections open between requests.
+#[derive(Clone, Debug)]
 pub struct Transport {
-    http: reqwest::Client,
-    observer: Arc<dyn Observer>,
-    addresses: Arc<AddressPolicy>,
+    http: HttpClient,
     max_object: usize,
     max_chain: usize,
 }
 
-impl fmt::Debug for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport")
-            .field("max_object", &self.max_object)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Transport {
-    /// A client that trusts as `trust` says and obeys `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
+    /// A client that trusts as `trust` says.
     ///
     /// # Errors
     /// [`Error::Trust`] when the trust settings cannot be used.
     pub fn new(trust: &Trust, settings: &Settings, observer: Arc<dyn Observer>) -> Result<Self, Error> {
-        let addresses = Arc::new(settings.addresses.clone());
-        let resolver = JudgedNames::new(Arc::clone(&addresses), settings.proxies.clone());
-        let http = reqwest::Client::builder()
-            .dns_resolver(Arc::new(resolver))
-            .user_agent(concat!("certlet/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(client_config(trust, &settings.extra_roots)?)
-            .connect_timeout(settings.connect_timeout)
-            .timeout(settings.request_timeout)
-            .redirect(redirect::Policy::none())
-            .pool_max_idle_per_host(4)
-            .pool_idle_timeout(Duration::from_secs(60))
-            .referer(false)
-            .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW)
-            .http2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
-            .http2_max_header_list_size(HTTP2_HEADERS)
-            .build()
-            .map_err(|error| Error::Trust(format!("the HTTP client cannot be set up: {}", causes(&error))))?;
         Ok(Self {
-            http,
-            observer,
-            addresses,
+            http: HttpClient::new(trust, &settings.client, observer).map_err(untrusted)?,
             max_object: settings.max_object,
             max_chain: settings.max_chain,
         })
@@ -252,34 +179,8 @@ impl Transport {
     /// Sends one request.
     ///
     /// # Errors
-    /// [`Error::Unreachable`], [`Error::TooLarge`]; every status is an answer.
+    /// [`Error::Unreachable`], [`Error::Forbidden`], [`Error::TooLarge`]; every status is an answer.
     pub async fn send(&self, request: Request<'_>) -> Result<Answer, Error> {
-        let started = Instant::now();
-        let Request {
-            action, url, method, ..
-        } = &request;
-        let (action, url, method) = (*action, *url, method.clone());
-        let host = host(url);
-        let outcome = self.exchange(request, &host).await;
-        let status = outcome.as_ref().ok().map(|answer| answer.status.as_u16());
-        let duration = started.elapsed();
-        self.observer.exchanged(&Exchange {
-            action,
-            scheme: url.scheme(),
-            host: &host,
-            method: &method,
-            status,
-            duration,
-        });
-        let (millis, error) = (
-            duration.as_millis(),
-            outcome.as_ref().err().map(tracing::field::display),
-        );
-        tracing::debug!(action = action.label(), %url, status, millis, error, "ACME request");
-        outcome
-    }
-
-    async fn exchange(&self, request: Request<'_>, host: &str) -> Result<Answer, Error> {
         let Request {
             action,
             method,
@@ -287,63 +188,60 @@ impl Transport {
             body,
             names,
         } = request;
-        let forbidden = |refused: RefusedAddress| Error::Forbidden {
-            host: host.to_owned(),
-            refused,
-        };
-        // a name is judged when it is resolved
-        if let Some(address) = literal(url) {
-            self.addresses.judge(address).map_err(forbidden)?;
-        }
-        let limit = answer_limit(action, names, self.max_object, self.max_chain);
-        let too_large = || Error::TooLarge {
-            host: host.to_owned(),
-            action,
-            limit,
-        };
-        let unreachable = |error: &reqwest::Error| match refused(error) {
-            Some(refused) => forbidden(refused),
-            None => Error::Unreachable {
-                host: host.to_owned(),
-                action,
-                reason: reason(error),
-            },
-        };
-        let mut request = self.http.request(method, url.clone());
+        let mut headers = HeaderMap::new();
         if action == Action::Certificate {
-            request = request.header(header::ACCEPT, "application/pem-certificate-chain");
+            let accepted = HeaderValue::from_static("application/pem-certificate-chain");
+            headers.insert(header::ACCEPT, accepted);
         }
-        if let Some(body) = body {
-            request = request.header(header::CONTENT_TYPE, "application/jose+json").body(body);
+        if body.is_some() {
+            let type_ = HeaderValue::from_static("application/jose+json");
+            headers.insert(header::CONTENT_TYPE, type_);
         }
-        let mut response = request.send().await.map_err(|error| unreachable(&error))?;
-        let announced = response.content_length().unwrap_or_default();
-        if usize::try_from(announced).is_ok_and(|announced| announced > limit) {
-            return Err(too_large());
-        }
-        let mut received = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
-            if received.len() + chunk.len() > limit {
-                return Err(too_large());
-            }
-            received.extend_from_slice(&chunk);
-        }
-        let headers = std::mem::take(response.headers_mut());
+        let request = net::Request {
+            purpose: action.label(),
+            method,
+            url,
+            headers,
+            body: body.map(Bytes::from),
+            limit: answer_limit(action, names, self.max_object, self.max_chain),
+        };
+        let response = self.http.send(request).await.map_err(|error| failed(action, error))?;
+        let net::Response { status, headers, body } = response;
         Ok(Answer {
             action,
-            host: host.to_owned(),
-            status: response.status(),
+            host: net::host(url),
+            status,
             headers,
-            body: received.freeze(),
+            body,
         })
     }
 }
 
-/// Host with the port where it is not the scheme's.
-pub(super) fn host(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+/// What a request without an answer means to an issuer.
+fn failed(action: Action, failure: Failure) -> Error {
+    let Failure { host, kind } = failure;
+    let reason = match kind {
+        FailureKind::Forbidden(refused) => return Error::Forbidden { host, refused },
+        FailureKind::TooLarge(limit) => return Error::TooLarge { host, action, limit },
+        FailureKind::Untrusted(causes) => format!(
+            "{causes}; if the server has a private CA, put its certificate into spec.acme.caBundle or name it in SSL_CERT_FILE"
+        ),
+        FailureKind::NoConnection(reason) | FailureKind::NoAnswer(reason) => reason,
+    };
+    Error::Unreachable { host, action, reason }
+}
+
+/// Trust settings that cannot be used, by the fields that an issuer has for them.
+fn untrusted(error: TrustError) -> Error {
+    Error::Trust(match error {
+        TrustError::Exclusive => {
+            "spec.acme.caBundle and spec.acme.skipTLSVerify exclude each other; remove one".to_owned()
+        }
+        TrustError::Bundle(reason) => {
+            format!("spec.acme.caBundle cannot be used: {reason}; it must hold PEM certificates")
+        }
+        TrustError::Setup(reason) => reason,
+    })
 }
 
 /// What is said of a text that is not JSON at all.
@@ -355,42 +253,5 @@ fn json_fault(error: &serde_json::Error) -> &'static str {
         "its JSON is not of the form that RFC 8555 describes"
     } else {
         NOT_JSON
-    }
-}
-
-/// What a user can do something about, from the chain of causes of a failed request.
-fn reason(error: &reqwest::Error) -> String {
-    let causes = causes(error);
-    if error.is_timeout() {
-        let stage = if error.is_connect() {
-            "no connection"
-        } else {
-            "no complete answer"
-        };
-        return format!("{stage} within the time limit");
-    }
-    if causes.contains(tls::UNKNOWN_ISSUER) {
-        return format!(
-            "{causes}; if the server has a private CA, put its certificate into spec.acme.caBundle or name it in SSL_CERT_FILE"
-        );
-    }
-    causes
-}
-
-/// The chain of causes in one line, without repetitions and without the URL.
-fn causes(error: &reqwest::Error) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = excerpt(&tls::cause(error));
-        if texts.last().is_none_or(|last| !last.contains(&text)) {
-            texts.push(text);
-        }
-        cause = error.source();
-    }
-    if texts.is_empty() {
-        "the request failed".to_owned()
-    } else {
-        texts.join(": ")
     }
 }

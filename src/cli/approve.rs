@@ -6,7 +6,7 @@ use kube::{Api, api::PostParams};
 use super::target::{Target, block_on, failed};
 use crate::{
     api::{CertificateRequest, Condition, ConditionStatus, condition},
-    runtime::clock,
+    process::clock,
 };
 
 /// Says yes or no to a CertificateRequest. The API server checks whether you may (verb `approve` on `signers`).

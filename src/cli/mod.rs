@@ -114,7 +114,7 @@ fn command_line() -> Result<Vec<OsString>, args::config::ConfigError> {
 /// Runs a command that needs no cluster, or only for a moment.
 fn offline(command: impl FnOnce(&mut ca::Surroundings<'_>) -> Result<ExitCode, ca::Error>) -> ExitCode {
     let mut surroundings = ca::Surroundings {
-        now: crate::runtime::clock::now(),
+        now: crate::process::clock::now(),
         cluster: &kubernetes::KubernetesCluster,
         out: &mut std::io::stdout(),
         remarks: &mut std::io::stderr(),

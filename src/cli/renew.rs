@@ -10,7 +10,7 @@ use super::target::{Target, block_on, failed};
 use crate::{
     api::{Certificate, Condition, ConditionStatus, condition},
     cluster::reader::list_readable,
-    runtime::clock,
+    process::clock,
 };
 
 /// Asks for new certificates now.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::args::RunArgs;
-use crate::runtime::{run, telemetry};
+use crate::{process::telemetry, runtime::run};
 
 /// Two threads do: the API server is the limit, and each thread costs memory.
 const THREADS: usize = 2;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::router::issuer_id;
 use super::{Context, ControllerError};
-use crate::acme::tls::Trust;
+use crate::acme::trust;
 use crate::api::condition::{self, READY};
 use crate::api::{AcmeIssuer, CertificateSpec, IssuerSpec, IssuerStatus};
 use crate::cluster::events::Severity;
@@ -56,7 +56,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
             let server = origin(&acme.server).unwrap_or_default();
             let call = match context.queues.renewals.calling(&server, &key, context.now()) {
                 Ok(call) => call,
-                Err(in_line) => return Ok(in_line),
+                Err(in_line) => return Ok(Next::At(in_line)),
             };
             let answer = ask(&context, acme, &certificate_id).await;
             drop(call);
@@ -88,7 +88,7 @@ async fn ask(
     issuer: &AcmeIssuer,
     certificate_id: &str,
 ) -> Result<crate::acme::Answered<crate::acme::ari::RenewalInfo>, crate::acme::Error> {
-    let trust = Trust::of(issuer);
+    let trust = trust(issuer);
     context
         .acme
         .server(&issuer.server, &trust)?

@@ -10,16 +10,14 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{
-    queue::Queue, renewals::Renewals, rotations::Rotations, said::Said, signing::Signing, solving::http01::Http01,
-    terms::Terms,
-};
+use super::{renewals::Renewals, rotations::Rotations, said::Said, signing::Signing, solving::http01::Http01};
 use crate::{
     acme::Registry,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
     plan::{seen::ObjectKey, settings::Settings},
-    runtime::{clock, metrics::Metrics},
+    process::{clock, metrics::Metrics},
     solver::responder::Responder,
+    work::{Queue, Terms},
 };
 
 /// See the module.

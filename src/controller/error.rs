@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::cluster;
+use crate::{
+    cluster,
+    work::{Failure, Retry},
+};
 
 /// See the module.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +68,22 @@ impl ControllerError {
         match self {
             Self::Wait { until, .. } => Some(*until),
             Self::Cluster(_) | Self::Failed(_) | Self::Stale(_) | Self::Panicked => None,
+        }
+    }
+}
+
+impl Failure for ControllerError {
+    fn panicked() -> Self {
+        Self::Panicked
+    }
+
+    fn retry(&self) -> Retry {
+        if self.is_not_leader() {
+            Retry::Never
+        } else if self.is_stale() {
+            Retry::AtOnce
+        } else {
+            self.until().map_or(Retry::BackOff, Retry::NotBefore)
         }
     }
 }

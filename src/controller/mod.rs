@@ -6,9 +6,7 @@ pub mod context;
 pub mod error;
 pub mod ingress;
 pub mod issuer;
-mod lanes;
 pub mod order;
-pub mod queue;
 pub mod renewals;
 pub mod request;
 pub mod rotations;
@@ -18,7 +16,6 @@ pub mod signing;
 pub mod signing_request;
 pub mod solving;
 pub mod sweep;
-pub mod terms;
 
 use std::sync::Arc;
 
@@ -27,7 +24,10 @@ use jiff::Timestamp;
 pub use context::Context;
 pub use error::ControllerError;
 
-use crate::plan::seen::Next;
+use crate::{
+    plan::seen::Next,
+    work::{Key, Queue},
+};
 
 /// Workers for Orders, at least: they wait for CAs, not for processors.
 const ORDERS_AT_ONCE: usize = 128;
@@ -61,17 +61,15 @@ pub fn start(context: &Arc<Context>, workers: usize, now: fn() -> Timestamp) {
     );
 }
 
-fn work<K, F, Fut>(
-    context: &Arc<Context>,
-    queue: &Arc<queue::Queue<K>>,
-    workers: usize,
-    now: fn() -> Timestamp,
-    reconcile: F,
-) where
-    K: queue::Key,
+fn work<K, F, Fut>(context: &Arc<Context>, queue: &Arc<Queue<K>>, workers: usize, now: fn() -> Timestamp, reconcile: F)
+where
+    K: Key,
     F: Fn(Arc<Context>, K) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<Next, ControllerError>> + Send + 'static,
 {
     let context = Arc::clone(context);
-    tokio::spawn(Arc::clone(queue).run(workers, now, move |key| reconcile(Arc::clone(&context), key)));
+    tokio::spawn(Arc::clone(queue).run(workers, now, move |key| {
+        let work = reconcile(Arc::clone(&context), key);
+        async move { work.await.map(Next::time) }
+    }));
 }

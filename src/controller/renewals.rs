@@ -38,3 +38,7 @@ impl Renewals {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[path = "renewals_tests.rs"]
+mod tests;

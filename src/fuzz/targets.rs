@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use url::Url;
 
-use crate::acme::headers::{RetryAfter, links};
 use crate::acme::{AccountKey, Problem, chain::Chain};
 use crate::api::GoDuration;
+use crate::net::headers::{RetryAfter, links};
 use crate::pki::certificate::{CertificateInfo, public_key, urls};
 use crate::pki::csr::{CsrInfo, only_request};
 use crate::pki::key::PrivateKey;

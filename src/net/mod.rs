@@ -1,9 +1,19 @@
-//! What is the same on the network for everything in certlet: which addresses may be asked where somebody else chooses the server,
-//! and what an HTTP server bounds.
+//! The network, the same for everything in certlet: the HTTPS client with its limits and trust settings, which addresses may be
+//! asked where somebody else chooses the server, and what an HTTP server bounds.
 
 pub mod address;
+mod client;
+mod failure;
+pub mod headers;
 mod names;
+mod observer;
 pub mod server;
+mod trust;
 
 pub use address::{AddressPolicy, Network, RefusedAddress};
+pub use client::{ClientSettings, HttpClient, Request, Response, host};
+pub use failure::{Failure, FailureKind};
+pub use headers::RetryAfter;
 pub use names::{JudgedNames, literal, proxy_hosts, refused};
+pub use observer::{Exchange, Observer, Unobserved};
+pub use trust::{ExtraRoots, Trust, TrustError};

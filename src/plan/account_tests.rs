@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::acme::Action;
 use crate::acme::Problem;
-use crate::acme::RetryAfter;
+use crate::net::RetryAfter;
 
 const URI: &str = "https://ca.example/acct/7";
 const HASH: &str = "ikHXWZKyQpNcp1ed5sfaC/7zfgJzscBXQXSsmOY/VuA=";

@@ -6,12 +6,13 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::acme::ari::{DEFAULT_INTERVAL, MAX_INTERVAL, MIN_INTERVAL, RenewalInfo, next_poll};
-use crate::acme::{Error, Next as AcmeNext, RetryAfter};
+use crate::acme::{Error, Next as AcmeNext};
 use crate::api::certificate::RenewalPolicy;
 use crate::api::certificate_status::{RenewalInformation, SuggestedWindow};
 use crate::api::condition::{self, ISSUING};
 use crate::api::names::annotation;
 use crate::api::{AcmeIssuer, IssuerRef, acme_issuer::RenewalInformationSource};
+use crate::net::RetryAfter;
 use crate::pki::certificate::CertificateInfo;
 
 use super::kinds::CertificateKind;

@@ -4,9 +4,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::acme::Action;
 use crate::acme::ari::Window;
-use crate::acme::{Action, RetryAfter};
 use crate::api::{CertificateStatus, Condition, ConditionStatus};
+use crate::net::RetryAfter;
 use crate::pki::chain::SizeLimits;
 use crate::pki::summary::PairSummary;
 use crate::plan::seen::{ManagedKeys, Meta, ObjectKey, Pairs};

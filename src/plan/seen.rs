@@ -338,6 +338,14 @@ pub enum Next {
 }
 
 impl Next {
+    /// The time, if there is one.
+    pub fn time(self) -> Option<Timestamp> {
+        match self {
+            Self::OnChange => None,
+            Self::At(time) => Some(time),
+        }
+    }
+
     /// The earlier of the two.
     #[must_use]
     pub fn or_at(self, time: Timestamp) -> Self {

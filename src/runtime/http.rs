@@ -11,14 +11,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    clock::Skew,
     gzip::{Gzip, is_accepted},
     health::{Check, Health},
     leader::Leadership,
     metrics,
     server::{Body, serve},
 };
-use crate::controller::Context;
+use crate::{controller::Context, process::clock::Skew};
 
 /// Connections to the port for metrics. Each may hold a page, 1 MB with 10,000 Certificates.
 const METRICS_CONNECTIONS: usize = 16;

@@ -22,12 +22,13 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    clock, foreign,
+    foreign,
     standing::{Reason, Reports, StandingBy},
 };
 use crate::{
     api::names,
     plan::lease::{LeaseSeen, Step, step},
+    process::clock,
 };
 
 /// One call for the Lease may take this long; shorter than what lies between renew deadline and lease duration.

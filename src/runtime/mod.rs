@@ -1,6 +1,5 @@
-//! The process: leadership, HTTP server, telemetry, clock, shutdown.
+//! The process: leadership, listeners, shutdown.
 
-pub mod clock;
 mod ending;
 pub mod foreign;
 mod gzip;
@@ -12,5 +11,4 @@ pub mod run;
 mod server;
 mod stalling;
 pub mod standing;
-pub mod telemetry;
 mod webhooks;

@@ -14,15 +14,13 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    clock,
     ending::{self, Signals, Told},
     http,
     leader::{Election, Leadership, elect},
-    metrics::Metrics,
     server,
 };
 use crate::{
-    acme::{self, tls::ExtraRoots},
+    acme,
     api::names,
     cluster::{
         self,
@@ -34,15 +32,17 @@ use crate::{
     },
     controller::{
         self, Context, context::Queues, router::Router, said::Said, signing::Signing, solving::http01::Http01,
-        terms::Terms,
     },
+    net::{ClientSettings, ExtraRoots},
     plan::{
         kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
         seen::{Lean, RequestSeen, SecretSeen},
         settings::{Settings, controller as names_of},
         signing_request::SigningRequestSeen,
     },
+    process::{clock, metrics::Metrics},
     solver::{probe::ProbeError, responder::Responder},
+    work::Terms,
 };
 
 /// How long the end may take once nobody asks any more, the Lease's release included.
@@ -144,12 +144,12 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let client = cluster::client::connect_as_replica(&config, options.settings.pod.name.as_deref())?;
     let listeners = Listeners::bind(&options).await?;
     let leadership = Leadership::default();
-    let transport = acme::transport::Settings {
+    let http = ClientSettings {
         extra_roots: options.extra_roots.clone(),
         proxies: options.proxies.clone(),
-        ..acme::transport::Settings::default()
+        ..ClientSettings::default()
     };
-    let (context, router) = context(&client, &options.settings, transport, &leadership)?;
+    let (context, router) = context(&client, &options.settings, http, &leadership)?;
     let tasks = TaskTracker::new();
 
     watch(&client, &context, &router, options.settings.namespace.clone());
@@ -203,13 +203,7 @@ async fn end(context: &Context, told: Told, tasks: &TaskTracker, shutdown: &Canc
 /// # Errors
 /// When the probe cannot be made.
 pub fn onlooker(client: &Client, settings: &Settings) -> Result<Arc<Context>, RunError> {
-    context(
-        client,
-        settings,
-        acme::transport::Settings::default(),
-        &Leadership::default(),
-    )
-    .map(|(context, _)| context)
+    context(client, settings, ClientSettings::default(), &Leadership::default()).map(|(context, _)| context)
 }
 
 /// Reads everything that a controller would watch, once.
@@ -243,7 +237,7 @@ pub async fn read_everything(
 fn context(
     client: &Client,
     settings: &Settings,
-    transport: acme::transport::Settings,
+    http: ClientSettings,
     leadership: &Leadership,
 ) -> Result<(Arc<Context>, Router), RunError> {
     cluster::secret::set_size_limits(settings.size_limits);
@@ -252,9 +246,12 @@ fn context(
     let metrics = Arc::new(Metrics::default());
     let flag = Arc::clone(&leadership.flag);
     let transport = acme::transport::Settings {
+        client: ClientSettings {
+            addresses: settings.outgoing.clone(),
+            ..http
+        },
         max_chain: settings.size_limits.chain,
-        addresses: settings.outgoing.clone(),
-        ..transport
+        ..acme::transport::Settings::default()
     };
     let context = Arc::new(Context {
         index: Arc::clone(&index),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use certlet::acme::accounts::ensure;
-use certlet::acme::transport::{Settings, Unobserved};
+use certlet::acme::transport::Settings;
 use certlet::acme::{Client, Error, Next};
-use certlet::net::AddressPolicy;
+use certlet::net::{AddressPolicy, ClientSettings, Unobserved};
 use serde_json::json;
 
 use super::server::{Reply, Server, answer, client, problem};
@@ -153,7 +153,10 @@ async fn a_directory_whose_urls_cannot_be_a_servers_is_none() {
 /// Where certlet runs in a pod.
 fn in_a_pod(directory: &str) -> Client {
     let settings = Settings {
-        addresses: AddressPolicy::default(),
+        client: ClientSettings {
+            addresses: AddressPolicy::default(),
+            ..ClientSettings::default()
+        },
         ..Settings::default()
     };
     client(directory, settings, Arc::new(Unobserved))
@@ -201,7 +204,10 @@ async fn what_answers_only_here_is_not_asked_by_address_nor_by_name() {
     }
     assert!(server.seen.lock().unwrap().is_empty());
     let allowed = Settings {
-        addresses: AddressPolicy::new(vec!["127.0.0.0/8".parse().unwrap()], false),
+        client: ClientSettings {
+            addresses: AddressPolicy::new(vec!["127.0.0.0/8".parse().unwrap()], false),
+            ..ClientSettings::default()
+        },
         ..Settings::default()
     };
     client(&server.url("/dir"), allowed, Arc::new(Unobserved))

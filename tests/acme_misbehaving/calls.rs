@@ -8,8 +8,9 @@ use certlet::acme::jws::ExternalAccount;
 use certlet::acme::order::NewOrderRequest;
 use certlet::acme::problem::Kind;
 use certlet::acme::registration::Step;
-use certlet::acme::transport::{Exchange, Observer, Settings, Unobserved};
+use certlet::acme::transport::Settings;
 use certlet::acme::{Error, Next};
+use certlet::net::{Exchange, Observer, Unobserved};
 use serde_json::{Value, json};
 
 use super::server::{Reply, Server, answer, client, problem};
@@ -196,7 +197,7 @@ async fn every_request_is_observed() {
     struct Log(Mutex<Vec<(&'static str, Option<u16>)>>);
     impl Observer for Log {
         fn exchanged(&self, exchange: &Exchange<'_>) {
-            self.0.lock().unwrap().push((exchange.action.label(), exchange.status));
+            self.0.lock().unwrap().push((exchange.purpose, exchange.status));
         }
     }
     let server = Server::start().await;

@@ -20,8 +20,9 @@ use std::time::Duration;
 use certlet::acme::directory::MAX_AGE;
 use certlet::acme::order::NewOrderRequest;
 use certlet::acme::problem::Kind;
-use certlet::acme::transport::{Settings, Unobserved};
+use certlet::acme::transport::Settings;
 use certlet::acme::{Action, Error, Identifier, Next};
+use certlet::net::{ClientSettings, Unobserved};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use server::{Reply, Server, answer, client, problem};
@@ -114,7 +115,10 @@ async fn pages_of_something_else_are_never_quoted_and_never_believed() {
 async fn answers_that_do_not_end_or_never_come_end_the_request() {
     let server = Server::start().await;
     let settings = Settings {
-        request_timeout: Duration::from_millis(800),
+        client: ClientSettings {
+            request_timeout: Duration::from_millis(800),
+            ..ClientSettings::default()
+        },
         max_object: 20_000,
         ..Settings::default()
     };
@@ -213,7 +217,10 @@ async fn those_that_wait_for_a_silent_servers_directory_share_one_time_limit() {
     let server = Server::start().await;
     server.on("/dir", [Reply::Hang, answer(500, "")]);
     let client = server.client_with(Settings {
-        request_timeout: Duration::from_secs(1),
+        client: ClientSettings {
+            request_timeout: Duration::from_secs(1),
+            ..ClientSettings::default()
+        },
         ..Settings::default()
     });
     let together = futures::future::join_all((0..20).map(|_| client.directory())).await;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use certlet::acme::jws::generate_rsa_2048_pem;
-use certlet::acme::tls::Trust;
-use certlet::acme::transport::{Observer, Settings, Unobserved};
+use certlet::acme::transport::Settings;
 use certlet::acme::{Account, AccountKey, Client, Registry};
+use certlet::net::{ClientSettings, Observer, Trust, Unobserved};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -160,7 +160,10 @@ impl Server {
 
     pub(crate) fn client(&self) -> Client {
         self.client_with(Settings {
-            request_timeout: Duration::from_secs(20),
+            client: ClientSettings {
+                request_timeout: Duration::from_secs(20),
+                ..ClientSettings::default()
+            },
             ..Settings::default()
         })
     }

@@ -131,7 +131,7 @@ async fn a_request_that_only_has_a_failure_time_has_failed() {
     })
     .await;
     let failed =
-        Patch::Merge(json!({"status": {"failureTime": certlet::runtime::clock::now().strftime("%FT%TZ").to_string()}}));
+        Patch::Merge(json!({"status": {"failureTime": certlet::process::clock::now().strftime("%FT%TZ").to_string()}}));
     shop.requests
         .patch_status("web-1", &PatchParams::default(), &failed)
         .await

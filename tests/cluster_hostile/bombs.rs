@@ -67,7 +67,7 @@ async fn watch(leases: Api<Lease>, livez: String, ends: Arc<AtomicBool>) -> [Dur
         sleep(Duration::from_millis(20)).await;
     }
     let since = renewed.map_or(Duration::MAX, |time| {
-        certlet::runtime::clock::now().duration_since(time).unsigned_abs()
+        certlet::process::clock::now().duration_since(time).unsigned_abs()
     });
     [silence.max(answered.elapsed()), unrenewed.max(since)]
 }

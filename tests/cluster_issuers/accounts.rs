@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use certlet::acme::accounts::ensure;
 use certlet::acme::jws::generate_rsa_2048_pem;
-use certlet::acme::tls::Trust;
-use certlet::acme::transport::{Settings, Unobserved};
+use certlet::acme::transport::Settings;
 use certlet::acme::{AccountKey, Client, Registry};
+use certlet::net::{Trust, Unobserved};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 

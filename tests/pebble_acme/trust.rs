@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use certlet::acme::Registry;
 use certlet::acme::accounts::ensure;
-use certlet::acme::tls::{ExtraRoots, Trust};
-use certlet::acme::transport::{Settings, Unobserved};
+use certlet::acme::transport::Settings;
+use certlet::net::{ClientSettings, ExtraRoots, Trust, Unobserved};
+use certlet::process::environment::Environment;
 
 use super::server::{Options, Server};
 use super::{client_with, rsa_key};
@@ -96,7 +97,10 @@ async fn trust_is_as_narrow_as_the_issuer_says() {
     };
     let registry = Registry::new(
         Settings {
-            extra_roots,
+            client: ClientSettings {
+                extra_roots,
+                ..ClientSettings::default()
+            },
             ..Settings::default()
         },
         Arc::new(Unobserved),
@@ -116,7 +120,10 @@ async fn a_server_is_reached_whose_ca_is_known_only_by_ssl_cert_file() {
     const TEST: &str = "trust::a_server_is_reached_whose_ca_is_known_only_by_ssl_cert_file";
     if let Ok(directory) = std::env::var("CERTLET_TEST_DIRECTORY") {
         let settings = Settings {
-            extra_roots: certlet::cli::args::environment::extra_roots(),
+            client: ClientSettings {
+                extra_roots: (&Environment::read()).into(),
+                ..ClientSettings::default()
+            },
             ..Settings::default()
         };
         let registry = Registry::new(settings, Arc::new(Unobserved));

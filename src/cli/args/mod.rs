@@ -2,7 +2,6 @@
 
 mod accepted;
 pub mod config;
-pub mod environment;
 mod go;
 mod switches;
 #[cfg(test)]
@@ -20,10 +19,11 @@ use self::{
 };
 
 use crate::{
-    net::{AddressPolicy, Network},
+    net::{AddressPolicy, ExtraRoots, Network, proxy_hosts},
     pki::chain::SizeLimits,
     plan::settings::{DefaultIssuer, Http01Settings, Pod, Settings, SolverMode},
-    runtime::{foreign, leader::Election, run::Options, telemetry::Format},
+    process::{environment::Environment, telemetry::Format},
+    runtime::{foreign, leader::Election, run::Options},
 };
 
 /// Issues, stores and renews certificates: the controller.
@@ -289,15 +289,19 @@ impl RunArgs {
     /// # Errors
     /// When a value makes no sense.
     pub fn options(self) -> Result<Options, ArgsError> {
-        let pod = environment::pod();
-        let election = self.election(&pod)?;
+        let environment = Environment::read();
+        let election = self.election(&environment)?;
         let settings = Settings {
-            pod,
-            ..self.settings()?
+            pod: Pod {
+                name: environment.pod_name.clone(),
+                namespace: environment.pod_namespace.clone(),
+                address: environment.pod_address,
+            },
+            ..self.settings(&environment)?
         };
         Ok(Options {
-            extra_roots: environment::extra_roots(),
-            proxies: environment::proxies(),
+            extra_roots: ExtraRoots::from(&environment),
+            proxies: proxy_hosts(environment.proxies),
             kubeconfig: self.kubeconfig,
             master: self.master,
             settings,
@@ -309,19 +313,19 @@ impl RunArgs {
         })
     }
 
-    fn election(&self, pod: &Pod) -> Result<Option<Election>, ArgsError> {
+    fn election(&self, environment: &Environment) -> Result<Option<Election>, ArgsError> {
         if !self.leader_elect {
             return Ok(None);
         }
         let election = Election {
             namespace: self.leader_election_namespace.clone(),
-            identity: environment::identity(),
+            identity: environment.identity(),
             lease_duration: self.leader_election_lease_duration,
             renew_deadline: self.leader_election_renew_deadline,
             retry_period: self.leader_election_retry_period,
             others: foreign::namespaces(
                 &self.leader_election_namespace,
-                pod.namespace.as_deref(),
+                environment.pod_namespace.as_deref(),
                 self.namespace.is_empty(),
                 &self.other_installations_namespaces,
             ),
@@ -336,7 +340,7 @@ impl RunArgs {
     ///
     /// # Errors
     /// When a value makes no sense.
-    pub fn settings(&self) -> Result<Settings, ArgsError> {
+    pub fn settings(&self, environment: &Environment) -> Result<Settings, ArgsError> {
         if let Some(flag) = self.accepted.refused() {
             return Err(ArgsError::MetricsTls(flag));
         }
@@ -364,7 +368,7 @@ impl RunArgs {
             maximum_backoff: self.certificate_request_maximum_backoff_duration,
             size_limits: self.sizes.limits()?,
             max_concurrent_challenges: self.max_concurrent_challenges,
-            outgoing: AddressPolicy::new(self.allow_outgoing_networks.clone(), !environment::in_a_pod()),
+            outgoing: AddressPolicy::new(self.allow_outgoing_networks.clone(), !environment.in_a_pod),
             http01: self.http01()?,
             ari_minimum_interval: self.acme_ari_minimum_interval,
             pod: Pod::default(),

@@ -19,12 +19,12 @@ fn parse(flags: &[&str]) -> RunArgs {
 
 fn settings(flags: &[&str]) -> Settings {
     parse(flags)
-        .settings()
+        .settings(&Environment::read())
         .unwrap_or_else(|error| panic!("{flags:?}: {error}"))
 }
 
 fn refusal(flags: &[&str]) -> String {
-    parse(flags).settings().unwrap_err().to_string()
+    parse(flags).settings(&Environment::read()).unwrap_err().to_string()
 }
 
 /// What a flag does.
@@ -203,7 +203,7 @@ fn nb_31_the_last_of_a_flag_counts_and_lists_come_together() {
         "--acme-http01-solver-extra-labels=stage=test",
     ]);
     assert_eq!(twice.logging().1, 4);
-    let settings = twice.settings().unwrap();
+    let settings = twice.settings(&Environment::read()).unwrap();
     assert_eq!(settings.http01.solver_image.as_deref(), Some("registry.local/solver:1"));
     assert!(!settings.controllers.approver() && settings.controllers.enabled(controller::ORDERS));
     assert!(!settings.gates.other_names && settings.gates.name_constraints);
@@ -225,7 +225,11 @@ fn flg_24_an_empty_value_is_no_value() {
     ] {
         let args = parse(&[flag]);
         assert_eq!(args.missing(), Vec::<String>::new(), "{flag}");
-        assert_eq!(format!("{:?}", args.settings().unwrap()), plain, "{flag}");
+        assert_eq!(
+            format!("{:?}", args.settings(&Environment::read()).unwrap()),
+            plain,
+            "{flag}"
+        );
     }
     assert_eq!(
         settings(&["--copied-annotation-prefixes="]).copied_annotation_prefixes,

@@ -18,6 +18,7 @@ use crate::{
     },
     cluster::reader::list_readable,
     plan::settings::Settings,
+    process::environment::Environment,
 };
 
 /// Deployments of cert-manager's controller, and of certlet.
@@ -82,7 +83,9 @@ fn parsed(flags: &[String]) -> Result<Settings, String> {
     for missing in line.run.missing() {
         remark(&format!("{missing} is not there yet in this version of certlet"));
     }
-    line.run.settings().map_err(|error| error.to_string())
+    line.run
+        .settings(&Environment::read())
+        .map_err(|error| error.to_string())
 }
 
 struct Controller {

@@ -20,7 +20,8 @@ use crate::{
         Context, certificate, context::IssuerId, ingress, issuer, order, request, router, signing_request, sweep,
     },
     plan::seen::ObjectKey,
-    runtime::{clock, run},
+    process::clock,
+    runtime::run,
     text,
 };
 

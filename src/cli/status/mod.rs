@@ -11,7 +11,7 @@ use crate::{
     api::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Condition, Issuer, Order, names},
     cluster::reader::list_readable,
     pki::certificate::CertificateInfo,
-    runtime::clock,
+    process::clock,
 };
 use report::{Facts, Parent, Report};
 

@@ -259,7 +259,7 @@ fn tell(context: &Context, certificate: &Object<CertificateKind>, events: &[Plan
     {
         let severity = if *warning { Severity::Warning } else { Severity::Normal };
         if [SECRET_NOT_KEPT, DUE_AT_ONCE].contains(&reason.as_str()) {
-            context.metrics.held_back();
+            context.metrics.hold_back();
         }
         context
             .events

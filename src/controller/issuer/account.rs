@@ -6,20 +6,20 @@ use aws_lc_rs::digest;
 
 use super::{Either, refused_again};
 use crate::acme::jws::{ExternalAccount, generate_rsa_2048_pem};
-use crate::acme::tls::Trust;
-use crate::acme::{AccountKey, Client, accounts};
+use crate::acme::{AccountKey, Client, accounts, trust};
 use crate::api::acme_issuer::ExternalAccountBinding;
 use crate::api::condition::{self, READY};
 use crate::api::issuer::AcmeIssuerStatus;
 use crate::api::{AcmeIssuer, names};
 use crate::cluster::records::issuer_secret;
 use crate::cluster::secret::{LiveSecret, SecretApply};
-use crate::controller::{Context, ControllerError, context::IssuerId, lanes::Call};
+use crate::controller::{Context, ControllerError, context::IssuerId};
 use crate::pki::hidden::Hidden;
 use crate::plan::account::{self, AccountPlan, AccountSeen, Attempt, ExternalSeen, KeySeen};
 use crate::plan::issuer::{Verdict, Wanted, unsupported_solvers};
 use crate::plan::order::ca::origin;
 use crate::plan::seen::{Next, Object, ObjectKey};
+use crate::work::Call;
 
 /// What the status of an ACME issuer has to be, after what had to be asked was asked.
 pub(super) async fn judge<K: Either>(
@@ -39,7 +39,7 @@ pub(super) async fn judge<K: Either>(
         Err(error) => return Err(error),
     };
     let status = as_it_is.clone().unwrap_or_default();
-    let attempt = || look.client.as_ref().and_then(Client::attempt);
+    let attempt = || look.client.as_ref().and_then(Client::attempt::<Attempt>);
     let mut last = attempt();
     let mut plan = account::plan(context.now(), &look.seen(issuer, spec, &status, last.as_ref()));
     let mut asking = None;
@@ -96,10 +96,14 @@ fn begin<K: Either>(
     );
     let server = origin(&spec.server).unwrap_or_default();
     let shared = format!("{server} {}", client.key().thumbprint());
-    let turn = queue.registering(&shared, &id, now).map_err(|next| (None, next))?;
+    let turn = queue
+        .registering(&shared, &id, now)
+        .map_err(|again| (None, Next::At(again)))?;
     let told = condition::get(&issuer.status.conditions, READY).is_some();
     let untold = || (!told).then(|| account::in_line(&server));
-    let call = queue.calling(&server, &id, now).map_err(|next| (untold(), next))?;
+    let call = queue
+        .calling(&server, &id, now)
+        .map_err(|again| (untold(), Next::At(again)))?;
     Ok([turn, call])
 }
 
@@ -321,7 +325,7 @@ fn fingerprint(key_id: &str, data: &[u8]) -> [u8; 32] {
 fn client(context: &Context, spec: &AcmeIssuer, key: &AccountKey) -> Result<Client, Verdict> {
     context
         .acme
-        .client(&spec.server, &Trust::of(spec), key)
+        .client(&spec.server, &trust(spec), key)
         .map_err(|error| account::unusable_settings(&error))
 }
 

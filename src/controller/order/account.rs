@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    acme::{Account, AccountKey, tls::Trust},
+    acme::{Account, AccountKey, trust},
     api::{
         AcmeIssuer, InvalidField, IssuerRef, IssuerSpec, IssuerStatus,
         condition::{self, READY},
@@ -93,23 +93,9 @@ impl Accounts {
         uri: &str,
     ) -> Result<Account, ControllerError> {
         let key = self.key(context, issuer).await?;
-        let AcmeIssuer {
-            ca_bundle,
-            skip_tls_verify,
-            server,
-            ..
-        } = &issuer.acme;
-        let ca_bundle = ca_bundle
-            .as_ref()
-            .map(|bundle| bundle.0.clone())
-            .filter(|bundle| !bundle.is_empty());
-        let trust = Trust {
-            ca_bundle,
-            skip_verify: *skip_tls_verify == Some(true),
-        };
         let account = context
             .acme
-            .client(server, &trust, &key)
+            .client(&issuer.acme.server, &trust(&issuer.acme), &key)
             .and_then(|client| client.account(uri));
         account.map_err(|error| {
             ControllerError::Failed(format!("the account of the {} cannot be used: {error}", issuer.id))

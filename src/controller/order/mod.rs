@@ -21,14 +21,14 @@ mod showing;
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use self::{
     at_ca::Calls,
     observe::{Found, Observed},
 };
-use super::{Context, ControllerError, lanes::Call};
+use super::{Context, ControllerError};
 use crate::{
     api::order::State,
     plan::{
@@ -37,6 +37,7 @@ use crate::{
         seen::{Meta, Next, Object, ObjectKey},
         settings::controller,
     },
+    work::Call,
 };
 
 /// How many steps of one Order are taken at once.
@@ -149,7 +150,7 @@ async fn follow(context: &Arc<Context>, observed: &Observed, plan: Plan) -> Resu
         let rest = steps.split_off(together(&steps));
         let now = std::mem::replace(&mut steps, rest);
         let _call = match now.iter().any(Step::asks_ca).then(|| calling(context, observed)) {
-            Some(Err(in_line)) => return Ok(Some(in_line)),
+            Some(Err(in_line)) => return Ok(Some(Next::At(in_line))),
             Some(Ok(call)) => Some(call),
             None => None,
         };
@@ -166,7 +167,7 @@ async fn follow(context: &Arc<Context>, observed: &Observed, plan: Plan) -> Resu
 }
 
 /// A call to the CA begins, unless too many workers wait for it already.
-fn calling(context: &Context, observed: &Observed) -> Result<Call<ObjectKey>, Next> {
+fn calling(context: &Context, observed: &Observed) -> Result<Call<ObjectKey>, Timestamp> {
     let server = observed.acme.as_ref().map(|acme| acme.acme.server.as_str());
     let server = server.and_then(ca::origin).unwrap_or_default();
     let key = &observed.order.meta.key;
@@ -268,7 +269,7 @@ impl Observed {
         &self.order.meta.uid
     }
 
-    fn plan(&self, now: jiff::Timestamp) -> Plan {
+    fn plan(&self, now: Timestamp) -> Plan {
         order::plan(now, &self.seen())
     }
 }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{controller::queue::Queue, plan::seen::ObjectKey};
+use crate::{plan::seen::ObjectKey, work::Queue};
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -3,10 +3,11 @@
 //! Where cert-manager has several controllers for a kind, each of them is called for each change. Here one reconcile does what all of
 //! them do, and counts once for each.
 
-use super::text::{Page, sample};
 use crate::{
-    controller::{context::Queues, queue::Counts},
+    controller::context::Queues,
     plan::settings::{Settings, controller as names},
+    process::metrics::{Page, sample},
+    work::Counts,
 };
 
 const CERTIFICATES: [&str; 6] = [

@@ -1,48 +1,17 @@
-//! Metrics under cert-manager's names, so that dashboards and alerts go on working (MET rows).
-//!
-//! Written by hand in Prometheus' text format 0.0.4: the client library for it appends `_total` to every counter, and
-//! cert-manager's names have none. What describes objects is read from the index when it is asked for.
+//! The page of metrics, under cert-manager's names, so that dashboards and alerts go on working (MET rows). What describes objects is
+//! read from the index when it is asked for.
 
-mod acme;
+mod condition;
 mod controllers;
 mod objects;
-mod process;
-mod text;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
-use self::{
-    acme::AcmeRequests,
-    text::{Page, sample},
-};
 use crate::{
-    acme::transport::{Exchange, Observer},
     controller::Context,
+    process::metrics::{Page, sample, write_process},
     runtime::leader::Leadership,
 };
-
-/// Counters that no object holds.
-#[derive(Default)]
-pub struct Metrics {
-    acme: AcmeRequests,
-    held_back: AtomicU64,
-}
-
-impl Metrics {
-    /// A Certificate waits because what was issued for it did not last.
-    pub fn held_back(&self) {
-        self.held_back.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Observer for Metrics {
-    fn exchanged(&self, exchange: &Exchange<'_>) {
-        self.acme.count(exchange);
-    }
-}
 
 /// The page that Prometheus reads, in pieces that are made as they are sent: with ten thousand Certificates all of it would be 20 MB at once.
 /// Only the leader tells of objects, as in cert-manager: with two replicas each would count twice.
@@ -54,8 +23,8 @@ pub fn page(context: &Arc<Context>, leadership: &Leadership) -> impl Iterator<It
         controllers::write(&context.settings, &context.queues, &mut page);
         own(&context, &mut page);
         leading(&leadership, &mut page);
-        context.metrics.acme.write(&mut page);
-        process::write(context.now().as_second(), &mut page);
+        context.metrics.requests.write(&mut page);
+        write_process(context.now().as_second(), &mut page);
         page.text
     }))
 }
@@ -111,7 +80,7 @@ fn own(context: &Context, page: &mut Page) {
         &mut page.text,
         "certlet_certificate_issuances_held_back_total",
         &[],
-        context.metrics.held_back.load(Ordering::Relaxed) as f64,
+        context.metrics.held_back() as f64,
     );
     page.head(
         "certlet_events_dropped_total",

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::text::{Page, sample};
+use super::condition::{answers, ready};
 use crate::{
     api::{ConditionStatus, IssuerRef, Time, condition},
     cluster::index::Index,
@@ -10,6 +10,7 @@ use crate::{
         kinds::ChallengeKind,
         seen::{Object, ObjectKey},
     },
+    process::metrics::{Page, sample},
 };
 
 /// So many Certificates make one piece of the page.
@@ -129,7 +130,7 @@ impl Told {
                 ("issuer_group", issuer.group.as_deref().unwrap_or_default()),
             ];
             match family.value {
-                Value::Ready => page.answers(family.name, &labels, row.ready),
+                Value::Ready => answers(page, family.name, &labels, row.ready),
                 Value::Time(of) => sample(&mut page.text, family.name, &labels, of(row)),
             }
         }
@@ -170,7 +171,7 @@ pub(super) fn issuers(index: &Arc<Index>) -> impl Iterator<Item = String> + Send
     let issuers = family(head, index.issuers.keys(), move |key, page| {
         if let Some(issuer) = records.issuers.get(key) {
             let labels = [("name", issuer.meta.name()), ("namespace", issuer.meta.namespace())];
-            page.condition(ISSUERS, &labels, &issuer.status().conditions);
+            ready(page, ISSUERS, &labels, &issuer.status().conditions);
         }
     });
     let head = (
@@ -180,7 +181,8 @@ pub(super) fn issuers(index: &Arc<Index>) -> impl Iterator<Item = String> + Send
     let records = Arc::clone(index);
     let cluster_issuers = family(head, index.cluster_issuers.keys(), move |key, page| {
         if let Some(issuer) = records.cluster_issuers.get(key) {
-            page.condition(
+            ready(
+                page,
                 CLUSTER_ISSUERS,
                 &[("name", issuer.meta.name())],
                 &issuer.status().conditions,

@@ -8,9 +8,11 @@ use super::*;
 use crate::acme::Action;
 use crate::cluster::{index::Index, wire::Record};
 use crate::controller::context::Queues;
+use crate::net::{Exchange, Observer};
 use crate::plan::kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IssuerKind};
 use crate::plan::seen::Lean;
 use crate::plan::settings::Settings;
+use crate::process::metrics::Metrics;
 
 fn put<R: Record>(index: &Index, object: &Value) {
     let record: R = serde_json::from_str(&object.to_string()).unwrap();
@@ -173,7 +175,7 @@ fn all_that_a_page_says_of_a_certificate_is_of_one_moment_and_its_record_is_open
 fn exchange(host: &str, status: Option<u16>, millis: u64) -> Exchange<'_> {
     const POST: &Method = &Method::POST;
     Exchange {
-        action: Action::NewOrder,
+        purpose: Action::NewOrder.label(),
         scheme: "https",
         host,
         method: POST,
@@ -190,7 +192,7 @@ fn met_05_requests_to_acme_servers_are_counted_and_their_durations_summed_up() {
     }
     metrics.exchanged(&exchange("ca.example", None, 1000));
     let mut page = Page::default();
-    metrics.acme.write(&mut page);
+    metrics.requests.write(&mut page);
     let labels = r#"scheme="https",host="ca.example",action="authorize_order",method="POST",status="201""#;
     let shown = samples(&page);
     for line in [
@@ -225,7 +227,7 @@ async fn quantiles_are_those_of_the_last_ten_minutes() {
     metrics.exchanged(&exchange("ca.example", Some(200), 100));
     tokio::time::advance(Duration::from_secs(601)).await;
     let mut page = Page::default();
-    metrics.acme.write(&mut page);
+    metrics.requests.write(&mut page);
     assert!(page.text.contains("quantile=\"0.5\"} NaN\n"), "{}", page.text);
     assert!(page.text.contains("seconds_count{"), "{}", page.text);
 }
@@ -241,7 +243,7 @@ fn whoever_names_many_servers_fills_no_memory_and_every_request_is_counted_all_t
         metrics.exchanged(&exchange("ca0.example", Some(200), 1));
     }
     let mut page = Page::default();
-    metrics.acme.write(&mut page);
+    metrics.requests.write(&mut page);
     let count = "certmanager_http_acme_client_request_count";
     let series: Vec<Series> = parsed(&page).into_iter().filter(|(name, ..)| name == count).collect();
     assert!(series.len() <= 4_001, "{}", series.len());
@@ -259,7 +261,7 @@ fn whoever_names_many_servers_fills_no_memory_and_every_request_is_counted_all_t
 #[test]
 fn met_09_and_10_what_the_clock_and_the_process_say() {
     let mut page = Page::default();
-    process::write(1_767_225_660, &mut page);
+    write_process(1_767_225_660, &mut page);
     let shown = samples(&page);
     for line in [
         "certmanager_clock_time_seconds 1767225660",
@@ -294,7 +296,7 @@ fn a_label_value_is_escaped_as_the_format_asks() {
 #[test]
 fn a_condition_is_three_series_of_which_one_is_set() {
     let mut page = Page::default();
-    page.condition("m", &[], &[]);
+    condition::ready(&mut page, "m", &[], &[]);
     assert_eq!(
         page.text,
         "m{condition=\"True\"} 0\nm{condition=\"False\"} 0\nm{condition=\"Unknown\"} 1\n"
@@ -309,8 +311,8 @@ fn every_name_is_explained_once() {
     };
     controllers::write(&Settings::default(), &Queues::default(), &mut page);
     leading(&Leadership::default(), &mut page);
-    Metrics::default().acme.write(&mut page);
-    process::write(0, &mut page);
+    Metrics::default().requests.write(&mut page);
+    write_process(0, &mut page);
     let mut names: Vec<&str> = page
         .text
         .lines()

@@ -1,5 +1,27 @@
 use super::*;
 
+/// Why the work of these tests fails.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("it changed")]
+    Stale,
+    #[error("it panicked")]
+    Panicked,
+}
+
+impl Failure for Failed {
+    fn panicked() -> Self {
+        Self::Panicked
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Stale => Retry::AtOnce,
+            Self::Panicked => Retry::BackOff,
+        }
+    }
+}
+
 fn now() -> Timestamp {
     Timestamp::UNIX_EPOCH
 }
@@ -9,7 +31,7 @@ async fn start(queue: &Arc<Queue<String>>, seen: tokio::sync::mpsc::UnboundedSen
         let seen = seen.clone();
         async move {
             seen.send(key).unwrap();
-            Ok(Next::OnChange)
+            Ok::<Again, Failed>(None)
         }
     };
     tokio::spawn(Arc::clone(queue).run(2, now, worker));
@@ -55,7 +77,7 @@ async fn an_appointment_made_during_a_look_is_kept_whatever_the_look_itself_asks
                 seen.send(key.clone()).unwrap();
                 // as somebody else does who does not know that it is being looked at
                 queue.add_after(key, Duration::from_secs(5));
-                Ok(Next::OnChange)
+                Ok::<Again, Failed>(None)
             }
         }
     };
@@ -102,7 +124,7 @@ async fn a_plan_that_is_stale_again_and_again_waits_as_long_as_any_other_error()
         let calls = calls.clone();
         async move {
             calls.send(Instant::now()).unwrap();
-            Err(ControllerError::Stale("it changed".to_owned()))
+            Err::<Again, _>(Failed::Stale)
         }
     };
     queue.resume(["a".to_owned()]);
@@ -117,70 +139,4 @@ async fn a_plan_that_is_stale_again_and_again_waits_as_long_as_any_other_error()
         "{waits:?}"
     );
     assert_eq!(waits[20..], [RETRY_FIRST, RETRY_FIRST * 2]);
-}
-
-/// 10,000 Certificates that were issued in the same hour, each looked at when its renewal begins.
-#[tokio::test(start_paused = true)]
-async fn ten_thousand_renewals_of_one_hour_never_outnumber_the_workers_and_none_is_late() {
-    use std::sync::atomic::AtomicUsize;
-
-    use jiff::SignedDuration;
-
-    use crate::{
-        api::CertificateSpec,
-        plan::renewal::{Provenance, Validity, schedule},
-    };
-
-    const WORKERS: usize = 5;
-    const ISSUANCE: Duration = Duration::from_millis(50);
-    let queue = Queue::<u32>::new("renewals");
-    let (busy, most, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
-    let counts = Arc::new((busy, most, done));
-    let due: Vec<Duration> = (0..10_000_u32)
-        .map(|number| {
-            let not_before = now() + SignedDuration::from_secs(i64::from(number * 3600 / 10_000));
-            let not_after = not_before + SignedDuration::from_hours(24);
-            let validity = Validity { not_before, not_after };
-            let uid = format!("uid-{number}");
-            let plan = schedule(&CertificateSpec::default(), validity, Provenance::Ours, None, &uid);
-            let begin = plan.unwrap().unwrap().at;
-            Duration::try_from(begin.duration_since(now())).unwrap()
-        })
-        .collect();
-    let started = Instant::now();
-    let late = Arc::new(Mutex::new(Duration::ZERO));
-    let worker = {
-        let (counts, due, late) = (Arc::clone(&counts), due.clone(), Arc::clone(&late));
-        move |number: u32| {
-            let (counts, late) = (Arc::clone(&counts), Arc::clone(&late));
-            let wanted = due[usize::try_from(number).unwrap()];
-            async move {
-                let (busy, most, done) = &*counts;
-                let behind = started.elapsed().checked_sub(wanted).expect("not before its time");
-                {
-                    let mut latest = late.lock().unwrap();
-                    *latest = behind.max(*latest);
-                }
-                most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                tokio::time::sleep(ISSUANCE).await;
-                busy.fetch_sub(1, Ordering::SeqCst);
-                done.fetch_add(1, Ordering::SeqCst);
-                Ok(Next::OnChange)
-            }
-        }
-    };
-    queue.resume([]);
-    tokio::spawn(Arc::clone(&queue).run(WORKERS, now, worker));
-    for (number, wait) in due.iter().enumerate() {
-        queue.add_after(u32::try_from(number).unwrap(), *wait);
-    }
-    tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
-    let (_, most, done) = &*counts;
-    assert_eq!(done.load(Ordering::SeqCst), 10_000);
-    assert!(most.load(Ordering::SeqCst) <= WORKERS);
-    assert!(
-        *late.lock().unwrap() < Duration::from_secs(10),
-        "{:?}",
-        late.lock().unwrap()
-    );
 }

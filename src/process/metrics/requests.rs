@@ -12,7 +12,6 @@ use std::{
 use tokio::time::Instant;
 
 use super::text::{Page, sample};
-use crate::acme::transport::Exchange;
 
 /// Of how many durations a summary's quantiles are made at most, and how old these may be, as in Prometheus' client for Go.
 const RECENT: usize = 256;
@@ -25,8 +24,23 @@ const OTHER: &str = "other";
 /// Status of a request that was not answered, as in cert-manager.
 const NO_ANSWER: u16 = 999;
 
+/// By what requests are told apart.
+#[derive(Clone, Debug)]
+pub struct RequestLabels<'a> {
+    /// `https` or `http`.
+    pub scheme: &'a str,
+    /// Host, with the port where it is not the scheme's.
+    pub host: &'a str,
+    /// What it was for, out of a closed set.
+    pub action: &'static str,
+    /// The method.
+    pub method: &'a str,
+    /// `None` when there was no response.
+    pub status: Option<u16>,
+}
+
 /// What is counted.
-pub(super) struct AcmeRequests {
+pub struct Requests {
     series: Mutex<BTreeMap<Labels, Durations>>,
     folded: AtomicU64,
     since: Instant,
@@ -49,7 +63,7 @@ struct Durations {
     recent: VecDeque<(u32, f32)>,
 }
 
-impl Default for AcmeRequests {
+impl Default for Requests {
     fn default() -> Self {
         Self {
             series: Mutex::default(),
@@ -59,14 +73,15 @@ impl Default for AcmeRequests {
     }
 }
 
-impl AcmeRequests {
-    pub(super) fn count(&self, exchange: &Exchange<'_>) {
+impl Requests {
+    /// One request has ended after `duration`.
+    pub fn count(&self, request: &RequestLabels<'_>, duration: Duration) {
         let mut labels = Labels {
-            scheme: exchange.scheme.to_owned(),
-            host: exchange.host.to_owned(),
-            action: exchange.action.label(),
-            method: exchange.method.to_string(),
-            status: exchange.status.unwrap_or(NO_ANSWER).to_string(),
+            scheme: request.scheme.to_owned(),
+            host: request.host.to_owned(),
+            action: request.action,
+            method: request.method.to_owned(),
+            status: request.status.unwrap_or(NO_ANSWER).to_string(),
         };
         let now = self.now();
         let mut series = self.lock();
@@ -85,15 +100,16 @@ impl AcmeRequests {
         }
         let durations = series.entry(labels).or_default();
         durations.count += 1;
-        durations.sum += exchange.duration;
+        durations.sum += duration;
         if durations.recent.len() >= RECENT {
             durations.recent.pop_front();
         }
-        durations.recent.push_back((now, exchange.duration.as_secs_f32()));
+        durations.recent.push_back((now, duration.as_secs_f32()));
     }
 
+    /// Writes all that was counted.
     #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
-    pub(super) fn write(&self, page: &mut Page) {
+    pub fn write(&self, page: &mut Page) {
         const COUNT: &str = "certmanager_http_acme_client_request_count";
         const SECONDS: &str = "certmanager_http_acme_client_request_duration_seconds";
         const FOLDED: &str = "certlet_http_acme_client_requests_folded_total";

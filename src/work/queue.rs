@@ -18,16 +18,18 @@ use jiff::Timestamp;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    error::ControllerError,
+    failure::{Failure, Retry},
     lanes::{Lane, Lanes},
 };
-use crate::plan::seen::Next;
 
 /// First and longest wait after an error; doubled each time (BKO-06).
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LONGEST: Duration = Duration::from_secs(300);
 /// A stale plan is made again at once, but not without end.
 const STALE_LIMIT: u32 = 20;
+
+/// When a key is to be worked on again at the latest; `None`: when it is added again.
+pub type Again = Option<Timestamp>;
 
 /// What is queued.
 pub trait Key: Clone + Eq + Hash + Ord + Debug + Display + Send + Sync + 'static {}
@@ -218,10 +220,11 @@ impl<K: Key> Queue<K> {
     }
 
     /// Works for ever with `workers` workers.
-    pub async fn run<F, Fut>(self: Arc<Self>, workers: usize, now: fn() -> Timestamp, reconcile: F)
+    pub async fn run<F, Fut, E>(self: Arc<Self>, workers: usize, now: fn() -> Timestamp, reconcile: F)
     where
         F: Fn(K) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Result<Next, ControllerError>> + Send + 'static,
+        Fut: Future<Output = Result<Again, E>> + Send + 'static,
+        E: Failure,
     {
         self.lanes(Lane::Server).set_workers(workers);
         let mut tasks = tokio::task::JoinSet::new();
@@ -235,7 +238,7 @@ impl<K: Key> Queue<K> {
                         key: &key,
                     };
                     let work = AssertUnwindSafe(reconcile(key.clone())).catch_unwind();
-                    let result = work.await.unwrap_or_else(|_| Err(ControllerError::Panicked));
+                    let result = work.await.unwrap_or_else(|_| Err(E::panicked()));
                     drop(done);
                     queue.settle(key, result, now());
                 }
@@ -270,12 +273,12 @@ impl<K: Key> Queue<K> {
         }
     }
 
-    fn settle(&self, key: K, result: Result<Next, ControllerError>, now: Timestamp) {
+    fn settle<E: Failure>(&self, key: K, result: Result<Again, E>, now: Timestamp) {
         self.counter(&key).calls.fetch_add(1, Ordering::Relaxed);
         match result {
-            Ok(next) => {
+            Ok(again) => {
                 self.lock().failures.remove(&key);
-                if let Next::At(time) = next {
+                if let Some(time) = again {
                     self.add_after(
                         key,
                         Duration::try_from(time.duration_since(now)).unwrap_or(Duration::ZERO),
@@ -286,8 +289,9 @@ impl<K: Key> Queue<K> {
         }
     }
 
-    fn retry(&self, key: K, error: &ControllerError, now: Timestamp) {
-        if error.is_not_leader() {
+    fn retry<E: Failure>(&self, key: K, error: &E, now: Timestamp) {
+        let retry = error.retry();
+        if retry == Retry::Never {
             return;
         }
         let attempt = {
@@ -296,20 +300,20 @@ impl<K: Key> Queue<K> {
             *failures = failures.saturating_add(1);
             *failures
         };
-        if error.is_stale() && attempt <= STALE_LIMIT {
+        if retry == Retry::AtOnce && attempt <= STALE_LIMIT {
             tracing::debug!(controller = self.name, %key, %error, "it changed meanwhile, planning again");
             self.add_after(key, Duration::from_millis(5 * u64::from(attempt)));
             return;
         }
         self.counter(&key).errors.fetch_add(1, Ordering::Relaxed);
-        let attempt = if error.is_stale() {
+        let attempt = if retry == Retry::AtOnce {
             attempt.saturating_sub(STALE_LIMIT)
         } else {
             attempt
         };
-        let wait = match error.until() {
-            Some(time) => Duration::try_from(time.duration_since(now)).unwrap_or(Duration::ZERO),
-            None => RETRY_FIRST
+        let wait = match retry {
+            Retry::NotBefore(time) => Duration::try_from(time.duration_since(now)).unwrap_or(Duration::ZERO),
+            Retry::Never | Retry::AtOnce | Retry::BackOff => RETRY_FIRST
                 .saturating_mul(1 << attempt.saturating_sub(1).min(16))
                 .min(RETRY_LONGEST),
         };

@@ -8,7 +8,8 @@ const TICKS: f64 = 100.0;
 const UNLIMITED: f64 = 18_446_744_073_709_551_615.0;
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
-pub(super) fn write(now: i64, page: &mut Page) {
+/// Writes them; `now` is in seconds since 1970.
+pub fn write(now: i64, page: &mut Page) {
     let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
     let (status, limits) = (read("status"), read("limits"));
     let octets = octets(&read("net/netstat"));

@@ -1,4 +1,4 @@
-//! How many workers of a queue may wait for one ACME server at the same time: so that one that never answers does not keep them
+//! How many workers of a queue may wait for one server at the same time: so that one that never answers does not keep them
 //! all, and others' calls find a free one.
 //!
 //! A server may have as many calls under way as there are workers that wait for no server at all, less one. One that is silent so
@@ -14,12 +14,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::queue::{Key, Queue};
-use crate::plan::seen::Next;
 
 /// What is called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
-    /// An ACME server.
+    /// A server outside of the cluster.
     Server,
     /// An account that is to be registered.
     Account,
@@ -144,7 +143,7 @@ impl<K: Key> Lanes<K> {
 }
 
 /// A call under way. Over when this is dropped.
-pub(super) struct Call<K: Key> {
+pub struct Call<K: Key> {
     queue: Arc<Queue<K>>,
     lane: Lane,
     server: Box<str>,
@@ -153,16 +152,16 @@ pub(super) struct Call<K: Key> {
 impl<K: Key> Queue<K> {
     /// Begins a call to `server` on behalf of `key`, which a worker of this queue works on; or says when `key` looks again, because
     /// too many workers wait for that server already. It is called earlier if it can be.
-    pub(super) fn calling(self: &Arc<Self>, server: &str, key: &K, now: Timestamp) -> Result<Call<K>, Next> {
+    pub fn calling(self: &Arc<Self>, server: &str, key: &K, now: Timestamp) -> Result<Call<K>, Timestamp> {
         self.enter(Lane::Server, server, key, now)
     }
 
     /// Begins to register `account` on behalf of `key`; or says when `key` looks again, because another one registers it now.
-    pub(super) fn registering(self: &Arc<Self>, account: &str, key: &K, now: Timestamp) -> Result<Call<K>, Next> {
+    pub fn registering(self: &Arc<Self>, account: &str, key: &K, now: Timestamp) -> Result<Call<K>, Timestamp> {
         self.enter(Lane::Account, account, key, now)
     }
 
-    fn enter(self: &Arc<Self>, lane: Lane, server: &str, key: &K, now: Timestamp) -> Result<Call<K>, Next> {
+    fn enter(self: &Arc<Self>, lane: Lane, server: &str, key: &K, now: Timestamp) -> Result<Call<K>, Timestamp> {
         if self.lanes(lane).enter(server, key) {
             return Ok(Call {
                 queue: Arc::clone(self),
@@ -170,9 +169,9 @@ impl<K: Key> Queue<K> {
                 server: server.into(),
             });
         }
-        tracing::debug!(controller = self.name(), %key, server, "it waits in line to ask the ACME server");
+        tracing::debug!(controller = self.name(), %key, server, "it waits in line to ask the server");
         let again = now.saturating_add(lane.at_the_latest());
-        Err(Next::At(again.unwrap_or(Timestamp::MAX)))
+        Err(again.unwrap_or(Timestamp::MAX))
     }
 
     pub(super) fn lanes(&self, lane: Lane) -> MutexGuard<'_, Lanes<K>> {

@@ -1,4 +1,4 @@
-//! `Retry-After` and `Link`: the two response headers that steer an ACME client.
+//! `Retry-After` and `Link`: the two response headers that say what to do next.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! Whom the ACME client believes to be the server: trust roots, `caBundle`, `skipTLSVerify`.
+//! Whom a client believes to be the server: trust roots, `caBundle`, `skipTLSVerify`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,31 +12,30 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::Error;
-use crate::api::AcmeIssuer;
 use crate::pki::tls;
+use crate::process::environment::Environment;
 
-/// An issuer's trust settings (ISS-19).
+/// Whom a client believes to be its server (ISS-19).
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Trust {
-    /// `spec.acme.caBundle`: PEM certificates that replace all other roots.
+    /// `caBundle`: PEM certificates that replace all other roots.
     pub ca_bundle: Option<Vec<u8>>,
-    /// `spec.acme.skipTLSVerify`: believe anybody.
+    /// `skipTLSVerify`: believe anybody.
     pub skip_verify: bool,
 }
 
-impl Trust {
-    /// What an issuer says.
-    pub fn of(issuer: &AcmeIssuer) -> Self {
-        Self {
-            ca_bundle: issuer
-                .ca_bundle
-                .as_ref()
-                .map(|bundle| bundle.0.clone())
-                .filter(|bundle| !bundle.is_empty()),
-            skip_verify: issuer.skip_tls_verify == Some(true),
-        }
-    }
+/// Why trust settings cannot be used. Which field of which object holds them, the caller knows.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TrustError {
+    /// `caBundle` and `skipTLSVerify` at once.
+    #[error("the CA bundle and the switch that turns verification off exclude each other")]
+    Exclusive,
+    /// `caBundle` holds no usable certificate.
+    #[error("the CA bundle cannot be used: {0}")]
+    Bundle(String),
+    /// The library does not take them.
+    #[error("{0}")]
+    Setup(String),
 }
 
 /// Where further trust roots lie, as `SSL_CERT_FILE` and `SSL_CERT_DIR` name them.
@@ -49,6 +48,15 @@ pub struct ExtraRoots {
     pub file: Option<PathBuf>,
     /// Folders of such files.
     pub directories: Vec<PathBuf>,
+}
+
+impl From<&Environment> for ExtraRoots {
+    fn from(environment: &Environment) -> Self {
+        Self {
+            file: environment.root_file.clone(),
+            directories: environment.root_directories.clone(),
+        }
+    }
 }
 
 impl ExtraRoots {
@@ -73,14 +81,12 @@ impl ExtraRoots {
 /// The TLS configuration for a server trusted as `trust` says, with HTTP/2 and HTTP/1.1.
 ///
 /// # Errors
-/// [`Error::Trust`] when `caBundle` holds no certificate, or both settings are made.
-pub fn client_config(trust: &Trust, extra: &ExtraRoots) -> Result<ClientConfig, Error> {
+/// When `caBundle` holds no certificate, or both settings are made.
+pub(super) fn client_config(trust: &Trust, extra: &ExtraRoots) -> Result<ClientConfig, TrustError> {
     let provider = tls::provider();
     let verifier: Arc<dyn ServerCertVerifier> = match (&trust.ca_bundle, trust.skip_verify) {
         (Some(_), true) => {
-            return Err(Error::Trust(
-                "spec.acme.caBundle and spec.acme.skipTLSVerify exclude each other; remove one".to_owned(),
-            ));
+            return Err(TrustError::Exclusive);
         }
         (None, true) => Arc::new(tls::AnyServer::new(provider.clone())),
         (Some(bundle), false) => {
@@ -93,33 +99,28 @@ pub fn client_config(trust: &Trust, extra: &ExtraRoots) -> Result<ClientConfig, 
         (None, false) => verifier(extra.load(), &provider)?,
     };
     let mut config = tls::client_config(verifier, provider)
-        .map_err(|error| Error::Trust(format!("the TLS library cannot be set up: {error}")))?;
+        .map_err(|error| TrustError::Setup(format!("the TLS library cannot be set up: {error}")))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
-fn verifier(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, Error> {
+fn verifier(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, TrustError> {
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
-        .map_err(|error| Error::Trust(format!("the trust roots cannot be used: {error}")))
+        .map_err(|error| TrustError::Setup(format!("the trust roots cannot be used: {error}")))
 }
 
-fn bundle_roots(bundle: &[u8]) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Error> {
-    let unusable = |reason: String| {
-        Error::Trust(format!(
-            "spec.acme.caBundle cannot be used: {reason}; it must hold PEM certificates"
-        ))
-    };
+fn bundle_roots(bundle: &[u8]) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TrustError> {
     let listed = CertificateDer::pem_slice_iter(bundle)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| unusable(error.to_string()))?;
+        .map_err(|error| TrustError::Bundle(error.to_string()))?;
     if listed.is_empty() {
-        return Err(unusable("it holds no certificate".to_owned()));
+        return Err(TrustError::Bundle("it holds no certificate".to_owned()));
     }
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(listed.iter().cloned());
     if added == 0 {
-        return Err(unusable("none of its certificates can be read".to_owned()));
+        return Err(TrustError::Bundle("none of its certificates can be read".to_owned()));
     }
     Ok((roots, listed))
 }
