@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Builds the programs of the test bed, each once, into a cache outside the tree.
 #
-#   build.sh [PART...]      parts: edge acme pause haproxy cmctl controlplane (default: all but cmctl)
+#   build.sh [PART...]      parts: edge acme pause haproxy cmctl controlplane node
 #   build.sh --print-path   prints the folder of links that holds every built program
+#
+# `controlplane` has etcd, kube-apiserver, kube-controller-manager and kubectl; `node` has these and what a node needs, so that where it is
+# built the other one is not. Without arguments: what the parts in CERTLET_TESTBED_PARTS need (see up.sh), or all but cmctl.
 #
 # Traefik's own release is taken where pip finds it (edge/requirements.txt has version and hash): building the same takes minutes.
 #
@@ -13,7 +16,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/certlet/testbed
 mkdir -p "$cache"
 
-key() { (cd "$here/$1" && find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-16); }
+source_of() { if [ "$1" = node ]; then echo controlplane; else echo "$1"; fi; } # its folder
+
+key() { (cd "$here/$(source_of "$1")" && find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-16); }
 
 links() { # one folder of links per combination of part versions
   local id=""
@@ -22,7 +27,13 @@ links() { # one folder of links per combination of part versions
 }
 
 if [ "${1:-}" = --print-path ]; then links; exit 0; fi
-[ $# -gt 0 ] || set -- edge acme pause haproxy controlplane
+if [ $# = 0 ] && [ -n "${CERTLET_TESTBED_PARTS+set}" ]; then
+  case " $CERTLET_TESTBED_PARTS " in *" traefik "*) set -- edge ;; esac
+  case " $CERTLET_TESTBED_PARTS " in *" pebble "*) set -- "$@" acme ;; esac
+  case " $CERTLET_TESTBED_PARTS " in *" haproxy "*) set -- "$@" haproxy ;; esac
+  set -- "$@" controlplane
+fi
+[ $# -gt 0 ] || set -- edge acme pause haproxy node
 bin=$(links)
 mkdir -p "$bin"
 
@@ -30,8 +41,31 @@ require_go() {
   command -v go >/dev/null || { echo "testbed: Go is needed to build the control plane; install Go 1.26 or newer" >&2; exit 1; }
 }
 
+# Seconds on two cores that also compile certlet, for whoever waits.
+usual_time() { case $1 in node) echo 420 ;; controlplane) echo 360 ;; haproxy) echo 120 ;; cmctl) echo 90 ;; acme) echo 60 ;; *) echo 10 ;; esac; }
+
+minutes() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
+
+# compiled PART COMMAND...: in its folder, with a line now and then that says how far it is. Go names each package that it compiles.
+compiled() {
+  local part=$1 started=$SECONDS done_file packages reporter; shift
+  cd "$here/$(source_of "$part")"
+  echo "testbed: $part: fetching its modules" >&2
+  packages=$(go list -deps ${tags:+-tags "$tags"} "${@: -1}" | wc -l)
+  done_file=$(mktemp)
+  (while sleep 20; do
+    echo "testbed: $part: $(wc -l <"$done_file") of at most $packages packages after $(minutes $((SECONDS - started))); elsewhere all took $(minutes "$(usual_time "$part")")" >&2
+  done) &
+  reporter=$!
+  local ended=0
+  "${@:1:$#-1}" -v ${tags:+-tags "$tags"} "${@: -1}" 2> >(grep -v '^go: downloading' | tee "$done_file" | grep -E '^(#|.*:[0-9]+:|go: )' >&2) || ended=$?
+  kill "$reporter" 2>/dev/null || true
+  rm -f "$done_file"
+  return "$ended"
+}
+
 installed() { # installed PART DIR: the tool that its go.mod names
-  (cd "$here/$1" && GOFLAGS=-trimpath GOBIN="$2" go install -ldflags "-s -w" tool)
+  (export GOFLAGS=-trimpath GOBIN=$2 && compiled "$1" go install -ldflags "-s -w" tool)
 }
 
 released() { # released PART PROGRAM DIR: from the wheel that PART/requirements.txt names, if there is one for this machine
@@ -47,10 +81,10 @@ build() {
   local part=$1 out=$2 started=$SECONDS
   rm -rf "$out".tmp.* # of a build that was interrupted; we hold the lock
   mkdir -p "$out.tmp.$$"
-  echo "testbed: building $part (once; kept in $out)" >&2
+  echo "testbed: building $part (once; kept in $out)${left:+; then $left}" >&2
   case $part in
-    controlplane)
-      (cd "$here/controlplane" && go build -tags node -trimpath \
+    controlplane|node)
+      (tags=$([ "$part" = controlplane ] || echo node) && compiled "$part" go build -trimpath \
         -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.4" -o "$out.tmp.$$/labcp" .) ;;
     edge)
       released edge traefik "$out.tmp.$$" || {
@@ -63,10 +97,9 @@ build() {
     *) installed "$part" "$out.tmp.$$" ;;
   esac
   case $part in
-    controlplane)
-      for name in etcd kube-apiserver kube-controller-manager kubectl kube-scheduler kubelet kube-proxy; do
-        ln -s labcp "$out.tmp.$$/$name"
-      done ;;
+    controlplane|node)
+      for name in etcd kube-apiserver kube-controller-manager kubectl; do ln -s labcp "$out.tmp.$$/$name"; done
+      [ "$part" = controlplane ] || for name in kube-scheduler kubelet kube-proxy; do ln -s labcp "$out.tmp.$$/$name"; done ;;
     haproxy)
       mv "$out.tmp.$$/pkg" "$out.tmp.$$/haproxy-ingress"
       cp -r "$(cd "$here/haproxy" && go list -m -f '{{.Dir}}' github.com/jcmoraisjr/haproxy-ingress)/rootfs" "$out.tmp.$$/rootfs"
@@ -77,12 +110,15 @@ build() {
   echo "testbed: $part built in $((SECONDS - started)) s" >&2
 }
 
+left=$*
 for part in "$@"; do
+  left=${left#"$part"} left=${left# }
+  if [ "$part" = controlplane ] && [ -d "$cache/node-$(key node)" ]; then part=node; fi
   out=$cache/$part-$(key "$part")
   # What is there is there, even while somebody builds another version of it.
   [ -d "$out" ] || (
     flock 9                       # two runs side by side build a part only once
     [ -d "$out" ] || { [ "$part" = edge ] || require_go; build "$part" "$out"; }
-  ) 9>"$cache/$part.lock"
+  ) 9>"$cache/$(source_of "$part").lock"
   for program in "$out"/*; do ln -sfn "$program" "$bin/$(basename "$program")"; done
 done

@@ -34,19 +34,16 @@ build_certlet() {
 embedded() {
   printf '%scertlet: an Ingress gets a certificate, on a Kubernetes that exists only for this demo.%s\n' "$bold" "$plain"
   tell "Building certlet and, once, the programs of the test bed"
-  note "etcd, kube-apiserver, kube-controller-manager, Pebble (an ACME server), Traefik and haproxy-ingress are built from" \
-    "their sources: about ten minutes on two cores the first time, nothing afterwards."
+  note "etcd, kube-apiserver, kube-controller-manager and Pebble (an ACME server) are built from their sources, the first time;" \
+    "Traefik comes as a release."
+  export CERTLET_TESTBED_PARTS="kcm pebble traefik"
   "$here/packages.sh"
   setsid "$here/build.sh" > >(grep --line-buffered '^testbed:' | sed -u 's/^/   /') 2>&1 &
-  local started=$SECONDS
   parts=$!
   trap 'kill -- "-$parts" 2>/dev/null || true' EXIT # its compilers, too
   trap 'exit 130' INT
   build_certlet
-  while kill -0 "$parts" 2>/dev/null; do
-    sleep 1
-    if [ $(((SECONDS - started) % 30)) = 0 ]; then note "still building, $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s so far"; fi
-  done
+  wait "$parts" || true # what went wrong is said below
   trap - EXIT INT
   "$here/build.sh" || fail "the programs of the test bed cannot be built, see above"
   tell "Starting the cluster, the ACME server and the ingress controllers"
