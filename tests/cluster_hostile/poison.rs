@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use crate::support::{Bed, Pair, openssl_csr};
+use crate::support::{Bed, IN_TIME, Pair, eventually, openssl_csr};
 
 /// Times that `format: date-time` and Go admit or write, and that are none.
 const NO_TIME: &str = "9999-12-31T23:59:59-23:59";
@@ -40,12 +40,37 @@ impl Poison {
         }
         if let Some(status) = &self.status {
             let path = format!("{}/{name}/status", self.collection);
-            send(bed, http::Method::PATCH, &path, json!({ "status": status }).to_string()).await;
+            eventually("nobody else writes the status in between", IN_TIME, async || {
+                let object: Value =
+                    serde_json::from_str(&send(bed, http::Method::GET, &path, String::new()).await).unwrap();
+                let mut status = status.clone();
+                // certlet may have approved a request already, and an approval can never be taken back
+                let others = object.pointer("/status/conditions").and_then(Value::as_array);
+                if let (Some(conditions), Some(others)) = (status["conditions"].as_array_mut(), others) {
+                    conditions.extend(others.iter().filter(|other| other["type"] == "Approved").cloned());
+                }
+                let version = &object["metadata"]["resourceVersion"];
+                let change = json!({ "metadata": { "resourceVersion": version }, "status": status });
+                match try_send(bed, http::Method::PATCH, &path, change.to_string()).await {
+                    Err(kube::Error::Api(refusal)) if refusal.code == 409 => None,
+                    answer => Some(admitted(answer, &path, &change.to_string())),
+                }
+            })
+            .await;
         }
     }
 }
 
 async fn send(bed: &Bed, method: http::Method, path: &str, body: String) -> String {
+    admitted(try_send(bed, method, path, body.clone()).await, path, &body)
+}
+
+/// That the server admits it is half of what is tested.
+fn admitted(answer: Result<String, kube::Error>, path: &str, body: &str) -> String {
+    answer.unwrap_or_else(|error| panic!("the API server does not admit {body} at {path}: {error}"))
+}
+
+async fn try_send(bed: &Bed, method: http::Method, path: &str, body: String) -> Result<String, kube::Error> {
     let content = if method == http::Method::PATCH {
         "application/merge-patch+json"
     } else {
@@ -55,11 +80,9 @@ async fn send(bed: &Bed, method: http::Method, path: &str, body: String) -> Stri
         .method(method)
         .uri(path)
         .header(http::header::CONTENT_TYPE, content)
-        .body(body.clone().into_bytes())
+        .body(body.into_bytes())
         .unwrap();
-    // that the server admits it is half of what is tested
-    let answer = bed.client().request_text(request).await;
-    answer.unwrap_or_else(|error| panic!("the API server does not admit {body} at {path}: {error}"))
+    bed.client().request_text(request).await
 }
 
 /// Base64 of a PEM text whose last character has bits that no byte has, and that Go reads all the same.
