@@ -20,6 +20,7 @@ use certlet::{
             keystores::{self, KeystorePasswords},
             plan,
         },
+        issuer::Reach,
         kinds::CertificateKind,
         seen::{Lean, Next, Object, RequestSeen, SecretSeen},
         settings::Settings,
@@ -111,9 +112,9 @@ impl Left {
                 .collect(),
             rivals: Vec::new(),
             issuer: if certificate.spec.issuer_ref.name.starts_with("letsencrypt") {
-                IssuerState::Remote
+                IssuerState::Ready(Reach::Later)
             } else {
-                IssuerState::InProcess
+                IssuerState::Ready(Reach::AtOnce)
             },
             keystore_passwords: Passwords::Available,
             keystores: KeystoresSeen::Opened(self.wrong_keystore(&certificate)),

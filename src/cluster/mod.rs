@@ -8,6 +8,7 @@ pub mod error;
 pub mod events;
 pub mod identity;
 pub mod index;
+pub mod issuers;
 pub mod leftovers;
 pub mod metadata;
 pub mod objects;

@@ -13,7 +13,7 @@ use crate::{
     api::{IssuerRef, names},
     plan::{
         kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind, RequestKind},
-        seen::{Kind, Lean, Meta, ObjectKey, RequestSeen, SecretSeen},
+        seen::{Kind, Lean, Meta, RequestSeen, SecretSeen},
         signing_request::{SigningRequestKind, SigningRequestSeen},
     },
 };
@@ -274,14 +274,5 @@ impl Record for SecretSeen {
 
     fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change {
         Change::Secret(Changed { old, new })
-    }
-}
-
-/// Where the Secrets of an issuer live: its own namespace, or the cluster resource namespace (SGN-07).
-pub fn issuer_secret(meta: &Meta, name: &str, cluster_resource_namespace: &str) -> ObjectKey {
-    if meta.key.namespace.is_empty() {
-        ObjectKey::new(cluster_resource_namespace, name)
-    } else {
-        meta.key.sibling(name)
     }
 }

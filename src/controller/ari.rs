@@ -3,16 +3,15 @@
 
 use std::sync::Arc;
 
-use super::router::issuer_id;
 use super::{Context, ControllerError};
 use crate::acme::trust;
-use crate::api::condition::{self, READY};
-use crate::api::{AcmeIssuer, CertificateSpec, IssuerSpec, IssuerStatus};
-use crate::cluster::events::Severity;
+use crate::api::{AcmeIssuer, CertificateSpec};
+use crate::cluster::{events::Severity, issuers};
 use crate::plan::ari::{self, AriIssuer, AriPlan, AriSeen};
+use crate::plan::issuer::Lookup;
 use crate::plan::kinds::CertificateKind;
 use crate::plan::order::ca::origin;
-use crate::plan::seen::{Kind, Lean, Meta, Next, ObjectKey};
+use crate::plan::seen::{Meta, Next, ObjectKey};
 
 /// Polls the renewal information of one Certificate if its time has come.
 ///
@@ -116,23 +115,13 @@ impl Issuer {
 }
 
 fn issuer(context: &Context, spec: &CertificateSpec, key: &ObjectKey) -> Issuer {
-    let Some(id) = issuer_id(&spec.issuer_ref, &key.namespace) else {
-        return Issuer::Other;
-    };
-    if id.is_cluster() {
-        acme_of(context.index.cluster_issuers.get(&id.0).as_deref())
-    } else {
-        acme_of(context.index.issuers.get(&id.0).as_deref())
-    }
-}
-
-fn acme_of<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(issuer: Option<&Lean<K>>) -> Issuer {
-    let Some(issuer) = issuer.and_then(|issuer| issuer.parse().ok()) else {
-        return Issuer::Absent;
-    };
-    match issuer.spec.acme {
-        None => Issuer::Other,
-        Some(acme) if condition::is_true(&issuer.status.conditions, READY) => Issuer::Acme(Box::new(acme)),
-        Some(_) => Issuer::Absent,
+    match issuers::find(&context.index, &spec.issuer_ref, &key.namespace) {
+        Lookup::External => Issuer::Other,
+        Lookup::Missing(_) | Lookup::Unreadable(..) => Issuer::Absent,
+        Lookup::Found(issuer) => match &issuer.spec.acme {
+            None => Issuer::Other,
+            Some(acme) if issuer.is_ready() => Issuer::Acme(Box::new(acme.clone())),
+            Some(_) => Issuer::Absent,
+        },
     }
 }

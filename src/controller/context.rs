@@ -1,11 +1,8 @@
 //! What every reconcile works with.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use jiff::Timestamp;
@@ -14,7 +11,7 @@ use super::{renewals::Renewals, rotations::Rotations, said::Said, signing::Signi
 use crate::{
     acme::Registry,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
-    plan::{seen::ObjectKey, settings::Settings},
+    plan::{issuer::IssuerId, seen::ObjectKey, settings::Settings},
     process::{clock, metrics::Metrics},
     solver::responder::Responder,
     work::{Queue, Terms},
@@ -106,27 +103,5 @@ impl Default for Queues {
             renewals: Queue::new("renewal-information"),
             signing_requests: Queue::new("certificatesigningrequests"),
         }
-    }
-}
-
-/// An Issuer (in a namespace) or a ClusterIssuer (whose key has none).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct IssuerId(pub ObjectKey);
-
-impl IssuerId {
-    /// Whether this is a ClusterIssuer.
-    pub fn is_cluster(&self) -> bool {
-        self.0.namespace.is_empty()
-    }
-
-    /// `Issuer` or `ClusterIssuer`.
-    pub fn kind(&self) -> &'static str {
-        if self.is_cluster() { "ClusterIssuer" } else { "Issuer" }
-    }
-}
-
-impl fmt::Display for IssuerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind(), self.0)
     }
 }

@@ -6,16 +6,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::{
     Context, ControllerError,
-    signing::{NotPlaced, discard, find_issuer, place, settle, sign_in_process, tell},
+    signing::{NotPlaced, discard, place, settle, sign_in_process, tell},
 };
 use crate::{
     api::{acme_issuer::RenewalInformationSource, names::annotation},
-    cluster::store::Link,
+    cluster::{issuers, store::Link},
     plan::{
         certificate::is_temporary,
+        issuer::{FoundIssuer, Lookup},
         kinds::{OrderKind, RequestKind},
         order::desired::DesiredOrder,
-        request::{FoundIssuer, Notice, Plan, Seen, Step, Verdict, plan},
+        request::{Notice, Plan, Seen, Step, Verdict, plan},
         seen::{Kind, Next, Object, ObjectKey, RequestSeen},
     },
     signer::is_unanswered,
@@ -52,13 +53,13 @@ pub fn dry_run(context: &Context, key: &ObjectKey) -> Option<(Arc<RequestSeen>, 
 
 /// A plan, and what it was made from.
 struct Decided {
-    issuer: Option<FoundIssuer>,
+    issuer: Lookup,
     orders: Vec<Object<OrderKind>>,
     plan: Plan,
 }
 
 fn decide(context: &Context, request: &RequestSeen) -> Decided {
-    let issuer = find_issuer(context, &request.issuer_ref, request.meta.namespace());
+    let issuer = issuers::find(&context.index, &request.issuer_ref, request.meta.namespace());
     let orders: Vec<Object<OrderKind>> = context
         .index
         .orders
@@ -66,12 +67,12 @@ fn decide(context: &Context, request: &RequestSeen) -> Decided {
         .iter()
         .filter_map(|order| order.parse().ok())
         .collect();
-    let replaces = replaced(context, request, issuer.as_ref());
+    let replaces = replaced(context, request, issuer.found());
     let plan = plan(
         context.now(),
         &Seen {
             request,
-            issuer: issuer.as_ref(),
+            issuer: &issuer,
             orders: &orders,
             replaces: replaces.as_deref(),
             reordered: context.orders.was_replaced(&request.meta.uid),
@@ -103,7 +104,9 @@ async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, 
             settle(context, request, approve, Some(&verdict)).await?;
         }
         Step::SignWithCa | Step::SelfSign => {
-            let Some(issuer) = &issuer else { return Ok(None) };
+            let Some(issuer) = issuer.found() else {
+                return Ok(None);
+            };
             return sign(context, issuer, request, approve).await.map(Some);
         }
         Step::Order { order, announce } => {
@@ -180,7 +183,7 @@ async fn create(context: &Context, request: &RequestSeen, order: DesiredOrder) -
 /// The ARI identifier of the certificate that a request renews: the one in its Certificate's Secret, if the same issuer
 /// made it (ARI-05).
 fn replaced(context: &Context, request: &RequestSeen, issuer: Option<&FoundIssuer>) -> Option<String> {
-    let acme = issuer?.spec.as_ref().ok()?.acme.as_ref()?;
+    let acme = issuer?.spec.acme.as_ref()?;
     let asks = acme.renewal_information_source.unwrap_or_default() == RenewalInformationSource::Ari;
     if !(context.settings.gates.ari && asks) {
         return None;

@@ -8,10 +8,10 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::context::IssuerId;
 use crate::{
     pki::{certificate::CertificateInfo, chain},
     plan::{
+        issuer::IssuerId,
         rotation::{Authority, Fingerprint, Share, Trust},
         seen::{ObjectKey, SecretSeen},
     },

@@ -5,18 +5,17 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    context::{Context, IssuerId},
-    order::responder_sync,
-};
+use super::{context::Context, order::responder_sync};
 use crate::{
     api::{IssuerRef, names::annotation},
     cluster::{
         index::{Change, Changed, Index, Observer},
+        issuers,
         store::Link,
         wire::Record,
     },
     plan::{
+        issuer::IssuerId,
         kinds::{CertificateKind, ChallengeKind},
         seen::{Kind, Lean, Meta, ObjectKey, RequestSeen},
         signing_request::SigningRequestKind,
@@ -97,7 +96,9 @@ fn route(context: &Arc<Context>, change: &Change) {
             }
         }
         // account keys and CAs are what certlet reads of them for good
-        Change::UnlabelledSecrets => all_issuers(&context.index).for_each(|issuer| queues.issuers.add(issuer)),
+        Change::UnlabelledSecrets => issuers::all(&context.index)
+            .into_iter()
+            .for_each(|issuer| queues.issuers.add(issuer)),
     }
 }
 
@@ -249,7 +250,7 @@ fn secret(context: &Context, key: &ObjectKey) {
     for request in context.index.requests.linked(&link) {
         context.queues.requests.add(request.meta.key.clone());
     }
-    for issuer in issuers_of(&context.index, key, &context.settings.cluster_resource_namespace) {
+    for issuer in issuers::that_name(&context.index, key, &context.settings.cluster_resource_namespace) {
         context.queues.issuers.add(issuer);
     }
 }
@@ -265,7 +266,7 @@ fn leaf_of_rotating(context: &Context, meta: &Meta) {
         kind: value(annotation::ISSUER_KIND),
         group: value(annotation::ISSUER_GROUP),
     };
-    let issuer = issuer_id(&reference, meta.namespace()).filter(|id| context.rotations.of(id).is_some());
+    let issuer = IssuerId::of(&reference, meta.namespace()).filter(|id| context.rotations.of(id).is_some());
     if let Some(issuer) = issuer {
         context.queues.issuers.add_after(issuer, LEAVES_LATER);
     }
@@ -284,27 +285,6 @@ pub fn waiting_signing_requests(index: &Index) -> Vec<ObjectKey> {
     waiting.iter().map(|request| request.meta.key.clone()).collect()
 }
 
-/// The issuers that read this Secret.
-fn issuers_of(index: &Index, secret: &ObjectKey, cluster_resource_namespace: &str) -> Vec<IssuerId> {
-    let own = index
-        .issuers
-        .linked(&Link::Secret(secret.clone()))
-        .into_iter()
-        .map(|issuer| issuer.meta.key.clone());
-    let mut found: Vec<ObjectKey> = own.collect();
-    if &*secret.namespace == cluster_resource_namespace {
-        let link = Link::Secret(ObjectKey::cluster(Arc::clone(&secret.name)));
-        found.extend(
-            index
-                .cluster_issuers
-                .linked(&link)
-                .into_iter()
-                .map(|issuer| issuer.meta.key.clone()),
-        );
-    }
-    found.into_iter().map(IssuerId).collect()
-}
-
 fn each_key<R: Record>(changed: &Changed<R>, mut add: impl FnMut(ObjectKey)) {
     if let Some(meta) = changed.meta() {
         add(meta.key.clone());
@@ -318,20 +298,6 @@ fn owners(meta: Option<&Meta>, kind: &str, mut add: impl FnMut(ObjectKey)) {
     }
 }
 
-/// The issuer that a reference from `namespace` means, if it is one of ours.
-pub fn issuer_id(reference: &IssuerRef, namespace: &str) -> Option<IssuerId> {
-    match (reference.group_or_default(), reference.kind_or_default()) {
-        (crate::api::GROUP, "Issuer") => Some(IssuerId(ObjectKey::new(namespace, reference.name.as_str()))),
-        (crate::api::GROUP, "ClusterIssuer") => Some(IssuerId(ObjectKey::cluster(reference.name.as_str()))),
-        _ => None,
-    }
-}
-
-fn all_issuers(index: &Index) -> impl Iterator<Item = IssuerId> {
-    let keys = index.issuers.keys().into_iter().chain(index.cluster_issuers.keys());
-    keys.map(IssuerId)
-}
-
 /// Keys of everything, for a process that begins to lead.
 pub fn everything(context: &Context) {
     let (index, queues) = (&context.index, &context.queues);
@@ -340,7 +306,7 @@ pub fn everything(context: &Context) {
     context.http01.clear();
     context.rotations.clear();
     context.certificates.clear();
-    queues.issuers.resume(all_issuers(index));
+    queues.issuers.resume(issuers::all(index));
     queues.ingresses.resume(index.ingresses.keys());
     queues.certificates.resume(index.certificates.keys());
     queues.renewals.resume(index.certificates.keys());

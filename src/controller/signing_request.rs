@@ -8,14 +8,15 @@ use serde_json::json;
 
 use super::{
     Context, ControllerError,
-    signing::{NotPlaced, discard, find_issuer, place, sign},
+    signing::{NotPlaced, discard, place, sign},
 };
 use crate::{
-    cluster::{events::Severity, store::Link},
+    cluster::{events::Severity, issuers, store::Link},
     plan::{
+        issuer::Lookup,
         kinds::OrderKind,
         order::desired::DesiredOrder,
-        request::{FoundIssuer, Notice},
+        request::Notice,
         seen::{Kind, Next, Object, ObjectKey, RequestSeen},
         settings::Settings,
         signing_request::{Seen, SigningRequestKind, SigningRequestSeen, Step, plan, reworded},
@@ -35,16 +36,16 @@ pub fn are_watched(settings: &Settings) -> bool {
 /// What is looked at, but for whether the requester may refer to the issuer.
 struct Sight {
     request: Arc<SigningRequestSeen>,
-    issuer: Option<FoundIssuer>,
+    issuer: Lookup,
     orders: Vec<Object<OrderKind>>,
 }
 
 impl Sight {
     fn of(context: &Context, key: &ObjectKey) -> Option<Self> {
         let request = context.index.signing_requests.get(key)?;
-        let issuer = request
-            .signer()
-            .and_then(|signer| find_issuer(context, &signer.issuer_ref(), &signer.namespace));
+        let issuer = request.signer().map_or(Lookup::External, |signer| {
+            issuers::find(&context.index, &signer.issuer_ref(), &signer.namespace)
+        });
         let orders = context.index.orders.linked(&Link::Owner(request.meta.uid.clone()));
         Some(Self {
             issuer,
@@ -56,7 +57,7 @@ impl Sight {
     fn plan(&self, context: &Context, may_refer: Option<bool>) -> Step {
         let seen = Seen {
             request: &self.request,
-            issuer: self.issuer.as_ref(),
+            issuer: &self.issuer,
             orders: &self.orders,
             reordered: context.orders.was_replaced(&self.request.meta.uid),
             may_refer,
@@ -107,12 +108,12 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
 
 /// In this process, with a CA or the request's own key.
 async fn sign_here(context: &Context, sight: &Sight, asked: &RequestSeen) -> Result<Next, ControllerError> {
-    let (Some(issuer), request) = (&sight.issuer, &*sight.request) else {
+    let (Some(issuer), request) = (sight.issuer.found(), &*sight.request) else {
         return Ok(Next::OnChange);
     };
     match sign(context, issuer, asked, None).await? {
         Ok(done) => {
-            let own_key = issuer.spec.as_ref().is_ok_and(|spec| spec.self_signed.is_some());
+            let own_key = issuer.spec.self_signed.is_some();
             let sentence = if own_key { SELF_SIGNED } else { FETCHED };
             store(context, request, &done.certificate, &done.warnings, sentence).await
         }

@@ -16,10 +16,8 @@ use crate::{
         self,
         webhooks::{Which, find},
     },
-    controller::{
-        Context, certificate, context::IssuerId, ingress, issuer, order, request, router, signing_request, sweep,
-    },
-    plan::seen::ObjectKey,
+    controller::{Context, certificate, ingress, issuer, order, request, router, signing_request, sweep},
+    plan::{issuer::IssuerId, seen::ObjectKey},
     process::clock,
     runtime::run,
     text,

@@ -6,11 +6,13 @@ use serde_json::Value;
 
 use crate::{
     api::{AcmeIssuer, IssuerRef, IssuerStatus, condition, names::CHALLENGE_FINALIZER},
-    controller::{Context, certificate, context::IssuerId, issuer},
+    cluster::issuers,
+    controller::{Context, certificate, issuer},
     plan::{
         account::AccountPlan,
         certificate::{Effect, KeySource},
         ingress,
+        issuer::IssuerId,
         kinds::OrderKind,
         order,
         request::{self, Verdict},
@@ -95,14 +97,9 @@ pub(super) fn issuer(id: &IssuerId, outlook: &issuer::Outlook, context: &Context
         old,
         new,
     } = outlook;
-    let spec = if id.is_cluster() {
-        let found = context.index.cluster_issuers.get(&id.0);
-        found.and_then(|issuer| issuer.parse().ok()).map(|issuer| issuer.spec)
-    } else {
-        let found = context.index.issuers.get(&id.0);
-        found.and_then(|issuer| issuer.parse().ok()).map(|issuer| issuer.spec)
-    };
-    let acme = spec.and_then(|spec| spec.acme).unwrap_or_default();
+    let found = issuers::get(&context.index, id.clone());
+    let acme = found.found().and_then(|issuer| issuer.spec.acme.clone());
+    let acme = acme.unwrap_or_default();
     let (server, secret) = (&acme.server, &acme.private_key_secret_ref.name);
     let said = match account {
         Some(AccountPlan::GenerateKey) => Some((

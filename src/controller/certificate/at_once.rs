@@ -9,13 +9,15 @@ use super::{
 };
 use crate::{
     api::names::annotation,
+    cluster::issuers,
     controller::{
         Context, ControllerError,
-        signing::{find_issuer, settle, sign_in_process},
+        signing::{settle, sign_in_process},
     },
     pki::key::PrivateKey,
     plan::{
         certificate::{DesiredRequest, KeySource, Made, Seen, Violation, request_fault},
+        issuer::Lookup,
         kinds::CertificateKind,
         request::Verdict,
         seen::Object,
@@ -31,9 +33,10 @@ pub(super) async fn issue(
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
     let certificate = &seen.certificate;
-    let issuer = find_issuer(context, &request.issuer_ref, certificate.meta.namespace());
-    let gone = || ControllerError::Stale(format!("the issuer of Certificate {} is gone", certificate.meta.key));
-    let issuer = issuer.ok_or_else(gone)?;
+    let Lookup::Found(issuer) = issuers::find(&context.index, &request.issuer_ref, certificate.meta.namespace()) else {
+        let message = format!("the issuer of Certificate {} is gone", certificate.meta.key);
+        return Err(ControllerError::Stale(message));
+    };
     let Some(key) = obtain(context, certificate, source).await? else {
         return Ok(Outcome::ComeBack);
     };

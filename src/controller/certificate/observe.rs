@@ -5,20 +5,19 @@ use std::sync::Arc;
 use super::{keystores, looked::Looked};
 use crate::{
     api::{
-        InvalidField, IssuerStatus,
+        InvalidField,
         condition::{self, READY},
-        issuer::IssuerSpec,
         names::{annotation, label},
     },
-    cluster::store::Link,
-    controller::{Context, ControllerError, context::IssuerId, router::issuer_id},
+    cluster::{index::Index, issuers, store::Link},
+    controller::{Context, ControllerError},
     plan::{
         certificate::{
             IssuerState, KeystoresSeen, Made, Obstacle, Passwords, Purpose, Rival, SecretUse, Seen, names_to_look_up,
         },
+        issuer::{Backend, FoundIssuer, IssuerId, IssuerType, Lookup, Reach},
         kinds::CertificateKind,
-        request::SignerKind,
-        seen::{Kind, Lean, Object, ObjectKey, RequestSeen, SecretSeen},
+        seen::{Lean, Object, ObjectKey, RequestSeen, SecretSeen},
         settings::Settings,
     },
 };
@@ -61,7 +60,7 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
     let secret = sight.believed(context, &target);
     let leaf = secret.as_ref().and_then(|secret| secret.pair.certificate.valid());
     let renewal_information = leaf.and_then(|leaf| context.renewals.information(key, &leaf.fingerprint));
-    let issuer = issuer_id(&certificate.spec.issuer_ref, certificate.meta.namespace());
+    let issuer = IssuerId::of(&certificate.spec.issuer_ref, certificate.meta.namespace());
     let rotation = issuer.and_then(|issuer| context.rotations.of(&issuer));
     let requests = requests(context, &certificate, sight);
     let rotation = rotation
@@ -242,13 +241,9 @@ fn rivals(context: &Context, certificate: &Object<CertificateKind>) -> Vec<Rival
 fn uses(context: &Context, certificate: &Object<CertificateKind>) -> Vec<SecretUse> {
     let target = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
     let (name, index) = (&target.name, &context.index);
-    let issuers = index.issuers.linked(&Link::Secret(target.clone()));
-    let mut uses: Vec<SecretUse> = issuers.iter().map(|issuer| issuer_use(issuer, name)).collect();
-    if *target.namespace == *context.settings.cluster_resource_namespace {
-        let link = Link::Secret(ObjectKey::cluster(Arc::clone(name)));
-        let issuers = index.cluster_issuers.linked(&link);
-        uses.extend(issuers.iter().map(|issuer| issuer_use(issuer, name)));
-    }
+    let issuers = issuers::that_name(index, &target, &context.settings.cluster_resource_namespace);
+    let issuers = issuers.into_iter().map(|issuer| issuer_use(index, issuer, name));
+    let mut uses: Vec<SecretUse> = issuers.collect();
     // this Certificate's own keystores, and those of others
     for other in index.certificates.linked(&Link::Secret(target.clone())) {
         let Ok(other) = other.parse() else { continue };
@@ -271,15 +266,18 @@ fn uses(context: &Context, certificate: &Object<CertificateKind>) -> Vec<SecretU
     uses
 }
 
-fn issuer_use<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(issuer: &Lean<K>, secret: &str) -> SecretUse {
-    let spec = issuer.parse().map(|issuer| issuer.spec).unwrap_or_default();
+fn issuer_use(index: &Index, issuer: IssuerId, secret: &str) -> SecretUse {
+    let by = format!("{} {:?}", issuer.kind(), &*issuer.0.name);
+    let found = issuers::get(index, issuer);
+    let spec = found.found().map(|issuer| &issuer.spec);
     let is_account = spec
-        .acme
-        .as_ref()
+        .and_then(|spec| spec.acme.as_ref())
         .is_some_and(|acme| acme.private_key_secret_ref.name == secret);
-    let is_ca = spec.ca.as_ref().is_some_and(|ca| ca.secret_name == secret);
+    let is_ca = spec
+        .and_then(|spec| spec.ca.as_ref())
+        .is_some_and(|ca| ca.secret_name == secret);
     SecretUse {
-        by: format!("{} {:?}", K::KIND, issuer.meta.name()),
+        by,
         purpose: match (is_account, is_ca) {
             (true, _) => Purpose::AcmeAccount,
             (false, true) => Purpose::Authority,
@@ -290,38 +288,24 @@ fn issuer_use<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(issuer: &Lean<K
 
 fn issuer_state(context: &Context, certificate: &Object<CertificateKind>) -> IssuerState {
     let reference = &certificate.spec.issuer_ref;
-    let Some(IssuerId(key)) = issuer_id(reference, certificate.meta.namespace()) else {
-        return IssuerState::External;
+    let issuer = match issuers::find(&context.index, reference, certificate.meta.namespace()) {
+        Lookup::External => return IssuerState::External,
+        Lookup::Missing(_) => return IssuerState::Missing,
+        Lookup::Unreadable(_, why) => return IssuerState::NotReady(why.to_string()),
+        Lookup::Found(issuer) => issuer,
     };
-    if key.namespace.is_empty() {
-        state_of(context.index.cluster_issuers.get(&key).as_deref(), &context.settings)
-    } else {
-        state_of(context.index.issuers.get(&key).as_deref(), &context.settings)
-    }
-}
-
-fn signs_here(spec: &IssuerSpec, settings: &Settings) -> bool {
-    let kind = SignerKind::of(spec).filter(|kind| matches!(kind, SignerKind::Ca | SignerKind::SelfSigned));
-    kind.is_some_and(|kind| settings.controllers.enabled(kind.controller()))
-}
-
-fn state_of<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(
-    issuer: Option<&Lean<K>>,
-    settings: &Settings,
-) -> IssuerState {
-    let Some(issuer) = issuer else {
-        return IssuerState::Missing;
-    };
-    let object = match issuer.parse() {
-        Ok(object) => object,
-        Err(invalid) => return IssuerState::NotReady(format!("{}: {}", invalid.path, invalid.message)),
-    };
-    match condition::get(&object.status.conditions, READY) {
-        Some(ready) if ready.is_true() && signs_here(&object.spec, settings) => IssuerState::InProcess,
-        Some(ready) if ready.is_true() => IssuerState::Remote,
+    match condition::get(&issuer.status.conditions, READY) {
+        Some(ready) if ready.is_true() => IssuerState::Ready(reach(&issuer, &context.settings)),
         Some(ready) if !ready.message().is_empty() => IssuerState::NotReady(ready.message().to_owned()),
         Some(_) | None => IssuerState::NotReady("it has not been checked yet".to_owned()),
     }
+}
+
+/// How soon the issuer can have signed: only at its own time where signing is left to another controller.
+fn reach(issuer: &FoundIssuer, settings: &Settings) -> Reach {
+    let ours = issuer.backend().map(Backend::issuer_type);
+    let ours = ours.filter(|ours| settings.controllers.enabled(ours.request_controller()));
+    ours.map_or(Reach::Later, IssuerType::reach)
 }
 
 /// What keeps the pending request from getting on: what its Order or one of its Challenges says, else its own condition.

@@ -14,13 +14,14 @@ use super::{
 use crate::{
     api::{IssuerRef, names::data_key},
     cluster::{leftovers::Leftovers, secret::SecretApply},
-    controller::{Context, ControllerError, rotations::Rotation, router::issuer_id},
+    controller::{Context, ControllerError, rotations::Rotation},
     pki::{hidden::Hidden, key::PrivateKey, keystore::Seed},
     plan::{
         certificate::{
             Candidate, Made, Seen, Violation,
             secret::{Attribution, Circumstances, Material, RenderedSecret, TLS_TYPE, render},
         },
+        issuer::IssuerId,
         kinds::CertificateKind,
         seen::{Meta, Object, RequestSeen, SecretSeen},
     },
@@ -148,7 +149,7 @@ pub(super) async fn write(
 
 /// What is remembered of the issuer's CAs, where it has asked for it.
 fn rotation_of(context: &Context, certificate: &Object<CertificateKind>) -> Option<Arc<Rotation>> {
-    let issuer = issuer_id(&certificate.spec.issuer_ref, certificate.meta.namespace())?;
+    let issuer = IssuerId::of(&certificate.spec.issuer_ref, certificate.meta.namespace())?;
     context.rotations.of(&issuer)
 }
 

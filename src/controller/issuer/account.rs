@@ -11,12 +11,11 @@ use crate::api::acme_issuer::ExternalAccountBinding;
 use crate::api::condition::{self, READY};
 use crate::api::issuer::AcmeIssuerStatus;
 use crate::api::{AcmeIssuer, names};
-use crate::cluster::records::issuer_secret;
 use crate::cluster::secret::{LiveSecret, SecretApply};
-use crate::controller::{Context, ControllerError, context::IssuerId};
+use crate::controller::{Context, ControllerError};
 use crate::pki::hidden::Hidden;
 use crate::plan::account::{self, AccountPlan, AccountSeen, Attempt, ExternalSeen, KeySeen};
-use crate::plan::issuer::{Verdict, Wanted, unsupported_solvers};
+use crate::plan::issuer::{IssuerId, Verdict, Wanted, secret_of, unsupported_solvers};
 use crate::plan::order::ca::origin;
 use crate::plan::seen::{Next, Object, ObjectKey};
 use crate::work::Call;
@@ -330,5 +329,5 @@ fn client(context: &Context, spec: &AcmeIssuer, key: &AccountKey) -> Result<Clie
 }
 
 fn secret_key<K: Either>(context: &Context, issuer: &Object<K>, name: &str) -> ObjectKey {
-    issuer_secret(&issuer.meta, name, &context.settings.cluster_resource_namespace)
+    secret_of(&issuer.meta, name, &context.settings.cluster_resource_namespace)
 }

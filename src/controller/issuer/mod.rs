@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::context::IssuerId;
 use super::{Context, ControllerError};
 use crate::api::{InvalidField, IssuerSpec, IssuerStatus};
 use crate::cluster::events::Severity;
-use crate::cluster::records::{Stored, issuer_secret};
+use crate::cluster::issuers::{self, IssuerRecord};
+use crate::cluster::records::Stored;
 use crate::plan::account::AccountPlan;
-use crate::plan::issuer::{self, Backend, Wanted};
-use crate::plan::kinds::{ClusterIssuerKind, IssuerKind};
+use crate::plan::issuer::{self, Backend, IssuerId, IssuerType, Verdict, Wanted, secret_of};
 use crate::plan::seen::{Kind, Lean, Next, Object};
 use crate::plan::settings::controller;
 use crate::signer::ca;
@@ -36,16 +35,10 @@ pub async fn reconcile(context: Arc<Context>, id: IssuerId) -> Result<Next, Cont
     if !is_ours(&context, &id) {
         return Ok(Next::OnChange);
     }
-    if id.is_cluster() {
-        match context.index.cluster_issuers.get(&id.0) {
-            Some(seen) => judge::<ClusterIssuerKind>(&context, &seen).await,
-            None => Ok(Next::OnChange),
-        }
-    } else {
-        match context.index.issuers.get(&id.0) {
-            Some(seen) => judge::<IssuerKind>(&context, &seen).await,
-            None => Ok(Next::OnChange),
-        }
+    match issuers::record(&context.index, &id) {
+        Some(IssuerRecord::Namespaced(seen)) => judge(&context, &seen).await,
+        Some(IssuerRecord::Cluster(seen)) => judge(&context, &seen).await,
+        None => Ok(Next::OnChange),
     }
 }
 
@@ -81,16 +74,10 @@ pub async fn dry_run(context: &Context, id: &IssuerId) -> Result<Option<Outlook>
     if !is_ours(context, id) {
         return Ok(None);
     }
-    if id.is_cluster() {
-        match context.index.cluster_issuers.get(&id.0) {
-            Some(seen) => foresee::<ClusterIssuerKind>(context, &seen).await,
-            None => Ok(None),
-        }
-    } else {
-        match context.index.issuers.get(&id.0) {
-            Some(seen) => foresee::<IssuerKind>(context, &seen).await,
-            None => Ok(None),
-        }
+    match issuers::record(&context.index, id) {
+        Some(IssuerRecord::Namespaced(seen)) => foresee(context, &seen).await,
+        Some(IssuerRecord::Cluster(seen)) => foresee(context, &seen).await,
+        None => Ok(None),
     }
 }
 
@@ -99,7 +86,7 @@ async fn foresee<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Option<
         return Ok(None);
     }
     let (mut wanted, account, leaves) = match seen.parse() {
-        Ok(issuer) => match issuer::backend(&issuer.spec) {
+        Ok(issuer) => match Backend::only(&issuer.spec) {
             Ok(Backend::Acme(spec)) => {
                 let (wanted, account) = account::foresee(context, &issuer, spec).await?;
                 (wanted, account, None)
@@ -114,7 +101,10 @@ async fn foresee<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Option<
                 };
                 (wanted, None, leaves)
             }
-            Ok(Backend::SelfSigned) | Err(_) => (judge_spec(context, &issuer, false).await?.0, None, None),
+            Ok(Backend::SelfSigned(_)) => (only(issuer::self_signed()), None, None),
+            Ok(Backend::Vault(_)) => (only(issuer::not_supported(IssuerType::Vault)), None, None),
+            Ok(Backend::Venafi(_)) => (only(issuer::not_supported(IssuerType::Venafi)), None, None),
+            Err(verdict) => (only(verdict), None, None),
         },
         Err(invalid) => (unreadable(seen, &invalid), None, None),
     };
@@ -170,21 +160,15 @@ async fn judge_spec<K: Either>(
     issuer: &Object<K>,
     act: bool,
 ) -> Result<(Wanted, Next), ControllerError> {
-    let plain = |verdict, next| {
-        (
-            Wanted {
-                verdict: Some(verdict),
-                ..Wanted::default()
-            },
-            next,
-        )
-    };
-    Ok(match issuer::backend(&issuer.spec) {
+    let plain = |verdict, next| (only(verdict), next);
+    Ok(match Backend::only(&issuer.spec) {
         Ok(Backend::Acme(spec)) => account::judge(context, issuer, spec).await?,
-        Ok(Backend::SelfSigned) => plain(issuer::self_signed(), Next::OnChange),
+        Ok(Backend::SelfSigned(_)) => plain(issuer::self_signed(), Next::OnChange),
+        Ok(Backend::Vault(_)) => plain(issuer::not_supported(IssuerType::Vault), Next::OnChange),
+        Ok(Backend::Venafi(_)) => plain(issuer::not_supported(IssuerType::Venafi), Next::OnChange),
         Ok(Backend::Ca(spec)) => {
             let place = &context.settings.cluster_resource_namespace;
-            let place = issuer_secret(&issuer.meta, &spec.secret_name, place);
+            let place = secret_of(&issuer.meta, &spec.secret_name, place);
             let secret = match context.reader.secret(&place).await {
                 Err(error) if error.is_forbidden() => {
                     return Ok(plain(issuer::ca_not_read(&error.to_string()), refused_again(context)));
@@ -233,6 +217,14 @@ async fn judge_spec<K: Either>(
         }
         Err(verdict) => plain(verdict, Next::OnChange),
     })
+}
+
+/// Nothing but Ready.
+fn only(verdict: Verdict) -> Wanted {
+    Wanted {
+        verdict: Some(verdict),
+        ..Wanted::default()
+    }
 }
 
 /// When to try again what the API server refused.

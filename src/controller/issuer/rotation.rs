@@ -17,10 +17,11 @@ use crate::{
         issuer::CaIssuer,
         names::{annotation, data_key, label},
     },
-    cluster::{records::issuer_secret, secret::SecretApply, store::Link},
-    controller::{Context, ControllerError, context::IssuerId, rotations::Rotation},
+    cluster::{secret::SecretApply, store::Link},
+    controller::{Context, ControllerError, rotations::Rotation},
     pki::{chain, hidden::Hidden, key::sha256},
     plan::{
+        issuer::{IssuerId, secret_of},
         kinds::CertificateKind,
         rotation::{self, Authority, Fingerprint, Leaf, LeafState, ROTATING, Rotating, Seen, later},
         seen::{Lean, Next, Object, ObjectKey, SecretSeen},
@@ -169,7 +170,7 @@ struct Ca {
 /// `None` where it cannot be read: what is wrong with the Secret is in the condition Ready.
 async fn ca_of<K: Either>(context: &Context, issuer: &Object<K>, spec: &CaIssuer) -> Option<Ca> {
     let namespace = &context.settings.cluster_resource_namespace;
-    let secret = issuer_secret(&issuer.meta, &spec.secret_name, namespace);
+    let secret = secret_of(&issuer.meta, &spec.secret_name, namespace);
     let ca = context.signing.authorities.get(context, &secret).await.ok()?;
     let (authority, root) = authority(&ca, context.settings.size_limits.bundle)?;
     Some(Ca {
@@ -276,7 +277,7 @@ impl Record {
     /// The record, or what the condition says of a Secret of somebody else that has its name.
     async fn read<K: Either>(context: &Context, issuer: &Object<K>) -> Result<Result<Self, Rotating>, ControllerError> {
         let name = record_name(K::KIND, issuer.meta.name());
-        let key = issuer_secret(&issuer.meta, &name, &context.settings.cluster_resource_namespace);
+        let key = secret_of(&issuer.meta, &name, &context.settings.cluster_resource_namespace);
         let live = context.reader.secret(&key).await?;
         if live
             .as_ref()

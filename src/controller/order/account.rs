@@ -8,13 +8,16 @@ use std::{
 use crate::{
     acme::{Account, AccountKey, trust},
     api::{
-        AcmeIssuer, InvalidField, IssuerRef, IssuerSpec, IssuerStatus,
+        AcmeIssuer, InvalidField, IssuerRef, IssuerStatus,
         condition::{self, READY},
         names::data_key,
     },
-    cluster::{self, records::issuer_secret},
-    controller::{Context, ControllerError, context::IssuerId, router::issuer_id},
-    plan::seen::Meta,
+    cluster::{self, issuers},
+    controller::{Context, ControllerError},
+    plan::{
+        issuer::{FoundIssuer, IssuerId, Lookup, secret_of},
+        seen::Meta,
+    },
 };
 
 /// How many account keys are kept.
@@ -31,17 +34,16 @@ pub(super) struct AcmeSeen {
 
 /// The ACME issuer that `reference` means for an object in `namespace`; why there is none, as a sentence.
 pub(super) fn acme_issuer(context: &Context, reference: &IssuerRef, namespace: &str) -> Result<AcmeSeen, String> {
-    let id = issuer_id(reference, namespace).ok_or_else(|| format!("{reference} is another controller's issuer"))?;
-    let missing = || format!("Waiting for the {id}: it does not exist");
-    let found = if id.is_cluster() {
-        let issuer = context.index.cluster_issuers.get(&id.0).ok_or_else(missing)?;
-        issuer.parse().map(|issuer| (issuer.meta, issuer.spec, issuer.status))
-    } else {
-        let issuer = context.index.issuers.get(&id.0).ok_or_else(missing)?;
-        issuer.parse().map(|issuer| (issuer.meta, issuer.spec, issuer.status))
+    let issuer = match issuers::find(&context.index, reference, namespace) {
+        Lookup::External => return Err(format!("{reference} is another controller's issuer")),
+        Lookup::Missing(id) => return Err(format!("Waiting for the {id}: it does not exist")),
+        Lookup::Unreadable(id, InvalidField { path, message }) => {
+            return Err(format!("Waiting for the {id}: its {path} is invalid: {message}"));
+        }
+        Lookup::Found(issuer) => issuer,
     };
-    let (meta, spec, status): (Meta, IssuerSpec, IssuerStatus) = found
-        .map_err(|InvalidField { path, message }| format!("Waiting for the {id}: its {path} is invalid: {message}"))?;
+    let id = issuer.id();
+    let FoundIssuer { meta, spec, status } = *issuer;
     let acme = spec.acme.ok_or_else(|| format!("The {id} is not an ACME issuer"))?;
     Ok(AcmeSeen { id, meta, acme, status })
 }
@@ -127,7 +129,7 @@ impl Accounts {
 
 async fn read_key(context: &Context, issuer: &AcmeSeen) -> Result<AccountKey, ControllerError> {
     let reference = &issuer.acme.private_key_secret_ref;
-    let name = issuer_secret(
+    let name = secret_of(
         &issuer.meta,
         &reference.name,
         &context.settings.cluster_resource_namespace,

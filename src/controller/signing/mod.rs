@@ -17,21 +17,20 @@ pub use orders::{NotPlaced, discard, place};
 use super::{Context, ControllerError};
 use crate::{
     api::{
-        IssuerRef, condition,
         issuer::{CaIssuer, SelfSignedIssuer},
         names::annotation,
-        reference::{CLUSTER_ISSUER_KIND, ISSUER_KIND},
     },
-    cluster::{events::Severity, records::issuer_secret, writer::NewObject},
+    cluster::{events::Severity, writer::NewObject},
     pki::{
         key::{KeyAlgorithm, PrivateKey},
         sign::random_serial,
         usage::Usage,
     },
     plan::{
+        issuer::{Backend, FoundIssuer, secret_of},
         kinds::RequestKind,
-        request::{FoundIssuer, Notice, Verdict, status_write},
-        seen::{Kind, Lean, ObjectKey, RequestSeen},
+        request::{Notice, Verdict, status_write},
+        seen::RequestSeen,
     },
     signer::{
         self, Issued, Refusal, RefusalKind,
@@ -68,35 +67,6 @@ pub async fn drop_idle_keys(context: Arc<Context>) {
     loop {
         tokio::time::sleep(Duration::from_secs(60)).await;
         context.signing.authorities.drop_idle(context.now());
-    }
-}
-
-/// The issuer that a reference from `namespace` means, as the index has it; `None` for other API groups and kinds.
-pub fn find_issuer(context: &Context, reference: &IssuerRef, namespace: &str) -> Option<FoundIssuer> {
-    if !reference.is_ours() {
-        return None;
-    }
-    match reference.kind_or_default() {
-        ISSUER_KIND => {
-            let key = ObjectKey::new(namespace, reference.name.as_str());
-            context.index.issuers.get(&key).map(|lean| found(&lean))
-        }
-        CLUSTER_ISSUER_KIND => {
-            let key = ObjectKey::cluster(reference.name.as_str());
-            context.index.cluster_issuers.get(&key).map(|lean| found(&lean))
-        }
-        _ => None,
-    }
-}
-
-fn found<K>(lean: &Lean<K>) -> FoundIssuer
-where
-    K: Kind<Spec = crate::api::IssuerSpec, Status = crate::api::IssuerStatus>,
-{
-    FoundIssuer {
-        meta: lean.meta.clone(),
-        ready: condition::is_true(&lean.status().conditions, condition::READY),
-        spec: lean.parse().map(|object| object.spec),
     }
 }
 
@@ -214,21 +184,18 @@ pub async fn sign(
     request: &RequestSeen,
     key: Option<&PrivateKey>,
 ) -> Result<Result<Issued, Refusal>, ControllerError> {
-    let types = issuer
-        .spec
-        .as_ref()
-        .ok()
-        .map(|spec| (spec.ca.as_ref(), spec.self_signed.as_ref()));
-    match types {
-        Some((Some(ca), _)) => Ok(by_ca(context, issuer, ca, request).await),
-        Some((None, Some(own))) => Ok(by_own_key(context, own, request, key).await),
-        Some((None, None)) | None => {
-            let message = format!(
-                "the issuer of {} is no longer of type ca or selfSigned",
-                request.meta.key
-            );
-            Err(ControllerError::Stale(message))
-        }
+    let elsewhere = |now: &str| {
+        let request = &request.meta.key;
+        let message = format!("the issuer of {request} is no longer of type ca or selfSigned: it is {now}");
+        Err(ControllerError::Stale(message))
+    };
+    match issuer.backend() {
+        Some(Backend::Ca(ca)) => Ok(by_ca(context, issuer, ca, request).await),
+        Some(Backend::SelfSigned(own)) => Ok(by_own_key(context, own, request, key).await),
+        Some(Backend::Acme(_)) => elsewhere("acme"),
+        Some(Backend::Vault(_)) => elsewhere("vault"),
+        Some(Backend::Venafi(_)) => elsewhere("venafi"),
+        None => elsewhere("of no type"),
     }
 }
 
@@ -263,7 +230,7 @@ async fn by_ca(
     ca: &CaIssuer,
     request: &RequestSeen,
 ) -> Result<Issued, Refusal> {
-    let secret = issuer_secret(
+    let secret = secret_of(
         &issuer.meta,
         &ca.secret_name,
         &context.settings.cluster_resource_namespace,

@@ -37,6 +37,7 @@ pub use unsettled::{DUE_AT_ONCE, SECRET_NOT_KEPT};
 pub use validation::InvalidSpec;
 
 use super::{
+    issuer::Reach,
     kinds::CertificateKind,
     rotation::Share,
     seen::{Meta, Next, Object, ObjectKey, RequestSeen, SecretSeen},
@@ -121,10 +122,8 @@ pub enum IssuerState {
     Missing,
     /// It is there and cannot sign; why, as a sentence.
     NotReady(String),
-    /// It is Ready and signs within this process: CA or SelfSigned.
-    InProcess,
-    /// It is Ready and signs elsewhere: ACME.
-    Remote,
+    /// It is Ready; how soon it can have signed.
+    Ready(Reach),
     /// It belongs to another controller (SGN-06).
     External,
 }

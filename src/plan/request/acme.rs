@@ -5,8 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Plan, Seen, Step, Verdict};
 use crate::{
     api::{
-        condition,
-        issuer::IssuerSpec,
+        AcmeIssuer, condition,
         order::{OrderStatus, State},
     },
     pki::certificate::CertificateInfo,
@@ -24,10 +23,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 /// Reason of the event for an Order that is waited for.
 const PENDING: &str = "OrderPending";
 
-pub(super) fn order(now: Timestamp, seen: &Seen<'_>, issuer: &IssuerSpec) -> Plan {
-    let Some(acme) = &issuer.acme else {
-        return Plan::nothing();
-    };
+pub(super) fn order(now: Timestamp, seen: &Seen<'_>, acme: &AcmeIssuer) -> Plan {
     let desired = match desired::desired_order(seen.request, acme, seen.replaces) {
         Ok(desired) => desired,
         Err(error) => {

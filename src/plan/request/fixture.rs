@@ -3,14 +3,17 @@
 use jiff::Timestamp;
 
 use crate::{
-    api::{Condition, ConditionStatus, IssuerRef, condition},
+    api::{Condition, ConditionStatus, IssuerRef, IssuerSpec, IssuerStatus, condition},
     pki::{
         csr::{self, CsrInfo, CsrTemplate},
         key::{KeyAlgorithm, KeySpec, PrivateKey},
         name::{Subject, SubjectAltNames},
         usage::{Usage, UsageSet},
     },
-    plan::seen::{Meta, ObjectKey, Owner, Pairs, RequestSeen},
+    plan::{
+        issuer::FoundIssuer,
+        seen::{Meta, ObjectKey, Owner, Pairs, RequestSeen},
+    },
 };
 
 /// A time of this century; tests add to it.
@@ -31,6 +34,30 @@ pub(crate) fn meta(name: &str, uid: &str) -> Meta {
         labels: Pairs::default(),
         annotations: Pairs::default(),
         finalizers: Box::new([]),
+    }
+}
+
+/// An Issuer in namespace `shop` that is ready.
+pub(crate) fn issuer(name: &str, spec: IssuerSpec) -> FoundIssuer {
+    FoundIssuer {
+        meta: meta(name, "issuer-uid"),
+        spec,
+        status: IssuerStatus::default(),
+    }
+    .ready(true)
+}
+
+impl FoundIssuer {
+    /// With the condition Ready True, or False.
+    pub(crate) fn ready(mut self, ready: bool) -> Self {
+        let status = if ready {
+            ConditionStatus::True
+        } else {
+            ConditionStatus::False
+        };
+        let condition = Condition::new(condition::READY, status, "Checked", "because");
+        condition::set(&mut self.status.conditions, condition, noon());
+        self
     }
 }
 

@@ -18,8 +18,9 @@ pub use validate::{unreadable, validate};
 use jiff::Timestamp;
 
 use crate::{
-    api::{InvalidField, condition, issuer::IssuerSpec},
+    api::{AcmeIssuer, condition},
     plan::{
+        issuer::{Backend, IssuerType, Lookup},
         kinds::OrderKind,
         order::desired::DesiredOrder,
         seen::{Meta, Next, Object, RequestSeen},
@@ -32,8 +33,8 @@ use crate::{
 pub struct Seen<'a> {
     /// The request.
     pub request: &'a RequestSeen,
-    /// The issuer that it names; `None` if there is none, or if it is of another API group.
-    pub issuer: Option<&'a FoundIssuer>,
+    /// The issuer that it names.
+    pub issuer: &'a Lookup,
     /// Orders that the request owns, by uid.
     pub orders: &'a [Object<OrderKind>],
     /// Identifier of the certificate that this one replaces (ARI-05).
@@ -42,17 +43,6 @@ pub struct Seen<'a> {
     pub reordered: bool,
     /// What the administrator set.
     pub settings: &'a Settings,
-}
-
-/// An Issuer or ClusterIssuer that exists.
-#[derive(Clone, Debug)]
-pub struct FoundIssuer {
-    /// Metadata; the namespace of a ClusterIssuer is empty.
-    pub meta: Meta,
-    /// `spec`, or why it cannot be read.
-    pub spec: Result<IssuerSpec, InvalidField>,
-    /// Whether its condition Ready is True.
-    pub ready: bool,
 }
 
 /// What to do about a request.
@@ -177,36 +167,34 @@ pub fn is_finished(request: &RequestSeen) -> bool {
         .is_some_and(|ready| ready.is_true() || matches!(ready.reason(), "Failed" | "Denied"))
 }
 
-/// What the Orders of an approved request for a Ready ACME issuer lead to; nothing for other issuers.
-pub fn follow_orders(now: Timestamp, seen: &Seen<'_>) -> Step {
-    match seen.issuer.and_then(|issuer| issuer.spec.as_ref().ok()) {
-        Some(spec) => acme::order(now, seen, spec).step,
-        None => Step::Nothing,
-    }
+/// What the Orders of an approved request for a Ready ACME issuer lead to.
+pub fn follow_orders(now: Timestamp, seen: &Seen<'_>, acme: &AcmeIssuer) -> Step {
+    acme::order(now, seen, acme).step
 }
 
 /// The signer's part, for a request that is approved or about to be.
 fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
     let reference = &seen.request.issuer_ref;
-    let pending = |reason, message: String| Plan::only(Step::Settle(Verdict::Pending { reason, message }));
-    let Some(issuer) = seen.issuer else {
-        let kind = reference.kind_or_default();
-        let lower = kind.to_ascii_lowercase();
-        return pending(
-            "IssuerNotFound",
-            format!(
-                "Referenced {kind:?} not found: {lower}.cert-manager.io {:?} not found",
-                reference.name
-            ),
-        );
-    };
-    let spec = match &issuer.spec {
-        Ok(spec) => spec,
-        Err(error) => {
-            return pending("IssuerNotReady", format!("Referenced issuer cannot be read: {error}"));
+    let issuer = match seen.issuer {
+        // nobody asks for it: another controller signs
+        Lookup::External => return Plan::nothing(),
+        Lookup::Missing(_) => {
+            let kind = reference.kind_or_default();
+            let lower = kind.to_ascii_lowercase();
+            return pending(
+                "IssuerNotFound",
+                format!(
+                    "Referenced {kind:?} not found: {lower}.cert-manager.io {:?} not found",
+                    reference.name
+                ),
+            );
         }
+        Lookup::Unreadable(_, why) => {
+            return pending("IssuerNotReady", format!("Referenced issuer cannot be read: {why}"));
+        }
+        Lookup::Found(issuer) => issuer,
     };
-    let Some(kind) = SignerKind::of(spec) else {
+    let Some(backend) = issuer.backend() else {
         let key = &issuer.meta.key;
         return pending(
             "IssuerTypeMissing",
@@ -218,77 +206,38 @@ fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
             ),
         );
     };
-    if !seen.settings.controllers.enabled(kind.controller()) {
+    let controller = backend.issuer_type().request_controller();
+    if !seen.settings.controllers.enabled(controller) {
         return Plan::nothing();
     }
-    match kind {
-        SignerKind::Vault => not_supported("vault"),
-        SignerKind::Venafi => not_supported("venafi"),
-        SignerKind::Acme | SignerKind::Ca | SignerKind::SelfSigned if !issuer.ready => pending(
+    let once_ready = |plan: &dyn Fn() -> Plan| {
+        if issuer.is_ready() {
+            return plan();
+        }
+        pending(
             "IssuerNotReady",
             "Referenced issuer does not have a Ready status condition".to_owned(),
-        ),
-        SignerKind::Acme => acme::order(now, seen, spec),
-        SignerKind::Ca => Plan::only(Step::SignWithCa),
-        SignerKind::SelfSigned => Plan::only(Step::SelfSign),
+        )
+    };
+    match backend {
+        Backend::Acme(spec) => once_ready(&|| acme::order(now, seen, spec)),
+        Backend::Ca(_) => once_ready(&|| Plan::only(Step::SignWithCa)),
+        Backend::SelfSigned(_) => once_ready(&|| Plan::only(Step::SelfSign)),
+        Backend::Vault(_) => not_supported(IssuerType::Vault),
+        Backend::Venafi(_) => not_supported(IssuerType::Venafi),
     }
 }
 
-fn not_supported(kind: &str) -> Plan {
-    let message = format!(
-        "Issuers of type {kind} are not supported by certlet yet: use one of type acme, ca or selfSigned, or an external issuer"
-    );
-    let reason = "IssuerNotSupported";
+fn pending(reason: &'static str, message: String) -> Plan {
     Plan::only(Step::Settle(Verdict::Pending { reason, message }))
 }
 
-/// The types of issuers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignerKind {
-    /// An ACME server.
-    Acme,
-    /// A CA in a Secret.
-    Ca,
-    /// The request's own key.
-    SelfSigned,
-    /// Vault.
-    Vault,
-    /// Venafi.
-    Venafi,
-}
-
-impl SignerKind {
-    /// The type of an issuer, if it has one. Two at once are refused by the API server (VAL-21).
-    pub fn of(spec: &IssuerSpec) -> Option<Self> {
-        let types = [
-            (spec.acme.is_some(), Self::Acme),
-            (spec.ca.is_some(), Self::Ca),
-            (spec.self_signed.is_some(), Self::SelfSigned),
-            (spec.vault.is_some(), Self::Vault),
-            (spec.venafi.is_some(), Self::Venafi),
-        ];
-        types.into_iter().find(|(set, _)| *set).map(|(_, kind)| kind)
-    }
-
-    /// The name of the field in an issuer's spec.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Acme => "acme",
-            Self::Ca => "ca",
-            Self::SelfSigned => "selfSigned",
-            Self::Vault => "vault",
-            Self::Venafi => "venafi",
-        }
-    }
-
-    /// The name in `--controllers` (CTL-07).
-    pub fn controller(self) -> &'static str {
-        match self {
-            Self::Acme => "certificaterequests-issuer-acme",
-            Self::Ca => "certificaterequests-issuer-ca",
-            Self::SelfSigned => "certificaterequests-issuer-selfsigned",
-            Self::Vault => "certificaterequests-issuer-vault",
-            Self::Venafi => "certificaterequests-issuer-venafi",
-        }
-    }
+fn not_supported(issuer_type: IssuerType) -> Plan {
+    let field = issuer_type.field();
+    pending(
+        "IssuerNotSupported",
+        format!(
+            "Issuers of type {field} are not supported by certlet yet: use one of type acme, ca or selfSigned, or an external issuer"
+        ),
+    )
 }

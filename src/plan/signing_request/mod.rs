@@ -12,13 +12,14 @@ use jiff::Timestamp;
 pub use record::{SignerName, SigningRequestKind, SigningRequestSeen};
 
 use crate::{
-    api::{GoDuration, names::annotation},
+    api::{AcmeIssuer, GoDuration, names::annotation},
     pki::csr::CsrInfo,
     plan::{
         certificate::request::is_copied,
+        issuer::{Backend, FoundIssuer, IssuerType, Lookup},
         kinds::OrderKind,
         order::desired::DesiredOrder,
-        request::{self, FoundIssuer, Notice, SignerKind, Verdict},
+        request::{self, Notice, Verdict},
         seen::{Meta, Object, ObjectKey, RequestSeen},
         settings::Settings,
     },
@@ -32,8 +33,8 @@ const SHORTEST: GoDuration = GoDuration::from_seconds(600);
 pub struct Seen<'a> {
     /// The request.
     pub request: &'a SigningRequestSeen,
-    /// Its issuer, if it exists.
-    pub issuer: Option<&'a FoundIssuer>,
+    /// Its issuer.
+    pub issuer: &'a Lookup,
     /// Orders that the request owns, by uid.
     pub orders: &'a [Object<OrderKind>],
     /// Whether an Order of the request came out wrong before, or was lost, and was made again by this process.
@@ -101,16 +102,23 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Step {
         signer.issuer_ref().kind_or_default(),
         signer.place()
     );
-    let Some(issuer) = issuer else {
-        return Step::Tell(Notice::warning("IssuerNotFound", format!("{referenced} not found")));
+    let typeless = || {
+        let message = format!("{referenced} is missing type");
+        Step::Tell(Notice::warning("IssuerTypeMissing", message))
     };
-    let Some(kind) = issuer.spec.as_ref().ok().and_then(SignerKind::of) else {
-        return Step::Tell(Notice::warning(
-            "IssuerTypeMissing",
-            format!("{referenced} is missing type"),
-        ));
+    let issuer = match issuer {
+        Lookup::External => return Step::Nothing,
+        Lookup::Missing(_) => {
+            return Step::Tell(Notice::warning("IssuerNotFound", format!("{referenced} not found")));
+        }
+        Lookup::Unreadable(..) => return typeless(),
+        Lookup::Found(issuer) => &**issuer,
     };
-    if !settings.controllers.enabled(controller(kind)) {
+    let Some(backend) = issuer.backend() else {
+        return typeless();
+    };
+    let issuer_type = backend.issuer_type();
+    if !settings.controllers.enabled(issuer_type.signing_request_controller()) {
         return Step::Nothing;
     }
     if !signer.namespace.is_empty() {
@@ -134,56 +142,66 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Step {
         Err((reason, message)) => return Step::Fail { reason, message },
     };
     if let Err(refusal) = request::validate(&asked) {
-        return never(kind, &refusal);
+        return never(issuer_type, &refusal);
     }
-    by_kind(now, seen, kind, issuer, &referenced, asked)
+    let asked = Asked {
+        request: asked,
+        issuer,
+        referenced,
+    };
+    by_backend(now, seen, backend, asked)
 }
 
-/// What a signer of this kind does about a request that is in order.
-fn by_kind(
-    now: Timestamp,
-    seen: &Seen<'_>,
-    kind: SignerKind,
-    issuer: &FoundIssuer,
-    referenced: &str,
-    asked: RequestSeen,
-) -> Step {
-    match kind {
-        SignerKind::Vault => not_supported("vault"),
-        SignerKind::Venafi => not_supported("venafi"),
-        SignerKind::Acme | SignerKind::Ca | SignerKind::SelfSigned if !issuer.ready => {
-            let message = format!("{referenced} does not have a Ready status condition");
-            Step::Tell(Notice::warning("IssuerNotReady", message))
+/// A request that is in order, for an issuer that is there.
+struct Asked<'a> {
+    /// The CertificateRequest that says the same.
+    request: RequestSeen,
+    issuer: &'a FoundIssuer,
+    /// The issuer, for messages.
+    referenced: String,
+}
+
+impl Asked<'_> {
+    /// The step, unless the issuer is not ready.
+    fn once_ready(self, step: impl FnOnce(Self) -> Step) -> Step {
+        if self.issuer.is_ready() {
+            return step(self);
         }
-        SignerKind::Acme => by_order(now, seen, issuer, asked),
-        SignerKind::Ca => Step::Sign(Box::new(asked)),
-        SignerKind::SelfSigned => {
-            let by_key = asked.meta.annotations.get(annotation::PRIVATE_KEY_SECRET_NAME);
-            match by_key.filter(|name| !name.is_empty()) {
-                Some(_) => Step::Sign(Box::new(asked)),
+        let message = format!("{} does not have a Ready status condition", self.referenced);
+        Step::Tell(Notice::warning("IssuerNotReady", message))
+    }
+}
+
+/// What an issuer of this type does about a request that is in order.
+fn by_backend(now: Timestamp, seen: &Seen<'_>, backend: Backend<'_>, asked: Asked<'_>) -> Step {
+    match backend {
+        Backend::Acme(acme) => asked.once_ready(|asked| by_order(now, seen, acme, asked.request)),
+        Backend::Ca(_) => asked.once_ready(|asked| Step::Sign(Box::new(asked.request))),
+        Backend::SelfSigned(_) => asked.once_ready(|asked| {
+            let key = asked.request.meta.annotations.get(annotation::PRIVATE_KEY_SECRET_NAME);
+            match key.filter(|name| !name.is_empty()) {
+                Some(_) => Step::Sign(Box::new(asked.request)),
                 None => missing_annotation(),
             }
-        }
+        }),
+        Backend::Vault(_) => not_supported(IssuerType::Vault),
+        Backend::Venafi(_) => not_supported(IssuerType::Venafi),
     }
 }
 
 /// What is wrong with the request itself, with the reason that cert-manager has where it notices (CSR-05).
-fn never(kind: SignerKind, refusal: &str) -> Step {
+fn never(issuer_type: IssuerType, refusal: &str) -> Step {
     let refusal = refusal.strip_prefix("spec.request: Invalid value: ").unwrap_or(refusal);
-    let reason = match kind {
-        SignerKind::Acme => "RequestParsingError",
-        SignerKind::SelfSigned => "ErrorGenerating",
-        SignerKind::Ca | SignerKind::Vault | SignerKind::Venafi => "SigningError",
-    };
     Step::Fail {
-        reason,
+        reason: issuer_type.unusable_csr(),
         message: format!("Error generating certificate template: {refusal}"),
     }
 }
 
-fn not_supported(kind: &str) -> Step {
+fn not_supported(issuer_type: IssuerType) -> Step {
+    let field = issuer_type.field();
     let message = format!(
-        "Issuers of type {kind} cannot sign CertificateSigningRequests with certlet yet: use one of type acme, ca or selfSigned"
+        "Issuers of type {field} cannot sign CertificateSigningRequests with certlet yet: use one of type acme, ca or selfSigned"
     );
     Step::Tell(Notice::warning("IssuerNotSupported", message))
 }
@@ -220,18 +238,16 @@ pub fn reworded(reason: &'static str, message: &str, asked: &RequestSeen) -> (&'
 }
 
 /// What the Orders say, or that there is to be one.
-fn by_order(now: Timestamp, seen: &Seen<'_>, issuer: &FoundIssuer, asked: RequestSeen) -> Step {
-    let step = request::follow_orders(
-        now,
-        &request::Seen {
-            request: &asked,
-            issuer: Some(issuer),
-            orders: seen.orders,
-            replaces: None,
-            reordered: seen.reordered,
-            settings: seen.settings,
-        },
-    );
+fn by_order(now: Timestamp, seen: &Seen<'_>, acme: &AcmeIssuer, asked: RequestSeen) -> Step {
+    let as_request = request::Seen {
+        request: &asked,
+        issuer: seen.issuer,
+        orders: seen.orders,
+        replaces: None,
+        reordered: seen.reordered,
+        settings: seen.settings,
+    };
+    let step = request::follow_orders(now, &as_request, acme);
     match step {
         request::Step::Order { order, .. } => Step::Order(Box::new(asked), Box::new(order)),
         request::Step::TakeFromOrder(order) => Step::TakeFromOrder(order),
@@ -251,17 +267,6 @@ pub fn equivalent(request: &SigningRequestSeen, settings: &Settings) -> Option<R
     let signer = request.signer()?;
     let duration = duration(request).ok()?;
     Some(as_request(request, &signer, duration, settings))
-}
-
-/// The name in `--controllers` (CTL-10).
-fn controller(kind: SignerKind) -> &'static str {
-    match kind {
-        SignerKind::Acme => "certificatesigningrequests-issuer-acme",
-        SignerKind::Ca => "certificatesigningrequests-issuer-ca",
-        SignerKind::SelfSigned => "certificatesigningrequests-issuer-selfsigned",
-        SignerKind::Vault => "certificatesigningrequests-issuer-vault",
-        SignerKind::Venafi => "certificatesigningrequests-issuer-venafi",
-    }
 }
 
 /// The annotation outranks `spec.expirationSeconds` (CSR-04).

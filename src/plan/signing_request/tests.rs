@@ -10,15 +10,14 @@ use k8s_openapi::{
 use super::*;
 use crate::{
     api::issuer::{CaIssuer, IssuerSpec},
-    plan::request::fixture::{csr_for, meta, noon},
+    plan::{
+        issuer::IssuerId,
+        request::fixture::{self, csr_for, meta, noon},
+    },
 };
 
 fn issuer(spec: IssuerSpec) -> FoundIssuer {
-    FoundIssuer {
-        meta: meta("ca", "issuer-uid"),
-        spec: Ok(spec),
-        ready: true,
-    }
+    fixture::issuer("ca", spec)
 }
 
 fn ca() -> FoundIssuer {
@@ -73,11 +72,15 @@ fn with_orders(
     may_refer: Option<bool>,
     orders: &[Object<OrderKind>],
 ) -> Step {
+    let issuer = match issuer {
+        Some(issuer) => Lookup::Found(Box::new(issuer.clone())),
+        None => Lookup::Missing(IssuerId(ObjectKey::new("shop", "ca"))),
+    };
     plan(
         noon(),
         &Seen {
             request,
-            issuer,
+            issuer: &issuer,
             orders,
             reordered: false,
             may_refer,
@@ -169,7 +172,7 @@ fn csr_04_the_annotation_outranks_the_field_and_ten_minutes_are_the_least() {
     let both = annotated(asking.clone(), annotation::CSR_REQUEST_DURATION, "2h");
     assert_eq!(duration_of(&both), Some(GoDuration::from_hours(2)));
     asking.spec.expiration_seconds = Some(599);
-    let waiting = FoundIssuer { ready: false, ..ca() };
+    let waiting = ca().ready(false);
     assert_eq!(failed(step(&asking, Some(&waiting), Some(true))).0, "InvalidDuration");
     let (reason, message) = failed(step(&asking, Some(&ca()), Some(true)));
     assert_eq!(
@@ -201,8 +204,7 @@ fn csr_05_what_is_missing_is_told() {
         assert!(warning, "{reason}");
         (reason, message)
     };
-    let mut not_ready = ca();
-    not_ready.ready = false;
+    let not_ready = ca().ready(false);
     for (issuer, reason, message) in [
         (None, "IssuerNotFound", "Referenced Issuer shop/ca not found"),
         (
@@ -308,10 +310,7 @@ fn requests_that_can_never_be_signed_fail_for_every_type_of_issuer() {
             (acme(), "RequestParsingError"),
         ] {
             for ready in [true, false] {
-                let issuer = FoundIssuer {
-                    ready,
-                    ..issuer.clone()
-                };
+                let issuer = issuer.clone().ready(ready);
                 let (reason, message) = failed(step(&request, Some(&issuer), Some(true)));
                 assert_eq!(reason, expected);
                 assert!(
@@ -387,7 +386,7 @@ fn ctl_10_a_signer_that_is_switched_off_does_nothing() {
         noon(),
         &Seen {
             request: &request(),
-            issuer: Some(&ca()),
+            issuer: &Lookup::Found(Box::new(ca())),
             orders: &[],
             reordered: false,
             may_refer: Some(true),
@@ -399,7 +398,7 @@ fn ctl_10_a_signer_that_is_switched_off_does_nothing() {
 
 fn acme() -> FoundIssuer {
     issuer(IssuerSpec {
-        acme: Some(crate::api::AcmeIssuer::default()),
+        acme: Some(AcmeIssuer::default()),
         ..IssuerSpec::default()
     })
 }
@@ -446,7 +445,7 @@ fn csr_05_an_acme_issuer_gets_an_order_in_the_namespace_of_its_secrets_which_cou
     );
     let counts = |request: &SigningRequestSeen| {
         let asked = equivalent(request, &Settings::default()).unwrap();
-        crate::plan::order::desired::counts(&order, Some(&asked), &crate::api::AcmeIssuer::default(), [&order])
+        crate::plan::order::desired::counts(&order, Some(&asked), &AcmeIssuer::default(), [&order])
     };
     assert_eq!(counts(&request), Ok(()));
     let mut waiting = request.clone();

@@ -14,7 +14,10 @@ use super::{
 use crate::{
     api::key::RotationPolicy,
     pki::summary::{KeySummary, Part},
-    plan::seen::{RequestSeen, SecretSeen},
+    plan::{
+        issuer::Reach,
+        seen::{RequestSeen, SecretSeen},
+    },
 };
 
 /// The key for the next certificate.
@@ -156,7 +159,7 @@ impl Draft<'_, '_> {
                 && request.csr.as_ref().is_ok_and(|csr| Some(csr.key_hash()) == target)
                 && request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
         };
-        view.seen.issuer == IssuerState::InProcess
+        view.seen.issuer == IssuerState::Ready(Reach::AtOnce)
             && view.settings.controllers.approver()
             && view.seen.keystore_passwords == Passwords::Available
             && !view

@@ -225,7 +225,7 @@ impl Draft<'_, '_> {
             }
             IssuerState::Missing => return Some(format!("{kind} {name:?} does not exist")),
             IssuerState::NotReady(why) => return Some(format!("{kind} {name:?} is not ready: {why}")),
-            IssuerState::InProcess | IssuerState::Remote | IssuerState::External => {}
+            IssuerState::Ready(_) | IssuerState::External => {}
         }
         let waits = view
             .unapproved()

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     api::{ConditionStatus, names::annotation},
-    plan::seen::Pairs,
+    plan::{issuer::Reach, seen::Pairs},
 };
 
 fn next_key(revision: i64) -> String {
@@ -98,7 +98,7 @@ proptest! {
         in_process: bool,
     ) {
         let mut model = Model::new();
-        model.issuer = if in_process { IssuerState::InProcess } else { IssuerState::Remote };
+        model.issuer = if in_process { IssuerState::Ready(Reach::AtOnce) } else { IssuerState::Ready(Reach::Later) };
         for (effects, with_status, deed) in kills {
             let plan = model.plan();
             for effect in plan.effects.iter().take(effects) {

@@ -8,7 +8,7 @@ use crate::{
         condition::{DENIED, INVALID_REQUEST},
         key::{KeyEncoding, RotationPolicy},
     },
-    plan::{certificate::IssuerState, seen::Next},
+    plan::{certificate::IssuerState, issuer::Reach, seen::Next},
 };
 
 fn failed() -> Model {
@@ -280,7 +280,7 @@ fn bko_05_a_pending_request_never_times_out() {
 #[test]
 fn a_failure_of_an_issuer_in_this_process_backs_off_as_well() {
     let mut model = Model::new();
-    model.issuer = IssuerState::InProcess;
+    model.issuer = IssuerState::Ready(Reach::AtOnce);
     let plan = model.plan();
     // The process dies after the request; when it is back the signer has refused it.
     if let Some(super::super::Effect::IssueAtOnce { request, .. }) = plan.effects.first() {

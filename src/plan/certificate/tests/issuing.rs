@@ -10,6 +10,7 @@ use crate::{
     },
     plan::{
         certificate::{Effect, IssuerState, KeySource, Plan, names, plan},
+        issuer::Reach,
         seen::Pairs,
     },
 };
@@ -108,7 +109,7 @@ fn anw_05_the_request_says_which_revision_and_key_it_is_for() {
 #[test]
 fn an_issuer_in_this_process_issues_with_a_key_that_only_memory_held() {
     let mut model = Model::new();
-    model.issuer = IssuerState::InProcess;
+    model.issuer = IssuerState::Ready(Reach::AtOnce);
     model.settle();
     assert_eq!(model.log, ["request", "secret", "status"]);
     assert_eq!(
@@ -128,7 +129,7 @@ fn an_issuer_in_this_process_issues_with_a_key_that_only_memory_held() {
 #[test]
 fn nothing_is_issued_at_once_where_somebody_else_approves() {
     let mut model = Model::new();
-    model.issuer = IssuerState::InProcess;
+    model.issuer = IssuerState::Ready(Reach::AtOnce);
     model.settings.controllers.disabled = vec!["certificaterequests-approver".into()];
     model.settle();
     assert_eq!(model.log, ["key", "status", "request", "status"]);

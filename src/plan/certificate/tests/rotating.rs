@@ -5,12 +5,13 @@ use jiff::SignedDuration;
 use super::model::Model;
 use crate::plan::{
     certificate::{Effect, IssuerState},
+    issuer::Reach,
     rotation::{Share, Trust},
 };
 
 fn issued() -> Model {
     let mut model = Model::new();
-    model.issuer = IssuerState::InProcess;
+    model.issuer = IssuerState::Ready(Reach::AtOnce);
     model.issue();
     model
 }

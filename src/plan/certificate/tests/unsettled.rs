@@ -11,6 +11,7 @@ use crate::{
     pki::summary::Part,
     plan::{
         certificate::{Effect, IssuerState, Seen, plan, unsettled::UNSETTLED},
+        issuer::Reach,
         seen::{Next, Pairs, SecretSeen},
     },
 };
@@ -44,7 +45,7 @@ const DAMAGES: [Damage; 8] = [
 impl Model {
     fn at_once() -> Self {
         let mut model = Self::new();
-        model.issuer = IssuerState::InProcess;
+        model.issuer = IssuerState::Ready(Reach::AtOnce);
         model
     }
 

@@ -8,7 +8,7 @@ mod validation;
 
 use jiff::Timestamp;
 
-use super::{FoundIssuer, Plan, Seen, Step, Verdict, fixture, plan, status_write};
+use super::{Plan, Seen, Step, Verdict, fixture, plan, status_write};
 use crate::{
     api::{
         acme_issuer::AcmeIssuer,
@@ -16,8 +16,9 @@ use crate::{
         vault::VaultIssuer,
     },
     plan::{
+        issuer::{IssuerId, Lookup},
         kinds::OrderKind,
-        seen::{Object, RequestSeen},
+        seen::{Object, ObjectKey, RequestSeen},
         settings::Settings,
     },
 };
@@ -25,7 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Scene {
     pub(super) request: RequestSeen,
-    pub(super) issuer: Option<FoundIssuer>,
+    pub(super) issuer: Lookup,
     pub(super) orders: Vec<Object<OrderKind>>,
     pub(super) reordered: bool,
     pub(super) settings: Settings,
@@ -34,14 +35,9 @@ pub(super) struct Scene {
 
 /// A fresh request with an issuer of this type that is ready.
 pub(super) fn with_issuer(spec: IssuerSpec) -> Scene {
-    let meta = fixture::meta("le", "issuer-uid");
     Scene {
         request: fixture::request(),
-        issuer: Some(FoundIssuer {
-            meta,
-            spec: Ok(spec),
-            ready: true,
-        }),
+        issuer: Lookup::Found(Box::new(fixture::issuer("le", spec))),
         orders: Vec::new(),
         reordered: false,
         settings: Settings::default(),
@@ -86,6 +82,20 @@ impl Scene {
         self
     }
 
+    /// Without its issuer.
+    pub(super) fn orphaned(mut self) -> Self {
+        self.issuer = Lookup::Missing(IssuerId(ObjectKey::new("shop", "le")));
+        self
+    }
+
+    /// With its issuer ready, or not.
+    pub(super) fn ready(mut self, ready: bool) -> Self {
+        if let Lookup::Found(issuer) = self.issuer {
+            self.issuer = Lookup::Found(Box::new(issuer.ready(ready)));
+        }
+        self
+    }
+
     pub(super) fn without_approver(mut self) -> Self {
         self.settings
             .controllers
@@ -107,7 +117,7 @@ impl Scene {
             *now,
             &Seen {
                 request,
-                issuer: issuer.as_ref(),
+                issuer,
                 orders,
                 replaces: None,
                 reordered: *reordered,

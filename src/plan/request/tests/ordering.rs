@@ -36,21 +36,8 @@ fn in_state(state: State) -> OrderStatus {
 }
 
 fn wanted(scene: &Scene) -> DesiredOrder {
-    desired_order(
-        &scene.request,
-        scene
-            .issuer
-            .as_ref()
-            .unwrap()
-            .spec
-            .as_ref()
-            .unwrap()
-            .acme
-            .as_ref()
-            .unwrap(),
-        None,
-    )
-    .unwrap()
+    let issuer = scene.issuer.found().unwrap();
+    desired_order(&scene.request, issuer.spec.acme.as_ref().unwrap(), None).unwrap()
 }
 
 #[test]

@@ -27,11 +27,9 @@ fn scene() -> impl Strategy<Value = Scene> {
                 request.said(type_, status, reason)
             })
         });
-        if let Some(issuer) = &mut scene.issuer {
-            issuer.ready = ready;
-        }
+        scene = scene.ready(ready);
         if !there {
-            scene.issuer = None;
+            scene = scene.orphaned();
         }
         if approver { scene } else { scene.without_approver() }
     })

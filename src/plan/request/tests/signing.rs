@@ -1,7 +1,13 @@
 //! Which signer a request goes to, and what it waits for (SGN-01, SGN-02, CTL-07, NB-41).
 
 use super::{Step, Verdict, acme, ca, self_signed, status_write, vault, with_issuer};
-use crate::api::{InvalidField, issuer::IssuerSpec};
+use crate::{
+    api::{InvalidField, issuer::IssuerSpec},
+    plan::{
+        issuer::{IssuerId, Lookup},
+        seen::ObjectKey,
+    },
+};
 
 #[test]
 fn each_type_has_its_signer_in_the_same_pass_as_the_approval() {
@@ -13,8 +19,7 @@ fn each_type_has_its_signer_in_the_same_pass_as_the_approval() {
 
 #[test]
 fn a_missing_issuer_is_waited_for_by_name() {
-    let mut scene = with_issuer(ca());
-    scene.issuer = None;
+    let scene = with_issuer(ca()).orphaned();
     assert_eq!(
         scene.pending(),
         "Referenced \"Issuer\" not found: issuer.cert-manager.io \"le\" not found"
@@ -41,10 +46,7 @@ fn an_issuer_without_a_type_is_named() {
 
 #[test]
 fn an_issuer_that_is_not_ready_is_waited_for() {
-    let mut scene = with_issuer(ca());
-    if let Some(issuer) = &mut scene.issuer {
-        issuer.ready = false;
-    }
+    let scene = with_issuer(ca()).ready(false);
     assert_eq!(
         scene.pending(),
         "Referenced issuer does not have a Ready status condition"
@@ -54,12 +56,11 @@ fn an_issuer_that_is_not_ready_is_waited_for() {
 #[test]
 fn an_issuer_that_cannot_be_read_is_waited_for_with_the_field() {
     let mut scene = with_issuer(ca());
-    if let Some(issuer) = &mut scene.issuer {
-        issuer.spec = Err(InvalidField {
-            path: "spec.ca".into(),
-            message: "invalid type".into(),
-        });
-    }
+    let why = InvalidField {
+        path: "spec.ca".into(),
+        message: "invalid type".into(),
+    };
+    scene.issuer = Lookup::Unreadable(IssuerId(ObjectKey::new("shop", "le")), why);
     assert_eq!(
         scene.pending(),
         "Referenced issuer cannot be read: spec.ca: invalid type"
@@ -96,8 +97,7 @@ fn ctl_07_a_signer_that_is_switched_off_leaves_the_request_approved() {
 
 #[test]
 fn nb_41_waiting_is_told_once_and_written_once() {
-    let mut scene = with_issuer(ca());
-    scene.issuer = None;
+    let scene = with_issuer(ca()).orphaned();
     let verdict = Verdict::Pending {
         reason: "IssuerNotFound",
         message: scene.pending(),

@@ -33,6 +33,7 @@ use crate::{
         summary::PairSummary,
     },
     plan::{
+        issuer::Reach,
         kinds::CertificateKind,
         rotation::Share,
         seen::{Object, Pairs, RequestSeen, SecretSeen},
@@ -91,7 +92,7 @@ impl Model {
             next_keys: BTreeMap::new(),
             requests: BTreeMap::new(),
             rivals: Vec::new(),
-            issuer: IssuerState::Remote,
+            issuer: IssuerState::Ready(Reach::Later),
             passwords: Passwords::Available,
             keystores: KeystoresSeen::Unopened,
             rotation: Share::default(),

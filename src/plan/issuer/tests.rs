@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::api::issuer::SelfSignedIssuer;
+use crate::api::{IssuerRef, IssuerSpec, issuer::SelfSignedIssuer};
 use crate::pki::chain::SizeLimits;
 
 fn now() -> Timestamp {
@@ -52,32 +52,56 @@ fn summary(key: Option<&str>, certificate: Option<&str>) -> PairSummary {
 #[test]
 fn an_issuer_signs_with_exactly_one_thing() {
     assert!(matches!(
-        backend(&spec(serde_json::json!({"selfSigned": {}}))),
-        Ok(Backend::SelfSigned)
+        Backend::only(&spec(serde_json::json!({"selfSigned": {}}))),
+        Ok(Backend::SelfSigned(_))
     ));
     assert!(matches!(
-        backend(&spec(serde_json::json!({"ca": {"secretName": "x"}}))),
+        Backend::only(&spec(serde_json::json!({"ca": {"secretName": "x"}}))),
         Ok(Backend::Ca(_))
     ));
     let acme = serde_json::json!({"acme": {"server": "https://ca/dir", "privateKeySecretRef": {"name": "k"}}});
-    assert!(matches!(backend(&spec(acme)), Ok(Backend::Acme(_))));
-    let refused = |spec: &IssuerSpec| backend(spec).unwrap_err();
+    assert!(matches!(Backend::only(&spec(acme)), Ok(Backend::Acme(_))));
+    let refused = |spec: &IssuerSpec| Backend::only(spec).unwrap_err();
     assert_eq!(refused(&IssuerSpec::default()).reason, "InvalidSpec");
-    let two = refused(&spec(serde_json::json!({"selfSigned": {}, "ca": {"secretName": "x"}})));
+    let two = spec(serde_json::json!({"selfSigned": {}, "ca": {"secretName": "x"}}));
     assert_eq!(
-        two.message,
+        refused(&two).message,
         "spec: may not specify more than one issuer type, but has ca, selfSigned"
     );
+    assert!(matches!(Backend::of(&two), Some(Backend::Ca(_))));
+    assert!(Backend::of(&IssuerSpec::default()).is_none());
 }
 
 #[test]
 fn vault_and_venafi_say_that_they_are_not_there_yet() {
-    let vault = serde_json::json!({"vault": {"server": "https://v", "path": "p", "auth": {}}});
-    let refused = backend(&spec(vault)).unwrap_err();
-    assert_eq!((refused.ready, refused.reason), (false, "NotSupported"));
-    assert!(refused.message.contains("vault"), "{}", refused.message);
-    let venafi = serde_json::json!({"venafi": {"zone": "z"}});
-    assert!(backend(&spec(venafi)).unwrap_err().message.contains("venafi"));
+    let issuer_type = |json| Backend::only(&spec(json)).unwrap().issuer_type();
+    let vault = issuer_type(serde_json::json!({"vault": {"server": "https://v", "path": "p", "auth": {}}}));
+    let venafi = issuer_type(serde_json::json!({"venafi": {"zone": "z"}}));
+    for (issuer_type, field) in [(vault, "vault"), (venafi, "venafi")] {
+        let refused = not_supported(issuer_type);
+        assert_eq!((refused.ready, refused.reason), (false, "NotSupported"));
+        assert!(refused.message.contains(field), "{}", refused.message);
+        assert_eq!(issuer_type.reach(), Reach::Later);
+    }
+}
+
+#[test]
+fn a_reference_means_an_issuer_of_ours_or_none() {
+    let meant = |group: &str, kind: &str| {
+        let reference = IssuerRef {
+            group: Some(group.into()),
+            kind: Some(kind.into()),
+            name: "ca".into(),
+        };
+        IssuerId::of(&reference, "shop").map(|id| id.to_string())
+    };
+    assert_eq!(meant("", "").as_deref(), Some("Issuer shop/ca"));
+    assert_eq!(
+        meant("cert-manager.io", "ClusterIssuer").as_deref(),
+        Some("ClusterIssuer ca")
+    );
+    assert_eq!(meant("cert-manager.io", "Pca"), None);
+    assert_eq!(meant("pca.example.com", "Issuer"), None);
 }
 
 #[test]

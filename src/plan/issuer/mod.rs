@@ -1,10 +1,18 @@
-//! Issuers and ClusterIssuers: whether they can sign, and what their status says about it (RDY rows).
+//! Issuers and ClusterIssuers: which one is meant and what it signs with, whether it can, and what its status says about that (RDY rows).
+
+mod backend;
+mod found;
+#[cfg(test)]
+mod tests;
+
+pub use backend::{Backend, IssuerType, Reach};
+pub use found::{FoundIssuer, IssuerId, Lookup, secret_of};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::condition::{self, Condition, ConditionStatus};
 use crate::api::issuer::{AcmeIssuerStatus, CaIssuer};
-use crate::api::{AcmeIssuer, InvalidField, IssuerSpec, IssuerStatus};
+use crate::api::{AcmeIssuer, InvalidField, IssuerStatus};
 use crate::pki::{
     certificate::CertificateInfo,
     summary::{PairSummary, Part},
@@ -57,61 +65,15 @@ impl Verdict {
     }
 }
 
-/// What an issuer signs with.
-#[derive(Clone, Copy, Debug)]
-pub enum Backend<'a> {
-    /// An ACME server.
-    Acme(&'a AcmeIssuer),
-    /// A CA in a Secret.
-    Ca(&'a CaIssuer),
-    /// Nothing but the certificate's own key.
-    SelfSigned,
-}
-
-/// What an issuer signs with.
-///
-/// # Errors
-/// The verdict when that is nothing, not one thing, or not there yet.
-pub fn backend(spec: &IssuerSpec) -> Result<Backend<'_>, Verdict> {
-    let IssuerSpec {
-        acme,
-        ca,
-        self_signed,
-        vault,
-        venafi,
-    } = spec;
-    let given: Vec<&str> = [
-        ("acme", acme.is_some()),
-        ("ca", ca.is_some()),
-        ("selfSigned", self_signed.is_some()),
-        ("vault", vault.is_some()),
-        ("venafi", venafi.is_some()),
-    ]
-    .into_iter()
-    .filter_map(|(name, given)| given.then_some(name))
-    .collect();
-    match (given.as_slice(), acme, ca) {
-        ([_], Some(acme), _) => Ok(Backend::Acme(acme)),
-        ([_], _, Some(ca)) => Ok(Backend::Ca(ca)),
-        (["selfSigned"], ..) => Ok(Backend::SelfSigned),
-        ([other], ..) => Err(Verdict::not_ready(
-            "NotSupported",
-            format!(
-                "certlet cannot sign with {other} issuers yet; use acme, ca or selfSigned, or let cert-manager serve this issuer"
-            ),
-        )),
-        ([], ..) => Err(Verdict::not_ready(
-            "InvalidSpec",
-            "spec: at least one issuer must be configured: acme, ca or selfSigned",
-        )),
-        (several, ..) => Err(Verdict::not_ready(
-            "InvalidSpec",
-            format!(
-                "spec: may not specify more than one issuer type, but has {}",
-                several.join(", ")
-            ),
-        )),
-    }
+/// certlet has no signer for issuers of this type.
+pub fn not_supported(issuer_type: IssuerType) -> Verdict {
+    let field = issuer_type.field();
+    Verdict::not_ready(
+        "NotSupported",
+        format!(
+            "certlet cannot sign with {field} issuers yet; use acme, ca or selfSigned, or let cert-manager serve this issuer"
+        ),
+    )
 }
 
 /// The verdict for an object that does not have the shape of an issuer.
@@ -399,7 +361,3 @@ fn readiness(ready: &Condition) -> Vec<(bool, &'static str, String)> {
         (false, _) => vec![failed(message)],
     }
 }
-
-#[cfg(test)]
-#[path = "issuer_tests.rs"]
-mod tests;

@@ -1,0 +1,78 @@
+//! The one look-up of issuers in the index: by reference, by name, and by a Secret that they name.
+
+use std::sync::Arc;
+
+use super::{index::Index, store::Link};
+use crate::{
+    api::{IssuerRef, IssuerSpec, IssuerStatus},
+    plan::{
+        issuer::{FoundIssuer, IssuerId, Lookup},
+        kinds::{ClusterIssuerKind, IssuerKind},
+        seen::{Kind, Lean, ObjectKey},
+    },
+};
+
+/// What the index holds of an issuer, by its kind: only the issuers' own controller, which writes it, has to know which.
+#[derive(Clone, Debug)]
+pub enum IssuerRecord {
+    /// An Issuer.
+    Namespaced(Arc<Lean<IssuerKind>>),
+    /// A ClusterIssuer.
+    Cluster(Arc<Lean<ClusterIssuerKind>>),
+}
+
+/// What a reference from `namespace` leads to.
+pub fn find(index: &Index, reference: &IssuerRef, namespace: &str) -> Lookup {
+    match IssuerId::of(reference, namespace) {
+        None => Lookup::External,
+        Some(id) => get(index, id),
+    }
+}
+
+/// What there is of this name.
+pub fn get(index: &Index, id: IssuerId) -> Lookup {
+    match record(index, &id) {
+        None => Lookup::Missing(id),
+        Some(IssuerRecord::Namespaced(issuer)) => parsed(id, &issuer),
+        Some(IssuerRecord::Cluster(issuer)) => parsed(id, &issuer),
+    }
+}
+
+/// What the index holds of this issuer.
+pub fn record(index: &Index, id: &IssuerId) -> Option<IssuerRecord> {
+    if id.is_cluster() {
+        index.cluster_issuers.get(&id.0).map(IssuerRecord::Cluster)
+    } else {
+        index.issuers.get(&id.0).map(IssuerRecord::Namespaced)
+    }
+}
+
+/// All issuers, the namespaced ones first.
+pub fn all(index: &Index) -> Vec<IssuerId> {
+    let keys = index.issuers.keys().into_iter().chain(index.cluster_issuers.keys());
+    keys.map(IssuerId).collect()
+}
+
+/// The issuers that name this Secret, the namespaced ones first.
+pub fn that_name(index: &Index, secret: &ObjectKey, cluster_resource_namespace: &str) -> Vec<IssuerId> {
+    let own = index.issuers.linked(&Link::Secret(secret.clone()));
+    let mut found: Vec<ObjectKey> = own.iter().map(|issuer| issuer.meta.key.clone()).collect();
+    if &*secret.namespace == cluster_resource_namespace {
+        // which namespace that is, links do not know
+        let link = Link::Secret(ObjectKey::cluster(Arc::clone(&secret.name)));
+        let cluster = index.cluster_issuers.linked(&link);
+        found.extend(cluster.iter().map(|issuer| issuer.meta.key.clone()));
+    }
+    found.into_iter().map(IssuerId).collect()
+}
+
+fn parsed<K: Kind<Spec = IssuerSpec, Status = IssuerStatus>>(id: IssuerId, issuer: &Lean<K>) -> Lookup {
+    match issuer.parse() {
+        Ok(issuer) => Lookup::Found(Box::new(FoundIssuer {
+            meta: issuer.meta,
+            spec: issuer.spec,
+            status: issuer.status,
+        })),
+        Err(invalid) => Lookup::Unreadable(id, invalid),
+    }
+}

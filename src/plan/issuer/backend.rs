@@ -1,0 +1,186 @@
+//! The types of issuers: the one place that decides what an issuer signs with, and what differs between the types.
+//!
+//! A new type is a variant of [`Backend`] and of [`IssuerType`], one entry of [`IssuerType::properties`], and the arms that the compiler
+//! then asks for: no `match` on these joins two types.
+
+use super::Verdict;
+use crate::api::{
+    AcmeIssuer, IssuerSpec,
+    issuer::{CaIssuer, SelfSignedIssuer},
+    vault::VaultIssuer,
+    venafi::VenafiIssuer,
+};
+
+/// What an issuer signs with: the one part of its spec that is set.
+#[derive(Clone, Copy, Debug)]
+pub enum Backend<'a> {
+    /// An ACME server.
+    Acme(&'a AcmeIssuer),
+    /// A CA in a Secret.
+    Ca(&'a CaIssuer),
+    /// Nothing but the request's own key.
+    SelfSigned(&'a SelfSignedIssuer),
+    /// Vault (or `OpenBao`).
+    Vault(&'a VaultIssuer),
+    /// Venafi (`CyberArk`).
+    Venafi(&'a VenafiIssuer),
+}
+
+impl<'a> Backend<'a> {
+    /// What an issuer signs with; `None` if its spec names nothing. Two at once are refused by the API server (VAL-21); where they are there
+    /// nevertheless, the first counts, as in cert-manager.
+    pub fn of(spec: &'a IssuerSpec) -> Option<Self> {
+        Self::all(spec).next()
+    }
+
+    /// What an issuer signs with.
+    ///
+    /// # Errors
+    /// The issuer's verdict when its spec names nothing, or more than one thing.
+    pub fn only(spec: &'a IssuerSpec) -> Result<Self, Verdict> {
+        let all: Vec<Self> = Self::all(spec).collect();
+        match all.as_slice() {
+            [backend] => Ok(*backend),
+            [] => Err(Verdict::not_ready(
+                "InvalidSpec",
+                "spec: at least one issuer must be configured: acme, ca or selfSigned",
+            )),
+            several => {
+                let fields: Vec<&str> = several.iter().map(|backend| backend.issuer_type().field()).collect();
+                let fields = fields.join(", ");
+                let message = format!("spec: may not specify more than one issuer type, but has {fields}");
+                Err(Verdict::not_ready("InvalidSpec", message))
+            }
+        }
+    }
+
+    /// Its type.
+    pub fn issuer_type(self) -> IssuerType {
+        match self {
+            Self::Acme(_) => IssuerType::Acme,
+            Self::Ca(_) => IssuerType::Ca,
+            Self::SelfSigned(_) => IssuerType::SelfSigned,
+            Self::Vault(_) => IssuerType::Vault,
+            Self::Venafi(_) => IssuerType::Venafi,
+        }
+    }
+
+    fn all(spec: &'a IssuerSpec) -> impl Iterator<Item = Self> {
+        let IssuerSpec {
+            acme,
+            ca,
+            self_signed,
+            vault,
+            venafi,
+        } = spec;
+        [
+            acme.as_ref().map(Self::Acme),
+            ca.as_ref().map(Self::Ca),
+            self_signed.as_ref().map(Self::SelfSigned),
+            vault.as_ref().map(Self::Vault),
+            venafi.as_ref().map(Self::Venafi),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// The type of an issuer, without its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssuerType {
+    /// An ACME server.
+    Acme,
+    /// A CA in a Secret.
+    Ca,
+    /// The request's own key.
+    SelfSigned,
+    /// Vault (or `OpenBao`).
+    Vault,
+    /// Venafi (`CyberArk`).
+    Venafi,
+}
+
+/// How soon an issuer of a type can have signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Within this process, in the pass that asks for it: the private key need not be stored before.
+    AtOnce,
+    /// Elsewhere, at a time that nobody knows: the private key is stored first.
+    Later,
+}
+
+/// What differs between types, beside how they sign.
+struct Properties {
+    field: &'static str,
+    request_controller: &'static str,
+    signing_request_controller: &'static str,
+    unusable_csr: &'static str,
+    reach: Reach,
+}
+
+impl IssuerType {
+    /// The name of the field in an issuer's spec.
+    pub fn field(self) -> &'static str {
+        self.properties().field
+    }
+
+    /// The name in `--controllers` of what signs CertificateRequests (CTL-07).
+    pub fn request_controller(self) -> &'static str {
+        self.properties().request_controller
+    }
+
+    /// The name in `--controllers` of what signs Kubernetes' CertificateSigningRequests (CTL-10).
+    pub fn signing_request_controller(self) -> &'static str {
+        self.properties().signing_request_controller
+    }
+
+    /// The reason with which a CertificateSigningRequest fails whose CSR cannot be signed (CSR-05).
+    pub fn unusable_csr(self) -> &'static str {
+        self.properties().unusable_csr
+    }
+
+    /// How soon such an issuer can have signed.
+    pub fn reach(self) -> Reach {
+        self.properties().reach
+    }
+
+    fn properties(self) -> Properties {
+        match self {
+            Self::Acme => Properties {
+                field: "acme",
+                request_controller: "certificaterequests-issuer-acme",
+                signing_request_controller: "certificatesigningrequests-issuer-acme",
+                unusable_csr: "RequestParsingError",
+                reach: Reach::Later,
+            },
+            Self::Ca => Properties {
+                field: "ca",
+                request_controller: "certificaterequests-issuer-ca",
+                signing_request_controller: "certificatesigningrequests-issuer-ca",
+                unusable_csr: "SigningError",
+                reach: Reach::AtOnce,
+            },
+            Self::SelfSigned => Properties {
+                field: "selfSigned",
+                request_controller: "certificaterequests-issuer-selfsigned",
+                signing_request_controller: "certificatesigningrequests-issuer-selfsigned",
+                unusable_csr: "ErrorGenerating",
+                reach: Reach::AtOnce,
+            },
+            Self::Vault => Properties {
+                field: "vault",
+                request_controller: "certificaterequests-issuer-vault",
+                signing_request_controller: "certificatesigningrequests-issuer-vault",
+                unusable_csr: "SigningError",
+                reach: Reach::Later,
+            },
+            Self::Venafi => Properties {
+                field: "venafi",
+                request_controller: "certificaterequests-issuer-venafi",
+                signing_request_controller: "certificatesigningrequests-issuer-venafi",
+                unusable_csr: "SigningError",
+                reach: Reach::Later,
+            },
+        }
+    }
+}
