@@ -49,13 +49,21 @@ pub fn start(context: &Arc<Context>, workers: usize, now: fn() -> Timestamp) {
     let (asking, ordering) = (workers.max(OTHERS_AT_ONCE), workers.max(ORDERS_AT_ONCE));
     work(context, &context.queues.issuers, asking, now, issuer::reconcile);
     work(context, &context.queues.renewals, asking, now, ari::reconcile);
-    work(context, &context.queues.requests, workers, now, request::reconcile);
+    // two at least: one may wait for a server that never answers
+    let signing_workers = workers.max(2);
+    work(
+        context,
+        &context.queues.requests,
+        signing_workers,
+        now,
+        request::reconcile,
+    );
     tokio::spawn(signing::drop_idle_keys(Arc::clone(context)));
     work(context, &context.queues.orders, ordering, now, order::reconcile);
     work(
         context,
         &context.queues.signing_requests,
-        1,
+        signing_workers,
         now,
         signing_request::reconcile,
     );

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde_json::json;
 
 use super::{
     Context, ControllerError,
-    signing::{NotPlaced, discard, place, settle, sign_in_process, tell},
+    signing::{Asked, Conclusion, NotPlaced, Turn, conclude, discard, place, settle, signer, tell},
 };
 use crate::{
     api::{acme_issuer::RenewalInformationSource, names::annotation},
@@ -19,7 +20,7 @@ use crate::{
         request::{Notice, Plan, Seen, Step, Verdict, plan},
         seen::{Kind, Next, Object, ObjectKey, RequestSeen},
     },
-    signer::is_unanswered,
+    signer::{Place, Until},
 };
 
 /// How often a pass is made again because it removed what stood in its way.
@@ -103,7 +104,7 @@ async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, 
         Step::Settle(verdict) => {
             settle(context, request, approve, Some(&verdict)).await?;
         }
-        Step::SignWithCa | Step::SelfSign => {
+        Step::Sign(_) => {
             let Some(issuer) = issuer.found() else {
                 return Ok(None);
             };
@@ -135,20 +136,61 @@ async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, 
     Ok(Some(next))
 }
 
+/// Asks the signer, and writes down what it answers.
 async fn sign(
     context: &Context,
     issuer: &FoundIssuer,
     request: &RequestSeen,
-    approve: bool,
+    mut approve: bool,
 ) -> Result<Next, ControllerError> {
-    let verdict = sign_in_process(context, issuer, request, None).await?;
+    let signer = match signer(context, issuer, request, None).await? {
+        Ok(signer) => signer,
+        Err(refusal) => return write(context, request, approve, conclude(request, None, refusal.into())).await,
+    };
+    let mut approved = None;
+    if approve && signer.place() != Place::Here {
+        // what leaves this process is approved before it does
+        approved = settle(context, request, true, None).await?;
+        approve = false;
+    }
+    let request = approved.as_deref().unwrap_or(request);
+    let annotation = signer.memo_annotation();
+    let turn = Turn {
+        queue: &context.queues.requests,
+        key: &request.meta.key,
+        now: context.now(),
+    };
+    match turn.ask(&context.signing.waits, signer, request, &issuer.meta).await {
+        Asked::NotYet(next) => Ok(next),
+        Asked::Answered(outcome) => write(context, request, approve, conclude(request, annotation, outcome)).await,
+    }
+}
+
+async fn write(
+    context: &Context,
+    request: &RequestSeen,
+    approve: bool,
+    conclusion: Conclusion,
+) -> Result<Next, ControllerError> {
+    let Conclusion {
+        memo,
+        notices,
+        verdict,
+        until,
+    } = conclusion;
+    let mut reminded = None;
+    if let Some((annotation, memo)) = memo {
+        let patch = json!({ "metadata": { "annotations": { annotation: memo.as_str() } } });
+        reminded = Some(context.writer.patch::<RequestKind>(&request.meta, patch).await?);
+    }
+    let request = reminded.as_deref().unwrap_or(request);
+    tell(context, request, &notices);
     settle(context, request, approve, Some(&verdict)).await?;
-    match verdict {
+    match until {
+        Until::At(until) => Ok(Next::At(until)),
+        Until::Change => Ok(Next::OnChange),
         // No word will come when the API server answers again.
-        Verdict::Pending { reason, message } if is_unanswered(reason) => Err(ControllerError::Failed(message)),
-        Verdict::Pending { .. } | Verdict::Failed { .. } | Verdict::Denied | Verdict::Issued { .. } => {
-            Ok(Next::OnChange)
-        }
+        Until::Retry => Err(ControllerError::Failed(verdict.message())),
     }
 }
 

@@ -322,6 +322,7 @@ pub fn everything(context: &Context) {
 /// Forgets everything that waits: this process does not lead any more.
 pub fn nothing(context: &Context) {
     context.certificates.clear();
+    context.signing.waits.clear();
     let queues = &context.queues;
     queues.issuers.pause();
     queues.ingresses.pause();

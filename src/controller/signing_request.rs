@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Context, ControllerError,
-    signing::{NotPlaced, discard, place, sign},
+    signing::{Asked, NotPlaced, Turn, discard, place, signer},
 };
 use crate::{
     cluster::{events::Severity, issuers, store::Link},
@@ -21,7 +21,7 @@ use crate::{
         settings::Settings,
         signing_request::{Seen, SigningRequestKind, SigningRequestSeen, Step, plan, reworded},
     },
-    signer::{Refusal, RefusalKind, Warning},
+    signer::{Outcome, Refused, Until, Wait, Warning},
 };
 
 /// What is told of a certificate (CSR-05).
@@ -89,7 +89,7 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
             }
             Step::AskReference(signer) => may_refer = Some(context.reader.may_refer(request, &signer).await?),
             Step::Fail { reason, message } => return fail(&context, request, reason, &message).await,
-            Step::Sign(asked) => return sign_here(&context, &sight, &asked).await,
+            Step::Sign(asked) => return sign(&context, &sight, &asked).await,
             Step::Order(asked, order) => return create(&context, request, &asked, *order).await,
             Step::TakeFromOrder(meta) => {
                 let order = sight.orders.iter().find(|order| order.meta.uid == meta.uid);
@@ -106,37 +106,44 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
     }
 }
 
-/// In this process, with a CA or the request's own key.
-async fn sign_here(context: &Context, sight: &Sight, asked: &RequestSeen) -> Result<Next, ControllerError> {
+/// Asks the signer, and writes down what it answers.
+async fn sign(context: &Context, sight: &Sight, asked: &RequestSeen) -> Result<Next, ControllerError> {
     let (Some(issuer), request) = (sight.issuer.found(), &*sight.request) else {
         return Ok(Next::OnChange);
     };
-    match sign(context, issuer, asked, None).await? {
-        Ok(done) => {
+    let turn = Turn {
+        queue: &context.queues.signing_requests,
+        key: &request.meta.key,
+        now: context.now(),
+    };
+    let outcome = match signer(context, issuer, asked, None).await? {
+        Err(refusal) => refusal.into(),
+        Ok(signer) => match turn.ask(&context.signing.waits, signer, asked, &issuer.meta).await {
+            Asked::NotYet(next) => return Ok(next),
+            Asked::Answered(outcome) => outcome,
+        },
+    };
+    match outcome {
+        Outcome::Issued(done) => {
             let own_key = issuer.spec.self_signed.is_some();
             let sentence = if own_key { SELF_SIGNED } else { FETCHED };
             store(context, request, &done.certificate, &done.warnings, sentence).await
         }
-        Err(refusal) => refused(context, request, asked, &refusal).await,
-    }
-}
-
-async fn refused(
-    context: &Context,
-    request: &SigningRequestSeen,
-    asked: &RequestSeen,
-    refusal: &Refusal,
-) -> Result<Next, ControllerError> {
-    let (reason, message) = reworded(refusal.reason, &refusal.message, asked);
-    match refusal.kind {
-        RefusalKind::Failed => fail(context, request, reason, &message).await,
-        // The Secret's arrival is told by its watch; that the API server answers again is told by nobody.
-        RefusalKind::Pending => {
+        Outcome::Refused(Refused { reason, message }) => {
+            let (reason, message) = reworded(reason, &message, asked);
+            fail(context, request, reason, &message).await
+        }
+        Outcome::Wait(Wait {
+            reason, message, until, ..
+        }) => {
+            let (reason, message) = reworded(reason, &message, asked);
             tell(context, request, &Notice::warning(reason, message.as_str()));
-            if refusal.is_unanswered() {
-                return Err(ControllerError::Failed(message));
+            match until {
+                Until::At(until) => Ok(Next::At(until)),
+                // The Secret's arrival is told by its watch; that the API server answers again is told by nobody.
+                Until::Change => Ok(Next::OnChange),
+                Until::Retry => Err(ControllerError::Failed(message)),
             }
-            Ok(Next::OnChange)
         }
     }
 }

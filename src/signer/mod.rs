@@ -1,29 +1,173 @@
-//! How a `CertificateRequest` becomes a certificate.
+//! How a `CertificateRequest` becomes a certificate: a [`Signer`] is asked, and answers with an [`Outcome`].
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`ca`] | signing with a key pair from a Secret, and whether that pair can be used |
 //! | [`selfsigned`] | signing with the requester's own key |
+//! | [`outcome`] | what a signer answers |
 //! | [`temporary`] | what is served until the real certificate is there |
 //!
-//! Nothing here reads a clock, draws random numbers, or knows the cluster: `now` and `serial` are arguments, and an answer is either a
-//! certificate or a [`Refusal`] with the reason and message that go into the request's Ready condition.
+//! Nothing here reads a clock or knows the cluster: `now` is an argument, whoever makes a signer has read what it signs with, and an answer
+//! has the reason and message that go into the request's Ready condition. ACME is no signer: an Order is followed by a planner.
 
 pub mod ca;
+pub mod outcome;
+#[cfg(test)]
+pub mod scripted;
 pub mod selfsigned;
 pub mod temporary;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use outcome::{Memo, Outcome, Refused, Until, Wait};
+
 use crate::pki::Error;
 use crate::pki::csr::CsrInfo;
-use crate::pki::sign::Validity;
+use crate::pki::key::{KeyAlgorithm, KeySpec, PrivateKey};
+use crate::pki::sign::{Validity, random_serial};
 use crate::pki::usage::{Usage, UsageSet};
+
+/// What signs the requests of an issuer, with everything that it signs with. One arm for each type of issuer that signs.
+#[derive(Clone, Debug)]
+pub enum Signer {
+    /// A CA whose key pair was in a Secret.
+    Ca {
+        /// The key pair.
+        authority: Arc<ca::CertificateAuthority>,
+        /// What the issuer wants in its certificates.
+        urls: ca::Urls,
+        /// What happens to a leaf that would outlive the CA.
+        outliving: ca::Outliving,
+    },
+    /// The request's own key.
+    SelfSigned {
+        /// The key.
+        key: Arc<PrivateKey>,
+        /// Where the issuer wants revocation lists to be found.
+        crl_distribution_points: Vec<String>,
+    },
+    /// A server that only tests have.
+    #[cfg(test)]
+    Scripted(Arc<scripted::Scripted>),
+}
+
+/// Where a signer does its work.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Place<'a> {
+    /// In this process: it costs time, but needs nobody.
+    Here,
+    /// On this server, which may never answer. Any text that tells servers apart.
+    Server(&'a str),
+}
+
+impl Signer {
+    /// Where it does its work.
+    pub fn place(&self) -> Place<'_> {
+        self.surroundings().0
+    }
+
+    /// The annotation of a request that keeps this signer's memo; `None` for a signer that has none.
+    pub fn memo_annotation(&self) -> Option<&'static str> {
+        self.surroundings().1
+    }
+
+    #[allow(
+        clippy::match_same_arms,
+        reason = "an arm for each signer: who adds one answers for it"
+    )]
+    fn surroundings(&self) -> (Place<'_>, Option<&'static str>) {
+        match self {
+            Self::Ca { .. } => (Place::Here, None),
+            Self::SelfSigned { .. } => (Place::Here, None),
+            #[cfg(test)]
+            Self::Scripted(scripted) => (Place::Server(&scripted.server), Some(scripted::Scripted::ANNOTATION)),
+        }
+    }
+
+    /// Signs. What costs more than a moment is done on a thread of its own.
+    pub async fn sign(self, task: Task, now: Timestamp) -> Outcome {
+        match self {
+            Self::Ca {
+                authority,
+                urls,
+                outliving,
+            } => {
+                let slow = is_slow(authority.info().key_spec);
+                let sign = move || authority.sign(&task.request(), &urls, outliving, now, serial()?);
+                apart(slow, sign).await
+            }
+            Self::SelfSigned {
+                key,
+                crl_distribution_points,
+            } => {
+                let slow = is_slow(Some(key.spec()));
+                let sign = move || selfsigned::sign(&task.request(), &key, &crl_distribution_points, now, serial()?);
+                apart(slow, sign).await
+            }
+            #[cfg(test)]
+            Self::Scripted(scripted) => scripted.sign(&task, now).await,
+        }
+    }
+}
+
+/// Whether a signature with such a key costs milliseconds.
+fn is_slow(key: Option<KeySpec>) -> bool {
+    key.is_none_or(|spec| spec.algorithm == KeyAlgorithm::Rsa)
+}
+
+/// Runs `sign` here, or where slow work does not hold up others.
+async fn apart(slow: bool, sign: impl FnOnce() -> Result<Issued, Refusal> + Send + 'static) -> Outcome {
+    if !slow {
+        return sign().into();
+    }
+    let signed = tokio::task::spawn_blocking(sign).await;
+    let ended = |_| Err(interrupted("signing was interrupted and is tried again".to_owned()));
+    signed.unwrap_or_else(ended).into()
+}
+
+/// A random one: without it there is no certificate, for now.
+fn serial() -> Result<[u8; 16], Refusal> {
+    random_serial().map_err(|error| interrupted(error.to_string()))
+}
+
+fn interrupted(message: String) -> Refusal {
+    Refusal::pending(INTERRUPTED, message)
+}
+
+/// A request that is to be signed, owned, so that it can be taken to another thread.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// `spec.request`: the CSR in PEM.
+    pub csr: Box<[u8]>,
+    /// `spec.usages`; empty means the defaults.
+    pub usages: Vec<Usage>,
+    /// `spec.isCA`.
+    pub is_ca: bool,
+    /// See [`Request::adds_cert_sign`].
+    pub adds_cert_sign: bool,
+    /// `spec.duration`, the default of 90 days applied.
+    pub duration: SignedDuration,
+    /// What the signer wanted to be reminded of.
+    pub memo: Option<Memo>,
+}
+
+impl Task {
+    /// The same, borrowed, for who signs here.
+    pub fn request(&self) -> Request<'_> {
+        Request {
+            csr: &self.csr,
+            usages: &self.usages,
+            is_ca: self.is_ca,
+            adds_cert_sign: self.adds_cert_sign,
+            duration: self.duration,
+        }
+    }
+}
 
 /// What is asked of a signer: the relevant parts of a `CertificateRequest`.
 #[derive(Clone, Debug)]
@@ -61,7 +205,7 @@ pub struct Warning {
     pub message: String,
 }
 
-/// Why there is no certificate: what goes into the Ready condition of the request.
+/// Why there is no certificate, found out here: what goes into the Ready condition of the request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Refusal {
     /// Whether waiting can help.

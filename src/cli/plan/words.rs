@@ -12,7 +12,7 @@ use crate::{
         account::AccountPlan,
         certificate::{Effect, KeySource},
         ingress,
-        issuer::IssuerId,
+        issuer::{IssuerId, IssuerType},
         kinds::OrderKind,
         order,
         request::{self, Verdict},
@@ -196,11 +196,7 @@ pub(super) fn request(now: Timestamp, request: &RequestSeen, plan: &request::Pla
     let (would, because) = match &plan.step {
         request::Step::Nothing => (None, String::new()),
         request::Step::Settle(verdict) => verdict_words(verdict),
-        request::Step::SignWithCa => (
-            Some(format!("sign it with the CA of {issuer}")),
-            "it is approved".into(),
-        ),
-        request::Step::SelfSign => (Some("sign it with its own key".to_owned()), "it is approved".into()),
+        request::Step::Sign(issuer_type) => (Some(signed_by(*issuer_type, &issuer)), "it is approved".into()),
         request::Step::Order { order, .. } => (
             Some(format!("create Order {}", order.name)),
             format!("{issuer} is an ACME issuer"),
@@ -218,6 +214,17 @@ pub(super) fn request(now: Timestamp, request: &RequestSeen, plan: &request::Pla
         (true, Some(would)) => vec![(format!("approve it, and {would}"), "nobody has approved it yet".into())],
         (true, None) => vec![("approve it".into(), "nobody has approved it yet".into())],
         (false, would) => vec![(would.unwrap_or_default(), because)],
+    }
+}
+
+/// What a signer of this type does.
+fn signed_by(issuer_type: IssuerType, issuer: &str) -> String {
+    match issuer_type {
+        IssuerType::Acme => format!("order it from {issuer}"),
+        IssuerType::Ca => format!("sign it with the CA of {issuer}"),
+        IssuerType::SelfSigned => "sign it with its own key".to_owned(),
+        IssuerType::Vault => format!("have it signed by the Vault server of {issuer}"),
+        IssuerType::Venafi => format!("have it signed by the Venafi server of {issuer}"),
     }
 }
 

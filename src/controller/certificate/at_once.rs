@@ -12,7 +12,7 @@ use crate::{
     cluster::issuers,
     controller::{
         Context, ControllerError,
-        signing::{settle, sign_in_process},
+        signing::{settle, sign_at_once},
     },
     pki::key::PrivateKey,
     plan::{
@@ -55,7 +55,7 @@ pub(super) async fn issue(
         sight.made = Made::Unfit(name.name, fault);
         return Ok(Outcome::LookAgain);
     }
-    let mut verdict = sign_in_process(context, &issuer, &created, Some(&key)).await?;
+    let mut verdict = sign_at_once(context, &issuer, &created, &key).await?;
     let mut prepared = None;
     if let Verdict::Issued {
         certificate: chain_pem,

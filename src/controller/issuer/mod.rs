@@ -8,16 +8,17 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+use super::signing::{Readiness, readiness};
 use super::{Context, ControllerError};
-use crate::api::{InvalidField, IssuerSpec, IssuerStatus};
+use crate::api::{InvalidField, IssuerSpec, IssuerStatus, issuer::CaIssuer};
 use crate::cluster::events::Severity;
 use crate::cluster::issuers::{self, IssuerRecord};
 use crate::cluster::records::Stored;
 use crate::plan::account::AccountPlan;
-use crate::plan::issuer::{self, Backend, IssuerId, IssuerType, Verdict, Wanted, secret_of};
+use crate::plan::issuer::{self, Backend, IssuerId, SignerSpec, Verdict, Wanted, Way};
+use crate::plan::rotation::Rotating;
 use crate::plan::seen::{Kind, Lean, Next, Object};
 use crate::plan::settings::controller;
-use crate::signer::ca;
 
 pub use rotation::Foreseen;
 
@@ -86,24 +87,21 @@ async fn foresee<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Option<
         return Ok(None);
     }
     let (mut wanted, account, leaves) = match seen.parse() {
-        Ok(issuer) => match Backend::only(&issuer.spec) {
-            Ok(Backend::Acme(spec)) => {
+        Ok(issuer) => match Backend::only(&issuer.spec).map(Backend::way) {
+            Ok(Way::Order(spec)) => {
                 let (wanted, account) = account::foresee(context, &issuer, spec).await?;
                 (wanted, account, None)
             }
-            Ok(Backend::Ca(spec)) => {
+            Ok(Way::Sign(spec)) => {
                 let (wanted, _) = judge_spec(context, &issuer, false).await?;
                 let ready = wanted.verdict.as_ref().is_some_and(|verdict| verdict.ready);
-                let leaves = if ready {
-                    Some(rotation::foresee(context, &issuer, spec).await?)
-                } else {
-                    None
-                };
+                let mut leaves = None;
+                if let (SignerSpec::Ca(spec), true) = (spec, ready) {
+                    leaves = Some(rotation::foresee(context, &issuer, spec).await?);
+                }
                 (wanted, None, leaves)
             }
-            Ok(Backend::SelfSigned(_)) => (only(issuer::self_signed()), None, None),
-            Ok(Backend::Vault(_)) => (only(issuer::not_supported(IssuerType::Vault)), None, None),
-            Ok(Backend::Venafi(_)) => (only(issuer::not_supported(IssuerType::Venafi)), None, None),
+            Ok(Way::NotSupported(issuer_type)) => (only(issuer::not_supported(issuer_type)), None, None),
             Err(verdict) => (only(verdict), None, None),
         },
         Err(invalid) => (unreadable(seen, &invalid), None, None),
@@ -160,63 +158,45 @@ async fn judge_spec<K: Either>(
     issuer: &Object<K>,
     act: bool,
 ) -> Result<(Wanted, Next), ControllerError> {
-    let plain = |verdict, next| (only(verdict), next);
-    Ok(match Backend::only(&issuer.spec) {
-        Ok(Backend::Acme(spec)) => account::judge(context, issuer, spec).await?,
-        Ok(Backend::SelfSigned(_)) => plain(issuer::self_signed(), Next::OnChange),
-        Ok(Backend::Vault(_)) => plain(issuer::not_supported(IssuerType::Vault), Next::OnChange),
-        Ok(Backend::Venafi(_)) => plain(issuer::not_supported(IssuerType::Venafi), Next::OnChange),
-        Ok(Backend::Ca(spec)) => {
-            let place = &context.settings.cluster_resource_namespace;
-            let place = secret_of(&issuer.meta, &spec.secret_name, place);
-            let secret = match context.reader.secret(&place).await {
-                Err(error) if error.is_forbidden() => {
-                    return Ok(plain(issuer::ca_not_read(&error.to_string()), refused_again(context)));
-                }
-                read => read?,
-            };
-            let pair = secret.as_ref().map(|secret| &*secret.seen.pair);
-            let (verdict, next) = issuer::ca(context.now(), spec, pair);
-            if !verdict.ready {
-                return Ok(plain(verdict, next));
-            }
-            // what only whoever signs finds out, for example that the certificates form no chain
-            if let Err(refusal) = context.signing.authorities.get(context, &place).await
-                && refusal.reason == ca::INVALID_DATA
-            {
-                return Ok(plain(issuer::ca_not_usable(&refusal.message), next));
-            }
-            let info = pair.and_then(|pair| pair.certificate.valid());
-            let expiring = info.and_then(|info| issuer::nears_its_end(context.now(), &spec.secret_name, info));
-            let looked = if act {
-                rotation::look(context, issuer, spec).await
-            } else {
-                Ok((None, Next::OnChange))
-            };
-            let (rotating, again) = match looked {
-                Ok(looked) => looked,
-                Err(error) if error.is_stale() || error.is_not_leader() => return Err(error),
-                Err(error) => {
-                    // whether it can sign does not depend on it
-                    tracing::warn!(issuer = %issuer.meta.key, %error, "the rotation of its leaves does not get on");
-                    let again = context.now().saturating_add(RETRY_ROTATION);
-                    (None, again.map_or(Next::OnChange, Next::At))
-                }
-            };
-            let next = match again {
-                Next::At(time) => next.or_at(time),
-                Next::OnChange => next,
-            };
-            let wanted = Wanted {
-                verdict: Some(verdict),
-                expiring,
-                rotating,
-                ..Wanted::default()
-            };
-            (wanted, next)
+    let spec = match Backend::only(&issuer.spec).map(Backend::way) {
+        Ok(Way::Order(spec)) => return account::judge(context, issuer, spec).await,
+        Ok(Way::Sign(spec)) => spec,
+        Ok(Way::NotSupported(issuer_type)) => return Ok((only(issuer::not_supported(issuer_type)), Next::OnChange)),
+        Err(verdict) => return Ok((only(verdict), Next::OnChange)),
+    };
+    let Readiness {
+        verdict,
+        next,
+        expiring,
+    } = readiness(context, &issuer.meta, spec, refused_again(context)).await?;
+    let (ready, mut wanted) = (verdict.ready, only(verdict));
+    wanted.expiring = expiring;
+    if let (SignerSpec::Ca(spec), true) = (spec, ready && act) {
+        let (rotating, again) = rotate(context, issuer, spec).await?;
+        wanted.rotating = rotating;
+        if let Next::At(time) = again {
+            return Ok((wanted, next.or_at(time)));
         }
-        Err(verdict) => plain(verdict, Next::OnChange),
-    })
+    }
+    Ok((wanted, next))
+}
+
+/// Leads the leaves of a CA over to its new key pair, where that is asked for.
+async fn rotate<K: Either>(
+    context: &Context,
+    issuer: &Object<K>,
+    spec: &CaIssuer,
+) -> Result<(Option<Rotating>, Next), ControllerError> {
+    match rotation::look(context, issuer, spec).await {
+        Ok(looked) => Ok(looked),
+        Err(error) if error.is_stale() || error.is_not_leader() => Err(error),
+        Err(error) => {
+            // whether it can sign does not depend on it
+            tracing::warn!(issuer = %issuer.meta.key, %error, "the rotation of its leaves does not get on");
+            let again = context.now().saturating_add(RETRY_ROTATION);
+            Ok((None, again.map_or(Next::OnChange, Next::At)))
+        }
+    }
 }
 
 /// Nothing but Ready.

@@ -54,6 +54,17 @@ impl<'a> Backend<'a> {
         }
     }
 
+    /// How it comes to a certificate.
+    pub fn way(self) -> Way<'a> {
+        match self {
+            Self::Acme(acme) => Way::Order(acme),
+            Self::Ca(ca) => Way::Sign(SignerSpec::Ca(ca)),
+            Self::SelfSigned(own) => Way::Sign(SignerSpec::SelfSigned(own)),
+            Self::Vault(_) => Way::NotSupported(IssuerType::Vault),
+            Self::Venafi(_) => Way::NotSupported(IssuerType::Venafi),
+        }
+    }
+
     /// Its type.
     pub fn issuer_type(self) -> IssuerType {
         match self {
@@ -83,6 +94,26 @@ impl<'a> Backend<'a> {
         .into_iter()
         .flatten()
     }
+}
+
+/// How an issuer comes to a certificate.
+#[derive(Clone, Copy, Debug)]
+pub enum Way<'a> {
+    /// An Order is made and followed.
+    Order(&'a AcmeIssuer),
+    /// A signer is made of its settings, and asked.
+    Sign(SignerSpec<'a>),
+    /// Not at all: certlet has no signer for this type yet.
+    NotSupported(IssuerType),
+}
+
+/// The settings that a signer is made of.
+#[derive(Clone, Copy, Debug)]
+pub enum SignerSpec<'a> {
+    /// Of a CA in a Secret.
+    Ca(&'a CaIssuer),
+    /// Of the request's own key.
+    SelfSigned(&'a SelfSignedIssuer),
 }
 
 /// The type of an issuer, without its settings.
@@ -116,6 +147,7 @@ struct Properties {
     signing_request_controller: &'static str,
     unusable_csr: &'static str,
     reach: Reach,
+    needs_key: bool,
 }
 
 impl IssuerType {
@@ -139,6 +171,11 @@ impl IssuerType {
         self.properties().unusable_csr
     }
 
+    /// Whether a request has to name the Secret with its private key (ANO-04).
+    pub fn needs_key(self) -> bool {
+        self.properties().needs_key
+    }
+
     /// How soon such an issuer can have signed.
     pub fn reach(self) -> Reach {
         self.properties().reach
@@ -152,6 +189,7 @@ impl IssuerType {
                 signing_request_controller: "certificatesigningrequests-issuer-acme",
                 unusable_csr: "RequestParsingError",
                 reach: Reach::Later,
+                needs_key: false,
             },
             Self::Ca => Properties {
                 field: "ca",
@@ -159,6 +197,7 @@ impl IssuerType {
                 signing_request_controller: "certificatesigningrequests-issuer-ca",
                 unusable_csr: "SigningError",
                 reach: Reach::AtOnce,
+                needs_key: false,
             },
             Self::SelfSigned => Properties {
                 field: "selfSigned",
@@ -166,6 +205,7 @@ impl IssuerType {
                 signing_request_controller: "certificatesigningrequests-issuer-selfsigned",
                 unusable_csr: "ErrorGenerating",
                 reach: Reach::AtOnce,
+                needs_key: true,
             },
             Self::Vault => Properties {
                 field: "vault",
@@ -173,6 +213,7 @@ impl IssuerType {
                 signing_request_controller: "certificatesigningrequests-issuer-vault",
                 unusable_csr: "SigningError",
                 reach: Reach::Later,
+                needs_key: false,
             },
             Self::Venafi => Properties {
                 field: "venafi",
@@ -180,6 +221,7 @@ impl IssuerType {
                 signing_request_controller: "certificatesigningrequests-issuer-venafi",
                 unusable_csr: "SigningError",
                 reach: Reach::Later,
+                needs_key: false,
             },
         }
     }

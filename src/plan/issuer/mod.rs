@@ -5,7 +5,7 @@ mod found;
 #[cfg(test)]
 mod tests;
 
-pub use backend::{Backend, IssuerType, Reach};
+pub use backend::{Backend, IssuerType, Reach, SignerSpec, Way};
 pub use found::{FoundIssuer, IssuerId, Lookup, secret_of};
 
 use jiff::{SignedDuration, Timestamp};

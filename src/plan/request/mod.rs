@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use crate::{
     api::{AcmeIssuer, condition},
     plan::{
-        issuer::{Backend, IssuerType, Lookup},
+        issuer::{IssuerType, Lookup, Way},
         kinds::OrderKind,
         order::desired::DesiredOrder,
         seen::{Meta, Next, Object, RequestSeen},
@@ -65,10 +65,8 @@ pub enum Step {
     Nothing,
     /// Write this down.
     Settle(Verdict),
-    /// Sign with the CA, in this process.
-    SignWithCa,
-    /// Sign with the request's own key, in this process.
-    SelfSign,
+    /// Ask the signer of its issuer, which is of this type.
+    Sign(IssuerType),
     /// Write `announce` down, then create the Order.
     Order {
         /// The Order.
@@ -109,7 +107,7 @@ impl Plan {
         let verdict = match &self.step {
             Step::Nothing => None,
             Step::Settle(verdict) => Some(verdict),
-            Step::SignWithCa | Step::SelfSign | Step::Order { .. } | Step::TakeFromOrder(_) | Step::DeleteOrder(_) => {
+            Step::Sign(_) | Step::Order { .. } | Step::TakeFromOrder(_) | Step::DeleteOrder(_) => {
                 return true;
             }
         };
@@ -206,8 +204,8 @@ fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
             ),
         );
     };
-    let controller = backend.issuer_type().request_controller();
-    if !seen.settings.controllers.enabled(controller) {
+    let issuer_type = backend.issuer_type();
+    if !seen.settings.controllers.enabled(issuer_type.request_controller()) {
         return Plan::nothing();
     }
     let once_ready = |plan: &dyn Fn() -> Plan| {
@@ -219,12 +217,10 @@ fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
             "Referenced issuer does not have a Ready status condition".to_owned(),
         )
     };
-    match backend {
-        Backend::Acme(spec) => once_ready(&|| acme::order(now, seen, spec)),
-        Backend::Ca(_) => once_ready(&|| Plan::only(Step::SignWithCa)),
-        Backend::SelfSigned(_) => once_ready(&|| Plan::only(Step::SelfSign)),
-        Backend::Vault(_) => not_supported(IssuerType::Vault),
-        Backend::Venafi(_) => not_supported(IssuerType::Venafi),
+    match backend.way() {
+        Way::Order(spec) => once_ready(&|| acme::order(now, seen, spec)),
+        Way::Sign(_) => once_ready(&|| Plan::only(Step::Sign(issuer_type))),
+        Way::NotSupported(issuer_type) => not_supported(issuer_type),
     }
 }
 

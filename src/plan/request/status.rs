@@ -43,6 +43,13 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// The message of its condition.
+    pub fn message(&self) -> String {
+        Said::of(self).message
+    }
+}
+
 /// Certificates are long: only their length is shown.
 impl std::fmt::Debug for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -16,7 +16,7 @@ use crate::{
     pki::csr::CsrInfo,
     plan::{
         certificate::request::is_copied,
-        issuer::{Backend, FoundIssuer, IssuerType, Lookup},
+        issuer::{Backend, FoundIssuer, IssuerType, Lookup, Way},
         kinds::OrderKind,
         order::desired::DesiredOrder,
         request::{self, Notice, Verdict},
@@ -174,18 +174,16 @@ impl Asked<'_> {
 
 /// What an issuer of this type does about a request that is in order.
 fn by_backend(now: Timestamp, seen: &Seen<'_>, backend: Backend<'_>, asked: Asked<'_>) -> Step {
-    match backend {
-        Backend::Acme(acme) => asked.once_ready(|asked| by_order(now, seen, acme, asked.request)),
-        Backend::Ca(_) => asked.once_ready(|asked| Step::Sign(Box::new(asked.request))),
-        Backend::SelfSigned(_) => asked.once_ready(|asked| {
+    match backend.way() {
+        Way::Order(acme) => asked.once_ready(|asked| by_order(now, seen, acme, asked.request)),
+        Way::Sign(_) => asked.once_ready(|asked| {
             let key = asked.request.meta.annotations.get(annotation::PRIVATE_KEY_SECRET_NAME);
-            match key.filter(|name| !name.is_empty()) {
-                Some(_) => Step::Sign(Box::new(asked.request)),
-                None => missing_annotation(),
+            if backend.issuer_type().needs_key() && key.unwrap_or_default().is_empty() {
+                return missing_annotation();
             }
+            Step::Sign(Box::new(asked.request))
         }),
-        Backend::Vault(_) => not_supported(IssuerType::Vault),
-        Backend::Venafi(_) => not_supported(IssuerType::Venafi),
+        Way::NotSupported(issuer_type) => not_supported(issuer_type),
     }
 }
 
@@ -256,8 +254,7 @@ fn by_order(now: Timestamp, seen: &Seen<'_>, acme: &AcmeIssuer, asked: RequestSe
         request::Step::Settle(Verdict::Failed { reason, message }) => Step::Fail { reason, message },
         request::Step::Settle(Verdict::Denied | Verdict::Issued { .. })
         | request::Step::Nothing
-        | request::Step::SignWithCa
-        | request::Step::SelfSign => Step::Nothing,
+        | request::Step::Sign(_) => Step::Nothing,
     }
 }
 

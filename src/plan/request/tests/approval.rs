@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::{Plan, Step, Verdict, ca, fixture, status_write, with_issuer};
-use crate::api::{ConditionStatus, condition};
+use crate::{
+    api::{ConditionStatus, condition},
+    plan::issuer::IssuerType,
+};
 
 #[test]
 fn nb_26_approval_has_exactly_these_words() {
@@ -53,7 +56,7 @@ fn ctl_08_anothers_approval_is_enough() {
         .without_approver()
         .request(super::RequestSeen::approved)
         .plan();
-    assert_eq!((plan.approve, plan.step), (false, Step::SignWithCa));
+    assert_eq!((plan.approve, plan.step), (false, Step::Sign(IssuerType::Ca)));
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl Scene {
         let plan = self.plan();
         let verdict = match &plan.step {
             Step::Settle(verdict) | Step::Order { announce: verdict, .. } => Some(verdict),
-            Step::Nothing | Step::SignWithCa | Step::SelfSign | Step::TakeFromOrder(_) | Step::DeleteOrder(_) => None,
+            Step::Nothing | Step::Sign(_) | Step::TakeFromOrder(_) | Step::DeleteOrder(_) => None,
         };
         if let Some(write) = status_write(self.now, &self.request, plan.approve, verdict) {
             if let Some(conditions) = write.patch.get("conditions") {

@@ -45,7 +45,7 @@ proptest! {
         prop_assert!(!plan.approve, "{:?}", plan);
         let verdict = match &plan.step {
             Step::Settle(verdict) | Step::Order { announce: verdict, .. } => Some(verdict),
-            Step::Nothing | Step::SignWithCa | Step::SelfSign | Step::TakeFromOrder(_) | Step::DeleteOrder(_) => None,
+            Step::Nothing | Step::Sign(_) | Step::TakeFromOrder(_) | Step::DeleteOrder(_) => None,
         };
         prop_assert_eq!(status_write(settled.now, &settled.request, plan.approve, verdict), None);
     }

@@ -4,14 +4,17 @@ use super::{Step, Verdict, acme, ca, self_signed, status_write, vault, with_issu
 use crate::{
     api::{InvalidField, issuer::IssuerSpec},
     plan::{
-        issuer::{IssuerId, Lookup},
+        issuer::{IssuerId, IssuerType, Lookup},
         seen::ObjectKey,
     },
 };
 
 #[test]
 fn each_type_has_its_signer_in_the_same_pass_as_the_approval() {
-    for (spec, step) in [(ca(), Step::SignWithCa), (self_signed(), Step::SelfSign)] {
+    for (spec, step) in [
+        (ca(), Step::Sign(IssuerType::Ca)),
+        (self_signed(), Step::Sign(IssuerType::SelfSigned)),
+    ] {
         let plan = with_issuer(spec).plan();
         assert_eq!((plan.approve, plan.step), (true, step));
     }

@@ -1,7 +1,10 @@
 //! VAL-31, VAL-02, CRQ-03: requests of users that the API server let in.
 
 use super::{Plan, ca, fixture, with_issuer};
-use crate::pki::usage::{Usage, UsageSet};
+use crate::{
+    pki::usage::{Usage, UsageSet},
+    plan::issuer::IssuerType,
+};
 
 fn message(edit: impl FnOnce(super::RequestSeen) -> super::RequestSeen) -> String {
     let scene = with_issuer(ca()).request(edit);
@@ -54,7 +57,7 @@ fn crq_03_usages_have_to_be_those_of_the_csr() {
 fn crq_03_a_csr_without_usages_agrees_with_any() {
     let pem = fixture::csr_for(&["a.example.com"], |template| template.encode_usages = false);
     let scene = with_issuer(ca()).request(|it| it.asking(&pem).for_usages(&[Usage::ServerAuth]));
-    assert_eq!(scene.plan().step, super::Step::SignWithCa);
+    assert_eq!(scene.plan().step, super::Step::Sign(IssuerType::Ca));
 }
 
 #[test]
@@ -66,7 +69,7 @@ fn crq_03_the_order_of_usages_does_not_matter_and_a_ca_may_sign() {
         it.is_ca = true;
         it.asking(&pem).for_usages(&[Usage::ServerAuth, Usage::ClientAuth])
     });
-    assert_eq!(scene.plan().step, super::Step::SignWithCa);
+    assert_eq!(scene.plan().step, super::Step::Sign(IssuerType::Ca));
 }
 
 /// cert-manager compares the purposes that have a name, and copies the others (VAL-31).
@@ -79,7 +82,10 @@ fn crq_03_purposes_without_a_name_are_no_reason_to_refuse() {
         });
         with_issuer(ca()).request(move |it| it.asking(&pem).for_usages(&[Usage::ServerAuth]))
     };
-    assert_eq!(asking_also("1.3.6.1.5.5.8.2.2").plan().step, super::Step::SignWithCa);
+    assert_eq!(
+        asking_also("1.3.6.1.5.5.8.2.2").plan().step,
+        super::Step::Sign(IssuerType::Ca)
+    );
     // one that has a name is compared
     let (_, message) = asking_also("1.3.6.1.5.5.7.3.2").failed();
     assert!(
