@@ -1,62 +1,151 @@
-//! Everything that is watched, and what changed.
+//! The registry of watched kinds: what is in memory of each, and what changed.
+//!
+//! A kind is one entry of [`watched_kinds`]. Everything that is done with each of them - listed, watched, waited for, shown as not
+//! listed yet - goes over the registry with [`each_kind`]. What is kept of a kind, and by what it is found, says its
+//! [`Record`](super::records).
 
 use std::sync::Arc;
 
-use super::{records::LeanRecord, store::Store, wire::Record};
+use super::{store::Store, wire::Record};
 use crate::plan::{
     kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
     seen::{Lean, Meta, ObjectKey, RequestSeen, SecretSeen},
+    settings::Settings,
     signing_request::SigningRequestSeen,
 };
 
-/// One store per kind.
-#[derive(Default)]
-pub struct Index {
+/// Which Secrets are watched whole: those that cert-manager and certlet write.
+const LABELLED: &str = "controller.cert-manager.io/fao=true";
+
+/// How a kind is watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched {
+    /// Which objects of it, as a label selector that the API server applies.
+    pub labels: Option<&'static str>,
+    /// Whether the API server has to know it.
+    pub presence: Presence,
+    /// Whether this installation watches it.
+    pub when: fn(&Settings) -> bool,
+}
+
+/// Whether the API server has to know a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is Kubernetes' own, or installed with certlet: while it is not known, nothing begins, and the log says what to do.
+    Required,
+    /// Its definition may be absent, appear later, or vanish. Absent is the same as without objects: nothing waits for it.
+    Optional,
+}
+
+impl Watched {
+    /// A kind of which every object is watched, always.
+    const ALL: Self = Self {
+        labels: None,
+        presence: Presence::Required,
+        when: |_| true,
+    };
+}
+
+/// A record of a kind in the registry.
+pub trait Registered: Record {
+    /// How it is watched.
+    const WATCHED: Watched;
+
+    /// The store of these records.
+    fn store(index: &Index) -> &Store<Self>;
+
+    /// The change that this record's arrival, replacement or removal is.
+    fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change;
+}
+
+/// Is shown each kind of the registry.
+pub trait KindVisitor {
+    /// One kind.
+    fn visit<R: Registered>(&mut self);
+}
+
+/// `store: record => change { how it is watched, where that is not [`Watched::ALL`] }`
+macro_rules! watched_kinds {
+    ($($(#[$doc:meta])* $store:ident: $record:ty => $change:ident { $($setting:ident: $value:expr),* })*) => {
+        /// One store per kind.
+        #[derive(Default)]
+        pub struct Index {
+            $($(#[$doc])* pub $store: Store<$record>,)*
+        }
+
+        /// One change of the index.
+        #[derive(Clone, Debug)]
+        pub enum Change {
+            $($(#[$doc])* $change(Changed<$record>),)*
+            /// Of a Secret without the label, of which only the name is known.
+            UnlabelledSecret(ObjectKey),
+            /// Secrets without the label were listed anew: some may have gone unseen.
+            UnlabelledSecrets,
+        }
+
+        $(impl Registered for $record {
+            const WATCHED: Watched = Watched { $($setting: $value,)* ..Watched::ALL };
+
+            fn store(index: &Index) -> &Store<Self> {
+                &index.$store
+            }
+
+            fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change {
+                Change::$change(Changed { old, new })
+            }
+        })*
+
+        /// Shows every kind, in the order of the registry.
+        pub fn each_kind(visitor: &mut impl KindVisitor) {
+            $(visitor.visit::<$record>();)*
+        }
+
+        impl Index {
+            /// Returns once every kind that has to be known has been listed completely.
+            pub async fn until_ready(&self) {
+                $(self.$store.until_ready().await;)*
+            }
+        }
+    };
+}
+
+watched_kinds! {
     /// Certificates.
-    pub certificates: Store<Lean<CertificateKind>>,
+    certificates: Lean<CertificateKind> => Certificate {}
     /// CertificateRequests.
-    pub requests: Store<RequestSeen>,
+    requests: RequestSeen => Request {}
     /// Orders.
-    pub orders: Store<Lean<OrderKind>>,
+    orders: Lean<OrderKind> => Order {}
     /// Challenges.
-    pub challenges: Store<Lean<ChallengeKind>>,
+    challenges: Lean<ChallengeKind> => Challenge {}
     /// Issuers.
-    pub issuers: Store<Lean<IssuerKind>>,
-    /// ClusterIssuers.
-    pub cluster_issuers: Store<Lean<ClusterIssuerKind>>,
+    issuers: Lean<IssuerKind> => Issuer {}
+    /// ClusterIssuers. An installation for one namespace has none (CTL-01).
+    cluster_issuers: Lean<ClusterIssuerKind> => ClusterIssuer { when: |settings| settings.namespace.is_none() }
     /// Ingresses.
-    pub ingresses: Store<Lean<IngressKind>>,
+    ingresses: Lean<IngressKind> => Ingress {}
     /// Secrets labelled `controller.cert-manager.io/fao=true`. Absence from here is never proof.
-    pub secrets: Store<SecretSeen>,
-    /// Kubernetes CertificateSigningRequests whose signer is an issuer of ours, where they are watched (GAT-01).
-    pub signing_requests: Store<SigningRequestSeen>,
+    secrets: SecretSeen => Secret { labels: Some(LABELLED) }
+    /// Kubernetes CertificateSigningRequests whose signer is an issuer of ours, where the gate is on (GAT-01).
+    signing_requests: SigningRequestSeen => SigningRequest {
+        when: |settings| settings.gates.certificate_signing_requests && settings.namespace.is_none()
+    }
 }
 
 impl Index {
-    /// Whether every kind has been listed completely at least once.
-    pub fn is_ready(&self) -> bool {
-        self.certificates.is_ready()
-            && self.requests.is_ready()
-            && self.orders.is_ready()
-            && self.challenges.is_ready()
-            && self.issuers.is_ready()
-            && self.cluster_issuers.is_ready()
-            && self.ingresses.is_ready()
-            && self.secrets.is_ready()
-            && self.signing_requests.is_ready()
-    }
-
-    /// Returns once every kind has been listed completely.
-    pub async fn until_ready(&self) {
-        self.certificates.until_ready().await;
-        self.requests.until_ready().await;
-        self.orders.until_ready().await;
-        self.challenges.until_ready().await;
-        self.issuers.until_ready().await;
-        self.cluster_issuers.until_ready().await;
-        self.ingresses.until_ready().await;
-        self.secrets.until_ready().await;
-        self.signing_requests.until_ready().await;
+    /// The plurals of the kinds that have not been listed completely yet.
+    pub fn not_listed(&self) -> Vec<&'static str> {
+        struct Missing<'a>(&'a Index, Vec<&'static str>);
+        impl KindVisitor for Missing<'_> {
+            fn visit<R: Registered>(&mut self) {
+                if !R::store(self.0).is_ready() {
+                    self.1.push(R::PLURAL);
+                }
+            }
+        }
+        let mut missing = Missing(self, Vec::new());
+        each_kind(&mut missing);
+        missing.1
     }
 }
 
@@ -74,33 +163,6 @@ impl<R: Record> Changed<R> {
     pub fn meta(&self) -> Option<&Meta> {
         self.new.as_ref().or(self.old.as_ref()).map(|record| record.meta())
     }
-}
-
-/// One change of the index.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// Of a Certificate.
-    Certificate(Changed<LeanRecord<CertificateKind>>),
-    /// Of a CertificateRequest.
-    Request(Changed<RequestSeen>),
-    /// Of an Order.
-    Order(Changed<LeanRecord<OrderKind>>),
-    /// Of a Challenge.
-    Challenge(Changed<LeanRecord<ChallengeKind>>),
-    /// Of an Issuer.
-    Issuer(Changed<LeanRecord<IssuerKind>>),
-    /// Of a ClusterIssuer.
-    ClusterIssuer(Changed<LeanRecord<ClusterIssuerKind>>),
-    /// Of an Ingress.
-    Ingress(Changed<LeanRecord<IngressKind>>),
-    /// Of a labelled Secret.
-    Secret(Changed<SecretSeen>),
-    /// Of a Kubernetes CertificateSigningRequest.
-    SigningRequest(Changed<SigningRequestSeen>),
-    /// Of a Secret without the label, of which only the name is known.
-    UnlabelledSecret(ObjectKey),
-    /// Secrets without the label were listed anew: some may have gone unseen.
-    UnlabelledSecrets,
 }
 
 /// Who is told of every change. Called with no lock held; must not block.

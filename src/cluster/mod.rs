@@ -10,6 +10,7 @@ pub mod identity;
 pub mod index;
 pub mod issuers;
 pub mod leftovers;
+mod link;
 pub mod metadata;
 pub mod objects;
 pub mod packed;

@@ -1,14 +1,8 @@
-//! Which record belongs into which store, and how it is found there.
-
-use std::sync::Arc;
+//! What is kept of each kind of the registry, and by what it is found.
 
 use serde::Deserialize;
 
-use super::{
-    index::{Change, Changed, Index},
-    store::{Link, Store},
-    wire::Record,
-};
+use super::{index::Registered, link::Link, wire::Record};
 use crate::{
     api::{IssuerRef, names},
     plan::{
@@ -18,13 +12,10 @@ use crate::{
     },
 };
 
-/// The record of a kind that is kept as raw JSON.
-pub type LeanRecord<K> = Lean<K>;
-
 /// The kinds that we write, each with the record that a written object becomes.
 pub trait Stored: Kind {
     /// What is kept of it.
-    type Record: Record;
+    type Record: Registered;
 }
 
 impl Stored for RequestKind {
@@ -134,7 +125,7 @@ fn is_secret_reference(key: &str) -> bool {
 }
 
 macro_rules! lean_record {
-    ($kind:ty, $store:ident, $change:ident, |$record:ident| $links:expr) => {
+    ($kind:ty, |$record:ident| $links:expr) => {
         impl Stored for $kind {
             type Record = Lean<$kind>;
         }
@@ -154,40 +145,19 @@ macro_rules! lean_record {
                 let $record = self;
                 $links
             }
-
-            fn store(index: &Index) -> &Store<Self> {
-                &index.$store
-            }
-
-            fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change {
-                Change::$change(Changed { old, new })
-            }
         }
     };
 }
 
-lean_record!(CertificateKind, certificates, Certificate, |record| certificate_links(
-    record
-));
-lean_record!(OrderKind, orders, Order, |record| child_links(
+lean_record!(CertificateKind, |record| certificate_links(record));
+lean_record!(OrderKind, |record| child_links(&record.meta, record.spec.get()));
+lean_record!(ChallengeKind, |record| child_links(&record.meta, record.spec.get()));
+lean_record!(IssuerKind, |record| issuer_links(&record.meta, record.spec.get()));
+lean_record!(ClusterIssuerKind, |record| issuer_links(
     &record.meta,
     record.spec.get()
 ));
-lean_record!(ChallengeKind, challenges, Challenge, |record| child_links(
-    &record.meta,
-    record.spec.get()
-));
-lean_record!(IssuerKind, issuers, Issuer, |record| issuer_links(
-    &record.meta,
-    record.spec.get()
-));
-lean_record!(
-    ClusterIssuerKind,
-    cluster_issuers,
-    ClusterIssuer,
-    |record| issuer_links(&record.meta, record.spec.get())
-);
-lean_record!(IngressKind, ingresses, Ingress, |record| owners(&record.meta).collect());
+lean_record!(IngressKind, |record| owners(&record.meta).collect());
 
 impl Record for RequestSeen {
     const GROUP: &'static str = RequestKind::GROUP;
@@ -210,14 +180,6 @@ impl Record for RequestSeen {
             links.push(Link::issuer(&self.issuer_ref, self.meta.namespace()));
         }
         links
-    }
-
-    fn store(index: &Index) -> &Store<Self> {
-        &index.requests
-    }
-
-    fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change {
-        Change::Request(Changed { old, new })
     }
 }
 
@@ -243,14 +205,6 @@ impl Record for SigningRequestSeen {
             vec![Link::Waiting]
         }
     }
-
-    fn store(index: &Index) -> &Store<Self> {
-        &index.signing_requests
-    }
-
-    fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change {
-        Change::SigningRequest(Changed { old, new })
-    }
 }
 
 impl Record for SecretSeen {
@@ -266,13 +220,5 @@ impl Record for SecretSeen {
 
     fn links(&self) -> Vec<Link> {
         owners(&self.meta).collect()
-    }
-
-    fn store(index: &Index) -> &Store<Self> {
-        &index.secrets
-    }
-
-    fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change {
-        Change::Secret(Changed { old, new })
     }
 }

@@ -1,53 +1,18 @@
 //! Records by name, and by what else they are looked up.
 
 use std::{
-    collections::{
-        BTreeMap, HashMap, HashSet, VecDeque,
-        hash_map::{DefaultHasher, Entry},
-    },
-    hash::{Hash, Hasher},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque, hash_map::Entry},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use tokio::sync::watch;
 
+pub use super::link::Link;
 use super::{packed::Packed, wire::Record};
 use crate::plan::seen::{Meta, ObjectKey};
 
 /// How many objects that are gone are remembered: more than can go while the answer to one write is on its way.
 const REMEMBERED: usize = 512;
-
-/// What an object refers to, so that it is found from there.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Link {
-    /// Its owner's uid.
-    Owner(Box<str>),
-    /// A Secret that it reads or writes.
-    Secret(ObjectKey),
-    /// Its issuer: kind, group (both with their defaults applied), and namespace/name.
-    Issuer(Box<str>, Box<str>, ObjectKey),
-    /// It waits for something that is found by nothing else.
-    Waiting,
-}
-
-impl Link {
-    /// The link to an issuer, from an object in `namespace`.
-    pub fn issuer(reference: &crate::api::IssuerRef, namespace: &str) -> Self {
-        let kind = reference.kind_or_default();
-        let key = match kind {
-            "ClusterIssuer" => ObjectKey::cluster(reference.name.as_str()),
-            _ => ObjectKey::new(namespace, reference.name.as_str()),
-        };
-        Self::Issuer(kind.into(), reference.group_or_default().into(), key)
-    }
-
-    /// Links are kept as hashes: a collision only makes somebody look once in vain.
-    fn digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
-    }
-}
 
 /// The names behind one link: nearly always one, sometimes all of an issuer's ten thousand.
 enum Names {
@@ -183,7 +148,7 @@ impl<R: Record> Store<R> {
         drop(self.ready.subscribe().wait_for(|ready| *ready).await);
     }
 
-    /// Declares a store complete that nothing will ever fill (its kind is not watched).
+    /// Declares a store complete that nothing fills: its kind is not watched.
     pub fn set_ready(&self) {
         self.ready.send_replace(true);
     }

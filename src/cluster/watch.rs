@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt, stream::BoxStream};
+use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
 use kube::{
     Api, Client,
     api::ListParams,
@@ -11,28 +11,109 @@ use kube::{
 
 use super::{
     error::{Call, Error},
-    index::{Index, Observer},
+    index::{Index, KindVisitor, Observer, Presence, Registered, Watched, each_kind},
     reader::within,
     wire::{Record, Wire},
 };
+use crate::plan::settings::Settings;
 
 /// Page size where the server has no streaming lists: small pages keep the peak of memory low.
 const PAGE_SIZE: u32 = 100;
 
-/// Keeps the store of `R` equal to what the server has, for ever. `labels` selects on the server.
-pub async fn keep<R: Record>(
+/// Begins to watch every kind of the registry that this installation watches, for ever. The others count as listed.
+pub fn watch_all(client: &Client, settings: &Settings, index: &Arc<Index>, observer: &Observer) {
+    struct Start<'a> {
+        client: &'a Client,
+        settings: &'a Settings,
+        index: &'a Arc<Index>,
+        observer: &'a Observer,
+    }
+    impl KindVisitor for Start<'_> {
+        fn visit<R: Registered>(&mut self) {
+            let Self {
+                client,
+                settings,
+                index,
+                observer,
+            } = *self;
+            if !(R::WATCHED.when)(settings) {
+                R::store(index).set_ready();
+                return;
+            }
+            let (client, namespace) = (client.clone(), settings.namespace.clone());
+            tokio::spawn(keep::<R>(
+                client,
+                namespace,
+                R::WATCHED,
+                Arc::clone(index),
+                Arc::clone(observer),
+            ));
+        }
+    }
+    each_kind(&mut Start {
+        client,
+        settings,
+        index,
+        observer,
+    });
+}
+
+/// Fills the stores of all kinds that this installation watches once, for a process that watches nothing.
+///
+/// # Errors
+/// When the API server refuses, or is not reached.
+pub async fn fill_all(
+    client: &Client,
+    settings: &Settings,
+    namespace: Option<&str>,
+    index: &Index,
+) -> Result<(), Error> {
+    struct Fill<'a> {
+        client: &'a Client,
+        settings: &'a Settings,
+        namespace: Option<&'a str>,
+        index: &'a Index,
+        lists: Vec<BoxFuture<'a, Result<(), Error>>>,
+    }
+    impl KindVisitor for Fill<'_> {
+        fn visit<R: Registered>(&mut self) {
+            if (R::WATCHED.when)(self.settings) {
+                self.lists
+                    .push(Box::pin(fill::<R>(self.client.clone(), self.namespace, self.index)));
+            }
+        }
+    }
+    let mut fill = Fill {
+        client,
+        settings,
+        namespace,
+        index,
+        lists: Vec::new(),
+    };
+    each_kind(&mut fill);
+    for list in fill.lists {
+        list.await?;
+    }
+    Ok(())
+}
+
+/// Keeps the store of `R` equal to what the server has, for ever.
+async fn keep<R: Registered>(
     client: Client,
     namespace: Option<String>,
-    labels: Option<&'static str>,
+    kind: Watched,
     index: Arc<Index>,
     observer: Observer,
 ) {
-    let mut config = watcher::Config::default().streaming_lists();
-    if let Some(labels) = labels {
-        config = config.labels(labels);
-    }
-    let mut events = watch::<R>(client.clone(), namespace.as_deref(), config.clone());
+    let selected = |config: watcher::Config| match kind.labels {
+        Some(labels) => config.labels(labels),
+        None => config,
+    };
+    let config = selected(watcher::Config::default().streaming_lists());
+    let mut events = watch::<R>(client.clone(), namespace.as_deref(), config);
+    let mut is_unknown = false;
     while let Some(event) = events.next().await {
+        let was_unknown = std::mem::replace(&mut is_unknown, event.as_ref().is_err_and(is_unknown_kind));
         match event {
             Ok(event) => take::<R>(event, &index, &observer),
             Err(error) if refuses_streaming(&error) => {
@@ -40,13 +121,20 @@ pub async fn keep<R: Record>(
                     kind = R::KIND,
                     "the API server has no streaming lists: listing in pages of {PAGE_SIZE}"
                 );
-                config = watcher::Config::default().page_size(PAGE_SIZE);
-                if let Some(labels) = labels {
-                    config = config.labels(labels);
-                }
-                events = watch::<R>(client.clone(), namespace.as_deref(), config.clone());
+                let config = selected(watcher::Config::default().page_size(PAGE_SIZE));
+                events = watch::<R>(client.clone(), namespace.as_deref(), config);
             }
-            Err(error) if is_unknown_kind(&error) => {
+            Err(_) if is_unknown && kind.presence == Presence::Optional => {
+                if !was_unknown {
+                    tracing::info!(
+                        "the API server does not know {} of {}: it is as if there were none",
+                        R::PLURAL,
+                        R::GROUP
+                    );
+                }
+                none::<R>(&index, &observer);
+            }
+            Err(_) if is_unknown => {
                 tracing::warn!(
                     "the API server does not know {} of {}; are the definitions in crds/ applied?",
                     R::PLURAL,
@@ -58,16 +146,8 @@ pub async fn keep<R: Record>(
     }
 }
 
-/// Fills the store of `R` once, for a process that only looks. `labels` selects on the server.
-///
-/// # Errors
-/// When the API server refuses, or is not reached.
-pub async fn fill<R: Record>(
-    client: Client,
-    namespace: Option<&str>,
-    labels: Option<&str>,
-    index: &Index,
-) -> Result<(), Error> {
+/// Fills the store of `R` once.
+async fn fill<R: Registered>(client: Client, namespace: Option<&str>, index: &Index) -> Result<(), Error> {
     let api = api::<R>(client, namespace);
     let call = Call {
         verb: "list",
@@ -77,11 +157,14 @@ pub async fn fill<R: Record>(
     let store = R::store(index);
     store.begin_list();
     let mut page = ListParams::default().limit(PAGE_SIZE);
-    if let Some(labels) = labels {
+    if let Some(labels) = R::WATCHED.labels {
         page = page.labels(labels);
     }
     loop {
-        let found = within(call.clone(), api.list(&page)).await?;
+        let found = match within(call.clone(), api.list(&page)).await {
+            Err(error) if error.is_not_found() && R::WATCHED.presence == Presence::Optional => break,
+            found => found?,
+        };
         for wire in found.items.iter().filter(|wire| wire.record.is_kept()) {
             store.apply(&wire.record);
         }
@@ -107,7 +190,16 @@ fn api<R: Record>(client: Client, namespace: Option<&str>) -> Api<Wire<R>> {
     }
 }
 
-fn take<R: Record>(event: watcher::Event<Wire<R>>, index: &Index, observer: &Observer) {
+/// The server does not know the kind: none of its objects is there, and nobody waits for a list of them.
+fn none<R: Registered>(index: &Index, observer: &Observer) {
+    let store = R::store(index);
+    store.begin_list();
+    for gone in store.end_list() {
+        observer(R::change(Some(gone), None));
+    }
+}
+
+fn take<R: Registered>(event: watcher::Event<Wire<R>>, index: &Index, observer: &Observer) {
     let store = R::store(index);
     match event {
         watcher::Event::Init => store.begin_list(),
@@ -145,3 +237,7 @@ pub(super) fn refuses_streaming(error: &watcher::Error) -> bool {
     };
     matches!(status.code, 400 | 422)
 }
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::packed::Pack;
+use super::{link::Link, packed::Pack};
 use crate::{
     api::{parse, parse_readable},
     plan::seen::{Kind, Lean, Meta, ObjectKey, Owner, Pairs},
@@ -173,17 +173,7 @@ pub trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + std::fmt::Deb
     }
 
     /// By what else than its name this object is looked up.
-    fn links(&self) -> Vec<super::store::Link>;
-
-    /// The store of these records.
-    fn store(index: &super::index::Index) -> &super::store::Store<Self>
-    where
-        Self: Sized;
-
-    /// The change that this record's arrival, replacement or removal is.
-    fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> super::index::Change
-    where
-        Self: Sized;
+    fn links(&self) -> Vec<Link>;
 }
 
 /// What kube's watcher sees of a record.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     error::{Call, Error},
-    index::{Index, Observer},
+    index::{Index, Observer, Registered},
     reader::within,
     records::Stored,
     secret::SecretApply,
@@ -164,7 +164,7 @@ impl Writer {
         self.delete_record::<SecretSeen>(meta).await
     }
 
-    async fn delete_record<R: Record>(&self, meta: &Meta) -> Result<(), Error> {
+    async fn delete_record<R: Registered>(&self, meta: &Meta) -> Result<(), Error> {
         let call = self.call::<R>("delete", &meta.key)?;
         let parameters = DeleteParams {
             preconditions: Some(Preconditions {
@@ -256,7 +256,7 @@ impl Writer {
         &self.client
     }
 
-    async fn send<R: Record>(
+    async fn send<R: Registered>(
         &self,
         call: Call,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,

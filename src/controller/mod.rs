@@ -7,6 +7,8 @@ pub mod error;
 pub mod ingress;
 pub mod issuer;
 pub mod order;
+pub mod ports;
+pub mod queues;
 pub mod renewals;
 pub mod request;
 pub mod rotations;
@@ -16,6 +18,7 @@ pub mod signing;
 pub mod signing_request;
 pub mod solving;
 pub mod sweep;
+pub mod wake;
 
 use std::sync::Arc;
 
@@ -23,6 +26,7 @@ use jiff::Timestamp;
 
 pub use context::Context;
 pub use error::ControllerError;
+pub use ports::Ports;
 
 use crate::{
     plan::seen::Next,

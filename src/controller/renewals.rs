@@ -1,4 +1,4 @@
-//! What ACME servers said about renewals since this process started: in memory, by Certificate.
+//! What ACME servers said about renewals since this process leads: in memory, by Certificate.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,10 @@ impl Renewals {
 
     pub(super) fn keep(&self, key: ObjectKey, heard: Heard) {
         self.lock().insert(key, heard);
+    }
+
+    pub(super) fn clear(&self) {
+        self.lock().clear();
     }
 
     pub(super) fn forget(&self, key: &ObjectKey) {

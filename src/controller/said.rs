@@ -31,6 +31,11 @@ impl Said {
         }
         told.insert(meta.uid.clone(), digest) != Some(digest)
     }
+
+    /// Forgets all of it.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 #[cfg(test)]

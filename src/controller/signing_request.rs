@@ -18,7 +18,6 @@ use crate::{
         order::desired::DesiredOrder,
         request::Notice,
         seen::{Kind, Next, Object, ObjectKey, RequestSeen},
-        settings::Settings,
         signing_request::{Seen, SigningRequestKind, SigningRequestSeen, Step, plan, reworded},
     },
     signer::{Outcome, Refused, Until, Wait, Warning},
@@ -27,11 +26,6 @@ use crate::{
 /// What is told of a certificate (CSR-05).
 const FETCHED: &str = "Certificate fetched from issuer successfully";
 const SELF_SIGNED: &str = "Certificate self-signed successfully";
-
-/// Whether they are watched: where the gate is on (GAT-01) and the whole cluster is ours (CTL-10).
-pub fn are_watched(settings: &Settings) -> bool {
-    settings.gates.certificate_signing_requests && settings.namespace.is_none()
-}
 
 /// What is looked at, but for whether the requester may refer to the issuer.
 struct Sight {

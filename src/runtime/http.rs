@@ -80,22 +80,7 @@ fn readiness(context: &Context, leadership: &Leadership) -> (bool, String) {
     if context.is_ending() {
         return (false, "ending\n".to_owned());
     }
-    let index = &context.index;
-    let stores = [
-        ("certificates", index.certificates.is_ready()),
-        ("certificaterequests", index.requests.is_ready()),
-        ("orders", index.orders.is_ready()),
-        ("challenges", index.challenges.is_ready()),
-        ("issuers", index.issuers.is_ready()),
-        ("clusterissuers", index.cluster_issuers.is_ready()),
-        ("ingresses", index.ingresses.is_ready()),
-        ("secrets", index.secrets.is_ready()),
-    ];
-    let waiting: Vec<&str> = stores
-        .iter()
-        .filter(|(_, ready)| !ready)
-        .map(|(name, _)| *name)
-        .collect();
+    let waiting = context.index.not_listed();
     if !waiting.is_empty() {
         return (false, format!("not listed yet: {}\n", waiting.join(", ")));
     }

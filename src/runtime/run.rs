@@ -22,24 +22,10 @@ use super::{
 use crate::{
     acme,
     api::names,
-    cluster::{
-        self,
-        events::Events,
-        index::{Index, Observer},
-        reader::Reader,
-        wire::Record,
-        writer::Writer,
-    },
-    controller::{
-        self, Context, context::Queues, router::Router, said::Said, signing::Signing, solving::http01::Http01,
-    },
+    cluster::{self, events::Events, index::Index, reader::Reader, writer::Writer},
+    controller::{self, Context, Ports, router::Router, said::Said, signing::Signing, solving::http01::Http01},
     net::{ClientSettings, ExtraRoots},
-    plan::{
-        kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
-        seen::{Lean, RequestSeen, SecretSeen},
-        settings::{Settings, controller as names_of},
-        signing_request::SigningRequestSeen,
-    },
+    plan::settings::{Settings, controller as names_of},
     process::{clock, metrics::Metrics},
     solver::{probe::ProbeError, responder::Responder},
     work::Terms,
@@ -47,9 +33,6 @@ use crate::{
 
 /// How long the end may take once nobody asks any more, the Lease's release included.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
-
-/// Which Secrets are watched whole: those that cert-manager and certlet write.
-const LABELLED: &str = "controller.cert-manager.io/fao=true";
 
 /// Everything that the command line says.
 #[derive(Clone, Debug)]
@@ -152,7 +135,10 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let (context, router) = context(&client, &options.settings, http, &leadership)?;
     let tasks = TaskTracker::new();
 
-    watch(&client, &context, &router, options.settings.namespace.clone());
+    let observer = router.observer();
+    cluster::watch::watch_all(&client, &context.settings, &context.index, &observer);
+    let namespace = options.settings.namespace.clone();
+    tokio::spawn(cluster::metadata::follow(client.clone(), namespace, observer));
     listeners.serve(&context, &leadership, &tasks, &shutdown);
     controller::start(&context, options.workers, clock::now);
     tokio::spawn(say_what_is_missing(Arc::clone(&context)));
@@ -215,23 +201,7 @@ pub async fn read_everything(
     context: &Context,
     namespace: Option<&str>,
 ) -> Result<(), cluster::Error> {
-    let index = &*context.index;
-    let all = || client.clone();
-    let labelled = Some(LABELLED);
-    cluster::watch::fill::<Lean<CertificateKind>>(all(), namespace, None, index).await?;
-    cluster::watch::fill::<RequestSeen>(all(), namespace, None, index).await?;
-    cluster::watch::fill::<Lean<OrderKind>>(all(), namespace, None, index).await?;
-    cluster::watch::fill::<Lean<ChallengeKind>>(all(), namespace, None, index).await?;
-    cluster::watch::fill::<Lean<IssuerKind>>(all(), namespace, None, index).await?;
-    cluster::watch::fill::<Lean<IngressKind>>(all(), namespace, None, index).await?;
-    cluster::watch::fill::<SecretSeen>(all(), namespace, labelled, index).await?;
-    if context.settings.namespace.is_none() {
-        cluster::watch::fill::<Lean<ClusterIssuerKind>>(all(), None, None, index).await?;
-    }
-    if controller::signing_request::are_watched(&context.settings) {
-        cluster::watch::fill::<SigningRequestSeen>(all(), None, None, index).await?;
-    }
-    Ok(())
+    cluster::watch::fill_all(client, &context.settings, namespace, &context.index).await
 }
 
 fn context(
@@ -253,19 +223,22 @@ fn context(
         max_chain: settings.size_limits.chain,
         ..acme::transport::Settings::default()
     };
-    let context = Arc::new(Context {
+    let ports = Ports {
         index: Arc::clone(&index),
         reader: Reader::new(client.clone()),
         writer: Writer::new(client.clone(), index, router.observer(), flag),
         events: Events::start(client.clone(), names::EVENT_REPORTER, None),
         settings: Arc::new(settings.clone()),
-        queues: Queues::default(),
+        queues: Arc::default(),
         responder: Arc::new(Responder::new()),
+        acme: Arc::new(acme::Registry::new(transport, Arc::clone(&metrics) as _)),
+        metrics,
+    };
+    let context = Arc::new(Context {
+        ports,
         http01: Http01::new(settings)?,
         orders: controller::order::runtime::Runtime::new(settings.max_concurrent_challenges),
-        acme: acme::Registry::new(transport, Arc::clone(&metrics) as _),
         renewals: controller::renewals::Renewals::default(),
-        metrics,
         terms: Terms::default(),
         ending: AtomicBool::new(false),
         certificates: controller::certificate::State::default(),
@@ -319,45 +292,6 @@ impl Listeners {
     }
 }
 
-fn watch(client: &Client, context: &Arc<Context>, router: &Router, namespace: Option<String>) {
-    fn keep<R: Record>(
-        client: &Client,
-        context: &Arc<Context>,
-        observer: Observer,
-        namespace: Option<&String>,
-        labels: Option<&'static str>,
-    ) {
-        let index = Arc::clone(&context.index);
-        tokio::spawn(cluster::watch::keep::<R>(
-            client.clone(),
-            namespace.cloned(),
-            labels,
-            index,
-            observer,
-        ));
-    }
-    let (observer, ns) = (router.observer(), namespace.as_ref());
-    keep::<Lean<CertificateKind>>(client, context, observer.clone(), ns, None);
-    keep::<RequestSeen>(client, context, observer.clone(), ns, None);
-    keep::<Lean<OrderKind>>(client, context, observer.clone(), ns, None);
-    keep::<Lean<ChallengeKind>>(client, context, observer.clone(), ns, None);
-    keep::<Lean<IssuerKind>>(client, context, observer.clone(), ns, None);
-    keep::<Lean<IngressKind>>(client, context, observer.clone(), ns, None);
-    keep::<SecretSeen>(client, context, observer.clone(), ns, Some(LABELLED));
-    if namespace.is_none() {
-        keep::<Lean<ClusterIssuerKind>>(client, context, observer.clone(), None, None);
-    } else {
-        // an installation for one namespace has no ClusterIssuers (CTL-01)
-        context.index.cluster_issuers.set_ready();
-    }
-    if controller::signing_request::are_watched(&context.settings) {
-        keep::<SigningRequestSeen>(client, context, observer.clone(), None, None);
-    } else {
-        context.index.signing_requests.set_ready();
-    }
-    tokio::spawn(cluster::metadata::follow(client.clone(), namespace, observer));
-}
-
 /// What this API server cannot do, and what that means.
 async fn say_what_is_missing(context: Arc<Context>) {
     match context.reader.can_write_requesters().await {
@@ -386,7 +320,7 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
                         let now = [
                             tokio::spawn(controller::sweep::hourly(Arc::clone(&context))),
                             tokio::spawn(controller::solving::http01::follow_replicas(Arc::clone(&context))),
-                            tokio::spawn(controller::order::runtime::lend_slots(Arc::clone(&context))),
+                            tokio::spawn(controller::order::lend_slots(Arc::clone(&context))),
                         ];
                         let now = now.map(|task| task.abort_handle());
                         for before in upkeep.replace(now).into_iter().flatten() {

@@ -16,7 +16,7 @@ use crate::{
         self,
         webhooks::{Which, find},
     },
-    controller::{Context, certificate, ingress, issuer, order, request, router, signing_request, sweep},
+    controller::{Context, certificate, ingress, issuer, order, request, signing_request, sweep, wake},
     plan::{issuer::IssuerId, seen::ObjectKey},
     process::clock,
     runtime::run,
@@ -228,7 +228,7 @@ async fn lines(context: &Arc<Context>, whole_cluster: bool) -> Result<Vec<Line>,
         }
     }
     if whole_cluster {
-        for key in router::waiting_signing_requests(&context.index) {
+        for key in wake::waiting_signing_requests(&context.index) {
             let step = signing_request::dry_run(context, &key);
             add("CertificateSigningRequest", &key, words::signing_request(step.as_ref()));
         }

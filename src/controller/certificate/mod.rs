@@ -5,9 +5,11 @@ mod at_once;
 mod keys;
 mod keystores;
 mod looked;
+mod made_keys;
 mod observe;
 mod patience;
 mod refusals;
+mod state;
 mod target;
 mod temporary;
 
@@ -31,24 +33,10 @@ use crate::{
 use apply::Outcome;
 use observe::{Observed, Sight};
 use refusals::Consequence;
+pub use state::State;
 
 /// An issuance takes half a dozen steps; more than this is a planner that does not come to rest.
 const MOST_STEPS: usize = 16;
-
-/// What is remembered of Certificates while this process leads.
-#[derive(Default)]
-pub struct State {
-    keys: keys::Keys,
-    refusals: refusals::Refusals,
-}
-
-impl State {
-    /// Forgets all of it, keys included.
-    pub fn clear(&self) {
-        self.keys.clear();
-        self.refusals.clear();
-    }
-}
 
 /// Brings one Certificate as far as it gets now.
 ///

@@ -13,7 +13,7 @@ use crate::{
         names::data_key,
     },
     cluster::{self, issuers},
-    controller::{Context, ControllerError},
+    controller::{ControllerError, Ports},
     plan::{
         issuer::{FoundIssuer, IssuerId, Lookup, secret_of},
         seen::Meta,
@@ -33,7 +33,7 @@ pub(super) struct AcmeSeen {
 }
 
 /// The ACME issuer that `reference` means for an object in `namespace`; why there is none, as a sentence.
-pub(super) fn acme_issuer(context: &Context, reference: &IssuerRef, namespace: &str) -> Result<AcmeSeen, String> {
+pub(super) fn acme_issuer(context: &Ports, reference: &IssuerRef, namespace: &str) -> Result<AcmeSeen, String> {
     let issuer = match issuers::find(&context.index, reference, namespace) {
         Lookup::External => return Err(format!("{reference} is another controller's issuer")),
         Lookup::Missing(id) => return Err(format!("Waiting for the {id}: it does not exist")),
@@ -90,7 +90,7 @@ impl Accounts {
     /// own controller says what is wrong with it.
     pub(super) async fn account(
         &self,
-        context: &Context,
+        context: &Ports,
         issuer: &AcmeSeen,
         uri: &str,
     ) -> Result<Account, ControllerError> {
@@ -112,7 +112,7 @@ impl Accounts {
     }
 
     /// The key of an issuer's account.
-    pub(super) async fn key(&self, context: &Context, issuer: &AcmeSeen) -> Result<AccountKey, ControllerError> {
+    pub(super) async fn key(&self, context: &Ports, issuer: &AcmeSeen) -> Result<AccountKey, ControllerError> {
         if let Some(key) = self.known_key(issuer) {
             return Ok(key);
         }
@@ -127,7 +127,7 @@ impl Accounts {
     }
 }
 
-async fn read_key(context: &Context, issuer: &AcmeSeen) -> Result<AccountKey, ControllerError> {
+async fn read_key(context: &Ports, issuer: &AcmeSeen) -> Result<AccountKey, ControllerError> {
     let reference = &issuer.acme.private_key_secret_ref;
     let name = secret_of(
         &issuer.meta,

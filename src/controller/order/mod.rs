@@ -8,11 +8,13 @@
 //! | [`at_ca`] | steps at the CA |
 //! | [`in_cluster`] | steps at the API server |
 //! | [`showing`] | challenges made visible, probed, and taken away |
+//! | [`lending`] | slots that were lent for long enough |
 //! | [`responder_sync`] | what every replica answers |
 
 mod account;
 mod at_ca;
 mod in_cluster;
+mod lending;
 mod observe;
 pub mod responder_sync;
 pub mod runtime;
@@ -24,6 +26,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+pub use self::lending::lend_slots;
 use self::{
     at_ca::Calls,
     observe::{Found, Observed},

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +11,6 @@ use tokio::sync::Semaphore;
 use super::account::Accounts;
 use crate::{
     api::challenge::ChallengeType,
-    controller::Context,
     plan::{
         kinds::OrderKind,
         order::{
@@ -27,8 +25,6 @@ use crate::{
 
 /// How many probes are on their way at once.
 const PROBES: usize = 256;
-/// How often slots that were lent for long enough are looked for.
-const SLOTS_EVERY: Duration = Duration::from_secs(10);
 /// How many requests are remembered whose Orders were made anew.
 const MOST_REPLACED: usize = 10_000;
 /// The longest time that one Order's limit holds back the new orders of its account: it may concern that Order alone.
@@ -153,7 +149,7 @@ impl Runtime {
     }
 
     /// Gives slots that were lent for long enough to whoever waits. Returns the Orders whose turn has come.
-    fn give(&self, now: Timestamp) -> Vec<ObjectKey> {
+    pub(super) fn give(&self, now: Timestamp) -> Vec<ObjectKey> {
         lock(&self.slots).give(now)
     }
 
@@ -174,16 +170,6 @@ impl Runtime {
     pub(super) fn close_gate(&self, account: &str, now: Timestamp, gate: Gate) {
         let until = gate.until.min(timing::add(now, LONGEST_GATE));
         lock(&self.gates).insert(account.to_owned(), Gate { until, ..gate });
-    }
-}
-
-/// Looks now and then for slots that were lent for long enough, as long as this process leads.
-pub async fn lend_slots(context: Arc<Context>) {
-    loop {
-        tokio::time::sleep(SLOTS_EVERY).await;
-        for order in context.orders.give(context.now()) {
-            context.queues.orders.add(order);
-        }
     }
 }
 

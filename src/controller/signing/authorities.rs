@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use crate::{
     api::names::data_key,
     cluster::secret::LiveSecret,
-    controller::Context,
+    controller::Ports,
     pki::chain::SizeLimits,
     plan::seen::ObjectKey,
     signer::{
@@ -61,7 +61,7 @@ impl Authorities {
     ///
     /// # Errors
     /// The request has to wait (SGN-02): no Secret, no usable pair in it, or no answer.
-    pub async fn get(&self, context: &Context, secret: &ObjectKey) -> Result<Arc<CertificateAuthority>, Refusal> {
+    pub async fn get(&self, context: &Ports, secret: &ObjectKey) -> Result<Arc<CertificateAuthority>, Refusal> {
         if let Some(authority) = self.recall_of(context, secret) {
             return Ok(authority);
         }
@@ -110,7 +110,14 @@ impl Authorities {
         Ok(authority)
     }
 
-    fn recall_of(&self, context: &Context, secret: &ObjectKey) -> Option<Arc<CertificateAuthority>> {
+    /// Drops all of them. Keys wipe themselves.
+    pub(super) fn clear(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.lock().clear();
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn recall_of(&self, context: &Ports, secret: &ObjectKey) -> Option<Arc<CertificateAuthority>> {
         let watched = context.index.secrets.get(secret);
         let version = watched.as_ref().map(|seen| &*seen.meta.resource_version);
         self.recall(secret, version, context.now())

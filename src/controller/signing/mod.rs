@@ -6,17 +6,19 @@ mod authorities;
 mod claims;
 mod orders;
 mod signers;
+mod state;
 
 use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
-use tokio::sync::OnceCell;
 
 pub use asking::{Asked, Conclusion, Turn, Waits, conclude};
 pub use authorities::Authorities;
 pub use claims::{Claim, Claims};
 pub use orders::{NotPlaced, discard, place};
 pub use signers::{Readiness, readiness, signer};
+use state::Identity;
+pub use state::Signing;
 
 use super::{Context, ControllerError};
 use crate::{
@@ -33,25 +35,6 @@ use crate::{
 
 /// How soon an approval that was refused is tried again.
 const NOT_ALLOWED: SignedDuration = SignedDuration::from_mins(5);
-
-/// What signing keeps between two requests.
-#[derive(Debug, Default)]
-pub struct Signing {
-    /// Key pairs of CAs in use.
-    pub authorities: Authorities,
-    /// Requests that somebody is working on.
-    pub claims: Arc<Claims>,
-    /// Requests that a server has under way.
-    pub waits: Waits,
-    identity: OnceCell<Identity>,
-}
-
-#[derive(Debug)]
-struct Identity {
-    username: Option<String>,
-    uid: Option<String>,
-    groups: Vec<String>,
-}
 
 /// Wipes CA keys that nobody signs with, for as long as the process lives.
 pub async fn drop_idle_keys(context: Arc<Context>) {

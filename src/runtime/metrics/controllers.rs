@@ -4,7 +4,7 @@
 //! them do, and counts once for each.
 
 use crate::{
-    controller::context::Queues,
+    controller::queues::Queues,
     plan::settings::{Settings, controller as names},
     process::metrics::{Page, sample},
     work::Counts,
@@ -83,20 +83,12 @@ pub(super) fn write(settings: &Settings, queues: &Queues, page: &mut Page) {
         std::iter::once((queues.renewals.name(), renewals.errors)),
         page,
     );
-    let waiting = [
-        (queues.certificates.name(), queues.certificates.waiting()),
-        (queues.requests.name(), queues.requests.waiting()),
-        (queues.orders.name(), queues.orders.waiting()),
-        (queues.issuers.name(), queues.issuers.waiting()),
-        (queues.ingresses.name(), queues.ingresses.waiting()),
-        (queues.renewals.name(), queues.renewals.waiting()),
-        (queues.signing_requests.name(), queues.signing_requests.waiting()),
-    ];
+    let waiting = queues.waiting().into_iter();
     let waiting = waiting.map(|(queue, waiting)| (queue, u64::try_from(waiting).unwrap_or(u64::MAX)));
     family(
         ("certlet_queue_waiting", "gauge", "queue"),
         "Objects that wait for a worker.",
-        waiting.into_iter(),
+        waiting,
         page,
     );
 }

@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use super::objects::{certificates, challenges, issuers};
 use super::*;
 use crate::acme::Action;
-use crate::cluster::{index::Index, wire::Record};
-use crate::controller::context::Queues;
+use crate::cluster::index::{Index, Registered};
+use crate::controller::queues::Queues;
 use crate::net::{Exchange, Observer};
 use crate::plan::kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IssuerKind};
 use crate::plan::seen::Lean;
 use crate::plan::settings::Settings;
 use crate::process::metrics::Metrics;
 
-fn put<R: Record>(index: &Index, object: &Value) {
+fn put<R: Registered>(index: &Index, object: &Value) {
     let record: R = serde_json::from_str(&object.to_string()).unwrap();
     R::store(index).apply(&Arc::new(record));
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::api::names::ACME_SERVICE;
-use crate::controller::{Context, ControllerError};
+use crate::controller::{ControllerError, Ports};
 
 /// How long an answer is believed. Replicas come and go while challenges are in flight.
 const BELIEVED: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ impl Advertised {
     ///
     /// # Errors
     /// When there are none, or our Service cannot be read and nothing else says.
-    pub(super) async fn addresses(&self, context: &Context) -> Result<Vec<IpAddr>, ControllerError> {
+    pub(super) async fn addresses(&self, context: &Ports) -> Result<Vec<IpAddr>, ControllerError> {
         let given = &context.settings.http01.advertise;
         if !given.is_empty() {
             return Ok(given.clone());
@@ -45,7 +45,7 @@ impl Advertised {
     }
 }
 
-async fn ask(context: &Context) -> Result<Vec<IpAddr>, ControllerError> {
+async fn ask(context: &Ports) -> Result<Vec<IpAddr>, ControllerError> {
     let pod = &context.settings.pod;
     let own = || pod.address.map(|address| vec![address]);
     let Some(namespace) = &pod.namespace else {

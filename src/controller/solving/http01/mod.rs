@@ -34,7 +34,7 @@ use self::{
 
 use crate::{
     api::{http01::Http01Ingress, names::label},
-    controller::{Context, ControllerError},
+    controller::{ControllerError, Ports},
     plan::{
         seen::{Meta, ObjectKey},
         settings::{Settings, SolverMode},
@@ -138,7 +138,7 @@ impl Http01 {
     /// # Errors
     /// Why they cannot be: a sentence for conditions. What was made before the error is taken away by
     /// [`Http01::withdraw`].
-    pub async fn present(&self, context: &Context, order: &Meta, challenges: &[Shown]) -> Result<(), ControllerError> {
+    pub async fn present(&self, context: &Ports, order: &Meta, challenges: &[Shown]) -> Result<(), ControllerError> {
         match context.settings.http01.mode {
             SolverMode::Direct => self.present_directly(context, order, challenges).await,
             SolverMode::Pod => pods::present(self, context, order, challenges).await,
@@ -147,7 +147,7 @@ impl Http01 {
 
     async fn present_directly(
         &self,
-        context: &Context,
+        context: &Ports,
         order: &Meta,
         challenges: &[Shown],
     ) -> Result<(), ControllerError> {
@@ -191,7 +191,7 @@ impl Http01 {
     ///
     /// # Errors
     /// What is in the way.
-    pub async fn probe(&self, context: &Context, order: &Meta, challenge: &Shown) -> Result<(), NotVisible> {
+    pub async fn probe(&self, context: &Ports, order: &Meta, challenge: &Shown) -> Result<(), NotVisible> {
         let target = Target {
             host: challenge.path.host.clone(),
             key_authorization: challenge.key_authorization.clone(),
@@ -223,7 +223,7 @@ impl Http01 {
     }
 
     /// Takes replicas that came or went into the slices of every namespace that shows something.
-    async fn follow_replicas(&self, context: &Context) -> Result<(), ControllerError> {
+    async fn follow_replicas(&self, context: &Ports) -> Result<(), ControllerError> {
         let namespaces = self.shared.in_use();
         if namespaces.is_empty() {
             return Ok(());
@@ -237,7 +237,7 @@ impl Http01 {
 
     /// Who has to answer before the CA is told: everybody whom an ingress controller may ask, so also a replica that the
     /// slices named until a moment ago. One that came or went meanwhile is taken into the slices.
-    async fn responders(&self, context: &Context, order: &Meta) -> Vec<SocketAddr> {
+    async fn responders(&self, context: &Ports, order: &Meta) -> Vec<SocketAddr> {
         if context.settings.http01.mode == SolverMode::Pod {
             return Vec::new();
         }
@@ -272,7 +272,7 @@ impl Http01 {
     /// The API server's. Trying again takes away the rest.
     pub async fn withdraw(
         &self,
-        context: &Context,
+        context: &Ports,
         order: &ObjectKey,
         order_uid: &str,
         paths: &[ChallengePath],
@@ -339,7 +339,7 @@ impl Http01 {
 type Shows = (BTreeSet<String>, Vec<(String, Vec<ChallengePath>)>);
 
 /// What an Order shows, after a restart: by label, and by path.
-fn found(context: &Context, order: &ObjectKey, order_uid: &str, paths: &[ChallengePath]) -> Shows {
+fn found(context: &Ports, order: &ObjectKey, order_uid: &str, paths: &[ChallengePath]) -> Shows {
     let in_namespace = context.index.ingresses.in_namespace(&order.namespace);
     let mut temporary = BTreeSet::new();
     let mut edited = Vec::new();
@@ -358,7 +358,7 @@ fn found(context: &Context, order: &ObjectKey, order_uid: &str, paths: &[Challen
 }
 
 /// The addresses that an ingress controller says it serves this Ingress on.
-fn ingress_addresses(context: &Context, key: &ObjectKey) -> Vec<IpAddr> {
+fn ingress_addresses(context: &Ports, key: &ObjectKey) -> Vec<IpAddr> {
     let Some(ingress) = context.index.ingresses.get(key) else {
         return Vec::new();
     };

@@ -14,7 +14,7 @@ use tokio::{sync::Mutex, time::Instant};
 use crate::{
     api::{http01::Http01Ingress, names::annotation},
     cluster,
-    controller::{Context, ControllerError},
+    controller::{ControllerError, Ports},
     plan::seen::{Meta, ObjectKey, Pairs},
     solver::{
         classes::{Class, PathType, class_of},
@@ -29,7 +29,7 @@ const EDITS: usize = 5;
 
 /// Where something is placed.
 pub(super) struct Placing<'a> {
-    pub(super) context: &'a Context,
+    pub(super) context: &'a Ports,
     pub(super) order: &'a Meta,
     pub(super) class: &'static Class,
 }
@@ -140,7 +140,7 @@ fn stands(seen: &Meta, wanted: &ObjectMeta) -> bool {
 }
 
 /// Deletes a temporary Ingress, if it is this Order's.
-pub(super) async fn delete(context: &Context, key: ObjectKey, order_uid: &str) -> Result<(), ControllerError> {
+pub(super) async fn delete(context: &Ports, key: ObjectKey, order_uid: &str) -> Result<(), ControllerError> {
     let mut ingress = super::named(&key);
     // the uid makes sure that it is the one that was seen; one that was not seen yet goes by its name, which is derived
     // from the Order
@@ -161,7 +161,7 @@ pub(super) async fn delete(context: &Context, key: ObjectKey, order_uid: &str) -
 }
 
 /// Takes the challenges' paths out of an Ingress of the user's; it being gone is fine.
-pub(super) async fn clean(context: &Context, key: &ObjectKey, paths: &[ChallengePath]) -> Result<(), ControllerError> {
+pub(super) async fn clean(context: &Ports, key: &ObjectKey, paths: &[ChallengePath]) -> Result<(), ControllerError> {
     let remove = |ingress: &Ingress| without_paths(ingress, |found| paths.iter().any(|path| found.is(path)));
     edit(context, key, remove).await.map(drop)
 }
@@ -176,7 +176,7 @@ pub(super) enum Edited {
 
 /// Changes an Ingress, again and again if somebody else does, too.
 async fn edit(
-    context: &Context,
+    context: &Ports,
     key: &ObjectKey,
     change: impl Fn(&Ingress) -> Option<Ingress>,
 ) -> Result<Edited, ControllerError> {
@@ -204,7 +204,7 @@ pub(super) struct Classes(Mutex<HashMap<String, (Instant, Option<String>)>>);
 
 impl Classes {
     /// What the ingress controller behind a solver configuration wants.
-    pub(super) async fn class(&self, context: &Context, order: &Meta, config: &Http01Ingress) -> &'static Class {
+    pub(super) async fn class(&self, context: &Ports, order: &Meta, config: &Http01Ingress) -> &'static Class {
         let given = config.ingress_class_name.clone().or_else(|| config.class.clone());
         let of_edited = || {
             let name = config.name.as_ref()?;
@@ -220,7 +220,7 @@ impl Classes {
 
     /// `spec.controller` of a class. Where classes cannot be read, their names have to do; the rights of an installation
     /// for one namespace end there.
-    async fn controller(&self, context: &Context, class: &str) -> Option<String> {
+    async fn controller(&self, context: &Ports, class: &str) -> Option<String> {
         if context.settings.namespace.is_some() {
             return None;
         }
@@ -244,7 +244,7 @@ impl Classes {
     }
 }
 
-fn class_of_ingress(context: &Context, key: &ObjectKey) -> Option<String> {
+fn class_of_ingress(context: &Ports, key: &ObjectKey) -> Option<String> {
     let ingress = context.index.ingresses.get(key)?;
     let by_annotation = || {
         ingress

@@ -6,7 +6,7 @@ use tokio::sync::OnceCell;
 use super::{Http01, PlacedIngress, Shown, place::Placing};
 use crate::{
     api::names::label,
-    controller::{Context, ControllerError},
+    controller::{ControllerError, Ports},
     plan::{
         seen::{Meta, ObjectKey},
         settings::Http01Settings,
@@ -17,7 +17,7 @@ use crate::{
 /// Makes what shows these challenges, or makes sure of it.
 pub(super) async fn present(
     http01: &Http01,
-    context: &Context,
+    context: &Ports,
     order: &Meta,
     challenges: &[Shown],
 ) -> Result<(), ControllerError> {
@@ -68,7 +68,7 @@ pub(super) async fn present(
 }
 
 /// Deletes the pods and Services of an Order.
-pub(super) async fn delete(context: &Context, order: &ObjectKey, order_uid: &str) -> Result<(), ControllerError> {
+pub(super) async fn delete(context: &Ports, order: &ObjectKey, order_uid: &str) -> Result<(), ControllerError> {
     let labels = format!("{}={order_uid}", label::ORDER_UID);
     let (pods, services) = tokio::join!(
         context.reader.list::<Pod>(Some(&order.namespace), &labels),
@@ -95,7 +95,7 @@ pub(super) struct Image(OnceCell<String>);
 
 impl Image {
     /// See the type. What we run does not change while we run.
-    async fn of_pods(&self, context: &Context) -> Result<String, ControllerError> {
+    async fn of_pods(&self, context: &Ports) -> Result<String, ControllerError> {
         if let Some(given) = &context.settings.http01.solver_image {
             return Ok(given.clone());
         }
@@ -103,7 +103,7 @@ impl Image {
     }
 }
 
-async fn own_image(context: &Context) -> Result<String, ControllerError> {
+async fn own_image(context: &Ports) -> Result<String, ControllerError> {
     let unknown = || ControllerError::Failed(NO_IMAGE.to_owned());
     let own = &context.settings.pod;
     let (Some(name), Some(namespace)) = (&own.name, &own.namespace) else {

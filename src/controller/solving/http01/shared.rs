@@ -20,7 +20,7 @@ use crate::{
         order::State,
     },
     cluster::objects::Typed,
-    controller::{Context, ControllerError},
+    controller::{ControllerError, Ports},
     plan::{
         ending::NOTICED,
         seen::{Meta, ObjectKey, Owner},
@@ -78,7 +78,7 @@ impl Shared {
     /// Makes sure that the namespace of this Order has the Service of this kind and its slices.
     pub(super) async fn ensure(
         &self,
-        context: &Context,
+        context: &Ports,
         order: &Meta,
         kind: ServiceKind,
         addresses: &[IpAddr],
@@ -106,7 +106,7 @@ impl Shared {
     /// addresses were taken out so short a time ago that an ingress controller may still use them.
     pub(super) async fn follow(
         &self,
-        context: &Context,
+        context: &Ports,
         namespace: &str,
         addresses: &[IpAddr],
     ) -> Result<Vec<IpAddr>, ControllerError> {
@@ -127,7 +127,7 @@ impl Shared {
     /// replica may have made them.
     async fn make(
         &self,
-        context: &Context,
+        context: &Ports,
         namespace: &str,
         (kind, addresses): (ServiceKind, &[IpAddr]),
         known: Option<Vec<IpAddr>>,
@@ -157,7 +157,7 @@ impl Shared {
     /// Whether the Service of this kind and its slices are there and lead to these addresses.
     async fn stands(
         &self,
-        context: &Context,
+        context: &Ports,
         namespace: &str,
         kind: ServiceKind,
         addresses: &[IpAddr],
@@ -169,7 +169,7 @@ impl Shared {
 
     async fn wanted(
         &self,
-        context: &Context,
+        context: &Ports,
         namespace: &str,
         kind: ServiceKind,
         addresses: &[IpAddr],
@@ -184,7 +184,7 @@ impl Shared {
     /// This Order shows nothing any more: deletes the shared objects if no other does.
     pub(super) async fn release(
         &self,
-        context: &Context,
+        context: &Ports,
         order: &ObjectKey,
         order_uid: &str,
     ) -> Result<(), ControllerError> {
@@ -228,7 +228,7 @@ impl Shared {
 
     /// The CRD that owns what is shared. Where it may not be read there is no owner, and the sweep alone cleans up; the
     /// rights of an installation for one namespace end there.
-    async fn owner(&self, context: &Context) -> Option<&OwnerReference> {
+    async fn owner(&self, context: &Ports) -> Option<&OwnerReference> {
         if context.settings.namespace.is_some() {
             return None;
         }
@@ -251,7 +251,7 @@ impl Shared {
 
 /// Whether another Order of the namespace has challenges in flight, by what is watched: perhaps of a time before this
 /// process led. A Challenge whose Order is gone, or done, only waits for its own deletion.
-fn others_are_shown(context: &Context, order: &ObjectKey, order_uid: &str) -> bool {
+fn others_are_shown(context: &Ports, order: &ObjectKey, order_uid: &str) -> bool {
     let in_flight = |owner: &Owner| {
         let other = context.index.orders.get(&order.sibling(&*owner.name));
         other.is_some_and(|other| other.meta.uid == owner.uid && !other.status().state.is_some_and(State::is_final))
@@ -265,7 +265,7 @@ fn others_are_shown(context: &Context, order: &ObjectKey, order_uid: &str) -> bo
 }
 
 /// Deletes the shared Services and slices of a namespace: those with our label and name that no Challenge owns.
-async fn delete_shared(context: &Context, namespace: &str) -> Result<(), ControllerError> {
+async fn delete_shared(context: &Ports, namespace: &str) -> Result<(), ControllerError> {
     let (services, slices) = found(context, namespace).await?;
     let (services, slices) = tokio::join!(delete_all(context, services), delete_all(context, slices));
     services?;
@@ -273,7 +273,7 @@ async fn delete_shared(context: &Context, namespace: &str) -> Result<(), Control
 }
 
 /// The Services and slices of a namespace that have our label.
-async fn found(context: &Context, namespace: &str) -> Result<(Vec<Service>, Vec<EndpointSlice>), ControllerError> {
+async fn found(context: &Ports, namespace: &str) -> Result<(Vec<Service>, Vec<EndpointSlice>), ControllerError> {
     let labels = our_label();
     let (services, slices) = tokio::join!(
         context.reader.list::<Service>(Some(namespace), &labels),
@@ -293,7 +293,7 @@ fn named(slices: &[EndpointSlice]) -> Vec<IpAddr> {
     addresses.filter_map(|address| address.parse().ok()).collect()
 }
 
-async fn delete_all<K>(context: &Context, objects: Vec<K>) -> Result<(), ControllerError>
+async fn delete_all<K>(context: &Ports, objects: Vec<K>) -> Result<(), ControllerError>
 where
     K: Typed + kube::Resource + Send + Sync,
 {

@@ -1,0 +1,18 @@
+//! Slots for challenges that were lent for long enough are given to those that wait.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::controller::Context;
+
+/// How often slots that were lent for long enough are looked for.
+const SLOTS_EVERY: Duration = Duration::from_secs(10);
+
+/// Looks now and then for slots that were lent for long enough, as long as this process leads.
+pub async fn lend_slots(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(SLOTS_EVERY).await;
+        for order in context.orders.give(context.now()) {
+            context.queues.orders.add(order);
+        }
+    }
+}

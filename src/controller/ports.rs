@@ -1,0 +1,45 @@
+//! What controllers reach the world with: reads, writes, events, queues, CAs. Cheap to clone; it holds nothing that a controller
+//! remembers.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::queues::Queues;
+use crate::{
+    acme::Registry,
+    cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
+    plan::settings::Settings,
+    process::{clock, metrics::Metrics},
+    solver::responder::Responder,
+};
+
+/// See the module.
+#[derive(Clone)]
+pub struct Ports {
+    /// Everything that is watched.
+    pub index: Arc<Index>,
+    /// Live reads.
+    pub reader: Reader,
+    /// Writes.
+    pub writer: Writer,
+    /// Events.
+    pub events: Events,
+    /// What the administrator set.
+    pub settings: Arc<Settings>,
+    /// What is reconciled next.
+    pub queues: Arc<Queues>,
+    /// Answers the CA's HTTP-01 requests.
+    pub responder: Arc<Responder>,
+    /// ACME accounts in use.
+    pub acme: Arc<Registry>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Ports {
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        clock::now()
+    }
+}

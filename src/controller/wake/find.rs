@@ -1,0 +1,254 @@
+//! The last column of the table: which objects a change wakes.
+
+use std::sync::Arc;
+
+use super::Seen;
+use crate::{
+    api::{GROUP, IssuerRef, condition, names::annotation},
+    cluster::{
+        index::{Change, Changed, Index},
+        issuers,
+        store::Link,
+        wire::Record,
+    },
+    controller::{context::Context, order::responder_sync},
+    plan::{
+        issuer::IssuerId,
+        kinds::CertificateKind,
+        seen::{Kind, Lean, Meta, ObjectKey},
+        signing_request::SigningRequestKind,
+    },
+};
+
+pub(super) fn itself(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    seen.key.into_iter().cloned().collect()
+}
+
+pub(super) fn itself_as_issuer(_: &Context, seen: &Seen<'_>) -> Vec<IssuerId> {
+    seen.key.into_iter().cloned().map(IssuerId).collect()
+}
+
+/// The owners of this kind, in the namespace of what they own.
+pub(in crate::controller) fn owners(meta: Option<&Meta>, kind: &str) -> Vec<ObjectKey> {
+    let owned = |meta: &Meta| {
+        let owners = meta.owners.iter().filter(|owner| &*owner.kind == kind);
+        owners.map(|owner| meta.key.sibling(&*owner.name)).collect()
+    };
+    meta.map(owned).unwrap_or_default()
+}
+
+pub(super) fn owning_ingress(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    owners(seen.meta, "Ingress")
+}
+
+pub(super) fn owning_certificate(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    owners(seen.meta, "Certificate")
+}
+
+pub(super) fn owning_request(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    owners(seen.meta, "CertificateRequest")
+}
+
+pub(super) fn owning_order(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    owners(seen.meta, "Order")
+}
+
+pub(super) fn owning_signing_request(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let owners = owners(seen.meta, SigningRequestKind::KIND).into_iter();
+    owners.map(|owner| ObjectKey::cluster(owner.name)).collect()
+}
+
+/// The Certificate tells what the Order says.
+pub(super) fn certificate_of_order(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    certificates_of(context, owning_request(context, seen))
+}
+
+/// The Certificate tells what keeps a Challenge waiting.
+pub(super) fn certificate_of_challenge(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let orders = owning_order(context, seen).into_iter();
+    let requests = orders.flat_map(|order| {
+        let order = context.index.orders.get(&order);
+        owners(order.as_ref().map(|order| &order.meta), "CertificateRequest")
+    });
+    certificates_of(context, requests.collect())
+}
+
+fn certificates_of(context: &Context, requests: Vec<ObjectKey>) -> Vec<ObjectKey> {
+    let certificates = requests.into_iter().flat_map(|request| {
+        let request = context.index.requests.get(&request);
+        owners(request.as_ref().map(|request| &request.meta), "Certificate")
+    });
+    certificates.collect()
+}
+
+/// A Certificate that shares a target Secret may have to step back, or may step in.
+pub(super) fn sharing_secrets(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let Change::Certificate(changed) = seen.change else {
+        return Vec::new();
+    };
+    if let (Some(old), Some(new)) = (&changed.old, &changed.new)
+        && old.meta.generation == new.meta.generation
+        && old.meta.uid == new.meta.uid
+    {
+        return Vec::new();
+    }
+    let secrets = links(changed)
+        .into_iter()
+        .filter(|link| matches!(link, Link::Secret(_)));
+    secrets
+        .flat_map(|secret| keys(context.index.certificates.linked(&secret)))
+        .collect()
+}
+
+pub(super) fn owned_orders(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let owner = seen.meta.map(|meta| Link::Owner(meta.uid.clone()));
+    owner
+        .map(|owner| keys(context.index.orders.linked(&owner)))
+        .unwrap_or_default()
+}
+
+pub(super) fn answers(context: &Arc<Context>, seen: &Seen<'_>) {
+    if let Change::Order(changed) = seen.change {
+        responder_sync::changed(context, changed.old.as_deref(), changed.new.as_deref());
+    }
+}
+
+/// An Order counts only while its request is approved.
+pub(super) fn answers_of_orders(context: &Arc<Context>, seen: &Seen<'_>) {
+    for order in owned_orders(context, seen) {
+        responder_sync::look_again(context, &order);
+    }
+}
+
+pub(super) fn answers_of_issuer(context: &Arc<Context>, seen: &Seen<'_>) {
+    for order in orders_of_issuer(context, seen) {
+        responder_sync::look_again(context, &order);
+    }
+}
+
+fn link_to_issuer(seen: &Seen<'_>) -> Option<Link> {
+    let id = IssuerId(seen.key?.clone());
+    Some(Link::Issuer(id.kind().into(), GROUP.into(), id.0))
+}
+
+pub(super) fn requests_of_issuer(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    link_to_issuer(seen)
+        .map(|link| keys(context.index.requests.linked(&link)))
+        .unwrap_or_default()
+}
+
+pub(super) fn orders_of_issuer(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    link_to_issuer(seen)
+        .map(|link| keys(context.index.orders.linked(&link)))
+        .unwrap_or_default()
+}
+
+pub(super) fn certificates_of_issuer(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    link_to_issuer(seen)
+        .map(|link| unready(context, &link))
+        .unwrap_or_default()
+}
+
+/// Certificates that are to be stored where an issuer keeps something, or kept it before it was edited.
+pub(super) fn stored_at_issuer(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let links = if let Change::Issuer(changed) = seen.change {
+        links(changed)
+    } else if let Change::ClusterIssuer(changed) = seen.change {
+        links(changed)
+    } else {
+        Vec::new()
+    };
+    let secrets = links.into_iter().filter_map(|link| match link {
+        Link::Secret(secret) if secret.namespace.is_empty() => {
+            let namespace = context.settings.cluster_resource_namespace.as_str();
+            Some(Link::Secret(ObjectKey::new(namespace, secret.name)))
+        }
+        Link::Secret(_) => Some(link),
+        Link::Owner(_) | Link::Issuer(..) | Link::Waiting => None,
+    });
+    secrets.flat_map(|secret| unready(context, &secret)).collect()
+}
+
+/// What a record refers to, and referred to before.
+fn links<R: Record>(changed: &Changed<R>) -> Vec<Link> {
+    let records = changed.old.iter().chain(&changed.new);
+    records.flat_map(|record| record.links()).collect()
+}
+
+/// Only a Certificate that is not ready can have been waiting for its issuer.
+fn unready(context: &Context, link: &Link) -> Vec<ObjectKey> {
+    let waits = |certificate: &Arc<Lean<CertificateKind>>| {
+        let conditions = certificate.status().conditions;
+        !condition::is_true(&conditions, "Ready") || condition::is_true(&conditions, "Issuing")
+    };
+    keys(
+        context
+            .index
+            .certificates
+            .linked(link)
+            .into_iter()
+            .filter(waits)
+            .collect(),
+    )
+}
+
+pub(super) fn pair(context: &Arc<Context>, seen: &Seen<'_>) {
+    if let Some(secret) = seen.key {
+        context.signing.authorities.forget(secret);
+    }
+}
+
+pub(super) fn naming_secret(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    link_to_secret(seen)
+        .map(|link| keys(context.index.certificates.linked(&link)))
+        .unwrap_or_default()
+}
+
+pub(super) fn requests_of_secret(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    link_to_secret(seen)
+        .map(|link| keys(context.index.requests.linked(&link)))
+        .unwrap_or_default()
+}
+
+fn link_to_secret(seen: &Seen<'_>) -> Option<Link> {
+    seen.key.cloned().map(Link::Secret)
+}
+
+/// The issuers that read this Secret.
+pub(super) fn issuers_of_secret(context: &Context, seen: &Seen<'_>) -> Vec<IssuerId> {
+    let Some(secret) = seen.key else { return Vec::new() };
+    issuers::that_name(&context.index, secret, &context.settings.cluster_resource_namespace)
+}
+
+pub(super) fn rotating(context: &Context, seen: &Seen<'_>) -> Vec<IssuerId> {
+    let Some(meta) = seen.meta else { return Vec::new() };
+    let value = |key: &str| meta.annotations.get(key).map(str::to_owned);
+    let Some(name) = value(annotation::ISSUER_NAME) else {
+        return Vec::new();
+    };
+    let reference = IssuerRef {
+        name,
+        kind: value(annotation::ISSUER_KIND),
+        group: value(annotation::ISSUER_GROUP),
+    };
+    let issuer = IssuerId::of(&reference, meta.namespace()).filter(|id| context.rotations.of(id).is_some());
+    issuer.into_iter().collect()
+}
+
+pub(super) fn every_issuer(context: &Context, _: &Seen<'_>) -> Vec<IssuerId> {
+    issuers::all(&context.index)
+}
+
+/// Kubernetes' own requests are few, and found by nothing that they wait for.
+pub(super) fn waiting(context: &Context, _: &Seen<'_>) -> Vec<ObjectKey> {
+    waiting_signing_requests(&context.index)
+}
+
+/// Kubernetes' own requests that wait for something.
+pub fn waiting_signing_requests(index: &Index) -> Vec<ObjectKey> {
+    keys(index.signing_requests.linked(&Link::Waiting))
+}
+
+fn keys<R: Record>(records: Vec<Arc<R>>) -> Vec<ObjectKey> {
+    records.into_iter().map(|record| record.meta().key.clone()).collect()
+}

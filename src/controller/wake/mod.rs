@@ -1,0 +1,285 @@
+//! What wakes what: the table [`ROWS`], which is also in `docs/architecture.md`.
+
+mod find;
+
+use std::{sync::Arc, time::Duration};
+
+pub(super) use self::find::owners;
+pub use self::find::waiting_signing_requests;
+use self::find::{
+    answers, answers_of_issuer, answers_of_orders, certificate_of_challenge, certificate_of_order,
+    certificates_of_issuer, every_issuer, issuers_of_secret, itself, itself_as_issuer, naming_secret, orders_of_issuer,
+    owned_orders, owning_certificate, owning_ingress, owning_order, owning_request, owning_signing_request, pair,
+    requests_of_issuer, requests_of_secret, rotating, sharing_secrets, stored_at_issuer, waiting,
+};
+use super::context::Context;
+use crate::{
+    cluster::index::Change,
+    plan::{
+        issuer::IssuerId,
+        seen::{Meta, ObjectKey},
+    },
+};
+
+/// Delay between the change of a leaf and the reconcile of its issuer, whose CA gets another key pair: there may be thousands.
+const LEAVES_LATER: Duration = Duration::from_secs(1);
+
+/// What changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Certificate,
+    Request,
+    Order,
+    Challenge,
+    Issuer,
+    Ingress,
+    Secret,
+    UnlabelledSecret,
+    UnlabelledSecrets,
+    SigningRequest,
+}
+
+/// Finds what is to be reconciled.
+type Find<K> = fn(&Context, &Seen<'_>) -> Vec<K>;
+
+/// Whose queue takes what was found, or what else is told of it.
+enum Target {
+    Certificates(Find<ObjectKey>),
+    Requests(Find<ObjectKey>),
+    Orders(Find<ObjectKey>),
+    Issuers(Find<IssuerId>),
+    IssuersLater(Find<IssuerId>),
+    Ingresses(Find<ObjectKey>),
+    Renewals(Find<ObjectKey>),
+    SigningRequests(Find<ObjectKey>),
+    /// What the responder answers, on every replica.
+    Responder(fn(&Arc<Context>, &Seen<'_>)),
+    /// Key pairs of CAs in memory, on every replica.
+    Authorities(fn(&Arc<Context>, &Seen<'_>)),
+}
+
+/// A change of one of these wakes that.
+struct Row(
+    &'static [Source],
+    Target,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for readers, and for the map of the house"))] &'static str,
+);
+
+use Source::{
+    Certificate, Challenge, Ingress, Issuer, Order, Request, Secret, SigningRequest, UnlabelledSecret,
+    UnlabelledSecrets,
+};
+use Target::{
+    Authorities, Certificates, Ingresses, Issuers, IssuersLater, Orders, Renewals, Requests, Responder, SigningRequests,
+};
+
+/// The third column says which.
+const ROWS: &[Row] = &[
+    Row(&[Certificate], Certificates(itself), "itself"),
+    Row(&[Certificate], Renewals(itself), "itself"),
+    Row(&[Certificate], Ingresses(owning_ingress), "the one that owns it"),
+    Row(
+        &[Certificate],
+        Certificates(sharing_secrets),
+        "those that name the same Secrets, unless only its status changed",
+    ),
+    Row(&[Request], Requests(itself), "itself"),
+    Row(&[Request], Certificates(owning_certificate), "the one that owns it"),
+    Row(
+        &[Request, SigningRequest],
+        Responder(answers_of_orders),
+        "what it answers for its Orders",
+    ),
+    Row(&[Request, SigningRequest], Orders(owned_orders), "those that it owns"),
+    Row(&[SigningRequest], SigningRequests(itself), "itself"),
+    Row(&[Order], Responder(answers), "what it answers for it"),
+    Row(&[Order], Orders(itself), "itself"),
+    Row(
+        &[Order],
+        SigningRequests(owning_signing_request),
+        "the one that owns it",
+    ),
+    Row(&[Order], Requests(owning_request), "the one that owns it"),
+    Row(
+        &[Order],
+        Certificates(certificate_of_order),
+        "the one that owns its request",
+    ),
+    Row(&[Challenge], Orders(owning_order), "the one that owns it"),
+    Row(
+        &[Challenge],
+        Certificates(certificate_of_challenge),
+        "the one that owns the request of its Order",
+    ),
+    Row(&[Issuer], Issuers(itself_as_issuer), "itself"),
+    Row(&[Issuer], SigningRequests(waiting), "those that wait"),
+    Row(&[Issuer], Requests(requests_of_issuer), "unfinished ones that name it"),
+    Row(
+        &[Issuer],
+        Responder(answers_of_issuer),
+        "what it answers for Orders that name it",
+    ),
+    Row(&[Issuer], Orders(orders_of_issuer), "those that name it"),
+    Row(
+        &[Issuer],
+        Certificates(certificates_of_issuer),
+        "those that name it and are not ready, or are being issued",
+    ),
+    Row(
+        &[Issuer],
+        Certificates(stored_at_issuer),
+        "those whose Secret it names now or named before, under the same condition",
+    ),
+    Row(&[Ingress], Ingresses(itself), "itself"),
+    Row(&[Secret, UnlabelledSecret], Authorities(pair), "the key pair in it"),
+    Row(&[Secret, UnlabelledSecret], SigningRequests(waiting), "those that wait"),
+    Row(
+        &[Secret, UnlabelledSecret],
+        Certificates(naming_secret),
+        "those that name it",
+    ),
+    Row(
+        &[Secret, UnlabelledSecret],
+        Renewals(naming_secret),
+        "those that name it",
+    ),
+    Row(
+        &[Secret, UnlabelledSecret],
+        Requests(requests_of_secret),
+        "unfinished ones whose key is in it",
+    ),
+    Row(
+        &[Secret, UnlabelledSecret],
+        Issuers(issuers_of_secret),
+        "those that name it",
+    ),
+    Row(
+        &[Secret],
+        IssuersLater(rotating),
+        "the one that signed it, if its CA gets another key pair; a second later",
+    ),
+    Row(&[Secret], Certificates(owning_certificate), "the one that owns it"),
+    Row(&[UnlabelledSecrets], Issuers(every_issuer), "all"),
+];
+
+/// A change, as the table's functions see it.
+struct Seen<'a> {
+    change: &'a Change,
+    key: Option<&'a ObjectKey>,
+    /// Absent where only the name is known.
+    meta: Option<&'a Meta>,
+}
+
+/// Wakes all that the table says. While this process does not lead, queues take nothing: what they begin with is read from the index
+/// then. So only the rows for every replica count for kinds of which there are thousands at a start.
+pub(super) fn wake(context: &Arc<Context>, change: &Change) {
+    let (source, meta) = split(change);
+    let key = if let Change::UnlabelledSecret(key) = change {
+        Some(key)
+    } else {
+        meta.map(|meta| &meta.key)
+    };
+    let seen = Seen { change, key, meta };
+    let many = matches!(source, Certificate | Ingress | Request | SigningRequest | Secret);
+    let only_replicas = many && context.queues.issuers.is_paused();
+    for Row(sources, target, _) in ROWS {
+        if sources.contains(&source) && (target.is_for_replicas() || !only_replicas) {
+            target.wake(context, &seen);
+        }
+    }
+}
+
+impl Target {
+    fn wake(&self, context: &Arc<Context>, seen: &Seen<'_>) {
+        let queues = &context.queues;
+        match self {
+            Responder(tell) | Authorities(tell) => tell(context, seen),
+            Certificates(find) => find(context, seen)
+                .into_iter()
+                .for_each(|key| queues.certificates.add(key)),
+            Requests(find) => find(context, seen).into_iter().for_each(|key| queues.requests.add(key)),
+            Orders(find) => find(context, seen).into_iter().for_each(|key| queues.orders.add(key)),
+            Issuers(find) => find(context, seen).into_iter().for_each(|id| queues.issuers.add(id)),
+            IssuersLater(find) => {
+                let found = find(context, seen).into_iter();
+                found.for_each(|id| queues.issuers.add_after(id, LEAVES_LATER));
+            }
+            Ingresses(find) => find(context, seen)
+                .into_iter()
+                .for_each(|key| queues.ingresses.add(key)),
+            Renewals(find) => find(context, seen).into_iter().for_each(|key| queues.renewals.add(key)),
+            SigningRequests(find) => find(context, seen)
+                .into_iter()
+                .for_each(|key| queues.signing_requests.add(key)),
+        }
+    }
+
+    /// Whether it counts on every replica, whether that leads or not.
+    const fn is_for_replicas(&self) -> bool {
+        matches!(self, Responder(_) | Authorities(_))
+    }
+
+    /// Its name in `docs/architecture.md`.
+    #[cfg(test)]
+    const fn name(&self) -> &'static str {
+        match self {
+            Certificates(_) => "Certificates",
+            Requests(_) => "CertificateRequests",
+            Orders(_) => "Orders",
+            Issuers(_) | IssuersLater(_) => "Issuers, ClusterIssuers",
+            Ingresses(_) => "Ingresses",
+            Renewals(_) => "polls of renewal information",
+            SigningRequests(_) => "CertificateSigningRequests",
+            Responder(_) => "the responder, on every replica",
+            Authorities(_) => "CA keys in memory, on every replica",
+        }
+    }
+}
+
+/// Which row a change belongs to, and the metadata of what is there now, or of what was.
+fn split(change: &Change) -> (Source, Option<&Meta>) {
+    match change {
+        Change::Certificate(changed) => (Certificate, changed.meta()),
+        Change::Request(changed) => (Request, changed.meta()),
+        Change::Order(changed) => (Order, changed.meta()),
+        Change::Challenge(changed) => (Challenge, changed.meta()),
+        Change::Issuer(changed) => (Issuer, changed.meta()),
+        Change::ClusterIssuer(changed) => (Issuer, changed.meta()),
+        Change::Ingress(changed) => (Ingress, changed.meta()),
+        Change::Secret(changed) => (Secret, changed.meta()),
+        Change::UnlabelledSecret(_) => (UnlabelledSecret, None),
+        Change::UnlabelledSecrets => (UnlabelledSecrets, None),
+        Change::SigningRequest(changed) => (SigningRequest, changed.meta()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(source: Source) -> &'static str {
+        match source {
+            Certificate => "Certificate",
+            Request => "CertificateRequest",
+            Order => "Order",
+            Challenge => "Challenge",
+            Issuer => "Issuer, ClusterIssuer",
+            Ingress => "Ingress",
+            Secret => "Secret with our label",
+            UnlabelledSecret => "Secret without it",
+            UnlabelledSecrets => "list of Secrets without it",
+            SigningRequest => "CertificateSigningRequest",
+        }
+    }
+
+    #[test]
+    fn the_map_of_the_house_has_this_table() {
+        let rows = ROWS.iter().map(|Row(sources, target, which)| {
+            let sources: Vec<_> = sources.iter().map(|source| name(*source)).collect();
+            format!("| {} | {} | {which} |\n", sources.join("; "), target.name())
+        });
+        let table: String = rows.collect();
+        let map = include_str!("../../../docs/architecture.md");
+        assert!(map.contains(&table), "docs/architecture.md should have:\n{table}");
+    }
+}
