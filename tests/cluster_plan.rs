@@ -191,6 +191,7 @@ impl Scene {
         assert!(
             said.starts_with("Certificate web: write its status: ")
                 && said.contains("Issuing=True (DoesNotExist), Unsettled=True (SecretNotKept)")
+                && said.contains(", then issue a certificate from Issuer \"ca\" with CertificateRequest web-2 and store it in Secret web.")
                 && said.contains("Because: Issuing certificate as Secret does not exist"),
             "{said}"
         );

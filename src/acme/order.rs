@@ -85,7 +85,7 @@ pub struct Challenge {
     pub kind: String,
     /// Where it is accepted.
     pub url: String,
-    /// What the response is made from; empty for kinds that have none.
+    /// What the response is made from. It is empty only where the server no longer says it: once the challenge has been accepted.
     pub token: String,
     /// Where it is in its life.
     pub status: ChallengeStatus,
@@ -145,6 +145,11 @@ impl Authorization {
             .take(MAX_CHALLENGES + 1)
             .map(|challenge| Challenge::from_wire(answer, challenge))
             .collect::<Result<Vec<_>, _>>()?;
+        let unanswerable =
+            |challenge: &Challenge| challenge.token.is_empty() && challenge.status == ChallengeStatus::Pending;
+        if challenges.iter().any(unanswerable) {
+            return Err(no_token(answer));
+        }
         if challenges.len() > MAX_CHALLENGES {
             return Err(answer.excessive(format!("more than {MAX_CHALLENGES} challenges")));
         }
@@ -184,8 +189,7 @@ impl Challenge {
         let token = token.text().unwrap_or_default();
         let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if token.len() > MAX_TOKEN || !token.bytes().all(alphabet) {
-            // RFC 8555 section 8.3: such a token must end the attempt
-            return Err(answer.excessive(format!("a token that is not 1 to {MAX_TOKEN} characters of base64url")));
+            return Err(no_token(answer));
         }
         Ok(Self {
             kind: answer.at_most(kind.text().unwrap_or_default(), MAX_IDENTIFIER, "a kind of challenge")?,
@@ -198,6 +202,11 @@ impl Challenge {
             error: error.0.map(Problem::from),
         })
     }
+}
+
+/// RFC 8555 section 8.3: such a token must end the attempt.
+fn no_token(answer: &Answer) -> Error {
+    answer.excessive(format!("a token that is not 1 to {MAX_TOKEN} characters of base64url"))
 }
 
 /// URLs of authorizations, none of them too long.

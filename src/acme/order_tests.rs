@@ -133,6 +133,9 @@ fn what_is_larger_than_makes_sense_is_refused_and_of_kinds_that_nobody_knows_not
             .challenges,
         []
     );
+    // of a proof that is over nobody needs it
+    let over = json!({"type": "http-01", "url": "https://ca/c", "status": "valid"});
+    assert_eq!(read(vec![over]).unwrap().challenges[0].token, "");
     for (refused, words) in [
         (vec![http01("https://ca/c", "t"); 101], "more than 100 challenges"),
         (
@@ -141,6 +144,11 @@ fn what_is_larger_than_makes_sense_is_refused_and_of_kinds_that_nobody_knows_not
         ),
         (vec![http01("https://ca/c", &"t".repeat(256))], "a token"),
         (vec![http01("https://ca/c", "a\n\u{202e}")], "a token"),
+        (vec![http01("https://ca/c", "")], "a token"),
+        (
+            vec![json!({"type": "http-01", "url": "https://ca/c", "status": "pending"})],
+            "a token",
+        ),
     ] {
         let error = read(refused).unwrap_err();
         assert!(error.is_excess() && error.to_string().contains(words), "{error}");

@@ -110,7 +110,14 @@ impl Error {
 
     /// RBAC, a quota or an admission policy says no.
     pub fn is_forbidden(&self) -> bool {
-        self.code() == Some(403)
+        self.code() == Some(403) && !self.is_about_a_new_kind()
+    }
+
+    /// The plugin OwnerReferencesPermissionEnforcement reads only twice a minute which kinds there are, and refuses owners of the others: it
+    /// will know those of definitions that have just been installed.
+    fn is_about_a_new_kind(&self) -> bool {
+        self.server_message()
+            .is_some_and(|message| message.contains("cannot find RESTMapping for APIVersion"))
     }
 
     /// Validation says no.
@@ -125,6 +132,36 @@ impl Error {
 
     /// Whether trying the same call again can succeed without anybody editing anything.
     pub fn is_transient(&self) -> bool {
-        !matches!(self.code(), Some(400 | 403 | 404 | 405 | 413 | 422))
+        !matches!(self.code(), Some(400 | 403 | 404 | 405 | 413 | 422)) || self.is_about_a_new_kind()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(message: &str) -> Error {
+        let status = kube::core::Status::failure(message, "Forbidden").with_code(403);
+        Error::Api {
+            call: Call {
+                verb: "create",
+                kind: "Secret".to_owned(),
+                object: "shop/web-q4xhg".to_owned(),
+            },
+            source: Box::new(kube::Error::Api(Box::new(status))),
+        }
+    }
+
+    #[test]
+    fn a_kind_that_the_api_server_does_not_know_yet_is_no_refusal_for_good() {
+        let new = refusal(
+            "secrets \"web-q4xhg\" is forbidden: cannot set blockOwnerDeletion in this case because cannot find RESTMapping for \
+             APIVersion cert-manager.io/v1 Kind Certificate: no matches for kind \"Certificate\" in version \"cert-manager.io/v1\"",
+        );
+        assert!(!new.is_forbidden() && new.is_transient());
+        let old = refusal(
+            "secrets \"web-q4xhg\" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on",
+        );
+        assert!(old.is_forbidden() && !old.is_transient());
     }
 }

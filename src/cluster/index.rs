@@ -64,7 +64,7 @@ pub trait KindVisitor {
     fn visit<R: Registered>(&mut self);
 }
 
-/// `store: record => change { how it is watched, where that is not [`Watched::ALL`] }`
+/// `store: record => change { how it is watched, where that is not Watched::ALL }`
 macro_rules! watched_kinds {
     ($($(#[$doc:meta])* $store:ident: $record:ty => $change:ident { $($setting:ident: $value:expr),* })*) => {
         /// One store per kind.

@@ -35,7 +35,7 @@ fn server(answers: impl IntoIterator<Item = (u16, Vec<String>)>) -> Client {
             answers.front().cloned()
         };
         let (status, lines) = next.expect("a server has an answer");
-        let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let body = lines.iter().map(|line| line.clone() + "\n").collect::<String>();
         let response = Response::builder().status(status).body(Full::new(Bytes::from(body)));
         async move { Ok::<_, Infallible>(response.expect("a response")) }
     });
@@ -70,10 +70,10 @@ const LONG: Duration = Duration::from_secs(24 * 3600);
 
 /// What a change of an Ingress was.
 async fn next(changes: &mut UnboundedReceiver<Change>) -> Changed<Lean<IngressKind>> {
-    let Ok(Some(Change::Ingress(changed))) = timeout(LONG, changes.recv()).await else {
+    let Ok(Some(Change::Ingress(ingress))) = timeout(LONG, changes.recv()).await else {
         panic!("no change of an Ingress");
     };
-    changed
+    ingress
 }
 
 /// The index, and the changes that the observer is told of, while a kind is watched.

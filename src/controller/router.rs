@@ -46,9 +46,9 @@ pub fn everything(context: &Context) {
     let challenged = index.challenges.all();
     queues.orders.resume(index.orders.keys());
     for challenge in challenged {
-        owners(Some(&challenge.meta), "Order")
-            .into_iter()
-            .for_each(|key| queues.orders.add(key));
+        for key in owners(Some(&challenge.meta), "Order") {
+            queues.orders.add(key);
+        }
     }
 }
 

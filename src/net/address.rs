@@ -104,6 +104,26 @@ impl AddressPolicy {
     }
 }
 
+/// Whether everybody in the Internet may ask the address: what it answers is no secret.
+pub fn is_public(address: IpAddr) -> bool {
+    let public = |form: IpAddr| kind(form).is_none() && !is_private(form);
+    public(address) && embedded(address).is_none_or(public)
+}
+
+/// Networks of their own: RFC 1918, RFC 6598, RFC 2544, IETF protocol assignments; unique local and, once, site-local addresses.
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [first, second, third, _] = v4.octets();
+            v4.is_private()
+                || (first == 100 && second & 0xc0 == 64)
+                || (first == 198 && second & 0xfe == 18)
+                || (first == 192 && second == 0 && third == 0)
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.segments()[0] & 0xffc0 == 0xfec0,
+    }
+}
+
 fn kind(address: IpAddr) -> Option<AddressKind> {
     match address {
         IpAddr::V4(v4) => kind_v4(v4),
@@ -282,6 +302,38 @@ mod tests {
             "2002:cb00:7108::1",
         ] {
             assert_eq!(policy.judge(address(asked)), Ok(()), "{asked}");
+        }
+    }
+
+    #[test]
+    fn what_everybody_may_ask_is_public_and_no_network_of_ones_own_in_any_of_its_forms() {
+        for public in [
+            "203.0.113.8",
+            "100.128.0.1",
+            "172.32.0.1",
+            "2606:4700::1111",
+            "64:ff9b::203.0.113.8",
+        ] {
+            assert!(is_public(address(public)), "{public}");
+        }
+        for private in [
+            "10.0.0.1",
+            "172.31.255.1",
+            "192.168.0.1",
+            "100.127.0.1",
+            "198.19.0.1",
+            "192.0.0.8",
+            "127.0.0.1",
+            "169.254.1.1",
+            "fd12::1",
+            "fec0::1",
+            "fe80::1",
+            "::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "2002:a00:1::1",
+        ] {
+            assert!(!is_public(address(private)), "{private}");
         }
     }
 

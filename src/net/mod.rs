@@ -10,7 +10,7 @@ mod observer;
 pub mod server;
 mod trust;
 
-pub use address::{AddressPolicy, Network, RefusedAddress};
+pub use address::{AddressPolicy, Network, RefusedAddress, is_public};
 pub use client::{ClientSettings, HttpClient, Request, Response, host};
 pub use failure::{Failure, FailureKind};
 pub use headers::RetryAfter;

@@ -11,6 +11,7 @@ pub mod challenge;
 pub mod ending;
 pub mod ingress;
 pub mod issuer;
+pub mod issuer_kinds;
 pub mod kinds;
 pub mod lease;
 pub mod merge_patch;

@@ -428,3 +428,42 @@ fn sec_06_a_temporary_certificate_is_recognised_by_its_issuer_and_says_what_the_
         ("CN=a,O=b", key.hash())
     );
 }
+
+/// SEC-06, with certificates that openssl made: the issuer's common name tells, and no other field.
+#[test]
+fn sec_06_who_issued_a_certificate_tells_that_it_is_temporary_whoever_made_it() {
+    let desk = Desk::new();
+    let ec = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout";
+    let made = |name: &str, ca: &str, leaf: &str| {
+        desk.openssl(&format!(
+            "req -x509 -new {ec} {name}.ca.key -subj {ca} -out {name}.ca.pem"
+        ))
+        .accepted();
+        let by = format!("-CA {name}.ca.pem -CAkey {name}.ca.key");
+        desk.openssl(&format!(
+            "req -x509 -new {ec} {name}.key -subj {leaf} {by} -out {name}.pem"
+        ))
+        .accepted();
+        CertificateInfo::parse_pem(&desk.get(&format!("{name}.pem"))).unwrap()
+    };
+    for (name, ca, leaf, temporary) in [
+        ("temporary", "/CN=cert-manager.local", "/CN=a", true),
+        (
+            "with-more",
+            "/O=x/CN=cert-manager.local",
+            "/CN=a/serialNumber=1234567890",
+            true,
+        ),
+        (
+            "subject",
+            "/CN=other",
+            "/CN=cert-manager.local/serialNumber=1234567890",
+            false,
+        ),
+        ("organisation", "/CN=other/O=cert-manager.local", "/CN=a", false),
+        ("longer", "/CN=cert-manager.local.example", "/CN=a", false),
+    ] {
+        let info = made(name, ca, leaf);
+        assert_eq!(crate::plan::certificate::is_temporary(&info), temporary, "{name}");
+    }
+}

@@ -28,19 +28,35 @@ type Said = (String, String);
 /// A Certificate: one step, whose parts are told together.
 pub(super) fn certificate(outlook: &certificate::Outlook) -> Vec<Said> {
     let certificate::Outlook {
-        record, plan, repair, ..
+        record,
+        plan,
+        then,
+        repair,
+        ..
     } = outlook;
     let status = record.status();
-    if plan.effects.is_empty() {
-        return status_written(&status, &plan.status).into_iter().collect();
-    }
     let spec = record.parse().map(|certificate| certificate.spec).unwrap_or_default();
-    let secret = &spec.secret_name;
-    let parts = plan
-        .effects
-        .iter()
-        .map(|effect| effect_words(effect, secret, &spec.issuer_ref));
-    let would = parts.collect::<Vec<_>>().join(", ");
+    let parts = |effects: &[Effect]| {
+        let parts = effects
+            .iter()
+            .map(|effect| effect_words(effect, &spec.secret_name, &spec.issuer_ref));
+        parts.collect::<Vec<_>>().join(", ")
+    };
+    if plan.effects.is_empty() {
+        let then = then
+            .as_ref()
+            .map(|then| parts(&then.effects))
+            .filter(|then| !then.is_empty());
+        let with_then = |(would, because): Said| match &then {
+            Some(then) => (format!("{would}, then {then}"), because),
+            None => (would, because),
+        };
+        return status_written(&status, &plan.status)
+            .map(with_then)
+            .into_iter()
+            .collect();
+    }
+    let would = parts(&plan.effects);
     let issuing = condition::get(&status.conditions, condition::ISSUING).filter(|issuing| issuing.is_true());
     let fresh = plan.events.iter().find(|event| event.reason == "Issuing");
     let because = if let (Some(violation), true) = (repair, plan.effects.contains(&Effect::RepairSecret)) {

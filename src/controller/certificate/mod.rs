@@ -19,6 +19,7 @@ use jiff::Timestamp;
 
 use super::{Context, ControllerError};
 use crate::{
+    api::{CertificateStatus, condition},
     cluster::events::Severity,
     plan::{
         certificate::{
@@ -77,6 +78,8 @@ pub struct Outlook {
     pub record: Arc<Lean<CertificateKind>>,
     /// The next step.
     pub plan: Plan,
+    /// The step after it, where the next one only writes down that an issuance begins.
+    pub then: Option<Plan>,
     /// Why its Secret would be applied again.
     pub repair: Option<Violation>,
     /// Why its next issuance will be refused, although nothing is wrong now.
@@ -96,12 +99,13 @@ pub async fn dry_run(context: &Arc<Context>, key: &ObjectKey) -> Result<Option<O
         let Some(record) = context.index.certificates.get(key) else {
             return Ok(None);
         };
-        let (plan, repair, later) = match observe::observe(context, key, &sight) {
+        let (plan, then, repair, later) = match observe::observe(context, key, &sight) {
             Observed::Gone => return Ok(None),
             Observed::Unreadable(certificate, invalid) => {
                 let status = certificate.status();
                 (
                     plan_unreadable(context.now(), &certificate.meta, &status, &invalid),
+                    None,
                     None,
                     None,
                 )
@@ -111,17 +115,36 @@ pub async fn dry_run(context: &Arc<Context>, key: &ObjectKey) -> Result<Option<O
                 if look_closer(context, &seen, &plan, &mut sight).await? {
                     continue;
                 }
+                let then = after_the_status(context, &seen, &plan);
+                if let Some((seen, then)) = &then
+                    && look_closer(context, seen, then, &mut sight).await?
+                {
+                    continue;
+                }
                 let repair = why_repaired(&seen, &context.settings);
-                (plan, repair, refused_later(&seen))
+                (plan, then.map(|(_, then)| then), repair, refused_later(&seen))
             }
         };
         return Ok(Some(Outlook {
             record,
             plan,
+            then,
             repair,
             later,
         }));
     }
+}
+
+/// The step after one that only writes into the status that an issuance begins.
+fn after_the_status(context: &Context, seen: &Seen, first: &Plan) -> Option<(Seen, Plan)> {
+    let issues = |status: &CertificateStatus| condition::is_true(&status.conditions, condition::ISSUING);
+    let begins = first.effects.is_empty() && issues(&first.status) && !issues(&seen.certificate.status);
+    begins.then(|| {
+        let mut seen = seen.clone();
+        seen.certificate.status = first.status.clone();
+        let then = plan(context.now(), &seen, &context.settings);
+        (seen, then)
+    })
 }
 
 /// What a plan wants to know before it can be made. Says whether it wants to know anything.

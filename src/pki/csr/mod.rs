@@ -75,6 +75,14 @@ pub fn build_der(template: &CsrTemplate, key: &PrivateKey) -> Result<Vec<u8>, Er
     ]))
 }
 
+/// Whether a CSR can be made of this, with any key.
+///
+/// # Errors
+/// As [`build`], for names that cannot be written.
+pub fn check(template: &CsrTemplate) -> Result<(), Error> {
+    requested_extensions(template).map(drop)
+}
+
 /// The DER of the one CSR in a text: what is approved, signed, and sent to a CA.
 ///
 /// # Errors

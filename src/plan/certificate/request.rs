@@ -10,7 +10,7 @@ use crate::{
     pki::{
         Error,
         constraints::{NameConstraints, NameTrees},
-        csr::CsrTemplate,
+        csr::{self, CsrTemplate},
         name::{Name, SubjectAltNames},
         usage::UsageSet,
     },
@@ -70,6 +70,8 @@ pub fn desired(
     let annotations = copied
         .chain(own.clone().map(|(key, value)| (key.to_owned(), value)))
         .collect();
+    let template = template(spec, settings)?;
+    csr::check(&template)?;
     Ok(DesiredRequest {
         name,
         labels: certificate.meta.labels.clone(),
@@ -78,7 +80,7 @@ pub fn desired(
         is_ca: spec.is_ca.unwrap_or(false),
         issuer_ref: spec.issuer_ref.clone(),
         usages: spec.usages.clone(),
-        template: template(spec, settings)?,
+        template,
     })
 }
 

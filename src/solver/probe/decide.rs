@@ -68,7 +68,7 @@ pub fn decide(evidence: &Evidence) -> Verdict {
 #[must_use]
 pub fn retry_after(waited: Duration, finding: &Finding) -> Duration {
     let shortest = match finding {
-        Finding::Name { .. } => SHORTEST_NAME_PAUSE,
+        Finding::Name { .. } | Finding::Elsewhere { .. } => SHORTEST_NAME_PAUSE,
         Finding::Visible
         | Finding::Address { .. }
         | Finding::Connect { .. }

@@ -141,6 +141,12 @@ pub enum Finding {
         /// What else.
         other: OtherBody,
     },
+    /// A redirect leads to another host, where the challenge is not served. What is there is told to nobody, because certlet may be able to
+    /// ask what the writer of a Challenge cannot: whether the name exists within the cluster, whether something listens, what it answers.
+    Elsewhere {
+        /// The host that the redirect names.
+        host: Host,
+    },
     /// A redirect that no CA follows.
     Redirect {
         /// Where the redirect was given.
@@ -171,6 +177,7 @@ impl Finding {
             | Self::NoAnswer { .. }
             | Self::Status { .. }
             | Self::Body { .. }
+            | Self::Elsewhere { .. }
             | Self::Redirect { .. } => false,
         }
     }
@@ -187,6 +194,7 @@ impl Finding {
             Self::NoAnswer { .. } => "no_answer",
             Self::Status { .. } => "status",
             Self::Body { .. } => "body",
+            Self::Elsewhere { .. } => "elsewhere",
             Self::Redirect { .. } => "redirect",
         }
     }
@@ -230,6 +238,10 @@ impl fmt::Display for Finding {
                     )
                 }
             },
+            Self::Elsewhere { host } => write!(
+                f,
+                "a redirect leads to {host}, where the challenge is not served: except the path /.well-known/acme-challenge/ from it"
+            ),
             Self::Redirect { place, to, problem } => redirect_sentence(f, place, to.as_ref(), problem),
         }
     }

@@ -9,6 +9,7 @@ use url::Url;
 use super::fetch::{Failure, Question, Reply};
 use super::finding::{AnswerProblem, ConnectProblem, Finding, OtherBody, Place, RedirectProblem};
 use super::{Probe, Target};
+use crate::net::is_public;
 use crate::solver::host::Host;
 use crate::solver::token::KeyAuthorization;
 
@@ -68,25 +69,34 @@ impl Probe {
             redirects: 0,
         };
         let mut seen = HashSet::from([hop.url.to_string()]);
+        let mut inside: Option<Host> = None;
+        let told = |finding: Finding, inside: Option<Host>| match inside {
+            Some(host) if !finding.is_visible() => Finding::Elsewhere { host },
+            Some(_) | None => finding,
+        };
         loop {
             let (place, outcome) = self.ask(&hop).await;
+            if inside.is_none() && hop.host != target.host && !is_public(place.address) {
+                inside = Some(hop.host.clone());
+            }
             let reply = match outcome {
                 Ok(reply) => reply,
-                Err(failure) => return failed(place, failure),
+                Err(failure) => return told(failed(place, failure), inside),
             };
             if !matches!(reply.status, 301 | 302 | 303 | 307 | 308) {
-                return judge(place, &reply, &target.key_authorization);
+                return told(judge(place, &reply, &target.key_authorization), inside);
             }
             hop = match self.next(target, hop, &place, reply.location.as_deref()).await {
                 Ok(next) if seen.insert(next.url.to_string()) => next,
                 Ok(next) => {
-                    return Finding::Redirect {
+                    let finding = Finding::Redirect {
                         place,
                         to: Some(next.host),
                         problem: RedirectProblem::Loop,
                     };
+                    return told(finding, inside);
                 }
-                Err(finding) => return finding,
+                Err(finding) => return told(finding, inside),
             };
         }
     }
@@ -232,12 +242,12 @@ impl Probe {
             // The same name on the same address: an ingress that is asked directly stays asked directly.
             return Ok(Hop { url, redirects, ..from });
         }
-        let addresses = match self.addresses(&host).await {
-            Ok(addresses) => addresses,
-            Err(problem) => return Err(Finding::Name { host, problem }),
+        // the DNS of the cluster may know names, and addresses of names, that nobody else does
+        let Ok(addresses) = self.addresses(&host).await else {
+            return Err(Finding::Elsewhere { host });
         };
-        if let Some(&address) = addresses.iter().find(|address| !self.may_ask(**address, from.first)) {
-            return Err(Finding::Address { host, address });
+        if addresses.iter().any(|address| !self.may_ask(*address, from.first)) {
+            return Err(Finding::Elsewhere { host });
         }
         Ok(Hop {
             url,

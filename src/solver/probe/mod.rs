@@ -181,6 +181,7 @@ fn combine(host: &Host, findings: Vec<Finding>) -> Finding {
             | Finding::NoAnswer { .. }
             | Finding::Status { .. }
             | Finding::Body { .. }
+            | Finding::Elsewhere { .. }
             | Finding::Redirect { .. } => return finding,
         }
     }

@@ -76,7 +76,10 @@ impl fmt::Display for NotVisible {
         self.finding.fmt(f)?;
         match (self.hint, &self.finding) {
             // only where something answers in the ingress's place can its kind be the reason
-            (Some(hint), Finding::Status { .. } | Finding::Body { .. } | Finding::Redirect { .. }) => {
+            (
+                Some(hint),
+                Finding::Status { .. } | Finding::Body { .. } | Finding::Elsewhere { .. } | Finding::Redirect { .. },
+            ) => {
                 write!(f, " ({hint})")
             }
             _ => Ok(()),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::model::Model;
 use crate::{
-    api::{ConditionStatus, names::annotation, usage::KeyUsage},
+    api::{ConditionStatus, condition, names::annotation, usage::KeyUsage},
     plan::{
         certificate::{
             Effect, IssuerState,
             request::{is_copied, temporary_template},
         },
+        issuer::Reach,
         seen::Pairs,
     },
 };
@@ -204,4 +205,45 @@ fn pol_09_other_names_that_are_taken_out_and_post_codes_are_noticed_by_cert_mana
             "Fields on existing CertificateRequest resource not up to date: [spec.otherNames spec.subject.postCodes]"
         )
     );
+}
+
+/// MST-03: Go refuses the same names (`x509: "..." cannot be encoded as an IA5String`), and cert-manager tells it in these words.
+#[test]
+fn mst_03_a_name_that_no_csr_can_hold_is_told_once_in_an_event_and_asked_for_by_no_request() {
+    for issuer in [IssuerState::Ready(Reach::Later), IssuerState::Ready(Reach::AtOnce)] {
+        let mut model = Model::new();
+        model.issuer = issuer;
+        model.edit(|spec| spec.dns_names = vec!["m\u{fc}nchen.example".to_owned()]);
+        let mut told = Vec::new();
+        for _ in 0..6 {
+            let plan = model.plan();
+            told.extend(plan.events.clone().into_iter().filter(|event| event.warning));
+            model.carry_out(&plan);
+        }
+        let [event] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(event.reason, "RequestFailed");
+        let why = "the DNS name \"m\u{fc}nchen.example\" has characters outside of ASCII; write host names in their xn-- form";
+        assert_eq!(event.message, format!("Failed to generate CSR: {why} - will not retry"));
+        let ready = condition::get(&model.certificate.status.conditions, condition::READY).unwrap();
+        assert_eq!(ready.status, ConditionStatus::False);
+        assert!(
+            ready
+                .message()
+                .contains(&format!("The signing request cannot be made: {why}")),
+            "{}",
+            ready.message()
+        );
+        assert!(model.requests.is_empty(), "{:?}", model.log);
+
+        model.edit(|spec| spec.dns_names = vec!["xn--mnchen-3ya.example".to_owned()]);
+        for _ in 0..3 {
+            let plan = model.plan();
+            model.carry_out(&plan);
+        }
+        assert!(
+            !model.requests.is_empty() || model.secret.is_some(),
+            "cured by correction: {:?}",
+            model.log
+        );
+    }
 }

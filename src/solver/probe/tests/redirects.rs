@@ -95,13 +95,54 @@ async fn redirects_that_no_ca_follows_name_the_host_only() {
 #[tokio::test]
 async fn a_redirect_to_a_name_that_does_not_exist_says_which() {
     let finding = finding_for(redirect("http://gone.example/")).await;
-    assert_eq!(
-        finding,
-        Finding::Name {
-            host: Host::parse("gone.example").unwrap(),
-            problem: NameProblem::DoesNotExist
-        }
+    assert_eq!(finding, elsewhere("gone.example"));
+    assert!(
+        finding.to_string().contains("a redirect leads to gone.example, "),
+        "{finding}"
     );
+}
+
+fn elsewhere(host: &str) -> Finding {
+    let host = Host::parse(host).unwrap();
+    Finding::Elsewhere { host }
+}
+
+/// S14: whoever writes a Certificate chooses where its name redirects to, path and query included.
+#[tokio::test]
+async fn what_a_redirect_meets_in_a_private_network_is_told_to_nobody() {
+    type Answer = fn(&str) -> String;
+    let met: Vec<(&str, Answer)> = vec![
+        ("a status", |_| status(418)),
+        ("another", |_| status(503)),
+        ("a page", |_| ok("secret")),
+        ("nothing", |_| ok("")),
+        ("a redirect", |_| redirect("http://secret.example/secret")),
+        ("a redirect that none follows", |_| {
+            redirect("http://secret.example:8080/")
+        }),
+        ("a loop", |_| {
+            redirect("http://demo.example/.well-known/acme-challenge/tok")
+        }),
+        ("no HTTP", |_| "secret".to_owned()),
+    ];
+    for (what, answer) in met {
+        let http = Server::http(move |head| {
+            if head.to_ascii_lowercase().contains("host: other.example") {
+                answer(head)
+            } else {
+                redirect("http://other.example/metrics?x=1")
+            }
+        })
+        .await;
+        assert_eq!(attempt(&http, None).await, elsewhere("other.example"), "{what}");
+        assert!(
+            http.heads().iter().any(|head| head.starts_with("GET /metrics?x=1 ")),
+            "{what}"
+        );
+    }
+    // nobody listens there
+    let http = Server::http(|_| redirect("https://other.example/")).await;
+    assert_eq!(attempt(&http, None).await, elsewhere("other.example"));
 }
 
 #[tokio::test]
@@ -116,7 +157,7 @@ async fn a_redirect_to_a_metadata_service_behind_a_name_is_not_followed() {
     let finding = probe(http.address, None, Some(server))
         .attempt(&target("demo.example"))
         .await;
-    assert!(matches!(finding, Finding::Address { .. }), "{finding}");
+    assert_eq!(finding, elsewhere("steered.example"));
 }
 
 #[tokio::test]

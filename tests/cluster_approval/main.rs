@@ -9,7 +9,10 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod issuer_kinds;
 
 use std::path::Path;
 
