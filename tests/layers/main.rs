@@ -2,7 +2,12 @@
 //!
 //! Who uses whom is read from the sources' tokens ([`reader`]); who uses one another in a circle is computed from that ([`circles`]).
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
 
 mod circles;
 mod reader;

@@ -123,7 +123,7 @@ pub(crate) fn without_tests(tokens: &TokenStream) -> TokenStream {
                 inner.set_span(group.span());
                 TokenTree::Group(inner)
             }
-            other => other.clone(),
+            TokenTree::Ident(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => token.clone(),
         });
         at += 1;
     }
