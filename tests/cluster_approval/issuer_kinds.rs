@@ -21,10 +21,9 @@ async fn guarded() -> Shop {
     let foreign = json!({ "name": "none", "kind": "Canary", "group": "canary.example.io" });
     shop.request("canary", foreign).await;
     eventually("the policy in force", IN_TIME, async || {
-        let user = format!("{}-nobody", shop.namespace);
-        let refusal = approve(&shop.bed, &shop.namespace, "canary", user).await.err()?;
+        let refusal = shop.refuses("canary", "nothing.example.io/*").await?;
         refusal
-            .contains("the verb approve on signers issuers.cert-manager.io")
+            .contains("the verb approve on signers canaries.canary.example.io/")
             .then_some(())
     })
     .await;
