@@ -162,8 +162,6 @@ pub const EVENT_REPORTER: &str = "certlet";
 pub const LEASE_NAME: &str = "cert-manager-controller";
 /// The configurations of cert-manager's admission webhook, as its manifests name them (WHK-01, WHK-02).
 pub const WEBHOOK_CONFIGURATION: &str = "cert-manager-webhook";
-/// The ConfigMap that says which issuer kinds there are, beside the Lease (VAL-35).
-pub const ISSUER_KINDS: &str = "certlet-issuer-kinds";
 /// Value of the label [`label::MANAGED_BY`] on account Secrets (ANW-11).
 pub const MANAGED_BY: &str = "cert-manager";
 /// Prefix of the names of solver objects (HTT-03).

@@ -8,7 +8,6 @@ pub mod error;
 pub mod events;
 pub mod identity;
 pub mod index;
-pub mod issuer_kinds;
 pub mod issuers;
 pub mod leftovers;
 mod link;

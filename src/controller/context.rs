@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    certificate::State as Certificates, issuer_kinds::IssuerKinds, order::runtime::Runtime as Orders, ports::Ports,
-    renewals::Renewals, rotations::Rotations, said::Said, signing::Signing, solving::http01::Http01,
+    certificate::State as Certificates, order::runtime::Runtime as Orders, ports::Ports, renewals::Renewals,
+    rotations::Rotations, said::Said, signing::Signing, solving::http01::Http01,
 };
 use crate::work::Terms;
 
@@ -33,8 +33,6 @@ pub struct Context {
     pub signing: Signing,
     /// Issuers whose CA gets, or may get, another key pair.
     pub rotations: Rotations,
-    /// Issuer kinds of other API groups that requests have named.
-    pub issuer_kinds: IssuerKinds,
 }
 
 impl Deref for Context {
@@ -70,7 +68,6 @@ impl Context {
             said,
             signing,
             rotations,
-            issuer_kinds,
         } = self;
         http01.clear();
         orders.clear(self.settings.max_concurrent_challenges);
@@ -79,6 +76,5 @@ impl Context {
         said.clear();
         signing.clear();
         rotations.clear();
-        issuer_kinds.clear();
     }
 }

@@ -6,7 +6,6 @@ pub mod context;
 pub mod error;
 pub mod ingress;
 pub mod issuer;
-pub mod issuer_kinds;
 pub mod order;
 pub mod ports;
 pub mod queues;

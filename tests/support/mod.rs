@@ -31,7 +31,6 @@
     reason = "the harness fails by panicking: the test that uses it has failed"
 )]
 
-pub(crate) mod approval;
 pub(crate) mod audit;
 pub(crate) mod authority;
 pub(crate) mod bed;

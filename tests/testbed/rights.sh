@@ -16,13 +16,6 @@ parts=(base/rbac api/user-roles api/policies)
 if kubectl get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"MutatingAdmissionPolicy"'; then
   parts+=(requester-identity/policy)
 fi
-# The definitions come first: a policy with a parameter makes the API server read which kinds there are, and it does not look again for half a
-# minute, in which OwnerReferencesPermissionEnforcement refuses every owner of a newer kind.
-kubectl apply -f "$here/../../crds"
-kubectl wait --for=condition=Established --timeout=30s -f "$here/../../crds"
-for group in cert-manager.io acme.cert-manager.io; do
-  until kubectl get --raw "/apis/$group/v1" >/dev/null 2>&1; do sleep 0.1; done
-done
 for part in "${parts[@]}"; do kubectl apply -f "$deploy/$part.yaml"; done
 token=$(kubectl create token cert-manager -n cert-manager --duration=24h)
 sed "s/token: [^}]*}/token: $token}/" "$bed/kubeconfig" >"$bed/certlet.kubeconfig"

@@ -8,7 +8,6 @@ that `kubectl apply -k deploy` and this chart apply the same objects. Each objec
 {{- $object := fromYaml . }}
 {{- $ours := dict "cert-manager" $root.Release.Namespace "kube-system" $root.Values.global.leaderElection.namespace }}
 {{- with $object.metadata.namespace }}{{ $_ := set $object.metadata "namespace" (get $ours .) }}{{ end }}
-{{- with dig "spec" "paramRef" false $object }}{{ $_ := set . "namespace" (get $ours .namespace) }}{{ end }}
 {{- range $object.subjects }}
 {{- $_ := set . "name" $root.Values.serviceAccount.name }}
 {{- $_ := set . "namespace" $root.Release.Namespace }}

@@ -306,7 +306,6 @@ impl RunArgs {
             master: self.master,
             settings,
             election,
-            lease_namespace: self.leader_election_namespace.clone(),
             workers: self.concurrent_workers.max(1),
             metrics_address: self.metrics_listen_address.0,
             health_address: self.internal_healthz_listen_address.0,

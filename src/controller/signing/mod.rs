@@ -91,7 +91,6 @@ pub async fn settle(
             Ok(Some(written))
         }
         Err(error) if approve && error.is_forbidden() => {
-            context.issuer_kinds.look_again();
             let advice = "allow it the verb approve on signers, or leave approval to others with --controllers=*,-certificaterequests-approver";
             let until = now.saturating_add(NOT_ALLOWED).unwrap_or(now);
             let message = format!("{error}; {advice}");
@@ -102,12 +101,7 @@ pub async fn settle(
             );
             Err(ControllerError::wait(message, until))
         }
-        Err(error) => {
-            if error.is_forbidden() {
-                context.issuer_kinds.look_again();
-            }
-            Err(error.into())
-        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -9,10 +9,7 @@
     reason = "helpers of tests fail by panicking"
 )]
 
-#[path = "../support/mod.rs"]
 mod support;
-
-mod issuer_kinds;
 
 use std::path::Path;
 
