@@ -21,7 +21,7 @@ const OBJECTS: [&str; 2] = [
 /// The record of this object, packed and opened. It was written once, by whoever made the object, and is compared with that too.
 fn comes_back<R: Record + PartialEq>(object: &Value) -> R {
     let wire: Wire<R> = serde_json::from_value(object.clone()).unwrap_or_else(|error| panic!("{error}: {object}"));
-    let record = Arc::into_inner(wire.record).unwrap();
+    let record = Arc::into_inner(wire.record().unwrap()).unwrap();
     let opened = Arc::into_inner(Packed::new(&record).unwrap().open().unwrap()).unwrap();
     assert!(opened == record, "{opened:?} is not {record:?}");
     is_of(opened.meta(), &object["metadata"]);

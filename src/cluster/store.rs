@@ -30,28 +30,38 @@ struct Inner<R> {
     gone: VecDeque<(Box<str>, Box<str>)>,
 }
 
+/// A record and the number of its version, 0 where its version is no number.
+struct Kept<R> {
+    version: u64,
+    form: Form<R>,
+}
+
 /// A record as it is kept; the whole one only if it cannot be packed.
-enum Kept<R> {
+enum Form<R> {
     Packed(Packed<R>),
     Whole(Arc<R>),
 }
 
 impl<R: Record> Kept<R> {
     fn new(record: &Arc<R>) -> Self {
-        Packed::new(&**record).map_or_else(
+        let form = Packed::new(&**record).map_or_else(
             |error| {
                 tracing::error!(kind = R::KIND, object = %record.meta().key, %error, "a record cannot be packed");
-                Self::Whole(Arc::clone(record))
+                Form::Whole(Arc::clone(record))
             },
-            Self::Packed,
-        )
+            Form::Packed,
+        );
+        Self {
+            version: number(&record.meta().resource_version).unwrap_or(0),
+            form,
+        }
     }
 
     /// `None` never comes from a record that could be packed; whoever gets it asks the API server.
     fn open(&self) -> Option<Arc<R>> {
-        match self {
-            Self::Whole(record) => Some(Arc::clone(record)),
-            Self::Packed(packed) => packed
+        match &self.form {
+            Form::Whole(record) => Some(Arc::clone(record)),
+            Form::Packed(packed) => packed
                 .open()
                 .inspect_err(|error| tracing::error!(kind = R::KIND, %error, "a packed record cannot be read"))
                 .ok(),
@@ -153,6 +163,14 @@ impl<R: Record> Store<R> {
         self.ready.send_replace(true);
     }
 
+    /// Whether this version of an object is no news: it, or a newer one, is kept, or the object is gone. Never while a list is under way, which
+    /// names everything that there is.
+    pub fn is_known(&self, key: &ObjectKey, uid: &str, version: &str) -> bool {
+        let inner = self.read();
+        let is_kept = |kept: &Kept<R>| number(version).is_some_and(|version| version <= kept.version);
+        inner.listing.is_none() && (inner.is_gone(uid, version) || inner.records.get(key).is_some_and(is_kept))
+    }
+
     /// Takes a record in. `None` when what is kept is as new or newer, or the object is gone; otherwise what was kept before,
     /// if anything.
     pub fn apply(&self, record: &Arc<R>) -> Option<Option<Arc<R>>> {
@@ -191,17 +209,17 @@ impl<R: Record> Store<R> {
         Some(old)
     }
 
-    /// An object is gone, of which `last` is the last that there was: takes its record out, if that is what is kept under its
-    /// name, and takes no older one in any more.
-    pub fn remove(&self, last: &Meta) -> Option<Arc<R>> {
+    /// An object is gone, of which this is the last version that there was: takes its record out, if that is what is kept under
+    /// its name, and takes no older one in any more.
+    pub fn remove(&self, key: &ObjectKey, uid: &str, version: &str) -> Option<Arc<R>> {
         let mut inner = self.write();
-        inner.bury(last);
-        let old = inner.open(&last.key)?;
-        if old.meta().uid != last.uid {
+        inner.bury(uid, version);
+        let old = inner.open(key)?;
+        if *old.meta().uid != *uid {
             return None;
         }
-        inner.records.remove(&last.key);
-        inner.unlink(&last.key, &old.links());
+        inner.records.remove(key);
+        inner.unlink(key, &old.links());
         Some(old)
     }
 
@@ -225,7 +243,7 @@ impl<R: Record> Store<R> {
         let removed = gone.iter().filter_map(|key| {
             let old = inner.records.remove(key)?.open()?;
             inner.unlink(key, &old.links());
-            inner.bury(old.meta());
+            inner.bury(&old.meta().uid, &old.meta().resource_version);
             Some(old)
         });
         let removed = removed.collect();
@@ -252,12 +270,12 @@ impl<R: Record> Inner<R> {
             .any(|(gone, last)| **gone == *uid && (**last == *version || !is_newer(version, last)))
     }
 
-    fn bury(&mut self, last: &Meta) {
-        self.gone.retain(|(uid, _)| *uid != last.uid);
+    fn bury(&mut self, uid: &str, version: &str) {
+        self.gone.retain(|(gone, _)| **gone != *uid);
         if self.gone.len() >= REMEMBERED {
             self.gone.pop_front();
         }
-        self.gone.push_back((last.uid.clone(), last.resource_version.clone()));
+        self.gone.push_back((uid.into(), version.into()));
     }
 
     fn open(&self, key: &ObjectKey) -> Option<Arc<R>> {
@@ -320,10 +338,14 @@ impl<R: Record> Inner<R> {
 
 /// Resource versions are numbers that grow (Kubernetes API conventions since 1.35); anything else counts as newer.
 pub fn is_newer(new: &str, old: &str) -> bool {
-    match (new.parse::<u64>(), old.parse::<u64>()) {
-        (Ok(new), Ok(old)) => new > old,
+    match (number(new), number(old)) {
+        (Some(new), Some(old)) => new > old,
         _ => new != old,
     }
+}
+
+fn number(version: &str) -> Option<u64> {
+    version.parse().ok()
 }
 
 #[cfg(test)]

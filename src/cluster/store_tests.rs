@@ -25,6 +25,34 @@ fn version(store: &Store<Order>) -> Option<String> {
     Some(found.meta.resource_version.to_string())
 }
 
+fn remove(store: &Store<Order>, last: &Order) -> Option<Arc<Order>> {
+    store.remove(&last.meta.key, &last.meta.uid, &last.meta.resource_version)
+}
+
+fn is_known(store: &Store<Order>, order: &Order) -> bool {
+    store.is_known(&order.meta.key, &order.meta.uid, &order.meta.resource_version)
+}
+
+#[test]
+fn an_event_is_not_read_where_the_answer_to_a_write_has_said_it_but_for_lists() {
+    let store = Store::default();
+    assert!(!is_known(&store, &order("a", "u", 5, "o")));
+    store.apply(&order("a", "u", 5, "o"));
+    let known = |number| is_known(&store, &order("a", "u", number, "o"));
+    assert_eq!([4, 5, 6].map(known), [true, true, false]);
+    store.begin_list();
+    assert_eq!(
+        [4, 5, 6].map(known),
+        [false; 3],
+        "a list that does not name it takes it away"
+    );
+    store.apply(&order("a", "u", 5, "o"));
+    assert!(store.end_list().is_empty());
+    remove(&store, &order("a", "u", 6, "o"));
+    assert_eq!([5, 6, 7].map(known), [true, true, false]);
+    assert!(!is_known(&store, &order("a", "its successor", 7, "o")));
+}
+
 #[test]
 fn what_is_older_than_what_is_kept_is_not_taken_in() {
     let store = Store::default();
@@ -44,12 +72,12 @@ fn an_answer_that_is_read_after_the_object_has_gone_does_not_bring_it_back() {
     let store = Store::default();
     store.apply(&order("a", "u", 5, "o"));
     // our write made version 6; the watch tells of the deletion, as version 7, before our answer is read
-    assert!(store.remove(&order("a", "u", 7, "o").meta).is_some());
+    assert!(remove(&store, &order("a", "u", 7, "o")).is_some());
     assert!(store.apply(&order("a", "u", 6, "o")).is_none());
     assert_eq!((version(&store), owned(&store, "o")), (None, Vec::new()));
 
     // the same for an object that was never seen before it went
-    assert!(store.remove(&order("b", "v", 9, "o").meta).is_none());
+    assert!(remove(&store, &order("b", "v", 9, "o")).is_none());
     assert!(store.apply(&order("b", "v", 8, "o")).is_none());
     assert!(store.is_empty());
 }
@@ -58,7 +86,7 @@ fn an_answer_that_is_read_after_the_object_has_gone_does_not_bring_it_back() {
 fn what_only_left_the_watch_comes_back_with_its_next_version() {
     let store = Store::default();
     store.apply(&order("a", "u", 5, "o"));
-    store.remove(&order("a", "u", 6, "o").meta);
+    remove(&store, &order("a", "u", 6, "o"));
     assert!(matches!(store.apply(&order("a", "u", 7, "o")), Some(None)));
     assert_eq!(owned(&store, "o"), ["a"]);
 }
@@ -68,7 +96,7 @@ fn the_successor_of_the_same_name_is_not_overwritten_by_a_late_word_about_its_pr
     let store = Store::default();
     store.apply(&order("a", "second", 9, "o"));
     assert!(store.apply(&order("a", "first", 8, "o")).is_none());
-    assert!(store.remove(&order("a", "first", 7, "o").meta).is_none());
+    assert!(remove(&store, &order("a", "first", 7, "o")).is_none());
     assert_eq!(version(&store).as_deref(), Some("9"));
 }
 
@@ -110,7 +138,7 @@ fn links_follow_the_record_and_what_is_remembered_of_the_gone_is_bounded() {
         (Vec::new(), vec!["a".to_owned()])
     );
     for number in 0..u32::try_from(REMEMBERED * 2).unwrap() {
-        store.remove(&order("gone", &format!("uid-{number}"), number + 1, "o").meta);
+        remove(&store, &order("gone", &format!("uid-{number}"), number + 1, "o"));
     }
     assert_eq!(store.read().gone.len(), REMEMBERED);
 }

@@ -165,8 +165,8 @@ async fn fill<R: Registered>(client: Client, namespace: Option<&str>, index: &In
             Err(error) if error.is_not_found() && R::WATCHED.presence == Presence::Optional => break,
             found => found?,
         };
-        for wire in found.items.iter().filter(|wire| wire.record.is_kept()) {
-            store.apply(&wire.record);
+        for record in found.items.iter().filter_map(read) {
+            store.apply(&record);
         }
         match found.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page = page.continue_token(&token),
@@ -204,14 +204,17 @@ fn take<R: Registered>(event: watcher::Event<Wire<R>>, index: &Index, observer: 
     match event {
         watcher::Event::Init => store.begin_list(),
         watcher::Event::InitApply(wire) | watcher::Event::Apply(wire) => {
-            if wire.record.is_kept()
-                && let Some(old) = store.apply(&wire.record)
+            if store.is_known(&wire.key(), wire.uid(), wire.resource_version()) {
+                return;
+            }
+            if let Some(record) = read(&wire)
+                && let Some(old) = store.apply(&record)
             {
-                observer(R::change(old, Some(wire.record)));
+                observer(R::change(old, Some(record)));
             }
         }
         watcher::Event::Delete(wire) => {
-            if let Some(old) = store.remove(wire.record.meta()) {
+            if let Some(old) = store.remove(&wire.key(), wire.uid(), wire.resource_version()) {
                 observer(R::change(Some(old), None));
             }
         }
@@ -219,6 +222,18 @@ fn take<R: Registered>(event: watcher::Event<Wire<R>>, index: &Index, observer: 
             for gone in store.end_list() {
                 observer(R::change(Some(gone), None));
             }
+        }
+    }
+}
+
+/// The record of an object, if it is one of those that are kept.
+fn read<R: Registered>(wire: &Wire<R>) -> Option<Arc<R>> {
+    match wire.record() {
+        Ok(record) => record.is_kept().then_some(record),
+        Err(error) => {
+            let object = wire.key();
+            tracing::error!(kind = R::KIND, %object, %error, "an object cannot be read: it is as if there were none; this is a bug");
+            None
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Objects as they come off the wire, deserialised straight into what is kept.
 
-use std::{borrow::Cow, collections::BTreeMap, str::FromStr, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use super::{link::Link, packed::Pack};
 use crate::{
@@ -142,7 +143,7 @@ impl<'de, K: Kind> Deserialize<'de> for Lean<K> {
             meta: metadata.into(),
             spec,
             status,
-            kind: std::marker::PhantomData,
+            kind: PhantomData,
         })
     }
 }
@@ -152,7 +153,7 @@ impl<'de, K: Kind> Deserialize<'de> for Lean<K> {
 /// # Contract
 /// Reading one never fails for an object that the API server admits: it would fail the list or the watch of everybody's objects.
 /// What cannot be read becomes a record that says so, or is left out.
-pub trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + std::fmt::Debug + 'static {
+pub trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + fmt::Debug + 'static {
     /// API group, empty for the core group.
     const GROUP: &'static str;
     /// API version.
@@ -176,37 +177,95 @@ pub trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + std::fmt::Deb
     fn links(&self) -> Vec<Link>;
 }
 
-/// What kube's watcher sees of a record.
-#[derive(Debug)]
+/// What kube's watcher sees of an object: its name and its version. The record is read when it is asked for: most events of a watch
+/// repeat what the answer to a write of ours has said already.
 pub struct Wire<R> {
     metadata: ObjectMeta,
-    /// The record.
-    pub record: Arc<R>,
+    json: Arc<Zeroizing<Box<str>>>,
+    record: PhantomData<fn() -> R>,
+}
+
+/// The fields of `metadata` by which an event is told from another.
+#[derive(Deserialize)]
+struct IdentityIn {
+    metadata: VersionIn,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VersionIn {
+    name: String,
+    #[serde(default)]
+    namespace: Option<String>,
+    #[serde(default)]
+    uid: String,
+    #[serde(default)]
+    resource_version: String,
+}
+
+impl<R: Record> Wire<R> {
+    /// Reads the record.
+    ///
+    /// # Errors
+    /// Never for an object that the API server admits: see [`Record`].
+    pub fn record(&self) -> Result<Arc<R>, serde_json::Error> {
+        serde_json::from_str(&self.json).map(Arc::new)
+    }
+
+    /// Namespace and name.
+    pub fn key(&self) -> ObjectKey {
+        let text = |text: &Option<String>| Arc::from(text.as_deref().unwrap_or_default());
+        ObjectKey {
+            namespace: text(&self.metadata.namespace),
+            name: text(&self.metadata.name),
+        }
+    }
+
+    /// The uid.
+    pub fn uid(&self) -> &str {
+        self.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// The resourceVersion.
+    pub fn resource_version(&self) -> &str {
+        self.metadata.resource_version.as_deref().unwrap_or_default()
+    }
+}
+
+/// Without the JSON: it may be that of a Secret.
+impl<R> fmt::Debug for Wire<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire")
+            .field("metadata", &self.metadata)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R> Clone for Wire<R> {
     fn clone(&self) -> Self {
         Self {
             metadata: self.metadata.clone(),
-            record: Arc::clone(&self.record),
+            json: Arc::clone(&self.json),
+            record: PhantomData,
         }
     }
 }
 
 impl<'de, R: Record> Deserialize<'de> for Wire<R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let record = R::deserialize(deserializer)?;
-        let meta = record.meta();
+        let json = Zeroizing::new(Box::<str>::from(Box::<RawValue>::deserialize(deserializer)?));
+        let IdentityIn { metadata } = serde_json::from_str(&json).map_err(serde::de::Error::custom)?;
         let metadata = ObjectMeta {
-            name: Some(meta.name().to_owned()),
-            namespace: Some(meta.namespace().to_owned()).filter(|namespace| !namespace.is_empty()),
-            uid: Some(meta.uid.to_string()),
-            resource_version: Some(meta.resource_version.to_string()),
+            name: Some(metadata.name),
+            namespace: metadata.namespace.filter(|namespace| !namespace.is_empty()),
+            uid: Some(metadata.uid),
+            resource_version: Some(metadata.resource_version),
             ..ObjectMeta::default()
         };
         Ok(Self {
             metadata,
-            record: Arc::new(record),
+            json: Arc::new(json),
+            record: PhantomData,
         })
     }
 }

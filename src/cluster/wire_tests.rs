@@ -171,10 +171,17 @@ fn is_read<R: Record>(object: &Value) -> Arc<R> {
     // API servers write the type first
     let event = format!(r#"{{"type":"ADDED","object":{object}}}"#);
     let read = serde_json::from_str::<WatchEvent<Wire<R>>>(&event).unwrap_or_else(|error| panic!("{error}: {object}"));
-    assert!(matches!(read, WatchEvent::Added(_)));
+    let WatchEvent::Added(read) = read else {
+        panic!("{read:?}");
+    };
     let list = json!({ "apiVersion": "v1", "kind": "List", "metadata": {}, "items": [object] }).to_string();
     let list = serde_json::from_str::<ObjectList<Wire<R>>>(&list).unwrap_or_else(|error| panic!("{error}: {object}"));
-    let record = Arc::clone(&list.items[0].record);
+    let record = list.items[0]
+        .record()
+        .unwrap_or_else(|error| panic!("{error}: {object}"));
+    let meta = record.meta();
+    let said = (&meta.key, &*meta.uid, &*meta.resource_version);
+    assert_eq!((&read.key(), read.uid(), read.resource_version()), said);
     assert_eq!(record.links(), Packed::new(&*record).unwrap().open().unwrap().links());
     record
 }

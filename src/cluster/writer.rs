@@ -183,7 +183,7 @@ impl Writer {
         }
         // an object with finalizers is still there: the watch will say so
         if meta.finalizers.is_empty()
-            && let Some(old) = R::store(&self.index).remove(meta)
+            && let Some(old) = R::store(&self.index).remove(&meta.key, &meta.uid, &meta.resource_version)
         {
             (self.observer)(R::change(Some(old), None));
         }
