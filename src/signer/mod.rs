@@ -28,7 +28,7 @@ pub use outcome::{Memo, Outcome, Refused, Until, Wait};
 
 use crate::pki::Error;
 use crate::pki::csr::CsrInfo;
-use crate::pki::key::{KeyAlgorithm, KeySpec, PrivateKey};
+use crate::pki::key::{KeySpec, PrivateKey};
 use crate::pki::sign::{Validity, random_serial};
 use crate::pki::usage::{Usage, UsageSet};
 
@@ -117,7 +117,7 @@ impl Signer {
 
 /// Whether a signature with such a key costs milliseconds.
 fn is_slow(key: Option<KeySpec>) -> bool {
-    key.is_none_or(|spec| spec.algorithm == KeyAlgorithm::Rsa)
+    key.is_none_or(KeySpec::is_slow)
 }
 
 /// Runs `sign` here, or where slow work does not hold up others.

@@ -129,7 +129,7 @@ pub(super) async fn obtain(
     source: KeySource,
 ) -> Result<Option<Arc<PrivateKey>>, ControllerError> {
     match source {
-        KeySource::New => keys::generate(context, &certificate.meta, key_spec(&certificate.spec)).await,
+        KeySource::New => keys::generate(context, &certificate.meta, key_spec(&certificate.spec)),
         KeySource::Target => {
             let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
             read_key(context, &key).await.map(|key| Some(Arc::new(key)))
@@ -187,7 +187,7 @@ pub(super) async fn send_request(
     key: Arc<PrivateKey>,
 ) -> Result<Arc<<RequestKind as Stored>::Record>, ControllerError> {
     let template = request.template.clone();
-    let csr = keys::blocking(move || csr::build(&template, &key)).await?;
+    let csr = keys::here_unless(key.spec().is_slow(), move || csr::build(&template, &key)).await?;
     let new = NewObject::<RequestKind> {
         key: certificate.meta.key.sibling(request.name.as_str()),
         labels: request.labels.clone(),

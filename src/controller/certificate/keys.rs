@@ -15,7 +15,7 @@ use crate::{
     controller::{Context, ControllerError},
     pki::{
         Error,
-        key::{KeyAlgorithm, KeySpec, PrivateKey},
+        key::{KeySpec, PrivateKey},
     },
     plan::seen::{Meta, ObjectKey},
 };
@@ -28,15 +28,13 @@ static HEAVY: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 /// A new key for a Certificate, or `None` where it is still being made: the Certificate is queued again when it is there.
-pub(super) async fn generate(
+pub(super) fn generate(
     context: &Arc<Context>,
     meta: &Meta,
     spec: KeySpec,
 ) -> Result<Option<Arc<PrivateKey>>, ControllerError> {
-    if spec.algorithm != KeyAlgorithm::Rsa {
-        return blocking(move || PrivateKey::generate(spec))
-            .await
-            .map(|key| Some(Arc::new(key)));
+    if !spec.is_slow() {
+        return here(|| PrivateKey::generate(spec)).map(|key| Some(Arc::new(key)));
     }
     let wanted: Wanted = (meta.uid.clone(), spec);
     match context.certificates.keys.take(&wanted) {
@@ -48,6 +46,19 @@ pub(super) async fn generate(
             Ok(None)
         }
     }
+}
+
+/// Runs work here that takes microseconds: a thread of its own would cost more than the work.
+fn here<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, ControllerError> {
+    work().map_err(|error| ControllerError::Failed(error.to_string()))
+}
+
+/// Runs work for the processor here, or, if it is slow, as [`blocking`] does.
+pub(super) async fn here_unless<T: Send + 'static>(
+    slow: bool,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, ControllerError> {
+    if slow { blocking(work).await } else { here(work) }
 }
 
 /// Runs work for the processor on a thread of its own, a few at a time.

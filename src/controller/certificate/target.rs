@@ -197,7 +197,9 @@ async fn prepare(
     };
     let (spec, name) = (certificate.spec.clone(), Arc::clone(&certificate.meta.key.name));
     let limits = context.settings.size_limits;
-    let prepared = keys::blocking(move || {
+    // a password of a keystore is hashed thousands of times
+    let slow = spec.keystores.is_some() || bundle.key.spec().is_slow();
+    let prepared = keys::here_unless(slow, move || {
         let Bundle {
             chain_pem,
             ca_pem,

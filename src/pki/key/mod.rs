@@ -66,6 +66,11 @@ pub struct KeySpec {
 }
 
 impl KeySpec {
+    /// Whether making such a key, and signing with it, takes milliseconds instead of microseconds.
+    pub fn is_slow(self) -> bool {
+        self.algorithm == KeyAlgorithm::Rsa
+    }
+
     /// The size that the API means when it names none (CRT-21): RSA 2048, ECDSA 256; a size given for Ed25519 is ignored.
     pub fn new(algorithm: KeyAlgorithm, size: Option<u32>) -> Self {
         let size = match (algorithm, size.filter(|size| *size != 0)) {
