@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    measure::{Batch, issue, memory, number, start},
+    measure::{Batch, Program, issue, memory, number, start},
     support::{Bed, Certlet, IN_TIME, condition_is, until},
 };
 
@@ -16,13 +16,13 @@ const SHARED: [&str; 5] = [
     "selfsubjectreviews",
 ];
 
-pub(crate) async fn run(bed: &Bed) {
+pub(crate) async fn run(bed: &Bed, program: &Program) {
     let throttle = std::env::var("TRAEFIK_THROTTLE").unwrap_or_else(|_| "100ms".into());
     println!(
-        "\nACME HTTP-01 through Traefik (providersThrottleDuration {throttle}), Pebble with Retry-After 1 s, fresh names"
+        "\n{program}ACME HTTP-01 through Traefik (providersThrottleDuration {throttle}), Pebble with Retry-After 1 s, fresh names"
     );
     heading();
-    let certlet = start(bed).await;
+    let certlet = start(bed, program).await;
     for count in [1, 20, 100] {
         several(bed, &certlet, count).await;
     }
@@ -30,11 +30,11 @@ pub(crate) async fn run(bed: &Bed) {
 }
 
 /// Part `acme-many`: what a thousand certificates over ACME cost in memory (`BENCH_ACME` says how many).
-pub(crate) async fn many(bed: &Bed) {
+pub(crate) async fn many(bed: &Bed, program: &Program) {
     let count = number("BENCH_ACME", 1_000);
-    println!("\nACME HTTP-01 through Traefik, many at once");
+    println!("\n{program}ACME HTTP-01 through Traefik, many at once");
     heading();
-    let certlet = start(bed).await;
+    let certlet = start(bed, program).await;
     several(bed, &certlet, count).await;
     memory(&certlet);
 }

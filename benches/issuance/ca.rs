@@ -4,19 +4,19 @@ use serde_json::{Value, json};
 
 use super::{
     ceiling,
-    measure::{Batch, issue, memory, settle, start},
+    measure::{Batch, Program, issue, memory, settle, start},
     support::{Bed, IN_TIME, condition_is, until},
 };
 
-pub(crate) async fn run(bed: &Bed, algorithm: &str, size: u32) {
+pub(crate) async fn run(bed: &Bed, program: &Program, algorithm: &str, size: u32) {
     let sizes = std::env::var("BENCH_SIZES").unwrap_or_else(|_| "100,1000,5000".into());
-    println!("\nCA and SelfSigned, {algorithm} {size}, the control plane on the same machine");
+    println!("\n{program}CA and SelfSigned, {algorithm} {size}, the control plane on the same machine");
     heading();
     for count in sizes.split(',').filter_map(|size| size.trim().parse().ok()) {
         // the ceiling is measured while no controller watches
         let ceiling = ceiling::rate(bed, &bed.new_namespace().await, count).await;
         settle(bed).await;
-        let certlet = start(bed).await;
+        let certlet = start(bed, program).await;
         for issuer in ["ca", "selfsigned"] {
             let namespace = bed.new_namespace().await;
             issuers(bed, &namespace).await;
@@ -37,8 +37,8 @@ pub(crate) fn heading() {
 }
 
 /// RSA keys take the cores for a while; ECDSA certificates that come at the same time must not wait for them.
-pub(crate) async fn rsa_beside_ecdsa(bed: &Bed) {
-    let _certlet = start(bed).await;
+pub(crate) async fn rsa_beside_ecdsa(bed: &Bed, program: &Program) {
+    let _certlet = start(bed, program).await;
     let [rsa, ecdsa] = [bed.new_namespace().await, bed.new_namespace().await];
     issuers(bed, &rsa).await;
     issuers(bed, &ecdsa).await;
@@ -47,7 +47,7 @@ pub(crate) async fn rsa_beside_ecdsa(bed: &Bed) {
         issue(bed, &ecdsa, certificates(&ecdsa, "ca", 20, "ECDSA", 256)),
     );
     println!(
-        "\n200 RSA-2048 from a CA: {:.1} per s; 20 ECDSA at the same time: p99 {:.2} s",
+        "\n{program}200 RSA-2048 from a CA: {:.1} per s; 20 ECDSA at the same time: p99 {:.2} s",
         slow.rate(),
         quick.percentile(0.99).as_secs_f64()
     );

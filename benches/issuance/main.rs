@@ -4,7 +4,8 @@
 //! reach is measured in the same run, by a loop that makes the same writes without a controller (`ceiling`).
 //!
 //! Arguments select parts: `acme`, `ca`, `rsa`, `acme-many`, `scale`; without any, all of them. Environment: `BENCH_SIZES=100,1000,5000` (part `ca`),
-//! `BENCH_SCALE=10000`, `BENCH_ACME=1000`, `BENCH_DETAIL=1` (writes by resource).
+//! `BENCH_SCALE=10000`, `BENCH_ACME=1000`, `BENCH_DETAIL=1` (writes by resource), `BENCH_PROGRAMS="before=/path/to/certlet after=/path/to/certlet"`
+//! (builds that are compared in one run).
 
 #![allow(
     clippy::unwrap_used,
@@ -29,6 +30,7 @@ mod ceiling;
 mod measure;
 mod scale;
 
+use measure::Program;
 use support::Bed;
 
 fn main() {
@@ -49,19 +51,30 @@ async fn run() {
     let bed = Bed::attach().await;
     bed.install_crds().await;
     ceiling::until_policies_are_read(&bed).await;
+    let programs = Program::all();
     if wants("acme") {
-        acme::run(&bed).await;
+        for program in &programs {
+            acme::run(&bed, program).await;
+        }
     }
     if wants("ca") {
-        ca::run(&bed, "ECDSA", 256).await;
+        for program in &programs {
+            ca::run(&bed, program, "ECDSA", 256).await;
+        }
     }
     if wants("rsa") {
-        ca::rsa_beside_ecdsa(&bed).await;
+        for program in &programs {
+            ca::rsa_beside_ecdsa(&bed, program).await;
+        }
     }
     if wants("acme-many") {
-        acme::many(&bed).await;
+        for program in &programs {
+            acme::many(&bed, program).await;
+        }
     }
     if wants("scale") {
-        scale::run(&bed).await;
+        for program in &programs {
+            scale::run(&bed, program).await;
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Applying Certificates, and how long each took until it was ready, seen from outside by a watch.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -140,14 +141,53 @@ fn is_ready(certificate: &DynamicObject) -> bool {
 /// Makes the image, and says which environment certlet has in it.
 const IMAGE: &str = include_str!("../../deploy/image.sh");
 
+/// A build of certlet, measured beside others in one run.
+pub(crate) struct Program {
+    /// As `before`; empty where there is only one.
+    name: String,
+    /// Where it is; `None` for the one that was built with the benchmark.
+    path: Option<PathBuf>,
+}
+
+impl Program {
+    /// The programs that `BENCH_PROGRAMS` names; otherwise the one that was built with the benchmark.
+    pub(crate) fn all() -> Vec<Self> {
+        let Ok(named) = std::env::var("BENCH_PROGRAMS") else {
+            return vec![Self {
+                name: String::new(),
+                path: None,
+            }];
+        };
+        let pairs = named
+            .split_whitespace()
+            .map(|pair| pair.split_once('=').expect("NAME=PATH"));
+        pairs
+            .map(|(name, path)| Self {
+                name: format!("{name}: "),
+                path: Some(path.into()),
+            })
+            .collect()
+    }
+}
+
+/// Its name, to begin a line with.
+impl std::fmt::Display for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
 /// Starts certlet with the environment of its image, and waits until it is ready.
-pub(crate) async fn start(bed: &Bed) -> Certlet {
+pub(crate) async fn start(bed: &Bed, program: &Program) -> Certlet {
     let variables = IMAGE.lines().find_map(|line| line.strip_prefix("allocator="));
     let variables = variables.expect("image.sh names them").trim_matches('\'').split(',');
     let pairs = variables.map(|pair| pair.trim_matches('"').split_once('=').expect("NAME=VALUE"));
-    let launch = pairs.fold(Certlet::launch(bed), |launch, (name, value)| {
-        launch.variable(name, value)
-    });
+    let launch = Certlet::launch(bed);
+    let launch = match &program.path {
+        Some(path) => launch.program(path),
+        None => launch,
+    };
+    let launch = pairs.fold(launch, |launch, (name, value)| launch.variable(name, value));
     launch.ready().await
 }
 

@@ -7,16 +7,16 @@ use tokio::time::Instant;
 use super::{
     ca::{certificates, heading, issuers, row},
     ceiling,
-    measure::{issue, memory, number, settle, start},
+    measure::{Program, issue, memory, number, settle, start},
     support::{Bed, IN_TIME, condition_is, until},
 };
 
-pub(crate) async fn run(bed: &Bed) {
+pub(crate) async fn run(bed: &Bed, program: &Program) {
     let count = number("BENCH_SCALE", 10_000);
-    println!("\n{count} Certificates from a CA");
+    println!("\n{program}{count} Certificates from a CA");
     let ceiling = ceiling::rate(bed, &bed.new_namespace().await, count).await;
     settle(bed).await;
-    let certlet = start(bed).await;
+    let certlet = start(bed, program).await;
     let namespace = bed.new_namespace().await;
     issuers(bed, &namespace).await;
     let batch = issue(bed, &namespace, certificates(&namespace, "ca", count, "ECDSA", 256)).await;
@@ -28,7 +28,7 @@ pub(crate) async fn run(bed: &Bed) {
     drop(certlet);
 
     let started = Instant::now();
-    let certlet = start(bed).await;
+    let certlet = start(bed, program).await;
     let (judged, worked) = (started.elapsed(), certlet.cpu_seconds());
     bed.kubectl(&["delete", "secret", "-n", &namespace, "ca-7"]).await;
     let secrets = bed.objects("v1", "Secret", Some(&namespace)).await;

@@ -34,6 +34,7 @@ pub(crate) struct Launch {
     bed: Bed,
     kubeconfig: PathBuf,
     leader_election: bool,
+    program: PathBuf,
     args: Vec<String>,
     variables: Vec<(String, String)>,
 }
@@ -70,6 +71,7 @@ impl Certlet {
             // With the rights that deploy/ gives it, and no others.
             kubeconfig: bed.path("certlet.kubeconfig"),
             leader_election: false,
+            program: PROGRAM.into(),
             args: Vec::new(),
             variables: Vec::new(),
         }
@@ -263,6 +265,12 @@ impl Launch {
         self
     }
 
+    /// Another build of certlet.
+    pub(crate) fn program(mut self, path: &Path) -> Self {
+        path.clone_into(&mut self.program);
+        self
+    }
+
     /// With leader election, which is off otherwise.
     pub(crate) fn leader_election(mut self) -> Self {
         self.leader_election = true;
@@ -300,7 +308,7 @@ impl Launch {
             .path(&format!("logs/certlet-{}-{number}-{test}.log", std::process::id()));
         let file = std::fs::File::create(&log).unwrap();
 
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(&self.program);
         let arguments = self.arguments(&slot);
         command.args(&arguments).envs(self.variables).stdin(Stdio::null());
         command.stdout(file.try_clone().unwrap()).stderr(file);
