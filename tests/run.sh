@@ -65,9 +65,18 @@ lint() {
   cargo clippy --all-targets --locked -- -D warnings
 }
 
-build() { # build [BINARY]: writes the names and paths of the test binaries to $log/binaries.txt
+bedless() { # cargo's names for the test binaries that need no bed
+  local file name
+  echo "--lib --bins"
+  for file in tests/*.rs tests/*/main.rs; do
+    name=${file#tests/} name=${name%/main.rs} name=${name%.rs}
+    case $name in cluster_*|pebble_*) ;; *) echo "--test $name" ;; esac
+  done
+}
+
+build() { # build [WHICH...]: writes the names and paths of the test binaries to $log/binaries.txt
   say "Building the tests"
-  cargo test --no-run --locked ${1:+--test "$1"} 2>&1 | tee "$log/build.txt" | sed '/^ *Executable /d'
+  cargo test --no-run --locked "$@" 2>&1 | tee "$log/build.txt" | sed '/^ *Executable /d'
   # "  Executable tests/cluster_acme/main.rs (target/debug/deps/cluster_acme-0123456789abcdef)", or "unittests src/lib.rs (...)"
   sed -nE 's/^ *Executable (unittests )?(.*) \((.*)\)$/\2 \3/p' "$log/build.txt" |
     sed -E 's/^tests\/([^ ]*) /\1 /; s/^([^ ]*)\/main\.rs /\1 /; s/^([a-z0-9_]*)\.rs /\1 /' >"$log/binaries.txt"
@@ -82,15 +91,13 @@ binaries() { # binaries GLOB: those that need the bed
   done <"$log/binaries.txt"
 }
 
-unit() { # unit [rest]: with what needs no bed in the binaries that do
-  local name path kind
+unit() {
+  local name path
   say "Tests of this script"
   run unit run.sh bash tests/run/check.sh
   say "Unit and property tests"
   while read -r name path; do
-    kind=unit
-    case $name in cluster_*|pebble_*) [ "${1:-}" = rest ] || continue; kind=rest ;; esac
-    run "$kind" "$name" "$path"
+    case $name in cluster_*|pebble_*) ;; *) run unit "$name" "$path" ;; esac
   done <"$log/binaries.txt"
 }
 
@@ -137,7 +144,8 @@ run() { # run KIND BINARY COMMAND...: outside of a bed
 touch "$log/runs.txt"
 case ${1:-} in
   all) prepare_bed; lint; build; unit; await_bed; cluster; [ -z "${CERTLET_TEST_DURATIONS:-}" ] || write_durations ;;
-  unit) build; unit rest ;;
-  cluster) prepare_bed; build "${2:-}"; await_bed; cluster "${2:-}" "${3:-}" ;;
+  # shellcheck disable=SC2046
+  unit) build $(bedless); unit ;;
+  cluster) prepare_bed; build ${2:+--test "$2"}; await_bed; cluster "${2:-}" "${3:-}" ;;
   *) echo "usage: run.sh all|unit|cluster [BINARY [FILTER]]" >&2; trap - EXIT; rm -rf "$log"; exit 2 ;;
 esac

@@ -6,7 +6,6 @@
 # Uses $log, a directory. $log/runs.txt has one line for each run: KIND BINARY TEST EXPECTED STATUS OUTPUT, where EXPECTED is the number of
 # tests, `-` where nobody has counted them.
 #   unit   a binary outside of the test bed
-#   rest   the same for a binary whose ignored tests need the bed and run there
 #   bed    tests of a binary in a bed
 #   again  one test that failed in a bed, alone in a bed of its own
 
@@ -39,9 +38,8 @@ judge() {
       else if (kind == "again" && ran != 1) why = "no test has this name"
       else if (kind == "bed" && ran == 0) why = "it ran no test"
       else if (expected != "-" && ran != expected) why = "it ran " ran " of " expected " tests"
-      if (kind == "rest") ignored = 0
       if (results) passed -= could_not
-      printf "counts %d %d %d\n", passed, failed, (kind == "unit" || kind == "rest" ? ignored : 0) + could_not
+      printf "counts %d %d %d\n", passed, failed, (kind == "unit" ? ignored : 0) + could_not
       for (i = 1; i <= named && i <= failed; i++) print "named " name[i]
       if (why) print "broken " why
     }' "$4"
