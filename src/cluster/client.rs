@@ -14,6 +14,10 @@ use tower::{BoxError, Service, ServiceBuilder, retry::RetryLayer};
 const PING_AFTER: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes that the API server may send ahead of what was read, of one answer and of all. Lists of thousands of objects arrive faster than they
+/// are taken in: what is ahead is memory, and hyper's own 2 MiB and 5 MiB are more than a connection within a cluster needs.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Who asks, for the API server's audit log.
 const AGENT: &str = concat!("certlet/", env!("CARGO_PKG_VERSION"));
 
@@ -57,6 +61,8 @@ fn client(config: &Config, rights: Rights, pod: Option<&str>) -> Result<Client, 
         .http2_keep_alive_interval(PING_AFTER)
         .http2_keep_alive_timeout(PING_TIMEOUT)
         .http2_keep_alive_while_idle(true)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .build::<_, Body>(connector);
     let service = ServiceBuilder::new()
         .map_request(move |mut request: http::Request<Body>| {
