@@ -56,6 +56,21 @@ wire_enum! {
     }
 }
 
+impl ChallengeType {
+    /// The name of the type in ACME (RFC 8555 section 9.7.8).
+    pub const fn acme_name(self) -> &'static str {
+        match self {
+            Self::Http01 => "http-01",
+            Self::Dns01 => "dns-01",
+        }
+    }
+
+    /// The type of this name in ACME; `None` for one that certlet does not know.
+    pub fn of_acme(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|type_| type_.acme_name() == name)
+    }
+}
+
 /// What became of the challenge.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -70,6 +70,8 @@ pub mod annotation {
     pub const CLAMP_TO_CA: &str = "certlet.io/clamp-to-ca";
     /// On a CA issuer, `true` or a duration: when the CA's key pair changes, its certificates are issued again in waves.
     pub const ROTATE_LEAVES: &str = "certlet.io/rotate-leaves";
+    /// On a Challenge: what is written outside the cluster for it, such as the name of a TXT record. Set before that is written.
+    pub const RECORD: &str = "certlet.io/dns01-record";
     /// Attach the route to the parent Gateway (ANN-20).
     pub const HTTP01_PARENT_REF_FALLBACK: &str = "acme.cert-manager.io/http01-parentreffallback";
     /// Ingress that is edited in place, on Certificates, requests and Orders (ANO-02).

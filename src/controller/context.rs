@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    certificate::State as Certificates, order::runtime::Runtime as Orders, ports::Ports, renewals::Renewals,
-    rotations::Rotations, said::Said, signing::Signing, solving::http01::Http01,
+    certificate::State as Certificates, order::state::State as Orders, ports::Ports, renewals::Renewals,
+    rotations::Rotations, said::Said, signing::Signing, solving::Solving,
 };
 use crate::work::Terms;
 
@@ -15,8 +15,8 @@ use crate::work::Terms;
 pub struct Context {
     /// What controllers reach the world with.
     pub ports: Ports,
-    /// Makes HTTP-01 challenges visible.
-    pub http01: Http01,
+    /// Presents, checks and withdraws proofs.
+    pub solving: Solving,
     /// What is remembered about Orders.
     pub orders: Orders,
     /// What ACME servers said about renewals.
@@ -61,7 +61,7 @@ impl Context {
             ports: _,
             terms: _,
             ending: _,
-            http01,
+            solving,
             orders,
             renewals,
             certificates,
@@ -69,7 +69,7 @@ impl Context {
             signing,
             rotations,
         } = self;
-        http01.clear();
+        solving.clear();
         orders.clear(self.settings.max_concurrent_challenges);
         renewals.clear();
         certificates.clear();

@@ -11,6 +11,7 @@ use crate::{
     },
     plan::{
         kinds::ChallengeKind,
+        order::proof::Proof,
         request::Notice,
         seen::{Meta, Object},
     },
@@ -141,8 +142,8 @@ pub struct Offer<'a> {
     pub url: &'a str,
     /// Its token.
     pub token: &'a str,
-    /// What has to be shown.
-    pub key: &'a str,
+    /// What the CA has to find.
+    pub proof: &'a Proof,
     /// The solver, overrides applied (ANO-02).
     pub solver: &'a Solver,
 }
@@ -155,7 +156,7 @@ pub fn wanted(offer: &Offer<'_>, issuer_ref: &IssuerRef) -> Wanted {
         wildcard,
         url,
         token,
-        key,
+        proof,
         solver,
     } = *offer;
     Wanted {
@@ -163,10 +164,10 @@ pub fn wanted(offer: &Offer<'_>, issuer_ref: &IssuerRef) -> Wanted {
             authorization_url: authorization.to_owned(),
             dns_name: identifier.to_owned(),
             issuer_ref: issuer_ref.clone(),
-            key: key.to_owned(),
+            key: proof.key().to_owned(),
             solver: solver.clone(),
             token: token.to_owned(),
-            type_: ChallengeType::Http01,
+            type_: proof.challenge_type(),
             url: url.to_owned(),
             wildcard: Some(wildcard),
         },
@@ -190,8 +191,8 @@ pub fn finalizers_to_release(meta: &Meta) -> Option<Vec<String>> {
 pub enum Progress<'a> {
     /// It is shown, and the CA is not done with it. With what keeps it, if anything does.
     InFlight(Option<&'a str>),
-    /// It could not be shown.
-    NotShown(&'a str),
+    /// It could not be presented.
+    NotPresented(&'a str),
     /// The CA accepted it.
     Proved,
     /// The CA refused it, or its order ended before its turn.
@@ -216,7 +217,7 @@ pub fn status(written: &ChallengeStatus, progress: Progress<'_>, now: jiff::Time
             reason: reason.map(str::to_owned),
             state: Some(State::Pending),
         },
-        Progress::NotShown(reason) => ChallengeStatus {
+        Progress::NotPresented(reason) => ChallengeStatus {
             presented: Some(false),
             presented_at: None,
             processing: Some(true),
@@ -228,8 +229,21 @@ pub fn status(written: &ChallengeStatus, progress: Progress<'_>, now: jiff::Time
     }
 }
 
-/// How the reason of a Challenge begins that cannot be reached yet (ORD-09).
-pub const WAITING: &str = "Waiting for HTTP-01 challenge propagation: ";
+/// The reason of a Challenge that the CA would not find yet, because of `finding` (ORD-09).
+pub fn waiting(challenge_type: ChallengeType, finding: &str) -> String {
+    format!("{WAITING}{challenge_type}{PROPAGATION}{finding}")
+}
+
+/// Whether a reason says that the CA would not find the proof yet, whatever its type.
+pub fn is_waiting(reason: &str) -> bool {
+    let of_type = reason
+        .strip_prefix(WAITING)
+        .and_then(|rest| rest.split_once(PROPAGATION));
+    of_type.is_some_and(|(of_type, _)| of_type.parse::<ChallengeType>().is_ok())
+}
+
+const WAITING: &str = "Waiting for ";
+const PROPAGATION: &str = " challenge propagation: ";
 
 /// What is told when a Challenge's status becomes `after`: a failure, and once for each finding what keeps the CA from reaching
 /// it, however often it is probed.
@@ -242,7 +256,7 @@ pub fn notice(before: &ChallengeStatus, after: &ChallengeStatus) -> Option<Notic
         return (!failed(before)).then(|| Notice::warning("Failed", message));
     }
     let is_news = before.reason.as_deref() != Some(reason);
-    (is_news && reason.starts_with(WAITING)).then(|| Notice::warning("WaitingForPropagation", reason))
+    (is_news && is_waiting(reason)).then(|| Notice::warning("WaitingForPropagation", reason))
 }
 
 /// Times are written in whole seconds; a fraction would differ from what is read back.
@@ -309,7 +323,7 @@ mod tests {
     }
 
     fn waiting(finding: &str) -> ChallengeStatus {
-        let reason = format!("{WAITING}{finding}");
+        let reason = super::waiting(ChallengeType::Http01, finding);
         status(
             &ChallengeStatus::default(),
             Progress::InFlight(Some(&reason)),

@@ -23,7 +23,7 @@ use crate::{
     acme,
     api::names,
     cluster::{self, events::Events, index::Index, reader::Reader, writer::Writer},
-    controller::{self, Context, Ports, router::Router, said::Said, signing::Signing, solving::http01::Http01},
+    controller::{self, Context, Ports, router::Router, said::Said, signing::Signing, solving::Solving},
     net::{ClientSettings, ExtraRoots},
     plan::settings::{Settings, controller as names_of},
     process::{clock, metrics::Metrics},
@@ -236,8 +236,8 @@ fn context(
     };
     let context = Arc::new(Context {
         ports,
-        http01: Http01::new(settings)?,
-        orders: controller::order::runtime::Runtime::new(settings.max_concurrent_challenges),
+        solving: Solving::new(settings)?,
+        orders: controller::order::state::State::new(settings.max_concurrent_challenges),
         renewals: controller::renewals::Renewals::default(),
         terms: Terms::default(),
         ending: AtomicBool::new(false),
@@ -319,7 +319,10 @@ async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
                         // those of a former time, which have not noticed that this process led no more, give way
                         let now = [
                             tokio::spawn(controller::sweep::hourly(Arc::clone(&context))),
-                            tokio::spawn(controller::solving::http01::follow_replicas(Arc::clone(&context))),
+                            tokio::spawn(controller::solving::http01::follow_replicas(
+                                Arc::clone(&context.solving.http01),
+                                context.ports.clone(),
+                            )),
                             tokio::spawn(controller::order::lend_slots(Arc::clone(&context))),
                         ];
                         let now = now.map(|task| task.abort_handle());

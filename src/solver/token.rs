@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest;
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use thiserror::Error;
 
 /// Where a CA looks for the answer of an HTTP-01 challenge (RFC 8555 section 8.3); the token follows.
@@ -87,6 +89,12 @@ impl KeyAuthorization {
         &self.text
     }
 
+    /// Its SHA-256 in base64url: the value of the TXT record (RFC 8555 section 8.4).
+    #[must_use]
+    pub fn digest(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, self.text.as_bytes()))
+    }
+
     /// The token it answers.
     #[must_use]
     pub fn token(&self) -> &Token {
@@ -110,6 +118,8 @@ mod tests {
             answer.as_str(),
             "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA.NjcnowbcPkyoGV5Itn0KMYlT1mTkLwHCuTRzRyPdYRE"
         );
+        // openssl dgst -sha256 -binary | basenc --base64url
+        assert_eq!(answer.digest(), "7l0lvPURF8474_V2DnkgLmh7n_f5buY4vi9Y6r7ooV4");
     }
 
     #[test]

@@ -285,10 +285,10 @@ pub(super) fn order(order: &Object<OrderKind>, plan: &order::Plan) -> Vec<Said> 
     steps.map(|step| order_step(order, step, because())).collect()
 }
 
-fn order_step(order: &Object<OrderKind>, step: &order::Step, because: String) -> Said {
-    use order::Step;
+fn order_step(order: &Object<OrderKind>, step: &order::OrderStep, because: String) -> Said {
+    use order::OrderStep;
     let would = match step {
-        Step::CreateOrder(_) => {
+        OrderStep::CreateOrder(_) => {
             let names = order.spec.dns_names.iter().chain(&order.spec.ip_addresses);
             let names: Vec<&str> = names.map(String::as_str).collect();
             format!(
@@ -296,23 +296,26 @@ fn order_step(order: &Object<OrderKind>, step: &order::Step, because: String) ->
                 names.join(", ")
             )
         }
-        Step::ReadOrder { url } => format!("ask the CA how the order {url} stands, and go on from there"),
-        Step::ReadAuthorizations(urls) => format!("ask the CA about {} authorizations", urls.len()),
-        Step::WriteStatus(status) => {
+        OrderStep::ReadOrder { url } => format!("ask the CA how the order {url} stands, and go on from there"),
+        OrderStep::ReadAuthorizations(urls) => format!("ask the CA about {} authorizations", urls.len()),
+        OrderStep::WriteStatus(status) => {
             return status_written(&order.status, &**status)
                 .unwrap_or_else(|| ("write its status".to_owned(), because));
         }
-        Step::StartOver => "delete it, so that it is ordered anew".to_owned(),
-        Step::CreateChallenge { name, .. } => format!("create Challenge {name}"),
-        Step::Claim(_) | Step::Present(_) => "make its challenges visible".to_owned(),
-        Step::WriteChallenge { key, .. } => format!("write the status of Challenge {}", key.name),
-        Step::Probe { .. } => "see whether its challenges are visible".to_owned(),
-        Step::Accept { .. } => "tell the CA to validate".to_owned(),
-        Step::Finalize { .. } => "send the signing request to the CA".to_owned(),
-        Step::Download { .. } => "fetch the certificate from the CA".to_owned(),
-        Step::Withdraw => "take away what shows its challenges".to_owned(),
-        Step::DeleteChallenge { key } => format!("delete Challenge {}", key.name),
-        Step::ReleaseChallenge { key, .. } => format!("remove the finalizer of Challenge {}", key.name),
+        OrderStep::StartOver => "delete it, so that it is ordered anew".to_owned(),
+        OrderStep::CreateChallenge { name, .. } => format!("create Challenge {name}"),
+        OrderStep::Claim(_) | OrderStep::Present { .. } => "make its challenges visible".to_owned(),
+        OrderStep::GuardChallenge { key, record, .. } => {
+            format!("write on Challenge {} that {record} is about to be created", key.name)
+        }
+        OrderStep::WriteChallenge { key, .. } => format!("write the status of Challenge {}", key.name),
+        OrderStep::Probe { .. } => "see whether its challenges are visible".to_owned(),
+        OrderStep::Accept { .. } => "tell the CA to validate".to_owned(),
+        OrderStep::Finalize { .. } => "send the signing request to the CA".to_owned(),
+        OrderStep::Download { .. } => "fetch the certificate from the CA".to_owned(),
+        OrderStep::Withdraw(_) => "take away what shows its challenges".to_owned(),
+        OrderStep::DeleteChallenge { key } => format!("delete Challenge {}", key.name),
+        OrderStep::ReleaseChallenge { key, .. } => format!("remove the finalizer of Challenge {}", key.name),
     };
     (would, because)
 }

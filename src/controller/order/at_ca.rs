@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::{in_cluster, observe::Observed, showing};
+use super::{in_cluster, observe::Observed, presenting};
 use crate::{
     acme::{self, Account, Answered, order as wire, problem::Kind},
     cluster::events::Severity,
@@ -132,7 +132,8 @@ impl Calls<'_> {
         let before = self.observed.memory.authorizations.get(url).map(|before| before.state);
         let verified = before == Some(AuthorizationState::Pending) && one.state == AuthorizationState::Valid;
         if verified && let Some(challenge) = self.observed.challenge_of(url) {
-            let message = format!("Domain {:?} verified with {:?} validation", one.identifier, "HTTP-01");
+            let type_ = challenge.spec.type_.as_str();
+            let message = format!("Domain {:?} verified with {type_:?} validation", one.identifier);
             self.context
                 .events
                 .publish::<ChallengeKind>(&challenge.meta, Severity::Normal, "DomainVerified", &message);
@@ -151,13 +152,15 @@ impl Calls<'_> {
     /// Tells the CA to validate.
     pub(super) async fn accept(&self, authorization: String, url: &str) {
         // listens before it tells: the CA may ask before its answer is here
-        let validation = showing::Validation::expect(self.context, self.observed, &authorization);
+        let validation = presenting::validation(self.context, self.observed, &authorization);
         self.remember(|memory| memory.telling(&authorization));
         match self.account.accept(url).await {
             Ok(_) => {
                 let now = self.context.now();
                 self.remember(|memory| memory.accepted(now, &authorization));
-                validation.follow(authorization);
+                if let Some(validation) = validation {
+                    presenting::follow(self.context, self.observed, authorization, validation);
+                }
             }
             Err(error) => self.failed(Doing::Accept, &error),
         }

@@ -7,6 +7,7 @@ use super::observe::Observed;
 use crate::{
     api::{
         challenge::{ChallengeSpec, ChallengeStatus},
+        names::{CHALLENGE_FINALIZER, annotation},
         order::{OrderStatus, State},
     },
     cluster::{self, events::Severity, writer::NewObject},
@@ -90,13 +91,17 @@ pub(super) async fn create_challenge(
     observed: &Observed,
     name: String,
     spec: ChallengeSpec,
+    record: Option<String>,
 ) -> Result<(), ControllerError> {
     let order = &observed.order.meta;
     let domain = spec.dns_name.clone();
     let new = NewObject::<ChallengeKind> {
         key: order.key.sibling(name.as_str()),
         labels: Pairs::default(),
-        annotations: Pairs::default(),
+        annotations: record
+            .iter()
+            .map(|record| (annotation::RECORD, record.as_str()))
+            .collect(),
         owners: vec![OwnerReference {
             api_version: "acme.cert-manager.io/v1".to_owned(),
             kind: "Order".to_owned(),
@@ -105,7 +110,7 @@ pub(super) async fn create_challenge(
             controller: Some(true),
             block_owner_deletion: Some(true),
         }],
-        finalizers: Vec::new(),
+        finalizers: record.iter().map(|_| CHALLENGE_FINALIZER.to_owned()).collect(),
         spec,
     };
     match context.writer.create::<ChallengeKind>(&new).await {
@@ -128,6 +133,18 @@ pub(super) async fn create_challenge(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Writes on a Challenge what is about to be placed outside the cluster.
+pub(super) async fn guard(
+    context: &Context,
+    meta: &Meta,
+    finalizers: &[String],
+    record: &str,
+) -> Result<(), ControllerError> {
+    let patch = json!({ "metadata": { "finalizers": finalizers, "annotations": { annotation::RECORD: record } } });
+    context.writer.patch::<ChallengeKind>(meta, patch).await?;
+    Ok(())
 }
 
 /// Writes a Challenge's status, and tells what is news in it.
@@ -176,18 +193,6 @@ pub(super) async fn delete_challenge(context: &Context, meta: &Meta) -> Result<(
 pub(super) async fn release(context: &Context, meta: &Meta, rest: &[String]) -> Result<Meta, ControllerError> {
     let patch = json!({ "metadata": { "finalizers": rest } });
     let released = context.writer.patch::<ChallengeKind>(meta, patch).await?;
+    context.solving.calls.forget(&meta.uid);
     Ok(released.meta.clone())
-}
-
-/// Lets a Challenge go that somebody deletes and that waits for a finalizer of cert-manager (NB-35).
-pub(super) async fn release_if_deleting(context: &Context, meta: &Meta) -> Result<(), ControllerError> {
-    match finalizers_left(meta) {
-        Some(rest) => release(context, meta, &rest).await.map(drop),
-        None => Ok(()),
-    }
-}
-
-/// The finalizers that stay on such a Challenge; `None` where nothing waits for us.
-pub(super) fn finalizers_left(meta: &Meta) -> Option<Vec<String>> {
-    meta.deleting.and_then(|_| finalizers_to_release(meta))
 }

@@ -2,12 +2,13 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`runtime`] | what is remembered between two looks; may be lost at any time |
+//! | [`state`] | what is remembered between two reconciles; may be lost at any time |
 //! | [`observe`] | what a plan is made from |
 //! | [`account`] | the ACME account of an issuer |
 //! | [`at_ca`] | steps at the CA |
 //! | [`in_cluster`] | steps at the API server |
-//! | [`showing`] | challenges made visible, probed, and taken away |
+//! | [`presenting`] | proofs that are presented and checked |
+//! | [`withdrawing`] | proofs that are withdrawn |
 //! | [`lending`] | slots that were lent for long enough |
 //! | [`responder_sync`] | what every replica answers |
 
@@ -16,9 +17,10 @@ mod at_ca;
 mod in_cluster;
 mod lending;
 mod observe;
+mod presenting;
 pub mod responder_sync;
-pub mod runtime;
-mod showing;
+pub mod state;
+mod withdrawing;
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,9 +37,10 @@ use super::{Context, ControllerError};
 use crate::{
     api::order::State,
     plan::{
-        kinds::OrderKind,
-        order::{self, Plan, Step, ca, memory::Memory, timing},
-        seen::{Meta, Next, Object, ObjectKey},
+        challenge::finalizers_to_release,
+        kinds::{ChallengeKind, OrderKind},
+        order::{self, OrderStep, Plan, ca, memory::Memory, timing},
+        seen::{Lean, Meta, Next, Object, ObjectKey},
         settings::controller,
     },
     work::Call,
@@ -68,13 +71,10 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
         }
         let observed = match observe::observe(&context, &key).await? {
             Found::Gone => {
-                gone(&context, &key).await?;
-                return Ok(Next::OnChange);
+                let challenges = orphans(&context, &key);
+                return abandon(&context, &key, &challenges).await;
             }
-            Found::NotOurs(challenges) => {
-                ignored(&context, &key, &challenges).await?;
-                return Ok(Next::OnChange);
-            }
+            Found::NotOurs(challenges) => return abandon(&context, &key, &challenges).await,
             Found::Order(observed) => observed,
         };
         let plan = observed.plan(context.now());
@@ -117,23 +117,24 @@ pub async fn dry_run(context: &Arc<Context>, key: &ObjectKey) -> Result<Outlook,
         Found::NotOurs(challenges) => challenges,
         Found::Gone => orphans(context, key),
     };
-    let waits = |challenge: &Meta| in_cluster::finalizers_left(challenge).is_some();
+    let left = left.iter().map(|challenge| challenge.meta.clone());
+    let waits = |challenge: &Meta| challenge.deleting.is_some() && finalizers_to_release(challenge).is_some();
     Ok(Outlook {
         order: None,
-        released: left.into_iter().filter(waits).collect(),
+        released: left.filter(waits).collect(),
     })
 }
 
 /// Challenges whose Order of this name does not exist.
-fn orphans(context: &Context, key: &ObjectKey) -> Vec<Meta> {
+fn orphans(context: &Context, key: &ObjectKey) -> Vec<Arc<Lean<ChallengeKind>>> {
     let in_namespace = context.index.challenges.in_namespace(&key.namespace);
-    let left = in_namespace.iter().filter(|challenge| {
+    let left = in_namespace.into_iter().filter(|challenge| {
         challenge
             .meta
             .controller()
             .is_some_and(|owner| *owner.name == *key.name && &*owner.kind == "Order")
     });
-    left.map(|challenge| challenge.meta.clone()).collect()
+    left.collect()
 }
 
 /// Takes the steps of a plan; without any, says when to look again.
@@ -152,7 +153,7 @@ async fn follow(context: &Arc<Context>, observed: &Observed, plan: Plan) -> Resu
     while !steps.is_empty() {
         let rest = steps.split_off(together(&steps));
         let now = std::mem::replace(&mut steps, rest);
-        let _call = match now.iter().any(Step::asks_ca).then(|| calling(context, observed)) {
+        let _call = match now.iter().any(OrderStep::asks_ca).then(|| calling(context, observed)) {
             Some(Err(in_line)) => return Ok(Some(Next::At(in_line))),
             Some(Ok(call)) => Some(call),
             None => None,
@@ -178,53 +179,67 @@ fn calling(context: &Context, observed: &Observed) -> Result<Call<ObjectKey>, Ti
 }
 
 /// How many of the first steps can be taken at the same time.
-fn together(steps: &[Step]) -> usize {
+fn together(steps: &[OrderStep]) -> usize {
     let Some(first) = steps.first() else { return 0 };
-    let alike = |step: &&Step| match (first, step) {
-        (Step::CreateChallenge { .. }, Step::CreateChallenge { .. })
-        | (Step::DeleteChallenge { .. }, Step::DeleteChallenge { .. })
-        | (Step::WriteChallenge { .. }, Step::WriteChallenge { .. })
-        | (Step::ReleaseChallenge { .. }, Step::ReleaseChallenge { .. })
-        | (Step::Probe { .. }, Step::Probe { .. })
-        | (Step::Accept { .. }, Step::Accept { .. }) => true,
+    let alike = |step: &&OrderStep| match (first, step) {
+        (OrderStep::CreateChallenge { .. }, OrderStep::CreateChallenge { .. })
+        | (OrderStep::DeleteChallenge { .. }, OrderStep::DeleteChallenge { .. })
+        | (OrderStep::WriteChallenge { .. }, OrderStep::WriteChallenge { .. })
+        | (OrderStep::ReleaseChallenge { .. }, OrderStep::ReleaseChallenge { .. })
+        | (OrderStep::Probe { .. }, OrderStep::Probe { .. })
+        | (OrderStep::Present { .. }, OrderStep::Present { .. })
+        | (OrderStep::Accept { .. }, OrderStep::Accept { .. }) => true,
         (_, _) => false,
     };
     steps.iter().take_while(alike).count().max(1)
 }
 
 /// Takes one step.
-async fn take(context: &Arc<Context>, observed: &Observed, step: Step) -> Result<(), ControllerError> {
+async fn take(context: &Arc<Context>, observed: &Observed, step: OrderStep) -> Result<(), ControllerError> {
     match step {
-        Step::CreateOrder(request) => Calls::new(context, observed)?.create(&request).await,
-        Step::ReadOrder { url } => Calls::new(context, observed)?.read(&url).await,
-        Step::ReadAuthorizations(urls) => Calls::new(context, observed)?.read_authorizations(urls).await,
-        Step::Accept { authorization, url } => Calls::new(context, observed)?.accept(authorization, &url).await,
-        Step::Finalize { url } => Calls::new(context, observed)?.finalize(&url).await?,
-        Step::Download { url } => Calls::new(context, observed)?.download(&url).await,
-        Step::Claim(claims) => {
-            for order in context.orders.claim(context.now(), &observed.order, &claims) {
+        OrderStep::CreateOrder(request) => Calls::new(context, observed)?.create(&request).await,
+        OrderStep::ReadOrder { url } => Calls::new(context, observed)?.read(&url).await,
+        OrderStep::ReadAuthorizations(urls) => Calls::new(context, observed)?.read_authorizations(urls).await,
+        OrderStep::Accept { authorization, url } => Calls::new(context, observed)?.accept(authorization, &url).await,
+        OrderStep::Finalize { url } => Calls::new(context, observed)?.finalize(&url).await?,
+        OrderStep::Download { url } => Calls::new(context, observed)?.download(&url).await,
+        OrderStep::Claim(claims) => {
+            for order in context.orders.claim(context.now(), &observed.order, claims) {
                 if order != observed.order.meta.key {
                     context.queues.orders.add(order);
                 }
             }
         }
-        Step::Present(urls) => showing::present(context, observed, urls).await?,
-        Step::Probe { authorization } => showing::probe(context, observed, authorization),
-        Step::Withdraw => showing::withdraw(context, observed).await?,
-        Step::WriteStatus(status) => in_cluster::write_status(context, observed, &status).await?,
-        Step::StartOver => in_cluster::start_over(context, observed).await?,
-        Step::CreateChallenge { name, spec } => in_cluster::create_challenge(context, observed, name, *spec).await?,
-        Step::WriteChallenge { key, status } => {
+        OrderStep::Present { batch, authorizations } => {
+            presenting::present(context, observed, batch, authorizations).await?;
+        }
+        OrderStep::Probe { authorization } => presenting::check(context, observed, authorization),
+        OrderStep::Withdraw(placed) => withdrawing::withdraw(context, observed, &placed).await?,
+        OrderStep::WriteStatus(status) => in_cluster::write_status(context, observed, &status).await?,
+        OrderStep::StartOver => in_cluster::start_over(context, observed).await?,
+        OrderStep::CreateChallenge { name, spec, record } => {
+            in_cluster::create_challenge(context, observed, name, *spec, record).await?;
+        }
+        OrderStep::GuardChallenge {
+            key,
+            finalizers,
+            record,
+        } => {
+            if let Some(challenge) = observed.challenge(&key) {
+                in_cluster::guard(context, &challenge.meta, &finalizers, &record).await?;
+            }
+        }
+        OrderStep::WriteChallenge { key, status } => {
             if let Some(challenge) = observed.challenge(&key) {
                 in_cluster::write_challenge(context, challenge, &status).await?;
             }
         }
-        Step::DeleteChallenge { key } => {
+        OrderStep::DeleteChallenge { key } => {
             if let Some(challenge) = observed.challenge(&key) {
                 in_cluster::delete_challenge(context, &challenge.meta).await?;
             }
         }
-        Step::ReleaseChallenge { key, finalizers } => {
+        OrderStep::ReleaseChallenge { key, finalizers } => {
             if let Some(challenge) = observed.challenge(&key) {
                 in_cluster::release(context, &challenge.meta, &finalizers).await?;
             }
@@ -233,28 +248,18 @@ async fn take(context: &Arc<Context>, observed: &Observed, step: Step) -> Result
     Ok(())
 }
 
-/// The Order does not exist: what it showed goes, and Challenges that only wait for cert-manager's finalizer.
-async fn gone(context: &Arc<Context>, key: &ObjectKey) -> Result<(), ControllerError> {
+/// An Order that does not exist, or that nobody's approved request explains (any more): nothing is done for it. What was placed is
+/// withdrawn, and then its Challenges are let go.
+async fn abandon(
+    context: &Arc<Context>,
+    key: &ObjectKey,
+    challenges: &[Arc<Lean<ChallengeKind>>],
+) -> Result<Next, ControllerError> {
     if let Some(uid) = context.orders.forget(key) {
         forget_slots(context, &uid);
-        showing::withdraw_by_uid(context, key, &uid).await?;
+        withdrawing::withdraw_by_uid(context, key, &uid).await?;
     }
-    for challenge in orphans(context, key) {
-        in_cluster::release_if_deleting(context, &challenge).await?;
-    }
-    Ok(())
-}
-
-/// An Order that nobody's approved request explains (any more): nothing is done for it, and what was shown goes.
-async fn ignored(context: &Arc<Context>, key: &ObjectKey, challenges: &[Meta]) -> Result<(), ControllerError> {
-    if let Some(uid) = context.orders.forget(key) {
-        forget_slots(context, &uid);
-        showing::withdraw_by_uid(context, key, &uid).await?;
-    }
-    for challenge in challenges {
-        in_cluster::release_if_deleting(context, challenge).await?;
-    }
-    Ok(())
+    withdrawing::abandon(context, key, challenges).await
 }
 
 fn forget_slots(context: &Arc<Context>, uid: &str) {

@@ -9,24 +9,24 @@ use crate::{
     acme::{Account, AccountKey},
     api::challenge::ChallengeType,
     cluster::store::Link,
-    controller::{Context, ControllerError},
+    controller::{Context, ControllerError, solving},
     plan::{
         kinds::{ChallengeKind, OrderKind, RequestKind},
         order::{
             ca::{AuthorizationAtCa, AuthorizationState},
             desired::{self, NotOurs},
-            facts::{Choice, Gate, IssuerSeen, Seen},
+            facts::{Choice, Gate, IssuerSeen, OrderSeen},
             identifiers::identifiers,
             memory::Memory,
+            outside::Call,
             slots::Slot,
         },
-        seen::{Kind as _, Meta, Object, ObjectKey, Owner, Pairs, RequestSeen},
+        seen::{Kind as _, Lean, Object, ObjectKey, Owner, Pairs, RequestSeen},
         signing_request::{self, SigningRequestKind},
     },
     solver::{
-        host::Host,
         select::{OrderMeta, Wanted, select},
-        token::Token,
+        token::{KeyAuthorization, Token},
     },
 };
 
@@ -35,7 +35,7 @@ pub(super) enum Found {
     /// It does not exist.
     Gone,
     /// It is none that certlet acts for; with the Challenges that it owns.
-    NotOurs(Vec<Meta>),
+    NotOurs(Vec<Arc<Lean<ChallengeKind>>>),
     /// It is.
     Order(Box<Observed>),
 }
@@ -50,6 +50,7 @@ pub(super) struct Observed {
     pub(super) choices: BTreeMap<String, Choice>,
     pub(super) memory: Memory,
     slots: BTreeMap<String, Slot>,
+    calls: BTreeMap<Box<str>, Call>,
     replaced: bool,
     requested: Timestamp,
     gate: Option<Gate>,
@@ -57,14 +58,15 @@ pub(super) struct Observed {
 
 impl Observed {
     /// For the planner.
-    pub(super) fn seen(&self) -> Seen<'_> {
-        Seen {
+    pub(super) fn seen(&self) -> OrderSeen<'_> {
+        OrderSeen {
             order: &self.order,
             issuer: &self.issuer,
             challenges: &self.challenges,
             choices: &self.choices,
             memory: &self.memory,
             slots: &self.slots,
+            calls: &self.calls,
             replaced: self.replaced,
             requested: self.requested,
             gate: self.gate.as_ref(),
@@ -84,7 +86,7 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
             return Ok(Found::NotOurs(Vec::new()));
         }
     };
-    let challenges: Vec<Object<ChallengeKind>> = context
+    let challenges: Vec<Arc<Lean<ChallengeKind>>> = context
         .index
         .challenges
         .linked(&Link::Owner(order.meta.uid.clone()))
@@ -95,17 +97,18 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
                 .controller()
                 .is_some_and(|owner| owner.uid == order.meta.uid)
         })
-        .filter_map(|challenge| challenge.parse().ok())
         .collect();
     let issuer = acme_issuer(context, &order.spec.issuer_ref, order.meta.namespace());
     let is_final = order.status.state.is_some_and(crate::api::order::State::is_final);
     // what is finished is only tidied up, for which nobody has to vouch
     if !is_final && let Err(why) = counts(context, &order, issuer.as_ref().ok()) {
         tracing::debug!(order = %key, %why, "an Order that is left alone");
-        return Ok(Found::NotOurs(
-            challenges.into_iter().map(|challenge| challenge.meta).collect(),
-        ));
+        return Ok(Found::NotOurs(challenges));
     }
+    let challenges: Vec<Object<ChallengeKind>> = challenges
+        .iter()
+        .filter_map(|challenge| challenge.parse().ok())
+        .collect();
     let request = order.meta.controller();
     let found = request.and_then(|owner| request_of(context, &order, owner));
     let requested = found.map_or(order.meta.created, |request| request.meta.created);
@@ -116,6 +119,7 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
     };
     let mut observed = Observed {
         slots: context.orders.slots(&order.meta.uid, memory.authorizations.keys()),
+        calls: (context.solving.calls).of(challenges.iter().map(|challenge| &*challenge.meta.uid)),
         issuer: IssuerSeen::NotReady(String::new()),
         acme,
         account: None,
@@ -216,11 +220,7 @@ fn choice(
     let offered: Vec<ChallengeType> = one
         .challenges
         .iter()
-        .filter_map(|challenge| match challenge.type_.as_str() {
-            "http-01" => Some(ChallengeType::Http01),
-            "dns-01" => Some(ChallengeType::Dns01),
-            _ => None,
-        })
+        .filter_map(|challenge| ChallengeType::of_acme(&challenge.type_))
         .collect();
     let wanted = Wanted {
         identifier: &one.identifier,
@@ -228,20 +228,19 @@ fn choice(
         offered: &offered,
     };
     let selected = select(&issuer.acme.solvers, order, wanted).map_err(|none| none.to_string())?;
-    let challenge = one.challenges.iter().find(|challenge| challenge.type_ == "http-01");
-    let challenge = challenge.ok_or_else(|| format!("the CA does not offer HTTP-01 for {}", one.identifier))?;
+    let type_ = selected.method.challenge_type();
+    let challenge = one
+        .challenges
+        .iter()
+        .find(|challenge| challenge.type_ == type_.acme_name());
+    let challenge = challenge.ok_or_else(|| format!("the CA does not offer {type_} for {}", one.identifier))?;
     let token = Token::parse(&challenge.token).map_err(|error| format!("{}: {error}", one.identifier))?;
-    if Host::parse(&one.identifier).is_none() {
-        return Err(format!(
-            "{:?} is no name or address that can be asked over HTTP",
-            one.identifier
-        ));
-    }
+    let key_authorization = KeyAuthorization::new(token, key.thumbprint());
     let wait = selected.solver.wait_instead_of_self_check;
-    Ok(Choice::Http01 {
+    Ok(Choice::Prove {
         url: challenge.url.clone(),
-        key: key.key_authorization(token.as_str()),
         token: challenge.token.clone(),
+        proof: solving::proof(selected.method, &one.identifier, &key_authorization)?,
         solver: Box::new(selected.solver),
         wait: wait.map(|wait| SignedDuration::from_nanos(wait.as_nanoseconds())),
     })

@@ -11,17 +11,12 @@ use super::{
 };
 use crate::{
     acme::AccountKey,
-    controller::Context,
+    controller::{Context, solving::http01::answers},
     plan::{
         kinds::OrderKind,
-        order::{ca::origin, identifiers::may_be_asked_for, stage::OrderStage},
+        order::stage::OrderStage,
         seen::{Lean, Object, ObjectKey},
         settings::controller,
-    },
-    solver::{
-        host::Host,
-        responder::Answer,
-        token::{KeyAuthorization, Token},
     },
 };
 
@@ -98,26 +93,4 @@ fn in_flight(context: &Context, order: &Lean<OrderKind>) -> Option<(Object<Order
     let stage = OrderStage::parse(&order.status, &acme.acme.server, account);
     let open = matches!(stage, OrderStage::Open(_));
     (open && counts(context, &order, Some(&acme)).is_ok()).then_some((order, acme))
-}
-
-/// The answer for every HTTP-01 challenge that the Order's status lists, for names that are ordered.
-fn answers(order: &Object<OrderKind>, key: &AccountKey) -> Vec<Answer> {
-    let of_order = order.status.url.as_deref().and_then(origin);
-    let own = order
-        .status
-        .authorizations
-        .iter()
-        .filter(|one| origin(&one.url) == of_order);
-    own.filter_map(|one| {
-        let identifier = one
-            .identifier
-            .as_deref()
-            .filter(|identifier| may_be_asked_for(&order.spec, identifier))?;
-        let challenge = one.challenges.iter().find(|challenge| challenge.type_ == "http-01")?;
-        Some(Answer {
-            host: Host::parse(identifier)?,
-            key_authorization: KeyAuthorization::new(Token::parse(&challenge.token).ok()?, key.thumbprint()),
-        })
-    })
-    .collect()
 }

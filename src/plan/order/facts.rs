@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{memory::Memory, slots::Slot};
+use super::{memory::Memory, outside::Call, proof::Proof, slots::Slot};
 use crate::{
     api::Solver,
     plan::{
@@ -15,7 +15,7 @@ use crate::{
 
 /// Everything a plan depends on, apart from the time.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct OrderSeen<'a> {
     /// The Order. That it may be acted for has been decided before (DESIGN: only an Order that its request explains).
     pub order: &'a Object<OrderKind>,
     /// Its issuer.
@@ -28,6 +28,8 @@ pub struct Seen<'a> {
     pub memory: &'a Memory,
     /// Whether each authorization may be worked on, by its URL.
     pub slots: &'a BTreeMap<String, Slot>,
+    /// The last call about what is outside the cluster for a Challenge, by the Challenge's uid.
+    pub calls: &'a BTreeMap<Box<str>, Call>,
     /// Whether this process has made the Order of this request anew already: the CA had forgotten the ACME order, or nobody had
     /// answered while it validated.
     pub replaced: bool,
@@ -54,17 +56,17 @@ pub enum IssuerSeen {
 /// How an authorization is proved.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Choice {
-    /// Over HTTP.
-    Http01 {
+    /// With one of the challenges that the CA offers.
+    Prove {
         /// URL of the challenge.
         url: String,
         /// Its token.
         token: String,
-        /// Key authorization: what is shown.
-        key: String,
+        /// What the CA has to find.
+        proof: Proof,
         /// The solver, overrides applied (ANO-02).
         solver: Box<Solver>,
-        /// Wait this long instead of probing (ACH-04).
+        /// Wait this long instead of checking (ACH-04).
         wait: Option<SignedDuration>,
     },
     /// Not at all; why, as a sentence (AOR-13).

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     ca::{AuthorizationAtCa, OrderAtCa},
     fault::{Doing, Fault, Verdict},
+    proof::Batch,
     timing,
 };
 use crate::api::order::State;
@@ -28,17 +29,13 @@ pub struct Memory {
     pub order: Option<OrderAtCa>,
     /// Its authorizations by URL.
     pub authorizations: BTreeMap<String, AuthorizationAtCa>,
-    /// The proofs by URL of the authorization.
-    pub proofs: BTreeMap<String, Proof>,
-    /// The URLs of the authorizations whose challenges are shown, and since when they were last made sure of.
-    pub shown: Option<(BTreeSet<String>, Timestamp)>,
-    /// How often these same challenges were made sure of since they were first shown.
-    pub made_sure: u32,
-    /// Why the challenges could not be shown, until they are.
-    pub hidden: Option<Hidden>,
+    /// How far each authorization is proved, by its URL.
+    pub proofs: BTreeMap<String, Progress>,
+    /// What was presented, and what could not be, by batch: one that fails does not disturb another.
+    pub presentations: BTreeMap<Batch, Presentation>,
     /// Names of Challenges that strangers have.
     pub taken: BTreeSet<String>,
-    /// Whether everything that showed challenges is taken away.
+    /// Whether everything that was placed in the cluster is withdrawn.
     pub withdrawn: bool,
     /// The certificate chain, before it is written down.
     pub chain: Option<Vec<u8>>,
@@ -54,20 +51,49 @@ pub struct Memory {
     pub surprises: Option<(Doing, u32)>,
 }
 
-/// Challenges that could not be shown.
+/// What became of presenting a batch of proofs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Presentation {
+    /// The proofs that are available.
+    pub presented: Option<Presented>,
+    /// Why the last attempt to present failed, until one succeeds.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// Proofs that are available.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hidden {
+pub struct Presented {
+    /// URLs of their authorizations.
+    pub authorizations: BTreeSet<String>,
+    /// When they were presented last.
+    pub since: Timestamp,
+    /// How often these same proofs were presented again.
+    pub repeated: u32,
+}
+
+/// Why proofs could not be presented.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
     /// Why, as a sentence.
-    pub sentence: String,
+    pub reason: String,
     /// When to try again.
     pub again: Timestamp,
     /// Failures in a row.
     pub failures: u32,
 }
 
+/// The answer of a solver that has not done yet what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotYet {
+    /// Why, as a sentence.
+    pub reason: String,
+    /// Not to be asked again before this time.
+    pub again: Timestamp,
+}
+
 /// How far the proof of one name is.
 #[derive(Clone, Debug, Default)]
-pub struct Proof {
+pub struct Progress {
     /// The probe's last word.
     pub probe: Probe,
     /// When probing began.
@@ -169,7 +195,7 @@ impl Memory {
         });
     }
 
-    /// The Order is finished, and what it needed is written down: only that nothing is shown any more is remembered.
+    /// The Order is finished, and what it needed is written down: only that nothing is placed any more is remembered.
     pub fn settle(&mut self) {
         *self = Self {
             withdrawn: self.withdrawn,
@@ -221,35 +247,67 @@ impl Memory {
         self.authorizations.values().map(AuthorizationAtCa::size).sum::<usize>() <= allowed
     }
 
-    /// The challenges of `urls`, and no others, are shown.
-    pub fn showed(&mut self, now: Timestamp, urls: impl IntoIterator<Item = String>) {
-        self.hidden = None;
-        self.withdrawn = false;
-        let urls = urls.into_iter().collect();
-        let same = self.shown.as_ref().is_some_and(|(before, _)| *before == urls);
-        self.made_sure = if same { self.made_sure.saturating_add(1) } else { 0 };
-        self.shown = Some((urls, now));
+    /// Whether the proof of this authorization is available.
+    pub fn is_presented(&self, batch: &Batch, authorization: &str) -> bool {
+        self.presented(batch)
+            .is_some_and(|presented| presented.authorizations.contains(authorization))
     }
 
-    /// The challenges could not be shown.
-    pub fn could_not_show(&mut self, now: Timestamp, sentence: String) {
-        let failures = self
-            .hidden
+    /// What is available of this batch.
+    pub fn presented(&self, batch: &Batch) -> Option<&Presented> {
+        self.presentations.get(batch)?.presented.as_ref()
+    }
+
+    /// Why the last attempt to present this batch failed.
+    pub fn obstacle(&self, batch: &Batch) -> Option<&Obstacle> {
+        self.presentations.get(batch)?.obstacle.as_ref()
+    }
+
+    /// The proofs of `authorizations`, and no others of this batch, are available.
+    pub fn present(&mut self, now: Timestamp, batch: Batch, authorizations: impl IntoIterator<Item = String>) {
+        self.withdrawn = self.withdrawn && batch != Batch::Order;
+        let authorizations = authorizations.into_iter().collect();
+        let before = self
+            .presented(&batch)
+            .filter(|before| before.authorizations == authorizations);
+        let presented = Presented {
+            repeated: before.map_or(0, |before| before.repeated.saturating_add(1)),
+            authorizations,
+            since: now,
+        };
+        let presentation = Presentation {
+            presented: Some(presented),
+            obstacle: None,
+        };
+        self.presentations.insert(batch, presentation);
+    }
+
+    /// This batch could not be presented. What was presented of it before stays.
+    pub fn not_presented(&mut self, now: Timestamp, batch: Batch, NotYet { reason, again }: NotYet) {
+        let presentation = self.presentations.entry(batch).or_default();
+        let failures = presentation
+            .obstacle
             .as_ref()
-            .map_or(0, |hidden| hidden.failures.saturating_add(1));
-        let again = timing::add(now, timing::present_again(failures));
-        self.hidden = Some(Hidden {
-            sentence,
-            again,
+            .map_or(0, |obstacle| obstacle.failures.saturating_add(1));
+        presentation.obstacle = Some(Obstacle {
+            reason,
+            again: timing::add(now, timing::present_again(failures)).max(again),
             failures,
         });
     }
 
-    /// Nothing is shown any more.
-    pub fn withdrew(&mut self) {
-        self.shown = None;
-        self.hidden = None;
-        self.withdrawn = true;
+    /// Nothing of this batch is available any more.
+    pub fn withdrew(&mut self, batch: &Batch) {
+        self.presentations.remove(batch);
+        match batch {
+            Batch::Order => self.withdrawn = true,
+            // if it is presented again, it is checked again
+            Batch::Authorization(url) => {
+                if let Some(progress) = self.proofs.get_mut(url) {
+                    progress.probe = Probe::Idle;
+                }
+            }
+        }
     }
 
     /// The probe began.
@@ -260,11 +318,11 @@ impl Memory {
     }
 
     /// The probe ended: with what is in the way, and when to ask again.
-    pub fn probed(&mut self, url: &str, outcome: Result<(), (String, Timestamp)>) {
+    pub fn probed(&mut self, url: &str, outcome: Result<(), NotYet>) {
         let Some(proof) = self.proofs.get_mut(url) else { return };
         (proof.probe, proof.finding) = match outcome {
             Ok(()) => (Probe::Passed, None),
-            Err((finding, again)) => (Probe::Failed { again }, Some(finding)),
+            Err(NotYet { reason, again }) => (Probe::Failed { again }, Some(reason)),
         };
     }
 

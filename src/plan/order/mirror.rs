@@ -1,10 +1,10 @@
 //! What is shown of the proofs: the statuses of Challenges, and what is in the way, in words (ORD-08, ORD-09, ACH-06).
 
-use super::{Planner, Step, ca::AuthorizationState, facts::Choice, memory::Probe, proving::Open, slots::Slot, timing};
+use super::{OrderStep, Planner, ca::AuthorizationState, memory::Probe, proving::Open, slots::Slot, timing};
 use crate::{
     api::{GoDuration, challenge::ChallengeStatus, order::State},
     plan::{
-        challenge::{self, Progress, WAITING},
+        challenge::{self, Progress},
         kinds::ChallengeKind,
         seen::Object,
     },
@@ -12,47 +12,52 @@ use crate::{
 
 impl Planner<'_> {
     /// The Challenge's status, if it is to change.
-    pub(super) fn mirror(&self, one: &Open<'_>) -> Option<Step> {
+    pub(super) fn mirror(&self, one: &Open<'_>) -> Option<OrderStep> {
         let challenge = self.mirror_of(one)?;
-        let hidden = self.seen.memory.hidden.as_ref().map(|hidden| hidden.sentence.as_str());
+        let obstacle = self.obstacle(one);
         let waiting = self.waiting(one, &challenge.status);
-        let progress = match (self.is_shown(one), hidden) {
+        let progress = match (self.is_presented(one), obstacle) {
             (true, None) => Progress::InFlight(waiting.as_deref()),
-            (_, Some(sentence)) if one.slot == Slot::Held => Progress::NotShown(sentence),
+            (_, Some(reason)) if one.slot == Slot::Held => Progress::NotPresented(reason),
             (true, Some(_)) | (false, _) => return None,
         };
         write_challenge(challenge, challenge::status(&challenge.status, progress, self.now))
     }
 
-    /// What keeps a shown challenge, as a sentence (ORD-09).
+    /// Why its batch could not be presented, as a sentence.
+    fn obstacle(&self, one: &Open<'_>) -> Option<&str> {
+        let obstacle = self.seen.memory.obstacle(&one.batch)?;
+        Some(&obstacle.reason)
+    }
+
+    /// What keeps a presented challenge, as a sentence (ORD-09).
     fn waiting(&self, one: &Open<'_>, written: &ChallengeStatus) -> Option<String> {
-        if one.proof.accepted.is_some() || one.proof.probe == Probe::Passed {
+        if one.progress.accepted.is_some() || one.progress.probe == Probe::Passed {
             return None;
         }
-        if let (Choice::Http01 { wait: Some(wait), .. }, true) =
-            (one.choice, self.accept_at(one).is_some_and(|at| at > self.now))
-        {
-            let wait = GoDuration::try_from(*wait).unwrap_or_default();
+        let challenge_type = one.proof.challenge_type();
+        if let (Some(wait), true) = (one.wait, self.accept_at(one).is_some_and(|at| at > self.now)) {
+            let wait = GoDuration::try_from(wait).unwrap_or_default();
             return Some(format!(
-                "Waiting {wait} before accepting HTTP-01 challenge without self-check"
+                "Waiting {wait} before accepting {challenge_type} challenge without self-check"
             ));
         }
-        match (self.patient(one), &one.proof.finding) {
-            (false, Some(finding)) => Some(format!("{WAITING}{finding}")),
+        match (self.patient(one), &one.progress.finding) {
+            (false, Some(finding)) => Some(challenge::waiting(challenge_type, finding)),
             // what was found before a restart holds until something else is found
-            (_, None | Some(_)) => written.reason.clone().filter(|reason| reason.starts_with(WAITING)),
+            (_, None | Some(_)) => written.reason.clone().filter(|reason| challenge::is_waiting(reason)),
         }
     }
 
     /// Whether it is too early to say that something is wrong.
     fn patient(&self, one: &Open<'_>) -> bool {
-        one.proof
+        one.progress
             .probing_since
             .is_none_or(|since| timing::add(since, timing::PATIENCE) > self.now)
     }
 
     /// Challenges of names that are proved while others are not.
-    pub(super) fn proved(&self) -> impl Iterator<Item = Step> {
+    pub(super) fn proved(&self) -> impl Iterator<Item = OrderStep> {
         self.seen.challenges.iter().filter_map(|challenge| {
             let one = self.seen.memory.authorizations.get(&challenge.spec.authorization_url)?;
             let is_news = one.state == AuthorizationState::Valid && challenge.status.state != Some(State::Valid);
@@ -63,14 +68,14 @@ impl Planner<'_> {
 
     /// What is in the way, for the Order: the first finding, and how many more there are.
     pub(super) fn finding(&self, open: &[Open<'_>]) -> Option<String> {
-        if let Some(hidden) = &self.seen.memory.hidden {
-            return Some(hidden.sentence.clone());
+        if let Some(reason) = open.iter().find_map(|one| self.obstacle(one)) {
+            return Some(reason.to_owned());
         }
         let unwritten = ChallengeStatus::default();
         let mut found = open.iter().filter_map(|one| {
             let written = self.mirror_of(one).map(|challenge| &challenge.status);
             self.waiting(one, written.unwrap_or(&unwritten))
-                .filter(|reason| reason.starts_with(WAITING))
+                .filter(|reason| challenge::is_waiting(reason))
         });
         let first = found.next()?;
         Some(match found.count() {
@@ -81,7 +86,7 @@ impl Planner<'_> {
     }
 
     /// Challenges of an Order that failed: not shown any more, and those that failed say why (AOR-10).
-    pub(super) fn mirrors_of_failure(&self) -> Vec<Step> {
+    pub(super) fn mirrors_of_failure(&self) -> Vec<OrderStep> {
         let mirror = |challenge: &Object<ChallengeKind>| {
             let one = self.seen.memory.authorizations.get(&challenge.spec.authorization_url);
             let lost = one.filter(|one| one.state.is_lost());
@@ -108,8 +113,8 @@ impl Planner<'_> {
     }
 }
 
-fn write_challenge(challenge: &Object<ChallengeKind>, status: ChallengeStatus) -> Option<Step> {
-    (status != challenge.status).then(|| Step::WriteChallenge {
+fn write_challenge(challenge: &Object<ChallengeKind>, status: ChallengeStatus) -> Option<OrderStep> {
+    (status != challenge.status).then(|| OrderStep::WriteChallenge {
         key: challenge.meta.key.clone(),
         status: Box::new(status),
     })

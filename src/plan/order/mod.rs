@@ -12,7 +12,11 @@
 //! | [`desired`] | the Order that a request stands for, and which Orders count as that |
 //! | [`memory`] | what is remembered between two looks |
 //! | [`fault`] | what a failed call means |
-//! | [`proving`] | authorizations: challenges, probes, telling the CA |
+//! | [`proving`] | authorizations: which are to be proved, probes, what the CA is told |
+//! | [`presenting`] | Challenges that are created, proofs that are presented |
+//! | [`proof`] | what the CA has to find, and where that is placed |
+//! | [`outside`] | what is placed outside the cluster, and how it is found again |
+//! | [`closing`] | withdrawing, and Challenges that go |
 //! | [`identifiers`] | which names are ordered |
 //! | [`mirror`] | what Challenges show, and what is in the way, in words |
 //! | [`outcome`] | the statuses that are written |
@@ -20,6 +24,7 @@
 //! | [`timing`] | when to ask again |
 
 pub mod ca;
+mod closing;
 pub mod desired;
 pub mod facts;
 pub mod fault;
@@ -27,6 +32,9 @@ pub mod identifiers;
 pub mod memory;
 pub mod mirror;
 pub mod outcome;
+pub mod outside;
+mod presenting;
+pub mod proof;
 pub mod proving;
 pub mod slots;
 pub mod stage;
@@ -40,18 +48,18 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use step::{Plan, Step};
+pub use step::{Claimed, OrderStep, Plan};
 
 use self::{
     ca::{OrderAtCa, OrderState},
-    facts::{IssuerSeen, Seen},
+    facts::{IssuerSeen, OrderSeen},
     fault::Verdict,
     stage::{Open, OrderStage},
 };
 use crate::{
     acme::order::NewOrderRequest,
     api::order::{OrderStatus, State},
-    plan::{challenge, seen::Next},
+    plan::seen::Next,
 };
 
 /// How long after sending the signing request an order that does not seem to know of it is left alone.
@@ -67,7 +75,7 @@ const SPARE_PROOFS: usize = 8;
 const MAX_PROOFS: usize = 2000;
 
 /// Decides what to do for the Order.
-pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Plan {
+pub fn plan(now: Timestamp, seen: &OrderSeen<'_>) -> Plan {
     let planner = Planner {
         now,
         seen,
@@ -79,13 +87,14 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Plan {
         0..0,
         released.filter(|step| !plan.steps.contains(step)).collect::<Vec<_>>(),
     );
+    plan.next = planner.withdrawn_again().fold(plan.next, Next::or_at);
     plan
 }
 
 /// One plan in the making.
 struct Planner<'a> {
     now: Timestamp,
-    seen: &'a Seen<'a>,
+    seen: &'a OrderSeen<'a>,
     status: &'a OrderStatus,
 }
 
@@ -128,7 +137,7 @@ impl Planner<'_> {
         match trouble.verdict {
             Verdict::Final(state) => Some(self.fail(state, &trouble.sentence)),
             Verdict::Gone if self.seen.replaced => Some(self.fail(State::Errored, &trouble.sentence)),
-            Verdict::Gone => Some(self.closed(vec![Step::StartOver])),
+            Verdict::Gone => Some(self.closed(vec![OrderStep::StartOver])),
             Verdict::Wait(_) | Verdict::Retry | Verdict::Reread if trouble.until <= self.now => None,
             Verdict::Wait(_) | Verdict::Retry | Verdict::Reread => {
                 let reason = outcome::trouble(trouble, memory.failures).or_else(|| self.reason());
@@ -144,7 +153,7 @@ impl Planner<'_> {
             if let Some(gate) = self.seen.gate.filter(|gate| gate.until > self.now) {
                 return self.explain(Some(outcome::gated(gate)), Next::At(gate.until));
             }
-            return Plan::now(Step::CreateOrder(Box::new(self.new_order())));
+            return Plan::now(OrderStep::CreateOrder(Box::new(self.new_order())));
         };
         if let Some(plan) = self.refuse_strange(order) {
             return plan;
@@ -153,14 +162,14 @@ impl Planner<'_> {
         if unread.is_empty() {
             Plan::now(write(self.opened(order, None)))
         } else {
-            Plan::now(Step::ReadAuthorizations(unread))
+            Plan::now(OrderStep::ReadAuthorizations(unread))
         }
     }
 
     /// The ACME order exists.
     fn follow(&self, open: Open<'_>) -> Plan {
         let Some(order) = self.seen.memory.order.as_ref().filter(|order| order.url == open.url) else {
-            return Plan::now(Step::ReadOrder {
+            return Plan::now(OrderStep::ReadOrder {
                 url: open.url.to_owned(),
             });
         };
@@ -185,7 +194,7 @@ impl Planner<'_> {
         if recently {
             self.look_later(order)
         } else {
-            Plan::now(Step::Finalize {
+            Plan::now(OrderStep::Finalize {
                 url: order.finalize.clone(),
             })
         }
@@ -195,7 +204,7 @@ impl Planner<'_> {
     fn look_later(&self, order: &OrderAtCa) -> Plan {
         let at = timing::poll(order.answered, order.retry_at, self.seen.memory.looks);
         if at <= self.now {
-            Plan::now(Step::ReadOrder { url: order.url.clone() })
+            Plan::now(OrderStep::ReadOrder { url: order.url.clone() })
         } else {
             Plan::wait(Next::At(at))
         }
@@ -204,7 +213,7 @@ impl Planner<'_> {
     fn complete(&self, order: &OrderAtCa) -> Plan {
         match (&self.seen.memory.chain, &order.certificate) {
             (Some(chain), _) => Plan::now(write(outcome::valid(self.opened(order, None), chain))),
-            (None, Some(url)) => Plan::now(Step::Download { url: url.clone() }),
+            (None, Some(url)) => Plan::now(OrderStep::Download { url: url.clone() }),
             (None, None) => self.look_later(order),
         }
     }
@@ -221,9 +230,9 @@ impl Planner<'_> {
             });
         let unknown: Vec<String> = unknown.cloned().collect();
         if !unknown.is_empty() && memory.failures <= CAUSES_TRIED {
-            Plan::now(Step::ReadAuthorizations(unknown))
+            Plan::now(OrderStep::ReadAuthorizations(unknown))
         } else if memory.was_away() && self.is_young() && !self.seen.replaced {
-            self.closed(vec![Step::StartOver])
+            self.closed(vec![OrderStep::StartOver])
         } else {
             self.fail(State::Invalid, &outcome::invalid(order, &memory.authorizations))
         }
@@ -237,36 +246,6 @@ impl Planner<'_> {
 
     fn fail(&self, state: State, reason: &str) -> Plan {
         Plan::now(write(outcome::failed(self.status, state, reason, self.now)))
-    }
-
-    /// The certificate is here: nothing else is needed (AOR-11).
-    fn completed(&self) -> Plan {
-        let keys = self.seen.challenges.iter().map(|challenge| challenge.meta.key.clone());
-        self.closed(keys.map(|key| Step::DeleteChallenge { key }).collect())
-    }
-
-    /// Nothing is shown any more, then `afterwards`. As long as there are Challenges, something may be shown.
-    fn closed(&self, afterwards: Vec<Step>) -> Plan {
-        let memory = self.seen.memory;
-        let shows = memory.shown.is_some() || !self.seen.challenges.is_empty();
-        let first = (shows && !memory.withdrawn).then_some(Step::Withdraw);
-        Plan::new(first.into_iter().chain(afterwards).collect(), Next::OnChange).keeping(BTreeSet::new())
-    }
-
-    /// Challenges that somebody deletes and that only wait for cert-manager's finalizer.
-    fn released(&self) -> impl Iterator<Item = Step> {
-        let deleting = self
-            .seen
-            .challenges
-            .iter()
-            .filter(|challenge| challenge.meta.deleting.is_some());
-        deleting.filter_map(|challenge| {
-            let finalizers = challenge::finalizers_to_release(&challenge.meta)?;
-            Some(Step::ReleaseChallenge {
-                key: challenge.meta.key.clone(),
-                finalizers,
-            })
-        })
     }
 
     /// Waits for `next`, with `reason` in the Order's status.
@@ -328,6 +307,6 @@ impl Planner<'_> {
     }
 }
 
-fn write(status: OrderStatus) -> Step {
-    Step::WriteStatus(Box::new(status))
+fn write(status: OrderStatus) -> OrderStep {
+    OrderStep::WriteStatus(Box::new(status))
 }

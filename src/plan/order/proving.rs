@@ -1,24 +1,24 @@
-//! Authorizations: which challenges are made, shown, probed, and told to the CA (ACH, SEL rows).
+//! Authorizations: which are to be proved, which proofs are probed, and what the CA is told (ACH, SEL rows).
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Plan, Planner, Step,
+    OrderStep, Plan, Planner,
     ca::{AuthorizationAtCa, AuthorizationState, OrderAtCa},
     facts::Choice,
-    memory::{Probe, Proof},
+    memory::{Probe, Progress},
     outcome,
+    proof::{Batch, Proof},
     slots::Slot,
     timing, write,
 };
 use crate::{
     api::order::OrderStatus,
     plan::{
-        challenge::{self, Offer, WAITING, Wanted},
-        kinds::ChallengeKind,
-        seen::{Next, Object},
+        challenge::{self, Offer, Wanted},
+        seen::Next,
     },
 };
 
@@ -28,8 +28,13 @@ const DOOMED_LOOKS: u32 = 12;
 /// An authorization that is still to be proved.
 pub(super) struct Open<'a> {
     pub(super) url: &'a str,
-    pub(super) choice: &'a Choice,
-    pub(super) proof: Proof,
+    /// URL of the challenge.
+    challenge: &'a str,
+    pub(super) proof: &'a Proof,
+    pub(super) batch: Batch,
+    /// Wait this long instead of checking (ACH-04).
+    pub(super) wait: Option<SignedDuration>,
+    pub(super) progress: Progress,
     pub(super) slot: Slot,
     pub(super) wanted: Wanted,
     pub(super) identifier: &'a str,
@@ -44,7 +49,7 @@ impl Planner<'_> {
         }
         let unread = self.unread(order);
         if !unread.is_empty() {
-            return Plan::now(Step::ReadAuthorizations(unread));
+            return Plan::now(OrderStep::ReadAuthorizations(unread));
         }
         let known = || {
             order
@@ -95,27 +100,23 @@ impl Planner<'_> {
             timing::poll(order.answered, order.retry_at, looks)
         };
         if read <= self.now {
-            Plan::now(Step::ReadOrder { url: order.url.clone() })
+            Plan::now(OrderStep::ReadOrder { url: order.url.clone() })
         } else {
             Plan::wait(Next::At(read))
         }
     }
 
     fn open_one<'b>(&'b self, url: &'b str, one: &'b AuthorizationAtCa) -> Result<Open<'b>, &'b str> {
-        let choice = match self.seen.choices.get(url) {
+        let (challenge, token, proof, solver, wait) = match self.seen.choices.get(url) {
+            Some(Choice::Prove {
+                url,
+                token,
+                proof,
+                solver,
+                wait,
+            }) => (url, token, proof, solver, *wait),
             Some(Choice::None(sentence)) => return Err(sentence),
-            Some(choice) => choice,
             None => return Err("no solver was looked for"),
-        };
-        let Choice::Http01 {
-            url: challenge,
-            token,
-            key,
-            solver,
-            wait: _,
-        } = choice
-        else {
-            return Err("not over HTTP");
         };
         let offer = Offer {
             authorization: url,
@@ -123,13 +124,16 @@ impl Planner<'_> {
             wildcard: one.wildcard,
             url: challenge,
             token,
-            key,
+            proof,
             solver,
         };
         Ok(Open {
             url,
-            choice,
-            proof: self.seen.memory.proofs.get(url).cloned().unwrap_or_default(),
+            challenge,
+            proof,
+            batch: proof.batch(url),
+            wait,
+            progress: self.seen.memory.proofs.get(url).cloned().unwrap_or_default(),
             slot: self.seen.slots.get(url).copied().unwrap_or_default(),
             wanted: challenge::wanted(&offer, &self.seen.order.spec.issuer_ref),
             identifier: &one.identifier,
@@ -162,7 +166,7 @@ impl Planner<'_> {
             .collect();
         let mut steps = self.challenges(order, open);
         if steps.is_empty() {
-            steps = self.showing(open);
+            steps = self.presenting(open);
         }
         if steps.is_empty() {
             steps = open
@@ -177,12 +181,12 @@ impl Planner<'_> {
                 .map(|one| one.url.to_owned());
             let due: Vec<String> = due.collect();
             if !due.is_empty() {
-                steps.push(Step::ReadAuthorizations(due));
+                steps.push(OrderStep::ReadAuthorizations(due));
             }
         }
         let reread = timing::add(order.answered, timing::REREAD);
         if steps.is_empty() && reread <= self.now {
-            steps.push(Step::ReadOrder { url: order.url.clone() });
+            steps.push(OrderStep::ReadOrder { url: order.url.clone() });
         }
         let next = open
             .iter()
@@ -192,149 +196,28 @@ impl Planner<'_> {
     }
 
     /// The Order's status first, if it is to change.
-    fn record(&self, order: &OrderAtCa, reason: Option<String>, next: Next, steps: Vec<Step>) -> Plan {
+    fn record(&self, order: &OrderAtCa, reason: Option<String>, next: Next, steps: Vec<OrderStep>) -> Plan {
         let wanted: OrderStatus = self.opened(order, reason);
         let first = (wanted != *self.status).then(|| write(wanted));
         Plan::new(first.into_iter().chain(steps).collect(), next)
     }
 
-    /// Challenges that are missing, and those that stand in their way or belong to another ACME order.
-    fn challenges(&self, order: &OrderAtCa, open: &[Open<'_>]) -> Vec<Step> {
-        let foreign = self
-            .seen
-            .challenges
-            .iter()
-            .filter(|one| !order.authorizations.contains(&one.spec.authorization_url));
-        let mut steps: Vec<Step> = foreign
-            .map(|one| Step::DeleteChallenge {
-                key: one.meta.key.clone(),
-            })
-            .collect();
-        for one in open.iter().filter(|one| self.mirror_of(one).is_none()) {
-            let spec = &one.wanted.spec;
-            let name = challenge::name(self.seen.order.meta.name(), spec);
-            let occupant = self
-                .seen
-                .challenges
-                .iter()
-                .find(|challenge| challenge.meta.name() == name);
-            if let Some(occupant) = occupant {
-                // it carries our name and says something else: nobody but us writes Challenges
-                let key = occupant.meta.key.clone();
-                steps.push(Step::DeleteChallenge { key });
-            }
-            let name = if self.seen.memory.taken.contains(&name) {
-                self.other_name(&name)
-            } else {
-                name
-            };
-            steps.push(Step::CreateChallenge {
-                name,
-                spec: Box::new(spec.clone()),
-            });
-        }
-        steps
-    }
-
-    /// A stranger has the name: ours gets the beginning of the Order's uid.
-    fn other_name(&self, name: &str) -> String {
-        let uid = self
-            .seen
-            .order
-            .meta
-            .uid
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .take(8)
-            .collect::<String>();
-        format!("{name}-{}", uid.to_ascii_lowercase())
-    }
-
-    pub(super) fn mirror_of(&self, one: &Open<'_>) -> Option<&Object<ChallengeKind>> {
-        self.seen
-            .challenges
-            .iter()
-            .find(|challenge| challenge.meta.deleting.is_none() && one.wanted.is_mirrored_by(challenge))
-    }
-
-    /// Slots are asked for, and what has one is shown.
-    fn showing(&self, open: &[Open<'_>]) -> Vec<Step> {
-        let memory = self.seen.memory;
-        let claims = open.iter().filter(|one| one.slot == Slot::None && !self.parked(one));
-        let claims: Vec<_> = claims
-            .map(|one| (one.url.to_owned(), one.identifier.to_owned()))
-            .collect();
-        if !claims.is_empty() {
-            return vec![Step::Claim(claims)];
-        }
-        let wanted: Vec<&Open<'_>> = open.iter().filter(|one| self.may_be_shown(one)).collect();
-        let unreached = wanted
-            .iter()
-            .any(|one| matches!(one.proof.probe, Probe::Failed { .. }) && one.proof.accepted.is_none());
-        let due = match (&memory.hidden, &memory.shown) {
-            (Some(hidden), _) => hidden.again <= self.now,
-            (None, None) => true,
-            (None, Some((_, since))) if unreached && timing::make_sure_at(*since, memory.made_sure) <= self.now => true,
-            (None, Some((shown, _))) => !wanted.iter().all(|one| shown.contains(one.url)),
-        };
-        if due && !wanted.is_empty() {
-            return vec![Step::Present(wanted.iter().map(|one| one.url.to_owned()).collect())];
-        }
-        Vec::new()
-    }
-
-    fn may_be_shown(&self, one: &Open<'_>) -> bool {
-        one.slot == Slot::Held || self.is_shown(one) || self.parked(one)
-    }
-
-    pub(super) fn is_shown(&self, one: &Open<'_>) -> bool {
-        self.seen
-            .memory
-            .shown
-            .as_ref()
-            .is_some_and(|(shown, _)| shown.contains(one.url))
-    }
-
-    /// Whether it could not be reached for so long that it goes on without a slot: by what this process found, or, before it has
-    /// found anything, by what is written of it. So a restart does not give all that is hopeless a turn before all others.
-    fn parked(&self, one: &Open<'_>) -> bool {
-        let Proof {
-            probe,
-            probing_since,
-            accepted,
-            finding,
-            ..
-        } = &one.proof;
-        let long_ago = |since: Timestamp| timing::add(since, timing::PARKED_AFTER) <= self.now;
-        let found = finding.is_some() && probing_since.is_some_and(long_ago);
-        let written = || {
-            let status = &self.mirror_of(one)?.status;
-            let waits = status.reason.as_deref()?.starts_with(WAITING);
-            Some(waits && long_ago(status.presented_at.as_ref()?.0))
-        };
-        let unreached = *probe != Probe::Passed && accepted.is_none();
-        unreached && (found || written().unwrap_or(false))
-    }
-
     /// Probes it, or tells the CA.
-    fn advance(&self, one: &Open<'_>) -> Option<Step> {
-        if !self.is_shown(one) || one.proof.accepted.is_some() {
+    fn advance(&self, one: &Open<'_>) -> Option<OrderStep> {
+        if !self.is_presented(one) || one.progress.accepted.is_some() {
             return None;
         }
-        let Choice::Http01 { url, .. } = one.choice else {
-            return None;
-        };
         let authorization = one.url.to_owned();
-        let probe = Step::Probe {
+        let probe = OrderStep::Probe {
             authorization: authorization.clone(),
         };
         let accept = || {
-            (one.slot == Slot::Held).then(|| Step::Accept {
+            (one.slot == Slot::Held).then(|| OrderStep::Accept {
                 authorization,
-                url: url.clone(),
+                url: one.challenge.to_owned(),
             })
         };
-        match (self.accept_at(one), &one.proof.probe) {
+        match (self.accept_at(one), &one.progress.probe) {
             (Some(at), _) => {
                 if at <= self.now {
                     accept()
@@ -351,32 +234,30 @@ impl Planner<'_> {
 
     /// When the CA is told where a fixed wait replaces the probe (ACH-04).
     pub(super) fn accept_at(&self, one: &Open<'_>) -> Option<Timestamp> {
-        let Choice::Http01 { wait: Some(wait), .. } = one.choice else {
-            return None;
-        };
+        let wait = one.wait?;
         let written = self
             .mirror_of(one)
             .and_then(|challenge| challenge.status.presented_at.as_ref())
             .map(|time| time.0);
-        let since = written.or_else(|| self.seen.memory.shown.as_ref().map(|(_, since)| *since));
-        Some(timing::add(since.unwrap_or(self.now), *wait))
+        let since = written.or_else(|| self.seen.memory.presented(&one.batch).map(|presented| presented.since));
+        Some(timing::add(since.unwrap_or(self.now), wait))
     }
 
     /// When something about it is due.
     fn times(&self, one: &Open<'_>) -> impl Iterator<Item = Timestamp> {
-        let again = match &one.proof.probe {
-            Probe::Failed { again } if one.proof.accepted.is_none() => Some(*again),
+        let again = match &one.progress.probe {
+            Probe::Failed { again } if one.progress.accepted.is_none() && self.is_presented(one) => Some(*again),
             Probe::Failed { .. } | Probe::Idle | Probe::Running | Probe::Passed => None,
         };
-        let hidden = self.seen.memory.hidden.as_ref().map(|hidden| hidden.again);
-        let hidden = hidden.filter(|_| self.may_be_shown(one));
+        let present_again = self.seen.memory.obstacle(&one.batch).map(|obstacle| obstacle.again);
+        let present_again = present_again.filter(|_| self.may_be_presented(one) && self.is_presentable(one));
         // without a slot the CA is not told: whoever gives one calls
-        let may_tell = one.slot == Slot::Held && one.proof.accepted.is_none() && self.is_shown(one);
+        let may_tell = one.slot == Slot::Held && one.progress.accepted.is_none() && self.is_presented(one);
         let accept_at = self.accept_at(one).filter(|_| may_tell);
-        [again, hidden, look_at(one), accept_at].into_iter().flatten()
+        [again, present_again, look_at(one), accept_at].into_iter().flatten()
     }
 }
 
 fn look_at(one: &Open<'_>) -> Option<Timestamp> {
-    one.proof.accepted.map(|since| one.proof.look_at.unwrap_or(since))
+    one.progress.accepted.map(|since| one.progress.look_at.unwrap_or(since))
 }

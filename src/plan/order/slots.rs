@@ -38,14 +38,14 @@ pub struct Claim {
     /// URL of the authorization.
     pub authorization: String,
     /// What is proved, and how.
-    pub proof: Proof,
+    pub subject: Subject,
 }
 
 /// All slots of the cluster, those in use and those waited for.
 #[derive(Debug)]
 pub struct Slots {
     limit: usize,
-    lent: HashMap<Proof, Lent>,
+    lent: HashMap<Subject, Lent>,
     /// How many slots each namespace uses.
     used: HashMap<Arc<str>, usize>,
     /// By namespace, in the order of their turns.
@@ -54,7 +54,7 @@ pub struct Slots {
 }
 
 /// What is proved, and how.
-type Proof = (String, ChallengeType);
+type Subject = (String, ChallengeType);
 
 /// A slot in use.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl Slots {
         }
         for (claim, slot) in gone {
             match slot {
-                Slot::Held => drop(self.take_back(&claim.proof)),
+                Slot::Held => drop(self.take_back(&claim.subject)),
                 Slot::Waiting | Slot::None => self.leave_line(&claim),
             }
         }
@@ -138,8 +138,8 @@ impl Slots {
         let mut losers = Vec::new();
         while self.lent.len() < self.limit || self.lent.values().any(|lent| lent.is_over(now)) {
             let Some(next) = self.next(now) else { break };
-            if self.lent.contains_key(&next.proof) {
-                losers.extend(self.take_back(&next.proof));
+            if self.lent.contains_key(&next.subject) {
+                losers.extend(self.take_back(&next.subject));
             } else if self.lent.len() >= self.limit {
                 let Some(loser) = self.lent_too_long(now, &next) else {
                     break;
@@ -177,17 +177,17 @@ impl Slots {
     /// Whose turn it is: of the namespace that uses the fewest slots the first in line whose name nobody else proves, or has
     /// proved for too long.
     fn next(&self, now: Timestamp) -> Option<Claim> {
-        let free = |claim: &&Claim| self.lent.get(&claim.proof).is_none_or(|lent| lent.is_over(now));
+        let free = |claim: &&Claim| self.lent.get(&claim.subject).is_none_or(|lent| lent.is_over(now));
         let first = self.waiting.values().filter_map(|line| line.iter().find(free));
         first.min_by_key(|claim| (self.used_by(claim), *claim)).cloned()
     }
 
     /// The slot that is taken back for `next`: of those lent for long enough the one of the namespace that uses the most, unless
     /// those use fewer than its own.
-    fn lent_too_long(&self, now: Timestamp, next: &Claim) -> Option<Proof> {
+    fn lent_too_long(&self, now: Timestamp, next: &Claim) -> Option<Subject> {
         let over = self.lent.values().filter(|lent| lent.is_over(now));
         let loser = over.max_by_key(|lent| (self.used_by(&lent.claim), Reverse((lent.since, &lent.claim))))?;
-        (self.used_by(&loser.claim) >= self.used_by(next)).then(|| loser.claim.proof.clone())
+        (self.used_by(&loser.claim) >= self.used_by(next)).then(|| loser.claim.subject.clone())
     }
 
     fn used_by(&self, claim: &Claim) -> usize {
@@ -204,11 +204,11 @@ impl Slots {
             claim: claim.clone(),
             since: now,
         };
-        self.lent.insert(claim.proof.clone(), lent);
+        self.lent.insert(claim.subject.clone(), lent);
     }
 
-    fn take_back(&mut self, proof: &Proof) -> Option<Claim> {
-        let claim = self.lent.remove(proof)?.claim;
+    fn take_back(&mut self, subject: &Subject) -> Option<Claim> {
+        let claim = self.lent.remove(subject)?.claim;
         if let Some(used) = self.used.get_mut(&claim.order.namespace) {
             *used -= 1;
             if *used == 0 {

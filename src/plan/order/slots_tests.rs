@@ -13,7 +13,7 @@ fn in_namespace(namespace: &str, order: &str, age: i64, name: &str) -> Claim {
         order: ObjectKey::new(namespace, order),
         uid: format!("{namespace}-{order}").into(),
         authorization: format!("https://ca/authz/{order}/{name}"),
-        proof: (name.to_owned(), ChallengeType::Http01),
+        subject: (name.to_owned(), ChallengeType::Http01),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::proof::{Batch, Placed};
 use crate::{
     acme::order::NewOrderRequest,
     api::{
-        challenge::{ChallengeSpec, ChallengeStatus},
+        challenge::{ChallengeSpec, ChallengeStatus, ChallengeType},
         order::OrderStatus,
     },
     plan::seen::{Next, ObjectKey},
@@ -15,7 +16,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// What to do.
-    pub steps: Vec<Step>,
+    pub steps: Vec<OrderStep>,
     /// When to look again once there is nothing to do.
     pub next: Next,
     /// URLs of the authorizations that need their slot or will; `None` leaves the slots as they are.
@@ -24,7 +25,7 @@ pub struct Plan {
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
+pub enum OrderStep {
     /// newOrder. Never twice: what comes of it is remembered until it is written.
     CreateOrder(Box<NewOrderRequest>),
     /// Read the order.
@@ -44,11 +45,27 @@ pub enum Step {
         name: String,
         /// Its spec.
         spec: Box<ChallengeSpec>,
+        /// What is about to be placed outside the cluster for it, if anything is.
+        record: Option<String>,
     },
-    /// Ask for slots: URL of the authorization and name.
-    Claim(Vec<(String, String)>),
-    /// Show the challenges of exactly these authorizations.
-    Present(Vec<String>),
+    /// Write on a Challenge what is about to be placed outside the cluster, and keep it until that is withdrawn.
+    GuardChallenge {
+        /// Which.
+        key: ObjectKey,
+        /// Its finalizers, that of cert-manager among them.
+        finalizers: Vec<String>,
+        /// What is about to be placed.
+        record: String,
+    },
+    /// Ask for slots.
+    Claim(Vec<Claimed>),
+    /// Present the proofs of exactly these authorizations of a batch. For one outside the cluster the end is not waited for.
+    Present {
+        /// The batch.
+        batch: Batch,
+        /// URLs of the authorizations.
+        authorizations: Vec<String>,
+    },
     /// Write a Challenge's status.
     WriteChallenge {
         /// Which.
@@ -78,8 +95,8 @@ pub enum Step {
         /// Where.
         url: String,
     },
-    /// Take away everything that shows challenges.
-    Withdraw,
+    /// Withdraw what makes proofs available. For what is outside the cluster the end is not waited for.
+    Withdraw(Placed),
     /// Delete a Challenge, finalizers of cert-manager's first.
     DeleteChallenge {
         /// Which.
@@ -94,7 +111,18 @@ pub enum Step {
     },
 }
 
-impl Step {
+/// An authorization that needs a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// Its URL.
+    pub authorization: String,
+    /// The name that is proved.
+    pub identifier: String,
+    /// How.
+    pub challenge_type: ChallengeType,
+}
+
+impl OrderStep {
     /// Whether it asks the CA, whose answer may be long in coming.
     pub fn asks_ca(&self) -> bool {
         match self {
@@ -107,19 +135,43 @@ impl Step {
             Self::WriteStatus(_)
             | Self::StartOver
             | Self::CreateChallenge { .. }
+            | Self::GuardChallenge { .. }
             | Self::Claim(_)
-            | Self::Present(_)
+            | Self::Present { .. }
             | Self::WriteChallenge { .. }
             | Self::Probe { .. }
-            | Self::Withdraw
+            | Self::Withdraw(_)
             | Self::DeleteChallenge { .. }
             | Self::ReleaseChallenge { .. } => false,
+        }
+    }
+
+    /// The Challenge that it writes or deletes.
+    pub(super) fn challenge(&self) -> Option<&ObjectKey> {
+        match self {
+            Self::GuardChallenge { key, .. }
+            | Self::WriteChallenge { key, .. }
+            | Self::DeleteChallenge { key }
+            | Self::ReleaseChallenge { key, .. } => Some(key),
+            Self::CreateOrder(_)
+            | Self::ReadOrder { .. }
+            | Self::ReadAuthorizations(_)
+            | Self::WriteStatus(_)
+            | Self::StartOver
+            | Self::CreateChallenge { .. }
+            | Self::Claim(_)
+            | Self::Present { .. }
+            | Self::Probe { .. }
+            | Self::Accept { .. }
+            | Self::Finalize { .. }
+            | Self::Download { .. }
+            | Self::Withdraw(_) => None,
         }
     }
 }
 
 impl Plan {
-    pub(super) fn new(steps: Vec<Step>, next: Next) -> Self {
+    pub(super) fn new(steps: Vec<OrderStep>, next: Next) -> Self {
         Self {
             steps,
             next,
@@ -134,7 +186,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn now(step: Step) -> Self {
+    pub(super) fn now(step: OrderStep) -> Self {
         Self::new(vec![step], Next::OnChange)
     }
 

@@ -41,8 +41,27 @@ pub struct Selected {
     pub index: usize,
     /// The solver as the Challenge's `spec.solver` has it: with the overrides, without its selector's choice undone.
     pub solver: Solver,
-    /// Its Ingress settings, with the overrides.
-    pub ingress: Http01Ingress,
+    /// How it proves the identifier.
+    pub method: Method,
+}
+
+/// How a solver proves an identifier.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Method {
+    /// HTTP-01 through an Ingress with these settings, overrides applied.
+    Http01(Box<Http01Ingress>),
+    /// DNS-01 with the provider that `solver.dns01` names.
+    Dns01,
+}
+
+impl Method {
+    /// The type of the challenge.
+    pub const fn challenge_type(&self) -> ChallengeType {
+        match self {
+            Self::Http01(_) => ChallengeType::Http01,
+            Self::Dns01 => ChallengeType::Dns01,
+        }
+    }
 }
 
 /// Why no solver proves a name. Each is cured by an edit of the issuer or the Certificate.
@@ -120,23 +139,33 @@ pub fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_>) -> R
     let Some((_, index, solver)) = best else {
         return Err(why_none(solvers, wanted, name));
     };
-    let not_supported = |kind| NoSolver::NotSupported {
+    let method = method(solver, wanted).map_err(|kind| NoSolver::NotSupported {
         index,
         identifier: name.clone(),
         kind,
-    };
-    let Some(http01) = solver.http01.as_ref().filter(|_| !wanted.wildcard) else {
-        return Err(not_supported("dns01"));
-    };
-    let Some(ingress) = &http01.ingress else {
-        return Err(not_supported("http01.gatewayHTTPRoute"));
-    };
-    let ingress = with_overrides(ingress, order.annotations)?;
+    })?;
     let mut solver = solver.clone();
-    if let Some(http01) = &mut solver.http01 {
-        http01.ingress = Some(ingress.clone());
-    }
-    Ok(Selected { index, solver, ingress })
+    let method = match method {
+        Method::Http01(ingress) => {
+            let ingress = with_overrides(&ingress, order.annotations)?;
+            if let Some(http01) = &mut solver.http01 {
+                http01.ingress = Some(ingress.clone());
+            }
+            Method::Http01(Box::new(ingress))
+        }
+        Method::Dns01 => Method::Dns01,
+    };
+    Ok(Selected { index, solver, method })
+}
+
+/// How a solver proves what is wanted, or what kind of solver it is that certlet does not have.
+fn method(solver: &Solver, wanted: Wanted<'_>) -> Result<Method, &'static str> {
+    let Some(http01) = solver.http01.as_ref().filter(|_| !wanted.wildcard) else {
+        // with the first provider: `Ok(Method::Dns01)` for those that are there
+        return Err("dns01");
+    };
+    let ingress = http01.ingress.clone().ok_or("http01.gatewayHTTPRoute")?;
+    Ok(Method::Http01(Box::new(ingress)))
 }
 
 /// The rank of a match: a named domain before a zone before labels; the more specific zone, the more labels (SEL-02).

@@ -304,8 +304,11 @@ fn overridden(annotations: &[(&str, &str)]) -> Result<Http01Ingress, NoSolver> {
         offered: BOTH,
     };
     let selected = select(&[solver], order, wanted)?;
-    assert_eq!(selected.solver.http01.unwrap().ingress, Some(selected.ingress.clone()));
-    Ok(selected.ingress)
+    let Method::Http01(ingress) = selected.method else {
+        panic!("{:?}", selected.method)
+    };
+    assert_eq!(selected.solver.http01.unwrap().ingress.as_ref(), Some(&*ingress));
+    Ok(*ingress)
 }
 
 #[test]

@@ -1,7 +1,10 @@
-//! HTTP-01 challenges made visible, seen, and taken away (DESIGN: direct and pod mode).
+//! HTTP-01: challenges are exposed through Ingresses, checked, and withdrawn (DESIGN: direct and pod mode).
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`proofs`] | the proofs of one Order, as a solver |
+//! | [`answers`] | what the responder answers for an Order |
+//! | [`validation`] | the CA's own request |
 //! | [`advertised`] | the addresses under which the ingress reaches our replicas |
 //! | [`shared`] | the Service and its slices, one per namespace while anything is in flight |
 //! | [`place`] | temporary Ingresses, and Ingresses that are edited in place |
@@ -11,10 +14,13 @@
 //! Everything that is created carries the Order's UID as a label, and is found by it after a restart.
 
 mod advertised;
+mod answers;
 mod place;
 mod pods;
+mod proofs;
 mod shared;
 mod upkeep;
+mod validation;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -25,12 +31,12 @@ use std::{
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressStatus};
 
-pub use self::upkeep::follow_replicas;
 use self::{
     advertised::Advertised,
     place::{Classes, Placing},
     shared::Shared,
 };
+pub use self::{answers::answers, proofs::Proofs, upkeep::follow_replicas, validation::Validation};
 
 use crate::{
     api::{http01::Http01Ingress, names::label},
@@ -47,28 +53,28 @@ use crate::{
     },
 };
 
-/// One challenge that is to be visible.
+/// One challenge that is to be exposed.
 #[derive(Clone, Debug)]
-pub struct Shown {
+struct Exposed {
     /// Name of its Challenge.
-    pub name: String,
+    name: String,
     /// UID of its Challenge.
-    pub uid: String,
+    uid: String,
     /// Host and token.
-    pub path: ChallengePath,
+    path: ChallengePath,
     /// What has to be answered.
-    pub key_authorization: KeyAuthorization,
+    key_authorization: KeyAuthorization,
     /// The solver's Ingress settings, overrides applied (ANO-02).
-    pub ingress: Http01Ingress,
+    ingress: Http01Ingress,
 }
 
 /// Why the CA is not told yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotVisible {
-    /// What was found; [`probe::retry_after`] says when to look again.
-    pub finding: Finding,
+struct NotVisible {
+    /// What was found; [`probe::retry_after`] says when to probe again.
+    finding: Finding,
     /// What the user should know about the ingress controller in between.
-    pub hint: Option<&'static str>,
+    hint: Option<&'static str>,
 }
 
 impl fmt::Display for NotVisible {
@@ -87,7 +93,7 @@ impl fmt::Display for NotVisible {
     }
 }
 
-/// Makes challenges visible, and sees whether they are. One per process.
+/// Exposes challenges, and checks whether the CA would find them. One per process.
 #[derive(Debug)]
 pub struct Http01 {
     probe: Probe,
@@ -141,7 +147,7 @@ impl Http01 {
     /// # Errors
     /// Why they cannot be: a sentence for conditions. What was made before the error is taken away by
     /// [`Http01::withdraw`].
-    pub async fn present(&self, context: &Ports, order: &Meta, challenges: &[Shown]) -> Result<(), ControllerError> {
+    async fn present(&self, context: &Ports, order: &Meta, challenges: &[Exposed]) -> Result<(), ControllerError> {
         match context.settings.http01.mode {
             SolverMode::Direct => self.present_directly(context, order, challenges).await,
             SolverMode::Pod => pods::present(self, context, order, challenges).await,
@@ -152,7 +158,7 @@ impl Http01 {
         &self,
         context: &Ports,
         order: &Meta,
-        challenges: &[Shown],
+        challenges: &[Exposed],
     ) -> Result<(), ControllerError> {
         let addresses = self.advertised.addresses(context).await?;
         let grouped = challenges.iter().map(|one| {
@@ -194,7 +200,7 @@ impl Http01 {
     ///
     /// # Errors
     /// What is in the way.
-    pub async fn probe(&self, context: &Ports, order: &Meta, challenge: &Shown) -> Result<(), NotVisible> {
+    async fn probe(&self, context: &Ports, order: &Meta, challenge: &Exposed) -> Result<(), NotVisible> {
         let target = Target {
             host: challenge.path.host.clone(),
             key_authorization: challenge.key_authorization.clone(),
@@ -273,7 +279,7 @@ impl Http01 {
     ///
     /// # Errors
     /// The API server's. Trying again takes away the rest.
-    pub async fn withdraw(
+    async fn withdraw(
         &self,
         context: &Ports,
         order: &ObjectKey,

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Pod, Service};
 use tokio::sync::OnceCell;
 
-use super::{Http01, PlacedIngress, Shown, place::Placing};
+use super::{Exposed, Http01, PlacedIngress, place::Placing};
 use crate::{
     api::names::label,
     controller::{ControllerError, Ports},
@@ -19,29 +19,29 @@ pub(super) async fn present(
     http01: &Http01,
     context: &Ports,
     order: &Meta,
-    challenges: &[Shown],
+    challenges: &[Exposed],
 ) -> Result<(), ControllerError> {
     let settings = pod_settings(&context.settings.http01, http01.image.of_pods(context).await?);
-    for shown in challenges {
-        let owner = challenge_owner(&shown.name, &shown.uid);
+    for exposed in challenges {
+        let owner = challenge_owner(&exposed.name, &exposed.uid);
         let challenge = PodChallenge {
             namespace: order.namespace(),
             order_uid: &order.uid,
             owner: &owner,
-            path: &shown.path,
-            key_authorization: &shown.key_authorization,
-            config: &shown.ingress,
+            path: &exposed.path,
+            key_authorization: &exposed.key_authorization,
+            config: &exposed.ingress,
         };
-        let class = http01.classes.class(context, order, &shown.ingress).await;
+        let class = http01.classes.class(context, order, &exposed.ingress).await;
         let placing = Placing { context, order, class };
         let (pod, service) = (solver_pod(&challenge, &settings), pod_service(&challenge, &settings));
         let name = service.metadata.name.clone().unwrap_or_default();
         http01.remember(
             order,
             PlacedIngress {
-                name: shown.ingress.name.clone().unwrap_or_else(|| name.clone()),
-                edited: shown.ingress.name.is_some(),
-                paths: vec![shown.path.clone()],
+                name: exposed.ingress.name.clone().unwrap_or_else(|| name.clone()),
+                edited: exposed.ingress.name.is_some(),
+                paths: vec![exposed.path.clone()],
                 class,
             },
         );
@@ -55,8 +55,8 @@ pub(super) async fn present(
             other => drop(other?),
         }
         service?;
-        match &shown.ingress.name {
-            Some(edited) => placing.edit(edited, std::slice::from_ref(&shown.path), &name).await?,
+        match &exposed.ingress.name {
+            Some(edited) => placing.edit(edited, std::slice::from_ref(&exposed.path), &name).await?,
             None => {
                 placing
                     .apply(|path_type| pod_ingress(&challenge, &settings, class, path_type))

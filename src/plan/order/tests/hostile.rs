@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{
-    super::{Step, memory::Memory, outcome, timing},
+    super::{OrderStep, memory::Memory, outcome, timing},
     model::{Weather, World},
     model_objects::names,
 };
@@ -62,14 +62,17 @@ fn an_order_with_more_proofs_than_names_explain_is_refused_before_any_is_read() 
         .map(|number| format!("https://ca.example/authz/{number}"))
         .collect();
     let plan = world.plan();
-    let [Step::WriteStatus(status)] = plan.steps.as_slice() else {
+    let [OrderStep::WriteStatus(status)] = plan.steps.as_slice() else {
         panic!("{plan:?}")
     };
     assert_eq!(status.state, Some(State::Errored));
     assert_eq!(status.reason, Some(outcome::too_many_proofs(11, 1)));
     let order = world.memory.order.as_mut().expect("it was made");
     order.authorizations.pop();
-    assert!(matches!(world.plan().steps.as_slice(), [Step::ReadAuthorizations(_)]));
+    assert!(matches!(
+        world.plan().steps.as_slice(),
+        [OrderStep::ReadAuthorizations(_)]
+    ));
 }
 
 #[test]

@@ -1,9 +1,11 @@
-//! Tests of the plan, row by row, and a model of the CA and the cluster in which it must always come to an end.
+//! Tests of the plan, row by row, and a model of the CA, the cluster and a DNS provider in which it must always come to an end.
 
 mod hostile;
+mod mixed;
 mod model;
 mod model_ca;
 mod model_objects;
+mod model_outside;
 mod model_steps;
 mod properties;
 mod rows;

@@ -5,22 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
-    Plan, Step,
+    OrderStep, Plan,
     ca::{AuthorizationAtCa, OrderState},
-    facts::{Choice, Gate, IssuerSeen, Seen},
+    facts::{Choice, Gate, IssuerSeen, OrderSeen},
     fault::{Class, Doing, Fault},
-    memory::Memory,
-    plan,
+    memory::{Memory, NotYet},
+    outside, plan,
+    proof::{Batch, Placed},
     slots::{Claim, Slots},
+    step::Claimed,
     timing,
 };
 use super::{
     model_ca::{CaAuthorization, CaOrder, number_of, unknown},
-    model_objects::{assert_write_once, http01, issuer_ref, meta},
+    model_objects::{assert_write_once, dns01, http01, issuer_ref, meta, record_of, set_guard},
+    model_outside::Outside,
 };
 use crate::{
     api::{
-        challenge::{ChallengeStatus, ChallengeType},
+        challenge::ChallengeStatus,
         order::{OrderSpec, OrderStatus, State},
     },
     plan::{
@@ -56,6 +59,16 @@ pub(super) struct Weather {
     pub(super) validates_while_away: bool,
     /// The CA goes on calling an order pending that can never become anything else.
     pub(super) never_says_invalid: bool,
+    /// Names that are proved by DNS-01.
+    pub(super) by_dns: BTreeSet<String>,
+    /// Calls of the DNS provider that fail; every second of them has done what was asked.
+    pub(super) dns_failing: BTreeSet<u32>,
+    /// Every call of the DNS provider fails.
+    pub(super) dns_down: bool,
+    /// How many seconds the DNS provider takes to answer.
+    pub(super) dns_takes: i64,
+    /// The Order is deleted after this number of steps.
+    pub(super) deleted_after: Option<u32>,
 }
 
 type Choose = dyn Fn(&str, &AuthorizationAtCa) -> Choice;
@@ -74,6 +87,7 @@ pub(super) struct World {
     pub(super) gate: Option<Gate>,
     pub(super) issuer: IssuerSeen,
     pub(super) shown: BTreeSet<String>,
+    pub(super) outside: Outside,
     pub(super) writes: Vec<&'static str>,
     pub(super) restarts: u32,
     pub(super) orders: Vec<CaOrder>,
@@ -94,6 +108,14 @@ impl World {
             issuer_ref: issuer_ref(),
             ..OrderSpec::default()
         };
+        let by_dns = weather.by_dns.clone();
+        let choose = move |_: &str, one: &AuthorizationAtCa| {
+            if by_dns.contains(&one.identifier) {
+                dns01(one)
+            } else {
+                http01(one)
+            }
+        };
         Self {
             now: "2026-11-21T06:00:00Z".parse().expect("a time"),
             weather,
@@ -103,7 +125,7 @@ impl World {
                 status: OrderStatus::default(),
             },
             challenges: Vec::new(),
-            choices: Box::new(|_, authorization| http01(authorization)),
+            choices: Box::new(choose),
             memory: Memory::default(),
             slots: Slots::new(60),
             replaced: false,
@@ -114,6 +136,7 @@ impl World {
                 account: SERVER.into(),
             },
             shown: BTreeSet::new(),
+            outside: Outside::default(),
             writes: Vec::new(),
             restarts: 0,
             orders_lost: 0,
@@ -140,13 +163,14 @@ impl World {
             .keys()
             .map(|url| (url.clone(), self.slots.slot(&self.order.meta.uid, url)))
             .collect();
-        let seen = Seen {
+        let seen = OrderSeen {
             order: &self.order,
             issuer: &self.issuer,
             challenges: &self.challenges,
             choices: &choices,
             memory: &self.memory,
             slots: &slots,
+            calls: &self.outside.calls,
             replaced: self.replaced,
             requested: self.requested,
             gate: self.gate.as_ref(),
@@ -162,6 +186,7 @@ impl World {
         self.replaced = false;
         self.memory = Memory::default();
         self.slots = Slots::new(60);
+        self.outside.interrupt();
     }
 
     pub(super) fn orders_made(&self) -> usize {
@@ -184,9 +209,9 @@ impl World {
         self.orders[index].forgotten = true;
     }
 
-    pub(super) fn take(&mut self, step: Step) {
+    pub(super) fn take(&mut self, step: OrderStep) {
         match step {
-            Step::CreateOrder(request) => {
+            OrderStep::CreateOrder(request) => {
                 let names = request
                     .identifiers
                     .iter()
@@ -198,8 +223,8 @@ impl World {
                     Memory::saw_order,
                 );
             }
-            Step::ReadOrder { url } => self.call(Doing::ReadOrder, |world| world.known(&url), Memory::saw_order),
-            Step::ReadAuthorizations(urls) => {
+            OrderStep::ReadOrder { url } => self.call(Doing::ReadOrder, |world| world.known(&url), Memory::saw_order),
+            OrderStep::ReadAuthorizations(urls) => {
                 for url in urls {
                     let read = |world: &mut Self| world.read_authorization(&url);
                     self.call(Doing::ReadAuthorization, read, |memory, one| {
@@ -210,18 +235,19 @@ impl World {
                     }
                 }
             }
-            Step::Accept { authorization, .. } => {
+            OrderStep::Accept { authorization, .. } => {
                 let now = self.now;
                 let accept = |world: &mut Self| {
                     let one = world.authorizations.get_mut(&authorization).ok_or_else(unknown)?;
                     one.accepted.get_or_insert(0);
-                    assert!(world.shown.contains(&one.name), "the CA is told of what it cannot see");
+                    let name = one.name.clone();
+                    assert!(world.is_available(&name), "the CA is told of what it cannot see");
                     Ok(())
                 };
                 self.memory.telling(&authorization);
                 self.call(Doing::Accept, accept, |memory, ()| memory.accepted(now, &authorization));
             }
-            Step::Finalize { url } => {
+            OrderStep::Finalize { url } => {
                 let now = self.now;
                 let order_url = url.replace("/finalize", "");
                 let finalize = |world: &mut Self| {
@@ -239,7 +265,7 @@ impl World {
                     memory.saw_order(order);
                 });
             }
-            Step::Download { .. } => {
+            OrderStep::Download { .. } => {
                 let now = self.now;
                 self.call(
                     Doing::Download,
@@ -248,67 +274,91 @@ impl World {
                 );
             }
 
-            other @ (Step::WriteStatus(_)
-            | Step::StartOver
-            | Step::CreateChallenge { .. }
-            | Step::Claim(_)
-            | Step::Present(_)
-            | Step::WriteChallenge { .. }
-            | Step::Probe { .. }
-            | Step::Withdraw
-            | Step::DeleteChallenge { .. }
-            | Step::ReleaseChallenge { .. }) => self.take_in_cluster(other),
+            other @ (OrderStep::WriteStatus(_)
+            | OrderStep::StartOver
+            | OrderStep::CreateChallenge { .. }
+            | OrderStep::GuardChallenge { .. }
+            | OrderStep::Claim(_)
+            | OrderStep::Present { .. }
+            | OrderStep::WriteChallenge { .. }
+            | OrderStep::Probe { .. }
+            | OrderStep::Withdraw(_)
+            | OrderStep::DeleteChallenge { .. }
+            | OrderStep::ReleaseChallenge { .. }) => self.take_in_cluster(other),
         }
     }
 
+    /// Whether the CA would find the proof of this name.
+    pub(super) fn is_available(&self, name: &str) -> bool {
+        self.shown.contains(name) || self.outside.zone.iter().any(|(record, _)| *record == record_of(name))
+    }
+
     #[expect(clippy::too_many_lines, reason = "one arm per step")]
-    fn take_in_cluster(&mut self, step: Step) {
+    fn take_in_cluster(&mut self, step: OrderStep) {
         match step {
-            Step::WriteStatus(status) => {
+            OrderStep::WriteStatus(status) => {
                 assert_ne!(*status, self.order.status, "a write that changes nothing");
                 assert_write_once(&self.order.status, &status);
                 self.writes.push("order status");
                 self.order.status = *status;
             }
-            Step::StartOver => {
+            OrderStep::StartOver => {
                 self.writes.push("start over");
+                assert!(self.outside.zone.is_empty(), "nobody would find it again");
                 self.order.meta.uid = "second-order-uid".into();
                 self.order.status = OrderStatus::default();
                 self.challenges.clear();
                 self.memory = Memory::default();
                 self.replaced = true;
             }
-            Step::CreateChallenge { name, spec } => {
+            OrderStep::CreateChallenge { name, spec, record } => {
                 self.writes.push("challenge");
                 assert!(
                     self.challenges.iter().all(|one| one.meta.name() != name),
                     "the name is taken"
                 );
                 self.versions += 1;
-                let meta = meta(&name, &format!("challenge-{}", self.versions), &["order-uid"]);
+                let mut meta = meta(&name, &format!("challenge-{}", self.versions), &["order-uid"]);
+                if let Some(record) = record {
+                    let finalizers = outside::guard(&meta, &record).expect("it is new");
+                    set_guard(&mut meta, finalizers, &record);
+                }
                 self.challenges.push(Object {
                     meta,
                     spec: *spec,
                     status: ChallengeStatus::default(),
                 });
             }
-            Step::Claim(claims) => {
-                let claim = |(authorization, name): (String, String)| Claim {
+            OrderStep::Claim(claims) => {
+                let claim = |one: Claimed| Claim {
                     fresh: true,
                     since: self.order.meta.created,
                     order: self.order.meta.key.clone(),
                     uid: self.order.meta.uid.clone(),
-                    authorization,
-                    proof: (name, ChallengeType::Http01),
+                    authorization: one.authorization,
+                    subject: (one.identifier, one.challenge_type),
                 };
                 self.slots.claim(self.now, claims.into_iter().map(claim));
             }
-            Step::Present(urls) => {
-                self.writes.push("present");
-                self.shown = urls.iter().map(|url| self.authorizations[url].name.clone()).collect();
-                self.memory.showed(self.now, urls);
+            OrderStep::GuardChallenge {
+                key,
+                finalizers,
+                record,
+            } => {
+                self.writes.push("guard challenge");
+                let one = self.challenges.iter_mut().find(|one| one.meta.key == key);
+                set_guard(&mut one.expect("it exists").meta, finalizers, &record);
             }
-            Step::WriteChallenge { key, status } => {
+            OrderStep::Present { batch, authorizations } => match &batch {
+                Batch::Order => {
+                    self.writes.push("present");
+                    let names = authorizations.iter().map(|url| self.authorizations[url].name.clone());
+                    self.shown = names.collect();
+                    self.memory.present(self.now, batch, authorizations);
+                }
+                Batch::Authorization(url) => self.begin_to_present(url),
+            },
+            OrderStep::WriteChallenge { key, status } => {
                 self.writes.push("challenge status");
                 let one = self
                     .challenges
@@ -318,40 +368,43 @@ impl World {
                 assert_ne!(one.status, *status, "a write that changes nothing");
                 one.status = *status;
             }
-            Step::Probe { authorization } => {
+            OrderStep::Probe { authorization } => {
                 self.memory.probing(self.now, &authorization);
                 let count = self.probes.entry(authorization.clone()).or_default();
                 *count += 1;
                 let again = timing::add(self.now, SignedDuration::from_secs(1));
-                let failed = *count <= self.weather.probes_failing;
-                self.memory.probed(
-                    &authorization,
-                    if failed {
-                        Err(("nothing listens there".into(), again))
-                    } else {
-                        Ok(())
-                    },
-                );
+                let early = *count <= self.weather.probes_failing;
+                let failed = early || !self.is_available(&self.authorizations[&authorization].name);
+                let not_yet = || NotYet {
+                    reason: "nothing listens there".into(),
+                    again,
+                };
+                self.memory
+                    .probed(&authorization, if failed { Err(not_yet()) } else { Ok(()) });
             }
-            Step::Withdraw => {
+            OrderStep::Withdraw(Placed::InCluster) => {
                 self.writes.push("withdraw");
                 self.shown.clear();
-                self.memory.withdrew();
+                self.memory.withdrew(&Batch::Order);
             }
-            Step::DeleteChallenge { key } => {
+            OrderStep::Withdraw(Placed::Outside(key)) => self.begin_to_withdraw(&key),
+            OrderStep::DeleteChallenge { key } => {
                 self.writes.push("delete challenge");
+                self.let_go(&key);
                 self.challenges.retain(|one| one.meta.key != key);
             }
-            Step::ReleaseChallenge { key, finalizers } => {
+            OrderStep::ReleaseChallenge { key, finalizers } => {
                 assert!(finalizers.is_empty());
-                self.challenges.retain(|one| one.meta.key != key);
+                self.let_go(&key);
+                self.challenges
+                    .retain(|one| one.meta.key != key || one.meta.deleting.is_none());
             }
-            Step::CreateOrder(_)
-            | Step::ReadOrder { .. }
-            | Step::ReadAuthorizations(_)
-            | Step::Accept { .. }
-            | Step::Finalize { .. }
-            | Step::Download { .. } => unreachable!("asked of the CA"),
+            OrderStep::CreateOrder(_)
+            | OrderStep::ReadOrder { .. }
+            | OrderStep::ReadAuthorizations(_)
+            | OrderStep::Accept { .. }
+            | OrderStep::Finalize { .. }
+            | OrderStep::Download { .. } => unreachable!("asked of the CA"),
         }
     }
 

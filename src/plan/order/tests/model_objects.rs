@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{
-    super::{ca::AuthorizationAtCa, facts::Choice, slots::Slot},
+    super::{ca::AuthorizationAtCa, facts::Choice, proof::Proof, slots::Slot},
     model::World,
 };
 use crate::{
     api::{
         IssuerRef, Solver,
         challenge::{ChallengeSpec, ChallengeStatus},
+        names::annotation,
         order::OrderStatus,
     },
     plan::{
@@ -20,13 +21,41 @@ use crate::{
 
 pub(super) fn http01(authorization: &AuthorizationAtCa) -> Choice {
     let offered = &authorization.challenges[0];
-    Choice::Http01 {
+    Choice::Prove {
         url: offered.url.clone(),
         token: offered.token.clone(),
-        key: format!("{}.thumbprint", offered.token),
+        proof: Proof::Http01 {
+            key_authorization: format!("{}.thumbprint", offered.token),
+            ingress: Box::default(),
+        },
         solver: Box::new(Solver::default()),
         wait: None,
     }
+}
+
+pub(super) fn dns01(authorization: &AuthorizationAtCa) -> Choice {
+    let offered = &authorization.challenges[0];
+    Choice::Prove {
+        url: offered.url.clone(),
+        token: offered.token.clone(),
+        proof: Proof::Dns01 {
+            name: record_of(&authorization.identifier),
+            value: format!("digest of {}", offered.token),
+        },
+        solver: Box::new(Solver::default()),
+        wait: None,
+    }
+}
+
+/// The name of the TXT record that proves `name`.
+pub(super) fn record_of(name: &str) -> String {
+    format!("_acme-challenge.{name}")
+}
+
+/// Writes on a Challenge what is about to be written outside the cluster.
+pub(super) fn set_guard(meta: &mut Meta, finalizers: Vec<String>, record: &str) {
+    meta.finalizers = finalizers.into_iter().map(Into::into).collect();
+    meta.annotations = [(annotation::RECORD, record)].into_iter().collect();
 }
 
 pub(super) fn issuer_ref() -> IssuerRef {

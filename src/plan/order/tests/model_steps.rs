@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    super::{Plan, Step},
+    super::{OrderStep, Plan},
     model::World,
 };
 use crate::plan::seen::Next;
@@ -15,9 +15,10 @@ impl World {
     /// Follows the plans until nothing is left to do at this instant; then, until nothing is left to do at all.
     pub(super) fn run(&mut self) {
         for _ in 0..PLANS {
+            self.finish_calls();
             let plan = self.next_plan();
             if plan.steps.is_empty() {
-                match plan.next {
+                match self.outside.or_ends(plan.next) {
                     Next::OnChange => return,
                     Next::At(time) => self.wait(time),
                 }
@@ -25,6 +26,9 @@ impl World {
             for step in plan.steps {
                 self.steps += 1;
                 self.take(step);
+                if self.weather.deleted_after == Some(self.steps) {
+                    return self.delete_order();
+                }
                 if self.weather.killed_after.contains(&self.steps) {
                     self.restart();
                     break;
@@ -43,9 +47,12 @@ impl World {
             if !holds(self) {
                 return;
             }
+            self.finish_calls();
             let plan = self.next_plan();
             if plan.steps.is_empty() {
-                let Next::At(time) = plan.next else { panic!("stuck") };
+                let Next::At(time) = self.outside.or_ends(plan.next) else {
+                    panic!("stuck")
+                };
                 self.wait(time);
             }
             for step in plan.steps {
@@ -65,7 +72,7 @@ impl World {
         plan
     }
 
-    fn wait(&mut self, until: Timestamp) {
+    pub(super) fn wait(&mut self, until: Timestamp) {
         assert!(until > self.now, "it asks to be called back in the past: a hot loop");
         self.now = until;
     }
@@ -95,7 +102,7 @@ impl World {
             if !holds(self) {
                 return;
             }
-            let steps: Vec<Step> = self.plan().steps.into_iter().take(at_most).collect();
+            let steps: Vec<OrderStep> = self.plan().steps.into_iter().take(at_most).collect();
             assert!(
                 !steps.is_empty(),
                 "nothing is left to do, and what is waited for has not come"

@@ -7,9 +7,9 @@ use proptest::{collection::btree_set, prelude::*, sample::subsequence};
 use super::model::{SERVER, Weather, World};
 use crate::{api::order::State, plan::seen::Next};
 
-const NAMES: [&str; 4] = ["a.example", "b.example", "c.example", "d.example"];
+pub(super) const NAMES: [&str; 4] = ["a.example", "b.example", "c.example", "d.example"];
 
-fn weather() -> impl Strategy<Value = Weather> {
+pub(super) fn weather() -> impl Strategy<Value = Weather> {
     let numbers = || btree_set(1..40_u32, 0..6);
     (
         numbers(),
@@ -44,9 +44,9 @@ fn weather() -> impl Strategy<Value = Weather> {
                 refused: refused.into_iter().map(|index| NAMES[index].to_owned()).collect(),
                 proved: proved.into_iter().map(|index| NAMES[index].to_owned()).collect(),
                 issuing_looks,
-                forgets: None,
                 validates_while_away,
                 never_says_invalid,
+                ..Weather::default()
             },
         )
 }

@@ -3,17 +3,24 @@
 use jiff::SignedDuration;
 
 use super::{
-    super::{Step, facts::*, memory::Probe, timing},
+    super::{
+        OrderStep,
+        facts::*,
+        memory::Probe,
+        proof::{Batch, Placed},
+        timing,
+    },
     model::{Weather, World},
     model_objects::{http01, issuer_ref, meta, names},
 };
 use crate::{
     api::{
         GoDuration,
+        challenge::ChallengeType,
         names::CHALLENGE_FINALIZER,
         order::{Authorization, OfferedChallenge, State},
     },
-    plan::challenge::WAITING,
+    plan::challenge::waiting,
 };
 
 #[test]
@@ -47,13 +54,13 @@ fn one_host_takes_seven_writes_and_no_more() {
 fn the_url_is_written_before_anything_is_asked_for_that_changes_something() {
     let mut world = World::new(&["a.example"], Weather::default());
     let first = world.plan();
-    assert!(matches!(first.steps.as_slice(), [Step::CreateOrder(_)]));
+    assert!(matches!(first.steps.as_slice(), [OrderStep::CreateOrder(_)]));
     world.take(first.steps[0].clone());
     let second = world.plan();
-    assert!(matches!(second.steps.as_slice(), [Step::ReadAuthorizations(_)]));
+    assert!(matches!(second.steps.as_slice(), [OrderStep::ReadAuthorizations(_)]));
     world.take(second.steps[0].clone());
     let third = world.plan();
-    let [Step::WriteStatus(status)] = third.steps.as_slice() else {
+    let [OrderStep::WriteStatus(status)] = third.steps.as_slice() else {
         panic!("{third:?}")
     };
     assert_eq!(status.url.as_deref(), Some("https://ca.example/order/0"));
@@ -96,7 +103,7 @@ fn the_url_is_written_even_if_the_authorizations_cannot_be_read() {
     for _ in 0..2 {
         world.take(world.plan().steps[0].clone());
     }
-    let [Step::WriteStatus(status)] = &world.plan().steps[..] else {
+    let [OrderStep::WriteStatus(status)] = &world.plan().steps[..] else {
         panic!("{:?}", world.plan())
     };
     assert_eq!(status.url.as_deref(), Some("https://ca.example/order/0"));
@@ -140,10 +147,10 @@ fn names_are_proved_at_once_and_those_that_are_done_say_so() {
     };
     world.run_and_wait_while(|world| accepted(world) < 2);
     let url = "https://ca.example/authz/0/a.example".to_owned();
-    world.take(Step::ReadAuthorizations(vec![url]));
+    world.take(OrderStep::ReadAuthorizations(vec![url]));
     let plan = world.plan();
     let proved = plan.steps.iter().find_map(|step| {
-        let Step::WriteChallenge { status, .. } = step else {
+        let OrderStep::WriteChallenge { status, .. } = step else {
             return None;
         };
         (status.state == Some(State::Valid)).then_some(status)
@@ -168,14 +175,14 @@ fn a_challenge_that_cannot_be_reached_says_why_after_some_patience_and_is_not_ac
     world.now = timing::add(world.now, timing::PATIENCE);
     let plan = world.plan();
     let [
-        Step::WriteStatus(order),
-        Step::WriteChallenge { status, .. },
-        Step::Probe { .. },
+        OrderStep::WriteStatus(order),
+        OrderStep::WriteChallenge { status, .. },
+        OrderStep::Probe { .. },
     ] = plan.steps.as_slice()
     else {
         panic!("{plan:?}")
     };
-    let expected = format!("{WAITING}nothing listens there");
+    let expected = waiting(ChallengeType::Http01, "nothing listens there");
     assert_eq!(order.reason.as_deref(), Some(expected.as_str()));
     assert_eq!(status.reason.as_deref(), Some(expected.as_str()));
     assert_eq!(
@@ -212,26 +219,26 @@ fn a_fixed_wait_replaces_the_probe_where_the_solver_says_so() {
         },
     );
     world.choices = Box::new(|_, one| match http01(one) {
-        Choice::Http01 {
+        Choice::Prove {
             url,
             token,
-            key,
+            proof,
             solver,
             ..
-        } => Choice::Http01 {
+        } => Choice::Prove {
             url,
             token,
-            key,
+            proof,
             solver,
             wait: Some(SignedDuration::from_mins(2)),
         },
         Choice::None(none) => Choice::None(none),
     });
     let started = world.now;
-    world.step_while(|world| world.memory.shown.is_none());
+    world.step_while(|world| world.memory.presented(&Batch::Order).is_none());
     let plan = world.plan();
     let said = plan.steps.iter().find_map(|step| {
-        let Step::WriteChallenge { status, .. } = step else {
+        let OrderStep::WriteChallenge { status, .. } = step else {
             return None;
         };
         status.reason.as_deref()
@@ -262,9 +269,9 @@ fn a_deleted_order_takes_away_what_it_shows_and_does_nothing_else() {
             ..Weather::default()
         },
     );
-    world.step_while(|world| world.memory.shown.is_none());
+    world.step_while(|world| world.memory.presented(&Batch::Order).is_none());
     world.order.meta.deleting = Some(world.now);
-    assert_eq!(world.plan().steps, [Step::Withdraw]);
+    assert_eq!(world.plan().steps, [OrderStep::Withdraw(Placed::InCluster)]);
     world.run();
     assert!(world.shown.is_empty());
     assert!(world.plan().steps.is_empty());
@@ -276,7 +283,7 @@ fn the_lifetime_profile_and_predecessor_are_asked_for() {
     world.order.spec.duration = Some(GoDuration::from_hours(48));
     world.order.spec.profile = Some("shortlived".into());
     world.order.spec.replaces = Some("aki.serial".into());
-    let [Step::CreateOrder(request)] = &world.plan().steps[..] else {
+    let [OrderStep::CreateOrder(request)] = &world.plan().steps[..] else {
         panic!()
     };
     assert_eq!(

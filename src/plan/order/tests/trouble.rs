@@ -3,7 +3,14 @@
 use jiff::SignedDuration;
 
 use super::{
-    super::{Step, facts::*, memory::Memory, outcome, timing},
+    super::{
+        OrderStep,
+        facts::*,
+        memory::{Memory, NotYet},
+        outcome,
+        proof::Batch,
+        timing,
+    },
     model::{SERVER, Weather, World},
     model_objects::{challenge_of, http01, names},
 };
@@ -74,12 +81,14 @@ fn without_a_solver_the_order_says_so_and_waits_for_an_edit() {
 #[test]
 fn what_stands_in_the_way_of_showing_a_challenge_is_told_and_tried_again() {
     let mut world = World::new(&["a.example"], Weather::default());
-    world.run_while(|world| !matches!(world.plan().steps.first(), Some(Step::Present(_))));
-    world
-        .memory
-        .could_not_show(world.now, "the quota forbids Ingresses".into());
+    world.run_while(|world| !matches!(world.plan().steps.first(), Some(OrderStep::Present { .. })));
+    let not_yet = NotYet {
+        reason: "the quota forbids Ingresses".into(),
+        again: world.now,
+    };
+    world.memory.not_presented(world.now, Batch::Order, not_yet);
     let plan = world.plan();
-    let [Step::WriteStatus(order), Step::WriteChallenge { status, .. }] = plan.steps.as_slice() else {
+    let [OrderStep::WriteStatus(order), OrderStep::WriteChallenge { status, .. }] = plan.steps.as_slice() else {
         panic!("{plan:?}")
     };
     assert_eq!(order.reason.as_deref(), Some("the quota forbids Ingresses"));
@@ -103,7 +112,7 @@ fn a_limit_of_the_account_holds_back_a_new_order_and_is_told() {
         sentence: "too many new orders".into(),
     });
     let plan = world.plan();
-    let [Step::WriteStatus(status)] = plan.steps.as_slice() else {
+    let [OrderStep::WriteStatus(status)] = plan.steps.as_slice() else {
         panic!("{plan:?}")
     };
     assert_eq!(
@@ -253,7 +262,7 @@ fn an_order_of_another_server_is_not_asked_for_and_ends() {
         ..OrderStatus::default()
     };
     let plan = world.plan();
-    let [Step::WriteStatus(status)] = plan.steps.as_slice() else {
+    let [OrderStep::WriteStatus(status)] = plan.steps.as_slice() else {
         panic!("{plan:?}")
     };
     assert_eq!(status.state, Some(State::Errored));
@@ -285,12 +294,12 @@ fn an_order_waits_for_its_issuer_and_says_so() {
 #[test]
 fn a_strangers_challenge_is_left_alone_and_ours_gets_another_name() {
     let mut world = World::new(&["a.example"], Weather::default());
-    world.step_while(|world| !matches!(world.plan().steps.first(), Some(Step::CreateChallenge { .. })));
-    let Some(Step::CreateChallenge { name, spec }) = world.plan().steps.into_iter().next() else {
+    world.step_while(|world| !matches!(world.plan().steps.first(), Some(OrderStep::CreateChallenge { .. })));
+    let Some(OrderStep::CreateChallenge { name, spec, .. }) = world.plan().steps.into_iter().next() else {
         panic!()
     };
     world.memory.taken = names(&[&name]);
-    let [Step::CreateChallenge { name: other, .. }] = &world.plan().steps[..] else {
+    let [OrderStep::CreateChallenge { name: other, .. }] = &world.plan().steps[..] else {
         panic!()
     };
     assert_eq!(*other, format!("{name}-orderuid"));
@@ -302,7 +311,7 @@ fn a_strangers_challenge_is_left_alone_and_ours_gets_another_name() {
     world.challenges.push(challenge_of(&name, forged));
     assert!(matches!(
         &world.plan().steps[..],
-        [Step::DeleteChallenge { .. }, Step::CreateChallenge { .. }]
+        [OrderStep::DeleteChallenge { .. }, OrderStep::CreateChallenge { .. }]
     ));
     world.run();
     assert_eq!(world.state(), Some(State::Valid));
@@ -339,12 +348,12 @@ fn a_challenge_that_is_deleted_is_let_go_of_and_made_again() {
             ..Weather::default()
         },
     );
-    world.step_while(|world| world.memory.shown.is_none());
+    world.step_while(|world| world.memory.presented(&Batch::Order).is_none());
     world.challenges[0].meta.deleting = Some(world.now);
     world.challenges[0].meta.finalizers = [LEGACY_CHALLENGE_FINALIZER, CHALLENGE_FINALIZER].map(Into::into).into();
     let plan = world.plan();
     assert!(
-        matches!(&plan.steps[0], Step::ReleaseChallenge { finalizers, .. } if finalizers.is_empty()),
+        matches!(&plan.steps[0], OrderStep::ReleaseChallenge { finalizers, .. } if finalizers.is_empty()),
         "{plan:?}"
     );
     world.take(plan.steps[0].clone());

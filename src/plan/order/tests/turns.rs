@@ -8,6 +8,7 @@ use super::{
     super::{
         facts::*,
         memory::Probe,
+        proof::Batch,
         slots::{Claim, LENT_FOR, Slot, Slots},
         timing,
     },
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     api::{challenge::ChallengeType, order::State},
     plan::{
-        challenge::WAITING,
+        challenge::is_waiting,
         seen::{Next, ObjectKey},
     },
 };
@@ -58,17 +59,11 @@ fn after_a_restart_what_was_hopeless_is_shown_and_probed_and_takes_nobodys_slot(
     world.run_while(|world| world.memory.proofs.values().all(|proof| proof.finding.is_none()));
     world.now = timing::add(world.now, timing::PARKED_AFTER);
     world.run_until_quiet();
-    assert!(
-        world.challenges[0]
-            .status
-            .reason
-            .as_deref()
-            .is_some_and(|reason| reason.starts_with(WAITING))
-    );
+    assert!(world.challenges[0].status.reason.as_deref().is_some_and(is_waiting));
     world.restart();
     world.run_until_quiet();
     assert_eq!(slots_of(&world), [Slot::None]);
-    assert!(world.memory.shown.is_some());
+    assert!(world.memory.presented(&Batch::Order).is_some());
     assert!(
         world
             .memory
@@ -85,16 +80,16 @@ fn an_order_that_lost_its_slot_while_it_waited_tells_the_ca_when_its_turn_comes_
     let mut world = World::new(&["a.example"], Weather::default());
     world.slots = Slots::new(1);
     world.choices = Box::new(|_, one| match http01(one) {
-        Choice::Http01 {
+        Choice::Prove {
             url,
             token,
-            key,
+            proof,
             solver,
             wait: _,
-        } => Choice::Http01 {
+        } => Choice::Prove {
             url,
             token,
-            key,
+            proof,
             solver,
             wait: Some(SignedDuration::from_mins(10)),
         },
@@ -108,7 +103,7 @@ fn an_order_that_lost_its_slot_while_it_waited_tells_the_ca_when_its_turn_comes_
         order: ObjectKey::new("other", "order"),
         uid: "other".into(),
         authorization: "https://ca/authz/other".into(),
-        proof: ("b.example".into(), ChallengeType::Http01),
+        subject: ("b.example".into(), ChallengeType::Http01),
     };
     world.slots.claim(timing::add(world.now, LENT_FOR), [other]);
     assert_eq!(slots_of(&world), [Slot::Waiting]);

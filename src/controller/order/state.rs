@@ -1,4 +1,4 @@
-//! What is remembered about Orders between two looks at them. All of it may be lost at any time: it is asked for again.
+//! What is remembered about Orders between two reconciles. All of it may be lost at any time: it is asked for again.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -9,18 +9,16 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
 use super::account::Accounts;
-use crate::{
-    api::challenge::ChallengeType,
-    plan::{
-        kinds::OrderKind,
-        order::{
-            facts::Gate,
-            memory::Memory,
-            slots::{Claim, Slot, Slots},
-            timing,
-        },
-        seen::{Meta, Object, ObjectKey},
+use crate::plan::{
+    kinds::OrderKind,
+    order::{
+        Claimed,
+        facts::Gate,
+        memory::Memory,
+        slots::{Claim, Slot, Slots},
+        timing,
     },
+    seen::{Meta, Object, ObjectKey},
 };
 
 /// How many probes are on their way at once.
@@ -32,7 +30,7 @@ const LONGEST_GATE: SignedDuration = SignedDuration::from_mins(15);
 
 /// See the module.
 #[derive(Debug)]
-pub struct Runtime {
+pub struct State {
     memories: Mutex<HashMap<ObjectKey, Remembered>>,
     slots: Mutex<Slots>,
     gates: Mutex<HashMap<String, Gate>>,
@@ -47,7 +45,7 @@ struct Remembered {
     memory: Memory,
 }
 
-impl Runtime {
+impl State {
     /// Nothing is remembered; at most `most_challenges` are in flight at once (FLG-26).
     pub fn new(most_challenges: usize) -> Self {
         Self {
@@ -124,21 +122,16 @@ impl Runtime {
         lock(&self.replaced).contains(request)
     }
 
-    /// Asks for slots: URL of the authorization and name. Returns the Orders whose turn has come.
-    pub(super) fn claim(
-        &self,
-        now: Timestamp,
-        order: &Object<OrderKind>,
-        claims: &[(String, String)],
-    ) -> Vec<ObjectKey> {
-        let claims = claims.iter().map(|(authorization, name)| Claim {
+    /// Asks for slots. Returns the Orders whose turn has come.
+    pub(super) fn claim(&self, now: Timestamp, order: &Object<OrderKind>, claims: Vec<Claimed>) -> Vec<ObjectKey> {
+        let claims = claims.into_iter().map(|one| Claim {
             // an Order whose ACME order is written down was in flight before
             fresh: order.status.url.is_none(),
             since: order.meta.created,
             order: order.meta.key.clone(),
             uid: order.meta.uid.clone(),
-            authorization: authorization.clone(),
-            proof: (name.to_ascii_lowercase(), ChallengeType::Http01),
+            authorization: one.authorization,
+            subject: (one.identifier.to_ascii_lowercase(), one.challenge_type),
         });
         lock(&self.slots).claim(now, claims)
     }

@@ -1,0 +1,113 @@
+//! Calls about what is outside the cluster, such as those of a DNS provider. They run beside the reconcile of their Order, so that a
+//! provider that is slow holds up neither other proofs of the Order nor other Orders. At most one is under way for each Challenge:
+//! nothing is written after it was withdrawn.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::task::AbortHandle;
+
+use super::{Answer, Solver};
+use crate::{
+    controller::ControllerError,
+    plan::order::{memory::NotYet, outside::Call},
+};
+
+/// How long a call may take.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How many Challenges are remembered. Beyond that, what is known of calls that ended is forgotten: withdrawing twice does no harm.
+const MOST: usize = 10_000;
+
+/// The last call about each Challenge, by its uid. What was presented successfully is not among them.
+#[derive(Debug, Default)]
+pub struct Calls(Mutex<HashMap<Box<str>, Entry>>);
+
+#[derive(Debug)]
+struct Entry {
+    call: Call,
+    task: Option<AbortHandle>,
+}
+
+impl Calls {
+    /// The last call about the Challenge with this uid.
+    pub fn last(&self, challenge: &str) -> Option<Call> {
+        self.lock().get(challenge).map(|entry| entry.call.clone())
+    }
+
+    /// The last calls about these Challenges.
+    pub fn of<'a>(&self, challenges: impl Iterator<Item = &'a str>) -> BTreeMap<Box<str>, Call> {
+        let calls = self.lock();
+        challenges
+            .filter_map(|challenge| Some((challenge.into(), calls.get(challenge)?.call.clone())))
+            .collect()
+    }
+
+    /// Begins a call about a Challenge, unless one is under way.
+    pub fn begin(&self, challenge: &str, call: Call, task: impl Future<Output = ()> + Send + 'static) {
+        let mut calls = self.lock();
+        if calls.get(challenge).is_some_and(|entry| entry.call.is_under_way()) {
+            return;
+        }
+        if calls.len() >= MOST {
+            calls.retain(|_, entry| entry.call.is_under_way());
+        }
+        // the lock is held: a task that ends at once ends after this
+        let task = Some(tokio::spawn(task).abort_handle());
+        calls.insert(challenge.into(), Entry { call, task });
+    }
+
+    /// The call about a Challenge ended, and this is to be remembered of it.
+    pub fn end(&self, challenge: &str, call: Option<Call>) {
+        match call {
+            Some(call) => drop(self.lock().insert(challenge.into(), Entry { call, task: None })),
+            None => self.forget(challenge),
+        }
+    }
+
+    /// Nothing is outside the cluster for this Challenge any more.
+    pub fn forget(&self, challenge: &str) {
+        self.lock().remove(challenge);
+    }
+
+    /// Ends every call, and forgets all of them.
+    pub fn clear(&self) {
+        for (_, entry) in self.lock().drain() {
+            if let Some(task) = entry.task {
+                task.abort();
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a solver outside the cluster is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// To present.
+    Present,
+    /// To withdraw.
+    Withdraw,
+}
+
+/// The solver's answer, within [`LIMIT`]; `now` reads the clock.
+pub async fn answer(solver: &Solver, ask: Ask, now: impl Fn() -> Timestamp) -> Answer {
+    let not_yet = |reason: String| NotYet { reason, again: now() };
+    let asked = async {
+        match ask {
+            Ask::Present => solver.present().await,
+            Ask::Withdraw => solver.withdraw().await,
+        }
+    };
+    match tokio::time::timeout(LIMIT, asked).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => Err(not_yet(ControllerError::to_string(&error))),
+        Err(_) => Err(not_yet(format!("no answer within {} seconds", LIMIT.as_secs()))),
+    }
+}

@@ -1,0 +1,189 @@
+//! One record through a process that is killed, and a provider that misbehaves: it never stays where nobody finds it.
+
+use std::{sync::Arc, time::Duration};
+
+use proptest::{collection::vec, prelude::*};
+
+use super::{
+    Provider, Record,
+    memory::{Behaviour, Zone},
+};
+use crate::{
+    api::names::annotation,
+    controller::solving::{
+        Solver,
+        calls::{self, Ask, Calls},
+    },
+    plan::{
+        order::outside::{self, Abandoned, Call},
+        seen::{Meta, Next, ObjectKey, Pairs},
+    },
+    process::clock,
+};
+
+const NAME: &str = "_acme-challenge.a.example";
+const VALUE: &str = "gfj9Xq...Rg85nM";
+const UID: &str = "challenge-uid";
+
+/// What survives a process: the Challenge at the API server, and the records at the provider.
+struct World {
+    challenge: Meta,
+    zone: Arc<Zone>,
+    calls: Arc<Calls>,
+}
+
+impl World {
+    fn new(script: Vec<Behaviour>) -> Self {
+        Self {
+            challenge: Meta {
+                key: ObjectKey::new("shop", "web-1"),
+                uid: UID.into(),
+                ..Meta::default()
+            },
+            zone: Arc::new(Zone::new(script)),
+            calls: Arc::default(),
+        }
+    }
+
+    /// As after a restart: made from what the Challenge says.
+    fn solver(&self) -> Solver {
+        Solver::Dns01(Record {
+            provider: Provider::Memory(Arc::clone(&self.zone)),
+            name: outside::record(&self.challenge).expect("it was guarded").to_owned(),
+            value: VALUE.to_owned(),
+        })
+    }
+
+    fn guard(&mut self) {
+        if let Some(finalizers) = outside::guard(&self.challenge, NAME) {
+            self.challenge.finalizers = finalizers.into_iter().map(Into::into).collect();
+            self.challenge.annotations = [(annotation::RECORD, NAME)].into_iter().collect::<Pairs>();
+        }
+    }
+
+    fn begin(&self, call: Call) {
+        let (solver, calls, asked) = (self.solver(), Arc::clone(&self.calls), call.clone());
+        self.calls.begin(UID, call, async move {
+            let ask = if asked == Call::Presenting {
+                Ask::Present
+            } else {
+                Ask::Withdraw
+            };
+            let answer = calls::answer(&solver, ask, clock::now).await;
+            let after = match (ask, answer) {
+                (Ask::Withdraw, Ok(())) => Some(Call::Withdrawn),
+                // time stands still in this test: what is due later is due now
+                (Ask::Present, _) | (Ask::Withdraw, Err(_)) => None,
+            };
+            calls.end(UID, after);
+        });
+    }
+
+    /// The Order is gone: until its Challenge has gone, too.
+    async fn abandon(&mut self) {
+        self.challenge.deleting = Some(clock::now());
+        for _ in 0..1000 {
+            let call = self.calls.last(UID);
+            match outside::abandoned(clock::now(), &self.challenge, call.as_ref()) {
+                Abandoned::Withdraw => self.begin(Call::withdraw(clock::now(), call.as_ref())),
+                Abandoned::Release(rest) => {
+                    assert!(rest.is_empty());
+                    self.challenge.finalizers = Box::default();
+                    self.calls.forget(UID);
+                    return;
+                }
+                Abandoned::Wait(next) => {
+                    if self.challenge.finalizers.is_empty() {
+                        return;
+                    }
+                    assert_eq!(next, Next::OnChange);
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+        panic!("the Challenge never goes: {:?}", self.calls);
+    }
+}
+
+fn behaviour() -> impl Strategy<Value = Behaviour> {
+    prop_oneof![
+        (0..90_u64).prop_map(Behaviour::Takes),
+        Just(Behaviour::Refuses),
+        Just(Behaviour::LosesAnswer),
+        Just(Behaviour::NeverAnswers),
+    ]
+}
+
+fn in_no_time<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(test)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_record_never_stays_and_is_never_written_after_it_was_withdrawn(
+        script in vec(behaviour(), 0..8), waits in 0..120_u64, killed in any::<bool>(), presented_again in any::<bool>(),
+    ) {
+        in_no_time(async {
+            let mut world = World::new(script);
+            world.guard();
+            world.begin(Call::Presenting);
+            tokio::time::sleep(Duration::from_secs(waits)).await;
+            if killed {
+                world.calls.clear();
+            }
+            if presented_again {
+                world.begin(Call::Presenting);
+            }
+            world.abandon().await;
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            assert!(world.zone.is_empty(), "{:?}", world.zone);
+            assert_eq!(world.zone.at_once.load(std::sync::atomic::Ordering::Relaxed).max(1), 1, "one call at a time");
+        });
+    }
+}
+
+#[test]
+fn a_record_is_presented_found_and_withdrawn() {
+    in_no_time(async {
+        let mut world = World::new(Vec::new());
+        world.guard();
+        let solver = world.solver();
+        let missing = solver.check(clock::now()).await.expect_err("nothing is there");
+        assert!(
+            missing.reason.contains(NAME) && missing.again > clock::now(),
+            "{missing:?}"
+        );
+        solver.present().await.expect("it may write").expect("it is there");
+        assert_eq!(solver.check(clock::now()).await, Ok(()));
+        solver.withdraw().await.expect("it may write").expect("it is gone");
+        assert!(world.zone.is_empty() && solver.validation().is_none());
+    });
+}
+
+#[test]
+fn a_provider_that_never_answers_is_given_up_after_a_minute() {
+    in_no_time(async {
+        let mut world = World::new(vec![Behaviour::NeverAnswers]);
+        world.guard();
+        let began = tokio::time::Instant::now();
+        let answer = calls::answer(&world.solver(), Ask::Present, clock::now).await;
+        assert_eq!(answer.expect_err("no answer").reason, "no answer within 60 seconds");
+        assert_eq!(began.elapsed(), Duration::from_secs(60));
+    });
+}
+
+#[test]
+fn a_challenge_that_was_never_guarded_goes_at_once() {
+    in_no_time(async {
+        let mut world = World::new(vec![Behaviour::NeverAnswers]);
+        world.abandon().await;
+        assert_eq!(world.zone.at_once.load(std::sync::atomic::Ordering::Relaxed), 0);
+    });
+}

@@ -1,0 +1,39 @@
+//! What the responder answers for an Order.
+
+use crate::{
+    acme::AccountKey,
+    api::challenge::ChallengeType,
+    plan::{
+        kinds::OrderKind,
+        order::{ca::origin, identifiers::may_be_asked_for},
+        seen::Object,
+    },
+    solver::{
+        host::Host,
+        responder::Answer,
+        token::{KeyAuthorization, Token},
+    },
+};
+
+/// The answer for every HTTP-01 challenge that the Order's status lists, for names that are ordered.
+pub fn answers(order: &Object<OrderKind>, key: &AccountKey) -> Vec<Answer> {
+    let of_order = order.status.url.as_deref().and_then(origin);
+    let own = order
+        .status
+        .authorizations
+        .iter()
+        .filter(|one| origin(&one.url) == of_order);
+    own.filter_map(|one| {
+        let identifier = one
+            .identifier
+            .as_deref()
+            .filter(|identifier| may_be_asked_for(&order.spec, identifier))?;
+        let type_ = ChallengeType::Http01.acme_name();
+        let challenge = one.challenges.iter().find(|challenge| challenge.type_ == type_)?;
+        Some(Answer {
+            host: Host::parse(identifier)?,
+            key_authorization: KeyAuthorization::new(Token::parse(&challenge.token).ok()?, key.thumbprint()),
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,150 @@
+//! HTTP-01 as a solver: the proofs of one Order.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Exposed, Http01, Validation};
+use crate::{
+    controller::{
+        ControllerError, Ports,
+        solving::{Answer, Provable},
+    },
+    plan::{
+        kinds::OrderKind,
+        order::{memory::NotYet, proof::Proof, timing},
+        seen::{Meta, Object, ObjectKey},
+    },
+    solver::{host::Host, objects::ChallengePath, probe::retry_after, token::Token},
+};
+
+/// After this time without success a proof is probed less and less often.
+const PROBED_OFTEN: SignedDuration = SignedDuration::from_mins(10);
+/// The longest wait between two probes.
+const LONGEST_PROBE_WAIT: SignedDuration = SignedDuration::from_mins(2);
+
+/// Proofs of one Order.
+#[derive(Clone)]
+pub struct Proofs {
+    http01: Arc<Http01>,
+    ports: Ports,
+    order: Meta,
+    exposed: Vec<Exposed>,
+    /// What may be in Ingresses that are edited in place.
+    offered: Vec<ChallengePath>,
+}
+
+impl Proofs {
+    pub(in crate::controller::solving) fn new(
+        http01: Arc<Http01>,
+        ports: &Ports,
+        order: &Object<OrderKind>,
+        proofs: &[Provable],
+    ) -> Self {
+        Self {
+            http01,
+            ports: ports.clone(),
+            order: order.meta.clone(),
+            exposed: proofs.iter().filter_map(exposed).collect(),
+            offered: offered(order),
+        }
+    }
+
+    pub(in crate::controller::solving) fn of_order(
+        http01: Arc<Http01>,
+        ports: &Ports,
+        key: &ObjectKey,
+        uid: &str,
+        order: Option<&Object<OrderKind>>,
+    ) -> Self {
+        Self {
+            http01,
+            ports: ports.clone(),
+            order: Meta {
+                key: key.clone(),
+                uid: uid.into(),
+                ..Meta::default()
+            },
+            exposed: Vec::new(),
+            offered: order.map(offered).unwrap_or_default(),
+        }
+    }
+
+    pub(in crate::controller::solving) async fn present(&self) -> Result<Answer, ControllerError> {
+        match self.http01.present(&self.ports, &self.order, &self.exposed).await {
+            Ok(()) => Ok(Ok(())),
+            Err(error) if error.is_not_leader() || error.is_stale() => Err(error),
+            Err(error) => Ok(Err(NotYet {
+                reason: error.to_string(),
+                again: self.ports.now(),
+            })),
+        }
+    }
+
+    pub(in crate::controller::solving) async fn check(&self, since: Timestamp) -> Answer {
+        for one in &self.exposed {
+            let found = self.http01.probe(&self.ports, &self.order, one).await;
+            let now = self.ports.now();
+            found.map_err(|not_visible| {
+                let waited = now.duration_since(since);
+                let often = retry_after(waited.unsigned_abs(), &not_visible.finding);
+                let often = SignedDuration::try_from(often).unwrap_or(LONGEST_PROBE_WAIT);
+                let is_hopeless = waited > PROBED_OFTEN;
+                let wait = if is_hopeless {
+                    (waited / 10).min(LONGEST_PROBE_WAIT).max(often)
+                } else {
+                    often
+                };
+                NotYet {
+                    reason: not_visible.to_string(),
+                    again: timing::add(now, wait),
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::controller::solving) async fn withdraw(&self) -> Result<(), ControllerError> {
+        let Meta { key, uid, .. } = &self.order;
+        self.http01.withdraw(&self.ports, key, uid, &self.offered).await
+    }
+
+    pub(in crate::controller::solving) fn validation(&self) -> Option<Validation> {
+        let token = self.exposed.first()?.path.token.clone();
+        Some(Validation::expect(&self.ports.responder, token))
+    }
+}
+
+fn exposed(provable: &Provable) -> Option<Exposed> {
+    let Proof::Http01 { ingress, .. } = &provable.proof else {
+        return None;
+    };
+    Some(Exposed {
+        name: provable.challenge.name().to_owned(),
+        uid: provable.challenge.uid.to_string(),
+        path: ChallengePath {
+            host: Host::parse(&provable.identifier)?,
+            token: provable.key_authorization.token().clone(),
+        },
+        key_authorization: provable.key_authorization.clone(),
+        ingress: (**ingress).clone(),
+    })
+}
+
+/// The paths of all challenges that the CA offered for the Order.
+fn offered(order: &Object<OrderKind>) -> Vec<ChallengePath> {
+    let offered = order.status.authorizations.iter().flat_map(|one| {
+        let host = one.identifier.as_deref().and_then(Host::parse);
+        let tokens = one
+            .challenges
+            .iter()
+            .filter_map(|challenge| Token::parse(&challenge.token).ok());
+        tokens.filter_map(move |token| {
+            Some(ChallengePath {
+                host: host.clone()?,
+                token,
+            })
+        })
+    });
+    offered.collect()
+}

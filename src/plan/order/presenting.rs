@@ -1,0 +1,183 @@
+//! Challenges that are created, and proofs that are presented (ACH, SEL rows).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{
+    OrderStep, Planner,
+    ca::OrderAtCa,
+    memory::{Probe, Progress},
+    outside::{self, Call},
+    proof::Batch,
+    proving::Open,
+    slots::Slot,
+    step::Claimed,
+    timing,
+};
+use crate::plan::{challenge, kinds::ChallengeKind, seen::Object};
+
+impl Planner<'_> {
+    /// Challenges that are missing, and those that stand in their way or belong to another ACME order.
+    pub(super) fn challenges(&self, order: &OrderAtCa, open: &[Open<'_>]) -> Vec<OrderStep> {
+        let delete = |one: &Object<ChallengeKind>| {
+            let key = one.meta.key.clone();
+            self.cleaned(one, OrderStep::DeleteChallenge { key })
+        };
+        let foreign = self
+            .seen
+            .challenges
+            .iter()
+            .filter(|one| !order.authorizations.contains(&one.spec.authorization_url));
+        let mut steps: Vec<OrderStep> = foreign.filter_map(delete).collect();
+        for one in open {
+            if let Some(challenge) = self.mirror_of(one) {
+                steps.extend(self.guarded(one, challenge));
+                continue;
+            }
+            let spec = &one.wanted.spec;
+            let name = challenge::name(self.seen.order.meta.name(), spec);
+            let occupant = self
+                .seen
+                .challenges
+                .iter()
+                .find(|challenge| challenge.meta.name() == name);
+            if let Some(occupant) = occupant {
+                // it carries our name and says something else: nobody but us writes Challenges
+                let gone = delete(occupant);
+                let stays = !matches!(gone, Some(OrderStep::DeleteChallenge { .. }));
+                steps.extend(gone);
+                if stays {
+                    continue;
+                }
+            }
+            let name = if self.seen.memory.taken.contains(&name) {
+                self.other_name(&name)
+            } else {
+                name
+            };
+            steps.push(OrderStep::CreateChallenge {
+                name,
+                spec: Box::new(spec.clone()),
+                record: one.proof.record().map(str::to_owned),
+            });
+        }
+        steps
+    }
+
+    /// Before anything is written outside the cluster, the Challenge says so. What it said before is withdrawn first.
+    fn guarded(&self, one: &Open<'_>, challenge: &Object<ChallengeKind>) -> Option<OrderStep> {
+        let record = one.proof.record()?;
+        let finalizers = outside::guard(&challenge.meta, record)?;
+        let guard = OrderStep::GuardChallenge {
+            key: challenge.meta.key.clone(),
+            finalizers,
+            record: record.to_owned(),
+        };
+        self.cleaned(challenge, guard)
+    }
+
+    /// A stranger has the name: ours gets the beginning of the Order's uid.
+    fn other_name(&self, name: &str) -> String {
+        let uid = self
+            .seen
+            .order
+            .meta
+            .uid
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(8)
+            .collect::<String>();
+        format!("{name}-{}", uid.to_ascii_lowercase())
+    }
+
+    pub(super) fn mirror_of(&self, one: &Open<'_>) -> Option<&Object<ChallengeKind>> {
+        self.seen
+            .challenges
+            .iter()
+            .find(|challenge| challenge.meta.deleting.is_none() && one.wanted.is_mirrored_by(challenge))
+    }
+
+    /// Slots are claimed, and the proofs that have one are presented.
+    pub(super) fn presenting(&self, open: &[Open<'_>]) -> Vec<OrderStep> {
+        let claims = open.iter().filter(|one| one.slot == Slot::None && !self.parked(one));
+        let claims = claims.map(|one| Claimed {
+            authorization: one.url.to_owned(),
+            identifier: one.identifier.to_owned(),
+            challenge_type: one.proof.challenge_type(),
+        });
+        let claims: Vec<_> = claims.collect();
+        if !claims.is_empty() {
+            return vec![OrderStep::Claim(claims)];
+        }
+        let mut batches: BTreeMap<&Batch, Vec<&Open<'_>>> = BTreeMap::new();
+        for one in open.iter().filter(|one| self.may_be_presented(one)) {
+            batches.entry(&one.batch).or_default().push(one);
+        }
+        let due = batches.into_iter().filter(|(batch, wanted)| self.is_due(batch, wanted));
+        due.map(|(batch, wanted)| OrderStep::Present {
+            batch: batch.clone(),
+            authorizations: wanted.iter().map(|one| one.url.to_owned()).collect(),
+        })
+        .collect()
+    }
+
+    /// Whether these proofs of a batch are to be presented now.
+    fn is_due(&self, batch: &Batch, wanted: &[&Open<'_>]) -> bool {
+        let memory = self.seen.memory;
+        if !wanted.iter().all(|one| self.is_presentable(one)) {
+            return false;
+        }
+        let unreached = wanted
+            .iter()
+            .any(|one| matches!(one.progress.probe, Probe::Failed { .. }) && one.progress.accepted.is_none());
+        match (memory.obstacle(batch), memory.presented(batch)) {
+            (Some(obstacle), _) => obstacle.again <= self.now,
+            (None, None) => true,
+            (None, Some(presented)) if unreached => {
+                timing::make_sure_at(presented.since, presented.repeated) <= self.now
+                    || !wanted.iter().all(|one| presented.authorizations.contains(one.url))
+            }
+            (None, Some(presented)) => !wanted.iter().all(|one| presented.authorizations.contains(one.url)),
+        }
+    }
+
+    /// Whether a solver may be asked to present it. For one outside the cluster: its Challenge says so, and no other call about it is
+    /// under way.
+    pub(super) fn is_presentable(&self, one: &Open<'_>) -> bool {
+        let Some(record) = one.proof.record() else { return true };
+        self.mirror_of(one).is_some_and(|challenge| {
+            let call = self.seen.calls.get(&challenge.meta.uid);
+            outside::guard(&challenge.meta, record).is_none() && !call.is_some_and(Call::is_under_way)
+        })
+    }
+
+    pub(super) fn may_be_presented(&self, one: &Open<'_>) -> bool {
+        one.slot == Slot::Held || self.is_presented(one) || self.parked(one)
+    }
+
+    pub(super) fn is_presented(&self, one: &Open<'_>) -> bool {
+        self.seen.memory.is_presented(&one.batch, one.url)
+    }
+
+    /// Whether it could not be reached for so long that it goes on without a slot: by what this process found, or, before it has
+    /// found anything, by what is written of it. So a restart does not give all that is hopeless a turn before all others.
+    pub(super) fn parked(&self, one: &Open<'_>) -> bool {
+        let Progress {
+            probe,
+            probing_since,
+            accepted,
+            finding,
+            ..
+        } = &one.progress;
+        let long_ago = |since: Timestamp| timing::add(since, timing::PARKED_AFTER) <= self.now;
+        let found = finding.is_some() && probing_since.is_some_and(long_ago);
+        let written = || {
+            let status = &self.mirror_of(one)?.status;
+            let waits = status.reason.as_deref().is_some_and(challenge::is_waiting);
+            Some(waits && long_ago(status.presented_at.as_ref()?.0))
+        };
+        let unreached = *probe != Probe::Passed && accepted.is_none();
+        unreached && (found || written().unwrap_or(false))
+    }
+}
