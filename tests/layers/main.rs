@@ -82,7 +82,7 @@ const LAYERS: [Layer; 12] = [
     },
     Layer {
         folder: "cluster",
-        may_use: &["text", "api", "pki", "plan"],
+        may_use: &["text", "api", "pki", "process", "plan"],
         never: &[],
     },
     Layer {

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use super::{in_cluster, observe::Observed, showing};
 use crate::{
     acme::{self, Account, Answered, order as wire, problem::Kind},
-    cluster::events::Severity,
     controller::{Context, ControllerError},
     pki::csr,
     plan::{
         kinds::{ChallengeKind, OrderKind},
+        notice::Notice,
         order::{
             ca::{AuthorizationAtCa, AuthorizationState, ChallengeAtCa, OrderAtCa, OrderState},
             facts::Gate,
@@ -133,9 +133,8 @@ impl Calls<'_> {
         let verified = before == Some(AuthorizationState::Pending) && one.state == AuthorizationState::Valid;
         if verified && let Some(challenge) = self.observed.challenge_of(url) {
             let message = format!("Domain {:?} verified with {:?} validation", one.identifier, "HTTP-01");
-            self.context
-                .events
-                .publish::<ChallengeKind>(&challenge.meta, Severity::Normal, "DomainVerified", &message);
+            let notice = Notice::normal("DomainVerified", message);
+            self.context.events.publish::<ChallengeKind>(&challenge.meta, &notice);
         }
         let kept = self.remember(|memory| {
             memory.saw_authorization(url, one);
@@ -229,10 +228,8 @@ impl Observed {
     }
 
     /// Tells something about the Order.
-    pub(super) fn tell(&self, context: &Context, severity: Severity, reason: &str, message: &str) {
-        context
-            .events
-            .publish::<OrderKind>(&self.order.meta, severity, reason, message);
+    pub(super) fn tell(&self, context: &Context, notice: &Notice) {
+        context.events.publish::<OrderKind>(&self.order.meta, notice);
     }
 }
 

@@ -33,10 +33,11 @@ use self::{
 };
 use super::{Context, ControllerError};
 use crate::{
+    acme::url::origin,
     api::order::State,
     plan::{
         kinds::OrderKind,
-        order::{self, Plan, Step, ca, memory::Memory, timing},
+        order::{self, Plan, Step, memory::Memory, timing},
         seen::{Meta, Next, Object, ObjectKey},
         settings::controller,
     },
@@ -128,10 +129,8 @@ pub async fn dry_run(context: &Arc<Context>, key: &ObjectKey) -> Result<Outlook,
 fn orphans(context: &Context, key: &ObjectKey) -> Vec<Meta> {
     let in_namespace = context.index.challenges.in_namespace(&key.namespace);
     let left = in_namespace.iter().filter(|challenge| {
-        challenge
-            .meta
-            .controller()
-            .is_some_and(|owner| *owner.name == *key.name && &*owner.kind == "Order")
+        let owner = challenge.meta.controller_of_kind::<OrderKind>();
+        owner.is_some_and(|owner| *owner.name == *key.name)
     });
     left.map(|challenge| challenge.meta.clone()).collect()
 }
@@ -172,7 +171,7 @@ async fn follow(context: &Arc<Context>, observed: &Observed, plan: Plan) -> Resu
 /// A call to the CA begins, unless too many workers wait for it already.
 fn calling(context: &Context, observed: &Observed) -> Result<Call<ObjectKey>, Timestamp> {
     let server = observed.acme.as_ref().map(|acme| acme.acme.server.as_str());
-    let server = server.and_then(ca::origin).unwrap_or_default();
+    let server = server.and_then(origin).unwrap_or_default();
     let key = &observed.order.meta.key;
     context.queues.orders.calling(&server, key, context.now())
 }

@@ -10,11 +10,11 @@ use super::{
     observe::counts,
 };
 use crate::{
-    acme::AccountKey,
+    acme::{AccountKey, url::origin},
     controller::Context,
     plan::{
         kinds::OrderKind,
-        order::{ca::origin, identifiers::may_be_asked_for, stage::OrderStage},
+        order::{identifiers::may_be_asked_for, stage::OrderStage},
         seen::{Lean, Object, ObjectKey},
         settings::controller,
     },

@@ -7,10 +7,10 @@ use tokio::sync::broadcast;
 
 use super::{observe::Observed, responder_sync};
 use crate::{
-    cluster::events::Severity,
     controller::{Context, ControllerError, solving::http01::Shown},
     plan::{
         kinds::ChallengeKind,
+        notice::Notice,
         order::{facts::Choice, memory::Memory, timing},
         seen::{Meta, ObjectKey},
     },
@@ -54,11 +54,9 @@ pub(super) async fn present(
             let sentence = format!("Error presenting challenge: {error}");
             let before = observed.memory.hidden.as_ref().map(|hidden| hidden.sentence.as_str());
             if before != Some(&sentence) {
+                let notice = Notice::warning("PresentError", &sentence);
                 for challenge in urls.iter().filter_map(|url| observed.challenge_of(url)) {
-                    let tell = Severity::Warning;
-                    context
-                        .events
-                        .publish::<ChallengeKind>(&challenge.meta, tell, "PresentError", &sentence);
+                    context.events.publish::<ChallengeKind>(&challenge.meta, &notice);
                 }
             }
             context
@@ -105,11 +103,9 @@ fn told_left(context: &Context, observed: &Observed, error: &ControllerError) {
         .said
         .is_new(&observed.order.meta, std::slice::from_ref(&sentence))
     {
+        let notice = Notice::warning("CleanUpError", sentence);
         for challenge in &observed.challenges {
-            let tell = Severity::Warning;
-            context
-                .events
-                .publish::<ChallengeKind>(&challenge.meta, tell, "CleanUpError", &sentence);
+            context.events.publish::<ChallengeKind>(&challenge.meta, &notice);
         }
     }
 }
@@ -124,13 +120,12 @@ fn told_shown(context: &Context, observed: &Observed, urls: &[String]) {
         .filter_map(|url| observed.challenge_of(url))
         .filter(|one| one.status.presented != Some(true))
     {
-        let tell = |reason, message| {
-            context
-                .events
-                .publish::<ChallengeKind>(&challenge.meta, Severity::Normal, reason, message);
-        };
-        tell("Started", "Challenge scheduled for processing");
-        tell("Presented", "Presented challenge using HTTP-01 challenge mechanism");
+        for notice in [
+            Notice::normal("Started", "Challenge scheduled for processing"),
+            Notice::normal("Presented", "Presented challenge using HTTP-01 challenge mechanism"),
+        ] {
+            context.events.publish::<ChallengeKind>(&challenge.meta, &notice);
+        }
     }
 }
 

@@ -37,12 +37,7 @@ pub(super) fn keystore(
     profile: Profile,
     seed: &Seed,
 ) -> Result<Hidden<Vec<u8>>, Error> {
-    let writer = Writer {
-        password,
-        bmp: legacy::bmp_password(password)?,
-        profile,
-        seed,
-    };
+    let writer = Writer::new(password, profile, seed)?;
     let chain = contents.chain()?;
     let local_key_id = chain.first().map(|leaf| sha1(&[leaf])).unwrap_or_default();
     let id = attribute(LOCAL_KEY_ID, der::octet_string(&local_key_id));
@@ -69,12 +64,7 @@ pub(super) fn truststore(
     profile: Profile,
     seed: &Seed,
 ) -> Result<Hidden<Vec<u8>>, Error> {
-    let writer = Writer {
-        password,
-        bmp: legacy::bmp_password(password)?,
-        profile,
-        seed,
-    };
+    let writer = Writer::new(password, profile, seed)?;
     let mut bags = Vec::new();
     for (at, certificate) in cas.iter().enumerate() {
         let mut name = CertificateInfo::parse(certificate)?.subject.to_string();
@@ -122,7 +112,16 @@ struct Encrypted {
     content: Vec<u8>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(password: &'a str, profile: Profile, seed: &'a Seed) -> Result<Self, Error> {
+        Ok(Self {
+            password,
+            bmp: legacy::bmp_password(password)?,
+            profile,
+            seed,
+        })
+    }
+
     /// `ContentInfo` with `EncryptedData` (RFC 5652 section 8).
     fn encrypted(&self, safe_contents: &[u8]) -> Result<Vec<u8>, Error> {
         let Encrypted { algorithm, content } =

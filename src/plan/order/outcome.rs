@@ -10,12 +10,10 @@ use super::{
     fault::Verdict,
     memory::Trouble,
 };
-use crate::{
-    api::{
-        ByteString, Time,
-        order::{Authorization, OfferedChallenge, OrderStatus, State},
-    },
-    plan::challenge::whole_second,
+use crate::api::{
+    ByteString,
+    condition::whole_second,
+    order::{Authorization, OfferedChallenge, OrderStatus, State},
 };
 
 /// How the reason of an Order begins that no solver can prove (ORD-06, AOR-13).
@@ -88,7 +86,7 @@ pub fn failed(written: &OrderStatus, state: State, reason: &str, now: Timestamp)
     OrderStatus {
         state: Some(state),
         reason: Some(reason.to_owned()),
-        failure_time: Some(Time(whole_second(now))),
+        failure_time: Some(whole_second(now)),
         ..written.clone()
     }
 }
@@ -99,7 +97,7 @@ pub fn trouble(trouble: &Trouble, failures: u32) -> Option<String> {
         Verdict::Wait(until) => Some(format!(
             "{}; it is tried again at {}, as the CA asks",
             trouble.sentence,
-            whole_second(until)
+            whole_second(until).0
         )),
         Verdict::Retry | Verdict::Reread if failures < 2 => None,
         Verdict::Retry | Verdict::Reread | Verdict::Gone | Verdict::Final(_) => {
@@ -112,7 +110,7 @@ pub fn trouble(trouble: &Trouble, failures: u32) -> Option<String> {
 pub fn gated(gate: &Gate) -> String {
     format!(
         "Waiting until {} before the CA is asked for another order: {}",
-        whole_second(gate.until),
+        whole_second(gate.until).0,
         gate.sentence
     )
 }
