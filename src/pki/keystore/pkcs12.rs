@@ -9,6 +9,7 @@ use aws_lc_rs::{digest, hmac, pbkdf2};
 use super::legacy::{self, Cipher, Input, Purpose};
 use super::{Contents, Profile, Seed, sha1};
 use crate::pki::certificate::CertificateInfo;
+use crate::pki::der::Tag;
 use crate::pki::hidden::Hidden;
 use crate::pki::{Error, der, oid};
 
@@ -74,7 +75,7 @@ pub(super) fn truststore(
         }
         let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_be_bytes).collect();
         let attributes = vec![
-            attribute(FRIENDLY_NAME, der::tlv(der::BMP_STRING, &name)),
+            attribute(FRIENDLY_NAME, der::tlv(Tag::BmpString, &name)),
             attribute(JAVA_TRUSTED_KEY_USAGE, der::oid(ANY_EXTENDED_KEY_USAGE)),
         ];
         bags.push(certificate_bag(certificate, attributes));
