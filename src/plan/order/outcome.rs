@@ -51,7 +51,7 @@ pub fn open(
         finalize_url: written.finalize_url.clone().or_else(|| Some(order.finalize.clone())),
         reason,
         // the way from pending to valid is not written down: it would be a write for nobody
-        state: written.state.or_else(|| Some(order.state.mirrored())),
+        state: written.state.or_else(|| Some(order.mirrored_state())),
         url: Some(order.url.clone()),
     }
 }
@@ -65,7 +65,7 @@ fn mirrored(url: &str, authorization: &AuthorizationAtCa) -> Authorization {
     Authorization {
         challenges: challenges.collect(),
         identifier: Some(authorization.identifier.clone()),
-        initial_state: Some(authorization.state.mirrored()),
+        initial_state: Some(authorization.mirrored_state()),
         url: url.to_owned(),
         wildcard: Some(authorization.wildcard),
     }
@@ -136,11 +136,11 @@ pub fn invalid(order: &OrderAtCa, authorizations: &BTreeMap<String, Authorizatio
         .authorizations
         .iter()
         .filter_map(|url| authorizations.get(url))
-        .filter(|one| one.state.is_lost());
+        .filter(|one| one.is_lost());
     let causes: Vec<String> = lost
         .map(|one| match one.error() {
             Some(error) => format!("{}: {error}", one.identifier),
-            None => format!("{}: its authorization is {}", one.identifier, one.state.mirrored()),
+            None => format!("{}: its authorization is {}", one.identifier, one.mirrored_state()),
         })
         .collect();
     let mut sentence = match (causes.get(..MOST_NAMES).unwrap_or(&causes), &order.error) {
