@@ -14,6 +14,7 @@ use super::jws::AccountKey;
 use super::order::{Authorization, Challenge, NewOrderRequest, Order, PlacedOrder};
 use super::problem::Kind;
 use super::{Error, Next};
+use crate::api::condition::whole_second;
 use crate::net::headers::links;
 use crate::text::excerpt;
 
@@ -219,8 +220,7 @@ fn order_payload(request: &NewOrderRequest, replaces: Option<&str>) -> Value {
     let mut payload = serde_json::to_value(order).unwrap_or_default();
     if let (Some(not_after), Some(payload)) = (request.not_after, payload.as_object_mut()) {
         // Whole seconds: certificates know no fractions, and some servers' parsers neither.
-        let seconds = jiff::Timestamp::from_second(not_after.as_second()).unwrap_or(not_after);
-        payload.insert("notAfter".to_owned(), seconds.to_string().into());
+        payload.insert("notAfter".to_owned(), whole_second(not_after).0.to_string().into());
     }
     payload
 }

@@ -98,7 +98,7 @@ pub fn next_poll(now: Timestamp, retry_after: Option<RetryAfter>, fixed: Option<
 }
 
 /// Splits the identifier of a certificate (RFC 9773 section 4.1); `None` when it is none.
-pub(super) fn parse_id(id: &str) -> Option<CertificateIdentifier<'_>> {
+pub fn parse_id(id: &str) -> Option<CertificateIdentifier<'_>> {
     let (authority_key_identifier, serial) = id.split_once('.')?;
     let base64url = |text: &str| {
         !text.is_empty()

@@ -1,7 +1,6 @@
 //! Certificate chains as a server hands them out, and the choice among them (AOR-06). Pure.
 
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::{PemObject, SectionKind};
 
 use crate::pki::pem;
 
@@ -20,14 +19,15 @@ impl Chain {
     /// # Errors
     /// A reason when it holds no certificate, something that is no certificate, or anything beside certificates
     /// (section 11.4: a client must not let a private key or the like through).
-    pub fn from_pem(pem: &[u8]) -> Result<Self, String> {
-        let mut certificates = Vec::new();
-        for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem) {
-            match section.map_err(|error| format!("its PEM is damaged ({error})"))? {
-                (SectionKind::Certificate, der) => certificates.push(CertificateDer::from(der)),
-                _ => return Err("there is something beside certificates in it".to_owned()),
-            }
+    pub fn from_pem(text: &[u8]) -> Result<Self, String> {
+        let blocks = pem::parse_all(text).map_err(|error| format!("its PEM is damaged ({error})"))?;
+        if blocks.iter().any(|block| block.label != "CERTIFICATE") {
+            return Err("there is something beside certificates in it".to_owned());
         }
+        let certificates: Vec<_> = blocks
+            .iter()
+            .map(|block| CertificateDer::from(block.der.expose().clone()))
+            .collect();
         if certificates.is_empty() {
             return Err("there is no certificate in it".to_owned());
         }

@@ -196,22 +196,10 @@ impl Error {
 
     /// The refusal, when the server explained one.
     pub fn problem(&self) -> Option<&Problem> {
-        match self {
-            Self::Problem(problem) => Some(problem),
-            Self::Status { .. }
-            | Self::Unreachable { .. }
-            | Self::TooLarge { .. }
-            | Self::Excessive { .. }
-            | Self::Unreadable { .. }
-            | Self::NotAcme { .. }
-            | Self::Forbidden { .. }
-            | Self::ForeignUrl { .. }
-            | Self::InvalidUrl { .. }
-            | Self::Trust(_)
-            | Self::Key(_)
-            | Self::UnknownProfile { .. }
-            | Self::AccountClosed { .. }
-            | Self::Unsupported { .. } => None,
+        if let Self::Problem(problem) = self {
+            Some(problem)
+        } else {
+            None
         }
     }
 
@@ -227,22 +215,10 @@ impl Error {
 
     /// The HTTP status that came with it.
     pub fn status(&self) -> Option<u16> {
-        match self {
-            Self::Status { status, .. } => Some(*status),
-            Self::Problem(problem) => problem.status,
-            Self::Unreachable { .. }
-            | Self::TooLarge { .. }
-            | Self::Excessive { .. }
-            | Self::Unreadable { .. }
-            | Self::NotAcme { .. }
-            | Self::Forbidden { .. }
-            | Self::ForeignUrl { .. }
-            | Self::InvalidUrl { .. }
-            | Self::Trust(_)
-            | Self::Key(_)
-            | Self::UnknownProfile { .. }
-            | Self::AccountClosed { .. }
-            | Self::Unsupported { .. } => None,
+        if let Self::Status { status, .. } = self {
+            Some(*status)
+        } else {
+            self.problem()?.status
         }
     }
 }

@@ -11,8 +11,6 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use aws_lc_rs::{digest, encoding::AsDer, hmac};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD as BASE64_URL};
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
 use crate::pki::key::{KeyAlgorithm, KeyEncoding, KeySpec, PrivateKey};
@@ -67,19 +65,21 @@ impl AccountKey {
     /// # Errors
     /// [`KeyError`] as a sentence that goes after the name of the Secret.
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
-        let blocks = pki::pem::parse(pem).unwrap_or_default();
+        let blocks = pki::pem::parse(pem).map_err(|_| KeyError::NotPem)?;
         let key = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY"));
-        if key.is_some_and(|key| key.is_encrypted || key.label == "ENCRYPTED PRIVATE KEY") {
+        let key = key.ok_or(KeyError::NotPem)?;
+        if key.is_encrypted || key.label == "ENCRYPTED PRIVATE KEY" {
             return Err(KeyError::Encrypted);
         }
-        match PrivateKeyDer::from_pem_slice(pki::pem::without_mark(pem)).map_err(|_| KeyError::NotPem)? {
-            PrivateKeyDer::Pkcs1(der) => Self::from_rsa_der(der.secret_pkcs1_der()),
-            PrivateKeyDer::Sec1(der) => Self::from_sec1_der(der.secret_sec1_der()),
-            PrivateKeyDer::Pkcs8(der) => {
-                let info = pkcs8::PrivateKeyInfoRef::try_from(der.secret_pkcs8_der()).map_err(|_| KeyError::Damaged)?;
+        let der = key.der.expose();
+        match key.label.as_str() {
+            "RSA PRIVATE KEY" => Self::from_rsa_der(der),
+            "EC PRIVATE KEY" => Self::from_sec1_der(der),
+            "PRIVATE KEY" => {
+                let info = pkcs8::PrivateKeyInfoRef::try_from(der.as_slice()).map_err(|_| KeyError::Damaged)?;
                 match info.algorithm.oid.to_string().as_str() {
                     "1.2.840.113549.1.1.1" => Self::from_rsa_der(info.private_key.as_bytes()),
-                    "1.2.840.10045.2.1" => Self::from_pkcs8_ec(der.secret_pkcs8_der()),
+                    "1.2.840.10045.2.1" => Self::from_pkcs8_ec(der),
                     _ => Err(KeyError::NotRsa),
                 }
             }

@@ -42,13 +42,19 @@ pub fn server_url(text: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// True when both are URLs of the same scheme, host and port. An account, order or authorization that is not on
-/// its directory's origin was not made by that server.
+/// The origin of a URL that could be a server's: scheme, host and port in lower case, without the scheme's own port.
+///
+/// A URL found in an object is only ever used if it has the origin of its issuer's directory or account.
+pub fn origin(url: &str) -> Option<String> {
+    let url = server_url(url).ok()?;
+    Some(url.origin().ascii_serialization())
+}
+
+/// True when both are URLs of the same origin. An account, order or authorization that is not on its directory's origin
+/// was not made by that server.
 pub fn same_origin(one: &str, other: &str) -> bool {
-    match (server_url(one), server_url(other)) {
-        (Ok(one), Ok(other)) => one.origin() == other.origin(),
-        _ => false,
-    }
+    let one = origin(one);
+    one.is_some() && one == origin(other)
 }
 
 #[cfg(test)]
@@ -78,6 +84,15 @@ mod tests {
 
     #[test]
     fn an_origin_is_scheme_host_and_port() {
+        let expected = Some("https://ca.example".to_owned());
+        for url in [
+            "https://ca.example/dir",
+            "HTTPS://CA.example:443/x?y",
+            "https://ca.example",
+        ] {
+            assert_eq!(origin(url), expected, "{url}");
+        }
+        assert_eq!(origin("http://[fd00::1]:80/a"), Some("http://[fd00::1]".to_owned()));
         let server = "https://ca.example/dir";
         assert!(same_origin(server, "https://CA.example:443/other?x"));
         for other in [
@@ -85,6 +100,10 @@ mod tests {
             "https://ca.example:444/",
             "https://ca.example.evil/",
             "https://ca.example@evil/",
+            "https://ca.example@evil.example/",
+            "ftp://ca.example/",
+            "ca.example",
+            "https://",
             "x",
             "",
         ] {

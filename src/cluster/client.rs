@@ -10,6 +10,8 @@ use kube::{
 };
 use tower::{BoxError, Service, ServiceBuilder, retry::RetryLayer};
 
+use crate::process::USER_AGENT;
+
 /// How long an idle connection may say nothing before it is asked whether it is alive, and how long it may think about it.
 const PING_AFTER: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -18,8 +20,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// are taken in: what is ahead is memory, and hyper's own 2 MiB and 5 MiB are more than a connection within a cluster needs.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Who asks, for the API server's audit log.
-const AGENT: &str = concat!("certlet/", env!("CARGO_PKG_VERSION"));
 
 /// A client for the cluster that `config` names.
 ///
@@ -81,10 +81,10 @@ fn client(config: &Config, rights: Rights, pod: Option<&str>) -> Result<Client, 
 
 /// `certlet/1.2.3`, or `certlet/1.2.3 (certlet-5d8f)` in a pod.
 fn agent(pod: Option<&str>) -> http::HeaderValue {
-    let with_pod = pod.map(|pod| format!("{AGENT} ({pod})"));
+    let with_pod = pod.map(|pod| format!("{USER_AGENT} ({pod})"));
     with_pod
         .and_then(|agent| http::HeaderValue::try_from(agent).ok())
-        .unwrap_or(http::HeaderValue::from_static(AGENT))
+        .unwrap_or(http::HeaderValue::from_static(USER_AGENT))
 }
 
 /// What a client may do.

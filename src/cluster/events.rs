@@ -12,7 +12,10 @@ use kube::{
 };
 use tokio::sync::mpsc;
 
-use crate::plan::seen::{Kind, Meta};
+use crate::plan::{
+    notice::{Notice, Severity},
+    seen::{Kind, Meta},
+};
 
 /// How many events may wait to be written; the next one is dropped and counted.
 const WAITING: usize = 4096;
@@ -21,26 +24,6 @@ const WAITING: usize = 4096;
 const REMEMBERED: usize = 256;
 /// The API server's limit for an event's note.
 const NOTE_LIMIT: usize = 1024;
-
-/// Whether an event is good news.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// As expected.
-    Normal,
-    /// Somebody should look.
-    Warning,
-}
-
-/// An event as planners make it: plain data.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// How bad.
-    pub severity: Severity,
-    /// In one word, as `Issuing`.
-    pub reason: &'static str,
-    /// In one sentence.
-    pub message: String,
-}
 
 /// Writes events in the background.
 #[derive(Clone)]
@@ -80,8 +63,13 @@ impl Events {
         }
     }
 
-    /// Tells something about the object of kind `K` with this metadata.
-    pub fn publish<K: Kind>(&self, meta: &Meta, severity: Severity, reason: &str, message: &str) {
+    /// Reports `notice` about the object of kind `K` with this metadata.
+    pub fn publish<K: Kind>(&self, meta: &Meta, notice: &Notice) {
+        let Notice {
+            severity,
+            reason,
+            message,
+        } = notice;
         let reference = ObjectReference {
             api_version: Some(format!("{}/{}", K::GROUP, K::VERSION)),
             kind: Some(K::KIND.to_owned()),
@@ -98,9 +86,9 @@ impl Events {
         let note = Some(truncated(&crate::text::lines(message)));
         let event = Event {
             type_,
-            reason: reason.to_owned(),
+            reason: reason.to_string(),
             note,
-            action: reason.to_owned(),
+            action: reason.to_string(),
             secondary: None,
         };
         if self.queue.try_send((reference, event)).is_err() {

@@ -13,6 +13,7 @@ pub mod leftovers;
 mod link;
 pub mod metadata;
 pub mod objects;
+pub mod owner;
 pub mod packed;
 pub mod reader;
 pub mod records;
@@ -23,6 +24,7 @@ pub mod store;
 pub mod watch;
 pub mod webhooks;
 pub mod wire;
+mod write;
 pub mod writer;
 
 pub use error::Error;

@@ -1,18 +1,23 @@
 //! Writes of objects that have a type in k8s-openapi: Services, EndpointSlices, Ingresses, Pods, Leases.
 
-use k8s_openapi::serde::{Serialize, de::DeserializeOwned};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    serde::{Serialize, de::DeserializeOwned},
+};
 use kube::{
-    Api, Resource,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
+    Resource,
+    api::{Patch, PatchParams, Preconditions},
     core::NamespaceResourceScope,
 };
 use serde_json::json;
 
 use super::{
-    error::{Call, Error},
-    reader::{Reader, within},
+    error::Error,
+    reader::Reader,
+    write::Target,
     writer::{FIELD_MANAGER, Writer, merge, where_nothing_is},
 };
+use crate::plan::seen::ObjectKey;
 
 /// A namespaced type of k8s-openapi.
 pub trait Typed:
@@ -35,12 +40,10 @@ impl Writer {
     /// # Errors
     /// [`Error::is_already_exists`] when the name is taken.
     pub async fn create_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
-        let (call, api) = self.typed::<K>("create", object)?;
-        let parameters = PostParams {
-            field_manager: Some(FIELD_MANAGER.into()),
-            ..PostParams::default()
-        };
-        within(call, api.create(&parameters, object)).await
+        let target = self.object("create", object)?;
+        let body = serde_json::to_vec(object).map_err(|error| target.unreadable(&error))?;
+        let answer = self.post(&target, body).await?;
+        target.parse(&answer)
     }
 
     /// Server-side apply as `certlet`, taking over fields that others set: over the object that is there now, or where there is none.
@@ -48,13 +51,9 @@ impl Writer {
     /// # Errors
     /// [`Error::is_conflict`] when it was changed, made or replaced meanwhile.
     pub async fn apply_object<K: Typed>(&self, reader: &Reader, object: &K) -> Result<K, Error> {
-        let (call, api) = self.typed::<K>("apply", object)?;
-        let name = object.meta().name.clone().unwrap_or_default();
-        let namespace = object.meta().namespace.clone().unwrap_or_default();
-        let mut body = serde_json::to_value(object).map_err(|error| Error::Answer {
-            call: call.clone(),
-            message: error.to_string(),
-        })?;
+        let target = self.object("apply", object)?;
+        let mut body = serde_json::to_value(object).map_err(|error| target.unreadable(&error))?;
+        let ObjectKey { namespace, name } = key(object);
         let found = reader.listed::<K>(&namespace, &name).await?;
         let precondition = found.map_or_else(
             where_nothing_is,
@@ -62,47 +61,39 @@ impl Writer {
         );
         merge(&mut body, precondition);
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        within(call, api.patch(&name, &parameters, &Patch::Apply(body))).await
+        let answer = self.change(&target, &parameters, &Patch::Apply(body)).await?;
+        target.parse(&answer)
     }
 
     /// Replaces an object; its `metadata.resourceVersion` is the precondition.
     pub async fn replace_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
-        let (call, api) = self.typed::<K>("replace", object)?;
-        let name = object.meta().name.clone().unwrap_or_default();
-        let parameters = PostParams {
-            field_manager: Some(FIELD_MANAGER.into()),
-            ..PostParams::default()
-        };
-        within(call, api.replace(&name, &parameters, object)).await
+        let target = self.object("replace", object)?;
+        let body = serde_json::to_vec(object).map_err(|error| target.unreadable(&error))?;
+        let answer = self.put(&target, body).await?;
+        target.parse(&answer)
     }
 
     /// Deletes exactly this object (uid precondition where it has one). It being gone already is success.
     pub async fn delete_object<K: Typed>(&self, object: &K) -> Result<(), Error> {
-        let (call, api) = self.typed::<K>("delete", object)?;
-        let name = object.meta().name.clone().unwrap_or_default();
-        let parameters = DeleteParams {
-            preconditions: object.meta().uid.clone().map(|uid| Preconditions {
-                uid: Some(uid),
-                resource_version: None,
-            }),
-            propagation_policy: Some(PropagationPolicy::Background),
-            ..DeleteParams::default()
-        };
-        match within(call, api.delete(&name, &parameters)).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_not_found() => Ok(()),
-            Err(error) => Err(error),
-        }
+        let target = self.object("delete", object)?;
+        let only = object.meta().uid.clone().map(|uid| Preconditions {
+            uid: Some(uid),
+            resource_version: None,
+        });
+        self.remove(&target, only).await
     }
 
-    fn typed<K: Typed>(&self, verb: &'static str, object: &K) -> Result<(Call, Api<K>), Error> {
-        let namespace = object.meta().namespace.clone().unwrap_or_default();
-        let name = object.meta().name.as_deref().unwrap_or_default();
-        let call = self.allowed(Call {
-            verb,
-            kind: K::kind(&()).into_owned(),
-            object: format!("{namespace}/{name}"),
-        })?;
-        Ok((call, Api::namespaced(self.client().clone(), &namespace)))
+    fn object<K: Typed>(&self, verb: &'static str, object: &K) -> Result<Target, Error> {
+        let key = key(object);
+        let url = K::url_path(&(), Some(&key.namespace));
+        self.target(verb, &K::kind(&()), url, &key)
     }
+}
+
+fn key(object: &impl Typed) -> ObjectKey {
+    let ObjectMeta { namespace, name, .. } = object.meta();
+    ObjectKey::new(
+        namespace.as_deref().unwrap_or_default(),
+        name.as_deref().unwrap_or_default(),
+    )
 }

@@ -22,6 +22,10 @@ impl Stored for RequestKind {
     type Record = RequestSeen;
 }
 
+impl Stored for SigningRequestKind {
+    type Record = SigningRequestSeen;
+}
+
 /// One parent in `ownerReferences` is one link.
 fn owners(meta: &Meta) -> impl Iterator<Item = Link> + '_ {
     meta.owners.iter().map(|owner| Link::Owner(owner.uid.clone()))

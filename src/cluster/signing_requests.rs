@@ -2,27 +2,19 @@
 
 use k8s_openapi::api::{
     authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
-    certificates::v1::{CertificateSigningRequest, CertificateSigningRequestSpec},
+    certificates::v1::CertificateSigningRequestSpec,
 };
-use kube::{
-    Api,
-    api::{Patch, PatchParams, PostParams},
-};
+use kube::{Api, api::PostParams};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
 
 use super::{
     error::{Call, Error},
     reader::{Reader, within},
     wire::ObjectIn,
-    writer::{FIELD_MANAGER, Writer},
 };
 use crate::{
     pki::{self, csr},
-    plan::{
-        seen::{Kind, Meta},
-        signing_request::{SignerName, SigningRequestKind, SigningRequestSeen},
-    },
+    plan::signing_request::{SignerName, SigningRequestSeen},
 };
 
 impl<'de> Deserialize<'de> for SigningRequestSeen {
@@ -44,27 +36,6 @@ impl<'de> Deserialize<'de> for SigningRequestSeen {
             status: object.readable_status(),
             meta: object.metadata.into(),
         })
-    }
-}
-
-impl Writer {
-    /// Merge patch of a CertificateSigningRequest's status, only if it is still as it was seen.
-    pub async fn patch_signing_request(&self, meta: &Meta, status: Value) -> Result<(), Error> {
-        let call = self.allowed(Call {
-            verb: "update status of",
-            kind: SigningRequestKind::KIND.into(),
-            object: meta.name().to_owned(),
-        })?;
-        let precondition = json!({ "uid": meta.uid, "resourceVersion": meta.resource_version });
-        let patch = Patch::Merge(json!({ "metadata": precondition, "status": status }));
-        let parameters = PatchParams {
-            field_manager: Some(FIELD_MANAGER.into()),
-            ..PatchParams::default()
-        };
-        let api: Api<CertificateSigningRequest> = Api::all(self.client().clone());
-        within(call, api.patch_status(meta.name(), &parameters, &patch))
-            .await
-            .map(drop)
     }
 }
 

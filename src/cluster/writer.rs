@@ -8,18 +8,17 @@ use std::sync::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{
     Client,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
-    core::Request,
+    api::{Patch, PatchParams, Preconditions},
 };
 use serde_json::{Value, json};
 
 use super::{
     error::{Call, Error},
     index::{Index, Observer, Registered},
-    reader::within,
     records::Stored,
     secret::SecretApply,
-    wire::{self, Record},
+    wire,
+    write::{Target, patch_by},
 };
 use crate::{
     api::names,
@@ -79,20 +78,15 @@ impl Writer {
     /// # Errors
     /// [`Error::is_already_exists`] when the name is taken.
     pub async fn create<K: Stored>(&self, new: &NewObject<K>) -> Result<Arc<K::Record>, Error> {
-        let call = self.call::<K::Record>("create", &new.key)?;
+        let target = self.record::<K::Record>("create", &new.key)?;
         let body = json!({
             "apiVersion": format!("{}/{}", K::GROUP, K::VERSION),
             "kind": K::KIND,
             "metadata": metadata(&new.key, &new.labels, &new.annotations, &new.owners, &new.finalizers),
             "spec": new.spec,
         });
-        let parameters = PostParams {
-            field_manager: Some(FIELD_MANAGER.into()),
-            ..PostParams::default()
-        };
-        let request =
-            Request::new(wire::url::<K::Record>(&new.key.namespace)).create(&parameters, body.to_string().into_bytes());
-        self.send(call, request).await
+        let answer = self.post(&target, body.to_string().into_bytes()).await?;
+        self.written(&target, &answer)
     }
 
     /// Writes what differs between the status that was seen and `status`; nothing, and `None`, when nothing does.
@@ -124,34 +118,20 @@ impl Writer {
 
     /// Merge patch of `status`, only if the object is still as it was seen.
     pub async fn patch_status<K: Stored>(&self, meta: &Meta, status: Value) -> Result<Arc<K::Record>, Error> {
-        let call = self.call::<K::Record>("update status of", &meta.key)?;
+        let target = self.record::<K::Record>("update status of", &meta.key)?;
         let patch = json!({ "metadata": precondition(meta), "status": status });
-        let request = Request::new(wire::url::<K::Record>(&meta.key.namespace)).patch_subresource(
-            "status",
-            meta.name(),
-            &PatchParams {
-                field_manager: Some(FIELD_MANAGER.into()),
-                ..PatchParams::default()
-            },
-            &Patch::Merge(patch),
-        );
-        self.send(call, request).await
+        let answer = self.change_status(&target, &Patch::Merge(patch)).await?;
+        self.written(&target, &answer)
     }
 
     /// Merge patch of metadata and spec, only if the object is still as it was seen.
     pub async fn patch<K: Stored>(&self, meta: &Meta, mut patch: Value) -> Result<Arc<K::Record>, Error> {
-        let call = self.call::<K::Record>("update", &meta.key)?;
+        let target = self.record::<K::Record>("update", &meta.key)?;
         merge(&mut patch, json!({ "metadata": precondition(meta) }));
-        let parameters = PatchParams {
-            field_manager: Some(FIELD_MANAGER.into()),
-            ..PatchParams::default()
-        };
-        let request = Request::new(wire::url::<K::Record>(&meta.key.namespace)).patch(
-            meta.name(),
-            &parameters,
-            &Patch::Merge(patch),
-        );
-        self.send(call, request).await
+        let answer = self
+            .change(&target, &patch_by(FIELD_MANAGER), &Patch::Merge(patch))
+            .await?;
+        self.written(&target, &answer)
     }
 
     /// Deletes exactly the object that was seen. It being gone already is success.
@@ -165,22 +145,12 @@ impl Writer {
     }
 
     async fn delete_record<R: Registered>(&self, meta: &Meta) -> Result<(), Error> {
-        let call = self.call::<R>("delete", &meta.key)?;
-        let parameters = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: Some(meta.uid.to_string()),
-                resource_version: Some(meta.resource_version.to_string()),
-            }),
-            propagation_policy: Some(PropagationPolicy::Background),
-            ..DeleteParams::default()
+        let target = self.record::<R>("delete", &meta.key)?;
+        let only = Preconditions {
+            uid: Some(meta.uid.to_string()),
+            resource_version: Some(meta.resource_version.to_string()),
         };
-        let request = Request::new(wire::url::<R>(&meta.key.namespace)).delete(meta.name(), &parameters);
-        let request = request.map_err(|error| unbuildable(&call, &error))?;
-        match within(call, self.client.request_text(request)).await {
-            Ok(_) => {}
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error),
-        }
+        self.remove(&target, Some(only)).await?;
         // an object with finalizers is still there: the watch will say so
         if meta.finalizers.is_empty()
             && let Some(old) = R::store(&self.index).remove(&meta.key, &meta.uid, &meta.resource_version)
@@ -196,27 +166,22 @@ impl Writer {
     /// # Errors
     /// [`Error::is_conflict`] when another Secret is there by now.
     pub async fn apply_secret(&self, secret: &SecretApply) -> Result<Arc<SecretSeen>, Error> {
-        let call = self.call::<SecretSeen>("apply", &secret.key)?;
+        let target = self.record::<SecretSeen>("apply", &secret.key)?;
         let parameters = PatchParams::apply(names::SECRETS_FIELD_MANAGER).force();
-        let url = wire::url::<SecretSeen>(&secret.key.namespace);
         let mut body = secret.body();
         if secret.uid.is_none() {
             merge(&mut body, where_nothing_is());
         }
-        let request = Request::new(url).patch(&secret.key.name, &parameters, &Patch::Apply(body));
-        self.send(call, request).await
+        let answer = self.change(&target, &parameters, &Patch::Apply(body)).await?;
+        self.written(&target, &answer)
     }
 
     /// Strategic merge patch of a Secret, which names its uid.
     pub(super) async fn patch_secret(&self, key: &ObjectKey, patch: Value) -> Result<(), Error> {
-        let call = self.call::<SecretSeen>("update", key)?;
-        let parameters = PatchParams {
-            field_manager: Some(names::SECRETS_FIELD_MANAGER.into()),
-            ..PatchParams::default()
-        };
-        let url = wire::url::<SecretSeen>(&key.namespace);
-        let request = Request::new(url).patch(&key.name, &parameters, &Patch::Strategic(patch));
-        self.send::<SecretSeen>(call, request).await.map(drop)
+        let target = self.record::<SecretSeen>("update", key)?;
+        let parameters = patch_by(names::SECRETS_FIELD_MANAGER);
+        let answer = self.change(&target, &parameters, &Patch::Strategic(patch)).await?;
+        self.written::<SecretSeen>(&target, &answer).map(drop)
     }
 
     /// Creates a Secret.
@@ -224,62 +189,27 @@ impl Writer {
     /// # Errors
     /// [`Error::is_already_exists`] when the name is taken.
     pub async fn create_secret(&self, secret: &SecretApply) -> Result<Arc<SecretSeen>, Error> {
-        let call = self.call::<SecretSeen>("create", &secret.key)?;
-        let parameters = PostParams {
-            field_manager: Some(FIELD_MANAGER.into()),
-            ..PostParams::default()
-        };
+        let target = self.record::<SecretSeen>("create", &secret.key)?;
         let body = zeroize::Zeroizing::new(secret.body().to_string());
-        let request =
-            Request::new(wire::url::<SecretSeen>(&secret.key.namespace)).create(&parameters, body.as_bytes().to_vec());
-        self.send(call, request).await
-    }
-
-    pub(super) fn call<R: Record>(&self, verb: &'static str, key: &ObjectKey) -> Result<Call, Error> {
-        self.allowed(Call {
-            verb,
-            kind: R::KIND.to_owned(),
-            object: key.to_string(),
-        })
-    }
-
-    /// The call, if this process leads.
-    pub(super) fn allowed(&self, call: Call) -> Result<Call, Error> {
-        if self.leads() {
-            Ok(call)
-        } else {
-            Err(Error::NotLeader(call))
-        }
+        let answer = self.post(&target, body.as_bytes().to_vec()).await?;
+        self.written(&target, &answer)
     }
 
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
 
-    async fn send<R: Registered>(
-        &self,
-        call: Call,
-        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<Arc<R>, Error> {
-        let request = request.map_err(|error| unbuildable(&call, &error))?;
-        let text = within(call.clone(), self.client.request_text(request)).await?;
-        let text = zeroize::Zeroizing::new(text);
-        let record: R = serde_json::from_str(&text).map_err(|error| Error::Answer {
-            call,
-            message: error.to_string(),
-        })?;
-        let record = Arc::new(record);
+    fn record<R: Registered>(&self, verb: &'static str, key: &ObjectKey) -> Result<Target, Error> {
+        self.target(verb, R::KIND, wire::url::<R>(&key.namespace), key)
+    }
+
+    /// Puts what the API server answered into the index, so that the next plan sees it.
+    fn written<R: Registered>(&self, target: &Target, answer: &str) -> Result<Arc<R>, Error> {
+        let record = Arc::new(target.parse::<R>(answer)?);
         if let Some(old) = R::store(&self.index).apply(&record) {
             (self.observer)(R::change(old, Some(Arc::clone(&record))));
         }
         Ok(record)
-    }
-}
-
-fn unbuildable(call: &Call, error: &kube::core::request::Error) -> Error {
-    Error::Answer {
-        call: call.clone(),
-        message: error.to_string(),
     }
 }
 

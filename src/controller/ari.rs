@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use super::{Context, ControllerError};
-use crate::acme::trust;
+use crate::acme::{trust, url::origin};
 use crate::api::{AcmeIssuer, CertificateSpec};
-use crate::cluster::{events::Severity, issuers};
+use crate::cluster::issuers;
 use crate::plan::ari::{self, AriIssuer, AriPlan, AriSeen};
 use crate::plan::issuer::Lookup;
 use crate::plan::kinds::CertificateKind;
-use crate::plan::order::ca::origin;
+use crate::plan::notice::Notice;
 use crate::plan::seen::{Meta, Next, ObjectKey};
 
 /// Polls the renewal information of one Certificate if its time has come.
@@ -76,9 +76,8 @@ pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, Co
 /// Tells what is wrong (ARI-06).
 fn warn(context: &Context, certificate: &Meta, warning: Option<String>) {
     if let Some(warning) = warning {
-        context
-            .events
-            .publish::<CertificateKind>(certificate, Severity::Warning, "ARIError", &warning);
+        let notice = Notice::warning("ARIError", warning);
+        context.events.publish::<CertificateKind>(certificate, &notice);
     }
 }
 

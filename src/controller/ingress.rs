@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::{Context, ControllerError};
 use crate::{
-    cluster::{events::Severity, store::Link, writer::NewObject},
+    cluster::{owner::controlling, store::Link, writer::NewObject},
     plan::{
         self,
         ingress::{Effect, Existing, Plan, Seen, Wanted},
         kinds::{CertificateKind, IngressKind},
-        seen::{Kind, Lean, Meta, Next, Object, ObjectKey},
+        notice::Notice,
+        seen::{Lean, Meta, Next, Object, ObjectKey},
     },
 };
 
@@ -97,9 +97,8 @@ fn complain(context: &Context, ingress: &Meta, complaints: &[String]) {
     if context.said.is_new(ingress, complaints) {
         for complaint in complaints {
             tracing::info!(ingress = %ingress.key, complaint, "the Ingress cannot be served as it is");
-            context
-                .events
-                .publish::<IngressKind>(ingress, Severity::Warning, "BadConfig", complaint);
+            let notice = Notice::warning("BadConfig", complaint);
+            context.events.publish::<IngressKind>(ingress, &notice);
         }
     }
 }
@@ -122,10 +121,8 @@ async fn apply(context: &Context, ingress: &Meta, effect: &Effect) -> Result<(),
             ("DeleteCertificate", "deleted unrequired", certificate.name())
         }
     };
-    let message = format!("Successfully {done} Certificate {name:?}");
-    context
-        .events
-        .publish::<IngressKind>(ingress, Severity::Normal, reason, &message);
+    let notice = Notice::normal(reason, format!("Successfully {done} Certificate {name:?}"));
+    context.events.publish::<IngressKind>(ingress, &notice);
     Ok(())
 }
 
@@ -134,14 +131,7 @@ fn new(ingress: &Meta, wanted: &Wanted) -> NewObject<CertificateKind> {
         key: ingress.key.sibling(wanted.name.as_str()),
         labels: wanted.labels.clone(),
         annotations: wanted.annotations.clone(),
-        owners: vec![OwnerReference {
-            api_version: format!("{}/{}", IngressKind::GROUP, IngressKind::VERSION),
-            kind: IngressKind::KIND.to_owned(),
-            name: ingress.name().to_owned(),
-            uid: ingress.uid.to_string(),
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        }],
+        owners: vec![controlling::<IngressKind>(ingress)],
         finalizers: Vec::new(),
         spec: wanted.spec.clone(),
     }

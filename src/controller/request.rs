@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::json;
 
 use super::{
@@ -11,14 +10,15 @@ use super::{
 };
 use crate::{
     api::{acme_issuer::RenewalInformationSource, names::annotation},
-    cluster::{issuers, store::Link},
+    cluster::{issuers, owner::controlling, store::Link},
     plan::{
         certificate::is_temporary,
         issuer::{FoundIssuer, Lookup},
         kinds::{OrderKind, RequestKind},
+        notice::Notice,
         order::desired::DesiredOrder,
-        request::{Notice, Plan, Seen, Step, Verdict, plan},
-        seen::{Kind, Next, Object, ObjectKey, RequestSeen},
+        request::{Plan, Seen, Step, Verdict, plan},
+        seen::{Next, Object, ObjectKey, RequestSeen},
     },
     signer::{Place, Until},
 };
@@ -196,14 +196,7 @@ async fn write(
 
 /// Creates the Order; what the API server refuses is told in the request's condition.
 async fn create(context: &Context, request: &RequestSeen, order: DesiredOrder) -> Result<Next, ControllerError> {
-    let owner = OwnerReference {
-        api_version: format!("{}/{}", RequestKind::GROUP, RequestKind::VERSION),
-        kind: RequestKind::KIND.to_owned(),
-        name: request.meta.name().to_owned(),
-        uid: request.meta.uid.to_string(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    };
+    let owner = controlling::<RequestKind>(&request.meta);
     let taken = |message| tell(context, request, &[Notice::warning("OrderNameTaken", message)]);
     match place(context, request, owner, order, taken).await {
         Ok(next) => Ok(next),

@@ -6,7 +6,10 @@ use super::{
     context::Context,
     wake::{owners, waiting_signing_requests, wake},
 };
-use crate::cluster::{index::Observer, issuers};
+use crate::{
+    cluster::{index::Observer, issuers},
+    plan::kinds::OrderKind,
+};
 
 /// Tells the queues of a context about changes. Made before the context, which needs what it makes.
 #[derive(Clone, Default)]
@@ -46,7 +49,7 @@ pub fn everything(context: &Context) {
     let challenged = index.challenges.all();
     queues.orders.resume(index.orders.keys());
     for challenge in challenged {
-        for key in owners(Some(&challenge.meta), "Order") {
+        for key in owners::<OrderKind>(Some(&challenge.meta)) {
             queues.orders.add(key);
         }
     }

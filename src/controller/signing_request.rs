@@ -11,13 +11,13 @@ use super::{
     signing::{Asked, NotPlaced, Turn, discard, place, signer},
 };
 use crate::{
-    cluster::{events::Severity, issuers, store::Link},
+    cluster::{issuers, owner::controlling, store::Link},
     plan::{
         issuer::Lookup,
         kinds::OrderKind,
+        notice::Notice,
         order::desired::DesiredOrder,
-        request::Notice,
-        seen::{Kind, Next, Object, ObjectKey, RequestSeen},
+        seen::{Next, Object, ObjectKey, RequestSeen},
         signing_request::{Seen, SigningRequestKind, SigningRequestSeen, Step, plan, reworded},
     },
     signer::{Outcome, Refused, Until, Wait, Warning},
@@ -150,13 +150,9 @@ async fn create(
     order: DesiredOrder,
 ) -> Result<Next, ControllerError> {
     let owner = OwnerReference {
-        api_version: format!("{}/{}", SigningRequestKind::GROUP, SigningRequestKind::VERSION),
-        kind: SigningRequestKind::KIND.to_owned(),
-        name: request.meta.name().to_owned(),
-        uid: request.meta.uid.to_string(),
-        controller: Some(true),
         // holding up its deletion would need a right on finalizers of requests
         block_owner_deletion: None,
+        ..controlling::<SigningRequestKind>(&request.meta)
     };
     let place_of = asked.meta.key.sibling(order.name.as_str());
     let taken = |message| tell(context, request, &Notice::warning("OrderNameTaken", message));
@@ -183,7 +179,10 @@ async fn store(
     sentence: &'static str,
 ) -> Result<Next, ControllerError> {
     let status = json!({ "certificate": STANDARD.encode(certificate) });
-    context.writer.patch_signing_request(&request.meta, status).await?;
+    context
+        .writer
+        .patch_status::<SigningRequestKind>(&request.meta, status)
+        .await?;
     for warning in warnings {
         tell(
             context,
@@ -204,7 +203,7 @@ async fn fail(
     let conditions = request.failed(reason, message, context.now());
     context
         .writer
-        .patch_signing_request(&request.meta, json!({ "conditions": conditions }))
+        .patch_status::<SigningRequestKind>(&request.meta, json!({ "conditions": conditions }))
         .await?;
     tell(context, request, &Notice::warning(reason, message));
     Ok(Next::OnChange)
@@ -212,15 +211,8 @@ async fn fail(
 
 /// Once, until something else is to be told.
 fn tell(context: &Context, request: &SigningRequestSeen, notice: &Notice) {
-    let Notice {
-        warning,
-        reason,
-        message,
-    } = notice;
-    if context.said.is_new(&request.meta, std::slice::from_ref(message)) {
-        let severity = if *warning { Severity::Warning } else { Severity::Normal };
-        context
-            .events
-            .publish::<SigningRequestKind>(&request.meta, severity, reason, message);
+    let message = std::slice::from_ref(&notice.message);
+    if context.said.is_new(&request.meta, message) {
+        context.events.publish::<SigningRequestKind>(&request.meta, notice);
     }
 }

@@ -16,8 +16,9 @@ use tokio::time::Instant;
 use super::address::AddressPolicy;
 use super::failure::{Failure, FailureKind};
 use super::names::{JudgedNames, literal};
-use super::observer::{Exchange, Observer};
+use super::observer::Observer;
 use super::trust::{ExtraRoots, Trust, TrustError, client_config};
+use crate::process::{USER_AGENT, metrics::RequestLabels};
 
 /// Bytes that a server may send ahead of our reading, per request and per connection (HTTP/2).
 const HTTP2_STREAM_WINDOW: u32 = 64 << 10;
@@ -114,7 +115,7 @@ impl HttpClient {
         let resolver = JudgedNames::new(Arc::clone(&addresses), settings.proxies.clone());
         let http = reqwest::Client::builder()
             .dns_resolver(Arc::new(resolver))
-            .user_agent(concat!("certlet/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .tls_backend_preconfigured(client_config(trust, &settings.extra_roots)?)
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.request_timeout)
@@ -151,14 +152,14 @@ impl HttpClient {
         });
         let status = outcome.as_ref().ok().map(|response| response.status.as_u16());
         let duration = started.elapsed();
-        self.observer.exchanged(&Exchange {
-            purpose,
+        let labels = RequestLabels {
             scheme: url.scheme(),
             host: &host,
-            method: &method,
+            action: purpose,
+            method: method.as_str(),
             status,
-            duration,
-        });
+        };
+        self.observer.exchanged(&labels, duration);
         let (millis, error) = (
             duration.as_millis(),
             outcome.as_ref().err().map(tracing::field::display),

@@ -15,5 +15,5 @@ pub use client::{ClientSettings, HttpClient, Request, Response, host};
 pub use failure::{Failure, FailureKind};
 pub use headers::RetryAfter;
 pub use names::{JudgedNames, literal, proxy_hosts, refused};
-pub use observer::{Exchange, Observer, Unobserved};
+pub use observer::{Observer, Unobserved};
 pub use trust::{ExtraRoots, Trust, TrustError};

@@ -9,10 +9,9 @@ use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::pki::tls;
+use crate::pki::{pem, tls};
 use crate::process::environment::Environment;
 
 /// Whom a client believes to be its server (ISS-19).
@@ -111,9 +110,11 @@ fn verifier(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Arc<
 }
 
 fn bundle_roots(bundle: &[u8]) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TrustError> {
-    let listed = CertificateDer::pem_slice_iter(bundle)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| TrustError::Bundle(error.to_string()))?;
+    let blocks = pem::parse_all(bundle).map_err(|error| TrustError::Bundle(error.to_string()))?;
+    let certificates = blocks.iter().filter(|block| block.label == "CERTIFICATE");
+    let listed: Vec<_> = certificates
+        .map(|block| CertificateDer::from(block.der.expose().clone()))
+        .collect();
     if listed.is_empty() {
         return Err(TrustError::Bundle("it holds no certificate".to_owned()));
     }

@@ -61,10 +61,10 @@ impl NameTrees {
             uri_domains,
         } = self;
         let mut trees = Vec::new();
-        let texts = |tag: u8, names: &[String]| {
+        let texts = |number: u32, names: &[String]| {
             names
                 .iter()
-                .map(move |name| Ok(der::sequence(&[der::context_primitive(tag, ascii(name)?)])))
+                .map(move |name| Ok(der::sequence(&[der::context_primitive(number, ascii(name)?)])))
                 .collect::<Vec<_>>()
         };
         trees.extend(texts(2, dns_domains));

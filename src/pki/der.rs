@@ -1,108 +1,99 @@
-//! DER, written and read (X.690). Small enough to be read in one go; certificates from elsewhere are parsed by `x509-parser`,
-//! this module takes apart only what that crate does not show as it was written.
+//! DER (X.690), over the crate `der`: tags, lengths, numbers, strings and times are that crate's.
+//!
+//! Certificates from elsewhere are parsed by `x509-parser`. This module takes apart only what that crate does not show as it was written,
+//! and puts together what is signed here. Object identifiers are our own: they come from users too, and `const-oid` does not write all of
+//! them (decision 045).
 
+use std::time::Duration;
+
+use ::der::asn1::{BitStringRef, GeneralizedTime, Null, OctetStringRef, UintRef, UtcTime};
+use ::der::{DateTime, Encode, Header, Length, Reader as _, SliceReader};
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 
-pub(crate) const BOOLEAN: u8 = 0x01;
-pub(crate) const INTEGER: u8 = 0x02;
-pub(crate) const BIT_STRING: u8 = 0x03;
-pub(crate) const OCTET_STRING: u8 = 0x04;
-pub(crate) const OID: u8 = 0x06;
-pub(crate) const UTF8_STRING: u8 = 0x0c;
-pub(crate) const SEQUENCE: u8 = 0x30;
-pub(crate) const SET: u8 = 0x31;
-pub(crate) const PRINTABLE_STRING: u8 = 0x13;
-pub(crate) const T61_STRING: u8 = 0x14;
-pub(crate) const IA5_STRING: u8 = 0x16;
-pub(crate) const BMP_STRING: u8 = 0x1e;
+pub(crate) use ::der::{Tag, TagNumber};
+
+/// `[n]` with IMPLICIT tagging of a string or number.
+pub(crate) const fn implicit(number: u32) -> Tag {
+    Tag::ContextSpecific {
+        constructed: false,
+        number: TagNumber(number),
+    }
+}
+
+/// `[n]` with EXPLICIT tagging, or IMPLICIT tagging of a SEQUENCE.
+pub(crate) const fn explicit(number: u32) -> Tag {
+    Tag::ContextSpecific {
+        constructed: true,
+        number: TagNumber(number),
+    }
+}
+
+/// The encoding of a value. Nothing that is written here comes near the 4 GiB above which there is none.
+fn encoded(value: &impl Encode) -> Vec<u8> {
+    value.to_der().unwrap_or_default()
+}
 
 /// One value with its tag and length.
-pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn tlv(tag: Tag, content: &[u8]) -> Vec<u8> {
     tlv_of(tag, &[content])
 }
 
 /// One value whose content is these parts. Written in one allocation of the final size, so that no copy of key material stays behind.
-pub(crate) fn tlv_of<P: AsRef<[u8]>>(tag: u8, parts: &[P]) -> Vec<u8> {
+pub(crate) fn tlv_of<P: AsRef<[u8]>>(tag: Tag, parts: &[P]) -> Vec<u8> {
     let len: usize = parts.iter().map(|part| part.as_ref().len()).sum();
+    let header = Header::new(tag, Length::try_from(len).unwrap_or(Length::MAX));
     let mut out = Vec::with_capacity(len + 10);
-    out.push(tag);
-    if len < 0x80 {
-        out.push(u8::try_from(len).unwrap_or_default());
-    } else {
-        let bytes = len.to_be_bytes();
-        let significant: Vec<u8> = bytes.iter().copied().skip_while(|b| *b == 0).collect();
-        out.push(0x80 | u8::try_from(significant.len()).unwrap_or_default());
-        out.extend_from_slice(&significant);
-    }
+    out.extend(encoded(&header));
     for part in parts {
         out.extend_from_slice(part.as_ref());
     }
     out
 }
 
-/// How many bytes a value has, tag and length included, whose content has this many.
-pub(crate) fn encoded_len(content: usize) -> usize {
-    let mut bytes = 2 + content;
-    let mut long = if content < 0x80 { 0 } else { content };
-    while long > 0 {
-        bytes += 1;
-        long >>= 8;
-    }
-    bytes
-}
-
 pub(crate) fn sequence<P: AsRef<[u8]>>(parts: &[P]) -> Vec<u8> {
-    tlv_of(SEQUENCE, parts)
+    tlv_of(Tag::Sequence, parts)
 }
 
 /// SET OF: the elements in ascending order of their encodings (X.690 section 11.6).
 pub(crate) fn set_of(mut parts: Vec<Vec<u8>>) -> Vec<u8> {
     parts.sort();
-    tlv_of(SET, &parts)
+    tlv_of(Tag::Set, &parts)
 }
 
-/// `[n]`, constructed: EXPLICIT tagging, or IMPLICIT tagging of a SEQUENCE's content.
-pub(crate) fn context<P: AsRef<[u8]>>(number: u8, parts: &[P]) -> Vec<u8> {
-    tlv_of(0xa0 | number, parts)
+/// [`explicit`] around these parts.
+pub(crate) fn context<P: AsRef<[u8]>>(number: u32, parts: &[P]) -> Vec<u8> {
+    tlv_of(explicit(number), parts)
 }
 
-/// `[n]`, primitive: IMPLICIT tagging of a string or number.
-pub(crate) fn context_primitive(number: u8, content: &[u8]) -> Vec<u8> {
-    tlv(0x80 | number, content)
+/// [`implicit`] with this content.
+pub(crate) fn context_primitive(number: u32, content: &[u8]) -> Vec<u8> {
+    tlv(implicit(number), content)
 }
 
 pub(crate) fn boolean(value: bool) -> Vec<u8> {
-    tlv(BOOLEAN, &[if value { 0xff } else { 0 }])
+    encoded(&value)
 }
 
 pub(crate) fn null() -> Vec<u8> {
-    vec![0x05, 0x00]
+    encoded(&Null)
 }
 
 /// A non-negative INTEGER from its big-endian magnitude.
 pub(crate) fn unsigned(magnitude: &[u8]) -> Vec<u8> {
-    let mut content: Vec<u8> = magnitude.iter().copied().skip_while(|b| *b == 0).collect();
-    if content.first().is_none_or(|b| b & 0x80 != 0) {
-        content.insert(0, 0);
-    }
-    tlv(INTEGER, &content)
+    UintRef::new(magnitude).map_or_else(|_| Vec::new(), |number| encoded(&number))
 }
 
 pub(crate) fn integer(value: u64) -> Vec<u8> {
-    unsigned(&value.to_be_bytes())
+    encoded(&value)
 }
 
 pub(crate) fn octet_string(content: &[u8]) -> Vec<u8> {
-    tlv(OCTET_STRING, content)
+    OctetStringRef::new(content).map_or_else(|_| Vec::new(), |octets| encoded(&octets))
 }
 
 /// A BIT STRING of whole octets.
 pub(crate) fn bit_string(content: &[u8]) -> Vec<u8> {
-    let mut bits = vec![0];
-    bits.extend_from_slice(content);
-    tlv(BIT_STRING, &bits)
+    BitStringRef::from_bytes(content).map_or_else(|_| Vec::new(), |bits| encoded(&bits))
 }
 
 /// An OBJECT IDENTIFIER from its dotted form; `None` when that is not one.
@@ -116,7 +107,7 @@ pub(crate) fn try_oid(dotted: &str) -> Option<Vec<u8>> {
     for arc in arcs {
         content.extend(base128(arc?));
     }
-    Some(tlv(OID, &content))
+    Some(tlv(Tag::ObjectIdentifier, &content))
 }
 
 /// An OBJECT IDENTIFIER from one of the constants of [`super::oid`].
@@ -129,25 +120,15 @@ pub(crate) fn algorithm(dotted: &'static str) -> Vec<u8> {
     sequence(&[oid(dotted)])
 }
 
-/// `UTCTime` up to 2049, `GeneralizedTime` from 2050 on (RFC 5280 section 4.1.2.5).
+/// `UTCTime` up to 2049, `GeneralizedTime` from 2050 on (RFC 5280 section 4.1.2.5). A time before 1970, which no clock shows, is
+/// written as the beginning of that year.
 pub(crate) fn time(at: Timestamp) -> Vec<u8> {
-    if at >= END_OF_TIME {
-        return tlv(0x18, b"99991231235959Z");
-    }
-    let utc: DateTime = TimeZone::UTC.to_datetime(at);
-    let rest = format!(
-        "{:02}{:02}{:02}{:02}{:02}Z",
-        utc.month(),
-        utc.day(),
-        utc.hour(),
-        utc.minute(),
-        utc.second()
-    );
-    if (1950..2050).contains(&utc.year()) {
-        tlv(0x17, format!("{:02}{rest}", utc.year() % 100).as_bytes())
-    } else {
-        tlv(0x18, format!("{:04}{rest}", utc.year()).as_bytes())
-    }
+    let since_1970 = Duration::from_secs(u64::try_from(at.as_second()).unwrap_or_default());
+    let at = match DateTime::from_unix_duration(since_1970) {
+        Ok(time) if at < END_OF_TIME => time,
+        _ => DateTime::INFINITY,
+    };
+    UtcTime::from_date_time(at).map_or_else(|_| encoded(&GeneralizedTime::from_date_time(at)), |time| encoded(&time))
 }
 
 /// The last whole second that a [`Timestamp`] holds. Times of certificates past it are taken for it, and it is written as
@@ -157,7 +138,7 @@ pub const END_OF_TIME: Timestamp = Timestamp::constant(253_402_207_200, 0);
 /// One value that was read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Value<'a> {
-    pub(crate) tag: u8,
+    pub(crate) tag: Tag,
     pub(crate) content: &'a [u8],
     /// Tag, length and content.
     pub(crate) raw: &'a [u8],
@@ -177,31 +158,22 @@ impl Value<'_> {
     }
 }
 
-/// Reads one value of definite length with a one-byte tag, and what follows it. Never panics.
+/// Reads one value, and what follows it. Lengths have to be as short as they can be (X.690 section 10.1). Never panics.
 pub(crate) fn read(input: &[u8]) -> Option<(Value<'_>, &[u8])> {
-    let (&tag, after_tag) = input.split_first()?;
-    if tag & 0x1f == 0x1f {
-        return None;
-    }
-    let (&first, after_first) = after_tag.split_first()?;
-    let (len, body) = if first < 0x80 {
-        (usize::from(first), after_first)
-    } else {
-        let count = usize::from(first & 0x7f);
-        if count == 0 || count > size_of::<usize>() / 2 {
-            return None;
-        }
-        let (digits, body) = after_first.split_at_checked(count)?;
-        let len = digits.iter().fold(0_usize, |len, digit| len << 8 | usize::from(*digit));
-        (len, body)
+    let mut reader = SliceReader::new(input).ok()?;
+    let header = Header::peek(&reader).ok()?;
+    let raw = reader.tlv_bytes().ok()?;
+    let content = raw.len().checked_sub(usize::try_from(header.length()).ok()?)?;
+    let value = Value {
+        tag: header.tag(),
+        content: raw.get(content..)?,
+        raw,
     };
-    let (content, rest) = body.split_at_checked(len)?;
-    let raw = input.get(..input.len() - rest.len())?;
-    Some((Value { tag, content, raw }, rest))
+    Some((value, input.get(raw.len()..)?))
 }
 
 /// Reads one value with this tag that fills the whole input.
-pub(crate) fn read_all(input: &[u8], tag: u8) -> Option<Value<'_>> {
+pub(crate) fn read_all(input: &[u8], tag: Tag) -> Option<Value<'_>> {
     let (value, rest) = read(input)?;
     (value.tag == tag && rest.is_empty()).then_some(value)
 }
@@ -280,18 +252,18 @@ mod tests {
     fn times_change_their_encoding_in_2050() {
         assert_eq!(
             time("2049-12-31T23:59:59Z".parse().unwrap()),
-            tlv(0x17, b"491231235959Z")
+            tlv(Tag::UtcTime, b"491231235959Z")
         );
         assert_eq!(
             time("2050-01-01T00:00:00Z".parse().unwrap()),
-            tlv(0x18, b"20500101000000Z")
+            tlv(Tag::GeneralizedTime, b"20500101000000Z")
         );
     }
 
     #[test]
     fn the_end_of_time_is_written_as_no_end() {
         assert_eq!(END_OF_TIME.as_second(), Timestamp::MAX.as_second());
-        assert_eq!(time(END_OF_TIME), tlv(0x18, b"99991231235959Z"));
+        assert_eq!(time(END_OF_TIME), tlv(Tag::GeneralizedTime, b"99991231235959Z"));
     }
 
     #[test]
@@ -303,10 +275,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(tag in 0_u8..30, content in proptest::collection::vec(any::<u8>(), 0..700)) {
-            let written = tlv(tag, &content);
-            let value = read_all(&written, tag).unwrap();
-            prop_assert_eq!(written.len(), encoded_len(content.len()));
+        fn what_is_written_is_read_back(number in 0_u32..99, content in proptest::collection::vec(any::<u8>(), 0..70_000)) {
+            let written = tlv(implicit(number), &content);
+            let value = read_all(&written, implicit(number)).unwrap();
             prop_assert_eq!(value.content, content.as_slice());
             prop_assert_eq!(value.raw, written.as_slice());
         }
@@ -316,7 +287,7 @@ mod tests {
             let mut text = format!("{first}.{second}");
             for arc in rest { text = format!("{text}.{arc}"); }
             let der = try_oid(&text).unwrap();
-            prop_assert_eq!(dotted(read_all(&der, OID).unwrap().content).unwrap(), text);
+            prop_assert_eq!(dotted(read_all(&der, Tag::ObjectIdentifier).unwrap().content).unwrap(), text);
         }
 
         #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use x509_parser::extensions::X509Extension;
 
+use super::der::Tag;
 use super::name::SubjectAltNames;
 use super::usage::UsageSet;
 use super::{Error, der, oid};
@@ -50,7 +51,7 @@ impl Extensions {
     /// Those of a signing request: the DER of `Extensions` (RFC 5280 section 4.1).
     pub(super) fn read_der(list: der::Value<'_>) -> Result<Self, Error> {
         let damaged = || Error::Certificate("the list of extensions is damaged".into());
-        let elements = list.children().filter(|_| list.tag == der::SEQUENCE);
+        let elements = list.children().filter(|_| list.tag == Tag::Sequence);
         let found: Option<Vec<Found<'_>>> = elements.ok_or_else(damaged)?.iter().map(Found::read).collect();
         Self::of(found.ok_or_else(damaged)?)
     }
@@ -98,13 +99,13 @@ impl Extensions {
                 self.basic = Some(basic.ok_or_else(|| damaged("basic constraints"))?);
             }
             oid::SUBJECT_KEY_IDENTIFIER => {
-                let id = der::read_all(extension.value, der::OCTET_STRING);
+                let id = der::read_all(extension.value, Tag::OctetString);
                 self.subject_key_id = Some(id.ok_or_else(|| damaged("subject key identifier"))?.content.to_vec());
             }
             oid::AUTHORITY_KEY_IDENTIFIER => {
-                let fields = der::read_all(extension.value, der::SEQUENCE).and_then(|value| value.children());
+                let fields = der::read_all(extension.value, Tag::Sequence).and_then(|value| value.children());
                 let fields = fields.ok_or_else(|| damaged("authority key identifier"))?;
-                let id = fields.iter().find(|field| field.tag == 0x80);
+                let id = fields.iter().find(|field| field.tag == der::implicit(0));
                 self.authority_key_id = id.map(|id| id.content.to_vec());
             }
             _ => {}
@@ -122,13 +123,13 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     fn read(extension: &der::Value<'a>) -> Option<Self> {
-        let fields = extension.children().filter(|_| extension.tag == der::SEQUENCE)?;
+        let fields = extension.children().filter(|_| extension.tag == Tag::Sequence)?;
         let (oid, critical, value) = match fields.as_slice() {
             [oid, value] => (oid, false, value),
             [oid, critical, value] => (oid, read_boolean(critical)?, value),
             _ => return None,
         };
-        ((oid.tag, value.tag) == (der::OID, der::OCTET_STRING)).then_some(())?;
+        ((oid.tag, value.tag) == (Tag::ObjectIdentifier, Tag::OctetString)).then_some(())?;
         Some(Self {
             oid: der::dotted(oid.content)?,
             critical,
@@ -187,17 +188,17 @@ pub(super) fn san_extension(sans: &SubjectAltNames, subject_is_empty: bool) -> R
 
 fn read_boolean(value: &der::Value<'_>) -> Option<bool> {
     match (value.tag, value.content) {
-        (der::BOOLEAN, [0]) => Some(false),
-        (der::BOOLEAN, [0xff]) => Some(true),
+        (Tag::Boolean, [0]) => Some(false),
+        (Tag::Boolean, [0xff]) => Some(true),
         _ => None,
     }
 }
 
 fn read_basic_constraints(value: &[u8]) -> Option<BasicConstraints> {
-    let fields = der::read_all(value, der::SEQUENCE)?.children()?;
+    let fields = der::read_all(value, Tag::Sequence)?.children()?;
     let (is_ca, path_len) = match fields.as_slice() {
         [] => (false, None),
-        [only] if only.tag == der::BOOLEAN => (read_boolean(only)?, None),
+        [only] if only.tag == Tag::Boolean => (read_boolean(only)?, None),
         [only] => (false, Some(only)),
         [is_ca, path_len] => (read_boolean(is_ca)?, Some(path_len)),
         _ => return None,
@@ -205,7 +206,7 @@ fn read_basic_constraints(value: &[u8]) -> Option<BasicConstraints> {
     let path_len = match path_len {
         None => None,
         // not negative, and no more than fits
-        Some(len) if len.tag == der::INTEGER && (1..=5).contains(&len.content.len()) => {
+        Some(len) if len.tag == Tag::Integer && (1..=5).contains(&len.content.len()) => {
             let negative = len.content.first().is_some_and(|first| first & 0x80 != 0);
             let number = len
                 .content
@@ -219,16 +220,16 @@ fn read_basic_constraints(value: &[u8]) -> Option<BasicConstraints> {
 }
 
 fn read_key_usage(value: &[u8]) -> Option<u16> {
-    let (unused, bytes) = der::read_all(value, der::BIT_STRING)?.content.split_first()?;
+    let (unused, bytes) = der::read_all(value, Tag::BitString)?.content.split_first()?;
     let low = bytes.first().copied().unwrap_or_default();
     let high = bytes.get(1).copied().unwrap_or_default();
     (*unused < 8).then(|| u16::from_le_bytes([low.reverse_bits(), high.reverse_bits()]))
 }
 
 fn read_purposes(value: &[u8]) -> Option<Vec<String>> {
-    let purposes = der::read_all(value, der::SEQUENCE)?.children()?;
+    let purposes = der::read_all(value, Tag::Sequence)?.children()?;
     purposes
         .iter()
-        .map(|purpose| der::dotted((purpose.tag == der::OID).then_some(purpose.content)?))
+        .map(|purpose| der::dotted((purpose.tag == Tag::ObjectIdentifier).then_some(purpose.content)?))
         .collect()
 }

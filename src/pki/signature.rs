@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ::der::{Reader as _, TagMode, TagNumber, asn1::AnyRef};
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{self as lc, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair, VerificationAlgorithm};
+use spki::AlgorithmIdentifierRef;
 
 use super::key::{KeyAlgorithm, KeySpec, PublicKey};
 use super::{Error, der, oid};
@@ -281,19 +283,23 @@ fn verifier(spec: KeySpec, identifier: &[u8]) -> Result<&'static dyn Verificatio
     Ok(algorithm)
 }
 
-fn split(identifier: &[u8]) -> Option<(String, Option<der::Value<'_>>)> {
-    let fields = der::read_all(identifier, der::SEQUENCE)?.children()?;
-    let name = fields.first().filter(|field| field.tag == der::OID)?;
-    Some((der::dotted(name.content)?, fields.get(1).copied()))
+fn split(identifier: &[u8]) -> Option<(String, Option<AnyRef<'_>>)> {
+    let AlgorithmIdentifierRef { oid, parameters } = identifier.try_into().ok()?;
+    Some((oid.to_string(), parameters))
 }
 
 /// The hash of `RSASSA-PSS-params` (RFC 4055 section 3.1); SHA-1 when it names none.
-fn pss_hash(parameters: der::Value<'_>) -> Option<String> {
-    let Some(hash) = parameters.children()?.into_iter().find(|field| field.tag == 0xa0) else {
-        return Some(oid::SHA1.into());
-    };
-    let identifier = hash.children()?.first()?.children()?;
-    der::dotted(identifier.first()?.content)
+fn pss_hash(parameters: AnyRef<'_>) -> Option<String> {
+    let named = parameters.sequence(|fields| {
+        let hash = fields.context_specific::<AlgorithmIdentifierRef<'_>>(TagNumber(0), TagMode::Explicit)?;
+        fields.drain(fields.remaining_len())?;
+        Ok::<_, ::der::Error>(hash)
+    });
+    Some(
+        named
+            .ok()?
+            .map_or_else(|| oid::SHA1.into(), |hash| hash.oid.to_string()),
+    )
 }
 
 fn unfit(algorithm: SignatureAlgorithm, key: KeyAlgorithm) -> Error {

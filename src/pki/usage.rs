@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
+use super::der::Tag;
 use super::{Error, der};
 
 /// One of the 23 usages that a Certificate may name.
@@ -227,7 +228,7 @@ impl UsageSet {
         }
         let unused = bytes.last().map_or(0, |last| last.trailing_zeros());
         bytes.insert(0, u8::try_from(unused).unwrap_or_default());
-        der::tlv(der::BIT_STRING, &bytes)
+        der::tlv(Tag::BitString, &bytes)
     }
 
     /// The value of the `ExtendedKeyUsage` extension.

@@ -4,15 +4,17 @@ use serde::Serialize;
 
 use crate::{
     api::{
-        IssuerRef, Solver, Time,
+        IssuerRef, Solver,
         challenge::{ChallengeSpec, ChallengeStatus, ChallengeType},
+        condition::whole_second,
         names::{CHALLENGE_FINALIZER, LEGACY_CHALLENGE_FINALIZER},
         order::State,
     },
     plan::{
         kinds::ChallengeKind,
+        notice::Notice,
+        object_name::{fnv1, prefix},
         order::proof::Proof,
-        request::Notice,
         seen::{Meta, Object},
     },
 };
@@ -51,7 +53,7 @@ pub fn name(order: &str, spec: &ChallengeSpec) -> String {
         },
     };
     let json = serde_json::to_vec(&hashed).unwrap_or_default();
-    format!("{}-{}", shortened(order), fnv1(&json))
+    format!("{}-{}", prefix(order, NAME_LIMIT), fnv1(&json))
 }
 
 /// A Challenge's spec as cert-manager hashes it: Go's order of fields.
@@ -79,22 +81,6 @@ struct IssuerJson<'a> {
     kind: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<&'a str>,
-}
-
-/// At most [`NAME_LIMIT`] bytes of `name`, ending in a letter or digit.
-fn shortened(name: &str) -> &str {
-    if name.len() < NAME_LIMIT {
-        return name;
-    }
-    let cut = name.get(..NAME_LIMIT).unwrap_or(name);
-    cut.trim_end_matches(|last: char| !last.is_ascii_alphanumeric())
-}
-
-/// FNV-1, 32 bits, as Go's `fnv.New32`.
-fn fnv1(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5_u32, |hash, byte| {
-        hash.wrapping_mul(0x0100_0193) ^ u32::from(*byte)
-    })
 }
 
 /// A challenge that proves one authorization.
@@ -201,7 +187,7 @@ pub enum Progress<'a> {
 
 /// The status of a Challenge whose status is `now_written` (ORD-08, ORD-09, ACH-06).
 pub fn status(written: &ChallengeStatus, progress: Progress<'_>, now: jiff::Timestamp) -> ChallengeStatus {
-    let shown_since = || written.presented_at.clone().unwrap_or_else(|| Time(whole_second(now)));
+    let shown_since = || written.presented_at.clone().unwrap_or_else(|| whole_second(now));
     let ended = |state, reason: Option<String>| ChallengeStatus {
         presented: Some(false),
         presented_at: written.presented_at.clone(),
@@ -257,11 +243,6 @@ pub fn notice(before: &ChallengeStatus, after: &ChallengeStatus) -> Option<Notic
     }
     let is_news = before.reason.as_deref() != Some(reason);
     (is_news && is_waiting(reason)).then(|| Notice::warning("WaitingForPropagation", reason))
-}
-
-/// Times are written in whole seconds; a fraction would differ from what is read back.
-pub(super) fn whole_second(time: jiff::Timestamp) -> jiff::Timestamp {
-    jiff::Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 #[cfg(test)]
@@ -340,7 +321,7 @@ mod tests {
         );
         let refused = waiting("192.0.2.7 refuses the connection");
         let told = notice(&shown, &refused).expect("somebody should look");
-        assert_eq!((told.warning, told.reason), (true, "WaitingForPropagation"));
+        assert_eq!((told.is_warning(), &*told.reason), (true, "WaitingForPropagation"));
         assert_eq!(Some(told.message), refused.reason);
         assert_eq!(notice(&refused, &refused), None);
         assert!(notice(&refused, &waiting("it does not exist (NXDOMAIN)")).is_some());
@@ -357,7 +338,7 @@ mod tests {
             jiff::Timestamp::UNIX_EPOCH,
         );
         let told = notice(&refused, &failed).expect("somebody should look");
-        assert_eq!((told.warning, told.reason), (true, "Failed"));
+        assert_eq!((told.is_warning(), &*told.reason), (true, "Failed"));
         assert_eq!(told.message, "Accepting challenge authorization failed: 403");
         assert_eq!(notice(&failed, &failed), None);
         let proved = status(&refused, Progress::Proved, jiff::Timestamp::UNIX_EPOCH);

@@ -14,6 +14,8 @@ pub mod issuer;
 pub mod kinds;
 pub mod lease;
 pub mod merge_patch;
+pub mod notice;
+pub mod object_name;
 pub mod order;
 pub mod renewal;
 pub mod request;

@@ -149,6 +149,11 @@ impl Meta {
     pub fn controller(&self) -> Option<&Owner> {
         self.owners.iter().find(|owner| owner.controller)
     }
+
+    /// The managing controller, if it is of kind `K`.
+    pub fn controller_of_kind<K: Kind>(&self) -> Option<&Owner> {
+        self.controller().filter(|owner| &*owner.kind == K::KIND)
+    }
 }
 
 /// A kind of custom resource: its name on the wire and the types of its two halves.

@@ -4,3 +4,6 @@ pub mod clock;
 pub mod environment;
 pub mod metrics;
 pub mod telemetry;
+
+/// What this process calls itself in HTTP requests: for the logs of ACME servers, and for the audit log of the API server.
+pub const USER_AGENT: &str = concat!("certlet/", env!("CARGO_PKG_VERSION"));

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use certlet::acme::accounts::ensure;
 use certlet::acme::jws::ExternalAccount;
@@ -10,7 +11,8 @@ use certlet::acme::problem::Kind;
 use certlet::acme::registration::Step;
 use certlet::acme::transport::Settings;
 use certlet::acme::{Error, Next};
-use certlet::net::{Exchange, Observer, Unobserved};
+use certlet::net::{Observer, Unobserved};
+use certlet::process::metrics::RequestLabels;
 use serde_json::{Value, json};
 
 use super::server::{Reply, Server, answer, client, problem};
@@ -196,8 +198,8 @@ async fn every_request_is_observed() {
     #[derive(Default)]
     struct Log(Mutex<Vec<(&'static str, Option<u16>)>>);
     impl Observer for Log {
-        fn exchanged(&self, exchange: &Exchange<'_>) {
-            self.0.lock().unwrap().push((exchange.purpose, exchange.status));
+        fn exchanged(&self, labels: &RequestLabels<'_>, _: Duration) {
+            self.0.lock().unwrap().push((labels.action, labels.status));
         }
     }
     let server = Server::start().await;

@@ -17,7 +17,7 @@ use crate::{
         webhooks::{Which, find},
     },
     controller::{Context, certificate, ingress, issuer, order, request, signing_request, sweep, wake},
-    plan::{issuer::IssuerId, seen::ObjectKey},
+    plan::{issuer::IssuerId, kinds::OrderKind, seen::ObjectKey},
     process::clock,
     runtime::run,
     text,
@@ -260,7 +260,7 @@ async fn left_behind(context: &Context, namespace: Option<&str>) -> Vec<Line> {
 fn order_keys(context: &Context) -> Vec<ObjectKey> {
     let challenges = context.index.challenges.all();
     let owners = challenges.iter().filter_map(|challenge| {
-        let owner = challenge.meta.controller().filter(|owner| &*owner.kind == "Order")?;
+        let owner = challenge.meta.controller_of_kind::<OrderKind>()?;
         Some(challenge.meta.key.sibling(&*owner.name))
     });
     let mut keys = context.index.orders.keys();

@@ -338,7 +338,7 @@ pub(super) fn signing_request(step: Option<&signing_request::Step>) -> Vec<Said>
     match step {
         None | Some(Step::Nothing) => Vec::new(),
         // Waiting for a person's approval is no work.
-        Some(Step::Tell(notice)) if !notice.warning => Vec::new(),
+        Some(Step::Tell(notice)) if !notice.is_warning() => Vec::new(),
         Some(Step::Tell(notice)) => vec![(format!("warn in an Event ({})", notice.reason), notice.message.clone())],
         Some(Step::AskReference(signer)) => vec![(
             format!(

@@ -2,21 +2,20 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-
 use super::{at_once, keys, observe::Sight, target, temporary};
 use crate::{
     api::{
-        ByteString, CertificateRequestSpec, GROUP, VERSION,
+        ByteString, CertificateRequestSpec,
         names::{data_key, label},
     },
-    cluster::{events::Severity, records::Stored, secret::SecretApply, writer::NewObject},
+    cluster::{owner::controlling, records::Stored, secret::SecretApply, writer::NewObject},
     controller::{Context, ControllerError, signing::new_request},
     pki::{csr, key::KeyEncoding, key::PrivateKey},
     plan::{
         certificate::{DesiredRequest, Effect, KeySource, Made, Seen, key_spec, request_fault},
         kinds::{CertificateKind, RequestKind},
-        seen::{Kind, Meta, Object, ObjectKey},
+        notice::Notice,
+        seen::{Object, ObjectKey},
     },
 };
 
@@ -103,7 +102,7 @@ pub(super) async fn create_next_key(
         type_: "Opaque".to_owned(),
         labels: labels.clone().into(),
         annotations: BTreeMap::new(),
-        owners: vec![controller_reference::<CertificateKind>(&certificate.meta)],
+        owners: vec![controlling::<CertificateKind>(&certificate.meta)],
         data: BTreeMap::from([(data_key::TLS_KEY.to_owned(), pem)]),
         resource_version: None,
         uid: None,
@@ -192,7 +191,7 @@ pub(super) async fn send_request(
         key: certificate.meta.key.sibling(request.name.as_str()),
         labels: request.labels.clone(),
         annotations: request.annotations.clone(),
-        owners: vec![controller_reference::<CertificateKind>(&certificate.meta)],
+        owners: vec![controlling::<CertificateKind>(&certificate.meta)],
         finalizers: Vec::new(),
         spec: CertificateRequestSpec {
             duration: request.duration,
@@ -209,23 +208,8 @@ pub(super) async fn send_request(
         && !error.is_already_exists()
         && !error.is_not_leader()
     {
-        let message = format!("Failed to create CertificateRequest: {error}");
-        let meta = &certificate.meta;
-        context
-            .events
-            .publish::<CertificateKind>(meta, Severity::Warning, "RequestFailed", &message);
+        let notice = Notice::warning("RequestFailed", format!("Failed to create CertificateRequest: {error}"));
+        context.events.publish::<CertificateKind>(&certificate.meta, &notice);
     }
     Ok(created?)
-}
-
-/// The reference of a controlling owner.
-pub(super) fn controller_reference<K: Kind>(owner: &Meta) -> OwnerReference {
-    OwnerReference {
-        api_version: format!("{GROUP}/{VERSION}"),
-        kind: K::KIND.to_owned(),
-        name: owner.name().to_owned(),
-        uid: owner.uid.to_string(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    }
 }

@@ -20,13 +20,13 @@ use jiff::Timestamp;
 use super::{Context, ControllerError};
 use crate::{
     api::{CertificateStatus, condition},
-    cluster::events::Severity,
     plan::{
         certificate::{
-            DUE_AT_ONCE, Effect, InvalidSpec, Made, Plan, PlannedEvent, SECRET_NOT_KEPT, Seen, Violation, plan,
-            plan_unreadable, refused_later, status_when_refused, why_repaired,
+            DUE_AT_ONCE, Effect, InvalidSpec, Made, Plan, SECRET_NOT_KEPT, Seen, Violation, plan, plan_unreadable,
+            refused_later, status_when_refused, why_repaired,
         },
         kinds::CertificateKind,
+        notice::Notice,
         seen::{Lean, Meta, Next, Object, ObjectKey},
         settings::controller,
     },
@@ -231,9 +231,8 @@ fn mended(context: &Context, seen: &Seen) {
         "Somebody else keeps changing Secret {:?}, which is put right less often from now on{why}",
         seen.certificate.spec.secret_name
     );
-    context
-        .events
-        .publish::<CertificateKind>(meta, Severity::Warning, "SecretContested", &message);
+    let notice = Notice::warning("SecretContested", message);
+    context.events.publish::<CertificateKind>(meta, &notice);
 }
 
 /// What the API server refuses, and what goes on failing, is told in the condition; it is tried again, but not at once.
@@ -243,8 +242,8 @@ async fn refused(context: &Context, seen: &Seen, error: ControllerError) -> Cont
     let Consequence { until, told, first } = context.certificates.refusals.remember(meta, &error, now);
     // no condition can be written then
     if let Some(advice) = error.webhook_advice().filter(|_| first) {
-        let events = &context.events;
-        events.publish::<CertificateKind>(meta, Severity::Warning, "WebhookUnreachable", &advice);
+        let notice = Notice::warning("WebhookUnreachable", advice);
+        context.events.publish::<CertificateKind>(meta, &notice);
     }
     if !told {
         return error;
@@ -261,20 +260,12 @@ async fn refused(context: &Context, seen: &Seen, error: ControllerError) -> Cont
     ControllerError::wait(message, until)
 }
 
-fn tell(context: &Context, certificate: &Object<CertificateKind>, events: &[PlannedEvent]) {
-    for PlannedEvent {
-        warning,
-        reason,
-        message,
-    } in events
-    {
-        let severity = if *warning { Severity::Warning } else { Severity::Normal };
-        if [SECRET_NOT_KEPT, DUE_AT_ONCE].contains(&reason.as_str()) {
+fn tell(context: &Context, certificate: &Object<CertificateKind>, events: &[Notice]) {
+    for notice in events {
+        if [SECRET_NOT_KEPT, DUE_AT_ONCE].contains(&&*notice.reason) {
             context.metrics.hold_back();
         }
-        context
-            .events
-            .publish::<CertificateKind>(&certificate.meta, severity, reason, message);
+        context.events.publish::<CertificateKind>(&certificate.meta, notice);
     }
 }
 

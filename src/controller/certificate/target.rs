@@ -6,14 +6,14 @@ use aws_lc_rs::rand;
 use zeroize::Zeroize as _;
 
 use super::{
-    apply::{Outcome, controller_reference, read_key},
+    apply::{Outcome, read_key},
     keys,
     keystores::passwords,
     observe::Sight,
 };
 use crate::{
     api::{IssuerRef, names::data_key},
-    cluster::{leftovers::Leftovers, secret::SecretApply},
+    cluster::{leftovers::Leftovers, owner::controlling, secret::SecretApply},
     controller::{Context, ControllerError, rotations::Rotation},
     pki::{hidden::Hidden, key::PrivateKey, keystore::Seed},
     plan::{
@@ -251,7 +251,7 @@ async fn send(
         labels,
         annotations,
         owners: owned
-            .then(|| controller_reference::<CertificateKind>(&certificate.meta))
+            .then(|| controlling::<CertificateKind>(&certificate.meta))
             .into_iter()
             .collect(),
         data,

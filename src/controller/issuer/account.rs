@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 
 use super::{Either, refused_again};
 use crate::acme::jws::{ExternalAccount, generate_rsa_2048_pem};
-use crate::acme::{AccountKey, Client, accounts, trust};
+use crate::acme::{AccountKey, Client, accounts, trust, url::origin};
 use crate::api::acme_issuer::ExternalAccountBinding;
 use crate::api::condition::{self, READY};
 use crate::api::issuer::AcmeIssuerStatus;
@@ -16,7 +16,6 @@ use crate::controller::{Context, ControllerError};
 use crate::pki::hidden::Hidden;
 use crate::plan::account::{self, AccountPlan, AccountSeen, Attempt, ExternalSeen, KeySeen};
 use crate::plan::issuer::{IssuerId, Verdict, Wanted, secret_of, unsupported_solvers};
-use crate::plan::order::ca::origin;
 use crate::plan::seen::{Next, Object, ObjectKey};
 use crate::work::Call;
 

@@ -11,7 +11,6 @@ use jiff::SignedDuration;
 use super::signing::{Readiness, readiness};
 use super::{Context, ControllerError};
 use crate::api::{InvalidField, IssuerSpec, IssuerStatus, issuer::CaIssuer};
-use crate::cluster::events::Severity;
 use crate::cluster::issuers::{self, IssuerRecord};
 use crate::cluster::records::Stored;
 use crate::plan::account::AccountPlan;
@@ -216,9 +215,8 @@ fn refused_again(context: &Context) -> Next {
 async fn write<K: Either>(context: &Context, issuer: &Object<K>, wanted: &Wanted) -> Result<(), ControllerError> {
     let status = issuer::status(context.now(), issuer.meta.generation, &issuer.status, wanted);
     if context.writer.write_status(issuer, &status).await?.is_some() {
-        for (warning, reason, message) in issuer::news(&issuer.status, &status) {
-            let severity = if warning { Severity::Warning } else { Severity::Normal };
-            context.events.publish::<K>(&issuer.meta, severity, reason, &message);
+        for notice in issuer::news(&issuer.status, &status) {
+            context.events.publish::<K>(&issuer.meta, &notice);
         }
     }
     Ok(())

@@ -6,23 +6,23 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde::Deserialize;
 
 use super::{Either, former};
 use crate::{
     api::{
-        GROUP, VERSION,
+        GROUP,
         condition::{self, Condition},
         issuer::CaIssuer,
         names::{annotation, data_key, label},
     },
-    cluster::{secret::SecretApply, store::Link},
+    cluster::{owner::owning, secret::SecretApply, store::Link},
     controller::{Context, ControllerError, rotations::Rotation},
     pki::{chain, hidden::Hidden, key::sha256},
     plan::{
         issuer::{IssuerId, secret_of},
         kinds::CertificateKind,
+        object_name::prefix,
         rotation::{self, Authority, Fingerprint, Leaf, LeafState, ROTATING, Rotating, Seen, later},
         seen::{Lean, Next, Object, ObjectKey, SecretSeen},
     },
@@ -332,20 +332,13 @@ impl Record {
             .map(|(_, der)| der.clone())
             .collect();
         let meta = self.secret.as_ref().map(|secret| &secret.meta);
-        let owner = OwnerReference {
-            api_version: format!("{GROUP}/{VERSION}"),
-            kind: K::KIND.to_owned(),
-            name: issuer.meta.name().to_owned(),
-            uid: issuer.meta.uid.to_string(),
-            ..OwnerReference::default()
-        };
         let pem = Hidden::new(chain::to_pem(&certificates));
         let secret = SecretApply {
             key: self.key.clone(),
             type_: "Opaque".to_owned(),
             labels: BTreeMap::from([(label::FOR_ATTENTION_OF.to_owned(), "true".to_owned())]),
             annotations: BTreeMap::new(),
-            owners: vec![owner],
+            owners: vec![owning::<K>(&issuer.meta)],
             data: BTreeMap::from([(data_key::CA_CRT.to_owned(), pem)]),
             resource_version: meta.map(|meta| meta.resource_version.to_string()),
             uid: meta.map(|meta| meta.uid.to_string()),
@@ -363,6 +356,9 @@ fn record_name(kind: &str, issuer: &str) -> String {
         return name;
     }
     let [a, b, c, d, ..] = sha256(name.as_bytes());
-    let begin = name.get(..200).unwrap_or_default().trim_end_matches(['.', '-']);
-    format!("{begin}-{:08x}.ca-record", u32::from_be_bytes([a, b, c, d]))
+    format!(
+        "{}-{:08x}.ca-record",
+        prefix(&name, 200),
+        u32::from_be_bytes([a, b, c, d])
+    )
 }

@@ -8,15 +8,15 @@ use jiff::Timestamp;
 use super::{in_cluster, observe::Observed, presenting};
 use crate::{
     acme::{self, Account, Answered, order as wire, problem::Kind},
-    cluster::events::Severity,
     controller::{Context, ControllerError},
     pki::csr,
     plan::{
         kinds::{ChallengeKind, OrderKind},
+        notice::Notice,
         order::{
-            ca::{AuthorizationAtCa, AuthorizationState, ChallengeAtCa, OrderAtCa, OrderState},
+            ca::{AuthorizationAtCa, AuthorizationState, ChallengeAtCa, OrderAtCa},
             facts::Gate,
-            fault::{Class, Doing, Fault},
+            fault::{Doing, Fault},
         },
     },
 };
@@ -134,9 +134,8 @@ impl Calls<'_> {
         if verified && let Some(challenge) = self.observed.challenge_of(url) {
             let type_ = challenge.spec.type_.as_str();
             let message = format!("Domain {:?} verified with {type_:?} validation", one.identifier);
-            self.context
-                .events
-                .publish::<ChallengeKind>(&challenge.meta, Severity::Normal, "DomainVerified", &message);
+            let notice = Notice::normal("DomainVerified", message);
+            self.context.events.publish::<ChallengeKind>(&challenge.meta, &notice);
         }
         let kept = self.remember(|memory| {
             memory.saw_authorization(url, one);
@@ -214,7 +213,7 @@ impl Calls<'_> {
 
     fn failed(&self, doing: Doing, error: &acme::Error) {
         let now = self.context.now();
-        let fault = fault(doing, error, now);
+        let fault = Fault::of(doing, error, now);
         tracing::info!(order = %self.observed.order.meta.key, %fault, "the CA did not do what was asked");
         if let (true, Some(acme)) = (error.says_account_is_unknown(), &self.observed.acme) {
             self.context.queues.issuers.add(acme.id.clone());
@@ -232,39 +231,14 @@ impl Observed {
     }
 
     /// Tells something about the Order.
-    pub(super) fn tell(&self, context: &Context, severity: Severity, reason: &str, message: &str) {
-        context
-            .events
-            .publish::<OrderKind>(&self.order.meta, severity, reason, message);
+    pub(super) fn tell(&self, context: &Context, notice: &Notice) {
+        context.events.publish::<OrderKind>(&self.order.meta, notice);
     }
 }
 
 /// The signing request as it is sent: the one that was approved (ORD-01).
 fn csr_der(request: &[u8]) -> Result<Vec<u8>, ControllerError> {
     csr::only_request(request).map_err(|error| ControllerError::Failed(format!("the Order's spec.request: {error}")))
-}
-
-/// What the failure means, in the planner's words.
-fn fault(doing: Doing, error: &acme::Error, now: Timestamp) -> Fault {
-    let kind = error.problem().map(|problem| problem.kind);
-    let too_early = kind == Some(Kind::OrderNotReady);
-    // what is asked for by a URL that the CA gave is lost; newOrder's own URL cannot be
-    let not_found = error.status() == Some(404) && doing != Doing::CreateOrder;
-    let class = match error.next(now) {
-        _ if error.is_excess() => Class::Excess,
-        acme::Next::Wait(until) => Class::Wait(until),
-        acme::Next::Retry if too_early || not_found => Class::Refused,
-        acme::Next::Retry => Class::Retry,
-        acme::Next::NewOrder | acme::Next::UserMustAct => Class::Refused,
-    };
-    let unknown = too_early || not_found || matches!(kind, Some(Kind::Malformed | Kind::Unauthorized));
-    Fault {
-        doing,
-        sentence: error.to_string(),
-        class,
-        unknown,
-        explained: error.problem().is_some(),
-    }
 }
 
 /// Whether a limit is one of the names that are ordered, and not of the account: then it holds back nobody else.
@@ -289,13 +263,7 @@ fn order_at_ca(url: &str, answered: Answered<wire::Order>, now: Timestamp) -> Or
     } = answered;
     OrderAtCa {
         url: url.to_owned(),
-        state: match order.status {
-            wire::OrderStatus::Pending => OrderState::Pending,
-            wire::OrderStatus::Ready => OrderState::Ready,
-            wire::OrderStatus::Processing => OrderState::Processing,
-            wire::OrderStatus::Valid => OrderState::Valid,
-            wire::OrderStatus::Invalid => OrderState::Invalid,
-        },
+        state: order.status,
         authorizations: each_once(order.authorizations),
         finalize: order.finalize,
         certificate: order.certificate,
@@ -327,14 +295,7 @@ fn authorization_at_ca(answered: Answered<wire::Authorization>, now: Timestamp) 
         error: challenge.error.map(|problem| problem.to_string()),
     };
     AuthorizationAtCa {
-        state: match one.status {
-            wire::AuthorizationStatus::Pending => AuthorizationState::Pending,
-            wire::AuthorizationStatus::Valid => AuthorizationState::Valid,
-            wire::AuthorizationStatus::Invalid => AuthorizationState::Invalid,
-            wire::AuthorizationStatus::Deactivated => AuthorizationState::Deactivated,
-            wire::AuthorizationStatus::Expired => AuthorizationState::Expired,
-            wire::AuthorizationStatus::Revoked => AuthorizationState::Revoked,
-        },
+        state: one.status,
         identifier: one.identifier.authorized(false).to_string(),
         wildcard: one.wildcard,
         challenges: one.challenges.into_iter().map(challenge).collect(),

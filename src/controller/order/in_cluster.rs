@@ -1,6 +1,5 @@
 //! Steps at the API server.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::json;
 
 use super::observe::Observed;
@@ -10,11 +9,12 @@ use crate::{
         names::{CHALLENGE_FINALIZER, annotation},
         order::{OrderStatus, State},
     },
-    cluster::{self, events::Severity, writer::NewObject},
+    cluster::{self, owner::controlling, writer::NewObject},
     controller::{Context, ControllerError},
     plan::{
         challenge::{finalizers_to_release, notice},
         kinds::{ChallengeKind, OrderKind},
+        notice::Notice,
         order::outcome::NO_SOLVER,
         seen::{Meta, Object, ObjectKey, Pairs},
     },
@@ -46,14 +46,14 @@ pub(super) async fn write_status(
         Err(error) => return Err(error.into()),
     }
     if status.state == Some(State::Valid) && order.status.state != Some(State::Valid) {
-        observed.tell(context, Severity::Normal, "Complete", "Order completed successfully");
+        observed.tell(context, &Notice::normal("Complete", "Order completed successfully"));
     }
     let news = status
         .reason
         .as_deref()
         .filter(|_| status.reason != order.status.reason);
     if let Some(reason) = news.filter(|reason| reason.contains(NO_SOLVER)) {
-        observed.tell(context, Severity::Warning, "Solver", reason);
+        observed.tell(context, &Notice::warning("Solver", reason));
     }
     Ok(())
 }
@@ -102,21 +102,14 @@ pub(super) async fn create_challenge(
             .iter()
             .map(|record| (annotation::RECORD, record.as_str()))
             .collect(),
-        owners: vec![OwnerReference {
-            api_version: "acme.cert-manager.io/v1".to_owned(),
-            kind: "Order".to_owned(),
-            name: order.name().to_owned(),
-            uid: order.uid.to_string(),
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        }],
+        owners: vec![controlling::<OrderKind>(order)],
         finalizers: record.iter().map(|_| CHALLENGE_FINALIZER.to_owned()).collect(),
         spec,
     };
     match context.writer.create::<ChallengeKind>(&new).await {
         Ok(_) => {
             let message = format!("Created Challenge resource {name:?} for domain {domain:?}");
-            observed.tell(context, Severity::Normal, "Created", &message);
+            observed.tell(context, &Notice::normal("Created", message));
             Ok(())
         }
         Err(error) if error.is_already_exists() => {
@@ -162,14 +155,7 @@ pub(super) async fn write_challenge(
         return Ok(());
     }
     if let Some(notice) = notice(&challenge.status, status) {
-        let severity = if notice.warning {
-            Severity::Warning
-        } else {
-            Severity::Normal
-        };
-        context
-            .events
-            .publish::<ChallengeKind>(&challenge.meta, severity, notice.reason, &notice.message);
+        context.events.publish::<ChallengeKind>(&challenge.meta, &notice);
     }
     Ok(())
 }

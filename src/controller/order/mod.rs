@@ -35,11 +35,12 @@ use self::{
 };
 use super::{Context, ControllerError};
 use crate::{
+    acme::url::origin,
     api::order::State,
     plan::{
         challenge::finalizers_to_release,
         kinds::{ChallengeKind, OrderKind},
-        order::{self, OrderStep, Plan, ca, memory::Memory, timing},
+        order::{self, OrderStep, Plan, memory::Memory, timing},
         seen::{Lean, Meta, Next, Object, ObjectKey},
         settings::controller,
     },
@@ -129,10 +130,8 @@ pub async fn dry_run(context: &Arc<Context>, key: &ObjectKey) -> Result<Outlook,
 fn orphans(context: &Context, key: &ObjectKey) -> Vec<Arc<Lean<ChallengeKind>>> {
     let in_namespace = context.index.challenges.in_namespace(&key.namespace);
     let left = in_namespace.into_iter().filter(|challenge| {
-        challenge
-            .meta
-            .controller()
-            .is_some_and(|owner| *owner.name == *key.name && &*owner.kind == "Order")
+        let owner = challenge.meta.controller_of_kind::<OrderKind>();
+        owner.is_some_and(|owner| *owner.name == *key.name)
     });
     left.collect()
 }
@@ -173,7 +172,7 @@ async fn follow(context: &Arc<Context>, observed: &Observed, plan: Plan) -> Resu
 /// A call to the CA begins, unless too many workers wait for it already.
 fn calling(context: &Context, observed: &Observed) -> Result<Call<ObjectKey>, Timestamp> {
     let server = observed.acme.as_ref().map(|acme| acme.acme.server.as_str());
-    let server = server.and_then(ca::origin).unwrap_or_default();
+    let server = server.and_then(origin).unwrap_or_default();
     let key = &observed.order.meta.key;
     context.queues.orders.calling(&server, key, context.now())
 }

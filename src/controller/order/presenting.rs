@@ -8,13 +8,13 @@ use std::sync::Arc;
 use super::{observe::Observed, responder_sync};
 use crate::{
     api::challenge::ChallengeType,
-    cluster::events::Severity,
     controller::{
         Context, ControllerError,
         solving::{Answer, Provable, Solver, calls, http01::Validation},
     },
     plan::{
         kinds::ChallengeKind,
+        notice::Notice,
         order::{facts::Choice, memory::NotYet, outside::Call, proof::Batch},
         seen::Meta,
     },
@@ -137,14 +137,14 @@ impl Attempt {
 fn report(context: &Context, challenge: &Meta, reason: &'static str, message: &str) {
     context
         .events
-        .publish::<ChallengeKind>(challenge, Severity::Normal, reason, message);
+        .publish::<ChallengeKind>(challenge, &Notice::normal(reason, message));
 }
 
 /// Reports in an Event of the Challenge that something does not work.
 pub(super) fn warn(context: &Context, challenge: &Meta, reason: &'static str, message: &str) {
     context
         .events
-        .publish::<ChallengeKind>(challenge, Severity::Warning, reason, message);
+        .publish::<ChallengeKind>(challenge, &Notice::warning(reason, message));
 }
 
 /// The proof of an authorization, as its solver wants it.

@@ -9,7 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     plan::{
-        request::{Notice, Verdict},
+        notice::Notice,
+        request::Verdict,
         seen::{Meta, Next, RequestSeen},
     },
     signer::{Issued, Memo, Outcome, Place, Refused, Signer, Task, Until, Wait},

@@ -22,12 +22,13 @@ pub use state::Signing;
 
 use super::{Context, ControllerError};
 use crate::{
-    cluster::{events::Severity, writer::NewObject},
+    cluster::writer::NewObject,
     pki::key::PrivateKey,
     plan::{
         issuer::FoundIssuer,
         kinds::RequestKind,
-        request::{Notice, Verdict, status_write},
+        notice::Notice,
+        request::{Verdict, status_write},
         seen::RequestSeen,
     },
     signer::Place,
@@ -107,16 +108,8 @@ pub async fn settle(
 
 /// Publishes events about a request.
 pub fn tell(context: &Context, request: &RequestSeen, notices: &[Notice]) {
-    for Notice {
-        warning,
-        reason,
-        message,
-    } in notices
-    {
-        let severity = if *warning { Severity::Warning } else { Severity::Normal };
-        context
-            .events
-            .publish::<RequestKind>(&request.meta, severity, reason, message);
+    for notice in notices {
+        context.events.publish::<RequestKind>(&request.meta, notice);
     }
 }
 

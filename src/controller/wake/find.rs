@@ -14,7 +14,7 @@ use crate::{
     controller::{context::Context, order::responder_sync},
     plan::{
         issuer::IssuerId,
-        kinds::CertificateKind,
+        kinds::{CertificateKind, IngressKind, OrderKind, RequestKind},
         seen::{Kind, Lean, Meta, ObjectKey},
         signing_request::SigningRequestKind,
     },
@@ -28,33 +28,33 @@ pub(super) fn itself_as_issuer(_: &Context, seen: &Seen<'_>) -> Vec<IssuerId> {
     seen.key.into_iter().cloned().map(IssuerId).collect()
 }
 
-/// The owners of this kind, in the namespace of what they own.
-pub(in crate::controller) fn owners(meta: Option<&Meta>, kind: &str) -> Vec<ObjectKey> {
+/// The owners of kind `K`, in the namespace of what they own.
+pub(in crate::controller) fn owners<K: Kind>(meta: Option<&Meta>) -> Vec<ObjectKey> {
     let owned = |meta: &Meta| {
-        let owners = meta.owners.iter().filter(|owner| &*owner.kind == kind);
+        let owners = meta.owners.iter().filter(|owner| &*owner.kind == K::KIND);
         owners.map(|owner| meta.key.sibling(&*owner.name)).collect()
     };
     meta.map(owned).unwrap_or_default()
 }
 
 pub(super) fn owning_ingress(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
-    owners(seen.meta, "Ingress")
+    owners::<IngressKind>(seen.meta)
 }
 
 pub(super) fn owning_certificate(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
-    owners(seen.meta, "Certificate")
+    owners::<CertificateKind>(seen.meta)
 }
 
 pub(super) fn owning_request(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
-    owners(seen.meta, "CertificateRequest")
+    owners::<RequestKind>(seen.meta)
 }
 
 pub(super) fn owning_order(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
-    owners(seen.meta, "Order")
+    owners::<OrderKind>(seen.meta)
 }
 
 pub(super) fn owning_signing_request(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
-    let owners = owners(seen.meta, SigningRequestKind::KIND).into_iter();
+    let owners = owners::<SigningRequestKind>(seen.meta).into_iter();
     owners.map(|owner| ObjectKey::cluster(owner.name)).collect()
 }
 
@@ -68,7 +68,7 @@ pub(super) fn certificate_of_challenge(context: &Context, seen: &Seen<'_>) -> Ve
     let orders = owning_order(context, seen).into_iter();
     let requests = orders.flat_map(|order| {
         let order = context.index.orders.get(&order);
-        owners(order.as_ref().map(|order| &order.meta), "CertificateRequest")
+        owners::<RequestKind>(order.as_ref().map(|order| &order.meta))
     });
     certificates_of(context, requests.collect())
 }
@@ -76,7 +76,7 @@ pub(super) fn certificate_of_challenge(context: &Context, seen: &Seen<'_>) -> Ve
 fn certificates_of(context: &Context, requests: Vec<ObjectKey>) -> Vec<ObjectKey> {
     let certificates = requests.into_iter().flat_map(|request| {
         let request = context.index.requests.get(&request);
-        owners(request.as_ref().map(|request| &request.meta), "Certificate")
+        owners::<CertificateKind>(request.as_ref().map(|request| &request.meta))
     });
     certificates.collect()
 }

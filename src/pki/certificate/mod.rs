@@ -18,6 +18,7 @@ use super::key::{KeyHash, KeySpec, PublicKey, sha256};
 use super::name::{Name, Subject, SubjectAltNames};
 use super::usage::{Usage, UsageSet};
 use super::{Error, chain, der, signature};
+use crate::pki::der::Tag;
 
 pub use super::der::END_OF_TIME;
 pub use urls::{CertificateUrls, urls};
@@ -165,7 +166,7 @@ enum Signature {
 }
 
 fn check_signature(certificate_der: &[u8], key: &PublicKey) -> Signature {
-    let fields = der::read_all(certificate_der, der::SEQUENCE).and_then(|certificate| certificate.children());
+    let fields = der::read_all(certificate_der, Tag::Sequence).and_then(|certificate| certificate.children());
     let Some([info, algorithm, bits]) = fields.as_deref() else {
         return Signature::Wrong;
     };

@@ -1,9 +1,10 @@
 //! The URLs a certificate names: revocation lists, OCSP, its issuer's certificate.
 
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{CRLDistributionPoint, DistributionPointName, GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer as _;
 
-use crate::pki::{der, oid};
+use crate::pki::oid;
 
 /// URLs in a certificate.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -23,42 +24,35 @@ pub fn urls(certificate_der: &[u8]) -> CertificateUrls {
         return urls;
     };
     for extension in certificate.extensions() {
-        let entries = der::read_all(extension.value, der::SEQUENCE)
-            .and_then(|list| list.children())
-            .unwrap_or_default();
-        match extension.oid.to_id_string().as_str() {
-            oid::CRL_DISTRIBUTION_POINTS => urls.crl_distribution_points.extend(entries.iter().filter_map(point)),
-            oid::AUTHORITY_INFO_ACCESS => {
-                for (method, url) in entries.iter().filter_map(access) {
-                    match method.as_str() {
-                        oid::ACCESS_OCSP => urls.ocsp_servers.push(url),
-                        oid::ACCESS_CA_ISSUERS => urls.issuing_certificate_urls.push(url),
-                        _ => {}
-                    }
-                }
+        let parsed = extension.parsed_extension();
+        if let ParsedExtension::CRLDistributionPoints(points) = parsed {
+            urls.crl_distribution_points.extend(points.iter().filter_map(point));
+        } else if let ParsedExtension::AuthorityInfoAccess(access) = parsed {
+            for description in &access.accessdescs {
+                let found = match description.access_method.to_id_string().as_str() {
+                    oid::ACCESS_OCSP => &mut urls.ocsp_servers,
+                    oid::ACCESS_CA_ISSUERS => &mut urls.issuing_certificate_urls,
+                    _ => continue,
+                };
+                found.extend(uri(&description.access_location));
             }
-            _ => {}
         }
     }
     urls
 }
 
 /// The first URI of a `DistributionPoint` (RFC 5280 section 4.2.1.13).
-fn point(value: &der::Value<'_>) -> Option<String> {
-    let name = *value.children()?.first().filter(|field| field.tag == 0xa0)?;
-    let full = *name.children()?.first().filter(|field| field.tag == 0xa0)?;
-    full.children()?.iter().find_map(uri)
+fn point(point: &CRLDistributionPoint<'_>) -> Option<String> {
+    match &point.distribution_point {
+        Some(DistributionPointName::FullName(names)) => names.iter().find_map(uri),
+        Some(DistributionPointName::NameRelativeToCRLIssuer(_)) | None => None,
+    }
 }
 
-/// An `AccessDescription` (RFC 5280 section 4.2.2.1).
-fn access(value: &der::Value<'_>) -> Option<(String, String)> {
-    let fields = value.children()?;
-    let [method, location] = fields.as_slice() else {
-        return None;
-    };
-    Some((der::dotted(method.content)?, uri(location)?))
-}
-
-fn uri(value: &der::Value<'_>) -> Option<String> {
-    (value.tag == 0x86).then(|| String::from_utf8(value.content.to_vec()).ok())?
+fn uri(name: &GeneralName<'_>) -> Option<String> {
+    if let GeneralName::URI(url) = name {
+        Some((*url).to_owned())
+    } else {
+        None
+    }
 }

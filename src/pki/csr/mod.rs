@@ -153,8 +153,8 @@ impl CsrInfo {
     /// # Errors
     /// As [`CsrInfo::parse`].
     pub fn of_file(content: &[u8]) -> Result<Self, Error> {
-        // DER with a PEM block in one of its values is two requests.
-        if content.starts_with(&[der::SEQUENCE]) && !text::has_marker(content) {
+        // A SEQUENCE. DER with a PEM block in one of its values is two requests.
+        if content.starts_with(b"\x30") && !text::has_marker(content) {
             return Self::from_der(content);
         }
         Self::parse(content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content))

@@ -4,6 +4,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
 use super::{CsrInfo, text};
+use crate::pki::der::Tag;
 use crate::pki::extension::Extensions;
 use crate::pki::key::PublicKey;
 use crate::pki::name::Name;
@@ -52,7 +53,7 @@ pub(super) fn from_certificate(input: &[u8]) -> Result<CsrInfo, Error> {
 }
 
 pub(super) fn parse_der(input: &[u8], signature: Signature) -> Result<CsrInfo, Error> {
-    let request = der::read_all(input, der::SEQUENCE).ok_or_else(|| damaged("its DER cannot be read"))?;
+    let request = der::read_all(input, Tag::Sequence).ok_or_else(|| damaged("its DER cannot be read"))?;
     if !is_strict(request, MAX_DEPTH) {
         return Err(damaged("it is not encoded in DER"));
     }
@@ -64,7 +65,7 @@ pub(super) fn parse_der(input: &[u8], signature: Signature) -> Result<CsrInfo, E
     let [version, subject, key, attributes] = parts.as_slice() else {
         return Err(damaged("it has not version, subject, key and attributes"));
     };
-    if (info.tag, version.tag, attributes.tag) != (der::SEQUENCE, der::INTEGER, 0xa0) {
+    if (info.tag, version.tag, attributes.tag) != (Tag::Sequence, Tag::Integer, der::explicit(0)) {
         return Err(damaged("version or attributes have the wrong type"));
     }
     let public_key = PublicKey::from_spki_der(key.raw)?;
@@ -95,11 +96,11 @@ fn requested_extensions(attributes: der::Value<'_>) -> Result<Option<der::Value<
     let mut requested = None;
     for attribute in attributes.children().unwrap_or_default() {
         let fields = attribute.children().unwrap_or_default();
-        let (der::SEQUENCE, [name, values]) = (attribute.tag, fields.as_slice()) else {
+        let (Tag::Sequence, [name, values]) = (attribute.tag, fields.as_slice()) else {
             return Err(damaged("one of its attributes is none"));
         };
         let listed = values.children().unwrap_or_default();
-        if name.tag != der::OID || values.tag != der::SET || listed.is_empty() {
+        if name.tag != Tag::ObjectIdentifier || values.tag != Tag::Set || listed.is_empty() {
             return Err(damaged("one of its attributes is none"));
         }
         let dotted = der::dotted(name.content).ok_or_else(|| damaged("one of its attributes has no type"))?;
@@ -131,7 +132,7 @@ fn check_signature(
     algorithm: der::Value<'_>,
     bits: der::Value<'_>,
 ) -> Result<(), Error> {
-    let (der::BIT_STRING, Some((0, signature))) = (bits.tag, bits.content.split_first()) else {
+    let (Tag::BitString, Some((0, signature))) = (bits.tag, bits.content.split_first()) else {
         return Err(damaged("its signature is none"));
     };
     signature::verify_possession(key, algorithm.raw, info.raw, signature).map_err(|error| {
@@ -141,13 +142,9 @@ fn check_signature(
     })
 }
 
-/// Whether every length has its shortest form (X.690 section 10.1): subject and key are copied into the certificate as they are.
+/// Whether every value within is DER too: subject and key are copied into the certificate as they are.
 fn is_strict(value: der::Value<'_>, depth: usize) -> bool {
-    const CONSTRUCTED: u8 = 0x20;
-    if value.raw.len() != der::encoded_len(value.content.len()) {
-        return false;
-    }
-    if value.tag & CONSTRUCTED == 0 {
+    if !value.tag.is_constructed() {
         return true;
     }
     let children = value.children().filter(|_| depth > 0);

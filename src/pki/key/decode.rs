@@ -4,6 +4,7 @@ use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair};
 
 use super::{CURVES, KeyEncoding, Pair, PrivateKey};
+use crate::pki::der::Tag;
 use crate::pki::{Error, der, oid, pem};
 
 pub(super) fn from_pem(text: &[u8]) -> Result<(PrivateKey, KeyEncoding), Error> {
@@ -52,10 +53,10 @@ pub(super) fn from_pkcs8(der: &[u8]) -> Result<PrivateKey, Error> {
 
 /// The `privateKey` field of a `PrivateKeyInfo` (RFC 5208 section 5).
 pub(super) fn pkcs8_body(pkcs8: &[u8]) -> Option<&[u8]> {
-    let fields = der::read_all(pkcs8, der::SEQUENCE)?.children()?;
+    let fields = der::read_all(pkcs8, Tag::Sequence)?.children()?;
     fields
         .get(2)
-        .filter(|field| field.tag == der::OCTET_STRING)
+        .filter(|field| field.tag == Tag::OctetString)
         .map(|field| field.content)
 }
 
@@ -79,9 +80,14 @@ fn pkcs8(der: &[u8]) -> Result<Pair, Error> {
 }
 
 fn algorithm(pkcs8: &[u8]) -> Option<String> {
-    let fields = der::read_all(pkcs8, der::SEQUENCE)?.children()?;
+    let fields = der::read_all(pkcs8, Tag::Sequence)?.children()?;
     let identifier = fields.get(1)?.children()?;
-    der::dotted(identifier.first().filter(|oid| oid.tag == der::OID)?.content)
+    der::dotted(
+        identifier
+            .first()
+            .filter(|oid| oid.tag == Tag::ObjectIdentifier)?
+            .content,
+    )
 }
 
 fn rsa_pkcs1(der: &[u8]) -> Result<Pair, Error> {

@@ -1,6 +1,9 @@
 //! Public keys as they stand in CSRs and certificates.
 
+use spki::SubjectPublicKeyInfoRef;
+
 use super::{CURVES, KeyAlgorithm, KeyHash, KeySpec};
+use crate::pki::der::Tag;
 use crate::pki::{Error, der, oid};
 use serde::{Deserialize, Serialize};
 
@@ -79,8 +82,8 @@ impl PublicKey {
 
 /// Bits of the modulus of an `RSAPublicKey` (RFC 8017 appendix A.1.1).
 pub(super) fn rsa_bits(key: &[u8]) -> Option<u32> {
-    let fields = der::read_all(key, der::SEQUENCE)?.children()?;
-    let modulus = fields.first().filter(|field| field.tag == der::INTEGER)?.content;
+    let fields = der::read_all(key, Tag::Sequence)?.children()?;
+    let modulus = fields.first().filter(|field| field.tag == Tag::Integer)?.content;
     let significant: Vec<u8> = modulus.iter().copied().skip_while(|byte| *byte == 0).collect();
     let first = significant.first()?;
     u32::try_from(significant.len())
@@ -91,16 +94,10 @@ pub(super) fn rsa_bits(key: &[u8]) -> Option<u32> {
 
 /// Algorithm, named curve, and the bits of the key.
 fn split(spki: &[u8]) -> Option<(String, Option<String>, &[u8])> {
-    let fields = der::read_all(spki, der::SEQUENCE)?.children()?;
-    let [algorithm, key] = fields.as_slice() else {
-        return None;
-    };
-    let identifier = algorithm.children()?;
-    let name = der::dotted(identifier.first().filter(|oid| oid.tag == der::OID)?.content)?;
-    let curve = identifier
-        .get(1)
-        .filter(|value| value.tag == der::OID)
-        .and_then(|value| der::dotted(value.content));
-    let (unused, bits) = key.content.split_first()?;
-    (key.tag == der::BIT_STRING && *unused == 0).then_some((name, curve, bits))
+    let SubjectPublicKeyInfoRef {
+        algorithm,
+        subject_public_key,
+    } = spki.try_into().ok()?;
+    let curve = algorithm.parameters_oid().ok().map(|curve| curve.to_string());
+    Some((algorithm.oid.to_string(), curve, subject_public_key.as_bytes()?))
 }

@@ -4,6 +4,7 @@ use super::jks::{
     KEY_PROTECTOR, MAGIC, PRIVATE_KEY, SALT, TRUSTED_CERTIFICATE, VERSION, WHITENER, masked, password_bytes,
 };
 use super::{Opened, sha1, unreadable, wrong_password};
+use crate::pki::der::Tag;
 use crate::pki::hidden::Hidden;
 use crate::pki::key::PrivateKey;
 use crate::pki::{Error, der};
@@ -93,12 +94,12 @@ impl<'a> Reader<'a> {
 /// The key in an `EncryptedPrivateKeyInfo` of Sun's key protector.
 fn key(protected: &[u8], password: &Hidden<Vec<u8>>) -> Result<PrivateKey, Error> {
     let masked_key = || {
-        let fields = der::read_all(protected, der::SEQUENCE)?.children()?;
+        let fields = der::read_all(protected, Tag::Sequence)?.children()?;
         let [algorithm, content] = fields.as_slice() else {
             return None;
         };
         let algorithm = algorithm.children()?.first()?.content;
-        if der::dotted(algorithm)? != KEY_PROTECTOR || content.tag != der::OCTET_STRING {
+        if der::dotted(algorithm)? != KEY_PROTECTOR || content.tag != Tag::OctetString {
             return None;
         }
         let (salt, rest) = content.content.split_at_checked(SALT)?;

@@ -9,6 +9,7 @@ use aws_lc_rs::{digest, hmac, pbkdf2};
 use super::legacy::{self, Cipher, Input, Purpose};
 use super::{Contents, Profile, Seed, sha1};
 use crate::pki::certificate::CertificateInfo;
+use crate::pki::der::Tag;
 use crate::pki::hidden::Hidden;
 use crate::pki::{Error, der, oid};
 
@@ -37,12 +38,7 @@ pub(super) fn keystore(
     profile: Profile,
     seed: &Seed,
 ) -> Result<Hidden<Vec<u8>>, Error> {
-    let writer = Writer {
-        password,
-        bmp: legacy::bmp_password(password)?,
-        profile,
-        seed,
-    };
+    let writer = Writer::new(password, profile, seed)?;
     let chain = contents.chain()?;
     let local_key_id = chain.first().map(|leaf| sha1(&[leaf])).unwrap_or_default();
     let id = attribute(LOCAL_KEY_ID, der::octet_string(&local_key_id));
@@ -69,12 +65,7 @@ pub(super) fn truststore(
     profile: Profile,
     seed: &Seed,
 ) -> Result<Hidden<Vec<u8>>, Error> {
-    let writer = Writer {
-        password,
-        bmp: legacy::bmp_password(password)?,
-        profile,
-        seed,
-    };
+    let writer = Writer::new(password, profile, seed)?;
     let mut bags = Vec::new();
     for (at, certificate) in cas.iter().enumerate() {
         let mut name = CertificateInfo::parse(certificate)?.subject.to_string();
@@ -84,7 +75,7 @@ pub(super) fn truststore(
         }
         let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_be_bytes).collect();
         let attributes = vec![
-            attribute(FRIENDLY_NAME, der::tlv(der::BMP_STRING, &name)),
+            attribute(FRIENDLY_NAME, der::tlv(Tag::BmpString, &name)),
             attribute(JAVA_TRUSTED_KEY_USAGE, der::oid(ANY_EXTENDED_KEY_USAGE)),
         ];
         bags.push(certificate_bag(certificate, attributes));
@@ -122,7 +113,16 @@ struct Encrypted {
     content: Vec<u8>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(password: &'a str, profile: Profile, seed: &'a Seed) -> Result<Self, Error> {
+        Ok(Self {
+            password,
+            bmp: legacy::bmp_password(password)?,
+            profile,
+            seed,
+        })
+    }
+
     /// `ContentInfo` with `EncryptedData` (RFC 5652 section 8).
     fn encrypted(&self, safe_contents: &[u8]) -> Result<Vec<u8>, Error> {
         let Encrypted { algorithm, content } =

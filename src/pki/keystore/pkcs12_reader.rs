@@ -13,7 +13,7 @@ use super::pkcs12::{
     derived,
 };
 use super::{Opened, Profile, unreadable, wrong_password};
-use crate::pki::der::{self, Value};
+use crate::pki::der::{self, Tag, Value};
 use crate::pki::hidden::Hidden;
 use crate::pki::key::PrivateKey;
 use crate::pki::{Error, oid};
@@ -85,33 +85,33 @@ fn other_way(profile: Profile) -> Error {
 }
 
 fn children(sequence: &[u8]) -> Option<Vec<Value<'_>>> {
-    der::read_all(sequence, der::SEQUENCE)?.children()
+    der::read_all(sequence, Tag::Sequence)?.children()
 }
 
 /// The fields of a SEQUENCE, as many as are asked for; more may follow.
 fn fields<const N: usize>(value: Value<'_>) -> Option<[Value<'_>; N]> {
-    let children = (value.tag == der::SEQUENCE).then(|| value.children())??;
+    let children = (value.tag == Tag::Sequence).then(|| value.children())??;
     children.get(..N)?.try_into().ok()
 }
 
 fn is(value: Value<'_>, identifier: &str) -> bool {
-    value.tag == der::OID && der::dotted(value.content).as_deref() == Some(identifier)
+    value.tag == Tag::ObjectIdentifier && der::dotted(value.content).as_deref() == Some(identifier)
 }
 
 /// The content of an OCTET STRING.
 fn octets(value: Value<'_>) -> Option<&[u8]> {
-    (value.tag == der::OCTET_STRING).then_some(value.content)
+    (value.tag == Tag::OctetString).then_some(value.content)
 }
 
 /// What `[0]` holds.
 fn explicit(value: Value<'_>) -> Option<Value<'_>> {
-    (value.tag == 0xa0)
+    (value.tag == der::explicit(0))
         .then(|| der::read(value.content))?
         .map(|(inner, _)| inner)
 }
 
 fn iterations(value: Value<'_>) -> Option<NonZeroU32> {
-    let digits = (value.tag == der::INTEGER && value.content.len() <= 5).then_some(value.content)?;
+    let digits = (value.tag == Tag::Integer && value.content.len() <= 5).then_some(value.content)?;
     let number = digits
         .iter()
         .fold(0_u64, |number, digit| number << 8 | u64::from(*digit));
@@ -121,7 +121,7 @@ fn iterations(value: Value<'_>) -> Option<NonZeroU32> {
 
 /// `authSafe` and `macData` of a `PFX`.
 fn parts(file: &[u8]) -> Option<(&[u8], Value<'_>)> {
-    let [_version, safe, code] = fields(der::read_all(file, der::SEQUENCE)?)?;
+    let [_version, safe, code] = fields(der::read_all(file, Tag::Sequence)?)?;
     let [kind, content] = fields(safe)?;
     is(kind, DATA).then_some((octets(explicit(content)?)?, code))
 }
@@ -184,7 +184,9 @@ impl Reader<'_> {
         }
         let [_version, encrypted] = fields(content).ok_or_else(unreadable)?;
         let [_kind, algorithm, text] = fields(encrypted).ok_or_else(unreadable)?;
-        let text = (text.tag == 0x80).then_some(text.content).ok_or_else(unreadable)?;
+        let text = (text.tag == der::implicit(0))
+            .then_some(text.content)
+            .ok_or_else(unreadable)?;
         let plain = self.decrypt(algorithm, text, self.profile.certificate_cipher())?;
         self.bags(plain.expose(), opened)
     }

@@ -7,6 +7,7 @@ mod show;
 mod tests;
 
 use super::{Error, der, oid};
+use crate::pki::der::Tag;
 use serde::{Deserialize, Serialize};
 
 pub use sans::{OtherName, SubjectAltNames};
@@ -168,7 +169,7 @@ impl Name {
     /// # Errors
     /// [`Error::Name`] for an OID that is none.
     pub fn with_attributes(&self, attributes: &[(String, String)]) -> Result<Self, Error> {
-        let name = der::read_all(&self.der, der::SEQUENCE).and_then(|name| name.children());
+        let name = der::read_all(&self.der, Tag::Sequence).and_then(|name| name.children());
         let mut rdns: Vec<Vec<u8>> = name.iter().flatten().map(|rdn| rdn.raw.to_vec()).collect();
         for (oid, value) in attributes {
             let oid = der::try_oid(oid)
@@ -182,7 +183,7 @@ impl Name {
     #[must_use]
     pub fn with_serial_number(&self, serial_number: &str) -> Self {
         let names = self.read().unwrap_or_default();
-        let name = der::read_all(&self.der, der::SEQUENCE).and_then(|name| name.children());
+        let name = der::read_all(&self.der, Tag::Sequence).and_then(|name| name.children());
         let is_serial = |rdn: &[Attribute]| rdn.iter().all(|attribute| attribute.oid == oid::SERIAL_NUMBER);
         let others = name.iter().flatten().zip(&names).filter(|(_, rdn)| !is_serial(rdn));
         let mut rdns: Vec<Vec<u8>> = others.map(|(value, _)| value.raw.to_vec()).collect();
@@ -195,7 +196,7 @@ impl Name {
 
     /// The `RelativeDistinguishedNames` in the order of the certificate.
     fn read(&self) -> Option<Vec<Vec<Attribute>>> {
-        let rdns = der::read_all(&self.der, der::SEQUENCE)?.children()?;
+        let rdns = der::read_all(&self.der, Tag::Sequence)?.children()?;
         rdns.iter()
             .map(|rdn| rdn.children()?.iter().map(read_attribute).collect())
             .collect()
@@ -220,9 +221,9 @@ fn attribute(oid: &[u8], value: &str) -> Vec<u8> {
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&byte));
     let tag = if printable {
-        der::PRINTABLE_STRING
+        Tag::PrintableString
     } else {
-        der::UTF8_STRING
+        Tag::Utf8String
     };
     der::sequence(&[oid, &der::tlv(tag, value.as_bytes())])
 }
@@ -230,20 +231,24 @@ fn attribute(oid: &[u8], value: &str) -> Vec<u8> {
 fn read_attribute(value: &der::Value<'_>) -> Option<Attribute> {
     let fields = value.children()?;
     let [oid, value] = fields.as_slice() else { return None };
-    let oid = der::dotted((oid.tag == der::OID).then_some(oid.content)?)?;
+    let oid = der::dotted((oid.tag == Tag::ObjectIdentifier).then_some(oid.content)?)?;
     Some(Attribute {
         oid,
         value: read_string(value).unwrap_or_else(|| show::hex(value.raw)),
     })
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other tag is no string, also one that comes to be known"
+)]
 fn read_string(value: &der::Value<'_>) -> Option<String> {
     match value.tag {
-        der::UTF8_STRING | der::PRINTABLE_STRING | der::IA5_STRING => {
+        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String => {
             std::str::from_utf8(value.content).ok().map(str::to_owned)
         }
-        der::T61_STRING => Some(value.content.iter().copied().map(char::from).collect()),
-        der::BMP_STRING => {
+        Tag::TeletexString => Some(value.content.iter().copied().map(char::from).collect()),
+        Tag::BmpString => {
             let units = value.content.chunks_exact(2).map(|pair| match pair {
                 [high, low] => u16::from_be_bytes([*high, *low]),
                 _ => 0,

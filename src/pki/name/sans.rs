@@ -3,7 +3,19 @@
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
+use crate::pki::der::Tag;
 use crate::pki::{Error, der};
+
+/// The alternatives of `GeneralName` (RFC 5280 section 4.2.1.6).
+const OTHER: Tag = der::explicit(0);
+const EMAIL: Tag = der::implicit(1);
+const DNS: Tag = der::implicit(2);
+const X400: Tag = der::explicit(3);
+const DIRECTORY: Tag = der::explicit(4);
+const EDI: Tag = der::explicit(5);
+const URI: Tag = der::implicit(6);
+const IP: Tag = der::implicit(7);
+const REGISTERED: Tag = der::implicit(8);
 
 /// A name of a kind that an OID tells, with a UTF-8 value (CRT-12).
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -52,16 +64,16 @@ impl SubjectAltNames {
         } = self;
         let mut names = Vec::new();
         for name in dns {
-            names.push(der::context_primitive(2, ascii("DNS name", name)?));
+            names.push(der::tlv(DNS, ascii("DNS name", name)?));
         }
         for email in emails {
-            names.push(der::context_primitive(1, ascii("e-mail address", email)?));
+            names.push(der::tlv(EMAIL, ascii("e-mail address", email)?));
         }
         for ip in ips {
-            names.push(der::context_primitive(7, &octets(*ip)));
+            names.push(der::tlv(IP, &octets(*ip)));
         }
         for uri in uris {
-            names.push(der::context_primitive(6, ascii("URI", uri)?));
+            names.push(der::tlv(URI, ascii("URI", uri)?));
         }
         for other in others {
             names.push(other.to_der()?);
@@ -74,27 +86,31 @@ impl SubjectAltNames {
     ///
     /// # Errors
     /// [`Error::Name`] when any of the names is damaged: a certificate must not be trusted for only a part of what it says.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "every other tag is refused, also one that comes to be known"
+    )]
     pub fn from_der(der: &[u8]) -> Result<Self, Error> {
         let damaged = |what: &str| Error::Name(format!("the subject alternative names hold a damaged {what}"));
-        let values = der::read_all(der, der::SEQUENCE)
+        let values = der::read_all(der, Tag::Sequence)
             .and_then(|names| names.children())
             .ok_or_else(|| damaged("list"))?;
         let mut names = Self::default();
         for value in values {
             match value.tag {
-                0x82 => names.dns.push(text(value.content).ok_or_else(|| damaged("DNS name"))?),
-                0x81 => names
+                DNS => names.dns.push(text(value.content).ok_or_else(|| damaged("DNS name"))?),
+                EMAIL => names
                     .emails
                     .push(text(value.content).ok_or_else(|| damaged("e-mail address"))?),
-                0x86 => names.uris.push(text(value.content).ok_or_else(|| damaged("URI"))?),
-                0x87 => names
+                URI => names.uris.push(text(value.content).ok_or_else(|| damaged("URI"))?),
+                IP => names
                     .ips
                     .push(address(value.content).ok_or_else(|| damaged("IP address"))?),
-                0xa0 => match OtherName::read(&value) {
+                OTHER => match OtherName::read(&value) {
                     Some(other) => names.others.push(other),
                     None => names.foreign.push(value.raw.to_vec()),
                 },
-                0xa3..=0xa5 | 0x88 => names.foreign.push(value.raw.to_vec()),
+                X400 | DIRECTORY | EDI | REGISTERED => names.foreign.push(value.raw.to_vec()),
                 _ => return Err(damaged("name of an unknown kind")),
             }
         }
@@ -106,8 +122,8 @@ impl OtherName {
     fn to_der(&self) -> Result<Vec<u8>, Error> {
         let oid = der::try_oid(&self.oid)
             .ok_or_else(|| Error::Name(format!("{:?} is no object identifier for an other name", self.oid)))?;
-        let value = der::context(0, &[der::tlv(der::UTF8_STRING, self.value.as_bytes())]);
-        Ok(der::context(0, &[oid, value]))
+        let value = der::context(0, &[der::tlv(Tag::Utf8String, self.value.as_bytes())]);
+        Ok(der::tlv_of(OTHER, &[oid, value]))
     }
 
     fn read(value: &der::Value<'_>) -> Option<Self> {
@@ -115,8 +131,8 @@ impl OtherName {
         let [oid, value] = fields.as_slice() else { return None };
         let inner = value.children()?;
         let [string] = inner.as_slice() else { return None };
-        let (named, explicit) = (oid.tag == der::OID, value.tag == 0xa0);
-        (named && explicit && string.tag == der::UTF8_STRING).then_some(())?;
+        let (named, explicit) = (oid.tag == Tag::ObjectIdentifier, value.tag == der::explicit(0));
+        (named && explicit && string.tag == Tag::Utf8String).then_some(())?;
         Some(Self {
             oid: der::dotted(oid.content)?,
             value: String::from_utf8(string.content.to_vec()).ok()?,

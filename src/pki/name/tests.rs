@@ -156,14 +156,21 @@ fn alternative_names_are_written_in_the_order_of_their_kinds_and_read_back() {
         foreign: vec![],
     };
     let der = names.to_der().unwrap();
-    let tags: Vec<u8> = der::read_all(&der, der::SEQUENCE)
+    let tags: Vec<Tag> = der::read_all(&der, Tag::Sequence)
         .unwrap()
         .children()
         .unwrap()
         .iter()
         .map(|name| name.tag)
         .collect();
-    assert_eq!(tags, [0x82, 0x82, 0x81, 0x87, 0x87, 0x86, 0xa0]);
+    assert_eq!(
+        tags,
+        [2, 2, 1, 7, 7, 6]
+            .map(der::implicit)
+            .into_iter()
+            .chain([der::explicit(0)])
+            .collect::<Vec<_>>()
+    );
     assert_eq!(SubjectAltNames::from_der(&der).unwrap(), names);
 }
 

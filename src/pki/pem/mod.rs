@@ -102,6 +102,18 @@ pub fn parse(text: &[u8]) -> Result<Vec<Block>, Error> {
     }
 }
 
+/// As [`parse`], for a text that is used as a whole or not at all.
+///
+/// # Errors
+/// As [`scan`], and [`Error::Pem`] when any block is damaged.
+pub fn parse_all(text: &[u8]) -> Result<Vec<Block>, Error> {
+    let Scan { blocks, skipped } = scan(text)?;
+    match skipped.first() {
+        Some(skipped) => Err(Error::Pem(skipped.to_string())),
+        None => Ok(blocks),
+    }
+}
+
 /// The body of the private key in a text, in whichever encoding that is (CRT-25).
 ///
 /// # Errors

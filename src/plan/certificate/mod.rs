@@ -39,6 +39,7 @@ pub use validation::InvalidSpec;
 use super::{
     issuer::Reach,
     kinds::CertificateKind,
+    notice::Notice,
     rotation::Share,
     seen::{Meta, Next, Object, ObjectKey, RequestSeen, SecretSeen},
     settings::Settings,
@@ -226,35 +227,6 @@ pub enum KeySource {
     Target,
 }
 
-/// An Event on the Certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedEvent {
-    /// Something is wrong.
-    pub warning: bool,
-    /// One word for programs.
-    pub reason: String,
-    /// A sentence for people.
-    pub message: String,
-}
-
-impl PlannedEvent {
-    fn normal(reason: &str, message: impl Into<String>) -> Self {
-        Self {
-            warning: false,
-            reason: reason.into(),
-            message: message.into(),
-        }
-    }
-
-    fn warning(reason: &str, message: impl Into<String>) -> Self {
-        Self {
-            warning: true,
-            reason: reason.into(),
-            message: message.into(),
-        }
-    }
-}
-
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -263,7 +235,7 @@ pub struct Plan {
     /// The status after that.
     pub status: CertificateStatus,
     /// Events to send once all of it is done.
-    pub events: Vec<PlannedEvent>,
+    pub events: Vec<Notice>,
     /// When to look again, should nothing change before.
     pub next: Next,
 }

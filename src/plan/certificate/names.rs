@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     pki::key::sha256,
-    plan::{kinds::CertificateKind, renewal::hash, seen::Object, settings::Settings},
+    plan::{kinds::CertificateKind, object_name::prefix, renewal::hash, seen::Object, settings::Settings},
 };
 
 /// The longest name of a Certificate that fits into its requests' names (LIF-03).
@@ -71,12 +71,6 @@ fn shortened(certificate: &str) -> String {
             text
         });
     format!("{}-{digest}", prefix(certificate, PREFIX))
-}
-
-/// At most `longest` bytes of a DNS name, ending in a letter or digit.
-fn prefix(name: &str, longest: usize) -> &str {
-    let cut = name.get(..longest).unwrap_or(name);
-    cut.trim_end_matches(|character: char| !character.is_ascii_alphanumeric())
 }
 
 fn suffix(uid: &str, revision: i64, attempt: u8) -> String {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    DUPLICATE_RECHECK, Effect, Passwords, Plan, PlannedEvent, Seen, Violation, failure, in_use, issuance,
+    DUPLICATE_RECHECK, Effect, Notice, Passwords, Plan, Seen, Violation, failure, in_use, issuance,
     status::{self, go_time},
     unsettled, upkeep,
     view::{Trigger, View, revision_of},
@@ -52,7 +52,7 @@ pub(super) fn step(now: Timestamp, seen: &Seen, settings: &Settings) -> Plan {
 }
 
 /// Begins an issuance, unless it has to wait because of the ones before it.
-fn begin(view: &View<'_>, trigger: &Violation, event: Option<PlannedEvent>) -> Plan {
+fn begin(view: &View<'_>, trigger: &Violation, event: Option<Notice>) -> Plan {
     // What is counted, and said, of certificates that did not last commits to more than a cache may ask for (NB-06).
     if !view.seen.live && (unsettled::is_again(view) || unsettled::waits_until(view).is_some()) {
         return Plan {
@@ -108,7 +108,7 @@ fn wait_for_owner(view: &View<'_>, owner: &str) -> Plan {
     let violation = told.unwrap_or_else(|| Violation::new("IncorrectCertificate", message.clone()));
     let status = status::not_ready(view, violation);
     let next = view.now.checked_add(DUPLICATE_RECHECK).map_or(Next::OnChange, Next::At);
-    let event = PlannedEvent::warning("DuplicateSecretName", message);
+    let event = Notice::warning("DuplicateSecretName", message);
     let news = status::is_news(view.status(), &status).then_some(event);
     Plan {
         status,
@@ -121,7 +121,7 @@ fn wait_for_owner(view: &View<'_>, owner: &str) -> Plan {
 /// The target Secret belongs to something else: nothing is written into it.
 fn wait_for_secret(view: &View<'_>, conflict: String) -> Plan {
     let status = status::not_ready(view, Violation::new(SECRET_IN_USE, conflict.clone()));
-    let event = PlannedEvent::warning(SECRET_IN_USE, conflict);
+    let event = Notice::warning(SECRET_IN_USE, conflict);
     let news = status::is_news(view.status(), &status).then_some(event);
     Plan {
         status,
@@ -161,7 +161,7 @@ fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> Plan {
                 status = status::base(view, Some(&note));
                 status.next_private_key_secret_name = None;
                 unsettled::settle(&mut status, view);
-                events.push(PlannedEvent::warning("KeystorePasswordSecretNotFound", why.clone()));
+                events.push(Notice::warning("KeystorePasswordSecretNotFound", why.clone()));
             }
         }
     }

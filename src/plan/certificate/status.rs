@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{InvalidSpec, PlannedEvent, Violation, unsettled, view::View};
+use super::{InvalidSpec, Notice, Violation, unsettled, view::View};
 use crate::api::{
     CertificateStatus, Time,
     certificate_status::CertificateAcmeStatus,
@@ -59,8 +59,8 @@ pub(super) fn events_of_invalid(
     before: &CertificateStatus,
     after: &CertificateStatus,
     invalid: &InvalidSpec,
-) -> Vec<PlannedEvent> {
-    let event = PlannedEvent::warning(INVALID_SPEC, invalid.to_string());
+) -> Vec<Notice> {
+    let event = Notice::warning(INVALID_SPEC, invalid.to_string());
     is_news(before, after).then_some(event).into_iter().collect()
 }
 

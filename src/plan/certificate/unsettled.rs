@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Effect, Plan, PlannedEvent, Violation, failure, issuance,
+    Effect, Notice, Plan, Violation, failure, issuance,
     status::{self, go_time, instant},
     view::View,
 };
@@ -94,7 +94,7 @@ pub(super) fn begin(view: &View<'_>, trigger: &Violation, first: Plan) -> Plan {
         let next_key = view.status().next_private_key_secret_name.clone();
         status::set_issuing(&mut status, view, trigger, next_key.as_deref().unwrap_or_default());
         status.next_private_key_secret_name = next_key;
-        let is_of_request = |event: &PlannedEvent| ["Requested", "Reused"].contains(&event.reason.as_str());
+        let is_of_request = |event: &Notice| ["Requested", "Reused"].contains(&&*event.reason);
         Plan {
             status,
             events: first.events.into_iter().filter(|event| !is_of_request(event)).collect(),
@@ -145,7 +145,7 @@ pub(super) fn hold(view: &View<'_>, until: Timestamp) -> Plan {
     let mut status = status::base(view, Some(&note));
     status.next_private_key_secret_name = None;
     mark(&mut status, view, reason, &note);
-    let mut events = vec![PlannedEvent::warning(reason, note)];
+    let mut events = vec![Notice::warning(reason, note)];
     issuance::only_news(view, &status, &mut events);
     Plan {
         status,

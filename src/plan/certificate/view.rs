@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    LASTING, PlannedEvent, Seen, Violation, checks, failure, names,
+    LASTING, Notice, Seen, Violation, checks, failure, names,
     status::{go_time, instant},
 };
 use crate::{
@@ -277,7 +277,7 @@ impl<'a> View<'a> {
                         "Renewing certificate without satisfying renewal windows at: {}",
                         go_time(desired)
                     );
-                    let event = PlannedEvent::warning(
+                    let event = Notice::warning(
                         "WindowError",
                         format!("Renewing certificate without satisfying renewal windows due to {error}"),
                     );
@@ -312,7 +312,7 @@ impl<'a> View<'a> {
 
 /// Whether a certificate has to be issued.
 pub(super) enum Trigger {
-    Now(Violation, Option<PlannedEvent>),
+    Now(Violation, Option<Notice>),
     Later(Timestamp),
     Never,
 }

@@ -19,6 +19,7 @@ use crate::pki::{
 };
 
 use super::{
+    notice::Notice,
     rotation::{ROTATING, Rotating},
     seen::Next,
 };
@@ -310,8 +311,8 @@ fn ready_condition(verdict: &Verdict) -> Condition {
     }
 }
 
-/// What is told when a status changes: whether it is a warning, one word, and a sentence (RDY-06).
-pub fn news(old: &IssuerStatus, new: &IssuerStatus) -> Vec<(bool, &'static str, String)> {
+/// What is told when a status changes (RDY-06).
+pub fn news(old: &IssuerStatus, new: &IssuerStatus) -> Vec<Notice> {
     let said = |condition: &Condition| {
         (
             condition.status,
@@ -325,18 +326,15 @@ pub fn news(old: &IssuerStatus, new: &IssuerStatus) -> Vec<(bool, &'static str, 
         after.filter(|after| before.map(said) != Some(said(after)))
     };
     let ready = changed(condition::READY).map(readiness).unwrap_or_default();
-    let solvers = changed(SOLVERS_SUPPORTED).map(|solvers| (true, "UnsupportedSolver", solvers.message().to_owned()));
-    let expiring = changed(EXPIRING_SOON).map(|expiring| (true, "CAExpiresSoon", expiring.message().to_owned()));
+    let solvers = changed(SOLVERS_SUPPORTED).map(|solvers| Notice::warning("UnsupportedSolver", solvers.message()));
+    let expiring = changed(EXPIRING_SOON).map(|expiring| Notice::warning("CAExpiresSoon", expiring.message()));
     let [before, after] = both(ROTATING);
     let begun = |condition: &Condition| (condition.status, condition.last_transition_time.clone());
     let rotating = after.filter(|after| before.map(begun) != Some(begun(after)));
-    let rotating = rotating.map(|rotating| {
-        let what = match (rotating.is_true(), rotating.reason()) {
-            (true, _) => (false, "RotationStarted"),
-            (false, "Completed") => (false, "RotationCompleted"),
-            (false, _) => (true, "RotationStopped"),
-        };
-        (what.0, what.1, rotating.message().to_owned())
+    let rotating = rotating.map(|rotating| match (rotating.is_true(), rotating.reason()) {
+        (true, _) => Notice::normal("RotationStarted", rotating.message()),
+        (false, "Completed") => Notice::normal("RotationCompleted", rotating.message()),
+        (false, _) => Notice::warning("RotationStopped", rotating.message()),
     });
     let others = [solvers, expiring, rotating].into_iter().flatten();
     ready.into_iter().chain(others).collect()
@@ -344,12 +342,12 @@ pub fn news(old: &IssuerStatus, new: &IssuerStatus) -> Vec<(bool, &'static str, 
 
 /// What is told of a Ready condition that changed: under its own reason where cert-manager does so, and as `ErrInitIssuer` (RDY-06). A CA is
 /// told of when it is verified, too.
-fn readiness(ready: &Condition) -> Vec<(bool, &'static str, String)> {
+fn readiness(ready: &Condition) -> Vec<Notice> {
     let message = ready.message();
-    let named = |reason| (!ready.is_true(), reason, message.to_owned());
-    let failed = |cause: &str| (true, "ErrInitIssuer", format!("Error initializing issuer: {cause}"));
+    let named = |reason: &'static str| Notice::warning(reason, message);
+    let failed = |cause: &str| Notice::warning("ErrInitIssuer", format!("Error initializing issuer: {cause}"));
     match (ready.is_true(), ready.reason()) {
-        (true, "KeyPairVerified") => vec![named("KeyPairVerified")],
+        (true, "KeyPairVerified") => vec![Notice::normal("KeyPairVerified", message)],
         (true, _) => Vec::new(),
         (false, "ErrGetKeyPair") => vec![
             named("ErrGetKeyPair"),

@@ -203,10 +203,10 @@ fn a_ca_that_nears_its_end_is_told_with_the_date_and_what_to_do() {
         ..Wanted::default()
     };
     let warned = status(at(600), 1, &IssuerStatus::default(), &wanted);
-    let verified = (false, "KeyPairVerified", "Signing CA verified".to_owned());
+    let verified = Notice::normal("KeyPairVerified", "Signing CA verified");
     assert_eq!(
         news(&IssuerStatus::default(), &warned),
-        [verified, (true, "CAExpiresSoon", sentence)]
+        [verified, Notice::warning("CAExpiresSoon", sentence)]
     );
     let renewed = status(
         at(700),
@@ -282,7 +282,7 @@ fn a_change_for_the_worse_is_told_once() {
     let first = status(now(), 1, &IssuerStatus::default(), &bad);
     assert_eq!(
         news(&IssuerStatus::default(), &first),
-        [(true, "ErrInitIssuer", "Error initializing issuer: gone".to_owned())]
+        [Notice::warning("ErrInitIssuer", "Error initializing issuer: gone")]
     );
     let again = status(now(), 2, &first, &bad);
     assert!(news(&first, &again).is_empty(), "only the generation moved");
@@ -318,25 +318,20 @@ fn rdy_06_events_have_the_reasons_of_cert_manager() {
     assert_eq!(
         told(missing),
         [
-            (
-                true,
+            Notice::warning(
                 "ErrGetKeyPair",
-                "Error getting keypair for CA issuer: secret \"root\" not found".to_owned()
+                "Error getting keypair for CA issuer: secret \"root\" not found"
             ),
-            (
-                true,
-                "ErrInitIssuer",
-                "Error initializing issuer: secret \"root\" not found".to_owned()
-            ),
+            Notice::warning("ErrInitIssuer", "Error initializing issuer: secret \"root\" not found"),
         ]
     );
-    let alone = |reason: &'static str| vec![(true, reason, "why".to_owned())];
+    let alone = |reason: &'static str| [Notice::warning(reason, "why")];
     for reason in ["ErrInvalidKeyPair", "InvalidURL", "ErrUpdateACMEAccount"] {
         assert_eq!(told(Verdict::not_ready(reason, "why")), alone(reason));
     }
     assert_eq!(
         told(Verdict::ready("KeyPairVerified", "Signing CA verified")),
-        [(false, "KeyPairVerified", "Signing CA verified".to_owned())]
+        [Notice::normal("KeyPairVerified", "Signing CA verified")]
     );
     assert_eq!(told(self_signed()), []);
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+pub use crate::acme::order::{AuthorizationStatus as AuthorizationState, OrderStatus as OrderState};
 use crate::api::order::State;
 
 /// An ACME order (RFC 8555 section 7.1.3) as it was last answered.
@@ -25,34 +26,6 @@ pub struct OrderAtCa {
     pub retry_at: Option<Timestamp>,
 }
 
-/// States of RFC 8555 section 7.1.6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderState {
-    /// Authorizations are missing.
-    Pending,
-    /// The signing request can be sent.
-    Ready,
-    /// The CA works on the certificate.
-    Processing,
-    /// The certificate is there.
-    Valid,
-    /// Failed.
-    Invalid,
-}
-
-impl OrderState {
-    /// The same state in an Order's status.
-    pub const fn mirrored(self) -> State {
-        match self {
-            Self::Pending => State::Pending,
-            Self::Ready => State::Ready,
-            Self::Processing => State::Processing,
-            Self::Valid => State::Valid,
-            Self::Invalid => State::Invalid,
-        }
-    }
-}
-
 /// An authorization (RFC 8555 section 7.1.4) as it was last answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorizationAtCa {
@@ -70,39 +43,15 @@ pub struct AuthorizationAtCa {
     pub retry_at: Option<Timestamp>,
 }
 
-/// States of RFC 8555 section 7.1.6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthorizationState {
-    /// To be proved.
-    Pending,
-    /// Proved.
-    Valid,
-    /// The proof failed.
-    Invalid,
-    /// Given up by the client.
-    Deactivated,
-    /// Not proved in time, or proved too long ago.
-    Expired,
-    /// Taken back by the CA.
-    Revoked,
-}
-
-impl AuthorizationState {
-    /// Whether it can never become valid: its order is lost.
-    pub const fn is_lost(self) -> bool {
-        match self {
-            Self::Pending | Self::Valid => false,
-            Self::Invalid | Self::Deactivated | Self::Expired | Self::Revoked => true,
-        }
-    }
-
-    /// The same state in the status of an Order or Challenge.
-    pub const fn mirrored(self) -> State {
-        match self {
-            Self::Pending => State::Pending,
-            Self::Valid => State::Valid,
-            Self::Invalid | Self::Deactivated | Self::Revoked => State::Invalid,
-            Self::Expired => State::Expired,
+impl OrderAtCa {
+    /// Its state as the status of an Order has it.
+    pub const fn mirrored_state(&self) -> State {
+        match self.state {
+            OrderState::Pending => State::Pending,
+            OrderState::Ready => State::Ready,
+            OrderState::Processing => State::Processing,
+            OrderState::Valid => State::Valid,
+            OrderState::Invalid => State::Invalid,
         }
     }
 }
@@ -125,6 +74,23 @@ pub struct ChallengeAtCa {
 }
 
 impl AuthorizationAtCa {
+    /// Its state as the status of an Order or Challenge has it.
+    pub const fn mirrored_state(&self) -> State {
+        match self.state {
+            AuthorizationState::Pending => State::Pending,
+            AuthorizationState::Valid => State::Valid,
+            AuthorizationState::Invalid | AuthorizationState::Deactivated | AuthorizationState::Revoked => {
+                State::Invalid
+            }
+            AuthorizationState::Expired => State::Expired,
+        }
+    }
+
+    /// Whether it can never become valid: its order is lost.
+    pub const fn is_lost(&self) -> bool {
+        !matches!(self.state, AuthorizationState::Pending | AuthorizationState::Valid)
+    }
+
     /// Whether its proof failed in a way that the absence of whoever had to answer explains.
     pub fn is_unanswered(&self) -> bool {
         self.state == AuthorizationState::Invalid && self.challenges.iter().any(|challenge| challenge.unanswered)
@@ -149,59 +115,5 @@ impl AuthorizationAtCa {
     /// Why it failed, as the CA says.
     pub fn error(&self) -> Option<&str> {
         self.challenges.iter().find_map(|challenge| challenge.error.as_deref())
-    }
-}
-
-/// Scheme, host and port of a URL in lower case, with the default port left out; `None` for what is no http(s) URL.
-///
-/// A URL found in an object is only ever used if it has the origin of its issuer's directory.
-pub fn origin(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
-    let scheme = scheme.to_ascii_lowercase();
-    let default_port = match scheme.as_str() {
-        "https" => ":443",
-        "http" => ":80",
-        _ => return None,
-    };
-    let authority = rest.split(['/', '?', '#', '\\']).next()?.to_ascii_lowercase();
-    if authority.is_empty() || authority.contains('@') || authority.contains(char::is_whitespace) {
-        return None;
-    }
-    let authority = authority.strip_suffix(default_port).unwrap_or(&authority);
-    Some(format!("{scheme}://{authority}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_origin_ignores_case_and_the_default_port() {
-        let expected = Some("https://ca.example".to_owned());
-        for url in [
-            "https://ca.example/dir",
-            "HTTPS://CA.example:443/x?y",
-            "https://ca.example",
-        ] {
-            assert_eq!(origin(url), expected, "{url}");
-        }
-        assert_eq!(origin("http://[fd00::1]:80/a"), Some("http://[fd00::1]".to_owned()));
-        assert_eq!(
-            origin("https://10.99.0.1:14000/dir"),
-            Some("https://10.99.0.1:14000".to_owned())
-        );
-    }
-
-    #[test]
-    fn what_only_looks_like_the_origin_is_another() {
-        for url in [
-            "https://ca.example@evil.example/",
-            "https://ca.example.evil.example/",
-            "ftp://ca.example/",
-            "ca.example",
-            "https://",
-        ] {
-            assert_ne!(origin(url), Some("https://ca.example".to_owned()), "{url}");
-        }
     }
 }

@@ -1,9 +1,10 @@
-//! A call to the CA that failed: what follows for the order, decided once from what the ACME client says.
+//! A call to the CA that failed: what the ACME client says that it means ([`Next`]), and what follows from that for the order.
 
 use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::acme::{Error, Next, problem::Kind};
 use crate::api::order::State;
 
 /// What was asked of the CA.
@@ -30,25 +31,14 @@ pub struct Fault {
     pub doing: Doing,
     /// What came of it, as a sentence.
     pub sentence: String,
-    /// What the ACME client makes of it by itself.
-    pub class: Class,
+    /// What it means by itself (RFC 8555 section 6.7).
+    pub next: Next,
+    /// Whether the answer is larger than makes sense: once may be somebody's error page, a few times is the CA.
+    pub excess: bool,
     /// Whether the CA does not know, or does not show us, what was asked for.
     pub unknown: bool,
     /// Whether the CA itself says so, in a problem document.
     pub explained: bool,
-}
-
-/// How the ACME client classifies a failure (RFC 8555 section 6.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// The CA asks to wait.
-    Wait(Timestamp),
-    /// Of no lasting reason.
-    Retry,
-    /// The answer is larger than makes sense: once may be somebody's error page, a few times is the CA.
-    Excess,
-    /// Refused: this order is beyond repair.
-    Refused,
 }
 
 /// What follows for the order.
@@ -72,16 +62,36 @@ const REREADS: u32 = 3;
 const REREADS_OF_FINALIZE: u32 = 6;
 
 impl Fault {
+    /// The failure of `doing` that the ACME client reported at `now`.
+    pub fn of(doing: Doing, error: &Error, now: Timestamp) -> Self {
+        let kind = error.problem().map(|problem| problem.kind);
+        let too_early = kind == Some(Kind::OrderNotReady);
+        // what is asked for by a URL that the CA gave is lost; newOrder's own URL cannot be
+        let not_found = error.status() == Some(404) && doing != Doing::CreateOrder;
+        Self {
+            doing,
+            sentence: error.to_string(),
+            next: match error.next(now) {
+                Next::Retry if too_early || not_found => Next::NewOrder,
+                next @ (Next::Wait(_) | Next::Retry | Next::NewOrder | Next::UserMustAct) => next,
+            },
+            excess: error.is_excess(),
+            unknown: too_early || not_found || matches!(kind, Some(Kind::Malformed | Kind::Unauthorized)),
+            explained: error.problem().is_some(),
+        }
+    }
+
     /// What follows, after `failures` failures in a row before this one.
     pub fn verdict(&self, failures: u32) -> Verdict {
-        match self.class {
-            Class::Wait(until) => return Verdict::Wait(until),
+        match self.next {
+            _ if self.excess && failures < REREADS => return Verdict::Reread,
+            _ if self.excess => return Verdict::Final(State::Errored),
+            Next::Wait(until) => return Verdict::Wait(until),
             // the CA may have got it: sending it twice is not for us to decide, but for what the order says now
-            Class::Retry if self.doing == Doing::Finalize => return Verdict::Reread,
-            Class::Retry => return Verdict::Retry,
-            Class::Excess if failures < REREADS => return Verdict::Reread,
-            Class::Excess => return Verdict::Final(State::Errored),
-            Class::Refused => {}
+            Next::Retry if self.doing == Doing::Finalize => return Verdict::Reread,
+            Next::Retry => return Verdict::Retry,
+            // refused: this order is beyond repair
+            Next::NewOrder | Next::UserMustAct => {}
         }
         let reread_or = |otherwise| if failures < REREADS { Verdict::Reread } else { otherwise };
         let errored = Verdict::Final(State::Errored);
@@ -121,7 +131,8 @@ mod tests {
         Fault {
             doing,
             sentence: "no".into(),
-            class: Class::Refused,
+            next: Next::NewOrder,
+            excess: false,
             unknown,
             explained,
         }
@@ -160,7 +171,8 @@ mod tests {
             Doing::Download,
         ] {
             let excess = Fault {
-                class: Class::Excess,
+                next: Next::Retry,
+                excess: true,
                 ..fault(doing, false, false)
             };
             assert!((0..REREADS).all(|failures| excess.verdict(failures) == Verdict::Reread));
@@ -171,7 +183,7 @@ mod tests {
     #[test]
     fn a_signing_request_is_never_sent_again_before_the_order_is_asked() {
         let lost = Fault {
-            class: Class::Retry,
+            next: Next::Retry,
             ..fault(Doing::Finalize, false, false)
         };
         assert_eq!(lost.verdict(0), Verdict::Reread);

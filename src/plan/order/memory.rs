@@ -334,11 +334,7 @@ impl Memory {
     /// Whether the CA looked for these proofs while this process did not answer for them: nothing else but authorizations that
     /// failed for want of an answer, and that another process had told the CA of (one that was killed, or a former leader).
     pub fn was_away(&self) -> bool {
-        let mut lost = self
-            .authorizations
-            .iter()
-            .filter(|(_, one)| one.state.is_lost())
-            .peekable();
+        let mut lost = self.authorizations.iter().filter(|(_, one)| one.is_lost()).peekable();
         let told_here = |url: &String| self.proofs.get(url).is_some_and(|proof| proof.told_here);
         lost.peek().is_some() && lost.all(|(url, one)| one.is_unanswered() && !told_here(url))
     }

@@ -89,12 +89,12 @@ impl Planner<'_> {
     pub(super) fn mirrors_of_failure(&self) -> Vec<OrderStep> {
         let mirror = |challenge: &Object<ChallengeKind>| {
             let one = self.seen.memory.authorizations.get(&challenge.spec.authorization_url);
-            let lost = one.filter(|one| one.state.is_lost());
+            let lost = one.filter(|one| one.is_lost());
             let (state, reason) = match (lost, one) {
                 (Some(lost), _) => {
                     let error = lost.error().unwrap_or("the CA does not say why");
                     (
-                        lost.state.mirrored(),
+                        lost.mirrored_state(),
                         Some(format!("Error accepting authorization: {error}")),
                     )
                 }

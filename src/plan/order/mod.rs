@@ -225,7 +225,7 @@ impl Planner<'_> {
             .authorizations
             .iter()
             .filter(|url| match memory.authorizations.get(*url) {
-                Some(known) => !known.state.is_lost() && known.answered < order.answered,
+                Some(known) => !known.is_lost() && known.answered < order.answered,
                 None => true,
             });
         let unknown: Vec<String> = unknown.cloned().collect();

@@ -10,12 +10,10 @@ use super::{
     fault::Verdict,
     memory::Trouble,
 };
-use crate::{
-    api::{
-        ByteString, Time,
-        order::{Authorization, OfferedChallenge, OrderStatus, State},
-    },
-    plan::challenge::whole_second,
+use crate::api::{
+    ByteString,
+    condition::whole_second,
+    order::{Authorization, OfferedChallenge, OrderStatus, State},
 };
 
 /// How the reason of an Order begins that no solver can prove (ORD-06, AOR-13).
@@ -53,7 +51,7 @@ pub fn open(
         finalize_url: written.finalize_url.clone().or_else(|| Some(order.finalize.clone())),
         reason,
         // the way from pending to valid is not written down: it would be a write for nobody
-        state: written.state.or_else(|| Some(order.state.mirrored())),
+        state: written.state.or_else(|| Some(order.mirrored_state())),
         url: Some(order.url.clone()),
     }
 }
@@ -67,7 +65,7 @@ fn mirrored(url: &str, authorization: &AuthorizationAtCa) -> Authorization {
     Authorization {
         challenges: challenges.collect(),
         identifier: Some(authorization.identifier.clone()),
-        initial_state: Some(authorization.state.mirrored()),
+        initial_state: Some(authorization.mirrored_state()),
         url: url.to_owned(),
         wildcard: Some(authorization.wildcard),
     }
@@ -88,7 +86,7 @@ pub fn failed(written: &OrderStatus, state: State, reason: &str, now: Timestamp)
     OrderStatus {
         state: Some(state),
         reason: Some(reason.to_owned()),
-        failure_time: Some(Time(whole_second(now))),
+        failure_time: Some(whole_second(now)),
         ..written.clone()
     }
 }
@@ -99,7 +97,7 @@ pub fn trouble(trouble: &Trouble, failures: u32) -> Option<String> {
         Verdict::Wait(until) => Some(format!(
             "{}; it is tried again at {}, as the CA asks",
             trouble.sentence,
-            whole_second(until)
+            whole_second(until).0
         )),
         Verdict::Retry | Verdict::Reread if failures < 2 => None,
         Verdict::Retry | Verdict::Reread | Verdict::Gone | Verdict::Final(_) => {
@@ -112,7 +110,7 @@ pub fn trouble(trouble: &Trouble, failures: u32) -> Option<String> {
 pub fn gated(gate: &Gate) -> String {
     format!(
         "Waiting until {} before the CA is asked for another order: {}",
-        whole_second(gate.until),
+        whole_second(gate.until).0,
         gate.sentence
     )
 }
@@ -138,11 +136,11 @@ pub fn invalid(order: &OrderAtCa, authorizations: &BTreeMap<String, Authorizatio
         .authorizations
         .iter()
         .filter_map(|url| authorizations.get(url))
-        .filter(|one| one.state.is_lost());
+        .filter(|one| one.is_lost());
     let causes: Vec<String> = lost
         .map(|one| match one.error() {
             Some(error) => format!("{}: {error}", one.identifier),
-            None => format!("{}: its authorization is {}", one.identifier, one.state.mirrored()),
+            None => format!("{}: its authorization is {}", one.identifier, one.mirrored_state()),
         })
         .collect();
     let mut sentence = match (causes.get(..MOST_NAMES).unwrap_or(&causes), &order.error) {

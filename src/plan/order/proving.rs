@@ -59,7 +59,7 @@ impl Planner<'_> {
         };
         if let Some(lost) = known()
             .map(|(_, one)| one)
-            .filter(|one| one.state.is_lost())
+            .filter(|one| one.is_lost())
             .map(|one| one.answered)
             .max()
         {

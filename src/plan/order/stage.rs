@@ -1,7 +1,9 @@
 //! Where an Order is, parsed once from its status.
 
-use super::ca::origin;
-use crate::api::order::{Authorization, OrderStatus, State};
+use crate::{
+    acme::url::origin,
+    api::order::{Authorization, OrderStatus, State},
+};
 
 /// Where an Order is. What the CA says about an open one is in memory, and is asked for where it is not.
 #[derive(Clone, Debug, PartialEq, Eq)]

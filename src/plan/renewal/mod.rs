@@ -13,6 +13,7 @@ pub use window::{Found, MAX_WINDOWS, WindowError, find_window};
 use crate::api::{
     certificate::{CertificateSpec, RenewalPolicy},
     certificate_status::SuggestedWindow,
+    condition::whole_second,
 };
 
 /// How long a certificate is valid.
@@ -127,7 +128,7 @@ pub fn desired(spec: &CertificateSpec, validity: Validity, ours: bool) -> Timest
         (None, None) if ours && lifetime < SHORT_LIFETIME => share(lifetime, 1, 2),
         (None, None) => share(lifetime, 1, 3),
     };
-    whole_second(validity.not_after.checked_sub(before).unwrap_or(validity.not_before))
+    whole_second(validity.not_after.checked_sub(before).unwrap_or(validity.not_before)).0
 }
 
 /// The instant inside a suggested window that is this certificate's own: drawn by the hash of uid and window, so it is the same
@@ -155,7 +156,7 @@ pub fn suggested(suggestion: Suggestion<'_>, validity: Validity, uid: &str) -> O
         &start.as_second().to_be_bytes(),
         &end.as_second().to_be_bytes(),
     ]);
-    Some(whole_second(start.checked_add(fraction(length, draw)).unwrap_or(start)))
+    Some(whole_second(start.checked_add(fraction(length, draw)).unwrap_or(start)).0)
 }
 
 fn windowed(spec: &CertificateSpec, validity: Validity, desired: Timestamp) -> Result<Option<Found>, WindowError> {
@@ -174,7 +175,7 @@ fn spread(desired: Timestamp, validity: Validity, uid: &str) -> Timestamp {
     let draw = hash(&[uid.as_bytes(), &validity.not_after.as_second().to_be_bytes()]);
     let earlier = fraction(share(validity.lifetime(), 1, 100), draw);
     let at = desired.checked_sub(earlier).unwrap_or(desired);
-    whole_second(at).max(validity.not_before)
+    whole_second(at).0.max(validity.not_before)
 }
 
 /// `part / whole` of a duration, to the nanosecond and without overflow.
@@ -186,10 +187,6 @@ pub(crate) fn share(duration: SignedDuration, part: i32, whole: i32) -> SignedDu
 fn fraction(duration: SignedDuration, draw: u64) -> SignedDuration {
     let scaled = (duration.as_millis().max(0) * i128::from(draw)) >> 64;
     SignedDuration::from_millis(i64::try_from(scaled).unwrap_or_default())
-}
-
-fn whole_second(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// FNV-1a with a final mix: spreads uids evenly and never changes with a library.

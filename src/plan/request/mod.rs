@@ -12,7 +12,7 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub use status::{Notice, StatusWrite, Verdict, status_write};
+pub use status::{StatusWrite, Verdict, status_write};
 pub use validate::{unreadable, validate};
 
 use jiff::Timestamp;
@@ -22,6 +22,7 @@ use crate::{
     plan::{
         issuer::{IssuerType, Lookup, Way},
         kinds::OrderKind,
+        notice::Notice,
         order::desired::DesiredOrder,
         seen::{Meta, Next, Object, RequestSeen},
         settings::Settings,

@@ -10,7 +10,7 @@ use crate::{
         condition::{self, APPROVED, READY, whole_second},
         names::{APPROVED_MESSAGE, APPROVED_REASON},
     },
-    plan::seen::RequestSeen,
+    plan::{notice::Notice, seen::RequestSeen},
 };
 
 /// What is to be said about a request.
@@ -69,37 +69,6 @@ impl std::fmt::Debug for Verdict {
                     ca.is_some()
                 )
             }
-        }
-    }
-}
-
-/// An Event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Whether somebody should look.
-    pub warning: bool,
-    /// In one word.
-    pub reason: &'static str,
-    /// In one sentence.
-    pub message: String,
-}
-
-impl Notice {
-    /// Things go as they should.
-    pub fn normal(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            warning: false,
-            reason,
-            message: message.into(),
-        }
-    }
-
-    /// Somebody should look.
-    pub fn warning(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            warning: true,
-            reason,
-            message: message.into(),
         }
     }
 }
@@ -181,14 +150,14 @@ impl Said {
                 "Pending",
                 message.clone(),
                 false,
-                Notice::normal(reason, message),
+                Notice::normal(*reason, message),
             ),
             Verdict::Failed { reason, message } => (
                 ConditionStatus::False,
                 "Failed",
                 message.clone(),
                 true,
-                Notice::warning(reason, message),
+                Notice::warning(*reason, message),
             ),
             Verdict::Denied => (
                 ConditionStatus::False,

@@ -13,11 +13,13 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use k8s_openapi::api::core::v1::ServicePort;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::host::Host;
 use super::token::Token;
-use crate::api::names::{SOLVER_NAME_PREFIX, label};
+use crate::api::names::{SOLVER_NAME_PREFIX, SOLVER_PORT, label};
 pub use edit::{SolverPath, solver_paths, with_paths, without_paths};
 pub use ingress::{Exposure, Group, group, temporary_ingress};
 pub use pod::{PodChallenge, PodSettings, pod_ingress, pod_service, solver_pod};
@@ -62,6 +64,18 @@ pub fn crd_owner(crd_uid: &str) -> OwnerReference {
         uid: crd_uid.to_owned(),
         controller: None,
         block_owner_deletion: None,
+    }
+}
+
+/// The port of a Service in front of solvers, whichever they are.
+fn service_port() -> ServicePort {
+    let port = i32::from(SOLVER_PORT);
+    ServicePort {
+        name: Some(PORT_NAME.to_owned()),
+        port,
+        protocol: Some("TCP".to_owned()),
+        target_port: Some(IntOrString::Int(port)),
+        ..ServicePort::default()
     }
 }
 

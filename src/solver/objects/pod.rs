@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, Pod, PodSecurityContext, PodSpec, ResourceRequirements, SeccompProfile,
-    SecurityContext, Service, ServicePort, ServiceSpec,
+    SecurityContext, Service, ServiceSpec,
 };
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::ingress::{Frame, build};
-use super::{ChallengePath, PORT_NAME, add_labels, controlled, derived_name, identity_labels};
+use super::{ChallengePath, PORT_NAME, add_labels, controlled, derived_name, identity_labels, service_port};
 use crate::api::http01::{self, Http01Ingress, PodResources, PodTemplateSpec, TemplateMetadata};
 use crate::api::names::{SOLVER_PORT, annotation, label};
 use crate::solver::classes::{Class, PathType};
@@ -83,7 +83,6 @@ pub fn pod_service(challenge: &PodChallenge<'_>, settings: &PodSettings) -> Serv
         annotation::ISTIO_AUTH_8089.to_owned(),
         "NONE".to_owned(),
     )]));
-    let port = i32::from(SOLVER_PORT);
     Service {
         metadata,
         spec: Some(ServiceSpec {
@@ -96,13 +95,7 @@ pub fn pod_service(challenge: &PodChallenge<'_>, settings: &PodSettings) -> Serv
                     .unwrap_or_else(|| "NodePort".to_owned()),
             ),
             selector: Some(identity_labels(std::slice::from_ref(challenge.path))),
-            ports: Some(vec![ServicePort {
-                name: Some(PORT_NAME.to_owned()),
-                port,
-                protocol: Some("TCP".to_owned()),
-                target_port: Some(IntOrString::Int(port)),
-                ..ServicePort::default()
-            }]),
+            ports: Some(vec![service_port()]),
             ..ServiceSpec::default()
         }),
         status: None,

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{PORT_NAME, add_labels};
+use super::{PORT_NAME, add_labels, service_port};
 use crate::api::http01::Http01Ingress;
-use crate::api::names::{SOLVER_NAME_PREFIX, SOLVER_PORT, annotation, label};
+use crate::api::names::{SOLVER_NAME_PREFIX, annotation, label};
 use crate::solver::classes::Class;
 
 /// The label by which a slice belongs to its Service.
@@ -78,7 +77,6 @@ pub fn shared_service(
         "NONE".to_owned(),
     )]));
     let families = families(addresses);
-    let port = i32::from(SOLVER_PORT);
     Service {
         metadata,
         spec: Some(ServiceSpec {
@@ -90,13 +88,7 @@ pub fn shared_service(
                 _ => Some("PreferDualStack".to_owned()),
             },
             ip_families: (families.len() == 1).then_some(families),
-            ports: Some(vec![ServicePort {
-                name: Some(PORT_NAME.to_owned()),
-                port,
-                protocol: Some("TCP".to_owned()),
-                target_port: Some(IntOrString::Int(port)),
-                ..ServicePort::default()
-            }]),
+            ports: Some(vec![service_port()]),
             ..ServiceSpec::default()
         }),
         status: None,

@@ -1,13 +1,9 @@
 //! What the responder answers for an Order.
 
 use crate::{
-    acme::AccountKey,
+    acme::{AccountKey, url::origin},
     api::challenge::ChallengeType,
-    plan::{
-        kinds::OrderKind,
-        order::{ca::origin, identifiers::may_be_asked_for},
-        seen::Object,
-    },
+    plan::{kinds::OrderKind, order::identifiers::may_be_asked_for, seen::Object},
     solver::{
         host::Host,
         responder::Answer,

@@ -1,6 +1,7 @@
 //! What a request says: nothing that Go reads otherwise.
 
 use super::*;
+use crate::pki::der::Tag;
 use crate::pki::oracle::GoReader;
 
 /// A request by a P-256 key with these attributes (the content of `[0]`), signed.
@@ -24,7 +25,7 @@ fn signed(info: &[u8]) -> Vec<u8> {
 
 /// An attribute of this type with these values.
 fn attribute(dotted: &'static str, values: &[Vec<u8>]) -> Vec<u8> {
-    der::sequence(&[der::oid(dotted), der::tlv_of(der::SET, values)])
+    der::sequence(&[der::oid(dotted), der::tlv_of(Tag::Set, values)])
 }
 
 fn names(dns: &str) -> Vec<u8> {
@@ -47,7 +48,7 @@ fn requests_that_could_be_read_in_two_ways_are_refused() {
     let Some(go) = GoReader::start() else { return };
     let (good, evil) = (names("good.example"), names("evil.example"));
     let asked = |values: &[Vec<u8>]| attribute(oid::EXTENSION_REQUEST, values);
-    let password = |text: &str| attribute("1.2.840.113549.1.9.7", &[der::tlv(der::UTF8_STRING, text.as_bytes())]);
+    let password = |text: &str| attribute("1.2.840.113549.1.9.7", &[der::tlv(Tag::Utf8String, text.as_bytes())]);
     let only = asked(&[list(std::slice::from_ref(&good))]);
     let whole = request_of(std::slice::from_ref(&only));
     let info = info_of(&der::context(0, std::slice::from_ref(&only)));
@@ -104,7 +105,7 @@ fn requests_that_could_be_read_in_two_ways_are_refused() {
             None,
             "version, subject, key and attributes",
         ),
-        (longer(&whole), None, "not encoded in DER"),
+        (longer(&whole), None, "its DER cannot be read"),
         (request_of(&[small(&only)]), None, "not encoded in DER"),
         (signed(&info_of(&[])), None, "version, subject, key and attributes"),
     ];

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::{Material, SEED, jks, now};
 use crate::pki::der;
+use crate::pki::der::Tag;
 use crate::pki::key::KeyAlgorithm::{Ecdsa, Rsa};
 use crate::pki::key::KeyEncoding;
 use crate::pki::keystore::{Format, Profile};
@@ -118,7 +119,7 @@ fn authenticated(file: &[u8]) -> std::ops::Range<usize> {
         let start = child.content.as_ptr() as usize - file.as_ptr() as usize;
         (start, start + child.content.len())
     };
-    let pfx = der::read_all(file, der::SEQUENCE).unwrap();
+    let pfx = der::read_all(file, Tag::Sequence).unwrap();
     let safe = pfx.children().unwrap()[1];
     let explicit = safe.children().unwrap()[1];
     let (start, end) = only(explicit, 0);

@@ -3,6 +3,7 @@
 use super::{Material, SEED, jks, now};
 use crate::pki::chain;
 use crate::pki::der;
+use crate::pki::der::Tag;
 use crate::pki::fixture::{key, root};
 use crate::pki::key::KeyAlgorithm::{Ecdsa, Rsa};
 use crate::pki::key::PrivateKey;
@@ -111,7 +112,7 @@ fn the_newest_profile_has_the_code_of_rfc_9579() {
         material.key.hash()
     );
 
-    let fields = der::read_all(file.expose(), der::SEQUENCE).unwrap().children().unwrap();
+    let fields = der::read_all(file.expose(), Tag::Sequence).unwrap().children().unwrap();
     let safe = fields[1].children().unwrap()[1].children().unwrap()[0].content;
     let mac = fields[2].children().unwrap()[0].children().unwrap();
     let parameters = mac[0].children().unwrap()[1].children().unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     super::{
-        Effect, IssuerState, KeySource, Passwords, Plan, PlannedEvent,
+        Effect, IssuerState, KeySource, Notice, Passwords, Plan,
         failure::{self, Failure},
         matching::{key_differences, request_differences},
         names, status,
@@ -27,7 +27,7 @@ pub(super) enum Key {
     /// Still to be made or copied.
     Wanted(KeySource),
     /// Somebody has to decide.
-    Refused(PlannedEvent),
+    Refused(Notice),
 }
 
 impl Draft<'_, '_> {
@@ -48,7 +48,7 @@ impl Draft<'_, '_> {
                 Some(key) => {
                     let fields = key_differences(key.spec, view.spec()).join(" ");
                     let message = format!("Regenerating private key due to change in fields: [{fields}]");
-                    self.events.push(PlannedEvent::normal("Deleted", message));
+                    self.events.push(Notice::normal("Deleted", message));
                     self.effects.push(Effect::DeleteNextKey(Box::new(secret.meta.clone())));
                 }
                 None => self.effects.push(Effect::DeleteNextKey(Box::new(secret.meta.clone()))),
@@ -93,15 +93,12 @@ impl Draft<'_, '_> {
             None | Some(Part::Missing) => Key::Wanted(KeySource::New),
             Some(Part::Invalid(_)) => {
                 let message = format!("Failed to decode private key stored in Secret {name:?} - generating new key");
-                self.events.push(PlannedEvent::warning("DecodeFailed", message));
+                self.events.push(Notice::warning("DecodeFailed", message));
                 Key::Wanted(KeySource::New)
             }
             Some(Part::Valid(key)) => match key_differences(key.spec, view.spec()).as_slice() {
                 [] => Key::Wanted(KeySource::Target),
-                fields => Key::Refused(PlannedEvent::warning(
-                    "CannotRegenerateKey",
-                    cannot_regenerate(name, fields),
-                )),
+                fields => Key::Refused(Notice::warning("CannotRegenerateKey", cannot_regenerate(name, fields))),
             },
         }
     }
@@ -112,7 +109,7 @@ impl Draft<'_, '_> {
         if source == KeySource::Target {
             let name = &view.spec().secret_name;
             let message = format!("Reusing private key stored in existing Secret resource {name:?}");
-            self.events.push(PlannedEvent::normal("Reused", message));
+            self.events.push(Notice::normal("Reused", message));
         }
         if self.can_issue_at_once(source) {
             return self.issue_at_once(source);
@@ -123,7 +120,7 @@ impl Draft<'_, '_> {
         };
         if source == KeySource::New {
             let message = format!("Stored new private key in temporary Secret resource {name:?}");
-            self.events.push(PlannedEvent::normal("Generated", message));
+            self.events.push(Notice::normal("Generated", message));
         }
         self.effects.push(Effect::StoreKey {
             name: name.clone(),
@@ -178,7 +175,7 @@ impl Draft<'_, '_> {
         match self.desired_request(&stale, &key_secret) {
             Ok(request) => {
                 let message = format!("Created new CertificateRequest resource {:?}", request.name);
-                self.events.push(PlannedEvent::normal("Requested", message));
+                self.events.push(Notice::normal("Requested", message));
                 self.effects.push(Effect::IssueAtOnce {
                     request: Box::new(request),
                     source,

@@ -4,7 +4,7 @@ mod keys;
 mod requests;
 
 use super::{
-    Effect, InvalidSpec, IssuerState, KeySource, Made, Plan, PlannedEvent, Seen, Violation, failure::Failure,
+    Effect, InvalidSpec, IssuerState, KeySource, Made, Notice, Plan, Seen, Violation, failure::Failure,
     fitness::request_fault, matching::key_differences, status, validation, view::View,
 };
 use crate::{
@@ -39,7 +39,7 @@ pub(super) fn finish(view: &View<'_>) -> Option<Plan> {
     let issued = View::new(view.now, view.seen, view.settings, view.next_revision());
     let mut status = status::base(&issued, None);
     status::set_issued(&mut status, issued.revision, view.now);
-    let events = vec![PlannedEvent::normal(
+    let events = vec![Notice::normal(
         "Issuing",
         "The certificate has been successfully issued",
     )];
@@ -71,7 +71,7 @@ pub(super) fn unfit(view: &View<'_>) -> Option<Plan> {
 }
 
 /// The next step of an issuance that is under way, or (`fresh`) the first.
-pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<PlannedEvent>, fresh: bool) -> Plan {
+pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<Notice>, fresh: bool) -> Plan {
     if let Some(invalid) = validation::check(view.spec(), view.settings) {
         return refused(view, &invalid);
     }
@@ -83,9 +83,7 @@ pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<Planne
     };
     if fresh {
         draft.events.extend(event);
-        draft
-            .events
-            .push(PlannedEvent::normal("Issuing", trigger.message.clone()));
+        draft.events.push(Notice::normal("Issuing", trigger.message.clone()));
     }
     match draft.choose_key() {
         Key::Stored(secret, key) => draft.with_key(&secret, key),
@@ -115,7 +113,7 @@ fn failed(view: &View<'_>, failure: &Failure) -> Plan {
     status::set_failed(&mut status, view, &failure.reason, &message, failure.at);
     Plan {
         status,
-        events: vec![PlannedEvent::warning(&failure.reason, message)],
+        events: vec![Notice::warning(failure.reason.clone(), message)],
         ..Plan::nothing(view.status())
     }
 }
@@ -152,12 +150,12 @@ struct Draft<'v, 'a> {
     view: &'v View<'a>,
     trigger: &'v Violation,
     effects: Vec<Effect>,
-    events: Vec<PlannedEvent>,
+    events: Vec<Notice>,
 }
 
 impl Draft<'_, '_> {
     /// Nothing can be done until somebody changes something.
-    fn stuck(mut self, event: PlannedEvent) -> Plan {
+    fn stuck(mut self, event: Notice) -> Plan {
         let note = event.message.clone();
         self.events.push(event);
         self.held_up(&note)
@@ -246,7 +244,7 @@ impl Draft<'_, '_> {
 }
 
 /// Events of a plan that does nothing are told once: when the status they go with is new.
-pub(super) fn only_news(view: &View<'_>, status: &CertificateStatus, events: &mut Vec<PlannedEvent>) {
+pub(super) fn only_news(view: &View<'_>, status: &CertificateStatus, events: &mut Vec<Notice>) {
     if status == view.status() {
         events.clear();
     }

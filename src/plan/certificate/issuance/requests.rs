@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Effect, Passwords, Plan, PlannedEvent, checks,
+        Effect, Notice, Passwords, Plan, checks,
         failure::{self, Failure},
         matching::request_differences,
         names, request, status,
@@ -54,7 +54,7 @@ impl Draft<'_, '_> {
             None => match self.desired_request(&stale, secret.meta.name()) {
                 Ok(request) => {
                     let message = format!("Created new CertificateRequest resource {:?}", request.name);
-                    self.events.push(PlannedEvent::normal("Requested", message));
+                    self.events.push(Notice::normal("Requested", message));
                     self.effects.push(Effect::CreateRequest(Box::new(request)));
                     self.waiting(secret)
                 }
@@ -70,7 +70,7 @@ impl Draft<'_, '_> {
             let asked = view.meta().annotations.get(annotation::ISSUE_TEMPORARY_CERTIFICATE) == Some("true");
             if asked && view.seen.keystore_passwords == Passwords::Available && checks::wants_temporary(&view.input()) {
                 self.events
-                    .push(PlannedEvent::normal("Issuing", "Issued temporary certificate"));
+                    .push(Notice::normal("Issuing", "Issued temporary certificate"));
                 self.effects.push(Effect::StoreTemporary {
                     key_secret: secret.meta.key.name.clone(),
                 });
@@ -81,7 +81,7 @@ impl Draft<'_, '_> {
             return self.waiting(secret);
         }
         if let Passwords::Missing(why) = &view.seen.keystore_passwords {
-            return self.stuck(PlannedEvent::warning("KeystorePasswordSecretNotFound", why.clone()));
+            return self.stuck(Notice::warning("KeystorePasswordSecretNotFound", why.clone()));
         }
         let (request, key_secret) = (request.meta.key.name.clone(), secret.meta.key.name.clone());
         self.effects.push(Effect::StoreCertificate { request, key_secret });
@@ -131,13 +131,13 @@ impl Draft<'_, '_> {
                 "CertificateRequest {:?} belongs to somebody else; using the name {name:?}",
                 names.first().map_or("", |n| n)
             );
-            self.events.push(PlannedEvent::warning("RequestNameTaken", message));
+            self.events.push(Notice::warning("RequestNameTaken", message));
         }
         request::desired(&view.seen.certificate, view.settings, name, revision, key_secret).map_err(|error| {
             let mut draft = self.take();
             let message = format!("Failed to generate CSR: {error} - will not retry");
             draft.effects.clear();
-            draft.events = vec![PlannedEvent::warning("RequestFailed", message)];
+            draft.events = vec![Notice::warning("RequestFailed", message)];
             Box::new(draft.held_up(&format!("The signing request cannot be made: {error}")))
         })
     }

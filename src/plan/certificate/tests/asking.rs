@@ -11,6 +11,7 @@ use crate::{
             request::{is_copied, temporary_template},
         },
         issuer::Reach,
+        notice::Notice,
         seen::Pairs,
     },
 };
@@ -119,7 +120,7 @@ fn lif_03_what_is_asked_for_is_told_and_requests_without_a_revision_go() {
     let plan = model.plan();
     let event = &plan.events[0];
     assert_eq!(
-        (event.warning, event.reason.as_str(), event.message.as_str()),
+        (event.is_warning(), &*event.reason, event.message.as_str()),
         (false, "Requested", "Created new CertificateRequest resource \"web-1\"")
     );
     model.carry_out(&plan);
@@ -133,7 +134,7 @@ fn lif_03_what_is_asked_for_is_told_and_requests_without_a_revision_go() {
     .map(|plan| plan.events);
     let issued = events.iter().flatten().find(|event| event.reason == "Issuing").unwrap();
     assert_eq!(
-        (issued.warning, issued.message.as_str()),
+        (issued.is_warning(), issued.message.as_str()),
         (false, "The certificate has been successfully issued"),
         "LIF-04"
     );
@@ -217,7 +218,7 @@ fn mst_03_a_name_that_no_csr_can_hold_is_told_once_in_an_event_and_asked_for_by_
         let mut told = Vec::new();
         for _ in 0..6 {
             let plan = model.plan();
-            told.extend(plan.events.clone().into_iter().filter(|event| event.warning));
+            told.extend(plan.events.clone().into_iter().filter(Notice::is_warning));
             model.carry_out(&plan);
         }
         let [event] = told.as_slice() else { panic!("{told:?}") };

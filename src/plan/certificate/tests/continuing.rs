@@ -16,7 +16,7 @@ fn next_key(revision: i64) -> String {
 }
 
 fn reasons(plan: &Plan) -> Vec<&str> {
-    plan.events.iter().map(|event| event.reason.as_str()).collect()
+    plan.events.iter().map(|event| &*event.reason).collect()
 }
 
 #[test]

@@ -354,7 +354,7 @@ fn nb_16_of_two_certificates_with_one_secret_the_annotated_owner_else_the_older_
     let [event] = &plan.events[..] else {
         panic!("one event: {:?}", plan.events)
     };
-    assert!(event.warning && event.reason == "DuplicateSecretName", "{event:?}");
+    assert!(event.is_warning() && event.reason == "DuplicateSecretName", "{event:?}");
     model.carry_out(&plan);
     assert_eq!(model.plan().events, [], "it is told once");
     model.rivals.clear();

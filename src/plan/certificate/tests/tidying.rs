@@ -187,10 +187,7 @@ fn sec_07_a_missing_keystore_password_is_told_and_waited_for() {
     let plan = model.plan();
     assert_eq!(plan.effects, []);
     assert_eq!(
-        plan.events
-            .iter()
-            .map(|event| event.reason.as_str())
-            .collect::<Vec<_>>(),
+        plan.events.iter().map(|event| &*event.reason).collect::<Vec<_>>(),
         ["KeystorePasswordSecretNotFound"]
     );
     model.settle();
@@ -255,10 +252,7 @@ fn crt_10_a_renewal_without_a_window_says_so_and_is_made_nevertheless() {
     );
     model.now = model.certificate.status.renewal_time.clone().unwrap().0;
     let plan = model.plan();
-    assert_eq!(
-        plan.events.first().map(|event| event.reason.as_str()),
-        Some("WindowError")
-    );
+    assert_eq!(plan.events.first().map(|event| &*event.reason), Some("WindowError"));
     let issuing = condition::get(&plan.status.conditions, condition::ISSUING).unwrap();
     assert!(
         issuing

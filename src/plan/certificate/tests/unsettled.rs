@@ -200,7 +200,7 @@ fn bko_07_the_third_certificate_in_a_row_waits_and_says_why() {
     let plan = model.plan();
     assert_eq!((plan.effects.as_slice(), plan.events.len()), ([].as_slice(), 1));
     assert_eq!(
-        (plan.events[0].warning, plan.events[0].reason.as_str()),
+        (plan.events[0].is_warning(), &*plan.events[0].reason),
         (true, "SecretNotKept")
     );
     model.settle();

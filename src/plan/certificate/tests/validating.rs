@@ -1,5 +1,5 @@
 use super::{
-    super::{Effect, KeySource, PlannedEvent, names_to_look_up, plan_unreadable, refused_later},
+    super::{Effect, KeySource, Notice, names_to_look_up, plan_unreadable, refused_later},
     model::Model,
 };
 use crate::{
@@ -206,7 +206,7 @@ fn val_01_to_20_a_spec_that_breaks_a_rule_is_told_so_and_issues_nothing_until_it
             "{fields}: {message}"
         );
         assert_eq!(model.log, ["status"], "{fields}");
-        let warning = PlannedEvent::warning("InvalidSpec", message);
+        let warning = Notice::warning("InvalidSpec", message);
         assert_eq!((told, model.plan().events), (vec![warning], Vec::new()), "{fields}");
         model.edit(|spec| *spec = right);
         model.issue();
@@ -262,7 +262,7 @@ fn a_spec_that_cannot_be_read_is_told_once_and_again_when_an_edit_leaves_it_so()
     };
     let plan = plan_unreadable(now, &certificate.meta, &certificate.status, &invalid);
     let sentence = "spec.duration: \"90d\" is not a duration";
-    assert_eq!(plan.events, [PlannedEvent::warning("InvalidSpec", sentence)]);
+    assert_eq!(plan.events, [Notice::warning("InvalidSpec", sentence)]);
     let ready = condition::get(&plan.status.conditions, condition::READY).unwrap();
     assert_eq!((ready.reason(), ready.message()), ("InvalidSpec", sentence));
     let again =

@@ -7,10 +7,12 @@
 use serde::Serialize;
 
 use crate::{
+    acme::ari,
     api::{GoDuration, IssuerRef, acme_issuer::AcmeIssuer, condition, order::OrderSpec},
     pki::csr::{CsrInfo, only_request},
     plan::{
         kinds::{OrderKind, RequestKind},
+        object_name::{fnv1, prefix},
         seen::{Kind as _, Meta, Object, Pairs, RequestSeen},
         signing_request::SigningRequestKind,
     },
@@ -224,7 +226,10 @@ fn fits(order: &OrderSpec, request: &RequestSeen, acme: &AcmeIssuer) -> Result<(
             "spec.profile",
             text(profile.as_deref()).is_empty() || profile == &acme.profile,
         ),
-        ("spec.replaces", replaces.as_deref().is_none_or(is_certificate_id)),
+        (
+            "spec.replaces",
+            replaces.as_deref().is_none_or(|id| ari::parse_id(id).is_some()),
+        ),
     ];
     match checks.into_iter().find(|(_, same)| !same) {
         Some((field, _)) => Err(NotOurs::Differs(field)),
@@ -239,18 +244,6 @@ fn is_same_request(one: &[u8], other: &[u8]) -> bool {
 
 fn text(value: Option<&str>) -> &str {
     value.unwrap_or_default()
-}
-
-/// Two base64url texts with a dot between (RFC 9773 section 4.1). Which certificate it was is not known any more.
-fn is_certificate_id(id: &str) -> bool {
-    let part = |text: &str| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    id.split_once('.')
-        .is_some_and(|(key, serial)| part(key) && part(serial))
 }
 
 /// `<request>-<hash of what is ordered>` exactly as cert-manager computes it, so that both find each other's (ORD-12).
@@ -275,18 +268,9 @@ fn name(request: &str, spec: &OrderSpec) -> String {
     };
     format!(
         "{}-{}",
-        shortened(request),
-        fnv32(as_go_escapes(&json.unwrap_or_default()).as_bytes())
+        prefix(request, PREFIX_LENGTH),
+        fnv1(as_go_escapes(&json.unwrap_or_default()).as_bytes())
     )
-}
-
-/// The first 52 characters, ending with a letter or digit.
-fn shortened(name: &str) -> &str {
-    if name.len() < PREFIX_LENGTH {
-        return name;
-    }
-    let cut = name.get(..PREFIX_LENGTH).unwrap_or(name);
-    cut.trim_end_matches(|c: char| !c.is_ascii_alphanumeric())
 }
 
 /// Go's encoder writes these characters as escapes.
@@ -300,13 +284,6 @@ fn as_go_escapes(json: &str) -> String {
     ];
     escapes.into_iter().fold(json.to_owned(), |text, (from, to)| {
         text.replace(from, &format!("\\u{to}"))
-    })
-}
-
-/// FNV-1 with 32 bits.
-fn fnv32(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash: u32, byte| {
-        hash.wrapping_mul(0x0100_0193) ^ u32::from(*byte)
     })
 }
 

@@ -8,7 +8,7 @@ use super::super::{
     OrderStep, Plan,
     ca::{AuthorizationAtCa, OrderState},
     facts::{Choice, Gate, IssuerSeen, OrderSeen},
-    fault::{Class, Doing, Fault},
+    fault::{Doing, Fault},
     memory::{Memory, NotYet},
     outside, plan,
     proof::{Batch, Placed},
@@ -22,6 +22,7 @@ use super::{
     model_outside::Outside,
 };
 use crate::{
+    acme::Next,
     api::{
         challenge::ChallengeStatus,
         order::{OrderSpec, OrderStatus, State},
@@ -422,21 +423,22 @@ impl World {
                 .is_none_or(|trouble| trouble.until <= self.now),
             "the CA asked to wait"
         );
-        let fault = |class| Fault {
+        let fault = |next| Fault {
             doing,
             sentence: "as the weather is".into(),
-            class,
+            next,
+            excess: false,
             unknown: false,
             explained: true,
         };
         if self.weather.limited.contains(&self.calls) {
             let until = timing::add(self.now, SignedDuration::from_secs(60));
-            return self.memory.failed(self.now, &fault(Class::Wait(until)));
+            return self.memory.failed(self.now, &fault(Next::Wait(until)));
         }
         let answer = ask(self);
         if self.weather.answers_lost.contains(&self.calls) {
             self.orders_lost += usize::from(doing == Doing::CreateOrder);
-            return self.memory.failed(self.now, &fault(Class::Retry));
+            return self.memory.failed(self.now, &fault(Next::Retry));
         }
         match answer {
             Ok(answer) => remember(&mut self.memory, answer),

@@ -3,10 +3,11 @@
 use super::{
     super::{
         ca::{AuthorizationAtCa, AuthorizationState, ChallengeAtCa, OrderAtCa, OrderState},
-        fault::{Class, Doing, Fault},
+        fault::{Doing, Fault},
     },
     model::World,
 };
+use crate::acme::Next;
 
 pub(super) struct CaOrder {
     pub(super) names: Vec<String>,
@@ -147,7 +148,8 @@ pub(super) fn unknown() -> Fault {
     Fault {
         doing: Doing::ReadOrder,
         sentence: "the CA does not know it".into(),
-        class: Class::Refused,
+        next: Next::NewOrder,
+        excess: false,
         unknown: true,
         explained: true,
     }

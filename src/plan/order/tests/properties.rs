@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::{collection::btree_set, prelude::*, sample::subsequence};
 
-use super::model::{SERVER, Weather, World};
+use super::model::{Weather, World};
 use crate::{api::order::State, plan::seen::Next};
 
 pub(super) const NAMES: [&str; 4] = ["a.example", "b.example", "c.example", "d.example"];
@@ -99,25 +99,5 @@ proptest! {
         prop_assert_eq!(world.state(), Some(State::Valid));
         prop_assert!(world.orders_made() <= 2);
         prop_assert_eq!(world.orders_finalized(), 1);
-    }
-
-    /// What looks as if it had the server's origin is also sent there: the URL library, which sends it, is the judge.
-    #[test]
-    fn what_has_the_origin_of_the_server_leads_to_the_server(
-        scheme in "(https|HTTPS|http|https:)", slashes in "(//|/|\\\\)", host in "(ca|evil|CA)\\.example",
-        rest in "[@:/?#.%\\\\ \t\n0-9a-z]{0,9}(ca\\.example|evil|)[@:/?#.%0-9a-z]{0,4}",
-    ) {
-        let origin = super::super::ca::origin;
-        let url = format!("{scheme}:{slashes}{host}{rest}");
-        let server = url::Url::parse(SERVER).unwrap().origin();
-        if origin(&url) == origin(SERVER) && let Ok(sent) = url::Url::parse(&url) {
-            prop_assert_eq!(sent.origin(), server, "{:?}", url);
-        }
-    }
-
-    #[test]
-    fn origins_never_panic(url in ".*") {
-        let origin = super::super::ca::origin(&url);
-        prop_assert!(origin.is_none_or(|origin| origin.starts_with("http")));
     }
 }

@@ -245,7 +245,7 @@ fn a_name_that_is_refused_although_this_process_answered_is_not_ordered_again() 
 
     // nor is one that was lost for another reason than silence, whoever had told the CA
     let mut world = killed_while_the_ca_looks();
-    world.run_while(|world| world.memory.authorizations.values().all(|one| !one.state.is_lost()));
+    world.run_while(|world| world.memory.authorizations.values().all(|one| !one.is_lost()));
     for one in world.memory.authorizations.values_mut() {
         one.challenges[0].unanswered = false;
     }

@@ -17,7 +17,7 @@ fn nb_26_approval_has_exactly_these_words() {
     }]);
     assert_eq!(write.patch, json!({"conditions": approved}));
     assert_eq!(
-        (write.notices[0].reason, write.notices[0].warning),
+        (&*write.notices[0].reason, write.notices[0].is_warning()),
         ("cert-manager.io", false)
     );
 }
@@ -121,7 +121,7 @@ fn approval_and_certificate_are_one_write_without_observed_generation() {
         "NB-40"
     );
     assert_eq!(
-        write.notices.iter().map(|notice| notice.reason).collect::<Vec<_>>(),
+        write.notices.iter().map(|notice| &*notice.reason).collect::<Vec<_>>(),
         ["cert-manager.io", "CertificateIssued"]
     );
 }

@@ -107,7 +107,7 @@ fn nb_41_waiting_is_told_once_and_written_once() {
     };
     let first = status_write(scene.now, &scene.request, true, Some(&verdict)).unwrap();
     assert_eq!(
-        first.notices.iter().map(|notice| notice.reason).collect::<Vec<_>>(),
+        first.notices.iter().map(|notice| &*notice.reason).collect::<Vec<_>>(),
         ["cert-manager.io", "IssuerNotFound"]
     );
     let scene = scene.settled();
