@@ -1,15 +1,10 @@
-//! What every reconcile works with: the ports, and what each controller remembers.
+//! The controller of Orders: what it works with, and what it remembers.
 
-use std::{
-    ops::Deref,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::{ops::Deref, sync::Arc};
 
 use super::{
-    certificate::State as Certificates, order::runtime::Runtime as Orders, ports::Ports, renewals::Renewals,
-    rotations::Rotations, said::Said, signing::Signing, solving::http01::Http01,
+    order::runtime::Runtime as Orders, ports::Ports, reported::Reported, signing::Signing, solving::http01::Http01,
 };
-use crate::work::Terms;
 
 /// See the module.
 pub struct Context {
@@ -19,20 +14,10 @@ pub struct Context {
     pub http01: Http01,
     /// What is remembered about Orders.
     pub orders: Orders,
-    /// What ACME servers said about renewals.
-    pub renewals: Renewals,
-    /// Whether every Certificate has been looked at since this process leads.
-    pub terms: Terms,
-    /// Whether this process was told to end, and only answers what is in flight.
-    pub ending: AtomicBool,
-    /// What is remembered about Certificates.
-    pub certificates: Certificates,
-    /// What was told last.
-    pub said: Said,
-    /// CA keys in use, and who works on which request.
-    pub signing: Signing,
-    /// Issuers whose CA gets, or may get, another key pair.
-    pub rotations: Rotations,
+    /// What was reported about them last.
+    pub reported: Reported,
+    /// Remembers requests whose Orders were made anew.
+    pub signing: Arc<Signing>,
 }
 
 impl Deref for Context {
@@ -44,37 +29,21 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// Whether this process was told to end.
-    pub fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::Acquire)
-    }
-
-    /// Whether every Certificate has been looked at since this process leads.
-    pub fn is_judged(&self) -> bool {
-        self.terms.is_judged()
-    }
-
-    /// Every controller forgets what it remembers: this process does not lead any more, or begins to.
-    pub fn forget(&self) {
-        // no `..`: what is added here is forgotten, or is named as what outlives a term
-        let Self {
-            ports: _,
-            terms: _,
-            ending: _,
+    /// A controller that remembers nothing yet.
+    pub fn new(ports: Ports, http01: Http01, signing: Arc<Signing>) -> Self {
+        Self {
+            orders: Orders::new(ports.settings.max_concurrent_challenges),
+            ports,
             http01,
-            orders,
-            renewals,
-            certificates,
-            said,
+            reported: Reported::default(),
             signing,
-            rotations,
-        } = self;
-        http01.clear();
-        orders.clear(self.settings.max_concurrent_challenges);
-        renewals.clear();
-        certificates.clear();
-        said.clear();
-        signing.clear();
-        rotations.clear();
+        }
+    }
+
+    /// Forgets all that it remembers.
+    pub fn clear(&self) {
+        self.http01.clear();
+        self.reported.clear();
+        self.orders.clear(self.settings.max_concurrent_challenges);
     }
 }

@@ -77,7 +77,7 @@ pub(super) async fn start_over(context: &Context, observed: &Observed) -> Result
     let order = &observed.order.meta;
     tracing::info!(order = %order.key, "the CA has forgotten the ACME order, the Order is made anew");
     if let Some(request) = order.controller() {
-        context.orders.replaced(&request.uid);
+        context.signing.reordered.insert(&request.uid);
     }
     context.writer.delete::<OrderKind>(order).await?;
     context.orders.forget(&order.key);

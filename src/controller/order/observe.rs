@@ -121,7 +121,7 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
         account: None,
         choices: BTreeMap::new(),
         gate: None,
-        replaced: request.is_some_and(|request| context.orders.was_replaced(&request.uid)),
+        replaced: request.is_some_and(|request| context.signing.reordered.contains(&request.uid)),
         requested,
         order,
         challenges,

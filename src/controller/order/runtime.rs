@@ -1,7 +1,7 @@
 //! What is remembered about Orders between two looks at them. All of it may be lost at any time: it is asked for again.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -25,8 +25,6 @@ use crate::{
 
 /// How many probes are on their way at once.
 const PROBES: usize = 256;
-/// How many requests are remembered whose Orders were made anew.
-const MOST_REPLACED: usize = 10_000;
 /// The longest time that one Order's limit holds back the new orders of its account: it may concern that Order alone.
 const LONGEST_GATE: SignedDuration = SignedDuration::from_mins(15);
 
@@ -36,7 +34,6 @@ pub struct Runtime {
     memories: Mutex<HashMap<ObjectKey, Remembered>>,
     slots: Mutex<Slots>,
     gates: Mutex<HashMap<String, Gate>>,
-    replaced: Mutex<HashSet<Box<str>>>,
     pub(super) accounts: Accounts,
     pub(super) probes: Arc<Semaphore>,
 }
@@ -54,7 +51,6 @@ impl Runtime {
             memories: Mutex::default(),
             slots: Mutex::new(Slots::new(most_challenges)),
             gates: Mutex::default(),
-            replaced: Mutex::default(),
             accounts: Accounts::default(),
             probes: Arc::new(Semaphore::new(PROBES)),
         }
@@ -108,20 +104,6 @@ impl Runtime {
     /// Forgets the Order of this name; returns its uid if anything was remembered.
     pub(super) fn forget(&self, key: &ObjectKey) -> Option<Box<str>> {
         lock(&self.memories).remove(key).map(|remembered| remembered.uid)
-    }
-
-    /// The Order of the request with this uid was made anew.
-    pub(in crate::controller) fn replaced(&self, request: &str) {
-        let mut replaced = lock(&self.replaced);
-        if replaced.len() >= MOST_REPLACED {
-            replaced.clear();
-        }
-        replaced.insert(request.into());
-    }
-
-    /// Whether the Order of the request with this uid was made anew before.
-    pub(in crate::controller) fn was_replaced(&self, request: &str) -> bool {
-        lock(&self.replaced).contains(request)
     }
 
     /// Asks for slots: URL of the authorization and name. Returns the Orders whose turn has come.

@@ -102,7 +102,7 @@ fn told_left(context: &Context, observed: &Observed, error: &ControllerError) {
     }
     let sentence = format!("Error cleaning up challenge: {error}");
     if context
-        .said
+        .reported
         .is_new(&observed.order.meta, std::slice::from_ref(&sentence))
     {
         for challenge in &observed.challenges {
