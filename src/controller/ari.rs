@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{ControllerError, Ports, renewals::Renewals};
+use super::{ControllerError, FollowUp, Ports, renewals::Renewals};
 use crate::acme::trust;
 use crate::api::{AcmeIssuer, CertificateSpec};
 use crate::cluster::{events::Severity, issuers};
@@ -83,7 +83,7 @@ impl RenewalPolls {
                 let next = Next::At(concluded.heard.next);
                 self.renewals.keep(key.clone(), concluded.heard);
                 if concluded.changed {
-                    self.ports.queues.certificates.add(key);
+                    self.ports.queues.follow_up(FollowUp::WindowMoved(key));
                 }
                 warn(&self, &certificate.meta, concluded.warning);
                 Ok(next)

@@ -44,10 +44,7 @@ pub(super) async fn issue(
     };
     let name = certificate.meta.key.sibling(request.name.as_str());
     // Held to the end: the controller of requests must not sign a second time what is signed here.
-    let claim = controller
-        .signing
-        .claims
-        .claim(&controller.ports.queues.requests, name.clone());
+    let claim = controller.signing.claims.claim(&controller.ports.queues, name.clone());
     let created = match send_request(controller, certificate, request, Arc::clone(&key)).await {
         Ok(created) => created,
         Err(ControllerError::Cluster(error)) if error.is_already_exists() => {

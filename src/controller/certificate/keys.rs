@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::{made_keys::Wanted, state::Certificates};
 use crate::{
-    controller::ControllerError,
+    controller::{ControllerError, FollowUp},
     pki::{
         Error,
         key::{KeySpec, PrivateKey},
@@ -98,7 +98,7 @@ async fn make(controller: Arc<Certificates>, key: ObjectKey, wanted: Wanted) {
     if !controller.state.keys.put(&wanted, made.map(Arc::new)) {
         return;
     }
-    controller.ports.queues.certificates.add(key);
+    controller.ports.queues.follow_up(FollowUp::KeyMade(key));
     let controller = {
         let weak = Arc::downgrade(&controller);
         drop(controller);

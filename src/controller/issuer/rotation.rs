@@ -18,7 +18,7 @@ use crate::{
         names::{annotation, data_key, label},
     },
     cluster::{secret::SecretApply, store::Link},
-    controller::{ControllerError, rotations::Rotation},
+    controller::{ControllerError, FollowUp, rotations::Rotation},
     pki::{chain, hidden::Hidden, key::sha256},
     plan::{
         issuer::{IssuerId, secret_of},
@@ -99,7 +99,7 @@ pub(super) async fn look<K: Either>(
     controller.rotations.keep(id, rotation);
     let to_do: HashSet<ObjectKey> = telling.into_iter().chain(plan.allowed).collect();
     for key in to_do {
-        controller.ports.queues.certificates.add(key);
+        controller.ports.queues.follow_up(FollowUp::AuthorityChanged(key));
     }
     Ok((plan.condition, next))
 }
