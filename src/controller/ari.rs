@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Context, ControllerError};
+use super::{ControllerError, FollowUp, Ports, renewals::Renewals};
 use crate::acme::{trust, url::origin};
 use crate::api::{AcmeIssuer, CertificateSpec};
 use crate::cluster::issuers;
@@ -13,81 +13,102 @@ use crate::plan::kinds::CertificateKind;
 use crate::plan::notice::Notice;
 use crate::plan::seen::{Meta, Next, ObjectKey};
 
-/// Polls the renewal information of one Certificate if its time has come.
-///
-/// # Errors
-/// Never: what fails is asked again at its time.
-pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
-    let Some(certificate) = context.index.certificates.get(&key).and_then(|lean| lean.parse().ok()) else {
-        context.renewals.forget(&key);
-        return Ok(Next::OnChange);
-    };
-    let secret = context
-        .index
-        .secrets
-        .get(&key.sibling(certificate.spec.secret_name.as_str()));
-    let issuer = issuer(&context, &certificate.spec, &key);
-    let heard = context.renewals.heard(&key);
-    let seen = AriSeen {
-        certificate: &certificate,
-        secret: secret.as_deref(),
-        issuer: issuer.seen(),
-        heard: heard.as_ref(),
-    };
-    match (ari::plan(context.now(), &seen, &context.settings), &issuer, heard) {
-        (AriPlan::Forget(next), ..) => {
-            context.renewals.forget(&key);
-            Ok(next)
-        }
-        (AriPlan::Expect(heard), ..) => {
-            let next = Next::At(heard.next);
-            context.renewals.keep(key, heard);
-            Ok(next)
-        }
-        (AriPlan::Refuse { heard, warning }, ..) => {
-            let next = Next::At(heard.next);
-            context.renewals.keep(key, heard);
-            warn(&context, &certificate.meta, warning);
-            Ok(next)
-        }
-        (AriPlan::Wait(until), ..) => Ok(Next::At(until)),
-        (AriPlan::Ask { certificate_id }, Issuer::Acme(acme), Some(before)) => {
-            let server = origin(&acme.server).unwrap_or_default();
-            let call = match context.queues.renewals.calling(&server, &key, context.now()) {
-                Ok(call) => call,
-                Err(in_line) => return Ok(Next::At(in_line)),
-            };
-            let answer = ask(&context, acme, &certificate_id).await;
-            drop(call);
-            let outcome = answer.as_ref().map(|answered| (&answered.value, answered.retry_after));
-            let concluded = ari::conclude(context.now(), &before, outcome, ari::fixed(&context.settings));
-            let next = Next::At(concluded.heard.next);
-            context.renewals.keep(key.clone(), concluded.heard);
-            if concluded.changed {
-                context.queues.certificates.add(key);
+/// Polls renewal information.
+pub struct RenewalPolls {
+    ports: Ports,
+    renewals: Arc<Renewals>,
+}
+
+impl RenewalPolls {
+    /// A controller that writes down in `renewals` what it was answered.
+    pub fn new(ports: Ports, renewals: Arc<Renewals>) -> Self {
+        Self { ports, renewals }
+    }
+
+    /// Polls the renewal information of one Certificate if its time has come.
+    ///
+    /// # Errors
+    /// Never: what fails is asked again at its time.
+    pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
+        let Some(certificate) = self
+            .ports
+            .index
+            .certificates
+            .get(&key)
+            .and_then(|lean| lean.parse().ok())
+        else {
+            self.renewals.forget(&key);
+            return Ok(Next::OnChange);
+        };
+        let secret = self
+            .ports
+            .index
+            .secrets
+            .get(&key.sibling(certificate.spec.secret_name.as_str()));
+        let issuer = issuer(&self, &certificate.spec, &key);
+        let heard = self.renewals.heard(&key);
+        let seen = AriSeen {
+            certificate: &certificate,
+            secret: secret.as_deref(),
+            issuer: issuer.seen(),
+            heard: heard.as_ref(),
+        };
+        match (ari::plan(self.ports.now(), &seen, &self.ports.settings), &issuer, heard) {
+            (AriPlan::Forget(next), ..) => {
+                self.renewals.forget(&key);
+                Ok(next)
             }
-            warn(&context, &certificate.meta, concluded.warning);
-            Ok(next)
+            (AriPlan::Expect(heard), ..) => {
+                let next = Next::At(heard.next);
+                self.renewals.keep(key, heard);
+                Ok(next)
+            }
+            (AriPlan::Refuse { heard, warning }, ..) => {
+                let next = Next::At(heard.next);
+                self.renewals.keep(key, heard);
+                warn(&self, &certificate.meta, warning);
+                Ok(next)
+            }
+            (AriPlan::Wait(until), ..) => Ok(Next::At(until)),
+            (AriPlan::Ask { certificate_id }, Issuer::Acme(acme), Some(before)) => {
+                let server = origin(&acme.server).unwrap_or_default();
+                let call = match self.ports.queues.renewals.calling(&server, &key, self.ports.now()) {
+                    Ok(call) => call,
+                    Err(in_line) => return Ok(Next::At(in_line)),
+                };
+                let answer = ask(&self, acme, &certificate_id).await;
+                drop(call);
+                let outcome = answer.as_ref().map(|answered| (&answered.value, answered.retry_after));
+                let concluded = ari::conclude(self.ports.now(), &before, outcome, ari::fixed(&self.ports.settings));
+                let next = Next::At(concluded.heard.next);
+                self.renewals.keep(key.clone(), concluded.heard);
+                if concluded.changed {
+                    self.ports.queues.follow_up(FollowUp::WindowMoved(key));
+                }
+                warn(&self, &certificate.meta, concluded.warning);
+                Ok(next)
+            }
+            (AriPlan::Ask { .. }, ..) => Ok(Next::OnChange), // nobody is asked without an issuer and a time
         }
-        (AriPlan::Ask { .. }, ..) => Ok(Next::OnChange), // nobody is asked without an issuer and a time
     }
 }
 
 /// Tells what is wrong (ARI-06).
-fn warn(context: &Context, certificate: &Meta, warning: Option<String>) {
+fn warn(controller: &RenewalPolls, certificate: &Meta, warning: Option<String>) {
     if let Some(warning) = warning {
         let notice = Notice::warning("ARIError", warning);
-        context.events.publish::<CertificateKind>(certificate, &notice);
+        controller.ports.events.publish::<CertificateKind>(certificate, &notice);
     }
 }
 
 async fn ask(
-    context: &Context,
+    controller: &RenewalPolls,
     issuer: &AcmeIssuer,
     certificate_id: &str,
 ) -> Result<crate::acme::Answered<crate::acme::ari::RenewalInfo>, crate::acme::Error> {
     let trust = trust(issuer);
-    context
+    controller
+        .ports
         .acme
         .server(&issuer.server, &trust)?
         .renewal_info(certificate_id)
@@ -113,8 +134,8 @@ impl Issuer {
     }
 }
 
-fn issuer(context: &Context, spec: &CertificateSpec, key: &ObjectKey) -> Issuer {
-    match issuers::find(&context.index, &spec.issuer_ref, &key.namespace) {
+fn issuer(controller: &RenewalPolls, spec: &CertificateSpec, key: &ObjectKey) -> Issuer {
+    match issuers::find(&controller.ports.index, &spec.issuer_ref, &key.namespace) {
         Lookup::External => Issuer::Other,
         Lookup::Missing(_) | Lookup::Unreadable(..) => Issuer::Absent,
         Lookup::Found(issuer) => match &issuer.spec.acme {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::{Context, ControllerError};
+use super::{ControllerError, Ports, reported::Reported};
 use crate::{
     cluster::{owner::controlling, store::Link, writer::NewObject},
     plan::{
@@ -22,60 +22,82 @@ pub const NAME: &str = "ingress-shim";
 /// How long the watch may need to tell of a Certificate that somebody else made in this moment.
 const WATCH_LAG: SignedDuration = SignedDuration::from_secs(1);
 
-/// Brings the Certificates of one Ingress to what it asks for.
-pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
-    let Some((ingress, plan)) = dry_run(&context, &key) else {
-        return Ok(Next::OnChange);
-    };
-    let Plan {
-        effects,
-        mut complaints,
-    } = plan;
-    let mut outcome = Ok(Next::OnChange);
-    for effect in effects {
-        let Err(error) = apply(&context, &ingress.meta, &effect).await else {
-            continue;
-        };
-        if error.is_already_exists() {
-            let soon = context
-                .now()
-                .saturating_add(WATCH_LAG)
-                .unwrap_or_else(|_| context.now());
-            outcome = outcome.map(|next| next.or_at(soon));
-            continue;
-        }
-        if !error.is_transient() || error.webhook_advice().is_some() {
-            complaints.push(error.to_string());
-        }
-        // What the API server finds invalid only an edit of the Ingress changes; a quota or a right may come back.
-        if !error.is_invalid() {
-            outcome = Err(error.into());
-            break;
-        }
-    }
-    complain(&context, &ingress.meta, &complaints);
-    outcome
+/// Reconciles Ingresses.
+pub struct Ingresses {
+    ports: Ports,
+    reported: Reported,
 }
 
-/// What is to be done for an Ingress now, without doing any of it; `None` where there is no such Ingress, or where
-/// Ingresses are not ours.
-pub fn dry_run(context: &Context, key: &ObjectKey) -> Option<(Object<IngressKind>, Plan)> {
-    if !context.settings.controllers.enabled(NAME) {
-        return None;
+impl Ingresses {
+    /// A controller that remembers nothing yet.
+    pub fn new(ports: Ports) -> Self {
+        Self {
+            ports,
+            reported: Reported::default(),
+        }
     }
-    let ingress = context.index.ingresses.get(key)?.parse().ok()?;
-    let certificates = certificates_of(context, &ingress);
-    let plan = plan::ingress::plan(&Seen {
-        ingress: &ingress,
-        certificates: &certificates,
-        settings: &context.settings,
-    });
-    Some((ingress, plan))
+
+    /// Forgets all that it remembers.
+    pub fn clear(&self) {
+        self.reported.clear();
+    }
+
+    /// Brings the Certificates of one Ingress to what it asks for.
+    pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
+        let Some((ingress, plan)) = self.dry_run(&key) else {
+            return Ok(Next::OnChange);
+        };
+        let Plan {
+            effects,
+            mut complaints,
+        } = plan;
+        let mut outcome = Ok(Next::OnChange);
+        for effect in effects {
+            let Err(error) = apply(&self, &ingress.meta, &effect).await else {
+                continue;
+            };
+            if error.is_already_exists() {
+                let soon = self
+                    .ports
+                    .now()
+                    .saturating_add(WATCH_LAG)
+                    .unwrap_or_else(|_| self.ports.now());
+                outcome = outcome.map(|next| next.or_at(soon));
+                continue;
+            }
+            if !error.is_transient() || error.webhook_advice().is_some() {
+                complaints.push(error.to_string());
+            }
+            // What the API server finds invalid only an edit of the Ingress changes; a quota or a right may come back.
+            if !error.is_invalid() {
+                outcome = Err(error.into());
+                break;
+            }
+        }
+        complain(&self, &ingress.meta, &complaints);
+        outcome
+    }
+
+    /// What is to be done for an Ingress now, without doing any of it; `None` where there is no such Ingress, or where
+    /// Ingresses are not ours.
+    pub fn dry_run(&self, key: &ObjectKey) -> Option<(Object<IngressKind>, Plan)> {
+        if !self.ports.settings.controllers.enabled(NAME) {
+            return None;
+        }
+        let ingress = self.ports.index.ingresses.get(key)?.parse().ok()?;
+        let certificates = certificates_of(self, &ingress);
+        let plan = plan::ingress::plan(&Seen {
+            ingress: &ingress,
+            certificates: &certificates,
+            settings: &self.ports.settings,
+        });
+        Some((ingress, plan))
+    }
 }
 
 /// Certificates that the Ingress owns, and those whose name one of its blocks asks for.
-fn certificates_of(context: &Context, ingress: &Object<IngressKind>) -> Vec<Existing> {
-    let store = &context.index.certificates;
+fn certificates_of(controller: &Ingresses, ingress: &Object<IngressKind>) -> Vec<Existing> {
+    let store = &controller.ports.index.certificates;
     let owned = store.linked(&Link::Owner(ingress.meta.uid.clone()));
     let blocks = ingress.spec.tls.iter().flatten();
     let named = blocks.filter_map(|tls| store.get(&ingress.meta.key.sibling(tls.secret_name.as_deref()?)));
@@ -93,36 +115,41 @@ fn existing(lean: &Lean<CertificateKind>) -> Existing {
     }
 }
 
-fn complain(context: &Context, ingress: &Meta, complaints: &[String]) {
-    if context.said.is_new(ingress, complaints) {
+fn complain(controller: &Ingresses, ingress: &Meta, complaints: &[String]) {
+    if controller.reported.is_new(ingress, complaints) {
         for complaint in complaints {
             tracing::info!(ingress = %ingress.key, complaint, "the Ingress cannot be served as it is");
             let notice = Notice::warning("BadConfig", complaint);
-            context.events.publish::<IngressKind>(ingress, &notice);
+            controller.ports.events.publish::<IngressKind>(ingress, &notice);
         }
     }
 }
 
-async fn apply(context: &Context, ingress: &Meta, effect: &Effect) -> Result<(), crate::cluster::Error> {
+async fn apply(controller: &Ingresses, ingress: &Meta, effect: &Effect) -> Result<(), crate::cluster::Error> {
     let (reason, done, name) = match effect {
         Effect::Create(wanted) => {
-            context.writer.create::<CertificateKind>(&new(ingress, wanted)).await?;
+            controller
+                .ports
+                .writer
+                .create::<CertificateKind>(&new(ingress, wanted))
+                .await?;
             ("CreateCertificate", "created", wanted.name.as_str())
         }
         Effect::Update { certificate, patch } => {
-            context
+            controller
+                .ports
                 .writer
                 .patch::<CertificateKind>(certificate, patch.clone())
                 .await?;
             ("UpdateCertificate", "updated", certificate.name())
         }
         Effect::Delete(certificate) => {
-            context.writer.delete::<CertificateKind>(certificate).await?;
+            controller.ports.writer.delete::<CertificateKind>(certificate).await?;
             ("DeleteCertificate", "deleted unrequired", certificate.name())
         }
     };
     let notice = Notice::normal(reason, format!("Successfully {done} Certificate {name:?}"));
-    context.events.publish::<IngressKind>(ingress, &notice);
+    controller.ports.events.publish::<IngressKind>(ingress, &notice);
     Ok(())
 }
 

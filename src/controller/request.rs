@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{
-    Context, ControllerError,
-    signing::{Asked, Conclusion, NotPlaced, Turn, conclude, discard, place, settle, signer, tell},
+    ControllerError, Ports,
+    reported::Reported,
+    signing::{Asked, Conclusion, NotPlaced, Signing, Turn, conclude},
 };
 use crate::{
     api::{acme_issuer::RenewalInformationSource, names::annotation},
@@ -26,30 +27,53 @@ use crate::{
 /// How often a pass is made again because it removed what stood in its way.
 const PASSES: usize = 3;
 
-/// Does what is due for one request.
-pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
-    for _ in 0..PASSES {
-        let Some(request) = context.index.requests.get(&key) else {
-            return Ok(Next::OnChange);
-        };
-        // Whoever made it signs it in the same pass.
-        if context.signing.claims.holds(&key) {
-            return Ok(Next::OnChange);
-        }
-        if let Some(next) = pass(&context, &request).await? {
-            return Ok(next);
-        }
-    }
-    Err(ControllerError::Stale(format!(
-        "what stands in the way of CertificateRequest {key} comes back"
-    )))
+/// Reconciles CertificateRequests.
+pub struct Requests {
+    ports: Ports,
+    signing: Arc<Signing>,
+    reported: Reported,
 }
 
-/// What would be done for a request now, without doing any of it; `None` where there is no such request.
-pub fn dry_run(context: &Context, key: &ObjectKey) -> Option<(Arc<RequestSeen>, Plan)> {
-    let request = context.index.requests.get(key)?;
-    let Decided { plan, .. } = decide(context, &request);
-    Some((request, plan))
+impl Requests {
+    /// A controller that remembers nothing yet.
+    pub fn new(ports: Ports, signing: Arc<Signing>) -> Self {
+        Self {
+            ports,
+            signing,
+            reported: Reported::default(),
+        }
+    }
+
+    /// Forgets all that it remembers.
+    pub fn clear(&self) {
+        self.reported.clear();
+    }
+
+    /// Does what is due for one request.
+    pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
+        for _ in 0..PASSES {
+            let Some(request) = self.ports.index.requests.get(&key) else {
+                return Ok(Next::OnChange);
+            };
+            // Whoever made it signs it in the same pass.
+            if self.signing.claims.holds(&key) {
+                return Ok(Next::OnChange);
+            }
+            if let Some(next) = pass(&self, &request).await? {
+                return Ok(next);
+            }
+        }
+        Err(ControllerError::Stale(format!(
+            "what stands in the way of CertificateRequest {key} comes back"
+        )))
+    }
+
+    /// What would be done for a request now, without doing any of it; `None` where there is no such request.
+    pub fn dry_run(&self, key: &ObjectKey) -> Option<(Arc<RequestSeen>, Plan)> {
+        let request = self.ports.index.requests.get(key)?;
+        let Decided { plan, .. } = decide(self, &request);
+        Some((request, plan))
+    }
 }
 
 /// A plan, and what it was made from.
@@ -59,33 +83,34 @@ struct Decided {
     plan: Plan,
 }
 
-fn decide(context: &Context, request: &RequestSeen) -> Decided {
-    let issuer = issuers::find(&context.index, &request.issuer_ref, request.meta.namespace());
-    let orders: Vec<Object<OrderKind>> = context
+fn decide(controller: &Requests, request: &RequestSeen) -> Decided {
+    let issuer = issuers::find(&controller.ports.index, &request.issuer_ref, request.meta.namespace());
+    let orders: Vec<Object<OrderKind>> = controller
+        .ports
         .index
         .orders
         .linked(&Link::Owner(request.meta.uid.clone()))
         .iter()
         .filter_map(|order| order.parse().ok())
         .collect();
-    let replaces = replaced(context, request, issuer.found());
+    let replaces = replaced(controller, request, issuer.found());
     let plan = plan(
-        context.now(),
+        controller.ports.now(),
         &Seen {
             request,
             issuer: &issuer,
             orders: &orders,
             replaces: replaces.as_deref(),
-            reordered: context.orders.was_replaced(&request.meta.uid),
-            settings: &context.settings,
+            reordered: controller.signing.reordered.contains(&request.meta.uid),
+            settings: &controller.ports.settings,
         },
     );
     Decided { issuer, orders, plan }
 }
 
 /// One pass; `None` if the plan has to be made again.
-async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, ControllerError> {
-    let Decided { issuer, orders, plan } = decide(context, request);
+async fn pass(controller: &Requests, request: &RequestSeen) -> Result<Option<Next>, ControllerError> {
+    let Decided { issuer, orders, plan } = decide(controller, request);
     let Plan {
         approve,
         step,
@@ -93,27 +118,27 @@ async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, 
         next,
     } = plan;
     let words: Vec<String> = notices.iter().map(|notice| notice.message.clone()).collect();
-    if context.said.is_new(&request.meta, &words) {
-        tell(context, request, &notices);
+    if controller.reported.is_new(&request.meta, &words) {
+        controller.signing.publish(request, &notices);
     }
     match step {
         Step::Nothing if !approve => {}
         Step::Nothing => {
-            settle(context, request, approve, None).await?;
+            controller.signing.settle(request, approve, None).await?;
         }
         Step::Settle(verdict) => {
-            settle(context, request, approve, Some(&verdict)).await?;
+            controller.signing.settle(request, approve, Some(&verdict)).await?;
         }
         Step::Sign(_) => {
             let Some(issuer) = issuer.found() else {
                 return Ok(None);
             };
-            return sign(context, issuer, request, approve).await.map(Some);
+            return sign(controller, issuer, request, approve).await.map(Some);
         }
         Step::Order { order, announce } => {
-            let written = settle(context, request, approve, Some(&announce)).await?;
+            let written = controller.signing.settle(request, approve, Some(&announce)).await?;
             let request = written.as_deref().unwrap_or(request);
-            return create(context, request, order).await.map(Some);
+            return create(controller, request, order).await.map(Some);
         }
         Step::TakeFromOrder(order) => {
             let found = orders.into_iter().find(|found| found.meta.uid == order.uid);
@@ -126,10 +151,10 @@ async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, 
                 ca: None,
                 remark: None,
             };
-            settle(context, request, approve, Some(&verdict)).await?;
+            controller.signing.settle(request, approve, Some(&verdict)).await?;
         }
         Step::DeleteOrder(order) => {
-            discard(context, &request.meta, &orders, &order).await?;
+            controller.signing.discard(&request.meta, &orders, &order).await?;
             return Ok(None);
         }
     }
@@ -138,36 +163,36 @@ async fn pass(context: &Context, request: &RequestSeen) -> Result<Option<Next>, 
 
 /// Asks the signer, and writes down what it answers.
 async fn sign(
-    context: &Context,
+    controller: &Requests,
     issuer: &FoundIssuer,
     request: &RequestSeen,
     mut approve: bool,
 ) -> Result<Next, ControllerError> {
-    let signer = match signer(context, issuer, request, None).await? {
+    let signer = match controller.signing.signer(issuer, request, None).await? {
         Ok(signer) => signer,
-        Err(refusal) => return write(context, request, approve, conclude(request, None, refusal.into())).await,
+        Err(refusal) => return write(controller, request, approve, conclude(request, None, refusal.into())).await,
     };
     let mut approved = None;
     if approve && signer.place() != Place::Here {
         // what leaves this process is approved before it does
-        approved = settle(context, request, true, None).await?;
+        approved = controller.signing.settle(request, true, None).await?;
         approve = false;
     }
     let request = approved.as_deref().unwrap_or(request);
     let annotation = signer.memo_annotation();
     let turn = Turn {
-        queue: &context.queues.requests,
+        queue: &controller.ports.queues.requests,
         key: &request.meta.key,
-        now: context.now(),
+        now: controller.ports.now(),
     };
-    match turn.ask(&context.signing.waits, signer, request, &issuer.meta).await {
+    match turn.ask(&controller.signing.waits, signer, request, &issuer.meta).await {
         Asked::NotYet(next) => Ok(next),
-        Asked::Answered(outcome) => write(context, request, approve, conclude(request, annotation, outcome)).await,
+        Asked::Answered(outcome) => write(controller, request, approve, conclude(request, annotation, outcome)).await,
     }
 }
 
 async fn write(
-    context: &Context,
+    controller: &Requests,
     request: &RequestSeen,
     approve: bool,
     conclusion: Conclusion,
@@ -181,11 +206,17 @@ async fn write(
     let mut reminded = None;
     if let Some((annotation, memo)) = memo {
         let patch = json!({ "metadata": { "annotations": { annotation: memo.as_str() } } });
-        reminded = Some(context.writer.patch::<RequestKind>(&request.meta, patch).await?);
+        reminded = Some(
+            controller
+                .ports
+                .writer
+                .patch::<RequestKind>(&request.meta, patch)
+                .await?,
+        );
     }
     let request = reminded.as_deref().unwrap_or(request);
-    tell(context, request, &notices);
-    settle(context, request, approve, Some(&verdict)).await?;
+    controller.signing.publish(request, &notices);
+    controller.signing.settle(request, approve, Some(&verdict)).await?;
     match until {
         Until::At(until) => Ok(Next::At(until)),
         Until::Change => Ok(Next::OnChange),
@@ -195,10 +226,14 @@ async fn write(
 }
 
 /// Creates the Order; what the API server refuses is told in the request's condition.
-async fn create(context: &Context, request: &RequestSeen, order: DesiredOrder) -> Result<Next, ControllerError> {
+async fn create(controller: &Requests, request: &RequestSeen, order: DesiredOrder) -> Result<Next, ControllerError> {
     let owner = controlling::<RequestKind>(&request.meta);
-    let taken = |message| tell(context, request, &[Notice::warning("OrderNameTaken", message)]);
-    match place(context, request, owner, order, taken).await {
+    let taken = |message| {
+        controller
+            .signing
+            .publish(request, &[Notice::warning("OrderNameTaken", message)]);
+    };
+    match controller.signing.place(request, owner, order, taken).await {
         Ok(next) => Ok(next),
         Err(NotPlaced::Failed(error)) => Err(error),
         Err(NotPlaced::Refused(name, error)) => {
@@ -208,7 +243,7 @@ async fn create(context: &Context, request: &RequestSeen, order: DesiredOrder) -
                     reason: "OrderCreatingError",
                     message,
                 };
-                settle(context, request, false, Some(&verdict)).await?;
+                controller.signing.settle(request, false, Some(&verdict)).await?;
             }
             Err(error.into())
         }
@@ -217,19 +252,27 @@ async fn create(context: &Context, request: &RequestSeen, order: DesiredOrder) -
 
 /// The ARI identifier of the certificate that a request renews: the one in its Certificate's Secret, if the same issuer
 /// made it (ARI-05).
-fn replaced(context: &Context, request: &RequestSeen, issuer: Option<&FoundIssuer>) -> Option<String> {
+fn replaced(controller: &Requests, request: &RequestSeen, issuer: Option<&FoundIssuer>) -> Option<String> {
     let acme = issuer?.spec.acme.as_ref()?;
     let asks = acme.renewal_information_source.unwrap_or_default() == RenewalInformationSource::Ari;
-    if !(context.settings.gates.ari && asks) {
+    if !(controller.ports.settings.gates.ari && asks) {
         return None;
     }
     let name = request.meta.annotations.get(annotation::CERTIFICATE_NAME)?;
-    let certificate = context.index.certificates.get(&request.meta.key.sibling(name))?;
+    let certificate = controller
+        .ports
+        .index
+        .certificates
+        .get(&request.meta.key.sibling(name))?;
     if !request.meta.owned_by(&certificate.meta.uid) {
         return None;
     }
     let secret_name = certificate.parse().ok()?.spec.secret_name;
-    let secret = context.index.secrets.get(&request.meta.key.sibling(secret_name))?;
+    let secret = controller
+        .ports
+        .index
+        .secrets
+        .get(&request.meta.key.sibling(secret_name))?;
     let said = |key: &str| secret.meta.annotations.get(key).unwrap_or_default();
     let made_by = crate::api::IssuerRef {
         name: said(annotation::ISSUER_NAME).to_owned(),

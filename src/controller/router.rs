@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::{
-    context::Context,
+    controllers::Controllers,
     wake::{owners, waiting_signing_requests, wake},
 };
 use crate::{
@@ -11,35 +11,35 @@ use crate::{
     plan::kinds::OrderKind,
 };
 
-/// Tells the queues of a context about changes. Made before the context, which needs what it makes.
+/// Tells the queues about changes. Made before the controllers, which need what it makes.
 #[derive(Clone, Default)]
 pub struct Router {
-    context: Arc<OnceLock<Weak<Context>>>,
+    controllers: Arc<OnceLock<Weak<Controllers>>>,
 }
 
 impl Router {
     /// Changes are routed from now on; before, they are only in the index.
-    pub fn attach(&self, context: &Arc<Context>) {
-        // a second call changes nothing: there is one context per process
-        drop(self.context.set(Arc::downgrade(context)));
+    pub fn attach(&self, controllers: &Arc<Controllers>) {
+        // a second call changes nothing: there is one set of controllers per process
+        drop(self.controllers.set(Arc::downgrade(controllers)));
     }
 
     /// What watches and writes tell.
     pub fn observer(&self) -> Observer {
-        let context = Arc::clone(&self.context);
+        let controllers = Arc::clone(&self.controllers);
         Arc::new(move |change| {
-            if let Some(context) = context.get().and_then(Weak::upgrade) {
-                wake(&context, &change);
+            if let Some(controllers) = controllers.get().and_then(Weak::upgrade) {
+                wake(&controllers, &change);
             }
         })
     }
 }
 
 /// Keys of everything, for a process that begins to lead.
-pub fn everything(context: &Context) {
-    let (index, queues) = (&context.index, &context.queues);
+pub fn everything(controllers: &Controllers) {
+    let (index, queues) = (&controllers.ports.index, &controllers.ports.queues);
     // what was remembered when this process led before is old
-    context.forget();
+    controllers.forget();
     queues.issuers.resume(issuers::all(index));
     queues.ingresses.resume(index.ingresses.keys());
     queues.certificates.resume(index.certificates.keys());
@@ -56,7 +56,7 @@ pub fn everything(context: &Context) {
 }
 
 /// Forgets everything that waits, and all that controllers remember: this process does not lead any more.
-pub fn nothing(context: &Context) {
-    context.queues.pause();
-    context.forget();
+pub fn nothing(controllers: &Controllers) {
+    controllers.ports.queues.pause();
+    controllers.forget();
 }

@@ -7,8 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::json;
 
 use super::{
-    Context, ControllerError,
-    signing::{Asked, NotPlaced, Turn, discard, place, signer},
+    ControllerError, Ports,
+    reported::Reported,
+    signing::{Asked, NotPlaced, Signing, Turn},
 };
 use crate::{
     cluster::{issuers, owner::controlling, store::Link},
@@ -35,12 +36,16 @@ struct Sight {
 }
 
 impl Sight {
-    fn of(context: &Context, key: &ObjectKey) -> Option<Self> {
-        let request = context.index.signing_requests.get(key)?;
+    fn of(controller: &SigningRequests, key: &ObjectKey) -> Option<Self> {
+        let request = controller.ports.index.signing_requests.get(key)?;
         let issuer = request.signer().map_or(Lookup::External, |signer| {
-            issuers::find(&context.index, &signer.issuer_ref(), &signer.namespace)
+            issuers::find(&controller.ports.index, &signer.issuer_ref(), &signer.namespace)
         });
-        let orders = context.index.orders.linked(&Link::Owner(request.meta.uid.clone()));
+        let orders = controller
+            .ports
+            .index
+            .orders
+            .linked(&Link::Owner(request.meta.uid.clone()));
         Some(Self {
             issuer,
             orders: orders.iter().filter_map(|order| order.parse().ok()).collect(),
@@ -48,71 +53,94 @@ impl Sight {
         })
     }
 
-    fn plan(&self, context: &Context, may_refer: Option<bool>) -> Step {
+    fn plan(&self, controller: &SigningRequests, may_refer: Option<bool>) -> Step {
         let seen = Seen {
             request: &self.request,
             issuer: &self.issuer,
             orders: &self.orders,
-            reordered: context.orders.was_replaced(&self.request.meta.uid),
+            reordered: controller.signing.reordered.contains(&self.request.meta.uid),
             may_refer,
-            settings: &context.settings,
+            settings: &controller.ports.settings,
         };
-        plan(context.now(), &seen)
+        plan(controller.ports.now(), &seen)
     }
 }
 
-/// What would be done for a request now, without doing any of it; `None` where there is no such request. Whether its
-/// requester may refer to the issuer is not asked: that would be a request that is no read.
-pub fn dry_run(context: &Context, key: &ObjectKey) -> Option<Step> {
-    Sight::of(context, key).map(|sight| sight.plan(context, Some(true)))
+/// Reconciles Kubernetes' CertificateSigningRequests.
+pub struct SigningRequests {
+    ports: Ports,
+    signing: Arc<Signing>,
+    reported: Reported,
 }
 
-/// Does what is due for one request.
-pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
-    let Some(sight) = Sight::of(&context, &key) else {
-        return Ok(Next::OnChange);
-    };
-    let request = &*sight.request;
-    let mut may_refer = None;
-    loop {
-        match sight.plan(&context, may_refer) {
-            Step::Nothing => return Ok(Next::OnChange),
-            Step::Tell(notice) => {
-                tell(&context, request, &notice);
-                return Ok(Next::OnChange);
-            }
-            Step::AskReference(signer) => may_refer = Some(context.reader.may_refer(request, &signer).await?),
-            Step::Fail { reason, message } => return fail(&context, request, reason, &message).await,
-            Step::Sign(asked) => return sign(&context, &sight, &asked).await,
-            Step::Order(asked, order) => return create(&context, request, &asked, *order).await,
-            Step::TakeFromOrder(meta) => {
-                let order = sight.orders.iter().find(|order| order.meta.uid == meta.uid);
-                let Some(pem) = order.and_then(|order| order.status.certificate.clone()) else {
+impl SigningRequests {
+    /// A controller that remembers nothing yet.
+    pub fn new(ports: Ports, signing: Arc<Signing>) -> Self {
+        Self {
+            ports,
+            signing,
+            reported: Reported::default(),
+        }
+    }
+
+    /// Forgets all that it remembers.
+    pub fn clear(&self) {
+        self.reported.clear();
+    }
+
+    /// Does what is due for one request.
+    pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
+        let Some(sight) = Sight::of(&self, &key) else {
+            return Ok(Next::OnChange);
+        };
+        let request = &*sight.request;
+        let mut may_refer = None;
+        loop {
+            match sight.plan(&self, may_refer) {
+                Step::Nothing => return Ok(Next::OnChange),
+                Step::Tell(notice) => {
+                    tell(&self, request, &notice);
                     return Ok(Next::OnChange);
-                };
-                return store(&context, request, &pem.0, &[], FETCHED).await;
-            }
-            Step::DeleteOrder(meta) => {
-                discard(&context, &request.meta, &sight.orders, &meta).await?;
-                return Err(ControllerError::Stale(format!("Order {} was deleted", meta.key)));
+                }
+                Step::AskReference(signer) => may_refer = Some(self.ports.reader.may_refer(request, &signer).await?),
+                Step::Fail { reason, message } => return fail(&self, request, reason, &message).await,
+                Step::Sign(asked) => return sign(&self, &sight, &asked).await,
+                Step::Order(asked, order) => return create(&self, request, &asked, *order).await,
+                Step::TakeFromOrder(meta) => {
+                    let order = sight.orders.iter().find(|order| order.meta.uid == meta.uid);
+                    let Some(pem) = order.and_then(|order| order.status.certificate.clone()) else {
+                        return Ok(Next::OnChange);
+                    };
+                    return store(&self, request, &pem.0, &[], FETCHED).await;
+                }
+                Step::DeleteOrder(meta) => {
+                    self.signing.discard(&request.meta, &sight.orders, &meta).await?;
+                    return Err(ControllerError::Stale(format!("Order {} was deleted", meta.key)));
+                }
             }
         }
+    }
+
+    /// What would be done for a request now, without doing any of it; `None` where there is no such request. Whether its
+    /// requester may refer to the issuer is not asked: that would be a request that is no read.
+    pub fn dry_run(&self, key: &ObjectKey) -> Option<Step> {
+        Sight::of(self, key).map(|sight| sight.plan(self, Some(true)))
     }
 }
 
 /// Asks the signer, and writes down what it answers.
-async fn sign(context: &Context, sight: &Sight, asked: &RequestSeen) -> Result<Next, ControllerError> {
+async fn sign(controller: &SigningRequests, sight: &Sight, asked: &RequestSeen) -> Result<Next, ControllerError> {
     let (Some(issuer), request) = (sight.issuer.found(), &*sight.request) else {
         return Ok(Next::OnChange);
     };
     let turn = Turn {
-        queue: &context.queues.signing_requests,
+        queue: &controller.ports.queues.signing_requests,
         key: &request.meta.key,
-        now: context.now(),
+        now: controller.ports.now(),
     };
-    let outcome = match signer(context, issuer, asked, None).await? {
+    let outcome = match controller.signing.signer(issuer, asked, None).await? {
         Err(refusal) => refusal.into(),
-        Ok(signer) => match turn.ask(&context.signing.waits, signer, asked, &issuer.meta).await {
+        Ok(signer) => match turn.ask(&controller.signing.waits, signer, asked, &issuer.meta).await {
             Asked::NotYet(next) => return Ok(next),
             Asked::Answered(outcome) => outcome,
         },
@@ -121,17 +149,17 @@ async fn sign(context: &Context, sight: &Sight, asked: &RequestSeen) -> Result<N
         Outcome::Issued(done) => {
             let own_key = issuer.spec.self_signed.is_some();
             let sentence = if own_key { SELF_SIGNED } else { FETCHED };
-            store(context, request, &done.certificate, &done.warnings, sentence).await
+            store(controller, request, &done.certificate, &done.warnings, sentence).await
         }
         Outcome::Refused(Refused { reason, message }) => {
             let (reason, message) = reworded(reason, &message, asked);
-            fail(context, request, reason, &message).await
+            fail(controller, request, reason, &message).await
         }
         Outcome::Wait(Wait {
             reason, message, until, ..
         }) => {
             let (reason, message) = reworded(reason, &message, asked);
-            tell(context, request, &Notice::warning(reason, message.as_str()));
+            tell(controller, request, &Notice::warning(reason, message.as_str()));
             match until {
                 Until::At(until) => Ok(Next::At(until)),
                 // The Secret's arrival is told by its watch; that the API server answers again is told by nobody.
@@ -144,7 +172,7 @@ async fn sign(context: &Context, sight: &Sight, asked: &RequestSeen) -> Result<N
 
 /// Creates the Order (CSR-05), where the Secrets of its issuer are.
 async fn create(
-    context: &Context,
+    controller: &SigningRequests,
     request: &SigningRequestSeen,
     asked: &RequestSeen,
     order: DesiredOrder,
@@ -155,64 +183,69 @@ async fn create(
         ..controlling::<SigningRequestKind>(&request.meta)
     };
     let place_of = asked.meta.key.sibling(order.name.as_str());
-    let taken = |message| tell(context, request, &Notice::warning("OrderNameTaken", message));
-    match place(context, asked, owner, order, taken).await {
+    let taken = |message| tell(controller, request, &Notice::warning("OrderNameTaken", message));
+    match controller.signing.place(asked, owner, order, taken).await {
         Ok(next) => {
             let message = format!("Created Order resource {place_of}");
-            tell(context, request, &Notice::normal("OrderCreated", message));
+            tell(controller, request, &Notice::normal("OrderCreated", message));
             Ok(next)
         }
         Err(NotPlaced::Failed(error)) => Err(error),
         Err(NotPlaced::Refused(name, error)) => {
             let message = format!("Failed create new order resource {name}: {error}");
-            tell(context, request, &Notice::warning("OrderCreatingError", message));
+            tell(controller, request, &Notice::warning("OrderCreatingError", message));
             Err(error.into())
         }
     }
 }
 
 async fn store(
-    context: &Context,
+    controller: &SigningRequests,
     request: &SigningRequestSeen,
     certificate: &[u8],
     warnings: &[Warning],
     sentence: &'static str,
 ) -> Result<Next, ControllerError> {
     let status = json!({ "certificate": STANDARD.encode(certificate) });
-    context
+    controller
+        .ports
         .writer
         .patch_status::<SigningRequestKind>(&request.meta, status)
         .await?;
     for warning in warnings {
         tell(
-            context,
+            controller,
             request,
             &Notice::warning(warning.reason, warning.message.as_str()),
         );
     }
-    tell(context, request, &Notice::normal("CertificateIssued", sentence));
+    tell(controller, request, &Notice::normal("CertificateIssued", sentence));
     Ok(Next::OnChange)
 }
 
 async fn fail(
-    context: &Context,
+    controller: &SigningRequests,
     request: &SigningRequestSeen,
     reason: &'static str,
     message: &str,
 ) -> Result<Next, ControllerError> {
-    let conditions = request.failed(reason, message, context.now());
-    context
+    let conditions = request.failed(reason, message, controller.ports.now());
+    controller
+        .ports
         .writer
         .patch_status::<SigningRequestKind>(&request.meta, json!({ "conditions": conditions }))
         .await?;
-    tell(context, request, &Notice::warning(reason, message));
+    tell(controller, request, &Notice::warning(reason, message));
     Ok(Next::OnChange)
 }
 
 /// Once, until something else is to be told.
-fn tell(context: &Context, request: &SigningRequestSeen, notice: &Notice) {
+fn tell(controller: &SigningRequests, request: &SigningRequestSeen, notice: &Notice) {
     let message = std::slice::from_ref(&notice.message);
-    if context.said.is_new(&request.meta, message) {
-        context.events.publish::<SigningRequestKind>(&request.meta, notice);
+    if controller.reported.is_new(&request.meta, message) {
+        controller
+            .ports
+            .events
+            .publish::<SigningRequestKind>(&request.meta, notice);
     }
 }

@@ -1,6 +1,6 @@
 //! Removes what challenges left behind: at the start of leadership, and hourly.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use futures::future::join_all;
 use k8s_openapi::api::{
@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 };
 use kube::{Resource, ResourceExt, core::NamespaceResourceScope};
 
-use super::{Context, ControllerError};
+use super::{ControllerError, Ports};
 use crate::{
     api::{names::label, order::State},
     cluster::objects::Typed,
@@ -27,15 +27,15 @@ const INTERVAL: Duration = Duration::from_secs(3600);
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Sweeps now and then hourly, as long as this process leads.
-pub async fn hourly(context: Arc<Context>) {
-    while context.writer.leads() {
-        match sweep(&context).await {
+pub async fn hourly(ports: Ports) {
+    while ports.writer.leads() {
+        match sweep(&ports).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "removed what finished challenges had left behind"),
             Err(error) => tracing::warn!("could not look for what finished challenges left behind: {error}"),
         }
         let mut waited = Duration::ZERO;
-        while waited < INTERVAL && context.writer.leads() {
+        while waited < INTERVAL && ports.writer.leads() {
             tokio::time::sleep(LOOK).await;
             waited += LOOK;
         }
@@ -46,9 +46,9 @@ pub async fn hourly(context: Arc<Context>) {
 ///
 /// # Errors
 /// When the objects cannot be listed. A stray that cannot be removed is logged, and found again by the next sweep.
-pub async fn sweep(context: &Context) -> Result<usize, ControllerError> {
-    let strays = left_behind(context, context.settings.namespace.as_deref()).await?;
-    let removals = strays.iter().map(|stray| remove(context, stray));
+pub async fn sweep(ports: &Ports) -> Result<usize, ControllerError> {
+    let strays = left_behind(ports, ports.settings.namespace.as_deref()).await?;
+    let removals = strays.iter().map(|stray| remove(ports, stray));
     let removed = join_all(removals).await;
     for error in removed.iter().filter_map(|removed| removed.as_ref().err()) {
         tracing::warn!("could not remove what a finished challenge left behind: {error}");
@@ -60,24 +60,24 @@ pub async fn sweep(context: &Context) -> Result<usize, ControllerError> {
 ///
 /// # Errors
 /// When the objects cannot be listed.
-pub async fn left_behind(context: &Context, namespace: Option<&str>) -> Result<Vec<Stray>, ControllerError> {
-    let mut found = list::<Ingress>(context, namespace, FoundKind::Ingress).await?;
-    found.extend(list::<Service>(context, namespace, FoundKind::Service).await?);
-    found.extend(list::<EndpointSlice>(context, namespace, FoundKind::EndpointSlice).await?);
-    if context.settings.http01.mode == SolverMode::Pod {
-        found.extend(list::<Pod>(context, namespace, FoundKind::Pod).await?);
+pub async fn left_behind(ports: &Ports, namespace: Option<&str>) -> Result<Vec<Stray>, ControllerError> {
+    let mut found = list::<Ingress>(ports, namespace, FoundKind::Ingress).await?;
+    found.extend(list::<Service>(ports, namespace, FoundKind::Service).await?);
+    found.extend(list::<EndpointSlice>(ports, namespace, FoundKind::EndpointSlice).await?);
+    if ports.settings.http01.mode == SolverMode::Pod {
+        found.extend(list::<Pod>(ports, namespace, FoundKind::Pod).await?);
     }
-    let edited = edited(context).await;
+    let edited = edited(ports).await;
     // read after the lists: what was created in between is not taken for a stray
-    Ok(strays(found, &edited, &in_flight(context)))
+    Ok(strays(found, &edited, &in_flight(ports)))
 }
 
-async fn list<K>(context: &Context, namespace: Option<&str>, kind: FoundKind) -> Result<Vec<Found>, ControllerError>
+async fn list<K>(ports: &Ports, namespace: Option<&str>, kind: FoundKind) -> Result<Vec<Found>, ControllerError>
 where
     K: Typed + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
     let labels = format!("{}=true", label::HTTP01_SOLVER);
-    let objects = context.reader.list::<K>(namespace, &labels).await?;
+    let objects = ports.reader.list::<K>(namespace, &labels).await?;
     let found = |object: K| Found {
         kind,
         metadata: object.meta().clone(),
@@ -86,13 +86,13 @@ where
 }
 
 /// The users' Ingresses that have challenge paths.
-async fn edited(context: &Context) -> Vec<Ingress> {
+async fn edited(ports: &Ports) -> Vec<Ingress> {
     let mut ingresses = Vec::new();
-    for ingress in context.index.ingresses.all() {
+    for ingress in ports.index.ingresses.all() {
         if ingress.meta.labels.contains(label::HTTP01_SOLVER) || !ingress.spec.get().contains(CHALLENGE_PREFIX) {
             continue;
         }
-        match context.reader.object::<Ingress>(&ingress.meta.key).await {
+        match ports.reader.object::<Ingress>(&ingress.meta.key).await {
             Ok(live) => ingresses.extend(live),
             Err(error) => tracing::warn!("{error}"),
         }
@@ -101,10 +101,10 @@ async fn edited(context: &Context) -> Vec<Ingress> {
 }
 
 /// Orders that are not done, by what is watched, with their Challenges and tokens.
-fn in_flight(context: &Context) -> InFlight {
+fn in_flight(ports: &Ports) -> InFlight {
     let mut in_flight = InFlight::default();
     let mut orders: HashSet<Box<str>> = HashSet::new();
-    for order in context.index.orders.all() {
+    for order in ports.index.orders.all() {
         let status = order.status();
         if status.state.is_some_and(State::is_final) {
             continue;
@@ -120,7 +120,7 @@ fn in_flight(context: &Context) -> InFlight {
         in_flight.namespaces.insert(namespace);
         orders.insert(order.meta.uid.clone());
     }
-    for challenge in context.index.challenges.all() {
+    for challenge in ports.index.challenges.all() {
         if challenge.meta.owners.iter().any(|owner| orders.contains(&owner.uid)) {
             in_flight.challenges.insert(challenge.meta.uid.to_string());
         }
@@ -128,22 +128,22 @@ fn in_flight(context: &Context) -> InFlight {
     in_flight
 }
 
-async fn remove(context: &Context, stray: &Stray) -> Result<(), ControllerError> {
+async fn remove(ports: &Ports, stray: &Stray) -> Result<(), ControllerError> {
     match stray {
         Stray::Edit(ingress) => {
-            context.writer.replace_object(&**ingress).await?;
+            ports.writer.replace_object(&**ingress).await?;
         }
         Stray::Delete(found) => match found.kind {
-            FoundKind::Ingress => delete::<Ingress>(context, found).await?,
-            FoundKind::Service => delete::<Service>(context, found).await?,
-            FoundKind::EndpointSlice => delete::<EndpointSlice>(context, found).await?,
-            FoundKind::Pod => delete::<Pod>(context, found).await?,
+            FoundKind::Ingress => delete::<Ingress>(ports, found).await?,
+            FoundKind::Service => delete::<Service>(ports, found).await?,
+            FoundKind::EndpointSlice => delete::<EndpointSlice>(ports, found).await?,
+            FoundKind::Pod => delete::<Pod>(ports, found).await?,
         },
     }
     Ok(())
 }
 
-async fn delete<K: Typed + Default>(context: &Context, found: &Found) -> Result<(), ControllerError> {
+async fn delete<K: Typed + Default>(ports: &Ports, found: &Found) -> Result<(), ControllerError> {
     let mut object = K::default();
     *object.meta_mut() = found.metadata.clone();
     tracing::debug!(
@@ -151,5 +151,5 @@ async fn delete<K: Typed + Default>(context: &Context, found: &Found) -> Result<
         name = object.name_any(),
         "deleting what a finished challenge left"
     );
-    Ok(context.writer.delete_object(&object).await?)
+    Ok(ports.writer.delete_object(&object).await?)
 }

@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     api::names::label,
-    controller::Context,
+    controller::Ports,
     plan::{
         ending::{EndingSeen, LIMIT, Step, step},
         settings::SolverMode,
@@ -53,9 +53,9 @@ impl Signals {
 
 /// Returns when the CA's questions are not led to `address`, which is ours, any more. Whoever calls this keeps watches and
 /// responder going meanwhile.
-pub(super) async fn until_nobody_asks(context: &Context, address: Option<IpAddr>) {
+pub(super) async fn until_nobody_asks(ports: &Ports, address: Option<IpAddr>) {
     // what has no address is named by no slice, and solver pods answer for themselves
-    let direct = context.settings.http01.mode == SolverMode::Direct;
+    let direct = ports.settings.http01.mode == SolverMode::Direct;
     let Some(address) = address.filter(|_| direct) else {
         return;
     };
@@ -63,15 +63,15 @@ pub(super) async fn until_nobody_asks(context: &Context, address: Option<IpAddr>
     let mut unnamed_since = None;
     let mut said = false;
     loop {
-        let in_flight = context.responder.in_flight();
-        if in_flight > 0 && may_be_named(context, address).await {
+        let in_flight = ports.responder.in_flight();
+        if in_flight > 0 && may_be_named(ports, address).await {
             unnamed_since = None;
         } else {
             unnamed_since.get_or_insert_with(Instant::now);
         }
         let seen = EndingSeen {
             told: told.elapsed(),
-            in_flight: context.responder.in_flight(),
+            in_flight: ports.responder.in_flight(),
             unnamed: unnamed_since.map(|since| since.elapsed()),
         };
         match step(&seen) {
@@ -94,17 +94,17 @@ pub(super) async fn until_nobody_asks(context: &Context, address: Option<IpAddr>
             );
         }
         tokio::select! {
-            () = context.responder.emptied() => {}
+            () = ports.responder.emptied() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }
 
 /// Whether a slice behind challenges names `address`. One that cannot be read may.
-async fn may_be_named(context: &Context, address: IpAddr) -> bool {
+async fn may_be_named(ports: &Ports, address: IpAddr) -> bool {
     let labels = format!("{}=true", label::HTTP01_SOLVER);
-    let namespace = context.settings.namespace.as_deref();
-    let listed = context.reader.list::<EndpointSlice>(namespace, &labels);
+    let namespace = ports.settings.namespace.as_deref();
+    let listed = ports.reader.list::<EndpointSlice>(namespace, &labels);
     match tokio::time::timeout(LOOK_LIMIT, listed).await {
         Ok(Ok(slices)) => names(&slices, address),
         Ok(Err(_)) | Err(_) => true,

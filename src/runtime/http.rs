@@ -17,7 +17,10 @@ use super::{
     metrics,
     server::{Body, serve},
 };
-use crate::{controller::Context, process::clock::Skew};
+use crate::{
+    controller::{Controllers, Ports},
+    process::clock::Skew,
+};
 
 /// Connections to the port for metrics. Each may hold a page, 1 MB with 10,000 Certificates.
 const METRICS_CONNECTIONS: usize = 16;
@@ -25,14 +28,9 @@ const METRICS_CONNECTIONS: usize = 16;
 const HEALTH_CONNECTIONS: usize = 64;
 
 /// Serves `/metrics`, and nothing else, until `shutdown`.
-pub async fn serve_metrics(
-    listener: TcpListener,
-    context: Arc<Context>,
-    leadership: Leadership,
-    shutdown: CancellationToken,
-) {
+pub async fn serve_metrics(listener: TcpListener, ports: Ports, leadership: Leadership, shutdown: CancellationToken) {
     let answer = move |request: &Request<_>| match request.uri().path() {
-        "/metrics" => read_only(request, || page(&context, &leadership, request.headers())),
+        "/metrics" => read_only(request, || page(&ports, &leadership, request.headers())),
         _ => text(StatusCode::NOT_FOUND, "metrics are at /metrics\n"),
     };
     serve(listener, METRICS_CONNECTIONS, answer, shutdown).await;
@@ -41,7 +39,7 @@ pub async fn serve_metrics(
 /// Serves `/livez`, its single checks, and `/readyz`, and nothing else, until `shutdown`.
 pub async fn serve_health(
     listener: TcpListener,
-    context: Arc<Context>,
+    controllers: Arc<Controllers>,
     leadership: Leadership,
     shutdown: CancellationToken,
 ) {
@@ -57,7 +55,7 @@ pub async fn serve_health(
             let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
             let (ok, sentence) = match path {
                 "/livez" | "/healthz" => health.answer(query),
-                "/readyz" => readiness(&context, &leadership),
+                "/readyz" => readiness(&controllers, &leadership),
                 _ => match path.strip_prefix("/livez/").and_then(|name| health.single(name)) {
                     Some(answer) => answer,
                     None => return text(StatusCode::NOT_FOUND, "health is at /livez and /readyz\n"),
@@ -76,15 +74,15 @@ pub async fn serve_health(
 
 /// Ready when everything has been listed, and, on the leader, everything has been looked at once. Not ready when it was told
 /// to end: it answers what is in flight, and nobody shall be led to it any more.
-fn readiness(context: &Context, leadership: &Leadership) -> (bool, String) {
-    if context.is_ending() {
+fn readiness(controllers: &Controllers, leadership: &Leadership) -> (bool, String) {
+    if controllers.is_ending() {
         return (false, "ending\n".to_owned());
     }
-    let waiting = context.index.not_listed();
+    let waiting = controllers.ports.index.not_listed();
     if !waiting.is_empty() {
         return (false, format!("not listed yet: {}\n", waiting.join(", ")));
     }
-    if context.writer.leads() && !context.is_judged() {
+    if controllers.ports.writer.leads() && !controllers.is_judged() {
         return (false, "not every Certificate has been looked at yet\n".to_owned());
     }
     let standing_by = leadership.standing_by();
@@ -92,8 +90,8 @@ fn readiness(context: &Context, leadership: &Leadership) -> (bool, String) {
     (true, ok)
 }
 
-fn page(context: &Arc<Context>, leadership: &Leadership, asked: &HeaderMap) -> Response<Body> {
-    let pieces = metrics::page(context, leadership).map(Bytes::from);
+fn page(ports: &Ports, leadership: &Leadership, asked: &HeaderMap) -> Response<Body> {
+    let pieces = metrics::page(ports, leadership).map(Bytes::from);
     let encoded = is_accepted(asked);
     let body = if encoded {
         streamed(Gzip::new(pieces))

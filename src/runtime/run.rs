@@ -2,10 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -23,12 +20,11 @@ use crate::{
     acme,
     api::names,
     cluster::{self, events::Events, index::Index, reader::Reader, writer::Writer},
-    controller::{self, Context, Ports, router::Router, said::Said, signing::Signing, solving::Solving},
+    controller::{self, Controllers, Ports, router::Router, solving::Solving},
     net::{ClientSettings, ExtraRoots},
     plan::settings::{Settings, controller as names_of},
     process::{clock, metrics::Metrics},
     solver::{probe::ProbeError, responder::Responder},
-    work::Terms,
 };
 
 /// How long the end may take once nobody asks any more, the Lease's release included.
@@ -132,21 +128,26 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         proxies: options.proxies.clone(),
         ..ClientSettings::default()
     };
-    let (context, router) = context(&client, &options.settings, http, &leadership)?;
+    let (controllers, router) = controllers(&client, &options.settings, http, &leadership)?;
     let tasks = TaskTracker::new();
 
     let observer = router.observer();
-    cluster::watch::watch_all(&client, &context.settings, &context.index, &observer);
+    cluster::watch::watch_all(
+        &client,
+        &controllers.ports.settings,
+        &controllers.ports.index,
+        &observer,
+    );
     let namespace = options.settings.namespace.clone();
     tokio::spawn(cluster::metadata::follow(client.clone(), namespace, observer));
-    listeners.serve(&context, &leadership, &tasks, &shutdown);
-    controller::start(&context, options.workers, clock::now);
-    tokio::spawn(say_what_is_missing(Arc::clone(&context)));
+    listeners.serve(&controllers, &leadership, &tasks, &shutdown);
+    controllers.start(options.workers, clock::now);
+    tokio::spawn(say_what_is_missing(controllers.ports.reader.clone()));
     tokio::spawn(super::webhooks::report(
-        context.reader.client().clone(),
+        controllers.ports.reader.client().clone(),
         options.settings.namespace.is_none(),
     ));
-    tokio::spawn(follow_leadership(Arc::clone(&context), leadership.clone()));
+    tokio::spawn(follow_leadership(Arc::clone(&controllers), leadership.clone()));
     if let Some(election) = options.election {
         tasks.spawn(elect(client, election, leadership, leaves_office.clone()));
     } else {
@@ -161,10 +162,10 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let mut signals = Signals::listen();
     let told = signals.next().await;
     tracing::info!("ending");
-    context.ending.store(true, Ordering::Release);
-    controller::router::nothing(&context);
+    controllers.ending.store(true, Ordering::Release);
+    controller::router::nothing(&controllers);
     leaves_office.cancel();
-    let ended = end(&context, told, &tasks, &shutdown);
+    let ended = end(&controllers.ports, told, &tasks, &shutdown);
     tokio::select! {
         () = ended => {}
         _ = signals.next() => tracing::info!("told again, ending at once"),
@@ -172,9 +173,9 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     Ok(())
 }
 
-async fn end(context: &Context, told: Told, tasks: &TaskTracker, shutdown: &CancellationToken) {
+async fn end(ports: &Ports, told: Told, tasks: &TaskTracker, shutdown: &CancellationToken) {
     if told == Told::Terminate {
-        ending::until_nobody_asks(context, context.settings.pod.address).await;
+        ending::until_nobody_asks(ports, ports.settings.pod.address).await;
     }
     shutdown.cancel();
     tasks.close();
@@ -188,28 +189,24 @@ async fn end(context: &Context, told: Told, tasks: &TaskTracker, shutdown: &Canc
 ///
 /// # Errors
 /// When the probe cannot be made.
-pub fn onlooker(client: &Client, settings: &Settings) -> Result<Arc<Context>, RunError> {
-    context(client, settings, ClientSettings::default(), &Leadership::default()).map(|(context, _)| context)
+pub fn onlooker(client: &Client, settings: &Settings) -> Result<Arc<Controllers>, RunError> {
+    controllers(client, settings, ClientSettings::default(), &Leadership::default()).map(|(controllers, _)| controllers)
 }
 
 /// Reads everything that a controller would watch, once.
 ///
 /// # Errors
 /// When the API server refuses, or is not reached.
-pub async fn read_everything(
-    client: &Client,
-    context: &Context,
-    namespace: Option<&str>,
-) -> Result<(), cluster::Error> {
-    cluster::watch::fill_all(client, &context.settings, namespace, &context.index).await
+pub async fn read_everything(client: &Client, ports: &Ports, namespace: Option<&str>) -> Result<(), cluster::Error> {
+    cluster::watch::fill_all(client, &ports.settings, namespace, &ports.index).await
 }
 
-fn context(
+fn controllers(
     client: &Client,
     settings: &Settings,
     http: ClientSettings,
     leadership: &Leadership,
-) -> Result<(Arc<Context>, Router), RunError> {
+) -> Result<(Arc<Controllers>, Router), RunError> {
     cluster::secret::set_size_limits(settings.size_limits);
     let router = Router::default();
     let index = Arc::new(Index::default());
@@ -234,20 +231,9 @@ fn context(
         acme: Arc::new(acme::Registry::new(transport, Arc::clone(&metrics) as _)),
         metrics,
     };
-    let context = Arc::new(Context {
-        ports,
-        solving: Solving::new(settings)?,
-        orders: controller::order::state::State::new(settings.max_concurrent_challenges),
-        renewals: controller::renewals::Renewals::default(),
-        terms: Terms::default(),
-        ending: AtomicBool::new(false),
-        certificates: controller::certificate::State::default(),
-        said: Said::default(),
-        signing: Signing::default(),
-        rotations: controller::rotations::Rotations::default(),
-    });
-    router.attach(&context);
-    Ok((context, router))
+    let controllers = Arc::new(Controllers::new(ports, Solving::new(settings)?));
+    router.attach(&controllers);
+    Ok((controllers, router))
 }
 
 struct Listeners {
@@ -278,23 +264,29 @@ impl Listeners {
         })
     }
 
-    fn serve(self, context: &Arc<Context>, leadership: &Leadership, tasks: &TaskTracker, shutdown: &CancellationToken) {
-        let ports = || (Arc::clone(context), leadership.clone(), shutdown.clone());
+    fn serve(
+        self,
+        controllers: &Arc<Controllers>,
+        leadership: &Leadership,
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) {
+        let ports = &controllers.ports;
         if let Some(listener) = self.metrics {
-            let (context, leadership, shutdown) = ports();
-            tasks.spawn(http::serve_metrics(listener, context, leadership, shutdown));
+            let (ports, leadership, shutdown) = (ports.clone(), leadership.clone(), shutdown.clone());
+            tasks.spawn(http::serve_metrics(listener, ports, leadership, shutdown));
         }
         if let Some(listener) = self.health {
-            let (context, leadership, shutdown) = ports();
-            tasks.spawn(http::serve_health(listener, context, leadership, shutdown));
+            let (controllers, leadership, shutdown) = (Arc::clone(controllers), leadership.clone(), shutdown.clone());
+            tasks.spawn(http::serve_health(listener, controllers, leadership, shutdown));
         }
-        tasks.spawn(Arc::clone(&context.responder).serve(self.http01, shutdown.clone()));
+        tasks.spawn(Arc::clone(&ports.responder).serve(self.http01, shutdown.clone()));
     }
 }
 
 /// What this API server cannot do, and what that means.
-async fn say_what_is_missing(context: Arc<Context>) {
-    match context.reader.can_write_requesters().await {
+async fn say_what_is_missing(reader: Reader) {
+    match reader.can_write_requesters().await {
         Ok(true) => {}
         Ok(false) => tracing::warn!(
             "this API server has no MutatingAdmissionPolicy, as Kubernetes has from 1.36 on: a CertificateRequest that somebody else \
@@ -305,41 +297,41 @@ async fn say_what_is_missing(context: Arc<Context>) {
 }
 
 /// Begins and ends the work as leadership comes and goes. What the queues know is forgotten in between.
-async fn follow_leadership(context: Arc<Context>, leadership: Leadership) {
+async fn follow_leadership(controllers: Arc<Controllers>, leadership: Leadership) {
     let mut changes = leadership.subscribe();
     let mut upkeep: Option<[tokio::task::AbortHandle; 3]> = None;
     loop {
         let leads = *changes.borrow_and_update();
         if leads {
-            let term = context.terms.begin();
+            let term = controllers.terms.begin();
             tokio::select! {
-                () = context.index.until_ready() => {
-                    controller::router::everything(&context);
-                    if context.settings.controllers.enabled(names_of::ORDERS) {
+                () = controllers.ports.index.until_ready() => {
+                    controller::router::everything(&controllers);
+                    if controllers.ports.settings.controllers.enabled(names_of::ORDERS) {
                         // those of a former time, which have not noticed that this process led no more, give way
                         let now = [
-                            tokio::spawn(controller::sweep::hourly(Arc::clone(&context))),
+                            tokio::spawn(controller::sweep::hourly(controllers.ports.clone())),
                             tokio::spawn(controller::solving::http01::follow_replicas(
-                                Arc::clone(&context.solving.http01),
-                                context.ports.clone(),
+                                Arc::clone(&controllers.orders.solving.http01),
+                                controllers.ports.clone(),
                             )),
-                            tokio::spawn(controller::order::lend_slots(Arc::clone(&context))),
+                            tokio::spawn(controller::order::lend_slots(Arc::clone(&controllers.orders))),
                         ];
                         let now = now.map(|task| task.abort_handle());
                         for before in upkeep.replace(now).into_iter().flatten() {
                             before.abort();
                         }
                     }
-                    let judging = Arc::clone(&context);
+                    let judging = Arc::clone(&controllers);
                     tokio::spawn(async move {
-                        judging.terms.until_judged(term, &judging.queues.certificates).await;
+                        judging.terms.until_judged(term, &judging.ports.queues.certificates).await;
                     });
                 }
                 _ = changes.changed() => continue,
             }
         } else {
-            context.terms.end();
-            controller::router::nothing(&context);
+            controllers.terms.end();
+            controller::router::nothing(&controllers);
         }
         if changes.changed().await.is_err() {
             return;

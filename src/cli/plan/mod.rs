@@ -4,7 +4,7 @@ mod flags;
 mod mounted;
 mod words;
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use clap::Args;
 use kube::Client;
@@ -14,9 +14,10 @@ use super::{status::Output, target};
 use crate::{
     cluster::{
         self,
+        index::Index,
         webhooks::{Which, find},
     },
-    controller::{Context, certificate, ingress, issuer, order, request, signing_request, sweep, wake},
+    controller::{Controllers, Ports, sweep, wake},
     plan::{issuer::IssuerId, kinds::OrderKind, seen::ObjectKey},
     process::clock,
     runtime::run,
@@ -94,12 +95,12 @@ async fn plan(args: &PlanArgs) -> Result<usize, String> {
     let namespace = (!args.all_namespaces).then_some(own);
     remark_on_webhooks(&client).await;
     let settings = flags::settings(&client, &args.flags).await?;
-    let context = run::onlooker(&client, &settings).map_err(|error| error.to_string())?;
-    run::read_everything(&client, &context, namespace.as_deref())
+    let controllers = run::onlooker(&client, &settings).map_err(|error| error.to_string())?;
+    run::read_everything(&client, &controllers.ports, namespace.as_deref())
         .await
         .map_err(|error| not_read(&error))?;
-    let mut lines = lines(&context, namespace.is_none()).await?;
-    lines.extend(left_behind(&context, namespace.as_deref()).await);
+    let mut lines = lines(&controllers, namespace.is_none()).await?;
+    lines.extend(left_behind(&controllers.ports, namespace.as_deref()).await);
     super::print_as(args.output, lines.as_slice(), |lines| {
         lines.iter().map(|line| line.text() + "\n").collect()
     })?;
@@ -168,8 +169,8 @@ fn unjudged(kind: &'static str, key: &ObjectKey, error: &dyn std::fmt::Display) 
 }
 
 /// Everything that would be done, in the order in which the kinds depend on each other.
-async fn lines(context: &Arc<Context>, whole_cluster: bool) -> Result<Vec<Line>, String> {
-    let index = &context.index;
+async fn lines(controllers: &Controllers, whole_cluster: bool) -> Result<Vec<Line>, String> {
+    let index = &controllers.ports.index;
     let mut lines = Vec::new();
     let mut add = |kind, key: &ObjectKey, said: Vec<(String, String)>| {
         lines.extend(said.into_iter().map(|said| Line::new(kind, key, said)));
@@ -180,19 +181,19 @@ async fn lines(context: &Arc<Context>, whole_cluster: bool) -> Result<Vec<Line>,
         issuers.extend(index.cluster_issuers.keys());
     }
     for id in issuers.into_iter().map(IssuerId) {
-        match issuer::dry_run(context, &id).await {
-            Ok(Some(outlook)) => add(id.kind(), &id.0, words::issuer(&id, &outlook, context)),
+        match controllers.issuers.dry_run(&id).await {
+            Ok(Some(outlook)) => add(id.kind(), &id.0, words::issuer(&id, &outlook, index)),
             Ok(None) => {}
             Err(error) => failed.push(unjudged(id.kind(), &id.0, &error)),
         }
     }
     for key in index.ingresses.keys() {
-        if let Some((_, plan)) = ingress::dry_run(context, &key) {
+        if let Some((_, plan)) = controllers.ingresses.dry_run(&key) {
             add("Ingress", &key, words::ingress(&plan));
         }
     }
     for key in index.certificates.keys() {
-        match certificate::dry_run(context, &key).await {
+        match controllers.certificates.dry_run(&key).await {
             Ok(Some(outlook)) => {
                 if let (true, Some(refused)) = (outlook.plan.effects.is_empty(), &outlook.later) {
                     super::remark(&format!(
@@ -206,7 +207,7 @@ async fn lines(context: &Arc<Context>, whole_cluster: bool) -> Result<Vec<Line>,
         }
     }
     for key in index.requests.keys() {
-        if let Some((request, plan)) = request::dry_run(context, &key) {
+        if let Some((request, plan)) = controllers.requests.dry_run(&key) {
             add(
                 "CertificateRequest",
                 &key,
@@ -214,8 +215,8 @@ async fn lines(context: &Arc<Context>, whole_cluster: bool) -> Result<Vec<Line>,
             );
         }
     }
-    for key in order_keys(context) {
-        match order::dry_run(context, &key).await {
+    for key in order_keys(index) {
+        match controllers.orders.dry_run(&key).await {
             Ok(outlook) => {
                 for challenge in &outlook.released {
                     add("Challenge", &challenge.key, vec![words::released()]);
@@ -228,8 +229,8 @@ async fn lines(context: &Arc<Context>, whole_cluster: bool) -> Result<Vec<Line>,
         }
     }
     if whole_cluster {
-        for key in wake::waiting_signing_requests(&context.index) {
-            let step = signing_request::dry_run(context, &key);
+        for key in wake::waiting_signing_requests(index) {
+            let step = controllers.signing_requests.dry_run(&key);
             add("CertificateSigningRequest", &key, words::signing_request(step.as_ref()));
         }
     }
@@ -238,8 +239,8 @@ async fn lines(context: &Arc<Context>, whole_cluster: bool) -> Result<Vec<Line>,
 }
 
 /// What the hourly sweep would remove. Whoever may not list it is told so: the rest of the plan does not depend on it.
-async fn left_behind(context: &Context, namespace: Option<&str>) -> Vec<Line> {
-    match sweep::left_behind(context, namespace).await {
+async fn left_behind(ports: &Ports, namespace: Option<&str>) -> Vec<Line> {
+    match sweep::left_behind(ports, namespace).await {
         Ok(strays) => strays
             .iter()
             .map(|stray| {
@@ -257,13 +258,13 @@ async fn left_behind(context: &Context, namespace: Option<&str>) -> Vec<Line> {
 }
 
 /// Orders, and those that are gone while Challenges of theirs are still there.
-fn order_keys(context: &Context) -> Vec<ObjectKey> {
-    let challenges = context.index.challenges.all();
+fn order_keys(index: &Index) -> Vec<ObjectKey> {
+    let challenges = index.challenges.all();
     let owners = challenges.iter().filter_map(|challenge| {
         let owner = challenge.meta.controller_of_kind::<OrderKind>()?;
         Some(challenge.meta.key.sibling(&*owner.name))
     });
-    let mut keys = context.index.orders.keys();
+    let mut keys = index.orders.keys();
     keys.extend(owners);
     keys.sort();
     keys.dedup();

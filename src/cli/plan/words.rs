@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::{
     api::{AcmeIssuer, IssuerRef, IssuerStatus, condition, names::CHALLENGE_FINALIZER},
-    cluster::issuers,
-    controller::{Context, certificate, issuer},
+    cluster::{index::Index, issuers},
+    controller::{certificate, issuer},
     plan::{
         account::AccountPlan,
         certificate::{Effect, KeySource},
@@ -106,14 +106,14 @@ fn effect_words(effect: &Effect, secret: &str, issuer: &IssuerRef) -> String {
 }
 
 /// An issuer: its account first, and its status if that differs already.
-pub(super) fn issuer(id: &IssuerId, outlook: &issuer::Outlook, context: &Context) -> Vec<Said> {
+pub(super) fn issuer(id: &IssuerId, outlook: &issuer::Outlook, index: &Index) -> Vec<Said> {
     let issuer::Outlook {
         leaves,
         account,
         old,
         new,
     } = outlook;
-    let found = issuers::get(&context.index, id.clone());
+    let found = issuers::get(index, id.clone());
     let acme = found.found().and_then(|issuer| issuer.spec.acme.clone());
     let acme = acme.unwrap_or_default();
     let (server, secret) = (&acme.server, &acme.private_key_secret_ref.name);

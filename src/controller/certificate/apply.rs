@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{at_once, keys, observe::Sight, target, temporary};
+use super::{at_once, keys, observe::Sight, state::Certificates, target, temporary};
 use crate::{
     api::{
         ByteString, CertificateRequestSpec,
         names::{data_key, label},
     },
     cluster::{owner::controlling, records::Stored, secret::SecretApply, writer::NewObject},
-    controller::{Context, ControllerError, signing::new_request},
+    controller::ControllerError,
     pki::{csr, key::KeyEncoding, key::PrivateKey},
     plan::{
         certificate::{DesiredRequest, Effect, KeySource, Made, Seen, key_spec, request_fault},
@@ -30,7 +30,7 @@ pub(super) enum Outcome {
 }
 
 pub(super) async fn apply(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     seen: &Seen,
     effect: &Effect,
     sight: &mut Sight,
@@ -38,40 +38,40 @@ pub(super) async fn apply(
     match effect {
         Effect::Confirm | Effect::OpenKeystores => Ok(Outcome::LookAgain),
         Effect::DeleteRequest(meta) => {
-            context.writer.delete::<RequestKind>(meta).await?;
+            controller.ports.writer.delete::<RequestKind>(meta).await?;
             Ok(Outcome::Done)
         }
         Effect::DeleteNextKey(meta) => {
-            context.writer.delete_secret(meta).await?;
+            controller.ports.writer.delete_secret(meta).await?;
             Ok(Outcome::Done)
         }
-        Effect::StoreKey { name, source } => store_key(context, seen, name, *source, sight).await,
-        Effect::CreateRequest(request) => create_request(context, seen, request, sight).await,
-        Effect::IssueAtOnce { request, source } => at_once::issue(context, seen, request, *source, sight).await,
+        Effect::StoreKey { name, source } => store_key(controller, seen, name, *source, sight).await,
+        Effect::CreateRequest(request) => create_request(controller, seen, request, sight).await,
+        Effect::IssueAtOnce { request, source } => at_once::issue(controller, seen, request, *source, sight).await,
         Effect::StoreCertificate { request, key_secret } => {
-            target::store(context, seen, request, key_secret, sight).await
+            target::store(controller, seen, request, key_secret, sight).await
         }
-        Effect::StoreTemporary { key_secret } => temporary::store(context, seen, key_secret, sight).await,
-        Effect::RepairSecret => target::repair(context, seen, sight).await,
+        Effect::StoreTemporary { key_secret } => temporary::store(controller, seen, key_secret, sight).await,
+        Effect::RepairSecret => target::repair(controller, seen, sight).await,
     }
 }
 
 /// ANW-04.
 async fn store_key(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     seen: &Seen,
     name: &str,
     source: KeySource,
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
     let certificate = &seen.certificate;
-    let Some(key) = obtain(context, certificate, source).await? else {
+    let Some(key) = obtain(controller, certificate, source).await? else {
         return Ok(Outcome::ComeBack);
     };
-    match create_next_key(context, certificate, name, &key).await {
+    match create_next_key(controller, certificate, name, &key).await {
         Ok(()) => Ok(Outcome::Done),
         Err(ControllerError::Cluster(error)) if error.is_already_exists() => {
-            sight.meet_next_key(context, certificate, name).await?;
+            sight.meet_next_key(controller, certificate, name).await?;
             Ok(Outcome::LookAgain)
         }
         Err(error) => Err(error),
@@ -80,7 +80,7 @@ async fn store_key(
 
 /// Creates the Secret with the next key (ANW-04).
 pub(super) async fn create_next_key(
-    context: &Context,
+    controller: &Certificates,
     certificate: &Object<CertificateKind>,
     name: &str,
     key: &PrivateKey,
@@ -88,7 +88,7 @@ pub(super) async fn create_next_key(
     let pem = key
         .to_pem(KeyEncoding::Pkcs8)
         .map_err(|error| ControllerError::Failed(error.to_string()))?;
-    let (size, limit) = (pem.expose().len(), context.settings.size_limits.key);
+    let (size, limit) = (pem.expose().len(), controller.ports.settings.size_limits.key);
     if size > limit {
         // it could not be read back
         return Err(ControllerError::Failed(format!(
@@ -108,11 +108,16 @@ pub(super) async fn create_next_key(
         uid: None,
     };
     let template = certificate.spec.secret_template.clone().unwrap_or_default();
-    match context.writer.create_secret(&secret).await {
+    match controller.ports.writer.create_secret(&secret).await {
         // A policy may want a label on every Secret. Annotations stay away: they tell other programs where to copy a Secret to.
         Err(error) if (error.is_invalid() || error.is_forbidden()) && !template.labels.is_empty() => {
             secret.labels = template.labels.into_iter().chain(labels).collect();
-            context.writer.create_secret(&secret).await.map_err(|_| error)?;
+            controller
+                .ports
+                .writer
+                .create_secret(&secret)
+                .await
+                .map_err(|_| error)?;
         }
         created => {
             created?;
@@ -123,22 +128,23 @@ pub(super) async fn create_next_key(
 
 /// The key that an issuance is about to use; `None` while it is being made.
 pub(super) async fn obtain(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
     source: KeySource,
 ) -> Result<Option<Arc<PrivateKey>>, ControllerError> {
     match source {
-        KeySource::New => keys::generate(context, &certificate.meta, key_spec(&certificate.spec)),
+        KeySource::New => keys::generate(controller, &certificate.meta, key_spec(&certificate.spec)),
         KeySource::Target => {
             let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
-            read_key(context, &key).await.map(|key| Some(Arc::new(key)))
+            read_key(controller, &key).await.map(|key| Some(Arc::new(key)))
         }
     }
 }
 
 /// The private key in a Secret, now.
-pub(super) async fn read_key(context: &Context, key: &ObjectKey) -> Result<PrivateKey, ControllerError> {
-    let secret = context
+pub(super) async fn read_key(controller: &Certificates, key: &ObjectKey) -> Result<PrivateKey, ControllerError> {
+    let secret = controller
+        .ports
         .reader
         .secret(key)
         .await?
@@ -150,7 +156,7 @@ pub(super) async fn read_key(context: &Context, key: &ObjectKey) -> Result<Priva
 }
 
 async fn create_request(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     seen: &Seen,
     request: &DesiredRequest,
     sight: &mut Sight,
@@ -159,8 +165,8 @@ async fn create_request(
         .annotations
         .get(crate::api::names::annotation::PRIVATE_KEY_SECRET_NAME)
         .unwrap_or_default();
-    let key = read_key(context, &seen.certificate.meta.key.sibling(key_secret)).await?;
-    match send_request(context, &seen.certificate, request, Arc::new(key)).await {
+    let key = read_key(controller, &seen.certificate.meta.key.sibling(key_secret)).await?;
+    match send_request(controller, &seen.certificate, request, Arc::new(key)).await {
         Ok(created) => Ok(match request_fault(&created, &seen.certificate.spec) {
             None => Outcome::Done,
             Some(fault) => {
@@ -170,7 +176,7 @@ async fn create_request(
         }),
         Err(ControllerError::Cluster(error)) if error.is_already_exists() => {
             sight
-                .meet_request(context, &seen.certificate.meta.key.sibling(request.name.as_str()))
+                .meet_request(controller, &seen.certificate.meta.key.sibling(request.name.as_str()))
                 .await?;
             Ok(Outcome::LookAgain)
         }
@@ -180,7 +186,7 @@ async fn create_request(
 
 /// Makes the CSR and creates the request (ANW-05); that it cannot be created is told (LIF-03).
 pub(super) async fn send_request(
-    context: &Context,
+    controller: &Certificates,
     certificate: &Object<CertificateKind>,
     request: &DesiredRequest,
     key: Arc<PrivateKey>,
@@ -202,14 +208,17 @@ pub(super) async fn send_request(
             ..CertificateRequestSpec::default()
         },
     };
-    let new = new_request(context, new).await;
-    let created = context.writer.create::<RequestKind>(&new).await;
+    let new = controller.signing.new_request(new).await;
+    let created = controller.ports.writer.create::<RequestKind>(&new).await;
     if let Err(error) = &created
         && !error.is_already_exists()
         && !error.is_not_leader()
     {
         let notice = Notice::warning("RequestFailed", format!("Failed to create CertificateRequest: {error}"));
-        context.events.publish::<CertificateKind>(&certificate.meta, &notice);
+        controller
+            .ports
+            .events
+            .publish::<CertificateKind>(&certificate.meta, &notice);
     }
     Ok(created?)
 }

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use super::{
     apply::{Outcome, create_next_key, obtain, send_request},
     observe::Sight,
+    state::Certificates,
     target::{self, Bundle, Purpose, attribution},
 };
 use crate::{
     api::names::annotation,
     cluster::issuers,
-    controller::{
-        Context, ControllerError,
-        signing::{settle, sign_at_once},
-    },
+    controller::ControllerError,
     pki::key::PrivateKey,
     plan::{
         certificate::{DesiredRequest, KeySource, Made, Seen, Violation, request_fault},
@@ -26,27 +24,31 @@ use crate::{
 
 /// Four writes with the Certificate's status: the request, its approval and certificate together, the Secret.
 pub(super) async fn issue(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     seen: &Seen,
     request: &DesiredRequest,
     source: KeySource,
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
     let certificate = &seen.certificate;
-    let Lookup::Found(issuer) = issuers::find(&context.index, &request.issuer_ref, certificate.meta.namespace()) else {
+    let Lookup::Found(issuer) = issuers::find(
+        &controller.ports.index,
+        &request.issuer_ref,
+        certificate.meta.namespace(),
+    ) else {
         let message = format!("the issuer of Certificate {} is gone", certificate.meta.key);
         return Err(ControllerError::Stale(message));
     };
-    let Some(key) = obtain(context, certificate, source).await? else {
+    let Some(key) = obtain(controller, certificate, source).await? else {
         return Ok(Outcome::ComeBack);
     };
     let name = certificate.meta.key.sibling(request.name.as_str());
     // Held to the end: the controller of requests must not sign a second time what is signed here.
-    let claim = context.signing.claims.claim(&context.queues.requests, name.clone());
-    let created = match send_request(context, certificate, request, Arc::clone(&key)).await {
+    let claim = controller.signing.claims.claim(&controller.ports.queues, name.clone());
+    let created = match send_request(controller, certificate, request, Arc::clone(&key)).await {
         Ok(created) => created,
         Err(ControllerError::Cluster(error)) if error.is_already_exists() => {
-            sight.meet_request(context, &name).await?;
+            sight.meet_request(controller, &name).await?;
             return Ok(Outcome::LookAgain);
         }
         Err(error) => return Err(error),
@@ -55,7 +57,7 @@ pub(super) async fn issue(
         sight.made = Made::Unfit(name.name, fault);
         return Ok(Outcome::LookAgain);
     }
-    let mut verdict = sign_at_once(context, &issuer, &created, &key).await?;
+    let mut verdict = controller.signing.sign_at_once(&issuer, &created, &key).await?;
     let mut prepared = None;
     if let Verdict::Issued {
         certificate: chain_pem,
@@ -71,7 +73,7 @@ pub(super) async fn issue(
             attribution: attribution(certificate, &request.issuer_ref),
             purpose: Purpose::Issued(Arc::clone(&created)),
         };
-        prepared = target::make(context, certificate, bundle, sight).await?;
+        prepared = target::make(controller, certificate, bundle, sight).await?;
         if let Some(Violation { reason, message }) = prepared.as_mut().and_then(|prepared| prepared.fault.take()) {
             verdict = Verdict::Failed { reason, message };
         }
@@ -79,12 +81,12 @@ pub(super) async fn issue(
     let waits = matches!(verdict, Verdict::Pending { .. });
     if waits {
         // It has to wait after all: the key must outlive this process.
-        keep_key(context, certificate, request, &key).await?;
+        keep_key(controller, certificate, request, &key).await?;
     }
-    if let Err(error) = settle(context, &created, true, Some(&verdict)).await {
+    if let Err(error) = controller.signing.settle(&created, true, Some(&verdict)).await {
         // Approving may be somebody else's right, or somebody was faster: the request stays, and whoever signs it needs the key.
         if !waits && !error.is_not_leader() {
-            keep_key(context, certificate, request, &key).await?;
+            keep_key(controller, certificate, request, &key).await?;
         }
         let goes_on = error.is_stale() || matches!(error, ControllerError::Wait { .. });
         return if goes_on { Ok(Outcome::LookAgain) } else { Err(error) };
@@ -93,14 +95,14 @@ pub(super) async fn issue(
         return Ok(Outcome::LookAgain);
     }
     let written = match prepared {
-        Some(prepared) => target::write(context, certificate, prepared, sight)
+        Some(prepared) => target::write(controller, certificate, prepared, sight)
             .await
             .map(|()| true),
         None => Ok(false),
     };
     if !matches!(written, Ok(true)) {
         // The certificate is issued: its key must not be lost because the Secret cannot be written now.
-        keep_key(context, certificate, request, &key).await?;
+        keep_key(controller, certificate, request, &key).await?;
     }
     drop(claim);
     if !written? {
@@ -112,7 +114,7 @@ pub(super) async fn issue(
 
 /// Stores the key where the request says that it is.
 async fn keep_key(
-    context: &Context,
+    controller: &Certificates,
     certificate: &Object<CertificateKind>,
     request: &DesiredRequest,
     key: &PrivateKey,
@@ -121,5 +123,5 @@ async fn keep_key(
         .annotations
         .get(annotation::PRIVATE_KEY_SECRET_NAME)
         .unwrap_or_default();
-    create_next_key(context, certificate, name, key).await
+    create_next_key(controller, certificate, name, key).await
 }

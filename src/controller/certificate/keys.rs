@@ -10,9 +10,9 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::made_keys::Wanted;
+use super::{made_keys::Wanted, state::Certificates};
 use crate::{
-    controller::{Context, ControllerError},
+    controller::{ControllerError, FollowUp},
     pki::{
         Error,
         key::{KeySpec, PrivateKey},
@@ -29,7 +29,7 @@ const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 /// A new key for a Certificate, or `None` where it is still being made: the Certificate is queued again when it is there.
 pub(super) fn generate(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     meta: &Meta,
     spec: KeySpec,
 ) -> Result<Option<Arc<PrivateKey>>, ControllerError> {
@@ -37,12 +37,12 @@ pub(super) fn generate(
         return here(|| PrivateKey::generate(spec)).map(|key| Some(Arc::new(key)));
     }
     let wanted: Wanted = (meta.uid.clone(), spec);
-    match context.certificates.keys.take(&wanted) {
+    match controller.state.keys.take(&wanted) {
         Ok(Ok(key)) => Ok(Some(key)),
         Ok(Err(error)) => Err(ControllerError::Failed(error.to_string())),
         Err(false) => Ok(None),
         Err(true) => {
-            tokio::spawn(make(Arc::clone(context), meta.key.clone(), wanted));
+            tokio::spawn(make(Arc::clone(controller), meta.key.clone(), wanted));
             Ok(None)
         }
     }
@@ -81,7 +81,7 @@ pub(super) async fn blocking_within<T: Send + 'static>(
         .map_err(|error| ControllerError::Failed(error.to_string()))
 }
 
-async fn make(context: Arc<Context>, key: ObjectKey, wanted: Wanted) {
+async fn make(controller: Arc<Certificates>, key: ObjectKey, wanted: Wanted) {
     let spec = wanted.1;
     let made = match HEAVY.acquire().await {
         Ok(permit) => {
@@ -95,18 +95,18 @@ async fn make(context: Arc<Context>, key: ObjectKey, wanted: Wanted) {
         }
         Err(_) => return,
     };
-    if !context.certificates.keys.put(&wanted, made.map(Arc::new)) {
+    if !controller.state.keys.put(&wanted, made.map(Arc::new)) {
         return;
     }
-    context.queues.certificates.add(key);
-    let context = {
-        let weak = Arc::downgrade(&context);
-        drop(context);
+    controller.ports.queues.follow_up(FollowUp::KeyMade(key));
+    let controller = {
+        let weak = Arc::downgrade(&controller);
+        drop(controller);
         weak
     };
     tokio::time::sleep(FORGET_AFTER).await;
-    if let Some(context) = context.upgrade() {
-        context.certificates.keys.forget(&wanted);
+    if let Some(controller) = controller.upgrade() {
+        controller.state.keys.forget(&wanted);
     }
 }
 

@@ -1,16 +1,13 @@
 //! Keystores: their passwords, and a look into those that are there (CRT-14, CRT-15, SEC-07).
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::keys;
+use super::{keys, opened::Verdict, state::Certificates};
 use crate::{
     api::{KeystoreKind, SecretKeySelector, names::data_key},
-    controller::{Context, ControllerError},
+    controller::ControllerError,
     pki::{
         hidden::Hidden,
         key::{PrivateKey, sha256},
@@ -25,14 +22,14 @@ use crate::{
 
 /// The passwords of the keystores that are asked for, or why one cannot be had.
 pub(super) async fn passwords(
-    context: &Context,
+    controller: &Certificates,
     certificate: &Object<CertificateKind>,
 ) -> Result<Result<KeystorePasswords, String>, ControllerError> {
     let mut passwords = KeystorePasswords::default();
     for store in certificate.spec.keystores_to_make() {
         let password = match (store.password, store.password_secret_ref) {
             (Some(literal), _) => literal.to_owned(),
-            (None, Some(reference)) => match stored(context, certificate, store.kind, reference).await? {
+            (None, Some(reference)) => match stored(controller, certificate, store.kind, reference).await? {
                 Ok(password) => password,
                 Err(why) => return Ok(Err(why)),
             },
@@ -45,13 +42,14 @@ pub(super) async fn passwords(
 }
 
 async fn stored(
-    context: &Context,
+    controller: &Certificates,
     certificate: &Object<CertificateKind>,
     kind: KeystoreKind,
     reference: &SecretKeySelector,
 ) -> Result<Result<String, String>, ControllerError> {
     let (name, key) = (&reference.name, reference.key_or("password"));
-    let secret = context
+    let secret = controller
+        .ports
         .reader
         .secret(&certificate.meta.key.sibling(name.as_str()))
         .await?;
@@ -82,30 +80,6 @@ pub(super) struct Look {
 
 /// Opening a file costs up to a tenth of a second, and a tenant can make it cost that: one at a time, and nobody else waits for it.
 static OPENERS: Semaphore = Semaphore::const_new(1);
-/// What was found, by the Certificate's uid: whoever touches his objects does not have the same file opened again.
-static FOUND: LazyLock<Mutex<HashMap<Box<str>, Verdict>>> = LazyLock::new(Mutex::default);
-/// Verdicts kept at once.
-const MAX_VERDICTS: usize = 16_384;
-
-#[derive(Clone)]
-struct Verdict {
-    /// Over the data of the Secret, the passwords, and what the spec says of keystores.
-    of: [u8; 32],
-    fault: Option<String>,
-}
-
-fn found() -> std::sync::MutexGuard<'static, HashMap<Box<str>, Verdict>> {
-    FOUND.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn remember(uid: &str, verdict: Verdict) {
-    let mut found = found();
-    if found.len() >= MAX_VERDICTS && !found.contains_key(uid) {
-        found.clear();
-    }
-    found.insert(uid.into(), verdict);
-}
-
 /// What a verdict depends on.
 fn subject_of(data: &[u8; 32], certificate: &Object<CertificateKind>, passwords: &KeystorePasswords) -> [u8; 32] {
     let stores = Hidden::new(serde_json::to_vec(&certificate.spec.keystores).unwrap_or_default());
@@ -114,20 +88,20 @@ fn subject_of(data: &[u8; 32], certificate: &Object<CertificateKind>, passwords:
 
 /// Opens the keystores in the target Secret. `None` where there is no such Secret.
 pub(super) async fn open(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
 ) -> Result<Option<Look>, ControllerError> {
     let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
-    let Some(secret) = context.reader.secret(&key).await? else {
+    let Some(secret) = controller.ports.reader.secret(&key).await? else {
         return Ok(None);
     };
     let digest = secret.seen.digest;
-    let fault = match passwords(context, certificate).await? {
+    let fault = match passwords(controller, certificate).await? {
         // as long as it is gone it cannot be known whether they open with it
         Err(_) => None,
         Ok(passwords) => {
             let (uid, of) = (&certificate.meta.uid, subject_of(&digest, certificate, &passwords));
-            if let Some(known) = found().get(uid).filter(|known| known.of == of).cloned() {
+            if let Some(known) = controller.state.opened.verdict(uid, &of) {
                 return Ok(Some(Look {
                     digest,
                     fault: known.fault,
@@ -145,13 +119,11 @@ pub(super) async fn open(
                 Ok(keystores::fault(&spec, &contents, &passwords, part))
             })
             .await?;
-            remember(
-                uid,
-                Verdict {
-                    of,
-                    fault: fault.clone(),
-                },
-            );
+            let verdict = Verdict {
+                of,
+                fault: fault.clone(),
+            };
+            controller.state.opened.remember(uid, verdict);
             fault
         }
     };

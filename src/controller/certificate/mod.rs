@@ -7,6 +7,7 @@ mod keystores;
 mod looked;
 mod made_keys;
 mod observe;
+mod opened;
 mod patience;
 mod refusals;
 mod state;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Context, ControllerError};
+use super::ControllerError;
 use crate::{
     api::{CertificateStatus, condition},
     plan::{
@@ -34,42 +35,10 @@ use crate::{
 use apply::Outcome;
 use observe::{Observed, Sight};
 use refusals::Consequence;
-pub use state::State;
+pub use state::Certificates;
 
 /// An issuance takes half a dozen steps; more than this is a planner that does not come to rest.
 const MOST_STEPS: usize = 16;
-
-/// Brings one Certificate as far as it gets now.
-///
-/// # Errors
-/// When the API server refuses or cannot be reached, and when the planner does not come to rest.
-pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
-    let context = &context;
-    if !context.settings.controllers.enabled(controller::ISSUING) {
-        return Ok(Next::OnChange);
-    }
-    let mut sight = Sight::default();
-    for _ in 0..MOST_STEPS {
-        let seen = match observe::observe(context, &key, &sight) {
-            Observed::Gone => return Ok(Next::OnChange),
-            Observed::Unreadable(certificate, invalid) => {
-                return tell_unreadable(context, &certificate, &invalid).await;
-            }
-            Observed::Seen(seen) => seen,
-        };
-        let plan = plan(context.now(), &seen, &context.settings);
-        if look_closer(context, &seen, &plan, &mut sight).await? {
-            continue;
-        }
-        match carry_out(context, &seen, &plan, &mut sight).await? {
-            Progress::Step => {}
-            Progress::Rest(next) => return Ok(next),
-        }
-    }
-    Err(ControllerError::Failed(format!(
-        "Certificate {key} did not come to rest within {MOST_STEPS} steps; this is a bug"
-    )))
-}
 
 /// What would be done for a Certificate now.
 #[derive(Clone, Debug)]
@@ -86,79 +55,114 @@ pub struct Outlook {
     pub later: Option<InvalidSpec>,
 }
 
-/// What would be done for a Certificate now, without doing any of it; `None` where there is no such Certificate.
-///
-/// # Errors
-/// When the API server cannot be reached.
-pub async fn dry_run(context: &Arc<Context>, key: &ObjectKey) -> Result<Option<Outlook>, ControllerError> {
-    if !context.settings.controllers.enabled(controller::ISSUING) {
-        return Ok(None);
+impl Certificates {
+    /// Brings one Certificate as far as it gets now.
+    ///
+    /// # Errors
+    /// When the API server refuses or cannot be reached, and when the planner does not come to rest.
+    pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
+        let controller = &self;
+        if !controller.ports.settings.controllers.enabled(controller::ISSUING) {
+            return Ok(Next::OnChange);
+        }
+        let mut sight = Sight::default();
+        for _ in 0..MOST_STEPS {
+            let seen = match observe::observe(controller, &key, &sight) {
+                Observed::Gone => return Ok(Next::OnChange),
+                Observed::Unreadable(certificate, invalid) => {
+                    return tell_unreadable(controller, &certificate, &invalid).await;
+                }
+                Observed::Seen(seen) => seen,
+            };
+            let plan = plan(controller.ports.now(), &seen, &controller.ports.settings);
+            if look_closer(controller, &seen, &plan, &mut sight).await? {
+                continue;
+            }
+            match carry_out(controller, &seen, &plan, &mut sight).await? {
+                Progress::Step => {}
+                Progress::Rest(next) => return Ok(next),
+            }
+        }
+        Err(ControllerError::Failed(format!(
+            "Certificate {key} did not come to rest within {MOST_STEPS} steps; this is a bug"
+        )))
     }
-    let mut sight = Sight::default();
-    loop {
-        let Some(record) = context.index.certificates.get(key) else {
+
+    /// What would be done for a Certificate now, without doing any of it; `None` where there is no such Certificate.
+    ///
+    /// # Errors
+    /// When the API server cannot be reached.
+    pub async fn dry_run(self: &Arc<Self>, key: &ObjectKey) -> Result<Option<Outlook>, ControllerError> {
+        let controller = self;
+        if !controller.ports.settings.controllers.enabled(controller::ISSUING) {
             return Ok(None);
-        };
-        let (plan, then, repair, later) = match observe::observe(context, key, &sight) {
-            Observed::Gone => return Ok(None),
-            Observed::Unreadable(certificate, invalid) => {
-                let status = certificate.status();
-                (
-                    plan_unreadable(context.now(), &certificate.meta, &status, &invalid),
-                    None,
-                    None,
-                    None,
-                )
-            }
-            Observed::Seen(seen) => {
-                let plan = plan(context.now(), &seen, &context.settings);
-                if look_closer(context, &seen, &plan, &mut sight).await? {
-                    continue;
+        }
+        let mut sight = Sight::default();
+        loop {
+            let Some(record) = controller.ports.index.certificates.get(key) else {
+                return Ok(None);
+            };
+            let (plan, then, repair, later) = match observe::observe(controller, key, &sight) {
+                Observed::Gone => return Ok(None),
+                Observed::Unreadable(certificate, invalid) => {
+                    let status = certificate.status();
+                    (
+                        plan_unreadable(controller.ports.now(), &certificate.meta, &status, &invalid),
+                        None,
+                        None,
+                        None,
+                    )
                 }
-                let then = after_the_status(context, &seen, &plan);
-                if let Some((seen, then)) = &then
-                    && look_closer(context, seen, then, &mut sight).await?
-                {
-                    continue;
+                Observed::Seen(seen) => {
+                    let plan = plan(controller.ports.now(), &seen, &controller.ports.settings);
+                    if look_closer(controller, &seen, &plan, &mut sight).await? {
+                        continue;
+                    }
+                    let then = after_the_status(controller, &seen, &plan);
+                    if let Some((seen, then)) = &then
+                        && look_closer(controller, seen, then, &mut sight).await?
+                    {
+                        continue;
+                    }
+                    let repair = why_repaired(&seen, &controller.ports.settings);
+                    (plan, then.map(|(_, then)| then), repair, refused_later(&seen))
                 }
-                let repair = why_repaired(&seen, &context.settings);
-                (plan, then.map(|(_, then)| then), repair, refused_later(&seen))
-            }
-        };
-        return Ok(Some(Outlook {
-            record,
-            plan,
-            then,
-            repair,
-            later,
-        }));
+            };
+            return Ok(Some(Outlook {
+                record,
+                plan,
+                then,
+                repair,
+                later,
+            }));
+        }
     }
 }
 
 /// The step after one that only writes into the status that an issuance begins.
-fn after_the_status(context: &Context, seen: &Seen, first: &Plan) -> Option<(Seen, Plan)> {
+fn after_the_status(controller: &Certificates, seen: &Seen, first: &Plan) -> Option<(Seen, Plan)> {
     let issues = |status: &CertificateStatus| condition::is_true(&status.conditions, condition::ISSUING);
     let begins = first.effects.is_empty() && issues(&first.status) && !issues(&seen.certificate.status);
     begins.then(|| {
         let mut seen = seen.clone();
         seen.certificate.status = first.status.clone();
-        let then = plan(context.now(), &seen, &context.settings);
+        let then = plan(controller.ports.now(), &seen, &controller.ports.settings);
         (seen, then)
     })
 }
 
 /// What a plan wants to know before it can be made. Says whether it wants to know anything.
 async fn look_closer(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     seen: &Seen,
     plan: &Plan,
     sight: &mut Sight,
 ) -> Result<bool, ControllerError> {
     for effect in plan.effects.iter().filter(|effect| effect.is_look()) {
         if *effect == Effect::OpenKeystores {
-            sight.open_keystores(context, seen).await?;
+            sight.open_keystores(controller, seen).await?;
         } else {
-            sight.look(context, seen).await?;
+            sight.look(controller, seen).await?;
         }
     }
     Ok(plan.effects.iter().any(Effect::is_look))
@@ -172,33 +176,34 @@ enum Progress {
 }
 
 async fn carry_out(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     seen: &Seen,
     plan: &Plan,
     sight: &mut Sight,
 ) -> Result<Progress, ControllerError> {
     let meta = &seen.certificate.meta;
-    if let Some(until) = waits_until(context, meta, plan) {
+    if let Some(until) = waits_until(controller, meta, plan) {
         return Ok(Progress::Rest(Next::At(until)));
     }
     for effect in &plan.effects {
-        match apply::apply(context, seen, effect, sight).await {
-            Ok(Outcome::Done) if effect.mends() => mended(context, seen),
+        match apply::apply(controller, seen, effect, sight).await {
+            Ok(Outcome::Done) if effect.mends() => mended(controller, seen),
             Ok(Outcome::Done) => {}
             Ok(Outcome::LookAgain) => return Ok(Progress::Step),
             Ok(Outcome::ComeBack) => return Ok(Progress::Rest(plan.next)),
             Err(error) if error.is_stale() || error.is_not_leader() => return Err(error),
-            Err(error) => return Err(refused(context, seen, error).await),
+            Err(error) => return Err(refused(controller, seen, error).await),
         }
     }
     if !plan.effects.is_empty() {
-        context.certificates.refusals.forget(meta);
+        controller.state.refusals.forget(meta);
     }
-    let written = context
+    let written = controller
+        .ports
         .writer
         .write_status::<CertificateKind>(&seen.certificate, &plan.status)
         .await?;
-    tell(context, &seen.certificate, &plan.events);
+    tell(controller, &seen.certificate, &plan.events);
     if written.is_some() && seen.made != Made::Nothing {
         // the status says it now
         sight.made = Made::Nothing;
@@ -211,8 +216,8 @@ async fn carry_out(
 }
 
 /// Until when what is planned has to wait, because it was in vain before.
-fn waits_until(context: &Context, meta: &Meta, plan: &Plan) -> Option<Timestamp> {
-    let (refusals, now) = (&context.certificates.refusals, context.now());
+fn waits_until(controller: &Certificates, meta: &Meta, plan: &Plan) -> Option<Timestamp> {
+    let (refusals, now) = (&controller.state.refusals, controller.ports.now());
     let repairs = plan.effects.iter().any(Effect::mends);
     let refused = refusals.waits_until(meta, now).filter(|_| !plan.effects.is_empty());
     let contested = refusals.repair_waits_until(meta, now).filter(|_| repairs);
@@ -220,37 +225,38 @@ fn waits_until(context: &Context, meta: &Meta, plan: &Plan) -> Option<Timestamp>
 }
 
 /// Counts how often the Secret has to be put right, and says so where somebody changes it again each time.
-fn mended(context: &Context, seen: &Seen) {
+fn mended(controller: &Certificates, seen: &Seen) {
     let meta = &seen.certificate.meta;
-    if !context.certificates.refusals.remember_repair(meta, context.now()) {
+    if !controller.state.refusals.remember_repair(meta, controller.ports.now()) {
         return;
     }
-    let why =
-        why_repaired(seen, &context.settings).map_or_else(String::new, |violation| format!(": {}", violation.message));
+    let why = why_repaired(seen, &controller.ports.settings)
+        .map_or_else(String::new, |violation| format!(": {}", violation.message));
     let message = format!(
         "Somebody else keeps changing Secret {:?}, which is put right less often from now on{why}",
         seen.certificate.spec.secret_name
     );
     let notice = Notice::warning("SecretContested", message);
-    context.events.publish::<CertificateKind>(meta, &notice);
+    controller.ports.events.publish::<CertificateKind>(meta, &notice);
 }
 
 /// What the API server refuses, and what goes on failing, is told in the condition; it is tried again, but not at once.
-async fn refused(context: &Context, seen: &Seen, error: ControllerError) -> ControllerError {
-    let now = context.now();
+async fn refused(controller: &Certificates, seen: &Seen, error: ControllerError) -> ControllerError {
+    let now = controller.ports.now();
     let meta = &seen.certificate.meta;
-    let Consequence { until, told, first } = context.certificates.refusals.remember(meta, &error, now);
+    let Consequence { until, told, first } = controller.state.refusals.remember(meta, &error, now);
     // no condition can be written then
     if let Some(advice) = error.webhook_advice().filter(|_| first) {
         let notice = Notice::warning("WebhookUnreachable", advice);
-        context.events.publish::<CertificateKind>(meta, &notice);
+        controller.ports.events.publish::<CertificateKind>(meta, &notice);
     }
     if !told {
         return error;
     }
     let message = error.to_string();
-    let status = status_when_refused(now, seen, &context.settings, &message);
-    if let Err(error) = context
+    let status = status_when_refused(now, seen, &controller.ports.settings, &message);
+    if let Err(error) = controller
+        .ports
         .writer
         .write_status::<CertificateKind>(&seen.certificate, &status)
         .await
@@ -260,31 +266,35 @@ async fn refused(context: &Context, seen: &Seen, error: ControllerError) -> Cont
     ControllerError::wait(message, until)
 }
 
-fn tell(context: &Context, certificate: &Object<CertificateKind>, events: &[Notice]) {
+fn tell(controller: &Certificates, certificate: &Object<CertificateKind>, events: &[Notice]) {
     for notice in events {
         if [SECRET_NOT_KEPT, DUE_AT_ONCE].contains(&&*notice.reason) {
-            context.metrics.hold_back();
+            controller.ports.metrics.hold_back();
         }
-        context.events.publish::<CertificateKind>(&certificate.meta, notice);
+        controller
+            .ports
+            .events
+            .publish::<CertificateKind>(&certificate.meta, notice);
     }
 }
 
 async fn tell_unreadable(
-    context: &Context,
+    controller: &Certificates,
     certificate: &Lean<CertificateKind>,
     invalid: &crate::api::InvalidField,
 ) -> Result<Next, ControllerError> {
     let status = certificate.status();
-    let plan = plan_unreadable(context.now(), &certificate.meta, &status, invalid);
+    let plan = plan_unreadable(controller.ports.now(), &certificate.meta, &status, invalid);
     let object = Object {
         meta: certificate.meta.clone(),
         spec: crate::api::CertificateSpec::default(),
         status,
     };
-    context
+    controller
+        .ports
         .writer
         .write_status::<CertificateKind>(&object, &plan.status)
         .await?;
-    tell(context, &object, &plan.events);
+    tell(controller, &object, &plan.events);
     Ok(plan.next)
 }

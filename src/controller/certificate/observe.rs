@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{keystores, looked::Looked};
+use super::{keystores, looked::Looked, state::Certificates};
 use crate::{
     api::{
         InvalidField,
@@ -10,7 +10,7 @@ use crate::{
         names::{annotation, label},
     },
     cluster::{index::Index, issuers, store::Link},
-    controller::{Context, ControllerError},
+    controller::ControllerError,
     plan::{
         certificate::{
             IssuerState, KeystoresSeen, Made, Obstacle, Passwords, Purpose, Rival, SecretUse, Seen, names_to_look_up,
@@ -44,8 +44,8 @@ pub(super) enum Observed {
 }
 
 /// Everything that the planner asks for, without a call.
-pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Observed {
-    let Some(record) = context.index.certificates.get(key) else {
+pub(super) fn observe(controller: &Certificates, key: &ObjectKey, sight: &Sight) -> Observed {
+    let Some(record) = controller.ports.index.certificates.get(key) else {
         return Observed::Gone;
     };
     let certificate = match record.parse() {
@@ -57,26 +57,26 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
         .missing_password
         .clone()
         .map_or(Passwords::Available, Passwords::Missing);
-    let secret = sight.believed(context, &target);
+    let secret = sight.believed(controller, &target);
     let leaf = secret.as_ref().and_then(|secret| secret.pair.certificate.valid());
-    let renewal_information = leaf.and_then(|leaf| context.renewals.information(key, &leaf.fingerprint));
+    let renewal_information = leaf.and_then(|leaf| controller.renewals.information(key, &leaf.fingerprint));
     let issuer = IssuerId::of(&certificate.spec.issuer_ref, certificate.meta.namespace());
-    let rotation = issuer.and_then(|issuer| context.rotations.of(&issuer));
-    let requests = requests(context, &certificate, sight);
+    let rotation = issuer.and_then(|issuer| controller.rotations.of(&issuer));
+    let requests = requests(controller, &certificate, sight);
     let rotation = rotation
         .zip(secret.as_deref())
         .map(|(rotation, secret)| rotation.share(key, secret))
         .unwrap_or_default();
     Observed::Seen(Box::new(Seen {
-        next_keys: next_keys(context, &certificate, sight),
+        next_keys: next_keys(controller, &certificate, sight),
         strange_next_keys: sight.strange_next_keys.clone(),
-        rivals: rivals(context, &certificate),
-        uses: uses(context, &certificate),
-        issuer: issuer_state(context, &certificate),
+        rivals: rivals(controller, &certificate),
+        uses: uses(controller, &certificate),
+        issuer: issuer_state(controller, &certificate),
         keystore_passwords: passwords,
         keystores: sight.keystores_in(secret.as_deref()),
         renewal_information,
-        obstacle: obstacle(context, &certificate, &requests),
+        obstacle: obstacle(controller, &certificate, &requests),
         requests,
         rotation,
         live: sight.target.is_some(),
@@ -88,11 +88,12 @@ pub(super) fn observe(context: &Context, key: &ObjectKey, sight: &Sight) -> Obse
 
 impl Sight {
     /// Looks up what an issuance must not take from an index: the target Secret, the next key, the passwords of keystores.
-    pub(super) async fn look(&mut self, context: &Context, seen: &Seen) -> Result<(), ControllerError> {
+    pub(super) async fn look(&mut self, controller: &Certificates, seen: &Seen) -> Result<(), ControllerError> {
         let certificate = &seen.certificate;
         let target = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
-        let indexed = context.index.secrets.get(&target);
-        let found = context
+        let indexed = controller.ports.index.secrets.get(&target);
+        let found = controller
+            .ports
             .reader
             .secret(&target)
             .await?
@@ -105,9 +106,9 @@ impl Sight {
             .filter(|name| !name.is_empty());
         let unknown = named.filter(|name| !seen.next_keys.iter().any(|secret| secret.meta.name() == *name));
         if let Some(name) = unknown {
-            self.meet_next_key(context, certificate, name).await?;
+            self.meet_next_key(controller, certificate, name).await?;
         }
-        self.missing_password = keystores::passwords(context, certificate).await?.err();
+        self.missing_password = keystores::passwords(controller, certificate).await?.err();
         self.target = Some(looked);
         Ok(())
     }
@@ -115,12 +116,12 @@ impl Sight {
     /// A Secret has a name that the next key would have: whose is it?
     pub(super) async fn meet_next_key(
         &mut self,
-        context: &Context,
+        controller: &Certificates,
         certificate: &Object<CertificateKind>,
         name: &str,
     ) -> Result<(), ControllerError> {
         let key = certificate.meta.key.sibling(name);
-        match context.reader.secret(&key).await? {
+        match controller.ports.reader.secret(&key).await? {
             Some(secret) if is_next_key(&secret.seen, certificate) => self.next_keys.push(Arc::new(secret.seen)),
             Some(_) => self.strange_next_keys.push(key),
             None => {}
@@ -129,8 +130,17 @@ impl Sight {
     }
 
     /// A request has a name that ours would have, and the index does not know it yet.
-    pub(super) async fn meet_request(&mut self, context: &Context, key: &ObjectKey) -> Result<(), ControllerError> {
-        if let Some(request) = context.reader.get::<crate::plan::kinds::RequestKind>(key).await? {
+    pub(super) async fn meet_request(
+        &mut self,
+        controller: &Certificates,
+        key: &ObjectKey,
+    ) -> Result<(), ControllerError> {
+        if let Some(request) = controller
+            .ports
+            .reader
+            .get::<crate::plan::kinds::RequestKind>(key)
+            .await?
+        {
             self.requests.push(Arc::new(request));
         }
         Ok(())
@@ -139,18 +149,23 @@ impl Sight {
     /// The target Secret as it is now; asked for again only where this reconcile has not looked yet.
     pub(super) async fn target(
         &self,
-        context: &Context,
+        controller: &Certificates,
         target: &ObjectKey,
     ) -> Result<Option<Arc<SecretSeen>>, ControllerError> {
         if self.target.is_some() {
-            return Ok(self.believed(context, target));
+            return Ok(self.believed(controller, target));
         }
-        Ok(context.reader.secret(target).await?.map(|secret| Arc::new(secret.seen)))
+        Ok(controller
+            .ports
+            .reader
+            .secret(target)
+            .await?
+            .map(|secret| Arc::new(secret.seen)))
     }
 
     /// The target Secret, as far as that is known.
-    fn believed(&self, context: &Context, target: &ObjectKey) -> Option<Arc<SecretSeen>> {
-        let indexed = context.index.secrets.get(target);
+    fn believed(&self, controller: &Certificates, target: &ObjectKey) -> Option<Arc<SecretSeen>> {
+        let indexed = controller.ports.index.secrets.get(target);
         match &self.target {
             Some(looked) => looked.or_newer(indexed),
             None => indexed,
@@ -158,8 +173,12 @@ impl Sight {
     }
 
     /// Looks into the keystores of the target Secret. One that changed meanwhile is looked into once the index knows of it.
-    pub(super) async fn open_keystores(&mut self, context: &Arc<Context>, seen: &Seen) -> Result<(), ControllerError> {
-        let look = keystores::open(context, &seen.certificate).await?;
+    pub(super) async fn open_keystores(
+        &mut self,
+        controller: &Arc<Certificates>,
+        seen: &Seen,
+    ) -> Result<(), ControllerError> {
+        let look = keystores::open(controller, &seen.certificate).await?;
         let known = seen.secret.as_ref().map(|secret| secret.digest);
         if look.as_ref().map(|look| look.digest) != known {
             return Err(ControllerError::Stale(format!(
@@ -190,8 +209,12 @@ fn is_next_key(secret: &SecretSeen, certificate: &Object<CertificateKind>) -> bo
     secret.meta.owned_by(&certificate.meta.uid) && secret.meta.labels.get(label::NEXT_PRIVATE_KEY) == Some("true")
 }
 
-fn next_keys(context: &Context, certificate: &Object<CertificateKind>, sight: &Sight) -> Vec<Arc<SecretSeen>> {
-    let owned = context.index.secrets.linked(&Link::Owner(certificate.meta.uid.clone()));
+fn next_keys(controller: &Certificates, certificate: &Object<CertificateKind>, sight: &Sight) -> Vec<Arc<SecretSeen>> {
+    let owned = controller
+        .ports
+        .index
+        .secrets
+        .linked(&Link::Owner(certificate.meta.uid.clone()));
     let mut keys: Vec<Arc<SecretSeen>> = owned
         .into_iter()
         .filter(|secret| is_next_key(secret, certificate))
@@ -204,10 +227,10 @@ fn next_keys(context: &Context, certificate: &Object<CertificateKind>, sight: &S
     keys
 }
 
-fn requests(context: &Context, certificate: &Object<CertificateKind>, sight: &Sight) -> Vec<Arc<RequestSeen>> {
-    let index = &context.index.requests;
+fn requests(controller: &Certificates, certificate: &Object<CertificateKind>, sight: &Sight) -> Vec<Arc<RequestSeen>> {
+    let index = &controller.ports.index.requests;
     let mut requests = index.linked(&Link::Owner(certificate.meta.uid.clone()));
-    let looked_up = names_to_look_up(certificate, &context.settings).requests;
+    let looked_up = names_to_look_up(certificate, &controller.ports.settings).requests;
     let named = looked_up.into_iter().map(|name| certificate.meta.key.sibling(name));
     let strange = named.filter(|key| !requests.iter().any(|known| known.meta.key == *key));
     let strange: Vec<_> = strange.filter_map(|key| index.get(&key)).collect();
@@ -219,10 +242,14 @@ fn requests(context: &Context, certificate: &Object<CertificateKind>, sight: &Si
     requests
 }
 
-fn rivals(context: &Context, certificate: &Object<CertificateKind>) -> Vec<Rival> {
+fn rivals(controller: &Certificates, certificate: &Object<CertificateKind>) -> Vec<Rival> {
     let target = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
     let own = |key: &ObjectKey| *key == certificate.meta.key;
-    let linked = context.index.certificates.linked_besides(&Link::Secret(target), own);
+    let linked = controller
+        .ports
+        .index
+        .certificates
+        .linked_besides(&Link::Secret(target), own);
     let others = linked.iter().filter(|other| other.meta.deleting.is_none());
     others
         .filter(|other| {
@@ -238,10 +265,10 @@ fn rivals(context: &Context, certificate: &Object<CertificateKind>) -> Vec<Rival
 }
 
 /// Who else names the target Secret, and for what.
-fn uses(context: &Context, certificate: &Object<CertificateKind>) -> Vec<SecretUse> {
+fn uses(controller: &Certificates, certificate: &Object<CertificateKind>) -> Vec<SecretUse> {
     let target = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
-    let (name, index) = (&target.name, &context.index);
-    let issuers = issuers::that_name(index, &target, &context.settings.cluster_resource_namespace);
+    let (name, index) = (&target.name, &controller.ports.index);
+    let issuers = issuers::that_name(index, &target, &controller.ports.settings.cluster_resource_namespace);
     let issuers = issuers.into_iter().map(|issuer| issuer_use(index, issuer, name));
     let mut uses: Vec<SecretUse> = issuers.collect();
     // this Certificate's own keystores, and those of others
@@ -286,16 +313,16 @@ fn issuer_use(index: &Index, issuer: IssuerId, secret: &str) -> SecretUse {
     }
 }
 
-fn issuer_state(context: &Context, certificate: &Object<CertificateKind>) -> IssuerState {
+fn issuer_state(controller: &Certificates, certificate: &Object<CertificateKind>) -> IssuerState {
     let reference = &certificate.spec.issuer_ref;
-    let issuer = match issuers::find(&context.index, reference, certificate.meta.namespace()) {
+    let issuer = match issuers::find(&controller.ports.index, reference, certificate.meta.namespace()) {
         Lookup::External => return IssuerState::External,
         Lookup::Missing(_) => return IssuerState::Missing,
         Lookup::Unreadable(_, why) => return IssuerState::NotReady(why.to_string()),
         Lookup::Found(issuer) => issuer,
     };
     match condition::get(&issuer.status.conditions, READY) {
-        Some(ready) if ready.is_true() => IssuerState::Ready(reach(&issuer, &context.settings)),
+        Some(ready) if ready.is_true() => IssuerState::Ready(reach(&issuer, &controller.ports.settings)),
         Some(ready) if !ready.message().is_empty() => IssuerState::NotReady(ready.message().to_owned()),
         Some(_) | None => IssuerState::NotReady("it has not been checked yet".to_owned()),
     }
@@ -310,11 +337,11 @@ fn reach(issuer: &FoundIssuer, settings: &Settings) -> Reach {
 
 /// What keeps the pending request from getting on: what its Order or one of its Challenges says, else its own condition.
 fn obstacle(
-    context: &Context,
+    controller: &Certificates,
     certificate: &Object<CertificateKind>,
     requests: &[Arc<RequestSeen>],
 ) -> Option<Obstacle> {
-    let index = &context.index;
+    let index = &controller.ports.index;
     let revision = certificate.status.revision.unwrap_or(0).saturating_add(1).to_string();
     let next = |request: &&Arc<RequestSeen>| {
         request.meta.owned_by(&certificate.meta.uid)

@@ -1,18 +1,47 @@
-//! What is remembered of Certificates.
+//! The controller of Certificates: what it works with, and what it remembers while this process leads.
 
-use super::{made_keys::Keys, refusals::Refusals};
+use std::sync::Arc;
 
-/// What is remembered of Certificates while this process leads.
-#[derive(Default)]
-pub struct State {
-    pub(super) keys: Keys,
-    pub(super) refusals: Refusals,
+use super::{made_keys::Keys, opened::Opened, refusals::Refusals};
+use crate::controller::{Ports, renewals::Renewals, rotations::Rotations, signing::Signing};
+
+/// Reconciles Certificates.
+pub struct Certificates {
+    pub(super) ports: Ports,
+    /// Signs what is issued in one pass.
+    pub(super) signing: Arc<Signing>,
+    /// When ACME servers want certificates renewed.
+    pub(super) renewals: Arc<Renewals>,
+    /// Issuers whose CA gets another key pair.
+    pub(super) rotations: Arc<Rotations>,
+    pub(super) state: State,
 }
 
-impl State {
-    /// Forgets all of it, keys included.
+/// What is remembered of Certificates.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) keys: Keys,
+    pub(super) refusals: Refusals,
+    pub(super) opened: Opened,
+}
+
+impl Certificates {
+    /// A controller that remembers nothing yet.
+    pub fn new(ports: Ports, signing: Arc<Signing>, renewals: Arc<Renewals>, rotations: Arc<Rotations>) -> Self {
+        Self {
+            ports,
+            signing,
+            renewals,
+            rotations,
+            state: State::default(),
+        }
+    }
+
+    /// Forgets all that it remembers, keys included.
     pub fn clear(&self) {
-        self.keys.clear();
-        self.refusals.clear();
+        let State { keys, refusals, opened } = &self.state;
+        keys.clear();
+        refusals.clear();
+        opened.clear();
     }
 }

@@ -10,11 +10,12 @@ use super::{
     keys,
     keystores::passwords,
     observe::Sight,
+    state::Certificates,
 };
 use crate::{
     api::{IssuerRef, names::data_key},
     cluster::{leftovers::Leftovers, owner::controlling, secret::SecretApply},
-    controller::{Context, ControllerError, rotations::Rotation},
+    controller::{ControllerError, rotations::Rotation},
     pki::{hidden::Hidden, key::PrivateKey, keystore::Seed},
     plan::{
         certificate::{
@@ -50,7 +51,7 @@ pub(super) enum Purpose {
 
 /// Stores the certificate of a Ready request with its key.
 pub(super) async fn store(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     seen: &Seen,
     request: &str,
     key_secret: &str,
@@ -58,10 +59,10 @@ pub(super) async fn store(
 ) -> Result<Outcome, ControllerError> {
     let namespace = &seen.certificate.meta.key;
     let request_key = namespace.sibling(request);
-    let request = context.reader.request(&request_key).await?;
+    let request = controller.ports.reader.request(&request_key).await?;
     let gone = || ControllerError::Stale(format!("CertificateRequest {request_key} has no certificate any more"));
     let request = request.ok_or_else(gone)?;
-    let key = read_key(context, &namespace.sibling(key_secret)).await?;
+    let key = read_key(controller, &namespace.sibling(key_secret)).await?;
     let certificate = &seen.certificate;
     let bundle = Bundle {
         chain_pem: request.certificate.ok_or_else(gone)?,
@@ -71,24 +72,28 @@ pub(super) async fn store(
         attribution: attribution(certificate, &request.seen.issuer_ref),
         purpose: Purpose::Issued(Arc::new(request.seen)),
     };
-    let Some(mut prepared) = make(context, certificate, bundle, sight).await? else {
+    let Some(mut prepared) = make(controller, certificate, bundle, sight).await? else {
         return Ok(Outcome::LookAgain);
     };
     if let Some(fault) = prepared.fault.take() {
         sight.made = Made::Unfit(request_key.name, fault);
         return Ok(Outcome::LookAgain);
     }
-    write(context, certificate, prepared, sight).await?;
+    write(controller, certificate, prepared, sight).await?;
     sight.made = Made::Stored(request_key.name);
     Ok(Outcome::Done)
 }
 
 /// Applies the Secret again with the key and certificate that it holds.
-pub(super) async fn repair(context: &Arc<Context>, seen: &Seen, sight: &mut Sight) -> Result<Outcome, ControllerError> {
+pub(super) async fn repair(
+    controller: &Arc<Certificates>,
+    seen: &Seen,
+    sight: &mut Sight,
+) -> Result<Outcome, ControllerError> {
     let certificate = &seen.certificate;
     let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
     let changed = || ControllerError::Stale(format!("Secret {key} is not what it was"));
-    let secret = context.reader.secret(&key).await?.ok_or_else(changed)?;
+    let secret = controller.ports.reader.secret(&key).await?.ok_or_else(changed)?;
     if seen
         .secret
         .as_ref()
@@ -103,12 +108,12 @@ pub(super) async fn repair(context: &Arc<Context>, seen: &Seen, sight: &mut Sigh
     let (private_key, _) = PrivateKey::from_pem(key_pem).map_err(|_| changed())?;
     let ca_pem = part(data_key::CA_CRT);
     let pair = &secret.seen.pair;
-    let bundled = rotation_of(context, certificate).map(|rotation| {
+    let bundled = rotation_of(controller, certificate).map(|rotation| {
         rotation.kept_bundle(
             pair.certificate.valid().map(|leaf| &**leaf),
             &pair.trusted,
             ca_pem.unwrap_or_default(),
-            context.settings.size_limits.bundle,
+            controller.ports.settings.size_limits.bundle,
         )
     });
     let bundle = Bundle {
@@ -119,54 +124,54 @@ pub(super) async fn repair(context: &Arc<Context>, seen: &Seen, sight: &mut Sigh
         attribution: Attribution::found(&secret.seen.meta.annotations),
         purpose: Purpose::Repair,
     };
-    write_over(context, certificate, bundle, Some(&secret.seen), sight).await
+    write_over(controller, certificate, bundle, Some(&secret.seen), sight).await
 }
 
 /// Renders and judges what is new in the target Secret.
 pub(super) async fn make(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
     mut bundle: Bundle,
     sight: &mut Sight,
 ) -> Result<Option<Prepared>, ControllerError> {
-    if let Some((rotation, issued)) = rotation_of(context, certificate).zip(bundle.ca_pem.as_mut()) {
-        *issued = rotation.new_bundle(issued, context.settings.size_limits.bundle);
+    if let Some((rotation, issued)) = rotation_of(controller, certificate).zip(bundle.ca_pem.as_mut()) {
+        *issued = rotation.new_bundle(issued, controller.ports.settings.size_limits.bundle);
     }
-    prepare(context, certificate, bundle, sight).await
+    prepare(controller, certificate, bundle, sight).await
 }
 
 /// Applies what was made over whatever is there now.
 pub(super) async fn write(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
     prepared: Prepared,
     sight: &Sight,
 ) -> Result<(), ControllerError> {
     let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
-    let existing = sight.target(context, &key).await?;
-    send(context, certificate, prepared.rendered, existing.as_deref()).await
+    let existing = sight.target(controller, &key).await?;
+    send(controller, certificate, prepared.rendered, existing.as_deref()).await
 }
 
 /// What is remembered of the issuer's CAs, where it has asked for it.
-fn rotation_of(context: &Context, certificate: &Object<CertificateKind>) -> Option<Arc<Rotation>> {
+fn rotation_of(controller: &Certificates, certificate: &Object<CertificateKind>) -> Option<Arc<Rotation>> {
     let issuer = IssuerId::of(&certificate.spec.issuer_ref, certificate.meta.namespace())?;
-    context.rotations.of(&issuer)
+    controller.rotations.of(&issuer)
 }
 
 async fn write_over(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
     bundle: Bundle,
     existing: Option<&SecretSeen>,
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
-    let Some(Prepared { rendered, fault }) = prepare(context, certificate, bundle, sight).await? else {
+    let Some(Prepared { rendered, fault }) = prepare(controller, certificate, bundle, sight).await? else {
         return Ok(Outcome::LookAgain);
     };
     if let Some(Violation { message, .. }) = fault {
         return Err(ControllerError::Failed(message));
     }
-    send(context, certificate, rendered, existing).await?;
+    send(controller, certificate, rendered, existing).await?;
     Ok(Outcome::Done)
 }
 
@@ -179,12 +184,12 @@ pub(super) struct Prepared {
 
 /// Renders the target Secret, and judges it. `None` where the password of a keystore cannot be had.
 async fn prepare(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
     bundle: Bundle,
     sight: &mut Sight,
 ) -> Result<Option<Prepared>, ControllerError> {
-    let passwords = match passwords(context, certificate).await? {
+    let passwords = match passwords(controller, certificate).await? {
         Ok(passwords) => passwords,
         Err(why) => {
             sight.lacks_password(why);
@@ -192,11 +197,11 @@ async fn prepare(
         }
     };
     let circumstances = Circumstances {
-        now: context.now(),
+        now: controller.ports.now(),
         seeds: [[seed()?, seed()?], [seed()?, seed()?]],
     };
     let (spec, name) = (certificate.spec.clone(), Arc::clone(&certificate.meta.key.name));
-    let limits = context.settings.size_limits;
+    let limits = controller.ports.settings.size_limits;
     // a password of a keystore is hashed thousands of times
     let slow = spec.keystores.is_some() || bundle.key.spec().is_slow();
     let prepared = keys::here_unless(slow, move || {
@@ -233,7 +238,7 @@ async fn prepare(
 
 /// Applies the target Secret over what is there.
 async fn send(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
     rendered: RenderedSecret,
     existing: Option<&SecretSeen>,
@@ -243,7 +248,7 @@ async fn send(
         annotations,
         data,
     } = rendered;
-    let owned = context.settings.enable_certificate_owner_ref;
+    let owned = controller.ports.settings.enable_certificate_owner_ref;
     let meta: Option<&Meta> = existing.map(|secret| &secret.meta);
     let secret = SecretApply {
         key: certificate.meta.key.sibling(certificate.spec.secret_name.as_str()),
@@ -258,10 +263,14 @@ async fn send(
         resource_version: meta.map(|meta| meta.resource_version.to_string()),
         uid: meta.map(|meta| meta.uid.to_string()),
     };
-    let applied = context.writer.apply_secret(&secret).await?;
+    let applied = controller.ports.writer.apply_secret(&secret).await?;
     if let Some(before) = existing {
         let left = Leftovers::of(&before.managed, &secret, &applied);
-        context.writer.take_out(&context.reader, &secret.key, &left).await?;
+        controller
+            .ports
+            .writer
+            .take_out(&controller.ports.reader, &secret.key, &left)
+            .await?;
     }
     Ok(())
 }

@@ -8,11 +8,12 @@ use super::{
     apply::{Outcome, read_key},
     keys,
     observe::Sight,
+    state::Certificates,
     target::{self, Bundle, Purpose},
 };
 use crate::{
     api::GoDuration,
-    controller::{Context, ControllerError},
+    controller::ControllerError,
     pki::sign::random_serial,
     plan::certificate::{Seen, request, secret::Attribution},
     signer::temporary::sign_temporary,
@@ -23,17 +24,17 @@ const DEFAULT_DURATION: GoDuration = GoDuration::from_hours(2160);
 
 /// Signs with a CA that is thrown away at once, and stores only the leaf.
 pub(super) async fn store(
-    context: &Arc<Context>,
+    controller: &Arc<Certificates>,
     seen: &Seen,
     key_secret: &str,
     sight: &mut Sight,
 ) -> Result<Outcome, ControllerError> {
     let certificate = &seen.certificate;
-    let key = Arc::new(read_key(context, &certificate.meta.key.sibling(key_secret)).await?);
-    let template = request::temporary_template(&certificate.spec, &context.settings)
+    let key = Arc::new(read_key(controller, &certificate.meta.key.sibling(key_secret)).await?);
+    let template = request::temporary_template(&certificate.spec, &controller.ports.settings)
         .map_err(|error| ControllerError::Failed(error.to_string()))?;
     let duration = SignedDuration::from(certificate.spec.duration.unwrap_or(DEFAULT_DURATION));
-    let (now, public) = (context.now(), key.public_key());
+    let (now, public) = (controller.ports.now(), key.public_key());
     let chain_pem = keys::blocking(move || sign_temporary(&template, &public, duration, now, random_serial()?)).await?;
     let bundle = Bundle {
         chain_pem,
@@ -46,7 +47,7 @@ pub(super) async fn store(
         },
         purpose: Purpose::Temporary,
     };
-    let Some(mut prepared) = target::make(context, certificate, bundle, sight).await? else {
+    let Some(mut prepared) = target::make(controller, certificate, bundle, sight).await? else {
         return Ok(Outcome::LookAgain);
     };
     if let Some(fault) = prepared.fault.take() {
@@ -55,6 +56,6 @@ pub(super) async fn store(
             fault.message
         )));
     }
-    target::write(context, certificate, prepared, sight).await?;
+    target::write(controller, certificate, prepared, sight).await?;
     Ok(Outcome::Done)
 }

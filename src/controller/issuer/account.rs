@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::digest;
 
-use super::{Either, refused_again};
+use super::{Either, Issuers, refused_again};
 use crate::acme::jws::{ExternalAccount, generate_rsa_2048_pem};
 use crate::acme::{AccountKey, Client, accounts, trust, url::origin};
 use crate::api::acme_issuer::ExternalAccountBinding;
@@ -12,7 +12,7 @@ use crate::api::condition::{self, READY};
 use crate::api::issuer::AcmeIssuerStatus;
 use crate::api::{AcmeIssuer, names};
 use crate::cluster::secret::{LiveSecret, SecretApply};
-use crate::controller::{Context, ControllerError};
+use crate::controller::ControllerError;
 use crate::pki::hidden::Hidden;
 use crate::plan::account::{self, AccountPlan, AccountSeen, Attempt, ExternalSeen, KeySeen};
 use crate::plan::issuer::{IssuerId, Verdict, Wanted, secret_of, unsupported_solvers};
@@ -21,34 +21,34 @@ use crate::work::Call;
 
 /// What the status of an ACME issuer has to be, after what had to be asked was asked.
 pub(super) async fn judge<K: Either>(
-    context: &Context,
+    controller: &Issuers,
     issuer: &Object<K>,
     spec: &AcmeIssuer,
 ) -> Result<(Wanted, Next), ControllerError> {
     let wanted = |verdict, acme| wanted(spec, verdict, acme);
     let as_it_is = issuer.status.acme.clone();
-    let look = match look(context, issuer, spec).await {
+    let look = match look(controller, issuer, spec).await {
         Ok(Ok(look)) => look,
         Ok(Err(verdict)) => return Ok((wanted(Some(verdict), as_it_is), Next::OnChange)),
         Err(ControllerError::Cluster(error)) if error.is_forbidden() => {
             let verdict = account::secrets_not_read(&error.to_string());
-            return Ok((wanted(Some(verdict), as_it_is), refused_again(context)));
+            return Ok((wanted(Some(verdict), as_it_is), refused_again(controller)));
         }
         Err(error) => return Err(error),
     };
     let status = as_it_is.clone().unwrap_or_default();
     let attempt = || look.client.as_ref().and_then(Client::attempt::<Attempt>);
     let mut last = attempt();
-    let mut plan = account::plan(context.now(), &look.seen(issuer, spec, &status, last.as_ref()));
+    let mut plan = account::plan(controller.ports.now(), &look.seen(issuer, spec, &status, last.as_ref()));
     let mut asking = None;
     if let (AccountPlan::Ensure { .. }, Some(client)) = (&plan, &look.client) {
-        match begin(context, issuer, spec, client) {
+        match begin(controller, issuer, spec, client) {
             Ok(begun) => asking = Some(begun),
             Err((untold, next)) => return Ok((wanted(untold, as_it_is), next)),
         }
         // whoever shares the account may have asked meanwhile
         last = attempt();
-        plan = account::plan(context.now(), &look.seen(issuer, spec, &status, last.as_ref()));
+        plan = account::plan(controller.ports.now(), &look.seen(issuer, spec, &status, last.as_ref()));
     }
     let seen = look.seen(issuer, spec, &status, last.as_ref());
     let outcome = match (plan, &look.client) {
@@ -58,18 +58,18 @@ pub(super) async fn judge<K: Either>(
         (AccountPlan::Ensure { known_contact }, Some(client)) => {
             let contact = spec.email.as_deref().unwrap_or_default();
             let outcome = accounts::ensure(client, contact, known_contact.as_deref(), look.binding.as_ref()).await;
-            let concluded = account::conclude(context.now(), &seen, outcome.as_ref());
+            let concluded = account::conclude(controller.ports.now(), &seen, outcome.as_ref());
             if let Ok(registration) = &outcome {
                 tracing::info!(issuer = %issuer.meta.key, uri = registration.uri, created = registration.created, "the ACME account is registered");
             }
             client.remember(concluded.attempt);
             (wanted(concluded.verdict, Some(concluded.status)), concluded.next)
         }
-        (AccountPlan::GenerateKey, _) => match generate_key(context, issuer, spec).await {
+        (AccountPlan::GenerateKey, _) => match generate_key(controller, issuer, spec).await {
             // a namespace that does not exist, a quota, a right: nobody else would say so
             Err(ControllerError::Cluster(error)) if !error.is_transient() => {
                 let verdict = account::key_not_stored(&error.to_string());
-                (wanted(Some(verdict), as_it_is), refused_again(context))
+                (wanted(Some(verdict), as_it_is), refused_again(controller))
             }
             Err(error) => return Err(error),
             Ok(()) => return Err(ControllerError::Stale("the account key was just made".to_owned())),
@@ -82,15 +82,15 @@ pub(super) async fn judge<K: Either>(
 
 /// Begins to ask the server, unless another issuer does that for the same account, or too many wait for the server.
 fn begin<K: Either>(
-    context: &Context,
+    controller: &Issuers,
     issuer: &Object<K>,
     spec: &AcmeIssuer,
     client: &Client,
 ) -> Result<[Call<IssuerId>; 2], (Option<Verdict>, Next)> {
     let (queue, id, now) = (
-        &context.queues.issuers,
+        &controller.ports.queues.issuers,
         IssuerId(issuer.meta.key.clone()),
-        context.now(),
+        controller.ports.now(),
     );
     let server = origin(&spec.server).unwrap_or_default();
     let shared = format!("{server} {}", client.key().thumbprint());
@@ -107,17 +107,17 @@ fn begin<K: Either>(
 
 /// What the status of an ACME issuer has to be before anybody is asked, and what would be asked.
 pub(super) async fn foresee<K: Either>(
-    context: &Context,
+    controller: &Issuers,
     issuer: &Object<K>,
     spec: &AcmeIssuer,
 ) -> Result<(Wanted, Option<AccountPlan>), ControllerError> {
     let as_it_is = issuer.status.acme.clone();
-    let look = match look(context, issuer, spec).await? {
+    let look = match look(controller, issuer, spec).await? {
         Ok(look) => look,
         Err(verdict) => return Ok((wanted(spec, Some(verdict), as_it_is), None)),
     };
     let status = as_it_is.clone().unwrap_or_default();
-    let plan = account::plan(context.now(), &look.seen(issuer, spec, &status, None));
+    let plan = account::plan(controller.ports.now(), &look.seen(issuer, spec, &status, None));
     let verdict = match &plan {
         AccountPlan::Refuse(verdict) => Some(verdict.clone()),
         AccountPlan::Wait { verdict, .. } => verdict.clone(),
@@ -169,19 +169,19 @@ impl Look {
 
 /// Reads the Secrets of an account, or says why its settings cannot be used.
 async fn look<K: Either>(
-    context: &Context,
+    controller: &Issuers,
     issuer: &Object<K>,
     spec: &AcmeIssuer,
 ) -> Result<Result<Look, Verdict>, ControllerError> {
     if let Err(verdict) = account::check_settings(spec) {
         return Ok(Err(verdict));
     }
-    let key = account_key(context, issuer, spec).await?;
-    let client = match key.usable().map(|key| client(context, spec, key)).transpose() {
+    let key = account_key(controller, issuer, spec).await?;
+    let client = match key.usable().map(|key| client(controller, spec, key)).transpose() {
         Ok(client) => client,
         Err(verdict) => return Ok(Err(verdict)),
     };
-    let (external, binding) = external_account(context, issuer, spec.external_account_binding.as_ref()).await?;
+    let (external, binding) = external_account(controller, issuer, spec.external_account_binding.as_ref()).await?;
     Ok(Ok(Look {
         key,
         client,
@@ -215,14 +215,15 @@ impl Key {
 }
 
 async fn account_key<K: Either>(
-    context: &Context,
+    controller: &Issuers,
     issuer: &Object<K>,
     spec: &AcmeIssuer,
 ) -> Result<Key, ControllerError> {
     let reference = &spec.private_key_secret_ref;
-    let secret = context
+    let secret = controller
+        .ports
         .reader
-        .secret(&secret_key(context, issuer, &reference.name))
+        .secret(&secret_key(controller, issuer, &reference.name))
         .await?;
     let entry = reference.key_or(names::data_key::TLS_KEY);
     Ok(secret.map_or(Key::Missing, |secret| read_key(&secret, &reference.name, entry)))
@@ -230,7 +231,7 @@ async fn account_key<K: Either>(
 
 /// Makes the account key (ACC-01). Whoever else makes it at the same time wins: then this write fails.
 async fn generate_key<K: Either>(
-    context: &Context,
+    controller: &Issuers,
     issuer: &Object<K>,
     spec: &AcmeIssuer,
 ) -> Result<(), ControllerError> {
@@ -240,9 +241,10 @@ async fn generate_key<K: Either>(
         .map_err(|_| ControllerError::Panicked)?
         .map_err(|error| ControllerError::Failed(format!("failed to make an ACME account key: {error}")))?;
     let entry = reference.key_or(names::data_key::TLS_KEY);
-    context
+    controller
+        .ports
         .writer
-        .create_secret(&new_secret(secret_key(context, issuer, &reference.name), entry, pem))
+        .create_secret(&new_secret(secret_key(controller, issuer, &reference.name), entry, pem))
         .await?;
     Ok(())
 }
@@ -279,7 +281,7 @@ fn new_secret(key: ObjectKey, entry: &str, pem: Hidden<Vec<u8>>) -> SecretApply 
 
 /// Reads the key that the CA gave for the external account binding (ACC-08).
 async fn external_account<K: Either>(
-    context: &Context,
+    controller: &Issuers,
     issuer: &Object<K>,
     binding: Option<&ExternalAccountBinding>,
 ) -> Result<(ExternalSeen, Option<ExternalAccount>), ControllerError> {
@@ -298,7 +300,12 @@ async fn external_account<K: Either>(
             "spec.acme.externalAccountBinding.keySecretRef.key is not set".to_owned(),
         ));
     };
-    let Some(secret) = context.reader.secret(&secret_key(context, issuer, name)).await? else {
+    let Some(secret) = controller
+        .ports
+        .reader
+        .secret(&secret_key(controller, issuer, name))
+        .await?
+    else {
         return Ok(unusable(format!("secret {name:?} not found")));
     };
     let Some(data) = secret.data(entry) else {
@@ -320,13 +327,18 @@ fn fingerprint(key_id: &str, data: &[u8]) -> [u8; 32] {
     out
 }
 
-fn client(context: &Context, spec: &AcmeIssuer, key: &AccountKey) -> Result<Client, Verdict> {
-    context
+fn client(controller: &Issuers, spec: &AcmeIssuer, key: &AccountKey) -> Result<Client, Verdict> {
+    controller
+        .ports
         .acme
         .client(&spec.server, &trust(spec), key)
         .map_err(|error| account::unusable_settings(&error))
 }
 
-fn secret_key<K: Either>(context: &Context, issuer: &Object<K>, name: &str) -> ObjectKey {
-    secret_of(&issuer.meta, name, &context.settings.cluster_resource_namespace)
+fn secret_key<K: Either>(controller: &Issuers, issuer: &Object<K>, name: &str) -> ObjectKey {
+    secret_of(
+        &issuer.meta,
+        name,
+        &controller.ports.settings.cluster_resource_namespace,
+    )
 }

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::{Either, rotation::Found};
+use super::{Either, Issuers, rotation::Found};
 use crate::{
     api::{condition::READY, names::data_key},
     cluster::store::Link,
-    controller::{Context, ControllerError},
+    controller::ControllerError,
     pki::{chain, key::sha256},
     plan::{
         rotation::{Authority, Fingerprint},
@@ -21,7 +21,7 @@ const MOST_READ: usize = 32;
 /// a certificate counts only if it signed the leaf, and the leaf only if it is the one in the status of its CertificateRequest, which
 /// only controllers may write.
 pub(super) async fn authorities<K: Either>(
-    context: &Context,
+    controller: &Issuers,
     issuer: &Object<K>,
     present: &Authority,
     found: &[Found],
@@ -35,19 +35,19 @@ pub(super) async fn authorities<K: Either>(
             continue;
         };
         let news = pair.trusted.iter().any(|trusted| !known.contains(trusted));
-        if !news || present.issued(leaf, &pair.trusted) || !is_attested(context, issuer, found, &leaf.fingerprint) {
+        if !news || present.issued(leaf, &pair.trusted) || !is_attested(controller, issuer, found, &leaf.fingerprint) {
             continue;
         }
         if reads == MOST_READ {
             break;
         }
         reads += 1;
-        let live = context.reader.secret(&found.secret.meta.key).await?;
+        let live = controller.ports.reader.secret(&found.secret.meta.key).await?;
         // one that has changed just now is looked at again soon
         let Some(live) = live.filter(|live| live.seen.digest == found.secret.digest) else {
             continue;
         };
-        let limits = &context.settings.size_limits;
+        let limits = &controller.ports.settings.size_limits;
         let certificates = |key: &str, limit| {
             let text = live.data(key).unwrap_or_default();
             chain::parse_certificates(text, limit).unwrap_or_default()
@@ -63,9 +63,13 @@ pub(super) async fn authorities<K: Either>(
 }
 
 /// Whether a request of the Certificate to this very issuer holds this leaf. An Issuer of the same name is anybody's in his namespace.
-fn is_attested<K: Either>(context: &Context, issuer: &Object<K>, found: &Found, leaf: &Fingerprint) -> bool {
+fn is_attested<K: Either>(controller: &Issuers, issuer: &Object<K>, found: &Found, leaf: &Fingerprint) -> bool {
     let certificate = &found.certificate.meta;
-    let owned = context.index.requests.linked(&Link::Owner(certificate.uid.clone()));
+    let owned = controller
+        .ports
+        .index
+        .requests
+        .linked(&Link::Owner(certificate.uid.clone()));
     let attests = |request: &RequestSeen| {
         let digest = request.certificate.as_ref();
         let held = digest.and_then(|digest| digest.leaf.as_ref().ok());

@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::signing::{Readiness, readiness};
-use super::{Context, ControllerError};
+use super::{
+    ControllerError, Ports,
+    rotations::Rotations,
+    signing::{Readiness, Signing},
+};
 use crate::api::{InvalidField, IssuerSpec, IssuerStatus, issuer::CaIssuer};
 use crate::cluster::issuers::{self, IssuerRecord};
 use crate::cluster::records::Stored;
@@ -27,29 +30,63 @@ const RETRY_REFUSED: SignedDuration = SignedDuration::from_secs(30);
 /// How soon a look at the leaves of a CA is tried again that failed.
 const RETRY_ROTATION: SignedDuration = SignedDuration::from_secs(30);
 
-/// Makes the status of one issuer say whether it can sign.
-///
-/// # Errors
-/// When the API server does not answer, or the issuer changed meanwhile.
-pub async fn reconcile(context: Arc<Context>, id: IssuerId) -> Result<Next, ControllerError> {
-    if !is_ours(&context, &id) {
-        return Ok(Next::OnChange);
+/// Reconciles Issuers and ClusterIssuers.
+pub struct Issuers {
+    ports: Ports,
+    signing: Arc<Signing>,
+    rotations: Arc<Rotations>,
+}
+
+impl Issuers {
+    /// A controller that finds out with `signing` whether an issuer can sign, and writes down in `rotations` whose CA gets another key pair.
+    pub fn new(ports: Ports, signing: Arc<Signing>, rotations: Arc<Rotations>) -> Self {
+        Self {
+            ports,
+            signing,
+            rotations,
+        }
     }
-    match issuers::record(&context.index, &id) {
-        Some(IssuerRecord::Namespaced(seen)) => judge(&context, &seen).await,
-        Some(IssuerRecord::Cluster(seen)) => judge(&context, &seen).await,
-        None => Ok(Next::OnChange),
+
+    /// Makes the status of one issuer say whether it can sign.
+    ///
+    /// # Errors
+    /// When the API server does not answer, or the issuer changed meanwhile.
+    pub async fn reconcile(self: Arc<Self>, id: IssuerId) -> Result<Next, ControllerError> {
+        if !is_ours(&self, &id) {
+            return Ok(Next::OnChange);
+        }
+        match issuers::record(&self.ports.index, &id) {
+            Some(IssuerRecord::Namespaced(seen)) => judge(&self, &seen).await,
+            Some(IssuerRecord::Cluster(seen)) => judge(&self, &seen).await,
+            None => Ok(Next::OnChange),
+        }
+    }
+
+    /// What would be done for an issuer now, without doing any of it and without asking an ACME server; `None` where there is
+    /// no such issuer.
+    ///
+    /// # Errors
+    /// When the API server refuses or is not reached.
+    pub async fn dry_run(&self, id: &IssuerId) -> Result<Option<Outlook>, ControllerError> {
+        if !is_ours(self, id) {
+            return Ok(None);
+        }
+        match issuers::record(&self.ports.index, id) {
+            Some(IssuerRecord::Namespaced(seen)) => foresee(self, &seen).await,
+            Some(IssuerRecord::Cluster(seen)) => foresee(self, &seen).await,
+            None => Ok(None),
+        }
     }
 }
 
 /// Whether issuers of this kind are left to us (CTL-01).
-fn is_ours(context: &Context, id: &IssuerId) -> bool {
+fn is_ours(controller: &Issuers, id: &IssuerId) -> bool {
     let name = if id.is_cluster() {
         controller::CLUSTER_ISSUERS
     } else {
         controller::ISSUERS
     };
-    context.settings.controllers.enabled(name)
+    controller.ports.settings.controllers.enabled(name)
 }
 
 /// What would be done for an issuer now.
@@ -65,38 +102,22 @@ pub struct Outlook {
     pub new: IssuerStatus,
 }
 
-/// What would be done for an issuer now, without doing any of it and without asking an ACME server; `None` where there is
-/// no such issuer.
-///
-/// # Errors
-/// When the API server refuses or is not reached.
-pub async fn dry_run(context: &Context, id: &IssuerId) -> Result<Option<Outlook>, ControllerError> {
-    if !is_ours(context, id) {
-        return Ok(None);
-    }
-    match issuers::record(&context.index, id) {
-        Some(IssuerRecord::Namespaced(seen)) => foresee(context, &seen).await,
-        Some(IssuerRecord::Cluster(seen)) => foresee(context, &seen).await,
-        None => Ok(None),
-    }
-}
-
-async fn foresee<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Option<Outlook>, ControllerError> {
+async fn foresee<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Result<Option<Outlook>, ControllerError> {
     if seen.meta.deleting.is_some() {
         return Ok(None);
     }
     let (mut wanted, account, leaves) = match seen.parse() {
         Ok(issuer) => match Backend::only(&issuer.spec).map(Backend::way) {
             Ok(Way::Order(spec)) => {
-                let (wanted, account) = account::foresee(context, &issuer, spec).await?;
+                let (wanted, account) = account::foresee(controller, &issuer, spec).await?;
                 (wanted, account, None)
             }
             Ok(Way::Sign(spec)) => {
-                let (wanted, _) = judge_spec(context, &issuer, false).await?;
+                let (wanted, _) = judge_spec(controller, &issuer, false).await?;
                 let ready = wanted.verdict.as_ref().is_some_and(|verdict| verdict.ready);
                 let mut leaves = None;
                 if let (SignerSpec::Ca(spec), true) = (spec, ready) {
-                    leaves = Some(rotation::foresee(context, &issuer, spec).await?);
+                    leaves = Some(rotation::foresee(controller, &issuer, spec).await?);
                 }
                 (wanted, None, leaves)
             }
@@ -107,7 +128,7 @@ async fn foresee<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Option<
     };
     wanted.rotating = leaves.as_ref().and_then(|leaves| leaves.condition.clone());
     let old = seen.status();
-    let new = issuer::status(context.now(), seen.meta.generation, &old, &wanted);
+    let new = issuer::status(controller.ports.now(), seen.meta.generation, &old, &wanted);
     Ok(Some(Outlook {
         leaves,
         account,
@@ -129,13 +150,13 @@ trait Either: Stored + Kind<Spec = IssuerSpec, Status = IssuerStatus> {}
 
 impl<K: Stored + Kind<Spec = IssuerSpec, Status = IssuerStatus>> Either for K {}
 
-async fn judge<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Next, ControllerError> {
+async fn judge<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Result<Next, ControllerError> {
     if seen.meta.deleting.is_some() {
         return Ok(Next::OnChange);
     }
     let (issuer, wanted, next) = match seen.parse() {
         Ok(issuer) => {
-            let (wanted, next) = judge_spec(context, &issuer, true).await?;
+            let (wanted, next) = judge_spec(controller, &issuer, true).await?;
             (issuer, wanted, next)
         }
         Err(invalid) => {
@@ -147,18 +168,18 @@ async fn judge<K: Either>(context: &Context, seen: &Lean<K>) -> Result<Next, Con
             (object, unreadable(seen, &invalid), Next::OnChange)
         }
     };
-    write(context, &issuer, &wanted).await?;
+    write(controller, &issuer, &wanted).await?;
     Ok(next)
 }
 
 /// What is to be said of an issuer. Its leaves are only led over to a new CA when `act` says so.
 async fn judge_spec<K: Either>(
-    context: &Context,
+    controller: &Issuers,
     issuer: &Object<K>,
     act: bool,
 ) -> Result<(Wanted, Next), ControllerError> {
     let spec = match Backend::only(&issuer.spec).map(Backend::way) {
-        Ok(Way::Order(spec)) => return account::judge(context, issuer, spec).await,
+        Ok(Way::Order(spec)) => return account::judge(controller, issuer, spec).await,
         Ok(Way::Sign(spec)) => spec,
         Ok(Way::NotSupported(issuer_type)) => return Ok((only(issuer::not_supported(issuer_type)), Next::OnChange)),
         Err(verdict) => return Ok((only(verdict), Next::OnChange)),
@@ -167,11 +188,14 @@ async fn judge_spec<K: Either>(
         verdict,
         next,
         expiring,
-    } = readiness(context, &issuer.meta, spec, refused_again(context)).await?;
+    } = controller
+        .signing
+        .readiness(&issuer.meta, spec, refused_again(controller))
+        .await?;
     let (ready, mut wanted) = (verdict.ready, only(verdict));
     wanted.expiring = expiring;
     if let (SignerSpec::Ca(spec), true) = (spec, ready && act) {
-        let (rotating, again) = rotate(context, issuer, spec).await?;
+        let (rotating, again) = rotate(controller, issuer, spec).await?;
         wanted.rotating = rotating;
         if let Next::At(time) = again {
             return Ok((wanted, next.or_at(time)));
@@ -182,17 +206,17 @@ async fn judge_spec<K: Either>(
 
 /// Leads the leaves of a CA over to its new key pair, where that is asked for.
 async fn rotate<K: Either>(
-    context: &Context,
+    controller: &Issuers,
     issuer: &Object<K>,
     spec: &CaIssuer,
 ) -> Result<(Option<Rotating>, Next), ControllerError> {
-    match rotation::look(context, issuer, spec).await {
+    match rotation::look(controller, issuer, spec).await {
         Ok(looked) => Ok(looked),
         Err(error) if error.is_stale() || error.is_not_leader() => Err(error),
         Err(error) => {
             // whether it can sign does not depend on it
             tracing::warn!(issuer = %issuer.meta.key, %error, "the rotation of its leaves does not get on");
-            let again = context.now().saturating_add(RETRY_ROTATION);
+            let again = controller.ports.now().saturating_add(RETRY_ROTATION);
             Ok((None, again.map_or(Next::OnChange, Next::At)))
         }
     }
@@ -207,16 +231,16 @@ fn only(verdict: Verdict) -> Wanted {
 }
 
 /// When to try again what the API server refused.
-fn refused_again(context: &Context) -> Next {
-    let again = context.now().saturating_add(RETRY_REFUSED);
+fn refused_again(controller: &Issuers) -> Next {
+    let again = controller.ports.now().saturating_add(RETRY_REFUSED);
     again.map_or(Next::OnChange, Next::At)
 }
 
-async fn write<K: Either>(context: &Context, issuer: &Object<K>, wanted: &Wanted) -> Result<(), ControllerError> {
-    let status = issuer::status(context.now(), issuer.meta.generation, &issuer.status, wanted);
-    if context.writer.write_status(issuer, &status).await?.is_some() {
+async fn write<K: Either>(controller: &Issuers, issuer: &Object<K>, wanted: &Wanted) -> Result<(), ControllerError> {
+    let status = issuer::status(controller.ports.now(), issuer.meta.generation, &issuer.status, wanted);
+    if controller.ports.writer.write_status(issuer, &status).await?.is_some() {
         for notice in issuer::news(&issuer.status, &status) {
-            context.events.publish::<K>(&issuer.meta, &notice);
+            controller.ports.events.publish::<K>(&issuer.meta, &notice);
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{Either, former};
+use super::{Either, Issuers, former};
 use crate::{
     api::{
         GROUP,
@@ -17,7 +17,7 @@ use crate::{
         names::{annotation, data_key, label},
     },
     cluster::{owner::owning, secret::SecretApply, store::Link},
-    controller::{Context, ControllerError, rotations::Rotation},
+    controller::{ControllerError, FollowUp, rotations::Rotation},
     pki::{chain, hidden::Hidden, key::sha256},
     plan::{
         issuer::{IssuerId, secret_of},
@@ -38,7 +38,7 @@ const NOW_AND_THEN: SignedDuration = SignedDuration::from_hours(1);
 
 /// One look at an issuer with a CA that is ready. Returns its condition `Rotating` (`None`: as it is) and when to look again.
 pub(super) async fn look<K: Either>(
-    context: &Context,
+    controller: &Issuers,
     issuer: &Object<K>,
     spec: &CaIssuer,
 ) -> Result<(Option<Rotating>, Next), ControllerError> {
@@ -47,30 +47,30 @@ pub(super) async fn look<K: Either>(
     let settle = match asked(issuer, condition) {
         Ok(settle) => settle,
         Err(instead) => {
-            context.rotations.forget(&id);
+            controller.rotations.forget(&id);
             return Ok((instead, Next::OnChange));
         }
     };
-    let (now, known) = (context.now(), context.rotations.of(&id));
-    let Some(ca) = ca_of(context, issuer, spec).await else {
+    let (now, known) = (controller.ports.now(), controller.rotations.of(&id));
+    let Some(ca) = ca_of(controller, issuer, spec).await else {
         return Ok((None, Next::OnChange));
     };
     let known = known.filter(|known| known.authority == ca.authority);
     if let Some(again) = known.as_ref().and_then(|known| too_soon(known, now)) {
         return Ok((None, Next::At(again)));
     }
-    let record = match Record::read(context, issuer).await? {
+    let record = match Record::read(controller, issuer).await? {
         Ok(record) => record,
         Err(taken) => {
-            context.rotations.forget(&id);
+            controller.rotations.forget(&id);
             return Ok((Some(taken), Next::At(later(now, NOW_AND_THEN))));
         }
     };
-    let found = leaves::<K>(context, issuer, &ca.secret);
-    let record = record.or_former(context, issuer, &ca.authority, &found).await?;
+    let found = leaves::<K>(controller, issuer, &ca.secret);
+    let record = record.or_former(controller, issuer, &ca.authority, &found).await?;
     let seen = seen(&ca.authority, &record, &found, known.as_deref(), condition, settle);
     let plan = rotation::plan(now, &seen);
-    let bundle = record.keep(context, issuer, &plan.record, ca.root).await?;
+    let bundle = record.keep(controller, issuer, &plan.record, ca.root).await?;
     let before = known.as_deref();
     let allowed = before.map(|known| &known.allowed).cloned().unwrap_or_default();
     let allowed = rotation::allowances(now, &allowed, &seen, &plan);
@@ -96,10 +96,10 @@ pub(super) async fn look<K: Either>(
         told,
         looked: now,
     };
-    context.rotations.keep(id, rotation);
+    controller.rotations.keep(id, rotation);
     let to_do: HashSet<ObjectKey> = telling.into_iter().chain(plan.allowed).collect();
     for key in to_do {
-        context.queues.certificates.add(key);
+        controller.ports.queues.follow_up(FollowUp::AuthorityChanged(key));
     }
     Ok((plan.condition, next))
 }
@@ -117,7 +117,7 @@ pub struct Foreseen {
 
 /// What [`look`] would come to, without doing any of it.
 pub(super) async fn foresee<K: Either>(
-    context: &Context,
+    controller: &Issuers,
     issuer: &Object<K>,
     spec: &CaIssuer,
 ) -> Result<Foreseen, ControllerError> {
@@ -130,17 +130,17 @@ pub(super) async fn foresee<K: Either>(
         Ok(settle) => settle,
         Err(instead) => return Ok(only(instead)),
     };
-    let Some(ca) = ca_of(context, issuer, spec).await else {
+    let Some(ca) = ca_of(controller, issuer, spec).await else {
         return Ok(Foreseen::default());
     };
-    let record = match Record::read(context, issuer).await? {
+    let record = match Record::read(controller, issuer).await? {
         Ok(record) => record,
         Err(taken) => return Ok(only(Some(taken))),
     };
-    let found = leaves::<K>(context, issuer, &ca.secret);
-    let record = record.or_former(context, issuer, &ca.authority, &found).await?;
+    let found = leaves::<K>(controller, issuer, &ca.secret);
+    let record = record.or_former(controller, issuer, &ca.authority, &found).await?;
     let seen = seen(&ca.authority, &record, &found, None, condition, settle);
-    let plan = rotation::plan(context.now(), &seen);
+    let plan = rotation::plan(controller.ports.now(), &seen);
     let is_stale = |leaf: &&Leaf<'_>| !seen.authority.issued(leaf.certificate, leaf.trusted);
     Ok(Foreseen {
         condition: plan.condition,
@@ -168,11 +168,16 @@ struct Ca {
 }
 
 /// `None` where it cannot be read: what is wrong with the Secret is in the condition Ready.
-async fn ca_of<K: Either>(context: &Context, issuer: &Object<K>, spec: &CaIssuer) -> Option<Ca> {
-    let namespace = &context.settings.cluster_resource_namespace;
+async fn ca_of<K: Either>(controller: &Issuers, issuer: &Object<K>, spec: &CaIssuer) -> Option<Ca> {
+    let namespace = &controller.ports.settings.cluster_resource_namespace;
     let secret = secret_of(&issuer.meta, &spec.secret_name, namespace);
-    let ca = context.signing.authorities.get(context, &secret).await.ok()?;
-    let (authority, root) = authority(&ca, context.settings.size_limits.bundle)?;
+    let ca = controller
+        .signing
+        .authorities
+        .get(&controller.ports, &secret)
+        .await
+        .ok()?;
+    let (authority, root) = authority(&ca, controller.ports.settings.size_limits.bundle)?;
     Some(Ca {
         secret,
         authority,
@@ -209,18 +214,18 @@ pub(super) struct Found {
     pub(super) secret: Arc<SecretSeen>,
 }
 
-fn leaves<K: Either>(context: &Context, issuer: &Object<K>, ca_secret: &ObjectKey) -> Vec<Found> {
+fn leaves<K: Either>(controller: &Issuers, issuer: &Object<K>, ca_secret: &ObjectKey) -> Vec<Found> {
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase", default)]
     struct Peek {
         secret_name: String,
     }
     let link = Link::Issuer(K::KIND.into(), GROUP.into(), issuer.meta.key.clone());
-    let certificates = context.index.certificates.linked(&link).into_iter();
+    let certificates = controller.ports.index.certificates.linked(&link).into_iter();
     let found = certificates.filter_map(|certificate| {
         let Peek { secret_name } = serde_json::from_str(certificate.spec.get()).ok()?;
         let key = certificate.meta.key.sibling(secret_name);
-        let secret = context.index.secrets.get(&key).filter(|_| key != *ca_secret)?;
+        let secret = controller.ports.index.secrets.get(&key).filter(|_| key != *ca_secret)?;
         let says = |name: &str| secret.meta.annotations.get(name);
         let ours = says(annotation::CERTIFICATE_NAME) == Some(certificate.meta.name())
             && says(annotation::ISSUER_NAME) == Some(issuer.meta.name())
@@ -275,10 +280,17 @@ struct Record {
 
 impl Record {
     /// The record, or what the condition says of a Secret of somebody else that has its name.
-    async fn read<K: Either>(context: &Context, issuer: &Object<K>) -> Result<Result<Self, Rotating>, ControllerError> {
+    async fn read<K: Either>(
+        controller: &Issuers,
+        issuer: &Object<K>,
+    ) -> Result<Result<Self, Rotating>, ControllerError> {
         let name = record_name(K::KIND, issuer.meta.name());
-        let key = secret_of(&issuer.meta, &name, &context.settings.cluster_resource_namespace);
-        let live = context.reader.secret(&key).await?;
+        let key = secret_of(
+            &issuer.meta,
+            &name,
+            &controller.ports.settings.cluster_resource_namespace,
+        );
+        let live = controller.ports.reader.secret(&key).await?;
         if live
             .as_ref()
             .is_some_and(|live| !live.seen.meta.owned_by(&issuer.meta.uid))
@@ -286,7 +298,7 @@ impl Record {
             return Ok(Err(rotation::record_taken(&key)));
         }
         let text = live.as_ref().and_then(|live| live.data(data_key::CA_CRT));
-        let limit = context.settings.size_limits.bundle;
+        let limit = controller.ports.settings.size_limits.bundle;
         let certificates = text
             .and_then(|text| chain::parse_certificates(text, limit).ok())
             .unwrap_or_default();
@@ -301,13 +313,13 @@ impl Record {
     /// The same, or what can be known of former CAs where there is no record yet.
     async fn or_former<K: Either>(
         mut self,
-        context: &Context,
+        controller: &Issuers,
         issuer: &Object<K>,
         present: &Authority,
         found: &[Found],
     ) -> Result<Self, ControllerError> {
         if self.secret.is_none() {
-            self.certificates = former::authorities(context, issuer, present, found).await?;
+            self.certificates = former::authorities(controller, issuer, present, found).await?;
             self.fingerprints = self.certificates.iter().map(|der| sha256(der)).collect();
         }
         Ok(self)
@@ -316,7 +328,7 @@ impl Record {
     /// Writes the record if it is not what it has to be. Returns its certificates.
     async fn keep<K: Either>(
         &self,
-        context: &Context,
+        controller: &Issuers,
         issuer: &Object<K>,
         wanted: &[Fingerprint],
         root: Vec<u8>,
@@ -343,7 +355,7 @@ impl Record {
             resource_version: meta.map(|meta| meta.resource_version.to_string()),
             uid: meta.map(|meta| meta.uid.to_string()),
         };
-        context.writer.apply_secret(&secret).await?;
+        controller.ports.writer.apply_secret(&secret).await?;
         Ok(certificates)
     }
 }

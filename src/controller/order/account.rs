@@ -33,8 +33,8 @@ pub(super) struct AcmeSeen {
 }
 
 /// The ACME issuer that `reference` means for an object in `namespace`; why there is none, as a sentence.
-pub(super) fn acme_issuer(context: &Ports, reference: &IssuerRef, namespace: &str) -> Result<AcmeSeen, String> {
-    let issuer = match issuers::find(&context.index, reference, namespace) {
+pub(super) fn acme_issuer(ports: &Ports, reference: &IssuerRef, namespace: &str) -> Result<AcmeSeen, String> {
+    let issuer = match issuers::find(&ports.index, reference, namespace) {
         Lookup::External => return Err(format!("{reference} is another controller's issuer")),
         Lookup::Missing(id) => return Err(format!("Waiting for the {id}: it does not exist")),
         Lookup::Unreadable(id, InvalidField { path, message }) => {
@@ -90,12 +90,12 @@ impl Accounts {
     /// own controller says what is wrong with it.
     pub(super) async fn account(
         &self,
-        context: &Ports,
+        ports: &Ports,
         issuer: &AcmeSeen,
         uri: &str,
     ) -> Result<Account, ControllerError> {
-        let key = self.key(context, issuer).await?;
-        let account = context
+        let key = self.key(ports, issuer).await?;
+        let account = ports
             .acme
             .client(&issuer.acme.server, &trust(&issuer.acme), &key)
             .and_then(|client| client.account(uri));
@@ -112,11 +112,11 @@ impl Accounts {
     }
 
     /// The key of an issuer's account.
-    pub(super) async fn key(&self, context: &Ports, issuer: &AcmeSeen) -> Result<AccountKey, ControllerError> {
+    pub(super) async fn key(&self, ports: &Ports, issuer: &AcmeSeen) -> Result<AccountKey, ControllerError> {
         if let Some(key) = self.known_key(issuer) {
             return Ok(key);
         }
-        let key = read_key(context, issuer).await?;
+        let key = read_key(ports, issuer).await?;
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.len() >= MOST_KEYS {
             // of issuers that are long gone, most of them; those in use are read again
@@ -127,16 +127,16 @@ impl Accounts {
     }
 }
 
-async fn read_key(context: &Ports, issuer: &AcmeSeen) -> Result<AccountKey, ControllerError> {
+async fn read_key(ports: &Ports, issuer: &AcmeSeen) -> Result<AccountKey, ControllerError> {
     let reference = &issuer.acme.private_key_secret_ref;
     let name = secret_of(
         &issuer.meta,
         &reference.name,
-        &context.settings.cluster_resource_namespace,
+        &ports.settings.cluster_resource_namespace,
     );
     let entry = reference.key_or(data_key::TLS_KEY);
     let failed = |what: String| ControllerError::Failed(format!("the account key of the {}: {what}", issuer.id));
-    let secret = context
+    let secret = ports
         .reader
         .secret(&name)
         .await

@@ -5,10 +5,10 @@ use std::{collections::HashSet, sync::Arc};
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::{in_cluster, observe::Observed, presenting};
+use super::{in_cluster, observe::Observed, orders::Orders, presenting};
 use crate::{
     acme::{self, Account, Answered, order as wire, problem::Kind},
-    controller::{Context, ControllerError},
+    controller::{ControllerError, FollowUp},
     pki::csr,
     plan::{
         kinds::{ChallengeKind, OrderKind},
@@ -28,20 +28,20 @@ const AT_ONCE: usize = 8;
 
 /// Calls for one Order.
 pub(super) struct Calls<'a> {
-    context: &'a Arc<Context>,
+    controller: &'a Arc<Orders>,
     observed: &'a Observed,
     account: &'a Account,
 }
 
 impl<'a> Calls<'a> {
     /// Calls with the account of the Order's issuer, while this process leads.
-    pub(super) fn new(context: &'a Arc<Context>, observed: &'a Observed) -> Result<Self, ControllerError> {
-        if !context.writer.leads() {
+    pub(super) fn new(controller: &'a Arc<Orders>, observed: &'a Observed) -> Result<Self, ControllerError> {
+        if !controller.ports.writer.leads() {
             return Err(ControllerError::Stale("another replica leads".to_owned()));
         }
         match &observed.account {
             Some(account) => Ok(Self {
-                context,
+                controller,
                 observed,
                 account,
             }),
@@ -63,7 +63,7 @@ impl Calls<'_> {
                 if let Some(why) = replaces_refused {
                     tracing::info!(order = %self.observed.order.meta.key, why, "ordered without naming the replaced certificate");
                 }
-                let now = self.context.now();
+                let now = self.controller.ports.now();
                 let answered = Answered {
                     value: order,
                     retry_after,
@@ -71,7 +71,7 @@ impl Calls<'_> {
                 self.remember(|memory| memory.saw_order(order_at_ca(&url, answered, now)));
             }
             Err(error) => {
-                let now = self.context.now();
+                let now = self.controller.ports.now();
                 if let acme::Next::Wait(until) = error.next(now)
                     && !concerns_names(&error, request)
                 {
@@ -79,7 +79,7 @@ impl Calls<'_> {
                         until,
                         sentence: error.to_string(),
                     };
-                    self.context.orders.close_gate(self.account.uri(), now, gate);
+                    self.controller.state.close_gate(self.account.uri(), now, gate);
                 }
                 self.failed(Doing::CreateOrder, &error);
             }
@@ -90,7 +90,7 @@ impl Calls<'_> {
     pub(super) async fn read(&self, url: &str) {
         match self.account.order(url).await {
             Ok(answered) => {
-                let order = order_at_ca(url, answered, self.context.now());
+                let order = order_at_ca(url, answered, self.controller.ports.now());
                 self.remember(|memory| memory.saw_order(order));
             }
             Err(error) => self.failed(Doing::ReadOrder, &error),
@@ -109,7 +109,7 @@ impl Calls<'_> {
         while let Some((url, answer)) = answers.next().await {
             match answer {
                 Ok(answered) => {
-                    let now = self.context.now();
+                    let now = self.controller.ports.now();
                     if !self.saw_authorization(&url, authorization_at_ca(answered, now)) {
                         break;
                     }
@@ -135,7 +135,10 @@ impl Calls<'_> {
             let type_ = challenge.spec.type_.as_str();
             let message = format!("Domain {:?} verified with {type_:?} validation", one.identifier);
             let notice = Notice::normal("DomainVerified", message);
-            self.context.events.publish::<ChallengeKind>(&challenge.meta, &notice);
+            self.controller
+                .ports
+                .events
+                .publish::<ChallengeKind>(&challenge.meta, &notice);
         }
         let kept = self.remember(|memory| {
             memory.saw_authorization(url, one);
@@ -143,7 +146,7 @@ impl Calls<'_> {
         });
         if !kept {
             let why = "its authorizations are larger than makes sense for the names that were ordered";
-            in_cluster::cannot_be_stored(self.context, &self.observed.order, why);
+            in_cluster::cannot_be_stored(self.controller, &self.observed.order, why);
         }
         kept
     }
@@ -151,14 +154,14 @@ impl Calls<'_> {
     /// Tells the CA to validate.
     pub(super) async fn accept(&self, authorization: String, url: &str) {
         // listens before it tells: the CA may ask before its answer is here
-        let validation = presenting::validation(self.context, self.observed, &authorization);
+        let validation = presenting::validation(self.controller, self.observed, &authorization);
         self.remember(|memory| memory.telling(&authorization));
         match self.account.accept(url).await {
             Ok(_) => {
-                let now = self.context.now();
+                let now = self.controller.ports.now();
                 self.remember(|memory| memory.accepted(now, &authorization));
                 if let Some(validation) = validation {
-                    presenting::follow(self.context, self.observed, authorization, validation);
+                    presenting::follow(self.controller, self.observed, authorization, validation);
                 }
             }
             Err(error) => self.failed(Doing::Accept, &error),
@@ -170,7 +173,7 @@ impl Calls<'_> {
         let request = csr_der(&self.observed.order.spec.request.0)?;
         match self.account.finalize(url, &request).await {
             Ok(answered) => {
-                let now = self.context.now();
+                let now = self.controller.ports.now();
                 let Some(order_url) = self.observed.memory.order.as_ref().map(|order| order.url.clone()) else {
                     return Ok(());
                 };
@@ -200,7 +203,7 @@ impl Calls<'_> {
                     let order = &self.observed.order.meta.key;
                     tracing::warn!(%order, preferred, "the CA offers no chain that ends there, its default chain is used");
                 }
-                let now = self.context.now();
+                let now = self.controller.ports.now();
                 self.remember(|memory| memory.downloaded(now, issued.chain.pem.into_bytes()));
             }
             Err(error) => self.failed(Doing::Download, &error),
@@ -208,15 +211,18 @@ impl Calls<'_> {
     }
 
     fn remember<T>(&self, change: impl FnOnce(&mut crate::plan::order::memory::Memory) -> T) -> T {
-        self.context.orders.remember(&self.observed.order.meta, change)
+        self.controller.state.remember(&self.observed.order.meta, change)
     }
 
     fn failed(&self, doing: Doing, error: &acme::Error) {
-        let now = self.context.now();
+        let now = self.controller.ports.now();
         let fault = Fault::of(doing, error, now);
         tracing::info!(order = %self.observed.order.meta.key, %fault, "the CA did not do what was asked");
         if let (true, Some(acme)) = (error.says_account_is_unknown(), &self.observed.acme) {
-            self.context.queues.issuers.add(acme.id.clone());
+            self.controller
+                .ports
+                .queues
+                .follow_up(FollowUp::AccountUnknown(acme.id.clone()));
         }
         self.remember(|memory| memory.failed(now, &fault));
     }
@@ -231,8 +237,8 @@ impl Observed {
     }
 
     /// Tells something about the Order.
-    pub(super) fn tell(&self, context: &Context, notice: &Notice) {
-        context.events.publish::<OrderKind>(&self.order.meta, notice);
+    pub(super) fn tell(&self, controller: &Orders, notice: &Notice) {
+        controller.ports.events.publish::<OrderKind>(&self.order.meta, notice);
     }
 }
 

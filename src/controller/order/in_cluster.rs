@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::observe::Observed;
+use super::{observe::Observed, orders::Orders};
 use crate::{
     api::{
         challenge::{ChallengeSpec, ChallengeStatus},
@@ -10,7 +10,7 @@ use crate::{
         order::{OrderStatus, State},
     },
     cluster::{self, owner::controlling, writer::NewObject},
-    controller::{Context, ControllerError},
+    controller::ControllerError,
     plan::{
         challenge::{finalizers_to_release, notice},
         kinds::{ChallengeKind, OrderKind},
@@ -30,30 +30,30 @@ impl Observed {
 
 /// Writes the Order's status, and tells what is news in it.
 pub(super) async fn write_status(
-    context: &Context,
+    controller: &Orders,
     observed: &Observed,
     status: &OrderStatus,
 ) -> Result<(), ControllerError> {
     let order = &observed.order;
-    match context.writer.write_status::<OrderKind>(order, status).await {
+    match controller.ports.writer.write_status::<OrderKind>(order, status).await {
         Ok(None) => return Ok(()),
         Ok(Some(_)) => {}
         // what the CA says does not fit into an Order (an endless URL, thousands of challenges), and never will
         Err(error) if never_fits(&error) && !status.state.is_some_and(State::is_failure) => {
-            cannot_be_stored(context, order, error.server_message().unwrap_or_default());
+            cannot_be_stored(controller, order, error.server_message().unwrap_or_default());
             return Ok(());
         }
         Err(error) => return Err(error.into()),
     }
     if status.state == Some(State::Valid) && order.status.state != Some(State::Valid) {
-        observed.tell(context, &Notice::normal("Complete", "Order completed successfully"));
+        observed.tell(controller, &Notice::normal("Complete", "Order completed successfully"));
     }
     let news = status
         .reason
         .as_deref()
         .filter(|_| status.reason != order.status.reason);
     if let Some(reason) = news.filter(|reason| reason.contains(NO_SOLVER)) {
-        observed.tell(context, &Notice::warning("Solver", reason));
+        observed.tell(controller, &Notice::warning("Solver", reason));
     }
     Ok(())
 }
@@ -64,30 +64,30 @@ fn never_fits(error: &cluster::Error) -> bool {
 }
 
 /// The Order ends, because the API server does not store what the CA says of it.
-pub(super) fn cannot_be_stored(context: &Context, order: &Object<OrderKind>, why: &str) {
+pub(super) fn cannot_be_stored(controller: &Orders, order: &Object<OrderKind>, why: &str) {
     let sentence = format!("What the CA says of the order cannot be stored: {}", excerpt(why));
     tracing::warn!(order = %order.meta.key, sentence);
-    let now = context.now();
-    context
-        .orders
+    let now = controller.ports.now();
+    controller
+        .state
         .remember(&order.meta, |memory| memory.could_not_be_written(now, sentence));
 }
 
 /// Deletes the Order, so that its request makes another one; remembers that this has happened.
-pub(super) async fn start_over(context: &Context, observed: &Observed) -> Result<(), ControllerError> {
+pub(super) async fn start_over(controller: &Orders, observed: &Observed) -> Result<(), ControllerError> {
     let order = &observed.order.meta;
     tracing::info!(order = %order.key, "the CA has forgotten the ACME order, the Order is made anew");
     if let Some(request) = order.controller() {
-        context.orders.replaced(&request.uid);
+        controller.signing.reordered.insert(&request.uid);
     }
-    context.writer.delete::<OrderKind>(order).await?;
-    context.orders.forget(&order.key);
+    controller.ports.writer.delete::<OrderKind>(order).await?;
+    controller.state.forget(&order.key);
     Ok(())
 }
 
 /// Creates a Challenge (ORD-07, ORD-12).
 pub(super) async fn create_challenge(
-    context: &Context,
+    controller: &Orders,
     observed: &Observed,
     name: String,
     spec: ChallengeSpec,
@@ -106,22 +106,22 @@ pub(super) async fn create_challenge(
         finalizers: record.iter().map(|_| CHALLENGE_FINALIZER.to_owned()).collect(),
         spec,
     };
-    match context.writer.create::<ChallengeKind>(&new).await {
+    match controller.ports.writer.create::<ChallengeKind>(&new).await {
         Ok(_) => {
             let message = format!("Created Challenge resource {name:?} for domain {domain:?}");
-            observed.tell(context, &Notice::normal("Created", message));
+            observed.tell(controller, &Notice::normal("Created", message));
             Ok(())
         }
         Err(error) if error.is_already_exists() => {
             // ours from before a lost answer will be seen in a moment; a stranger's keeps its name
-            let live = context.reader.get::<ChallengeKind>(&new.key).await?;
+            let live = controller.ports.reader.get::<ChallengeKind>(&new.key).await?;
             if live.is_some_and(|live| !live.meta.owned_by(&order.uid)) {
-                context.orders.remember(order, |memory| memory.taken.insert(name));
+                controller.state.remember(order, |memory| memory.taken.insert(name));
             }
             Err(error.into())
         }
         Err(error) if never_fits(&error) => {
-            cannot_be_stored(context, &observed.order, error.server_message().unwrap_or_default());
+            cannot_be_stored(controller, &observed.order, error.server_message().unwrap_or_default());
             Ok(())
         }
         Err(error) => Err(error.into()),
@@ -130,23 +130,24 @@ pub(super) async fn create_challenge(
 
 /// Writes on a Challenge what is about to be placed outside the cluster.
 pub(super) async fn guard(
-    context: &Context,
+    controller: &Orders,
     meta: &Meta,
     finalizers: &[String],
     record: &str,
 ) -> Result<(), ControllerError> {
     let patch = json!({ "metadata": { "finalizers": finalizers, "annotations": { annotation::RECORD: record } } });
-    context.writer.patch::<ChallengeKind>(meta, patch).await?;
+    controller.ports.writer.patch::<ChallengeKind>(meta, patch).await?;
     Ok(())
 }
 
 /// Writes a Challenge's status, and tells what is news in it.
 pub(super) async fn write_challenge(
-    context: &Context,
+    controller: &Orders,
     challenge: &Object<ChallengeKind>,
     status: &ChallengeStatus,
 ) -> Result<(), ControllerError> {
-    if context
+    if controller
+        .ports
         .writer
         .write_status::<ChallengeKind>(challenge, status)
         .await?
@@ -155,19 +156,23 @@ pub(super) async fn write_challenge(
         return Ok(());
     }
     if let Some(notice) = notice(&challenge.status, status) {
-        context.events.publish::<ChallengeKind>(&challenge.meta, &notice);
+        controller
+            .ports
+            .events
+            .publish::<ChallengeKind>(&challenge.meta, &notice);
     }
     Ok(())
 }
 
 /// Deletes a Challenge; a finalizer of cert-manager goes first, because what it stands for is done.
-pub(super) async fn delete_challenge(context: &Context, meta: &Meta) -> Result<(), ControllerError> {
+pub(super) async fn delete_challenge(controller: &Orders, meta: &Meta) -> Result<(), ControllerError> {
     let released = match finalizers_to_release(meta) {
-        Some(rest) => Some(release(context, meta, &rest).await?),
+        Some(rest) => Some(release(controller, meta, &rest).await?),
         None => None,
     };
     if meta.deleting.is_none() {
-        context
+        controller
+            .ports
             .writer
             .delete::<ChallengeKind>(released.as_ref().unwrap_or(meta))
             .await?;
@@ -176,9 +181,9 @@ pub(super) async fn delete_challenge(context: &Context, meta: &Meta) -> Result<(
 }
 
 /// Leaves only the finalizers in `rest`; returns the metadata after that.
-pub(super) async fn release(context: &Context, meta: &Meta, rest: &[String]) -> Result<Meta, ControllerError> {
+pub(super) async fn release(controller: &Orders, meta: &Meta, rest: &[String]) -> Result<Meta, ControllerError> {
     let patch = json!({ "metadata": { "finalizers": rest } });
-    let released = context.writer.patch::<ChallengeKind>(meta, patch).await?;
-    context.solving.calls.forget(&meta.uid);
+    let released = controller.ports.writer.patch::<ChallengeKind>(meta, patch).await?;
+    controller.solving.calls.forget(&meta.uid);
     Ok(released.meta.clone())
 }

@@ -17,6 +17,7 @@ mod at_ca;
 mod in_cluster;
 mod lending;
 mod observe;
+mod orders;
 mod presenting;
 pub mod responder_sync;
 pub mod state;
@@ -28,12 +29,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-pub use self::lending::lend_slots;
 use self::{
     at_ca::Calls,
     observe::{Found, Observed},
 };
-use super::{Context, ControllerError};
+pub use self::{lending::lend_slots, orders::Orders};
+use super::{ControllerError, FollowUp};
 use crate::{
     acme::url::origin,
     api::order::State,
@@ -57,39 +58,6 @@ const BREATH: SignedDuration = SignedDuration::from_secs(1);
 /// that takes its time for every answer must not hold up the orders of others.
 const TURN: Duration = Duration::from_secs(5);
 
-/// Brings one Order forward as far as it goes now.
-///
-/// # Errors
-/// When the API server refuses or is not reached. What the CA says is no error here: it is remembered, and planned from.
-pub async fn reconcile(context: Arc<Context>, key: ObjectKey) -> Result<Next, ControllerError> {
-    if !context.settings.controllers.enabled(controller::ORDERS) {
-        return Ok(Next::OnChange);
-    }
-    let began = Instant::now();
-    for _ in 0..MOST_ROUNDS {
-        if began.elapsed() > TURN {
-            return Ok(Next::At(context.now()));
-        }
-        let observed = match observe::observe(&context, &key).await? {
-            Found::Gone => {
-                let challenges = orphans(&context, &key);
-                return abandon(&context, &key, &challenges).await;
-            }
-            Found::NotOurs(challenges) => return abandon(&context, &key, &challenges).await,
-            Found::Order(observed) => observed,
-        };
-        let plan = observed.plan(context.now());
-        if let Some(next) = follow(&context, &observed, plan).await? {
-            if observed.order.status.state.is_some_and(State::is_final) {
-                context.orders.recall(&key, &observed.order.meta.uid, Memory::settle);
-            }
-            return Ok(next);
-        }
-    }
-    tracing::warn!(order = %key, "needed more steps than expected, going on in a moment");
-    Ok(Next::At(timing::add(context.now(), BREATH)))
-}
-
 /// What would be done for an Order now.
 #[derive(Debug, Default)]
 pub struct Outlook {
@@ -99,36 +67,71 @@ pub struct Outlook {
     pub released: Vec<Meta>,
 }
 
-/// What would be done for the Order of this name, without doing any of it and without asking the CA.
-///
-/// # Errors
-/// When the API server refuses or is not reached, and when the account of its issuer cannot be used.
-pub async fn dry_run(context: &Arc<Context>, key: &ObjectKey) -> Result<Outlook, ControllerError> {
-    if !context.settings.controllers.enabled(controller::ORDERS) {
-        return Ok(Outlook::default());
-    }
-    let left = match observe::observe(context, key).await? {
-        Found::Order(observed) => {
-            let plan = observed.plan(context.now());
-            return Ok(Outlook {
-                order: Some((observed.order, plan)),
-                released: Vec::new(),
-            });
+impl Orders {
+    /// Brings one Order forward as far as it goes now.
+    ///
+    /// # Errors
+    /// When the API server refuses or is not reached. What the CA says is no error here: it is remembered, and planned from.
+    pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
+        if !self.ports.settings.controllers.enabled(controller::ORDERS) {
+            return Ok(Next::OnChange);
         }
-        Found::NotOurs(challenges) => challenges,
-        Found::Gone => orphans(context, key),
-    };
-    let left = left.iter().map(|challenge| challenge.meta.clone());
-    let waits = |challenge: &Meta| challenge.deleting.is_some() && finalizers_to_release(challenge).is_some();
-    Ok(Outlook {
-        order: None,
-        released: left.filter(waits).collect(),
-    })
+        let began = Instant::now();
+        for _ in 0..MOST_ROUNDS {
+            if began.elapsed() > TURN {
+                return Ok(Next::At(self.ports.now()));
+            }
+            let observed = match observe::observe(&self, &key).await? {
+                Found::Gone => {
+                    let challenges = orphans(&self, &key);
+                    return abandon(&self, &key, &challenges).await;
+                }
+                Found::NotOurs(challenges) => return abandon(&self, &key, &challenges).await,
+                Found::Order(observed) => observed,
+            };
+            let plan = observed.plan(self.ports.now());
+            if let Some(next) = follow(&self, &observed, plan).await? {
+                if observed.order.status.state.is_some_and(State::is_final) {
+                    self.state.recall(&key, &observed.order.meta.uid, Memory::settle);
+                }
+                return Ok(next);
+            }
+        }
+        tracing::warn!(order = %key, "needed more steps than expected, going on in a moment");
+        Ok(Next::At(timing::add(self.ports.now(), BREATH)))
+    }
+
+    /// What would be done for the Order of this name, without doing any of it and without asking the CA.
+    ///
+    /// # Errors
+    /// When the API server refuses or is not reached, and when the account of its issuer cannot be used.
+    pub async fn dry_run(self: &Arc<Self>, key: &ObjectKey) -> Result<Outlook, ControllerError> {
+        if !self.ports.settings.controllers.enabled(controller::ORDERS) {
+            return Ok(Outlook::default());
+        }
+        let left = match observe::observe(self, key).await? {
+            Found::Order(observed) => {
+                let plan = observed.plan(self.ports.now());
+                return Ok(Outlook {
+                    order: Some((observed.order, plan)),
+                    released: Vec::new(),
+                });
+            }
+            Found::NotOurs(challenges) => challenges,
+            Found::Gone => orphans(self, key),
+        };
+        let left = left.iter().map(|challenge| challenge.meta.clone());
+        let waits = |challenge: &Meta| challenge.deleting.is_some() && finalizers_to_release(challenge).is_some();
+        Ok(Outlook {
+            order: None,
+            released: left.filter(waits).collect(),
+        })
+    }
 }
 
 /// Challenges whose Order of this name does not exist.
-fn orphans(context: &Context, key: &ObjectKey) -> Vec<Arc<Lean<ChallengeKind>>> {
-    let in_namespace = context.index.challenges.in_namespace(&key.namespace);
+fn orphans(controller: &Orders, key: &ObjectKey) -> Vec<Arc<Lean<ChallengeKind>>> {
+    let in_namespace = controller.ports.index.challenges.in_namespace(&key.namespace);
     let left = in_namespace.into_iter().filter(|challenge| {
         let owner = challenge.meta.controller_of_kind::<OrderKind>();
         owner.is_some_and(|owner| *owner.name == *key.name)
@@ -137,12 +140,12 @@ fn orphans(context: &Context, key: &ObjectKey) -> Vec<Arc<Lean<ChallengeKind>>> 
 }
 
 /// Takes the steps of a plan; without any, says when to look again.
-async fn follow(context: &Arc<Context>, observed: &Observed, plan: Plan) -> Result<Option<Next>, ControllerError> {
+async fn follow(controller: &Arc<Orders>, observed: &Observed, plan: Plan) -> Result<Option<Next>, ControllerError> {
     let Plan { steps, next, keeps } = plan;
     if let Some(keeps) = &keeps {
         let keeps = keeps.iter().map(String::as_str).collect();
-        for order in context.orders.release(context.now(), observed.uid(), &keeps) {
-            context.queues.orders.add(order);
+        for order in controller.state.release(controller.ports.now(), observed.uid(), &keeps) {
+            controller.ports.queues.follow_up(FollowUp::SlotFree(order));
         }
     }
     if steps.is_empty() {
@@ -152,17 +155,21 @@ async fn follow(context: &Arc<Context>, observed: &Observed, plan: Plan) -> Resu
     while !steps.is_empty() {
         let rest = steps.split_off(together(&steps));
         let now = std::mem::replace(&mut steps, rest);
-        let _call = match now.iter().any(OrderStep::asks_ca).then(|| calling(context, observed)) {
+        let _call = match now
+            .iter()
+            .any(OrderStep::asks_ca)
+            .then(|| calling(controller, observed))
+        {
             Some(Err(in_line)) => return Ok(Some(Next::At(in_line))),
             Some(Ok(call)) => Some(call),
             None => None,
         };
         stream::iter(now)
-            .map(|step| take(context, observed, step))
+            .map(|step| take(controller, observed, step))
             .buffer_unordered(AT_ONCE)
             .try_collect::<()>()
             .await?;
-        if context.orders.memory(&observed.order.meta).trouble.is_some() {
+        if controller.state.memory(&observed.order.meta).trouble.is_some() {
             break;
         }
     }
@@ -170,11 +177,15 @@ async fn follow(context: &Arc<Context>, observed: &Observed, plan: Plan) -> Resu
 }
 
 /// A call to the CA begins, unless too many workers wait for it already.
-fn calling(context: &Context, observed: &Observed) -> Result<Call<ObjectKey>, Timestamp> {
+fn calling(controller: &Orders, observed: &Observed) -> Result<Call<ObjectKey>, Timestamp> {
     let server = observed.acme.as_ref().map(|acme| acme.acme.server.as_str());
     let server = server.and_then(origin).unwrap_or_default();
     let key = &observed.order.meta.key;
-    context.queues.orders.calling(&server, key, context.now())
+    controller
+        .ports
+        .queues
+        .orders
+        .calling(&server, key, controller.ports.now())
 }
 
 /// How many of the first steps can be taken at the same time.
@@ -194,30 +205,30 @@ fn together(steps: &[OrderStep]) -> usize {
 }
 
 /// Takes one step.
-async fn take(context: &Arc<Context>, observed: &Observed, step: OrderStep) -> Result<(), ControllerError> {
+async fn take(controller: &Arc<Orders>, observed: &Observed, step: OrderStep) -> Result<(), ControllerError> {
     match step {
-        OrderStep::CreateOrder(request) => Calls::new(context, observed)?.create(&request).await,
-        OrderStep::ReadOrder { url } => Calls::new(context, observed)?.read(&url).await,
-        OrderStep::ReadAuthorizations(urls) => Calls::new(context, observed)?.read_authorizations(urls).await,
-        OrderStep::Accept { authorization, url } => Calls::new(context, observed)?.accept(authorization, &url).await,
-        OrderStep::Finalize { url } => Calls::new(context, observed)?.finalize(&url).await?,
-        OrderStep::Download { url } => Calls::new(context, observed)?.download(&url).await,
+        OrderStep::CreateOrder(request) => Calls::new(controller, observed)?.create(&request).await,
+        OrderStep::ReadOrder { url } => Calls::new(controller, observed)?.read(&url).await,
+        OrderStep::ReadAuthorizations(urls) => Calls::new(controller, observed)?.read_authorizations(urls).await,
+        OrderStep::Accept { authorization, url } => Calls::new(controller, observed)?.accept(authorization, &url).await,
+        OrderStep::Finalize { url } => Calls::new(controller, observed)?.finalize(&url).await?,
+        OrderStep::Download { url } => Calls::new(controller, observed)?.download(&url).await,
         OrderStep::Claim(claims) => {
-            for order in context.orders.claim(context.now(), &observed.order, claims) {
+            for order in controller.state.claim(controller.ports.now(), &observed.order, claims) {
                 if order != observed.order.meta.key {
-                    context.queues.orders.add(order);
+                    controller.ports.queues.follow_up(FollowUp::SlotFree(order));
                 }
             }
         }
         OrderStep::Present { batch, authorizations } => {
-            presenting::present(context, observed, batch, authorizations).await?;
+            presenting::present(controller, observed, batch, authorizations).await?;
         }
-        OrderStep::Probe { authorization } => presenting::check(context, observed, authorization),
-        OrderStep::Withdraw(placed) => withdrawing::withdraw(context, observed, &placed).await?,
-        OrderStep::WriteStatus(status) => in_cluster::write_status(context, observed, &status).await?,
-        OrderStep::StartOver => in_cluster::start_over(context, observed).await?,
+        OrderStep::Probe { authorization } => presenting::check(controller, observed, authorization),
+        OrderStep::Withdraw(placed) => withdrawing::withdraw(controller, observed, &placed).await?,
+        OrderStep::WriteStatus(status) => in_cluster::write_status(controller, observed, &status).await?,
+        OrderStep::StartOver => in_cluster::start_over(controller, observed).await?,
         OrderStep::CreateChallenge { name, spec, record } => {
-            in_cluster::create_challenge(context, observed, name, *spec, record).await?;
+            in_cluster::create_challenge(controller, observed, name, *spec, record).await?;
         }
         OrderStep::GuardChallenge {
             key,
@@ -225,22 +236,22 @@ async fn take(context: &Arc<Context>, observed: &Observed, step: OrderStep) -> R
             record,
         } => {
             if let Some(challenge) = observed.challenge(&key) {
-                in_cluster::guard(context, &challenge.meta, &finalizers, &record).await?;
+                in_cluster::guard(controller, &challenge.meta, &finalizers, &record).await?;
             }
         }
         OrderStep::WriteChallenge { key, status } => {
             if let Some(challenge) = observed.challenge(&key) {
-                in_cluster::write_challenge(context, challenge, &status).await?;
+                in_cluster::write_challenge(controller, challenge, &status).await?;
             }
         }
         OrderStep::DeleteChallenge { key } => {
             if let Some(challenge) = observed.challenge(&key) {
-                in_cluster::delete_challenge(context, &challenge.meta).await?;
+                in_cluster::delete_challenge(controller, &challenge.meta).await?;
             }
         }
         OrderStep::ReleaseChallenge { key, finalizers } => {
             if let Some(challenge) = observed.challenge(&key) {
-                in_cluster::release(context, &challenge.meta, &finalizers).await?;
+                in_cluster::release(controller, &challenge.meta, &finalizers).await?;
             }
         }
     }
@@ -250,23 +261,23 @@ async fn take(context: &Arc<Context>, observed: &Observed, step: OrderStep) -> R
 /// An Order that does not exist, or that nobody's approved request explains (any more): nothing is done for it. What was placed is
 /// withdrawn, and then its Challenges are let go.
 async fn abandon(
-    context: &Arc<Context>,
+    controller: &Arc<Orders>,
     key: &ObjectKey,
     challenges: &[Arc<Lean<ChallengeKind>>],
 ) -> Result<Next, ControllerError> {
-    if let Some(uid) = context.orders.forget(key) {
-        forget_slots(context, &uid);
-        withdrawing::withdraw_by_uid(context, key, &uid).await?;
+    if let Some(uid) = controller.state.forget(key) {
+        forget_slots(controller, &uid);
+        withdrawing::withdraw_by_uid(controller, key, &uid).await?;
     }
-    withdrawing::abandon(context, key, challenges).await
+    withdrawing::abandon(controller, key, challenges).await
 }
 
-fn forget_slots(context: &Arc<Context>, uid: &str) {
-    for order in context
-        .orders
-        .release(context.now(), uid, &std::collections::BTreeSet::new())
+fn forget_slots(controller: &Arc<Orders>, uid: &str) {
+    for order in controller
+        .state
+        .release(controller.ports.now(), uid, &std::collections::BTreeSet::new())
     {
-        context.queues.orders.add(order);
+        controller.ports.queues.follow_up(FollowUp::SlotFree(order));
     }
 }
 

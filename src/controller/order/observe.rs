@@ -4,12 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::account::{AcmeSeen, acme_issuer};
+use super::{
+    account::{AcmeSeen, acme_issuer},
+    orders::Orders,
+};
 use crate::{
     acme::{Account, AccountKey},
     api::challenge::ChallengeType,
     cluster::store::Link,
-    controller::{Context, ControllerError, solving},
+    controller::{ControllerError, solving},
     plan::{
         kinds::{ChallengeKind, OrderKind, RequestKind},
         order::{
@@ -75,8 +78,8 @@ impl Observed {
 }
 
 /// Looks at the Order of this name.
-pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<Found, ControllerError> {
-    let Some(record) = context.index.orders.get(key) else {
+pub(super) async fn observe(controller: &Arc<Orders>, key: &ObjectKey) -> Result<Found, ControllerError> {
+    let Some(record) = controller.ports.index.orders.get(key) else {
         return Ok(Found::Gone);
     };
     let order = match record.parse() {
@@ -86,7 +89,8 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
             return Ok(Found::NotOurs(Vec::new()));
         }
     };
-    let challenges: Vec<Arc<Lean<ChallengeKind>>> = context
+    let challenges: Vec<Arc<Lean<ChallengeKind>>> = controller
+        .ports
         .index
         .challenges
         .linked(&Link::Owner(order.meta.uid.clone()))
@@ -98,10 +102,10 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
                 .is_some_and(|owner| owner.uid == order.meta.uid)
         })
         .collect();
-    let issuer = acme_issuer(context, &order.spec.issuer_ref, order.meta.namespace());
+    let issuer = acme_issuer(&controller.ports, &order.spec.issuer_ref, order.meta.namespace());
     let is_final = order.status.state.is_some_and(crate::api::order::State::is_final);
     // what is finished is only tidied up, for which nobody has to vouch
-    if !is_final && let Err(why) = counts(context, &order, issuer.as_ref().ok()) {
+    if !is_final && let Err(why) = counts(controller, &order, issuer.as_ref().ok()) {
         tracing::debug!(order = %key, %why, "an Order that is left alone");
         return Ok(Found::NotOurs(challenges));
     }
@@ -110,22 +114,22 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
         .filter_map(|challenge| challenge.parse().ok())
         .collect();
     let request = order.meta.controller();
-    let found = request.and_then(|owner| request_of(context, &order, owner));
+    let found = request.and_then(|owner| request_of(controller, &order, owner));
     let requested = found.map_or(order.meta.created, |request| request.meta.created);
-    let memory = context.orders.memory(&order.meta);
+    let memory = controller.state.memory(&order.meta);
     let (issuer, acme) = match issuer {
         Ok(acme) => (acme.registered().map(str::to_owned), Some(acme)),
         Err(why) => (Err(why), None),
     };
     let mut observed = Observed {
-        slots: context.orders.slots(&order.meta.uid, memory.authorizations.keys()),
-        calls: (context.solving.calls).of(challenges.iter().map(|challenge| &*challenge.meta.uid)),
+        slots: controller.state.slots(&order.meta.uid, memory.authorizations.keys()),
+        calls: (controller.solving.calls).of(challenges.iter().map(|challenge| &*challenge.meta.uid)),
         issuer: IssuerSeen::NotReady(String::new()),
         acme,
         account: None,
         choices: BTreeMap::new(),
         gate: None,
-        replaced: request.is_some_and(|request| context.orders.was_replaced(&request.uid)),
+        replaced: request.is_some_and(|request| controller.signing.reordered.contains(&request.uid)),
         requested,
         order,
         challenges,
@@ -141,14 +145,14 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
             }
         }
         (Ok(uri), Some(acme)) => {
-            let account = context.orders.accounts.account(context, acme, &uri).await?;
+            let account = controller.state.accounts.account(&controller.ports, acme, &uri).await?;
             let account = account.for_names(identifiers(&observed.order.spec).len());
             observed.issuer = IssuerSeen::Ready {
                 server: acme.acme.server.clone(),
                 account: uri.clone(),
             };
             observed.choices = choices(&observed.order, acme, account.key(), &observed.memory);
-            observed.gate = context.orders.gate(&uri, context.now());
+            observed.gate = controller.state.gate(&uri, controller.ports.now());
             observed.account = Some(account);
         }
     }
@@ -156,13 +160,14 @@ pub(super) async fn observe(context: &Arc<Context>, key: &ObjectKey) -> Result<F
 }
 
 /// Whether certlet acts for this Order (GHSA-8rvj-mm4h-c258).
-pub(super) fn counts(context: &Context, order: &Object<OrderKind>, acme: Option<&AcmeSeen>) -> Result<(), NotOurs> {
+pub(super) fn counts(controller: &Orders, order: &Object<OrderKind>, acme: Option<&AcmeSeen>) -> Result<(), NotOurs> {
     let request = order
         .meta
         .controller()
-        .and_then(|owner| request_of(context, order, owner));
+        .and_then(|owner| request_of(controller, order, owner));
     let siblings: Vec<Object<OrderKind>> = match &request {
-        Some(request) => context
+        Some(request) => controller
+            .ports
             .index
             .orders
             .linked(&Link::Owner(request.meta.uid.clone()))
@@ -177,13 +182,21 @@ pub(super) fn counts(context: &Context, order: &Object<OrderKind>, acme: Option<
 }
 
 /// The request that an Order says it is for: a CertificateRequest, or what Kubernetes' own kind says the same as.
-fn request_of(context: &Context, order: &Object<OrderKind>, owner: &Owner) -> Option<Arc<RequestSeen>> {
+fn request_of(controller: &Orders, order: &Object<OrderKind>, owner: &Owner) -> Option<Arc<RequestSeen>> {
     match &*owner.kind {
-        RequestKind::KIND => context.index.requests.get(&order.meta.key.sibling(&*owner.name)),
+        RequestKind::KIND => controller
+            .ports
+            .index
+            .requests
+            .get(&order.meta.key.sibling(&*owner.name)),
         SigningRequestKind::KIND => {
-            let request = context.index.signing_requests.get(&ObjectKey::cluster(&*owner.name))?;
+            let request = controller
+                .ports
+                .index
+                .signing_requests
+                .get(&ObjectKey::cluster(&*owner.name))?;
             let unfinished = !request.is_finished();
-            let asked = unfinished.then(|| signing_request::equivalent(&request, &context.settings));
+            let asked = unfinished.then(|| signing_request::equivalent(&request, &controller.ports.settings));
             asked.flatten().map(Arc::new)
         }
         _ => None,

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use super::{observe::Observed, responder_sync};
+use super::{observe::Observed, orders::Orders, responder_sync};
 use crate::{
     api::challenge::ChallengeType,
     controller::{
-        Context, ControllerError,
+        ControllerError, FollowUp,
         solving::{Answer, Provable, Solver, calls, http01::Validation},
     },
     plan::{
@@ -23,46 +23,46 @@ use crate::{
 
 /// Presents the proofs of these authorizations, and no others of the batch.
 pub(super) async fn present(
-    context: &Arc<Context>,
+    controller: &Arc<Orders>,
     observed: &Observed,
     batch: Batch,
     authorizations: Vec<String>,
 ) -> Result<(), ControllerError> {
     if let Some(account) = &observed.account {
         // before anything leads the CA here
-        responder_sync::answer(context, &observed.order, account.key());
+        responder_sync::answer(controller, &observed.order, account.key());
     }
     let proofs = authorizations.iter().filter_map(|url| provable(observed, url));
     let proofs: Vec<Provable> = proofs.collect();
-    let solver = context.solving.solver(context, &observed.order, &proofs);
+    let solver = controller.solving.solver(&controller.ports, &observed.order, &proofs);
     let (Some(solver), Some(first)) = (solver, proofs.first()) else {
         return Err(ControllerError::Stale(
             "its Challenges are not there any more".to_owned(),
         ));
     };
-    let attempt = Attempt::new(context, observed, batch, authorizations);
+    let attempt = Attempt::new(controller, observed, batch, authorizations);
     match attempt.batch {
         Batch::Order => attempt.end(solver.present().await?),
         Batch::Authorization(_) => {
             let challenge = &first.challenge.uid;
             let task = present_outside(solver, attempt, challenge.clone());
-            context.solving.calls.begin(challenge, Call::Presenting, task);
+            controller.solving.calls.begin(challenge, Call::Presenting, task);
         }
     }
     Ok(())
 }
 
 async fn present_outside(solver: Solver, attempt: Attempt, challenge: Box<str>) {
-    let (context, key) = (Arc::clone(&attempt.context), attempt.order.key.clone());
-    let answer = calls::answer(&solver, calls::Ask::Present, || context.now()).await;
+    let (controller, key) = (Arc::clone(&attempt.controller), attempt.order.key.clone());
+    let answer = calls::answer(&solver, calls::Ask::Present, || controller.ports.now()).await;
     attempt.end(answer);
-    context.solving.calls.end(&challenge, None);
-    context.queues.orders.add(key);
+    controller.solving.calls.end(&challenge, None);
+    controller.ports.queues.follow_up(FollowUp::Solved(key));
 }
 
 /// An attempt to present a batch of proofs.
 struct Attempt {
-    context: Arc<Context>,
+    controller: Arc<Orders>,
     order: Meta,
     batch: Batch,
     authorizations: Vec<String>,
@@ -75,7 +75,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn new(context: &Arc<Context>, observed: &Observed, batch: Batch, authorizations: Vec<String>) -> Self {
+    fn new(controller: &Arc<Orders>, observed: &Observed, batch: Batch, authorizations: Vec<String>) -> Self {
         let challenges = authorizations
             .iter()
             .filter_map(|url| Some((url, observed.challenge_of(url)?)));
@@ -85,7 +85,7 @@ impl Attempt {
             .clone()
             .filter(|(url, challenge)| is_fresh(url, challenge.status.presented));
         Self {
-            context: Arc::clone(context),
+            controller: Arc::clone(controller),
             order: observed.order.meta.clone(),
             fresh: fresh
                 .map(|(_, challenge)| (challenge.meta.clone(), challenge.spec.type_))
@@ -100,7 +100,7 @@ impl Attempt {
     /// Remembers what came of it, and reports it (ORD-10).
     fn end(self, answer: Answer) {
         let Self {
-            context,
+            controller,
             order,
             batch,
             authorizations,
@@ -108,25 +108,25 @@ impl Attempt {
             fresh,
             before,
         } = self;
-        let now = context.now();
+        let now = controller.ports.now();
         match answer {
             Ok(()) => {
                 for (challenge, type_) in &fresh {
                     let message = format!("Presented challenge using {type_} challenge mechanism");
-                    report(&context, challenge, "Started", "Challenge scheduled for processing");
-                    report(&context, challenge, "Presented", &message);
+                    report(&controller, challenge, "Started", "Challenge scheduled for processing");
+                    report(&controller, challenge, "Presented", &message);
                 }
-                context.orders.recall(&order.key, &order.uid, |memory| {
+                controller.state.recall(&order.key, &order.uid, |memory| {
                     memory.present(now, batch, authorizations);
                 });
             }
             Err(NotYet { reason, again }) => {
                 let reason = format!("Error presenting challenge: {reason}");
                 for challenge in challenges.iter().filter(|_| before.as_ref() != Some(&reason)) {
-                    warn(&context, challenge, "PresentError", &reason);
+                    warn(&controller, challenge, "PresentError", &reason);
                 }
                 let not_yet = NotYet { reason, again };
-                context.orders.recall(&order.key, &order.uid, |memory| {
+                controller.state.recall(&order.key, &order.uid, |memory| {
                     memory.not_presented(now, batch, not_yet);
                 });
             }
@@ -134,15 +134,17 @@ impl Attempt {
     }
 }
 
-fn report(context: &Context, challenge: &Meta, reason: &'static str, message: &str) {
-    context
+fn report(controller: &Orders, challenge: &Meta, reason: &'static str, message: &str) {
+    controller
+        .ports
         .events
         .publish::<ChallengeKind>(challenge, &Notice::normal(reason, message));
 }
 
 /// Reports in an Event of the Challenge that something does not work.
-pub(super) fn warn(context: &Context, challenge: &Meta, reason: &'static str, message: &str) {
-    context
+pub(super) fn warn(controller: &Orders, challenge: &Meta, reason: &'static str, message: &str) {
+    controller
+        .ports
         .events
         .publish::<ChallengeKind>(challenge, &Notice::warning(reason, message));
 }
@@ -162,51 +164,51 @@ fn provable(observed: &Observed, url: &str) -> Option<Provable> {
     })
 }
 
-fn solver_of(context: &Context, observed: &Observed, url: &str) -> Option<Solver> {
+fn solver_of(controller: &Orders, observed: &Observed, url: &str) -> Option<Solver> {
     let proof = provable(observed, url)?;
-    context
+    controller
         .solving
-        .solver(context, &observed.order, std::slice::from_ref(&proof))
+        .solver(&controller.ports, &observed.order, std::slice::from_ref(&proof))
 }
 
 /// Begins to check whether the CA would find the proof of this authorization; the end of that puts the Order into its queue again.
-pub(super) fn check(context: &Arc<Context>, observed: &Observed, url: String) {
+pub(super) fn check(controller: &Arc<Orders>, observed: &Observed, url: String) {
     let order = &observed.order.meta;
-    let Some(solver) = solver_of(context, observed, &url) else {
+    let Some(solver) = solver_of(controller, observed, &url) else {
         return;
     };
-    let now = context.now();
-    context.orders.remember(order, |memory| memory.probing(now, &url));
+    let now = controller.ports.now();
+    controller.state.remember(order, |memory| memory.probing(now, &url));
     let progress = observed.memory.proofs.get(&url);
     let since = progress.and_then(|progress| progress.probing_since).unwrap_or(now);
-    let (context, order) = (Arc::clone(context), order.clone());
+    let (controller, order) = (Arc::clone(controller), order.clone());
     tokio::spawn(async move {
         // the semaphore is never closed
-        let permit = Arc::clone(&context.orders.probes).acquire_owned().await.ok();
+        let permit = Arc::clone(&controller.state.probes).acquire_owned().await.ok();
         let answer = solver.check(since).await;
         drop(permit);
-        context
-            .orders
+        controller
+            .state
             .recall(&order.key, &order.uid, |memory| memory.probed(&url, answer));
-        context.queues.orders.add(order.key);
+        controller.ports.queues.follow_up(FollowUp::Probed(order.key));
     });
 }
 
 /// Listens for the CA's validation of this authorization, where this process can hear it. To be called before the CA is told.
-pub(super) fn validation(context: &Context, observed: &Observed, url: &str) -> Option<Validation> {
-    solver_of(context, observed, url)?.validation()
+pub(super) fn validation(controller: &Orders, observed: &Observed, url: &str) -> Option<Validation> {
+    solver_of(controller, observed, url)?.validation()
 }
 
 /// The CA was told: once its request is answered, the authorization is due.
-pub(super) fn follow(context: &Arc<Context>, observed: &Observed, url: String, validation: Validation) {
-    let (context, order) = (Arc::clone(context), observed.order.meta.clone());
+pub(super) fn follow(controller: &Arc<Orders>, observed: &Observed, url: String, validation: Validation) {
+    let (controller, order) = (Arc::clone(controller), observed.order.meta.clone());
     tokio::spawn(async move {
         if validation.is_answered().await {
-            let now = context.now();
-            context
-                .orders
+            let now = controller.ports.now();
+            controller
+                .state
                 .recall(&order.key, &order.uid, |memory| memory.validated(now, &url));
-            context.queues.orders.add(order.key);
+            controller.ports.queues.follow_up(FollowUp::Probed(order.key));
         }
     });
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use super::{
     account::{AcmeSeen, acme_issuer},
     observe::counts,
+    orders::Orders,
 };
 use crate::{
     acme::AccountKey,
-    controller::{Context, solving::http01::answers},
+    controller::solving::http01::answers,
     plan::{
         kinds::OrderKind,
         order::stage::OrderStage,
@@ -22,43 +23,51 @@ use crate::{
 
 /// An Order came, changed or went: answers for it, or does not any more. Returns at once; where the account key has to
 /// be read first, the answers come a moment later.
-pub fn changed(context: &Arc<Context>, old: Option<&Lean<OrderKind>>, new: Option<&Lean<OrderKind>>) {
+pub fn changed(controller: &Arc<Orders>, old: Option<&Lean<OrderKind>>, new: Option<&Lean<OrderKind>>) {
     if let Some(old) = old.filter(|old| new.is_none_or(|new| new.meta.uid != old.meta.uid)) {
-        withdraw(context, &old.meta.uid);
+        withdraw(controller, &old.meta.uid);
     }
-    let ours = context.settings.controllers.enabled(controller::ORDERS);
+    let ours = controller.ports.settings.controllers.enabled(controller::ORDERS);
     let Some(new) = new.filter(|_| ours) else { return };
-    match in_flight(context, new) {
-        None => withdraw(context, &new.meta.uid),
-        Some((order, acme)) => match context.orders.accounts.known_key(&acme) {
-            Some(key) => answer(context, &order, &key),
-            None => drop(tokio::spawn(read_and_answer(Arc::clone(context), order, acme))),
+    match in_flight(controller, new) {
+        None => withdraw(controller, &new.meta.uid),
+        Some((order, acme)) => match controller.state.accounts.known_key(&acme) {
+            Some(key) => answer(controller, &order, &key),
+            None => drop(tokio::spawn(read_and_answer(Arc::clone(controller), order, acme))),
         },
     }
 }
 
 /// Something that the Order depends on changed.
-pub fn look_again(context: &Arc<Context>, key: &ObjectKey) {
-    if let Some(order) = context.index.orders.get(key) {
-        changed(context, None, Some(&order));
+pub fn look_again(controller: &Arc<Orders>, key: &ObjectKey) {
+    if let Some(order) = controller.ports.index.orders.get(key) {
+        changed(controller, None, Some(&order));
     }
 }
 
 /// Nothing is answered for this Order any more.
-pub(super) fn withdraw(context: &Context, uid: &str) {
+pub(super) fn withdraw(controller: &Orders, uid: &str) {
     // taking back always fits
-    context.responder.replace_all_for(uid, Vec::new()).unwrap_or_default();
+    controller
+        .ports
+        .responder
+        .replace_all_for(uid, Vec::new())
+        .unwrap_or_default();
 }
 
 /// Answers for the Order with this key.
-pub(super) fn answer(context: &Context, order: &Object<OrderKind>, key: &AccountKey) {
-    if let Err(full) = context.responder.replace_all_for(&order.meta.uid, answers(order, key)) {
+pub(super) fn answer(controller: &Orders, order: &Object<OrderKind>, key: &AccountKey) {
+    if let Err(full) = controller
+        .ports
+        .responder
+        .replace_all_for(&order.meta.uid, answers(order, key))
+    {
         tracing::warn!(order = %order.meta.key, %full, "not everything is answered");
     }
 }
 
-async fn read_and_answer(context: Arc<Context>, order: Object<OrderKind>, acme: AcmeSeen) {
-    let key = match context.orders.accounts.key(&context, &acme).await {
+async fn read_and_answer(controller: Arc<Orders>, order: Object<OrderKind>, acme: AcmeSeen) {
+    let key = match controller.state.accounts.key(&controller.ports, &acme).await {
         Ok(key) => key,
         Err(error) => {
             tracing::warn!(order = %order.meta.key, %error, "its challenges cannot be answered");
@@ -66,15 +75,15 @@ async fn read_and_answer(context: Arc<Context>, order: Object<OrderKind>, acme: 
         }
     };
     // the Order may have gone on while the key was read
-    if let Some(now) = context.index.orders.get(&order.meta.key)
-        && let Some((order, _)) = in_flight(&context, &now)
+    if let Some(now) = controller.ports.index.orders.get(&order.meta.key)
+        && let Some((order, _)) = in_flight(&controller, &now)
     {
-        answer(&context, &order, &key);
+        answer(&controller, &order, &key);
     }
 }
 
 /// The Order and its issuer, if it is one that certlet acts for and that is not finished.
-fn in_flight(context: &Context, order: &Lean<OrderKind>) -> Option<(Object<OrderKind>, AcmeSeen)> {
+fn in_flight(controller: &Orders, order: &Lean<OrderKind>) -> Option<(Object<OrderKind>, AcmeSeen)> {
     let status = order.status();
     if order.meta.deleting.is_some()
         || status.url.is_none()
@@ -83,7 +92,7 @@ fn in_flight(context: &Context, order: &Lean<OrderKind>) -> Option<(Object<Order
         return None;
     }
     let order = order.parse().ok()?;
-    let acme = acme_issuer(context, &order.spec.issuer_ref, order.meta.namespace()).ok()?;
+    let acme = acme_issuer(&controller.ports, &order.spec.issuer_ref, order.meta.namespace()).ok()?;
     let account = acme
         .status
         .acme
@@ -92,5 +101,5 @@ fn in_flight(context: &Context, order: &Lean<OrderKind>) -> Option<(Object<Order
         .unwrap_or_default();
     let stage = OrderStage::parse(&order.status, &acme.acme.server, account);
     let open = matches!(stage, OrderStage::Open(_));
-    (open && counts(context, &order, Some(&acme)).is_ok()).then_some((order, acme))
+    (open && counts(controller, &order, Some(&acme)).is_ok()).then_some((order, acme))
 }

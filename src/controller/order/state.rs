@@ -1,7 +1,7 @@
 //! What is remembered about Orders between two reconciles. All of it may be lost at any time: it is asked for again.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -23,8 +23,6 @@ use crate::plan::{
 
 /// How many probes are on their way at once.
 const PROBES: usize = 256;
-/// How many requests are remembered whose Orders were made anew.
-const MOST_REPLACED: usize = 10_000;
 /// The longest time that one Order's limit holds back the new orders of its account: it may concern that Order alone.
 const LONGEST_GATE: SignedDuration = SignedDuration::from_mins(15);
 
@@ -34,7 +32,6 @@ pub struct State {
     memories: Mutex<HashMap<ObjectKey, Remembered>>,
     slots: Mutex<Slots>,
     gates: Mutex<HashMap<String, Gate>>,
-    replaced: Mutex<HashSet<Box<str>>>,
     pub(super) accounts: Accounts,
     pub(super) probes: Arc<Semaphore>,
 }
@@ -52,7 +49,6 @@ impl State {
             memories: Mutex::default(),
             slots: Mutex::new(Slots::new(most_challenges)),
             gates: Mutex::default(),
-            replaced: Mutex::default(),
             accounts: Accounts::default(),
             probes: Arc::new(Semaphore::new(PROBES)),
         }
@@ -106,20 +102,6 @@ impl State {
     /// Forgets the Order of this name; returns its uid if anything was remembered.
     pub(super) fn forget(&self, key: &ObjectKey) -> Option<Box<str>> {
         lock(&self.memories).remove(key).map(|remembered| remembered.uid)
-    }
-
-    /// The Order of the request with this uid was made anew.
-    pub(in crate::controller) fn replaced(&self, request: &str) {
-        let mut replaced = lock(&self.replaced);
-        if replaced.len() >= MOST_REPLACED {
-            replaced.clear();
-        }
-        replaced.insert(request.into());
-    }
-
-    /// Whether the Order of the request with this uid was made anew before.
-    pub(in crate::controller) fn was_replaced(&self, request: &str) -> bool {
-        lock(&self.replaced).contains(request)
     }
 
     /// Asks for slots. Returns the Orders whose turn has come.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{in_cluster, observe::Observed, presenting::warn, responder_sync};
+use super::{in_cluster, observe::Observed, orders::Orders, presenting::warn, responder_sync};
 use crate::{
     controller::{
-        Context, ControllerError,
+        ControllerError, FollowUp,
         solving::{Answer, Solver, calls},
     },
     plan::{
@@ -20,77 +20,83 @@ use crate::{
 
 /// Withdraws what was placed. For what is outside the cluster, begins to.
 pub(super) async fn withdraw(
-    context: &Arc<Context>,
+    controller: &Arc<Orders>,
     observed: &Observed,
     placed: &Placed,
 ) -> Result<(), ControllerError> {
     match placed {
-        Placed::InCluster => withdraw_in_cluster(context, observed).await,
+        Placed::InCluster => withdraw_in_cluster(controller, observed).await,
         Placed::Outside(key) => {
             if let Some(challenge) = observed.challenge(key) {
-                withdraw_outside(context, &observed.order.meta.key, challenge);
+                withdraw_outside(controller, &observed.order.meta.key, challenge);
             }
             Ok(())
         }
     }
 }
 
-async fn withdraw_in_cluster(context: &Arc<Context>, observed: &Observed) -> Result<(), ControllerError> {
+async fn withdraw_in_cluster(controller: &Arc<Orders>, observed: &Observed) -> Result<(), ControllerError> {
     let Meta { key, uid, .. } = &observed.order.meta;
-    let solver = context.solving.of_order(context, key, uid, Some(&observed.order));
+    let solver = controller
+        .solving
+        .of_order(&controller.ports, key, uid, Some(&observed.order));
     if let Err(error) = solver.withdraw().await {
-        report_left(context, observed, &error);
+        report_left(controller, observed, &error);
         return Err(error);
     }
-    responder_sync::withdraw(context, uid);
-    context
-        .orders
+    responder_sync::withdraw(controller, uid);
+    controller
+        .state
         .remember(&observed.order.meta, |memory| memory.withdrew(&Batch::Order));
     Ok(())
 }
 
 /// Reports once that what was placed cannot be withdrawn (ORD-10); it is tried again.
-fn report_left(context: &Context, observed: &Observed, error: &ControllerError) {
+fn report_left(controller: &Orders, observed: &Observed, error: &ControllerError) {
     if error.is_stale() || error.is_not_leader() {
         return;
     }
     let sentence = format!("Error cleaning up challenge: {error}");
-    if context
-        .said
+    if controller
+        .reported
         .is_new(&observed.order.meta, std::slice::from_ref(&sentence))
     {
         for challenge in &observed.challenges {
-            warn(context, &challenge.meta, "CleanUpError", &sentence);
+            warn(controller, &challenge.meta, "CleanUpError", &sentence);
         }
     }
 }
 
 /// Withdraws everything in the cluster of the Order with this uid, which is not there any more.
-pub(super) async fn withdraw_by_uid(context: &Arc<Context>, key: &ObjectKey, uid: &str) -> Result<(), ControllerError> {
-    let solver = context.solving.of_order(context, key, uid, None);
+pub(super) async fn withdraw_by_uid(
+    controller: &Arc<Orders>,
+    key: &ObjectKey,
+    uid: &str,
+) -> Result<(), ControllerError> {
+    let solver = controller.solving.of_order(&controller.ports, key, uid, None);
     solver.withdraw().await?.unwrap_or_default();
-    responder_sync::withdraw(context, uid);
+    responder_sync::withdraw(controller, uid);
     Ok(())
 }
 
 /// Challenges whose Order nobody follows: what is outside the cluster for them is withdrawn, and then they are let go. Says when to
 /// come back.
 pub(super) async fn abandon(
-    context: &Arc<Context>,
+    controller: &Arc<Orders>,
     order: &ObjectKey,
     challenges: &[Arc<Lean<ChallengeKind>>],
 ) -> Result<Next, ControllerError> {
     let mut next = Next::OnChange;
     for challenge in challenges {
         let meta = &challenge.meta;
-        let call = context.solving.calls.last(&meta.uid);
+        let call = controller.solving.calls.last(&meta.uid);
         match (
-            outside::abandoned(context.now(), meta, call.as_ref()),
+            outside::abandoned(controller.ports.now(), meta, call.as_ref()),
             challenge.parse(),
         ) {
-            (Abandoned::Withdraw, Ok(challenge)) => withdraw_outside(context, order, &challenge),
-            (Abandoned::Withdraw, Err(_)) => give_up(context, order, meta),
-            (Abandoned::Release(rest), _) => drop(in_cluster::release(context, meta, &rest).await?),
+            (Abandoned::Withdraw, Ok(challenge)) => withdraw_outside(controller, order, &challenge),
+            (Abandoned::Withdraw, Err(_)) => give_up(controller, order, meta),
+            (Abandoned::Release(rest), _) => drop(in_cluster::release(controller, meta, &rest).await?),
             (Abandoned::Wait(Next::At(again)), _) => next = next.or_at(again),
             (Abandoned::Wait(Next::OnChange), _) => {}
         }
@@ -100,25 +106,26 @@ pub(super) async fn abandon(
 
 /// Begins to withdraw what is outside the cluster for this Challenge of the Order; the end of that puts the Order into its queue
 /// again.
-fn withdraw_outside(context: &Arc<Context>, order: &ObjectKey, challenge: &Object<ChallengeKind>) {
+fn withdraw_outside(controller: &Arc<Orders>, order: &ObjectKey, challenge: &Object<ChallengeKind>) {
     let uid = &challenge.meta.uid;
-    let solver = outside::record(&challenge.meta).and_then(|record| context.solving.recover(&challenge.spec, record));
+    let solver =
+        outside::record(&challenge.meta).and_then(|record| controller.solving.recover(&challenge.spec, record));
     let Some(solver) = solver else {
-        give_up(context, order, &challenge.meta);
+        give_up(controller, order, &challenge.meta);
         return;
     };
-    let call = Call::withdraw(context.now(), context.solving.calls.last(uid).as_ref());
+    let call = Call::withdraw(controller.ports.now(), controller.solving.calls.last(uid).as_ref());
     let withdrawal = Withdrawal {
-        context: Arc::clone(context),
+        controller: Arc::clone(controller),
         order: order.clone(),
         challenge: challenge.clone(),
         call: call.clone(),
     };
-    context.solving.calls.begin(uid, call, withdrawal.run(solver));
+    controller.solving.calls.begin(uid, call, withdrawal.run(solver));
 }
 
 struct Withdrawal {
-    context: Arc<Context>,
+    controller: Arc<Orders>,
     order: ObjectKey,
     challenge: Object<ChallengeKind>,
     call: Call,
@@ -126,15 +133,15 @@ struct Withdrawal {
 
 impl Withdrawal {
     async fn run(self, solver: Solver) {
-        let context = &self.context;
-        let answer = calls::answer(&solver, calls::Ask::Withdraw, || context.now()).await;
+        let controller = &self.controller;
+        let answer = calls::answer(&solver, calls::Ask::Withdraw, || controller.ports.now()).await;
         self.end(answer);
     }
 
     /// Remembers what came of it, and reports it once (ORD-10).
     fn end(&self, answer: Answer) {
         let Self {
-            context,
+            controller,
             order,
             challenge,
             call,
@@ -144,34 +151,34 @@ impl Withdrawal {
             Ok(()) => {
                 if let Some(owner) = meta.controller() {
                     let batch = Batch::Authorization(challenge.spec.authorization_url.clone());
-                    context
-                        .orders
+                    controller
+                        .state
                         .recall(order, &owner.uid, |memory| memory.withdrew(&batch));
                 }
-                context.solving.calls.end(&meta.uid, Some(Call::Withdrawn));
+                controller.solving.calls.end(&meta.uid, Some(Call::Withdrawn));
             }
-            Err(not_yet) => match call.not_withdrawn(context.now(), &not_yet) {
+            Err(not_yet) => match call.not_withdrawn(controller.ports.now(), &not_yet) {
                 Some(call) => {
                     let sentence = format!("Error cleaning up challenge: {}", not_yet.reason);
-                    if context.said.is_new(meta, std::slice::from_ref(&sentence)) {
-                        warn(context, meta, "CleanUpError", &sentence);
+                    if controller.reported.is_new(meta, std::slice::from_ref(&sentence)) {
+                        warn(controller, meta, "CleanUpError", &sentence);
                     }
-                    context.solving.calls.end(&meta.uid, Some(call));
+                    controller.solving.calls.end(&meta.uid, Some(call));
                 }
-                None => return give_up(context, order, meta),
+                None => return give_up(controller, order, meta),
             },
         }
-        context.queues.orders.add(order.clone());
+        controller.ports.queues.follow_up(FollowUp::Solved(order.clone()));
     }
 }
 
 /// Nobody tries any longer to withdraw what is outside the cluster for this Challenge: the user has to.
-fn give_up(context: &Context, order: &ObjectKey, challenge: &Meta) {
+fn give_up(controller: &Orders, order: &ObjectKey, challenge: &Meta) {
     let record = outside::record(challenge).unwrap_or_default();
     let sentence = format!(
         "Error cleaning up challenge: {record:?} was not removed and is not tried any longer; remove it by hand"
     );
-    warn(context, challenge, "CleanUpError", &sentence);
-    context.solving.calls.end(&challenge.uid, Some(Call::Withdrawn));
-    context.queues.orders.add(order.clone());
+    warn(controller, challenge, "CleanUpError", &sentence);
+    controller.solving.calls.end(&challenge.uid, Some(Call::Withdrawn));
+    controller.ports.queues.follow_up(FollowUp::Solved(order.clone()));
 }

@@ -61,8 +61,8 @@ impl Authorities {
     ///
     /// # Errors
     /// The request has to wait (SGN-02): no Secret, no usable pair in it, or no answer.
-    pub async fn get(&self, context: &Ports, secret: &ObjectKey) -> Result<Arc<CertificateAuthority>, Refusal> {
-        if let Some(authority) = self.recall_of(context, secret) {
+    pub async fn get(&self, ports: &Ports, secret: &ObjectKey) -> Result<Arc<CertificateAuthority>, Refusal> {
+        if let Some(authority) = self.recall_of(ports, secret) {
             return Ok(authority);
         }
         let (namespace, name) = (&*secret.namespace, &*secret.name);
@@ -70,11 +70,11 @@ impl Authorities {
         // one Secret is read by one at a time: the others find what it found
         let reading = self.reading(secret);
         let _alone = reading.lock().await;
-        if let Some(authority) = self.recall_of(context, secret) {
+        if let Some(authority) = self.recall_of(ports, secret) {
             return Ok(authority);
         }
         let changes = self.changes.load(Ordering::Acquire);
-        let live = match context.reader.secret(secret).await {
+        let live = match ports.reader.secret(secret).await {
             Ok(live) => live.ok_or_else(|| ca::missing_secret(namespace, name))?,
             Err(error) => return Err(unanswered(&error.to_string())),
         };
@@ -82,7 +82,7 @@ impl Authorities {
         if let Some(refusal) = self.refused(secret, &digest) {
             return Err(refusal);
         }
-        let (now, limits) = (context.now(), context.settings.size_limits);
+        let (now, limits) = (ports.now(), ports.settings.size_limits);
         let permit = READERS.acquire().await.map_err(|_| unanswered("the process ends"))?;
         let (of, at) = (secret.clone(), now);
         let read = tokio::task::spawn_blocking(move || read(&live, &of, at, &limits)).await;
@@ -117,10 +117,10 @@ impl Authorities {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn recall_of(&self, context: &Ports, secret: &ObjectKey) -> Option<Arc<CertificateAuthority>> {
-        let watched = context.index.secrets.get(secret);
+    fn recall_of(&self, ports: &Ports, secret: &ObjectKey) -> Option<Arc<CertificateAuthority>> {
+        let watched = ports.index.secrets.get(secret);
         let version = watched.as_ref().map(|seen| &*seen.meta.resource_version);
-        self.recall(secret, version, context.now())
+        self.recall(secret, version, ports.now())
     }
 
     /// What keeps a Secret from being read twice at the same time.

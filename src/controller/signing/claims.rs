@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{plan::seen::ObjectKey, work::Queue};
+use crate::{
+    controller::{FollowUp, queues::Queues},
+    plan::seen::ObjectKey,
+};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -16,17 +19,17 @@ pub struct Claims(Mutex<HashSet<ObjectKey>>);
 #[must_use = "a claim ends when it is dropped"]
 pub struct Claim {
     claims: Arc<Claims>,
-    queue: Arc<Queue<ObjectKey>>,
+    queues: Arc<Queues>,
     key: ObjectKey,
 }
 
 impl Claims {
-    /// Takes a request, before it is created. `queue` is that of the requests controller.
-    pub fn claim(self: &Arc<Self>, queue: &Arc<Queue<ObjectKey>>, key: ObjectKey) -> Claim {
+    /// Takes a request, before it is created.
+    pub fn claim(self: &Arc<Self>, queues: &Arc<Queues>, key: ObjectKey) -> Claim {
         self.lock().insert(key.clone());
         Claim {
             claims: Arc::clone(self),
-            queue: Arc::clone(queue),
+            queues: Arc::clone(queues),
             key,
         }
     }
@@ -50,7 +53,7 @@ impl fmt::Debug for Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         self.claims.lock().remove(&self.key);
-        self.queue.add(self.key.clone());
+        self.queues.follow_up(FollowUp::Unclaimed(self.key.clone()));
     }
 }
 
@@ -60,12 +63,12 @@ mod tests {
 
     #[test]
     fn a_claim_holds_until_it_is_dropped_and_then_the_request_is_looked_at() {
-        let (claims, queue) = (Arc::new(Claims::default()), Queue::new("test"));
-        queue.resume([]);
+        let (claims, queues) = (Arc::new(Claims::default()), Arc::<Queues>::default());
+        queues.requests.resume([]);
         let key = ObjectKey::new("shop", "web-1");
-        let claim = claims.claim(&queue, key.clone());
-        assert!(claims.holds(&key) && queue.is_idle());
+        let claim = claims.claim(&queues, key.clone());
+        assert!(claims.holds(&key) && queues.requests.is_idle());
         drop(claim);
-        assert!(!claims.holds(&key) && queue.waiting() == 1);
+        assert!(!claims.holds(&key) && queues.requests.waiting() == 1);
     }
 }

@@ -3,10 +3,11 @@
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
+use super::Signing;
 use crate::{
     api::order::State,
     cluster::{self, writer::NewObject},
-    controller::{Context, ControllerError},
+    controller::ControllerError,
     plan::{
         kinds::OrderKind,
         order::desired::{self, DesiredOrder},
@@ -31,62 +32,64 @@ impl From<cluster::Error> for NotPlaced {
     }
 }
 
-/// Creates the Order of `request`, which `owner` is to own. A name taken by somebody else is left to them (ORD-12), and
-/// `taken` is told so in a sentence.
-pub async fn place(
-    context: &Context,
-    request: &RequestSeen,
-    owner: OwnerReference,
-    order: DesiredOrder,
-    taken: impl Fn(String),
-) -> Result<Next, NotPlaced> {
-    let other = desired::other_name(&order.name, &request.meta);
-    let kind = owner.kind.clone();
-    let mut new = new_order(request, owner, order);
-    // Twice each: once more after a leftover of a former request was removed.
-    for _ in 0..2 * 2 {
-        let Err(error) = context.writer.create::<OrderKind>(&new).await else {
-            return Ok(Next::OnChange);
-        };
-        if !error.is_already_exists() {
-            return Err(NotPlaced::Refused(new.key.to_string(), error));
+impl Signing {
+    /// Creates the Order of `request`, which `owner` is to own. A name taken by somebody else is left to them (ORD-12), and
+    /// `taken` is told so in a sentence.
+    pub async fn place(
+        &self,
+        request: &RequestSeen,
+        owner: OwnerReference,
+        order: DesiredOrder,
+        taken: impl Fn(String),
+    ) -> Result<Next, NotPlaced> {
+        let other = desired::other_name(&order.name, &request.meta);
+        let kind = owner.kind.clone();
+        let mut new = new_order(request, owner, order);
+        // Twice each: once more after a leftover of a former request was removed.
+        for _ in 0..2 * 2 {
+            let Err(error) = self.ports.writer.create::<OrderKind>(&new).await else {
+                return Ok(Next::OnChange);
+            };
+            if !error.is_already_exists() {
+                return Err(NotPlaced::Refused(new.key.to_string(), error));
+            }
+            match self.ports.reader.get::<OrderKind>(&new.key).await? {
+                None => {}
+                Some(found) if found.meta.owned_by(&request.meta.uid) => {
+                    let soon = self.ports.now().saturating_add(WATCH_LAG);
+                    return Ok(Next::At(soon.unwrap_or_else(|_| self.ports.now())));
+                }
+                Some(found) if is_leftover(&found.meta, &kind, request) => {
+                    self.ports.writer.delete::<OrderKind>(&found.meta).await?;
+                }
+                Some(found) => {
+                    taken(format!(
+                        "the name {} is taken by an Order that this request does not own, using {other}",
+                        found.meta.key
+                    ));
+                    new.key = new.key.sibling(other.as_str());
+                }
+            }
         }
-        match context.reader.get::<OrderKind>(&new.key).await? {
-            None => {}
-            Some(found) if found.meta.owned_by(&request.meta.uid) => {
-                let soon = context.now().saturating_add(WATCH_LAG);
-                return Ok(Next::At(soon.unwrap_or_else(|_| context.now())));
-            }
-            Some(found) if is_leftover(&found.meta, &kind, request) => {
-                context.writer.delete::<OrderKind>(&found.meta).await?;
-            }
-            Some(found) => {
-                taken(format!(
-                    "the name {} is taken by an Order that this request does not own, using {other}",
-                    found.meta.key
-                ));
-                new.key = new.key.sibling(other.as_str());
-            }
-        }
+        let message = format!("the name {} for the Order is taken again and again", new.key);
+        Err(NotPlaced::Failed(ControllerError::Failed(message)))
     }
-    let message = format!("the name {} for the Order is taken again and again", new.key);
-    Err(NotPlaced::Failed(ControllerError::Failed(message)))
-}
 
-/// Deletes one of `orders`, which belong to `request`, so that another can be made; remembers it if that one came out wrong.
-pub async fn discard(
-    context: &Context,
-    request: &Meta,
-    orders: &[Object<OrderKind>],
-    order: &Meta,
-) -> Result<(), ControllerError> {
-    let came_out_wrong =
-        |found: &Object<OrderKind>| found.meta.uid == order.uid && found.status.state.is_some_and(State::is_final);
-    if orders.iter().any(came_out_wrong) {
-        context.orders.replaced(&request.uid);
+    /// Deletes one of `orders`, which belong to `request`, so that another can be made; remembers it if that one came out wrong.
+    pub async fn discard(
+        &self,
+        request: &Meta,
+        orders: &[Object<OrderKind>],
+        order: &Meta,
+    ) -> Result<(), ControllerError> {
+        let came_out_wrong =
+            |found: &Object<OrderKind>| found.meta.uid == order.uid && found.status.state.is_some_and(State::is_final);
+        if orders.iter().any(came_out_wrong) {
+            self.reordered.insert(&request.uid);
+        }
+        self.ports.writer.delete::<OrderKind>(order).await?;
+        Ok(())
     }
-    context.writer.delete::<OrderKind>(order).await?;
-    Ok(())
 }
 
 /// Of a former request of the same name, which is gone: names are unique.

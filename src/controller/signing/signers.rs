@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Context;
+use super::Signing;
 use crate::{
     api::{
         issuer::{CaIssuer, SelfSignedIssuer},
@@ -20,38 +20,6 @@ use crate::{
         selfsigned,
     },
 };
-
-/// The signer that `issuer` has for `request`.
-///
-/// `key` is the request's private key where the caller made it and holds it; otherwise a signer that needs it reads it from the Secret that
-/// the request names (ANO-04).
-///
-/// # Errors
-/// When the issuer is no longer one that has a signer. A [`Refusal`] when what it signs with is not there.
-pub async fn signer(
-    context: &Context,
-    issuer: &FoundIssuer,
-    request: &RequestSeen,
-    key: Option<&Arc<PrivateKey>>,
-) -> Result<Result<Signer, Refusal>, ControllerError> {
-    let changed = |now: &str| {
-        let request = &request.meta.key;
-        let message = format!("the issuer of {request} no longer signs requests: it is {now}");
-        Err(ControllerError::Stale(message))
-    };
-    let Some(backend) = issuer.backend() else {
-        return changed("of no type");
-    };
-    let spec = match backend.way() {
-        Way::Order(_) => return changed("of type acme"),
-        Way::NotSupported(issuer_type) => return changed(issuer_type.field()),
-        Way::Sign(spec) => spec,
-    };
-    Ok(match spec {
-        SignerSpec::Ca(spec) => by_ca(context, issuer, spec).await,
-        SignerSpec::SelfSigned(spec) => by_own_key(context, spec, request, key).await,
-    })
-}
 
 /// Whether the signer of an issuer can sign.
 pub struct Readiness {
@@ -73,113 +41,146 @@ impl Readiness {
     }
 }
 
-/// Whether the signer that an issuer of these settings has can sign; `retry` is when to try again what the API server refused.
-///
-/// # Errors
-/// When the API server does not answer.
-pub async fn readiness(
-    context: &Context,
-    issuer: &Meta,
-    spec: SignerSpec<'_>,
-    retry: Next,
-) -> Result<Readiness, ControllerError> {
-    match spec {
-        SignerSpec::Ca(spec) => ca_readiness(context, issuer, spec, retry).await,
-        SignerSpec::SelfSigned(_) => Ok(Readiness::only(issuer::self_signed())),
+impl Signing {
+    /// The signer that `issuer` has for `request`.
+    ///
+    /// `key` is the request's private key where the caller made it and holds it; otherwise a signer that needs it reads it from the Secret that
+    /// the request names (ANO-04).
+    ///
+    /// # Errors
+    /// When the issuer is no longer one that has a signer. A [`Refusal`] when what it signs with is not there.
+    pub async fn signer(
+        &self,
+        issuer: &FoundIssuer,
+        request: &RequestSeen,
+        key: Option<&Arc<PrivateKey>>,
+    ) -> Result<Result<Signer, Refusal>, ControllerError> {
+        let changed = |now: &str| {
+            let request = &request.meta.key;
+            let message = format!("the issuer of {request} no longer signs requests: it is {now}");
+            Err(ControllerError::Stale(message))
+        };
+        let Some(backend) = issuer.backend() else {
+            return changed("of no type");
+        };
+        let spec = match backend.way() {
+            Way::Order(_) => return changed("of type acme"),
+            Way::NotSupported(issuer_type) => return changed(issuer_type.field()),
+            Way::Sign(spec) => spec,
+        };
+        Ok(match spec {
+            SignerSpec::Ca(spec) => self.by_ca(issuer, spec).await,
+            SignerSpec::SelfSigned(spec) => self.by_own_key(spec, request, key).await,
+        })
     }
-}
 
-async fn by_ca(context: &Context, issuer: &FoundIssuer, spec: &CaIssuer) -> Result<Signer, Refusal> {
-    let namespace = &context.settings.cluster_resource_namespace;
-    let secret = secret_of(&issuer.meta, &spec.secret_name, namespace);
-    let clamp = issuer.meta.annotations.get(annotation::CLAMP_TO_CA) == Some("true");
-    Ok(Signer::Ca {
-        authority: context.signing.authorities.get(context, &secret).await?,
-        urls: Urls {
-            crl_distribution_points: spec.crl_distribution_points.clone(),
-            ocsp_servers: spec.ocsp_servers.clone(),
-            issuing_certificate_urls: spec.issuing_certificate_urls.clone(),
-        },
-        outliving: if clamp { Outliving::Clamp } else { Outliving::State },
-    })
-}
+    /// Whether the signer that an issuer of these settings has can sign; `retry` is when to try again what the API server refused.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn readiness(
+        &self,
+        issuer: &Meta,
+        spec: SignerSpec<'_>,
+        retry: Next,
+    ) -> Result<Readiness, ControllerError> {
+        match spec {
+            SignerSpec::Ca(spec) => self.ca_readiness(issuer, spec, retry).await,
+            SignerSpec::SelfSigned(_) => Ok(Readiness::only(issuer::self_signed())),
+        }
+    }
 
-async fn ca_readiness(
-    context: &Context,
-    issuer: &Meta,
-    spec: &CaIssuer,
-    retry: Next,
-) -> Result<Readiness, ControllerError> {
-    let secret = secret_of(issuer, &spec.secret_name, &context.settings.cluster_resource_namespace);
-    let live = match context.reader.secret(&secret).await {
-        Err(error) if error.is_forbidden() => {
-            let verdict = issuer::ca_not_read(&error.to_string());
+    async fn by_ca(&self, issuer: &FoundIssuer, spec: &CaIssuer) -> Result<Signer, Refusal> {
+        let namespace = &self.ports.settings.cluster_resource_namespace;
+        let secret = secret_of(&issuer.meta, &spec.secret_name, namespace);
+        let clamp = issuer.meta.annotations.get(annotation::CLAMP_TO_CA) == Some("true");
+        Ok(Signer::Ca {
+            authority: self.authorities.get(&self.ports, &secret).await?,
+            urls: Urls {
+                crl_distribution_points: spec.crl_distribution_points.clone(),
+                ocsp_servers: spec.ocsp_servers.clone(),
+                issuing_certificate_urls: spec.issuing_certificate_urls.clone(),
+            },
+            outliving: if clamp { Outliving::Clamp } else { Outliving::State },
+        })
+    }
+
+    async fn ca_readiness(&self, issuer: &Meta, spec: &CaIssuer, retry: Next) -> Result<Readiness, ControllerError> {
+        let secret = secret_of(
+            issuer,
+            &spec.secret_name,
+            &self.ports.settings.cluster_resource_namespace,
+        );
+        let live = match self.ports.reader.secret(&secret).await {
+            Err(error) if error.is_forbidden() => {
+                let verdict = issuer::ca_not_read(&error.to_string());
+                return Ok(Readiness {
+                    next: retry,
+                    ..Readiness::only(verdict)
+                });
+            }
+            read => read?,
+        };
+        let pair = live.as_ref().map(|live| &*live.seen.pair);
+        let (verdict, next) = issuer::ca(self.ports.now(), spec, pair);
+        let not_usable = Readiness {
+            verdict,
+            next,
+            expiring: None,
+        };
+        if !not_usable.verdict.ready {
+            return Ok(not_usable);
+        }
+        // what only whoever signs finds out, for example that the certificates form no chain
+        if let Err(refusal) = self.authorities.get(&self.ports, &secret).await
+            && refusal.reason == ca::INVALID_DATA
+        {
             return Ok(Readiness {
-                next: retry,
-                ..Readiness::only(verdict)
+                verdict: issuer::ca_not_usable(&refusal.message),
+                ..not_usable
             });
         }
-        read => read?,
-    };
-    let pair = live.as_ref().map(|live| &*live.seen.pair);
-    let (verdict, next) = issuer::ca(context.now(), spec, pair);
-    let not_usable = Readiness {
-        verdict,
-        next,
-        expiring: None,
-    };
-    if !not_usable.verdict.ready {
-        return Ok(not_usable);
-    }
-    // what only whoever signs finds out, for example that the certificates form no chain
-    if let Err(refusal) = context.signing.authorities.get(context, &secret).await
-        && refusal.reason == ca::INVALID_DATA
-    {
-        return Ok(Readiness {
-            verdict: issuer::ca_not_usable(&refusal.message),
+        let info = pair.and_then(|pair| pair.certificate.valid());
+        Ok(Readiness {
+            expiring: info.and_then(|info| issuer::nears_its_end(self.ports.now(), &spec.secret_name, info)),
             ..not_usable
-        });
+        })
     }
-    let info = pair.and_then(|pair| pair.certificate.valid());
-    Ok(Readiness {
-        expiring: info.and_then(|info| issuer::nears_its_end(context.now(), &spec.secret_name, info)),
-        ..not_usable
-    })
-}
 
-async fn by_own_key(
-    context: &Context,
-    spec: &SelfSignedIssuer,
-    request: &RequestSeen,
-    key: Option<&Arc<PrivateKey>>,
-) -> Result<Signer, Refusal> {
-    let key = match key {
-        Some(key) => Arc::clone(key),
-        None => Arc::new(read_key(context, request).await?),
-    };
-    Ok(Signer::SelfSigned {
-        key,
-        crl_distribution_points: spec.crl_distribution_points.clone(),
-    })
-}
+    async fn by_own_key(
+        &self,
+        spec: &SelfSignedIssuer,
+        request: &RequestSeen,
+        key: Option<&Arc<PrivateKey>>,
+    ) -> Result<Signer, Refusal> {
+        let key = match key {
+            Some(key) => Arc::clone(key),
+            None => Arc::new(self.read_key(request).await?),
+        };
+        Ok(Signer::SelfSigned {
+            key,
+            crl_distribution_points: spec.crl_distribution_points.clone(),
+        })
+    }
 
-/// The key in the Secret that the request names (ANO-04).
-async fn read_key(context: &Context, request: &RequestSeen) -> Result<PrivateKey, Refusal> {
-    let name = request
-        .meta
-        .annotations
-        .get(annotation::PRIVATE_KEY_SECRET_NAME)
-        .filter(|name| !name.is_empty());
-    let name = name.ok_or_else(selfsigned::missing_annotation)?;
-    let namespace = request.meta.namespace();
-    let secret = match context.reader.secret(&request.meta.key.sibling(name)).await {
-        Ok(secret) => secret.ok_or_else(|| selfsigned::missing_secret(namespace, name))?,
-        Err(error) => return Err(selfsigned::secret_not_read(namespace, name, &error.to_string())),
-    };
-    let unreadable = |why: &str| selfsigned::unreadable_key(name, why);
-    let pem = secret
-        .data("tls.key")
-        .ok_or_else(|| unreadable("there is no tls.key in the Secret"))?;
-    let (key, _) = PrivateKey::from_pem(pem).map_err(|error| unreadable(&error.to_string()))?;
-    Ok(key)
+    /// The key in the Secret that the request names (ANO-04).
+    async fn read_key(&self, request: &RequestSeen) -> Result<PrivateKey, Refusal> {
+        let name = request
+            .meta
+            .annotations
+            .get(annotation::PRIVATE_KEY_SECRET_NAME)
+            .filter(|name| !name.is_empty());
+        let name = name.ok_or_else(selfsigned::missing_annotation)?;
+        let namespace = request.meta.namespace();
+        let secret = match self.ports.reader.secret(&request.meta.key.sibling(name)).await {
+            Ok(secret) => secret.ok_or_else(|| selfsigned::missing_secret(namespace, name))?,
+            Err(error) => return Err(selfsigned::secret_not_read(namespace, name, &error.to_string())),
+        };
+        let unreadable = |why: &str| selfsigned::unreadable_key(name, why);
+        let pem = secret
+            .data("tls.key")
+            .ok_or_else(|| unreadable("there is no tls.key in the Secret"))?;
+        let (key, _) = PrivateKey::from_pem(pem).map_err(|error| unreadable(&error.to_string()))?;
+        Ok(key)
+    }
 }

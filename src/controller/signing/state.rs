@@ -1,23 +1,33 @@
-//! What signing keeps between two requests.
+//! Signing: what it works with, and what it remembers between two requests.
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::sync::OnceCell;
 
 use super::{asking::Waits, authorities::Authorities, claims::Claims};
+use crate::controller::Ports;
 
-/// What signing keeps between two requests.
-#[derive(Debug, Default)]
+/// Requests that are remembered whose Orders were made anew.
+const MOST_REORDERED: usize = 10_000;
+
+/// Makes and asks signers, for the controllers of requests and for Certificates that are issued in one pass.
 pub struct Signing {
+    pub(super) ports: Ports,
     /// Key pairs of CAs in use.
     pub authorities: Authorities,
-    /// Requests that somebody is working on.
+    /// Requests that are being signed in one pass.
     pub claims: Arc<Claims>,
     /// Requests that a server has under way.
     pub waits: Waits,
+    /// Requests whose Orders were made anew.
+    pub reordered: Reordered,
     pub(super) identity: OnceCell<Identity>,
 }
 
+/// As whom the API server knows this process.
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) username: Option<String>,
@@ -26,9 +36,60 @@ pub(super) struct Identity {
 }
 
 impl Signing {
-    /// Drops the key pairs and what is under way at servers. Who works on which request ends with that work, and who we are does not change.
+    /// Remembers nothing yet.
+    pub fn new(ports: Ports) -> Self {
+        Self {
+            ports,
+            authorities: Authorities::default(),
+            claims: Arc::default(),
+            waits: Waits::default(),
+            reordered: Reordered::default(),
+            identity: OnceCell::new(),
+        }
+    }
+
+    /// Drops the key pairs, and forgets what is under way. Which request is being signed ends with that work, and the identity of this process
+    /// does not change.
     pub fn clear(&self) {
-        self.authorities.clear();
-        self.waits.clear();
+        let Self {
+            ports: _,
+            claims: _,
+            identity: _,
+            authorities,
+            waits,
+            reordered,
+        } = self;
+        authorities.clear();
+        waits.clear();
+        reordered.clear();
+    }
+}
+
+/// Requests, by uid, whose Order was deleted and is made anew: that is done once.
+#[derive(Debug, Default)]
+pub struct Reordered(Mutex<HashSet<Box<str>>>);
+
+impl Reordered {
+    /// Whether the Order of the request with this uid was made anew before.
+    pub fn contains(&self, request: &str) -> bool {
+        self.lock().contains(request)
+    }
+
+    /// The Order of the request with this uid is made anew.
+    pub fn insert(&self, request: &str) {
+        let mut reordered = self.lock();
+        if reordered.len() >= MOST_REORDERED {
+            reordered.clear();
+        }
+        reordered.insert(request.into());
+    }
+
+    /// Forgets all of them.
+    fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

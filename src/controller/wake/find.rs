@@ -11,7 +11,7 @@ use crate::{
         store::Link,
         wire::Record,
     },
-    controller::{context::Context, order::responder_sync},
+    controller::{controllers::Controllers, order::responder_sync},
     plan::{
         issuer::IssuerId,
         kinds::{CertificateKind, IngressKind, OrderKind, RequestKind},
@@ -20,11 +20,11 @@ use crate::{
     },
 };
 
-pub(super) fn itself(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn itself(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     seen.key.into_iter().cloned().collect()
 }
 
-pub(super) fn itself_as_issuer(_: &Context, seen: &Seen<'_>) -> Vec<IssuerId> {
+pub(super) fn itself_as_issuer(_: &Controllers, seen: &Seen<'_>) -> Vec<IssuerId> {
     seen.key.into_iter().cloned().map(IssuerId).collect()
 }
 
@@ -37,52 +37,52 @@ pub(in crate::controller) fn owners<K: Kind>(meta: Option<&Meta>) -> Vec<ObjectK
     meta.map(owned).unwrap_or_default()
 }
 
-pub(super) fn owning_ingress(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn owning_ingress(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     owners::<IngressKind>(seen.meta)
 }
 
-pub(super) fn owning_certificate(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn owning_certificate(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     owners::<CertificateKind>(seen.meta)
 }
 
-pub(super) fn owning_request(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn owning_request(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     owners::<RequestKind>(seen.meta)
 }
 
-pub(super) fn owning_order(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn owning_order(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     owners::<OrderKind>(seen.meta)
 }
 
-pub(super) fn owning_signing_request(_: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn owning_signing_request(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     let owners = owners::<SigningRequestKind>(seen.meta).into_iter();
     owners.map(|owner| ObjectKey::cluster(owner.name)).collect()
 }
 
 /// The Certificate tells what the Order says.
-pub(super) fn certificate_of_order(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
-    certificates_of(context, owning_request(context, seen))
+pub(super) fn certificate_of_order(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    certificates_of(controllers, owning_request(controllers, seen))
 }
 
 /// The Certificate tells what keeps a Challenge waiting.
-pub(super) fn certificate_of_challenge(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
-    let orders = owning_order(context, seen).into_iter();
+pub(super) fn certificate_of_challenge(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let orders = owning_order(controllers, seen).into_iter();
     let requests = orders.flat_map(|order| {
-        let order = context.index.orders.get(&order);
+        let order = controllers.ports.index.orders.get(&order);
         owners::<RequestKind>(order.as_ref().map(|order| &order.meta))
     });
-    certificates_of(context, requests.collect())
+    certificates_of(controllers, requests.collect())
 }
 
-fn certificates_of(context: &Context, requests: Vec<ObjectKey>) -> Vec<ObjectKey> {
+fn certificates_of(controllers: &Controllers, requests: Vec<ObjectKey>) -> Vec<ObjectKey> {
     let certificates = requests.into_iter().flat_map(|request| {
-        let request = context.index.requests.get(&request);
+        let request = controllers.ports.index.requests.get(&request);
         owners::<CertificateKind>(request.as_ref().map(|request| &request.meta))
     });
     certificates.collect()
 }
 
 /// A Certificate that shares a target Secret may have to step back, or may step in.
-pub(super) fn sharing_secrets(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn sharing_secrets(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     let Change::Certificate(changed) = seen.change else {
         return Vec::new();
     };
@@ -96,33 +96,33 @@ pub(super) fn sharing_secrets(context: &Context, seen: &Seen<'_>) -> Vec<ObjectK
         .into_iter()
         .filter(|link| matches!(link, Link::Secret(_)));
     secrets
-        .flat_map(|secret| keys(context.index.certificates.linked(&secret)))
+        .flat_map(|secret| keys(controllers.ports.index.certificates.linked(&secret)))
         .collect()
 }
 
-pub(super) fn owned_orders(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn owned_orders(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     let owner = seen.meta.map(|meta| Link::Owner(meta.uid.clone()));
     owner
-        .map(|owner| keys(context.index.orders.linked(&owner)))
+        .map(|owner| keys(controllers.ports.index.orders.linked(&owner)))
         .unwrap_or_default()
 }
 
-pub(super) fn answers(context: &Arc<Context>, seen: &Seen<'_>) {
+pub(super) fn answers(controllers: &Arc<Controllers>, seen: &Seen<'_>) {
     if let Change::Order(changed) = seen.change {
-        responder_sync::changed(context, changed.old.as_deref(), changed.new.as_deref());
+        responder_sync::changed(&controllers.orders, changed.old.as_deref(), changed.new.as_deref());
     }
 }
 
 /// An Order counts only while its request is approved.
-pub(super) fn answers_of_orders(context: &Arc<Context>, seen: &Seen<'_>) {
-    for order in owned_orders(context, seen) {
-        responder_sync::look_again(context, &order);
+pub(super) fn answers_of_orders(controllers: &Arc<Controllers>, seen: &Seen<'_>) {
+    for order in owned_orders(controllers, seen) {
+        responder_sync::look_again(&controllers.orders, &order);
     }
 }
 
-pub(super) fn answers_of_issuer(context: &Arc<Context>, seen: &Seen<'_>) {
-    for order in orders_of_issuer(context, seen) {
-        responder_sync::look_again(context, &order);
+pub(super) fn answers_of_issuer(controllers: &Arc<Controllers>, seen: &Seen<'_>) {
+    for order in orders_of_issuer(controllers, seen) {
+        responder_sync::look_again(&controllers.orders, &order);
     }
 }
 
@@ -131,26 +131,26 @@ fn link_to_issuer(seen: &Seen<'_>) -> Option<Link> {
     Some(Link::Issuer(id.kind().into(), GROUP.into(), id.0))
 }
 
-pub(super) fn requests_of_issuer(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn requests_of_issuer(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     link_to_issuer(seen)
-        .map(|link| keys(context.index.requests.linked(&link)))
+        .map(|link| keys(controllers.ports.index.requests.linked(&link)))
         .unwrap_or_default()
 }
 
-pub(super) fn orders_of_issuer(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn orders_of_issuer(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     link_to_issuer(seen)
-        .map(|link| keys(context.index.orders.linked(&link)))
+        .map(|link| keys(controllers.ports.index.orders.linked(&link)))
         .unwrap_or_default()
 }
 
-pub(super) fn certificates_of_issuer(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn certificates_of_issuer(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     link_to_issuer(seen)
-        .map(|link| unready(context, &link))
+        .map(|link| unready(controllers, &link))
         .unwrap_or_default()
 }
 
 /// Certificates that are to be stored where an issuer keeps something, or kept it before it was edited.
-pub(super) fn stored_at_issuer(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn stored_at_issuer(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     let links = if let Change::Issuer(changed) = seen.change {
         links(changed)
     } else if let Change::ClusterIssuer(changed) = seen.change {
@@ -160,13 +160,13 @@ pub(super) fn stored_at_issuer(context: &Context, seen: &Seen<'_>) -> Vec<Object
     };
     let secrets = links.into_iter().filter_map(|link| match link {
         Link::Secret(secret) if secret.namespace.is_empty() => {
-            let namespace = context.settings.cluster_resource_namespace.as_str();
+            let namespace = controllers.ports.settings.cluster_resource_namespace.as_str();
             Some(Link::Secret(ObjectKey::new(namespace, secret.name)))
         }
         Link::Secret(_) => Some(link),
         Link::Owner(_) | Link::Issuer(..) | Link::Waiting => None,
     });
-    secrets.flat_map(|secret| unready(context, &secret)).collect()
+    secrets.flat_map(|secret| unready(controllers, &secret)).collect()
 }
 
 /// What a record refers to, and referred to before.
@@ -176,13 +176,14 @@ fn links<R: Record>(changed: &Changed<R>) -> Vec<Link> {
 }
 
 /// Only a Certificate that is not ready can have been waiting for its issuer.
-fn unready(context: &Context, link: &Link) -> Vec<ObjectKey> {
+fn unready(controllers: &Controllers, link: &Link) -> Vec<ObjectKey> {
     let waits = |certificate: &Arc<Lean<CertificateKind>>| {
         let conditions = certificate.status().conditions;
         !condition::is_true(&conditions, "Ready") || condition::is_true(&conditions, "Issuing")
     };
     keys(
-        context
+        controllers
+            .ports
             .index
             .certificates
             .linked(link)
@@ -192,21 +193,21 @@ fn unready(context: &Context, link: &Link) -> Vec<ObjectKey> {
     )
 }
 
-pub(super) fn pair(context: &Arc<Context>, seen: &Seen<'_>) {
+pub(super) fn pair(controllers: &Arc<Controllers>, seen: &Seen<'_>) {
     if let Some(secret) = seen.key {
-        context.signing.authorities.forget(secret);
+        controllers.signing.authorities.forget(secret);
     }
 }
 
-pub(super) fn naming_secret(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn naming_secret(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     link_to_secret(seen)
-        .map(|link| keys(context.index.certificates.linked(&link)))
+        .map(|link| keys(controllers.ports.index.certificates.linked(&link)))
         .unwrap_or_default()
 }
 
-pub(super) fn requests_of_secret(context: &Context, seen: &Seen<'_>) -> Vec<ObjectKey> {
+pub(super) fn requests_of_secret(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     link_to_secret(seen)
-        .map(|link| keys(context.index.requests.linked(&link)))
+        .map(|link| keys(controllers.ports.index.requests.linked(&link)))
         .unwrap_or_default()
 }
 
@@ -215,12 +216,16 @@ fn link_to_secret(seen: &Seen<'_>) -> Option<Link> {
 }
 
 /// The issuers that read this Secret.
-pub(super) fn issuers_of_secret(context: &Context, seen: &Seen<'_>) -> Vec<IssuerId> {
+pub(super) fn issuers_of_secret(controllers: &Controllers, seen: &Seen<'_>) -> Vec<IssuerId> {
     let Some(secret) = seen.key else { return Vec::new() };
-    issuers::that_name(&context.index, secret, &context.settings.cluster_resource_namespace)
+    issuers::that_name(
+        &controllers.ports.index,
+        secret,
+        &controllers.ports.settings.cluster_resource_namespace,
+    )
 }
 
-pub(super) fn rotating(context: &Context, seen: &Seen<'_>) -> Vec<IssuerId> {
+pub(super) fn rotating(controllers: &Controllers, seen: &Seen<'_>) -> Vec<IssuerId> {
     let Some(meta) = seen.meta else { return Vec::new() };
     let value = |key: &str| meta.annotations.get(key).map(str::to_owned);
     let Some(name) = value(annotation::ISSUER_NAME) else {
@@ -231,17 +236,17 @@ pub(super) fn rotating(context: &Context, seen: &Seen<'_>) -> Vec<IssuerId> {
         kind: value(annotation::ISSUER_KIND),
         group: value(annotation::ISSUER_GROUP),
     };
-    let issuer = IssuerId::of(&reference, meta.namespace()).filter(|id| context.rotations.of(id).is_some());
+    let issuer = IssuerId::of(&reference, meta.namespace()).filter(|id| controllers.rotations.of(id).is_some());
     issuer.into_iter().collect()
 }
 
-pub(super) fn every_issuer(context: &Context, _: &Seen<'_>) -> Vec<IssuerId> {
-    issuers::all(&context.index)
+pub(super) fn every_issuer(controllers: &Controllers, _: &Seen<'_>) -> Vec<IssuerId> {
+    issuers::all(&controllers.ports.index)
 }
 
 /// Kubernetes' own requests are few, and found by nothing that they wait for.
-pub(super) fn waiting(context: &Context, _: &Seen<'_>) -> Vec<ObjectKey> {
-    waiting_signing_requests(&context.index)
+pub(super) fn waiting(controllers: &Controllers, _: &Seen<'_>) -> Vec<ObjectKey> {
+    waiting_signing_requests(&controllers.ports.index)
 }
 
 /// Kubernetes' own requests that wait for something.

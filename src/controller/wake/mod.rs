@@ -12,7 +12,7 @@ use self::find::{
     owned_orders, owning_certificate, owning_ingress, owning_order, owning_request, owning_signing_request, pair,
     requests_of_issuer, requests_of_secret, rotating, sharing_secrets, stored_at_issuer, waiting,
 };
-use super::context::Context;
+use super::controllers::Controllers;
 use crate::{
     cluster::index::Change,
     plan::{
@@ -40,7 +40,7 @@ enum Source {
 }
 
 /// Finds what is to be reconciled.
-type Find<K> = fn(&Context, &Seen<'_>) -> Vec<K>;
+type Find<K> = fn(&Controllers, &Seen<'_>) -> Vec<K>;
 
 /// Whose queue takes what was found, or what else is told of it.
 enum Target {
@@ -53,9 +53,9 @@ enum Target {
     Renewals(Find<ObjectKey>),
     SigningRequests(Find<ObjectKey>),
     /// What the responder answers, on every replica.
-    Responder(fn(&Arc<Context>, &Seen<'_>)),
+    Responder(fn(&Arc<Controllers>, &Seen<'_>)),
     /// Key pairs of CAs in memory, on every replica.
-    Authorities(fn(&Arc<Context>, &Seen<'_>)),
+    Authorities(fn(&Arc<Controllers>, &Seen<'_>)),
 }
 
 /// A change of one of these wakes that.
@@ -172,7 +172,7 @@ struct Seen<'a> {
 
 /// Wakes all that the table says. While this process does not lead, queues take nothing: what they begin with is read from the index
 /// then. So only the rows for every replica count for kinds of which there are thousands at a start.
-pub(super) fn wake(context: &Arc<Context>, change: &Change) {
+pub(super) fn wake(controllers: &Arc<Controllers>, change: &Change) {
     let (source, meta) = split(change);
     let key = if let Change::UnlabelledSecret(key) = change {
         Some(key)
@@ -181,34 +181,42 @@ pub(super) fn wake(context: &Arc<Context>, change: &Change) {
     };
     let seen = Seen { change, key, meta };
     let many = matches!(source, Certificate | Ingress | Request | SigningRequest | Secret);
-    let only_replicas = many && context.queues.issuers.is_paused();
+    let only_replicas = many && controllers.ports.queues.issuers.is_paused();
     for Row(sources, target, _) in ROWS {
         if sources.contains(&source) && (target.is_for_replicas() || !only_replicas) {
-            target.wake(context, &seen);
+            target.wake(controllers, &seen);
         }
     }
 }
 
 impl Target {
-    fn wake(&self, context: &Arc<Context>, seen: &Seen<'_>) {
-        let queues = &context.queues;
+    fn wake(&self, controllers: &Arc<Controllers>, seen: &Seen<'_>) {
+        let queues = &controllers.ports.queues;
         match self {
-            Responder(tell) | Authorities(tell) => tell(context, seen),
-            Certificates(find) => find(context, seen)
+            Responder(tell) | Authorities(tell) => tell(controllers, seen),
+            Certificates(find) => find(controllers, seen)
                 .into_iter()
                 .for_each(|key| queues.certificates.add(key)),
-            Requests(find) => find(context, seen).into_iter().for_each(|key| queues.requests.add(key)),
-            Orders(find) => find(context, seen).into_iter().for_each(|key| queues.orders.add(key)),
-            Issuers(find) => find(context, seen).into_iter().for_each(|id| queues.issuers.add(id)),
+            Requests(find) => find(controllers, seen)
+                .into_iter()
+                .for_each(|key| queues.requests.add(key)),
+            Orders(find) => find(controllers, seen)
+                .into_iter()
+                .for_each(|key| queues.orders.add(key)),
+            Issuers(find) => find(controllers, seen)
+                .into_iter()
+                .for_each(|id| queues.issuers.add(id)),
             IssuersLater(find) => {
-                let found = find(context, seen).into_iter();
+                let found = find(controllers, seen).into_iter();
                 found.for_each(|id| queues.issuers.add_after(id, LEAVES_LATER));
             }
-            Ingresses(find) => find(context, seen)
+            Ingresses(find) => find(controllers, seen)
                 .into_iter()
                 .for_each(|key| queues.ingresses.add(key)),
-            Renewals(find) => find(context, seen).into_iter().for_each(|key| queues.renewals.add(key)),
-            SigningRequests(find) => find(context, seen)
+            Renewals(find) => find(controllers, seen)
+                .into_iter()
+                .for_each(|key| queues.renewals.add(key)),
+            SigningRequests(find) => find(controllers, seen)
                 .into_iter()
                 .for_each(|key| queues.signing_requests.add(key)),
         }

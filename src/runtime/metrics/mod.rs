@@ -5,26 +5,24 @@ mod condition;
 mod controllers;
 mod objects;
 
-use std::sync::Arc;
-
 use crate::{
-    controller::Context,
+    controller::Ports,
     process::metrics::{Page, sample, write_process},
     runtime::leader::Leadership,
 };
 
 /// The page that Prometheus reads, in pieces that are made as they are sent: with ten thousand Certificates all of it would be 20 MB at once.
 /// Only the leader tells of objects, as in cert-manager: with two replicas each would count twice.
-pub fn page(context: &Arc<Context>, leadership: &Leadership) -> impl Iterator<Item = String> + Send + 'static + use<> {
-    let objects = leadership.leads().then(|| objects::all(&context.index));
-    let (context, leadership) = (Arc::clone(context), leadership.clone());
+pub fn page(ports: &Ports, leadership: &Leadership) -> impl Iterator<Item = String> + Send + 'static + use<> {
+    let objects = leadership.leads().then(|| objects::all(&ports.index));
+    let (ports, leadership) = (ports.clone(), leadership.clone());
     objects.into_iter().flatten().chain(std::iter::once_with(move || {
         let mut page = Page::default();
-        controllers::write(&context.settings, &context.queues, &mut page);
-        own(&context, &mut page);
+        controllers::write(&ports.settings, &ports.queues, &mut page);
+        own(&ports, &mut page);
         leading(&leadership, &mut page);
-        context.metrics.requests.write(&mut page);
-        write_process(context.now().as_second(), &mut page);
+        ports.metrics.requests.write(&mut page);
+        write_process(ports.now().as_second(), &mut page);
         page.text
     }))
 }
@@ -51,7 +49,7 @@ fn leading(leadership: &Leadership, page: &mut Page) {
 
 /// What cert-manager does not count.
 #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
-fn own(context: &Context, page: &mut Page) {
+fn own(ports: &Ports, page: &mut Page) {
     page.head("certlet_build_info", "gauge", "1, with the version of this program.");
     sample(
         &mut page.text,
@@ -64,7 +62,7 @@ fn own(context: &Context, page: &mut Page) {
         "counter",
         "HTTP-01 requests answered with a key authorization, our own probes left out.",
     );
-    let served = context.responder.served();
+    let served = ports.responder.served();
     sample(
         &mut page.text,
         "certlet_http01_validations_total",
@@ -80,7 +78,7 @@ fn own(context: &Context, page: &mut Page) {
         &mut page.text,
         "certlet_certificate_issuances_held_back_total",
         &[],
-        context.metrics.held_back() as f64,
+        ports.metrics.held_back() as f64,
     );
     page.head(
         "certlet_events_dropped_total",
@@ -91,7 +89,7 @@ fn own(context: &Context, page: &mut Page) {
         &mut page.text,
         "certlet_events_dropped_total",
         &[],
-        context.events.dropped() as f64,
+        ports.events.dropped() as f64,
     );
 }
 

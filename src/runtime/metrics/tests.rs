@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};

@@ -1,0 +1,115 @@
+//! What wakes an object beside a change that a watch reports: the second table of "What wakes what" in `docs/architecture.md`.
+
+use super::queues::Queues;
+use crate::plan::{issuer::IssuerId, seen::ObjectKey};
+
+/// Something that a controller found out, or finished in the background, and the object that has to be reconciled because of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FollowUp {
+    /// The RSA key of a Certificate was made.
+    KeyMade(ObjectKey),
+    /// An ACME server moved the window in which it wants a certificate renewed.
+    WindowMoved(ObjectKey),
+    /// The issuer of a Certificate has another CA: its `ca.crt` or its certificate has to change.
+    AuthorityChanged(ObjectKey),
+    /// A request that was signed in one pass is left to its controller again.
+    Unclaimed(ObjectKey),
+    /// The ACME server does not know the account of an issuer any more.
+    AccountUnknown(IssuerId),
+    /// A challenge of an Order got its turn.
+    SlotFree(ObjectKey),
+    /// A proof was presented or withdrawn outside the cluster.
+    Solved(ObjectKey),
+    /// The probe of a challenge has ended, or the CA has asked for it.
+    Probed(ObjectKey),
+}
+
+impl Queues {
+    /// Has the object reconciled.
+    pub fn follow_up(&self, follow_up: FollowUp) {
+        match follow_up {
+            FollowUp::KeyMade(key) | FollowUp::WindowMoved(key) | FollowUp::AuthorityChanged(key) => {
+                self.certificates.add(key);
+            }
+            FollowUp::Unclaimed(key) => self.requests.add(key),
+            FollowUp::AccountUnknown(id) => self.issuers.add(id),
+            FollowUp::SlotFree(key) | FollowUp::Solved(key) | FollowUp::Probed(key) => self.orders.add(key),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table's columns: what happened, which queue has the object then, and which object it is.
+    const ROWS: [(&str, &str, &str); 8] = [
+        (
+            "an RSA key was made in the background",
+            "Certificates",
+            "the one it is for",
+        ),
+        (
+            "renewal information moved a window",
+            "Certificates",
+            "the one that was polled",
+        ),
+        (
+            "the CA of an issuer got another key pair",
+            "Certificates",
+            "those of the issuer, a hundred at a time",
+        ),
+        ("a request was signed in one pass", "CertificateRequests", "that one"),
+        (
+            "an ACME server does not know an account",
+            "Issuers, ClusterIssuers",
+            "the one whose account it is",
+        ),
+        ("a challenge got its turn", "Orders", "the one that it belongs to"),
+        (
+            "a proof was presented or withdrawn outside the cluster",
+            "Orders",
+            "the one that it belongs to",
+        ),
+        (
+            "a probe has ended, or the CA has asked for a proof",
+            "Orders",
+            "the one that it belongs to",
+        ),
+    ];
+
+    #[test]
+    fn every_follow_up_reaches_its_queue_and_the_map_of_the_house_has_the_table() {
+        let (key, issuer) = (ObjectKey::new("shop", "web"), IssuerId(ObjectKey::cluster("ca")));
+        let follow_ups = [
+            FollowUp::KeyMade(key.clone()),
+            FollowUp::WindowMoved(key.clone()),
+            FollowUp::AuthorityChanged(key.clone()),
+            FollowUp::Unclaimed(key.clone()),
+            FollowUp::AccountUnknown(issuer),
+            FollowUp::SlotFree(key.clone()),
+            FollowUp::Solved(key.clone()),
+            FollowUp::Probed(key),
+        ];
+        let map = include_str!("../../docs/architecture.md");
+        for (follow_up, (what, queue, which)) in follow_ups.into_iter().zip(ROWS) {
+            let queues = Queues::default();
+            queues.certificates.resume([]);
+            queues.requests.resume([]);
+            queues.issuers.resume([]);
+            queues.orders.resume([]);
+            queues.follow_up(follow_up);
+            let waiting = [
+                ("Certificates", queues.certificates.waiting()),
+                ("CertificateRequests", queues.requests.waiting()),
+                ("Issuers, ClusterIssuers", queues.issuers.waiting()),
+                ("Orders", queues.orders.waiting()),
+            ];
+            for (name, waiting) in waiting {
+                assert_eq!(waiting, usize::from(name == queue), "{what}: {name}");
+            }
+            let row = format!("| {what} | {queue} | {which} |\n");
+            assert!(map.contains(&row), "docs/architecture.md should have:\n{row}");
+        }
+    }
+}

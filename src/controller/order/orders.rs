@@ -1,0 +1,44 @@
+//! The controller of Orders: what it works with, and what it remembers.
+
+use std::sync::Arc;
+
+use super::state::State;
+use crate::controller::{Ports, reported::Reported, signing::Signing, solving::Solving};
+
+/// Reconciles Orders, with their Challenges.
+pub struct Orders {
+    pub(super) ports: Ports,
+    /// Presents, checks and withdraws proofs.
+    pub solving: Solving,
+    /// Remembers requests whose Orders were made anew.
+    pub(super) signing: Arc<Signing>,
+    pub(super) state: State,
+    pub(super) reported: Reported,
+}
+
+impl Orders {
+    /// A controller that remembers nothing yet.
+    pub fn new(ports: Ports, solving: Solving, signing: Arc<Signing>) -> Self {
+        Self {
+            state: State::new(ports.settings.max_concurrent_challenges),
+            ports,
+            solving,
+            signing,
+            reported: Reported::default(),
+        }
+    }
+
+    /// Forgets all that it remembers.
+    pub fn clear(&self) {
+        let Self {
+            ports,
+            signing: _,
+            solving,
+            state,
+            reported,
+        } = self;
+        solving.clear();
+        state.clear(ports.settings.max_concurrent_challenges);
+        reported.clear();
+    }
+}
