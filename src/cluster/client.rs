@@ -10,22 +10,22 @@ use kube::{
 };
 use tower::{BoxError, Service, ServiceBuilder, retry::RetryLayer};
 
-/// How long an idle connection may say nothing before it is asked whether it is alive, and how long it may think about it.
+/// Idle time after which an HTTP/2 ping is sent, and the time limit for its answer.
 const PING_AFTER: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Who asks, for the API server's audit log.
+/// The User-Agent, which appears in the API server's audit log.
 const AGENT: &str = concat!("certlet/", env!("CARGO_PKG_VERSION"));
 
-/// A client for the cluster that `config` names.
+/// A client for the cluster in `config`.
 ///
 /// # Errors
-/// When the certificates or credentials in `config` cannot be used.
+/// If the certificates or credentials in `config` cannot be used.
 pub fn connect(config: &Config) -> Result<Client, kube::Error> {
     client(config, Rights::All, None)
 }
 
-/// The same, for a replica that the audit log names too.
+/// A client whose User-Agent also names the replica.
 ///
 /// # Errors
 /// As [`connect`].
@@ -33,7 +33,7 @@ pub fn connect_as_replica(config: &Config, pod: Option<&str>) -> Result<Client, 
     client(config, Rights::All, pod)
 }
 
-/// A client that can do nothing but read, whatever its credentials allow: any other request fails before it is sent.
+/// A read-only client: any other request fails before it is sent, whatever the credentials allow.
 ///
 /// # Errors
 /// As [`connect`].
@@ -73,7 +73,7 @@ fn client(config: &Config, rights: Rights, pod: Option<&str>) -> Result<Client, 
     Ok(Client::new(service, config.default_namespace.clone()))
 }
 
-/// `certlet/1.2.3`, or `certlet/1.2.3 (certlet-5d8f)` in a pod.
+/// The User-Agent: `certlet/1.2.3`, or `certlet/1.2.3 (certlet-5d8f)` in a pod.
 fn agent(pod: Option<&str>) -> http::HeaderValue {
     let with_pod = pod.map(|pod| format!("{AGENT} ({pod})"));
     with_pod
@@ -81,14 +81,14 @@ fn agent(pod: Option<&str>) -> http::HeaderValue {
         .unwrap_or(http::HeaderValue::from_static(AGENT))
 }
 
-/// What a client may do.
+/// The requests that a client may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rights {
     All,
     Read,
 }
 
-/// Lets through what the rights cover.
+/// A layer that rejects requests which the rights do not cover.
 #[derive(Clone)]
 struct Guard<S> {
     rights: Rights,
@@ -112,7 +112,7 @@ where
             return Either::Left(self.service.call(request));
         }
         let refused = format!(
-            "{} {} was not sent: this command only reads; that it tried is a bug",
+            "{} {} was not sent: this command is read-only. Please report this as a bug",
             request.method(),
             request.uri().path()
         );

@@ -1,4 +1,4 @@
-//! The controller of Orders: what it works with, and what it remembers.
+//! The controller of Orders: its dependencies and its state.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -6,17 +6,17 @@ use super::{
     order::runtime::Runtime as Orders, ports::Ports, reported::Reported, signing::Signing, solving::http01::Http01,
 };
 
-/// See the module.
+/// The controller of Orders.
 pub struct Context {
-    /// What controllers reach the world with.
+    /// The external dependencies.
     pub ports: Ports,
-    /// Makes HTTP-01 challenges visible.
+    /// Presents HTTP-01 challenges.
     pub http01: Http01,
-    /// What is remembered about Orders.
+    /// The state of Orders.
     pub orders: Orders,
-    /// What was reported about them last.
+    /// The last reports about them.
     pub reported: Reported,
-    /// Remembers requests whose Orders were made anew.
+    /// Requests whose Orders were replaced.
     pub signing: Arc<Signing>,
 }
 
@@ -29,7 +29,7 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// A controller that remembers nothing yet.
+    /// A controller without state.
     pub fn new(ports: Ports, http01: Http01, signing: Arc<Signing>) -> Self {
         Self {
             orders: Orders::new(ports.settings.max_concurrent_challenges),
@@ -40,7 +40,7 @@ impl Context {
         }
     }
 
-    /// Forgets all that it remembers.
+    /// Clears the state.
     pub fn clear(&self) {
         self.http01.clear();
         self.reported.clear();

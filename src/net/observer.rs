@@ -1,4 +1,4 @@
-//! Who is told of every request of an [`HttpClient`](super::HttpClient).
+//! Observer of the requests of an [`HttpClient`](super::HttpClient), for metrics.
 
 use std::time::Duration;
 
@@ -6,30 +6,30 @@ use http::Method;
 
 use crate::process::metrics::{Metrics, RequestLabels};
 
-/// One request as metrics see it (MET-05).
+/// One request for the metrics (MET-05).
 #[derive(Clone, Debug)]
 pub struct Exchange<'a> {
-    /// What it was for, as in [`Request::purpose`](super::Request::purpose).
+    /// The purpose, see [`Request::purpose`](super::Request::purpose).
     pub purpose: &'static str,
     /// `https` or `http`.
     pub scheme: &'a str,
-    /// Host, with the port where it is not the scheme's.
+    /// Host, with the port if it is not the default.
     pub host: &'a str,
     /// The method.
     pub method: &'a Method,
-    /// `None` when there was no response.
+    /// The status; `None` without a response.
     pub status: Option<u16>,
-    /// From the first byte sent to the last received.
+    /// Time from the first byte sent to the last byte received.
     pub duration: Duration,
 }
 
-/// Is called after every request, on an async thread: it must not block.
+/// Is called after every request, on an async thread. It must not block.
 pub trait Observer: Send + Sync {
-    /// A request has ended.
+    /// A request has finished.
     fn exchanged(&self, exchange: &Exchange<'_>);
 }
 
-/// Does nothing.
+/// An observer that does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unobserved;
 
@@ -37,7 +37,7 @@ impl Observer for Unobserved {
     fn exchanged(&self, _: &Exchange<'_>) {}
 }
 
-/// Requests to ACME servers are counted, the only ones that there are.
+/// Counts the requests to ACME servers. There are no others yet.
 impl Observer for Metrics {
     fn exchanged(&self, exchange: &Exchange<'_>) {
         let labels = RequestLabels {
