@@ -229,7 +229,7 @@ async fn where_approving_is_forbidden_to_certlet_a_request_is_made_once_and_its_
     })
     .await;
     let told = shop.told("web-1", "ApprovalNotAllowed").await;
-    assert!(told.contains("allow it the verb approve on signers"), "{told}");
+    assert!(told.contains("grant the verb approve on signers"), "{told}");
     let made = |write: &AuditedWrite| {
         write.verb == "create" && write.resource == "certificaterequests" && write.namespace == shop.namespace
     };

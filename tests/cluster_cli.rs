@@ -137,7 +137,7 @@ async fn a_secret_that_is_there_is_replaced_only_when_told_and_only_if_it_is_of_
     let first = scene.stored("web").await;
     let refused = scene.issue(&["--secret", "web", "--no-files"]).await;
     assert!(
-        refused.stderr.contains("exists already: --force replaces its data"),
+        refused.stderr.contains("exists already; --force overwrites its data"),
         "{refused:?}"
     );
     assert_eq!(scene.stored("web").await, first);
@@ -152,7 +152,7 @@ async fn a_secret_that_is_there_is_replaced_only_when_told_and_only_if_it_is_of_
         .await;
     let refused = scene.issue(&["--secret", "opaque", "--no-files", "--force"]).await;
     assert!(
-        refused.stderr.contains("has the type \"Opaque\" and is left alone"),
+        refused.stderr.contains("has the type \"Opaque\" and is not changed"),
         "{refused:?}"
     );
     let shown = scene

@@ -222,7 +222,7 @@ impl Scene {
         self.bed.apply(&self.namespace, &ingress("late")).await;
         assert_eq!(
             self.planned().await.only(),
-            "Ingress late: create Certificate late. Because: its annotations and a block of spec.tls ask for it"
+            "Ingress late: create Certificate late. Because: its annotations and a block of spec.tls request it"
         );
         self.kubectl(&["delete", "ingress", "late"]).await;
         let acme =
@@ -230,8 +230,8 @@ impl Scene {
         self.apply(CERT_MANAGER, "Issuer", "acme", acme).await;
         assert_eq!(
             self.planned().await.only(),
-            "Issuer acme: make an account key in Secret account, and register an account with it at https://acme.example.com/dir. \
-             Because: there is no Secret account"
+            "Issuer acme: generate an account key in Secret account, and register an account at https://acme.example.com/dir. \
+             Because: Secret account does not exist"
         );
         self.kubectl(&["delete", "issuer", "acme"]).await;
     }
@@ -277,7 +277,7 @@ impl Scene {
         self.bed.apply(&self.namespace, &service.to_string()).await;
         assert_eq!(
             self.planned().await.only(),
-            "Service cm-acme-http-solver-left: delete it. Because: it was left behind by a challenge that is over"
+            "Service cm-acme-http-solver-left: delete it. Because: it is a left-over of a finished challenge"
         );
         self.kubectl(&["delete", "service", "cm-acme-http-solver-left"]).await;
     }
@@ -295,14 +295,16 @@ impl Scene {
         self.kubectl(&["patch", "issuer", "ca", "--type=merge", "-p", &other])
             .await;
         let texts = self.planned().await.texts();
-        let leaves = texts.iter().find(|text| text.starts_with("Issuer ca: write ca.crt of"));
+        let leaves = texts
+            .iter()
+            .find(|text| text.starts_with("Issuer ca: update ca.crt of"));
         let leaves = leaves.unwrap_or_else(|| panic!("{texts:#?}"));
         assert!(
-            leaves.contains("3 of its certificates again, then issue 3 again, in waves"),
+            leaves.contains("3 of its certificates, then re-issue 3, in batches"),
             "{leaves}"
         );
         assert!(
-            leaves.contains("0 of 3 certificates are issued by the present CA \"CN=New CA\""),
+            leaves.contains("0 of 3 certificates are issued by the current CA \"CN=New CA\""),
             "{leaves}"
         );
     }
@@ -399,7 +401,7 @@ async fn what_cert_manager_leaves_behind_gives_no_line_but_for_the_order_that_it
     assert_eq!(lines[0]["name"], "stuck-1-3413279115");
     let would = lines[0]["would"].as_str().unwrap();
     assert!(
-        would.starts_with("ask the CA how the order https://10.99.0.1:14000/my-order/"),
+        would.starts_with("read the order https://10.99.0.1:14000/my-order/"),
         "{would}"
     );
 }
@@ -415,13 +417,13 @@ async fn who_may_not_read_is_told_what_is_missing() {
     let Finished { status, stdout, stderr } = scene.certlet(&["-n", &scene.namespace]).await;
     assert_eq!((status.code(), stdout.as_str()), (Some(1), ""), "{stderr}");
     assert!(
-        stderr.contains("cannot list resource \"certificates\"") && stderr.contains("To plan, certlet has to read"),
+        stderr.contains("cannot list resource \"certificates\"") && stderr.contains("To plan, certlet needs"),
         "{stderr}"
     );
     let Finished { status, stderr, .. } = scene.certlet(&["--", "--controllers=certificates-triger"]).await;
     assert_eq!(status.code(), Some(1));
     assert!(
-        stderr.contains("there is no controller \"certificates-triger\""),
+        stderr.contains("unknown controller \"certificates-triger\""),
         "{stderr}"
     );
 }

@@ -154,7 +154,7 @@ async fn a_leader_that_ends_in_mid_order_answers_until_the_ingress_leads_to_its_
         }
     });
     first.signal("TERM");
-    first.wait_for_log("going on answering").await;
+    first.wait_for_log("answering challenges until").await;
     assert_eq!(first.page("/readyz").await.unwrap(), (503, "ending\n".to_owned()));
     assert_eq!(curl_status(&url, "10.99.0.5:8089").await.0, 200);
     second.wait_for_log("leading").await;
@@ -185,14 +185,14 @@ async fn a_second_signal_and_a_persons_interrupt_end_it_at_once_in_mid_order() {
     certlet.wait_for_log("leading").await;
     let (_, url) = waiting_order(&scene, "left-alone").await;
     certlet.signal("TERM");
-    certlet.wait_for_log("going on answering").await;
+    certlet.wait_for_log("answering challenges until").await;
     eventually("the Lease is given back", IN_TIME, async || {
         holder(&scene.bed).await.is_empty().then_some(())
     })
     .await;
     certlet.signal("TERM");
     assert!(certlet.ended().await.success());
-    assert!(certlet.log().contains("told again"), "{}", certlet.log());
+    assert!(certlet.log().contains("received a second signal"), "{}", certlet.log());
 
     let certlet = replica(&scene.bed, "10.99.0.5").ready().await;
     certlet.wait_for_log("leading").await;
@@ -202,7 +202,11 @@ async fn a_second_signal_and_a_persons_interrupt_end_it_at_once_in_mid_order() {
     .await;
     certlet.signal("INT");
     assert!(certlet.ended().await.success());
-    assert!(!certlet.log().contains("going on answering"), "{}", certlet.log());
+    assert!(
+        !certlet.log().contains("answering challenges until"),
+        "{}",
+        certlet.log()
+    );
     assert_eq!(holder(&scene.bed).await, "", "whoever ends gives the Lease back");
 
     let delete = ["delete", "certificate", "-n", &scene.namespace, "left-alone"];
@@ -337,7 +341,7 @@ async fn after_seventy_seconds_without_an_api_server_the_same_process_goes_on() 
     bed.apply(&namespace, &certificate("meanwhile")).await;
     // longer than the Lease lasts: the outage is what is tested, there is no event to await
     tokio::time::sleep(Duration::from_secs(70)).await;
-    certlet.wait_for_log("leadership is lost").await;
+    certlet.wait_for_log("lost the leadership").await;
     let (live, _) = certlet.page("/livez").await.unwrap();
     assert_eq!(live, 200, "an API server that is away is no reason to be restarted");
     proxy.come_back();

@@ -173,7 +173,7 @@ async fn a_webhook_without_its_program_is_named_with_the_command_that_removes_it
     for name in ["web", "front"] {
         until(&certificates, name, IN_TIME, condition_is("Ready", "True")).await;
     }
-    certlet.wait_for_log("stops writes no more").await;
+    certlet.wait_for_log("no longer rejects writes").await;
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use certlet::{
     pki::{key::PrivateKey, keystore::Contents},
     plan::{
         certificate::{
-            IssuerState, KeystoresSeen, Passwords, Plan, Seen,
+            CertificateObservation, CertificatePlan, IssuerState, KeystoresSeen, Passwords,
             keystores::{self, KeystorePasswords},
             plan,
         },
@@ -85,7 +85,7 @@ impl Left {
         keystores::fault(spec, &contents, &passwords, |name| files.get(name).map(Vec::as_slice))
     }
 
-    fn seen(&self, name: &str) -> Seen {
+    fn seen(&self, name: &str) -> CertificateObservation {
         let certificates: Vec<Lean<CertificateKind>> = self.of_kind("Certificate");
         let lean = certificates
             .iter()
@@ -98,7 +98,7 @@ impl Left {
         let next_key = |secret: &&Arc<SecretSeen>| {
             secret.meta.owned_by(&uid) && secret.meta.labels.get(label::NEXT_PRIVATE_KEY) == Some("true")
         };
-        Seen {
+        CertificateObservation {
             secret: secrets
                 .iter()
                 .find(|secret| *secret.meta.name() == certificate.spec.secret_name)
@@ -136,7 +136,7 @@ fn at(time: &str) -> Timestamp {
 /// A minute after the dump was made.
 const TAKEN_OVER: &str = "2026-11-21T06:10:00Z";
 
-fn plan_for(name: &str, now: &str) -> (Seen, Plan) {
+fn plan_for(name: &str, now: &str) -> (CertificateObservation, CertificatePlan) {
     let settings = Settings::default();
     let seen = Left::read().seen(name);
     let plan = plan(at(now), &seen, &settings);

@@ -1,4 +1,4 @@
-//! `certlet acmesolver`: the program inside a solver pod.
+//! `certlet acmesolver`: the HTTP server inside a solver pod.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::solver::acmesolver::{AcmeSolverArgs, run as answer};
 
-/// Answers until SIGTERM or SIGINT.
+/// Serves the challenge until SIGTERM or SIGINT.
 pub(super) fn run(args: &AcmeSolverArgs) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -15,7 +15,7 @@ pub(super) fn run(args: &AcmeSolverArgs) -> ExitCode {
     };
     let answered = runtime.block_on(async {
         let shutdown = CancellationToken::new();
-        tokio::spawn(until_told_to_end(shutdown.clone()));
+        tokio::spawn(cancel_on_signal(shutdown.clone()));
         answer(args, shutdown).await
     });
     match answered {
@@ -24,8 +24,8 @@ pub(super) fn run(args: &AcmeSolverArgs) -> ExitCode {
     }
 }
 
-/// Process 1 of a container ends on no signal that it does not handle.
-async fn until_told_to_end(shutdown: CancellationToken) {
+/// Waits for SIGTERM or SIGINT. Process 1 of a container ignores signals that have no handler.
+async fn cancel_on_signal(shutdown: CancellationToken) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return;

@@ -1,4 +1,4 @@
-//! `certlet approve` and `certlet deny`: a person's word on a CertificateRequest.
+//! `certlet approve` and `certlet deny`: set the Approved or Denied condition of a CertificateRequest.
 
 use clap::Args;
 use kube::{Api, api::PostParams};
@@ -9,34 +9,34 @@ use crate::{
     process::clock,
 };
 
-/// Says yes or no to a CertificateRequest. The API server checks whether you may (verb `approve` on `signers`).
+/// Approve or deny a CertificateRequest. You need the verb `approve` on the signer of its issuer
 #[derive(Args, Clone, Debug)]
 pub struct ApproveArgs {
     /// Name of the CertificateRequest
     name: String,
-    /// Why, in one word
+    /// Reason of the condition, one word in CamelCase
     #[arg(long, default_value = "CertletCommand")]
     reason: String,
-    /// Why, in a sentence
+    /// Message of the condition
     #[arg(long)]
     message: Option<String>,
     #[command(flatten)]
     target: Target,
 }
 
-/// Which word.
+/// The condition to set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum Decision {
     Approve,
     Deny,
 }
 
 /// Runs the command.
-pub(super) fn run(args: &ApproveArgs, word: Word) -> std::process::ExitCode {
-    block_on(say(args, word))
+pub(super) fn run(args: &ApproveArgs, decision: Decision) -> std::process::ExitCode {
+    block_on(decide(args, decision))
 }
 
-async fn say(args: &ApproveArgs, word: Word) -> Result<(), String> {
+async fn decide(args: &ApproveArgs, decision: Decision) -> Result<(), String> {
     let connected = args.target.connect().await?;
     let api: Api<CertificateRequest> = Api::namespaced(connected.client, &connected.namespace);
     let mut request = api
@@ -44,14 +44,14 @@ async fn say(args: &ApproveArgs, word: Word) -> Result<(), String> {
         .await
         .map_err(|error| failed("cannot read the CertificateRequest", &error))?;
     let status = request.status.get_or_insert_default();
-    let (type_, done) = match word {
-        Word::Approve => (condition::APPROVED, "approved"),
-        Word::Deny => (condition::DENIED, "denied"),
+    let (type_, done) = match decision {
+        Decision::Approve => (condition::APPROVED, "approved"),
+        Decision::Deny => (condition::DENIED, "denied"),
     };
     for (existing, name) in [(condition::APPROVED, "approved"), (condition::DENIED, "denied")] {
         if condition::is_true(&status.conditions, existing) {
             return Err(format!(
-                "{}/{} is already {name}; that cannot be taken back",
+                "{}/{} is already {name}; this cannot be changed",
                 connected.namespace, args.name
             ));
         }

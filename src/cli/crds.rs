@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use crate::api::crds;
 
-/// Prints the custom resource definitions, or writes them as files.
+/// Print the custom resource definitions, or write them to files
 #[derive(Clone, Debug, clap::Args)]
 pub struct CrdsArgs {
-    /// Write one file per kind into this directory instead of printing all.
+    /// Write one file per kind to this directory instead of printing all kinds
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
 }
@@ -16,7 +16,7 @@ pub struct CrdsArgs {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// A sentence naming the file that cannot be written.
+/// A sentence that names the file that cannot be written.
 pub fn run(args: &CrdsArgs) -> Result<(), String> {
     let files = crds::render()?;
     let Some(directory) = &args.output_dir else {
@@ -25,7 +25,7 @@ pub fn run(args: &CrdsArgs) -> Result<(), String> {
             .write_all(documents.join("---\n").as_bytes())
             .map_err(|error| format!("cannot print the definitions: {error}"));
     };
-    std::fs::create_dir_all(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    std::fs::create_dir_all(directory).map_err(|error| format!("cannot create {}: {error}", directory.display()))?;
     for (name, yaml) in files {
         let path = directory.join(name);
         std::fs::write(&path, yaml).map_err(|error| format!("cannot write {}: {error}", path.display()))?;

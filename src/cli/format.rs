@@ -1,4 +1,4 @@
-//! Tables for people, JSON and YAML for programs.
+//! Output formats of the commands: tables for people, JSON and YAML for programs.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -7,22 +7,22 @@ use serde::Serialize;
 
 use crate::text::{self, Escaped, Escaping};
 
-/// How to print.
+/// An output format.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// A table for people.
     #[default]
     Table,
-    /// For programs.
+    /// JSON.
     Json,
-    /// For programs, and people who read it.
+    /// YAML.
     Yaml,
 }
 
-/// Prints a value; `table` makes the text for people.
+/// Prints a value in `format`. `table` renders the text for people.
 ///
 /// # Errors
-/// When the output cannot be written.
+/// If the output cannot be written.
 pub fn print<T: Serialize>(
     out: &mut dyn Write,
     format: Format,
@@ -36,27 +36,27 @@ pub fn print<T: Serialize>(
     }
 }
 
-/// Prints text of several lines for people: hidden characters are escaped.
+/// Prints text of several lines for people. Control and invisible characters are escaped.
 ///
 /// # Errors
-/// When the output cannot be written.
+/// If the output cannot be written.
 pub fn text(out: &mut dyn Write, text: &str) -> io::Result<()> {
     Escaped::new(out, Escaping::Lines).write_all(text.as_bytes())
 }
 
-/// Prints JSON: what serde leaves as it is and a terminal does not is escaped.
+/// Prints JSON. Characters that are valid in JSON but unsafe in a terminal are escaped.
 ///
 /// # Errors
-/// When the output cannot be written.
+/// If the output cannot be written.
 pub fn json<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result<()> {
     let text = serde_json::to_string_pretty(value)? + "\n";
     Escaped::new(out, Escaping::Json).write_all(text.as_bytes())
 }
 
-/// Prints YAML. Values that need escapes are printed as JSON, which is YAML too and can escape everything.
+/// Prints YAML. A value that needs escapes is printed as JSON, which is valid YAML.
 ///
 /// # Errors
-/// When the output cannot be written.
+/// If the output cannot be written.
 pub fn yaml<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result<()> {
     let text = serde_saphyr::to_string(&value).map_err(io::Error::other)?;
     if matches!(text::lines(&text), Cow::Borrowed(_)) {
@@ -66,7 +66,7 @@ pub fn yaml<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result
     }
 }
 
-/// Rows of a name and a value, the values under each other; rows without a value are left out.
+/// Renders rows of a name and a value with aligned values. Rows with an empty value are omitted.
 pub fn rows(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let shown = rows.iter().filter(|(_, value)| !value.is_empty());

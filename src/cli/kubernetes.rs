@@ -1,4 +1,4 @@
-//! A cluster, asked by a command that runs once and ends.
+//! Access to Secrets of a cluster for commands that run once and exit.
 
 use std::future::Future;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use super::secret::{Cluster, StoredSecret, TlsSecret};
 use super::target::{Connected, Target, failed};
 use crate::pki::hidden::Hidden;
 
-/// The cluster that the kubeconfig names, or the one this process runs in.
+/// The cluster of the kubeconfig, or the one that this process runs in.
 #[derive(Clone, Copy, Debug)]
 pub struct KubernetesCluster;
 
 const TLS: &str = "kubernetes.io/tls";
-/// For everything that is asked together.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time limit for all requests of one command.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Cluster for KubernetesCluster {
     fn write_secret(&self, place: &Target, secret: &TlsSecret, replace: bool) -> Result<String, String> {
@@ -32,13 +32,15 @@ impl Cluster for KubernetesCluster {
                 Ok(_) => Ok(place),
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {
                     if !replace {
-                        return Err(format!("the Secret {place} exists already: --force replaces its data"));
+                        return Err(format!(
+                            "the Secret {place} exists already; --force overwrites its data"
+                        ));
                     }
                     let found = api.get(name).await.map_err(|error| not_stored(&error))?;
                     let kind = found.type_.unwrap_or_default();
                     if kind != TLS {
                         return Err(format!(
-                            "the Secret {place} has the type {kind:?} and is left alone; {TLS} is expected"
+                            "the Secret {place} has the type {kind:?} and is not changed: expected {TLS}"
                         ));
                     }
                     let patch = serde_json::json!({ "data": object(secret).data });
@@ -93,11 +95,11 @@ fn block_on<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, Strin
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     runtime.block_on(async {
-        match tokio::time::timeout(PATIENCE, work).await {
+        match tokio::time::timeout(TIMEOUT, work).await {
             Ok(result) => result,
             Err(_) => Err(format!(
                 "the cluster did not answer within {} seconds",
-                PATIENCE.as_secs()
+                TIMEOUT.as_secs()
             )),
         }
     })

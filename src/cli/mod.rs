@@ -35,35 +35,35 @@ struct Cli {
 enum Command {
     /// Issue, store and renew certificates: the controller
     Run(Box<args::RunArgs>),
-    /// Say what is going on with a Certificate, and what happens next
+    /// Show the state of a Certificate and what happens next
     Status(status::StatusArgs),
-    /// Say what the controller would do now, and why, without doing it
+    /// Show what the controller would do now, and why, without doing it
     Plan(plan::PlanArgs),
-    /// A certificate authority in files: certificates without any cluster
+    /// Manage a certificate authority in files, without a cluster
     Ca(Box<ca::Args>),
-    /// Show certificates: in a file, in a Secret, behind a URL
+    /// Show certificates in a file, in a Secret, or of a server
     Inspect(inspect::Args),
-    /// Ask for new certificates now
+    /// Re-issue Certificates now
     Renew(renew::RenewArgs),
     /// Approve a CertificateRequest
     Approve(approve::ApproveArgs),
     /// Deny a CertificateRequest
     Deny(approve::ApproveArgs),
-    /// Answer one HTTP-01 challenge: the program inside a solver pod
+    /// Serve one HTTP-01 challenge inside a solver pod
     #[command(name = "acmesolver", hide = true)]
     AcmeSolver(AcmeSolverArgs),
-    /// Print completions for a shell
+    /// Print shell completions
     Completion {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the custom resource definitions, or write them as files
+    /// Print the custom resource definitions, or write them to files
     Crds(crds::CrdsArgs),
 }
 
-/// Runs the program with the arguments it was started with.
+/// Runs the program with the arguments of the process. Returns its exit code.
 pub fn main() -> ExitCode {
-    // a second provider can not be installed; there is none before this
+    // fails only if a provider is installed already, which cannot be the case here
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let line = match command_line() {
         Ok(line) => line,
@@ -78,8 +78,8 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Renew(args) => renew::run(&args),
-        Command::Approve(args) => approve::run(&args, approve::Word::Approve),
-        Command::Deny(args) => approve::run(&args, approve::Word::Deny),
+        Command::Approve(args) => approve::run(&args, approve::Decision::Approve),
+        Command::Deny(args) => approve::run(&args, approve::Decision::Deny),
         Command::Ca(args) => offline(|surroundings| ca::run(&args, surroundings)),
         Command::Inspect(args) => offline(|surroundings| inspect::run(&args, surroundings)),
         Command::AcmeSolver(args) => acmesolver::run(&args),
@@ -94,7 +94,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The arguments of this process; those of `run` with what its `--config` file stands for.
+/// The arguments of this process. For `run`, those of its `--config` file are included.
 fn command_line() -> Result<Vec<OsString>, args::config::ConfigError> {
     let line: Vec<OsString> = std::env::args_os().collect();
     let text: Option<Vec<String>> = line
@@ -111,7 +111,7 @@ fn command_line() -> Result<Vec<OsString>, args::config::ConfigError> {
     }
 }
 
-/// Runs a command that needs no cluster, or only for a moment.
+/// Runs a command that uses no cluster, or makes only a few requests.
 fn offline(command: impl FnOnce(&mut ca::Surroundings<'_>) -> Result<ExitCode, ca::Error>) -> ExitCode {
     let mut surroundings = ca::Surroundings {
         now: crate::process::clock::now(),
@@ -122,12 +122,12 @@ fn offline(command: impl FnOnce(&mut ca::Surroundings<'_>) -> Result<ExitCode, c
     command(&mut surroundings).unwrap_or_else(|error| fail(&error))
 }
 
-/// Prints text to standard output; a reader that went away is no reason to panic.
+/// Prints text to standard output. A closed pipe is not an error.
 fn print(text: &str) -> Result<(), String> {
     printed(format::text(&mut std::io::stdout(), text))
 }
 
-/// Prints a value to standard output; `text` makes the text for people.
+/// Prints a value to standard output. `text` renders it for people.
 fn print_as<T: Serialize + ?Sized>(
     output: status::Output,
     value: &T,
@@ -148,16 +148,16 @@ fn printed(result: std::io::Result<()>) -> Result<(), String> {
     }
 }
 
-/// Says something beside the output.
+/// Prints a remark to standard error.
 #[expect(
     clippy::print_stderr,
-    reason = "standard output is for programs: what people should know besides goes here"
+    reason = "standard output is for the result: remarks go to standard error"
 )]
 fn remark(text: &str) {
     eprintln!("certlet: {}", text::line(text));
 }
 
-/// Prints help, or what is wrong with the arguments. clap repeats arguments as they are.
+/// Prints help, or what is wrong with the arguments, and returns clap's exit code. clap repeats arguments without escaping them.
 fn misused(error: &clap::Error) -> ExitCode {
     let plain = error.render().to_string();
     let escaped = text::lines(&plain);
@@ -166,16 +166,13 @@ fn misused(error: &clap::Error) -> ExitCode {
     } else {
         error.print()
     };
-    // nobody is there to be told that nobody reads
+    // an error of standard error cannot be reported anywhere
     drop(printed);
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// Tells people why it did not work.
-#[expect(
-    clippy::print_stderr,
-    reason = "this is where a command line tells people what is wrong"
-)]
+/// Prints an error to standard error and returns the exit code for failure.
+#[expect(clippy::print_stderr, reason = "errors of the command line go to standard error")]
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("certlet: {}", text::lines(&error.to_string()));
     ExitCode::FAILURE

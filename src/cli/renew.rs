@@ -1,4 +1,4 @@
-//! `certlet renew`: asks for new certificates now, the way cmctl does (NB-02).
+//! `certlet renew`: requests new certificates now, as cmctl does (NB-02).
 
 use clap::Args;
 use kube::{
@@ -13,7 +13,7 @@ use crate::{
     process::clock,
 };
 
-/// Asks for new certificates now.
+/// Re-issue Certificates now
 #[derive(Args, Clone, Debug)]
 pub struct RenewArgs {
     /// Names of Certificates
@@ -58,20 +58,20 @@ async fn renew(args: &RenewArgs) -> Result<(), String> {
             .as_deref()
             .map_or_else(ListParams::default, |labels| ListParams::default().labels(labels));
         let namespace = (!args.all_namespaces).then_some(connected.namespace.as_str());
-        // one that cannot be read is no reason to leave out the others
+        // one that cannot be decoded must not exclude the others
         certificates = list_readable(&connected.client, namespace, &selected)
             .await
             .map_err(|error| failed("cannot list Certificates", &error))?;
     }
     if certificates.is_empty() {
-        return Err(nobody(args, &connected.namespace));
+        return Err(nothing_selected(args, &connected.namespace));
     }
     let mut failures = Vec::new();
     for certificate in certificates {
         let namespace = certificate.namespace().unwrap_or_default();
         let api: Api<Certificate> = Api::namespaced(connected.client.clone(), &namespace);
-        // one that changed meanwhile, or that one may not write, is no reason to leave out the others
-        failures.extend(ask(&api, certificate).await.err());
+        // a conflict or a missing permission for one must not stop the others
+        failures.extend(request(&api, certificate).await.err());
     }
     if failures.is_empty() {
         Ok(())
@@ -80,8 +80,8 @@ async fn renew(args: &RenewArgs) -> Result<(), String> {
     }
 }
 
-/// Why there is nothing to renew.
-fn nobody(args: &RenewArgs, namespace: &str) -> String {
+/// The error for an empty selection.
+fn nothing_selected(args: &RenewArgs, namespace: &str) -> String {
     let place = if args.all_namespaces {
         "in any namespace".to_owned()
     } else {
@@ -93,7 +93,7 @@ fn nobody(args: &RenewArgs, namespace: &str) -> String {
     }
 }
 
-async fn ask(api: &Api<Certificate>, mut certificate: Certificate) -> Result<(), String> {
+async fn request(api: &Api<Certificate>, mut certificate: Certificate) -> Result<(), String> {
     let name = certificate.name_any();
     let generation = certificate.metadata.generation;
     let status = certificate.status.get_or_insert_default();
@@ -105,7 +105,7 @@ async fn ask(api: &Api<Certificate>, mut certificate: Certificate) -> Result<(),
     );
     condition::set(&mut status.conditions, issuing.observed(generation), clock::now());
     let written = api.replace_status(&name, &PostParams::default(), &certificate).await;
-    written.map_err(|error| failed(&format!("cannot ask for a new certificate for {name}"), &error))?;
+    written.map_err(|error| failed(&format!("cannot request a new certificate for {name}"), &error))?;
     super::print(&format!(
         "Manually triggered issuance of Certificate {}/{name}\n",
         certificate.namespace().unwrap_or_default()

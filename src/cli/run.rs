@@ -1,22 +1,22 @@
-//! `certlet run`.
+//! `certlet run`: starts the controller.
 
 use std::process::ExitCode;
 
 use super::args::RunArgs;
 use crate::{process::telemetry, runtime::run};
 
-/// Two threads do: the API server is the limit, and each thread costs memory.
+/// Number of worker threads. The API server is the bottleneck, and each thread costs memory.
 const THREADS: usize = 2;
 
-/// Runs the controller until it is told to end.
+/// Runs the controller until it receives a signal. Returns the exit code.
 pub(super) fn run(args: RunArgs) -> ExitCode {
     let (format, verbosity) = args.logging();
     telemetry::start(format, verbosity);
     for missing in args.missing() {
-        tracing::warn!("{missing} is not there yet in this version of certlet");
+        tracing::warn!("this version of certlet does not support {missing} yet");
     }
     for idle in args.idle() {
-        tracing::info!("a flag that changes nothing in certlet: {idle}");
+        tracing::info!("flag without effect: {idle}");
     }
     let options = match args.options() {
         Ok(options) => options,

@@ -1,4 +1,5 @@
-//! Secrets of type `kubernetes.io/tls`, as `kubectl create secret tls` makes them, and the cluster they are in.
+//! Secrets of type `kubernetes.io/tls` as `kubectl create secret tls` creates them, and the trait for the cluster that stores
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -11,27 +12,28 @@ use super::target::Target;
 use crate::cli::ca::Error;
 use crate::pki::hidden::Hidden;
 
-/// What the command line wants of a cluster. Errors are sentences.
+/// Access to the Secrets of a cluster. Errors are sentences.
 pub trait Cluster {
-    /// Creates the Secret; with `replace`, one of the same name and type gets its data. Returns where it is: `namespace/name`.
+    /// Creates the Secret. With `replace`, an existing Secret of the same name and type gets the new data. Returns
+    /// `namespace/name`.
     ///
     /// # Errors
-    /// What the cluster said, or why it could not be asked.
+    /// The answer of the API server, or why it could not be reached.
     fn write_secret(&self, place: &Target, secret: &TlsSecret, replace: bool) -> Result<String, String>;
 
     /// Reads a Secret.
     ///
     /// # Errors
-    /// What the cluster said, or why it could not be asked.
+    /// The answer of the API server, or why it could not be reached.
     fn read_secret(&self, place: &Target, name: &str) -> Result<StoredSecret, String>;
 }
 
-/// A Secret that is to be made.
+/// A Secret to create.
 #[derive(Debug)]
 pub struct TlsSecret {
     /// Its name.
     pub name: String,
-    /// Its namespace; that of the context when none was named.
+    /// Its namespace. `None` means the namespace of the kubeconfig's context.
     pub namespace: Option<String>,
     /// `tls.crt`.
     pub certificate: Vec<u8>,
@@ -39,7 +41,7 @@ pub struct TlsSecret {
     pub key: Hidden<Vec<u8>>,
 }
 
-/// A Secret that was read. Its data shows nothing in `Debug`.
+/// A Secret that was read. `Debug` does not print its data.
 #[derive(Debug, Default)]
 pub struct StoredSecret {
     /// `namespace/name`.
@@ -71,10 +73,10 @@ struct Metadata<'a> {
 }
 
 impl TlsSecret {
-    /// Checks the name.
+    /// A Secret with a valid name.
     ///
     /// # Errors
-    /// [`Error::Usage`] when Kubernetes would not take it.
+    /// [`Error::Usage`] if Kubernetes would reject the name.
     pub fn new(name: &str, namespace: Option<&str>, certificate: &[u8], key: &Hidden<Vec<u8>>) -> Result<Self, Error> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         let edges = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -91,10 +93,10 @@ impl TlsSecret {
         })
     }
 
-    /// What `kubectl create secret tls --dry-run=client` prints.
+    /// The manifest that `kubectl create secret tls --dry-run=client` prints.
     ///
     /// # Errors
-    /// [`Error::Print`] when it cannot be written as YAML or JSON.
+    /// [`Error::Print`] if it cannot be serialised.
     pub fn manifest(&self, format: Format) -> Result<Hidden<String>, Error> {
         let Self {
             name,

@@ -1,22 +1,22 @@
-//! Which cluster, and which namespace, a command talks to.
+//! The cluster and the namespace that a command works with.
 
 use clap::Args;
 use kube::Client;
 
 use crate::{cluster, runtime::run};
 
-/// Flags that every command with a cluster has.
+/// Flags of every command that uses a cluster.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Target {
-    /// Kubeconfig of the cluster; otherwise the variable KUBECONFIG, or ~/.kube/config
+    /// Path to the kubeconfig. Default: $KUBECONFIG, then ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<String>,
-    /// Namespace; otherwise the one of the kubeconfig's context
+    /// Namespace. Default: the namespace of the kubeconfig's context
     #[arg(short, long, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
 }
 
-/// A client, and the namespace that is meant.
+/// A client and the namespace to use.
 pub struct Connected {
     /// The client.
     pub client: Client,
@@ -25,10 +25,10 @@ pub struct Connected {
 }
 
 impl Target {
-    /// Connects.
+    /// Connects to the API server.
     ///
     /// # Errors
-    /// A sentence that says what is missing.
+    /// A sentence that says what is missing or wrong in the configuration.
     pub async fn connect(&self) -> Result<Connected, String> {
         let config = run::kube_config(self.kubeconfig.as_deref(), None)
             .await
@@ -42,13 +42,13 @@ impl Target {
     }
 }
 
-/// Runs a command's future; there is no runtime before it.
+/// Runs a command's future to its end. The caller must not be inside a runtime.
 pub(super) fn run_to_end<T>(future: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())?.block_on(future)
 }
 
-/// Runs a command's future, and tells how it ended.
+/// Runs a command's future, prints its error, and returns the exit code.
 pub(super) fn block_on(future: impl Future<Output = Result<(), String>>) -> std::process::ExitCode {
     match run_to_end(future) {
         Ok(()) => std::process::ExitCode::SUCCESS,
@@ -56,7 +56,7 @@ pub(super) fn block_on(future: impl Future<Output = Result<(), String>>) -> std:
     }
 }
 
-/// What the API server said about `what`, as a sentence.
+/// The error of a request as a sentence that begins with `what`.
 pub(super) fn failed(what: &str, error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
         let advice =

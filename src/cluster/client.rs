@@ -12,24 +12,25 @@ use tower::{BoxError, Service, ServiceBuilder, retry::RetryLayer};
 
 use crate::process::USER_AGENT;
 
-/// How long an idle connection may say nothing before it is asked whether it is alive, and how long it may think about it.
+/// Idle time after which an HTTP/2 ping is sent, and the time limit for its answer.
 const PING_AFTER: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes that the API server may send ahead of what was read, of one answer and of all. Lists of thousands of objects arrive faster than they
-/// are taken in: what is ahead is memory, and hyper's own 2 MiB and 5 MiB are more than a connection within a cluster needs.
+/// HTTP/2 windows: bytes that the API server may send before they are read, for a response and for all. Lists of thousands of objects arrive
+/// faster than they are parsed, and the bytes between need memory. The defaults of hyper, 2 MiB and 5 MiB, are more than a connection within
+/// a cluster needs.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// A client for the cluster that `config` names.
+/// A client for the cluster in `config`.
 ///
 /// # Errors
-/// When the certificates or credentials in `config` cannot be used.
+/// If the certificates or credentials in `config` cannot be used.
 pub fn connect(config: &Config) -> Result<Client, kube::Error> {
     client(config, Rights::All, None)
 }
 
-/// The same, for a replica that the audit log names too.
+/// A client whose User-Agent also names the replica.
 ///
 /// # Errors
 /// As [`connect`].
@@ -37,7 +38,7 @@ pub fn connect_as_replica(config: &Config, pod: Option<&str>) -> Result<Client, 
     client(config, Rights::All, pod)
 }
 
-/// A client that can do nothing but read, whatever its credentials allow: any other request fails before it is sent.
+/// A read-only client: any other request fails before it is sent, whatever the credentials allow.
 ///
 /// # Errors
 /// As [`connect`].
@@ -79,7 +80,7 @@ fn client(config: &Config, rights: Rights, pod: Option<&str>) -> Result<Client, 
     Ok(Client::new(service, config.default_namespace.clone()))
 }
 
-/// `certlet/1.2.3`, or `certlet/1.2.3 (certlet-5d8f)` in a pod.
+/// The User-Agent: `certlet/1.2.3`, or `certlet/1.2.3 (certlet-5d8f)` in a pod.
 fn agent(pod: Option<&str>) -> http::HeaderValue {
     let with_pod = pod.map(|pod| format!("{USER_AGENT} ({pod})"));
     with_pod
@@ -87,14 +88,14 @@ fn agent(pod: Option<&str>) -> http::HeaderValue {
         .unwrap_or(http::HeaderValue::from_static(USER_AGENT))
 }
 
-/// What a client may do.
+/// The requests that a client may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rights {
     All,
     Read,
 }
 
-/// Lets through what the rights cover.
+/// A layer that rejects requests which the rights do not cover.
 #[derive(Clone)]
 struct Guard<S> {
     rights: Rights,
@@ -118,7 +119,7 @@ where
             return Either::Left(self.service.call(request));
         }
         let refused = format!(
-            "{} {} was not sent: this command only reads; that it tried is a bug",
+            "{} {} was not sent: this command is read-only. Please report this as a bug",
             request.method(),
             request.uri().path()
         );

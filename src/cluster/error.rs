@@ -1,15 +1,15 @@
-//! What can go wrong between us and the API server.
+//! Errors of calls to the API server.
 
 use std::{fmt, time::Duration};
 
-/// What a call wanted to do, for error sentences: `failed to create Order shop/web-1-1234`.
+/// Verb, kind and name of a call, for error sentences: `failed to create Order shop/web-1-1234`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// As `create`.
+    /// Verb, for example `create`.
     pub verb: &'static str,
-    /// As `Order`.
+    /// Kind, for example `Order`.
     pub kind: String,
-    /// As `shop/web-1-1234`.
+    /// Name, for example `shop/web-1-1234`.
     pub object: String,
 }
 
@@ -19,34 +19,34 @@ impl fmt::Display for Call {
     }
 }
 
-/// A call to the API server that did not succeed.
+/// A failed call to the API server.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// This process does not hold the Lease, so it must not write.
+    /// This replica does not hold the Lease and must not write.
     #[error("failed to {0}: this replica is not the leader")]
     NotLeader(Call),
-    /// No answer in time.
+    /// A timeout.
     #[error("failed to {call}: no answer from the API server within {}s", after.as_secs())]
     Timeout {
         /// The call.
         call: Call,
-        /// The limit that passed.
+        /// The time limit.
         after: Duration,
     },
-    /// The server refused, or could not be reached.
+    /// The API server rejected the call, or cannot be reached.
     #[error("failed to {call}: {}", reason(source))]
     Api {
         /// The call.
         call: Call,
-        /// Why.
+        /// The cause.
         source: Box<kube::Error>,
     },
-    /// The answer could not be understood.
-    #[error("failed to {call}: the answer of the API server cannot be read: {message}")]
+    /// The answer cannot be decoded.
+    #[error("failed to {call}: the answer of the API server cannot be decoded: {message}")]
     Answer {
         /// The call.
         call: Call,
-        /// What is wrong with it.
+        /// The cause.
         message: String,
     },
 }
@@ -73,64 +73,64 @@ impl Error {
         Some(status)
     }
 
-    /// The HTTP status of the refusal.
+    /// The HTTP status of the answer; `None` without an answer.
     pub fn code(&self) -> Option<u16> {
         self.status().map(|status| status.code)
     }
 
-    /// What the server said, without what we wanted: for conditions.
+    /// The message of the API server without the call, for conditions.
     pub fn server_message(&self) -> Option<&str> {
         self.status().map(|status| status.message.as_str())
     }
 
-    /// What to do, if the write was refused because the webhook of cert-manager does not answer.
+    /// What to do if the write was rejected because cert-manager's webhook does not answer.
     pub fn webhook_advice(&self) -> Option<String> {
         super::webhooks::advice(self.server_message()?)
     }
 
-    /// This process does not hold the Lease.
+    /// Whether this replica does not hold the Lease.
     pub fn is_not_leader(&self) -> bool {
         matches!(self, Self::NotLeader(_))
     }
 
-    /// The object is not there.
+    /// Whether the object does not exist.
     pub fn is_not_found(&self) -> bool {
         self.code() == Some(404)
     }
 
-    /// The object changed since it was seen: plan again.
+    /// Whether the object has changed since it was observed, so that the plan is stale.
     pub fn is_conflict(&self) -> bool {
         self.code() == Some(409) && !self.is_already_exists()
     }
 
-    /// An object of this name is there already.
+    /// Whether an object of this name exists already.
     pub fn is_already_exists(&self) -> bool {
         self.status().is_some_and(|status| status.reason == "AlreadyExists")
     }
 
-    /// RBAC, a quota or an admission policy says no.
+    /// Whether RBAC, a quota or an admission policy rejected the call.
     pub fn is_forbidden(&self) -> bool {
         self.code() == Some(403) && !self.is_about_a_new_kind()
     }
 
-    /// The plugin OwnerReferencesPermissionEnforcement reads only twice a minute which kinds there are, and refuses owners of the others: it
-    /// will know those of definitions that have just been installed.
+    /// Whether the admission plugin OwnerReferencesPermissionEnforcement does not know the kind of an owner yet. It refreshes its
+    /// list of kinds only twice a minute, so this happens after the CRDs were installed.
     fn is_about_a_new_kind(&self) -> bool {
         self.server_message()
             .is_some_and(|message| message.contains("cannot find RESTMapping for APIVersion"))
     }
 
-    /// Validation says no.
+    /// Whether validation rejected the object.
     pub fn is_invalid(&self) -> bool {
         self.code() == Some(422)
     }
 
-    /// The object is larger than the API server stores.
+    /// Whether the object is larger than the API server's limit.
     pub fn is_too_large(&self) -> bool {
         self.code() == Some(413)
     }
 
-    /// Whether trying the same call again can succeed without anybody editing anything.
+    /// Whether a retry of the same call can succeed without a change of the object or the configuration.
     pub fn is_transient(&self) -> bool {
         !matches!(self.code(), Some(400 | 403 | 404 | 405 | 413 | 422)) || self.is_about_a_new_kind()
     }

@@ -1,4 +1,4 @@
-//! Who we are to the API server.
+//! The identity of this process at the API server.
 
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, UserInfo};
 use kube::{Api, api::PostParams};
@@ -8,11 +8,14 @@ use super::{
     reader::{Reader, within},
 };
 
-/// The API that has the policies which write something into objects, from Kubernetes 1.36 on.
+/// The API group version of MutatingAdmissionPolicies, which record the requester. Available from Kubernetes 1.36 on.
 const ADMISSION: &str = "admissionregistration.k8s.io/v1";
 
 impl Reader {
-    /// Whether the API server can be told to write into a request who made it (VAL-34).
+    /// Whether the API server can record the requester of a CertificateRequest (VAL-34).
+    ///
+    /// # Errors
+    /// If the API server rejects the call, or cannot be reached.
     pub async fn can_write_requesters(&self) -> Result<bool, Error> {
         let call = Call {
             verb: "list",
@@ -24,7 +27,10 @@ impl Reader {
         Ok(kinds.any(|kind| kind == "MutatingAdmissionPolicy"))
     }
 
-    /// Name, uid and groups under which the API server knows this process.
+    /// User name, uid and groups of this process.
+    ///
+    /// # Errors
+    /// If the API server rejects the call, or cannot be reached.
     pub async fn whoami(&self) -> Result<UserInfo, Error> {
         let call = Call {
             verb: "create",

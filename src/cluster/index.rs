@@ -1,8 +1,7 @@
-//! The registry of watched kinds: what is in memory of each, and what changed.
+//! The registry of watched kinds: their records in memory, and the changes of these records.
 //!
-//! A kind is one entry of [`watched_kinds`]. Everything that is done with each of them - listed, watched, waited for, shown as not
-//! listed yet - goes over the registry with [`each_kind`]. What is kept of a kind, and by what it is found, says its
-//! [`Record`](super::records).
+//! A kind is one entry of [`watched_kinds`]. Everything that applies to all kinds (list, watch, wait, report in `/readyz`)
+//! iterates over the registry with [`each_kind`]. The fields of a record and its links are defined in [`Record`](super::records).
 
 use std::sync::Arc;
 
@@ -14,31 +13,31 @@ use crate::plan::{
     signing_request::SigningRequestSeen,
 };
 
-/// Which Secrets are watched whole: those that cert-manager and certlet write.
+/// Selector for the Secrets that are watched with their content: those that cert-manager and certlet write.
 const LABELLED: &str = "controller.cert-manager.io/fao=true";
 
 /// How a kind is watched.
 #[derive(Clone, Copy, Debug)]
 pub struct Watched {
-    /// Which objects of it, as a label selector that the API server applies.
+    /// Label selector that the API server applies.
     pub labels: Option<&'static str>,
-    /// Whether the API server has to know it.
+    /// Whether the API server must know the kind.
     pub presence: Presence,
-    /// Whether this installation watches it.
+    /// Whether this installation watches the kind.
     pub when: fn(&Settings) -> bool,
 }
 
-/// Whether the API server has to know a kind.
+/// Whether the API server must know a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It is Kubernetes' own, or installed with certlet: while it is not known, nothing begins, and the log says what to do.
+    /// Built-in, or installed with certlet. Until the API server knows it, nothing starts, and the log explains what to do.
     Required,
-    /// Its definition may be absent, appear later, or vanish. Absent is the same as without objects: nothing waits for it.
+    /// Its definition may be absent, appear later, or vanish. Absent is equivalent to no objects: nothing waits for it.
     Optional,
 }
 
 impl Watched {
-    /// A kind of which every object is watched, always.
+    /// All objects of the kind are watched, in every installation.
     const ALL: Self = Self {
         labels: None,
         presence: Presence::Required,
@@ -54,17 +53,17 @@ pub trait Registered: Record {
     /// The store of these records.
     fn store(index: &Index) -> &Store<Self>;
 
-    /// The change that this record's arrival, replacement or removal is.
+    /// The change for a created, replaced or removed record.
     fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change;
 }
 
-/// Is shown each kind of the registry.
+/// A visitor of the kinds of the registry.
 pub trait KindVisitor {
-    /// One kind.
+    /// Visits one kind.
     fn visit<R: Registered>(&mut self);
 }
 
-/// `store: record => change { how it is watched, where that is not Watched::ALL }`
+/// Format of an entry: `store: record => change { Watched, if it is not Watched::ALL }`.
 macro_rules! watched_kinds {
     ($($(#[$doc:meta])* $store:ident: $record:ty => $change:ident { $($setting:ident: $value:expr),* })*) => {
         /// One store per kind.
@@ -77,9 +76,9 @@ macro_rules! watched_kinds {
         #[derive(Clone, Debug)]
         pub enum Change {
             $($(#[$doc])* $change(Changed<$record>),)*
-            /// Of a Secret without the label, of which only the name is known.
+            /// A Secret without the label. Only its name is known.
             UnlabelledSecret(ObjectKey),
-            /// Secrets without the label were listed anew: some may have gone unseen.
+            /// The Secrets without the label were listed again. Deletions may have been missed.
             UnlabelledSecrets,
         }
 
@@ -95,13 +94,13 @@ macro_rules! watched_kinds {
             }
         })*
 
-        /// Shows every kind, in the order of the registry.
+        /// Visits every kind, in the order of the registry.
         pub fn each_kind(visitor: &mut impl KindVisitor) {
             $(visitor.visit::<$record>();)*
         }
 
         impl Index {
-            /// Returns once every kind that has to be known has been listed completely.
+            /// Returns when all required kinds have been listed completely.
             pub async fn until_ready(&self) {
                 $(self.$store.until_ready().await;)*
             }
@@ -120,20 +119,20 @@ watched_kinds! {
     challenges: Lean<ChallengeKind> => Challenge {}
     /// Issuers.
     issuers: Lean<IssuerKind> => Issuer {}
-    /// ClusterIssuers. An installation for one namespace has none (CTL-01).
+    /// ClusterIssuers. An installation for a single namespace watches none (CTL-01).
     cluster_issuers: Lean<ClusterIssuerKind> => ClusterIssuer { when: |settings| settings.namespace.is_none() }
     /// Ingresses.
     ingresses: Lean<IngressKind> => Ingress {}
-    /// Secrets labelled `controller.cert-manager.io/fao=true`. Absence from here is never proof.
+    /// Secrets labelled `controller.cert-manager.io/fao=true`. A Secret that is missing here may still exist.
     secrets: SecretSeen => Secret { labels: Some(LABELLED) }
-    /// Kubernetes CertificateSigningRequests whose signer is an issuer of ours, where the gate is on (GAT-01).
+    /// Kubernetes CertificateSigningRequests for our issuers, if the feature gate is on (GAT-01).
     signing_requests: SigningRequestSeen => SigningRequest {
         when: |settings| settings.gates.certificate_signing_requests && settings.namespace.is_none()
     }
 }
 
 impl Index {
-    /// The plurals of the kinds that have not been listed completely yet.
+    /// The plurals of the kinds that have not been listed completely.
     pub fn not_listed(&self) -> Vec<&'static str> {
         struct Missing<'a>(&'a Index, Vec<&'static str>);
         impl KindVisitor for Missing<'_> {
@@ -149,21 +148,21 @@ impl Index {
     }
 }
 
-/// A record that came (`old` is `None`), changed, or went (`new` is `None`).
+/// A record that was created (`old` is `None`), changed, or deleted (`new` is `None`).
 #[derive(Clone, Debug)]
 pub struct Changed<R> {
-    /// What was kept before.
+    /// The previous record.
     pub old: Option<Arc<R>>,
-    /// What is kept now.
+    /// The new record.
     pub new: Option<Arc<R>>,
 }
 
 impl<R: Record> Changed<R> {
-    /// The metadata of what is there now, or of what was.
+    /// The metadata of the new record, or of the deleted one.
     pub fn meta(&self) -> Option<&Meta> {
         self.new.as_ref().or(self.old.as_ref()).map(|record| record.meta())
     }
 }
 
-/// Who is told of every change. Called with no lock held; must not block.
+/// Receives every change. It is called without a lock and must not block.
 pub type Observer = Arc<dyn Fn(Change) + Send + Sync>;

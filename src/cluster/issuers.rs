@@ -1,4 +1,4 @@
-//! The one look-up of issuers in the index: by reference, by name, and by a Secret that they name.
+//! The only look-up of issuers in the index: by reference, by name, and by a Secret that they refer to.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// What the index holds of an issuer, by its kind: only the issuers' own controller, which writes it, has to know which.
+/// The record of an issuer. Only the issuers' own controller, which writes it, distinguishes the two kinds.
 #[derive(Clone, Debug)]
 pub enum IssuerRecord {
     /// An Issuer.
@@ -21,7 +21,7 @@ pub enum IssuerRecord {
     Cluster(Arc<Lean<ClusterIssuerKind>>),
 }
 
-/// What a reference from `namespace` leads to.
+/// The issuer that a reference in `namespace` means.
 pub fn find(index: &Index, reference: &IssuerRef, namespace: &str) -> Lookup {
     match IssuerId::of(reference, namespace) {
         None => Lookup::External,
@@ -29,7 +29,7 @@ pub fn find(index: &Index, reference: &IssuerRef, namespace: &str) -> Lookup {
     }
 }
 
-/// What there is of this name.
+/// The result for this issuer name.
 pub fn get(index: &Index, id: IssuerId) -> Lookup {
     match record(index, &id) {
         None => Lookup::Missing(id),
@@ -38,7 +38,7 @@ pub fn get(index: &Index, id: IssuerId) -> Lookup {
     }
 }
 
-/// What the index holds of this issuer.
+/// The record of this issuer, if it exists.
 pub fn record(index: &Index, id: &IssuerId) -> Option<IssuerRecord> {
     if id.is_cluster() {
         index.cluster_issuers.get(&id.0).map(IssuerRecord::Cluster)
@@ -47,18 +47,18 @@ pub fn record(index: &Index, id: &IssuerId) -> Option<IssuerRecord> {
     }
 }
 
-/// All issuers, the namespaced ones first.
+/// All issuers, namespaced ones first.
 pub fn all(index: &Index) -> Vec<IssuerId> {
     let keys = index.issuers.keys().into_iter().chain(index.cluster_issuers.keys());
     keys.map(IssuerId).collect()
 }
 
-/// The issuers that name this Secret, the namespaced ones first.
+/// The issuers that refer to this Secret, namespaced ones first.
 pub fn that_name(index: &Index, secret: &ObjectKey, cluster_resource_namespace: &str) -> Vec<IssuerId> {
     let own = index.issuers.linked(&Link::Secret(secret.clone()));
     let mut found: Vec<ObjectKey> = own.iter().map(|issuer| issuer.meta.key.clone()).collect();
     if &*secret.namespace == cluster_resource_namespace {
-        // which namespace that is, links do not know
+        // links do not contain the cluster resource namespace
         let link = Link::Secret(ObjectKey::cluster(Arc::clone(&secret.name)));
         let cluster = index.cluster_issuers.linked(&link);
         found.extend(cluster.iter().map(|issuer| issuer.meta.key.clone()));

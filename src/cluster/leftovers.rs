@@ -1,9 +1,9 @@
-//! What an apply cannot take out of a Secret: what is not wanted any more, and what somebody else holds besides (NB-04).
+//! Removal of fields of a Secret that server-side apply leaves because another field manager owns them too (NB-04).
 //!
-//! The API server leaves what another field manager holds. Where that one applies it, somebody wants it. But cert-manager before 1.8
-//! wrote its Secrets whole, without applying them, and so does whoever restores one from a backup: they hold every key that they wrote
-//! for ever, and nobody stands behind it any more. An old keystore, the CA of a former issuer, or the owner by which a Secret
-//! goes with its Certificate would stay. So what we held, and nobody but such a writer holds, is taken out by name.
+//! The API server does not remove a field that another manager owns. If that manager applied the field, it is wanted. But
+//! cert-manager before 1.8 updated whole Secrets, and so do tools that restore a backup. Such a manager owns every key that it
+//! wrote, for ever. An old keystore, the CA of a previous issuer, or an owner reference would stay. Therefore keys that certlet
+//! owned before, and that only such a manager owns now, are removed by name.
 
 use serde_json::{Map, Value, json};
 
@@ -18,12 +18,13 @@ use crate::{
     plan::seen::{ManagedKeys, ObjectKey, SecretSeen},
 };
 
-/// See the module.
+/// The keys to remove from a Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leftovers(ManagedKeys);
 
 impl Leftovers {
-    /// What our field manager held before `applied`, and that is not in it and is still there after it, in `now`.
+    /// The left-overs: what our field manager owned before `applied`, what `applied` does not contain, and what still exists in
+    /// `now`.
     pub fn of(before: &ManagedKeys, applied: &SecretApply, now: &SecretSeen) -> Self {
         let left = |held: &[Box<str>], stays: &dyn Fn(&str) -> bool, gone: &dyn Fn(&str) -> bool| {
             held.iter().filter(|key| !stays(key) && !gone(key)).cloned().collect()
@@ -53,8 +54,8 @@ impl Leftovers {
         self.0 == ManagedKeys::default()
     }
 
-    /// Those that a writer of whole Secrets holds, and nobody applies.
-    fn held_by_nobody_else(&self, entries: &[ManagedIn]) -> Self {
+    /// The keys that a manager owns by updates of the whole Secret, and that no manager applies.
+    fn not_owned_elsewhere(&self, entries: &[ManagedIn]) -> Self {
         let (applied, updated): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| entry.is_apply());
         let whole = held(
             updated
@@ -78,7 +79,7 @@ impl Leftovers {
         })
     }
 
-    /// A strategic merge patch that takes them out of the Secret with this uid.
+    /// A strategic merge patch that removes them from the Secret with this uid.
     fn patch(&self, uid: &str) -> Value {
         let nulls = |keys: &[Box<str>]| -> Map<String, Value> {
             keys.iter().map(|key| (key.to_string(), Value::Null)).collect()
@@ -93,10 +94,10 @@ impl Leftovers {
 }
 
 impl Writer {
-    /// Takes out of a Secret what an apply has left in it, as far as nobody wants it.
+    /// Removes the left-overs of an apply from a Secret.
     ///
     /// # Errors
-    /// The API server's.
+    /// Those of the API server.
     pub async fn take_out(&self, reader: &Reader, key: &ObjectKey, left: &Leftovers) -> Result<(), Error> {
         if left.is_empty() {
             return Ok(());
@@ -105,11 +106,11 @@ impl Writer {
             return Ok(());
         };
         let ManagedFieldsIn { managed_fields } = fields;
-        let left = left.held_by_nobody_else(managed_fields.as_deref().unwrap_or_default());
+        let left = left.not_owned_elsewhere(managed_fields.as_deref().unwrap_or_default());
         if left.is_empty() {
             return Ok(());
         }
-        tracing::info!(secret = %key, keys = ?left.0, "taking out what nobody stands behind any more");
+        tracing::info!(secret = %key, keys = ?left.0, "removing left-over fields of a Secret");
         self.patch_secret(key, left.patch(&uid)).await
     }
 }
@@ -191,7 +192,7 @@ mod tests {
         });
         let taken = |managers: Value| {
             let entries: Vec<ManagedIn> = serde_json::from_str(&managers.to_string()).unwrap();
-            left.held_by_nobody_else(&entries).0.data.to_vec()
+            left.not_owned_elsewhere(&entries).0.data.to_vec()
         };
         let name = "cert-manager.io/certificate-name";
         let whole = manager("controller", "Update", &[name], &["tls.crt", "ca.crt", "key.der"]);

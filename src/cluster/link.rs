@@ -1,10 +1,10 @@
-//! What objects refer to.
+//! Links: references of a record by which it can be found.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::{api::IssuerRef, plan::seen::ObjectKey};
 
-/// What an object refers to, so that it is found from there.
+/// A reference of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Link {
     /// Its owner's uid.
@@ -13,12 +13,12 @@ pub enum Link {
     Secret(ObjectKey),
     /// Its issuer: kind, group (both with their defaults applied), and namespace/name.
     Issuer(Box<str>, Box<str>, ObjectKey),
-    /// It waits for something that is found by nothing else.
+    /// It is unfinished and has no other link by which a change could find it.
     Waiting,
 }
 
 impl Link {
-    /// The link to an issuer, from an object in `namespace`.
+    /// The link of an object in `namespace` to its issuer.
     pub fn issuer(reference: &IssuerRef, namespace: &str) -> Self {
         let kind = reference.kind_or_default();
         let key = match kind {
@@ -28,7 +28,7 @@ impl Link {
         Self::Issuer(kind.into(), reference.group_or_default().into(), key)
     }
 
-    /// Links are kept as hashes: a collision only makes somebody look once in vain.
+    /// Links are stored as hashes. A collision only causes a superfluous reconcile.
     pub(super) fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);

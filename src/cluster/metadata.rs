@@ -1,7 +1,7 @@
-//! Secrets without our label: only their names are followed, and only to know that something may have changed.
+//! The watch of Secrets without our label: only their names, to know that a Secret may have changed.
 //!
-//! Account keys, CA key pairs and keystore passwords are made by people and by cert-manager without the label
-//! `controller.cert-manager.io/fao`. Their contents are read when they are needed, never watched.
+//! Users and cert-manager create account keys, CA key pairs and keystore passwords without the label
+//! `controller.cert-manager.io/fao`. Their content is read when it is needed and not watched.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -21,10 +21,10 @@ use super::{
 use crate::plan::seen::ObjectKey;
 
 const UNLABELLED: &str = "controller.cert-manager.io/fao!=true";
-/// Helm's release Secrets are megabytes each, and nobody's certificate.
+/// The type of Helm's release Secrets, which are megabytes in size and never hold a certificate.
 const NOT_HELM: &str = "type!=helm.sh/release.v1";
 
-/// Tells `observer` the name of every unlabelled Secret that comes, changes or goes.
+/// Reports the name of every unlabelled Secret that is created, changed or deleted to `observer`.
 pub async fn follow(client: Client, namespace: Option<String>, observer: Observer) {
     let api: Api<SecretName> = match &namespace {
         Some(namespace) => Api::namespaced(client, namespace),
@@ -45,7 +45,7 @@ pub async fn follow(client: Client, namespace: Option<String>, observer: Observe
                     Arc::<str>::from(name),
                 )));
             }
-            // what went while nobody watched is not told one by one
+            // deletions during an interruption are not reported one by one
             Ok(watcher::Event::InitDone) => observer(Change::UnlabelledSecrets),
             Ok(watcher::Event::Init) => {}
             Err(error) if refuses_streaming(&error) => {
@@ -53,13 +53,13 @@ pub async fn follow(client: Client, namespace: Option<String>, observer: Observe
                     .default_backoff()
                     .boxed();
             }
-            Err(error) => tracing::warn!(%error, "the watch of Secrets' names was interrupted, trying again"),
+            Err(error) => tracing::warn!(%error, "the watch of the names of Secrets was interrupted; retrying"),
         }
     }
 }
 
-/// What is read of a Secret: its name. The server is asked for metadata only, and whoever writes a Secret may write times into its
-/// `managedFields` that nobody can read.
+/// The only field that is read of a Secret: its name. Users may write unparsable times into `managedFields`, so these are
+/// skipped.
 #[derive(Clone, Debug)]
 struct SecretName {
     metadata: ObjectMeta,

@@ -1,7 +1,7 @@
-//! The only place that talks to the Kubernetes API.
+//! Access to the Kubernetes API.
 //!
-//! Watches fill the [`index`]; the [`reader`] asks the server when the index is not proof enough; the [`writer`]
-//! changes things, only while this process leads, and puts what the server answers into the index at once.
+//! Watches fill the [`index`]. The [`reader`] reads from the API server where the index may be too old. The [`writer`] writes
+//! only while this process leads, and puts the answers into the index at once.
 
 pub mod client;
 pub mod error;

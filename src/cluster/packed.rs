@@ -1,7 +1,7 @@
-//! Records in their smallest form: one allocation of bytes each, from which the record is made again when somebody asks.
+//! Packed records: one compressed allocation each, decoded when the record is read.
 //!
-//! A record as a struct is 30 to 50 small allocations; ten thousand Certificates with their requests and Secrets would be 70 MB. Packed they
-//! and compressed they are a fifth of that, and reading one costs a few microseconds. The bytes never leave the process.
+//! A record as a struct has 30 to 50 small allocations; 10,000 Certificates with their requests and Secrets would take 70 MB.
+//! Packed, they take a fifth of that, and decoding one takes a few microseconds. The bytes never leave the process.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::plan::{
     signing_request::SigningRequestSeen,
 };
 
-/// What records of this kind of cluster have in common: the compressor refers to it instead of repeating it.
+/// The dictionary of the compressor: byte sequences that most records contain.
 const DICTIONARY: &str = concat!(
     "cert-manager.io/alt-names\u{15}cert-manager.io/certificate-name\u{9}cert-manager.io/common-name\u{e}",
     "cert-manager.io/ip-sans\u{0}cert-manager.io/issuer-group\u{0}cert-manager.io/issuer-kind\u{6}Issuer",
@@ -37,25 +37,25 @@ const DICTIONARY: &str = concat!(
     r#""message":"Certificate fetched from issuer successfully"}]"#,
 );
 
-/// A record that can be written as bytes and read again.
+/// A record that can be encoded to bytes and decoded again.
 pub trait Pack: Sized {
-    /// The bytes. Fails for no value that came off the wire.
+    /// Encodes the record. Succeeds for every value that was read from the API server.
     fn pack(&self) -> Result<Vec<u8>, Unpackable>;
 
-    /// The record that was packed.
+    /// Decodes a record.
     fn unpack(bytes: &[u8]) -> Result<Self, Unpackable>;
 }
 
-/// Why a record could not be packed, or read again: a mistake in this program.
+/// Why a record could not be encoded or decoded. Always a bug.
 #[derive(Debug, thiserror::Error)]
 pub enum Unpackable {
-    /// In the binary form.
+    /// Error of the binary format.
     #[error("{0}")]
     Binary(#[from] postcard::Error),
-    /// In the compression.
+    /// Error of the compression.
     #[error("{0}")]
     Compressed(#[from] lz4_flex::block::DecompressError),
-    /// In a part that is kept as JSON, because its type leaves out what is not set.
+    /// Error of a part that is stored as JSON, because its type omits fields that are not set.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
 }
@@ -88,7 +88,7 @@ fn value<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Unpackable> {
     Ok(postcard::from_bytes(bytes)?)
 }
 
-/// A value whose type leaves out what is not set, which only a form with names can carry.
+/// A value whose type omits fields that are not set. Only a self-describing format can store it.
 fn json<T: Serialize>(value: &T) -> Result<String, Unpackable> {
     Ok(serde_json::to_string(value)?)
 }
@@ -128,7 +128,7 @@ impl Pack for RequestSeen {
             duration,
             is_ca,
             usages,
-            // only one that is never kept
+            // only a record that is never stored
             of_kubernetes: _,
             username,
             csr,

@@ -1,4 +1,4 @@
-//! Live reads: what the index says is old, this is what the server has.
+//! Live reads from the API server, for decisions that must not depend on the index.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::plan::{
     seen::{ObjectKey, SecretSeen},
 };
 
-/// Every call ends after this time, with or without an answer (DESIGN: shorter than lease duration minus renew deadline).
+/// Time limit of every call. It is shorter than lease duration minus renew deadline.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads objects from the API server.
@@ -38,12 +38,15 @@ impl Reader {
         Self { client }
     }
 
-    /// The client itself, for what has no record.
+    /// The client, for objects without a record.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
     /// The record of `key`, or `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the API server rejects the call, or cannot be reached.
     pub async fn get<K: Stored>(&self, key: &ObjectKey) -> Result<Option<K::Record>, Error> {
         self.record::<K::Record>(key).await
     }
@@ -75,6 +78,9 @@ impl Reader {
     }
 
     /// The Secret of this name with its data, or `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the API server rejects the call, or cannot be reached.
     pub async fn secret(&self, key: &ObjectKey) -> Result<Option<LiveSecret>, Error> {
         let Some(text) = self.text::<SecretSeen>(key).await? else {
             return Ok(None);
@@ -90,7 +96,7 @@ impl Reader {
         })
     }
 
-    /// The uid of the Secret of this name, and who holds what in it; `None` if it does not exist.
+    /// The uid of this Secret and its field managers, or `None` if it does not exist.
     pub(super) async fn field_managers(&self, key: &ObjectKey) -> Result<Option<(String, ManagedFieldsIn)>, Error> {
         #[derive(Deserialize)]
         struct In {
@@ -109,7 +115,10 @@ impl Reader {
         Ok(Some((uid, parse(metadata.get(), "Secret", key)?)))
     }
 
-    /// The CertificateRequest of this name with its bytes, or `None` if it does not exist.
+    /// The CertificateRequest of this name with its CSR and certificate, or `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the API server rejects the call, or cannot be reached.
     pub async fn request(&self, key: &ObjectKey) -> Result<Option<LiveRequest>, Error> {
         let Some(text) = self.text::<<RequestKind as Stored>::Record>(key).await? else {
             return Ok(None);
@@ -117,7 +126,10 @@ impl Reader {
         parse(&text, "CertificateRequest", key).map(Some)
     }
 
-    /// A namespaced object of a type of k8s-openapi.
+    /// A namespaced object of a type of k8s-openapi, or `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the API server rejects the call, or cannot be reached.
     pub async fn object<K>(&self, key: &ObjectKey) -> Result<Option<K>, Error>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
@@ -131,7 +143,10 @@ impl Reader {
         within(call, api.get_opt(&key.name)).await
     }
 
-    /// A cluster-scoped object of a type of k8s-openapi.
+    /// A cluster-scoped object of a type of k8s-openapi, or `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the API server rejects the call, or cannot be reached.
     pub async fn cluster_object<K>(&self, name: &str) -> Result<Option<K>, Error>
     where
         K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
@@ -140,7 +155,10 @@ impl Reader {
         within(cluster_call::<K>(name), api.get_opt(name)).await
     }
 
-    /// The metadata of a cluster-scoped object, which may be large beyond them.
+    /// The metadata of a cluster-scoped object whose content may be large, or `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the API server rejects the call, or cannot be reached.
     pub async fn cluster_metadata<K>(&self, name: &str) -> Result<Option<ObjectMeta>, Error>
     where
         K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
@@ -150,7 +168,10 @@ impl Reader {
         Ok(found.map(|found| found.metadata))
     }
 
-    /// The metadata of the object of this name, of a type that may be listed but not read.
+    /// The metadata of an object whose type may be listed but not read, or `None` if it does not exist.
+    ///
+    /// # Errors
+    /// If the API server rejects the call, or cannot be reached.
     pub async fn listed<K>(&self, namespace: &str, name: &str) -> Result<Option<ObjectMeta>, Error>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
@@ -166,8 +187,11 @@ impl Reader {
         Ok(found.items.into_iter().next().map(|found| found.metadata))
     }
 
-    /// All objects of a namespaced type with these labels, in one namespace or in all; one that cannot be read is left out, so that
-    /// nobody's object keeps the others from being found.
+    /// All objects of a namespaced type with these labels, in one namespace or in all. Objects that cannot be decoded are
+    /// skipped, so that they do not hide the others.
+    ///
+    /// # Errors
+    /// If the API server rejects the call, or cannot be reached.
     pub async fn list<K>(&self, namespace: Option<&str>, labels: &str) -> Result<Vec<K>, Error>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
@@ -182,10 +206,10 @@ impl Reader {
     }
 }
 
-/// All objects of a type, in one namespace or in all; one that cannot be read is left out, with a line in the log.
+/// All objects of a type, in one namespace or in all. Objects that cannot be decoded are skipped and logged.
 ///
 /// # Errors
-/// When the API server refuses, or is not reached.
+/// If the API server rejects the list, or cannot be reached.
 pub async fn list_readable<K>(
     client: &Client,
     namespace: Option<&str>,
@@ -199,7 +223,7 @@ where
     readable(&text).map_err(kube::Error::SerdeError)
 }
 
-/// The items of a list that can be read. Who holds which fields is not ours to know here, and may say times that are none.
+/// The items of a list that can be decoded. `managedFields` are skipped, because users may write unparsable times into them.
 fn readable<K: Resource<DynamicType = ()> + DeserializeOwned>(list: &str) -> Result<Vec<K>, serde_json::Error> {
     #[derive(Deserialize)]
     struct List {
@@ -209,7 +233,7 @@ fn readable<K: Resource<DynamicType = ()> + DeserializeOwned>(list: &str) -> Res
     let List { items } = serde_json::from_str(list)?;
     let read = |item: Box<RawValue>| {
         let read = without_managers(item.get()).and_then(serde_json::from_value::<K>);
-        read.inspect_err(|error| tracing::warn!("an object of kind {} cannot be read: {error}", K::kind(&())))
+        read.inspect_err(|error| tracing::warn!("an object of kind {} cannot be decoded: {error}", K::kind(&())))
             .ok()
     };
     Ok(items.unwrap_or_default().into_iter().filter_map(read).collect())
@@ -242,7 +266,7 @@ fn parse<T: DeserializeOwned>(text: &str, kind: &str, key: &ObjectKey) -> Result
     })
 }
 
-/// Runs a call within [`CALL_TIMEOUT`].
+/// Runs a call with the time limit [`CALL_TIMEOUT`].
 pub(super) async fn within<T>(call: Call, future: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
     match tokio::time::timeout(CALL_TIMEOUT, future).await {
         Ok(Ok(answer)) => Ok(answer),

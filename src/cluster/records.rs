@@ -1,4 +1,4 @@
-//! What is kept of each kind of the registry, and by what it is found.
+//! The records of the watched kinds: which fields are stored, and by which links they are found.
 
 use serde::Deserialize;
 
@@ -12,9 +12,9 @@ use crate::{
     },
 };
 
-/// The kinds that we write, each with the record that a written object becomes.
+/// The kinds that certlet writes, each with the record for a written object.
 pub trait Stored: Kind {
-    /// What is kept of it.
+    /// The record.
     type Record: Registered;
 }
 
@@ -26,12 +26,12 @@ impl Stored for SigningRequestKind {
     type Record = SigningRequestSeen;
 }
 
-/// One parent in `ownerReferences` is one link.
+/// An owner in `ownerReferences`.
 fn owners(meta: &Meta) -> impl Iterator<Item = Link> + '_ {
     meta.owners.iter().map(|owner| Link::Owner(owner.uid.clone()))
 }
 
-/// The few fields of a spec that others are found by; a spec that cannot be read has no links.
+/// The fields of a spec that links are made from. A spec that cannot be decoded has no links.
 fn peek<'a, T: Deserialize<'a> + Default>(raw: &'a str) -> T {
     serde_json::from_str(raw).unwrap_or_default()
 }
@@ -98,8 +98,8 @@ fn child_links(meta: &Meta, spec: &str) -> Vec<Link> {
     issuer.into_iter().chain(owners(meta)).collect()
 }
 
-/// Every `…SecretRef.name`, `secretName` and `caBundleSecretRef.name` in an issuer's spec. The namespace of a
-/// ClusterIssuer's Secrets is a setting, which the router knows: here it is left empty.
+/// The names of all Secrets in an issuer's spec: every `…SecretRef.name`, `secretName` and `caBundleSecretRef.name`. The
+/// namespace of a ClusterIssuer's Secrets is a setting that the router knows, so it is empty here.
 fn issuer_links(meta: &Meta, spec: &str) -> Vec<Link> {
     fn walk(value: &serde_json::Value, under: &str, names: &mut Vec<String>) {
         for value in value.as_array().into_iter().flatten() {
@@ -179,7 +179,7 @@ impl Record for RequestSeen {
         let annotation = |name: &str| self.meta.annotations.get(name).map(|value| key.sibling(value));
         let mut links: Vec<Link> = owners(&self.meta).collect();
         if self.csr_pem.is_some() {
-            // only a request that is not finished waits for its issuer or for its key
+            // only an unfinished request waits for its issuer or its key
             links.extend(annotation(names::annotation::PRIVATE_KEY_SECRET_NAME).map(Link::Secret));
             links.push(Link::issuer(&self.issuer_ref, self.meta.namespace()));
         }
@@ -198,7 +198,7 @@ impl Record for SigningRequestSeen {
         &self.meta
     }
 
-    fn is_kept(&self) -> bool {
+    fn is_relevant(&self) -> bool {
         self.signer().is_some()
     }
 

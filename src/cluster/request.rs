@@ -1,4 +1,4 @@
-//! CertificateRequests: the CSR reduced to what it says, the certificate to digests, as they arrive.
+//! Records of CertificateRequests: the CSR is reduced to its content and the certificate to digests when they arrive.
 
 use serde::{Deserialize, Deserializer};
 
@@ -37,7 +37,7 @@ struct StatusIn {
     failure_time: Option<Time>,
 }
 
-/// A CertificateRequest with the bytes that are not kept in memory.
+/// A CertificateRequest with the bytes that are not stored in memory.
 #[derive(Debug)]
 pub struct LiveRequest {
     /// The record.
@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for RequestSeen {
 
 impl<'de> Deserialize<'de> for LiveRequest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // what cannot be read of the two halves becomes part of the record, and never fails a list
+        // what cannot be decoded becomes part of the record and never fails a list
         let object = ObjectIn::deserialize(deserializer)?;
         let status: StatusIn = object.readable_status();
         let (spec, unreadable) = object.readable_spec::<SpecIn>();
@@ -96,7 +96,7 @@ impl<'de> Deserialize<'de> for LiveRequest {
     }
 }
 
-/// Nearly all requests are finished, and a start has thousands of them to read.
+/// Fast path for finished requests, of which there are thousands at startup.
 fn read(der: &[u8], finished: bool) -> Result<Box<CsrInfo>, pki::Error> {
     let info = if finished {
         CsrInfo::from_der_unverified(der)
@@ -109,7 +109,7 @@ fn read(der: &[u8], finished: bool) -> Result<Box<CsrInfo>, pki::Error> {
 fn digest(pem: &[u8]) -> IssuedDigest {
     let (size, limit) = (pem.len(), super::secret::size_limits().chain);
     let leaf = if size > limit {
-        // such a chain could not be read back from the Secret (SEC-08)
+        // such a chain could not be read from the Secret again (SEC-08)
         Err(pki::Error::TooLarge {
             what: "issued chain",
             size,

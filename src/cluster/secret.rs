@@ -1,4 +1,4 @@
-//! Secrets: reduced to what they say as they arrive; their bytes only in hands that hide them.
+//! Records of Secrets: reduced to a summary when they arrive. Data is only held in types that cannot be printed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,7 +36,7 @@ pub(super) struct ManagedFieldsIn {
     pub(super) managed_fields: Option<Vec<ManagedIn>>,
 }
 
-/// What one field manager holds.
+/// The fields that one field manager owns.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ManagedIn {
@@ -44,7 +44,7 @@ pub(super) struct ManagedIn {
     manager: String,
     #[serde(default)]
     operation: String,
-    /// Unparsed: whoever writes an object may write fields for somebody else that are nested beyond reading.
+    /// Not parsed: users may write `managedFields` for other managers that cannot be parsed.
     #[serde(default)]
     fields_v1: Option<Box<RawValue>>,
 }
@@ -57,7 +57,7 @@ impl SecretIn {
         let managed = match serde_json::from_str::<ManagedFieldsIn>(self.metadata.get()) {
             Ok(fields) => managed(fields.managed_fields.as_deref().unwrap_or_default()),
             Err(error) => ManagedKeys {
-                error: Some(format!("managedFields cannot be read: {error}").into()),
+                error: Some(format!("managedFields cannot be decoded: {error}").into()),
                 ..ManagedKeys::default()
             },
         };
@@ -66,7 +66,7 @@ impl SecretIn {
             .unwrap_or_default()
             .into_iter()
             .map(|(key, value)| {
-                // the API server writes base64 itself, or null for a value without bytes
+                // the API server writes standard base64, or null for an empty value
                 let value = value.unwrap_or_default();
                 (key, Hidden::new(STANDARD.decode(value.as_bytes()).unwrap_or_default()))
             })
@@ -93,19 +93,19 @@ impl SecretIn {
 
 static SIZE_LIMITS: OnceLock<SizeLimits> = OnceLock::new();
 
-/// Sets the largest inputs that Secrets and requests are read with (FLG-30), once, before anything is read. It belongs to
-/// the process because what is read off a watch is parsed as it arrives.
+/// Sets the size limits for Secrets and requests (FLG-30), once, before anything is read. They belong to the process because
+/// objects of a watch are parsed when they arrive.
 pub fn set_size_limits(limits: SizeLimits) {
-    // a second call keeps the first limits: there is one set of flags per process
+    // a second call keeps the first limits: a process has one set of flags
     SIZE_LIMITS.get_or_init(|| limits);
 }
 
-/// The largest inputs that are read; cert-manager's where nobody set others.
+/// The size limits. cert-manager's defaults until they are set.
 pub(super) fn size_limits() -> SizeLimits {
     SIZE_LIMITS.get().copied().unwrap_or_default()
 }
 
-/// The additional output formats that are there and do not say what key and certificate say.
+/// The additional output formats that exist and do not match key and certificate.
 fn wrong_formats(data: &Data) -> Box<[Box<str>]> {
     let part = |key: &str| data.get(key).map(|value| value.expose().as_slice());
     let (Some(key), Some(chain)) = (part(names::data_key::TLS_KEY), part(names::data_key::TLS_CRT)) else {
@@ -160,7 +160,7 @@ impl ManagedIn {
     }
 }
 
-/// What our field manager owns. Only its server-side applies count; what it once updated the old way is not its set.
+/// The fields that our field manager owns by server-side apply. Fields of earlier updates are not included.
 fn managed(entries: &[ManagedIn]) -> ManagedKeys {
     held(
         entries
@@ -169,13 +169,13 @@ fn managed(entries: &[ManagedIn]) -> ManagedKeys {
     )
 }
 
-/// What these field managers hold.
+/// The fields that these field managers own.
 pub(super) fn held<'a>(entries: impl Iterator<Item = &'a ManagedIn>) -> ManagedKeys {
     let mut keys = [const { BTreeSet::<Box<str>>::new() }; 4];
     let mut error = None;
     for entry in entries {
         let Some(fields) = entry.fields() else {
-            error = Some("managedFields of cert-manager-certificates-issuing are empty or cannot be read".into());
+            error = Some("managedFields of cert-manager-certificates-issuing are empty or cannot be decoded".into());
             continue;
         };
         let metadata = fields.get("f:metadata");
@@ -208,7 +208,7 @@ fn collect(fields: Option<&Value>, prefix: &str, into: &mut BTreeSet<Box<str>>) 
     into.extend(fields.keys().filter_map(|key| key.strip_prefix(prefix)).map(Box::from));
 }
 
-/// Owner references are keyed `{"uid":"…"}`.
+/// Owner references have the key `{"uid":"…"}` in `managedFields`.
 fn uids(keys: &[Box<str>]) -> Box<[Box<str>]> {
     #[derive(Deserialize)]
     struct Key {
@@ -227,9 +227,9 @@ impl<'de> Deserialize<'de> for SecretSeen {
     }
 }
 
-/// A Secret with its data, as it is on the server.
+/// A Secret with its data, as the API server has it.
 pub struct LiveSecret {
-    /// What it says.
+    /// The summary.
     pub seen: SecretSeen,
     data: Data,
 }
@@ -256,7 +256,7 @@ impl fmt::Debug for LiveSecret {
     }
 }
 
-/// A Secret that is to be written. Only what stands here becomes ours.
+/// A Secret to apply. certlet owns exactly these fields.
 #[derive(Debug)]
 pub struct SecretApply {
     /// Namespace and name.
@@ -271,9 +271,9 @@ pub struct SecretApply {
     pub owners: Vec<OwnerReference>,
     /// Data.
     pub data: BTreeMap<String, Hidden<Vec<u8>>>,
-    /// The resourceVersion that this was planned from; `None` where the Secret does not exist yet.
+    /// The resourceVersion that was planned from; `None` if the Secret does not exist yet.
     pub resource_version: Option<String>,
-    /// The uid of the Secret that this was planned from.
+    /// The uid of the Secret that was planned from.
     pub uid: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Kubernetes CertificateSigningRequests, watched only where the gate is on (GAT-01): few, and gone within hours.
+//! Kubernetes CertificateSigningRequests, which are watched if the feature gate is on (GAT-01). They are few and short-lived.
 
 use k8s_openapi::api::{
     authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
@@ -21,7 +21,7 @@ impl<'de> Deserialize<'de> for SigningRequestSeen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let object = ObjectIn::deserialize(deserializer)?;
         let (mut spec, mut unreadable) = object.readable_spec::<CertificateSigningRequestSpec>();
-        // only the block is kept; what is wrong with a text is said by whoever judges it, unless it is too large for that
+        // only the PEM block is stored; the planner reports what is wrong with the text, except that it is too large
         match csr::only_request_within(&spec.request.0, super::secret::size_limits().request()) {
             Ok(der) => spec.request.0 = csr::to_pem(&der),
             Err(error @ pki::Error::TooLarge { .. }) => {
@@ -40,7 +40,10 @@ impl<'de> Deserialize<'de> for SigningRequestSeen {
 }
 
 impl Reader {
-    /// Whether whoever made `request` may refer to the namespaced issuer: by its name, or all of its namespace (CSR-03).
+    /// Whether the requester of `request` may refer to the namespaced issuer, by its name or for the whole namespace (CSR-03).
+    ///
+    /// # Errors
+    /// If the API server rejects the call, or cannot be reached.
     pub async fn may_refer(&self, request: &SigningRequestSeen, issuer: &SignerName) -> Result<bool, Error> {
         for name in [issuer.name.as_str(), "*"] {
             let spec = &request.spec;

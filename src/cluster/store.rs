@@ -1,4 +1,4 @@
-//! Records by name, and by what else they are looked up.
+//! The store of the records of one kind, by name and by link.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque, hash_map::Entry},
@@ -11,27 +11,27 @@ pub use super::link::Link;
 use super::{packed::Packed, wire::Record};
 use crate::plan::seen::{Meta, ObjectKey};
 
-/// How many objects that are gone are remembered: more than can go while the answer to one write is on its way.
+/// How many deleted objects are remembered: more than can be deleted while the answer to a write is in transit.
 const REMEMBERED: usize = 512;
 
-/// The names behind one link: nearly always one, sometimes all of an issuer's ten thousand.
+/// The names behind one link: usually one, sometimes all 10,000 of an issuer.
 enum Names {
     One(ObjectKey),
     Many(HashSet<ObjectKey>),
 }
 
 struct Inner<R> {
-    records: BTreeMap<ObjectKey, Kept<R>>,
+    records: BTreeMap<ObjectKey, Stored<R>>,
     links: HashMap<u64, Names>,
-    /// Names seen since the list began, while one is under way.
+    /// Names seen since the current list began; `None` if no list is in progress.
     listing: Option<HashSet<ObjectKey>>,
-    /// The last objects that went: uid, and the last version there was of each. The answer to a write may be read after the
-    /// watch has told that the object is gone; it must not come back by that.
+    /// The last deleted objects: uid and last resourceVersion. The answer to a write may arrive after the watch has reported the
+    /// deletion, and must not restore the record.
     gone: VecDeque<(Box<str>, Box<str>)>,
 }
 
 /// A record and the number of its version, 0 where its version is no number.
-struct Kept<R> {
+struct Stored<R> {
     version: u64,
     form: Form<R>,
 }
@@ -42,7 +42,7 @@ enum Form<R> {
     Whole(Arc<R>),
 }
 
-impl<R: Record> Kept<R> {
+impl<R: Record> Stored<R> {
     fn new(record: &Arc<R>) -> Self {
         let form = Packed::new(&**record).map_or_else(
             |error| {
@@ -57,19 +57,19 @@ impl<R: Record> Kept<R> {
         }
     }
 
-    /// `None` never comes from a record that could be packed; whoever gets it asks the API server.
+    /// The record. `None` only for a bug in packing; callers then read from the API server.
     fn open(&self) -> Option<Arc<R>> {
         match &self.form {
             Form::Whole(record) => Some(Arc::clone(record)),
             Form::Packed(packed) => packed
                 .open()
-                .inspect_err(|error| tracing::error!(kind = R::KIND, %error, "a packed record cannot be read"))
+                .inspect_err(|error| tracing::error!(kind = R::KIND, %error, "a packed record cannot be decoded"))
                 .ok(),
         }
     }
 }
 
-/// All records of one kind, each made from its packed form when it is asked for. Cheap to read from many tasks; a reader never waits for a list.
+/// All records of one kind, packed. Cheap to read from many tasks; readers never wait for a list.
 pub struct Store<R> {
     inner: RwLock<Inner<R>>,
     ready: watch::Sender<bool>,
@@ -101,7 +101,7 @@ impl<R: Record> Store<R> {
         self.linked_besides(link, |_| false)
     }
 
-    /// As [`Store::linked`], without opening those whose names are passed over.
+    /// Like [`Store::linked`], without decoding the records that `skip` rejects.
     pub fn linked_besides(&self, link: &Link, passes_over: impl Fn(&ObjectKey) -> bool) -> Vec<Arc<R>> {
         let inner = self.read();
         let open = |key: &ObjectKey| (!passes_over(key)).then(|| inner.open(key)).flatten();
@@ -117,10 +117,10 @@ impl<R: Record> Store<R> {
 
     /// Every record, in the order of their names.
     pub fn all(&self) -> Vec<Arc<R>> {
-        self.read().records.values().filter_map(Kept::open).collect()
+        self.read().records.values().filter_map(Stored::open).collect()
     }
 
-    /// The name of every record.
+    /// The keys of all records.
     pub fn keys(&self) -> Vec<ObjectKey> {
         self.read().records.keys().cloned().collect()
     }
@@ -133,32 +133,32 @@ impl<R: Record> Store<R> {
             .records
             .range(from..)
             .take_while(|(key, _)| &*key.namespace == namespace)
-            .filter_map(|(_, kept)| kept.open())
+            .filter_map(|(_, stored)| stored.open())
             .collect()
     }
 
-    /// How many there are.
+    /// The number of records.
     pub fn len(&self) -> usize {
         self.read().records.len()
     }
 
-    /// Whether there are none.
+    /// Whether the store is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether a complete list has been seen.
+    /// Whether a complete list has been received.
     pub fn is_ready(&self) -> bool {
         *self.ready.borrow()
     }
 
-    /// Returns once a complete list has been seen.
+    /// Returns when a complete list has been received.
     pub async fn until_ready(&self) {
-        // an error would say that the sender is gone, which we hold
+        // an error would mean that the sender is dropped, but the store owns it
         drop(self.ready.subscribe().wait_for(|ready| *ready).await);
     }
 
-    /// Declares a store complete that nothing fills: its kind is not watched.
+    /// Marks a store as complete whose kind is not watched.
     pub fn set_ready(&self) {
         self.ready.send_replace(true);
     }
@@ -167,12 +167,12 @@ impl<R: Record> Store<R> {
     /// names everything that there is.
     pub fn is_known(&self, key: &ObjectKey, uid: &str, version: &str) -> bool {
         let inner = self.read();
-        let is_kept = |kept: &Kept<R>| number(version).is_some_and(|version| version <= kept.version);
-        inner.listing.is_none() && (inner.is_gone(uid, version) || inner.records.get(key).is_some_and(is_kept))
+        let is_relevant = |stored: &Stored<R>| number(version).is_some_and(|version| version <= stored.version);
+        inner.listing.is_none() && (inner.is_gone(uid, version) || inner.records.get(key).is_some_and(is_relevant))
     }
 
-    /// Takes a record in. `None` when what is kept is as new or newer, or the object is gone; otherwise what was kept before,
-    /// if anything.
+    /// Stores a record. Returns `None` if the stored record is as new or newer, or the object was deleted; otherwise the previous
+    /// record, if any.
     pub fn apply(&self, record: &Arc<R>) -> Option<Option<Arc<R>>> {
         let Meta {
             uid,
@@ -193,7 +193,7 @@ impl<R: Record> Store<R> {
         };
         let old = inner.open(&key);
         if let Some(old) = old.as_ref().map(|old| old.meta()) {
-            // a list is right about which object has the name, even after the server was restored from a backup
+            // a list decides which object has the name, even after a restore of the server from a backup
             let replaced = listed && old.uid != *uid;
             if !replaced && !is_newer(version, &old.resource_version) {
                 return None;
@@ -205,7 +205,7 @@ impl<R: Record> Store<R> {
             inner.unlink(&key, &old_links.unwrap_or_default());
             inner.link(&key, &links);
         }
-        inner.records.insert(key, Kept::new(record));
+        inner.records.insert(key, Stored::new(record));
         Some(old)
     }
 
@@ -223,12 +223,12 @@ impl<R: Record> Store<R> {
         Some(old)
     }
 
-    /// A list begins: what it does not name will be gone at its end. Readers go on seeing what was there.
+    /// Begins a list. Records that it does not contain are removed at its end; readers see them until then.
     pub fn begin_list(&self) {
         self.write().listing = Some(HashSet::new());
     }
 
-    /// The list is complete: returns what it did not name.
+    /// Ends a list and returns the records that it did not contain.
     pub fn end_list(&self) -> Vec<Arc<R>> {
         let mut inner = self.write();
         let Some(listed) = inner.listing.take() else {
@@ -262,8 +262,8 @@ impl<R: Record> Store<R> {
 }
 
 impl<R: Record> Inner<R> {
-    /// Whether this is a version of an object that is gone since. One that only left what is watched (a label was taken away)
-    /// comes back with a newer version.
+    /// Whether this is a version of a deleted object. An object that only left the watch (its label was removed) returns with a
+    /// newer version.
     fn is_gone(&self, uid: &str, version: &str) -> bool {
         self.gone
             .iter()
@@ -282,7 +282,7 @@ impl<R: Record> Inner<R> {
         self.records.get(key)?.open()
     }
 
-    /// The record's key, with the text of the namespace shared among its records.
+    /// The key of the record, with a namespace text that all records share.
     fn key_of(&self, record: &R) -> ObjectKey {
         let key = &record.meta().key;
         let first = ObjectKey::new(Arc::clone(&key.namespace), "");
@@ -336,7 +336,7 @@ impl<R: Record> Inner<R> {
     }
 }
 
-/// Resource versions are numbers that grow (Kubernetes API conventions since 1.35); anything else counts as newer.
+/// Compares resourceVersions, which are growing numbers (Kubernetes API conventions since 1.35). Any other text counts as newer.
 pub fn is_newer(new: &str, old: &str) -> bool {
     match (number(new), number(old)) {
         (Some(new), Some(old)) => new > old,

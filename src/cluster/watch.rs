@@ -1,4 +1,4 @@
-//! Watches: streams of the API server's events into the index.
+//! Watches: feed the events of the API server into the index.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use super::{
 };
 use crate::plan::settings::Settings;
 
-/// Page size where the server has no streaming lists: small pages keep the peak of memory low.
+/// Page size for servers without streaming lists. Small pages limit peak memory.
 const PAGE_SIZE: u32 = 100;
 
-/// Begins to watch every kind of the registry that this installation watches, for ever. The others count as listed.
+/// Starts the watches of all kinds that this installation watches. Other kinds count as listed.
 pub fn watch_all(client: &Client, settings: &Settings, index: &Arc<Index>, observer: &Observer) {
     struct Start<'a> {
         client: &'a Client,
@@ -58,10 +58,10 @@ pub fn watch_all(client: &Client, settings: &Settings, index: &Arc<Index>, obser
     });
 }
 
-/// Fills the stores of all kinds that this installation watches once, for a process that watches nothing.
+/// Lists all kinds that this installation watches once, for a process without watches.
 ///
 /// # Errors
-/// When the API server refuses, or is not reached.
+/// If the API server rejects a list, or cannot be reached.
 pub async fn fill_all(
     client: &Client,
     settings: &Settings,
@@ -97,7 +97,7 @@ pub async fn fill_all(
     Ok(())
 }
 
-/// Keeps the store of `R` equal to what the server has, for ever.
+/// Synchronises the store of `R` with the API server. Never returns.
 async fn keep<R: Registered>(
     client: Client,
     namespace: Option<String>,
@@ -119,7 +119,7 @@ async fn keep<R: Registered>(
             Err(error) if refuses_streaming(&error) => {
                 tracing::info!(
                     kind = R::KIND,
-                    "the API server has no streaming lists: listing in pages of {PAGE_SIZE}"
+                    "the API server has no streaming lists: using lists with pages of {PAGE_SIZE}"
                 );
                 let config = selected(watcher::Config::default().page_size(PAGE_SIZE));
                 events = watch::<R>(client.clone(), namespace.as_deref(), config);
@@ -127,7 +127,7 @@ async fn keep<R: Registered>(
             Err(_) if is_unknown && kind.presence == Presence::Optional => {
                 if !was_unknown {
                     tracing::info!(
-                        "the API server does not know {} of {}: it is as if there were none",
+                        "the API server does not know {} of {}; certlet continues without them",
                         R::PLURAL,
                         R::GROUP
                     );
@@ -141,12 +141,12 @@ async fn keep<R: Registered>(
                     R::GROUP
                 );
             }
-            Err(error) => tracing::warn!(kind = R::KIND, %error, "the watch was interrupted, trying again"),
+            Err(error) => tracing::warn!(kind = R::KIND, %error, "the watch was interrupted; retrying"),
         }
     }
 }
 
-/// Fills the store of `R` once.
+/// Lists the objects of `R` once.
 async fn fill<R: Registered>(client: Client, namespace: Option<&str>, index: &Index) -> Result<(), Error> {
     let api = api::<R>(client, namespace);
     let call = Call {
@@ -190,7 +190,7 @@ fn api<R: Record>(client: Client, namespace: Option<&str>) -> Api<Wire<R>> {
     }
 }
 
-/// The server does not know the kind: none of its objects is there, and nobody waits for a list of them.
+/// Handles a kind that the API server does not know: all records are removed, and the kind counts as listed.
 fn none<R: Registered>(index: &Index, observer: &Observer) {
     let store = R::store(index);
     store.begin_list();
@@ -229,7 +229,7 @@ fn take<R: Registered>(event: watcher::Event<Wire<R>>, index: &Index, observer: 
 /// The record of an object, if it is one of those that are kept.
 fn read<R: Registered>(wire: &Wire<R>) -> Option<Arc<R>> {
     match wire.record() {
-        Ok(record) => record.is_kept().then_some(record),
+        Ok(record) => record.is_relevant().then_some(record),
         Err(error) => {
             let object = wire.key();
             tracing::error!(kind = R::KIND, %object, %error, "an object cannot be read: it is as if there were none; this is a bug");
@@ -245,7 +245,7 @@ fn is_unknown_kind(error: &watcher::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
-/// Streaming lists are switched off on some servers (400 or 422); kube's watcher would ask for them for ever.
+/// Whether streaming lists are disabled (status 400 or 422). kube's watcher would retry them for ever.
 pub(super) fn refuses_streaming(error: &watcher::Error) -> bool {
     let watcher::Error::WatchStartFailed(kube::Error::Api(status)) = error else {
         return false;

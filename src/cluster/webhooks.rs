@@ -1,5 +1,5 @@
-//! cert-manager's admission webhook, which outlives its program: while its configurations are there and nothing answers
-//! them, the API server refuses every write of cert-manager's kinds, by whoever it comes from.
+//! Detection of cert-manager's admission webhook. Its configurations may outlive cert-manager. The API server then rejects every
+//! write of cert-manager's kinds.
 
 use std::collections::BTreeMap;
 
@@ -17,34 +17,34 @@ use super::{
 };
 use crate::api::names;
 
-/// The webhook's name in both configurations, whatever these are called (WHK-01, WHK-02).
+/// The name of the webhook in both configurations, whatever the names of the configurations (WHK-01, WHK-02).
 const WEBHOOK: &str = "webhook.cert-manager.io";
 const REFUSED: &str = "failed calling webhook \"webhook.cert-manager.io\"";
 
-/// Which configurations to look at.
+/// Which configurations to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// Those that cert-manager's manifests have, by name: the only ones that the controller may read.
+    /// Those with the names from cert-manager's manifests. The controller may read no others.
     Usual,
-    /// All: a release of another name gives them another name.
+    /// All: a Helm release with another name changes their names.
     All,
 }
 
-/// Configurations of one name that send writes to cert-manager's webhook.
+/// Configurations of one name that call cert-manager's webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
-    /// Their name, as `cert-manager-webhook`.
+    /// Their name, for example `cert-manager-webhook`.
     pub name: String,
-    /// Whether there is a ValidatingWebhookConfiguration, and a MutatingWebhookConfiguration.
+    /// Whether a ValidatingWebhookConfiguration and a MutatingWebhookConfiguration exist.
     pub kinds: (bool, bool),
-    /// `namespace/name` of the Service that is asked.
+    /// `namespace/name` of the Service that the webhook calls.
     pub service: Option<String>,
-    /// Whether nothing is behind that Service, and writes are refused for that reason.
+    /// Whether that Service has no ready endpoints, so that writes are rejected.
     pub blocks: bool,
 }
 
 impl Webhook {
-    /// What it does, and the command that removes it, in sentences.
+    /// The effect of the configurations and the command that removes them, as sentences.
     pub fn sentences(&self) -> String {
         let Self { name, service, .. } = self;
         let kinds = match self.kinds {
@@ -81,8 +81,8 @@ impl Webhook {
 
 const BOTH: &str = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
 
-/// What to do about a write that the API server refused with `message`, if it was refused because cert-manager's webhook does
-/// not answer. The configurations have the name of the Service in the message.
+/// What to do if the API server rejected a write with `message` because cert-manager's webhook does not answer; `None` for
+/// another cause. The configurations have the name of the Service in the message.
 pub fn advice(message: &str) -> Option<String> {
     let (_, why) = message.split_once(REFUSED)?;
     let host = why.split_once("https://").map(|(_, url)| url);
@@ -103,17 +103,17 @@ fn is_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// What a webhook of either kind is about.
+/// A webhook of either kind of configuration.
 struct Found {
     name: String,
     service: Option<ServiceReference>,
     required: bool,
 }
 
-/// The configurations that send writes to cert-manager's webhook.
+/// The configurations that call cert-manager's webhook.
 ///
 /// # Errors
-/// When the API server refuses to say, or is not reached.
+/// If the API server rejects the list, or cannot be reached.
 pub async fn find(client: &Client, which: Which) -> Result<Vec<Webhook>, Error> {
     let validating = named::<ValidatingWebhookConfiguration>(client, which).await?;
     let validating = validating.into_iter().flat_map(|object| {
@@ -199,7 +199,7 @@ where
     }
 }
 
-/// Whether anything is behind a Service.
+/// Whether a Service has ready endpoints.
 async fn has_endpoints(client: &Client, service: &ServiceReference) -> Result<bool, Error> {
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), &service.namespace);
     let of_service = ListParams::default().labels(&format!("kubernetes.io/service-name={}", service.name));

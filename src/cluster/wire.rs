@@ -1,4 +1,4 @@
-//! Objects as they come off the wire, deserialised straight into what is kept.
+//! Decoding of objects from the API server directly into records.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData, str::FromStr, sync::Arc};
 
@@ -14,11 +14,11 @@ use crate::{
     plan::seen::{Kind, Lean, Meta, ObjectKey, Owner, Pairs},
 };
 
-/// The annotation that `kubectl apply` leaves: as large as the object, and nothing that we ever read.
+/// The annotation of `kubectl apply`. It is as large as the object and never read.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// `metadata`, of which only the named fields are read: `managedFields` are skipped unparsed, since whoever writes an object may
-/// write times into them that nobody can read. The API server has read and written the others itself.
+/// `metadata` with the fields that are read. `managedFields` are skipped, because users may write unparsable times into them; the
+/// API server has validated the other fields.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MetaIn {
@@ -56,7 +56,7 @@ struct OwnerIn {
     controller: Option<bool>,
 }
 
-/// A text that is read if it can be: Go writes times of the years before 0 and after 9999, which are none.
+/// A timestamp, if it can be parsed. Go also writes years before 0 and after 9999.
 struct Readable<T>(Option<T>);
 
 impl<'de, T: FromStr> Deserialize<'de> for Readable<T> {
@@ -103,7 +103,7 @@ impl From<MetaIn> for Meta {
     }
 }
 
-/// An object of which `spec` and `status` are left as they came.
+/// An object with `spec` and `status` as raw JSON.
 #[derive(Deserialize)]
 pub(super) struct ObjectIn {
     pub(super) metadata: MetaIn,
@@ -114,7 +114,7 @@ pub(super) struct ObjectIn {
 }
 
 impl ObjectIn {
-    /// What can be read of `spec`, and why not all of it.
+    /// The decodable part of `spec`, and the error for the rest.
     pub(super) fn readable_spec<T: DeserializeOwned + Default>(&self) -> (T, Option<Box<str>>) {
         let json = self.spec.as_deref().map_or("{}", RawValue::get);
         match parse::<T>(json) {
@@ -123,7 +123,7 @@ impl ObjectIn {
         }
     }
 
-    /// What can be read of `status`.
+    /// The decodable part of `status`.
     pub(super) fn readable_status<T: DeserializeOwned + Default>(&self) -> T {
         self.status
             .as_deref()
@@ -148,11 +148,11 @@ impl<'de, K: Kind> Deserialize<'de> for Lean<K> {
     }
 }
 
-/// A record: what is kept of an object of one kind.
+/// The record of an object of one kind.
 ///
 /// # Contract
-/// Reading one never fails for an object that the API server admits: it would fail the list or the watch of everybody's objects.
-/// What cannot be read becomes a record that says so, or is left out.
+/// Decoding never fails for an object that the API server admits, because it would fail the list or the watch of all objects.
+/// What cannot be decoded becomes a record with the error, or is skipped.
 pub trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + fmt::Debug + 'static {
     /// API group, empty for the core group.
     const GROUP: &'static str;
@@ -162,30 +162,30 @@ pub trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + fmt::Debug + 
     const KIND: &'static str;
     /// Plural.
     const PLURAL: &'static str;
-    /// Whether objects live in namespaces.
+    /// Whether the kind is namespaced.
     const NAMESPACED: bool;
 
     /// Metadata.
     fn meta(&self) -> &Meta;
 
-    /// Whether the object is any of our business, by what cannot change while it lives.
-    fn is_kept(&self) -> bool {
+    /// Whether the object concerns certlet, decided by immutable fields.
+    fn is_relevant(&self) -> bool {
         true
     }
 
-    /// By what else than its name this object is looked up.
+    /// The links by which the record is found.
     fn links(&self) -> Vec<Link>;
 }
 
 /// What kube's watcher sees of an object: its name and its version. The record is read when it is asked for: most events of a watch
-/// repeat what the answer to a write of ours has said already.
+/// repeat what the answer to our write has already delivered.
 pub struct Wire<R> {
     metadata: ObjectMeta,
     json: Arc<Zeroizing<Box<str>>>,
     record: PhantomData<fn() -> R>,
 }
 
-/// The fields of `metadata` by which an event is told from another.
+/// The fields of `metadata` that distinguish events.
 #[derive(Deserialize)]
 struct IdentityIn {
     metadata: VersionIn,

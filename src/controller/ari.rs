@@ -1,5 +1,5 @@
-//! Asks ACME servers when they want certificates renewed (RFC 9773). Nothing is written here: a Certificate whose window
-//! moved is looked at by its own controller.
+//! Polls ACME servers for renewal information (RFC 9773). This controller writes nothing. If a window moved, it wakes the
+//! Certificate's own controller.
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ impl RenewalPolls {
         Self { ports, renewals }
     }
 
-    /// Polls the renewal information of one Certificate if its time has come.
+    /// Polls the renewal information of one Certificate if it is due.
     ///
     /// # Errors
-    /// Never: what fails is asked again at its time.
+    /// None: a failed poll is retried at its next time.
     pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
         let Some(certificate) = self
             .ports
@@ -88,12 +88,12 @@ impl RenewalPolls {
                 warn(&self, &certificate.meta, concluded.warning);
                 Ok(next)
             }
-            (AriPlan::Ask { .. }, ..) => Ok(Next::OnChange), // nobody is asked without an issuer and a time
+            (AriPlan::Ask { .. }, ..) => Ok(Next::OnChange), // nothing is polled without an issuer and a time
         }
     }
 }
 
-/// Tells what is wrong (ARI-06).
+/// Reports a problem as an Event (ARI-06).
 fn warn(controller: &RenewalPolls, certificate: &Meta, warning: Option<String>) {
     if let Some(warning) = warning {
         let notice = Notice::warning("ARIError", warning);
@@ -115,11 +115,11 @@ async fn ask(
         .await
 }
 
-/// The issuer that a Certificate names.
+/// The issuer of a Certificate.
 enum Issuer {
-    /// Not there, or not ready.
+    /// It does not exist, or is not ready.
     Absent,
-    /// Not ACME.
+    /// It is not an ACME issuer.
     Other,
     Acme(Box<AcmeIssuer>),
 }

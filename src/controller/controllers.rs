@@ -1,4 +1,4 @@
-//! All controllers of a process: made, started, and made to forget.
+//! All controllers of a process: construction, start, and reset at the end of a term.
 
 use std::sync::{
     Arc,
@@ -17,14 +17,14 @@ use crate::{
     work::{Key, Queue, Terms},
 };
 
-/// Workers for Orders, at least: they wait for CAs, not for processors.
+/// Minimum number of workers for Orders, which wait for CAs and not for the CPU.
 const ORDERS_AT_ONCE: usize = 128;
-/// Workers for whatever else asks CAs, at least.
+/// Minimum number of workers for other controllers that call CAs.
 const OTHERS_AT_ONCE: usize = 32;
 
-/// Every controller, what several of them share, and where the process stands.
+/// All controllers, their shared state, and the state of the process.
 pub struct Controllers {
-    /// What they reach the world with.
+    /// Their external dependencies.
     pub ports: Ports,
     /// Certificates.
     pub certificates: Arc<Certificates>,
@@ -42,18 +42,18 @@ pub struct Controllers {
     pub renewal_polls: Arc<RenewalPolls>,
     /// Signers, for requests and for Certificates that are issued in one pass.
     pub signing: Arc<Signing>,
-    /// Issuers whose CA gets, or may get, another key pair: written by Issuers, read by Certificates.
+    /// Rotations of CAs: written by Issuers, read by Certificates.
     pub rotations: Arc<Rotations>,
-    /// What ACME servers said about renewals: written by polls, read by Certificates.
+    /// Renewal information: written by polls, read by Certificates.
     pub renewals: Arc<Renewals>,
-    /// Whether every Certificate has been reconciled since this process leads.
+    /// Whether all Certificates have been reconciled in this term.
     pub terms: Terms,
-    /// Whether this process ends, and only answers what is in flight.
+    /// Whether this process is shutting down and only answers challenges in flight.
     pub ending: AtomicBool,
 }
 
 impl Controllers {
-    /// Controllers that remember nothing yet; none of them works before [`Controllers::start`].
+    /// Controllers without state. They do nothing before [`Controllers::start`].
     pub fn new(ports: Ports, solving: Solving) -> Self {
         let signing = Arc::new(Signing::new(ports.clone()));
         let (rotations, renewals) = (Arc::<Rotations>::default(), Arc::<Renewals>::default());
@@ -83,24 +83,24 @@ impl Controllers {
         }
     }
 
-    /// Whether this process ends.
+    /// Whether this process is shutting down.
     pub fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Acquire)
     }
 
-    /// Whether every Certificate has been reconciled since this process leads.
+    /// Whether all Certificates have been reconciled in this term.
     pub fn is_judged(&self) -> bool {
         self.terms.is_judged()
     }
 
-    /// Every controller forgets what it remembers: this process does not lead any more, or begins to.
+    /// Clears the state of all controllers, when a term ends or begins.
     pub fn forget(&self) {
-        // no `..`: what is added here is forgotten, or is named as what outlives a term
+        // no `..`: a new field must be cleared, or listed as one that outlives a term
         let Self {
             ports: _,
             terms: _,
             ending: _,
-            // they remember nothing but what `rotations` and `renewals` hold
+            // their state is in `rotations` and `renewals`
             issuers: _,
             renewal_polls: _,
             certificates,
@@ -126,7 +126,7 @@ impl Controllers {
     pub fn start(&self, workers: usize, now: fn() -> Timestamp) {
         let queues = &self.ports.queues;
         let (asking, ordering) = (workers.max(OTHERS_AT_ONCE), workers.max(ORDERS_AT_ONCE));
-        // two at least: one may wait for a server that never answers
+        // at least two: one may wait for a slow server
         let signing = workers.max(2);
         work(
             &self.certificates,
@@ -157,7 +157,7 @@ impl Controllers {
     }
 }
 
-/// Has `workers` of `controller` reconcile what comes out of `queue`.
+/// Starts `workers` of `controller`, which reconcile the keys of `queue`.
 fn work<C, K, F, Fut>(controller: &Arc<C>, queue: &Arc<Queue<K>>, workers: usize, now: fn() -> Timestamp, reconcile: F)
 where
     C: Send + Sync + 'static,

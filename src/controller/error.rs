@@ -1,4 +1,4 @@
-//! Why a reconcile ended without having done its work.
+//! The error of a reconcile.
 
 use jiff::Timestamp;
 
@@ -7,33 +7,33 @@ use crate::{
     work::{Failure, Retry},
 };
 
-/// See the module.
+/// Why a reconcile did not finish its work.
 #[derive(Debug, thiserror::Error)]
 pub enum ControllerError {
-    /// The API server refused or was not reached.
+    /// The API server rejected a call or cannot be reached.
     #[error(transparent)]
     Cluster(#[from] cluster::Error),
-    /// Something else has to happen first; until when it makes no sense to try again.
+    /// A precondition is not met.
     #[error("{message}")]
     Wait {
-        /// What is waited for, in a sentence.
+        /// What the reconcile waits for, as a sentence.
         message: String,
-        /// When to try again.
+        /// When to retry.
         until: Timestamp,
     },
-    /// A step failed for a reason that another try may cure.
+    /// A step failed, and a retry may succeed.
     #[error("{0}")]
     Failed(String),
-    /// What was planned from is no longer so.
+    /// The observation is stale.
     #[error("{0}")]
     Stale(String),
-    /// A bug: the reconcile panicked.
+    /// The reconcile panicked, which is a bug.
     #[error("the reconcile panicked; this is a bug, the log has the message")]
     Panicked,
 }
 
 impl ControllerError {
-    /// Not before `until`.
+    /// An error that is retried at `until`.
     pub fn wait(message: impl Into<String>, until: Timestamp) -> Self {
         Self::Wait {
             message: message.into(),
@@ -41,7 +41,7 @@ impl ControllerError {
         }
     }
 
-    /// Whether the plan was made from what is no longer so: plan again at once.
+    /// Whether the observation was stale, so that planning again at once makes sense.
     pub fn is_stale(&self) -> bool {
         match self {
             Self::Cluster(error) => error.is_conflict() || error.is_already_exists() || error.is_not_found(),
@@ -50,12 +50,12 @@ impl ControllerError {
         }
     }
 
-    /// Whether another replica leads.
+    /// Whether this replica is not the leader.
     pub fn is_not_leader(&self) -> bool {
         matches!(self, Self::Cluster(error) if error.is_not_leader())
     }
 
-    /// What to do, if the API server refused a write because the webhook of cert-manager does not answer.
+    /// What to do if the API server rejected a write because cert-manager's webhook does not answer.
     pub fn webhook_advice(&self) -> Option<String> {
         match self {
             Self::Cluster(error) => error.webhook_advice(),
@@ -63,7 +63,7 @@ impl ControllerError {
         }
     }
 
-    /// Until when it makes no sense to try again.
+    /// When a retry makes sense, if known.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Wait { until, .. } => Some(*until),

@@ -1,31 +1,31 @@
-//! What wakes an object beside a change that a watch reports: the second table of "What wakes what" in `docs/architecture.md`.
+//! What wakes an object other than a change in a watch: the second table of "What wakes what" in `docs/architecture.md`.
 
 use super::queues::Queues;
 use crate::plan::{issuer::IssuerId, seen::ObjectKey};
 
-/// Something that a controller found out, or finished in the background, and the object that has to be reconciled because of it.
+/// A result of a controller or of a background task, and the object to reconcile because of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FollowUp {
-    /// The RSA key of a Certificate was made.
+    /// The RSA key of a Certificate was generated.
     KeyMade(ObjectKey),
-    /// An ACME server moved the window in which it wants a certificate renewed.
+    /// An ACME server moved the renewal window of a certificate.
     WindowMoved(ObjectKey),
-    /// The issuer of a Certificate has another CA: its `ca.crt` or its certificate has to change.
+    /// The issuer of a Certificate has a new CA: its `ca.crt` or its certificate must change.
     AuthorityChanged(ObjectKey),
-    /// A request that was signed in one pass is left to its controller again.
+    /// A request that was signed in one pass is released to its controller.
     Unclaimed(ObjectKey),
-    /// The ACME server does not know the account of an issuer any more.
+    /// The ACME server no longer knows the account of an issuer.
     AccountUnknown(IssuerId),
-    /// A challenge of an Order got its turn.
+    /// A challenge of an Order got a slot.
     SlotFree(ObjectKey),
-    /// A proof was presented or withdrawn outside the cluster.
+    /// A challenge was presented or withdrawn outside the cluster.
     Solved(ObjectKey),
-    /// The probe of a challenge has ended, or the CA has asked for it.
+    /// The self-check of a challenge has finished, or the CA has requested it.
     Probed(ObjectKey),
 }
 
 impl Queues {
-    /// Has the object reconciled.
+    /// Wakes the object.
     pub fn follow_up(&self, follow_up: FollowUp) {
         match follow_up {
             FollowUp::KeyMade(key) | FollowUp::WindowMoved(key) | FollowUp::AuthorityChanged(key) => {
@@ -42,7 +42,7 @@ impl Queues {
 mod tests {
     use super::*;
 
-    /// The table's columns: what happened, which queue has the object then, and which object it is.
+    /// The columns of the table: the result, the queue, and the object.
     const ROWS: [(&str, &str, &str); 8] = [
         (
             "an RSA key was made in the background",

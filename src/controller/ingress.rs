@@ -1,4 +1,4 @@
-//! Ingresses: their Certificates are made, kept up to date, and taken away (SHM rows). Decisions are in [`plan::ingress`].
+//! The controller of Ingresses: creates, updates and deletes their Certificates (SHM rows). [`plan::ingress`] decides.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     cluster::{owner::controlling, store::Link, writer::NewObject},
     plan::{
         self,
-        ingress::{Effect, Existing, Plan, Seen, Wanted},
+        ingress::{Existing, IngressEffect, IngressObservation, IngressPlan, WantedCertificate},
         kinds::{CertificateKind, IngressKind},
         notice::Notice,
         seen::{Lean, Meta, Next, Object, ObjectKey},
@@ -19,7 +19,7 @@ use crate::{
 /// The name in `--controllers` (CTL-03).
 pub const NAME: &str = "ingress-shim";
 
-/// How long the watch may need to tell of a Certificate that somebody else made in this moment.
+/// Time for the watch to deliver a Certificate that another client has just created.
 const WATCH_LAG: SignedDuration = SignedDuration::from_secs(1);
 
 /// Reconciles Ingresses.
@@ -42,12 +42,12 @@ impl Ingresses {
         self.reported.clear();
     }
 
-    /// Brings the Certificates of one Ingress to what it asks for.
+    /// Reconciles one Ingress.
     pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
         let Some((ingress, plan)) = self.dry_run(&key) else {
             return Ok(Next::OnChange);
         };
-        let Plan {
+        let IngressPlan {
             effects,
             mut complaints,
         } = plan;
@@ -68,7 +68,7 @@ impl Ingresses {
             if !error.is_transient() || error.webhook_advice().is_some() {
                 complaints.push(error.to_string());
             }
-            // What the API server finds invalid only an edit of the Ingress changes; a quota or a right may come back.
+            // Only an edit of the Ingress changes what the API server finds invalid. A quota or a permission may change by itself.
             if !error.is_invalid() {
                 outcome = Err(error.into());
                 break;
@@ -80,13 +80,13 @@ impl Ingresses {
 
     /// What is to be done for an Ingress now, without doing any of it; `None` where there is no such Ingress, or where
     /// Ingresses are not ours.
-    pub fn dry_run(&self, key: &ObjectKey) -> Option<(Object<IngressKind>, Plan)> {
+    pub fn dry_run(&self, key: &ObjectKey) -> Option<(Object<IngressKind>, IngressPlan)> {
         if !self.ports.settings.controllers.enabled(NAME) {
             return None;
         }
         let ingress = self.ports.index.ingresses.get(key)?.parse().ok()?;
         let certificates = certificates_of(self, &ingress);
-        let plan = plan::ingress::plan(&Seen {
+        let plan = plan::ingress::plan(&IngressObservation {
             ingress: &ingress,
             certificates: &certificates,
             settings: &self.ports.settings,
@@ -95,7 +95,7 @@ impl Ingresses {
     }
 }
 
-/// Certificates that the Ingress owns, and those whose name one of its blocks asks for.
+/// The Certificates that the Ingress owns, and those with a name that one of its blocks requests.
 fn certificates_of(controller: &Ingresses, ingress: &Object<IngressKind>) -> Vec<Existing> {
     let store = &controller.ports.index.certificates;
     let owned = store.linked(&Link::Owner(ingress.meta.uid.clone()));
@@ -125,9 +125,9 @@ fn complain(controller: &Ingresses, ingress: &Meta, complaints: &[String]) {
     }
 }
 
-async fn apply(controller: &Ingresses, ingress: &Meta, effect: &Effect) -> Result<(), crate::cluster::Error> {
+async fn apply(controller: &Ingresses, ingress: &Meta, effect: &IngressEffect) -> Result<(), crate::cluster::Error> {
     let (reason, done, name) = match effect {
-        Effect::Create(wanted) => {
+        IngressEffect::Create(wanted) => {
             controller
                 .ports
                 .writer
@@ -135,7 +135,7 @@ async fn apply(controller: &Ingresses, ingress: &Meta, effect: &Effect) -> Resul
                 .await?;
             ("CreateCertificate", "created", wanted.name.as_str())
         }
-        Effect::Update { certificate, patch } => {
+        IngressEffect::Update { certificate, patch } => {
             controller
                 .ports
                 .writer
@@ -143,7 +143,7 @@ async fn apply(controller: &Ingresses, ingress: &Meta, effect: &Effect) -> Resul
                 .await?;
             ("UpdateCertificate", "updated", certificate.name())
         }
-        Effect::Delete(certificate) => {
+        IngressEffect::Delete(certificate) => {
             controller.ports.writer.delete::<CertificateKind>(certificate).await?;
             ("DeleteCertificate", "deleted unrequired", certificate.name())
         }
@@ -153,7 +153,7 @@ async fn apply(controller: &Ingresses, ingress: &Meta, effect: &Effect) -> Resul
     Ok(())
 }
 
-fn new(ingress: &Meta, wanted: &Wanted) -> NewObject<CertificateKind> {
+fn new(ingress: &Meta, wanted: &WantedCertificate) -> NewObject<CertificateKind> {
     NewObject {
         key: ingress.key.sibling(wanted.name.as_str()),
         labels: wanted.labels.clone(),

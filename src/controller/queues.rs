@@ -7,9 +7,9 @@ use crate::{
     work::{Key, Queue},
 };
 
-/// Is shown each queue.
+/// A visitor of the queues.
 pub trait QueueVisitor {
-    /// One queue.
+    /// Visits one queue.
     fn visit<K: Key>(&mut self, queue: &Queue<K>);
 }
 
@@ -27,7 +27,7 @@ macro_rules! queues {
         }
 
         impl Queues {
-            /// Shows every queue.
+            /// Visits every queue.
             pub fn each(&self, visitor: &mut impl QueueVisitor) {
                 $(visitor.visit(&self.$queue);)*
             }
@@ -46,14 +46,14 @@ queues! {
     issuers: IssuerId = Queue::split("issuers", IssuerId::is_cluster);
     /// Ingresses.
     ingresses: ObjectKey = Queue::new("ingress-shim");
-    /// Certificates whose CA is asked when to renew them.
+    /// Certificates whose renewal information is polled.
     renewals: ObjectKey = Queue::new("renewal-information");
     /// CertificateSigningRequests (GAT-01).
     signing_requests: ObjectKey = Queue::new("certificatesigningrequests");
 }
 
 impl Queues {
-    /// Every queue forgets what waits, and hands out nothing until it is resumed.
+    /// Empties and pauses every queue.
     pub fn pause(&self) {
         struct Pause;
         impl QueueVisitor for Pause {
@@ -64,7 +64,7 @@ impl Queues {
         self.each(&mut Pause);
     }
 
-    /// How many keys wait for a worker, by the name of the queue.
+    /// The number of keys that wait for a worker, by the name of the queue.
     pub fn waiting(&self) -> Vec<(&'static str, usize)> {
         struct Waiting(Vec<(&'static str, usize)>);
         impl QueueVisitor for Waiting {

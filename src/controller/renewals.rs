@@ -1,4 +1,4 @@
-//! What ACME servers said about renewals since this process leads: in memory, by Certificate.
+//! Renewal information of ACME servers, in memory for the term of leadership, by Certificate.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,12 +7,12 @@ use crate::api::certificate_status::RenewalInformation;
 use crate::plan::ari::Heard;
 use crate::plan::seen::ObjectKey;
 
-/// See the module. There are never more entries than Certificates.
+/// Renewal information by Certificate. There are never more entries than Certificates.
 #[derive(Debug, Default)]
 pub struct Renewals(Mutex<HashMap<ObjectKey, Heard>>);
 
 impl Renewals {
-    /// What was last heard about the certificate with this fingerprint.
+    /// The last renewal information for the certificate with this fingerprint.
     pub fn information(&self, key: &ObjectKey, fingerprint: &[u8; 32]) -> Option<RenewalInformation> {
         let heard = self.lock();
         heard

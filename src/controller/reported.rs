@@ -17,12 +17,12 @@ pub struct Reported(Mutex<HashMap<Box<str>, u64>>);
 
 impl Reported {
     /// Whether `words` are not what was reported about the object last. They count as reported from now on; so does having nothing to report.
-    pub fn is_new(&self, meta: &Meta, words: &[String]) -> bool {
+    pub fn is_new(&self, meta: &Meta, texts: &[String]) -> bool {
         let mut hasher = DefaultHasher::new();
-        words.hash(&mut hasher);
+        texts.hash(&mut hasher);
         let digest = hasher.finish();
         let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if words.is_empty() {
+        if texts.is_empty() {
             reported.remove(&meta.uid);
             return false;
         }
@@ -47,12 +47,12 @@ mod tests {
     fn the_same_words_are_reported_once_until_other_words_or_none_come_between() {
         let reported = Reported::default();
         let web = meta("web", "uid");
-        let words = |text: &str| vec![text.to_owned()];
-        assert!(reported.is_new(&web, &words("a")));
-        assert!(!reported.is_new(&web, &words("a")));
-        assert!(reported.is_new(&web, &words("b")));
+        let texts = |text: &str| vec![text.to_owned()];
+        assert!(reported.is_new(&web, &texts("a")));
+        assert!(!reported.is_new(&web, &texts("a")));
+        assert!(reported.is_new(&web, &texts("b")));
         assert!(!reported.is_new(&web, &[]));
-        assert!(reported.is_new(&web, &words("b")));
-        assert!(reported.is_new(&meta("other", "uid-2"), &words("b")));
+        assert!(reported.is_new(&web, &texts("b")));
+        assert!(reported.is_new(&meta("other", "uid-2"), &texts("b")));
     }
 }

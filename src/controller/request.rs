@@ -1,4 +1,4 @@
-//! CertificateRequests: approved, signed here, or handed to an Order. Decisions are in [`plan::request`].
+//! The controller of CertificateRequests: approves them, signs them, or creates an Order. [`plan::request`] decides.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{
     ControllerError, Ports,
     reported::Reported,
-    signing::{Asked, Conclusion, NotPlaced, Signing, Turn, conclude},
+    signing::{Conclusion, NotPlaced, SignerCall, Signing, Turn, conclude},
 };
 use crate::{
     api::{acme_issuer::RenewalInformationSource, names::annotation},
@@ -18,13 +18,13 @@ use crate::{
         kinds::{OrderKind, RequestKind},
         notice::Notice,
         order::desired::DesiredOrder,
-        request::{Plan, Seen, Step, Verdict, plan},
+        request::{RequestObservation, RequestPlan, RequestStep, RequestVerdict, plan},
         seen::{Next, Object, ObjectKey, RequestSeen},
     },
     signer::{Place, Until},
 };
 
-/// How often a pass is made again because it removed what stood in its way.
+/// Maximum number of passes of one reconcile. Each further one follows the removal of an obstacle.
 const PASSES: usize = 3;
 
 /// Reconciles CertificateRequests.
@@ -49,13 +49,13 @@ impl Requests {
         self.reported.clear();
     }
 
-    /// Does what is due for one request.
+    /// Reconciles one request.
     pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
         for _ in 0..PASSES {
             let Some(request) = self.ports.index.requests.get(&key) else {
                 return Ok(Next::OnChange);
             };
-            // Whoever made it signs it in the same pass.
+            // the Certificate controller created it and signs it in the same pass
             if self.signing.claims.holds(&key) {
                 return Ok(Next::OnChange);
             }
@@ -64,23 +64,23 @@ impl Requests {
             }
         }
         Err(ControllerError::Stale(format!(
-            "what stands in the way of CertificateRequest {key} comes back"
+            "the obstacle of CertificateRequest {key} keeps coming back"
         )))
     }
 
     /// What would be done for a request now, without doing any of it; `None` where there is no such request.
-    pub fn dry_run(&self, key: &ObjectKey) -> Option<(Arc<RequestSeen>, Plan)> {
+    pub fn dry_run(&self, key: &ObjectKey) -> Option<(Arc<RequestSeen>, RequestPlan)> {
         let request = self.ports.index.requests.get(key)?;
         let Decided { plan, .. } = decide(self, &request);
         Some((request, plan))
     }
 }
 
-/// A plan, and what it was made from.
+/// A plan and its observation.
 struct Decided {
     issuer: Lookup,
     orders: Vec<Object<OrderKind>>,
-    plan: Plan,
+    plan: RequestPlan,
 }
 
 fn decide(controller: &Requests, request: &RequestSeen) -> Decided {
@@ -96,7 +96,7 @@ fn decide(controller: &Requests, request: &RequestSeen) -> Decided {
     let replaces = replaced(controller, request, issuer.found());
     let plan = plan(
         controller.ports.now(),
-        &Seen {
+        &RequestObservation {
             request,
             issuer: &issuer,
             orders: &orders,
@@ -108,10 +108,10 @@ fn decide(controller: &Requests, request: &RequestSeen) -> Decided {
     Decided { issuer, orders, plan }
 }
 
-/// One pass; `None` if the plan has to be made again.
+/// One pass. `None` if another pass is necessary.
 async fn pass(controller: &Requests, request: &RequestSeen) -> Result<Option<Next>, ControllerError> {
     let Decided { issuer, orders, plan } = decide(controller, request);
-    let Plan {
+    let RequestPlan {
         approve,
         step,
         notices,
@@ -122,38 +122,38 @@ async fn pass(controller: &Requests, request: &RequestSeen) -> Result<Option<Nex
         controller.signing.publish(request, &notices);
     }
     match step {
-        Step::Nothing if !approve => {}
-        Step::Nothing => {
+        RequestStep::Nothing if !approve => {}
+        RequestStep::Nothing => {
             controller.signing.settle(request, approve, None).await?;
         }
-        Step::Settle(verdict) => {
+        RequestStep::Settle(verdict) => {
             controller.signing.settle(request, approve, Some(&verdict)).await?;
         }
-        Step::Sign(_) => {
+        RequestStep::Sign(_) => {
             let Some(issuer) = issuer.found() else {
                 return Ok(None);
             };
             return sign(controller, issuer, request, approve).await.map(Some);
         }
-        Step::Order { order, announce } => {
+        RequestStep::Order { order, announce } => {
             let written = controller.signing.settle(request, approve, Some(&announce)).await?;
             let request = written.as_deref().unwrap_or(request);
             return create(controller, request, order).await.map(Some);
         }
-        Step::TakeFromOrder(order) => {
+        RequestStep::TakeFromOrder(order) => {
             let found = orders.into_iter().find(|found| found.meta.uid == order.uid);
             let Some(pem) = found.and_then(|found| found.status.certificate) else {
                 return Ok(None);
             };
-            // ACME does not say who the root is (CRQ-06).
-            let verdict = Verdict::Issued {
+            // ACME does not return the root (CRQ-06)
+            let verdict = RequestVerdict::Issued {
                 certificate: pem.0,
                 ca: None,
                 remark: None,
             };
             controller.signing.settle(request, approve, Some(&verdict)).await?;
         }
-        Step::DeleteOrder(order) => {
+        RequestStep::DeleteOrder(order) => {
             controller.signing.discard(&request.meta, &orders, &order).await?;
             return Ok(None);
         }
@@ -161,7 +161,7 @@ async fn pass(controller: &Requests, request: &RequestSeen) -> Result<Option<Nex
     Ok(Some(next))
 }
 
-/// Asks the signer, and writes down what it answers.
+/// Calls the signer and writes its outcome.
 async fn sign(
     controller: &Requests,
     issuer: &FoundIssuer,
@@ -174,7 +174,7 @@ async fn sign(
     };
     let mut approved = None;
     if approve && signer.place() != Place::Here {
-        // what leaves this process is approved before it does
+        // approval is written before the request leaves this process
         approved = controller.signing.settle(request, true, None).await?;
         approve = false;
     }
@@ -186,8 +186,10 @@ async fn sign(
         now: controller.ports.now(),
     };
     match turn.ask(&controller.signing.waits, signer, request, &issuer.meta).await {
-        Asked::NotYet(next) => Ok(next),
-        Asked::Answered(outcome) => write(controller, request, approve, conclude(request, annotation, outcome)).await,
+        SignerCall::NotYet(next) => Ok(next),
+        SignerCall::Answered(outcome) => {
+            write(controller, request, approve, conclude(request, annotation, outcome)).await
+        }
     }
 }
 
@@ -220,12 +222,12 @@ async fn write(
     match until {
         Until::At(until) => Ok(Next::At(until)),
         Until::Change => Ok(Next::OnChange),
-        // No word will come when the API server answers again.
+        // nothing reports that the API server answers again
         Until::Retry => Err(ControllerError::Failed(verdict.message())),
     }
 }
 
-/// Creates the Order; what the API server refuses is told in the request's condition.
+/// Creates the Order. A rejection by the API server is reported in the request's condition.
 async fn create(controller: &Requests, request: &RequestSeen, order: DesiredOrder) -> Result<Next, ControllerError> {
     let owner = controlling::<RequestKind>(&request.meta);
     let taken = |message| {
@@ -239,7 +241,7 @@ async fn create(controller: &Requests, request: &RequestSeen, order: DesiredOrde
         Err(NotPlaced::Refused(name, error)) => {
             let message = format!("Failed create new order resource {name}: {error}");
             if !error.is_transient() {
-                let verdict = Verdict::Pending {
+                let verdict = RequestVerdict::Pending {
                     reason: "OrderCreatingError",
                     message,
                 };
@@ -250,8 +252,8 @@ async fn create(controller: &Requests, request: &RequestSeen, order: DesiredOrde
     }
 }
 
-/// The ARI identifier of the certificate that a request renews: the one in its Certificate's Secret, if the same issuer
-/// made it (ARI-05).
+/// The ARI identifier of the certificate that a request renews: the one in its Certificate's Secret, if the same issuer issued it
+/// (ARI-05).
 fn replaced(controller: &Requests, request: &RequestSeen, issuer: Option<&FoundIssuer>) -> Option<String> {
     let acme = issuer?.spec.acme.as_ref()?;
     let asks = acme.renewal_information_source.unwrap_or_default() == RenewalInformationSource::Ari;
@@ -273,14 +275,14 @@ fn replaced(controller: &Requests, request: &RequestSeen, issuer: Option<&FoundI
         .index
         .secrets
         .get(&request.meta.key.sibling(secret_name))?;
-    let said = |key: &str| secret.meta.annotations.get(key).unwrap_or_default();
+    let value = |key: &str| secret.meta.annotations.get(key).unwrap_or_default();
     let made_by = crate::api::IssuerRef {
-        name: said(annotation::ISSUER_NAME).to_owned(),
-        kind: Some(said(annotation::ISSUER_KIND).to_owned()),
-        group: Some(said(annotation::ISSUER_GROUP).to_owned()),
+        name: value(annotation::ISSUER_NAME).to_owned(),
+        kind: Some(value(annotation::ISSUER_KIND).to_owned()),
+        group: Some(value(annotation::ISSUER_GROUP).to_owned()),
     };
     let leaf = secret.pair.certificate.valid()?;
-    // A temporary certificate has its own issuer, which no CA knows.
+    // the CA does not know the issuer of a temporary certificate
     (made_by.means_same(&request.issuer_ref) && !is_temporary(leaf))
         .then(|| leaf.ari_id())
         .flatten()

@@ -1,5 +1,5 @@
-//! What is remembered of issuers that have asked for `certlet.io/rotate-leaves`: public certificates, and which leaves may be issued
-//! again. All of it is found again by looking, after a restart.
+//! State of issuers with `certlet.io/rotate-leaves`: public certificates, and which leaves may be re-issued. A scan rebuilds it
+//! after a restart.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -17,29 +17,29 @@ use crate::{
     },
 };
 
-/// See the module.
+/// Rotations by issuer.
 #[derive(Debug, Default)]
 pub struct Rotations(RwLock<HashMap<IssuerId, Arc<Rotation>>>);
 
-/// What is remembered of one issuer.
+/// The rotation of one issuer.
 #[derive(Clone, Debug)]
 pub struct Rotation {
-    /// Its CA.
+    /// The current CA.
     pub authority: Authority,
-    /// What `ca.crt` of its leaves has to hold.
+    /// The required content of `ca.crt` of its leaves.
     pub trust: Trust,
     /// The same certificates as DER.
     pub bundle: Vec<Vec<u8>>,
-    /// Leaves that may be issued again, since when.
+    /// Leaves that may be re-issued, and since when.
     pub allowed: BTreeMap<ObjectKey, Timestamp>,
-    /// Leaves that have been told of `trust`: each is told once.
-    pub told: HashSet<ObjectKey>,
-    /// When all leaves were last looked at.
-    pub looked: Timestamp,
+    /// Leaves that were requeued for `trust`. Each is requeued once.
+    pub requeued: HashSet<ObjectKey>,
+    /// When all leaves were scanned last.
+    pub scanned: Timestamp,
 }
 
 impl Rotations {
-    /// What is remembered of this issuer.
+    /// The rotation of this issuer, if any.
     pub fn of(&self, issuer: &IssuerId) -> Option<Arc<Rotation>> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         known.get(issuer).cloned()
@@ -60,7 +60,7 @@ impl Rotations {
 }
 
 impl Rotation {
-    /// What is asked of a Certificate with this Secret.
+    /// The part of the rotation that concerns a Certificate with this Secret.
     pub fn share(&self, certificate: &ObjectKey, secret: &SecretSeen) -> Share {
         let Some(leaf) = secret.pair.certificate.valid() else {
             return Share::default();
@@ -70,7 +70,7 @@ impl Rotation {
         Share { due, trust }
     }
 
-    /// The `ca.crt` of a Secret that keeps its leaf, given the one it has; one that is longer than `limit` counts as empty.
+    /// The new `ca.crt` for a Secret whose leaf stays, from the current one. A current one longer than `limit` counts as empty.
     pub fn kept_bundle(
         &self,
         leaf: Option<&CertificateInfo>,
@@ -85,12 +85,13 @@ impl Rotation {
         chain::merge(text, &self.bundle, self.trust.only, limit)
     }
 
-    /// The `ca.crt` of a new leaf, given what its issuer says: nothing is left out, the CA may be newer than what is known here.
+    /// The `ca.crt` for a new leaf, from the one of its issuer. Nothing is removed, because the CA may be newer than the last
+    /// scan.
     pub fn new_bundle(&self, text: &[u8], limit: usize) -> Vec<u8> {
         chain::merge(text, &self.bundle, false, limit)
     }
 
-    /// A leaf of a CA that is not known yet is left as it is: taking its own CA out of its `ca.crt` would break it.
+    /// Whether a leaf is affected. A leaf of an unknown CA is not: removing that CA from its `ca.crt` would break it.
     fn concerns(&self, leaf: &CertificateInfo, trusted: &[Fingerprint]) -> bool {
         !self.trust.only || self.authority.issued(leaf, trusted)
     }
@@ -118,8 +119,8 @@ mod tests {
             },
             bundle: vec![ours.clone()],
             allowed: BTreeMap::new(),
-            told: HashSet::new(),
-            looked: Timestamp::UNIX_EPOCH,
+            requeued: HashSet::new(),
+            scanned: Timestamp::UNIX_EPOCH,
         };
         let held = |bundle: &[u8]| chain::parse_certificates(bundle, usize::MAX).unwrap();
         assert!(text.len() > chain::SizeLimits::default().bundle);

@@ -1,4 +1,4 @@
-//! The beginning and the end of the work, and how changes come to the table of what wakes what.
+//! Routes changes to the table of what wakes what, and wakes everything when leadership begins.
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -18,13 +18,13 @@ pub struct Router {
 }
 
 impl Router {
-    /// Changes are routed from now on; before, they are only in the index.
+    /// Starts routing. Earlier changes are only in the index.
     pub fn attach(&self, controllers: &Arc<Controllers>) {
         // a second call changes nothing: there is one set of controllers per process
         drop(self.controllers.set(Arc::downgrade(controllers)));
     }
 
-    /// What watches and writes tell.
+    /// The receiver of changes for watches and writes.
     pub fn observer(&self) -> Observer {
         let controllers = Arc::clone(&self.controllers);
         Arc::new(move |change| {
@@ -35,10 +35,10 @@ impl Router {
     }
 }
 
-/// Keys of everything, for a process that begins to lead.
+/// Wakes everything, when this process begins to lead.
 pub fn everything(controllers: &Controllers) {
     let (index, queues) = (&controllers.ports.index, &controllers.ports.queues);
-    // what was remembered when this process led before is old
+    // state of an earlier term is outdated
     controllers.forget();
     queues.issuers.resume(issuers::all(index));
     queues.ingresses.resume(index.ingresses.keys());
@@ -55,7 +55,7 @@ pub fn everything(controllers: &Controllers) {
     }
 }
 
-/// Forgets everything that waits, and all that controllers remember: this process does not lead any more.
+/// Empties the queues and the state of all controllers, when this process stops leading.
 pub fn nothing(controllers: &Controllers) {
     controllers.ports.queues.pause();
     controllers.forget();

@@ -1,4 +1,4 @@
-//! Kubernetes CertificateSigningRequests. Decisions are in [`plan::signing_request`](crate::plan::signing_request).
+//! The controller of Kubernetes CertificateSigningRequests. [`plan::signing_request`](crate::plan::signing_request) decides.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     ControllerError, Ports,
     reported::Reported,
-    signing::{Asked, NotPlaced, Signing, Turn},
+    signing::{NotPlaced, SignerCall, Signing, Turn},
 };
 use crate::{
     cluster::{issuers, owner::controlling, store::Link},
@@ -19,23 +19,25 @@ use crate::{
         notice::Notice,
         order::desired::DesiredOrder,
         seen::{Next, Object, ObjectKey, RequestSeen},
-        signing_request::{Seen, SigningRequestKind, SigningRequestSeen, Step, plan, reworded},
+        signing_request::{
+            SigningRequestKind, SigningRequestObservation, SigningRequestSeen, SigningRequestStep, plan, reworded,
+        },
     },
     signer::{Outcome, Refused, Until, Wait, Warning},
 };
 
-/// What is told of a certificate (CSR-05).
+/// Messages of Events (CSR-05).
 const FETCHED: &str = "Certificate fetched from issuer successfully";
 const SELF_SIGNED: &str = "Certificate self-signed successfully";
 
-/// What is looked at, but for whether the requester may refer to the issuer.
-struct Sight {
+/// The observation, without the check of whether the requester may refer to the issuer.
+struct Observed {
     request: Arc<SigningRequestSeen>,
     issuer: Lookup,
     orders: Vec<Object<OrderKind>>,
 }
 
-impl Sight {
+impl Observed {
     fn of(controller: &SigningRequests, key: &ObjectKey) -> Option<Self> {
         let request = controller.ports.index.signing_requests.get(key)?;
         let issuer = request.signer().map_or(Lookup::External, |signer| {
@@ -53,8 +55,8 @@ impl Sight {
         })
     }
 
-    fn plan(&self, controller: &SigningRequests, may_refer: Option<bool>) -> Step {
-        let seen = Seen {
+    fn plan(&self, controller: &SigningRequests, may_refer: Option<bool>) -> SigningRequestStep {
+        let seen = SigningRequestObservation {
             request: &self.request,
             issuer: &self.issuer,
             orders: &self.orders,
@@ -88,33 +90,35 @@ impl SigningRequests {
         self.reported.clear();
     }
 
-    /// Does what is due for one request.
+    /// Reconciles one request.
     pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
-        let Some(sight) = Sight::of(&self, &key) else {
+        let Some(observed) = Observed::of(&self, &key) else {
             return Ok(Next::OnChange);
         };
-        let request = &*sight.request;
+        let request = &*observed.request;
         let mut may_refer = None;
         loop {
-            match sight.plan(&self, may_refer) {
-                Step::Nothing => return Ok(Next::OnChange),
-                Step::Tell(notice) => {
-                    tell(&self, request, &notice);
+            match observed.plan(&self, may_refer) {
+                SigningRequestStep::Nothing => return Ok(Next::OnChange),
+                SigningRequestStep::Report(notice) => {
+                    publish(&self, request, &notice);
                     return Ok(Next::OnChange);
                 }
-                Step::AskReference(signer) => may_refer = Some(self.ports.reader.may_refer(request, &signer).await?),
-                Step::Fail { reason, message } => return fail(&self, request, reason, &message).await,
-                Step::Sign(asked) => return sign(&self, &sight, &asked).await,
-                Step::Order(asked, order) => return create(&self, request, &asked, *order).await,
-                Step::TakeFromOrder(meta) => {
-                    let order = sight.orders.iter().find(|order| order.meta.uid == meta.uid);
+                SigningRequestStep::AskReference(signer) => {
+                    may_refer = Some(self.ports.reader.may_refer(request, &signer).await?);
+                }
+                SigningRequestStep::Fail { reason, message } => return fail(&self, request, reason, &message).await,
+                SigningRequestStep::Sign(asked) => return sign(&self, &observed, &asked).await,
+                SigningRequestStep::Order(asked, order) => return create(&self, request, &asked, *order).await,
+                SigningRequestStep::TakeFromOrder(meta) => {
+                    let order = observed.orders.iter().find(|order| order.meta.uid == meta.uid);
                     let Some(pem) = order.and_then(|order| order.status.certificate.clone()) else {
                         return Ok(Next::OnChange);
                     };
                     return store(&self, request, &pem.0, &[], FETCHED).await;
                 }
-                Step::DeleteOrder(meta) => {
-                    self.signing.discard(&request.meta, &sight.orders, &meta).await?;
+                SigningRequestStep::DeleteOrder(meta) => {
+                    self.signing.discard(&request.meta, &observed.orders, &meta).await?;
                     return Err(ControllerError::Stale(format!("Order {} was deleted", meta.key)));
                 }
             }
@@ -123,14 +127,14 @@ impl SigningRequests {
 
     /// What would be done for a request now, without doing any of it; `None` where there is no such request. Whether its
     /// requester may refer to the issuer is not asked: that would be a request that is no read.
-    pub fn dry_run(&self, key: &ObjectKey) -> Option<Step> {
-        Sight::of(self, key).map(|sight| sight.plan(self, Some(true)))
+    pub fn dry_run(&self, key: &ObjectKey) -> Option<SigningRequestStep> {
+        Observed::of(self, key).map(|observed| observed.plan(self, Some(true)))
     }
 }
 
 /// Asks the signer, and writes down what it answers.
-async fn sign(controller: &SigningRequests, sight: &Sight, asked: &RequestSeen) -> Result<Next, ControllerError> {
-    let (Some(issuer), request) = (sight.issuer.found(), &*sight.request) else {
+async fn sign(controller: &SigningRequests, observed: &Observed, asked: &RequestSeen) -> Result<Next, ControllerError> {
+    let (Some(issuer), request) = (observed.issuer.found(), &*observed.request) else {
         return Ok(Next::OnChange);
     };
     let turn = Turn {
@@ -141,8 +145,8 @@ async fn sign(controller: &SigningRequests, sight: &Sight, asked: &RequestSeen) 
     let outcome = match controller.signing.signer(issuer, asked, None).await? {
         Err(refusal) => refusal.into(),
         Ok(signer) => match turn.ask(&controller.signing.waits, signer, asked, &issuer.meta).await {
-            Asked::NotYet(next) => return Ok(next),
-            Asked::Answered(outcome) => outcome,
+            SignerCall::NotYet(next) => return Ok(next),
+            SignerCall::Answered(outcome) => outcome,
         },
     };
     match outcome {
@@ -159,10 +163,10 @@ async fn sign(controller: &SigningRequests, sight: &Sight, asked: &RequestSeen) 
             reason, message, until, ..
         }) => {
             let (reason, message) = reworded(reason, &message, asked);
-            tell(controller, request, &Notice::warning(reason, message.as_str()));
+            publish(controller, request, &Notice::warning(reason, message.as_str()));
             match until {
                 Until::At(until) => Ok(Next::At(until)),
-                // The Secret's arrival is told by its watch; that the API server answers again is told by nobody.
+                // the watch reports the Secret; nothing reports that the API server answers again
                 Until::Change => Ok(Next::OnChange),
                 Until::Retry => Err(ControllerError::Failed(message)),
             }
@@ -170,7 +174,7 @@ async fn sign(controller: &SigningRequests, sight: &Sight, asked: &RequestSeen) 
     }
 }
 
-/// Creates the Order (CSR-05), where the Secrets of its issuer are.
+/// Creates the Order (CSR-05) in the namespace of the issuer's Secrets.
 async fn create(
     controller: &SigningRequests,
     request: &SigningRequestSeen,
@@ -178,22 +182,22 @@ async fn create(
     order: DesiredOrder,
 ) -> Result<Next, ControllerError> {
     let owner = OwnerReference {
-        // holding up its deletion would need a right on finalizers of requests
+        // blockOwnerDeletion would need a permission on finalizers of requests
         block_owner_deletion: None,
         ..controlling::<SigningRequestKind>(&request.meta)
     };
     let place_of = asked.meta.key.sibling(order.name.as_str());
-    let taken = |message| tell(controller, request, &Notice::warning("OrderNameTaken", message));
+    let taken = |message| publish(controller, request, &Notice::warning("OrderNameTaken", message));
     match controller.signing.place(asked, owner, order, taken).await {
         Ok(next) => {
             let message = format!("Created Order resource {place_of}");
-            tell(controller, request, &Notice::normal("OrderCreated", message));
+            publish(controller, request, &Notice::normal("OrderCreated", message));
             Ok(next)
         }
         Err(NotPlaced::Failed(error)) => Err(error),
         Err(NotPlaced::Refused(name, error)) => {
             let message = format!("Failed create new order resource {name}: {error}");
-            tell(controller, request, &Notice::warning("OrderCreatingError", message));
+            publish(controller, request, &Notice::warning("OrderCreatingError", message));
             Err(error.into())
         }
     }
@@ -213,13 +217,13 @@ async fn store(
         .patch_status::<SigningRequestKind>(&request.meta, status)
         .await?;
     for warning in warnings {
-        tell(
+        publish(
             controller,
             request,
             &Notice::warning(warning.reason, warning.message.as_str()),
         );
     }
-    tell(controller, request, &Notice::normal("CertificateIssued", sentence));
+    publish(controller, request, &Notice::normal("CertificateIssued", sentence));
     Ok(Next::OnChange)
 }
 
@@ -235,12 +239,12 @@ async fn fail(
         .writer
         .patch_status::<SigningRequestKind>(&request.meta, json!({ "conditions": conditions }))
         .await?;
-    tell(controller, request, &Notice::warning(reason, message));
+    publish(controller, request, &Notice::warning(reason, message));
     Ok(Next::OnChange)
 }
 
-/// Once, until something else is to be told.
-fn tell(controller: &SigningRequests, request: &SigningRequestSeen, notice: &Notice) {
+/// Publishes an Event, once until the text changes.
+fn publish(controller: &SigningRequests, request: &SigningRequestSeen, notice: &Notice) {
     let message = std::slice::from_ref(&notice.message);
     if controller.reported.is_new(&request.meta, message) {
         controller

@@ -1,4 +1,4 @@
-//! Removes what challenges left behind: at the start of leadership, and hourly.
+//! Clean-up of left-over objects of challenges: when leadership begins, and hourly.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -21,45 +21,45 @@ use crate::{
     },
 };
 
-/// Between two sweeps.
+/// Interval between clean-ups.
 const INTERVAL: Duration = Duration::from_secs(3600);
-/// How often it is seen whether this process still leads.
-const LOOK: Duration = Duration::from_secs(5);
+/// Interval at which the end of leadership is checked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Sweeps now and then hourly, as long as this process leads.
+/// Cleans up now and then hourly, while this process leads.
 pub async fn hourly(ports: Ports) {
     while ports.writer.leads() {
         match sweep(&ports).await {
             Ok(0) => {}
-            Ok(count) => tracing::info!(count, "removed what finished challenges had left behind"),
-            Err(error) => tracing::warn!("could not look for what finished challenges left behind: {error}"),
+            Ok(count) => tracing::info!(count, "removed left-over objects of finished challenges"),
+            Err(error) => tracing::warn!("cannot list left-over objects of challenges: {error}"),
         }
         let mut waited = Duration::ZERO;
         while waited < INTERVAL && ports.writer.leads() {
-            tokio::time::sleep(LOOK).await;
-            waited += LOOK;
+            tokio::time::sleep(CHECK_INTERVAL).await;
+            waited += CHECK_INTERVAL;
         }
     }
 }
 
-/// Removes every stray once; says how many there were.
+/// Removes every left-over object once. Returns their number.
 ///
 /// # Errors
-/// When the objects cannot be listed. A stray that cannot be removed is logged, and found again by the next sweep.
+/// If the objects cannot be listed. A failed removal is logged, and retried by the next clean-up.
 pub async fn sweep(ports: &Ports) -> Result<usize, ControllerError> {
     let strays = left_behind(ports, ports.settings.namespace.as_deref()).await?;
     let removals = strays.iter().map(|stray| remove(ports, stray));
     let removed = join_all(removals).await;
     for error in removed.iter().filter_map(|removed| removed.as_ref().err()) {
-        tracing::warn!("could not remove what a finished challenge left behind: {error}");
+        tracing::warn!("cannot remove a left-over object of a finished challenge: {error}");
     }
     Ok(removed.iter().filter(|removed| removed.is_ok()).count())
 }
 
-/// What a sweep would remove, in one namespace or in all.
+/// The left-over objects, in one namespace or in all.
 ///
 /// # Errors
-/// When the objects cannot be listed.
+/// If the objects cannot be listed.
 pub async fn left_behind(ports: &Ports, namespace: Option<&str>) -> Result<Vec<Stray>, ControllerError> {
     let mut found = list::<Ingress>(ports, namespace, FoundKind::Ingress).await?;
     found.extend(list::<Service>(ports, namespace, FoundKind::Service).await?);
@@ -68,7 +68,7 @@ pub async fn left_behind(ports: &Ports, namespace: Option<&str>) -> Result<Vec<S
         found.extend(list::<Pod>(ports, namespace, FoundKind::Pod).await?);
     }
     let edited = edited(ports).await;
-    // read after the lists: what was created in between is not taken for a stray
+    // Orders are read after the lists, so that new objects are not taken for left-overs
     Ok(strays(found, &edited, &in_flight(ports)))
 }
 
@@ -85,7 +85,7 @@ where
     Ok(objects.into_iter().map(found).collect())
 }
 
-/// The users' Ingresses that have challenge paths.
+/// Ingresses of users that contain challenge paths.
 async fn edited(ports: &Ports) -> Vec<Ingress> {
     let mut ingresses = Vec::new();
     for ingress in ports.index.ingresses.all() {
@@ -100,7 +100,7 @@ async fn edited(ports: &Ports) -> Vec<Ingress> {
     ingresses
 }
 
-/// Orders that are not done, by what is watched, with their Challenges and tokens.
+/// The unfinished Orders in the index, with their Challenges and tokens.
 fn in_flight(ports: &Ports) -> InFlight {
     let mut in_flight = InFlight::default();
     let mut orders: HashSet<Box<str>> = HashSet::new();
@@ -149,7 +149,7 @@ async fn delete<K: Typed + Default>(ports: &Ports, found: &Found) -> Result<(), 
     tracing::debug!(
         namespace = object.namespace(),
         name = object.name_any(),
-        "deleting what a finished challenge left"
+        "deleting a left-over object of a finished challenge"
     );
     Ok(ports.writer.delete_object(&object).await?)
 }

@@ -1,15 +1,15 @@
-//! Which addresses are asked when somebody else chooses where a request goes: the server of an issuer, a name to be validated, a
-//! redirect.
+//! The address policy: which addresses certlet contacts if a user chooses the target of a request (the server of an issuer, a
+//! validated name, a redirect).
 //!
-//! Private networks are asked: ACME servers and ingresses inside of clusters are there. Not asked is what answers only because
-//! certlet is where it is: link-local addresses, the metadata services of clouds, which hand out the node's credentials, and the
-//! pod's own loopback. The address that is judged is the one that is connected to, never the name.
+//! Private networks are allowed, because ACME servers and ingresses inside clusters use them. Addresses that respond only because
+//! of certlet's own location are rejected: link-local addresses, metadata services of clouds, which return credentials of the
+//! node, and the loopback of the pod. The policy checks the address of the connection, never the name.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// The flag that lets addresses be asked.
+/// The flag that allows additional addresses.
 pub const FLAG: &str = "--allow-outgoing-networks";
 
 /// Metadata services at addresses that are not link-local: Alibaba Cloud, Azure, Oracle Cloud.
@@ -21,55 +21,54 @@ const METADATA_V4: [Ipv4Addr; 3] = [
 /// The ranges in which AWS and Google Cloud have theirs.
 const METADATA_V6: [[u16; 2]; 2] = [[0xfd00, 0x0ec2], [0xfd20, 0x00ce]];
 
-/// What may be asked. The default is what a pod may ask: nothing is allowed beyond the rules, loopback is not asked.
+/// The policy. The default is for a pod: no exceptions, and no loopback.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressPolicy {
     allowed: Vec<Network>,
     loopback: bool,
 }
 
-/// A range of addresses, as `10.0.0.0/8`; an address alone is a range of one.
+/// A network such as `10.0.0.0/8`, or a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
 }
 
-/// An address that is not asked, and why.
+/// A rejected address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{address} is {what}, which is not asked; {FLAG}={address} allows it")]
+#[error("{address} is {what}, which certlet does not contact; {FLAG}={address} allows it")]
 pub struct RefusedAddress {
     /// The address.
     pub address: IpAddr,
-    /// What it is.
+    /// Its class.
     pub what: AddressKind,
 }
 
-/// Kinds of addresses that are not asked.
+/// Classes of rejected addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressKind {
-    /// It stands for no address, or for many.
+    /// Unspecified, multicast, reserved or broadcast.
     NoHost,
-    /// Of the machine's own network only.
+    /// Link-local.
     LinkLocal,
-    /// A cloud's metadata service.
+    /// A metadata service of a cloud.
     Metadata,
-    /// The pod or machine itself.
+    /// Loopback: the pod or the machine itself.
     Loopback,
 }
 
 impl AddressPolicy {
-    /// A policy that also lets `allowed` be asked, and loopback if `loopback` says so: outside of a pod the machine belongs to
-    /// whoever started certlet there.
+    /// A policy that also allows `allowed`, and loopback if `loopback` is true, for a process outside of a pod.
     pub fn new(allowed: Vec<Network>, loopback: bool) -> Self {
         Self { allowed, loopback }
     }
 
-    /// Whether the address may be asked.
+    /// Checks an address.
     ///
     /// # Errors
-    /// What it is, if not. An IPv6 address that stands for an IPv4 address (mapped, compatible, translated, 6to4, Teredo) is
-    /// judged as that one, too.
+    /// The class of the address, if it is rejected. An IPv6 address that embeds an IPv4 address (mapped, compatible, translated,
+    /// 6to4, Teredo) is also checked as that address.
     pub fn judge(&self, address: IpAddr) -> Result<(), RefusedAddress> {
         match self.judged(address) {
             Some(AddressKind::Loopback) if self.loopback => Ok(()),
@@ -78,8 +77,7 @@ impl AddressPolicy {
         }
     }
 
-    /// The same where loopback is asked if `here` says so: a name that leads to this machine at once may do so, a redirect may not
-    /// lead here.
+    /// Like [`Self::judge`], but allows loopback if `here` is true. A name may resolve to loopback, a redirect may not.
     ///
     /// # Errors
     /// As [`Self::judge`].
@@ -104,13 +102,14 @@ impl AddressPolicy {
     }
 }
 
-/// Whether everybody in the Internet may ask the address: what it answers is no secret.
+/// Whether the address is public, so that its responses are not confidential.
 pub fn is_public(address: IpAddr) -> bool {
     let public = |form: IpAddr| kind(form).is_none() && !is_private(form);
     public(address) && embedded(address).is_none_or(public)
 }
 
-/// Networks of their own: RFC 1918, RFC 6598, RFC 2544, IETF protocol assignments; unique local and, once, site-local addresses.
+/// Networks that are not public: RFC 1918, RFC 6598, RFC 2544, IETF protocol assignments; unique-local and the former site-local
+/// addresses.
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
@@ -162,12 +161,12 @@ fn kind_v6(address: Ipv6Addr) -> Option<AddressKind> {
     }
 }
 
-/// The IPv4 address that a gateway, or the machine itself, makes of an IPv6 address.
+/// The IPv4 address that is embedded in an IPv6 address.
 fn embedded(address: IpAddr) -> Option<IpAddr> {
     let IpAddr::V6(v6) = address else { return None };
     let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     let found = match v6.segments() {
-        // the unspecified address and loopback are themselves
+        // the unspecified address and loopback embed nothing
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => return None,
         // IPv4-compatible, IPv4-mapped, IPv4-translated (RFC 4291 section 2.5.5, RFC 2765), NAT64 (RFC 6052, RFC 8215)
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
@@ -205,7 +204,7 @@ impl FromStr for Network {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is neither an address nor a network, as 10.0.0.0/8 or fd00::1");
+        let wrong = || format!("{text:?} is neither an address nor a network; examples: 10.0.0.0/8, fd00::1");
         let (address, prefix) = match text.trim().split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text.trim(), None),
@@ -362,7 +361,7 @@ mod tests {
         let refused = AddressPolicy::default().judge(address("169.254.169.254")).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "169.254.169.254 is a link-local address, which is not asked; --allow-outgoing-networks=169.254.169.254 allows it"
+            "169.254.169.254 is a link-local address, which certlet does not contact; --allow-outgoing-networks=169.254.169.254 allows it"
         );
         for wrong in ["", "x", "10.0.0.0/33", "10.0.0.0/", "fd00::/129", "10.0.0.0/8/8"] {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");

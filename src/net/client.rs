@@ -1,8 +1,9 @@
-//! The HTTPS client for servers outside of the cluster: every request is bounded in time and size, and follows no redirect.
+//! The HTTPS client for servers outside of the cluster. Every request has limits for time and size, and redirects are not
+//! followed.
 //!
-//! One [`HttpClient`] has one set of trust settings. ACME uses it today; it knows nothing of ACME. What a caller brings is the
-//! request ([`Request`]) with the limit of the response; what it gets is the whole [`Response`], of any status, or a [`Failure`]
-//! that names the server and how far the request came.
+//! One [`HttpClient`] has one set of trust settings. It knows nothing of ACME. The caller passes a [`Request`] with the size
+//! limit of the response, and receives the complete [`Response`], whatever its status, or a [`Failure`] that names the server and
+//! the hop.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,24 +21,24 @@ use super::observer::Observer;
 use super::trust::{ExtraRoots, Trust, TrustError, client_config};
 use crate::process::{USER_AGENT, metrics::RequestLabels};
 
-/// Bytes that a server may send ahead of our reading, per request and per connection (HTTP/2).
+/// Bytes that a server may send ahead, per stream and per connection (HTTP/2 windows).
 const HTTP2_STREAM_WINDOW: u32 = 64 << 10;
 const HTTP2_CONNECTION_WINDOW: u32 = 256 << 10;
 /// The largest header section of a response in bytes (HTTP/2).
 const HTTP2_HEADERS: u32 = 16 << 10;
 
-/// Limits of every request, and what the network is like.
+/// Limits of every request, and the network settings.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    /// For the connection with TLS: 10 s.
+    /// Time limit for the connection, TLS included: 10 s.
     pub connect_timeout: Duration,
-    /// For the whole exchange, body included: 30 s.
+    /// Time limit for the whole exchange, body included: 30 s.
     pub request_timeout: Duration,
-    /// Where trust roots lie beside Mozilla's.
+    /// Trust roots in addition to Mozilla's.
     pub extra_roots: ExtraRoots,
-    /// Addresses that may be asked where somebody other than the administrator chooses the server.
+    /// The policy for addresses that users choose.
     pub addresses: AddressPolicy,
-    /// Hosts of the proxies of the environment, which the administrator chose.
+    /// Hosts of the proxies in the environment, which the administrator chose.
     pub proxies: Vec<String>,
 }
 
@@ -47,26 +48,26 @@ impl Default for ClientSettings {
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             extra_roots: ExtraRoots::default(),
-            // of a process outside of a pod
+            // defaults for a process outside of a pod
             addresses: AddressPolicy::new(Vec::new(), true),
             proxies: Vec::new(),
         }
     }
 }
 
-/// One request. `Debug` leaves out headers and body, which may hold credentials.
+/// A request. `Debug` omits headers and body, which may contain credentials.
 pub struct Request<'a> {
-    /// What it is for: a word out of a closed set, for metrics and the log.
+    /// The purpose: a word of a closed set, for metrics and logs.
     pub purpose: &'static str,
     /// The method.
     pub method: Method,
-    /// Where it goes.
+    /// The URL.
     pub url: &'a Url,
-    /// Headers beside those that the client itself sends.
+    /// Headers in addition to those of the client.
     pub headers: HeaderMap,
     /// The body.
     pub body: Option<Bytes>,
-    /// The largest body of a response in bytes.
+    /// Size limit of the response body, in bytes.
     pub limit: usize,
 }
 
@@ -80,18 +81,18 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
-/// What a server answered, of any status.
+/// A response of any status.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// HTTP status.
     pub status: StatusCode,
-    /// All headers.
+    /// The headers.
     pub headers: HeaderMap,
-    /// The whole body, at most [`Request::limit`] bytes.
+    /// The complete body, at most [`Request::limit`] bytes.
     pub body: Bytes,
 }
 
-/// An HTTP client with one set of trust settings. Cheap to clone; keeps connections open between requests.
+/// An HTTP client with one set of trust settings. Cheap to clone; reuses connections.
 #[derive(Clone)]
 pub struct HttpClient {
     http: reqwest::Client,
@@ -106,10 +107,10 @@ impl fmt::Debug for HttpClient {
 }
 
 impl HttpClient {
-    /// A client that trusts as `trust` says and obeys `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
+    /// A client with the trust settings `trust`. It uses `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
     ///
     /// # Errors
-    /// When the trust settings cannot be used.
+    /// If the trust settings cannot be used.
     pub fn new(trust: &Trust, settings: &ClientSettings, observer: Arc<dyn Observer>) -> Result<Self, TrustError> {
         let addresses = Arc::new(settings.addresses.clone());
         let resolver = JudgedNames::new(Arc::clone(&addresses), settings.proxies.clone());
@@ -141,7 +142,7 @@ impl HttpClient {
     /// Sends one request.
     ///
     /// # Errors
-    /// When there is no whole response within the limits; every status is a response.
+    /// If there is no complete response within the limits. A response of any status is not an error.
     pub async fn send(&self, request: Request<'_>) -> Result<Response, Failure> {
         let started = Instant::now();
         let (purpose, url, method) = (request.purpose, request.url, request.method.clone());
@@ -177,7 +178,7 @@ impl HttpClient {
             body,
             limit,
         } = request;
-        // a name is judged when it is resolved
+        // an address in the URL is checked here, a name when it is resolved
         if let Some(address) = literal(url) {
             self.addresses.judge(address).map_err(FailureKind::Forbidden)?;
         }
@@ -205,7 +206,7 @@ impl HttpClient {
     }
 }
 
-/// Host of a URL, with the port where it is not the scheme's.
+/// The host of a URL, with the port if it is not the default.
 pub fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port()

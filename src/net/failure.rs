@@ -1,4 +1,4 @@
-//! Why there is no response, and how far the request came.
+//! Failed requests: the hop at which they failed, and why.
 
 use std::error::Error as _;
 
@@ -7,38 +7,38 @@ use super::names::refused;
 use crate::pki::tls;
 use crate::text::excerpt;
 
-/// A request without a whole response, as a sentence that names the server. It holds no URL and no text of a response.
+/// A request without a complete response. As text it names the server; it contains no URL and no part of a response.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{host} {kind}")]
 pub struct Failure {
     /// Host and port of the server.
     pub host: String,
-    /// What happened.
+    /// The hop and the cause.
     pub kind: FailureKind,
 }
 
-/// What happened, by the hop at which the request ended.
+/// The hop at which a request failed, and the cause.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum FailureKind {
-    /// Before anything was sent: an address that is not asked.
-    #[error("is not asked: {0}")]
+    /// Rejected by the address policy before anything was sent.
+    #[error("is not contacted: {0}")]
     Forbidden(RefusedAddress),
-    /// Name resolution, proxy, connection or TLS; the causes in one line.
+    /// Name resolution, proxy, connection or TLS. The causes are on one line.
     #[error("cannot be connected to: {0}")]
     NoConnection(String),
-    /// TLS: the server's certificate comes from a CA that is not trusted. The causes in one line.
+    /// TLS: the certificate of the server is not trusted. The causes are on one line.
     #[error("is not trusted: {0}")]
     Untrusted(String),
-    /// After the connection: a response that did not come, or not to its end.
+    /// After the connection: no response, or an incomplete one.
     #[error("did not answer: {0}")]
     NoAnswer(String),
-    /// The response is larger than the request allows, in bytes.
+    /// The response is larger than the limit, in bytes.
     #[error("answered with more than {0} bytes")]
     TooLarge(usize),
 }
 
 impl FailureKind {
-    /// What a failed request of `reqwest` means.
+    /// Classifies an error of `reqwest`.
     pub(super) fn of(error: &reqwest::Error) -> Self {
         if let Some(refused) = refused(error) {
             return Self::Forbidden(refused);
@@ -53,7 +53,7 @@ impl FailureKind {
         }
     }
 
-    /// The chain of causes in one line, without repetitions and without the URL.
+    /// The chain of causes on one line, without repetitions and without the URL.
     pub(super) fn causes(error: &reqwest::Error) -> String {
         let mut texts: Vec<String> = Vec::new();
         let mut cause = error.source();

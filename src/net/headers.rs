@@ -1,4 +1,4 @@
-//! `Retry-After` and `Link`: the two response headers that say what to do next.
+//! Parsers for the response headers `Retry-After` and `Link`.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,26 +6,25 @@ use http::{HeaderMap, header};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 
-/// The longest wait that a server can impose; a larger `Retry-After` counts as this.
+/// Upper bound of a delay that a server requests. A larger `Retry-After` is reduced to it.
 pub const MAX_SERVER_DELAY: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// How many links of one response are looked at.
+/// The maximum number of links that are parsed per response.
 const MAX_LINKS: usize = 64;
 
-/// What a `Retry-After` header asks for (RFC 9110 section 10.2.3): seconds, or an instant.
+/// The value of a `Retry-After` header (RFC 9110 section 10.2.3): a delay or an instant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RetryAfter {
-    /// So long after the answer was received.
+    /// Delay after the response was received.
     After(SignedDuration),
-    /// Not before this instant of the server's clock.
+    /// An instant on the server's clock.
     At(Timestamp),
 }
 
 impl RetryAfter {
-    /// The header's value; `None` where it is absent or means nothing.
+    /// Parses the header. `None` if it is absent or invalid.
     ///
-    /// An instant is turned into a delay when the answer has a `Date`, so that a server whose clock differs from
-    /// ours is still obeyed as it meant.
+    /// An instant is converted to a delay if the response has a `Date`, so that clock skew does not matter.
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
         if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -42,8 +41,8 @@ impl RetryAfter {
         })
     }
 
-    /// The instant before which the server wants no request: never before `now`, never more than
-    /// [`MAX_SERVER_DELAY`] after it. `now` is when the answer was received.
+    /// The time before which no request must be sent: between `now`, the time at which the response was received, and
+    /// [`MAX_SERVER_DELAY`] later.
     pub fn until(self, now: Timestamp) -> Timestamp {
         let latest = now.saturating_add(MAX_SERVER_DELAY).unwrap_or(Timestamp::MAX);
         match self {
@@ -52,22 +51,22 @@ impl RetryAfter {
         }
     }
 
-    /// [`RetryAfter::until`] as a time to sleep.
+    /// The delay from `now` until [`RetryAfter::until`].
     pub fn delay(self, now: Timestamp) -> Duration {
         self.until(now).duration_since(now).unsigned_abs()
     }
 }
 
-/// An HTTP-date in any of the three forms of RFC 9110 section 5.6.7.
+/// Parses an HTTP-date in any of the three formats of RFC 9110 section 5.6.7.
 fn http_date(text: &str) -> Option<Timestamp> {
     let time = httpdate::parse_http_date(text).ok()?;
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Timestamp::from_second(i64::try_from(since.as_secs()).ok()?).ok()
 }
 
-/// The targets of all `Link` headers with relation `rel` (RFC 8288), resolved against `base`, in their order.
+/// The targets of all `Link` headers with relation `rel` (RFC 8288), resolved against `base`, in order.
 ///
-/// Links that cannot be read are left out.
+/// Invalid links are skipped.
 pub fn links(headers: &HeaderMap, rel: &str, base: &Url) -> Vec<Url> {
     let mut found = Vec::new();
     for value in headers.get_all(header::LINK) {
@@ -85,7 +84,7 @@ pub fn links(headers: &HeaderMap, rel: &str, base: &Url) -> Vec<Url> {
     found
 }
 
-/// Splits `<target>; parameters, rest`; a comma inside a quoted parameter does not end the link.
+/// Splits `<target>; parameters, rest`. A comma inside a quoted parameter does not end the link.
 fn next_link(text: &str) -> Option<(&str, &str, &str)> {
     let (_, text) = text.split_once('<')?;
     let (target, text) = text.split_once('>')?;
@@ -103,7 +102,7 @@ fn next_link(text: &str) -> Option<(&str, &str, &str)> {
     Some((target.trim(), parameters, rest.strip_prefix(',').unwrap_or(rest)))
 }
 
-/// The relation types among a link's parameters; the first `rel` counts (RFC 8288 section 3.3).
+/// The relation types of a link. Only the first `rel` counts (RFC 8288 section 3.3).
 fn relations(parameters: &str) -> impl Iterator<Item = &str> {
     parameters
         .split(';')

@@ -1,5 +1,5 @@
-//! The network, the same for everything in certlet: the HTTPS client with its limits and trust settings, which addresses may be
-//! asked where somebody else chooses the server, and what an HTTP server bounds.
+//! Networking: the HTTPS client with its limits and trust settings, the address policy for targets that users choose, and the
+//! limits of HTTP servers.
 
 pub mod address;
 mod client;

@@ -1,4 +1,4 @@
-//! Names resolved for an HTTP client, under the policy: the addresses that are judged are those that are connected to.
+//! Name resolution for an HTTP client under the address policy. The checked addresses are the ones that are connected to.
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::{AddressPolicy, RefusedAddress};
 
-/// Resolves by way of the system, and leaves out what may not be asked. A client that uses it must judge [`literal`] addresses itself:
+/// Resolves with the system's resolver and removes rejected addresses. A client must check [`literal`] addresses itself, because
 /// they are never resolved.
 #[derive(Clone, Debug)]
 pub struct JudgedNames {
@@ -18,7 +18,7 @@ pub struct JudgedNames {
 }
 
 impl JudgedNames {
-    /// `exempt` are hosts that the administrator chose: proxies.
+    /// `exempt` are hosts that the administrator chose: the proxies.
     pub fn new(addresses: Arc<AddressPolicy>, exempt: Vec<String>) -> Self {
         Self { addresses, exempt }
     }
@@ -45,7 +45,7 @@ impl Resolve for JudgedNames {
     }
 }
 
-/// The hosts of proxies, from the values of the variables that name them (`HTTPS_PROXY` and the like).
+/// The hosts of proxies, from the values of `HTTPS_PROXY` and similar variables.
 pub fn proxy_hosts(values: impl IntoIterator<Item = String>) -> Vec<String> {
     let host = |value: String| {
         let url = Url::parse(&value).ok().filter(Url::has_host);
@@ -55,7 +55,7 @@ pub fn proxy_hosts(values: impl IntoIterator<Item = String>) -> Vec<String> {
     values.into_iter().filter_map(host).collect()
 }
 
-/// The address of a URL that has one instead of a name.
+/// The address in a URL without a host name.
 pub fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         url::Host::Domain(_) => None,
@@ -64,7 +64,7 @@ pub fn literal(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// The address that was not asked, if that is why a request failed.
+/// The rejected address, if that is the cause of a failed request.
 pub fn refused(error: &reqwest::Error) -> Option<RefusedAddress> {
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,16 +1,16 @@
-//! Who is told of every request of an [`HttpClient`](super::HttpClient).
+//! Observer of the requests of an [`HttpClient`](super::HttpClient), for metrics.
 
 use std::time::Duration;
 
 use crate::process::metrics::{Metrics, RequestLabels};
 
-/// Is called after every request, on an async thread: it must not block.
+/// Is called after every request, on an async thread. It must not block.
 pub trait Observer: Send + Sync {
-    /// A request has ended, `duration` after it was begun. Its action is [`Request::purpose`](super::Request::purpose).
+    /// A request has finished after `duration`. Its action is [`Request::purpose`](super::Request::purpose).
     fn exchanged(&self, labels: &RequestLabels<'_>, duration: Duration);
 }
 
-/// Does nothing.
+/// An observer that does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unobserved;
 
@@ -18,7 +18,7 @@ impl Observer for Unobserved {
     fn exchanged(&self, _: &RequestLabels<'_>, _: Duration) {}
 }
 
-/// Requests to ACME servers are counted, the only ones that there are.
+/// Counts the requests to ACME servers. There are no others yet.
 impl Observer for Metrics {
     fn exchanged(&self, labels: &RequestLabels<'_>, duration: Duration) {
         self.requests.count(labels, duration);

@@ -1,20 +1,20 @@
-//! What every HTTP server of this process bounds alike: the responder of challenges, and the ports for metrics and health.
+//! Limits of all HTTP servers of this process: the HTTP-01 responder, and the servers for metrics and health.
 
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
 
-/// The most bytes of request line and headers (hyper's least).
+/// Size limit of request line and headers, in bytes (the smallest that hyper accepts).
 pub const HEADER_SIZE: usize = 8192;
-/// How long a client may take to send its request line and headers, or to begin another request.
+/// Time limit for request line and headers, and for the wait until the next request.
 pub const HEADER_TIME: Duration = Duration::from_secs(5);
-/// How long a connection may be kept: nobody holds a place for longer.
+/// Time limit of a connection, so that no client occupies one for longer.
 pub const CONNECTION_TIME: Duration = Duration::from_secs(60);
-/// How long to wait after the kernel refused to hand over a connection (out of file descriptors).
+/// Pause after accepting a connection failed (for example out of file descriptors).
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves a connection within [`HEADER_SIZE`] and [`HEADER_TIME`].
+/// Serves a connection with the limits [`HEADER_SIZE`] and [`HEADER_TIME`].
 pub fn bounded() -> http1::Builder {
     let mut server = http1::Builder::new();
     server

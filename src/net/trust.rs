@@ -1,4 +1,4 @@
-//! Whom a client believes to be the server: trust roots, `caBundle`, `skipTLSVerify`.
+//! Trust settings of a client: trust roots, `caBundle`, `skipTLSVerify`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,33 +14,32 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use crate::pki::{pem, tls};
 use crate::process::environment::Environment;
 
-/// Whom a client believes to be its server (ISS-19).
+/// The trust settings of a client (ISS-19).
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Trust {
     /// `caBundle`: PEM certificates that replace all other roots.
     pub ca_bundle: Option<Vec<u8>>,
-    /// `skipTLSVerify`: believe anybody.
+    /// `skipTLSVerify`: accept any server certificate.
     pub skip_verify: bool,
 }
 
-/// Why trust settings cannot be used. Which field of which object holds them, the caller knows.
+/// Why trust settings cannot be used. The caller knows which object contains them.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum TrustError {
-    /// `caBundle` and `skipTLSVerify` at once.
+    /// `caBundle` and `skipTLSVerify` are both set.
     #[error("the CA bundle and the switch that turns verification off exclude each other")]
     Exclusive,
-    /// `caBundle` holds no usable certificate.
+    /// `caBundle` contains no usable certificate.
     #[error("the CA bundle cannot be used: {0}")]
     Bundle(String),
-    /// The library does not take them.
+    /// Error of the TLS library.
     #[error("{0}")]
     Setup(String),
 }
 
-/// Where further trust roots lie, as `SSL_CERT_FILE` and `SSL_CERT_DIR` name them.
+/// Additional trust roots, from `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 ///
-/// They are added to Mozilla's roots, which are in the binary, so that a private CA becomes known without the
-/// public ones becoming unknown. To trust one CA alone there is `caBundle`.
+/// They are added to Mozilla's roots, which are compiled into the binary. `caBundle` replaces all roots.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ExtraRoots {
     /// A file of PEM certificates.
@@ -59,8 +58,7 @@ impl From<&Environment> for ExtraRoots {
 }
 
 impl ExtraRoots {
-    /// Mozilla's roots and those found in the files. A file that cannot be read is reported in the log and does not
-    /// take the others away.
+    /// Mozilla's roots and those in the files. A file that cannot be read is logged and skipped.
     fn load(&self) -> RootCertStore {
         let mut roots = tls::public_roots();
         let one =
@@ -68,7 +66,7 @@ impl ExtraRoots {
         let results = self.file.iter().map(|file| one(Some(file), None));
         for result in results.chain(self.directories.iter().map(|directory| one(None, Some(directory)))) {
             for error in result.errors {
-                tracing::warn!(%error, "a file of trust roots named by SSL_CERT_FILE or SSL_CERT_DIR cannot be used");
+                tracing::warn!(%error, "a file with trust roots from SSL_CERT_FILE or SSL_CERT_DIR cannot be used");
             }
             let (added, ignored) = roots.add_parsable_certificates(result.certs);
             tracing::debug!(added, ignored, "trust roots from SSL_CERT_FILE and SSL_CERT_DIR");
@@ -77,10 +75,10 @@ impl ExtraRoots {
     }
 }
 
-/// The TLS configuration for a server trusted as `trust` says, with HTTP/2 and HTTP/1.1.
+/// The TLS configuration for these trust settings, with HTTP/2 and HTTP/1.1.
 ///
 /// # Errors
-/// When `caBundle` holds no certificate, or both settings are made.
+/// If `caBundle` contains no certificate, or both settings are set.
 pub(super) fn client_config(trust: &Trust, extra: &ExtraRoots) -> Result<ClientConfig, TrustError> {
     let provider = tls::provider();
     let verifier: Arc<dyn ServerCertVerifier> = match (&trust.ca_bundle, trust.skip_verify) {
@@ -116,20 +114,20 @@ fn bundle_roots(bundle: &[u8]) -> Result<(RootCertStore, Vec<CertificateDer<'sta
         .map(|block| CertificateDer::from(block.der.expose().clone()))
         .collect();
     if listed.is_empty() {
-        return Err(TrustError::Bundle("it holds no certificate".to_owned()));
+        return Err(TrustError::Bundle("it contains no certificate".to_owned()));
     }
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(listed.iter().cloned());
     if added == 0 {
-        return Err(TrustError::Bundle("none of its certificates can be read".to_owned()));
+        return Err(TrustError::Bundle("none of its certificates can be parsed".to_owned()));
     }
     Ok((roots, listed))
 }
 
-/// Believes the roots of a bundle, and a server that presents exactly one of its certificates.
+/// A verifier that accepts the roots of a bundle, and a server that presents exactly one of its certificates.
 ///
-/// webpki refuses a server certificate that is marked as a CA, even when the bundle lists it byte for byte; Go's
-/// TLS, and with it cert-manager, accepts it, and many private ACME servers are set up so.
+/// webpki rejects a server certificate that is marked as a CA, even if the bundle contains it. Go's TLS, and so cert-manager,
+/// accepts it, and many private ACME servers are configured like that.
 #[derive(Debug)]
 struct Listed {
     inner: Arc<WebPkiServerVerifier>,

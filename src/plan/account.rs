@@ -1,8 +1,7 @@
-//! What to do about the account of an ACME issuer, and what its outcome means for the issuer (ACC rows).
+//! Decisions about the account of an ACME issuer, and their consequences for the issuer (ACC rows).
 //!
-//! An account that is in order is left alone without a request (ACC-04). Otherwise it is looked up by its key and,
-//! only if the server does not know it, registered. What failed is not tried again before its time, and what only an
-//! edit can cure not before something changed.
+//! A valid account causes no request (ACC-04). Otherwise it is looked up by its key, and registered only if the server does not
+//! know it. A failure is retried after a back-off; a failure that only an edit can solve is retried after a change.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,68 +11,68 @@ use crate::acme::{Error, Next as AcmeNext};
 use crate::api::AcmeIssuer;
 use crate::api::issuer::AcmeIssuerStatus;
 
-use super::issuer::Verdict;
+use super::issuer::IssuerVerdict;
 use super::seen::Next;
 
-/// First and longest wait after a failure that may pass by itself.
+/// Minimum and maximum back-off after a temporary failure.
 const RETRY_FIRST: SignedDuration = SignedDuration::from_secs(5);
 const RETRY_LONGEST: SignedDuration = SignedDuration::from_mins(30);
 
-/// What is known about an issuer's account.
+/// The observation of an issuer's account.
 #[derive(Clone, Debug)]
 pub struct AccountSeen<'a> {
-    /// What the user asks for.
+    /// The spec.
     pub spec: &'a AcmeIssuer,
-    /// What was last written about the account.
+    /// The account in the status.
     pub status: &'a AcmeIssuerStatus,
     /// Whether the issuer is Ready.
     pub ready: bool,
-    /// The account's key.
+    /// The Secret of the account key.
     pub key: KeySeen<'a>,
     /// The external account binding.
     pub external: ExternalSeen,
-    /// The server has said that it does not know the account.
+    /// Whether the server reported that it does not know the account.
     pub unknown: bool,
-    /// The server has said, in this process, that the account at `status.uri` is the key's: then it need not be at the directory's
-    /// own origin.
+    /// Whether the server confirmed, since this process started, that `status.uri` is the account of the key. It may then have
+    /// another origin than the directory.
     pub confirmed: bool,
-    /// How the last try ended, if it failed.
+    /// The last failed attempt, if any.
     pub attempt: Option<&'a Attempt>,
 }
 
-/// What the Secret of the account key holds.
+/// The content of the Secret with the account key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySeen<'a> {
-    /// There is no such Secret.
+    /// The Secret does not exist.
     Missing,
-    /// The Secret has no usable key; why, as the rest of a sentence.
+    /// The Secret has no usable key. The text is the end of a sentence.
     Unusable(String),
-    /// A key; its hash as NB-22 has it.
+    /// A key, with its hash as in NB-22.
     Usable(&'a str),
 }
 
-/// What the Secret of the external account binding holds (ACC-08).
+/// The content of the Secret for external account binding (ACC-08).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExternalSeen {
-    /// The issuer asks for none.
+    /// The issuer uses no external account binding.
     NotAsked,
-    /// It cannot be used; why, as a sentence.
+    /// It cannot be used. The text is a sentence.
     Unusable(String),
-    /// A key; a digest tells whether it changed.
+    /// A key, with a digest to detect changes.
     Usable([u8; 32]),
 }
 
-/// A failed try to make sure of the account. Kept in memory: after a restart one more try is due.
+/// A failed attempt to verify the account. It is stored in memory, so a restart causes one more attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// What it was made with: another try is due at once when that changes.
+    /// The input of the attempt. A change of it causes an attempt at once.
     inputs: Inputs,
-    /// How many failed in a row.
+    /// Number of failures in a row.
     failures: u32,
-    /// When the next is due; `None` when only a change can help (ACC-10).
+    /// When to retry; `None` if only a change can help (ACC-10).
     until: Option<Timestamp>,
-    /// What it meant for the issuer; `None` when the issuer stays as it is.
-    verdict: Option<Verdict>,
+    /// The verdict about the issuer; `None` leaves the issuer unchanged.
+    verdict: Option<IssuerVerdict>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,45 +86,45 @@ struct Inputs {
 /// What to do about the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountPlan {
-    /// It is in order.
+    /// Nothing: it is valid.
     Keep,
-    /// Make a key, then plan again.
+    /// Generate a key, then plan again.
     GenerateKey,
-    /// Look it up, register it, correct its contact; then [`conclude`].
+    /// Look it up, register it, update its contact; then call [`conclude`].
     Ensure {
-        /// The e-mail address that was registered last with this account.
+        /// The last registered e-mail address of this account.
         known_contact: Option<String>,
     },
-    /// Nothing now: the last try failed.
+    /// Wait: the last attempt failed.
     Wait {
-        /// What that means for the issuer.
-        verdict: Option<Verdict>,
-        /// When to try again.
+        /// The verdict about the issuer.
+        verdict: Option<IssuerVerdict>,
+        /// When to retry.
         next: Next,
     },
-    /// Nothing until something is edited.
-    Refuse(Verdict),
+    /// Wait for an edit.
+    Refuse(IssuerVerdict),
 }
 
-/// What came of an attempt.
+/// The consequences of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conclusion {
-    /// `status.acme` as it has to be.
+    /// The new `status.acme`.
     pub status: AcmeIssuerStatus,
-    /// The Ready condition; `None` leaves it as it is.
-    pub verdict: Option<Verdict>,
-    /// What to remember.
+    /// The Ready condition; `None` leaves it unchanged.
+    pub verdict: Option<IssuerVerdict>,
+    /// The attempt to store, if it failed.
     pub attempt: Option<Attempt>,
-    /// When to look again.
+    /// When to reconcile again.
     pub next: Next,
 }
 
 type Check = fn(&AccountSeen<'_>) -> Option<AccountPlan>;
 
-/// In this order; the first that has something to say decides.
+/// Checks in order; the first violation decides.
 const CHECKS: &[Check] = &[key_missing, key_unusable, in_order, external_unusable];
 
-/// What to do about the account of an issuer whose settings pass [`check_settings`].
+/// Decides about the account of an issuer whose settings pass [`check_settings`].
 pub fn plan(now: Timestamp, seen: &AccountSeen<'_>) -> AccountPlan {
     if let Some(plan) = CHECKS.iter().find_map(|check| check(seen)) {
         return plan;
@@ -151,21 +150,21 @@ pub fn plan(now: Timestamp, seen: &AccountSeen<'_>) -> AccountPlan {
     }
 }
 
-/// What the settings of the issuer refuse by themselves, before its account is looked at.
+/// Checks the settings of the issuer, before its account.
 ///
 /// # Errors
 /// The verdict: the issuer is not ready until it is edited.
-pub fn check_settings(spec: &AcmeIssuer) -> Result<(), Verdict> {
+pub fn check_settings(spec: &AcmeIssuer) -> Result<(), IssuerVerdict> {
     [outdated_server, unusable_server]
         .iter()
         .find_map(|check| check(&spec.server))
         .map_or(Ok(()), Err)
 }
 
-/// ACC-09: the endpoints of ACME v1, which Let's Encrypt has closed.
-fn outdated_server(server: &str) -> Option<Verdict> {
+/// Rejects the endpoints of ACME v1 (ACC-09).
+fn outdated_server(server: &str) -> Option<IssuerVerdict> {
     let replacement = replacement_of(server)?;
-    Some(Verdict::not_ready(
+    Some(IssuerVerdict::not_ready(
         "InvalidConfig",
         format!(
             "Your ACME server URL is set to a v1 endpoint ({server}). You should update the spec.acme.server field to {replacement:?}"
@@ -173,15 +172,15 @@ fn outdated_server(server: &str) -> Option<Verdict> {
     ))
 }
 
-fn unusable_server(server: &str) -> Option<Verdict> {
+fn unusable_server(server: &str) -> Option<IssuerVerdict> {
     let error = server_url(server).err()?;
-    Some(Verdict::not_ready(
+    Some(IssuerVerdict::not_ready(
         "InvalidURL",
         format!("Failed to parse existing ACME server URI {server:?}: {error}"),
     ))
 }
 
-/// ACC-01.
+/// Decides about a missing key (ACC-01).
 fn key_missing(seen: &AccountSeen<'_>) -> Option<AccountPlan> {
     if seen.key != KeySeen::Missing {
         return None;
@@ -196,7 +195,7 @@ fn key_missing(seen: &AccountSeen<'_>) -> Option<AccountPlan> {
     Some(AccountPlan::Refuse(unverified(&message)))
 }
 
-/// ACC-02, and a Secret with something else in it. It is never overwritten: the key may be somebody's.
+/// Rejects a Secret without a usable key (ACC-02). It is never overwritten, because the key may be in use elsewhere.
 fn key_unusable(seen: &AccountSeen<'_>) -> Option<AccountPlan> {
     match &seen.key {
         KeySeen::Unusable(reason) => Some(AccountPlan::Refuse(unverified(reason))),
@@ -204,13 +203,13 @@ fn key_unusable(seen: &AccountSeen<'_>) -> Option<AccountPlan> {
     }
 }
 
-/// ACC-04: nothing has changed since the account was registered, so the server need not be asked.
+/// Whether nothing has changed since the registration, so that no request is necessary (ACC-04).
 fn in_order(seen: &AccountSeen<'_>) -> Option<AccountPlan> {
     let AccountSeen { spec, status, .. } = seen;
-    let kept = seen.ready
+    let unchanged = seen.ready
         && status_is_of_this_account(seen)
         && text(status.last_registered_email.as_ref()) == text(spec.email.as_ref());
-    kept.then_some(AccountPlan::Keep)
+    unchanged.then_some(AccountPlan::Keep)
 }
 
 fn external_unusable(seen: &AccountSeen<'_>) -> Option<AccountPlan> {
@@ -220,7 +219,7 @@ fn external_unusable(seen: &AccountSeen<'_>) -> Option<AccountPlan> {
     }
 }
 
-/// The contact is known only of the account that the status is about.
+/// The contact is known only for the account in the status.
 fn known_contact(seen: &AccountSeen<'_>) -> Option<String> {
     let same_account = status_is_of_this_account(seen);
     same_account.then(|| text(seen.status.last_registered_email.as_ref()).to_owned())
@@ -244,7 +243,7 @@ fn status_is_of_this_account(seen: &AccountSeen<'_>) -> bool {
             .is_some_and(|uri| seen.confirmed || same_origin(&spec.server, uri))
 }
 
-/// What the outcome of [`AccountPlan::Ensure`] means.
+/// The consequences of an [`AccountPlan::Ensure`].
 pub fn conclude(now: Timestamp, seen: &AccountSeen<'_>, outcome: Result<&Registration, &(Step, Error)>) -> Conclusion {
     match outcome {
         Ok(registration) => Conclusion {
@@ -256,7 +255,7 @@ pub fn conclude(now: Timestamp, seen: &AccountSeen<'_>, outcome: Result<&Registr
                     KeySeen::Missing | KeySeen::Unusable(_) => None,
                 },
             },
-            verdict: Some(Verdict::ready(
+            verdict: Some(IssuerVerdict::ready(
                 "ACMEAccountRegistered",
                 "The ACME account was registered with the ACME server",
             )),
@@ -281,9 +280,9 @@ fn failed(now: Timestamp, seen: &AccountSeen<'_>, step: Step, error: &Error) -> 
         AcmeNext::NewOrder | AcmeNext::UserMustAct => None, // ACC-10
     };
     let verdict = match step {
-        // The account itself is known to be good: a server that is busy now does not make it less so.
+        // the account itself is valid, so a busy server does not change that
         Step::Update if seen.ready && until.is_some() => None,
-        Step::Update => Some(Verdict::not_ready(
+        Step::Update => Some(IssuerVerdict::not_ready(
             "ErrUpdateACMEAccount",
             format!("Failed to update ACME account: {error}"),
         )),
@@ -329,36 +328,37 @@ fn inputs(seen: &AccountSeen<'_>) -> Inputs {
     }
 }
 
-/// The verdict when the trust settings of the issuer cannot be used.
-pub fn unusable_settings(error: &Error) -> Verdict {
-    Verdict::not_ready("InvalidConfig", error.to_string())
+/// The verdict if the trust settings of the issuer cannot be used.
+pub fn unusable_settings(error: &Error) -> IssuerVerdict {
+    IssuerVerdict::not_ready("InvalidConfig", error.to_string())
 }
 
-/// The verdict of an issuer of which nothing else can be said yet: too many others wait for the server's answer.
-pub fn in_line(server: &str) -> Verdict {
-    let message = format!("Waiting in line to ask the ACME server {server}, which has not answered other issuers yet");
-    Verdict::not_ready("Pending", message)
+/// The verdict about a new issuer that waits in the lane of its server.
+pub fn in_line(server: &str) -> IssuerVerdict {
+    let message =
+        format!("Waiting for the ACME server {server}, which has not answered the requests of other issuers yet");
+    IssuerVerdict::not_ready("Pending", message)
 }
 
-/// The verdict when the account key could not be stored, and so was not made (ACC-01).
-pub fn key_not_stored(reason: &str) -> Verdict {
+/// The verdict if the account key could not be stored (ACC-01).
+pub fn key_not_stored(reason: &str) -> IssuerVerdict {
     unregistered(reason)
 }
 
-/// The verdict when the Secrets of the account may not be read.
-pub fn secrets_not_read(reason: &str) -> Verdict {
+/// The verdict if the Secrets of the account cannot be read.
+pub fn secrets_not_read(reason: &str) -> IssuerVerdict {
     unverified(reason)
 }
 
-fn unverified(reason: &str) -> Verdict {
-    Verdict::not_ready(
+fn unverified(reason: &str) -> IssuerVerdict {
+    IssuerVerdict::not_ready(
         "ErrVerifyACMEAccount",
         format!("Failed to verify ACME account: {reason}"),
     )
 }
 
-fn unregistered(reason: &str) -> Verdict {
-    Verdict::not_ready(
+fn unregistered(reason: &str) -> IssuerVerdict {
+    IssuerVerdict::not_ready(
         "ErrRegisterACMEAccount",
         format!("Failed to register ACME account: {reason}"),
     )

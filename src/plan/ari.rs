@@ -1,7 +1,7 @@
-//! When an ACME server is asked about the renewal of a certificate, and what its answer means (RFC 9773, ARI rows).
+//! Decisions about polls of renewal information, and the meaning of its answers (RFC 9773, ARI rows).
 //!
-//! Answers are kept in memory; a Certificate is looked at again only when its window moves. What the window means for
-//! the renewal is decided where all renewals are (`plan::renewal`).
+//! Answers are stored in memory. A Certificate is reconciled only when its window moves. `plan::renewal` decides what a window
+//! means for the renewal.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,10 +20,10 @@ use super::renewal::hash;
 use super::seen::{Next, Object, SecretSeen};
 use super::settings::Settings;
 
-/// How long a server without renewal information is left alone.
+/// Interval of polls for a server without renewal information.
 const UNSUPPORTED_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
 
-/// What is known about a certificate and who issued it.
+/// The observation of a certificate and its issuer.
 #[derive(Clone, Copy, Debug)]
 pub struct AriSeen<'a> {
     /// The Certificate.
@@ -32,58 +32,58 @@ pub struct AriSeen<'a> {
     pub secret: Option<&'a SecretSeen>,
     /// Its issuer.
     pub issuer: AriIssuer<'a>,
-    /// What was heard or is expected.
+    /// The stored polls.
     pub heard: Option<&'a Heard>,
 }
 
-/// The issuer of a certificate, as far as it concerns renewal information.
+/// The issuer of a certificate, reduced to what polls depend on.
 #[derive(Clone, Copy, Debug)]
 pub enum AriIssuer<'a> {
-    /// It is not there, or not ready: it may become so.
+    /// It does not exist, or is not ready yet.
     Absent,
     /// It is not an ACME server.
     Other,
-    /// It is one.
+    /// It is an ACME server.
     Acme(&'a AcmeIssuer),
 }
 
-/// What is remembered of the polls of one certificate.
+/// The stored polls of one certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
-    /// The certificate that it is about: SHA-256 of its DER.
+    /// The certificate: SHA-256 of its DER.
     pub fingerprint: [u8; 32],
-    /// When to ask next.
+    /// When to poll next.
     pub next: Timestamp,
-    /// How often asking failed since it last succeeded.
+    /// Number of failed polls in a row.
     pub failures: u32,
-    /// The last answer, and why there was none since; empty for a server that has no renewal information.
+    /// The last answer, and the error of later polls. Empty for a server without renewal information.
     pub information: Option<RenewalInformation>,
 }
 
-/// What to do about the renewal information of one certificate.
+/// Decides about the renewal information of one certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AriPlan {
-    /// Nothing; forget what was heard. Look again then, or when something changes.
+    /// Nothing. Forget earlier answers, and plan again at this time or after a change.
     Forget(Next),
-    /// Remember this, and look again at its time.
+    /// Store this, and plan again at its time.
     Expect(Heard),
-    /// Nobody is to be asked: remember that, and tell it if it was not told before.
+    /// No poll is possible. Store this, and report the reason if it is new.
     Refuse {
-        /// What is remembered.
+        /// What to store.
         heard: Heard,
-        /// What is told.
+        /// The reason.
         warning: Option<String>,
     },
-    /// Nothing until then.
+    /// Nothing until this time.
     Wait(Timestamp),
-    /// Ask the server; then [`conclude`].
+    /// Poll the server; then call [`conclude`].
     Ask {
-        /// How the certificate is called there (RFC 9773 section 4.1).
+        /// The identifier of the certificate at the server (RFC 9773 section 4.1).
         certificate_id: String,
     },
 }
 
-/// What to do about the renewal information of one certificate.
+/// Decides about the renewal information of one certificate.
 pub fn plan(now: Timestamp, seen: &AriSeen<'_>, settings: &Settings) -> AriPlan {
     let later = || AriPlan::Forget(Next::At(now.saturating_add(DEFAULT_INTERVAL).unwrap_or(Timestamp::MAX)));
     let never = AriPlan::Forget(Next::OnChange);
@@ -130,7 +130,7 @@ fn wants_renewal(certificate: &Object<CertificateKind>) -> bool {
         && !condition::is_true(&certificate.status.conditions, ISSUING)
 }
 
-/// The issuer that the certificate in the Secret came from, by its annotations.
+/// The issuer of the certificate in the Secret, by its annotations.
 fn issuer_of(secret: &SecretSeen) -> IssuerRef {
     let value = |key| secret.meta.annotations.get(key).map(str::to_owned);
     IssuerRef {
@@ -140,7 +140,7 @@ fn issuer_of(secret: &SecretSeen) -> IssuerRef {
     }
 }
 
-/// A certificate from another issuer is not asked about (MST-05): its CA would not know it. It is told once.
+/// A certificate of another issuer is not polled (MST-05), because the CA does not know it. This is reported once.
 fn foreign(now: Timestamp, seen: &AriSeen<'_>, leaf: &CertificateInfo, issuer: &IssuerRef) -> AriPlan {
     let known = seen.heard.filter(|heard| heard.fingerprint == leaf.fingerprint);
     if let Some(heard) = known.filter(|heard| heard.next > now) {
@@ -166,8 +166,8 @@ fn leaf_of(secret: &SecretSeen) -> Option<&CertificateInfo> {
     secret.pair.certificate.valid().map(|leaf| &**leaf)
 }
 
-/// First polls are spread over an hour, so that neither a start nor a wave of new certificates becomes a wave of
-/// requests: those nearest to their expiry rather earlier, each at its own time by its uid.
+/// Spreads the first polls over an hour, so that a start or a batch of new certificates does not cause a batch of requests. The
+/// nearer the expiry, the earlier; the uid decides within that.
 fn first_poll(now: Timestamp, uid: &str, leaf: &CertificateInfo, fixed: Option<SignedDuration>) -> Timestamp {
     let spread = fixed.unwrap_or(MIN_INTERVAL).as_millis().max(0);
     let lifetime = leaf.not_before.duration_until(leaf.not_after).as_millis().max(1);
@@ -178,25 +178,25 @@ fn first_poll(now: Timestamp, uid: &str, leaf: &CertificateInfo, fixed: Option<S
     now.saturating_add(offset).unwrap_or(Timestamp::MAX)
 }
 
-/// The interval that the administrator set.
+/// The interval from the administrator's flag.
 pub fn fixed(settings: &Settings) -> Option<SignedDuration> {
     settings
         .ari_minimum_interval
         .and_then(|interval| SignedDuration::try_from(interval).ok())
 }
 
-/// What came of a poll.
+/// The consequences of a poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AriConclusion {
-    /// What to remember.
+    /// What to store.
     pub heard: Heard,
-    /// The window, its explanation, or what is wrong is another than before: the Certificate has to be looked at.
+    /// Whether the window, its explanation, or the error changed, so that the Certificate must be reconciled.
     pub changed: bool,
-    /// What to tell, once per series of failures (ARI-06).
+    /// The error to report, once per series of failures (ARI-06).
     pub warning: Option<String>,
 }
 
-/// What the outcome of [`AriPlan::Ask`] means. `before` is what the poll was planned from.
+/// The consequences of an [`AriPlan::Ask`]. `before` is the state that was planned from.
 pub fn conclude(
     now: Timestamp,
     before: &Heard,
@@ -250,9 +250,9 @@ pub fn conclude(
     }
 }
 
-/// Whether something else is to be said than before, the times of the polls aside.
+/// Whether the information differs, apart from the times of polls.
 fn differs(before: &Heard, now: &RenewalInformation) -> bool {
-    let said = |information: &RenewalInformation| {
+    let content = |information: &RenewalInformation| {
         let RenewalInformation {
             explanation_url,
             last_checked: _,
@@ -262,7 +262,7 @@ fn differs(before: &Heard, now: &RenewalInformation) -> bool {
         } = information;
         (explanation_url.clone(), last_error.clone(), suggested_window.clone())
     };
-    said(&before.information.clone().unwrap_or_default()) != said(now)
+    content(&before.information.clone().unwrap_or_default()) != content(now)
 }
 
 fn information(now: Timestamp, next: Timestamp, info: &RenewalInfo) -> RenewalInformation {
@@ -279,7 +279,7 @@ fn information(now: Timestamp, next: Timestamp, info: &RenewalInfo) -> RenewalIn
     }
 }
 
-/// After 1 h, 2 h, 4 h, then every 6 h; later if the server says so (RFC 9773 section 4.3).
+/// Back-off: 1 h, 2 h, 4 h, then 6 h; longer if the server requests it (RFC 9773 section 4.3).
 fn after_failure(now: Timestamp, error: &Error, failures: u32, fixed: Option<SignedDuration>) -> Timestamp {
     let ladder = MIN_INTERVAL
         .saturating_mul(1 << failures.saturating_sub(1).min(8))

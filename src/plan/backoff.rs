@@ -1,4 +1,4 @@
-//! How long to wait after a failed issuance (BKO rows).
+//! The back-off after failed issuances (BKO rows).
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::renewal::share;
 
-/// Shortest and longest wait, from flags (FLG-31).
+/// Minimum and maximum back-off, from flags (FLG-31).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
-    /// After the first failure; zero switches waiting off.
+    /// After the first failure. Zero disables the back-off.
     pub first: Duration,
-    /// The most.
+    /// The maximum.
     pub longest: Duration,
 }
 
-/// No certificate lives so briefly that its CA should be asked more often than this.
+/// Lower bound for the back-off of certificates with a short lifetime.
 const FLOOR: SignedDuration = SignedDuration::from_secs(60);
 
 impl Backoff {
-    /// When the next attempt may begin: `min(first * 2^(attempts - 1), longest)` after the last failure (BKO-01).
+    /// The time of the next attempt: `min(first * 2^(attempts - 1), longest)` after the last failure (BKO-01).
     ///
-    /// For a certificate that lives less than three weeks the ladder is shorter, so that there are at least ten attempts between the
-    /// renewal and the expiry: the first wait is at most a 160th of the lifetime and the longest at most a 16th.
+    /// For a certificate with a lifetime below three weeks the back-off is scaled down, so that at least ten attempts fit between
+    /// renewal and expiry: the first wait is at most 1/160 of the lifetime, the longest at most 1/16.
     pub fn retry_at(
         self,
         last_failure: Timestamp,

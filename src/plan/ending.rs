@@ -1,52 +1,50 @@
-//! When a process that was told to end may end: not while the CA's questions may still be led to it.
+//! Decision about shutdown: a process must not exit while validation requests may still be routed to it.
 //!
-//! A replica that goes is still named by the slices behind challenges until the leader has taken it out, and ingress
-//! controllers act on that a moment later. A question of the CA that meets nobody in between fails the whole Order, and
-//! the next attempt is an hour away (BKO-01).
+//! The EndpointSlices for challenges name a replica until the leader has removed it, and ingress controllers apply that a moment
+//! later. A validation request without an answer fails the whole Order, and the next attempt is an hour later (BKO-01).
 
 use std::time::Duration;
 
-/// How long ingress controllers may go on using an address that was taken out of a slice: Traefik takes changes in every
-/// 2 s unless told otherwise.
+/// How long ingress controllers may use an address that was removed from a slice. Traefik applies changes every 2 s by default.
 pub const NOTICED: Duration = Duration::from_secs(3);
-/// The longest that the end is put off. `terminationGracePeriodSeconds` in deploy/ leaves room for it.
+/// Maximum delay of the exit. `terminationGracePeriodSeconds` in deploy/ allows for it.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
-/// What a process that was told to end sees.
+/// The observation of a process that received a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndingSeen {
-    /// How long ago it was told.
-    pub told: Duration,
-    /// How many challenges it answers.
+    /// The time since the signal.
+    pub signalled: Duration,
+    /// The number of challenges in flight.
     pub in_flight: usize,
-    /// For how long no slice has been seen to name its address; `None` while one does, or nobody can say.
+    /// How long no slice has contained its address; `None` while one does, or if it is not known.
     pub unnamed: Option<Duration>,
 }
 
-/// What follows.
+/// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Go on answering.
+pub enum EndingStep {
+    /// Keep answering.
     Stay,
-    /// Nobody will ask any more: end.
+    /// Exit: no more requests will arrive.
     End,
-    /// Somebody may still ask, but it has taken long enough: end.
+    /// Exit although requests may arrive, because the time limit has passed.
     GiveUp,
 }
 
-/// Decides.
-pub fn step(seen: &EndingSeen) -> Step {
+/// Decides about the exit.
+pub fn step(seen: &EndingSeen) -> EndingStep {
     let EndingSeen {
-        told,
+        signalled,
         in_flight,
         unnamed,
     } = *seen;
     if in_flight == 0 || unnamed.is_some_and(|unnamed| unnamed >= NOTICED) {
-        Step::End
-    } else if told >= LIMIT {
-        Step::GiveUp
+        EndingStep::End
+    } else if signalled >= LIMIT {
+        EndingStep::GiveUp
     } else {
-        Step::Stay
+        EndingStep::Stay
     }
 }
 
@@ -55,23 +53,23 @@ mod tests {
     use super::*;
 
     const NAMED: EndingSeen = EndingSeen {
-        told: Duration::ZERO,
+        signalled: Duration::ZERO,
         in_flight: 1,
         unnamed: None,
     };
 
     #[test]
     fn with_nothing_in_flight_it_ends_at_once_whatever_the_slices_say() {
-        assert_eq!(step(&EndingSeen { in_flight: 0, ..NAMED }), Step::End);
+        assert_eq!(step(&EndingSeen { in_flight: 0, ..NAMED }), EndingStep::End);
     }
 
     #[test]
     fn it_stays_while_a_slice_names_it_and_until_ingress_controllers_have_noticed_that_none_does() {
-        assert_eq!(step(&NAMED), Step::Stay);
+        assert_eq!(step(&NAMED), EndingStep::Stay);
         for (unnamed, expected) in [
-            (Duration::ZERO, Step::Stay),
-            (Duration::from_millis(2999), Step::Stay),
-            (NOTICED, Step::End),
+            (Duration::ZERO, EndingStep::Stay),
+            (Duration::from_millis(2999), EndingStep::Stay),
+            (NOTICED, EndingStep::End),
         ] {
             let seen = EndingSeen {
                 unnamed: Some(unnamed),
@@ -85,11 +83,11 @@ mod tests {
     fn it_never_stays_longer_than_the_limit() {
         for unnamed in [None, Some(Duration::ZERO)] {
             let seen = EndingSeen {
-                told: LIMIT,
+                signalled: LIMIT,
                 unnamed,
                 ..NAMED
             };
-            assert_eq!(step(&seen), Step::GiveUp);
+            assert_eq!(step(&seen), EndingStep::GiveUp);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The kinds that are watched, and the types of their halves.
+//! The watched kinds, with the types of their spec and status.
 
 use crate::{
     api::{

@@ -1,44 +1,44 @@
-//! Who leads: the rules of the Lease that cert-manager uses too, so that both can not act at once (NB-33).
+//! Decisions about the Lease for leader election. cert-manager uses the same Lease, so both never act at the same time (NB-33).
 //!
-//! As in client-go, a holder is dead when its record has not changed for the lease duration *as we saw it*, by our own
-//! monotonic clock: the clocks of two machines are never compared. The same holds for the Leases of other installations.
+//! As in client-go, a holder counts as dead if its record has not changed for the lease duration on our monotonic clock. Clocks
+//! of two machines are never compared. The same holds for the Leases of other installations.
 
 use std::time::Duration;
 
-/// What the Lease says.
+/// The observation of the Lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaseSeen {
-    /// `spec.holderIdentity`; empty when it was released.
+    /// `spec.holderIdentity`; empty if it was released.
     pub holder: String,
     /// `spec.leaseDurationSeconds`.
     pub duration: Duration,
-    /// How long the record has not changed, as we saw it.
+    /// How long the record is unchanged, on our clock.
     pub unchanged_for: Duration,
 }
 
-/// What to do about it.
+/// The decision about the Lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// There is no Lease: create it with us as the holder.
+pub enum LeaseStep {
+    /// It does not exist: create it with this holder.
     Create,
-    /// We hold it: renew.
+    /// This process holds it: renew it.
     Renew,
-    /// Nobody holds it, or the holder is dead: take it.
+    /// It was released, or its holder is dead: take it.
     Take,
-    /// Somebody else holds it; look again at the latest after this time.
+    /// Another process holds it: read it again after this time at the latest.
     StandBy(Duration),
 }
 
-/// Decides about the Lease that `identity` wants to hold.
-pub fn step(identity: &str, seen: Option<&LeaseSeen>, retry_period: Duration) -> Step {
-    let Some(seen) = seen else { return Step::Create };
+/// Decides about the Lease for the candidate `identity`.
+pub fn step(identity: &str, seen: Option<&LeaseSeen>, retry_period: Duration) -> LeaseStep {
+    let Some(seen) = seen else { return LeaseStep::Create };
     if seen.holder == identity {
-        return Step::Renew;
+        return LeaseStep::Renew;
     }
     if seen.holder.is_empty() || seen.unchanged_for >= seen.duration {
-        return Step::Take;
+        return LeaseStep::Take;
     }
-    Step::StandBy(
+    LeaseStep::StandBy(
         seen.duration
             .saturating_sub(seen.unchanged_for)
             .min(retry_period)
@@ -46,21 +46,21 @@ pub fn step(identity: &str, seen: Option<&LeaseSeen>, retry_period: Duration) ->
     )
 }
 
-/// The longest silence after which the holder of another installation's Lease is dead, whatever the Lease says.
+/// Maximum silence of the holder of another installation's Lease, whatever the Lease says.
 const LONGEST_SILENCE: Duration = Duration::from_secs(5 * 60);
 
-/// What the Lease of another installation says about it.
+/// The state of another installation's Lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Installation {
-    /// Nobody holds the Lease, or the holder is dead.
+    /// It was released, or its holder is dead.
     Absent,
-    /// The holder has not renewed the Lease since we began to watch it; it is dead if it does not within this time.
+    /// Its holder has not renewed it since the watch began. It counts as dead if it does not within this time.
     Unproven(Duration),
-    /// The holder renewed the Lease before our eyes; it is dead if it does not again within this time.
+    /// Its holder has renewed it since the watch began. It counts as dead if it does not again within this time.
     AtWork(Duration),
 }
 
-/// Decides about the Lease of another installation, whose record has, or has not, changed since we began to watch it.
+/// Decides about another installation's Lease, given whether its record has changed since the watch began.
 pub fn installation(seen: &LeaseSeen, changed: bool) -> Installation {
     let left = seen.duration.min(LONGEST_SILENCE).saturating_sub(seen.unchanged_for);
     if seen.holder.is_empty() || left.is_zero() {
@@ -88,27 +88,27 @@ mod tests {
 
     #[test]
     fn a_missing_lease_is_created() {
-        assert_eq!(step("me", None, RETRY), Step::Create);
+        assert_eq!(step("me", None, RETRY), LeaseStep::Create);
     }
 
     #[test]
     fn our_own_lease_is_renewed_even_when_it_looks_old() {
-        assert_eq!(step("me", Some(&held_by("me", 100)), RETRY), Step::Renew);
+        assert_eq!(step("me", Some(&held_by("me", 100)), RETRY), LeaseStep::Renew);
     }
 
     #[test]
     fn a_released_lease_is_taken_at_once() {
-        assert_eq!(step("me", Some(&held_by("", 0)), RETRY), Step::Take);
+        assert_eq!(step("me", Some(&held_by("", 0)), RETRY), LeaseStep::Take);
     }
 
     #[test]
     fn a_living_holder_is_left_alone_until_it_was_silent_for_the_whole_duration() {
-        assert_eq!(step("me", Some(&held_by("other", 0)), RETRY), Step::StandBy(RETRY));
+        assert_eq!(step("me", Some(&held_by("other", 0)), RETRY), LeaseStep::StandBy(RETRY));
         assert_eq!(
             step("me", Some(&held_by("other", 59)), RETRY),
-            Step::StandBy(Duration::from_secs(1))
+            LeaseStep::StandBy(Duration::from_secs(1))
         );
-        assert_eq!(step("me", Some(&held_by("other", 60)), RETRY), Step::Take);
+        assert_eq!(step("me", Some(&held_by("other", 60)), RETRY), LeaseStep::Take);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-/// The merge patch that turns `old` into `new`, or `None` when they are equal.
+/// The merge patch from `old` to `new`, or `None` if they are equal.
 ///
-/// Lists are replaced as a whole, as RFC 7396 wants it.
+/// Lists are replaced as a whole (RFC 7396).
 pub fn difference(old: &Value, new: &Value) -> Option<Value> {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {

@@ -1,7 +1,7 @@
-//! Decisions: pure functions of what was seen and the time. No async, no client, no clock, no randomness.
+//! Planners: pure functions from an observation and the time to a decision. No async, no client, no clock, no randomness.
 //!
-//! [`seen`] says what is known, [`kinds`] of which kinds, [`settings`] what the administrator set; every other module
-//! decides about one kind or one question.
+//! [`seen`] has the records of an observation, [`kinds`] the watched kinds, [`settings`] the administrator's settings. Every
+//! other module decides about one kind or one question.
 
 pub mod account;
 pub mod ari;

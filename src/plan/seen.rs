@@ -1,4 +1,4 @@
-//! What was seen of the cluster: plain records, small enough to keep ten thousand of each.
+//! Records of observed objects: plain data, small enough to store 10,000 of each kind.
 
 use std::{fmt, sync::Arc};
 
@@ -39,7 +39,7 @@ impl ObjectKey {
         Self::new("", name)
     }
 
-    /// Another object of the same namespace.
+    /// The key of another object in the same namespace.
     #[must_use]
     pub fn sibling(&self, name: impl Into<Arc<str>>) -> Self {
         Self {
@@ -104,7 +104,7 @@ pub struct Owner {
     pub controller: bool,
 }
 
-/// What is kept of `metadata`.
+/// The stored part of `metadata`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
     /// Namespace and name.
@@ -115,9 +115,9 @@ pub struct Meta {
     pub resource_version: Box<str>,
     /// `metadata.generation`, 0 for kinds that have none.
     pub generation: i64,
-    /// When the object was created.
+    /// Time of creation.
     pub created: Timestamp,
-    /// When deletion was asked for.
+    /// Time of the deletion request.
     pub deleting: Option<Timestamp>,
     /// All owners.
     pub owners: Box<[Owner]>,
@@ -156,32 +156,32 @@ impl Meta {
     }
 }
 
-/// A kind of custom resource: its name on the wire and the types of its two halves.
+/// A kind of custom resource: its names and the types of spec and status.
 pub trait Kind: Send + Sync + fmt::Debug + 'static {
     /// The type of `spec`.
     type Spec: DeserializeOwned + Serialize + Clone + fmt::Debug + Send + Sync;
     /// The type of `status`.
     type Status: DeserializeOwned + Serialize + Default + Clone + PartialEq + fmt::Debug + Send + Sync;
-    /// API group, as `cert-manager.io`.
+    /// API group, for example `cert-manager.io`.
     const GROUP: &'static str;
-    /// API version, as `v1`.
+    /// API version, for example `v1`.
     const VERSION: &'static str;
-    /// Kind, as `Certificate`.
+    /// Kind, for example `Certificate`.
     const KIND: &'static str;
-    /// Plural, as `certificates`.
+    /// Plural, for example `certificates`.
     const PLURAL: &'static str;
-    /// Whether objects live in namespaces.
+    /// Whether the kind is namespaced.
     const NAMESPACED: bool;
 }
 
-/// An object as it is kept: metadata, and both halves as the JSON that came, parsed when they are needed.
+/// A stored object: metadata, and spec and status as raw JSON, which is parsed when it is needed.
 #[derive(Debug)]
 pub struct Lean<K: Kind> {
     /// Metadata.
     pub meta: Meta,
-    /// `spec` as it came; `{}` where it is missing.
+    /// `spec` as received; `{}` if it is missing.
     pub spec: Box<RawValue>,
-    /// `status` as it came.
+    /// `status` as received.
     pub status: Option<Box<RawValue>>,
     /// The kind.
     pub kind: std::marker::PhantomData<fn() -> K>,
@@ -206,10 +206,11 @@ impl<K: Kind> PartialEq for Lean<K> {
 }
 
 impl<K: Kind> Lean<K> {
-    /// The typed object.
+    /// Parses the object.
     ///
     /// # Errors
-    /// When `spec` does not have the shape of its kind. What cannot be read of `status` counts as missing: it is ours to rewrite.
+    /// If `spec` does not match its type. Parts of `status` that cannot be parsed count as missing, because certlet rewrites
+    /// them.
     pub fn parse(&self) -> Result<Object<K>, InvalidField> {
         let spec = api::parse(self.spec.get()).map_err(|invalid| invalid.under("spec"))?;
         Ok(Object {
@@ -219,7 +220,7 @@ impl<K: Kind> Lean<K> {
         })
     }
 
-    /// The typed status: empty where it is missing, without what cannot be read.
+    /// The parsed status: empty if it is missing, without the parts that cannot be parsed.
     pub fn status(&self) -> K::Status {
         self.status
             .as_deref()
@@ -228,18 +229,18 @@ impl<K: Kind> Lean<K> {
     }
 }
 
-/// A typed object, as planners read it.
+/// A parsed object, the input of planners.
 #[derive(Clone, Debug)]
 pub struct Object<K: Kind> {
     /// Metadata.
     pub meta: Meta,
-    /// What the user asks for.
+    /// The spec.
     pub spec: K::Spec,
-    /// What was last written about it.
+    /// The status.
     pub status: K::Status,
 }
 
-/// A CertificateRequest as it is kept: the CSR is reduced to what it says, the certificate to digests.
+/// A stored CertificateRequest: the CSR is reduced to its content, the certificate to digests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestSeen {
     /// Metadata.
@@ -252,13 +253,13 @@ pub struct RequestSeen {
     pub is_ca: bool,
     /// `spec.usages` as written.
     pub usages: Box<[Box<str>]>,
-    /// Whether it stands for a request of Kubernetes' own kind (CSR-05).
+    /// Whether it represents a Kubernetes CSR (CSR-05).
     pub of_kubernetes: bool,
-    /// `spec.username`: who made the request.
+    /// `spec.username`: the requester.
     pub username: Option<Box<str>>,
-    /// What the CSR says, or why it cannot be read.
+    /// The content of the CSR, or why it cannot be parsed.
     pub csr: Result<Box<CsrInfo>, Box<str>>,
-    /// The CSR itself (PEM), until the request is finished.
+    /// The CSR in PEM, until the request is final.
     pub csr_pem: Option<Box<[u8]>>,
     /// Digests of the certificate in `status.certificate`.
     pub certificate: Option<IssuedDigest>,
@@ -271,8 +272,7 @@ pub struct RequestSeen {
 }
 
 impl RequestSeen {
-    /// The set that usages of this request mean: a CA gets `cert sign` without naming it (CRT-16), but not from a request of Kubernetes'
-    /// own kind (CSR-05).
+    /// The effective usages of this request: a CA gets `cert sign` implicitly (CRT-16), but not in a Kubernetes CSR (CSR-05).
     pub fn usage_set(&self, named: &[Usage]) -> UsageSet {
         UsageSet::new(named, self.is_ca && !self.of_kubernetes)
     }
@@ -288,33 +288,33 @@ impl RequestSeen {
     }
 }
 
-/// What is kept of an issued certificate: enough to recognise it, not to serve it.
+/// The stored part of an issued certificate, sufficient to recognise it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedDigest {
     /// SHA-256 of the DER of the leaf, or why there is none.
     pub leaf: Result<[u8; 32], Box<str>>,
     /// Public key of the leaf.
     pub key_hash: Option<KeyHash>,
-    /// When the leaf ends.
+    /// Expiry of the leaf.
     pub not_after: Option<Timestamp>,
 }
 
-/// A Secret as it is kept: no key bytes, no certificate bytes.
+/// A stored Secret: a summary without key bytes and certificate bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SecretSeen {
     /// Metadata.
     pub meta: Meta,
     /// `type`.
     pub type_: Box<str>,
-    /// Names of the keys in `data`, sorted.
+    /// Keys of `data`, sorted.
     pub data_keys: Box<[Box<str>]>,
-    /// What `tls.key`, `tls.crt` and `ca.crt` hold.
+    /// The summary of `tls.key`, `tls.crt` and `ca.crt`.
     pub pair: Box<PairSummary>,
-    /// Names of the additional output formats whose value is not what `tls.key` and `tls.crt` say (CRT-25), sorted.
+    /// Keys of the additional output formats that do not match `tls.key` and `tls.crt` (CRT-25), sorted.
     pub wrong_formats: Box<[Box<str>]>,
-    /// What the field manager `cert-manager-certificates-issuing` owns.
+    /// The fields that the field manager `cert-manager-certificates-issuing` owns.
     pub managed: Arc<ManagedKeys>,
-    /// SHA-256 over names and values of `data`.
+    /// SHA-256 of the keys and values of `data`.
     pub digest: [u8; 32],
 }
 
@@ -329,14 +329,14 @@ pub struct ManagedKeys {
     pub data: Box<[Box<str>]>,
     /// Uids of owner references.
     pub owners: Box<[Box<str>]>,
-    /// Why `managedFields` could not be read (POL-13, `ManagedFieldsParseError`).
+    /// Why `managedFields` cannot be decoded (POL-13, `ManagedFieldsParseError`).
     pub error: Option<Box<str>>,
 }
 
-/// When to look at an object again.
+/// When to reconcile an object again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Only when something changes.
+    /// Only after a change.
     OnChange,
     /// At this time at the latest.
     At(Timestamp),

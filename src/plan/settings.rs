@@ -1,60 +1,60 @@
-//! What the administrator set: flags, parsed once, plain data.
+//! The settings of the administrator: the parsed flags as plain data.
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use crate::{net::AddressPolicy, pki::chain::SizeLimits};
 
-/// Everything that decisions depend on and that flags change (FLG rows).
+/// All flags that decisions depend on (FLG rows).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Only this namespace, or all (FLG-04).
+    /// The only namespace to act in; `None` for all (FLG-04).
     pub namespace: Option<String>,
-    /// Where Secrets of ClusterIssuers live (FLG-03, SGN-07).
+    /// The namespace of the Secrets of ClusterIssuers (FLG-03, SGN-07).
     pub cluster_resource_namespace: String,
-    /// Controllers that are on (CTL rows), by cert-manager's names.
+    /// The enabled controllers (CTL rows), with cert-manager's names.
     pub controllers: Controllers,
-    /// Issuer for Ingresses that only ask for automatic TLS (FLG-18).
+    /// Issuer for Ingresses that request automatic TLS and name no issuer (FLG-18).
     pub default_issuer: DefaultIssuer,
-    /// Ingress annotations that ask for automatic TLS (FLG-16).
+    /// Ingress annotations that request automatic TLS (FLG-16).
     pub auto_certificate_annotations: Vec<String>,
     /// Ingress annotations copied to the Certificate (FLG-17).
     pub extra_certificate_annotations: Vec<String>,
-    /// Which Certificate annotations are copied to requests and orders (FLG-23).
+    /// Which annotations of a Certificate are copied to requests and Orders (FLG-23).
     pub copied_annotation_prefixes: Vec<String>,
     /// Whether the target Secret is owned by its Certificate (FLG-21, SEC-02).
     pub enable_certificate_owner_ref: bool,
-    /// First and longest wait after a failed issuance (FLG-31, BKO-01).
+    /// Minimum and maximum back-off after a failed issuance (FLG-31, BKO-01).
     pub minimum_backoff: Duration,
     /// See `minimum_backoff`.
     pub maximum_backoff: Duration,
     /// PEM size limits in bytes (FLG-30, SEC-08).
     pub size_limits: SizeLimits,
-    /// Challenges in flight at once in the cluster (FLG-26).
+    /// Maximum number of challenges in flight in the cluster (FLG-26).
     pub max_concurrent_challenges: usize,
-    /// Which addresses are asked where somebody else chooses the server.
+    /// The policy for addresses that users choose.
     pub outgoing: AddressPolicy,
     /// HTTP-01.
     pub http01: Http01Settings,
-    /// Time between two polls of renewal information, whatever the server asks for; `None`: what it asks for.
+    /// Fixed interval between polls of renewal information; `None` for the interval that the server requests.
     pub ari_minimum_interval: Option<Duration>,
     /// Feature gates that change behaviour (GAT rows).
     pub gates: Gates,
-    /// The pod that this process is, where it is one.
+    /// The pod of this process, if it runs in one.
     pub pod: Pod,
 }
 
-/// What a pod is told about itself (the downward API); empty elsewhere.
+/// The pod of this process, from the downward API; empty otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pod {
     /// `POD_NAME`.
     pub name: Option<String>,
     /// `POD_NAMESPACE`.
     pub namespace: Option<String>,
-    /// `POD_IP`: the address at which other pods reach this process, where nothing else says so.
+    /// `POD_IP`: the default address at which other pods reach this process.
     pub address: Option<IpAddr>,
 }
 
-/// Names of controllers that are asked for in more than one place (CTL rows).
+/// Names of controllers that are used in more than one place (CTL rows).
 pub mod controller {
     /// Issuers.
     pub const ISSUERS: &str = "issuers";
@@ -62,28 +62,28 @@ pub mod controller {
     pub const CLUSTER_ISSUERS: &str = "clusterissuers";
     /// Orders, and with them Challenges.
     pub const ORDERS: &str = "orders";
-    /// Whether issuances begin by themselves.
+    /// Whether issuances begin automatically.
     pub const TRIGGER: &str = "certificates-trigger";
     /// Certificates.
     pub const ISSUING: &str = "certificates-issuing";
-    /// Whether requests of former revisions are deleted.
+    /// Whether requests of earlier revisions are deleted.
     pub const REVISION_MANAGER: &str = "certificates-revision-manager";
 }
 
-/// Which of cert-manager's controllers are on (CTL-11).
+/// The enabled controllers of cert-manager (CTL-11).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Controllers {
-    /// Names that are switched off.
+    /// Names of disabled controllers.
     pub disabled: Vec<String>,
 }
 
 impl Controllers {
-    /// Whether the controller of this name runs.
+    /// Whether the controller of this name is enabled.
     pub fn enabled(&self, name: &str) -> bool {
         !self.disabled.iter().any(|disabled| disabled == name)
     }
 
-    /// Whether approving CertificateRequests is ours (CTL-08).
+    /// Whether certlet approves CertificateRequests (CTL-08).
     pub fn approver(&self) -> bool {
         self.enabled("certificaterequests-approver")
     }
@@ -92,7 +92,7 @@ impl Controllers {
 /// `--default-issuer-*` (FLG-18).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefaultIssuer {
-    /// Name; empty when there is none.
+    /// Name; empty without a default issuer.
     pub name: String,
     /// Kind, `Issuer` by default.
     pub kind: String,
@@ -100,20 +100,20 @@ pub struct DefaultIssuer {
     pub group: String,
 }
 
-/// How HTTP-01 challenges are shown to the CA.
+/// Settings of the HTTP-01 solver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http01Settings {
-    /// Answer from this process, or from a pod per challenge.
+    /// Whether this process answers, or a pod per challenge.
     pub mode: SolverMode,
-    /// Addresses behind the temporary Service; empty: the ready endpoints of our own Service, or the pod's address.
+    /// Addresses behind the temporary Service. Empty for the ready endpoints of our own Service, or the pod's address.
     pub advertise: Vec<IpAddr>,
     /// Port of the responder behind those addresses.
     pub port: u16,
-    /// Nameservers that the probe asks (`host:port`, FLG-12); empty: the system's.
+    /// Nameservers of the self-check (`host:port`, FLG-12). Empty for those of the system.
     pub nameservers: Vec<String>,
     /// Labels added to every solver object (FLG-13).
     pub extra_labels: BTreeMap<String, String>,
-    /// Image of the solver pod (FLG-09), `pod` mode only; `None`: the one that our own pod runs.
+    /// Image of the solver pod (FLG-09) in `pod` mode; `None` for the image of our own pod.
     pub solver_image: Option<String>,
     /// Requests and limits of the solver pod (FLG-10), by `request-cpu`, `request-memory`, `limits-cpu`, `limits-memory`.
     pub solver_resources: BTreeMap<String, String>,
@@ -134,11 +134,11 @@ pub enum SolverMode {
     Pod,
 }
 
-/// Feature gates that change behaviour (GAT rows); all others are accepted and change nothing.
+/// Feature gates with an effect (GAT rows). All others are accepted and ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a switch of its own, named as users write it"
+    reason = "independent gates with cert-manager's names"
 )]
 pub struct Gates {
     /// GAT-06.

@@ -1,4 +1,4 @@
-//! The library's source of time, and the check that it can be trusted.
+//! The only source of time, and the check that it is reliable.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use tokio::time::Instant;
 /// A skew larger than this makes `/livez` fail (HLT-01, as cert-manager's `clockHealth`).
 const SKEW_LIMIT: Duration = Duration::from_secs(5 * 60);
 
-/// The time now.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+/// The current time.
+#[expect(clippy::disallowed_methods, reason = "the only place that reads the clock")]
 pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Compares the wall clock with the monotonic one: after a suspended machine wakes up they differ, and timers are late.
+/// Compares the wall clock with the monotonic clock. They diverge when a suspended machine resumes, and timers are then late.
 #[derive(Clone, Copy, Debug)]
 pub struct Skew {
     wall: Timestamp,
@@ -22,7 +22,7 @@ pub struct Skew {
 }
 
 impl Skew {
-    /// Starts to compare.
+    /// Starts the comparison.
     pub fn start() -> Self {
         Self {
             wall: now(),
@@ -30,14 +30,14 @@ impl Skew {
         }
     }
 
-    /// How far the two clocks have drifted apart since the start.
+    /// The drift between both clocks since the start.
     pub fn drift(&self) -> Duration {
         let wall = now().duration_since(self.wall);
         let monotonic = SignedDuration::try_from(self.monotonic.elapsed()).unwrap_or(SignedDuration::MAX);
         (wall - monotonic).unsigned_abs()
     }
 
-    /// Whether timers can still be trusted.
+    /// Whether timers are reliable.
     pub fn is_healthy(&self) -> bool {
         self.drift() <= SKEW_LIMIT
     }

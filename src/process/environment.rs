@@ -1,4 +1,4 @@
-//! What the variables of the environment say about where this process runs. They are read here, once, and nowhere else.
+//! The environment variables of this process. They are read here, once, and nowhere else.
 
 use std::{
     env::{split_paths, var, var_os},
@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The variables that name proxies.
+/// The variables that configure proxies.
 const PROXY_VARIABLES: [&str; 6] = [
     "HTTP_PROXY",
     "http_proxy",
@@ -16,29 +16,29 @@ const PROXY_VARIABLES: [&str; 6] = [
     "all_proxy",
 ];
 
-/// See the module.
+/// The values of the environment variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
-    /// `POD_NAME`, which the Deployment fills in.
+    /// `POD_NAME`, set by the Deployment.
     pub pod_name: Option<String>,
     /// `POD_NAMESPACE`.
     pub pod_namespace: Option<String>,
     /// `POD_IP`.
     pub pod_address: Option<IpAddr>,
-    /// Whether this process is in a pod, where loopback is the pod's own; elsewhere the machine belongs to whoever started certlet.
+    /// Whether this process runs in a pod, where loopback belongs to the pod.
     pub in_a_pod: bool,
     /// `SSL_CERT_FILE`.
     pub root_file: Option<PathBuf>,
     /// `SSL_CERT_DIR`.
     pub root_directories: Vec<PathBuf>,
-    /// The values of the variables that name proxies.
+    /// The values of the proxy variables.
     pub proxies: Vec<String>,
-    /// `HOSTNAME`, or what the machine calls itself.
+    /// `HOSTNAME`, or the host name of the machine.
     pub host_name: String,
 }
 
 impl Environment {
-    /// What the variables say now.
+    /// Reads the variables.
     pub fn read() -> Self {
         let given = |name| var(name).ok().filter(|value| !value.is_empty());
         let directories = var_os("SSL_CERT_DIR");
@@ -63,7 +63,7 @@ impl Environment {
         }
     }
 
-    /// A name for this process in the Lease: the host's, and a random part that a restart changes.
+    /// The holder identity for the Lease: the host name and a random part that changes with each start.
     pub fn identity(&self) -> String {
         format!("{}_{:016x}", self.host_name, fastrand::u64(..))
     }

@@ -1,4 +1,4 @@
-//! The process itself: its clock, its environment, its log, and what it counts.
+//! The process: clock, environment variables, log, and counters.
 
 pub mod clock;
 pub mod environment;

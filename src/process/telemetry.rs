@@ -1,21 +1,21 @@
-//! Logs: text for people, JSON for collectors (FLG-32).
+//! Logs: text for people, JSON for log collectors (FLG-32).
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::text::{Escaped, Escaping};
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// One line of text.
+    /// One line of text per entry.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 /// Starts logging to standard error. `verbosity` is klog's: below 4 is `info`, 4 is `debug`, 5 and more is `trace`.
-/// The variable `RUST_LOG` outranks it.
+/// The variable `RUST_LOG` takes precedence.
 pub fn start(format: Format, verbosity: u8) {
     let level = match verbosity {
         0..=3 => "info",
@@ -29,11 +29,11 @@ pub fn start(format: Format, verbosity: u8) {
         Format::Text => Escaping::Line,
         Format::Json => Escaping::Json,
     };
-    // without colours: a line may quote a CA, a tenant or a server, and none of them may steer a terminal or begin a line of its own
+    // no colours: a line may quote a CA, a tenant or a server, and must not contain escape sequences or line breaks
     let layer = fmt::layer()
         .with_writer(move || Escaped::new(std::io::stderr(), escaping))
         .with_ansi(false);
-    // a second start (tests) keeps the first subscriber
+    // the first subscriber stays if this is called again, as in tests
     let started = match format {
         Format::Text => registry.with(layer.with_target(false)).try_init(),
         Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),

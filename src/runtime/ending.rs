@@ -1,4 +1,4 @@
-//! The time between being told to end and the end (`plan::ending` decides).
+//! Shutdown: the time between a signal and the end of the process (`plan::ending` decides).
 
 use std::{net::IpAddr, time::Duration};
 
@@ -12,56 +12,56 @@ use crate::{
     api::names::label,
     controller::Ports,
     plan::{
-        ending::{EndingSeen, LIMIT, Step, step},
+        ending::{EndingSeen, EndingStep, LIMIT, step},
         settings::SolverMode,
     },
 };
 
-/// How often the slices are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long one look may take.
-const LOOK_LIMIT: Duration = Duration::from_secs(3);
+/// Interval at which the EndpointSlices are read.
+const LIST_INTERVAL: Duration = Duration::from_secs(1);
+/// Time limit of one read.
+const LIST_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How this process was told to end.
+/// The signal that ends the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    /// By the kubelet, or whatever else keeps processes (SIGTERM).
+pub(super) enum EndSignal {
+    /// SIGTERM, from the kubelet or another supervisor.
     Terminate,
-    /// By a person at a terminal (SIGINT).
+    /// SIGINT, from a person at a terminal.
     Interrupt,
 }
 
-/// The signals that end this process. Where they cannot be listened to there are none.
+/// The signals that end this process. Empty if they cannot be registered.
 pub(super) struct Signals(Option<(Signal, Signal)>);
 
 impl Signals {
-    /// Listens from now on.
+    /// Registers the signals.
     pub(super) fn listen() -> Self {
         let both =
             signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
         Self(both.ok())
     }
 
-    /// The next one.
-    pub(super) async fn next(&mut self) -> Told {
+    /// Waits for the next signal.
+    pub(super) async fn next(&mut self) -> EndSignal {
         let Some((terminate, interrupt)) = &mut self.0 else {
             return std::future::pending().await;
         };
-        tokio::select! { _ = terminate.recv() => Told::Terminate, _ = interrupt.recv() => Told::Interrupt }
+        tokio::select! { _ = terminate.recv() => EndSignal::Terminate, _ = interrupt.recv() => EndSignal::Interrupt }
     }
 }
 
-/// Returns when the CA's questions are not led to `address`, which is ours, any more. Whoever calls this keeps watches and
-/// responder going meanwhile.
-pub(super) async fn until_nobody_asks(ports: &Ports, address: Option<IpAddr>) {
-    // what has no address is named by no slice, and solver pods answer for themselves
+/// Returns when no EndpointSlice leads validation requests to `address`, the address of this process. The caller keeps watches
+/// and responder running meanwhile.
+pub(super) async fn until_no_requests(ports: &Ports, address: Option<IpAddr>) {
+    // without an address there is no slice, and solver pods answer by themselves
     let direct = ports.settings.http01.mode == SolverMode::Direct;
     let Some(address) = address.filter(|_| direct) else {
         return;
     };
-    let told = Instant::now();
+    let signalled = Instant::now();
     let mut unnamed_since = None;
-    let mut said = false;
+    let mut reported = false;
     loop {
         let in_flight = ports.responder.in_flight();
         if in_flight > 0 && may_be_named(ports, address).await {
@@ -70,13 +70,13 @@ pub(super) async fn until_nobody_asks(ports: &Ports, address: Option<IpAddr>) {
             unnamed_since.get_or_insert_with(Instant::now);
         }
         let seen = EndingSeen {
-            told: told.elapsed(),
+            signalled: signalled.elapsed(),
             in_flight: ports.responder.in_flight(),
             unnamed: unnamed_since.map(|since| since.elapsed()),
         };
         match step(&seen) {
-            Step::End => return,
-            Step::GiveUp => {
+            EndingStep::End => return,
+            EndingStep::GiveUp => {
                 tracing::warn!(
                     in_flight = seen.in_flight,
                     "ending after {}s although challenges are still led here; what the CA asks now is answered by another \
@@ -85,27 +85,24 @@ pub(super) async fn until_nobody_asks(ports: &Ports, address: Option<IpAddr>) {
                 );
                 return;
             }
-            Step::Stay => {}
+            EndingStep::Stay => {}
         }
-        if !std::mem::replace(&mut said, true) {
-            tracing::info!(
-                in_flight,
-                "going on answering challenges until none is led here any more"
-            );
+        if !std::mem::replace(&mut reported, true) {
+            tracing::info!(in_flight, "answering challenges until no EndpointSlice leads here");
         }
         tokio::select! {
             () = ports.responder.emptied() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(LIST_INTERVAL) => {}
         }
     }
 }
 
-/// Whether a slice behind challenges names `address`. One that cannot be read may.
+/// Whether an EndpointSlice for challenges contains `address`. One that cannot be decoded counts as if it does.
 async fn may_be_named(ports: &Ports, address: IpAddr) -> bool {
     let labels = format!("{}=true", label::HTTP01_SOLVER);
     let namespace = ports.settings.namespace.as_deref();
     let listed = ports.reader.list::<EndpointSlice>(namespace, &labels);
-    match tokio::time::timeout(LOOK_LIMIT, listed).await {
+    match tokio::time::timeout(LIST_TIMEOUT, listed).await {
         Ok(Ok(slices)) => names(&slices, address),
         Ok(Err(_)) | Err(_) => true,
     }

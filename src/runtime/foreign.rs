@@ -1,6 +1,6 @@
-//! Other installations: a Lease of the same name that is renewed elsewhere means that somebody else acts on the same objects.
+//! Detection of other installations: a Lease of the same name in another namespace that is being renewed.
 //!
-//! Only namespaces that an administrator owns are looked at: anybody who may edit a namespace can write a Lease there.
+//! Only Leases in namespaces that an administrator owns count, because anyone who may edit a namespace can create a Lease in it.
 
 use std::time::Duration;
 
@@ -21,20 +21,20 @@ use crate::{
     plan::lease::{Installation, installation},
 };
 
-/// How often the Lease of another installation is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How soon the API server is asked again that gave no answer about it.
+/// Interval at which the Lease of another installation is read.
+const READ_INTERVAL: Duration = Duration::from_secs(5);
+/// Delay before the API server is asked again if it gave no answer.
 const UNANSWERED_RETRY: Duration = Duration::from_secs(1);
-/// What a Lease lasts that does not say so.
+/// Duration of a Lease without `leaseDurationSeconds`.
 const DEFAULT_DURATION: Duration = Duration::from_secs(60);
-/// Where the Lease of an installation for the whole cluster is, unless it was told otherwise (FLG-06).
+/// Default namespace of the Lease of an installation for the whole cluster (FLG-06).
 const OF_CLUSTER: &str = "kube-system";
 
-/// The namespaces whose Lease of the same name counts, beside that of our own election.
+/// The namespaces whose Leases count, apart from that of the own election.
 ///
-/// An installation for the whole cluster shares objects with every other: one in its own namespace and one in kube-system
-/// count. An installation for one namespace shares nothing with those for other namespaces, so that only kube-system's counts.
-/// `listed` are those that the administrator names.
+/// An installation for the whole cluster shares objects with every other one: kube-system and its own namespace count. An
+/// installation for a single namespace shares objects only with those for the whole cluster, so only kube-system counts. `listed`
+/// are namespaces from the administrator's flag.
 pub fn namespaces(own_lease: &str, of_pod: Option<&str>, whole_cluster: bool, listed: &[String]) -> Vec<String> {
     let of_pod = of_pod.filter(|_| whole_cluster);
     let mut all: Vec<String> = std::iter::once(OF_CLUSTER)
@@ -48,7 +48,7 @@ pub fn namespaces(own_lease: &str, of_pod: Option<&str>, whole_cluster: bool, li
     all
 }
 
-/// Returns when no other installation is at work in `namespaces`, or at `shutdown`. Says so while it waits.
+/// Returns when no other installation acts in `namespaces`, or at `shutdown`. Reports the reason while it waits.
 pub(super) async fn until_none_acts(
     client: &Client,
     namespaces: &[String],
@@ -59,20 +59,20 @@ pub(super) async fn until_none_acts(
         .iter()
         .map(|namespace| Other::new(client, namespace))
         .collect();
-    // what is suspected is reported apart from what is known, so that the first line about either comes at once
+    // suspected and confirmed holders are reported separately, so that the first line about each is immediate
     let (mut suspicions, mut reports) = (Reports::default(), Reports::default());
     while !shutdown.is_cancelled() {
-        let mut wait = LOOK_EVERY;
+        let mut wait = READ_INTERVAL;
         let mut found = None;
         let mut unanswered = false;
         for other in &mut others {
-            match tokio::time::timeout(CALL_TIMEOUT, other.look(client)).await {
+            match tokio::time::timeout(CALL_TIMEOUT, other.observe(client)).await {
                 Ok(Ok(Some((reason, left)))) => {
                     wait = wait.min(left);
                     found = Some(StandingBy::new(other.holder(), &other.namespace, reason));
                 }
                 Ok(Ok(None)) => {}
-                // an API server that is away now says nothing about who else is at work
+                // an unreachable API server gives no information about other installations
                 Ok(Err(_)) | Err(_) => unanswered = true,
             }
         }
@@ -98,9 +98,9 @@ pub(super) async fn until_none_acts(
 struct Other {
     namespace: String,
     leases: Api<Lease>,
-    /// Whether we may see it; `None` while not known.
+    /// Whether this process may read the Lease; `None` if not known yet.
     visible: Option<bool>,
-    /// What it says, since when, and whether it has changed before our eyes.
+    /// The record of the Lease, the time since it is unchanged, and whether a change was observed.
     record: Option<(LeaseSpec, Instant, bool)>,
 }
 
@@ -121,8 +121,8 @@ impl Other {
             .unwrap_or_default()
     }
 
-    /// Why we have to stand by for it, if so, and for how long it may be silent yet.
-    async fn look(&mut self, client: &Client) -> Result<Option<(Reason, Duration)>, kube::Error> {
+    /// The reason to stand by, if any, and the remaining time until the Lease counts as abandoned.
+    async fn observe(&mut self, client: &Client) -> Result<Option<(Reason, Duration)>, kube::Error> {
         if !self.is_visible(client).await? {
             return Ok(None);
         }
@@ -145,12 +145,12 @@ impl Other {
         })
     }
 
-    /// Asks for the right before it looks: where we may not, this is said once, and no call is refused.
+    /// Checks the permission before it reads, so that a missing one is logged once and no call is rejected.
     async fn is_visible(&mut self, client: &Client) -> Result<bool, kube::Error> {
         if let Some(known) = self.visible {
             return Ok(known);
         }
-        let allowed = may_look(client, &self.namespace).await?;
+        let allowed = may_read(client, &self.namespace).await?;
         if !allowed {
             tracing::info!(
                 "whether another installation is at work in namespace {namespace} cannot be seen from here: that takes the right to \
@@ -164,7 +164,7 @@ impl Other {
     }
 }
 
-async fn may_look(client: &Client, namespace: &str) -> Result<bool, kube::Error> {
+async fn may_read(client: &Client, namespace: &str) -> Result<bool, kube::Error> {
     let review = SelfSubjectAccessReview {
         spec: SelfSubjectAccessReviewSpec {
             resource_attributes: Some(ResourceAttributes {

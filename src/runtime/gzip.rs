@@ -1,4 +1,4 @@
-//! A page compressed as it is sent, piece by piece.
+//! gzip compression of a response while it is sent.
 
 use std::io::Write;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, header::ACCEPT_ENCODING};
 
-/// Whether a client takes gzip (RFC 9110 section 12.5.3).
+/// Whether a client accepts gzip (RFC 9110 section 12.5.3).
 pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT_ENCODING).iter();
     let mut codings = values
@@ -20,7 +20,7 @@ pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The compressed pieces of a page. Nothing is held but what the encoder has not given out yet.
+/// The compressed pieces of a page. Only the encoder's unflushed output is buffered.
 pub(super) struct Gzip<I> {
     pieces: I,
     encoder: Option<GzEncoder<Vec<u8>>>,

@@ -1,20 +1,20 @@
-//! What `/livez` answers, as Kubernetes' own components do (HLT-01).
+//! Checks and responses of `/livez`, in the format of Kubernetes' components (HLT-01).
 
 use std::{fmt::Write, time::Duration};
 
 use super::leader::Leadership;
 
-/// One thing that makes a process sick.
+/// A health check.
 #[derive(Debug)]
 pub(super) struct Check {
     name: &'static str,
-    /// What is wrong, if something is.
+    /// The problem, if there is one.
     problem: Option<String>,
 }
 
 impl Check {
-    /// That a leader renews its Lease. Losing it ends the work and not the process; a leader that neither renews nor notices is
-    /// restarted.
+    /// The leader renews its Lease. Losing the Lease stops the controllers and not the process. A leader that neither renews nor
+    /// notices is restarted.
     pub(super) fn leader_election(leadership: &Leadership) -> Self {
         let problem = leadership
             .overdue()
@@ -25,7 +25,7 @@ impl Check {
         }
     }
 
-    /// That timers can be trusted.
+    /// Timers are reliable.
     pub(super) fn clock_health(is_healthy: bool, drift: Duration) -> Self {
         let problem = (!is_healthy).then(|| {
             format!(
@@ -47,7 +47,7 @@ pub(super) struct Health<const N: usize> {
 }
 
 impl<const N: usize> Health<N> {
-    /// Whether all is well, and the answer to `/livez`. The query may say `verbose`, and `exclude=NAME` for what does not count.
+    /// Whether all checks pass, and the response of `/livez`. Query parameters: `verbose`, and `exclude=NAME`.
     pub(super) fn answer(&self, query: &str) -> (bool, String) {
         let asked: Vec<(&str, &str)> = query
             .split('&')
@@ -77,7 +77,7 @@ impl<const N: usize> Health<N> {
         (ok, lines)
     }
 
-    /// The answer to `/livez/NAME`; `None` where there is no such check.
+    /// The response of `/livez/NAME`; `None` if there is no such check.
     pub(super) fn single(&self, name: &str) -> Option<(bool, String)> {
         let check = self.checks.iter().find(|check| check.name == name)?;
         Some(match &check.problem {

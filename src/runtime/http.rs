@@ -1,4 +1,4 @@
-//! Health and metrics over HTTP, each on a port of its own (HLT-01, MET rows).
+//! The HTTP servers for health and metrics, each on its own port (HLT-01, MET rows).
 
 use std::sync::Arc;
 
@@ -22,12 +22,12 @@ use crate::{
     process::clock::Skew,
 };
 
-/// Connections to the port for metrics. Each may hold a page, 1 MB with 10,000 Certificates.
+/// Connection limit of the metrics server. Each connection may buffer a page: 1 MB with 10,000 Certificates.
 const METRICS_CONNECTIONS: usize = 16;
-/// Connections to the port for health.
+/// Connection limit of the health server.
 const HEALTH_CONNECTIONS: usize = 64;
 
-/// Serves `/metrics`, and nothing else, until `shutdown`.
+/// Serves `/metrics` only, until `shutdown`.
 pub async fn serve_metrics(listener: TcpListener, ports: Ports, leadership: Leadership, shutdown: CancellationToken) {
     let answer = move |request: &Request<_>| match request.uri().path() {
         "/metrics" => read_only(request, || page(&ports, &leadership, request.headers())),
@@ -36,7 +36,7 @@ pub async fn serve_metrics(listener: TcpListener, ports: Ports, leadership: Lead
     serve(listener, METRICS_CONNECTIONS, answer, shutdown).await;
 }
 
-/// Serves `/livez`, its single checks, and `/readyz`, and nothing else, until `shutdown`.
+/// Serves `/livez`, its single checks, and `/readyz` only, until `shutdown`.
 pub async fn serve_health(
     listener: TcpListener,
     controllers: Arc<Controllers>,
@@ -72,8 +72,8 @@ pub async fn serve_health(
     serve(listener, HEALTH_CONNECTIONS, answer, shutdown).await;
 }
 
-/// Ready when everything has been listed, and, on the leader, everything has been looked at once. Not ready when it was told
-/// to end: it answers what is in flight, and nobody shall be led to it any more.
+/// Ready when all kinds are listed and, on the leader, all Certificates were reconciled once. Not ready during shutdown, so that
+/// no new requests are routed here while challenges in flight are answered.
 fn readiness(controllers: &Controllers, leadership: &Leadership) -> (bool, String) {
     if controllers.is_ending() {
         return (false, "ending\n".to_owned());
@@ -83,7 +83,7 @@ fn readiness(controllers: &Controllers, leadership: &Leadership) -> (bool, Strin
         return (false, format!("not listed yet: {}\n", waiting.join(", ")));
     }
     if controllers.ports.writer.leads() && !controllers.is_judged() {
-        return (false, "not every Certificate has been looked at yet\n".to_owned());
+        return (false, "not all Certificates have been reconciled yet\n".to_owned());
     }
     let standing_by = leadership.standing_by();
     let ok = standing_by.map_or_else(|| "ok\n".to_owned(), |standing_by| format!("ok, {standing_by}\n"));
@@ -119,7 +119,7 @@ fn read_only<B>(request: &Request<B>, answer: impl FnOnce() -> Response<Body>) -
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         answer()
     } else {
-        text(StatusCode::METHOD_NOT_ALLOWED, "nothing can be changed here\n")
+        text(StatusCode::METHOD_NOT_ALLOWED, "this server is read-only\n")
     }
 }
 

@@ -1,4 +1,5 @@
-//! Leadership: the Lease `cert-manager-controller`, the one that cert-manager holds, so both can not act at once.
+//! Leader election with the Lease `cert-manager-controller`. cert-manager uses the same Lease, so both never act at the same
+//! time.
 
 use std::{
     sync::{
@@ -27,42 +28,42 @@ use super::{
 };
 use crate::{
     api::names,
-    plan::lease::{LeaseSeen, Step, step},
+    plan::lease::{LeaseSeen, LeaseStep, step},
     process::clock,
 };
 
-/// One call for the Lease may take this long; shorter than what lies between renew deadline and lease duration.
+/// Time limit of a call for the Lease, below the difference between lease duration and renew deadline.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a leader may take to notice that its Lease expired, as with cert-manager's default of
-/// `--internal-healthz-leader-election-timeout`.
+/// Time within which a leader must notice that its Lease expired. cert-manager's default of
+/// `--internal-healthz-leader-election-timeout` is the same.
 const NOTICE_TIME: Duration = Duration::from_secs(20);
 
 /// `--leader-election-*` (FLG-06, FLG-07).
 #[derive(Clone, Debug)]
 pub struct Election {
-    /// Where the Lease is.
+    /// Namespace of the Lease.
     pub namespace: String,
-    /// Who we are.
+    /// Holder identity of this process.
     pub identity: String,
-    /// How long a silent holder is believed to live.
+    /// Time after the last observed renewal until the Lease may be taken over.
     pub lease_duration: Duration,
-    /// How long we go on leading without having renewed.
+    /// Time without a successful renewal until the leader stops.
     pub renew_deadline: Duration,
-    /// How often we renew, or look.
+    /// Interval of renewals, and of reads by standbys.
     pub retry_period: Duration,
-    /// Where another installation may hold a Lease of the same name ([`foreign::namespaces`]).
+    /// Namespaces where another installation may hold a Lease of the same name ([`foreign::namespaces`]).
     pub others: Vec<String>,
 }
 
-/// The state of leadership, for writers (`flag`) and for whoever waits for it to change (`changes`).
+/// The state of leadership: `flag` for writers, `changes` for tasks that wait for a change.
 #[derive(Clone)]
 pub struct Leadership {
-    /// True while this process leads.
+    /// Whether this process leads.
     pub flag: Arc<AtomicBool>,
     changes: watch::Sender<bool>,
     standing_by: watch::Sender<Option<StandingBy>>,
-    /// When our Lease expires.
+    /// Expiry of our Lease.
     expires: watch::Sender<Option<Instant>>,
 }
 
@@ -78,12 +79,12 @@ impl Default for Leadership {
 }
 
 impl Leadership {
-    /// Sees every change.
+    /// A receiver of all changes.
     pub fn subscribe(&self) -> watch::Receiver<bool> {
         self.changes.subscribe()
     }
 
-    /// Sets it, for a process that leads without an election.
+    /// Sets the state, for a process without leader election.
     pub fn set(&self, leads: bool) {
         if leads {
             self.stand_by(None);
@@ -93,7 +94,7 @@ impl Leadership {
             .send_if_modified(|before| std::mem::replace(before, leads) != leads);
     }
 
-    /// Whom this process leaves the work to, as far as it knows.
+    /// The holder for which this process stands by, if known.
     pub fn standing_by(&self) -> Option<StandingBy> {
         self.standing_by.borrow().clone()
     }
@@ -102,12 +103,12 @@ impl Leadership {
         self.standing_by.send_replace(standing_by);
     }
 
-    /// The Lease has been renewed, for this long.
+    /// Records a renewal with this duration.
     pub(super) fn renewed(&self, lease_duration: Duration) {
         self.expires.send_replace(Some(Instant::now() + lease_duration));
     }
 
-    /// How long ago our Lease expired, where this process has led on for more than [`NOTICE_TIME`] since.
+    /// The time since our Lease expired, if this process has led for more than [`NOTICE_TIME`] since.
     pub(super) fn overdue(&self) -> Option<Duration> {
         let expired = self.expires.borrow().filter(|_| self.leads())?;
         Some(Instant::now().saturating_duration_since(expired)).filter(|late| *late > NOTICE_TIME)
@@ -119,7 +120,7 @@ impl Leadership {
     }
 }
 
-/// Takes part in the election until `shutdown`, then gives the Lease back.
+/// Takes part in the election until `shutdown`, then releases the Lease.
 pub async fn elect(client: Client, election: Election, leadership: Leadership, shutdown: CancellationToken) {
     foreign::until_none_acts(&client, &election.others, &leadership, &shutdown).await;
     let mut candidate = Candidate {
@@ -155,18 +156,18 @@ struct Candidate {
     leases: Api<Lease>,
     election: Election,
     leadership: Leadership,
-    /// The Lease as last seen, and since when it has looked like that.
+    /// The record of the Lease, and the time since it is unchanged.
     seen: Option<(Lease, Instant)>,
     renewed: Option<Instant>,
-    /// The holder that the log named last.
+    /// The holder in the last log line.
     reported: Option<StandingBy>,
     reports: Reports,
 }
 
 impl Candidate {
-    /// One look at the Lease and what follows from it; returns how long to wait for the next.
+    /// Reads the Lease and acts on it. Returns the delay until the next call.
     async fn round(&mut self) -> Duration {
-        // a call must end before the next leader may act
+        // a call must end before another replica may become the leader
         let limit = CALL_TIMEOUT.min(
             self.election
                 .lease_duration
@@ -182,7 +183,7 @@ impl Candidate {
     fn failed(&self, why: &str) -> Duration {
         let deadline = self.renewed.map(|renewed| renewed + self.election.renew_deadline);
         if self.leadership.leads() && deadline.is_none_or(|deadline| Instant::now() >= deadline) {
-            tracing::warn!("leadership is lost: the Lease could not be renewed in time: {why}");
+            tracing::warn!("lost the leadership: the Lease could not be renewed in time: {why}");
             self.leadership.set(false);
         } else {
             tracing::warn!("failed to renew or take the Lease {}: {why}", names::LEASE_NAME);
@@ -198,7 +199,7 @@ impl Candidate {
             view(spec, since.elapsed(), self.election.lease_duration)
         });
         match step(&self.election.identity, seen.as_ref(), self.election.retry_period) {
-            Step::Create => {
+            LeaseStep::Create => {
                 let lease = Lease {
                     metadata: ObjectMeta {
                         name: Some(names::LEASE_NAME.into()),
@@ -209,7 +210,7 @@ impl Candidate {
                 let written = self.leases.create(&PostParams::default(), &lease).await?;
                 self.won(written);
             }
-            Step::Renew | Step::Take => {
+            LeaseStep::Renew | LeaseStep::Take => {
                 let Some((lease, _)) = self.seen.clone() else {
                     return Ok(Duration::ZERO);
                 };
@@ -230,7 +231,7 @@ impl Candidate {
                     .await?;
                 self.won(written);
             }
-            Step::StandBy(wait) => {
+            LeaseStep::StandBy(wait) => {
                 let holder = seen.map(|seen| seen.holder).unwrap_or_default();
                 let standing_by = StandingBy::new(&holder, &self.election.namespace, Reason::Leader);
                 self.leadership.set(false);
@@ -286,7 +287,7 @@ impl Candidate {
         }
     }
 
-    /// While we lead, our own renewals come back from the watch; everything else is worth a look at once.
+    /// While this process leads, its own renewals arrive from the watch and are ignored. Any other change is handled at once.
     fn is_interesting(&self, change: Option<watcher::Result<watcher::Event<Lease>>>) -> bool {
         let holder = |lease: &Lease| {
             lease
@@ -309,7 +310,7 @@ impl Candidate {
         }
     }
 
-    /// Gives the Lease back, so that the next leader acts at once.
+    /// Releases the Lease, so that another replica leads at once.
     async fn release(&mut self) {
         let leads = self.leadership.leads();
         self.leadership.set(false);
@@ -324,7 +325,7 @@ impl Candidate {
         let parameters = PostParams::default();
         let released = self.leases.replace(names::LEASE_NAME, &parameters, &lease);
         match tokio::time::timeout(CALL_TIMEOUT, released).await {
-            Ok(Ok(_)) => tracing::info!("the Lease is released"),
+            Ok(Ok(_)) => tracing::info!("released the Lease"),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "failed to release the Lease; the next leader waits until it expires");
             }
@@ -333,7 +334,7 @@ impl Candidate {
     }
 }
 
-/// What the record of a Lease says, which has looked like this for a while.
+/// The record of a Lease, unchanged for this time.
 pub(super) fn view(spec: LeaseSpec, unchanged_for: Duration, default_duration: Duration) -> LeaseSeen {
     let duration = spec
         .lease_duration_seconds

@@ -1,4 +1,4 @@
-//! The process: leadership, listeners, shutdown.
+//! The running process: wiring, leadership, listeners, shutdown.
 
 mod ending;
 pub mod foreign;

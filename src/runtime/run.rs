@@ -1,4 +1,4 @@
-//! `certlet run`: what is started, in which order, and how it ends.
+//! `certlet run`: starts the tasks of the process in order, and ends them.
 
 use std::{
     net::SocketAddr,
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    ending::{self, Signals, Told},
+    ending::{self, EndSignal, Signals},
     http,
     leader::{Election, Leadership, elect},
     server,
@@ -27,63 +27,63 @@ use crate::{
     solver::{probe::ProbeError, responder::Responder},
 };
 
-/// How long the end may take once nobody asks any more, the Lease's release included.
+/// Time limit of the exit after the last request, the release of the Lease included.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 
-/// Everything that the command line says.
+/// The options of the command line.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Path of a kubeconfig; otherwise the variable `KUBECONFIG`, or the pod's service account.
+    /// Path of a kubeconfig. Default: the variable `KUBECONFIG`, then the pod's service account.
     pub kubeconfig: Option<String>,
-    /// URL of the API server, instead of the one that the configuration names.
+    /// URL of the API server. Overrides the one in the kubeconfig.
     pub master: Option<String>,
-    /// What decisions depend on.
+    /// The settings that decisions depend on.
     pub settings: Settings,
-    /// Whom to trust in the network beside Mozilla's roots.
+    /// Trust roots in addition to Mozilla's.
     pub extra_roots: ExtraRoots,
-    /// Hosts of the proxies of the environment.
+    /// Hosts of the proxies in the environment.
     pub proxies: Vec<String>,
-    /// Take part in the election, or lead at once.
+    /// Leader election; `None` leads at once.
     pub election: Option<Election>,
-    /// Workers per controller.
+    /// Number of workers per controller.
     pub workers: usize,
-    /// Where metrics are served; `None`: nowhere.
+    /// Listen address of the metrics server; `None` disables it.
     pub metrics_address: Option<SocketAddr>,
-    /// Where health is served for probes; `None`: nowhere.
+    /// Listen address of the health server; `None` disables it.
     pub health_address: Option<SocketAddr>,
-    /// Where HTTP-01 requests are answered.
+    /// Listen address of the HTTP-01 responder.
     pub http01_address: SocketAddr,
 }
 
-/// Why `certlet run` could not go on.
+/// Why `certlet run` stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// No cluster.
+    /// There is no cluster configuration.
     #[error("cannot find a cluster: {0}. Name one with --kubeconfig, or run in a pod with a service account")]
     Config(String),
     /// Credentials or certificates that cannot be used.
     #[error("cannot talk to the cluster: {0}")]
     Client(#[from] kube::Error),
-    /// The probe cannot be made.
+    /// The self-check cannot be set up.
     #[error(transparent)]
     Probe(#[from] ProbeError),
-    /// An address is taken.
+    /// A listen address is in use or not local.
     #[error("cannot listen on {address} for {purpose}: {source}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// As `metrics`.
+        /// The purpose, for example `metrics`.
         purpose: &'static str,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
 
-/// The cluster's configuration: a kubeconfig, or the pod's service account; `master` is another URL for its API server,
-/// and enough where there is neither.
+/// The cluster's configuration: a kubeconfig, or the pod's service account. `master` overrides the URL of the API server, and is
+/// sufficient without either.
 ///
 /// # Errors
-/// When there is nothing of all that, or it cannot be used.
+/// If there is no configuration, or it cannot be used.
 pub async fn kube_config(kubeconfig: Option<&str>, master: Option<&str>) -> Result<Config, RunError> {
     let master = master.filter(|master| !master.is_empty());
     let url = master.map(str::parse::<::http::Uri>).transpose();
@@ -111,11 +111,11 @@ async fn found_config(kubeconfig: Option<&str>) -> Result<Config, RunError> {
     }
 }
 
-/// Runs until SIGTERM or SIGINT. After SIGTERM it stops leading at once, but goes on answering challenges in flight as long
-/// as the CA's questions may be led here (`plan::ending`); a person's SIGINT, or a second signal, ends that.
+/// Runs until SIGTERM or SIGINT. After SIGTERM it stops leading at once, but continues to answer challenges in flight while
+/// validation requests may arrive (`plan::ending`). SIGINT or a second signal ends that.
 ///
 /// # Errors
-/// When something that is needed at the start is not to be had.
+/// If something that is required at startup is not available.
 pub async fn run(options: Options) -> Result<(), RunError> {
     let shutdown = CancellationToken::new();
     let leaves_office = shutdown.child_token();
@@ -160,43 +160,43 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     }
 
     let mut signals = Signals::listen();
-    let told = signals.next().await;
+    let signal = signals.next().await;
     tracing::info!("ending");
     controllers.ending.store(true, Ordering::Release);
     controller::router::nothing(&controllers);
     leaves_office.cancel();
-    let ended = end(&controllers.ports, told, &tasks, &shutdown);
+    let ended = end(&controllers.ports, signal, &tasks, &shutdown);
     tokio::select! {
         () = ended => {}
-        _ = signals.next() => tracing::info!("told again, ending at once"),
+        _ = signals.next() => tracing::info!("received a second signal, exiting at once"),
     }
     Ok(())
 }
 
-async fn end(ports: &Ports, told: Told, tasks: &TaskTracker, shutdown: &CancellationToken) {
-    if told == Told::Terminate {
-        ending::until_nobody_asks(ports, ports.settings.pod.address).await;
+async fn end(ports: &Ports, signal: EndSignal, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    if signal == EndSignal::Terminate {
+        ending::until_no_requests(ports, ports.settings.pod.address).await;
     }
     shutdown.cancel();
     tasks.close();
     if tokio::time::timeout(SHUTDOWN_LIMIT, tasks.wait()).await.is_err() {
-        tracing::warn!("not everything ended within {}s", SHUTDOWN_LIMIT.as_secs());
+        tracing::warn!("not all tasks ended within {}s", SHUTDOWN_LIMIT.as_secs());
     }
 }
 
-/// What a process works with that only looks: the index is filled once ([`read_everything`]), nothing is watched, nothing
-/// is listened on, and every write fails, for it never leads.
+/// The controllers for a dry run: the index is filled once ([`read_everything`]), there are no watches and no listeners, and
+/// every write fails, because this process never leads.
 ///
 /// # Errors
-/// When the probe cannot be made.
-pub fn onlooker(client: &Client, settings: &Settings) -> Result<Arc<Controllers>, RunError> {
+/// If the self-check cannot be set up.
+pub fn dry_run_context(client: &Client, settings: &Settings) -> Result<Arc<Controllers>, RunError> {
     controllers(client, settings, ClientSettings::default(), &Leadership::default()).map(|(controllers, _)| controllers)
 }
 
-/// Reads everything that a controller would watch, once.
+/// Lists everything that a controller would watch, once.
 ///
 /// # Errors
-/// When the API server refuses, or is not reached.
+/// If the API server rejects a list, or cannot be reached.
 pub async fn read_everything(client: &Client, ports: &Ports, namespace: Option<&str>) -> Result<(), cluster::Error> {
     cluster::watch::fill_all(client, &ports.settings, namespace, &ports.index).await
 }
@@ -284,19 +284,19 @@ impl Listeners {
     }
 }
 
-/// What this API server cannot do, and what that means.
+/// Logs what this API server does not support, and the consequences.
 async fn say_what_is_missing(reader: Reader) {
     match reader.can_write_requesters().await {
         Ok(true) => {}
         Ok(false) => tracing::warn!(
-            "this API server has no MutatingAdmissionPolicy, as Kubernetes has from 1.36 on: a CertificateRequest that somebody else \
-             writes does not say by itself who asks. Where the policies of certlet are applied, it can say nothing wrong"
+            "Kubernetes before 1.36: the API server cannot record the requester of CertificateRequests that other clients create. The \
+             policies of certlet, if they are applied, still reject a wrong requester"
         ),
-        Err(error) => tracing::info!("it is not known whether this API server writes down who asks: {error}"),
+        Err(error) => tracing::info!("cannot check whether this API server records requesters: {error}"),
     }
 }
 
-/// Begins and ends the work as leadership comes and goes. What the queues know is forgotten in between.
+/// Starts and stops the controllers with leadership. The queues are emptied in between.
 async fn follow_leadership(controllers: Arc<Controllers>, leadership: Leadership) {
     let mut changes = leadership.subscribe();
     let mut upkeep: Option<[tokio::task::AbortHandle; 3]> = None;

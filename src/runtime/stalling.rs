@@ -1,4 +1,4 @@
-//! A connection that fails when what is written to it is not taken.
+//! A stream that fails if the peer does not accept written data in time.
 
 use std::{
     io,
@@ -12,11 +12,11 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// Reads as it is; fails a write, with [`io::ErrorKind::TimedOut`], once nothing could be written for a while.
+/// Reads pass unchanged. A write fails with [`io::ErrorKind::TimedOut`] if no data could be written for a while.
 pub(super) struct Impatient<S> {
     stream: S,
     limit: Duration,
-    /// Runs while a write waits.
+    /// Runs while a write is pending.
     timer: Pin<Box<Sleep>>,
     waiting: bool,
 }
@@ -31,7 +31,7 @@ impl<S> Impatient<S> {
         }
     }
 
-    /// Lets a finished write through, and a waiting one only for a while.
+    /// Passes a finished write; lets a pending write wait only until the time limit.
     fn limited(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.waiting = false;
@@ -41,7 +41,7 @@ impl<S> Impatient<S> {
             self.timer.as_mut().reset(Instant::now() + self.limit);
         }
         ready!(self.timer.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read")))
     }
 }
 

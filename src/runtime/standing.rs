@@ -1,4 +1,4 @@
-//! Why this process stands by: for logs, `/readyz` and metrics.
+//! The reason why this process stands by, for logs, `/readyz` and metrics.
 
 use std::{fmt, time::Duration};
 
@@ -6,35 +6,35 @@ use tokio::time::Instant;
 
 use crate::{api::names::LEASE_NAME, text::short_line};
 
-/// The longest holder that is printed. Kubernetes' components write a host name and a UUID.
+/// Length limit for a printed holder identity. Kubernetes' components use a host name and a UUID.
 const MAX_HOLDER: usize = 100;
-/// The shortest time between two log lines about standing by.
+/// Minimum interval between log lines about standing by.
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Whom this process leaves the work to.
+/// The holder for which this process stands by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StandingBy {
-    /// Who holds the Lease, fit to be printed.
+    /// The holder identity, sanitised.
     pub holder: String,
-    /// Where the Lease is.
+    /// Namespace of the Lease.
     pub namespace: String,
-    /// What is known about the holder.
+    /// The state of the holder.
     pub reason: Reason,
 }
 
-/// Why a holder's Lease keeps this process from leading.
+/// Why a Lease keeps this process from leading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// It is our own Lease: the holder leads.
+    /// It is the Lease of our own election. The holder leads.
     Leader,
-    /// It is another installation's Lease, and the holder renews it.
+    /// It is the Lease of another installation, and the holder renews it.
     OtherInstallation,
-    /// It is another installation's Lease, and the holder has this long to renew it.
+    /// It is the Lease of another installation, and the holder must renew it within this time.
     Unproven(Duration),
 }
 
 impl StandingBy {
-    /// `holder` is what the Lease says.
+    /// `holder` is the holder identity in the Lease.
     pub(super) fn new(holder: &str, namespace: &str, reason: Reason) -> Self {
         Self {
             holder: short_line(holder, MAX_HOLDER),
@@ -43,7 +43,7 @@ impl StandingBy {
         }
     }
 
-    /// Whether another installation is the reason, and not another replica of this one.
+    /// Whether another installation, and not a replica of this one, is the reason.
     pub fn is_for_other_installation(&self) -> bool {
         self.reason != Reason::Leader
     }
@@ -82,12 +82,12 @@ impl fmt::Display for StandingBy {
     }
 }
 
-/// Lets through one line per [`REPORT_INTERVAL`].
+/// Limits log lines to one per [`REPORT_INTERVAL`].
 #[derive(Debug, Default)]
 pub(super) struct Reports(Option<Instant>);
 
 impl Reports {
-    /// Whether a line is due; it is then taken as written.
+    /// Whether a line is due. If so, the caller must write it.
     pub(super) fn is_due(&mut self) -> bool {
         let due = self.0.is_none_or(|last| last.elapsed() >= REPORT_INTERVAL);
         if due {

@@ -1,4 +1,4 @@
-//! Reports cert-manager's admission webhook at the start: it may have outlived cert-manager, and then no write succeeds.
+//! Start-up check for cert-manager's admission webhook, which may have outlived cert-manager and then rejects all writes.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use kube::Client;
 
 use crate::cluster::webhooks::{Webhook, Which, find};
 
-/// How often a configuration that stops all writes is looked for again.
+/// Interval of checks while a configuration rejects all writes.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Logs what the configurations of cert-manager's webhook mean, and, where they stop all writes, that they are gone. An
-/// installation for one namespace has no right to read them: there, only the text of a refused write tells.
+/// Logs the effect of configurations of cert-manager's webhook and, if they rejected writes, their removal. An installation for a
+/// single namespace may not read them; there only the error of a rejected write reports them.
 pub(super) async fn report(client: Client, whole_cluster: bool) {
     if !whole_cluster {
         return;
@@ -28,10 +28,10 @@ pub(super) async fn report(client: Client, whole_cluster: bool) {
                 }
             }
             Err(error) if error.is_forbidden() => {
-                tracing::info!("whether cert-manager's webhook is still configured cannot be seen: {error}");
+                tracing::info!("cannot check whether cert-manager's webhook is still configured: {error}");
                 return;
             }
-            Err(error) => tracing::debug!(%error, "cert-manager's webhook was not looked for"),
+            Err(error) => tracing::debug!(%error, "did not check for cert-manager's webhook"),
         }
         tokio::time::sleep(RETRY).await;
     }
@@ -46,6 +46,6 @@ fn log(before: &[Webhook], now: &[Webhook]) {
         }
     }
     if !before.is_empty() && !now.iter().any(|webhook| webhook.blocks) {
-        tracing::info!("cert-manager's webhook stops writes no more");
+        tracing::info!("cert-manager's webhook no longer rejects writes");
     }
 }

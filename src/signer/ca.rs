@@ -1,4 +1,4 @@
-//! Certificates signed by a CA whose key pair is in a Secret (SGN-02), and whether that pair can be used (RDY-02).
+//! Signing with a CA whose key pair is in a Secret (SGN-02), and the check of that pair (RDY-02).
 
 use jiff::Timestamp;
 
@@ -9,10 +9,10 @@ use crate::pki::chain::{self, SizeLimits, to_pem};
 use crate::pki::key::PrivateKey;
 use crate::pki::sign::{self, Extras, Issuer};
 
-/// What is in the Secret of a CA issuer.
+/// The content of the Secret of a CA issuer.
 #[derive(Clone, Copy)]
 pub struct SecretData<'a> {
-    /// Where it is, for messages.
+    /// Its namespace, for messages.
     pub namespace: &'a str,
     /// Its name.
     pub name: &'a str,
@@ -24,53 +24,53 @@ pub struct SecretData<'a> {
     pub ca_crt: Option<&'a [u8]>,
 }
 
-/// URLs that the issuer wants in its certificates (ISS-03).
+/// URLs that the issuer adds to its certificates (ISS-03).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Urls {
-    /// Revocation lists.
+    /// CRL distribution points.
     pub crl_distribution_points: Vec<String>,
-    /// OCSP responders.
+    /// OCSP servers.
     pub ocsp_servers: Vec<String>,
-    /// The issuer's own certificate.
+    /// URLs of the issuer's own certificate.
     pub issuing_certificate_urls: Vec<String>,
 }
 
-/// What happens to a leaf that would be valid longer than its CA.
+/// How to treat a leaf that would outlive its CA.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Outliving {
-    /// It is signed as asked, and a warning says so (SGN-02 forbids to shorten it silently).
+    /// Sign it as requested, with a warning (SGN-02 forbids silent shortening).
     #[default]
     State,
-    /// It ends with its CA, and a warning says so.
+    /// Shorten it to the lifetime of the CA, with a warning.
     Clamp,
 }
 
-/// A key pair that can sign. Its `Debug` shows no key material; the key is wiped when it is dropped.
+/// A usable key pair. `Debug` prints no key material; the key is wiped on drop.
 #[derive(Debug)]
 pub struct CertificateAuthority {
     issuer: Issuer,
-    /// What follows the leaf in its chain: the CA and those above it, without the root.
+    /// The certificates after the leaf in its chain: the CA and those above it, without the root.
     tail_pem: Vec<u8>,
-    /// `status.ca` of everything that is signed.
+    /// `status.ca` of all signed requests.
     ca_pem: Vec<u8>,
 }
 
-/// Why a Secret cannot be used as a CA. The sentence is in `Display`.
+/// Why a Secret cannot be used as a CA. `Display` is the sentence.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum UnusablePair {
-    /// A data key is missing or cannot be read.
+    /// A data key is missing or cannot be parsed.
     #[error("{0}")]
     Unreadable(String),
-    /// All can be read, but it is no working CA.
+    /// The content is valid, but it is not a CA that can sign.
     #[error("{0}")]
     Invalid(String),
-    /// It is no working CA at this time.
+    /// The CA is not valid at this time.
     #[error("{0}")]
     NotNow(String),
 }
 
 impl UnusablePair {
-    /// The reason in the issuer's Ready condition (RDY-02).
+    /// The reason of the issuer's Ready condition (RDY-02).
     pub fn ready_reason(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "ErrGetKeyPair",
@@ -78,12 +78,12 @@ impl UnusablePair {
         }
     }
 
-    /// The message in the issuer's Ready condition (RDY-02).
+    /// The message of the issuer's Ready condition (RDY-02).
     pub fn ready_message(&self) -> String {
         not_ready_message(&self.to_string())
     }
 
-    /// The Ready condition of a request that waits for this pair (SGN-02).
+    /// The refusal for a request that waits for this pair (SGN-02).
     pub fn refusal(&self, secret: &SecretData<'_>) -> Refusal {
         let SecretData { namespace, name, .. } = secret;
         let message = format!("Failed to parse signing CA keypair from secret {namespace}/{name}: {self}");
@@ -91,17 +91,18 @@ impl UnusablePair {
     }
 }
 
-/// The reason of the issuer's Ready condition when its key pair is in order (RDY-02).
+/// The reason of the issuer's Ready condition if its key pair is usable (RDY-02).
 pub const READY_REASON: &str = "KeyPairVerified";
-/// Its message.
+/// The message for [`VERIFIED`].
 pub const READY_MESSAGE: &str = "Signing CA verified";
 
-/// The message of the issuer's Ready condition when its Secret is missing or cannot be fetched; the reason is `ErrGetKeyPair` (RDY-02).
+/// The message of the issuer's Ready condition if its Secret is missing or cannot be read; the reason is `ErrGetKeyPair`
+/// (RDY-02).
 pub fn not_ready_message(why: &str) -> String {
     format!("Error getting keypair for CA issuer: {why}")
 }
 
-/// The Secret does not exist (yet).
+/// The refusal if the Secret does not exist.
 pub fn missing_secret(namespace: &str, name: &str) -> Refusal {
     let message = format!("Referenced secret {namespace}/{name} not found: secret {name:?} not found");
     Refusal::pending("SecretMissing", message)
@@ -113,18 +114,18 @@ pub const INVALID_DATA: &str = "SecretInvalidData";
 /// Reason of [`secret_not_read`].
 pub const NOT_READ: &str = "SecretGetError";
 
-/// The Secret could not be fetched.
+/// The refusal if the Secret could not be read.
 pub fn secret_not_read(namespace: &str, name: &str, why: &str) -> Refusal {
     let message = format!("Failed to get certificate key pair from secret {namespace}/{name}: {why}");
     Refusal::pending(NOT_READ, message)
 }
 
 impl CertificateAuthority {
-    /// Reads the key pair of a Secret: a key, the CA's certificate with what is above it, and `ca.crt` added at the end if it is there.
+    /// Parses the key pair of a Secret: the key, the chain of the CA, and `ca.crt`, which is added at the end of the chain.
     ///
     /// # Errors
-    /// [`UnusablePair`]: no key, no certificate, damaged, a leaf instead of a CA, key and certificate of different pairs, not yet or no
-    /// longer valid.
+    /// [`UnusablePair`]: no key, no certificate, invalid content, a leaf instead of a CA, a key of another certificate, not valid
+    /// yet or expired.
     pub fn read(secret: &SecretData<'_>, now: Timestamp, limits: &SizeLimits) -> Result<Self, UnusablePair> {
         let issuer = read_pair(secret, limits)?;
         check(&issuer, now)?;
@@ -155,12 +156,12 @@ impl CertificateAuthority {
         &self.issuer.info
     }
 
-    /// The certificate that leaves are to be trusted by, as PEM.
+    /// The certificate by which leaves are trusted, as PEM.
     pub fn ca_pem(&self) -> &[u8] {
         &self.ca_pem
     }
 
-    /// The identifier of its key, as everything that it signs states it.
+    /// The key identifier that all signed certificates contain.
     pub fn key_identifier(&self) -> Vec<u8> {
         self.issuer.key_identifier()
     }
@@ -168,7 +169,7 @@ impl CertificateAuthority {
     /// Signs a request.
     ///
     /// # Errors
-    /// A [`Refusal`] that is for good, `SigningError`: a CSR that cannot be used, or a CA below a CA that must not have any.
+    /// A permanent [`Refusal`], `SigningError`: a CSR that cannot be used, or a CA below a CA with path length 0.
     pub fn sign(
         &self,
         request: &Request<'_>,
@@ -211,11 +212,11 @@ impl CertificateAuthority {
         let ca = self.issuer.info.subject.to_string();
         let message = match outliving {
             Outliving::State => format!(
-                "the certificate says it is valid until {asked}, but its CA {ca:?} only until {end}: from then on it will not be accepted"
+                "the certificate is valid until {asked}, but its CA {ca:?} expires on {end}: clients reject it after that"
             ),
             Outliving::Clamp => {
                 validity.not_after = end;
-                format!("the certificate was asked to be valid until {asked}; it ends with its CA {ca:?} at {end}")
+                format!("the certificate was requested until {asked}; it expires with its CA {ca:?} on {end}")
             }
         };
         Some(Warning {
@@ -224,12 +225,12 @@ impl CertificateAuthority {
         })
     }
 
-    /// The path length of a CA that is signed: one less than our own (RFC 5280 section 4.2.1.9).
+    /// The path length of a signed CA: one less than that of this CA (RFC 5280 section 4.2.1.9).
     fn path_len_below(&self, is_ca: bool) -> Result<Option<u32>, Error> {
         match self.issuer.info.path_len.filter(|_| is_ca) {
             None => Ok(None),
             Some(0) => Err(Error::Signing(format!(
-                "the CA {:?} must not have CAs below it: its path length is 0",
+                "the CA {:?} must not issue CA certificates: its path length is 0",
                 self.issuer.info.subject.to_string()
             ))),
             Some(above) => Ok(Some(above - 1)),
@@ -262,8 +263,8 @@ fn read_pair(secret: &SecretData<'_>, limits: &SizeLimits) -> Result<Issuer, Unu
     Ok(Issuer { chain, info, key })
 }
 
-/// Of the certificates in `ca.crt`, the one above `chain`: several are there while the CA above gets another key pair. The first where none
-/// signed the last of the chain, so that the error is about that one.
+/// The certificate in `ca.crt` that signed the last certificate of `chain`. There are several while the CA above is rotated. The
+/// first one if none signed it, so that the error is about that one.
 fn next_above(chain: &[Vec<u8>], mut trusted: Vec<Vec<u8>>) -> Option<Vec<u8>> {
     let at = chain
         .last()
@@ -272,24 +273,24 @@ fn next_above(chain: &[Vec<u8>], mut trusted: Vec<Vec<u8>>) -> Option<Vec<u8>> {
     (!trusted.is_empty()).then(|| trusted.swap_remove(at))
 }
 
-/// What a CA must be, most telling first.
+/// The requirements for a CA. The most relevant violation is returned.
 fn check(issuer: &Issuer, now: Timestamp) -> Result<(), UnusablePair> {
     let Issuer { info, key, .. } = issuer;
     let subject = info.subject.to_string();
     let problem = if !info.is_ca {
         "certificate is not a CA".to_owned()
     } else if info.key_hash != key.hash() {
-        format!("tls.key is not the key of the certificate {subject:?} in tls.crt: store the two that belong together")
+        format!("tls.key is not the key of the certificate {subject:?} in tls.crt: store a matching pair")
     } else if info.lacks_cert_sign() {
         format!("the key usage of the CA {subject:?} does not allow it to sign certificates (\"cert sign\" is missing)")
     } else if info.not_after < now {
         let expired = format!(
-            "the CA {subject:?} expired on {}: renew it and store the new one",
+            "the CA {subject:?} expired on {}: renew it and store the new certificate",
             info.not_after
         );
         return Err(UnusablePair::NotNow(expired));
     } else if info.not_before > now {
-        let early = format!("the CA {subject:?} is valid only from {} on", info.not_before);
+        let early = format!("the CA {subject:?} is not valid before {}", info.not_before);
         return Err(UnusablePair::NotNow(early));
     } else {
         return Ok(());

@@ -1,14 +1,14 @@
-//! How a `CertificateRequest` becomes a certificate: a [`Signer`] is asked, and answers with an [`Outcome`].
+//! Signing of `CertificateRequest`s: a [`Signer`] signs, and returns an [`Outcome`].
 //!
-//! | module | what it is |
+//! | module | content |
 //! |---|---|
 //! | [`ca`] | signing with a key pair from a Secret, and whether that pair can be used |
-//! | [`selfsigned`] | signing with the requester's own key |
-//! | [`outcome`] | what a signer answers |
-//! | [`temporary`] | what is served until the real certificate is there |
+//! | [`selfsigned`] | signing with the key of the requester |
+//! | [`outcome`] | the result of a signer |
+//! | [`temporary`] | temporary certificates |
 //!
-//! Nothing here reads a clock or knows the cluster: `now` is an argument, whoever makes a signer has read what it signs with, and an answer
-//! has the reason and message that go into the request's Ready condition. ACME is no signer: an Order is followed by a planner.
+//! Nothing here reads the clock or the cluster: `now` is an argument, and the caller has read what a signer needs. An outcome
+//! contains the reason and the message of the request's Ready condition. ACME is not a signer: a planner follows the Order.
 
 pub mod ca;
 pub mod outcome;
@@ -32,53 +32,53 @@ use crate::pki::key::{KeySpec, PrivateKey};
 use crate::pki::sign::{Validity, random_serial};
 use crate::pki::usage::{Usage, UsageSet};
 
-/// What signs the requests of an issuer, with everything that it signs with. One arm for each type of issuer that signs.
+/// A signer with everything that it needs. One variant for each type of issuer that signs.
 #[derive(Clone, Debug)]
 pub enum Signer {
     /// A CA whose key pair was in a Secret.
     Ca {
         /// The key pair.
         authority: Arc<ca::CertificateAuthority>,
-        /// What the issuer wants in its certificates.
+        /// The issuer's URLs for its certificates.
         urls: ca::Urls,
-        /// What happens to a leaf that would outlive the CA.
+        /// How to treat a leaf that would outlive the CA.
         outliving: ca::Outliving,
     },
     /// The request's own key.
     SelfSigned {
         /// The key.
         key: Arc<PrivateKey>,
-        /// Where the issuer wants revocation lists to be found.
+        /// CRL distribution points of the issuer.
         crl_distribution_points: Vec<String>,
     },
-    /// A server that only tests have.
+    /// A server for tests.
     #[cfg(test)]
     Scripted(Arc<scripted::Scripted>),
 }
 
-/// Where a signer does its work.
+/// Where a signer works.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Place<'a> {
-    /// In this process: it costs time, but needs nobody.
+    /// In this process.
     Here,
-    /// On this server, which may never answer. Any text that tells servers apart.
+    /// On a server, which may be slow. The text identifies the server.
     Server(&'a str),
 }
 
 impl Signer {
-    /// Where it does its work.
+    /// Where the signer works.
     pub fn place(&self) -> Place<'_> {
         self.surroundings().0
     }
 
-    /// The annotation of a request that keeps this signer's memo; `None` for a signer that has none.
+    /// The annotation of a request with this signer's memo; `None` for a signer without memos.
     pub fn memo_annotation(&self) -> Option<&'static str> {
         self.surroundings().1
     }
 
     #[allow(
         clippy::match_same_arms,
-        reason = "an arm for each signer: who adds one answers for it"
+        reason = "one arm per signer, so that a new one must be added here"
     )]
     fn surroundings(&self) -> (Place<'_>, Option<&'static str>) {
         match self {
@@ -89,7 +89,7 @@ impl Signer {
         }
     }
 
-    /// Signs. What costs more than a moment is done on a thread of its own.
+    /// Signs. Long computations run on a blocking thread.
     pub async fn sign(self, task: Task, now: Timestamp) -> Outcome {
         match self {
             Self::Ca {
@@ -115,22 +115,22 @@ impl Signer {
     }
 }
 
-/// Whether a signature with such a key costs milliseconds.
+/// Whether a signature with such a key takes milliseconds.
 fn is_slow(key: Option<KeySpec>) -> bool {
     key.is_none_or(KeySpec::is_slow)
 }
 
-/// Runs `sign` here, or where slow work does not hold up others.
+/// Runs `sign` here, or on a blocking thread if it is slow.
 async fn apart(slow: bool, sign: impl FnOnce() -> Result<Issued, Refusal> + Send + 'static) -> Outcome {
     if !slow {
         return sign().into();
     }
     let signed = tokio::task::spawn_blocking(sign).await;
-    let ended = |_| Err(interrupted("signing was interrupted and is tried again".to_owned()));
+    let ended = |_| Err(interrupted("signing was interrupted and is retried".to_owned()));
     signed.unwrap_or_else(ended).into()
 }
 
-/// A random one: without it there is no certificate, for now.
+/// A random serial. Without one, the refusal is temporary.
 fn serial() -> Result<[u8; 16], Refusal> {
     random_serial().map_err(|error| interrupted(error.to_string()))
 }
@@ -139,7 +139,7 @@ fn interrupted(message: String) -> Refusal {
     Refusal::pending(INTERRUPTED, message)
 }
 
-/// A request that is to be signed, owned, so that it can be taken to another thread.
+/// A request to sign, owned, so that it can be moved to another thread.
 #[derive(Clone, Debug)]
 pub struct Task {
     /// `spec.request`: the CSR in PEM.
@@ -152,12 +152,12 @@ pub struct Task {
     pub adds_cert_sign: bool,
     /// `spec.duration`, the default of 90 days applied.
     pub duration: SignedDuration,
-    /// What the signer wanted to be reminded of.
+    /// The signer's memo from an earlier call.
     pub memo: Option<Memo>,
 }
 
 impl Task {
-    /// The same, borrowed, for who signs here.
+    /// The same, borrowed, for signers in this process.
     pub fn request(&self) -> Request<'_> {
         Request {
             csr: &self.csr,
@@ -169,7 +169,7 @@ impl Task {
     }
 }
 
-/// What is asked of a signer: the relevant parts of a `CertificateRequest`.
+/// The parts of a `CertificateRequest` that a signer needs.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// `spec.request`: the CSR in PEM.
@@ -178,55 +178,55 @@ pub struct Request<'a> {
     pub usages: &'a [Usage],
     /// `spec.isCA`.
     pub is_ca: bool,
-    /// Whether a CA gets `cert sign` without asking for it: from a `CertificateRequest` (CRT-16), not from a request of Kubernetes' own kind
+    /// Whether a CA gets the usage `cert sign` implicitly: for a `CertificateRequest` (CRT-16), but not for a Kubernetes CSR
     /// (CSR-05).
     pub adds_cert_sign: bool,
     /// `spec.duration`, the default of 90 days applied.
     pub duration: SignedDuration,
 }
 
-/// A certificate that was signed.
+/// A signed certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Issued {
     /// `status.certificate`: the chain as PEM, leaf first, without the root.
     pub certificate: Vec<u8>,
-    /// `status.ca`: the root, or the topmost certificate that is known.
+    /// `status.ca`: the root, or the topmost known certificate.
     pub ca: Vec<u8>,
-    /// What the requester should know although it worked.
+    /// Warnings for the requester.
     pub warnings: Vec<Warning>,
 }
 
-/// Something that is worth an event or a part of a message, but no failure.
+/// A warning about a signed certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Warning {
-    /// In CamelCase, as an event's reason.
+    /// Reason of the Event, in CamelCase.
     pub reason: &'static str,
     /// A sentence.
     pub message: String,
 }
 
-/// Why there is no certificate, found out here: what goes into the Ready condition of the request.
+/// Why a request was not signed: the content of its Ready condition.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Refusal {
-    /// Whether waiting can help.
+    /// Whether it is permanent.
     pub kind: RefusalKind,
-    /// The reason of the event (SGN-01, SGN-02); the condition's reason is that of [`RefusalKind`].
+    /// Reason of the Event (SGN-01, SGN-02). The reason of the condition is that of [`RefusalKind`].
     pub reason: &'static str,
-    /// The message of condition and event.
+    /// Message of condition and Event.
     pub message: String,
 }
 
-/// Whether a refusal is for good; `Display` is the reason in the Ready condition.
+/// Whether a refusal is permanent. `Display` is the reason of the Ready condition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RefusalKind {
-    /// Try again when the Secret changes.
+    /// Retry when the Secret changes.
     Pending,
-    /// The request can never be signed; the next one may.
+    /// The request can never be signed; a new request may be.
     Failed,
 }
 
 impl Refusal {
-    /// Whether nobody will tell when trying again makes sense: the API server did not answer.
+    /// Whether no notification will tell when to retry, because the API server did not answer.
     pub fn is_unanswered(&self) -> bool {
         is_unanswered(self.reason)
     }
@@ -248,10 +248,10 @@ impl Refusal {
     }
 }
 
-/// Reason of a refusal that is nobody's fault: signing is tried again.
+/// Reason of a refusal with an internal cause: signing is retried.
 pub const INTERRUPTED: &str = "SigningInterrupted";
 
-/// Whether a refusal with this reason is for want of an answer, see [`Refusal::is_unanswered`].
+/// Whether a refusal with this reason is due to a missing answer, see [`Refusal::is_unanswered`].
 pub fn is_unanswered(reason: &str) -> bool {
     [ca::NOT_READ, selfsigned::NOT_READ, INTERRUPTED].contains(&reason)
 }
@@ -265,12 +265,11 @@ impl fmt::Display for RefusalKind {
     }
 }
 
-/// Reads the CSR of a request and compares what it says of usages and of being a CA with the request's own fields. A CSR that says
-/// nothing about them agrees with everything. Purposes that the API has no word for cannot be in the request's fields: those of the CSR go
-/// into the certificate (CRQ-03, VAL-31).
+/// Parses the CSR of a request and compares its usages and `isCA` with the fields of the request. A CSR without them matches any
+/// fields. Extended key usages for which the API has no name cannot be in the fields; those of the CSR are used (CRQ-03, VAL-31).
 ///
 /// # Errors
-/// [`Error::Request`] and others of [`CsrInfo::parse`]; the sentence says what differs.
+/// [`Error::Request`], and errors of [`CsrInfo::parse`]. The sentence names the difference.
 pub fn checked_csr(request: &Request<'_>) -> Result<(CsrInfo, UsageSet), Error> {
     let csr = CsrInfo::parse(request.csr)?;
     let usages = UsageSet::new(request.usages, request.is_ca && request.adds_cert_sign);
@@ -294,7 +293,7 @@ pub fn checked_csr(request: &Request<'_>) -> Result<(CsrInfo, UsageSet), Error> 
     Ok((csr, usages))
 }
 
-/// From this second on, for as long as was asked.
+/// The validity of the requested duration, from this second on.
 fn validity(now: Timestamp, duration: SignedDuration) -> Result<Validity, Error> {
     let too_long = |_| {
         Error::Signing(format!(

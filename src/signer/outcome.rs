@@ -1,4 +1,4 @@
-//! What comes of asking a signer: a certificate, a refusal, or a reason to ask again later.
+//! The outcome of a call of a signer: a certificate, a refusal, or a delay.
 
 use std::fmt;
 
@@ -6,60 +6,60 @@ use jiff::Timestamp;
 
 use super::{Issued, Refusal, RefusalKind};
 
-/// What a signer answers.
+/// The outcome of a signer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// The certificate.
     Issued(Issued),
-    /// The request can never be signed; the next one may.
+    /// The request can never be signed; a new request may be.
     Refused(Refused),
     /// Not yet.
     Wait(Wait),
 }
 
-/// Why a request can never be signed.
+/// A permanent refusal.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Refused {
-    /// The reason of the event.
+    /// Reason of the Event.
     pub reason: &'static str,
-    /// The message of condition and event.
+    /// Message of condition and Event.
     pub message: String,
 }
 
-/// Why there is no certificate yet.
+/// A certificate that is not available yet.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Wait {
-    /// The reason of the event; the condition's is always `Pending`.
+    /// Reason of the Event. The reason of the condition is always `Pending`.
     pub reason: &'static str,
-    /// The message of condition and event.
+    /// Message of condition and Event.
     pub message: String,
-    /// When the signer is asked again.
+    /// When to call the signer again.
     pub until: Until,
-    /// What the signer has to be given then. It is written into the request before anything else is done.
+    /// The memo for that call. It is written to the request before anything else.
     pub memo: Option<Memo>,
 }
 
-/// When a signer is asked again.
+/// When to call a signer again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Until {
     /// When an object changes that the request depends on.
     Change,
-    /// After the queue's back-off: nothing tells that the signer can be asked again.
+    /// After the queue's back-off: nothing tells when the signer can be called again.
     Retry,
     /// At this time.
     At(Timestamp),
 }
 
-/// What a signer wants to be reminded of when it is asked again, for example the number under which a server keeps a request. It is no
-/// secret: it is kept in an annotation of the request, see [`Signer::memo_annotation`](super::Signer::memo_annotation).
+/// A signer's memo for its next call, for example the pick-up id of a server. It is not secret: it is stored in an annotation of
+/// the request, see [`Signer::memo_annotation`](super::Signer::memo_annotation).
 #[derive(Clone, Eq, PartialEq)]
 pub struct Memo(Box<str>);
 
 impl Memo {
-    /// The longest memo, in bytes.
+    /// Maximum length of a memo, in bytes.
     pub const LONGEST: usize = 1024;
 
-    /// A memo; `None` for a text that is empty, too long, or not printable ASCII: no server gave that.
+    /// A memo; `None` for a text that is empty, too long, or not printable ASCII, which no server returns.
     pub fn new(text: &str) -> Option<Self> {
         let fits = (1..=Self::LONGEST).contains(&text.len());
         (fits && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')).then(|| Self(text.into()))

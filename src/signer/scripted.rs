@@ -1,5 +1,5 @@
-//! A signer that exists only in tests: a server that is asked for a certificate, gives a number, and has the certificate later under that
-//! number, as Venafi does; or that never answers.
+//! A signer for tests: a server that returns a pick-up id and provides the certificate later under that id, as Venafi does; or
+//! that never answers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,27 +7,27 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Issued, Memo, Outcome, Task, Until, Wait};
 
-/// How long the server lets its client wait.
+/// The interval between polls.
 pub const PACE: SignedDuration = SignedDuration::from_secs(10);
 
-/// See the module.
+/// A scripted server.
 #[derive(Debug, Default)]
 pub struct Scripted {
     /// The server's name.
     pub server: String,
-    /// When it has the certificate; `None` if it never answers.
+    /// When the certificate is available; `None` if the server never answers.
     pub has_it: Option<Timestamp>,
-    /// How many requests it was given.
+    /// Number of requests received.
     pub requested: AtomicUsize,
-    /// How often it was asked for the certificate of a number.
+    /// Number of polls.
     pub polled: AtomicUsize,
 }
 
 impl Scripted {
-    /// Where its memo is kept.
+    /// The annotation for its memo.
     pub const ANNOTATION: &'static str = "scripted.example.com/number";
 
-    /// A server of this name.
+    /// A server with this name.
     pub fn new(server: &str, has_it: Option<Timestamp>) -> Self {
         Self {
             server: server.to_owned(),
@@ -36,7 +36,7 @@ impl Scripted {
         }
     }
 
-    /// How many requests it was given, and how often it was asked for a certificate.
+    /// The numbers of requests and polls.
     pub fn calls(&self) -> (usize, usize) {
         (
             self.requested.load(Ordering::Relaxed),

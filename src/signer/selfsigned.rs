@@ -1,4 +1,4 @@
-//! Certificates signed with the requester's own key (SGN-01).
+//! Signing with the key of the requester (SGN-01).
 
 use jiff::Timestamp;
 
@@ -14,11 +14,11 @@ const KEY_ANNOTATION: &str = "cert-manager.io/private-key-secret-name";
 const EMPTY_SUBJECT: &str = "Certificate will be issued with an empty Issuer DN, which contravenes RFC 5280 and could break some \
                              strict clients";
 
-/// Signs a request with its own key. `crl_distribution_points` come from the issuer (ISS-01).
+/// Signs a request with its own key. `crl_distribution_points` are those of the issuer (ISS-01).
 ///
 /// # Errors
-/// A [`Refusal`] that is for good: `ErrorGenerating` for a CSR that cannot be used, `ErrorKeyMatch` when the key is another one,
-/// `ErrorSigning` otherwise.
+/// A permanent [`Refusal`]: `ErrorGenerating` for a CSR that cannot be used, `ErrorKeyMatch` for another key, `ErrorSigning`
+/// otherwise.
 pub fn sign(
     request: &Request<'_>,
     key: &PrivateKey,
@@ -60,19 +60,19 @@ pub fn sign(
     })
 }
 
-/// The request does not say where its key is.
+/// The refusal if the request does not name a Secret.
 pub fn missing_annotation() -> Refusal {
     let message = format!("Annotation {KEY_ANNOTATION:?} missing or reference empty: secret name missing");
     Refusal::failed("MissingAnnotation", message)
 }
 
-/// The Secret with the key does not exist (yet).
+/// The refusal if the Secret does not exist.
 pub fn missing_secret(namespace: &str, name: &str) -> Refusal {
     let message = format!("Referenced secret {namespace}/{name} not found: secret {name:?} not found");
     Refusal::pending("MissingSecret", message)
 }
 
-/// The Secret exists, its `tls.key` is missing or cannot be read.
+/// The refusal if the `tls.key` of the Secret is missing or cannot be parsed.
 pub fn unreadable_key(name: &str, why: &str) -> Refusal {
     let message = format!("Failed to get key {name:?} referenced in annotation {KEY_ANNOTATION:?}: {why}");
     Refusal::pending("ErrorParsingKey", message)
@@ -81,7 +81,7 @@ pub fn unreadable_key(name: &str, why: &str) -> Refusal {
 /// Reason of [`secret_not_read`].
 pub const NOT_READ: &str = "ErrorGettingSecret";
 
-/// The Secret could not be fetched.
+/// The refusal if the Secret could not be read.
 pub fn secret_not_read(namespace: &str, name: &str, why: &str) -> Refusal {
     let message = format!("Failed to get certificate key pair from secret {namespace}/{name}: {why}");
     Refusal::pending(NOT_READ, message)

@@ -1,4 +1,4 @@
-//! The certificate that is served until the real one is there (SEC-06, ANN-17).
+//! The temporary certificate, which is used until the real one is available (SEC-06, ANN-17).
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,10 +13,10 @@ use crate::pki::sign::{Extras, Issuer, self_sign, sign};
 use crate::pki::usage::UsageSet;
 use crate::plan::certificate::TEMPORARY_CA;
 
-/// Makes a certificate for a template, signed by a CA that is thrown away at once. Returns the leaf as PEM.
+/// Signs a certificate for a template with a CA that is discarded. Returns the leaf as PEM.
 ///
 /// # Errors
-/// [`Error`] when the template cannot be written.
+/// [`Error`] if the template cannot be encoded.
 pub fn sign_temporary(
     template: &CsrTemplate,
     key: &PublicKey,

@@ -1,4 +1,4 @@
-//! `certlet acmesolver`: the program inside a solver pod, with the arguments of cert-manager's (HTT-09).
+//! `certlet acmesolver`: the HTTP server inside a solver pod, with the arguments of cert-manager's acmesolver (HTT-09).
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -11,56 +11,56 @@ use super::host::Host;
 use super::responder::{Answer, Responder};
 use super::token::{KeyAuthorization, Token, TokenError};
 
-/// Answers one challenge over HTTP until it is stopped. Used by solver pods.
+/// Serve one HTTP-01 challenge. Used by solver pods
 #[derive(Clone, Debug, clap::Args)]
 pub struct AcmeSolverArgs {
     /// Port to listen on
     #[arg(long, default_value_t = 8089)]
     pub listen_port: u16,
-    /// Name or IP address that is being validated
+    /// DNS name or IP address that is validated
     #[arg(long)]
     pub domain: String,
     /// Token of the challenge
     #[arg(long)]
     pub token: String,
-    /// Key authorization that is served
+    /// Key authorization to serve
     #[arg(long)]
     pub key: String,
 }
 
-/// Why the solver does not start.
+/// Why the solver cannot start.
 #[derive(Debug, Error)]
 pub enum AcmeSolverError {
     /// `--domain` is neither a name nor an address.
     #[error("--domain: {0:?} is neither a DNS name nor an IP address")]
     Domain(String),
-    /// `--token` cannot be one.
+    /// `--token` is not valid.
     #[error("--token: {0}")]
     Token(#[from] TokenError),
     /// `--key` does not belong to the token.
     #[error("--key: a key authorization begins with the token and a dot")]
     Key,
-    /// The port is taken or may not be used.
+    /// The port is in use or not permitted.
     #[error("failed to listen on port {port}: {source}")]
     Listen {
         /// The port.
         port: u16,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
 
-/// Answers the one challenge until `shutdown`.
+/// Serves the challenge until `shutdown` is cancelled.
 ///
 /// # Errors
-/// If an argument makes no sense, or the port cannot be listened on.
+/// [`AcmeSolverError`] if an argument is invalid or the port cannot be used.
 pub async fn run(args: &AcmeSolverArgs, shutdown: CancellationToken) -> Result<(), AcmeSolverError> {
     let responder = Arc::new(responder(args)?);
     let port = args.listen_port;
     let listen = |source| AcmeSolverError::Listen { port, source };
     let listener = match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
         Ok(listener) => listener,
-        // Nodes without IPv6.
+        // nodes without IPv6
         Err(_) => TcpListener::bind(("0.0.0.0", port)).await.map_err(listen)?,
     };
     responder.serve(listener, shutdown).await;
@@ -80,7 +80,7 @@ fn responder(args: &AcmeSolverArgs) -> Result<Responder, AcmeSolverError> {
         key_authorization: KeyAuthorization::new(token, thumbprint),
     };
     let responder = Responder::new();
-    // One entry always fits.
+    // a single entry always fits
     responder.insert("acmesolver", answer).unwrap_or_default();
     Ok(responder)
 }

@@ -1,5 +1,5 @@
-//! Texts from elsewhere, made fit for a terminal, a log and a status: characters that steer a terminal, turn the direction of a line or are
-//! not seen at all are written as escapes. A name that shows one thing and says another must not be possible to print.
+//! Sanitising of texts from other sources for terminals, logs and status: control characters, direction marks and invisible
+//! characters are escaped, so that a printed name is what it appears to be.
 
 #[cfg(test)]
 mod tests;
@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// Whether a character would not be seen as what it is: control characters (C0, DEL, C1), line and paragraph separators, marks of
-/// direction, characters without width, tags and variation selectors.
+/// Whether a character would not be displayed as itself: control characters (C0, DEL, C1), line and paragraph separators,
+/// direction marks, characters without width, tags and variation selectors.
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -19,17 +19,17 @@ pub fn is_hidden(character: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A text as one line: hidden characters, line breaks too, as `\u{1b}` or `\n`.
+/// Sanitises a text to one line. Line breaks are escaped, too, as `\n`.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false, escape)
 }
 
-/// A text of several lines: as [`line()`], but its line breaks stay.
+/// Sanitises a text of several lines. Line breaks stay.
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |character| character == '\n', escape)
 }
 
-/// As [`line()`], cut after so many characters of `text`.
+/// Like [`line()`], for at most the given number of characters of `text`.
 pub fn short_line(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((end, _)) => format!("{}…", line(text.get(..end).unwrap_or_default())),
@@ -37,7 +37,8 @@ pub fn short_line(text: &str, limit: usize) -> String {
     }
 }
 
-/// JSON with escapes for what serde leaves as it is. Outside of strings JSON has no such character but white space.
+/// JSON with escapes for characters that serde leaves unescaped. Outside of strings, JSON contains none of them except white
+/// space.
 pub fn json(text: &str) -> Cow<'_, str> {
     escaped(
         text,
@@ -50,10 +51,10 @@ pub fn json(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// How many characters of a text from elsewhere are shown in a sentence.
+/// Number of characters that are quoted of a text from another source.
 pub const EXCERPT: usize = 300;
 
-/// What is shown of a text from elsewhere in a sentence: one line of at most [`EXCERPT`] of its characters.
+/// An excerpt for use in a sentence: one line of at most [`EXCERPT`] characters.
 pub fn excerpt(text: &str) -> String {
     short_line(text, EXCERPT)
 }
@@ -83,20 +84,20 @@ fn escaped(text: &str, stays: fn(char) -> bool, escape: fn(&mut String, char)) -
     Cow::Owned(out)
 }
 
-/// How what is written is escaped.
+/// The escaping mode of a writer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Escaping {
     /// Text of several lines.
     Lines,
-    /// Each call of `write` is one line, as a logger's.
+    /// One line per call of `write`, for loggers.
     Line,
     /// JSON.
     Json,
 }
 
-/// A writer in front of another: what passes it is escaped.
+/// A writer that escapes what is written to another writer.
 ///
-/// A character must not be divided between two calls; whoever formats into a buffer first never does.
+/// A character must not be split between two calls. A caller that formats into a buffer first never splits one.
 #[derive(Debug)]
 pub struct Escaped<W> {
     inner: W,
@@ -104,7 +105,7 @@ pub struct Escaped<W> {
 }
 
 impl<W> Escaped<W> {
-    /// A writer in front of `inner`.
+    /// A writer that writes to `inner`.
     pub fn new(inner: W, escaping: Escaping) -> Self {
         Self { inner, escaping }
     }

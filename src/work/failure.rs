@@ -1,27 +1,27 @@
-//! What a queue has to know of work that failed.
+//! The queue's view of a failed reconcile.
 
 use std::fmt::Display;
 
 use jiff::Timestamp;
 
-/// When work that failed is done again.
+/// When a failed reconcile is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Not at all: the work is another process'.
+    /// Not at all: another process is responsible.
     Never,
-    /// At once: what it was planned from has changed.
+    /// At once: the observed objects have changed.
     AtOnce,
-    /// After a wait that grows with each failure.
+    /// After a back-off that grows with each failure.
     BackOff,
-    /// Not before this time.
+    /// At this time.
     NotBefore(Timestamp),
 }
 
-/// Why work failed.
+/// A failed reconcile.
 pub trait Failure: Display + Send {
-    /// The work panicked.
+    /// The reconcile panicked.
     fn panicked() -> Self;
 
-    /// When it is done again.
+    /// When to retry.
     fn retry(&self) -> Retry;
 }

@@ -1,10 +1,9 @@
-//! How many workers of a queue may wait for one server at the same time: so that one that never answers does not keep them
-//! all, and others' calls find a free one.
+//! Lanes: limits for the number of workers that wait for the same server, so that a slow server does not occupy all workers of a
+//! queue.
 //!
-//! A server may have as many calls under way as there are workers that wait for no server at all, less one. One that is silent so
-//! keeps half of the workers, a second one a quarter: there is always one left. Whoever finds no room gives its worker back, stands
-//! in line, and is called when a call to that server ends. An account is registered by one at a time, and those that share it stand
-//! in line in the same way.
+//! A server may have up to `workers that wait for no server - 1` calls in flight. One slow server thus occupies half of the
+//! workers, a second one a quarter, and one worker always stays free. A key that finds no room releases its worker, waits in
+//! line, and is requeued when a call to that server ends. Registrations of an account are serialised in the same way.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,18 +14,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::queue::{Key, Queue};
 
-/// What is called for.
+/// The target of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
     /// A server outside of the cluster.
     Server,
-    /// An account that is to be registered.
+    /// An account to register.
     Account,
 }
 
 impl Lane {
-    /// Whoever stands in line looks again after this time: whoever was called may have nothing to call for any more, and then calls
-    /// nobody; and what one found out about an account holds for all that share it.
+    /// Delay after which a key in line is requeued in any case. A key whose turn it is may have no call to make any more, and a
+    /// registration may have made the others unnecessary.
     const fn at_the_latest(self) -> SignedDuration {
         match self {
             Self::Server => SignedDuration::from_secs(30),
@@ -35,15 +34,15 @@ impl Lane {
     }
 }
 
-/// Who waits for which server or account, and who for that. They are told apart by any text.
+/// The lanes of a queue, by server and by account. Any text identifies one.
 #[derive(Debug)]
 pub(super) struct Lanes<K> {
     lane: Lane,
     workers: usize,
-    /// Calls under way by server, and all together.
+    /// Calls in flight by server, and their total.
     under_way: HashMap<Box<str>, usize>,
     all: usize,
-    /// By server, in the order of their turns.
+    /// Keys in line by server, in order.
     lines: BTreeMap<Box<str>, BTreeMap<u64, K>>,
     standing: HashMap<K, (Box<str>, u64)>,
     tickets: u64,
@@ -62,12 +61,12 @@ impl<K: Key> Lanes<K> {
         }
     }
 
-    /// How many workers there are.
+    /// Sets the number of workers.
     pub(super) fn set_workers(&mut self, workers: usize) {
         self.workers = workers;
     }
 
-    /// Whether `key` may keep its worker waiting for `server`; if not, it stands in line.
+    /// Whether `key` may call `server` now. If not, it is put in line.
     fn enter(&mut self, server: &str, key: &K) -> bool {
         if !self.has_room(server) {
             let (tickets, lines) = (&mut self.tickets, &mut self.lines);
@@ -86,8 +85,8 @@ impl<K: Key> Lanes<K> {
         true
     }
 
-    /// A call to `server` ended. Returns whose turn it is: for this server, and for that with the fewest calls, which may have
-    /// found no room because of this one.
+    /// Records the end of a call to `server`. Returns the keys whose turn it is: one for this server, and one for the server with
+    /// the fewest calls, which may have had no room because of this one.
     fn leave(&mut self, server: &str) -> Vec<K> {
         self.all = self.all.saturating_sub(1);
         if let Some(calls) = self.under_way.get_mut(server) {
@@ -102,7 +101,7 @@ impl<K: Key> Lanes<K> {
         called.filter_map(|server: Box<str>| self.call(&server)).collect()
     }
 
-    /// Nobody stands in line any more.
+    /// Empties the lines.
     pub(super) fn clear_lines(&mut self) {
         self.lines.clear();
         self.standing.clear();
@@ -120,7 +119,7 @@ impl<K: Key> Lanes<K> {
         self.under_way.get(server).copied().unwrap_or_default()
     }
 
-    /// The first in line for `server`, if there is room.
+    /// The first key in line for `server`, if there is room.
     fn call(&mut self, server: &str) -> Option<K> {
         if !self.has_room(server) {
             return None;
@@ -142,7 +141,7 @@ impl<K: Key> Lanes<K> {
     }
 }
 
-/// A call under way. Over when this is dropped.
+/// A call in flight. It ends on drop.
 pub struct Call<K: Key> {
     queue: Arc<Queue<K>>,
     lane: Lane,
@@ -150,13 +149,14 @@ pub struct Call<K: Key> {
 }
 
 impl<K: Key> Queue<K> {
-    /// Begins a call to `server` on behalf of `key`, which a worker of this queue works on; or says when `key` looks again, because
-    /// too many workers wait for that server already. It is called earlier if it can be.
+    /// Begins a call to `server` for `key`, which a worker of this queue reconciles. If there is no room, returns when `key` is
+    /// requeued at the latest.
     pub fn calling(self: &Arc<Self>, server: &str, key: &K, now: Timestamp) -> Result<Call<K>, Timestamp> {
         self.enter(Lane::Server, server, key, now)
     }
 
-    /// Begins to register `account` on behalf of `key`; or says when `key` looks again, because another one registers it now.
+    /// Begins the registration of `account` for `key`. If another key is registering it, returns when `key` is requeued at the
+    /// latest.
     pub fn registering(self: &Arc<Self>, account: &str, key: &K, now: Timestamp) -> Result<Call<K>, Timestamp> {
         self.enter(Lane::Account, account, key, now)
     }
@@ -169,7 +169,7 @@ impl<K: Key> Queue<K> {
                 server: server.into(),
             });
         }
-        tracing::debug!(controller = self.name(), %key, server, "it waits in line to ask the server");
+        tracing::debug!(controller = self.name(), %key, server, "it waits in line for the server");
         let again = now.saturating_add(lane.at_the_latest());
         Err(again.unwrap_or(Timestamp::MAX))
     }

@@ -1,5 +1,5 @@
-//! Work that is queued by key: the queue with its workers, lanes for those that wait for a server, terms of leadership. Generic: it
-//! knows neither what a key names nor what the work is.
+//! Work queues: a queue of keys with its workers, lanes for workers that wait for a server, terms of leadership. Generic over the
+//! key and the reconcile function.
 
 mod failure;
 mod lanes;

@@ -1,4 +1,4 @@
-//! A work queue: each key at most once in it, never worked on twice at once, looked at again when it asked for it.
+//! A work queue with its workers: it holds each key once, never reconciles a key concurrently, and requeues it on request.
 
 use std::{
     cmp::Reverse,
@@ -22,16 +22,16 @@ use super::{
     lanes::{Lane, Lanes},
 };
 
-/// First and longest wait after an error; doubled each time (BKO-06).
+/// Minimum and maximum back-off after an error; it doubles with each failure (BKO-06).
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LONGEST: Duration = Duration::from_secs(300);
-/// A stale plan is made again at once, but not without end.
+/// Maximum number of immediate retries of a stale plan.
 const STALE_LIMIT: u32 = 20;
 
-/// When a key is to be worked on again at the latest; `None`: when it is added again.
+/// When to requeue a key at the latest; `None`: when it is added again.
 pub type Again = Option<Timestamp>;
 
-/// What is queued.
+/// The state of the queue.
 pub trait Key: Clone + Eq + Hash + Ord + Debug + Display + Send + Sync + 'static {}
 impl<T: Clone + Eq + Hash + Ord + Debug + Display + Send + Sync + 'static> Key for T {}
 
@@ -39,17 +39,16 @@ struct State<K> {
     ready: VecDeque<K>,
     queued: HashSet<K>,
     running: HashSet<K>,
-    /// Came again while it was being worked on.
+    /// Keys that were added while they were being reconciled.
     again: HashSet<K>,
-    /// When to look again, of keys that are not being looked at for that already; the heap may hold older entries for a key,
-    /// which are skipped.
+    /// When to requeue, for keys with a timer. The heap may contain older entries for a key, which are skipped.
     due: HashMap<K, Instant>,
     timers: BinaryHeap<Reverse<(Instant, K)>>,
     failures: HashMap<K, u32>,
     paused: bool,
 }
 
-/// See the module.
+/// A queue of keys, with pause and resume.
 pub struct Queue<K> {
     name: &'static str,
     state: Mutex<State<K>>,
@@ -59,7 +58,7 @@ pub struct Queue<K> {
     timer: Notify,
     idle: Notify,
     counters: [Counter; 2],
-    /// Whether a key is counted by the second counter.
+    /// Whether a key counts for the second counter.
     is_second: fn(&K) -> bool,
 }
 
@@ -69,12 +68,12 @@ struct Counter {
     errors: AtomicU64,
 }
 
-/// What was done with keys (MET-08).
+/// Counters of reconciles (MET-08).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// How often one was worked on.
+    /// Number of reconciles.
     pub calls: u64,
-    /// How often that failed; stale plans do not count.
+    /// Number of failed reconciles, without stale plans.
     pub errors: u64,
 }
 
@@ -88,12 +87,12 @@ impl Counter {
 }
 
 impl<K: Key> Queue<K> {
-    /// A paused queue for the controller of this name (as in `--controllers` and metrics).
+    /// A paused queue of the controller `name` (a name of `--controllers` and metrics).
     pub fn new(name: &'static str) -> Arc<Self> {
         Self::split(name, |_| false)
     }
 
-    /// The same, for two kinds that are counted apart.
+    /// Like [`Queue::new`], with separate counters for two kinds.
     pub fn split(name: &'static str, is_second: fn(&K) -> bool) -> Arc<Self> {
         let state = State {
             ready: VecDeque::new(),
@@ -123,12 +122,12 @@ impl<K: Key> Queue<K> {
         self.name
     }
 
-    /// What was done with keys of each kind.
+    /// The counters of each kind.
     pub fn counts(&self) -> [Counts; 2] {
         self.counters.each_ref().map(Counter::read)
     }
 
-    /// What was done with keys of all kinds.
+    /// The sum of the counters.
     pub fn total(&self) -> Counts {
         let [first, second] = self.counts();
         Counts {
@@ -142,18 +141,18 @@ impl<K: Key> Queue<K> {
         if (self.is_second)(key) { second } else { first }
     }
 
-    /// How many keys wait for a worker.
+    /// The number of keys that wait for a worker.
     pub fn waiting(&self) -> usize {
         self.lock().ready.len()
     }
 
-    /// Whether nothing waits and nothing is being worked on.
+    /// Whether no key waits or is being reconciled.
     pub fn is_idle(&self) -> bool {
         let state = self.lock();
         state.ready.is_empty() && state.running.is_empty()
     }
 
-    /// Returns once nothing waits and nothing is being worked on.
+    /// Returns when no key waits or is being reconciled.
     pub async fn until_idle(&self) {
         loop {
             let changed = self.idle.notified();
@@ -164,7 +163,7 @@ impl<K: Key> Queue<K> {
         }
     }
 
-    /// Have `key` looked at as soon as a worker is free. Forgotten while the queue is paused.
+    /// Requeues `key` at once. Ignored while the queue is paused.
     pub fn add(&self, key: K) {
         let mut state = self.lock();
         if state.paused {
@@ -178,7 +177,7 @@ impl<K: Key> Queue<K> {
         }
     }
 
-    /// Have `key` looked at after `wait`, or earlier if it asked for that already.
+    /// Requeues `key` after `wait`, or earlier if it has an earlier timer.
     pub fn add_after(&self, key: K, wait: Duration) {
         let at = Instant::now() + wait;
         let mut state = self.lock();
@@ -190,7 +189,7 @@ impl<K: Key> Queue<K> {
         self.timer.notify_one();
     }
 
-    /// Stops handing out keys and forgets all that wait: this process does not lead any more.
+    /// Pauses the queue and forgets all waiting keys, for the end of leadership.
     pub fn pause(&self) {
         let mut state = self.lock();
         state.paused = true;
@@ -206,12 +205,12 @@ impl<K: Key> Queue<K> {
         self.idle.notify_waiters();
     }
 
-    /// Whether keys are forgotten.
+    /// Whether the queue is paused.
     pub fn is_paused(&self) -> bool {
         self.lock().paused
     }
 
-    /// Starts handing out keys, beginning with `all`.
+    /// Resumes the queue, beginning with `all`.
     pub fn resume(&self, all: impl IntoIterator<Item = K>) {
         self.lock().paused = false;
         for key in all {
@@ -219,7 +218,7 @@ impl<K: Key> Queue<K> {
         }
     }
 
-    /// Works for ever with `workers` workers.
+    /// Runs `workers` workers. Never returns.
     pub async fn run<F, Fut, E>(self: Arc<Self>, workers: usize, now: fn() -> Timestamp, reconcile: F)
     where
         F: Fn(K) -> Fut + Clone + Send + Sync + 'static,
@@ -249,7 +248,7 @@ impl<K: Key> Queue<K> {
                 self.tick().await;
             }
         });
-        // workers never end, and a reconcile that panics does not take its worker along
+        // a reconcile that panics does not end its worker
         while tasks.join_next().await.is_some() {}
     }
 
@@ -260,7 +259,7 @@ impl<K: Key> Queue<K> {
                 let mut state = self.lock();
                 if let Some(key) = state.ready.pop_front() {
                     state.queued.remove(&key);
-                    // kept by the look that begins now; what is asked for from here on is not
+                    // this reconcile covers earlier requests; later ones are kept
                     state.due.remove(&key);
                     state.running.insert(key.clone());
                     if !state.ready.is_empty() {
@@ -301,7 +300,7 @@ impl<K: Key> Queue<K> {
             *failures
         };
         if retry == Retry::AtOnce && attempt <= STALE_LIMIT {
-            tracing::debug!(controller = self.name, %key, %error, "it changed meanwhile, planning again");
+            tracing::debug!(controller = self.name, %key, %error, "the object changed; planning again");
             self.add_after(key, Duration::from_millis(5 * u64::from(attempt)));
             return;
         }
@@ -317,7 +316,7 @@ impl<K: Key> Queue<K> {
                 .saturating_mul(1 << attempt.saturating_sub(1).min(16))
                 .min(RETRY_LONGEST),
         };
-        tracing::warn!(controller = self.name, %key, %error, "failed, trying again in {wait:?}");
+        tracing::warn!(controller = self.name, %key, %error, "failed; retrying in {wait:?}");
         self.add_after(key, wait);
     }
 
@@ -355,7 +354,7 @@ impl<K: Key> Queue<K> {
     }
 }
 
-/// A key that is being worked on; put back if it came again meanwhile, also when the work panicked.
+/// A key that is being reconciled. It is requeued on drop if it was added meanwhile, also after a panic.
 struct Running<'a, K: Key> {
     queue: &'a Queue<K>,
     key: &'a K,

@@ -1,24 +1,24 @@
-//! Terms of leadership, and whether everything has been judged in the present one.
+//! Terms of leadership, and whether all objects were reconciled in the current term.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::queue::{Key, Queue};
 
-/// A term begins when this process begins to lead, and ends when it does not lead any more or begins anew.
+/// The current term. A term begins when this process becomes the leader, and ends with its leadership or with the next beginning.
 #[derive(Debug, Default)]
 pub struct Terms {
-    /// Odd while a term lasts; grows with each beginning and each end.
+    /// Odd during a term; incremented at each beginning and end.
     now: AtomicU64,
-    /// The last term in which everything was judged.
+    /// The last term in which all objects were reconciled.
     judged: AtomicU64,
 }
 
-/// One term.
+/// A term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Term(u64);
 
 impl Terms {
-    /// A new term.
+    /// Begins a term.
     pub fn begin(&self) -> Term {
         let before = self.now.load(Ordering::Acquire);
         let now = before + 1 + before % 2;
@@ -26,20 +26,20 @@ impl Terms {
         Term(now)
     }
 
-    /// The end of the present term, if there is one.
+    /// Ends the current term, if there is one.
     pub fn end(&self) {
         let before = self.now.load(Ordering::Acquire);
         self.now.store(before + before % 2, Ordering::Release);
     }
 
-    /// Whether everything has been judged in the present term.
+    /// Whether all objects were reconciled in the current term.
     pub fn is_judged(&self) -> bool {
         let now = self.now.load(Ordering::Acquire);
         now % 2 == 1 && self.judged.load(Ordering::Acquire) == now
     }
 
-    /// Waits until all that was in `queue` at the beginning of `term` has been judged. What a queue forgets because the term
-    /// ends counts for nothing.
+    /// Waits until all keys that were in `queue` at the beginning of `term` have been reconciled. If the term ends meanwhile,
+    /// this has no effect.
     pub async fn until_judged<K: Key>(&self, term: Term, queue: &Queue<K>) {
         queue.until_idle().await;
         if !queue.is_paused() {

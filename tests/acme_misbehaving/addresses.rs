@@ -182,7 +182,7 @@ async fn what_answers_only_here_is_not_asked_by_address_nor_by_name() {
         assert!(matches!(error, Error::Forbidden { .. }), "{host}: {error}");
         let text = error.to_string();
         assert!(
-            text.contains("is this machine itself, which is not asked; --allow-outgoing-networks="),
+            text.contains("is this machine itself, which certlet does not contact; --allow-outgoing-networks="),
             "{text}"
         );
         assert_eq!(error.next(now()), Next::Retry, "a name may lead elsewhere soon");

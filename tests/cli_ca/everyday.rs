@@ -14,7 +14,7 @@ fn nothing_is_overwritten_unless_told_so() {
     let before = (place.text("ca.pem"), place.text("ca-key.pem"));
     let said = place.refused("ca init --name other");
     assert!(
-        said.contains("ca.pem and ca-key.pem exist already: --force replaces them"),
+        said.contains("ca.pem and ca-key.pem exist already; --force overwrites them"),
         "{said}"
     );
     assert_eq!(before, (place.text("ca.pem"), place.text("ca-key.pem")));
@@ -114,21 +114,18 @@ fn verify_says_in_plain_words_what_is_wrong() {
         ),
         (
             "ca verify a.example.pem --at 2001-01-01T00:00:00Z",
-            "is valid only from",
+            "is not valid before",
         ),
         ("ca verify a.example.pem --at 2031-01-01T00:00:00Z", "expired on"),
         (
             "ca verify a.example.pem --ca twin.pem",
-            "another CA of the same name, with another key",
+            "it has the right name, but another key",
         ),
         (
             "ca verify a.example.pem --ca stranger.pem",
             "neither trusted nor among the certificates",
         ),
-        (
-            "ca verify self.example.pem",
-            "is signed by itself and is not among the trusted CAs",
-        ),
+        ("ca verify self.example.pem", "is self-signed and is not a trusted CA"),
         ("ca verify ca-key.pem", "holds no certificate"),
         ("ca verify nothing.pem", "cannot read nothing.pem"),
     ] {
@@ -157,11 +154,11 @@ fn wrong_input_is_explained() {
     .unwrap();
     for (command, expected) in [
         ("ca init", "a CA needs a name"),
-        ("ca issue", "for whom is the certificate?"),
-        ("ca issue --host https://a.example", "the name of the host alone"),
-        ("ca issue --host a.example:443", "whatever its port"),
+        ("ca issue", "the certificate has no names"),
+        ("ca issue --host https://a.example", "use its host name"),
+        ("ca issue --host a.example:443", "without a port"),
         ("ca issue --host müller.example", "xn--"),
-        ("ca issue --host a..example", "between the dots"),
+        ("ca issue --host a..example", "a label has 1 to 63"),
         (
             "ca issue --host b.example --profile web",
             "there is no profile \"web\"; there are: server, client, peer",
@@ -170,7 +167,7 @@ fn wrong_input_is_explained() {
             "ca issue --host b.example --config ca-config.json --profile web",
             "kubernetes, sub, server, client, peer",
         ),
-        ("ca issue --host b.example --ca leaf.example.pem", "is no CA"),
+        ("ca issue --host b.example --ca leaf.example.pem", "is not a CA"),
         (
             "ca issue --host b.example --ca-key leaf.example-key.pem",
             "is not the key of \"CN=root\"",
@@ -181,7 +178,7 @@ fn wrong_input_is_explained() {
             "cannot be the name of a Secret",
         ),
         ("ca issue --subject CN=a,b", "near character"),
-        ("ca issue broken.json", "broken.json is not understood"),
+        ("ca issue broken.json", "broken.json cannot be parsed"),
         ("ca issue --host b.example --config days.json", "there is no unit \"d\""),
         (
             "ca issue --host b.example --config usage.json",
@@ -202,7 +199,7 @@ fn a_leaf_that_outlives_its_ca_is_remarked_upon() {
     place.certlet("ca init --name root --days 10");
     let output = place.attempt("ca issue --host a.example --days 20");
     assert!(output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("but its CA only until"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("but its CA expires on"));
 }
 
 #[test]
@@ -214,7 +211,7 @@ fn renewing_keeps_names_key_and_trust() {
     let (facts, key) = (place.facts("a.example.pem"), place.text("a.example-key.pem"));
     let said = place.refused("ca renew a.example.pem");
     assert!(
-        said.contains("a.example.pem exists already: --force replaces it"),
+        said.contains("a.example.pem exists already; --force overwrites it"),
         "{said}"
     );
     let serial = |place: &Place| place.openssl("x509 -in a.example.pem -noout -serial");
@@ -273,11 +270,11 @@ fn inspect_url_shows_what_a_server_answers_with_and_whether_it_is_accepted() {
     );
     let said = place.refused(&format!("inspect url {url}"));
     assert!(
-        said.contains("clients refuse it") && said.contains("CN=localhost"),
+        said.contains("clients reject it") && said.contains("CN=localhost"),
         "{said}"
     );
     let said = place.refused(&format!("inspect url {url} --ca ca.pem --server-name other.example"));
-    assert!(said.contains("clients refuse it"), "{said}");
+    assert!(said.contains("clients reject it"), "{said}");
     drop(server);
     let said = place.refused(&format!("inspect url {url}"));
     assert!(said.contains("cannot connect"), "{said}");

@@ -162,13 +162,13 @@ fn bundles_of_any_size_with_text_between_are_read() {
     );
     let said = place.refused(&format!("{verify} mixed.pem"));
     assert!(
-        said.contains("line 1 is a \"TRUSTED CERTIFICATE\" and was passed over"),
+        said.contains("line 1 is a \"TRUSTED CERTIFICATE\" and was skipped"),
         "{said}"
     );
     place.put("both.pem", place.text("mixed.pem") + &place.text("ca.pem"));
     let output = place.attempt(&format!("{verify} both.pem"));
     assert!(output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("was passed over"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("was skipped"));
 }
 
 #[test]

@@ -129,7 +129,7 @@ async fn a_directory_may_redirect_and_name_another_port_and_nothing_else_may() {
     .await;
     println!("metadata: {message}");
     assert!(
-        message.contains("is a link-local address, which is not asked; --allow-outgoing-networks="),
+        message.contains("is a link-local address, which certlet does not contact; --allow-outgoing-networks="),
         "{message}"
     );
     assert_eq!(

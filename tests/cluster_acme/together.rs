@@ -35,7 +35,7 @@ const WRONGS: [Wrong; 14] = [
         "\"first\"",
         "Certificate",
         "DuplicateSecretName",
-        "Certificate \"first\" names the same Secret",
+        "Certificate \"first\" has the same spec.secretName",
     ),
     (
         "missing",

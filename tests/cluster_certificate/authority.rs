@@ -141,8 +141,8 @@ async fn a_leaf_that_outlives_its_ca_says_so_or_ends_with_it_where_the_issuer_is
     let end = |pem: String| async move { certificate_says(&pem, &["-enddate"]).await };
     let ca_end = end(ca.certificate.clone()).await;
     for (name, words, ends_with_ca) in [
-        ("stated", "from then on it will not be accepted", false),
-        ("clamped", "it ends with its CA", true),
+        ("stated", "clients reject it after that", false),
+        ("clamped", "it expires with its CA", true),
     ] {
         shop.certificate(name, json!({"issuerRef": {"name": name}})).await; // 90 days, its CA has 40
         shop.is_ready(name).await;

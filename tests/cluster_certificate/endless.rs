@@ -100,7 +100,10 @@ async fn a_secret_that_is_deleted_after_each_issuance_is_issued_twice_and_then_l
     assert_eq!(condition(&held, "Ready")["status"], "False");
     assert_eq!(held.data["status"]["revision"], 2);
     let told = shop.told("web", "SecretNotKept").await;
-    assert!(told.contains("something changes or deletes Secret \"web\""), "{told}");
+    assert!(
+        told.contains("another client changes or deletes Secret \"web\""),
+        "{told}"
+    );
     // a restart changes nothing
     let shop = shop.stopped_and_started(&[]).await;
     shop.everything_before_is_done().await;

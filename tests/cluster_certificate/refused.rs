@@ -113,7 +113,7 @@ async fn an_rsa_size_that_no_new_key_can_have_is_told_at_once_and_a_key_that_exi
     shop.is_ready("kept").await;
     let planned = shop.command(PROGRAM, &["plan"]).await;
     let foreseen = format!(
-        "Certificate {}/kept stays as it is, but its next issuance will be refused: spec.privateKey.size: 2560",
+        "Certificate {}/kept needs no action now, but its next issuance will fail: spec.privateKey.size: 2560",
         shop.namespace
     );
     assert!(planned.stderr.contains(&foreseen), "{planned:?}");

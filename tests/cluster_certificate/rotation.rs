@@ -93,7 +93,7 @@ async fn leaves_of_a_new_key_pair_are_issued_in_waves_and_old_and_new_trust_each
     new_ca.store(&shop.bed, &shop.namespace, "pair").await;
 
     let distributing = shop.rotation("DistributingCA").await;
-    let start = format!("0 of {LEAVES} certificates are issued by the present CA \"CN=Shop CA\"");
+    let start = format!("0 of {LEAVES} certificates are issued by the current CA \"CN=Shop CA\"");
     assert!(distributing.starts_with(&start), "{distributing}");
     eventually("both CAs in every ca.crt", IN_TIME, async || {
         shop.leaves()

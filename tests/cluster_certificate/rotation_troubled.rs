@@ -61,7 +61,9 @@ async fn asked_for_only_after_the_change_everybody_still_trusts_everybody_and_no
     shop.everything_before_is_done().await;
     shop.rotate("5s").await;
     shop.rotation("DistributingCA").await;
-    let settling = shop.rotation_says("The former CA leaves ca.crt at").await;
+    let settling = shop
+        .rotation_says("The previous CA will be removed from ca.crt at")
+        .await;
     assert!(settling.starts_with(&format!("{LEAVES} of {LEAVES} ")), "{settling}");
     let after = shop.first_leaves(LEAVES).await;
     for number in 0..LEAVES {
@@ -116,7 +118,7 @@ async fn leaves_that_wait_or_fail_are_named_and_the_old_ca_stays_until_they_are_
     }
     let denied = format!("{}-2", leaf(last));
     shop.says(&["deny", &denied, "--message", "not today"]).await;
-    let failed = format!("1 failed and will be tried again: {}/{}", shop.namespace, leaf(last));
+    let failed = format!("1 failed and will be retried: {}/{}", shop.namespace, leaf(last));
     let told = shop.rotation_says(&failed).await;
     assert!(told.contains("not today"), "{told}");
     // an edit ends the wait after a failure
@@ -190,7 +192,7 @@ async fn intermediate_cas_and_truststores_are_led_over_as_well() {
     root.intermediate("Second")
         .store(&shop.bed, &shop.namespace, "pair")
         .await;
-    shop.rotation_says("All 2 certificates are issued by the present CA \"CN=Second\"")
+    shop.rotation_says("All 2 certificates are issued by the current CA \"CN=Second\"")
         .await;
     let second = shop.first_leaves(2).await;
     for (number, (chain, ca)) in second.iter().enumerate() {
@@ -205,12 +207,13 @@ async fn intermediate_cas_and_truststores_are_led_over_as_well() {
         (trusted_by_java(&shop, &leaf(0)).await == 2).then_some(())
     })
     .await;
-    shop.rotation_says("The former CA leaves ca.crt at").await;
+    shop.rotation_says("The previous CA will be removed from ca.crt at")
+        .await;
     for (number, (chain, ca)) in shop.first_leaves(2).await.iter().enumerate() {
         assert_eq!(chain_accepted(ca, chain, number).await, Ok(()));
         assert_eq!(chain_accepted(ca, &second[number].0, number).await, Ok(()));
     }
-    shop.rotation_says("All 2 certificates are issued by the present CA \"CN=Third\"")
+    shop.rotation_says("All 2 certificates are issued by the current CA \"CN=Third\"")
         .await;
     eventually("the former root out of ca.crt and truststore", IN_TIME, async || {
         let leaves = shop.first_leaves(2).await;

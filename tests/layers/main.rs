@@ -10,6 +10,7 @@
 )]
 
 mod circles;
+mod language;
 mod reader;
 
 use std::collections::BTreeSet;

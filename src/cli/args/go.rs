@@ -1,5 +1,5 @@
-//! Values of flags as Go reads them (NB-31): pflag's booleans, numbers and durations, and the lists and maps of Kubernetes'
-//! component-base. What starts cert-manager starts certlet.
+//! Parsers for flag values as Go reads them (NB-31): pflag's booleans, numbers and durations, and the lists and maps of
+//! Kubernetes' component-base. A command line that cert-manager accepts is accepted here.
 
 use std::{collections::BTreeMap, net::SocketAddr, str::FromStr, time::Duration};
 
@@ -10,7 +10,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("it is either true or false".to_owned()),
+        _ => Err("it must be true or false".to_owned()),
     }
 }
 
@@ -41,12 +41,12 @@ pub(super) fn integer(text: &str) -> Result<i64, String> {
         .map_err(|_| failed())
 }
 
-/// A whole number of things; fewer than none are none.
+/// A number of things. A negative number counts as 0.
 pub(super) fn count(text: &str) -> Result<usize, String> {
     integer(text).map(|number| usize::try_from(number).unwrap_or(0))
 }
 
-/// A level of verbosity; below 0 is 0.
+/// A log level. A negative number counts as 0.
 pub(super) fn level(text: &str) -> Result<u8, String> {
     let level: i32 = text.parse().map_err(|_| format!("{text:?} is not a whole number"))?;
     Ok(u8::try_from(level.max(0)).unwrap_or(u8::MAX))
@@ -57,7 +57,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let duration: GoDuration = text.parse().map_err(|error| format!("{error}"))?;
     u64::try_from(duration.as_nanoseconds())
         .map(Duration::from_nanos)
-        .map_err(|_| "a duration below zero makes no sense here".into())
+        .map_err(|_| "a duration must not be negative".into())
 }
 
 /// A list of strings. An empty value is an empty list.
@@ -74,13 +74,13 @@ impl FromStr for List {
 }
 
 impl List {
-    /// All members of a flag that was given several times.
+    /// All members of a flag that may be repeated.
     pub(super) fn all(given: &[Self]) -> Vec<String> {
         given.iter().flat_map(|list| list.0.iter().cloned()).collect()
     }
 }
 
-/// `key=value,key=value`. Empty members are passed over; of two with one key the later counts.
+/// `key=value,key=value`. Empty members are ignored. The last of several equal keys counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Map(Vec<(String, String)>);
 
@@ -94,7 +94,7 @@ impl FromStr for Map {
 }
 
 impl Map {
-    /// What a flag that was given several times says.
+    /// All entries of a flag that may be repeated.
     pub(super) fn all(given: &[Self]) -> BTreeMap<String, String> {
         given.iter().flat_map(|map| map.0.iter().cloned()).collect()
     }
@@ -108,11 +108,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// An address, or nowhere.
+/// A listen address, or `None` if the server is off.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Listen(pub(super) Option<SocketAddr>);
 
-/// A listen address; cert-manager writes `0` to switch a server off.
+/// Parses a listen address. cert-manager writes `0` to switch a server off.
 pub(super) fn address(text: &str) -> Result<Listen, String> {
     match text {
         "" | "0" => Ok(Listen(None)),
@@ -120,7 +120,7 @@ pub(super) fn address(text: &str) -> Result<Listen, String> {
     }
 }
 
-/// `address:port`; no address means all, as in Go.
+/// Parses `address:port`. As in Go, an empty address means all addresses.
 pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
     let full = match text.split_once(':') {
         Some(("", port)) => format!("0.0.0.0:{port}"),
@@ -128,7 +128,7 @@ pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
         Some(_) | None => text.to_owned(),
     };
     full.parse()
-        .map_err(|_| format!("{text:?} is not address:port, as 0.0.0.0:9402"))
+        .map_err(|_| format!("{text:?} is not address:port; example: 0.0.0.0:9402"))
 }
 
 #[cfg(test)]

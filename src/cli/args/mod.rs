@@ -1,4 +1,4 @@
-//! The flags of `certlet run`, under cert-manager's names (FLG rows), parsed once.
+//! The flags of `certlet run`, with cert-manager's names (FLG rows). They are parsed once, into [`Options`].
 
 mod accepted;
 pub mod config;
@@ -26,23 +26,23 @@ use crate::{
     runtime::{foreign, leader::Election, run::Options},
 };
 
-/// Issues, stores and renews certificates: the controller.
+/// Run the controller: issue, store and renew certificates
 #[derive(Args, Clone, Debug)]
 #[command(next_line_help = true, args_override_self = true)]
 pub struct RunArgs {
-    /// A file with a `ControllerConfiguration` of cert-manager (controller.config.cert-manager.io/v1alpha1); flags win over it
+    /// File with a `ControllerConfiguration` of cert-manager (controller.config.cert-manager.io/v1alpha1). Flags take precedence
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]
     config: Option<String>,
-    /// Kubeconfig of the cluster; otherwise the variable KUBECONFIG, or the pod's service account
+    /// Path to the kubeconfig. Default: $KUBECONFIG, then the service account of the pod
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]
     kubeconfig: Option<String>,
-    /// URL of the API server, instead of the one in the kubeconfig
+    /// URL of the API server. Overrides the one in the kubeconfig
     #[arg(long, value_name = "URL", help_heading = "Cluster")]
     master: Option<String>,
-    /// Act only in this namespace; ClusterIssuers are then left alone
+    /// Act only in this namespace. ClusterIssuers are ignored
     #[arg(long, default_value = "", value_name = "NAMESPACE", help_heading = "Cluster")]
     namespace: String,
-    /// Where the Secrets of ClusterIssuers are
+    /// Namespace of the Secrets that ClusterIssuers refer to
     #[arg(
         long,
         default_value = "kube-system",
@@ -50,10 +50,10 @@ pub struct RunArgs {
         help_heading = "Cluster"
     )]
     cluster_resource_namespace: String,
-    /// Let only one replica write at a time; the others stand by, warm
+    /// Elect a leader. Only the leader writes; the other replicas are warm standbys
     #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Leader election")]
     leader_elect: bool,
-    /// Where the Lease is; cert-manager's is in kube-system too, so that both can not act at once
+    /// Namespace of the Lease. cert-manager also uses kube-system, so that certlet and cert-manager never act at the same time
     #[arg(
         long,
         default_value = "kube-system",
@@ -61,7 +61,8 @@ pub struct RunArgs {
         help_heading = "Leader election"
     )]
     leader_election_namespace: String,
-    /// Namespaces, beside kube-system and certlet's own, where an installation that is not this one may hold its Lease. While it renews that Lease, this one stands by. Name only namespaces that nobody but administrators may edit
+    /// Namespaces, in addition to kube-system and certlet's own, in which another installation may hold its Lease. certlet stands
+    /// by while that Lease is being renewed. List only namespaces that only administrators can edit
     #[arg(
         long,
         value_delimiter = ',',
@@ -69,53 +70,54 @@ pub struct RunArgs {
         help_heading = "Leader election"
     )]
     other_installations_namespaces: Vec<String>,
-    /// How long a silent leader is believed to live
+    /// Time after the last renewal until a standby may take over the Lease
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "DURATION", help_heading = "Leader election")]
     leader_election_lease_duration: Duration,
-    /// How long a leader goes on without having renewed
+    /// Time without a successful renewal until the leader stops
     #[arg(long, default_value = "40s", value_parser = duration, value_name = "DURATION", help_heading = "Leader election")]
     leader_election_renew_deadline: Duration,
-    /// How often the leader renews, and the others look
+    /// Interval at which the leader renews the Lease and standbys read it
     #[arg(long, default_value = "15s", value_parser = duration, value_name = "DURATION", help_heading = "Leader election")]
     leader_election_retry_period: Duration,
-    /// Controllers to run, by cert-manager's names: `*` for all, `NAME` for one, `-NAME` for all but one
+    /// Controllers to run, with cert-manager's names: `*` for all, `NAME` for one, `-NAME` to exclude one
     ///
-    /// Most used: `*,-certificaterequests-approver` leaves approval to others, `*,-certificates-trigger` issues only what
-    /// `certlet renew` or cmctl asks for. Issuing, key manager, request manager and readiness of Certificates are one
-    /// controller here, as are orders and challenges: they go on and off together.
+    /// `*,-certificaterequests-approver` leaves approval to another program. `*,-certificates-trigger` issues only what
+    /// `certlet renew` or cmctl requests. Some controllers of cert-manager are one controller in certlet and can only be
+    /// enabled together: issuing, key manager, request manager and readiness of Certificates; orders and challenges.
     #[arg(
         long,
         default_value = "*",
         allow_hyphen_values = true,
         value_name = "NAMES",
-        help_heading = "What is done"
+        help_heading = "Controllers"
     )]
     controllers: Vec<List>,
-    /// Feature gates, as `A=true,B=false`; every name that cert-manager knows is accepted
-    #[arg(long, value_name = "GATE=BOOL", help_heading = "What is done")]
+    /// Feature gates, as `A=true,B=false`. Every gate of cert-manager is accepted
+    #[arg(long, value_name = "GATE=BOOL", help_heading = "Controllers")]
     feature_gates: Vec<Map>,
-    /// Objects worked on at once, per controller
-    #[arg(long, default_value = "20", value_parser = count, value_name = "N", help_heading = "What is done")]
+    /// Number of objects that each controller reconciles concurrently
+    #[arg(long, default_value = "20", value_parser = count, value_name = "N", help_heading = "Controllers")]
     concurrent_workers: usize,
-    /// Delete the Secret with its Certificate, by an owner reference
-    #[arg(long, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", help_heading = "What is done")]
+    /// Set the Certificate as owner of its Secret, so that the Secret is deleted with it
+    #[arg(long, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", help_heading = "Controllers")]
     enable_certificate_owner_ref: bool,
-    /// Which annotations of a Certificate its requests and orders get: `*`, prefixes, `-prefix` for none of these
+    /// Prefixes of the annotations that are copied from a Certificate to its CertificateRequests and Orders: `*` for all,
+    /// `-PREFIX` to exclude
     #[arg(
         long,
         allow_hyphen_values = true,
         default_value = "*,-kubectl.kubernetes.io/,-fluxcd.io/,-argocd.argoproj.io/",
         value_name = "PREFIXES",
-        help_heading = "What is done"
+        help_heading = "Controllers"
     )]
     copied_annotation_prefixes: Vec<List>,
-    /// First wait after a failed issuance; doubled each time. 0 retries at once
-    #[arg(long, default_value = "1h", value_parser = duration, value_name = "DURATION", help_heading = "What is done")]
+    /// Wait after the first failed issuance. It doubles with each further failure. 0 disables the back-off
+    #[arg(long, default_value = "1h", value_parser = duration, value_name = "DURATION", help_heading = "Controllers")]
     certificate_request_minimum_backoff_duration: Duration,
-    /// Longest wait after a failed issuance
-    #[arg(long, default_value = "32h", value_parser = duration, value_name = "DURATION", help_heading = "What is done")]
+    /// Maximum wait after failed issuances
+    #[arg(long, default_value = "32h", value_parser = duration, value_name = "DURATION", help_heading = "Controllers")]
     certificate_request_maximum_backoff_duration: Duration,
-    /// Issuer for Ingresses that only ask for automatic TLS
+    /// Name of the issuer for Ingresses that request automatic TLS and name no issuer
     #[arg(long, default_value = "", value_name = "NAME", help_heading = "Ingresses")]
     default_issuer_name: String,
     /// Kind of that issuer
@@ -129,7 +131,7 @@ pub struct RunArgs {
         help_heading = "Ingresses"
     )]
     default_issuer_group: String,
-    /// Ingress annotations that ask for automatic TLS
+    /// Ingress annotations that request automatic TLS
     #[arg(
         long,
         default_value = "kubernetes.io/tls-acme",
@@ -140,63 +142,66 @@ pub struct RunArgs {
     /// Ingress annotations that are copied to the Certificate
     #[arg(long, value_name = "KEYS", help_heading = "Ingresses")]
     extra_certificate_annotations: Vec<List>,
-    /// How HTTP-01 challenges are answered: by certlet itself, or by a pod per challenge
+    /// Solver for HTTP-01: certlet itself (direct), or one pod per challenge (pod)
     #[arg(long, value_enum, default_value = "direct", help_heading = "ACME")]
     acme_http01_solver_mode: Mode,
-    /// Where certlet answers HTTP-01 challenges
+    /// Listen address of the HTTP-01 responder
     #[arg(long, default_value = "0.0.0.0:8089", value_parser = socket, value_name = "ADDRESS", help_heading = "ACME")]
     acme_http01_listen_address: SocketAddr,
-    /// Address under which the ingress reaches the one above; repeatable. Otherwise the endpoints of the Service certlet-acme, or `POD_IP`
+    /// IP address at which the ingress reaches the HTTP-01 responder; repeatable. Default: the endpoints of the Service
+    /// certlet-acme, then `POD_IP`
     #[arg(long, value_delimiter = ',', value_name = "IP", help_heading = "ACME")]
     acme_http01_advertise_address: Vec<IpAddr>,
-    /// Nameservers that the probe asks before the CA is told, as host:port
+    /// Nameservers for the self-check of HTTP-01 challenges, as host:port
     #[arg(long, value_name = "HOST:PORT", help_heading = "ACME")]
     acme_http01_solver_nameservers: Vec<List>,
-    /// Addresses or networks that may be asked although they are link-local, a cloud's metadata service or this pod itself
+    /// Addresses or networks that certlet may contact although they are link-local, a cloud metadata service or this pod
     ///
-    /// An ACME server, a name that is validated and their redirects are chosen by whoever may create issuers and certificates.
+    /// Users who may create issuers and Certificates choose ACME servers, validated names and their redirects, and so the
+    /// addresses that certlet contacts.
     #[arg(long, value_delimiter = ',', value_name = "NETWORKS", help_heading = "ACME")]
     allow_outgoing_networks: Vec<Network>,
-    /// Labels for every solver object
+    /// Labels for all objects of the HTTP-01 solver
     #[arg(long, value_name = "KEY=VALUE", help_heading = "ACME")]
     acme_http01_solver_extra_labels: Vec<Map>,
-    /// Image of the solver pod (mode `pod`); otherwise the image that certlet's own pod runs
+    /// Image of solver pods (mode `pod`). Default: the image of certlet's own pod
     #[arg(long, value_name = "IMAGE", help_heading = "ACME")]
     acme_http01_solver_image: Option<String>,
-    /// CPU request of the solver pod
+    /// CPU request of solver pods
     #[arg(long, default_value = "10m", value_name = "QUANTITY", help_heading = "ACME")]
     acme_http01_solver_resource_request_cpu: String,
-    /// Memory request of the solver pod
+    /// Memory request of solver pods
     #[arg(long, default_value = "64Mi", value_name = "QUANTITY", help_heading = "ACME")]
     acme_http01_solver_resource_request_memory: String,
-    /// CPU limit of the solver pod
+    /// CPU limit of solver pods
     #[arg(long, default_value = "100m", value_name = "QUANTITY", help_heading = "ACME")]
     acme_http01_solver_resource_limits_cpu: String,
-    /// Memory limit of the solver pod
+    /// Memory limit of solver pods
     #[arg(long, default_value = "64Mi", value_name = "QUANTITY", help_heading = "ACME")]
     acme_http01_solver_resource_limits_memory: String,
-    /// Whether the solver pod must not run as root
+    /// Require that solver pods do not run as root
     #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "ACME")]
     acme_http01_solver_run_as_non_root: bool,
-    /// Runtime class of the solver pod
+    /// RuntimeClass of solver pods
     #[arg(long, default_value = "", value_name = "CLASS", help_heading = "ACME")]
     acme_http01_solver_runtime_class_name: String,
-    /// Challenges in flight at once
+    /// Maximum number of challenges in flight
     #[arg(long, default_value = "60", value_parser = count, value_name = "N", help_heading = "ACME")]
     max_concurrent_challenges: usize,
-    /// Time between two polls of a certificate's renewal information, whatever the ACME server asks for; for tests (default: what the server asks for, from 1h to 7d)
+    /// Fixed interval between polls of renewal information (ARI), for tests. Default: the interval that the ACME server requests,
+    /// from 1h to 7d
     #[arg(long, value_parser = duration, value_name = "DURATION", help_heading = "ACME")]
     acme_ari_minimum_interval: Option<Duration>,
-    /// Where metrics are served; 0 for nowhere
+    /// Listen address of the metrics server; 0 disables it
     #[arg(long, default_value = "0.0.0.0:9402", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
     metrics_listen_address: Listen,
-    /// Where health is served for probes; 0 for nowhere
+    /// Listen address of the health server; 0 disables it
     #[arg(long, default_value = "0.0.0.0:9403", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
     internal_healthz_listen_address: Listen,
-    /// Log lines as text or JSON
+    /// Format of log lines
     #[arg(long, value_enum, default_value = "text", help_heading = "Metrics, health and logs")]
     logging_format: Format,
-    /// How much is logged: 2 is normal, 4 debug, 5 everything
+    /// Log level: 2 is info, 4 is debug, 5 is everything
     #[arg(
         short = 'v',
         long = "v",
@@ -213,12 +218,12 @@ pub struct RunArgs {
     accepted: AcceptedArgs,
 }
 
-/// How HTTP-01 challenges are answered.
+/// How HTTP-01 challenges are solved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
-    /// By certlet itself.
+    /// certlet itself answers.
     Direct,
-    /// By a pod per challenge.
+    /// One pod per challenge answers.
     Pod,
 }
 
@@ -226,16 +231,16 @@ pub enum Mode {
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_field_names, reason = "the flags are called so")]
 struct SizeArgs {
-    /// Longest certificate, in bytes of PEM
+    /// Maximum size of a certificate, in bytes of PEM
     #[arg(long, default_value = "36500", value_parser = count, value_name = "BYTES", help_heading = "Size limits")]
     max_certificate_size: usize,
-    /// Longest private key, in bytes of PEM
+    /// Maximum size of a private key, in bytes of PEM
     #[arg(long, default_value = "13000", value_parser = count, value_name = "BYTES", help_heading = "Size limits")]
     max_private_key_size: usize,
-    /// Longest chain, in bytes of PEM
+    /// Maximum size of a certificate chain, in bytes of PEM
     #[arg(long, default_value = "95000", value_parser = count, value_name = "BYTES", help_heading = "Size limits")]
     max_certificate_chain_length: usize,
-    /// Longest bundle, in bytes of PEM
+    /// Maximum size of a CA bundle, in bytes of PEM
     #[arg(long, default_value = "330000", value_parser = count, value_name = "BYTES", help_heading = "Size limits")]
     max_certificate_bundle_size: usize,
 }
@@ -267,27 +272,27 @@ impl SizeArgs {
 }
 
 impl RunArgs {
-    /// How logs look, and how much is said.
+    /// The format of log lines and the log level.
     pub fn logging(&self) -> (Format, u8) {
         (self.logging_format, self.verbosity)
     }
 
-    /// What was asked for and is not there yet.
+    /// Features that the flags request and that are not supported yet, as sentences without a verb.
     pub fn missing(&self) -> Vec<String> {
         let flags = self.accepted.missing().into_iter().map(str::to_owned);
         flags.chain(absent_controllers(&List::all(&self.controllers))).collect()
     }
 
-    /// What was given and changes nothing, with why.
+    /// Flags that have no effect, each with the reason.
     pub fn idle(&self) -> Vec<String> {
         let flags = self.accepted.idle().into_iter().map(str::to_owned);
         flags.chain(idle_gates(&Map::all(&self.feature_gates))).collect()
     }
 
-    /// Everything, checked.
+    /// The validated options of the controller.
     ///
     /// # Errors
-    /// When a value makes no sense.
+    /// [`ArgsError`] if a value, or a combination of values, is invalid.
     pub fn options(self) -> Result<Options, ArgsError> {
         let environment = Environment::read();
         let election = self.election(&environment)?;
@@ -336,10 +341,10 @@ impl RunArgs {
         Ok(Some(election))
     }
 
-    /// What decisions depend on, apart from the pod that a process is: these flags may be another's.
+    /// The settings that decisions depend on, except the identity of the pod: `certlet plan` parses the flags of another process.
     ///
     /// # Errors
-    /// When a value makes no sense.
+    /// [`ArgsError`] if a value, or a combination of values, is invalid.
     pub fn settings(&self, environment: &Environment) -> Result<Settings, ArgsError> {
         if let Some(flag) = self.accepted.refused() {
             return Err(ArgsError::MetricsTls(flag));

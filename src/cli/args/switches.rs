@@ -1,11 +1,11 @@
-//! What is switched on and off by name: controllers and feature gates (CTL-11, GAT rows).
+//! Parsers for `--controllers` and `--feature-gates` (CTL-11, GAT rows).
 
 use std::collections::BTreeMap;
 
 use super::go::boolean;
 use crate::plan::settings::{Controllers, Gates, controller};
 
-/// Every controller that cert-manager has: its names are public (CTL rows, NB-31).
+/// All controller names of cert-manager. They are public (CTL rows, NB-31).
 const CONTROLLERS: [&str; 25] = [
     controller::ISSUERS,
     controller::CLUSTER_ISSUERS,
@@ -34,7 +34,7 @@ const CONTROLLERS: [&str; 25] = [
     "listenerset",
 ];
 
-/// One controller here: what takes these apart in cert-manager are the writes between them, which certlet spares.
+/// The controllers of cert-manager that are one controller in certlet.
 const CERTIFICATES: [&str; 4] = [
     controller::ISSUING,
     "certificates-key-manager",
@@ -42,7 +42,7 @@ const CERTIFICATES: [&str; 4] = [
     "certificates-readiness",
 ];
 
-/// Signers of Kubernetes CSRs: `*` does not stand for them, their gate or their names do (CTL-10).
+/// Signers of Kubernetes CSRs. `*` does not include them; their gate or their names enable them (CTL-10).
 const SIGNING_REQUESTS: [&str; 5] = [
     "certificatesigningrequests-issuer-acme",
     "certificatesigningrequests-issuer-ca",
@@ -51,7 +51,7 @@ const SIGNING_REQUESTS: [&str; 5] = [
     "certificatesigningrequests-issuer-vault",
 ];
 
-/// Names that are taken and do nothing yet (CTL-04, CTL-05, CTL-07).
+/// Controllers that are accepted and not supported yet (CTL-04, CTL-05, CTL-07).
 const ABSENT: [&str; 6] = [
     "gateway-shim",
     "listenerset",
@@ -61,37 +61,37 @@ const ABSENT: [&str; 6] = [
     "certificatesigningrequests-issuer-vault",
 ];
 
-/// What a feature gate of cert-manager does here.
+/// The effect of a feature gate of cert-manager in certlet.
 #[derive(Clone, Copy, Debug)]
 enum GateState {
-    /// It switches something.
+    /// It has cert-manager's effect.
     Works,
-    /// It is always this.
+    /// It always has this value.
     Fixed(bool),
-    /// It switches nothing, for this reason.
+    /// It has no effect, for this reason.
     Idle(&'static str),
 }
 use GateState::{Fixed, Idle, Works};
 
-/// Every feature gate that cert-manager has or had (GAT rows, NB-31).
+/// All feature gates of cert-manager, removed ones included (GAT rows, NB-31).
 const GATES: [(&str, GateState); 22] = [
     ("ExperimentalCertificateSigningRequestControllers", Works),
     (
         "ExperimentalGatewayAPISupport",
-        Idle("the Gateway API is not there yet"),
+        Idle("the Gateway API is not supported yet"),
     ),
-    ("ListenerSets", Idle("the Gateway API is not there yet")),
+    ("ListenerSets", Idle("the Gateway API is not supported yet")),
     ("AdditionalCertificateOutputFormats", Fixed(true)),
     (
         "ServerSideApply",
-        Idle("Secrets are always applied, and everything else is always patched"),
+        Idle("Secrets always use server-side apply, and all other objects use patches"),
     ),
     ("LiteralCertificateSubject", Works),
     ("StableCertificateRequestName", Works),
     ("UseCertificateRequestBasicConstraints", Works),
     (
         "SecretsFilteredCaching",
-        Idle("no Secret is cached, only a summary of those that certlet wrote"),
+        Idle("certlet caches no Secrets, only summaries of those that it wrote"),
     ),
     ("DisallowInsecureCSRUsageDefinition", Fixed(true)),
     ("NameConstraints", Works),
@@ -105,56 +105,54 @@ const GATES: [(&str, GateState); 22] = [
     ("UseCertificateRequestNameConstraints", Fixed(true)),
     (
         "ExperimentalCertificateControllers",
-        Idle("cert-manager has removed it, and it switched nothing"),
+        Idle("cert-manager has removed this gate"),
     ),
     ("AllAlpha", Works),
     ("AllBeta", Works),
 ];
 
-/// A flag whose value makes no sense.
+/// An invalid flag value.
 #[derive(Debug, thiserror::Error)]
 pub enum ArgsError {
-    /// CTL-11: an unknown name is an error at the start.
-    #[error("--controllers: there is no controller {0:?}; known are {known}", known = CONTROLLERS.join(", "))]
+    /// Unknown controller (CTL-11).
+    #[error("--controllers: unknown controller {0:?}; the controllers are {known}", known = CONTROLLERS.join(", "))]
     Controller(String),
-    /// Some of what is one controller here.
-    #[error(
-        "--controllers: {off} off but {on} on: in certlet these are one controller, which is on or off as a whole. Name all of {all} with a minus, or none"
-    )]
+    /// Only a part of a group that is one controller in certlet.
+    #[error("--controllers: {off} off but {on} on: these are one controller in certlet. Disable all of {all}, or none")]
     Together {
-        /// Those that are to be off.
+        /// The disabled ones.
         off: String,
-        /// Those that are to be on.
+        /// The enabled ones.
         on: String,
-        /// All of them.
+        /// The whole group.
         all: String,
     },
-    /// GAT-20.
-    #[error("--feature-gates: there is no gate {0:?}")]
+    /// Unknown feature gate (GAT-20).
+    #[error("--feature-gates: unknown gate {0:?}")]
     Gate(String),
-    /// Neither true nor false.
-    #[error("--feature-gates: {0}={1}: a gate is true or false")]
+    /// A value of a gate that is not a boolean.
+    #[error("--feature-gates: {0}={1}: the value of a gate must be true or false")]
     GateValue(String, String),
-    /// The election would not work.
-    #[error("leader election needs: retry period < renew deadline < lease duration")]
+    /// Durations with which leader election would not work.
+    #[error("leader election requires retry period < renew deadline < lease duration")]
     Election,
-    /// A size that nothing fits in.
-    #[error("--{0}: a limit of 0 bytes lets nothing through")]
+    /// A size limit of 0.
+    #[error("--{0}: the limit must be greater than 0")]
     Size(&'static str),
-    /// A wait that ends before it begins.
+    /// A minimum above the maximum.
     #[error(
         "--certificate-request-minimum-backoff-duration is longer than --certificate-request-maximum-backoff-duration"
     )]
     Backoff,
-    /// FLG-27.
+    /// TLS for metrics (FLG-27).
     #[error(
-        "{0}: certlet serves metrics over plain HTTP only. Leave the flag away, and put a proxy or a NetworkPolicy before the port, or switch metrics off with --metrics-listen-address=0"
+        "{0}: certlet serves metrics over plain HTTP only. Remove the flag, and protect the port with a proxy or a NetworkPolicy, or disable metrics with --metrics-listen-address=0"
     )]
     MetricsTls(&'static str),
 }
 
-/// Which controllers run. The gate of Kubernetes CSRs adds its controllers to any list, and naming one of these is as good as the
-/// gate (CTL-10): `gates` then says so.
+/// The controllers to run. The gate for Kubernetes CSRs adds its controllers to any list. Naming one of them enables the gate
+/// (CTL-10), which is set in `gates`.
 pub(super) fn controllers(list: &[String], gates: &mut Gates) -> Result<Controllers, ArgsError> {
     let names: Vec<&str> = list
         .iter()
@@ -168,7 +166,7 @@ pub(super) fn controllers(list: &[String], gates: &mut Gates) -> Result<Controll
             return Err(ArgsError::Controller(bare.to_owned()));
         }
     }
-    // a list of nothing but exceptions implies all
+    // a list that contains only exclusions implies `*`
     let all = names.contains(&"*") || names.iter().all(|name| name.starts_with('-'));
     let on = |controller: &str| {
         let excepted = names.iter().any(|name| name.strip_prefix('-') == Some(controller));
@@ -182,7 +180,7 @@ pub(super) fn controllers(list: &[String], gates: &mut Gates) -> Result<Controll
     together(&CERTIFICATES, &on)?;
     together(&[controller::ORDERS, "challenges"], &on)?;
     if !on(controller::ISSUING) {
-        // without issuing there is nothing to trigger and no past to tidy
+        // without the issuing controller, trigger and revision manager have nothing to work on
         let mut whole = CERTIFICATES.to_vec();
         whole.extend([controller::TRIGGER, controller::REVISION_MANAGER]);
         together(&whole, &on)?;
@@ -196,7 +194,7 @@ pub(super) fn controllers(list: &[String], gates: &mut Gates) -> Result<Controll
     Ok(Controllers { disabled })
 }
 
-/// Controllers that are asked for by name and are not there.
+/// Controllers that are enabled by name and not supported yet.
 pub(super) fn absent_controllers(list: &[String]) -> Vec<String> {
     let named = list.iter().map(|name| name.trim());
     named
@@ -230,7 +228,7 @@ fn truth(name: &str, value: &str) -> Result<bool, ArgsError> {
 }
 
 pub(super) fn gates(given: &BTreeMap<String, String>) -> Result<Gates, ArgsError> {
-    // GAT-19: for the gates of that stage that nobody names
+    // GAT-19: applies to the alpha gates that are not set explicitly
     let alpha = |default: bool| Ok::<_, ArgsError>(gate(given, "AllAlpha", false)? || default);
     let beta = gate(given, "AllBeta", true)?;
     Ok(Gates {
@@ -244,18 +242,19 @@ pub(super) fn gates(given: &BTreeMap<String, String>) -> Result<Gates, ArgsError
     })
 }
 
-/// GAT-15.
+/// The gate for the path type of temporary Ingresses (GAT-15).
 pub(super) fn path_type_exact(given: &BTreeMap<String, String>) -> Result<bool, ArgsError> {
     gate(given, "ACMEHTTP01IngressPathTypeExact", gate(given, "AllBeta", true)?)
 }
 
-/// Gates that are given and change nothing: those with another value than they always have here, and those without a use.
+/// Gates that have no effect: those set to a value that certlet does not support, and those without a function. Each with the
+/// reason.
 pub(super) fn idle_gates(given: &BTreeMap<String, String>) -> Vec<String> {
     let idle = |name: &str, value: &str| {
         let (_, state) = GATES.iter().find(|(known, _)| *known == name)?;
         let why = match state {
             Works => None,
-            Fixed(fixed) => (truth(name, value).ok()? != *fixed).then(|| format!("it is always {fixed} here")),
+            Fixed(fixed) => (truth(name, value).ok()? != *fixed).then(|| format!("it is always {fixed} in certlet")),
             Idle(why) => Some((*why).to_owned()),
         }?;
         Some(format!("--feature-gates={name}={value}: {why}"))

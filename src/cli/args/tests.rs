@@ -184,7 +184,7 @@ fn flg_05_every_spelling_of_a_boolean_is_one() {
         );
     }
     let error = Line::try_parse_from(["--leader-elect=yes"]).unwrap_err().to_string();
-    assert!(error.contains("it is either true or false"), "{error}");
+    assert!(error.contains("it must be true or false"), "{error}");
     assert!(parse(&["--leader-elect"]).options().unwrap().election.is_some());
 }
 
@@ -300,10 +300,10 @@ fn ctl_11_controllers_are_switched_by_name_and_what_is_one_is_switched_together(
     let half = refusal(&["--controllers=*,-challenges"]);
     assert!(half.contains("challenges off but orders on"), "{half}");
     let half = refusal(&["--controllers=certificates-trigger"]);
-    assert!(half.contains("on or off as a whole"), "{half}");
+    assert!(half.contains("these are one controller in certlet"), "{half}");
     let unknown = refusal(&["--controllers=certificate-trigger"]);
     assert!(
-        unknown.contains("there is no controller \"certificate-trigger\"; known are issuers"),
+        unknown.contains("unknown controller \"certificate-trigger\"; the controllers are issuers"),
         "{unknown}"
     );
 }
@@ -352,8 +352,8 @@ fn what_is_named_and_not_there_is_said() {
     assert_eq!(
         args.idle(),
         [
-            "--feature-gates=ListenerSets=false: the Gateway API is not there yet",
-            "--feature-gates=ServerSideApply=true: Secrets are always applied, and everything else is always patched"
+            "--feature-gates=ListenerSets=false: the Gateway API is not supported yet",
+            "--feature-gates=ServerSideApply=true: Secrets always use server-side apply, and all other objects use patches"
         ]
     );
 }
@@ -368,17 +368,20 @@ fn gat_19_all_alpha_and_all_beta_stand_for_the_gates_that_nobody_names() {
     let args = parse(&["--feature-gates=DefaultPrivateKeyRotationPolicyAlways=false"]);
     assert_eq!(
         args.idle(),
-        ["--feature-gates=DefaultPrivateKeyRotationPolicyAlways=false: it is always true here"]
+        ["--feature-gates=DefaultPrivateKeyRotationPolicyAlways=false: it is always true in certlet"]
     );
-    assert!(refusal(&["--feature-gates=NoSuchGate=true"]).contains("there is no gate \"NoSuchGate\""));
-    assert!(refusal(&["--feature-gates=OtherNames=yes"]).contains("OtherNames=yes: a gate is true or false"));
+    assert!(refusal(&["--feature-gates=NoSuchGate=true"]).contains("unknown gate \"NoSuchGate\""));
+    assert!(
+        refusal(&["--feature-gates=OtherNames=yes"])
+            .contains("OtherNames=yes: the value of a gate must be true or false")
+    );
 }
 
 #[test]
 fn values_that_make_no_sense_are_refused_in_words() {
     assert_eq!(
         refusal(&["--max-private-key-size=0"]),
-        "--max-private-key-size: a limit of 0 bytes lets nothing through"
+        "--max-private-key-size: the limit must be greater than 0"
     );
     assert!(refusal(&["--certificate-request-minimum-backoff-duration=64h"]).contains("is longer than"));
     let election = parse(&["--leader-election-renew-deadline=2m"]).options();

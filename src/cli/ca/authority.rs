@@ -1,4 +1,4 @@
-//! The CA whose files are at hand.
+//! The CA that signs: its certificate and key in files.
 
 use std::path::PathBuf;
 
@@ -13,16 +13,16 @@ use crate::pki::usage::Usage;
 /// Flags that name the CA.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct AuthorityArgs {
-    /// The CA's certificate, with those above it if there are any
+    /// Certificate of the CA, followed by the certificates above it, if any
     #[arg(long, value_name = "FILE", default_value = "ca.pem")]
     pub(super) ca: PathBuf,
-    /// The CA's key [default: the certificate's file with -key before its ending]
+    /// Key of the CA [default: the certificate's file with -key before its extension]
     #[arg(long, value_name = "FILE")]
     pub(super) ca_key: Option<PathBuf>,
 }
 
 impl AuthorityArgs {
-    /// Reads certificate and key and sees that they can sign.
+    /// Reads certificate and key, and verifies that they can sign.
     pub(super) fn open(&self, surroundings: &Surroundings<'_>) -> Result<Issuer, Error> {
         let chain = files::chain(&self.ca)?;
         let key_path = self.ca_key.clone().unwrap_or_else(|| key_beside(&self.ca));
@@ -33,9 +33,7 @@ impl AuthorityArgs {
         let (key, _) = PrivateKey::from_pem(&files::read(&key_path)?).map_err(|error| in_file(&key_path, &error))?;
         let subject = info.subject.to_string();
         let problem = if !info.is_ca {
-            format!(
-                "{subject:?} is no CA: it must not sign certificates (its basic constraints say CA:FALSE, or nothing)"
-            )
+            format!("{subject:?} is not a CA: its basic constraints do not contain CA:TRUE")
         } else if info.key_hash != key.hash() {
             format!("{} is not the key of {subject:?}", key_path.display())
         } else if info
@@ -46,7 +44,7 @@ impl AuthorityArgs {
             format!("the key usage of {subject:?} does not allow it to sign certificates")
         } else if info.not_after < surroundings.now {
             format!(
-                "the CA {subject:?} expired on {}; \"certlet ca renew {}\" renews it",
+                "the CA {subject:?} expired on {}; renew it with \"certlet ca renew {}\"",
                 info.not_after,
                 self.ca.display()
             )
@@ -57,7 +55,7 @@ impl AuthorityArgs {
     }
 }
 
-/// Signs, and says so when the certificate would outlive its CA. Gives the chain as it goes into a file: without the root.
+/// Signs, and warns if the certificate outlives its CA. Returns the chain for a file, which excludes the root.
 pub(super) fn issue(
     issuer: &Issuer,
     request: &CsrInfo,
@@ -68,13 +66,13 @@ pub(super) fn issue(
     let end = issuer.info.not_after;
     if validity.not_after > end {
         surroundings.remark(&format!(
-            "warning: the certificate says it is valid until {}, but its CA only until {end}: it will not be accepted after that",
+            "warning: the certificate is valid until {}, but its CA expires on {end}; clients reject it after that date",
             validity.not_after
         ))?;
     }
     if extras.is_ca && issuer.info.path_len == Some(0) {
         return Err(Error::Usage(format!(
-            "the CA {:?} must not have CAs below it: its path length is 0",
+            "the CA {:?} must not issue CA certificates: its path length is 0",
             issuer.info.subject.to_string()
         )));
     }
@@ -83,7 +81,7 @@ pub(super) fn issue(
     Ok(chain::split(certificates)?.chain_pem)
 }
 
-/// `a.pem` has its key in `a-key.pem`, `tls.crt` in `tls.key`.
+/// The default file of a key: `a-key.pem` for `a.pem`, `tls.key` for `tls.crt`.
 pub(super) fn key_beside(certificate: &std::path::Path) -> PathBuf {
     if certificate.extension().is_some_and(|ending| ending == "crt") {
         return certificate.with_extension("key");

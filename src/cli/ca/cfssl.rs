@@ -1,7 +1,7 @@
-//! cfssl's files, read as they are: `ca-config.json`, `ca-csr.json`, `server-csr.json`. YAML of the same shape is read as well.
+//! Parsers for the files of cfssl: `ca-config.json`, `ca-csr.json`, `server-csr.json`, and YAML of the same structure.
 //!
-//! As in Go, keys match in upper and lower case, and `null` is as good as nothing. What is not known here is never dropped in silence: it is
-//! a warning, and an error where it may be a restriction.
+//! As in Go, keys are case-insensitive, and `null` counts as not set. An unknown key is a warning, or an error where it may be
+//! a restriction.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::api::GoDuration;
 use crate::pki::key::{KeyAlgorithm, KeySpec};
 use crate::pki::name::Subject;
 
-/// What cfssl gives a CA that names no expiry: five years.
+/// cfssl's default expiry of a CA: five years.
 pub(super) const CA_EXPIRY: SignedDuration = SignedDuration::from_hours(43_800);
 
-/// Settings that mean nothing here.
+/// Keys that are unknown here.
 type Rest = BTreeMap<String, Value>;
 
 /// `ca-config.json`.
@@ -31,7 +31,7 @@ pub(super) struct Config {
     rest: Rest,
 }
 
-/// Which profiles there are.
+/// The profiles.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Signing {
@@ -128,12 +128,12 @@ struct Ca {
 
 /// Reads one of the files.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    parse(&files::read(path)?).map_err(|why| Error::File(format!("{} is not understood: {why}", path.display())))
+    parse(&files::read(path)?).map_err(|why| Error::File(format!("{} cannot be parsed: {why}", path.display())))
 }
 
 fn parse<T: DeserializeOwned>(content: &[u8]) -> Result<T, String> {
-    let text = std::str::from_utf8(content).map_err(|_| "it is no text")?;
-    // JSON's own parser knows better what is wrong with JSON.
+    let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8")?;
+    // serde_json has better error messages for JSON than a YAML parser
     let value: Value = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|error| error.to_string())?
     } else {
@@ -142,7 +142,7 @@ fn parse<T: DeserializeOwned>(content: &[u8]) -> Result<T, String> {
     serde_path_to_error::deserialize(as_go(value, Keys::Ours)?).map_err(|error| error.to_string())
 }
 
-/// Reads a text as each of the files, for the fuzzer.
+/// Parses a text as each of the files, for the fuzzer.
 #[cfg(test)]
 pub(crate) fn fuzz(content: &[u8]) {
     if let Ok(csr) = parse::<Csr>(content) {
@@ -159,16 +159,16 @@ pub(crate) fn fuzz(content: &[u8]) {
     }
 }
 
-/// What the keys of an object are.
+/// How the keys of an object are treated.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Keys {
-    /// Known words.
+    /// Case-insensitive names of fields.
     Ours,
-    /// Names that a person chose: they stay as they are.
+    /// Names that a user chose. They are not changed.
     Theirs,
 }
 
-/// Keys in lower case, and without what is null.
+/// Converts keys to lower case and removes null values.
 fn as_go(value: Value, keys: Keys) -> Result<Value, String> {
     Ok(match value {
         Value::Object(fields) => {
@@ -185,7 +185,7 @@ fn as_go(value: Value, keys: Keys) -> Result<Value, String> {
                 };
                 let value = as_go(value, inner)?;
                 if made.insert(name.clone(), value).is_some() {
-                    return Err(format!("{name:?} is there twice"));
+                    return Err(format!("{name:?} occurs twice"));
                 }
             }
             Value::Object(made)
@@ -205,9 +205,9 @@ pub(super) fn duration(text: &str) -> Result<SignedDuration, Error> {
 }
 
 impl Config {
-    /// What was in the file and is not done.
+    /// Warnings about keys that have no effect.
     pub(super) fn remarks(&self) -> Vec<String> {
-        // what profiles refer to by name; a profile that does is refused
+        // profiles refer to these by name; a profile that does so is refused
         let known = |key: &&String| !["auth_keys", "remotes"].contains(&key.as_str());
         let keys = self.rest.keys().filter(known).chain(self.signing.rest.keys());
         keys.map(|key| unknown(key)).collect()
@@ -215,10 +215,10 @@ impl Config {
 }
 
 impl Profile {
-    /// What was in the file and is not done.
+    /// Warnings about keys that have no effect.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a setting that is not known: it may restrict what is signed, and what is signed stays signed.
+    /// [`Error::Usage`] for an unknown key, because it may restrict what is signed.
     pub(super) fn remarks(&self, name: &str) -> Result<Vec<String>, Error> {
         match self
             .rest
@@ -226,7 +226,7 @@ impl Profile {
             .find(|key| !WITHOUT_RESTRICTION.contains(&key.as_str()))
         {
             Some(key) => Err(Error::Usage(format!(
-                "the profile {name:?} says {key:?}, which certlet cannot do; as it may restrict what is signed, nothing is signed: remove it from the file, or sign with cfssl"
+                "the profile {name:?} has {key:?}, which certlet does not support and which may be a restriction. Nothing was signed. Remove the key from the file, or sign with cfssl"
             ))),
             None => Ok(self.rest.keys().map(|key| unknown(key)).collect()),
         }
@@ -234,7 +234,7 @@ impl Profile {
 }
 
 impl CaConstraint {
-    /// How many CAs may follow; cfssl writes "none" as 0 with a flag beside it.
+    /// The path length constraint. cfssl writes 0 as a separate flag.
     pub(super) fn path_len(self) -> Option<u32> {
         path_len(self.max_path_len, self.max_path_len_zero)
     }
@@ -275,12 +275,12 @@ impl Csr {
             .collect()
     }
 
-    /// The names it is for; cfssl's files often have an empty one, so that it does not miss any.
+    /// The host names. Empty ones, which are common in cfssl's files, are skipped.
     pub(super) fn hosts(&self) -> Vec<String> {
         self.hosts.iter().filter(|host| !host.is_empty()).cloned().collect()
     }
 
-    /// What was in the file and is not done.
+    /// Warnings about keys that have no effect.
     pub(super) fn remarks(&self) -> Vec<String> {
         let of_key = self.key.iter().flat_map(|key| key.rest.keys());
         let of_names = self.names.iter().flat_map(|names| names.rest.keys());
@@ -294,7 +294,7 @@ impl Csr {
         backdate.map(duration).transpose()
     }
 
-    /// ECDSA P-256 when nothing is said, as cfssl.
+    /// The key to generate: ECDSA P-256 by default, as in cfssl.
     pub(super) fn key_spec(&self) -> Result<KeySpec, Error> {
         let Some(Key { algo, size, rest: _ }) = &self.key else {
             return Ok(KeySpec::new(KeyAlgorithm::Ecdsa, None));
@@ -305,7 +305,7 @@ impl Csr {
             "ed25519" => KeyAlgorithm::Ed25519,
             other => {
                 return Err(Error::Usage(format!(
-                    "the key algorithm {other:?} is not known: use rsa, ecdsa or ed25519"
+                    "the key algorithm {other:?} is not supported: use rsa, ecdsa or ed25519"
                 )));
             }
         };
@@ -326,10 +326,10 @@ impl Csr {
 }
 
 fn unknown(key: &str) -> String {
-    format!("{key:?} is not known here and has no effect")
+    format!("{key:?} is unknown and has no effect")
 }
 
-/// Settings of a profile that restrict nothing: without them a certificate only says less.
+/// Keys of a profile that restrict nothing. Without them a certificate only contains less.
 const WITHOUT_RESTRICTION: [&str; 6] = [
     "cert_store",
     "copy_extensions",

@@ -1,4 +1,4 @@
-//! Where a new certificate goes: files, a Secret, or the terminal.
+//! Output of a new certificate: files, a Secret, or standard output.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,38 +13,38 @@ use crate::pki::certificate::CertificateInfo;
 use crate::pki::hidden::Hidden;
 use crate::text::line;
 
-/// Flags that say where a certificate goes whose key is somebody else's: it can only become a file.
+/// Output flags for a certificate without a key. It can only be written to a file.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct FileArgs {
-    /// The certificate's file is PREFIX.pem, its key's, where one is made, PREFIX-key.pem
+    /// Write the certificate to PREFIX.pem and its key, if one is generated, to PREFIX-key.pem
     #[arg(long, value_name = "PREFIX")]
     out: Option<PathBuf>,
-    /// The certificate's file, if not PREFIX.pem
+    /// File for the certificate, instead of PREFIX.pem
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     cert_file: Option<PathBuf>,
-    /// Replace what is there already
+    /// Overwrite existing files and data
     #[arg(long)]
     force: bool,
-    /// How to print: table, json or yaml
+    /// Output format: table, json or yaml
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
 }
 
-/// Flags that say where a certificate and its key go.
+/// Output flags for a certificate and its key.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct DeliverArgs {
     #[command(flatten)]
     file: FileArgs,
-    /// The key's file, if not PREFIX-key.pem
+    /// File for the key, instead of PREFIX-key.pem
     #[arg(long, value_name = "FILE", conflicts_with = "out")]
     key_file: Option<PathBuf>,
-    /// Also store both as a Secret of type kubernetes.io/tls in the cluster
+    /// Also store both in the cluster, in a Secret of type kubernetes.io/tls
     #[arg(long, value_name = "NAME")]
     secret: Option<String>,
-    /// Write no files; the Secret is all there is
+    /// Write no files, only the Secret
     #[arg(long, requires = "secret")]
     no_files: bool,
-    /// With "client", print the Secret and change nothing, neither files nor cluster
+    /// With "client", print the Secret and write nothing
     #[arg(long, value_name = "WHERE", requires = "secret")]
     dry_run: Option<DryRun>,
     #[command(flatten)]
@@ -57,24 +57,24 @@ enum DryRun {
     None,
 }
 
-/// Places that were found free.
+/// Files that may be written.
 pub(super) struct Places {
     certificate: PathBuf,
     key: PathBuf,
 }
 
-/// What was made.
+/// The result to deliver.
 pub(super) struct Product {
     /// The chain as PEM, leaf first.
     pub(super) certificate: Vec<u8>,
-    /// The key as PEM, if it was made here.
+    /// The key as PEM, if it was generated here.
     pub(super) key: Option<Hidden<Vec<u8>>>,
 }
 
-/// What is told of it.
+/// The summary that is printed.
 #[derive(serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told {
+struct Summary {
     files: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
@@ -95,7 +95,7 @@ impl From<FileArgs> for DeliverArgs {
 }
 
 impl DeliverArgs {
-    /// Where the files will be; refuses places that are taken before any work is done.
+    /// The files to write. Existing files are refused here, before any work is done.
     pub(super) fn places(&self, default: &Path, with_key: bool) -> Result<Places, Error> {
         let prefix = self.file.out.as_deref().unwrap_or(default);
         let file = |ending: &str| {
@@ -111,7 +111,7 @@ impl DeliverArgs {
         Ok(places)
     }
 
-    /// As [`DeliverArgs::places`], with the files that are replaced as the default.
+    /// Like [`DeliverArgs::places`], with the files to replace as the default.
     pub(super) fn places_of(&self, certificate: &Path, key: &Path, with_key: bool) -> Result<Places, Error> {
         if let Some(prefix) = &self.file.out {
             return self.places(prefix, with_key);
@@ -135,7 +135,7 @@ impl DeliverArgs {
         !self.no_files && self.dry_run != Some(DryRun::Client)
     }
 
-    /// Writes and tells. `key` is needed for a Secret even if it was not made here.
+    /// Writes the files and the Secret, and prints the summary. `key` is for a Secret if the key was not generated here.
     pub(super) fn deliver(
         &self,
         places: &Places,
@@ -153,7 +153,7 @@ impl DeliverArgs {
             )?),
             (Some(_), None) => {
                 return Err(Error::Usage(
-                    "a Secret needs the private key too, and it is not here: leave out --secret".into(),
+                    "a Secret needs the private key, which is not available: remove --secret".into(),
                 ));
             }
         };
@@ -162,7 +162,7 @@ impl DeliverArgs {
             surroundings.out.write_all(text.expose().as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
-        let mut told = Told {
+        let mut summary = Summary {
             files: Vec::new(),
             secret: None,
             certificate: CertificateReport::new(&CertificateInfo::parse_pem(&product.certificate)?, surroundings.now),
@@ -171,17 +171,17 @@ impl DeliverArgs {
             let key = product.key.as_ref().map(|key| key.expose().as_slice());
             let outputs = places.outputs(&product.certificate, key);
             files::write(&outputs, self.file.force)?;
-            told.files = outputs.iter().map(|output| output.path.display().to_string()).collect();
+            summary.files = outputs.iter().map(|output| output.path.display().to_string()).collect();
         }
         if let Some(secret) = &secret {
             let stored = surroundings.cluster.write_secret(&self.target, secret, self.file.force);
-            told.secret = Some(stored.map_err(Error::Cluster)?);
+            summary.secret = Some(stored.map_err(Error::Cluster)?);
         }
         print(
             surroundings.out,
             self.file.output.unwrap_or_default(),
-            &told,
-            Told::table,
+            &summary,
+            Summary::table,
         )?;
         Ok(ExitCode::SUCCESS)
     }
@@ -203,7 +203,7 @@ impl Places {
     }
 }
 
-impl Told {
+impl Summary {
     fn table(&self) -> String {
         let CertificateReport {
             subject, names, valid, ..

@@ -1,4 +1,4 @@
-//! Reading and writing files: keys readable by their owner only, nothing overwritten without being told to.
+//! Reading and writing files. Keys are readable by their owner only, and files are overwritten only with `--force`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -9,10 +9,10 @@ use super::Error;
 use crate::pki::chain::parse_certificates;
 use crate::pki::pem;
 
-/// Larger than any bundle of certificates.
+/// The largest accepted input, in bytes: more than any bundle of certificates.
 const MAX_SIZE: u64 = 4 << 20;
 
-/// A file to be written.
+/// A file to write.
 #[derive(Debug)]
 pub(super) struct Output<'a> {
     pub(super) path: PathBuf,
@@ -20,7 +20,7 @@ pub(super) struct Output<'a> {
     pub(super) is_secret: bool,
 }
 
-/// Reads a file; `-` is the standard input.
+/// Reads a file; `-` is standard input.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |why: &dyn std::fmt::Display| Error::File(format!("cannot read {}: {why}", path.display()));
     let mut content = Vec::new();
@@ -38,7 +38,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// The certificates of a file that is about the first of them: nothing that looks like one may have been passed over.
+/// The certificates of a file whose first certificate counts: a block before it that may be a certificate is an error.
 pub(super) fn chain(path: &Path) -> Result<Vec<Vec<u8>>, Error> {
     let (certificates, passed_over) = bundle(path)?;
     match passed_over.first() {
@@ -47,7 +47,7 @@ pub(super) fn chain(path: &Path) -> Result<Vec<Vec<u8>>, Error> {
     }
 }
 
-/// The certificates of a file of CAs, and what in it was passed over, as sentences.
+/// The certificates of a CA bundle, and sentences about the blocks that were skipped.
 pub(crate) fn bundle(path: &Path) -> Result<(Vec<Vec<u8>>, Vec<String>), Error> {
     let in_file = |error: crate::pki::Error| Error::File(format!("{}: {error}", path.display()));
     let text = read(path)?;
@@ -55,7 +55,7 @@ pub(crate) fn bundle(path: &Path) -> Result<(Vec<Vec<u8>>, Vec<String>), Error> 
     let others = scan.blocks.iter().filter(|block| is_like_a_certificate(&block.label));
     let others = others.map(|block| {
         format!(
-            "the PEM block in line {} is a {:?} and was passed over; \"openssl x509 -in FILE\" makes a CERTIFICATE of it",
+            "the PEM block in line {} is a {:?} and was skipped; convert it to a CERTIFICATE with \"openssl x509 -in FILE\"",
             block.line, block.label
         )
     });
@@ -69,7 +69,7 @@ fn is_like_a_certificate(label: &str) -> bool {
     label != "CERTIFICATE" && (label.ends_with("CERTIFICATE") || label.starts_with("PKCS"))
 }
 
-/// Writes all files, or none of them when one is there already and `force` is not set.
+/// Writes all files, or none if one exists and `force` is false.
 pub(super) fn write(outputs: &[Output<'_>], force: bool) -> Result<(), Error> {
     check(outputs, force)?;
     for output in outputs {
@@ -79,7 +79,7 @@ pub(super) fn write(outputs: &[Output<'_>], force: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses what [`write()`] would refuse, before any work is done.
+/// Refuses what [`write()`] would refuse, without writing.
 pub(super) fn check(outputs: &[Output<'_>], force: bool) -> Result<(), Error> {
     let taken: Vec<String> = outputs
         .iter()
@@ -95,12 +95,12 @@ pub(super) fn check(outputs: &[Output<'_>], force: bool) -> Result<(), Error> {
         ("exist", "them")
     };
     Err(Error::File(format!(
-        "{} {verb} already: --force replaces {pronoun}, --out writes elsewhere",
+        "{} {verb} already; --force overwrites {pronoun}, --out selects another file",
         taken.join(" and ")
     )))
 }
 
-/// Written beside its place and moved there: nobody ever reads half a file, and a key never has other people's permissions.
+/// Writes a temporary file and renames it, so that no reader sees a partial file and a key never has wider permissions.
 fn write_one(output: &Output<'_>, force: bool) -> std::io::Result<()> {
     let mode = if output.is_secret { 0o600 } else { 0o644 };
     let mut options = OpenOptions::new();
@@ -116,7 +116,7 @@ fn write_one(output: &Output<'_>, force: bool) -> std::io::Result<()> {
         .and_then(|mut file| file.write_all(output.content))
         .and_then(|()| fs::rename(&beside, &output.path));
     if written.is_err() {
-        // The first error is the one to tell.
+        // report the first error
         let _left_behind = fs::remove_file(&beside);
     }
     written

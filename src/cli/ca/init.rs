@@ -1,4 +1,4 @@
-//! `certlet ca init`.
+//! `certlet ca init`: creates a CA.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,26 +14,26 @@ use crate::pki::key::PrivateKey;
 use crate::pki::sign::{Extras, random_serial, self_sign};
 use crate::pki::usage::Usage;
 
-/// Makes a CA: a root, or with --parent one below another.
+/// Create a root CA, or an intermediate CA with --parent
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct InitArgs {
-    /// What the CA shall be: cfssl's ca-csr.json, or the same in YAML; flags go before it
+    /// Description of the CA: cfssl's ca-csr.json, or the same in YAML. Flags take precedence
     #[arg(value_name = "FILE")]
     csr: Option<PathBuf>,
     #[command(flatten)]
     subject: SubjectArgs,
     #[command(flatten)]
     key: KeyArgs,
-    /// For how many days it is valid [default: what FILE says, or 1825]
+    /// Validity in days [default: that of FILE, or 1825]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
-    /// How many CAs may stand between it and a certificate; 0: none
+    /// Maximum number of CAs between this CA and a certificate; 0 for none
     #[arg(long, value_name = "N")]
     path_length: Option<u32>,
-    /// The certificate of the CA above: makes an intermediate instead of a root
+    /// Certificate of the parent CA: create an intermediate instead of a root
     #[arg(long, value_name = "FILE")]
     parent: Option<PathBuf>,
-    /// The key of the CA above [default: the certificate's file with -key before its ending]
+    /// Key of the parent CA [default: the certificate's file with -key before its extension]
     #[arg(long, value_name = "FILE", requires = "parent")]
     parent_key: Option<PathBuf>,
     #[command(flatten)]
@@ -48,7 +48,7 @@ pub(super) fn run(args: &InitArgs, surroundings: &mut Surroundings<'_>) -> Resul
     let subject = args.subject.resolve(file.as_ref(), None)?;
     if subject.is_empty() {
         return Err(Error::Usage(
-            "a CA needs a name that people know it by: --name 'Example CA', or CN in the file".into(),
+            "a CA needs a name: use --name 'Example CA', or CN in the file".into(),
         ));
     }
     let places = args.deliver.places(Path::new("ca"), true)?;

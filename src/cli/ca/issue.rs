@@ -1,4 +1,4 @@
-//! `certlet ca issue`.
+//! `certlet ca issue`: generates a key and issues a certificate.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,10 +14,10 @@ use crate::pki::key::PrivateKey;
 use crate::pki::name::Name;
 use crate::pki::sign::{random_serial, self_sign};
 
-/// Makes a key and a certificate.
+/// Generate a key and issue a certificate for it
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct IssueArgs {
-    /// What the certificate shall be: cfssl's server-csr.json, or the same in YAML; flags go before it
+    /// Description of the certificate: cfssl's server-csr.json, or the same in YAML. Flags take precedence
     #[arg(value_name = "FILE")]
     csr: Option<PathBuf>,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub(super) struct IssueArgs {
     profile: ProfileArgs,
     #[command(flatten)]
     authority: AuthorityArgs,
-    /// Sign it with its own key, without any CA
+    /// Create a self-signed certificate, without a CA
     #[arg(long, conflicts_with_all = ["ca", "ca_key"])]
     self_signed: bool,
     #[command(flatten)]
@@ -58,7 +58,8 @@ pub(super) fn run(args: &IssueArgs, surroundings: &mut Surroundings<'_>) -> Resu
     };
     if template.subject.is_empty() && template.sans.is_empty() {
         return Err(Error::Usage(
-            "for whom is the certificate? Name hosts with --host, or a person or service with --name".into(),
+            "the certificate has no names: add hosts with --host, or the name of a person or service with --name"
+                .into(),
         ));
     }
     let profile = args.profile.resolve()?;
@@ -89,7 +90,7 @@ pub(super) fn run(args: &IssueArgs, surroundings: &mut Surroundings<'_>) -> Resu
     args.deliver.deliver(&places, &product, None, surroundings)
 }
 
-/// `a.example-csr.json` gives `a.example.pem`; otherwise the first host or the common name does.
+/// The default prefix of the files: `a.example` for `a.example-csr.json`, else the first host or the common name.
 fn prefix(csr: Option<&Path>, first: Option<&str>, subject: &Name) -> PathBuf {
     let of_file = csr
         .and_then(Path::file_stem)

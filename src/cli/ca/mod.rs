@@ -1,4 +1,5 @@
-//! `certlet ca`: a certificate authority in files, without any cluster. Does what the usual cfssl and openssl scripts do, and reads their files.
+//! `certlet ca`: a certificate authority in files, without a cluster. Replaces scripts around cfssl and openssl, and reads their
+//! files.
 
 mod authority;
 mod cfssl;
@@ -25,7 +26,7 @@ use super::inspect::show;
 use super::secret::Cluster;
 use crate::text::line;
 
-/// Makes and keeps a certificate authority in files: certificates without any cluster.
+/// Manage a certificate authority in files, without a cluster
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -35,17 +36,17 @@ pub struct Args {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
-    /// Make a CA: ca.pem and ca-key.pem, from flags, from cfssl's ca-csr.json, or from the same in YAML
+    /// Create a CA (ca.pem and ca-key.pem) from flags, from cfssl's ca-csr.json, or from the same in YAML
     Init(init::InitArgs),
-    /// Make a key and a certificate for it, signed by a CA or by itself
+    /// Generate a key and issue a certificate for it, signed by a CA or self-signed
     Issue(Box<issue::IssueArgs>),
-    /// Sign somebody else's certificate signing request
+    /// Sign a certificate signing request
     Sign(sign::SignArgs),
-    /// Show what is in a file: certificates, signing requests, keys
+    /// Show the certificates, signing requests and keys in a file
     Show(show::ShowArgs),
-    /// Check whether certificates are good: chain, dates, names
+    /// Verify certificates: chain, dates, names
     Verify(verify::VerifyArgs),
-    /// Make a certificate again: same names, same usages, same key unless told otherwise
+    /// Renew a certificate with the same names and usages, and by default the same key
     Renew(renew::RenewArgs),
 }
 
@@ -59,35 +60,35 @@ Examples:
   certlet ca verify --host a.example a.example.pem
   certlet ca renew a.example.pem --force";
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The arguments, or what a file says, do not make sense.
+    /// The arguments, or the content of a file, are invalid.
     #[error("{0}")]
     Usage(String),
-    /// A file cannot be read or written, or is there already.
+    /// A file cannot be read or written, or exists already.
     #[error("{0}")]
     File(String),
     /// Keys, names or certificates cannot be used.
     #[error("{0}")]
     Pki(#[from] crate::pki::Error),
-    /// The cluster did not take or give a Secret.
+    /// The cluster rejected a request, or cannot be reached.
     #[error("{0}")]
     Cluster(String),
-    /// The output went nowhere.
+    /// The output cannot be written.
     #[error("cannot print: {0}")]
     Print(#[from] std::io::Error),
 }
 
-/// What a command works with beside its arguments.
+/// The environment of a command: time, cluster and output.
 pub struct Surroundings<'a> {
     /// The time now.
     pub now: Timestamp,
-    /// Where Secrets go.
+    /// The cluster that stores Secrets.
     pub cluster: &'a dyn Cluster,
-    /// What was asked for goes here.
+    /// Standard output.
     pub out: &'a mut dyn Write,
-    /// Remarks and warnings go here.
+    /// Standard error, for remarks and warnings.
     pub remarks: &'a mut dyn Write,
 }
 
@@ -112,12 +113,12 @@ pub fn run(args: &Args, surroundings: &mut Surroundings<'_>) -> Result<ExitCode,
     }
 }
 
-/// Reads a file for another command of this program.
+/// Reads a file for another command.
 pub(super) fn read_file(path: &std::path::Path) -> Result<Vec<u8>, Error> {
     files::read(path)
 }
 
-/// The certificates of a file of CAs for another command of this program, and what in it was passed over.
+/// The certificates of a CA bundle for another command, and sentences about the blocks that were skipped.
 pub(super) fn read_bundle(path: &std::path::Path) -> Result<(Vec<Vec<u8>>, Vec<String>), Error> {
     files::bundle(path)
 }

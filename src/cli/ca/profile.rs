@@ -1,4 +1,4 @@
-//! What a certificate is for, and for how long.
+//! Profiles: the usages and the lifetime of a certificate.
 
 use std::path::PathBuf;
 
@@ -12,33 +12,33 @@ use crate::pki::name::SubjectAltNames;
 use crate::pki::sign::{Extras, Validity};
 use crate::pki::usage::{Usage, UsageSet};
 
-/// Flags that choose the purpose and the lifetime.
+/// Flags for the usages and the lifetime.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ProfileArgs {
-    /// What it is for: server, client, peer (both), or a profile of --config
+    /// Profile: server, client, peer (both), or one of --config
     #[arg(long)]
     profile: Option<String>,
-    /// A file with profiles: cfssl's ca-config.json
+    /// File with profiles: cfssl's ca-config.json
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// For how many days it is valid (365 if the profile does not say)
+    /// Validity in days [default: that of the profile, or 365]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
 }
 
-/// A profile, understood.
+/// A parsed profile.
 #[derive(Clone, Debug)]
 pub(super) struct Profile {
     extras: Extras,
     lifetime: SignedDuration,
     backdate: SignedDuration,
-    /// What each name has to match somewhere.
+    /// Expression that each name must match somewhere (`name_whitelist`).
     whitelist: Option<Regex>,
-    /// What was in the file and is not done.
+    /// Warnings about keys that have no effect.
     pub(super) remarks: Vec<String>,
 }
 
-/// Clocks differ: a certificate is valid from a little before it was made, as cfssl's are.
+/// How far in the past a certificate begins to be valid, to tolerate clock skew. cfssl's default.
 pub(super) const BACKDATE: SignedDuration = SignedDuration::from_mins(5);
 
 const YEAR: SignedDuration = SignedDuration::from_hours(8760);
@@ -64,7 +64,7 @@ const BUILT_IN: [(&str, &[Usage]); 3] = [
 ];
 
 impl ProfileArgs {
-    /// Finds the profile: in the file if there is one, then among those that are always there.
+    /// Finds the profile in the file, then among the built-in ones.
     pub(super) fn resolve(&self) -> Result<Profile, Error> {
         let config: cfssl::Config = self.config.as_deref().map(cfssl::read).transpose()?.unwrap_or_default();
         let default = config.signing.default.clone();
@@ -120,7 +120,7 @@ impl Profile {
         }
     }
 
-    /// As cfssl fills it: what is missing comes from the default profile, then from what cfssl does without any file.
+    /// Resolves a profile as cfssl does: missing values come from the default profile, then from cfssl's built-in defaults.
     pub(super) fn from_cfssl(
         name: &str,
         profile: &cfssl::Profile,
@@ -168,7 +168,7 @@ impl Profile {
         &self.extras
     }
 
-    /// A CA is no host: as cfssl does, host names and mail addresses are left out of its certificate.
+    /// Removes host names and e-mail addresses from the names of a CA certificate, as cfssl does.
     pub(super) fn fit(&self, names: &mut SubjectAltNames) {
         if self.extras.is_ca {
             names.dns.clear();
@@ -176,8 +176,8 @@ impl Profile {
         }
     }
 
-    /// Refuses what the profile's `name_whitelist` does not match: common name, host names, mail addresses and URIs, as cfssl, which asks
-    /// for no match of IP addresses. Names of other kinds cannot be compared.
+    /// Refuses names that do not match `name_whitelist`: the common name, host names, e-mail addresses and URIs. As in cfssl, IP
+    /// addresses need no match. Names of other types cannot be matched and are refused.
     pub(super) fn allows(&self, request: &CsrInfo) -> Result<(), Error> {
         let Some(whitelist) = &self.whitelist else {
             return Ok(());
@@ -202,7 +202,7 @@ impl Profile {
             return Ok(());
         }
         Err(Error::Usage(
-            "the request has names of a kind that the profile's name_whitelist cannot be compared with".into(),
+            "the request has names of a type that name_whitelist of the profile does not cover".into(),
         ))
     }
 
@@ -214,14 +214,14 @@ impl Profile {
 fn expression(profile: &str, pattern: &str) -> Result<Regex, Error> {
     Regex::new(pattern).map_err(|error| {
         Error::Usage(format!(
-            "the name_whitelist {pattern:?} of the profile {profile:?} is not understood: {error}"
+            "the name_whitelist {pattern:?} of the profile {profile:?} cannot be parsed: {error}"
         ))
     })
 }
 
-/// From whole minutes on, as cfssl.
+/// The validity, with its start rounded down to a minute as in cfssl.
 pub(super) fn validity(now: Timestamp, backdate: SignedDuration, lifetime: SignedDuration) -> Result<Validity, Error> {
-    let wrong = |_| Error::Usage("the certificate would be valid beyond the year 9999".into());
+    let wrong = |_| Error::Usage("the validity would end after the year 9999".into());
     let minute = (now.as_second() + 30).div_euclid(60) * 60;
     let not_before = Timestamp::from_second(minute)
         .and_then(|start| start.checked_sub(backdate))
@@ -229,13 +229,13 @@ pub(super) fn validity(now: Timestamp, backdate: SignedDuration, lifetime: Signe
     let not_after = not_before.checked_add(lifetime).map_err(wrong)?;
     if not_after <= now {
         return Err(Error::Usage(
-            "the certificate would have expired already; make it valid for longer".into(),
+            "the certificate would be expired already; use a longer validity".into(),
         ));
     }
     Ok(Validity { not_before, not_after })
 }
 
-/// From now until the end of time (RFC 5280 section 4.1.2.5).
+/// A validity from now without an end (RFC 5280 section 4.1.2.5).
 pub(super) fn endless(now: Timestamp, backdate: SignedDuration) -> Result<Validity, Error> {
     let second = SignedDuration::from_secs(1);
     let not_before = validity(now, backdate, backdate.saturating_add(YEAR).saturating_add(second))?.not_before;
@@ -249,7 +249,7 @@ pub(super) fn days_long(days: u32) -> SignedDuration {
     SignedDuration::from_hours(24 * i64::from(days))
 }
 
-/// cfssl misspells one of them.
+/// Parses a usage. cfssl misspells one of them.
 fn usage(name: &str) -> Result<Usage, Error> {
     match name {
         "content committment" => Ok(Usage::ContentCommitment),

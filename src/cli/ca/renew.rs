@@ -1,4 +1,4 @@
-//! `certlet ca renew`.
+//! `certlet ca renew`: issues a certificate again.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,19 +14,19 @@ use crate::pki::hidden::Hidden;
 use crate::pki::key::{KeyEncoding, PrivateKey};
 use crate::pki::sign::{Extras, random_serial, self_sign};
 
-/// Makes a certificate again.
+/// Issue a certificate again
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct RenewArgs {
     /// The certificate
     #[arg(value_name = "FILE")]
     certificate: PathBuf,
-    /// Its key [default: the certificate's file with -key before its ending, or .key for .crt]
+    /// Key of the certificate [default: the certificate's file with -key before its extension, or .key for .crt]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Make a new key of the same kind; not for a CA, whose certificates would lose their issuer
+    /// Generate a new key of the same type. Not possible for a CA, because its certificates would lose their issuer
     #[arg(long)]
     new_key: bool,
-    /// For how many days it is valid [default: as long as the old one was]
+    /// Validity in days [default: that of the old certificate]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: Option<u32>,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub(super) fn run(args: &RenewArgs, surroundings: &mut Surroundings<'_>) -> Resu
     let mut request = CsrInfo::from_certificate(der).map_err(in_file)?;
     if args.new_key && info.is_ca {
         return Err(Error::Usage(
-            "a CA with a new key is another CA: everything it signed would lose its issuer. Make one with \"certlet ca init\"".into(),
+            "a CA with a new key is another CA, and all its certificates would lose their issuer. Create a new CA with \"certlet ca init\"".into(),
         ));
     }
     let key_path = args.key.clone().unwrap_or_else(|| key_beside(&args.certificate));
@@ -101,7 +101,7 @@ fn key(args: &RenewArgs, path: &Path, info: &CertificateInfo) -> Result<(Private
     }
 }
 
-/// Everything but names, key and dates, as it was.
+/// The extensions of the old certificate, except names, key and dates.
 fn extras(der: &[u8], info: &CertificateInfo, new_key: bool) -> Extras {
     let CertificateUrls {
         crl_distribution_points,

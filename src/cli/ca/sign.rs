@@ -1,4 +1,4 @@
-//! `certlet ca sign`.
+//! `certlet ca sign`: signs a certificate signing request.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,13 +11,13 @@ use super::{Error, Surroundings, files};
 use crate::pki::csr::CsrInfo;
 use crate::pki::key::KeyAlgorithm;
 
-/// Signs a certificate signing request.
+/// Sign a certificate signing request
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SignArgs {
-    /// The request: PEM or DER; - is the standard input
+    /// Certificate signing request, PEM or DER; - reads standard input
     #[arg(value_name = "CSR")]
     csr: PathBuf,
-    /// Names given here are the certificate's, instead of those in the request
+    /// Names for the certificate, instead of those in the request
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
@@ -37,7 +37,7 @@ pub(super) fn run(args: &SignArgs, surroundings: &mut Surroundings<'_>) -> Resul
     let spec = request.key_spec();
     if spec.algorithm == KeyAlgorithm::Rsa && spec.size < 2048 {
         return Err(Error::Usage(format!(
-            "the request has a key that is too weak ({spec}): make one with at least 2048 bits, or an ECDSA key"
+            "the key of the request is too weak ({spec}): use an RSA key with at least 2048 bits, or an ECDSA key"
         )));
     }
     let profile = args.profile.resolve()?;
@@ -51,7 +51,7 @@ pub(super) fn run(args: &SignArgs, surroundings: &mut Surroundings<'_>) -> Resul
     {
         let usages: Vec<String> = asked.usages().iter().map(ToString::to_string).collect();
         surroundings.remark(&format!(
-            "the request asks for {}; the profile decides",
+            "the usages {} of the request are ignored; those of the profile are used",
             usages.join(", ")
         ))?;
     }

@@ -1,4 +1,4 @@
-//! Who a certificate is for, and with what key.
+//! Flags for the subject, the names and the key of a certificate.
 
 use std::net::IpAddr;
 
@@ -9,31 +9,31 @@ use crate::pki::name::{Name, Subject, SubjectAltNames};
 /// Flags for the subject.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct SubjectArgs {
-    /// The common name (CN)
+    /// Common name (CN)
     #[arg(long, value_name = "CN")]
     name: Option<String>,
-    /// An organization (O); may be repeated, as the next three
+    /// Organization (O); repeatable
     #[arg(long, value_name = "O")]
     organization: Vec<String>,
-    /// An organizational unit (OU)
+    /// Organizational unit (OU); repeatable
     #[arg(long, value_name = "OU")]
     organizational_unit: Vec<String>,
-    /// A country (C), two letters
+    /// Country (C), two letters; repeatable
     #[arg(long, value_name = "C")]
     country: Vec<String>,
-    /// A locality (L)
+    /// Locality (L); repeatable
     #[arg(long, value_name = "L")]
     locality: Vec<String>,
-    /// A state or province (ST)
+    /// State or province (ST)
     #[arg(long, value_name = "ST")]
     province: Vec<String>,
-    /// The whole subject at once, as RFC 4514 writes it: CN=a.example,O=Example
+    /// Complete subject in the notation of RFC 4514: CN=a.example,O=Example
     #[arg(long, conflicts_with_all = ["name", "organization", "organizational_unit", "country", "locality", "province"])]
     subject: Option<String>,
 }
 
 impl SubjectArgs {
-    /// What the flags say goes before what the file says; without either, `fallback` is the common name.
+    /// The subject. Flags take precedence over the file; without either, `fallback` is the common name.
     pub(super) fn resolve(&self, file: Option<&cfssl::Csr>, fallback: Option<&str>) -> Result<Name, Error> {
         if let Some(literal) = &self.subject {
             return Ok(Name::from_literal(literal)?);
@@ -76,7 +76,7 @@ impl SubjectArgs {
         }
         if common_name.chars().count() > 64 {
             return Err(Error::Usage(format!(
-                "the common name {common_name:?} is longer than 64 characters: give a shorter one with --name; --host may be longer"
+                "the common name {common_name:?} is longer than 64 characters: use a shorter --name, or --host, which may be longer"
             )));
         }
         let further = file.map(cfssl::Csr::further_attributes).unwrap_or_default();
@@ -87,10 +87,10 @@ impl SubjectArgs {
 /// Flags for the names of a certificate.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct NameArgs {
-    /// A name the certificate is for: host name, IP address, e-mail address or URI; may be repeated
+    /// Host name, IP address, e-mail address or URI of the certificate; repeatable
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
-    /// A URI the certificate is for, also one that begins with https://; may be repeated
+    /// URI of the certificate, also one that begins with https://; repeatable
     #[arg(long, value_name = "URI")]
     uri: Vec<String>,
 }
@@ -104,14 +104,14 @@ impl NameArgs {
         let page = |host: &&String| host.starts_with("https://") || host.starts_with("http://");
         if let Some(host) = self.host.iter().find(page) {
             return Err(Error::Usage(format!(
-                "{host:?} is an address of a page; the name of the host alone is expected, or --uri if the address itself is meant"
+                "{host:?} is a URL; use its host name, or --uri if the certificate is for the URL itself"
             )));
         }
         let mut sans = names(&self.host)?;
         for uri in &self.uri {
             if !is_uri(uri) {
                 return Err(Error::Usage(format!(
-                    "{uri:?} is no URI: one has a scheme, as in https://a.example/b"
+                    "{uri:?} is not a URI: it needs a scheme, as in https://a.example/b"
                 )));
             }
             sans.uris.push(uri.clone());
@@ -119,7 +119,7 @@ impl NameArgs {
         Ok(sans)
     }
 
-    /// The name that files and the common name are called after.
+    /// The name for files and for the default common name.
     pub(super) fn first(&self) -> Option<&str> {
         let host = self.host.first().map(|host| host.strip_suffix('.').unwrap_or(host));
         host.or_else(|| self.uri.first().map(String::as_str))
@@ -129,10 +129,10 @@ impl NameArgs {
 /// Flags for the key.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct KeyArgs {
-    /// The key to make: ecdsa-256, ecdsa-384, ecdsa-521, rsa-2048, rsa-3072, rsa-4096, rsa-8192 or ed25519
+    /// Key to generate: ecdsa-256, ecdsa-384, ecdsa-521, rsa-2048, rsa-3072, rsa-4096, rsa-8192 or ed25519
     #[arg(long, value_name = "KIND", value_parser = key_spec)]
     key: Option<KeySpec>,
-    /// How the key is written: pkcs1 (RSA PRIVATE KEY, EC PRIVATE KEY) or pkcs8 (PRIVATE KEY)
+    /// Encoding of the key: pkcs1 (RSA PRIVATE KEY, EC PRIVATE KEY) or pkcs8 (PRIVATE KEY)
     #[arg(long, value_name = "ENCODING", value_parser = key_encoding, default_value = "pkcs1")]
     key_encoding: Option<KeyEncoding>,
 }
@@ -151,7 +151,7 @@ impl KeyArgs {
     }
 }
 
-/// Sorts hosts into their kinds: IP addresses, URIs, e-mail addresses, and names.
+/// Classifies hosts: IP addresses, URIs, e-mail addresses, and DNS names.
 pub(super) fn names(hosts: &[String]) -> Result<SubjectAltNames, Error> {
     let mut names = SubjectAltNames::default();
     for host in hosts {
@@ -162,7 +162,7 @@ pub(super) fn names(hosts: &[String]) -> Result<SubjectAltNames, Error> {
         } else if host.contains('@') {
             names.emails.push(host.clone());
         } else {
-            // the dot of a fully qualified name is not part of it (RFC 5280 section 4.2.1.6, RFC 1034 section 3.5)
+            // the trailing dot of a fully qualified name is not part of it (RFC 5280 section 4.2.1.6, RFC 1034 section 3.5)
             let host = host.strip_suffix('.').unwrap_or(host);
             check_dns_name(host)?;
             names.dns.push(host.to_owned());
@@ -176,19 +176,19 @@ fn is_uri(text: &str) -> bool {
 }
 
 fn check_dns_name(host: &str) -> Result<(), Error> {
-    let wrong = |why: &str| Err(Error::Usage(format!("{host:?} is no host name: {why}")));
+    let wrong = |why: &str| Err(Error::Usage(format!("{host:?} is not a host name: {why}")));
     let name = host.strip_prefix("*.").unwrap_or(host);
     if host.len() > 253 {
         return wrong("it is longer than 253 characters");
     }
     if !host.is_ascii() {
-        return wrong("it has characters outside of ASCII; write it in its xn-- form");
+        return wrong("it contains non-ASCII characters; use the xn-- form");
     }
     if host.contains(':') {
-        return wrong("a certificate is for a host, whatever its port");
+        return wrong("a certificate is for a host, without a port");
     }
     if name.contains('*') {
-        return wrong("a * can only stand for the first part, as in *.a.example");
+        return wrong("a * must be the complete first label, as in *.a.example");
     }
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -199,7 +199,7 @@ fn check_dns_name(host: &str) -> Result<(), Error> {
             && !label.ends_with('-')
     };
     if !name.split('.').all(is_label) {
-        return wrong("between the dots stand 1 to 63 letters, digits and hyphens");
+        return wrong("a label has 1 to 63 letters, digits and hyphens");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `certlet ca verify`.
+//! `certlet ca verify`: verifies certificates.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,28 +20,28 @@ use crate::pki::tls;
 use crate::pki::usage::Usage;
 use crate::text::line;
 
-/// Checks certificates.
+/// Verify certificates
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct VerifyArgs {
-    /// The certificates, each file with the intermediates that belong to it
+    /// Files with certificates, each followed by its intermediates
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The CAs that are trusted
+    /// Trusted CAs
     #[arg(long, value_name = "FILE", default_value = "ca.pem")]
     ca: PathBuf,
-    /// A name that the certificates must be good for; may be repeated
+    /// Name that the certificates must be valid for; repeatable
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
-    /// Check as of another time, such as 2030-01-01T00:00:00Z
+    /// Verify as of another time, such as 2030-01-01T00:00:00Z
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
-    /// How to print: table, json or yaml
+    /// Output format: table, json or yaml
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
 }
 
 #[derive(Debug, Serialize)]
-struct Verdict {
+struct VerifyResult {
     file: String,
     subject: String,
     good: bool,
@@ -69,14 +69,14 @@ pub(super) fn run(args: &VerifyArgs, surroundings: &mut Surroundings<'_>) -> Res
         let mut findings = walk(leaf, others, &roots, at);
         findings.extend(args.host.iter().filter_map(|host| not_for(leaf, host)));
         if findings.is_empty() && !leaf.info.is_ca {
-            // What is not explained above, such as name constraints, is left to the library that TLS clients use.
+            // what the checks above do not explain, such as name constraints, is left to the library that TLS clients use
             findings.extend(webpki_verdict(leaf, others, &roots, at, !args.host.is_empty()));
         }
         if !findings.is_empty() {
-            // what was not read may be the reason
+            // a block that was skipped may be the cause
             findings.extend(passed_over.iter().map(|what| format!("{}: {what}", args.ca.display())));
         }
-        verdicts.push(Verdict {
+        verdicts.push(VerifyResult {
             file: file.display().to_string(),
             subject: leaf.info.subject.to_string(),
             good: findings.is_empty(),
@@ -84,7 +84,7 @@ pub(super) fn run(args: &VerifyArgs, surroundings: &mut Surroundings<'_>) -> Res
         });
     }
     print(surroundings.out, args.output, &verdicts, |verdicts| {
-        verdicts.iter().map(Verdict::table).collect()
+        verdicts.iter().map(VerifyResult::table).collect()
     })?;
     Ok(if verdicts.iter().all(|verdict| verdict.good) {
         ExitCode::SUCCESS
@@ -93,7 +93,7 @@ pub(super) fn run(args: &VerifyArgs, surroundings: &mut Surroundings<'_>) -> Res
     })
 }
 
-impl Verdict {
+impl VerifyResult {
     fn table(&self) -> String {
         let word = if self.good { "good" } else { "NOT GOOD" };
         let mut lines = vec![format!("{}  {word}  {}", self.file, self.subject)];
@@ -116,11 +116,11 @@ fn links(path: &std::path::Path, certificates: Vec<Vec<u8>>) -> Result<Vec<Link>
         .collect()
 }
 
-/// From the certificate up to a trusted one; every certificate on the way is looked at.
+/// Verifies the path from the certificate to a trusted CA, every certificate on it included.
 fn walk(leaf: &Link, others: &[Link], roots: &[Link], at: Timestamp) -> Vec<String> {
     let mut findings = Vec::new();
     let mut current = leaf;
-    // The number of CAs between the certificate and its next issuer, for the path length.
+    // number of CAs between the certificate and its next issuer, for the path length
     for below in 0..=others.len() + roots.len() {
         findings.extend(dates(current, at));
         if roots.iter().any(|root| root.der == current.der) {
@@ -143,13 +143,11 @@ fn walk(leaf: &Link, others: &[Link], roots: &[Link], at: Timestamp) -> Vec<Stri
 fn no_issuer(link: &Link, candidates: &[&Link]) -> String {
     let (subject, issuer) = (link.info.subject.to_string(), link.info.issuer.to_string());
     if link.info.self_signed {
-        format!("{subject:?} is signed by itself and is not among the trusted CAs")
+        format!("{subject:?} is self-signed and is not a trusted CA")
     } else if candidates.is_empty() {
         format!("{subject:?} was issued by {issuer:?}, which is neither trusted nor among the certificates in the file")
     } else {
-        format!(
-            "there is a CA {issuer:?}, but it did not sign {subject:?}: it is another CA of the same name, with another key"
-        )
+        format!("the CA {issuer:?} did not sign {subject:?}: it has the right name, but another key")
     }
 }
 
@@ -164,7 +162,7 @@ fn dates(link: &Link, at: Timestamp) -> Option<String> {
     if at > *not_after {
         return Some(format!("{subject:?} expired on {not_after}"));
     }
-    (at < *not_before).then(|| format!("{subject:?} is valid only from {not_before} on"))
+    (at < *not_before).then(|| format!("{subject:?} is not valid before {not_before}"))
 }
 
 fn not_allowed(issuer: &Link, below: usize) -> Option<String> {
@@ -177,7 +175,7 @@ fn not_allowed(issuer: &Link, below: usize) -> Option<String> {
     } = &issuer.info;
     let subject = subject.to_string();
     if !is_ca {
-        return Some(format!("{subject:?} is no CA and must not sign certificates"));
+        return Some(format!("{subject:?} is not a CA and must not sign certificates"));
     }
     if usages.as_ref().is_some_and(|usages| !usages.contains(Usage::CertSign)) {
         return Some(format!(
@@ -186,7 +184,7 @@ fn not_allowed(issuer: &Link, below: usize) -> Option<String> {
     }
     let allowed = path_len.filter(|allowed| below > *allowed as usize)?;
     Some(format!(
-        "{subject:?} allows {allowed} CAs below it, and there are {below}"
+        "{subject:?} allows {allowed} CAs below it, but there are {below}"
     ))
 }
 
@@ -201,14 +199,14 @@ fn not_for(leaf: &Link, host: &str) -> Option<String> {
         None
     } else if names.is_empty() {
         Some(format!(
-            "it is not for {host}: it has no alternative names, and clients do not look at the common name"
+            "it is not for {host}: it has no subject alternative names, and clients ignore the common name"
         ))
     } else {
         Some(format!("it is not for {host}, only for {}", names.join(", ")))
     }
 }
 
-/// With a host, as a client of a TLS server sees it; without, nobody asked what it is for.
+/// Verifies as a TLS client does, with a host; without a host, for any purpose.
 struct Purpose {
     is_server: bool,
 }
@@ -244,5 +242,5 @@ fn webpki_verdict(leaf: &Link, others: &[Link], roots: &[Link], at: Timestamp, i
     });
     verified
         .err()
-        .map(|error| format!("TLS clients would refuse it: {}", tls::certificate_error(&error)))
+        .map(|error| format!("TLS clients reject it: {}", tls::certificate_error(&error)))
 }

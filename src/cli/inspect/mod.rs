@@ -1,4 +1,4 @@
-//! `certlet inspect`: what is in a certificate, in a Secret, behind a URL.
+//! `certlet inspect`: shows the content of certificates in a file, in a Secret, or of a server.
 
 pub(super) mod report;
 mod secret;
@@ -11,7 +11,7 @@ use clap::Subcommand;
 
 use super::ca::{Error, Surroundings};
 
-/// Shows certificates: in a file, in a Secret, behind a URL.
+/// Show certificates in a file, in a Secret, or of a server
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -20,15 +20,15 @@ pub struct Args {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
-    /// Show what is in a file: certificates, signing requests, keys
+    /// Show the certificates, signing requests and keys in a file
     Cert(show::ShowArgs),
-    /// Show the certificate that a server answers with, and whether clients will accept it
+    /// Show the certificate of a server and whether clients accept it
     Url(url::UrlArgs),
-    /// Show what is in a Secret, and whether its parts belong together
+    /// Show a Secret and whether its key and certificate match
     Secret(secret::SecretArgs),
 }
 
-/// Runs one of the subcommands.
+/// Runs one of the subcommands and returns its exit code.
 ///
 /// # Errors
 /// [`Error`], as a sentence for the person at the terminal.

@@ -1,4 +1,4 @@
-//! What people and programs are told of a certificate, a request, a key.
+//! Reports on certificates, signing requests and keys, for people and programs.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::pki::key::{KeyEncoding, PrivateKey};
 use crate::pki::name::SubjectAltNames;
 use crate::pki::usage::UsageSet;
 
-/// One thing that was found.
+/// A certificate, a signing request or a key.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind")]
 pub(crate) enum Report {
@@ -60,7 +60,7 @@ pub(crate) struct RequestReport {
     not_signed_because: Option<String>,
 }
 
-/// A private key: nothing of it but what its public half says.
+/// A private key. Only properties of its public key are shown.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyReport {
@@ -99,7 +99,7 @@ impl CertificateReport {
             self_signed: info.self_signed,
             key: info
                 .key_spec
-                .map_or_else(|| "of a kind that is not known here".into(), |spec| spec.to_string()),
+                .map_or_else(|| "of an unknown type".into(), |spec| spec.to_string()),
             public_key_sha256: info.key_hash.to_string(),
             serial_number: info.serial_hex(),
             subject_key_id: id(&info.subject_key_id),
@@ -138,7 +138,7 @@ impl CertificateReport {
 }
 
 impl RequestReport {
-    /// `refused`: why nothing is signed from the text that holds it.
+    /// The report on a request. `refused` is the reason why the signer would refuse the text that contains it.
     pub(crate) fn new(info: &CsrInfo, refused: Option<&crate::pki::Error>) -> Self {
         Self {
             subject: info.subject.to_string(),
@@ -185,7 +185,7 @@ impl KeyReport {
     }
 }
 
-/// All alternative names in one list.
+/// All subject alternative names as one list.
 pub(crate) fn names(sans: &SubjectAltNames) -> Vec<String> {
     let SubjectAltNames {
         dns,
@@ -217,11 +217,11 @@ fn valid(info: &CertificateInfo, now: Timestamp) -> String {
     } else if info.is_endless() {
         "for ever".into()
     } else {
-        format!("for another {}", rough(info.not_after.duration_since(now)))
+        format!("for {}", rough(info.not_after.duration_since(now)))
     }
 }
 
-/// Days, or hours and minutes where that is not much.
+/// A duration in days, or in hours and minutes if it is short.
 fn rough(duration: SignedDuration) -> String {
     match duration.as_hours() {
         hours @ 48.. => format!("{} days", hours / 24),

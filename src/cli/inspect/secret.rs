@@ -1,4 +1,4 @@
-//! `certlet inspect secret`.
+//! `certlet inspect secret`: shows a Secret and checks that its key and certificate match.
 
 use std::process::ExitCode;
 
@@ -14,12 +14,12 @@ use crate::pki::chain::SizeLimits;
 use crate::pki::summary::{PairSummary, Part};
 use crate::text::line;
 
-/// Shows a Secret.
+/// Show a Secret and whether its key and certificate match
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SecretArgs {
-    /// Its name
+    /// Name of the Secret
     name: String,
-    /// How to print: table, json or yaml
+    /// Output format: table, json or yaml
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
     #[command(flatten)]
@@ -77,11 +77,11 @@ impl SecretReport {
         let mut contents = Vec::new();
         for key in ["tls.crt", "ca.crt", "tls.key"] {
             match show::contents(bytes(key).unwrap_or_default(), now) {
-                Ok(shown) => {
-                    contents.extend(shown.reports);
-                    findings.extend(shown.passed_over.into_iter().map(|what| format!("{key}: {what}")));
+                Ok(parsed) => {
+                    contents.extend(parsed.reports);
+                    findings.extend(parsed.passed_over.into_iter().map(|what| format!("{key}: {what}")));
                 }
-                // the pair's own problems are among the findings already
+                // findings for the key pair are listed already
                 Err(error) if key == "ca.crt" => findings.push(format!("{key} cannot be used: {error}")),
                 Err(_) => {}
             }
@@ -112,7 +112,7 @@ impl SecretReport {
     }
 }
 
-/// What is wrong with it, as sentences.
+/// What is wrong with the key pair, as sentences.
 fn findings(summary: &PairSummary, now: jiff::Timestamp) -> Vec<String> {
     let mut findings = Vec::new();
     for (key, problem) in [

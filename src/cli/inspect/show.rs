@@ -1,4 +1,4 @@
-//! `certlet ca show` and `certlet inspect cert`.
+//! `certlet ca show` and `certlet inspect cert`: show the content of a file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,13 +13,13 @@ use crate::pki::csr::CsrInfo;
 use crate::pki::key::PrivateKey;
 use crate::pki::pem;
 
-/// Shows what is in a file.
+/// Show the certificates, signing requests and keys in a file
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ShowArgs {
-    /// Certificates, signing requests or keys, PEM or DER; - is the standard input
+    /// File with certificates, signing requests or keys, PEM or DER; - reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// How to print: table, json or yaml
+    /// Output format: table, json or yaml
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
 }
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &ShowArgs, surroundings: &mut Surroundings<'_>) -> Resul
         surroundings.remark(&format!("warning: {}: {what}", args.file.display()))?;
     }
     if reports.is_empty() {
-        return Err(in_file(&"there is no certificate, signing request or key in it"));
+        return Err(in_file(&"it contains no certificate, signing request or key"));
     }
     print(surroundings.out, args.output, &reports, |reports| {
         reports.iter().map(Report::table).collect::<Vec<_>>().join("\n")
@@ -44,18 +44,18 @@ pub(crate) fn run(args: &ShowArgs, surroundings: &mut Surroundings<'_>) -> Resul
     })
 }
 
-/// What a text holds.
+/// The content of a text.
 #[derive(Default)]
 pub(super) struct Contents {
-    /// Everything that is known, in its order.
+    /// The items that can be shown, in order.
     pub(super) reports: Vec<Report>,
-    /// What is not, as sentences.
+    /// Why the other blocks cannot be shown, as sentences.
     pub(super) passed_over: Vec<String>,
 }
 
-/// Reads a text.
+/// Parses a text.
 pub(super) fn contents(content: &[u8], now: Timestamp) -> Result<Contents, crate::pki::Error> {
-    // A SEQUENCE that is no text is DER.
+    // a DER SEQUENCE that is not valid text
     if content.first() == Some(&0x30) {
         let report = match CertificateInfo::parse(content) {
             Ok(info) => Report::Certificate(CertificateReport::new(&info, now)),
@@ -74,7 +74,8 @@ pub(super) fn contents(content: &[u8], now: Timestamp) -> Result<Contents, crate
         reports.push(match block.label.as_str() {
             "CERTIFICATE" => Report::Certificate(CertificateReport::new(&CertificateInfo::parse(der)?, now)),
             label if label.ends_with("CERTIFICATE REQUEST") => {
-                // what is signed is the only request of a text, so that nobody takes one for another
+                // a signer accepts only a text with a single request; a second one is reported, so that it is not mistaken for
+                // the first
                 let refused = CsrInfo::of_file(content).err();
                 Report::CertificateRequest(RequestReport::new(&CsrInfo::from_der(der)?, refused.as_ref()))
             }
@@ -83,12 +84,12 @@ pub(super) fn contents(content: &[u8], now: Timestamp) -> Result<Contents, crate
                 let (key, encoding) = PrivateKey::from_pem(text.expose())?;
                 Report::PrivateKey(KeyReport::new(&key, encoding))
             }
-            // what openssl writes before a key, and what says nothing about anybody
+            // openssl writes these parameters before a key; they identify nothing
             "EC PARAMETERS" | "DH PARAMETERS" => continue,
             label => {
                 let kind = if block.is_encrypted { "an encrypted" } else { "a" };
                 passed_over.push(format!(
-                    "the PEM block in line {} is {kind} {label:?}, which cannot be shown",
+                    "the PEM block in line {} is {kind} {label:?}, which is not supported",
                     block.line
                 ));
                 continue;

@@ -1,4 +1,4 @@
-//! `certlet inspect url`.
+//! `certlet inspect url`: shows the certificate of a server.
 
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -19,24 +19,24 @@ use crate::cli::format::{Format, print, rows};
 use crate::pki::certificate::CertificateInfo;
 use crate::pki::tls;
 
-/// Shows what a server answers with.
+/// Show the certificate of a server and whether clients accept it
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct UrlArgs {
-    /// The server: a https address, or host and port with a colon between them
+    /// The server: an https URL, or HOST:PORT
     url: String,
-    /// The name to ask for and to check, if not the host
+    /// Name to request (SNI) and to verify, if it is not the host
     #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
-    /// Trust these CAs instead of the public ones and the system's
+    /// File with CAs to trust, instead of the public ones and those of the system
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// How to print: table, json or yaml
+    /// Output format: table, json or yaml
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
 }
 
-/// For connecting, and for each read and write.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time limit for the connection, and for each read and write.
+const TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_ROUNDS: usize = 100;
 
 #[derive(Serialize)]
@@ -77,7 +77,7 @@ pub(super) fn run(args: &UrlArgs, surroundings: &mut Surroundings<'_>) -> Result
         accepted: verdict.is_ok(),
         verdict: match &verdict {
             Ok(()) => format!("clients that trust its CA accept it for {name}"),
-            Err(why) => format!("clients refuse it: {why}"),
+            Err(why) => format!("clients reject it: {why}"),
         },
         chain: infos
             .iter()
@@ -108,7 +108,7 @@ impl UrlReport {
 }
 
 fn target(url: &str) -> Result<(String, u16), Error> {
-    let wrong = || Error::Usage(format!("{url:?} is no address: write https://host, or host:port"));
+    let wrong = || Error::Usage(format!("{url:?} is not valid: use https://HOST or HOST:PORT"));
     let authority = url.strip_prefix("https://").unwrap_or(url);
     let authority = authority
         .split(['/', '?', '#'])
@@ -132,7 +132,7 @@ fn handshake(
         .map_err(|error| failed("the name cannot be resolved", &error))?;
     let mut last = None;
     let connected = addresses.into_iter().find_map(|address| {
-        TcpStream::connect_timeout(&address, PATIENCE)
+        TcpStream::connect_timeout(&address, TIMEOUT)
             .map_err(|error| last = Some(error))
             .ok()
     });
@@ -140,18 +140,18 @@ fn handshake(
         let why = last.map_or_else(|| "it has no address".to_owned(), |error| error.to_string());
         return Err(failed("cannot connect", &why));
     };
-    let patience = Some(PATIENCE);
+    let timeout = Some(TIMEOUT);
     socket
-        .set_read_timeout(patience)
-        .and_then(|()| socket.set_write_timeout(patience))?;
-    // The verdict is spoken afterwards, and nothing is sent over the connection.
+        .set_read_timeout(timeout)
+        .and_then(|()| socket.set_write_timeout(timeout))?;
+    // the handshake accepts every certificate, which is verified below; nothing is sent over the connection
     let config = tls::client_config(
         Arc::new(tls::AnyServer::new(Arc::clone(provider))),
         Arc::clone(provider),
     )
-    .map_err(|error| failed("TLS cannot be spoken", &error))?;
+    .map_err(|error| failed("cannot set up TLS", &error))?;
     let mut connection =
-        ClientConnection::new(Arc::new(config), name).map_err(|error| failed("TLS cannot be spoken", &error))?;
+        ClientConnection::new(Arc::new(config), name).map_err(|error| failed("cannot set up TLS", &error))?;
     for _ in 0..MAX_ROUNDS {
         if !connection.is_handshaking() {
             break;
@@ -171,7 +171,7 @@ fn judge(
     surroundings: &Surroundings<'_>,
 ) -> Result<(), String> {
     let Some((leaf, intermediates)) = chain.split_first() else {
-        return Err("the server showed no certificate".into());
+        return Err("the server sent no certificate".into());
     };
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
@@ -184,7 +184,7 @@ fn judge(
     }
 }
 
-/// The public CAs and those of the system, or only those of a file.
+/// The trusted CAs: the public ones and those of the system, or only those of a file.
 fn roots(file: Option<&PathBuf>, surroundings: &mut Surroundings<'_>) -> Result<RootCertStore, Error> {
     if let Some(file) = file {
         let mut roots = RootCertStore::empty();
@@ -194,7 +194,11 @@ fn roots(file: Option<&PathBuf>, surroundings: &mut Surroundings<'_>) -> Result<
         }
         for der in certificates {
             roots.add(CertificateDer::from(der)).map_err(|error| {
-                Error::File(format!("{} holds no usable CA: {}", file.display(), tls::error(&error)))
+                Error::File(format!(
+                    "{} contains no usable CA: {}",
+                    file.display(),
+                    tls::error(&error)
+                ))
             })?;
         }
         return Ok(roots);

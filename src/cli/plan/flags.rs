@@ -1,4 +1,4 @@
-//! The flags that a plan is made with: those given, or those of the controller that runs in the cluster.
+//! The flags to plan with: those of the command line, or those of the controller that runs in the cluster.
 
 use std::collections::BTreeMap;
 
@@ -21,9 +21,9 @@ use crate::{
     process::environment::Environment,
 };
 
-/// Deployments of cert-manager's controller, and of certlet.
+/// Label selector for the Deployments of cert-manager and certlet.
 const SELECTOR: &str = "app.kubernetes.io/name in (cert-manager,certlet)";
-/// What cert-manager's other Deployments have in this label: webhook, cainjector, startupapicheck.
+/// Label that distinguishes the controller from cert-manager's other Deployments: webhook, cainjector, startupapicheck.
 const COMPONENT: &str = "app.kubernetes.io/component";
 
 #[derive(Debug, Parser)]
@@ -33,7 +33,7 @@ struct Line {
     run: RunArgs,
 }
 
-/// What decisions depend on.
+/// The settings to plan with. Remarks on standard error say where they come from.
 pub(super) async fn settings(client: &Client, given: &[String]) -> Result<Settings, String> {
     if !given.is_empty() {
         let flags = config::with_file(&bare(given)).map_err(|error| error.to_string());
@@ -43,7 +43,7 @@ pub(super) async fn settings(client: &Client, given: &[String]) -> Result<Settin
     }
     let Some(Controller { place, flags, mounts }) = running(client).await? else {
         remark(
-            "no controller was found in this cluster: planning with the default flags; others can be given after --",
+            "found no controller in this cluster: planning with the default flags. To use others, add them after --",
         );
         return parsed(&[]);
     };
@@ -52,7 +52,7 @@ pub(super) async fn settings(client: &Client, given: &[String]) -> Result<Settin
         flags.join(" ")
     ));
     let wrong = |why: String| {
-        format!("the flags of Deployment {place} are not certlet's: {why}. Give those to plan with after --")
+        format!("the flags of Deployment {place} are not valid for certlet: {why}. Add the flags to plan with after --")
     };
     let flags = bare(&flags);
     let Some(file) = config::file_of(&flags) else {
@@ -72,16 +72,16 @@ fn unread(place: &str, file: &str, why: &str) -> String {
     )
 }
 
-/// Without the subcommand.
+/// The flags without the subcommand.
 fn bare(flags: &[String]) -> Vec<String> {
     flags.iter().filter(|flag| *flag != "run").cloned().collect()
 }
 
-/// Flags, those of a configuration file among them.
+/// Parses flags into settings, and remarks on features that are not supported yet.
 fn parsed(flags: &[String]) -> Result<Settings, String> {
     let line = Line::try_parse_from(flags).map_err(|error| error.to_string().trim_end().to_owned())?;
     for missing in line.run.missing() {
-        remark(&format!("{missing} is not there yet in this version of certlet"));
+        remark(&format!("this version of certlet does not support {missing} yet"));
     }
     line.run
         .settings(&Environment::read())
@@ -94,14 +94,14 @@ struct Controller {
     mounts: Mounts,
 }
 
-/// The controller that runs in the cluster. Where Deployments cannot be listed, none is known.
+/// The controller that runs in the cluster. `None` if Deployments cannot be listed.
 async fn running(client: &Client) -> Result<Option<Controller>, String> {
     let selected = ListParams::default().labels(SELECTOR);
-    // anybody's Deployment may have these labels, and be hard to read
+    // users can create Deployments with these labels, and with content that cannot be decoded
     let found: Vec<Deployment> = match list_readable(client, None, &selected).await {
         Ok(found) => found,
         Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(None),
-        Err(error) => return Err(failed("cannot look for the controller that runs", &error)),
+        Err(error) => return Err(failed("cannot list Deployments to find the controller", &error)),
     };
     let mut controllers: Vec<Controller> = found.iter().filter_map(controller).collect();
     match controllers.len() {
@@ -109,7 +109,7 @@ async fn running(client: &Client) -> Result<Option<Controller>, String> {
         _ => {
             let places: Vec<String> = controllers.into_iter().map(|controller| controller.place).collect();
             Err(format!(
-                "several controllers were found: {}. Give the flags to plan with after --",
+                "found several controllers: {}. Add the flags to plan with after --",
                 places.join(", ")
             ))
         }
@@ -131,7 +131,7 @@ fn controller(deployment: &Deployment) -> Option<Controller> {
     })
 }
 
-/// The arguments of a container, with `$(NAME)` replaced as the kubelet does.
+/// The arguments of a container, with `$(NAME)` expanded as the kubelet does.
 fn flags(container: &Container, namespace: &str) -> Vec<String> {
     let value = |variable: &EnvVar| {
         let field = variable

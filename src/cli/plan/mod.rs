@@ -1,8 +1,8 @@
-//! `certlet plan`: what the controller would do now, and why, from the same planners, without doing any of it.
+//! `certlet plan`: the dry run. Shows what the controller would do now, and why, with the same planners.
 
+mod actions;
 mod flags;
 mod mounted;
-mod words;
 
 use std::process::ExitCode;
 
@@ -24,45 +24,44 @@ use crate::{
     text,
 };
 
-/// Something would be done. Not 1, which is an error, and not 2, which is a command line that makes no sense.
+/// Exit status if there is something to do. 1 is for errors, 2 for invalid arguments.
 const SOMETHING: u8 = 3;
 
-/// Says what the controller would do now, object by object, and why. Only reads; nothing to do is nothing printed.
+/// Show what the controller would do now for each object, and why. Reads only, and prints nothing if there is nothing to do
 ///
-/// The objects of other programs count too: run it before certlet takes over from cert-manager, and it prints what
-/// would change. It plans with the flags of the controller that it finds in the cluster (a Deployment of cert-manager or
-/// certlet), its configuration file included, or with those given after `--`. What a CA will answer is not known before it
-/// is asked: an ACME server's renewal information is not looked at.
+/// Objects that cert-manager created count, too: before a take-over, the output shows what certlet would change. The flags
+/// are those of the controller in the cluster (a Deployment of cert-manager or certlet, with its configuration file), or
+/// those after `--`. No CA is contacted: ARI is not evaluated, and the answers of an ACME server are not known.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Exit status:
   0  there is nothing to do
-  3  there is something to do; it has been printed
-  1  it could not be found out
-  2  the arguments make no sense
+  3  there is something to do; it was printed
+  1  an error; the plan is incomplete
+  2  invalid arguments
 
 Examples:
   certlet plan -A                                     all namespaces; usually prints nothing
   certlet plan -n shop -o yaml
   certlet plan -A -- --cluster-resource-namespace=cert-manager --enable-certificate-owner-ref")]
 pub(super) struct PlanArgs {
-    /// Kubeconfig of the cluster; otherwise the variable KUBECONFIG, or ~/.kube/config
+    /// Path to the kubeconfig. Default: $KUBECONFIG, then ~/.kube/config
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<String>,
-    /// Namespace; otherwise the one of the kubeconfig's context
+    /// Namespace. Default: the namespace of the kubeconfig's context
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
-    /// All namespaces, and what belongs to none
+    /// All namespaces, and cluster-scoped objects
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     all_namespaces: bool,
-    /// Print for people, or for programs
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text")]
     output: Output,
-    /// Flags of `certlet run` (or of cert-manager's controller) to plan with
+    /// Flags of `certlet run`, or of cert-manager's controller, to plan with
     #[arg(last = true, value_name = "FLAGS")]
     flags: Vec<String>,
 }
 
-/// One thing that would be done for one object.
+/// One action for one object, and its reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line {
@@ -95,7 +94,7 @@ async fn plan(args: &PlanArgs) -> Result<usize, String> {
     let namespace = (!args.all_namespaces).then_some(own);
     remark_on_webhooks(&client).await;
     let settings = flags::settings(&client, &args.flags).await?;
-    let controllers = run::onlooker(&client, &settings).map_err(|error| error.to_string())?;
+    let controllers = run::dry_run_context(&client, &settings).map_err(|error| error.to_string())?;
     run::read_everything(&client, &controllers.ports, namespace.as_deref())
         .await
         .map_err(|error| not_read(&error))?;
@@ -107,7 +106,7 @@ async fn plan(args: &PlanArgs) -> Result<usize, String> {
     Ok(lines.len())
 }
 
-/// cert-manager's webhook outlives its program: what is planned cannot be written then.
+/// Remarks on webhooks of cert-manager that would reject the planned writes. They can outlive cert-manager.
 async fn remark_on_webhooks(client: &Client) {
     match find(client, Which::All).await {
         Ok(webhooks) => {
@@ -116,7 +115,7 @@ async fn remark_on_webhooks(client: &Client) {
             }
         }
         Err(error) => super::remark(&format!(
-            "whether cert-manager's webhook stops writes is not known: {error}"
+            "cannot check whether cert-manager's webhook rejects writes: {error}"
         )),
     }
 }
@@ -127,7 +126,7 @@ fn not_read(error: &cluster::Error) -> String {
     }
     if error.is_forbidden() {
         return format!(
-            "{error}. To plan, certlet has to read what the controller reads: everything of cert-manager's groups, Ingresses, and Secrets"
+            "{error}. To plan, certlet needs the controller's read permissions: all of cert-manager's groups, Ingresses, and Secrets"
         );
     }
     error.to_string()
@@ -162,18 +161,18 @@ impl Line {
     }
 }
 
-/// What cannot be judged is a line too: it is not settled.
-fn unjudged(kind: &'static str, key: &ObjectKey, error: &dyn std::fmt::Display) -> Line {
-    let would = "try to find out what is to be done, again and again".to_owned();
+/// The line for an object that cannot be planned.
+fn unplanned(kind: &'static str, key: &ObjectKey, error: &dyn std::fmt::Display) -> Line {
+    let would = "retry until it can be planned".to_owned();
     Line::new(kind, key, (would, error.to_string()))
 }
 
-/// Everything that would be done, in the order in which the kinds depend on each other.
+/// All actions, in the order in which the kinds depend on each other.
 async fn lines(controllers: &Controllers, whole_cluster: bool) -> Result<Vec<Line>, String> {
     let index = &controllers.ports.index;
     let mut lines = Vec::new();
-    let mut add = |kind, key: &ObjectKey, said: Vec<(String, String)>| {
-        lines.extend(said.into_iter().map(|said| Line::new(kind, key, said)));
+    let mut add = |kind, key: &ObjectKey, actions: Vec<(String, String)>| {
+        lines.extend(actions.into_iter().map(|action| Line::new(kind, key, action)));
     };
     let mut failed = Vec::new();
     let mut issuers = index.issuers.keys();
@@ -182,28 +181,28 @@ async fn lines(controllers: &Controllers, whole_cluster: bool) -> Result<Vec<Lin
     }
     for id in issuers.into_iter().map(IssuerId) {
         match controllers.issuers.dry_run(&id).await {
-            Ok(Some(outlook)) => add(id.kind(), &id.0, words::issuer(&id, &outlook, index)),
+            Ok(Some(dry_run)) => add(id.kind(), &id.0, actions::issuer(&id, &dry_run, index)),
             Ok(None) => {}
-            Err(error) => failed.push(unjudged(id.kind(), &id.0, &error)),
+            Err(error) => failed.push(unplanned(id.kind(), &id.0, &error)),
         }
     }
     for key in index.ingresses.keys() {
         if let Some((_, plan)) = controllers.ingresses.dry_run(&key) {
-            add("Ingress", &key, words::ingress(&plan));
+            add("Ingress", &key, actions::ingress(&plan));
         }
     }
     for key in index.certificates.keys() {
         match controllers.certificates.dry_run(&key).await {
-            Ok(Some(outlook)) => {
-                if let (true, Some(refused)) = (outlook.plan.effects.is_empty(), &outlook.later) {
+            Ok(Some(dry_run)) => {
+                if let (true, Some(refused)) = (dry_run.plan.effects.is_empty(), &dry_run.later) {
                     super::remark(&format!(
-                        "Certificate {key} stays as it is, but its next issuance will be refused: {refused}"
+                        "Certificate {key} needs no action now, but its next issuance will fail: {refused}"
                     ));
                 }
-                add("Certificate", &key, words::certificate(&outlook));
+                add("Certificate", &key, actions::certificate(&dry_run));
             }
             Ok(None) => {}
-            Err(error) => failed.push(unjudged("Certificate", &key, &error)),
+            Err(error) => failed.push(unplanned("Certificate", &key, &error)),
         }
     }
     for key in index.requests.keys() {
@@ -211,53 +210,55 @@ async fn lines(controllers: &Controllers, whole_cluster: bool) -> Result<Vec<Lin
             add(
                 "CertificateRequest",
                 &key,
-                words::request(clock::now(), &request, &plan),
+                actions::request(clock::now(), &request, &plan),
             );
         }
     }
     for key in order_keys(index) {
         match controllers.orders.dry_run(&key).await {
-            Ok(outlook) => {
-                for challenge in &outlook.released {
-                    add("Challenge", &challenge.key, vec![words::released()]);
+            Ok(dry_run) => {
+                for challenge in &dry_run.released {
+                    add("Challenge", &challenge.key, vec![actions::released()]);
                 }
-                if let Some((order, plan)) = &outlook.order {
-                    add("Order", &key, words::order(order, plan));
+                if let Some((order, plan)) = &dry_run.order {
+                    add("Order", &key, actions::order(order, plan));
                 }
             }
-            Err(error) => failed.push(unjudged("Order", &key, &error)),
+            Err(error) => failed.push(unplanned("Order", &key, &error)),
         }
     }
     if whole_cluster {
         for key in wake::waiting_signing_requests(index) {
             let step = controllers.signing_requests.dry_run(&key);
-            add("CertificateSigningRequest", &key, words::signing_request(step.as_ref()));
+            add(
+                "CertificateSigningRequest",
+                &key,
+                actions::signing_request(step.as_ref()),
+            );
         }
     }
     lines.extend(failed);
     Ok(lines)
 }
 
-/// What the hourly sweep would remove. Whoever may not list it is told so: the rest of the plan does not depend on it.
+/// What the hourly clean-up would remove. A missing permission is a remark: the rest of the plan does not depend on it.
 async fn left_behind(ports: &Ports, namespace: Option<&str>) -> Vec<Line> {
     match sweep::left_behind(ports, namespace).await {
         Ok(strays) => strays
             .iter()
             .map(|stray| {
-                let (kind, key, said) = words::stray(stray);
-                Line::new(kind, &key, said)
+                let (kind, key, action) = actions::stray(stray);
+                Line::new(kind, &key, action)
             })
             .collect(),
         Err(error) => {
-            super::remark(&format!(
-                "what challenges may have left behind was not looked at: {error}"
-            ));
+            super::remark(&format!("cannot check for left-over objects of challenges: {error}"));
             Vec::new()
         }
     }
 }
 
-/// Orders, and those that are gone while Challenges of theirs are still there.
+/// Orders, and deleted Orders that still have Challenges.
 fn order_keys(index: &Index) -> Vec<ObjectKey> {
     let challenges = index.challenges.all();
     let owners = challenges.iter().filter_map(|challenge| {

@@ -1,4 +1,4 @@
-//! A file of a container that comes from a ConfigMap: where in the cluster its text is.
+//! The source of a file in a container: the ConfigMap from which a volume is made.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use kube::{Api, Client};
 
 use crate::cli::target::failed;
 
-/// The volumes of a pod, and where one of its containers has them.
+/// The volumes of a pod, and their mount points in one of its containers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mounts {
     namespace: String,
@@ -40,7 +40,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// Where the text of `file` comes from, or why that cannot be known.
+/// The source of `file`, or a sentence that says why it is not known.
 pub(super) fn source(mounts: &Mounts, file: &str) -> Result<Source, String> {
     let Mounts {
         namespace,
@@ -51,10 +51,10 @@ pub(super) fn source(mounts: &Mounts, file: &str) -> Result<Source, String> {
         .iter()
         .filter_map(|mount| Some((mount, below(&mount.mount_path, file)?)))
         .max_by_key(|(mount, _)| mount.mount_path.len())
-        .ok_or("it is on no volume of the container")?;
+        .ok_or("no volume of the container contains it")?;
     let volume = volumes.iter().find(|volume| volume.name == mount.name);
     let source = volume.and_then(|volume| volume.config_map.as_ref());
-    let source = source.ok_or_else(|| format!("its volume {:?} is not made from a ConfigMap", mount.name))?;
+    let source = source.ok_or_else(|| format!("its volume {:?} is not a ConfigMap", mount.name))?;
     let path = match (mount.sub_path.as_deref().unwrap_or_default(), below) {
         (sub, "") => sub.to_owned(),
         ("", below) => below.to_owned(),
@@ -63,11 +63,11 @@ pub(super) fn source(mounts: &Mounts, file: &str) -> Result<Source, String> {
     Ok(Source {
         namespace: namespace.clone(),
         name: source.name.clone(),
-        key: key(source, &path).ok_or_else(|| format!("ConfigMap {:?} has no file {path:?} there", source.name))?,
+        key: key(source, &path).ok_or_else(|| format!("ConfigMap {:?} provides no file {path:?}", source.name))?,
     })
 }
 
-/// What of `file` lies below a directory; nothing where it is the file itself.
+/// The path of `file` below a directory. Empty if it is the file itself.
 fn below<'a>(mounted: &str, file: &'a str) -> Option<&'a str> {
     let rest = file.strip_prefix(mounted.trim_end_matches('/'))?;
     if rest.is_empty() {
@@ -123,9 +123,9 @@ mod tests {
             "ConfigMap cert-manager/cert-manager, key config.yaml"
         );
         let why = source(&mounts, "/var/other/config.yaml").unwrap_err();
-        assert!(why.contains("not made from a ConfigMap"), "{why}");
+        assert!(why.contains("is not a ConfigMap"), "{why}");
         let why = source(&mounts, "/etc/config.yaml").unwrap_err();
-        assert!(why.contains("on no volume"), "{why}");
+        assert!(why.contains("no volume of"), "{why}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `certlet status certificate`: in one screen, what is going on with a Certificate.
+//! `certlet status certificate`: shows the state of a Certificate on one screen.
 
 mod report;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 use report::{Facts, Parent, Report};
 
-/// Says what is going on with an object, and what happens next.
+/// Show the state of an object and what happens next
 #[derive(Args, Clone, Debug)]
 pub struct StatusArgs {
     #[command(subcommand)]
@@ -35,19 +35,19 @@ struct CertificateArgs {
     name: String,
     #[command(flatten)]
     target: Target,
-    /// Print for people, or for programs
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text")]
     output: Output,
 }
 
-/// Who reads the output.
+/// Output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// People.
+    /// Text for people.
     Text,
-    /// Programs, as JSON.
+    /// JSON.
     Json,
-    /// Programs, as YAML.
+    /// YAML.
     Yaml,
 }
 
@@ -95,7 +95,7 @@ async fn gather(client: &Client, namespace: &str, name: &str) -> Result<Facts, S
     })
 }
 
-/// What the certificate in the Secret says, or why it says nothing. The key is not looked at.
+/// The certificate in the Secret, or why there is none. The key is not read.
 fn leaf(secret: &Secret) -> Result<CertificateInfo, String> {
     let data = secret.data.as_ref();
     let pem = data
@@ -126,7 +126,7 @@ where
     Ok(mine)
 }
 
-/// The issuer's conditions, or `None` if it does not exist; an external issuer's are not ours to read.
+/// The conditions of the issuer; `None` if it does not exist. Empty for an external issuer, whose status has another format.
 async fn issuer(client: &Client, namespace: &str, certificate: &Certificate) -> Result<Option<Vec<Condition>>, String> {
     let reference = &certificate.spec.issuer_ref;
     let conditions = match (reference.is_ours(), reference.kind_or_default()) {

@@ -1,4 +1,4 @@
-//! What is said about a Certificate: pure, from what was read.
+//! The report of `certlet status`: a pure function of the objects that were read.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::{
     text::line,
 };
 
-/// A kind whose objects are owned by, or own, others of the chain from Certificate to Challenge.
+/// A kind in the chain of owners from Certificate to Challenge.
 pub(super) trait Parent:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug
 {
@@ -23,18 +23,18 @@ impl<K> Parent for K where
 {
 }
 
-/// Everything that was read.
+/// The objects that were read.
 pub(super) struct Facts {
     pub(super) certificate: Certificate,
     pub(super) requests: Vec<CertificateRequest>,
     pub(super) orders: Vec<Order>,
     pub(super) challenges: Vec<Challenge>,
     pub(super) issuer: Option<Vec<Condition>>,
-    /// The certificate in the Secret: not allowed to look, no Secret, nothing readable in it, or what it says.
+    /// The certificate in the Secret. The layers are: permission denied, no Secret, unreadable content, content.
     pub(super) secret: Result<Option<Result<CertificateInfo, String>>, String>,
 }
 
-/// See the module.
+/// The report, with texts ready to print.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
@@ -62,7 +62,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// What is to be said about `facts`.
+    /// Evaluates `facts` at the time `now`.
     pub(super) fn new(now: Timestamp, facts: &Facts) -> Self {
         let Facts {
             certificate,
@@ -90,7 +90,7 @@ impl Report {
                 certificate.namespace().unwrap_or_default(),
                 certificate.name_any()
             ),
-            ready: condition::get(conditions, condition::READY).map_or_else(|| "not looked at yet".into(), sentence),
+            ready: condition::get(conditions, condition::READY).map_or_else(|| "not reconciled yet".into(), sentence),
             issuing: condition::get(conditions, condition::ISSUING)
                 .filter(|issuing| issuing.is_true())
                 .map(sentence),
@@ -118,7 +118,7 @@ impl Report {
         }
     }
 
-    /// For people.
+    /// The report as text for people.
     pub(super) fn text(&self, now: Timestamp) -> String {
         let mut text = String::new();
         let mut row = |label: &str, value: &str| {
@@ -185,7 +185,7 @@ fn issuer(facts: &Facts) -> String {
         _ if !reference.is_ours() => format!("{name} of {}: an external issuer", reference.group_or_default()),
         None => format!("{name}: it does not exist"),
         Some(conditions) => match condition::get(conditions, condition::READY) {
-            None => format!("{name}: not looked at yet"),
+            None => format!("{name}: not reconciled yet"),
             Some(ready) if ready.is_true() => format!("{name}: ready"),
             Some(ready) => format!("{name}: not ready: {}", ready.message()),
         },
@@ -200,7 +200,7 @@ fn secret(facts: &Facts) -> String {
         Ok(Some(Ok(leaf))) => {
             let key = leaf
                 .key_spec
-                .map_or_else(|| "a key of another kind".into(), |spec| spec.to_string());
+                .map_or_else(|| "a key of another type".into(), |spec| spec.to_string());
             format!("{name}: {key}, issued by {}, serial {}", leaf.issuer, leaf.serial_hex())
         }
     }
@@ -213,8 +213,8 @@ fn request(request: &CertificateRequest) -> String {
         .iter()
         .map(|condition| format!("{}={}", condition.type_, sentence(condition)));
     let conditions: Vec<String> = conditions.collect();
-    let said = if conditions.is_empty() {
-        "not looked at yet".to_owned()
+    let state = if conditions.is_empty() {
+        "not reconciled yet".to_owned()
     } else {
         conditions.join("; ")
     };
@@ -222,7 +222,7 @@ fn request(request: &CertificateRequest) -> String {
     let revision = revision
         .map(|revision| format!(" (revision {revision})"))
         .unwrap_or_default();
-    format!("{}{revision}: {said}", request.name_any())
+    format!("{}{revision}: {state}", request.name_any())
 }
 
 fn order(order: &Order) -> String {
@@ -275,8 +275,8 @@ fn next(now: Timestamp, facts: &Facts) -> String {
             .iter()
             .find_map(|challenge| challenge.status.as_ref()?.reason.clone());
         return match waiting.filter(|reason| !reason.is_empty()) {
-            Some(reason) => format!("the challenge is tried again until it can be seen: {reason}"),
-            None => "it is being issued now".into(),
+            Some(reason) => format!("the self-check of the challenge is retried: {reason}"),
+            None => "it is being issued".into(),
         };
     }
     if let Some(last) = &status.last_failure_time
@@ -291,12 +291,12 @@ fn next(now: Timestamp, facts: &Facts) -> String {
     }
     match (&status.renewal_time, is_true(condition::READY)) {
         (Some(renewal), true) => format!("it is renewed {}", ago(now, renewal.0)),
-        (None, true) => "nothing; it is not renewed on its own".into(),
-        (_, false) => "the condition above says what is missing".into(),
+        (None, true) => "nothing; automatic renewal is disabled".into(),
+        (_, false) => "see the condition above".into(),
     }
 }
 
-/// `in 3 days`, `2 hours ago`.
+/// A time relative to `now`: `in 3 days`, `2 hours ago`.
 fn ago(now: Timestamp, at: Timestamp) -> String {
     let seconds = at.duration_since(now).as_secs();
     let (count, unit) = match seconds.unsigned_abs() {

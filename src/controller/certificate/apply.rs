@@ -1,8 +1,8 @@
-//! Carrying out one effect of a plan.
+//! Applies one effect of a plan.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{at_once, keys, observe::Sight, state::Certificates, target, temporary};
+use super::{at_once, keys, observe::LiveReads, state::Certificates, target, temporary};
 use crate::{
     api::{
         ByteString, CertificateRequestSpec,
@@ -12,57 +12,61 @@ use crate::{
     controller::ControllerError,
     pki::{csr, key::KeyEncoding, key::PrivateKey},
     plan::{
-        certificate::{DesiredRequest, Effect, KeySource, Made, Seen, key_spec, request_fault},
+        certificate::{
+            CertificateEffect, CertificateObservation, DesiredRequest, KeySource, Made, key_spec, request_fault,
+        },
         kinds::{CertificateKind, RequestKind},
         notice::Notice,
         seen::{Object, ObjectKey},
     },
 };
 
-/// What came of an effect.
+/// The result of an effect.
 pub(super) enum Outcome {
-    /// It is done.
+    /// The effect was applied.
     Done,
-    /// Something is not as it was seen: plan again from what `Sight` knows now.
-    LookAgain,
-    /// It will be done later; the Certificate is queued then.
+    /// The observation was stale: plan again with what was read meanwhile.
+    Replan,
+    /// The effect is delayed, and the Certificate will be requeued.
     ComeBack,
 }
 
 pub(super) async fn apply(
     controller: &Arc<Certificates>,
-    seen: &Seen,
-    effect: &Effect,
-    sight: &mut Sight,
+    seen: &CertificateObservation,
+    effect: &CertificateEffect,
+    reads: &mut LiveReads,
 ) -> Result<Outcome, ControllerError> {
     match effect {
-        Effect::Confirm | Effect::OpenKeystores => Ok(Outcome::LookAgain),
-        Effect::DeleteRequest(meta) => {
+        CertificateEffect::Confirm | CertificateEffect::OpenKeystores => Ok(Outcome::Replan),
+        CertificateEffect::DeleteRequest(meta) => {
             controller.ports.writer.delete::<RequestKind>(meta).await?;
             Ok(Outcome::Done)
         }
-        Effect::DeleteNextKey(meta) => {
+        CertificateEffect::DeleteNextKey(meta) => {
             controller.ports.writer.delete_secret(meta).await?;
             Ok(Outcome::Done)
         }
-        Effect::StoreKey { name, source } => store_key(controller, seen, name, *source, sight).await,
-        Effect::CreateRequest(request) => create_request(controller, seen, request, sight).await,
-        Effect::IssueAtOnce { request, source } => at_once::issue(controller, seen, request, *source, sight).await,
-        Effect::StoreCertificate { request, key_secret } => {
-            target::store(controller, seen, request, key_secret, sight).await
+        CertificateEffect::StoreKey { name, source } => store_key(controller, seen, name, *source, reads).await,
+        CertificateEffect::CreateRequest(request) => create_request(controller, seen, request, reads).await,
+        CertificateEffect::IssueAtOnce { request, source } => {
+            at_once::issue(controller, seen, request, *source, reads).await
         }
-        Effect::StoreTemporary { key_secret } => temporary::store(controller, seen, key_secret, sight).await,
-        Effect::RepairSecret => target::repair(controller, seen, sight).await,
+        CertificateEffect::StoreCertificate { request, key_secret } => {
+            target::store(controller, seen, request, key_secret, reads).await
+        }
+        CertificateEffect::StoreTemporary { key_secret } => temporary::store(controller, seen, key_secret, reads).await,
+        CertificateEffect::RepairSecret => target::repair(controller, seen, reads).await,
     }
 }
 
 /// ANW-04.
 async fn store_key(
     controller: &Arc<Certificates>,
-    seen: &Seen,
+    seen: &CertificateObservation,
     name: &str,
     source: KeySource,
-    sight: &mut Sight,
+    reads: &mut LiveReads,
 ) -> Result<Outcome, ControllerError> {
     let certificate = &seen.certificate;
     let Some(key) = obtain(controller, certificate, source).await? else {
@@ -71,8 +75,8 @@ async fn store_key(
     match create_next_key(controller, certificate, name, &key).await {
         Ok(()) => Ok(Outcome::Done),
         Err(ControllerError::Cluster(error)) if error.is_already_exists() => {
-            sight.meet_next_key(controller, certificate, name).await?;
-            Ok(Outcome::LookAgain)
+            reads.meet_next_key(controller, certificate, name).await?;
+            Ok(Outcome::Replan)
         }
         Err(error) => Err(error),
     }
@@ -90,7 +94,7 @@ pub(super) async fn create_next_key(
         .map_err(|error| ControllerError::Failed(error.to_string()))?;
     let (size, limit) = (pem.expose().len(), controller.ports.settings.size_limits.key);
     if size > limit {
-        // it could not be read back
+        // it could not be read again
         return Err(ControllerError::Failed(format!(
             "the private key has {size} bytes, more than the limit of {limit}; ask for a smaller one or raise the limit with the flag \
              --max-private-key-size"
@@ -109,7 +113,8 @@ pub(super) async fn create_next_key(
     };
     let template = certificate.spec.secret_template.clone().unwrap_or_default();
     match controller.ports.writer.create_secret(&secret).await {
-        // A policy may want a label on every Secret. Annotations stay away: they tell other programs where to copy a Secret to.
+        // A policy may require a label on every Secret. Annotations are omitted, because they tell other programs where to copy a
+        // Secret.
         Err(error) if (error.is_invalid() || error.is_forbidden()) && !template.labels.is_empty() => {
             secret.labels = template.labels.into_iter().chain(labels).collect();
             controller
@@ -126,7 +131,7 @@ pub(super) async fn create_next_key(
     Ok(())
 }
 
-/// The key that an issuance is about to use; `None` while it is being made.
+/// The key of the issuance; `None` while it is being generated.
 pub(super) async fn obtain(
     controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
@@ -141,7 +146,7 @@ pub(super) async fn obtain(
     }
 }
 
-/// The private key in a Secret, now.
+/// Reads the private key from a Secret.
 pub(super) async fn read_key(controller: &Certificates, key: &ObjectKey) -> Result<PrivateKey, ControllerError> {
     let secret = controller
         .ports
@@ -157,9 +162,9 @@ pub(super) async fn read_key(controller: &Certificates, key: &ObjectKey) -> Resu
 
 async fn create_request(
     controller: &Arc<Certificates>,
-    seen: &Seen,
+    seen: &CertificateObservation,
     request: &DesiredRequest,
-    sight: &mut Sight,
+    reads: &mut LiveReads,
 ) -> Result<Outcome, ControllerError> {
     let key_secret = request
         .annotations
@@ -170,21 +175,21 @@ async fn create_request(
         Ok(created) => Ok(match request_fault(&created, &seen.certificate.spec) {
             None => Outcome::Done,
             Some(fault) => {
-                sight.made = Made::Unfit(Arc::clone(&created.meta.key.name), fault);
-                Outcome::LookAgain
+                reads.made = Made::Unfit(Arc::clone(&created.meta.key.name), fault);
+                Outcome::Replan
             }
         }),
         Err(ControllerError::Cluster(error)) if error.is_already_exists() => {
-            sight
+            reads
                 .meet_request(controller, &seen.certificate.meta.key.sibling(request.name.as_str()))
                 .await?;
-            Ok(Outcome::LookAgain)
+            Ok(Outcome::Replan)
         }
         Err(error) => Err(error),
     }
 }
 
-/// Makes the CSR and creates the request (ANW-05); that it cannot be created is told (LIF-03).
+/// Creates the CSR and the request (ANW-05). A rejected request is reported (LIF-03).
 pub(super) async fn send_request(
     controller: &Certificates,
     certificate: &Object<CertificateKind>,

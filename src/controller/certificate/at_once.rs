@@ -1,10 +1,10 @@
-//! Issuing in one pass: request, signature and Secret, with a key that only memory holds until the Secret does.
+//! Issuance in one pass: request, signature and Secret, with a key that stays in memory until it is in the Secret.
 
 use std::sync::Arc;
 
 use super::{
     apply::{Outcome, create_next_key, obtain, send_request},
-    observe::Sight,
+    observe::LiveReads,
     state::Certificates,
     target::{self, Bundle, Purpose, attribution},
 };
@@ -14,21 +14,21 @@ use crate::{
     controller::ControllerError,
     pki::key::PrivateKey,
     plan::{
-        certificate::{DesiredRequest, KeySource, Made, Seen, Violation, request_fault},
+        certificate::{CertificateObservation, DesiredRequest, KeySource, Made, Violation, request_fault},
         issuer::Lookup,
         kinds::CertificateKind,
-        request::Verdict,
+        request::RequestVerdict,
         seen::Object,
     },
 };
 
-/// Four writes with the Certificate's status: the request, its approval and certificate together, the Secret.
+/// Issues with four writes: the request, its approval with the certificate, the Secret, the Certificate's status.
 pub(super) async fn issue(
     controller: &Arc<Certificates>,
-    seen: &Seen,
+    seen: &CertificateObservation,
     request: &DesiredRequest,
     source: KeySource,
-    sight: &mut Sight,
+    reads: &mut LiveReads,
 ) -> Result<Outcome, ControllerError> {
     let certificate = &seen.certificate;
     let Lookup::Found(issuer) = issuers::find(
@@ -43,23 +43,23 @@ pub(super) async fn issue(
         return Ok(Outcome::ComeBack);
     };
     let name = certificate.meta.key.sibling(request.name.as_str());
-    // Held to the end: the controller of requests must not sign a second time what is signed here.
+    // held until the end, so that the controller of requests does not sign the same request
     let claim = controller.signing.claims.claim(&controller.ports.queues, name.clone());
     let created = match send_request(controller, certificate, request, Arc::clone(&key)).await {
         Ok(created) => created,
         Err(ControllerError::Cluster(error)) if error.is_already_exists() => {
-            sight.meet_request(controller, &name).await?;
-            return Ok(Outcome::LookAgain);
+            reads.meet_request(controller, &name).await?;
+            return Ok(Outcome::Replan);
         }
         Err(error) => return Err(error),
     };
     if let Some(fault) = request_fault(&created, &certificate.spec) {
-        sight.made = Made::Unfit(name.name, fault);
-        return Ok(Outcome::LookAgain);
+        reads.made = Made::Unfit(name.name, fault);
+        return Ok(Outcome::Replan);
     }
     let mut verdict = controller.signing.sign_at_once(&issuer, &created, &key).await?;
     let mut prepared = None;
-    if let Verdict::Issued {
+    if let RequestVerdict::Issued {
         certificate: chain_pem,
         ca,
         ..
@@ -73,46 +73,46 @@ pub(super) async fn issue(
             attribution: attribution(certificate, &request.issuer_ref),
             purpose: Purpose::Issued(Arc::clone(&created)),
         };
-        prepared = target::make(controller, certificate, bundle, sight).await?;
+        prepared = target::make(controller, certificate, bundle, reads).await?;
         if let Some(Violation { reason, message }) = prepared.as_mut().and_then(|prepared| prepared.fault.take()) {
-            verdict = Verdict::Failed { reason, message };
+            verdict = RequestVerdict::Failed { reason, message };
         }
     }
-    let waits = matches!(verdict, Verdict::Pending { .. });
+    let waits = matches!(verdict, RequestVerdict::Pending { .. });
     if waits {
-        // It has to wait after all: the key must outlive this process.
+        // it has to wait, so the key must survive a restart
         keep_key(controller, certificate, request, &key).await?;
     }
     if let Err(error) = controller.signing.settle(&created, true, Some(&verdict)).await {
-        // Approving may be somebody else's right, or somebody was faster: the request stays, and whoever signs it needs the key.
+        // Approval may be reserved for another client, or was faster. The request stays, and its signer needs the key.
         if !waits && !error.is_not_leader() {
             keep_key(controller, certificate, request, &key).await?;
         }
         let goes_on = error.is_stale() || matches!(error, ControllerError::Wait { .. });
-        return if goes_on { Ok(Outcome::LookAgain) } else { Err(error) };
+        return if goes_on { Ok(Outcome::Replan) } else { Err(error) };
     }
-    if !matches!(verdict, Verdict::Issued { .. }) {
-        return Ok(Outcome::LookAgain);
+    if !matches!(verdict, RequestVerdict::Issued { .. }) {
+        return Ok(Outcome::Replan);
     }
     let written = match prepared {
-        Some(prepared) => target::write(controller, certificate, prepared, sight)
+        Some(prepared) => target::write(controller, certificate, prepared, reads)
             .await
             .map(|()| true),
         None => Ok(false),
     };
     if !matches!(written, Ok(true)) {
-        // The certificate is issued: its key must not be lost because the Secret cannot be written now.
+        // the certificate is issued: a failed write of the Secret must not lose its key
         keep_key(controller, certificate, request, &key).await?;
     }
     drop(claim);
     if !written? {
-        return Ok(Outcome::LookAgain);
+        return Ok(Outcome::Replan);
     }
-    sight.made = Made::Stored(name.name);
+    reads.made = Made::Stored(name.name);
     Ok(Outcome::Done)
 }
 
-/// Stores the key where the request says that it is.
+/// Stores the key in the Secret that the request names.
 async fn keep_key(
     controller: &Certificates,
     certificate: &Object<CertificateKind>,

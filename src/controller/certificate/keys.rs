@@ -1,7 +1,7 @@
-//! Private keys: made on threads of their own, bounded by the number of cores, and RSA apart from the others.
+//! Generation of private keys on threads of their own, bounded by the number of cores. RSA keys have separate threads.
 //!
-//! An RSA key takes from a tenth of a second to minutes. No worker waits for one: the key is made in the background, kept until the
-//! Certificate comes back for it, and the Certificate is told when it is there.
+//! An RSA key takes from a tenth of a second to minutes. No worker waits for one: it is generated in the background, stored until
+//! the Certificate fetches it, and the Certificate is requeued when it is ready.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -20,14 +20,14 @@ use crate::{
     plan::seen::{Meta, ObjectKey},
 };
 
-// The processors belong to the process, whoever uses them.
+// static, because the cores belong to the process
 static LIGHT: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
 static HEAVY: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
 
-/// A key that nobody has fetched after this time is dropped: its Certificate is gone, or another replica leads.
+/// A key that was not fetched after this time is dropped: its Certificate was deleted, or another replica leads.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
-/// A new key for a Certificate, or `None` where it is still being made: the Certificate is queued again when it is there.
+/// A new key for a Certificate, or `None` while it is being generated. The Certificate is requeued when it is ready.
 pub(super) fn generate(
     controller: &Arc<Certificates>,
     meta: &Meta,
@@ -61,14 +61,14 @@ pub(super) async fn here_unless<T: Send + 'static>(
     if slow { blocking(work).await } else { here(work) }
 }
 
-/// Runs work for the processor on a thread of its own, a few at a time.
+/// Runs CPU-bound work on a blocking thread. The number of concurrent calls is limited.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, ControllerError> {
     blocking_within(&LIGHT, work).await
 }
 
-/// As [`blocking`], for work that must not hold up the others: with places of its own.
+/// Like [`blocking`], with separate threads for long work.
 pub(super) async fn blocking_within<T: Send + 'static>(
     places: &'static Semaphore,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -87,11 +87,7 @@ async fn make(controller: Arc<Certificates>, key: ObjectKey, wanted: Wanted) {
         Ok(permit) => {
             let made = tokio::task::spawn_blocking(move || PrivateKey::generate(spec)).await;
             drop(permit);
-            made.unwrap_or_else(|_| {
-                Err(Error::Key(format!(
-                    "making the {spec} key failed unexpectedly; this is a bug"
-                )))
-            })
+            made.unwrap_or_else(|_| Err(Error::Key(format!("generating the {spec} key panicked; this is a bug"))))
         }
         Err(_) => return,
     };

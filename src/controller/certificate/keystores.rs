@@ -1,10 +1,10 @@
-//! Keystores: their passwords, and a look into those that are there (CRT-14, CRT-15, SEC-07).
+//! Keystores: their passwords, and the check of existing ones (CRT-14, CRT-15, SEC-07).
 
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::{keys, opened::Verdict, state::Certificates};
+use super::{keys, opened::KeystoreResult, state::Certificates};
 use crate::{
     api::{KeystoreKind, SecretKeySelector, names::data_key},
     controller::ControllerError,
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// The passwords of the keystores that are asked for, or why one cannot be had.
+/// The passwords of the requested keystores, or a sentence that says why one is not available.
 pub(super) async fn passwords(
     controller: &Certificates,
     certificate: &Object<CertificateKind>,
@@ -33,7 +33,7 @@ pub(super) async fn passwords(
                 Ok(password) => password,
                 Err(why) => return Ok(Err(why)),
             },
-            // such a spec is refused before it comes to this
+            // validation rejects such a spec earlier
             (None, None) => continue,
         };
         passwords.insert(store.kind, Hidden::new(password));
@@ -61,48 +61,49 @@ async fn stored(
     Ok(match secret.data(key).map(std::str::from_utf8) {
         Some(Ok(text)) if !text.is_empty() => Ok(text.to_owned()),
         Some(Err(_)) => Err(format!(
-            "Secret {name:?} holds something else than text as the password of the {kind} keystore under the key {key:?}"
+            "Secret {name:?} contains a password of the {kind} keystore that is not UTF-8, under the key {key:?}"
         )),
         Some(Ok(_)) | None => Err(format!(
-            "Secret {name:?} holds no password for the {kind} keystore under the key {key:?}"
+            "Secret {name:?} contains no password for the {kind} keystore under the key {key:?}"
         )),
     })
 }
 
-/// A look into the keystores of one Secret.
+/// The result of opening the keystores in a Secret.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
-    /// The data that was looked at.
+pub(super) struct OpenedKeystores {
+    /// Digest of the data that was checked.
     pub(super) digest: [u8; 32],
     /// What is wrong, as a sentence.
     pub(super) fault: Option<String>,
 }
 
-/// Opening a file costs up to a tenth of a second, and a tenant can make it cost that: one at a time, and nobody else waits for it.
+/// Opening a file takes up to a tenth of a second, and tenants control that cost. One file is opened at a time, and other work
+/// does not wait for it.
 static OPENERS: Semaphore = Semaphore::const_new(1);
-/// What a verdict depends on.
+/// The digest of everything that a result depends on.
 fn subject_of(data: &[u8; 32], certificate: &Object<CertificateKind>, passwords: &KeystorePasswords) -> [u8; 32] {
     let stores = Hidden::new(serde_json::to_vec(&certificate.spec.keystores).unwrap_or_default());
     sha256(&[data.as_slice(), &passwords.digest(), &sha256(stores.expose())].concat())
 }
 
-/// Opens the keystores in the target Secret. `None` where there is no such Secret.
+/// Opens the keystores in the target Secret. `None` if the Secret does not exist.
 pub(super) async fn open(
     controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
-) -> Result<Option<Look>, ControllerError> {
+) -> Result<Option<OpenedKeystores>, ControllerError> {
     let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
     let Some(secret) = controller.ports.reader.secret(&key).await? else {
         return Ok(None);
     };
     let digest = secret.seen.digest;
     let fault = match passwords(controller, certificate).await? {
-        // as long as it is gone it cannot be known whether they open with it
+        // without the password, a keystore cannot be checked
         Err(_) => None,
         Ok(passwords) => {
             let (uid, of) = (&certificate.meta.uid, subject_of(&digest, certificate, &passwords));
             if let Some(known) = controller.state.opened.verdict(uid, &of) {
-                return Ok(Some(Look {
+                return Ok(Some(OpenedKeystores {
                     digest,
                     fault: known.fault,
                 }));
@@ -119,7 +120,7 @@ pub(super) async fn open(
                 Ok(keystores::fault(&spec, &contents, &passwords, part))
             })
             .await?;
-            let verdict = Verdict {
+            let verdict = KeystoreResult {
                 of,
                 fault: fault.clone(),
             };
@@ -127,5 +128,5 @@ pub(super) async fn open(
             fault
         }
     };
-    Ok(Some(Look { digest, fault }))
+    Ok(Some(OpenedKeystores { digest, fault }))
 }

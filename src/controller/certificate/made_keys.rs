@@ -1,4 +1,4 @@
-//! RSA keys that were made in the background and wait for their Certificates.
+//! RSA keys that were generated in the background and wait for their Certificates.
 
 use std::{
     collections::HashMap,
@@ -10,10 +10,10 @@ use crate::pki::{
     key::{KeySpec, PrivateKey},
 };
 
-/// Whose key, by the uid of the Certificate, and which.
+/// The uid of a Certificate, and the key that it needs.
 pub(super) type Wanted = (Box<str>, KeySpec);
 
-/// RSA keys that are being made, and those that wait to be fetched.
+/// RSA keys that are being generated, and those that are ready.
 #[derive(Default)]
 pub(super) struct Keys(Mutex<HashMap<Wanted, Made>>);
 
@@ -23,7 +23,7 @@ enum Made {
 }
 
 impl Keys {
-    /// The key, if it is made. Otherwise whether it has to be made: nobody makes it yet.
+    /// The key, if it is ready. Otherwise, whether the caller must generate it.
     pub(super) fn take(&self, wanted: &Wanted) -> Result<Result<Arc<PrivateKey>, Error>, bool> {
         let mut keys = self.lock();
         match keys.remove(wanted) {
@@ -35,7 +35,7 @@ impl Keys {
         }
     }
 
-    /// A key was made. It is dropped if it is not wanted any more.
+    /// Stores a generated key. Returns false if it is no longer wanted.
     pub(super) fn put(&self, wanted: &Wanted, key: Result<Arc<PrivateKey>, Error>) -> bool {
         let mut keys = self.lock();
         let is_wanted = keys.contains_key(wanted);
@@ -45,7 +45,7 @@ impl Keys {
         is_wanted
     }
 
-    /// Drops a key that was made and not fetched.
+    /// Drops a key that was not fetched.
     pub(super) fn forget(&self, wanted: &Wanted) {
         let mut keys = self.lock();
         if matches!(keys.get(wanted), Some(Made::Done(_))) {
@@ -53,7 +53,7 @@ impl Keys {
         }
     }
 
-    /// Drops all of them: another replica leads.
+    /// Drops all keys, because another replica leads.
     pub(super) fn clear(&self) {
         self.lock().clear();
     }

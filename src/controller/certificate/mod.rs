@@ -1,14 +1,14 @@
-//! Certificates: look, plan, carry out, until nothing is left to do.
+//! The controller of Certificates: observes, plans and applies until the plan is empty.
 
 mod apply;
 mod at_once;
+mod backoff;
 mod keys;
 mod keystores;
-mod looked;
+mod live_secret;
 mod made_keys;
 mod observe;
 mod opened;
-mod patience;
 mod refusals;
 mod state;
 mod target;
@@ -23,8 +23,8 @@ use crate::{
     api::{CertificateStatus, condition},
     plan::{
         certificate::{
-            DUE_AT_ONCE, Effect, InvalidSpec, Made, Plan, SECRET_NOT_KEPT, Seen, Violation, plan, plan_unreadable,
-            refused_later, status_when_refused, why_repaired,
+            CertificateEffect, CertificateObservation, CertificatePlan, DUE_AT_ONCE, InvalidSpec, Made,
+            SECRET_NOT_KEPT, Violation, plan, plan_unreadable, refused_later, status_when_refused, why_repaired,
         },
         kinds::CertificateKind,
         notice::Notice,
@@ -33,76 +33,76 @@ use crate::{
     },
 };
 use apply::Outcome;
-use observe::{Observed, Sight};
+use observe::{LiveReads, Observed};
 use refusals::Consequence;
 pub use state::Certificates;
 
-/// An issuance takes half a dozen steps; more than this is a planner that does not come to rest.
+/// Maximum number of steps of one reconcile. An issuance takes about six; more means that the plan does not converge.
 const MOST_STEPS: usize = 16;
 
-/// What would be done for a Certificate now.
+/// The dry run of a Certificate.
 #[derive(Clone, Debug)]
-pub struct Outlook {
+pub struct CertificateDryRun {
     /// The Certificate.
     pub record: Arc<Lean<CertificateKind>>,
     /// The next step.
-    pub plan: Plan,
-    /// The step after it, where the next one only writes down that an issuance begins.
-    pub then: Option<Plan>,
-    /// Why its Secret would be applied again.
+    pub plan: CertificatePlan,
+    /// The step after it, if the next one only sets the Issuing condition.
+    pub then: Option<CertificatePlan>,
+    /// The reason for applying its Secret again.
     pub repair: Option<Violation>,
-    /// Why its next issuance will be refused, although nothing is wrong now.
+    /// Why its next issuance would fail, although nothing is wrong now.
     pub later: Option<InvalidSpec>,
 }
 
 impl Certificates {
-    /// Brings one Certificate as far as it gets now.
+    /// Reconciles one Certificate.
     ///
     /// # Errors
-    /// When the API server refuses or cannot be reached, and when the planner does not come to rest.
+    /// If the API server rejects a call or cannot be reached, or if the plan does not converge.
     pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
         let controller = &self;
         if !controller.ports.settings.controllers.enabled(controller::ISSUING) {
             return Ok(Next::OnChange);
         }
-        let mut sight = Sight::default();
+        let mut reads = LiveReads::default();
         for _ in 0..MOST_STEPS {
-            let seen = match observe::observe(controller, &key, &sight) {
+            let seen = match observe::observe(controller, &key, &reads) {
                 Observed::Gone => return Ok(Next::OnChange),
                 Observed::Unreadable(certificate, invalid) => {
-                    return tell_unreadable(controller, &certificate, &invalid).await;
+                    return report_undecodable(controller, &certificate, &invalid).await;
                 }
-                Observed::Seen(seen) => seen,
+                Observed::Certificate(seen) => seen,
             };
             let plan = plan(controller.ports.now(), &seen, &controller.ports.settings);
-            if look_closer(controller, &seen, &plan, &mut sight).await? {
+            if read_live(controller, &seen, &plan, &mut reads).await? {
                 continue;
             }
-            match carry_out(controller, &seen, &plan, &mut sight).await? {
+            match carry_out(controller, &seen, &plan, &mut reads).await? {
                 Progress::Step => {}
                 Progress::Rest(next) => return Ok(next),
             }
         }
         Err(ControllerError::Failed(format!(
-            "Certificate {key} did not come to rest within {MOST_STEPS} steps; this is a bug"
+            "Certificate {key} did not converge within {MOST_STEPS} steps; this is a bug"
         )))
     }
 
-    /// What would be done for a Certificate now, without doing any of it; `None` where there is no such Certificate.
+    /// Plans without applying; `None` if the Certificate does not exist.
     ///
     /// # Errors
     /// When the API server cannot be reached.
-    pub async fn dry_run(self: &Arc<Self>, key: &ObjectKey) -> Result<Option<Outlook>, ControllerError> {
+    pub async fn dry_run(self: &Arc<Self>, key: &ObjectKey) -> Result<Option<CertificateDryRun>, ControllerError> {
         let controller = self;
         if !controller.ports.settings.controllers.enabled(controller::ISSUING) {
             return Ok(None);
         }
-        let mut sight = Sight::default();
+        let mut reads = LiveReads::default();
         loop {
             let Some(record) = controller.ports.index.certificates.get(key) else {
                 return Ok(None);
             };
-            let (plan, then, repair, later) = match observe::observe(controller, key, &sight) {
+            let (plan, then, repair, later) = match observe::observe(controller, key, &reads) {
                 Observed::Gone => return Ok(None),
                 Observed::Unreadable(certificate, invalid) => {
                     let status = certificate.status();
@@ -113,14 +113,14 @@ impl Certificates {
                         None,
                     )
                 }
-                Observed::Seen(seen) => {
+                Observed::Certificate(seen) => {
                     let plan = plan(controller.ports.now(), &seen, &controller.ports.settings);
-                    if look_closer(controller, &seen, &plan, &mut sight).await? {
+                    if read_live(controller, &seen, &plan, &mut reads).await? {
                         continue;
                     }
                     let then = after_the_status(controller, &seen, &plan);
                     if let Some((seen, then)) = &then
-                        && look_closer(controller, seen, then, &mut sight).await?
+                        && read_live(controller, seen, then, &mut reads).await?
                     {
                         continue;
                     }
@@ -128,7 +128,7 @@ impl Certificates {
                     (plan, then.map(|(_, then)| then), repair, refused_later(&seen))
                 }
             };
-            return Ok(Some(Outlook {
+            return Ok(Some(CertificateDryRun {
                 record,
                 plan,
                 then,
@@ -140,7 +140,11 @@ impl Certificates {
 }
 
 /// The step after one that only writes into the status that an issuance begins.
-fn after_the_status(controller: &Certificates, seen: &Seen, first: &Plan) -> Option<(Seen, Plan)> {
+fn after_the_status(
+    controller: &Certificates,
+    seen: &CertificateObservation,
+    first: &CertificatePlan,
+) -> Option<(CertificateObservation, CertificatePlan)> {
     let issues = |status: &CertificateStatus| condition::is_true(&status.conditions, condition::ISSUING);
     let begins = first.effects.is_empty() && issues(&first.status) && !issues(&seen.certificate.status);
     begins.then(|| {
@@ -151,45 +155,45 @@ fn after_the_status(controller: &Certificates, seen: &Seen, first: &Plan) -> Opt
     })
 }
 
-/// What a plan wants to know before it can be made. Says whether it wants to know anything.
-async fn look_closer(
+/// Reads what a plan needs from the API server. Returns whether it needed anything.
+async fn read_live(
     controller: &Arc<Certificates>,
-    seen: &Seen,
-    plan: &Plan,
-    sight: &mut Sight,
+    seen: &CertificateObservation,
+    plan: &CertificatePlan,
+    reads: &mut LiveReads,
 ) -> Result<bool, ControllerError> {
-    for effect in plan.effects.iter().filter(|effect| effect.is_look()) {
-        if *effect == Effect::OpenKeystores {
-            sight.open_keystores(controller, seen).await?;
+    for effect in plan.effects.iter().filter(|effect| effect.is_read()) {
+        if *effect == CertificateEffect::OpenKeystores {
+            reads.open_keystores(controller, seen).await?;
         } else {
-            sight.look(controller, seen).await?;
+            reads.read(controller, seen).await?;
         }
     }
-    Ok(plan.effects.iter().any(Effect::is_look))
+    Ok(plan.effects.iter().any(CertificateEffect::is_read))
 }
 
 enum Progress {
-    /// Something was done: look again.
+    /// Something was applied: observe again.
     Step,
-    /// Nothing is left to do before then.
+    /// There is nothing to do before this time.
     Rest(Next),
 }
 
 async fn carry_out(
     controller: &Arc<Certificates>,
-    seen: &Seen,
-    plan: &Plan,
-    sight: &mut Sight,
+    seen: &CertificateObservation,
+    plan: &CertificatePlan,
+    reads: &mut LiveReads,
 ) -> Result<Progress, ControllerError> {
     let meta = &seen.certificate.meta;
     if let Some(until) = waits_until(controller, meta, plan) {
         return Ok(Progress::Rest(Next::At(until)));
     }
     for effect in &plan.effects {
-        match apply::apply(controller, seen, effect, sight).await {
+        match apply::apply(controller, seen, effect, reads).await {
             Ok(Outcome::Done) if effect.mends() => mended(controller, seen),
             Ok(Outcome::Done) => {}
-            Ok(Outcome::LookAgain) => return Ok(Progress::Step),
+            Ok(Outcome::Replan) => return Ok(Progress::Step),
             Ok(Outcome::ComeBack) => return Ok(Progress::Rest(plan.next)),
             Err(error) if error.is_stale() || error.is_not_leader() => return Err(error),
             Err(error) => return Err(refused(controller, seen, error).await),
@@ -203,10 +207,10 @@ async fn carry_out(
         .writer
         .write_status::<CertificateKind>(&seen.certificate, &plan.status)
         .await?;
-    tell(controller, &seen.certificate, &plan.events);
+    publish(controller, &seen.certificate, &plan.events);
     if written.is_some() && seen.made != Made::Nothing {
-        // the status says it now
-        sight.made = Made::Nothing;
+        // the status contains it now
+        reads.made = Made::Nothing;
     }
     Ok(if plan.effects.is_empty() && written.is_none() {
         Progress::Rest(plan.next)
@@ -215,17 +219,17 @@ async fn carry_out(
     })
 }
 
-/// Until when what is planned has to wait, because it was in vain before.
-fn waits_until(controller: &Certificates, meta: &Meta, plan: &Plan) -> Option<Timestamp> {
+/// When an effect may be retried after failures.
+fn waits_until(controller: &Certificates, meta: &Meta, plan: &CertificatePlan) -> Option<Timestamp> {
     let (refusals, now) = (&controller.state.refusals, controller.ports.now());
-    let repairs = plan.effects.iter().any(Effect::mends);
+    let repairs = plan.effects.iter().any(CertificateEffect::mends);
     let refused = refusals.waits_until(meta, now).filter(|_| !plan.effects.is_empty());
     let contested = refusals.repair_waits_until(meta, now).filter(|_| repairs);
     refused.max(contested)
 }
 
-/// Counts how often the Secret has to be put right, and says so where somebody changes it again each time.
-fn mended(controller: &Certificates, seen: &Seen) {
+/// Counts repairs of the Secret, and reports it if another client keeps changing the Secret.
+fn mended(controller: &Certificates, seen: &CertificateObservation) {
     let meta = &seen.certificate.meta;
     if !controller.state.refusals.remember_repair(meta, controller.ports.now()) {
         return;
@@ -233,24 +237,24 @@ fn mended(controller: &Certificates, seen: &Seen) {
     let why = why_repaired(seen, &controller.ports.settings)
         .map_or_else(String::new, |violation| format!(": {}", violation.message));
     let message = format!(
-        "Somebody else keeps changing Secret {:?}, which is put right less often from now on{why}",
+        "Another client keeps changing Secret {:?}; certlet repairs it less often from now on{why}",
         seen.certificate.spec.secret_name
     );
     let notice = Notice::warning("SecretContested", message);
     controller.ports.events.publish::<CertificateKind>(meta, &notice);
 }
 
-/// What the API server refuses, and what goes on failing, is told in the condition; it is tried again, but not at once.
-async fn refused(controller: &Certificates, seen: &Seen, error: ControllerError) -> ControllerError {
+/// Reports a rejected or repeatedly failed step in the condition. It is retried with a back-off.
+async fn refused(controller: &Certificates, seen: &CertificateObservation, error: ControllerError) -> ControllerError {
     let now = controller.ports.now();
     let meta = &seen.certificate.meta;
-    let Consequence { until, told, first } = controller.state.refusals.remember(meta, &error, now);
+    let Consequence { until, reported, first } = controller.state.refusals.remember(meta, &error, now);
     // no condition can be written then
     if let Some(advice) = error.webhook_advice().filter(|_| first) {
         let notice = Notice::warning("WebhookUnreachable", advice);
         controller.ports.events.publish::<CertificateKind>(meta, &notice);
     }
-    if !told {
+    if !reported {
         return error;
     }
     let message = error.to_string();
@@ -266,7 +270,7 @@ async fn refused(controller: &Certificates, seen: &Seen, error: ControllerError)
     ControllerError::wait(message, until)
 }
 
-fn tell(controller: &Certificates, certificate: &Object<CertificateKind>, events: &[Notice]) {
+fn publish(controller: &Certificates, certificate: &Object<CertificateKind>, events: &[Notice]) {
     for notice in events {
         if [SECRET_NOT_KEPT, DUE_AT_ONCE].contains(&&*notice.reason) {
             controller.ports.metrics.hold_back();
@@ -278,7 +282,7 @@ fn tell(controller: &Certificates, certificate: &Object<CertificateKind>, events
     }
 }
 
-async fn tell_unreadable(
+async fn report_undecodable(
     controller: &Certificates,
     certificate: &Lean<CertificateKind>,
     invalid: &crate::api::InvalidField,
@@ -295,6 +299,6 @@ async fn tell_unreadable(
         .writer
         .write_status::<CertificateKind>(&object, &plan.status)
         .await?;
-    tell(controller, &object, &plan.events);
+    publish(controller, &object, &plan.events);
     Ok(plan.next)
 }

@@ -1,8 +1,8 @@
-//! What is known about a Certificate: from the index, and where that is not enough, from the API server.
+//! Observation of a Certificate: from the index, and from the API server where the index is not sufficient.
 
 use std::sync::Arc;
 
-use super::{keystores, looked::Looked, state::Certificates};
+use super::{keystores, live_secret::LiveSecret, state::Certificates};
 use crate::{
     api::{
         InvalidField,
@@ -13,7 +13,8 @@ use crate::{
     controller::ControllerError,
     plan::{
         certificate::{
-            IssuerState, KeystoresSeen, Made, Obstacle, Passwords, Purpose, Rival, SecretUse, Seen, names_to_look_up,
+            CertificateObservation, IssuerState, KeystoresSeen, Made, Obstacle, Passwords, Purpose, Rival, SecretUse,
+            names_to_look_up,
         },
         issuer::{Backend, FoundIssuer, IssuerId, IssuerType, Lookup, Reach},
         kinds::CertificateKind,
@@ -22,17 +23,17 @@ use crate::{
     },
 };
 
-/// What the API server was asked for in this reconcile: it stands where the index has nothing, or nothing that may be trusted.
+/// Live reads of this reconcile. They complement the index, which may be incomplete or behind.
 #[derive(Debug, Default)]
-pub(super) struct Sight {
-    /// The target Secret, once it was asked for.
-    target: Option<Looked>,
+pub(super) struct LiveReads {
+    /// The target Secret, if it was read.
+    target: Option<LiveSecret>,
     next_keys: Vec<Arc<SecretSeen>>,
     pub(super) strange_next_keys: Vec<ObjectKey>,
     requests: Vec<Arc<RequestSeen>>,
     missing_password: Option<String>,
-    keystores: Option<keystores::Look>,
-    /// What was made of a certificate.
+    keystores: Option<keystores::OpenedKeystores>,
+    /// The certificate that was made last.
     pub(super) made: Made,
 }
 
@@ -40,11 +41,11 @@ pub(super) struct Sight {
 pub(super) enum Observed {
     Gone,
     Unreadable(Arc<Lean<CertificateKind>>, InvalidField),
-    Seen(Box<Seen>),
+    Certificate(Box<CertificateObservation>),
 }
 
 /// Everything that the planner asks for, without a call.
-pub(super) fn observe(controller: &Certificates, key: &ObjectKey, sight: &Sight) -> Observed {
+pub(super) fn observe(controller: &Certificates, key: &ObjectKey, reads: &LiveReads) -> Observed {
     let Some(record) = controller.ports.index.certificates.get(key) else {
         return Observed::Gone;
     };
@@ -53,42 +54,46 @@ pub(super) fn observe(controller: &Certificates, key: &ObjectKey, sight: &Sight)
         Err(invalid) => return Observed::Unreadable(record, invalid),
     };
     let target = key.sibling(certificate.spec.secret_name.as_str());
-    let passwords = sight
+    let passwords = reads
         .missing_password
         .clone()
         .map_or(Passwords::Available, Passwords::Missing);
-    let secret = sight.believed(controller, &target);
+    let secret = reads.believed(controller, &target);
     let leaf = secret.as_ref().and_then(|secret| secret.pair.certificate.valid());
     let renewal_information = leaf.and_then(|leaf| controller.renewals.information(key, &leaf.fingerprint));
     let issuer = IssuerId::of(&certificate.spec.issuer_ref, certificate.meta.namespace());
     let rotation = issuer.and_then(|issuer| controller.rotations.of(&issuer));
-    let requests = requests(controller, &certificate, sight);
+    let requests = requests(controller, &certificate, reads);
     let rotation = rotation
         .zip(secret.as_deref())
         .map(|(rotation, secret)| rotation.share(key, secret))
         .unwrap_or_default();
-    Observed::Seen(Box::new(Seen {
-        next_keys: next_keys(controller, &certificate, sight),
-        strange_next_keys: sight.strange_next_keys.clone(),
+    Observed::Certificate(Box::new(CertificateObservation {
+        next_keys: next_keys(controller, &certificate, reads),
+        strange_next_keys: reads.strange_next_keys.clone(),
         rivals: rivals(controller, &certificate),
         uses: uses(controller, &certificate),
         issuer: issuer_state(controller, &certificate),
         keystore_passwords: passwords,
-        keystores: sight.keystores_in(secret.as_deref()),
+        keystores: reads.keystores_in(secret.as_deref()),
         renewal_information,
         obstacle: obstacle(controller, &certificate, &requests),
         requests,
         rotation,
-        live: sight.target.is_some(),
-        made: sight.made.clone(),
+        live: reads.target.is_some(),
+        made: reads.made.clone(),
         secret,
         certificate,
     }))
 }
 
-impl Sight {
+impl LiveReads {
     /// Looks up what an issuance must not take from an index: the target Secret, the next key, the passwords of keystores.
-    pub(super) async fn look(&mut self, controller: &Certificates, seen: &Seen) -> Result<(), ControllerError> {
+    pub(super) async fn read(
+        &mut self,
+        controller: &Certificates,
+        seen: &CertificateObservation,
+    ) -> Result<(), ControllerError> {
         let certificate = &seen.certificate;
         let target = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
         let indexed = controller.ports.index.secrets.get(&target);
@@ -98,7 +103,7 @@ impl Sight {
             .secret(&target)
             .await?
             .map(|secret| Arc::new(secret.seen));
-        let looked = Looked::new(indexed.as_deref(), found);
+        let live = LiveSecret::new(indexed.as_deref(), found);
         let named = certificate
             .status
             .next_private_key_secret_name
@@ -109,11 +114,11 @@ impl Sight {
             self.meet_next_key(controller, certificate, name).await?;
         }
         self.missing_password = keystores::passwords(controller, certificate).await?.err();
-        self.target = Some(looked);
+        self.target = Some(live);
         Ok(())
     }
 
-    /// A Secret has a name that the next key would have: whose is it?
+    /// Reads a Secret that has the name of the next key, and checks whether it is ours.
     pub(super) async fn meet_next_key(
         &mut self,
         controller: &Certificates,
@@ -129,7 +134,7 @@ impl Sight {
         Ok(())
     }
 
-    /// A request has a name that ours would have, and the index does not know it yet.
+    /// Reads a request that has the name of ours and is not in the index yet.
     pub(super) async fn meet_request(
         &mut self,
         controller: &Certificates,
@@ -146,7 +151,7 @@ impl Sight {
         Ok(())
     }
 
-    /// The target Secret as it is now; asked for again only where this reconcile has not looked yet.
+    /// The current target Secret. It is read live unless this reconcile has read it already.
     pub(super) async fn target(
         &self,
         controller: &Certificates,
@@ -163,11 +168,11 @@ impl Sight {
             .map(|secret| Arc::new(secret.seen)))
     }
 
-    /// The target Secret, as far as that is known.
+    /// The newest known version of the target Secret.
     fn believed(&self, controller: &Certificates, target: &ObjectKey) -> Option<Arc<SecretSeen>> {
         let indexed = controller.ports.index.secrets.get(target);
         match &self.target {
-            Some(looked) => looked.or_newer(indexed),
+            Some(live) => live.or_newer(indexed),
             None => indexed,
         }
     }
@@ -176,40 +181,44 @@ impl Sight {
     pub(super) async fn open_keystores(
         &mut self,
         controller: &Arc<Certificates>,
-        seen: &Seen,
+        seen: &CertificateObservation,
     ) -> Result<(), ControllerError> {
-        let look = keystores::open(controller, &seen.certificate).await?;
+        let opened = keystores::open(controller, &seen.certificate).await?;
         let known = seen.secret.as_ref().map(|secret| secret.digest);
-        if look.as_ref().map(|look| look.digest) != known {
+        if opened.as_ref().map(|opened| opened.digest) != known {
             return Err(ControllerError::Stale(format!(
-                "Secret {} of Certificate {} is not what it was",
+                "Secret {} of Certificate {} has changed",
                 seen.certificate.spec.secret_name, seen.certificate.meta.key
             )));
         }
-        self.keystores = look;
+        self.keystores = opened;
         Ok(())
     }
 
     fn keystores_in(&self, secret: Option<&SecretSeen>) -> KeystoresSeen {
         let digest = secret.map(|secret| secret.digest);
-        let look = self.keystores.as_ref().filter(|look| Some(look.digest) == digest);
-        look.map_or(KeystoresSeen::Unopened, |look| {
-            KeystoresSeen::Opened(look.fault.clone())
+        let opened = self.keystores.as_ref().filter(|opened| Some(opened.digest) == digest);
+        opened.map_or(KeystoresSeen::Unopened, |opened| {
+            KeystoresSeen::Opened(opened.fault.clone())
         })
     }
 
-    /// A keystore's password could not be had when it was needed.
+    /// Records that the password of a keystore is not available.
     pub(super) fn lacks_password(&mut self, why: String) {
         self.missing_password = Some(why);
     }
 }
 
-/// Ours by uid, and by its label: a Secret that only says it is ours is not.
+/// Whether the Secret holds our next key: by owner uid and label, because other clients can set one of them.
 fn is_next_key(secret: &SecretSeen, certificate: &Object<CertificateKind>) -> bool {
     secret.meta.owned_by(&certificate.meta.uid) && secret.meta.labels.get(label::NEXT_PRIVATE_KEY) == Some("true")
 }
 
-fn next_keys(controller: &Certificates, certificate: &Object<CertificateKind>, sight: &Sight) -> Vec<Arc<SecretSeen>> {
+fn next_keys(
+    controller: &Certificates,
+    certificate: &Object<CertificateKind>,
+    reads: &LiveReads,
+) -> Vec<Arc<SecretSeen>> {
     let owned = controller
         .ports
         .index
@@ -219,7 +228,7 @@ fn next_keys(controller: &Certificates, certificate: &Object<CertificateKind>, s
         .into_iter()
         .filter(|secret| is_next_key(secret, certificate))
         .collect();
-    for met in &sight.next_keys {
+    for met in &reads.next_keys {
         if !keys.iter().any(|secret| secret.meta.uid == met.meta.uid) {
             keys.push(Arc::clone(met));
         }
@@ -227,14 +236,18 @@ fn next_keys(controller: &Certificates, certificate: &Object<CertificateKind>, s
     keys
 }
 
-fn requests(controller: &Certificates, certificate: &Object<CertificateKind>, sight: &Sight) -> Vec<Arc<RequestSeen>> {
+fn requests(
+    controller: &Certificates,
+    certificate: &Object<CertificateKind>,
+    reads: &LiveReads,
+) -> Vec<Arc<RequestSeen>> {
     let index = &controller.ports.index.requests;
     let mut requests = index.linked(&Link::Owner(certificate.meta.uid.clone()));
     let looked_up = names_to_look_up(certificate, &controller.ports.settings).requests;
     let named = looked_up.into_iter().map(|name| certificate.meta.key.sibling(name));
     let strange = named.filter(|key| !requests.iter().any(|known| known.meta.key == *key));
     let strange: Vec<_> = strange.filter_map(|key| index.get(&key)).collect();
-    for request in strange.into_iter().chain(sight.requests.iter().cloned()) {
+    for request in strange.into_iter().chain(reads.requests.iter().cloned()) {
         if !requests.iter().any(|known| known.meta.uid == request.meta.uid) {
             requests.push(request);
         }
@@ -264,14 +277,14 @@ fn rivals(controller: &Certificates, certificate: &Object<CertificateKind>) -> V
         .collect()
 }
 
-/// Who else names the target Secret, and for what.
+/// Other objects that use the target Secret, and their purpose.
 fn uses(controller: &Certificates, certificate: &Object<CertificateKind>) -> Vec<SecretUse> {
     let target = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
     let (name, index) = (&target.name, &controller.ports.index);
     let issuers = issuers::that_name(index, &target, &controller.ports.settings.cluster_resource_namespace);
     let issuers = issuers.into_iter().map(|issuer| issuer_use(index, issuer, name));
     let mut uses: Vec<SecretUse> = issuers.collect();
-    // this Certificate's own keystores, and those of others
+    // keystores of this Certificate and of others
     for other in index.certificates.linked(&Link::Secret(target.clone())) {
         let Ok(other) = other.parse() else { continue };
         let references = other
@@ -328,14 +341,14 @@ fn issuer_state(controller: &Certificates, certificate: &Object<CertificateKind>
     }
 }
 
-/// How soon the issuer can have signed: only at its own time where signing is left to another controller.
+/// How soon the issuer can sign. `Later` if another controller signs.
 fn reach(issuer: &FoundIssuer, settings: &Settings) -> Reach {
     let ours = issuer.backend().map(Backend::issuer_type);
     let ours = ours.filter(|ours| settings.controllers.enabled(ours.request_controller()));
     ours.map_or(Reach::Later, IssuerType::reach)
 }
 
-/// What keeps the pending request from getting on: what its Order or one of its Challenges says, else its own condition.
+/// Why the pending request makes no progress: the reason of its Order or of a Challenge, else its own condition.
 fn obstacle(
     controller: &Certificates,
     certificate: &Object<CertificateKind>,
@@ -353,7 +366,7 @@ fn obstacle(
         .filter(|ready| !ready.is_true() && ready.reason() == "Pending")?;
     for order in index.orders.linked(&Link::Owner(request.meta.uid.clone())) {
         let challenges = index.challenges.linked(&Link::Owner(order.meta.uid.clone()));
-        let said = challenges.iter().filter_map(|challenge| {
+        let of_challenges = challenges.iter().filter_map(|challenge| {
             let reason = challenge.status().reason.filter(|reason| !reason.is_empty())?;
             Some((
                 challenge.meta.created,
@@ -361,10 +374,10 @@ fn obstacle(
             ))
         });
         let order_reason = order.status().reason.filter(|reason| !reason.is_empty());
-        let told = order_reason
+        let reported = order_reason
             .map(|reason| (order.meta.created, reason))
-            .or_else(|| said.min());
-        if let Some((since, text)) = told {
+            .or_else(|| of_challenges.min());
+        if let Some((since, text)) = reported {
             return Some(Obstacle { text, since });
         }
     }

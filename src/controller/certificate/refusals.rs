@@ -1,91 +1,91 @@
-//! Certificates whose last step was refused, failed, or was undone by somebody else.
+//! Back-off of Certificates whose last step was rejected, failed, or was undone by another client.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::patience::{Patience, Remembered};
+use super::backoff::{Attempts, BackOff};
 use crate::{controller::ControllerError, plan::seen::Meta};
 
-/// After something that another try may cure.
+/// Delay after a failure that a retry may solve.
 const SHORT: SignedDuration = SignedDuration::from_secs(1);
-/// After a refusal that only an edit can cure: of the Certificate, which is noticed, or of something else, which is not.
+/// Delay after a rejection that only an edit can solve. An edit of the Certificate ends it at once; edits of other objects are
+/// not noticed.
 const LONG: SignedDuration = SignedDuration::from_secs(60);
-/// What goes wrong this often is told, whatever it is.
+/// Number of failures after which any failure is reported.
 const LASTING: u32 = 4;
-/// How often a Secret is put right at once; whoever changes it again and again has to wait from then on.
+/// Number of repairs of a Secret without a delay.
 const REPAIRS: u32 = 4;
-/// Who has changed a Secret this often will go on doing so.
+/// Number of repairs after which the conflict with another client is reported.
 const CONTESTED: u32 = 10;
 
-/// Certificates in trouble. It belongs to whoever leads, and is forgotten when that ends.
+/// Back-off of Certificates, for the term of leadership.
 pub(super) struct Refusals {
-    refused: Mutex<Patience>,
-    repaired: Mutex<Patience>,
+    refused: Mutex<BackOff>,
+    repaired: Mutex<BackOff>,
 }
 
 impl Default for Refusals {
     fn default() -> Self {
         Self {
-            refused: Mutex::new(Patience::new(0, SHORT, LONG)),
-            repaired: Mutex::new(Patience::new(REPAIRS, SHORT, LONG)),
+            refused: Mutex::new(BackOff::new(0, SHORT, LONG)),
+            repaired: Mutex::new(BackOff::new(REPAIRS, SHORT, LONG)),
         }
     }
 }
 
-/// What follows from a step that failed.
+/// The consequence of a failed step.
 pub(super) struct Consequence {
-    /// Until when the next try has to wait.
+    /// When to retry.
     pub(super) until: Timestamp,
-    /// Whether the Certificate's user should read of it.
-    pub(super) told: bool,
-    /// Whether the step before had worked.
+    /// Whether to report the failure in the Certificate's condition.
+    pub(super) reported: bool,
+    /// Whether it is the first failure.
     pub(super) first: bool,
 }
 
 impl Refusals {
-    /// Until when this Certificate, as it is now, has to wait.
+    /// When this generation of the Certificate may be retried.
     pub(super) fn waits_until(&self, meta: &Meta, now: Timestamp) -> Option<Timestamp> {
         lock(&self.refused).waits_until(meta, now)
     }
 
-    /// Until when the Secret of this Certificate is left as others want it.
+    /// When the Secret of this Certificate may be repaired.
     pub(super) fn repair_waits_until(&self, meta: &Meta, now: Timestamp) -> Option<Timestamp> {
         lock(&self.repaired).waits_until(meta, now)
     }
 
-    /// Remembers that a step failed.
+    /// Records a failed step.
     pub(super) fn remember(&self, meta: &Meta, error: &ControllerError, now: Timestamp) -> Consequence {
         let in_vain = is_in_vain(error);
         let asked = error.until().map(|until| now.duration_until(until));
         let at_least = asked.unwrap_or(if in_vain { LONG } else { SHORT });
-        let Remembered { times, until } = lock(&self.refused).remember(meta, at_least, now);
+        let Attempts { times, until } = lock(&self.refused).remember(meta, at_least, now);
         Consequence {
             until,
-            told: in_vain || times >= LASTING,
+            reported: in_vain || times >= LASTING,
             first: times == 1,
         }
     }
 
-    /// The last step has worked.
+    /// Records a successful step.
     pub(super) fn forget(&self, meta: &Meta) {
         lock(&self.refused).forget(meta);
     }
 
-    /// Remembers that the Secret was put right; whether somebody plainly fights over it.
+    /// Records a repair of the Secret. Returns whether to report a conflict.
     pub(super) fn remember_repair(&self, meta: &Meta, now: Timestamp) -> bool {
         lock(&self.repaired).remember(meta, SignedDuration::ZERO, now).times == CONTESTED
     }
 
-    /// Forgets all of them.
+    /// Forgets everything, for the end of a term.
     pub(super) fn clear(&self) {
         lock(&self.refused).clear();
         lock(&self.repaired).clear();
     }
 }
 
-/// Whether trying the same again will most likely fail again: the API server understood, and said no, or what is asked for cannot be
-/// made.
+/// Whether a retry will most likely fail again: the API server rejected the object, or the requested object cannot be made.
 fn is_in_vain(error: &ControllerError) -> bool {
     match error {
         ControllerError::Cluster(error) => error.is_invalid() || error.is_forbidden(),
@@ -94,6 +94,6 @@ fn is_in_vain(error: &ControllerError) -> bool {
     }
 }
 
-fn lock(patience: &Mutex<Patience>) -> MutexGuard<'_, Patience> {
-    patience.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(backoff: &Mutex<BackOff>) -> MutexGuard<'_, BackOff> {
+    backoff.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Writing the target Secret (LIF-04, POL-13).
+//! Writes of the target Secret (LIF-04, POL-13).
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{
     apply::{Outcome, read_key},
     keys,
     keystores::passwords,
-    observe::Sight,
+    observe::LiveReads,
     state::Certificates,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     pki::{hidden::Hidden, key::PrivateKey, keystore::Seed},
     plan::{
         certificate::{
-            Candidate, Made, Seen, Violation,
+            Candidate, CertificateObservation, Made, Violation,
             secret::{Attribution, Circumstances, Material, RenderedSecret, TLS_TYPE, render},
         },
         issuer::IssuerId,
@@ -28,39 +28,39 @@ use crate::{
     },
 };
 
-/// What is to be in the Secret, owned, so that it can be rendered on another thread.
+/// The content of the Secret, owned, so that it can be rendered on another thread.
 pub(super) struct Bundle {
     pub(super) chain_pem: Vec<u8>,
     pub(super) ca_pem: Option<Vec<u8>>,
     pub(super) key: Arc<PrivateKey>,
-    /// `tls.key` as it stands, where it stays as it is.
+    /// The current `tls.key`, if it stays unchanged.
     pub(super) key_pem: Option<Hidden<Vec<u8>>>,
     pub(super) attribution: Attribution,
     pub(super) purpose: Purpose,
 }
 
-/// What a Secret is written for: it decides what it is judged by.
+/// The origin of the content, which decides about its validation.
 pub(super) enum Purpose {
     /// The certificate of this request.
     Issued(Arc<RequestSeen>),
-    /// A certificate for the time until the real one is there.
+    /// A temporary certificate.
     Temporary,
-    /// The certificate that is there already.
+    /// The existing certificate.
     Repair,
 }
 
 /// Stores the certificate of a Ready request with its key.
 pub(super) async fn store(
     controller: &Arc<Certificates>,
-    seen: &Seen,
+    seen: &CertificateObservation,
     request: &str,
     key_secret: &str,
-    sight: &mut Sight,
+    reads: &mut LiveReads,
 ) -> Result<Outcome, ControllerError> {
     let namespace = &seen.certificate.meta.key;
     let request_key = namespace.sibling(request);
     let request = controller.ports.reader.request(&request_key).await?;
-    let gone = || ControllerError::Stale(format!("CertificateRequest {request_key} has no certificate any more"));
+    let gone = || ControllerError::Stale(format!("CertificateRequest {request_key} no longer has a certificate"));
     let request = request.ok_or_else(gone)?;
     let key = read_key(controller, &namespace.sibling(key_secret)).await?;
     let certificate = &seen.certificate;
@@ -72,27 +72,27 @@ pub(super) async fn store(
         attribution: attribution(certificate, &request.seen.issuer_ref),
         purpose: Purpose::Issued(Arc::new(request.seen)),
     };
-    let Some(mut prepared) = make(controller, certificate, bundle, sight).await? else {
-        return Ok(Outcome::LookAgain);
+    let Some(mut prepared) = make(controller, certificate, bundle, reads).await? else {
+        return Ok(Outcome::Replan);
     };
     if let Some(fault) = prepared.fault.take() {
-        sight.made = Made::Unfit(request_key.name, fault);
-        return Ok(Outcome::LookAgain);
+        reads.made = Made::Unfit(request_key.name, fault);
+        return Ok(Outcome::Replan);
     }
-    write(controller, certificate, prepared, sight).await?;
-    sight.made = Made::Stored(request_key.name);
+    write(controller, certificate, prepared, reads).await?;
+    reads.made = Made::Stored(request_key.name);
     Ok(Outcome::Done)
 }
 
 /// Applies the Secret again with the key and certificate that it holds.
 pub(super) async fn repair(
     controller: &Arc<Certificates>,
-    seen: &Seen,
-    sight: &mut Sight,
+    seen: &CertificateObservation,
+    reads: &mut LiveReads,
 ) -> Result<Outcome, ControllerError> {
     let certificate = &seen.certificate;
     let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
-    let changed = || ControllerError::Stale(format!("Secret {key} is not what it was"));
+    let changed = || ControllerError::Stale(format!("Secret {key} has changed"));
     let secret = controller.ports.reader.secret(&key).await?.ok_or_else(changed)?;
     if seen
         .secret
@@ -124,35 +124,35 @@ pub(super) async fn repair(
         attribution: Attribution::found(&secret.seen.meta.annotations),
         purpose: Purpose::Repair,
     };
-    write_over(controller, certificate, bundle, Some(&secret.seen), sight).await
+    write_over(controller, certificate, bundle, Some(&secret.seen), reads).await
 }
 
-/// Renders and judges what is new in the target Secret.
+/// Renders and validates the new content of the target Secret.
 pub(super) async fn make(
     controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
     mut bundle: Bundle,
-    sight: &mut Sight,
+    reads: &mut LiveReads,
 ) -> Result<Option<Prepared>, ControllerError> {
     if let Some((rotation, issued)) = rotation_of(controller, certificate).zip(bundle.ca_pem.as_mut()) {
         *issued = rotation.new_bundle(issued, controller.ports.settings.size_limits.bundle);
     }
-    prepare(controller, certificate, bundle, sight).await
+    prepare(controller, certificate, bundle, reads).await
 }
 
-/// Applies what was made over whatever is there now.
+/// Applies the rendered content over the current Secret.
 pub(super) async fn write(
     controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
     prepared: Prepared,
-    sight: &Sight,
+    reads: &LiveReads,
 ) -> Result<(), ControllerError> {
     let key = certificate.meta.key.sibling(certificate.spec.secret_name.as_str());
-    let existing = sight.target(controller, &key).await?;
+    let existing = reads.target(controller, &key).await?;
     send(controller, certificate, prepared.rendered, existing.as_deref()).await
 }
 
-/// What is remembered of the issuer's CAs, where it has asked for it.
+/// The CAs of the issuer, if it requested rotation.
 fn rotation_of(controller: &Certificates, certificate: &Object<CertificateKind>) -> Option<Arc<Rotation>> {
     let issuer = IssuerId::of(&certificate.spec.issuer_ref, certificate.meta.namespace())?;
     controller.rotations.of(&issuer)
@@ -163,10 +163,10 @@ async fn write_over(
     certificate: &Object<CertificateKind>,
     bundle: Bundle,
     existing: Option<&SecretSeen>,
-    sight: &mut Sight,
+    reads: &mut LiveReads,
 ) -> Result<Outcome, ControllerError> {
-    let Some(Prepared { rendered, fault }) = prepare(controller, certificate, bundle, sight).await? else {
-        return Ok(Outcome::LookAgain);
+    let Some(Prepared { rendered, fault }) = prepare(controller, certificate, bundle, reads).await? else {
+        return Ok(Outcome::Replan);
     };
     if let Some(Violation { message, .. }) = fault {
         return Err(ControllerError::Failed(message));
@@ -175,24 +175,24 @@ async fn write_over(
     Ok(Outcome::Done)
 }
 
-/// A Secret that is ready to be written.
+/// A rendered Secret.
 pub(super) struct Prepared {
     rendered: RenderedSecret,
-    /// Why it could not be used once it is written.
+    /// Why the Secret would be unusable.
     pub(super) fault: Option<Violation>,
 }
 
-/// Renders the target Secret, and judges it. `None` where the password of a keystore cannot be had.
+/// Renders and validates the target Secret. `None` if the password of a keystore is not available.
 async fn prepare(
     controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
     bundle: Bundle,
-    sight: &mut Sight,
+    reads: &mut LiveReads,
 ) -> Result<Option<Prepared>, ControllerError> {
     let passwords = match passwords(controller, certificate).await? {
         Ok(passwords) => passwords,
         Err(why) => {
-            sight.lacks_password(why);
+            reads.lacks_password(why);
             return Ok(None);
         }
     };
@@ -236,7 +236,7 @@ async fn prepare(
     prepared.await.map(Some)
 }
 
-/// Applies the target Secret over what is there.
+/// Applies the target Secret.
 async fn send(
     controller: &Arc<Certificates>,
     certificate: &Object<CertificateKind>,
@@ -275,7 +275,7 @@ async fn send(
     Ok(())
 }
 
-/// Who a certificate is for and from, as the annotations will say.
+/// The subject and the issuer for the annotations.
 pub(super) fn attribution(certificate: &Object<CertificateKind>, issuer: &IssuerRef) -> Attribution {
     Attribution {
         certificate: Some(certificate.meta.name().to_owned()),

@@ -1,4 +1,4 @@
-//! A certificate for the time until the real one comes (SEC-06): programs that refuse to start without one can start.
+//! The temporary certificate (SEC-06), for programs that do not start without one.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::{
     apply::{Outcome, read_key},
     keys,
-    observe::Sight,
+    observe::LiveReads,
     state::Certificates,
     target::{self, Bundle, Purpose},
 };
@@ -15,19 +15,19 @@ use crate::{
     api::GoDuration,
     controller::ControllerError,
     pki::sign::random_serial,
-    plan::certificate::{Seen, request, secret::Attribution},
+    plan::certificate::{CertificateObservation, request, secret::Attribution},
     signer::temporary::sign_temporary,
 };
 
-/// How long a certificate is valid whose spec does not say.
+/// Default lifetime.
 const DEFAULT_DURATION: GoDuration = GoDuration::from_hours(2160);
 
-/// Signs with a CA that is thrown away at once, and stores only the leaf.
+/// Signs with a CA that is discarded, and stores only the leaf.
 pub(super) async fn store(
     controller: &Arc<Certificates>,
-    seen: &Seen,
+    seen: &CertificateObservation,
     key_secret: &str,
-    sight: &mut Sight,
+    reads: &mut LiveReads,
 ) -> Result<Outcome, ControllerError> {
     let certificate = &seen.certificate;
     let key = Arc::new(read_key(controller, &certificate.meta.key.sibling(key_secret)).await?);
@@ -47,8 +47,8 @@ pub(super) async fn store(
         },
         purpose: Purpose::Temporary,
     };
-    let Some(mut prepared) = target::make(controller, certificate, bundle, sight).await? else {
-        return Ok(Outcome::LookAgain);
+    let Some(mut prepared) = target::make(controller, certificate, bundle, reads).await? else {
+        return Ok(Outcome::Replan);
     };
     if let Some(fault) = prepared.fault.take() {
         return Err(ControllerError::Failed(format!(
@@ -56,6 +56,6 @@ pub(super) async fn store(
             fault.message
         )));
     }
-    target::write(controller, certificate, prepared, sight).await?;
+    target::write(controller, certificate, prepared, reads).await?;
     Ok(Outcome::Done)
 }

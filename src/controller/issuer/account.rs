@@ -1,4 +1,4 @@
-//! The account of an ACME issuer: read its Secrets, plan, ask the server, conclude.
+//! The account of an ACME issuer: reads its Secrets, plans, calls the server, and sets the status.
 
 use std::collections::BTreeMap;
 
@@ -15,20 +15,20 @@ use crate::cluster::secret::{LiveSecret, SecretApply};
 use crate::controller::ControllerError;
 use crate::pki::hidden::Hidden;
 use crate::plan::account::{self, AccountPlan, AccountSeen, Attempt, ExternalSeen, KeySeen};
-use crate::plan::issuer::{IssuerId, Verdict, Wanted, secret_of, unsupported_solvers};
+use crate::plan::issuer::{IssuerId, IssuerVerdict, WantedStatus, secret_of, unsupported_solvers};
 use crate::plan::seen::{Next, Object, ObjectKey};
 use crate::work::Call;
 
-/// What the status of an ACME issuer has to be, after what had to be asked was asked.
-pub(super) async fn judge<K: Either>(
+/// The status of an ACME issuer after the server was called, if necessary.
+pub(super) async fn reconcile<K: Either>(
     controller: &Issuers,
     issuer: &Object<K>,
     spec: &AcmeIssuer,
-) -> Result<(Wanted, Next), ControllerError> {
+) -> Result<(WantedStatus, Next), ControllerError> {
     let wanted = |verdict, acme| wanted(spec, verdict, acme);
     let as_it_is = issuer.status.acme.clone();
-    let look = match look(controller, issuer, spec).await {
-        Ok(Ok(look)) => look,
+    let secrets = match read_secrets(controller, issuer, spec).await {
+        Ok(Ok(secrets)) => secrets,
         Ok(Err(verdict)) => return Ok((wanted(Some(verdict), as_it_is), Next::OnChange)),
         Err(ControllerError::Cluster(error)) if error.is_forbidden() => {
             let verdict = account::secrets_not_read(&error.to_string());
@@ -37,56 +37,64 @@ pub(super) async fn judge<K: Either>(
         Err(error) => return Err(error),
     };
     let status = as_it_is.clone().unwrap_or_default();
-    let attempt = || look.client.as_ref().and_then(Client::attempt::<Attempt>);
+    let attempt = || secrets.client.as_ref().and_then(Client::attempt::<Attempt>);
     let mut last = attempt();
-    let mut plan = account::plan(controller.ports.now(), &look.seen(issuer, spec, &status, last.as_ref()));
+    let mut plan = account::plan(
+        controller.ports.now(),
+        &secrets.seen(issuer, spec, &status, last.as_ref()),
+    );
     let mut asking = None;
-    if let (AccountPlan::Ensure { .. }, Some(client)) = (&plan, &look.client) {
+    if let (AccountPlan::Ensure { .. }, Some(client)) = (&plan, &secrets.client) {
         match begin(controller, issuer, spec, client) {
             Ok(begun) => asking = Some(begun),
-            Err((untold, next)) => return Ok((wanted(untold, as_it_is), next)),
+            Err((first_verdict, next)) => return Ok((wanted(first_verdict, as_it_is), next)),
         }
-        // whoever shares the account may have asked meanwhile
+        // an issuer that shares the account may have called the server meanwhile
         last = attempt();
-        plan = account::plan(controller.ports.now(), &look.seen(issuer, spec, &status, last.as_ref()));
+        plan = account::plan(
+            controller.ports.now(),
+            &secrets.seen(issuer, spec, &status, last.as_ref()),
+        );
     }
-    let seen = look.seen(issuer, spec, &status, last.as_ref());
-    let outcome = match (plan, &look.client) {
+    let seen = secrets.seen(issuer, spec, &status, last.as_ref());
+    let outcome = match (plan, &secrets.client) {
         (AccountPlan::Keep, _) => (wanted(None, as_it_is), Next::OnChange),
         (AccountPlan::Refuse(verdict), _) => (wanted(Some(verdict), as_it_is), Next::OnChange),
         (AccountPlan::Wait { verdict, next }, _) => (wanted(verdict, as_it_is), next),
         (AccountPlan::Ensure { known_contact }, Some(client)) => {
             let contact = spec.email.as_deref().unwrap_or_default();
-            let outcome = accounts::ensure(client, contact, known_contact.as_deref(), look.binding.as_ref()).await;
+            let outcome = accounts::ensure(client, contact, known_contact.as_deref(), secrets.binding.as_ref()).await;
             let concluded = account::conclude(controller.ports.now(), &seen, outcome.as_ref());
             if let Ok(registration) = &outcome {
-                tracing::info!(issuer = %issuer.meta.key, uri = registration.uri, created = registration.created, "the ACME account is registered");
+                tracing::info!(issuer = %issuer.meta.key, uri = registration.uri, created = registration.created, "registered the ACME account");
             }
             client.remember(concluded.attempt);
             (wanted(concluded.verdict, Some(concluded.status)), concluded.next)
         }
         (AccountPlan::GenerateKey, _) => match generate_key(controller, issuer, spec).await {
-            // a namespace that does not exist, a quota, a right: nobody else would say so
+            // a missing namespace, a quota, a permission: nothing else reports them
             Err(ControllerError::Cluster(error)) if !error.is_transient() => {
                 let verdict = account::key_not_stored(&error.to_string());
                 (wanted(Some(verdict), as_it_is), refused_again(controller))
             }
             Err(error) => return Err(error),
-            Ok(()) => return Err(ControllerError::Stale("the account key was just made".to_owned())),
+            Ok(()) => return Err(ControllerError::Stale("the account key was just created".to_owned())),
         },
-        (AccountPlan::Ensure { .. }, None) => return Err(ControllerError::Stale("the account key is gone".to_owned())),
+        (AccountPlan::Ensure { .. }, None) => {
+            return Err(ControllerError::Stale("the account key was deleted".to_owned()));
+        }
     };
     drop(asking);
     Ok(outcome)
 }
 
-/// Begins to ask the server, unless another issuer does that for the same account, or too many wait for the server.
+/// Begins the call of the server, unless another issuer registers the same account, or the lane of the server is full.
 fn begin<K: Either>(
     controller: &Issuers,
     issuer: &Object<K>,
     spec: &AcmeIssuer,
     client: &Client,
-) -> Result<[Call<IssuerId>; 2], (Option<Verdict>, Next)> {
+) -> Result<[Call<IssuerId>; 2], (Option<IssuerVerdict>, Next)> {
     let (queue, id, now) = (
         &controller.ports.queues.issuers,
         IssuerId(issuer.meta.key.clone()),
@@ -97,27 +105,27 @@ fn begin<K: Either>(
     let turn = queue
         .registering(&shared, &id, now)
         .map_err(|again| (None, Next::At(again)))?;
-    let told = condition::get(&issuer.status.conditions, READY).is_some();
-    let untold = || (!told).then(|| account::in_line(&server));
+    let has_verdict = condition::get(&issuer.status.conditions, READY).is_some();
+    let first_verdict = || (!has_verdict).then(|| account::in_line(&server));
     let call = queue
         .calling(&server, &id, now)
-        .map_err(|again| (untold(), Next::At(again)))?;
+        .map_err(|again| (first_verdict(), Next::At(again)))?;
     Ok([turn, call])
 }
 
-/// What the status of an ACME issuer has to be before anybody is asked, and what would be asked.
-pub(super) async fn foresee<K: Either>(
+/// The status of an ACME issuer before the server is called, and the planned call.
+pub(super) async fn dry_run<K: Either>(
     controller: &Issuers,
     issuer: &Object<K>,
     spec: &AcmeIssuer,
-) -> Result<(Wanted, Option<AccountPlan>), ControllerError> {
+) -> Result<(WantedStatus, Option<AccountPlan>), ControllerError> {
     let as_it_is = issuer.status.acme.clone();
-    let look = match look(controller, issuer, spec).await? {
-        Ok(look) => look,
+    let secrets = match read_secrets(controller, issuer, spec).await? {
+        Ok(secrets) => secrets,
         Err(verdict) => return Ok((wanted(spec, Some(verdict), as_it_is), None)),
     };
     let status = as_it_is.clone().unwrap_or_default();
-    let plan = account::plan(controller.ports.now(), &look.seen(issuer, spec, &status, None));
+    let plan = account::plan(controller.ports.now(), &secrets.seen(issuer, spec, &status, None));
     let verdict = match &plan {
         AccountPlan::Refuse(verdict) => Some(verdict.clone()),
         AccountPlan::Wait { verdict, .. } => verdict.clone(),
@@ -126,24 +134,24 @@ pub(super) async fn foresee<K: Either>(
     Ok((wanted(spec, verdict, as_it_is), Some(plan)))
 }
 
-fn wanted(spec: &AcmeIssuer, verdict: Option<Verdict>, acme: Option<AcmeIssuerStatus>) -> Wanted {
-    Wanted {
+fn wanted(spec: &AcmeIssuer, verdict: Option<IssuerVerdict>, acme: Option<AcmeIssuerStatus>) -> WantedStatus {
+    WantedStatus {
         verdict,
         acme,
         unsupported_solvers: unsupported_solvers(spec),
-        ..Wanted::default()
+        ..WantedStatus::default()
     }
 }
 
-/// What was read about an account.
-struct Look {
+/// The Secrets of an account.
+struct AccountSecrets {
     key: Key,
     client: Option<Client>,
     external: ExternalSeen,
     binding: Option<ExternalAccount>,
 }
 
-impl Look {
+impl AccountSecrets {
     fn seen<'a, K: Either>(
         &'a self,
         issuer: &Object<K>,
@@ -167,12 +175,12 @@ impl Look {
     }
 }
 
-/// Reads the Secrets of an account, or says why its settings cannot be used.
-async fn look<K: Either>(
+/// Reads the Secrets of an account, or returns why its settings cannot be used.
+async fn read_secrets<K: Either>(
     controller: &Issuers,
     issuer: &Object<K>,
     spec: &AcmeIssuer,
-) -> Result<Result<Look, Verdict>, ControllerError> {
+) -> Result<Result<AccountSecrets, IssuerVerdict>, ControllerError> {
     if let Err(verdict) = account::check_settings(spec) {
         return Ok(Err(verdict));
     }
@@ -182,7 +190,7 @@ async fn look<K: Either>(
         Err(verdict) => return Ok(Err(verdict)),
     };
     let (external, binding) = external_account(controller, issuer, spec.external_account_binding.as_ref()).await?;
-    Ok(Ok(Look {
+    Ok(Ok(AccountSecrets {
         key,
         client,
         external,
@@ -190,7 +198,7 @@ async fn look<K: Either>(
     }))
 }
 
-/// What the Secret of the account key holds.
+/// The content of the Secret with the account key.
 enum Key {
     Missing,
     Unusable(String),
@@ -229,7 +237,7 @@ async fn account_key<K: Either>(
     Ok(secret.map_or(Key::Missing, |secret| read_key(&secret, &reference.name, entry)))
 }
 
-/// Makes the account key (ACC-01). Whoever else makes it at the same time wins: then this write fails.
+/// Creates the account key (ACC-01). If another client creates the Secret first, this write fails and that key is used.
 async fn generate_key<K: Either>(
     controller: &Issuers,
     issuer: &Object<K>,
@@ -239,7 +247,7 @@ async fn generate_key<K: Either>(
     let pem = tokio::task::spawn_blocking(generate_rsa_2048_pem)
         .await
         .map_err(|_| ControllerError::Panicked)?
-        .map_err(|error| ControllerError::Failed(format!("failed to make an ACME account key: {error}")))?;
+        .map_err(|error| ControllerError::Failed(format!("failed to generate an ACME account key: {error}")))?;
     let entry = reference.key_or(names::data_key::TLS_KEY);
     controller
         .ports
@@ -279,7 +287,7 @@ fn new_secret(key: ObjectKey, entry: &str, pem: Hidden<Vec<u8>>) -> SecretApply 
     }
 }
 
-/// Reads the key that the CA gave for the external account binding (ACC-08).
+/// Reads the key for external account binding (ACC-08).
 async fn external_account<K: Either>(
     controller: &Issuers,
     issuer: &Object<K>,
@@ -327,7 +335,7 @@ fn fingerprint(key_id: &str, data: &[u8]) -> [u8; 32] {
     out
 }
 
-fn client(controller: &Issuers, spec: &AcmeIssuer, key: &AccountKey) -> Result<Client, Verdict> {
+fn client(controller: &Issuers, spec: &AcmeIssuer, key: &AccountKey) -> Result<Client, IssuerVerdict> {
     controller
         .ports
         .acme

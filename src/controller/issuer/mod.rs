@@ -1,7 +1,7 @@
-//! Issuers and ClusterIssuers: looked at when they or a Secret that they name change, and when their account is due.
+//! The controller of Issuers and ClusterIssuers, which sets their status. It also rotates the certificates of CA issuers.
 
 mod account;
-mod former;
+mod previous_cas;
 mod rotation;
 
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use crate::api::{InvalidField, IssuerSpec, IssuerStatus, issuer::CaIssuer};
 use crate::cluster::issuers::{self, IssuerRecord};
 use crate::cluster::records::Stored;
 use crate::plan::account::AccountPlan;
-use crate::plan::issuer::{self, Backend, IssuerId, SignerSpec, Verdict, Wanted, Way};
+use crate::plan::issuer::{self, Backend, IssuerId, IssuerVerdict, SignerSpec, WantedStatus, Way};
 use crate::plan::rotation::Rotating;
 use crate::plan::seen::{Kind, Lean, Next, Object};
 use crate::plan::settings::controller;
 
-pub use rotation::Foreseen;
+pub use rotation::RotationDryRun;
 
-/// How soon it is tried again to read or write a Secret that the API server did not let us: rights, quotas and namespaces come
-/// without a word to us.
+/// Delay before a rejected read or write of a Secret is retried. Permissions, quotas and namespaces change without a
+/// notification.
 const RETRY_REFUSED: SignedDuration = SignedDuration::from_secs(30);
-/// How soon a look at the leaves of a CA is tried again that failed.
+/// Delay before a failed scan of the leaves of a CA is retried.
 const RETRY_ROTATION: SignedDuration = SignedDuration::from_secs(30);
 
 /// Reconciles Issuers and ClusterIssuers.
@@ -47,39 +47,38 @@ impl Issuers {
         }
     }
 
-    /// Makes the status of one issuer say whether it can sign.
+    /// Reconciles one issuer: its status reports whether it can sign.
     ///
     /// # Errors
-    /// When the API server does not answer, or the issuer changed meanwhile.
+    /// If the API server does not answer, or the issuer changed meanwhile.
     pub async fn reconcile(self: Arc<Self>, id: IssuerId) -> Result<Next, ControllerError> {
         if !is_ours(&self, &id) {
             return Ok(Next::OnChange);
         }
         match issuers::record(&self.ports.index, &id) {
-            Some(IssuerRecord::Namespaced(seen)) => judge(&self, &seen).await,
-            Some(IssuerRecord::Cluster(seen)) => judge(&self, &seen).await,
+            Some(IssuerRecord::Namespaced(seen)) => reconcile_lean(&self, &seen).await,
+            Some(IssuerRecord::Cluster(seen)) => reconcile_lean(&self, &seen).await,
             None => Ok(Next::OnChange),
         }
     }
 
-    /// What would be done for an issuer now, without doing any of it and without asking an ACME server; `None` where there is
-    /// no such issuer.
+    /// Plans without applying and without a call to an ACME server; `None` if the issuer does not exist.
     ///
     /// # Errors
     /// When the API server refuses or is not reached.
-    pub async fn dry_run(&self, id: &IssuerId) -> Result<Option<Outlook>, ControllerError> {
+    pub async fn dry_run(&self, id: &IssuerId) -> Result<Option<IssuerDryRun>, ControllerError> {
         if !is_ours(self, id) {
             return Ok(None);
         }
         match issuers::record(&self.ports.index, id) {
-            Some(IssuerRecord::Namespaced(seen)) => foresee(self, &seen).await,
-            Some(IssuerRecord::Cluster(seen)) => foresee(self, &seen).await,
+            Some(IssuerRecord::Namespaced(seen)) => dry_run(self, &seen).await,
+            Some(IssuerRecord::Cluster(seen)) => dry_run(self, &seen).await,
             None => Ok(None),
         }
     }
 }
 
-/// Whether issuers of this kind are left to us (CTL-01).
+/// Whether this installation reconciles issuers of this kind (CTL-01).
 fn is_ours(controller: &Issuers, id: &IssuerId) -> bool {
     let name = if id.is_cluster() {
         controller::CLUSTER_ISSUERS
@@ -89,35 +88,35 @@ fn is_ours(controller: &Issuers, id: &IssuerId) -> bool {
     controller.ports.settings.controllers.enabled(name)
 }
 
-/// What would be done for an issuer now.
+/// The dry run of an issuer.
 #[derive(Clone, Debug)]
-pub struct Outlook {
-    /// What becomes of its leaves, where its CA got another key pair.
-    pub leaves: Option<Foreseen>,
-    /// What is to be done about its ACME account, where it has one whose Secrets can be read.
+pub struct IssuerDryRun {
+    /// The effect on its leaves, if its CA has a new key pair.
+    pub leaves: Option<RotationDryRun>,
+    /// The planned call for its ACME account, if it has one and its Secrets can be read.
     pub account: Option<AccountPlan>,
-    /// Its status as it is.
+    /// Its current status.
     pub old: IssuerStatus,
-    /// Its status as it would be written, before the ACME server is asked.
+    /// The status to write before the ACME server is called.
     pub new: IssuerStatus,
 }
 
-async fn foresee<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Result<Option<Outlook>, ControllerError> {
+async fn dry_run<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Result<Option<IssuerDryRun>, ControllerError> {
     if seen.meta.deleting.is_some() {
         return Ok(None);
     }
     let (mut wanted, account, leaves) = match seen.parse() {
         Ok(issuer) => match Backend::only(&issuer.spec).map(Backend::way) {
             Ok(Way::Order(spec)) => {
-                let (wanted, account) = account::foresee(controller, &issuer, spec).await?;
+                let (wanted, account) = account::dry_run(controller, &issuer, spec).await?;
                 (wanted, account, None)
             }
             Ok(Way::Sign(spec)) => {
-                let (wanted, _) = judge_spec(controller, &issuer, false).await?;
+                let (wanted, _) = wanted_status(controller, &issuer, false).await?;
                 let ready = wanted.verdict.as_ref().is_some_and(|verdict| verdict.ready);
                 let mut leaves = None;
                 if let (SignerSpec::Ca(spec), true) = (spec, ready) {
-                    leaves = Some(rotation::foresee(controller, &issuer, spec).await?);
+                    leaves = Some(rotation::dry_run(controller, &issuer, spec).await?);
                 }
                 (wanted, None, leaves)
             }
@@ -129,7 +128,7 @@ async fn foresee<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Result<Opti
     wanted.rotating = leaves.as_ref().and_then(|leaves| leaves.condition.clone());
     let old = seen.status();
     let new = issuer::status(controller.ports.now(), seen.meta.generation, &old, &wanted);
-    Ok(Some(Outlook {
+    Ok(Some(IssuerDryRun {
         leaves,
         account,
         old,
@@ -137,26 +136,26 @@ async fn foresee<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Result<Opti
     }))
 }
 
-fn unreadable<K: Either>(seen: &Lean<K>, invalid: &InvalidField) -> Wanted {
-    Wanted {
+fn unreadable<K: Either>(seen: &Lean<K>, invalid: &InvalidField) -> WantedStatus {
+    WantedStatus {
         verdict: Some(issuer::invalid(invalid)),
         acme: seen.status().acme,
-        ..Wanted::default()
+        ..WantedStatus::default()
     }
 }
 
-/// Both kinds of issuer, which have the same halves.
+/// Both kinds of issuer, which have the same spec and status.
 trait Either: Stored + Kind<Spec = IssuerSpec, Status = IssuerStatus> {}
 
 impl<K: Stored + Kind<Spec = IssuerSpec, Status = IssuerStatus>> Either for K {}
 
-async fn judge<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Result<Next, ControllerError> {
+async fn reconcile_lean<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Result<Next, ControllerError> {
     if seen.meta.deleting.is_some() {
         return Ok(Next::OnChange);
     }
     let (issuer, wanted, next) = match seen.parse() {
         Ok(issuer) => {
-            let (wanted, next) = judge_spec(controller, &issuer, true).await?;
+            let (wanted, next) = wanted_status(controller, &issuer, true).await?;
             (issuer, wanted, next)
         }
         Err(invalid) => {
@@ -172,14 +171,14 @@ async fn judge<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Result<Next, 
     Ok(next)
 }
 
-/// What is to be said of an issuer. Its leaves are only led over to a new CA when `act` says so.
-async fn judge_spec<K: Either>(
+/// The status of an issuer. The rotation of its leaves proceeds only if `act` is true.
+async fn wanted_status<K: Either>(
     controller: &Issuers,
     issuer: &Object<K>,
     act: bool,
-) -> Result<(Wanted, Next), ControllerError> {
+) -> Result<(WantedStatus, Next), ControllerError> {
     let spec = match Backend::only(&issuer.spec).map(Backend::way) {
-        Ok(Way::Order(spec)) => return account::judge(controller, issuer, spec).await,
+        Ok(Way::Order(spec)) => return account::reconcile(controller, issuer, spec).await,
         Ok(Way::Sign(spec)) => spec,
         Ok(Way::NotSupported(issuer_type)) => return Ok((only(issuer::not_supported(issuer_type)), Next::OnChange)),
         Err(verdict) => return Ok((only(verdict), Next::OnChange)),
@@ -204,39 +203,43 @@ async fn judge_spec<K: Either>(
     Ok((wanted, next))
 }
 
-/// Leads the leaves of a CA over to its new key pair, where that is asked for.
+/// Rotates the leaves of a CA with a new key pair, if requested.
 async fn rotate<K: Either>(
     controller: &Issuers,
     issuer: &Object<K>,
     spec: &CaIssuer,
 ) -> Result<(Option<Rotating>, Next), ControllerError> {
-    match rotation::look(controller, issuer, spec).await {
-        Ok(looked) => Ok(looked),
+    match rotation::scan(controller, issuer, spec).await {
+        Ok(scanned) => Ok(scanned),
         Err(error) if error.is_stale() || error.is_not_leader() => Err(error),
         Err(error) => {
-            // whether it can sign does not depend on it
-            tracing::warn!(issuer = %issuer.meta.key, %error, "the rotation of its leaves does not get on");
+            // the Ready condition does not depend on the rotation
+            tracing::warn!(issuer = %issuer.meta.key, %error, "the rotation of its certificates makes no progress");
             let again = controller.ports.now().saturating_add(RETRY_ROTATION);
             Ok((None, again.map_or(Next::OnChange, Next::At)))
         }
     }
 }
 
-/// Nothing but Ready.
-fn only(verdict: Verdict) -> Wanted {
-    Wanted {
+/// A status with only the Ready condition.
+fn only(verdict: IssuerVerdict) -> WantedStatus {
+    WantedStatus {
         verdict: Some(verdict),
-        ..Wanted::default()
+        ..WantedStatus::default()
     }
 }
 
-/// When to try again what the API server refused.
+/// When to retry after the API server rejected a call.
 fn refused_again(controller: &Issuers) -> Next {
     let again = controller.ports.now().saturating_add(RETRY_REFUSED);
     again.map_or(Next::OnChange, Next::At)
 }
 
-async fn write<K: Either>(controller: &Issuers, issuer: &Object<K>, wanted: &Wanted) -> Result<(), ControllerError> {
+async fn write<K: Either>(
+    controller: &Issuers,
+    issuer: &Object<K>,
+    wanted: &WantedStatus,
+) -> Result<(), ControllerError> {
     let status = issuer::status(controller.ports.now(), issuer.meta.generation, &issuer.status, wanted);
     if controller.ports.writer.write_status(issuer, &status).await?.is_some() {
         for notice in issuer::news(&issuer.status, &status) {

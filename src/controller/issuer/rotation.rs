@@ -1,4 +1,4 @@
-//! When a CA gets another key pair: looks at all leaves of the issuer, keeps the record of its CAs, and tells who has to do something.
+//! Rotation of the certificates of a CA issuer: scans its leaves, stores the record of its CAs, and wakes the Certificates.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -8,7 +8,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{Either, Issuers, former};
+use super::{Either, Issuers, previous_cas};
 use crate::{
     api::{
         GROUP,
@@ -23,21 +23,21 @@ use crate::{
         issuer::{IssuerId, secret_of},
         kinds::CertificateKind,
         object_name::prefix,
-        rotation::{self, Authority, Fingerprint, Leaf, LeafState, ROTATING, Rotating, Seen, later},
+        rotation::{self, Authority, Fingerprint, Leaf, LeafState, ROTATING, Rotating, RotationObservation, later},
         seen::{Lean, Next, Object, ObjectKey, SecretSeen},
     },
     signer::ca::CertificateAuthority,
 };
 
-/// All leaves are looked at no more often than this.
-const AT_MOST: SignedDuration = SignedDuration::from_secs(1);
-/// Leaves that are told of another bundle at once.
-const TOLD_AT_ONCE: usize = 100;
-/// A leaf of a former CA may come from elsewhere, for example from a backup: that is not seen at once.
-const NOW_AND_THEN: SignedDuration = SignedDuration::from_hours(1);
+/// Minimum interval between scans of all leaves.
+const MIN_SCAN_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+/// Maximum number of leaves that are requeued by one scan because their bundle must change.
+const MAX_REQUEUED_LEAVES: usize = 100;
+/// Interval of rescans, because a leaf of a previous CA may reappear, for example from a backup.
+const RESCAN_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
-/// One look at an issuer with a CA that is ready. Returns its condition `Rotating` (`None`: as it is) and when to look again.
-pub(super) async fn look<K: Either>(
+/// Scans the leaves of a Ready CA issuer. Returns its condition `Rotating` (`None` leaves it unchanged) and when to scan again.
+pub(super) async fn scan<K: Either>(
     controller: &Issuers,
     issuer: &Object<K>,
     spec: &CaIssuer,
@@ -63,111 +63,111 @@ pub(super) async fn look<K: Either>(
         Ok(record) => record,
         Err(taken) => {
             controller.rotations.forget(&id);
-            return Ok((Some(taken), Next::At(later(now, NOW_AND_THEN))));
+            return Ok((Some(taken), Next::At(later(now, RESCAN_INTERVAL))));
         }
     };
     let found = leaves::<K>(controller, issuer, &ca.secret);
-    let record = record.or_former(controller, issuer, &ca.authority, &found).await?;
+    let record = record.or_discovered(controller, issuer, &ca.authority, &found).await?;
     let seen = seen(&ca.authority, &record, &found, known.as_deref(), condition, settle);
     let plan = rotation::plan(now, &seen);
     let bundle = record.keep(controller, issuer, &plan.record, ca.root).await?;
     let before = known.as_deref();
     let allowed = before.map(|known| &known.allowed).cloned().unwrap_or_default();
     let allowed = rotation::allowances(now, &allowed, &seen, &plan);
-    let told = before.filter(|known| known.trust == plan.trust);
-    let mut told = told.map(|known| known.told.clone()).unwrap_or_default();
-    let untold: Vec<ObjectKey> = plan
+    let requeued = before.filter(|known| known.trust == plan.trust);
+    let mut requeued = requeued.map(|known| known.requeued.clone()).unwrap_or_default();
+    let outdated: Vec<ObjectKey> = plan
         .distrusting
         .iter()
-        .filter(|key| !told.contains(key))
+        .filter(|key| !requeued.contains(key))
         .cloned()
         .collect();
-    let telling: Vec<ObjectKey> = untold.iter().take(TOLD_AT_ONCE).cloned().collect();
-    told.extend(telling.iter().cloned());
-    let mut next = plan.next.or_at(later(now, NOW_AND_THEN));
-    if telling.len() < untold.len() {
-        next = next.or_at(later(now, AT_MOST));
+    let waking: Vec<ObjectKey> = outdated.iter().take(MAX_REQUEUED_LEAVES).cloned().collect();
+    requeued.extend(waking.iter().cloned());
+    let mut next = plan.next.or_at(later(now, RESCAN_INTERVAL));
+    if waking.len() < outdated.len() {
+        next = next.or_at(later(now, MIN_SCAN_INTERVAL));
     }
     let rotation = Rotation {
         authority: ca.authority.clone(),
         trust: plan.trust.clone(),
         bundle: of_these(bundle, &plan.trust.bundle),
         allowed,
-        told,
-        looked: now,
+        requeued,
+        scanned: now,
     };
     controller.rotations.keep(id, rotation);
-    let to_do: HashSet<ObjectKey> = telling.into_iter().chain(plan.allowed).collect();
+    let to_do: HashSet<ObjectKey> = waking.into_iter().chain(plan.allowed).collect();
     for key in to_do {
         controller.ports.queues.follow_up(FollowUp::AuthorityChanged(key));
     }
     Ok((plan.condition, next))
 }
 
-/// What a look would come to, by who only reads.
+/// The result of a dry run.
 #[derive(Clone, Debug, Default)]
-pub struct Foreseen {
-    /// The condition `Rotating`; `None` leaves it as it is.
+pub struct RotationDryRun {
+    /// The condition `Rotating`; `None` leaves it unchanged.
     pub condition: Option<Rotating>,
-    /// Certificates whose `ca.crt` would be written.
+    /// Number of Certificates whose `ca.crt` would be updated.
     pub distrusting: usize,
-    /// Certificates that would be issued again.
+    /// Number of Certificates that would be re-issued.
     pub stale: usize,
 }
 
-/// What [`look`] would come to, without doing any of it.
-pub(super) async fn foresee<K: Either>(
+/// Plans a scan without applying it.
+pub(super) async fn dry_run<K: Either>(
     controller: &Issuers,
     issuer: &Object<K>,
     spec: &CaIssuer,
-) -> Result<Foreseen, ControllerError> {
+) -> Result<RotationDryRun, ControllerError> {
     let condition = condition::get(&issuer.status.conditions, ROTATING);
-    let only = |condition| Foreseen {
+    let only = |condition| RotationDryRun {
         condition,
-        ..Foreseen::default()
+        ..RotationDryRun::default()
     };
     let settle = match asked(issuer, condition) {
         Ok(settle) => settle,
         Err(instead) => return Ok(only(instead)),
     };
     let Some(ca) = ca_of(controller, issuer, spec).await else {
-        return Ok(Foreseen::default());
+        return Ok(RotationDryRun::default());
     };
     let record = match Record::read(controller, issuer).await? {
         Ok(record) => record,
         Err(taken) => return Ok(only(Some(taken))),
     };
     let found = leaves::<K>(controller, issuer, &ca.secret);
-    let record = record.or_former(controller, issuer, &ca.authority, &found).await?;
+    let record = record.or_discovered(controller, issuer, &ca.authority, &found).await?;
     let seen = seen(&ca.authority, &record, &found, None, condition, settle);
     let plan = rotation::plan(controller.ports.now(), &seen);
     let is_stale = |leaf: &&Leaf<'_>| !seen.authority.issued(leaf.certificate, leaf.trusted);
-    Ok(Foreseen {
+    Ok(RotationDryRun {
         condition: plan.condition,
         distrusting: plan.distrusting.len(),
         stale: seen.leaves.iter().filter(is_stale).count(),
     })
 }
 
-/// What the annotation asks for, or what becomes of the condition where it asks for nothing that can be done.
+/// The settle time in the annotation. Without a valid one, the error is the condition to set.
 fn asked<K: Either>(issuer: &Object<K>, condition: Option<&Condition>) -> Result<SignedDuration, Option<Rotating>> {
-    match rotation::asked(issuer.meta.annotations.get(annotation::ROTATE_LEAVES)) {
+    match rotation::settle_time(issuer.meta.annotations.get(annotation::ROTATE_LEAVES)) {
         Ok(Some(settle)) => Ok(settle),
-        Ok(None) => Err(rotation::not_asked(condition)),
-        Err(why) => Err(Some(rotation::misunderstood(&why))),
+        Ok(None) => Err(rotation::not_requested(condition)),
+        Err(why) => Err(Some(rotation::invalid_annotation(&why))),
     }
 }
 
-/// The CA of an issuer, as planners see it.
+/// The CA of an issuer.
 struct Ca {
-    /// Where its key pair is.
+    /// The Secret of its key pair.
     secret: ObjectKey,
     authority: Authority,
-    /// The certificate that its leaves are trusted by.
+    /// The certificate by which its leaves are trusted.
     root: Vec<u8>,
 }
 
-/// `None` where it cannot be read: what is wrong with the Secret is in the condition Ready.
+/// The CA of an issuer; `None` if it cannot be read. The Ready condition then reports why.
 async fn ca_of<K: Either>(controller: &Issuers, issuer: &Object<K>, spec: &CaIssuer) -> Option<Ca> {
     let namespace = &controller.ports.settings.cluster_resource_namespace;
     let secret = secret_of(&issuer.meta, &spec.secret_name, namespace);
@@ -186,11 +186,11 @@ async fn ca_of<K: Either>(controller: &Issuers, issuer: &Object<K>, spec: &CaIss
 }
 
 fn too_soon(known: &Rotation, now: Timestamp) -> Option<Timestamp> {
-    let again = later(known.looked, AT_MOST);
+    let again = later(known.scanned, MIN_SCAN_INTERVAL);
     (again > now).then_some(again)
 }
 
-/// The CA as planners see it, and the certificate that its leaves are trusted by.
+/// The CA as planners use it, and the certificate by which its leaves are trusted.
 fn authority(ca: &CertificateAuthority, limit: usize) -> Option<(Authority, Vec<u8>)> {
     let root = chain::parse_certificates(ca.ca_pem(), limit).ok()?;
     let root = root.into_iter().next()?;
@@ -208,13 +208,13 @@ fn of_these(certificates: Vec<Vec<u8>>, wanted: &[Fingerprint]) -> Vec<Vec<u8>> 
     certificates
 }
 
-/// A Certificate of the issuer whose Secret holds what the issuer signed.
-pub(super) struct Found {
+/// A Certificate whose Secret holds a leaf of the issuer.
+pub(super) struct IssuedLeaf {
     pub(super) certificate: Arc<Lean<CertificateKind>>,
     pub(super) secret: Arc<SecretSeen>,
 }
 
-fn leaves<K: Either>(controller: &Issuers, issuer: &Object<K>, ca_secret: &ObjectKey) -> Vec<Found> {
+fn leaves<K: Either>(controller: &Issuers, issuer: &Object<K>, ca_secret: &ObjectKey) -> Vec<IssuedLeaf> {
     #[derive(Default, Deserialize)]
     #[serde(rename_all = "camelCase", default)]
     struct Peek {
@@ -230,7 +230,7 @@ fn leaves<K: Either>(controller: &Issuers, issuer: &Object<K>, ca_secret: &Objec
         let ours = says(annotation::CERTIFICATE_NAME) == Some(certificate.meta.name())
             && says(annotation::ISSUER_NAME) == Some(issuer.meta.name())
             && secret.pair.matches() == Some(true);
-        (ours && certificate.meta.deleting.is_none()).then_some(Found { certificate, secret })
+        (ours && certificate.meta.deleting.is_none()).then_some(IssuedLeaf { certificate, secret })
     });
     found.collect()
 }
@@ -238,15 +238,15 @@ fn leaves<K: Either>(controller: &Issuers, issuer: &Object<K>, ca_secret: &Objec
 fn seen<'a>(
     authority: &'a Authority,
     record: &'a Record,
-    found: &'a [Found],
+    found: &'a [IssuedLeaf],
     known: Option<&Rotation>,
     condition: Option<&'a Condition>,
     settle: SignedDuration,
-) -> Seen<'a> {
+) -> RotationObservation<'a> {
     let leaves = found.iter().filter_map(|found| {
         let (secret, meta) = (&found.secret.pair, &found.certificate.meta);
         let certificate = secret.certificate.valid()?;
-        // what the status says matters only for those that have to be issued again
+        // the status matters only for leaves that must be re-issued
         let state = if authority.issued(certificate, &secret.trusted) {
             LeafState::Settled
         } else {
@@ -260,7 +260,7 @@ fn seen<'a>(
             allowed: known.and_then(|known| known.allowed.get(&meta.key).copied()),
         })
     });
-    Seen {
+    RotationObservation {
         authority,
         record: &record.fingerprints,
         leaves: leaves.collect(),
@@ -269,8 +269,8 @@ fn seen<'a>(
     }
 }
 
-/// The certificates of an issuer's CA, the present one first, in a Secret that belongs to the issuer. Leaves' Secrets hold the same
-/// certificates, but who may write those is not trusted to say what all others trust.
+/// The certificates of an issuer's CAs, the current one first, in a Secret that belongs to the issuer. Users who may write the
+/// Secrets of leaves must not decide what all others trust, so those are not used.
 struct Record {
     key: ObjectKey,
     secret: Option<Arc<SecretSeen>>,
@@ -279,7 +279,7 @@ struct Record {
 }
 
 impl Record {
-    /// The record, or what the condition says of a Secret of somebody else that has its name.
+    /// Reads the record. The error is the condition if another owner's Secret has its name.
     async fn read<K: Either>(
         controller: &Issuers,
         issuer: &Object<K>,
@@ -310,22 +310,22 @@ impl Record {
         }))
     }
 
-    /// The same, or what can be known of former CAs where there is no record yet.
-    async fn or_former<K: Either>(
+    /// The record, or if there is none yet, the previous CAs that can be discovered.
+    async fn or_discovered<K: Either>(
         mut self,
         controller: &Issuers,
         issuer: &Object<K>,
         present: &Authority,
-        found: &[Found],
+        found: &[IssuedLeaf],
     ) -> Result<Self, ControllerError> {
         if self.secret.is_none() {
-            self.certificates = former::authorities(controller, issuer, present, found).await?;
+            self.certificates = previous_cas::discover(controller, issuer, present, found).await?;
             self.fingerprints = self.certificates.iter().map(|der| sha256(der)).collect();
         }
         Ok(self)
     }
 
-    /// Writes the record if it is not what it has to be. Returns its certificates.
+    /// Writes the record if it differs. Returns its certificates.
     async fn keep<K: Either>(
         &self,
         controller: &Issuers,
@@ -360,7 +360,7 @@ impl Record {
     }
 }
 
-/// The name of an issuer's record; what is too long for a name ends in a part of its hash.
+/// The name of an issuer's record. A long name is shortened and ends in a part of its hash.
 fn record_name(kind: &str, issuer: &str) -> String {
     const LONGEST: usize = 253;
     let name = format!("{issuer}.{}.ca-record", kind.to_ascii_lowercase());

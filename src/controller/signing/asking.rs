@@ -1,4 +1,4 @@
-//! Asks a signer: when it is the request's turn, with what the signer wanted to be reminded of; and says what is to be written then.
+//! Calls of signers: in the lane of the signer's server, at the right time, with the stored memo; and the writes for an outcome.
 
 use std::{
     collections::HashMap,
@@ -10,27 +10,27 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     plan::{
         notice::Notice,
-        request::Verdict,
+        request::RequestVerdict,
         seen::{Meta, Next, RequestSeen},
     },
     signer::{Issued, Memo, Outcome, Place, Refused, Signer, Task, Until, Wait},
     work::{Call, Key, Queue},
 };
 
-/// How long a certificate is valid when nobody says (CRT-06).
+/// Default lifetime of a certificate (CRT-06).
 const DEFAULT_DURATION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// Requests that are remembered at most; one that is forgotten is only asked for a little too early.
+/// Maximum number of stored requests. One that is dropped is only asked for too early.
 const MAX_WAITS: usize = 10_000;
 
-/// Requests that a server has under way: when it wants to be asked again, and what it wants to be reminded of. What must survive a restart
-/// is in the request itself.
+/// Requests that a remote signer is working on: when to call it again, and its memo. What must survive a restart is in the
+/// request.
 #[derive(Debug, Default)]
 pub struct Waits(Mutex<HashMap<Box<str>, Entry>>);
 
 #[derive(Debug)]
 struct Entry {
-    /// The issuer as it was: an edit ends the wait.
+    /// The issuer's resourceVersion; an edit ends the wait.
     issuer: Box<str>,
     until: Option<Timestamp>,
     memo: Option<Memo>,
@@ -73,7 +73,7 @@ impl Waits {
         waits.insert(request.uid.clone(), entry);
     }
 
-    /// Forgets everything: this process does not lead any more.
+    /// Forgets everything, at the end of a term.
     pub fn clear(&self) {
         self.lock().clear();
     }
@@ -83,43 +83,43 @@ impl Waits {
     }
 }
 
-/// What came of asking.
+/// The result of a call.
 #[derive(Debug)]
-pub enum Asked {
-    /// The signer's answer.
+pub enum SignerCall {
+    /// The outcome of the signer.
     Answered(Outcome),
-    /// The signer was not asked: it wants to be left alone until then, or too many wait for its server already.
+    /// The signer was not called: it requested a delay, or the lane of its server is full.
     NotYet(Next),
 }
 
-/// A request's turn: a worker of `queue` works on it, under this key.
+/// The turn of a request: a worker of `queue` reconciles it under this key.
 pub struct Turn<'a, K: Key> {
-    /// The queue whose workers would be kept by a server that does not answer.
+    /// The queue whose workers the server would occupy.
     pub queue: &'a Arc<Queue<K>>,
-    /// What the worker works on.
+    /// The key that the worker reconciles.
     pub key: &'a K,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
 }
 
 impl<K: Key> Turn<'_, K> {
-    /// Asks `signer`, which `issuer` has for `request`. One that works on a server is asked in that server's lane, and not before its time.
-    pub async fn ask(&self, waits: &Waits, signer: Signer, request: &RequestSeen, issuer: &Meta) -> Asked {
+    /// Calls `signer` of `issuer` for `request`. A remote signer is called in the lane of its server and not before its time.
+    pub async fn ask(&self, waits: &Waits, signer: Signer, request: &RequestSeen, issuer: &Meta) -> SignerCall {
         let call = match signer.place() {
             Place::Here => None,
             Place::Server(server) => match self.call(waits, server, &request.meta, issuer) {
                 Ok(call) => Some(call),
-                Err(until) => return Asked::NotYet(Next::At(until)),
+                Err(until) => return SignerCall::NotYet(Next::At(until)),
             },
         };
-        let kept = signer.memo_annotation().and_then(|name| kept_memo(request, name));
-        let task = task(request, kept.or_else(|| waits.memo(&request.meta)));
+        let stored = signer.memo_annotation().and_then(|name| stored_memo(request, name));
+        let task = task(request, stored.or_else(|| waits.memo(&request.meta)));
         let outcome = signer.sign(task, self.now).await;
         if let Some(call) = call {
             waits.remember(&request.meta, issuer, &outcome, self.now);
             drop(call);
         }
-        Asked::Answered(outcome)
+        SignerCall::Answered(outcome)
     }
 
     fn call(&self, waits: &Waits, server: &str, request: &Meta, issuer: &Meta) -> Result<Call<K>, Timestamp> {
@@ -130,15 +130,15 @@ impl<K: Key> Turn<'_, K> {
     }
 }
 
-fn kept_memo(request: &RequestSeen, annotation: &str) -> Option<Memo> {
+fn stored_memo(request: &RequestSeen, annotation: &str) -> Option<Memo> {
     request.meta.annotations.get(annotation).and_then(Memo::new)
 }
 
-/// The parts of a request that a signer looks at.
+/// The parts of a request that a signer needs.
 pub(super) fn task(request: &RequestSeen, memo: Option<Memo>) -> Task {
     Task {
         csr: request.csr_pem.clone().unwrap_or_default(),
-        // What is no usage has been refused before (VAL-31).
+        // unknown usages were rejected earlier (VAL-31)
         usages: request.usages.iter().filter_map(|usage| usage.parse().ok()).collect(),
         is_ca: request.is_ca,
         adds_cert_sign: !request.of_kubernetes,
@@ -147,21 +147,21 @@ pub(super) fn task(request: &RequestSeen, memo: Option<Memo>) -> Task {
     }
 }
 
-/// What is to be written about a request after its signer answered, in this order, and when it is looked at again.
+/// The writes for an outcome, in order, and when to reconcile the request again.
 #[derive(Debug, PartialEq)]
 pub struct Conclusion {
-    /// An annotation with the signer's memo, unless the request has it. It is written before anything else, so that whoever goes on after a
-    /// restart does not ask for the certificate a second time.
+    /// The annotation with the signer's memo, unless the request has it. It is written first, so that a new leader does not
+    /// request the certificate a second time.
     pub memo: Option<(&'static str, Memo)>,
-    /// What is told as events.
+    /// Events.
     pub notices: Vec<Notice>,
-    /// What the request's status says.
-    pub verdict: Verdict,
-    /// When the signer is asked again, if it has to be.
+    /// The verdict for the request's status.
+    pub verdict: RequestVerdict,
+    /// When to call the signer again, if necessary.
     pub until: Until,
 }
 
-/// What an answer means for `request`; `annotation` is where the signer's memo is kept.
+/// The writes for an outcome; `annotation` is the place of the signer's memo.
 pub fn conclude(request: &RequestSeen, annotation: Option<&'static str>, outcome: Outcome) -> Conclusion {
     let plain = |verdict| Conclusion {
         memo: None,
@@ -171,7 +171,7 @@ pub fn conclude(request: &RequestSeen, annotation: Option<&'static str>, outcome
     };
     match outcome {
         Outcome::Issued(issued) => issued_conclusion(issued),
-        Outcome::Refused(Refused { reason, message }) => plain(Verdict::Failed { reason, message }),
+        Outcome::Refused(Refused { reason, message }) => plain(RequestVerdict::Failed { reason, message }),
         Outcome::Wait(Wait {
             reason,
             message,
@@ -182,12 +182,12 @@ pub fn conclude(request: &RequestSeen, annotation: Option<&'static str>, outcome
                 .zip(memo)
                 .filter(|(name, memo)| request.meta.annotations.get(name) != Some(memo.as_str())),
             until,
-            ..plain(Verdict::Pending { reason, message })
+            ..plain(RequestVerdict::Pending { reason, message })
         },
     }
 }
 
-/// Warnings become events at once, and are kept in the condition's message.
+/// Warnings become Events, and are added to the message of the condition.
 fn issued_conclusion(issued: Issued) -> Conclusion {
     let Issued {
         certificate,
@@ -198,7 +198,7 @@ fn issued_conclusion(issued: Issued) -> Conclusion {
         .iter()
         .map(|warning| Notice::warning(warning.reason, warning.message.as_str()))
         .collect();
-    // An empty subject is told by an event alone, as cert-manager does (SGN-01).
+    // an empty subject is reported by an Event only, as in cert-manager (SGN-01)
     let remarks = warnings
         .into_iter()
         .filter(|warning| warning.reason != "BadConfig")
@@ -206,7 +206,7 @@ fn issued_conclusion(issued: Issued) -> Conclusion {
     Conclusion {
         memo: None,
         notices,
-        verdict: Verdict::Issued {
+        verdict: RequestVerdict::Issued {
             certificate,
             ca: Some(ca),
             remark: remarks.reduce(|all, one| format!("{all}. {one}")),

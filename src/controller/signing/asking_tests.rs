@@ -9,7 +9,7 @@ use crate::{
     plan::{
         issuer::{FoundIssuer, IssuerType, Lookup},
         request::{
-            Plan, Seen, Step,
+            RequestObservation, RequestPlan, RequestStep,
             fixture::{self, noon},
             plan, status_write,
         },
@@ -55,8 +55,8 @@ fn issuer() -> FoundIssuer {
     )
 }
 
-fn planned(request: &RequestSeen, now: Timestamp) -> Plan {
-    let seen = Seen {
+fn planned(request: &RequestSeen, now: Timestamp) -> RequestPlan {
+    let seen = RequestObservation {
         request,
         issuer: &Lookup::Found(Box::new(issuer())),
         orders: &[],
@@ -80,11 +80,11 @@ impl Process {
 
     /// One pass, as the controller makes it: plan, ask, write. Returns when the signer is asked again; `None` once nothing is to be done.
     async fn pass(&self, stored: &mut Stored, now: Timestamp, killed: Killed) -> Option<Until> {
-        let Plan { approve, step, .. } = planned(&stored.request, now);
-        if step == Step::Nothing {
+        let RequestPlan { approve, step, .. } = planned(&stored.request, now);
+        if step == RequestStep::Nothing {
             return None;
         }
-        assert_eq!(step, Step::Sign(IssuerType::Ca));
+        assert_eq!(step, RequestStep::Sign(IssuerType::Ca));
         if approve {
             stored.write_status(now, None);
         }
@@ -99,9 +99,9 @@ impl Process {
             now,
         };
         let outcome = match turn.ask(&self.waits, signer, &stored.request, &issuer().meta).await {
-            Asked::Answered(outcome) => outcome,
-            Asked::NotYet(Next::At(until)) => return Some(Until::At(until)),
-            Asked::NotYet(Next::OnChange) => panic!("it has to be asked again some time"),
+            SignerCall::Answered(outcome) => outcome,
+            SignerCall::NotYet(Next::At(until)) => return Some(Until::At(until)),
+            SignerCall::NotYet(Next::OnChange) => panic!("it has to be asked again some time"),
         };
         let Conclusion {
             memo, verdict, until, ..
@@ -128,17 +128,17 @@ impl Stored {
         }
     }
 
-    fn write_status(&mut self, now: Timestamp, verdict: Option<&Verdict>) {
+    fn write_status(&mut self, now: Timestamp, verdict: Option<&RequestVerdict>) {
         let approve = verdict.is_none();
         let Some(write) = status_write(now, &self.request, approve, verdict) else {
             return;
         };
         self.writes.push(match verdict {
             None => "approved",
-            Some(Verdict::Pending { .. }) => "pending",
-            Some(Verdict::Issued { .. }) => "issued",
-            Some(Verdict::Failed { .. }) => "failed",
-            Some(Verdict::Denied) => "denied",
+            Some(RequestVerdict::Pending { .. }) => "pending",
+            Some(RequestVerdict::Issued { .. }) => "issued",
+            Some(RequestVerdict::Failed { .. }) => "failed",
+            Some(RequestVerdict::Denied) => "denied",
         });
         if let Some(conditions) = write.patch.get("conditions") {
             self.request.conditions = serde_json::from_value(conditions.clone()).unwrap();
@@ -241,8 +241,8 @@ async fn a_silent_server_holds_up_nobody_elses_requests() {
                     .ask(&waits, Signer::Scripted(server), &request, &issuer().meta)
                     .await
                 {
-                    Asked::NotYet(next) => Ok::<_, ControllerError>(next.time()),
-                    Asked::Answered(_) => {
+                    SignerCall::NotYet(next) => Ok::<_, ControllerError>(next.time()),
+                    SignerCall::Answered(_) => {
                         done.send(key.name.to_string()).unwrap();
                         Ok(None)
                     }

@@ -1,4 +1,4 @@
-//! Key pairs of CAs that are in use: read from their Secret once, wiped when nobody signs with them for a while.
+//! Key pairs of CAs in use: read from their Secret once, and wiped when they are idle.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -23,33 +23,33 @@ use crate::{
     },
 };
 
-/// A pair that was not used for this long is dropped.
+/// Idle time after which a pair is dropped.
 const IDLE: SignedDuration = SignedDuration::from_mins(5);
-/// A pair is read again after this long, should word of a change have been lost.
+/// Age at which a pair is read again, in case a change was missed.
 const FRESH: SignedDuration = SignedDuration::from_mins(15);
-/// Pairs kept at once; the one that was not used for longest makes room.
-const KEPT: usize = 64;
-/// Refusals kept at once.
+/// Maximum number of pairs. The least recently used one is dropped.
+const MAX_PAIRS: usize = 64;
+/// Maximum number of stored refusals.
 const REFUSED: usize = 1024;
 
-/// Reading a pair checks up to [`chain::order`]'s limit of signatures: two at a time, on threads of their own.
+/// Reading a pair verifies up to [`chain::order`]'s limit of signatures: two pairs at a time, on threads of their own.
 ///
 /// [`chain::order`]: crate::pki::chain::order
 static READERS: Semaphore = Semaphore::const_new(2);
 
-/// See the module. Keys wipe themselves when they are dropped.
+/// Key pairs by Secret. Keys are wiped on drop.
 #[derive(Debug, Default)]
 pub struct Authorities {
-    kept: Mutex<HashMap<ObjectKey, Kept>>,
-    /// Counts changes of Secrets: what was read before a change is not kept after it.
+    cached: Mutex<HashMap<ObjectKey, CachedPair>>,
+    /// Number of changes of Secrets. A pair that was read before a change is not stored after it.
     changes: AtomicU64,
-    /// Contents that could not be used, and why: whoever touches his Secret does not have it judged again.
+    /// Contents that cannot be used, and why, so that other changes of the Secret do not repeat the verification.
     refused: Mutex<BTreeMap<ObjectKey, ([u8; 32], Refusal)>>,
     reading: Mutex<HashMap<ObjectKey, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct CachedPair {
     authority: Arc<CertificateAuthority>,
     resource_version: Box<str>,
     read: Timestamp,
@@ -57,17 +57,17 @@ struct Kept {
 }
 
 impl Authorities {
-    /// The pair in this Secret, from memory if it is still what the Secret holds.
+    /// The pair in this Secret, from memory if it is current.
     ///
     /// # Errors
-    /// The request has to wait (SGN-02): no Secret, no usable pair in it, or no answer.
+    /// The request must wait (SGN-02): the Secret does not exist, its pair cannot be used, or the API server does not answer.
     pub async fn get(&self, ports: &Ports, secret: &ObjectKey) -> Result<Arc<CertificateAuthority>, Refusal> {
         if let Some(authority) = self.recall_of(ports, secret) {
             return Ok(authority);
         }
         let (namespace, name) = (&*secret.namespace, &*secret.name);
         let unanswered = |why: &str| ca::secret_not_read(namespace, name, why);
-        // one Secret is read by one at a time: the others find what it found
+        // one task reads a Secret; others wait for its result
         let reading = self.reading(secret);
         let _alone = reading.lock().await;
         if let Some(authority) = self.recall_of(ports, secret) {
@@ -83,11 +83,14 @@ impl Authorities {
             return Err(refusal);
         }
         let (now, limits) = (ports.now(), ports.settings.size_limits);
-        let permit = READERS.acquire().await.map_err(|_| unanswered("the process ends"))?;
+        let permit = READERS
+            .acquire()
+            .await
+            .map_err(|_| unanswered("the process is shutting down"))?;
         let (of, at) = (secret.clone(), now);
         let read = tokio::task::spawn_blocking(move || read(&live, &of, at, &limits)).await;
         drop(permit);
-        let authority = match read.map_err(|_| unanswered("reading it failed unexpectedly; this is a bug"))? {
+        let authority = match read.map_err(|_| unanswered("reading it panicked; this is a bug"))? {
             Ok(authority) => Arc::new(authority),
             Err((refusal, forgettable)) => {
                 if !forgettable {
@@ -96,21 +99,21 @@ impl Authorities {
                 return Err(refusal);
             }
         };
-        let mut kept = self.lock();
+        let mut cached = self.lock();
         if changes == self.changes.load(Ordering::Acquire) {
-            make_room(&mut kept);
-            let entry = Kept {
+            make_room(&mut cached);
+            let entry = CachedPair {
                 authority: Arc::clone(&authority),
                 resource_version,
                 read: now,
                 used: now,
             };
-            kept.insert(secret.clone(), entry);
+            cached.insert(secret.clone(), entry);
         }
         Ok(authority)
     }
 
-    /// Drops all of them. Keys wipe themselves.
+    /// Drops all pairs. Keys are wiped on drop.
     pub(super) fn clear(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.lock().clear();
@@ -123,14 +126,14 @@ impl Authorities {
         self.recall(secret, version, ports.now())
     }
 
-    /// What keeps a Secret from being read twice at the same time.
+    /// Keeps a Secret from being read twice at the same time.
     fn reading(&self, secret: &ObjectKey) -> Arc<tokio::sync::Mutex<()>> {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         reading.retain(|_, lock| Arc::strong_count(lock) > 1);
         Arc::clone(reading.entry(secret.clone()).or_default())
     }
 
-    /// Why these very contents could not be used; the object may have changed otherwise.
+    /// Why exactly these contents cannot be used. Other fields of the object may differ.
     fn refused(&self, secret: &ObjectKey, digest: &[u8; 32]) -> Option<Refusal> {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let (of, refusal) = refused.get(secret)?;
@@ -146,45 +149,45 @@ impl Authorities {
     }
 
     fn recall(&self, secret: &ObjectKey, watched: Option<&str>, now: Timestamp) -> Option<Arc<CertificateAuthority>> {
-        let mut kept = self.lock();
-        let entry = kept.get_mut(secret)?;
+        let mut cached = self.lock();
+        let entry = cached.get_mut(secret)?;
         let changed = watched.is_some_and(|version| *version != *entry.resource_version);
         let old = now.duration_since(entry.read) > FRESH || now > entry.authority.info().not_after;
         if changed || old {
-            kept.remove(secret);
+            cached.remove(secret);
             return None;
         }
         entry.used = now;
         Some(Arc::clone(&entry.authority))
     }
 
-    /// The Secret changed: its pair has to be read again.
+    /// Invalidates the pair of a changed Secret.
     pub fn forget(&self, secret: &ObjectKey) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.lock().remove(secret);
     }
 
-    /// Drops what nobody signed with for a while; called from time to time.
+    /// Drops idle pairs. It is called periodically.
     pub fn drop_idle(&self, now: Timestamp) {
         self.lock().retain(|_, entry| now.duration_since(entry.used) <= IDLE);
     }
 
-    /// How many pairs are held.
+    /// The number of stored pairs.
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Whether no key is held.
+    /// Whether no pair is stored.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, CachedPair>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The pair, or why not, and whether that may change while the Secret does not.
+/// The pair, or the refusal, and whether it may change without a change of the Secret.
 fn read(
     live: &LiveSecret,
     secret: &ObjectKey,
@@ -204,14 +207,14 @@ fn read(
     })
 }
 
-fn make_room(kept: &mut HashMap<ObjectKey, Kept>) {
-    while kept.len() >= KEPT {
-        let oldest = kept
+fn make_room(cached: &mut HashMap<ObjectKey, CachedPair>) {
+    while cached.len() >= MAX_PAIRS {
+        let oldest = cached
             .iter()
             .min_by_key(|(_, entry)| entry.used)
             .map(|(key, _)| key.clone());
         match oldest {
-            Some(key) => kept.remove(&key),
+            Some(key) => cached.remove(&key),
             None => return,
         };
     }

@@ -1,4 +1,4 @@
-//! Requests that are being made, signed and written down in one pass, so that nobody else signs them meanwhile.
+//! Claims on requests that are created, signed and written in one pass, so that another worker does not sign them.
 
 use std::{
     collections::HashSet,
@@ -11,11 +11,11 @@ use crate::{
     plan::seen::ObjectKey,
 };
 
-/// See the module.
+/// The claimed requests.
 #[derive(Debug, Default)]
 pub struct Claims(Mutex<HashSet<ObjectKey>>);
 
-/// While this lives, the requests controller leaves the request alone; afterwards it looks at it.
+/// A claim. While it lives, the controller of requests skips the request. It requeues it on drop.
 #[must_use = "a claim ends when it is dropped"]
 pub struct Claim {
     claims: Arc<Claims>,
@@ -34,7 +34,7 @@ impl Claims {
         }
     }
 
-    /// Whether somebody works on it.
+    /// Whether the request is claimed.
     pub fn holds(&self, key: &ObjectKey) -> bool {
         self.lock().contains(key)
     }

@@ -1,5 +1,4 @@
-//! Making and asking signers (SGN-01, SGN-02), for both controllers of requests and for Certificates that are issued in one pass; and what
-//! they need of requests: who makes them, and who works on them.
+//! Signing for all controllers (SGN-01, SGN-02): calls of signers, the requester of a request (VAL-34), and claims on requests.
 
 mod asking;
 mod authorities;
@@ -12,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 
-pub use asking::{Asked, Conclusion, Turn, Waits, conclude};
+pub use asking::{Conclusion, SignerCall, Turn, Waits, conclude};
 pub use authorities::Authorities;
 pub use claims::{Claim, Claims};
 pub use orders::NotPlaced;
@@ -28,17 +27,17 @@ use crate::{
         issuer::FoundIssuer,
         kinds::RequestKind,
         notice::Notice,
-        request::{Verdict, status_write},
+        request::{RequestVerdict, status_write},
         seen::RequestSeen,
     },
     signer::Place,
 };
 
-/// How soon an approval that was refused is tried again.
+/// Delay before a rejected approval is retried.
 const NOT_ALLOWED: SignedDuration = SignedDuration::from_mins(5);
 
 impl Signing {
-    /// Wipes CA keys that nobody signs with, for as long as the process lives.
+    /// Wipes idle CA keys periodically. Never returns.
     pub async fn drop_idle_keys(self: Arc<Self>) {
         loop {
             tokio::time::sleep(Duration::from_secs(60)).await;
@@ -46,8 +45,8 @@ impl Signing {
         }
     }
 
-    /// Completes a CertificateRequest of ours: where no admission policy of the server writes down who made it (VAL-34), we
-    /// do, with what the server says we are.
+    /// Sets the requester of a CertificateRequest of ours, if no admission policy of the server does (VAL-34): the identity that the
+    /// server reports for this process.
     pub async fn new_request(&self, mut new: NewObject<RequestKind>) -> NewObject<RequestKind> {
         let identity = self.identity.get_or_try_init(async || {
             let user = self.ports.reader.whoami().await?;
@@ -63,21 +62,22 @@ impl Signing {
                 new.spec.uid.clone_from(uid);
                 new.spec.groups.clone_from(groups);
             }
-            // The server may still fill it in; a request without a name is better than none.
-            Err(error) => tracing::warn!(%error, "it is not known under which name requests are made"),
+            // The server may still set it. A request without a requester is better than none.
+            Err(error) => tracing::warn!(%error, "cannot read the identity of this process for requests"),
         }
         new
     }
 
-    /// One status write: the approval (if `approve`) and `verdict`. Nothing is written where all of that is said already.
+    /// Writes the approval (if `approve`) and `verdict` to the status, in one write. Does nothing if the status contains them
+    /// already.
     ///
     /// # Errors
-    /// Where approving is not allowed to us (VAL-35), the request waits: only an administrator can change that.
+    /// If approval is not permitted (VAL-35), the request waits until an administrator grants it.
     pub async fn settle(
         &self,
         request: &RequestSeen,
         approve: bool,
-        verdict: Option<&Verdict>,
+        verdict: Option<&RequestVerdict>,
     ) -> Result<Option<Arc<RequestSeen>>, ControllerError> {
         let now = self.ports.now();
         let Some(write) = status_write(now, request, approve, verdict) else {
@@ -94,7 +94,7 @@ impl Signing {
                 Ok(Some(written))
             }
             Err(error) if approve && error.is_forbidden() => {
-                let advice = "allow it the verb approve on signers, or leave approval to others with --controllers=*,-certificaterequests-approver";
+                let advice = "grant the verb approve on signers, or leave approval to another program with --controllers=*,-certificaterequests-approver";
                 let until = now.saturating_add(NOT_ALLOWED).unwrap_or(now);
                 let message = format!("{error}; {advice}");
                 self.publish(request, &[Notice::warning("ApprovalNotAllowed", message.as_str())]);
@@ -111,16 +111,16 @@ impl Signing {
         }
     }
 
-    /// Signs `request`, whose private key is `key`, in this very pass, and tells the warnings that come with it. Nothing is written.
+    /// Signs `request`, whose private key is `key`, in this pass, and publishes the warnings. Writes nothing.
     ///
     /// # Errors
-    /// When its issuer is no longer one that signs at once. None for a request that cannot be signed: that is a [`Verdict`] too.
+    /// If its issuer no longer signs at once. A request that cannot be signed is a [`RequestVerdict`], not an error.
     pub async fn sign_at_once(
         &self,
         issuer: &FoundIssuer,
         request: &RequestSeen,
         key: &Arc<PrivateKey>,
-    ) -> Result<Verdict, ControllerError> {
+    ) -> Result<RequestVerdict, ControllerError> {
         let outcome = match self.signer(issuer, request, Some(key)).await? {
             Ok(signer) if signer.place() == Place::Here => {
                 signer.sign(asking::task(request, None), self.ports.now()).await

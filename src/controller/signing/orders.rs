@@ -1,4 +1,4 @@
-//! Creating the Order of a request, under a name that may be taken, and deleting it.
+//! Creation and deletion of the Order of a request, whose name may be taken.
 
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -15,14 +15,14 @@ use crate::{
     },
 };
 
-/// How long the watch may need to tell of an Order that is on the server already.
+/// Time for the watch to deliver an Order that exists already.
 const WATCH_LAG: SignedDuration = SignedDuration::from_secs(1);
 
 /// Why there is no Order.
 pub enum NotPlaced {
-    /// The API server refuses to create the object of this name.
+    /// The API server rejected the object with this name.
     Refused(String, cluster::Error),
-    /// Something else went wrong.
+    /// Another error.
     Failed(ControllerError),
 }
 
@@ -33,8 +33,8 @@ impl From<cluster::Error> for NotPlaced {
 }
 
 impl Signing {
-    /// Creates the Order of `request`, which `owner` is to own. A name taken by somebody else is left to them (ORD-12), and
-    /// `taken` is told so in a sentence.
+    /// Creates the Order of `request` with `owner` as its owner. A name that another owner has taken is left alone (ORD-12); `taken`
+    /// receives a sentence about it.
     pub async fn place(
         &self,
         request: &RequestSeen,
@@ -45,7 +45,7 @@ impl Signing {
         let other = desired::other_name(&order.name, &request.meta);
         let kind = owner.kind.clone();
         let mut new = new_order(request, owner, order);
-        // Twice each: once more after a leftover of a former request was removed.
+        // twice each: once more after a left-over of an earlier request was deleted
         for _ in 0..2 * 2 {
             let Err(error) = self.ports.writer.create::<OrderKind>(&new).await else {
                 return Ok(Next::OnChange);
@@ -71,11 +71,11 @@ impl Signing {
                 }
             }
         }
-        let message = format!("the name {} for the Order is taken again and again", new.key);
+        let message = format!("the name {} for the Order is repeatedly taken", new.key);
         Err(NotPlaced::Failed(ControllerError::Failed(message)))
     }
 
-    /// Deletes one of `orders`, which belong to `request`, so that another can be made; remembers it if that one came out wrong.
+    /// Deletes one of the Orders of `request`, so that another can be created, and remembers it if the Order was wrong.
     pub async fn discard(
         &self,
         request: &Meta,
@@ -92,7 +92,7 @@ impl Signing {
     }
 }
 
-/// Of a former request of the same name, which is gone: names are unique.
+/// Whether the Order belongs to an earlier request of the same name.
 fn is_leftover(order: &Meta, kind: &str, request: &RequestSeen) -> bool {
     order
         .controller()

@@ -1,4 +1,4 @@
-//! Makes the signer of an issuer, reading what it signs with, and finds out whether it can sign: one arm for each signer.
+//! Construction of the signer of an issuer, and its readiness: one arm per signer.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     controller::ControllerError,
     pki::key::PrivateKey,
     plan::{
-        issuer::{self, FoundIssuer, SignerSpec, Verdict, Way, secret_of},
+        issuer::{self, FoundIssuer, IssuerVerdict, SignerSpec, Way, secret_of},
         seen::{Meta, Next, RequestSeen},
     },
     signer::{
@@ -21,18 +21,18 @@ use crate::{
     },
 };
 
-/// Whether the signer of an issuer can sign.
+/// The readiness of a signer.
 pub struct Readiness {
-    /// What the condition Ready says.
-    pub verdict: Verdict,
-    /// When to find out again although nothing changes.
+    /// The Ready condition.
+    pub verdict: IssuerVerdict,
+    /// When to check again without a change.
     pub next: Next,
-    /// What to do about a signer that nears its end, in a sentence.
+    /// What to do about a signer that expires soon, as a sentence.
     pub expiring: Option<String>,
 }
 
 impl Readiness {
-    fn only(verdict: Verdict) -> Self {
+    fn only(verdict: IssuerVerdict) -> Self {
         Self {
             verdict,
             next: Next::OnChange,
@@ -42,13 +42,13 @@ impl Readiness {
 }
 
 impl Signing {
-    /// The signer that `issuer` has for `request`.
+    /// The signer of `issuer` for `request`.
     ///
-    /// `key` is the request's private key where the caller made it and holds it; otherwise a signer that needs it reads it from the Secret that
-    /// the request names (ANO-04).
+    /// `key` is the request's private key, if the caller holds it. Otherwise a signer that needs it reads it from the Secret that the
+    /// request names (ANO-04).
     ///
     /// # Errors
-    /// When the issuer is no longer one that has a signer. A [`Refusal`] when what it signs with is not there.
+    /// If the issuer no longer has a signer. A [`Refusal`] if a Secret that it needs is not available.
     pub async fn signer(
         &self,
         issuer: &FoundIssuer,
@@ -74,10 +74,10 @@ impl Signing {
         })
     }
 
-    /// Whether the signer that an issuer of these settings has can sign; `retry` is when to try again what the API server refused.
+    /// The readiness of the signer for these settings; `retry` is when to retry a call that the API server rejected.
     ///
     /// # Errors
-    /// When the API server does not answer.
+    /// If the API server does not answer.
     pub async fn readiness(
         &self,
         issuer: &Meta,
@@ -131,7 +131,7 @@ impl Signing {
         if !not_usable.verdict.ready {
             return Ok(not_usable);
         }
-        // what only whoever signs finds out, for example that the certificates form no chain
+        // found only by signing, for example certificates that form no chain
         if let Err(refusal) = self.authorities.get(&self.ports, &secret).await
             && refusal.reason == ca::INVALID_DATA
         {

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use super::{asking::Waits, authorities::Authorities, claims::Claims};
 use crate::controller::Ports;
 
-/// Requests that are remembered whose Orders were made anew.
+/// Maximum number of stored requests with a replaced Order.
 const MOST_REORDERED: usize = 10_000;
 
 /// Makes and asks signers, for the controllers of requests and for Certificates that are issued in one pass.
@@ -20,9 +20,9 @@ pub struct Signing {
     pub authorities: Authorities,
     /// Requests that are being signed in one pass.
     pub claims: Arc<Claims>,
-    /// Requests that a server has under way.
+    /// Requests that a remote signer is working on.
     pub waits: Waits,
-    /// Requests whose Orders were made anew.
+    /// Requests whose Orders were replaced.
     pub reordered: Reordered,
     pub(super) identity: OnceCell<Identity>,
 }
@@ -65,17 +65,17 @@ impl Signing {
     }
 }
 
-/// Requests, by uid, whose Order was deleted and is made anew: that is done once.
+/// Requests, by uid, whose Order was deleted and replaced. That is done once.
 #[derive(Debug, Default)]
 pub struct Reordered(Mutex<HashSet<Box<str>>>);
 
 impl Reordered {
-    /// Whether the Order of the request with this uid was made anew before.
+    /// Whether the Order of the request with this uid was replaced before.
     pub fn contains(&self, request: &str) -> bool {
         self.lock().contains(request)
     }
 
-    /// The Order of the request with this uid is made anew.
+    /// Records that the Order of the request with this uid is replaced.
     pub fn insert(&self, request: &str) {
         let mut reordered = self.lock();
         if reordered.len() >= MOST_REORDERED {

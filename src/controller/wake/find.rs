@@ -1,4 +1,4 @@
-//! The last column of the table: which objects a change wakes.
+//! Which objects a change wakes: the functions for the last column of the table.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) fn itself_as_issuer(_: &Controllers, seen: &Seen<'_>) -> Vec<IssuerId
     seen.key.into_iter().cloned().map(IssuerId).collect()
 }
 
-/// The owners of kind `K`, in the namespace of what they own.
+/// The owners of kind `K`, in the namespace of the dependent.
 pub(in crate::controller) fn owners<K: Kind>(meta: Option<&Meta>) -> Vec<ObjectKey> {
     let owned = |meta: &Meta| {
         let owners = meta.owners.iter().filter(|owner| &*owner.kind == K::KIND);
@@ -58,12 +58,12 @@ pub(super) fn owning_signing_request(_: &Controllers, seen: &Seen<'_>) -> Vec<Ob
     owners.map(|owner| ObjectKey::cluster(owner.name)).collect()
 }
 
-/// The Certificate tells what the Order says.
+/// The Certificate reports the reason of the Order.
 pub(super) fn certificate_of_order(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     certificates_of(controllers, owning_request(controllers, seen))
 }
 
-/// The Certificate tells what keeps a Challenge waiting.
+/// The Certificate reports the reason of a Challenge.
 pub(super) fn certificate_of_challenge(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     let orders = owning_order(controllers, seen).into_iter();
     let requests = orders.flat_map(|order| {
@@ -81,7 +81,7 @@ fn certificates_of(controllers: &Controllers, requests: Vec<ObjectKey>) -> Vec<O
     certificates.collect()
 }
 
-/// A Certificate that shares a target Secret may have to step back, or may step in.
+/// Certificates with the same target Secret: one may have to yield, or may proceed.
 pub(super) fn sharing_secrets(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     let Change::Certificate(changed) = seen.change else {
         return Vec::new();
@@ -149,7 +149,7 @@ pub(super) fn certificates_of_issuer(controllers: &Controllers, seen: &Seen<'_>)
         .unwrap_or_default()
 }
 
-/// Certificates that are to be stored where an issuer keeps something, or kept it before it was edited.
+/// Certificates whose target Secret is, or was before an edit, a Secret of the issuer.
 pub(super) fn stored_at_issuer(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     let links = if let Change::Issuer(changed) = seen.change {
         links(changed)
@@ -169,13 +169,13 @@ pub(super) fn stored_at_issuer(controllers: &Controllers, seen: &Seen<'_>) -> Ve
     secrets.flat_map(|secret| unready(controllers, &secret)).collect()
 }
 
-/// What a record refers to, and referred to before.
+/// The links of a record, before and after the change.
 fn links<R: Record>(changed: &Changed<R>) -> Vec<Link> {
     let records = changed.old.iter().chain(&changed.new);
     records.flat_map(|record| record.links()).collect()
 }
 
-/// Only a Certificate that is not ready can have been waiting for its issuer.
+/// Only a Certificate that is not ready can wait for its issuer.
 fn unready(controllers: &Controllers, link: &Link) -> Vec<ObjectKey> {
     let waits = |certificate: &Arc<Lean<CertificateKind>>| {
         let conditions = certificate.status().conditions;
@@ -244,12 +244,12 @@ pub(super) fn every_issuer(controllers: &Controllers, _: &Seen<'_>) -> Vec<Issue
     issuers::all(&controllers.ports.index)
 }
 
-/// Kubernetes' own requests are few, and found by nothing that they wait for.
+/// Kubernetes CSRs are few and have no links.
 pub(super) fn waiting(controllers: &Controllers, _: &Seen<'_>) -> Vec<ObjectKey> {
     waiting_signing_requests(&controllers.ports.index)
 }
 
-/// Kubernetes' own requests that wait for something.
+/// Kubernetes CSRs that wait.
 pub fn waiting_signing_requests(index: &Index) -> Vec<ObjectKey> {
     keys(index.signing_requests.linked(&Link::Waiting))
 }

@@ -24,7 +24,7 @@ use crate::{
 /// Delay between the change of a leaf and the reconcile of its issuer, whose CA gets another key pair: there may be thousands.
 const LEAVES_LATER: Duration = Duration::from_secs(1);
 
-/// What changes.
+/// The kind that changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Certificate,
@@ -39,10 +39,10 @@ enum Source {
     SigningRequest,
 }
 
-/// Finds what is to be reconciled.
+/// Finds the objects to reconcile.
 type Find<K> = fn(&Controllers, &Seen<'_>) -> Vec<K>;
 
-/// Whose queue takes what was found, or what else is told of it.
+/// The queue for what was found, or another consumer.
 enum Target {
     Certificates(Find<ObjectKey>),
     Requests(Find<ObjectKey>),
@@ -52,13 +52,13 @@ enum Target {
     Ingresses(Find<ObjectKey>),
     Renewals(Find<ObjectKey>),
     SigningRequests(Find<ObjectKey>),
-    /// What the responder answers, on every replica.
+    /// The responder, on every replica.
     Responder(fn(&Arc<Controllers>, &Seen<'_>)),
     /// Key pairs of CAs in memory, on every replica.
     Authorities(fn(&Arc<Controllers>, &Seen<'_>)),
 }
 
-/// A change of one of these wakes that.
+/// A row: a change of one of these kinds wakes the consumer.
 struct Row(
     &'static [Source],
     Target,
@@ -73,7 +73,7 @@ use Target::{
     Authorities, Certificates, Ingresses, Issuers, IssuersLater, Orders, Renewals, Requests, Responder, SigningRequests,
 };
 
-/// The third column says which.
+/// The text of the third column.
 const ROWS: &[Row] = &[
     Row(&[Certificate], Certificates(itself), "itself"),
     Row(&[Certificate], Renewals(itself), "itself"),
@@ -162,16 +162,16 @@ const ROWS: &[Row] = &[
     Row(&[UnlabelledSecrets], Issuers(every_issuer), "all"),
 ];
 
-/// A change, as the table's functions see it.
+/// A change, as the functions of the table see it.
 struct Seen<'a> {
     change: &'a Change,
     key: Option<&'a ObjectKey>,
-    /// Absent where only the name is known.
+    /// `None` if only the name is known.
     meta: Option<&'a Meta>,
 }
 
-/// Wakes all that the table says. While this process does not lead, queues take nothing: what they begin with is read from the index
-/// then. So only the rows for every replica count for kinds of which there are thousands at a start.
+/// Wakes everything that the table lists. While this process does not lead, queues are paused; they start with the index.
+/// Therefore only rows for every replica apply to kinds of which there are thousands at startup.
 pub(super) fn wake(controllers: &Arc<Controllers>, change: &Change) {
     let (source, meta) = split(change);
     let key = if let Change::UnlabelledSecret(key) = change {
@@ -193,7 +193,7 @@ impl Target {
     fn wake(&self, controllers: &Arc<Controllers>, seen: &Seen<'_>) {
         let queues = &controllers.ports.queues;
         match self {
-            Responder(tell) | Authorities(tell) => tell(controllers, seen),
+            Responder(notify) | Authorities(notify) => notify(controllers, seen),
             Certificates(find) => find(controllers, seen)
                 .into_iter()
                 .for_each(|key| queues.certificates.add(key)),
@@ -222,12 +222,12 @@ impl Target {
         }
     }
 
-    /// Whether it counts on every replica, whether that leads or not.
+    /// Whether the row applies on every replica, not only on the leader.
     const fn is_for_replicas(&self) -> bool {
         matches!(self, Responder(_) | Authorities(_))
     }
 
-    /// Its name in `docs/architecture.md`.
+    /// The name in `docs/architecture.md`.
     #[cfg(test)]
     const fn name(&self) -> &'static str {
         match self {
@@ -244,7 +244,7 @@ impl Target {
     }
 }
 
-/// Which row a change belongs to, and the metadata of what is there now, or of what was.
+/// The kind of a change, and the metadata of the new object, or of the deleted one.
 fn split(change: &Change) -> (Source, Option<&Meta>) {
     match change {
         Change::Certificate(changed) => (Certificate, changed.meta()),

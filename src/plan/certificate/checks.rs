@@ -1,4 +1,4 @@
-//! The ordered checks that decide whether a certificate is re-issued, and whether it is Ready (POL-01 to POL-12).
+//! The ordered checks that decide whether a certificate is re-issued and whether it is Ready (POL-01 to POL-12).
 
 use jiff::Timestamp;
 
@@ -9,12 +9,12 @@ use crate::{
     plan::seen::{RequestSeen, SecretSeen},
 };
 
-/// Why a certificate is not what it should be.
+/// A violation of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// One word, as cert-manager writes it: tools read it.
+    /// The reason. Tools depend on cert-manager's spelling.
     pub reason: &'static str,
-    /// A sentence.
+    /// The message.
     pub message: String,
 }
 
@@ -27,19 +27,19 @@ impl Violation {
     }
 }
 
-/// What the checks look at.
+/// The input of the checks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Input<'a> {
     pub(super) name: &'a str,
     pub(super) spec: &'a CertificateSpec,
     pub(super) secret: Option<&'a SecretSeen>,
-    /// The request that the certificate in the Secret was issued for, if it still exists.
+    /// The request of the certificate in the Secret, if it still exists.
     pub(super) current: Option<&'a RequestSeen>,
 }
 
 type Check = fn(&Input<'_>) -> Option<Violation>;
 
-/// The order is the contract: the first violation is the one that is told.
+/// The order is part of the contract: the first violation is reported.
 const CHECKS: &[Check] = &[
     secret_missing,
     data_missing,
@@ -55,7 +55,7 @@ const CHECKS: &[Check] = &[
     certificate_differs_from_spec,
 ];
 
-/// What makes a temporary certificate worth keeping until the real one comes (POL-14).
+/// The checks for a temporary certificate (POL-14).
 const TEMPORARY_CHECKS: &[Check] = &[
     secret_missing,
     data_missing,
@@ -64,22 +64,22 @@ const TEMPORARY_CHECKS: &[Check] = &[
     pair_differs,
 ];
 
-/// The first thing that is wrong with the Secret, apart from time.
+/// The first violation of the Secret's content. Expiry and renewal are not included.
 pub(super) fn content(input: &Input<'_>) -> Option<Violation> {
     CHECKS.iter().find_map(|check| check(input))
 }
 
-/// Whether a temporary certificate is wanted: there is nothing usable in the Secret.
+/// Whether to issue a temporary certificate: the Secret has no usable content.
 pub(super) fn wants_temporary(input: &Input<'_>) -> bool {
     unusable(input).is_some()
 }
 
-/// Why no program can use what is in the Secret.
+/// Why no program can use the content of the Secret.
 pub(super) fn unusable(input: &Input<'_>) -> Option<Violation> {
     TEMPORARY_CHECKS.iter().find_map(|check| check(input))
 }
 
-/// POL-12.
+/// The certificate has expired (POL-12).
 pub(super) fn expired(certificate: &CertificateInfo, now: Timestamp) -> Option<Violation> {
     (now > certificate.not_after).then(|| {
         Violation::new(
@@ -92,13 +92,12 @@ pub(super) fn expired(certificate: &CertificateInfo, now: Timestamp) -> Option<V
     })
 }
 
-/// Whether this is a certificate that was only made for the time until the real one comes (SEC-06). The common name of its issuer is all
-/// that tells.
+/// Whether this is a temporary certificate (SEC-06). Only the common name of its issuer distinguishes it.
 pub fn is_temporary(certificate: &CertificateInfo) -> bool {
     certificate.issuer.common_name().as_deref() == Some(TEMPORARY_CA)
 }
 
-/// Common name of the throw-away CA of temporary certificates.
+/// Common name of the discarded CA of temporary certificates.
 pub const TEMPORARY_CA: &str = "cert-manager.local";
 
 fn secret_missing(input: &Input<'_>) -> Option<Violation> {
@@ -161,7 +160,7 @@ fn temporary(input: &Input<'_>) -> Option<Violation> {
     })
 }
 
-/// NB-08: a Secret without these annotations matches only an Issuer of our own group.
+/// The issuer of the Secret differs. A Secret without these annotations matches only an Issuer of our group (NB-08).
 fn issuer_differs(input: &Input<'_>) -> Option<Violation> {
     let annotations = &input.secret?.meta.annotations;
     let value = |key: &str| annotations.get(key).unwrap_or_default().to_owned();

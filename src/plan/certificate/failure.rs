@@ -1,4 +1,4 @@
-//! Requests that have failed for good, and how long to wait after them (BKO rows).
+//! Permanently failed requests and the back-off after them (BKO rows).
 
 use jiff::Timestamp;
 
@@ -17,7 +17,7 @@ use crate::{
     plan::{backoff::Backoff, seen::RequestSeen},
 };
 
-/// How a request failed.
+/// The failure of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) reason: String,
@@ -25,8 +25,8 @@ pub(super) struct Failure {
     pub(super) at: Timestamp,
 }
 
-/// Whether a request is at its end without a certificate, and why: denied, invalid, or failed (BKO-03, NB-27). Denied outranks all: an
-/// issuer that signs what was denied does not count.
+/// The failure of a request: denied, invalid, or failed (BKO-03, NB-27); `None` if it has not failed. Denied takes precedence,
+/// even if an issuer signs a denied request.
 pub(super) fn of_request(request: &RequestSeen) -> Option<Failure> {
     let held = |kind: &str| request.condition(kind).filter(|condition| condition.is_true());
     let failed = || {
@@ -37,11 +37,11 @@ pub(super) fn of_request(request: &RequestSeen) -> Option<Failure> {
     let Some(condition) = held(DENIED).or_else(|| held(INVALID_REQUEST)).or_else(failed) else {
         return without_a_word(request);
     };
-    let told = request
+    let transition = request
         .failure_time
         .or_else(|| instant(condition.last_transition_time.as_ref()));
-    // By whatever clock it was told: not before the request was there.
-    let at = told.unwrap_or(request.meta.created).max(request.meta.created);
+    // the issuer's clock may differ: not before the request existed
+    let at = transition.unwrap_or(request.meta.created).max(request.meta.created);
     let reason = Some(condition.reason())
         .filter(|reason| !reason.is_empty())
         .unwrap_or(&condition.type_);
@@ -52,14 +52,14 @@ pub(super) fn of_request(request: &RequestSeen) -> Option<Failure> {
     })
 }
 
-/// An outside issuer may give up and say nothing but when.
+/// An external issuer may only set the time of the failure.
 fn without_a_word(request: &RequestSeen) -> Option<Failure> {
     let at = request.failure_time.filter(|_| !request.is_true(READY))?;
-    let said = request.condition(READY).map(Condition::message).unwrap_or_default();
-    let message = if said.is_empty() {
+    let text = request.condition(READY).map(Condition::message).unwrap_or_default();
+    let message = if text.is_empty() {
         "the issuer has set status.failureTime and gives no reason"
     } else {
-        said
+        text
     };
     Some(Failure {
         reason: "Failed".into(),
@@ -68,7 +68,7 @@ fn without_a_word(request: &RequestSeen) -> Option<Failure> {
     })
 }
 
-/// Whether this failure stands in the status already, so that its request is only in the way of the next attempt (BKO-04).
+/// Whether the status contains this failure already, so that the request only blocks the next attempt (BKO-04).
 pub(super) fn is_recorded(view: &View<'_>, failure: &Failure) -> bool {
     let issuing = condition::get(&view.status().conditions, ISSUING);
     let began = issuing
@@ -78,9 +78,8 @@ pub(super) fn is_recorded(view: &View<'_>, failure: &Failure) -> bool {
     recorded.is_some_and(|recorded| recorded >= failure.at) || began.is_some_and(|began| failure.at < began)
 }
 
-/// When the next attempt may begin, if it may not begin now. An edit of the spec ends the wait if something else would be asked for
-/// (BKO-02): whoever edits a template of the Secret over and over again, two programs that do not agree for instance, does not have
-/// the CA asked each time.
+/// The time of the next attempt, if there is a back-off. An edit of the spec ends it only if the request would differ (BKO-02),
+/// so that repeated edits of the Secret template do not cause a request each time.
 pub(super) fn waits_until(view: &View<'_>) -> Option<Timestamp> {
     let status = view.status();
     let failed = instant(status.last_failure_time.as_ref())?;
@@ -107,7 +106,7 @@ pub(super) fn waits_until(view: &View<'_>) -> Option<Timestamp> {
     (view.now < until).then_some(until)
 }
 
-/// Whether an edit of the spec has changed what a request for it would say.
+/// Whether an edit of the spec has changed the request.
 pub(super) fn asks_else(view: &View<'_>, request: &RequestSeen) -> bool {
     !fulfils(view, request) || would_ask_otherwise(view, request)
 }
@@ -116,8 +115,8 @@ fn fulfils(view: &View<'_>, request: &RequestSeen) -> bool {
     request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
 }
 
-/// Whether the spec may ask for something that the request does not, in what [`request_differences`] leaves out because nothing is
-/// issued again for its sake.
+/// Whether the spec may request something that the request does not, in fields that [`request_differences`] ignores because they
+/// do not cause a re-issuance.
 fn would_ask_otherwise(view: &View<'_>, request: &RequestSeen) -> bool {
     let spec = view.spec();
     let Ok(asked) = &request.csr else { return true };
@@ -134,6 +133,6 @@ fn would_ask_otherwise(view: &View<'_>, request: &RequestSeen) -> bool {
         || request.duration != spec.duration
         || !key_differences(asked.key_spec(), spec).is_empty()
         || (keeps_key && present.is_some()) != kept_key
-        // the request does not tell how it was signed
+        // a request does not show how it was signed
         || spec.signature_algorithm.is_some()
 }

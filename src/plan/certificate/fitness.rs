@@ -1,5 +1,5 @@
-//! What is about to be written is judged by the checks that will judge it when it is read back: what they refuse is refused once, and
-//! not issued again and again.
+//! Validation of a Secret or request before it is written, with the checks that apply when it is read again. A violation fails
+//! the issuance once, instead of causing a loop.
 
 use super::{
     Violation, checks,
@@ -12,25 +12,25 @@ use crate::{
     plan::seen::{ManagedKeys, Meta, Pairs, RequestSeen, SecretSeen},
 };
 
-/// The most that all values of a Secret may have together: the API server refuses more.
+/// Maximum size of all values of a Secret. The API server rejects more.
 const LARGEST_SECRET: usize = 1024 * 1024;
-/// The most that all annotations of an object may have together, keys included.
+/// Maximum size of all annotations of an object, keys included.
 const LARGEST_ANNOTATIONS: usize = 256 * 1024;
 
-/// A Secret that is about to be written for a Certificate.
+/// A Secret to write for a Certificate.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
     /// Name of the Certificate.
     pub name: &'a str,
-    /// What it asks for.
+    /// The spec.
     pub spec: &'a CertificateSpec,
-    /// What is to be written.
+    /// The content.
     pub rendered: &'a RenderedSecret,
-    /// The largest inputs that are read.
+    /// The size limits.
     pub limits: &'a SizeLimits,
 }
 
-/// Why a request that was just created is not the one that was asked for.
+/// Why a created request does not match the spec.
 pub fn request_fault(request: &RequestSeen, spec: &CertificateSpec) -> Option<Violation> {
     let name = request.meta.name();
     match request_differences(request, spec) {
@@ -51,13 +51,13 @@ pub fn request_fault(request: &RequestSeen, spec: &CertificateSpec) -> Option<Vi
 }
 
 impl Candidate<'_> {
-    /// Why this Secret could not be used once it is there, with the certificate of `request`.
+    /// Why this Secret would be unusable with the certificate of `request`.
     pub fn fault(&self, request: &RequestSeen) -> Option<Violation> {
         self.size_fault()
             .or_else(|| self.judged(|input| checks::content(&input), Some(request)))
     }
 
-    /// Why this Secret could not be used, with a certificate for the time until the real one is there.
+    /// Why this Secret would be unusable with a temporary certificate.
     pub fn temporary_fault(&self) -> Option<Violation> {
         self.size_fault()
             .or_else(|| self.judged(|input| checks::unusable(&input), None))
@@ -92,7 +92,7 @@ impl Candidate<'_> {
         ))
     }
 
-    /// Why the API server would refuse this Secret.
+    /// Why the API server would reject this Secret.
     pub fn size_fault(&self) -> Option<Violation> {
         let RenderedSecret { annotations, data, .. } = self.rendered;
         let data = data.values().map(|value| value.expose().len()).sum();
@@ -112,7 +112,7 @@ impl Candidate<'_> {
     }
 }
 
-/// A Secret as it will be read once it is written.
+/// The Secret as it will be read after the write.
 pub(super) fn as_read(rendered: &RenderedSecret, meta: Meta, limits: &SizeLimits) -> SecretSeen {
     let RenderedSecret {
         labels,

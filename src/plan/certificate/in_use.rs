@@ -1,4 +1,4 @@
-//! Secrets that somebody needs for something else: a Certificate must not write over them.
+//! Detection of target Secrets that another object uses: a Certificate must not overwrite them.
 
 use super::secret::extra_data_keys;
 use crate::{
@@ -6,29 +6,29 @@ use crate::{
     plan::seen::SecretSeen,
 };
 
-/// Who names the Secret that a Certificate is to be stored in, and for what.
+/// A reference to the target Secret, and its purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretUse {
-    /// Who, as a person would name it: `Issuer "le"`.
+    /// The object, for example `Issuer "le"`.
     pub by: String,
-    /// For what.
+    /// The purpose.
     pub purpose: Purpose,
 }
 
-/// What a Secret is named for.
+/// The purpose of a reference to a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// The private key of an ACME account. The issuer makes it where it is missing.
+    /// The private key of an ACME account. The issuer creates it if it is missing.
     AcmeAccount,
     /// The key pair of a CA.
     Authority,
-    /// What an issuer authenticates with.
+    /// A credential of an issuer.
     Credential,
-    /// The password of a keystore, under this data key; whether it is this Certificate's own keystore.
+    /// The password of a keystore.
     KeystorePassword {
         /// The data key.
         key: String,
-        /// Of the Certificate that asks.
+        /// Whether it is a keystore of the Certificate itself.
         own: bool,
     },
 }
@@ -43,15 +43,15 @@ impl Purpose {
         }
     }
 
-    /// Whether a certificate that is stored there takes something away.
+    /// Whether storing a certificate in the Secret would overwrite something in use.
     ///
-    /// | purpose | no such Secret | of this Certificate | of nobody or another |
+    /// | purpose | no such Secret | Secret of this Certificate | Secret of another owner |
     /// |---|---|---|---|
-    /// | ACME account | conflict: the issuer makes it | fine | conflict |
-    /// | CA | fine: this Certificate makes the CA | fine | conflict, unless this is the certificate of a CA |
-    /// | credential | fine | fine | conflict |
-    /// | password of another's keystore | fine | fine | conflict |
-    /// | password of its own keystore | fine | fine | conflict if it stands under a key that is written |
+    /// | ACME account | conflict: the issuer creates it | allowed | conflict |
+    /// | CA | allowed: this Certificate creates the CA | allowed | conflict, unless this is the certificate of a CA |
+    /// | credential | allowed | allowed | conflict |
+    /// | password of another keystore | allowed | allowed | conflict |
+    /// | password of its own keystore | allowed | allowed | conflict if its key would be written |
     fn is_endangered(&self, spec: &CertificateSpec, there: Presence) -> bool {
         let is_there = there == Presence::Foreign;
         match self {
@@ -84,7 +84,7 @@ fn is_written(spec: &CertificateSpec, key: &str) -> bool {
         || extra_data_keys(spec, true).contains(&key)
 }
 
-/// Why the certificate of this name must not be stored in its Secret, as a sentence.
+/// Why the certificate must not be stored in its Secret, as a sentence.
 pub(super) fn conflict(
     name: &str,
     spec: &CertificateSpec,
@@ -94,7 +94,7 @@ pub(super) fn conflict(
     let there = presence(name, secret);
     let SecretUse { by, purpose } = uses.iter().find(|found| found.purpose.is_endangered(spec, there))?;
     Some(format!(
-        "{by} needs Secret {:?} {}, and a certificate would be written over it: give one of the two another Secret",
+        "{by} uses Secret {:?} {}, and a certificate would overwrite it: use another Secret for one of the two",
         spec.secret_name,
         purpose.describe()
     ))

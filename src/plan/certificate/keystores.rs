@@ -1,4 +1,4 @@
-//! Keystores in the target Secret: what they hold, and whether they still do (CRT-14, CRT-15, SEC-07).
+//! Keystores in the target Secret: their content, and whether it is current (CRT-14, CRT-15, SEC-07).
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ use crate::{
     },
 };
 
-/// The alias of the key where the spec gives none (CRT-14).
+/// Default alias of the key (CRT-14).
 const ALIAS: &str = "certificate";
 
-/// Passwords of the keystores that a spec asks for.
+/// Passwords of the requested keystores.
 #[derive(Debug, Default)]
 pub struct KeystorePasswords(BTreeMap<KeystoreKind, Hidden<String>>);
 
 impl KeystorePasswords {
-    /// Adds the password of one kind.
+    /// Adds the password of one type.
     pub fn insert(&mut self, kind: KeystoreKind, password: Hidden<String>) {
         self.0.insert(kind, password);
     }
@@ -42,7 +42,7 @@ impl KeystorePasswords {
     }
 }
 
-/// The data keys of one kind: with the key, and with the CAs only.
+/// The data keys of one type: keystore and truststore.
 const fn data_keys_of(kind: KeystoreKind) -> [&'static str; 2] {
     match kind {
         KeystoreKind::Jks => [data_key::KEYSTORE_JKS, data_key::TRUSTSTORE_JKS],
@@ -50,13 +50,13 @@ const fn data_keys_of(kind: KeystoreKind) -> [&'static str; 2] {
     }
 }
 
-/// Every data key that a keystore can have.
+/// All possible data keys of keystores.
 pub(super) const DATA_KEYS: [&str; 4] = {
     let ([a, b], [c, d]) = (data_keys_of(KeystoreKind::Jks), data_keys_of(KeystoreKind::Pkcs12));
     [a, b, c, d]
 };
 
-/// The data keys of the keystores that a spec asks for, given whether the CA is known.
+/// The data keys of the requested keystores. A truststore requires a known CA.
 pub(super) fn data_keys(spec: &CertificateSpec, has_ca: bool) -> impl Iterator<Item = &'static str> {
     let kinds = spec.keystores_to_make().map(|store| data_keys_of(store.kind));
     kinds.flat_map(move |[key, trust]| std::iter::once(key).chain(has_ca.then_some(trust)))
@@ -65,7 +65,7 @@ pub(super) fn data_keys(spec: &CertificateSpec, has_ca: bool) -> impl Iterator<I
 /// A data key and its value.
 pub(super) type File = (&'static str, Hidden<Vec<u8>>);
 
-/// The keystores that a spec asks for.
+/// Renders the requested keystores.
 pub(super) fn render(
     spec: &CertificateSpec,
     contents: &Contents<'_>,
@@ -86,8 +86,8 @@ pub(super) fn render(
     Ok(files)
 }
 
-/// What is wrong with the keystores that a spec asks for, as a sentence: one does not open with its password, holds another key or
-/// other certificates than `contents`, or is made in another way. One that is missing is not wrong.
+/// What is wrong with the requested keystores, as a sentence: one does not open with its password, contains another key or other
+/// certificates than `contents`, or has another format. A missing keystore is not reported here.
 pub fn fault<'a>(
     spec: &CertificateSpec,
     contents: &Contents<'_>,
@@ -95,7 +95,7 @@ pub fn fault<'a>(
     data: impl Fn(&str) -> Option<&'a [u8]>,
 ) -> Option<String> {
     spec.keystores_to_make().find_map(|store| {
-        // without a password there is nothing to be said
+        // without a password nothing can be checked
         let (password, format) = (passwords.of(store.kind).ok()?, format(spec, store.kind));
         let [with_key, trust] = data_keys_of(store.kind);
         let keystore = data(with_key).map(|file| format.check_keystore(file, contents, password));
@@ -106,7 +106,7 @@ pub fn fault<'a>(
             .into_iter()
             .find_map(|(name, checked)| match checked? {
                 Err(Error::Keystore(why)) => Some(format!("{name}: {why}")),
-                // a key or certificate that cannot be read is not the keystore's fault
+                // an unusable key or certificate is reported elsewhere
                 Ok(()) | Err(_) => None,
             })
     })

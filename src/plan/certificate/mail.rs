@@ -1,9 +1,8 @@
-//! E-mail addresses as Go's `net/mail` reads them (VAL-07).
+//! Validation of e-mail addresses like Go's `net/mail` (VAL-07).
 
 use std::net::IpAddr;
 
-/// Whether a text is one address and nothing else: `ParseAddress` takes it and gives it back as it is. So it is never quoted, has no
-/// comment and no name beside it.
+/// Whether a text is exactly one address that `ParseAddress` returns unchanged: without quotes, comments or a display name.
 pub(super) fn is_bare_address(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;

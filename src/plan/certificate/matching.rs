@@ -1,6 +1,6 @@
-//! Whether a request, a key or a certificate is what a spec asks for (NB-07 to NB-10).
+//! Comparison of requests, keys and certificates with a spec (NB-07 to NB-10).
 //!
-//! What is compared decides what is re-issued: the fields here are the ones that cert-manager compares, no more.
+//! The compared fields decide about re-issuance. They are exactly those of cert-manager.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -22,10 +22,10 @@ use crate::{
     plan::seen::RequestSeen,
 };
 
-/// The fields of the spec that a request does not fulfil.
+/// The fields of the spec that a request does not match.
 ///
 /// # Errors
-/// Why the CSR in the request cannot be read.
+/// Why the CSR of the request cannot be parsed.
 pub fn request_differences(request: &RequestSeen, spec: &CertificateSpec) -> Result<Vec<&'static str>, Box<str>> {
     let csr = request.csr.as_ref().map_err(Clone::clone)?;
     let mut fields = san_differences(&csr.sans, spec);
@@ -54,8 +54,8 @@ pub fn request_differences(request: &RequestSeen, spec: &CertificateSpec) -> Res
     Ok(fields)
 }
 
-/// The fields of the spec that an issued certificate clearly does not fulfil: the loose comparison for when its request is gone.
-/// Issuers may move names between common name and DNS names.
+/// The fields of the spec that an issued certificate clearly does not match, if its request no longer exists. Issuers may move
+/// names between common name and DNS names.
 pub(super) fn certificate_differences(certificate: &CertificateInfo, spec: &CertificateSpec) -> Vec<&'static str> {
     let wanted_name = spec.common_name.as_deref().filter(|name| !name.is_empty());
     let issued_name = certificate.common_name().filter(|name| !name.is_empty());
@@ -88,7 +88,7 @@ pub(super) fn certificate_differences(certificate: &CertificateInfo, spec: &Cert
     fields
 }
 
-/// The fields of the spec that a key does not fulfil.
+/// The fields of the spec that a key does not match.
 pub(super) fn key_differences(key: KeySpec, spec: &CertificateSpec) -> Vec<&'static str> {
     let wanted = key_spec(spec);
     match (key.algorithm == wanted.algorithm, key.size == wanted.size) {
@@ -98,7 +98,7 @@ pub(super) fn key_differences(key: KeySpec, spec: &CertificateSpec) -> Vec<&'sta
     }
 }
 
-/// Kind and size of the key that a spec asks for (CRT-20, CRT-21).
+/// Algorithm and size of the key for a spec (CRT-20, CRT-21).
 pub fn key_spec(spec: &CertificateSpec) -> KeySpec {
     let key = spec.private_key.as_ref();
     let algorithm = match key.and_then(|key| key.algorithm).unwrap_or_default() {
@@ -110,7 +110,7 @@ pub fn key_spec(spec: &CertificateSpec) -> KeySpec {
     KeySpec::new(algorithm, size.map(|size| u32::try_from(size).unwrap_or(u32::MAX)))
 }
 
-/// How a spec wants its key to be written (CRT-19).
+/// Encoding of the key for a spec (CRT-19).
 pub fn key_encoding(spec: &CertificateSpec) -> KeyEncoding {
     match spec
         .private_key
@@ -123,7 +123,7 @@ pub fn key_encoding(spec: &CertificateSpec) -> KeyEncoding {
     }
 }
 
-/// The parts of the subject that a spec names.
+/// The parts of the subject in a spec.
 pub(super) fn subject(spec: &CertificateSpec) -> Subject {
     let SpecSubject {
         countries,
@@ -187,7 +187,7 @@ fn san_differences(sans: &SubjectAltNames, spec: &CertificateSpec) -> Vec<&'stat
 
 fn subject_differences(csr: &CsrInfo, spec: &CertificateSpec) -> Vec<&'static str> {
     if let Some(literal) = spec.literal_subject.as_deref().filter(|literal| !literal.is_empty()) {
-        // Compared by what it says: other writers choose other string types for the same words.
+        // compared by value, because other encoders use other string types
         let same = Name::from_literal(literal).is_ok_and(|name| name.attributes() == csr.subject.attributes());
         return if same { vec![] } else { vec!["spec.literalSubject"] };
     }
@@ -229,7 +229,7 @@ fn subject_differences(csr: &CsrInfo, spec: &CertificateSpec) -> Vec<&'static st
         .collect()
 }
 
-/// The same values, in any order.
+/// Whether both lists have the same values, in any order.
 fn same<T: Ord + Clone>(a: &[T], b: &[T]) -> bool {
     let sorted = |values: &[T]| {
         let mut values = values.to_vec();

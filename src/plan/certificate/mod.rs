@@ -1,7 +1,7 @@
-//! What a Certificate needs: one planner for what takes cert-manager six controllers (LIF-01 to LIF-06).
+//! The planner of Certificates: one planner for the work of six controllers of cert-manager (LIF-01 to LIF-06).
 //!
-//! Each plan is one step. The controller carries it out, looks again and plans again until nothing is left to do, so a process
-//! that is killed at any instant goes on with the step that it was at.
+//! Each plan is one step. The controller applies it, observes and plans again until nothing is left to do. A process that is
+//! killed at any time continues with the same step.
 
 mod checks;
 mod failure;
@@ -46,55 +46,55 @@ use super::{
 };
 use crate::api::{CertificateStatus, InvalidField, certificate_status::RenewalInformation};
 
-/// How long one of two Certificates with the same Secret waits before it looks again (NB-16).
+/// How long one of two Certificates with the same Secret waits until it is reconciled again (NB-16).
 const DUPLICATE_RECHECK: SignedDuration = SignedDuration::from_mins(3);
-/// How long an obstacle lasts before it is told.
+/// How long an obstacle must last before it is reported.
 const LASTING: SignedDuration = SignedDuration::from_secs(5);
 
-/// Everything that a plan for a Certificate depends on.
+/// The observation of a Certificate.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct CertificateObservation {
     /// The Certificate.
     pub certificate: Object<CertificateKind>,
     /// The target Secret.
     pub secret: Option<Arc<SecretSeen>>,
-    /// Secrets with a next key: labelled, and owned by this Certificate's uid.
+    /// Next-key Secrets: labelled, and owned by this Certificate's uid.
     pub next_keys: Vec<Arc<SecretSeen>>,
-    /// Secrets of somebody else that have a name which the next key would have.
+    /// Secrets of other owners with a possible name of the next-key Secret.
     pub strange_next_keys: Vec<ObjectKey>,
-    /// Requests that this Certificate's uid owns, and whatever has a name that the next request would have.
+    /// Requests that this Certificate's uid owns, and those with a possible name of the next request.
     pub requests: Vec<Arc<RequestSeen>>,
-    /// Other Certificates that name the same target Secret.
+    /// Other Certificates with the same target Secret.
     pub rivals: Vec<Rival>,
-    /// Who else names the target Secret, and for what.
+    /// Other references to the target Secret, and their purposes.
     pub uses: Vec<SecretUse>,
     /// The issuer.
     pub issuer: IssuerState,
-    /// Whether every keystore password can be had.
+    /// Whether all keystore passwords are available.
     pub keystore_passwords: Passwords,
-    /// Whether the keystores in the target Secret are right.
+    /// Whether the keystores in the target Secret are current.
     pub keystores: KeystoresSeen,
-    /// What the ACME server last said about the certificate in the Secret, if it was asked since the process started.
+    /// The last renewal information for the certificate in the Secret, if it was polled since the process started.
     pub renewal_information: Option<RenewalInformation>,
-    /// Why the pending request does not get on, where something is wrong.
+    /// Why the pending request makes no progress, if something is wrong.
     pub obstacle: Option<Obstacle>,
-    /// What the issuer asks for while its CA gets another key pair.
+    /// What the rotation of the issuer's CA requires.
     pub rotation: Share,
-    /// The Secrets were looked up on the API server just now. Absence from a watch is never proof.
+    /// Whether the Secrets were read live in this reconcile. Absence from a watch is not proof.
     pub live: bool,
-    /// What this reconcile has made of a certificate already.
+    /// The certificate that this reconcile has made already.
     pub made: Made,
 }
 
-/// What a reconcile has made of a certificate.
+/// The certificate that a reconcile has made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Made {
-    /// Nothing yet.
+    /// None yet.
     #[default]
     Nothing,
     /// The certificate of this request was stored. It counts as issued even if the Secret was changed since.
     Stored(Arc<str>),
-    /// The certificate of this request cannot be stored, for the Secret would be unfit.
+    /// The certificate of this request cannot be stored, because the Secret would be invalid.
     Unfit(Arc<str>, Violation),
 }
 
@@ -107,51 +107,51 @@ pub struct Rival {
     pub created: Timestamp,
 }
 
-/// Something that a pending request waits for. Told only when it lasts: every issuance waits a little.
+/// Something that a pending request waits for. It is reported only if it lasts, because every issuance waits briefly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// What it is, as a sentence.
+    /// The obstacle, as a sentence.
     pub text: String,
-    /// Since when.
+    /// When it began.
     pub since: Timestamp,
 }
 
-/// What is known of the issuer that a Certificate names.
+/// The state of the issuer of a Certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IssuerState {
-    /// There is none of that name.
+    /// It does not exist.
     Missing,
-    /// It is there and cannot sign; why, as a sentence.
+    /// It exists and cannot sign. The text is a sentence.
     NotReady(String),
-    /// It is Ready; how soon it can have signed.
+    /// It is Ready, and signs at once or later.
     Ready(Reach),
     /// It belongs to another controller (SGN-06).
     External,
 }
 
-/// Whether the passwords of keystores can be had (SEC-07).
+/// Whether the passwords of keystores are available (SEC-07).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passwords {
-    /// All of them, or none is needed.
+    /// All are available, or none is needed.
     Available,
-    /// At least one cannot be had; which, as a sentence.
+    /// At least one is not available. The text is a sentence.
     Missing(String),
 }
 
-/// What is known of the keystores in the target Secret. What is kept of a Secret does not tell: a password is needed to open them.
+/// The state of the keystores in the target Secret. The record of a Secret does not contain it, because opening needs a password.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum KeystoresSeen {
-    /// Nobody has looked into this Secret's.
+    /// They were not opened.
     #[default]
     Unopened,
-    /// They were opened; what is wrong with them, as a sentence. `None` also where a password cannot be had.
+    /// They were opened. The text is what is wrong, as a sentence; `None` also if a password is not available.
     Opened(Option<String>),
 }
 
-/// One thing to do. Plain data: where key bytes are, not what they are.
+/// An effect of a plan. Plain data: it names the place of key bytes and contains none.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Look at the live objects and plan again: what follows must not rest on a cache.
+pub enum CertificateEffect {
+    /// Read the live objects and plan again, because the next effect must not rest on the index.
     Confirm,
     /// Open the keystores in the target Secret and plan again.
     OpenKeystores,
@@ -163,16 +163,16 @@ pub enum Effect {
     StoreKey {
         /// Its name.
         name: String,
-        /// Which key.
+        /// The source of the key.
         source: KeySource,
     },
     /// Create the request for the key in this Secret (ANW-05).
     CreateRequest(Box<DesiredRequest>),
-    /// Make a key that only memory holds, create its request, sign it and store both: one pass.
+    /// Issue in one pass: generate a key in memory, create its request, sign it, store both.
     IssueAtOnce {
         /// The request.
         request: Box<DesiredRequest>,
-        /// Which key.
+        /// The source of the key.
         source: KeySource,
     },
     /// Store the certificate of this Ready request with the key of this Secret.
@@ -182,27 +182,27 @@ pub enum Effect {
         /// Name of the Secret with its key.
         key_secret: Arc<str>,
     },
-    /// Store a certificate of a throw-away CA with the key of this Secret (SEC-06).
+    /// Store a temporary certificate with the key of this Secret (SEC-06).
     StoreTemporary {
         /// Name of the Secret with the key.
         key_secret: Arc<str>,
     },
-    /// Apply the target Secret again with the key and certificate that it holds (POL-13).
+    /// Apply the target Secret again with its current key and certificate (POL-13).
     RepairSecret,
 }
 
-impl Effect {
-    /// Whether it only asks for a closer look: the plan is made again afterwards.
-    pub fn is_look(&self) -> bool {
+impl CertificateEffect {
+    /// Whether it only reads, so that the plan is made again afterwards.
+    pub fn is_read(&self) -> bool {
         matches!(self, Self::Confirm | Self::OpenKeystores)
     }
 
-    /// Whether it puts something into the target Secret that is no new certificate.
+    /// Whether it writes the target Secret without a new certificate.
     pub fn mends(&self) -> bool {
         matches!(self, Self::RepairSecret | Self::StoreTemporary { .. })
     }
 
-    /// Whether it must not be done on the word of a cache alone.
+    /// Whether it requires live reads.
     fn wants_live(&self) -> bool {
         match self {
             Self::StoreKey { .. } | Self::CreateRequest(_) | Self::IssueAtOnce { .. } | Self::StoreTemporary { .. } => {
@@ -218,29 +218,29 @@ impl Effect {
     }
 }
 
-/// Where a key comes from.
+/// The source of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// A new one is made.
+    /// Generate a new one.
     New,
-    /// The one in the target Secret is kept (`rotationPolicy: Never`).
+    /// Reuse the one in the target Secret (`rotationPolicy: Never`).
     Target,
 }
 
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    /// What to do, in this order, before the status is written.
-    pub effects: Vec<Effect>,
-    /// The status after that.
+pub struct CertificatePlan {
+    /// Effects, in order, before the status is written.
+    pub effects: Vec<CertificateEffect>,
+    /// The status to write.
     pub status: CertificateStatus,
-    /// Events to send once all of it is done.
+    /// Events to publish afterwards.
     pub events: Vec<Notice>,
-    /// When to look again, should nothing change before.
+    /// When to reconcile again without a change.
     pub next: Next,
 }
 
-impl Plan {
+impl CertificatePlan {
     fn nothing(status: &CertificateStatus) -> Self {
         Self {
             effects: Vec::new(),
@@ -251,52 +251,62 @@ impl Plan {
     }
 }
 
-/// Decides the next step.
-pub fn plan(now: Timestamp, seen: &Seen, settings: &Settings) -> Plan {
+/// Plans the next step.
+pub fn plan(now: Timestamp, seen: &CertificateObservation, settings: &Settings) -> CertificatePlan {
     if seen.certificate.meta.deleting.is_some() {
-        return Plan::nothing(&seen.certificate.status);
+        return CertificatePlan::nothing(&seen.certificate.status);
     }
     let plan = stage::step(now, seen, settings);
-    if seen.live || !plan.effects.iter().any(Effect::wants_live) {
+    if seen.live || !plan.effects.iter().any(CertificateEffect::wants_live) {
         return plan;
     }
-    Plan {
-        effects: vec![Effect::Confirm],
-        ..Plan::nothing(&seen.certificate.status)
+    CertificatePlan {
+        effects: vec![CertificateEffect::Confirm],
+        ..CertificatePlan::nothing(&seen.certificate.status)
     }
 }
 
-/// The plan for a Certificate whose spec does not have the shape that its kind asks for: say so, touch nothing else.
-pub fn plan_unreadable(now: Timestamp, meta: &Meta, status: &CertificateStatus, invalid: &InvalidField) -> Plan {
+/// The plan for a Certificate whose spec cannot be decoded: report it and change nothing else.
+pub fn plan_unreadable(
+    now: Timestamp,
+    meta: &Meta,
+    status: &CertificateStatus,
+    invalid: &InvalidField,
+) -> CertificatePlan {
     let invalid = InvalidSpec {
         path: invalid.path.clone(),
         message: invalid.message.clone(),
     };
-    let told = status::unreadable(status, meta.generation, &invalid, now);
-    Plan {
-        events: status::events_of_invalid(status, &told, &invalid),
-        status: told,
-        ..Plan::nothing(&CertificateStatus::default())
+    let new_status = status::unreadable(status, meta.generation, &invalid, now);
+    CertificatePlan {
+        events: status::events_of_invalid(status, &new_status, &invalid),
+        status: new_status,
+        ..CertificatePlan::nothing(&CertificateStatus::default())
     }
 }
 
-/// The status of a Certificate for which the API server refuses to write something: what was there, and why it stays so.
-pub fn status_when_refused(now: Timestamp, seen: &Seen, settings: &Settings, why: &str) -> CertificateStatus {
+/// The status of a Certificate for which the API server rejects a write: the current status with the reason.
+pub fn status_when_refused(
+    now: Timestamp,
+    seen: &CertificateObservation,
+    settings: &Settings,
+    why: &str,
+) -> CertificateStatus {
     let view = view::View::new(now, seen, settings, seen.certificate.status.revision.unwrap_or(0));
     status::base(&view, Some(why))
 }
 
-/// Why [`Effect::RepairSecret`] would be planned for what was seen.
-pub fn why_repaired(seen: &Seen, settings: &Settings) -> Option<Violation> {
+/// Why [`CertificateEffect::RepairSecret`] would be planned.
+pub fn why_repaired(seen: &CertificateObservation, settings: &Settings) -> Option<Violation> {
     upkeep::check(seen, seen.secret.as_ref()?, settings)
 }
 
-/// Why the next issuance will be refused of a Certificate that needs none now, where that is known already.
-pub fn refused_later(seen: &Seen) -> Option<InvalidSpec> {
+/// Why the next issuance will fail, for a Certificate that needs none now, if it is known.
+pub fn refused_later(seen: &CertificateObservation) -> Option<InvalidSpec> {
     issuance::refused_later(seen)
 }
 
-/// The names under which the next request, and the Secret with its key, are looked for: what `Seen` has to be gathered from.
+/// The possible names of the next request and of the Secret with its key, for collecting an observation.
 pub fn names_to_look_up(certificate: &Object<CertificateKind>, settings: &Settings) -> LookUp {
     let (name, uid) = (certificate.meta.name(), &*certificate.meta.uid);
     let revision = certificate.status.revision.unwrap_or(0).saturating_add(1);
@@ -306,7 +316,7 @@ pub fn names_to_look_up(certificate: &Object<CertificateKind>, settings: &Settin
     }
 }
 
-/// See [`names_to_look_up`].
+/// Possible names, see [`names_to_look_up`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookUp {
     /// Names of requests, the preferred one first.

@@ -1,4 +1,4 @@
-//! Names of the objects that a Certificate makes: derived from what they belong to, so that creating one twice is harmless.
+//! Names of the objects of a Certificate. They are derived, so that creating an object twice is harmless.
 
 use std::fmt::Write as _;
 
@@ -7,22 +7,22 @@ use crate::{
     plan::{kinds::CertificateKind, object_name::prefix, renewal::hash, seen::Object, settings::Settings},
 };
 
-/// The longest name of a Certificate that fits into its requests' names (LIF-03).
+/// The longest name of a Certificate that fits into the names of its requests (LIF-03).
 const LONGEST: usize = 233;
-/// What is left of a longer one before its hash.
+/// Length of the prefix of a longer name, before its hash.
 const PREFIX: usize = 168;
-/// Letters and digits of generated names in Kubernetes: no vowels, nothing that looks like something else.
+/// Alphabet of generated names in Kubernetes: no vowels and no ambiguous characters.
 const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 
-/// How requests are named (GAT-07).
+/// The scheme for names of requests (GAT-07).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
     /// `<certificate>-<revision>`.
     Counted,
-    /// `<certificate>-<five letters>`, others for each attempt. cert-manager lets the API server draw them; here they follow from
-    /// Certificate, revision and attempt, so that a request which was created just before a kill is found again.
+    /// `<certificate>-<five letters>`, different for each attempt. In cert-manager the API server draws them. Here they are
+    /// derived from Certificate, revision and attempt, so that a request that was created just before a kill is found again.
     Lettered {
-        /// How often the issuance has failed before.
+        /// The number of failed attempts.
         failures: i64,
     },
 }
@@ -39,7 +39,7 @@ impl Naming {
     }
 }
 
-/// The name of the request of a revision, and the one that is used instead where a stranger has that name.
+/// The name of the request of a revision, and the alternative if another owner has that name.
 pub fn request_names(certificate: &str, uid: &str, revision: i64, naming: Naming) -> [String; 2] {
     let name = match naming {
         Naming::Counted => format!("{}-{revision}", shortened(certificate)),
@@ -53,9 +53,9 @@ pub fn request_names(certificate: &str, uid: &str, revision: i64, naming: Naming
     [name, other]
 }
 
-/// The name of the Secret with the key for a revision, and the one that is used instead where a stranger has that name.
+/// The name of the next-key Secret of a revision, and the alternative if another owner has that name.
 ///
-/// It also tells whose work a request is: cert-manager draws this name at random.
+/// It also identifies our requests, because cert-manager draws this name at random.
 pub fn next_key_names(certificate: &str, uid: &str, revision: i64) -> [String; 2] {
     [0, 1].map(|attempt| format!("{}-{}", prefix(certificate, 247), suffix(uid, revision, attempt)))
 }
@@ -77,7 +77,7 @@ fn suffix(uid: &str, revision: i64, attempt: u8) -> String {
     letters(hash(&[uid.as_bytes(), &revision.to_be_bytes(), &[attempt]]))
 }
 
-/// Five letters and digits, as the API server draws them for `generateName`.
+/// Five letters and digits, like those that the API server generates for `generateName`.
 fn letters(mut rest: u64) -> String {
     let count = u64::try_from(ALPHABET.len()).unwrap_or(1);
     let mut text = String::new();

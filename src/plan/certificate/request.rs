@@ -1,4 +1,4 @@
-//! The CertificateRequest that a Certificate wants (LIF-03, ANW-05).
+//! The CertificateRequest of a Certificate (LIF-03, ANW-05).
 
 use std::net::IpAddr;
 
@@ -21,14 +21,14 @@ use crate::{
     },
 };
 
-/// A request that is to be created; the CSR is made from `template` when the key is at hand.
+/// A request to create. The CSR is made from `template` when the key is available.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DesiredRequest {
     /// Its name.
     pub name: String,
-    /// Labels: those of the Certificate.
+    /// Labels of the Certificate.
     pub labels: Pairs,
-    /// Annotations: the Certificate's that are copied, and which revision and key it is for.
+    /// Copied annotations of the Certificate, and those for revision and key.
     pub annotations: Pairs,
     /// `spec.duration`.
     pub duration: Option<GoDuration>,
@@ -38,14 +38,14 @@ pub struct DesiredRequest {
     pub issuer_ref: IssuerRef,
     /// `spec.usages`, as written.
     pub usages: Vec<KeyUsage>,
-    /// What the CSR says.
+    /// The content of the CSR.
     pub template: CsrTemplate,
 }
 
-/// The request for a revision, with the key of the Secret `key_secret`.
+/// The request of a revision, with the key in the Secret `key_secret`.
 ///
 /// # Errors
-/// When the spec names something that a CSR cannot hold.
+/// If the spec contains something that a CSR cannot express.
 pub fn desired(
     certificate: &Object<CertificateKind>,
     settings: &Settings,
@@ -84,10 +84,10 @@ pub fn desired(
     })
 }
 
-/// What the CSR for a spec says.
+/// The content of the CSR for a spec.
 ///
 /// # Errors
-/// When the spec names something that a CSR cannot hold.
+/// If the spec contains something that a CSR cannot express.
 pub fn template(spec: &CertificateSpec, settings: &Settings) -> Result<CsrTemplate, Error> {
     let is_ca = spec.is_ca.unwrap_or(false);
     let name = match spec.literal_subject.as_deref().filter(|literal| !literal.is_empty()) {
@@ -108,16 +108,16 @@ pub fn template(spec: &CertificateSpec, settings: &Settings) -> Result<CsrTempla
     })
 }
 
-/// What a certificate says that is only there until the real one comes: as cert-manager has it, names and usages alone (SEC-06).
+/// The content of a temporary certificate: names and usages only, as in cert-manager (SEC-06).
 ///
 /// # Errors
-/// As [`template`].
+/// Like [`template`].
 pub fn temporary_template(spec: &CertificateSpec, settings: &Settings) -> Result<CsrTemplate, Error> {
     let named = [&spec.dns_names, &spec.ip_addresses, &spec.uris, &spec.email_addresses];
     let named =
         named.iter().any(|names| !names.is_empty()) || spec.common_name.as_ref().is_some_and(|name| !name.is_empty());
     let plain = CertificateSpec {
-        // one that has no other name needs this one
+        // required if there is no other name
         literal_subject: spec.literal_subject.clone().filter(|_| !named),
         other_names: Vec::new(),
         name_constraints: None,
@@ -153,7 +153,7 @@ pub(super) fn name_constraints(spec: &CertificateSpec) -> Option<NameConstraints
 fn sans(spec: &CertificateSpec) -> Result<SubjectAltNames, Error> {
     let address = |text: &String| {
         text.parse::<IpAddr>()
-            .map_err(|_| Error::Name(format!("{text:?} in spec.ipAddresses is no IP address")))
+            .map_err(|_| Error::Name(format!("{text:?} in spec.ipAddresses is not an IP address")))
     };
     Ok(SubjectAltNames {
         dns: spec.dns_names.clone(),
@@ -165,8 +165,8 @@ fn sans(spec: &CertificateSpec) -> Result<SubjectAltNames, Error> {
     })
 }
 
-/// Whether an annotation is copied (FLG-23). The prefixes are gone through in their order and the last that applies decides: `-` before
-/// a prefix takes out what begins with it; with `*` anywhere, each of the others takes in everything.
+/// Whether an annotation is copied (FLG-23). Prefixes apply in order, and the last match decides: `-` before a prefix excludes
+/// it; if `*` is present, every other entry includes all annotations.
 pub(in crate::plan) fn is_copied(key: &str, prefixes: &[String]) -> bool {
     let all = prefixes.iter().any(|prefix| prefix == "*");
     prefixes

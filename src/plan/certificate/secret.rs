@@ -1,4 +1,5 @@
-//! What the target Secret holds: a pure function of certificate, key, spec and settings (ANW-01 to ANW-03, CRT-13 to CRT-15, CRT-25).
+//! The content of the target Secret: a pure function of certificate, key, spec and settings (ANW-01 to ANW-03, CRT-13 to CRT-15,
+//! CRT-25).
 
 use std::collections::BTreeMap;
 
@@ -24,21 +25,21 @@ use crate::{
     plan::seen::Pairs,
 };
 
-/// Type of a target Secret that is created; one that exists keeps its own (NB-15).
+/// Type of a new target Secret. An existing Secret keeps its type (NB-15).
 pub const TLS_TYPE: &str = "kubernetes.io/tls";
 
-/// Whose certificate it is, as the annotations say it. Of a temporary certificate only the first is said.
+/// The Certificate and the issuer for the annotations. A temporary certificate has only the first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attribution {
     /// Name of the Certificate.
     pub certificate: Option<String>,
-    /// The issuer as the request names it, not defaulted (NB-05).
+    /// The issuer as the request names it, without defaults (NB-05).
     pub issuer: Option<IssuerRef>,
 }
 
 impl Attribution {
-    /// What the annotations of a Secret say, each part for itself: what is applied again must not take away who issued it only because
-    /// somebody has removed for whom (NB-08).
+    /// The annotations of a Secret. The two parts are separate, because a repair must not remove the issuer if another client
+    /// only removed the Certificate's name (NB-08).
     pub fn found(annotations: &Pairs) -> Self {
         let value = |key: &str| annotations.get(key).map(str::to_owned);
         let issuer = IssuerRef {
@@ -54,29 +55,29 @@ impl Attribution {
     }
 }
 
-/// What goes into the Secret.
+/// The certificate and key to store.
 #[derive(Debug)]
 pub struct Material<'a> {
     /// `tls.crt`: the leaf and its chain.
     pub chain_pem: &'a [u8],
-    /// `ca.crt`, where the issuer knows it (NB-23).
+    /// `ca.crt`, if the issuer knows it (NB-23).
     pub ca_pem: Option<&'a [u8]>,
     /// The key of the leaf.
     pub key: &'a PrivateKey,
-    /// `tls.key` as it stands already; `None` writes the key as the spec wants it.
+    /// The current `tls.key`; `None` encodes the key as the spec requires.
     pub key_pem: Option<&'a [u8]>,
 }
 
-/// Time and randomness for what is rendered.
+/// Time and randomness for rendering.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances {
-    /// Now: JKS entries carry it.
+    /// The current time, for entries in JKS files.
     pub now: Timestamp,
-    /// Random bytes, others for every file: of each kind of keystore, and of the truststore beside it.
+    /// Random bytes, different for each file.
     pub seeds: [[Seed; 2]; 2],
 }
 
-/// A Secret as our field manager wants it: what it owns and is not here, it gives up (SEC-05).
+/// The Secret that our field manager applies. It gives up ownership of all other keys (SEC-05).
 #[derive(Debug)]
 pub struct RenderedSecret {
     /// Labels.
@@ -90,7 +91,7 @@ pub struct RenderedSecret {
 /// Renders the Secret.
 ///
 /// # Errors
-/// When certificate or key cannot be read or written, or a keystore cannot be made.
+/// If the certificate or key cannot be parsed or encoded, or a keystore cannot be made.
 pub fn render(
     spec: &CertificateSpec,
     attribution: &Attribution,
@@ -112,7 +113,7 @@ pub fn render(
     })
 }
 
-/// The annotations that tell what the certificate says: four always, the others where they are not empty (ANW-01, ANW-02, NB-05).
+/// The annotations for the content of the certificate: four always, others if they are not empty (ANW-01, ANW-02, NB-05).
 pub fn certificate_annotations(info: &CertificateInfo) -> BTreeMap<String, String> {
     let subject = info.subject_parts();
     let ips: Vec<String> = info.sans.ips.iter().map(|ip| ip.to_canonical().to_string()).collect();
@@ -144,7 +145,7 @@ pub fn certificate_annotations(info: &CertificateInfo) -> BTreeMap<String, Strin
         .collect()
 }
 
-/// The data keys that a spec asks for beside key and certificate, given whether the CA is known.
+/// The data keys for a spec in addition to key and certificate. Some require a known CA.
 pub fn extra_data_keys(spec: &CertificateSpec, has_ca: bool) -> Vec<&'static str> {
     let formats = spec.additional_output_formats.iter().map(|format| match format.type_ {
         OutputFormat::Der => data_key::KEY_DER,
@@ -215,7 +216,7 @@ fn data(
     Ok(data)
 }
 
-/// One record of RFC 4180, as Go's writer quotes it: what holds a comma, a quote or a line break, or begins with a space.
+/// A record of RFC 4180 with the quoting of Go's writer: for values with a comma, a quote or a line break, or a leading space.
 fn csv(values: &[String]) -> String {
     let quote = |value: &String| {
         let needed = value.contains(['"', ',', '\r', '\n']) || value.starts_with(char::is_whitespace) || value == "\\.";

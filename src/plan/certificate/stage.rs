@@ -1,9 +1,10 @@
-//! Which stage a Certificate is in, and what is left to do in it.
+//! The stage of a Certificate and its next step.
 
 use jiff::Timestamp;
 
 use super::{
-    DUPLICATE_RECHECK, Effect, Notice, Passwords, Plan, Seen, Violation, failure, in_use, issuance,
+    CertificateEffect, CertificateObservation, CertificatePlan, DUPLICATE_RECHECK, Notice, Passwords, Violation,
+    failure, in_use, issuance,
     status::{self, go_time},
     unsettled, upkeep,
     view::{Trigger, View, revision_of},
@@ -19,10 +20,10 @@ use crate::{
     },
 };
 
-/// Reason of condition and Event where the Secret is needed for something else.
+/// Reason of condition and Event if another object uses the Secret.
 const SECRET_IN_USE: &str = "SecretInUse";
 
-pub(super) fn step(now: Timestamp, seen: &Seen, settings: &Settings) -> Plan {
+pub(super) fn step(now: Timestamp, seen: &CertificateObservation, settings: &Settings) -> CertificatePlan {
     let view = View::new(now, seen, settings, seen.certificate.status.revision.unwrap_or(0));
     if let Some(owner) = owner_of_secret(&view) {
         return wait_for_owner(&view, owner);
@@ -35,7 +36,7 @@ pub(super) fn step(now: Timestamp, seen: &Seen, settings: &Settings) -> Plan {
         return plan;
     }
     if let Some(issuing) = condition::get(&view.status().conditions, ISSUING).filter(|issuing| issuing.is_true()) {
-        // Whoever set it: cmctl does, to renew by hand (NB-02).
+        // set by any client; cmctl sets it to renew manually (NB-02)
         let trigger = Violation {
             reason: "ManuallyTriggered",
             message: issuing.message().to_owned(),
@@ -43,7 +44,7 @@ pub(super) fn step(now: Timestamp, seen: &Seen, settings: &Settings) -> Plan {
         return issuance::advance(&view, &trigger, None, false);
     }
     match view.trigger() {
-        // somebody else decides when: by the condition Issuing
+        // the trigger controller is off: the condition Issuing decides
         Trigger::Now(..) if !settings.controllers.enabled(controller::TRIGGER) => settled(&view, None),
         Trigger::Now(trigger, event) => begin(&view, &trigger, event),
         Trigger::Later(at) => settled(&view, Some(at)),
@@ -51,17 +52,17 @@ pub(super) fn step(now: Timestamp, seen: &Seen, settings: &Settings) -> Plan {
     }
 }
 
-/// Begins an issuance, unless it has to wait because of the ones before it.
-fn begin(view: &View<'_>, trigger: &Violation, event: Option<Notice>) -> Plan {
-    // What is counted, and said, of certificates that did not last commits to more than a cache may ask for (NB-06).
+/// Begins an issuance, unless it must wait because of earlier ones.
+fn begin(view: &View<'_>, trigger: &Violation, event: Option<Notice>) -> CertificatePlan {
+    // counting certificates that did not last must not rest on the index (NB-06)
     if !view.seen.live && (unsettled::is_again(view) || unsettled::waits_until(view).is_some()) {
-        return Plan {
-            effects: vec![Effect::Confirm],
-            ..Plan::nothing(view.status())
+        return CertificatePlan {
+            effects: vec![CertificateEffect::Confirm],
+            ..CertificatePlan::nothing(view.status())
         };
     }
     if let Some(until) = unsettled::waits_until(view) {
-        return Plan {
+        return CertificatePlan {
             effects: discard_next_keys(view),
             ..unsettled::hold(view, until)
         };
@@ -76,8 +77,7 @@ fn begin(view: &View<'_>, trigger: &Violation, event: Option<Notice>) -> Plan {
     first
 }
 
-/// The Certificate that the target Secret belongs to, if it is another one: the one that the Secret is annotated with, else the oldest
-/// (NB-16).
+/// Another Certificate to which the target Secret belongs: the one in the Secret's annotation, else the oldest (NB-16).
 fn owner_of_secret<'a>(view: &View<'a>) -> Option<&'a str> {
     let rivals = &view.seen.rivals;
     let (name, created) = (view.meta().name(), view.meta().created);
@@ -96,52 +96,52 @@ fn owner_of_secret<'a>(view: &View<'a>) -> Option<&'a str> {
     ((oldest.created, &*oldest.name) < (created, name)).then_some(&*oldest.name)
 }
 
-fn wait_for_owner(view: &View<'_>, owner: &str) -> Plan {
+fn wait_for_owner(view: &View<'_>, owner: &str) -> CertificatePlan {
     let secret = &view.spec().secret_name;
     let message = format!(
-        "Certificate {owner:?} names the same Secret {secret:?} and comes first; give one of the two another spec.secretName"
+        "Certificate {owner:?} has the same spec.secretName {secret:?} and takes precedence; change spec.secretName of one of the two"
     );
-    let told = view
+    let content = view
         .content
         .clone()
         .filter(|violation| violation.reason == "IncorrectCertificate");
-    let violation = told.unwrap_or_else(|| Violation::new("IncorrectCertificate", message.clone()));
+    let violation = content.unwrap_or_else(|| Violation::new("IncorrectCertificate", message.clone()));
     let status = status::not_ready(view, violation);
     let next = view.now.checked_add(DUPLICATE_RECHECK).map_or(Next::OnChange, Next::At);
     let event = Notice::warning("DuplicateSecretName", message);
     let news = status::is_news(view.status(), &status).then_some(event);
-    Plan {
+    CertificatePlan {
         status,
         next,
         events: news.into_iter().collect(),
-        ..Plan::nothing(view.status())
+        ..CertificatePlan::nothing(view.status())
     }
 }
 
-/// The target Secret belongs to something else: nothing is written into it.
-fn wait_for_secret(view: &View<'_>, conflict: String) -> Plan {
+/// Another object uses the target Secret: it is not written.
+fn wait_for_secret(view: &View<'_>, conflict: String) -> CertificatePlan {
     let status = status::not_ready(view, Violation::new(SECRET_IN_USE, conflict.clone()));
     let event = Notice::warning(SECRET_IN_USE, conflict);
     let news = status::is_news(view.status(), &status).then_some(event);
-    Plan {
+    CertificatePlan {
         status,
         next: view.now.checked_add(DUPLICATE_RECHECK).map_or(Next::OnChange, Next::At),
         events: news.into_iter().collect(),
-        ..Plan::nothing(view.status())
+        ..CertificatePlan::nothing(view.status())
     }
 }
 
-/// Nothing has to be issued: tidy up.
-fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> Plan {
+/// No issuance is necessary: clean up.
+fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> CertificatePlan {
     let fault = view
         .seen
         .secret
         .as_ref()
         .and_then(|secret| upkeep::check(view.seen, secret, view.settings));
     if fault.is_none() && view.content.is_none() && upkeep::wants_keystores_opened(view.seen) {
-        return Plan {
-            effects: vec![Effect::OpenKeystores],
-            ..Plan::nothing(view.status())
+        return CertificatePlan {
+            effects: vec![CertificateEffect::OpenKeystores],
+            ..CertificatePlan::nothing(view.status())
         };
     }
     let mut status = status::base(view, None);
@@ -149,15 +149,17 @@ fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> Plan {
     let mut effects = discard_next_keys(view);
     let is_ready = condition::is_true(&status.conditions, READY);
     if is_ready && view.settings.controllers.enabled(controller::REVISION_MANAGER) {
-        effects.extend(outdated_requests(view).map(|request| Effect::DeleteRequest(Box::new(request.meta.clone()))));
+        effects.extend(
+            outdated_requests(view).map(|request| CertificateEffect::DeleteRequest(Box::new(request.meta.clone()))),
+        );
     }
     let lasts_at = unsettled::settle(&mut status, view);
     let mut events = Vec::new();
     if fault.is_some() && view.content.is_none() {
         match &view.seen.keystore_passwords {
-            Passwords::Available => effects.push(Effect::RepairSecret),
+            Passwords::Available => effects.push(CertificateEffect::RepairSecret),
             Passwords::Missing(why) => {
-                let note = format!("The Secret is not updated: {why}");
+                let note = format!("The Secret cannot be updated: {why}");
                 status = status::base(view, Some(&note));
                 status.next_private_key_secret_name = None;
                 unsettled::settle(&mut status, view);
@@ -167,7 +169,7 @@ fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> Plan {
     }
     issuance::only_news(view, &status, &mut events);
     let next = view.wake(trigger_at);
-    Plan {
+    CertificatePlan {
         effects,
         next: lasts_at.map_or(next, |at| next.or_at(at)),
         status,
@@ -175,14 +177,14 @@ fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> Plan {
     }
 }
 
-fn back_off(view: &View<'_>, until: Timestamp) -> Plan {
+fn back_off(view: &View<'_>, until: Timestamp) -> CertificatePlan {
     let failed = condition::get(&view.status().conditions, ISSUING)
         .map(condition::Condition::message)
         .unwrap_or_default();
     let note = format!("{}. Next attempt at {}", failed.trim_end_matches('.'), go_time(until));
     let mut status = status::base(view, Some(&note));
     status.next_private_key_secret_name = None;
-    Plan {
+    CertificatePlan {
         effects: discard_next_keys(view),
         status,
         events: Vec::new(),
@@ -190,18 +192,18 @@ fn back_off(view: &View<'_>, until: Timestamp) -> Plan {
     }
 }
 
-fn discard_next_keys(view: &View<'_>) -> Vec<Effect> {
+fn discard_next_keys(view: &View<'_>) -> Vec<CertificateEffect> {
     let there = view
         .seen
         .next_keys
         .iter()
         .filter(|secret| secret.meta.deleting.is_none());
     there
-        .map(|secret| Effect::DeleteNextKey(Box::new(secret.meta.clone())))
+        .map(|secret| CertificateEffect::DeleteNextKey(Box::new(secret.meta.clone())))
         .collect()
 }
 
-/// Requests of revisions before the present one, beyond the limit (LIF-06).
+/// Requests of earlier revisions beyond the history limit (LIF-06).
 fn outdated_requests<'a>(view: &View<'a>) -> impl Iterator<Item = &'a RequestSeen> {
     let limit = usize::try_from(view.spec().revision_history_limit.unwrap_or(1).max(1)).unwrap_or(1);
     let revision = view.revision;

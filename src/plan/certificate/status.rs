@@ -1,4 +1,4 @@
-//! The status that a Certificate should have (CST rows).
+//! The status of a Certificate (CST rows).
 
 use jiff::Timestamp;
 
@@ -9,16 +9,17 @@ use crate::api::{
     condition::{self, Condition, ConditionStatus, ISSUING, READY, whole_second},
 };
 
-/// Reason of condition and Event where a spec cannot be used.
+/// Reason of condition and Event for an invalid spec.
 pub(super) const INVALID_SPEC: &str = "InvalidSpec";
 
-/// The status that follows from the Secret alone: Ready, validity, renewal time, renewal information. `note` says what holds things up.
+/// The status that follows from the Secret: Ready, validity, renewal time, renewal information. `note` reports what blocks
+/// progress.
 pub(super) fn base(view: &View<'_>, note: Option<&str>) -> CertificateStatus {
     let (value, reason, message) = ready(view, note);
     with_ready(view, Condition::new(READY, value, reason, message))
 }
 
-/// The same, but not Ready for a reason that is not in the Secret. Ready is set once: a look at it must not make it look new (NB-40).
+/// Like [`base`], but not Ready for another reason. Ready is set once, so that a reconcile does not change its times (NB-40).
 pub(super) fn not_ready(view: &View<'_>, violation: Violation) -> CertificateStatus {
     let Violation { reason, message } = violation;
     with_ready(view, Condition::new(READY, ConditionStatus::False, reason, message))
@@ -40,7 +41,7 @@ fn with_ready(view: &View<'_>, ready: Condition) -> CertificateStatus {
     status
 }
 
-/// The status of a Certificate whose spec cannot even be read: everything else stays as it is.
+/// The status of a Certificate whose spec cannot be decoded. Everything else stays unchanged.
 pub(super) fn unreadable(
     status: &CertificateStatus,
     generation: i64,
@@ -54,7 +55,7 @@ pub(super) fn unreadable(
     status
 }
 
-/// What is told of a spec that cannot be used: once for each time that it is edited, and is still wrong.
+/// The Event for an invalid spec, once per edit.
 pub(super) fn events_of_invalid(
     before: &CertificateStatus,
     after: &CertificateStatus,
@@ -64,12 +65,12 @@ pub(super) fn events_of_invalid(
     is_news(before, after).then_some(event).into_iter().collect()
 }
 
-/// Whether the condition Ready does not say yet what it is about to say.
+/// Whether the condition Ready will change.
 pub(super) fn is_news(before: &CertificateStatus, after: &CertificateStatus) -> bool {
     condition::get(&before.conditions, READY) != condition::get(&after.conditions, READY)
 }
 
-/// Issuing=True, with the next key.
+/// Sets Issuing=True, with the next key.
 pub(super) fn set_issuing(status: &mut CertificateStatus, view: &View<'_>, trigger: &Violation, next_key: &str) {
     if !condition::is_true(&status.conditions, ISSUING) {
         unsettled::begin_afresh(status);
@@ -83,7 +84,7 @@ pub(super) fn set_issuing(status: &mut CertificateStatus, view: &View<'_>, trigg
     status.next_private_key_secret_name = Some(next_key.to_owned());
 }
 
-/// Issuing=False after a failure at `failed` (CST-02, CST-03).
+/// Sets Issuing=False after a failure at `failed` (CST-02, CST-03).
 pub(super) fn set_failed(
     status: &mut CertificateStatus,
     view: &View<'_>,
@@ -93,13 +94,13 @@ pub(super) fn set_failed(
 ) {
     let issuing = Condition::new(ISSUING, ConditionStatus::False, reason, message).observed(Some(view.generation()));
     condition::set(&mut status.conditions, issuing, view.now);
-    // A request that failed by a clock ahead of ours must not count as a new failure each time it is looked at.
+    // a failure time in the future, due to clock skew, must not count as a new failure in each reconcile
     status.last_failure_time = Some(whole_second(view.now.max(failed)));
     status.failed_issuance_attempts = Some(status.failed_issuance_attempts.unwrap_or(0).saturating_add(1));
     status.next_private_key_secret_name = None;
 }
 
-/// The issuance is over: Issuing goes, it does not become False (NB-01).
+/// Ends the issuance: the condition Issuing is removed and does not become False (NB-01).
 pub(super) fn set_issued(status: &mut CertificateStatus, revision: i64, now: Timestamp) {
     unsettled::issued(status, now);
     condition::remove(&mut status.conditions, ISSUING);
@@ -133,12 +134,12 @@ fn ready(view: &View<'_>, note: Option<&str>) -> (ConditionStatus, String, Strin
     (value, reason.to_owned(), message)
 }
 
-/// A time as cert-manager prints it in messages.
+/// A time in the format of cert-manager's messages.
 pub(super) fn go_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC").to_string()
 }
 
-/// When a time in status is.
+/// The time in a status field.
 pub(super) fn instant(time: Option<&Time>) -> Option<Timestamp> {
     time.map(|time| time.0)
 }

@@ -1,15 +1,15 @@
-//! Certificates that are issued again and again, because what is issued does not last (BKO-07).
+//! Back-off for Certificates that are issued repeatedly because the issued certificate does not last (BKO-07).
 //!
-//! A second issuance in a row is immediate; each further one waits, twice as long each time. What counts stands in status, so a restart
-//! changes nothing: the condition [`UNSETTLED`], and beside it `failedIssuanceAttempts` and `lastFailureTime`, which cert-manager
-//! obeys as well.
+//! The second issuance in a row is immediate; each further one waits twice as long. The count is in the status, so a restart
+//! changes nothing: the condition [`UNSETTLED`], with `failedIssuanceAttempts` and `lastFailureTime`, which cert-manager also
+//! obeys.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Effect, Notice, Plan, Violation, failure, issuance,
+    CertificateEffect, CertificatePlan, Notice, Violation, failure, issuance,
     status::{self, go_time, instant},
     view::View,
 };
@@ -24,24 +24,24 @@ use crate::{
     },
 };
 
-/// Type of the condition of a Certificate whose last certificate did not last. It is absent from all others.
+/// Condition type of a Certificate whose last certificate did not last. Otherwise it is absent.
 pub(super) const UNSETTLED: &str = "Unsettled";
-/// Reason where something changes or deletes the Secret.
+/// Reason: another client changes or deletes the Secret.
 pub const SECRET_NOT_KEPT: &str = "SecretNotKept";
-/// Reason where each new certificate is due for renewal as soon as it is there.
+/// Reason: each new certificate is due for renewal at once.
 pub const DUE_AT_ONCE: &str = "DueAtOnce";
 
-/// The wait before the third issuance in a row; doubled before each further one.
+/// The wait before the third issuance in a row. It doubles for each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
-/// A certificate that was good for this long has lasted.
+/// Age at which a certificate counts as having lasted.
 const LASTING: SignedDuration = SignedDuration::from_hours(1);
-/// A renewal that is due this long after the issuance is what the spec asks for.
+/// A renewal that is due this long after the issuance is intended by the spec.
 const SHORTEST_RENEWAL: SignedDuration = SignedDuration::from_mins(1);
 
-/// Why a certificate is issued anew, as far as it matters here.
+/// Why a certificate is re-issued, as far as this module depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
-    /// Its Secret is not what it should be.
+    /// Its Secret is not current.
     Content,
     /// It is due for renewal.
     Renewal,
@@ -55,7 +55,7 @@ fn cause(view: &View<'_>) -> Cause {
     }
 }
 
-/// How many certificates in a row did not last.
+/// The number of certificates in a row that did not last.
 fn count(status: &CertificateStatus) -> i64 {
     if condition::is_true(&status.conditions, UNSETTLED) {
         status.failed_issuance_attempts.unwrap_or(1).max(1)
@@ -64,12 +64,12 @@ fn count(status: &CertificateStatus) -> i64 {
     }
 }
 
-/// Whether the attempts that the status counts are certificates that did not last, and not requests that failed.
+/// Whether the attempts in the status are certificates that did not last, rather than failed requests.
 pub(super) fn is_counted(view: &View<'_>) -> bool {
     count(view.status()) > 0 && !is_attempted(view.status())
 }
 
-/// Until when the next issuance waits, because the last ones did not last.
+/// The time until which the next issuance waits.
 pub(super) fn waits_until(view: &View<'_>) -> Option<Timestamp> {
     if !is_counted(view) || is_edited(view) || has_lasted(view) {
         return None;
@@ -78,27 +78,27 @@ pub(super) fn waits_until(view: &View<'_>) -> Option<Timestamp> {
     (view.now < until).then_some(until)
 }
 
-/// Whether the issuance that is about to begin follows one that did not last, and nothing says so yet.
+/// Whether the issuance that begins follows one that did not last, and is not counted yet.
 pub(super) fn is_again(view: &View<'_>) -> bool {
     view.status().revision.is_some() && !is_attempted(view.status()) && !is_edited(view) && !has_lasted(view)
 }
 
-/// Counts the issuance that `first`, its first step, begins. What is issued in one pass is counted before that pass.
-pub(super) fn begin(view: &View<'_>, trigger: &Violation, first: Plan) -> Plan {
+/// Counts the issuance that begins with the step `first`. An issuance in one pass is counted before the pass.
+pub(super) fn begin(view: &View<'_>, trigger: &Violation, first: CertificatePlan) -> CertificatePlan {
     let at_once = first
         .effects
         .iter()
-        .any(|effect| matches!(effect, Effect::IssueAtOnce { .. }));
+        .any(|effect| matches!(effect, CertificateEffect::IssueAtOnce { .. }));
     let mut plan = if at_once {
         let mut status = status::base(view, None);
         let next_key = view.status().next_private_key_secret_name.clone();
         status::set_issuing(&mut status, view, trigger, next_key.as_deref().unwrap_or_default());
         status.next_private_key_secret_name = next_key;
         let is_of_request = |event: &Notice| ["Requested", "Reused"].contains(&&*event.reason);
-        Plan {
+        CertificatePlan {
             status,
             events: first.events.into_iter().filter(|event| !is_of_request(event)).collect(),
-            ..Plan::nothing(view.status())
+            ..CertificatePlan::nothing(view.status())
         }
     } else {
         first
@@ -124,17 +124,17 @@ pub(super) fn begin(view: &View<'_>, trigger: &Violation, first: Plan) -> Plan {
 }
 
 /// The plan while the next issuance waits.
-pub(super) fn hold(view: &View<'_>, until: Timestamp) -> Plan {
+pub(super) fn hold(view: &View<'_>, until: Timestamp) -> CertificatePlan {
     let secret = &view.spec().secret_name;
     let times = count(view.status()).saturating_add(1);
     let (reason, why) = match cause(view) {
         Cause::Content => (
             SECRET_NOT_KEPT,
-            format!("something changes or deletes Secret {secret:?} each time: find out what does, and stop it"),
+            format!("another client changes or deletes Secret {secret:?} each time: find that client and stop it"),
         ),
         Cause::Renewal => (
             DUE_AT_ONCE,
-            "each new certificate is due for renewal at once: check spec.renewBefore, and what the issuer makes of spec.duration"
+            "each new certificate is due for renewal at once: check spec.renewBefore, and the lifetime that the issuer grants for spec.duration"
                 .to_owned(),
         ),
     };
@@ -147,15 +147,15 @@ pub(super) fn hold(view: &View<'_>, until: Timestamp) -> Plan {
     mark(&mut status, view, reason, &note);
     let mut events = vec![Notice::warning(reason, note)];
     issuance::only_news(view, &status, &mut events);
-    Plan {
+    CertificatePlan {
         status,
         events,
         next: view.wake(Some(until)),
-        ..Plan::nothing(view.status())
+        ..CertificatePlan::nothing(view.status())
     }
 }
 
-/// Takes the mark off a Certificate whose certificate has lasted; otherwise says when that will be.
+/// Removes the condition if the certificate has lasted; otherwise returns when it will.
 pub(super) fn settle(status: &mut CertificateStatus, view: &View<'_>) -> Option<Timestamp> {
     if !is_counted(view) {
         return None;
@@ -168,7 +168,7 @@ pub(super) fn settle(status: &mut CertificateStatus, view: &View<'_>) -> Option<
     Some(at)
 }
 
-/// What an issuance leaves in the status: the count if it followed one that did not last, nothing otherwise.
+/// Updates the count in the status at the end of an issuance.
 pub(super) fn issued(status: &mut CertificateStatus, now: Timestamp) {
     if count(status) > 0 && is_attempted(status) {
         status.last_failure_time = Some(condition::whole_second(now));
@@ -177,7 +177,7 @@ pub(super) fn issued(status: &mut CertificateStatus, now: Timestamp) {
     }
 }
 
-/// The issuance that begins follows one that has lasted.
+/// Resets the count, because the previous certificate has lasted.
 pub(super) fn begin_afresh(status: &mut CertificateStatus) {
     if count(status) > 0 && !is_attempted(status) {
         clear(status);
@@ -199,12 +199,12 @@ fn mark(status: &mut CertificateStatus, view: &View<'_>, reason: &str, message: 
     );
 }
 
-/// Whether an attempt at the next revision is under way, or has failed: the rules for failures hold then.
+/// Whether an attempt for the next revision is in progress or has failed. The rules for failures then apply.
 fn is_attempted(status: &CertificateStatus) -> bool {
     condition::get(&status.conditions, ISSUING).is_some()
 }
 
-/// Whether the spec was edited since it was last judged, so that something else is asked for.
+/// Whether an edit of the spec since the last issuance requests something else.
 fn is_edited(view: &View<'_>) -> bool {
     let observed = condition::get(&view.status().conditions, READY).and_then(|ready| ready.observed_generation);
     let edited = observed.is_none_or(|observed| observed < view.generation());
@@ -215,7 +215,7 @@ fn is_edited(view: &View<'_>) -> bool {
             .is_none_or(|request| failure::asks_else(view, request))
 }
 
-/// When the certificate of the present revision was issued, as far as that can be told.
+/// When the certificate of the current revision was issued, if known.
 fn issued_at(view: &View<'_>) -> Option<Timestamp> {
     let status = view.status();
     let counted = instant(status.last_failure_time.as_ref()).filter(|_| count(status) > 0);
@@ -225,9 +225,9 @@ fn issued_at(view: &View<'_>) -> Option<Timestamp> {
     counted.max(requested).or(became_ready)
 }
 
-/// Whether the certificate of the present revision was good for long enough to call its issuance a success.
+/// Whether the certificate of the current revision lasted long enough.
 fn has_lasted(view: &View<'_>) -> bool {
-    // that the CA gets another key pair is no fault of the certificate
+    // a rotation of the CA is not a fault of the certificate
     let Some(issued) = issued_at(view).filter(|_| view.content.is_some() || !view.seen.rotation.due) else {
         return true;
     };
@@ -242,8 +242,8 @@ fn has_lasted(view: &View<'_>) -> bool {
     issued.duration_until(until) >= enough
 }
 
-/// When the renewal that is due was due, and how long after the issuance that is what was asked for. A CA that suggests a time is not
-/// asked: only what the spec says may be as short as that.
+/// When the due renewal became due, and the interval after the issuance that the spec requests. A window of the CA does not
+/// count, because only a spec may request a short interval.
 fn renewal_due(view: &View<'_>) -> (Timestamp, SignedDuration) {
     let schedule = view
         .schedule
@@ -259,7 +259,7 @@ fn renewal_due(view: &View<'_>) -> (Timestamp, SignedDuration) {
     }
 }
 
-/// How long a certificate has to be good before it counts as a success: the longer, the more did not.
+/// How long a certificate must last. The time grows with the count.
 fn lasting(view: &View<'_>, count: i64) -> SignedDuration {
     let wait = retry_at(view, Timestamp::UNIX_EPOCH, count).duration_since(Timestamp::UNIX_EPOCH);
     if count == 0 { LASTING } else { wait.max(LASTING) }

@@ -1,9 +1,10 @@
-//! Whether the Secret of an issued certificate still looks as it should: repaired by applying it again, never by re-issuing (POL-13).
+//! Checks of the Secret of an issued certificate. A violation is repaired by applying the Secret again, without re-issuance
+//! (POL-13).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    KeystoresSeen, Seen, Violation, keystores,
+    CertificateObservation, KeystoresSeen, Violation, keystores,
     secret::{certificate_annotations, extra_data_keys},
 };
 use crate::{
@@ -42,9 +43,9 @@ struct Input<'a> {
     settings: &'a Settings,
 }
 
-/// The first thing that applying the Secret again would put right. `None` also for a Secret whose managed fields cannot be read:
-/// applying it again would not change that.
-pub(super) fn check(seen: &Seen, secret: &SecretSeen, settings: &Settings) -> Option<Violation> {
+/// The first violation that an apply would repair. `None` also for a Secret whose managed fields cannot be decoded, because an
+/// apply would not change that.
+pub(super) fn check(seen: &CertificateObservation, secret: &SecretSeen, settings: &Settings) -> Option<Violation> {
     let details = certificate_annotations(secret.pair.certificate.valid()?);
     if secret.managed.error.is_some() {
         return None;
@@ -96,7 +97,7 @@ fn certificate_details(input: &Input<'_>) -> Option<Violation> {
     ))
 }
 
-/// Who a Secret was issued for and by is judged by its value, not here.
+/// The annotations for Certificate and issuer are checked elsewhere.
 const ATTRIBUTION: [&str; 4] = [
     annotation::CERTIFICATE_NAME,
     annotation::ISSUER_NAME,
@@ -207,12 +208,12 @@ fn keystore_files(input: &Input<'_>) -> Option<Violation> {
     })
 }
 
-/// Whether the keystores have to be opened before it is known that nothing is to be put right.
-pub(super) fn wants_keystores_opened(seen: &Seen) -> bool {
+/// Whether the keystores must be opened to finish the check.
+pub(super) fn wants_keystores_opened(seen: &CertificateObservation) -> bool {
     seen.keystores == KeystoresSeen::Unopened && seen.certificate.spec.keystores_to_make().next().is_some()
 }
 
-/// Of these data keys, one that is wanted and missing, or ours and no longer wanted.
+/// The first of these data keys that is wanted and missing, or that we own and no longer want.
 fn extra_data(input: &Input<'_>, of: &[&'static str]) -> Option<String> {
     let present = |key: &str| input.secret.data_keys.iter().any(|found| &**found == key);
     let ours = |key: &str| input.secret.managed.data.iter().any(|found| &**found == key);
@@ -220,26 +221,26 @@ fn extra_data(input: &Input<'_>, of: &[&'static str]) -> Option<String> {
     of.iter()
         .find_map(|key| match (wanted.contains(key), present(key), ours(key)) {
             (true, false, _) => Some(format!("{key} is missing")),
-            (false, true, true) => Some(format!("{key} is no longer asked for")),
+            (false, true, true) => Some(format!("{key} is no longer requested")),
             (true, true, _) if input.secret.wrong_formats.iter().any(|wrong| &**wrong == *key) => {
-                Some(format!("{key} is not what key and certificate say"))
+                Some(format!("{key} does not match key and certificate"))
             }
             (true, true, _) | (false, _, _) => None,
         })
 }
 
-/// While the CA of an issuer gets another key pair, `ca.crt` holds the former one too; afterwards it does not.
+/// During a rotation of the issuer's CA, `ca.crt` also contains the previous CA.
 fn trust(input: &Input<'_>) -> Option<Violation> {
     let wrong = !input.trust?.holds(&input.secret.pair.trusted);
     wrong.then(|| {
         Violation::new(
             "SecretMismatch",
-            "ca.crt of the Secret does not hold the CAs that the issuer's certificates are trusted by at present",
+            "ca.crt of the Secret does not contain the CAs of the issuer's rotation",
         )
     })
 }
 
-/// SEC-02, NB-14: the owner reference follows the flag, in both directions.
+/// The owner reference follows the flag, in both directions (SEC-02, NB-14).
 fn owner(input: &Input<'_>) -> Option<Violation> {
     let uid = &input.certificate.meta.uid;
     let enabled = input.settings.enable_certificate_owner_ref;

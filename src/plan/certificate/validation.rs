@@ -1,6 +1,7 @@
-//! Rules that the schema cannot hold, or that an older schema did not (VAL-01 to VAL-20).
+//! Validation rules that the schema cannot express, or that an older schema did not have (VAL-01 to VAL-20).
 //!
-//! They are asked only when a certificate would have to be issued: what an older program accepted and issued stays Ready (NB-29).
+//! They apply only when a certificate would be issued. A certificate that was accepted and issued by an older program stays Ready
+//! (NB-29).
 
 use std::net::IpAddr;
 
@@ -19,13 +20,13 @@ use crate::{
     },
 };
 
-/// A field of a spec, and what is wrong with it.
+/// A field of a spec, and why it is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {message}")]
 pub struct InvalidSpec {
-    /// Where, as `spec.duration`.
+    /// The path, for example `spec.duration`.
     pub path: String,
-    /// What is wrong, and what to write instead.
+    /// The error, and what to write instead.
     pub message: String,
 }
 
@@ -53,7 +54,7 @@ const RULES: &[Rule] = &[
     windows,
 ];
 
-/// The first rule that the spec breaks.
+/// The first violated rule.
 pub(super) fn check(spec: &CertificateSpec, settings: &Settings) -> Option<InvalidSpec> {
     RULES.iter().find_map(|rule| rule(spec, settings))
 }
@@ -226,8 +227,7 @@ fn key_size(spec: &CertificateSpec, _: &Settings) -> Option<InvalidSpec> {
     }
 }
 
-/// A size that is allowed (CRT-21), and that no new key can have here: the library makes RSA keys of four sizes. Asked only where a new
-/// key would have to be made.
+/// A size that the API allows (CRT-21) and the crypto library cannot generate. It applies only if a new key would be generated.
 pub(super) fn unmakeable_key(spec: &CertificateSpec) -> Option<InvalidSpec> {
     let key = key_spec(spec);
     if key.algorithm != KeyAlgorithm::Rsa || [2048, 3072, 4096, 8192].contains(&key.size) {
@@ -308,7 +308,7 @@ fn renew_before(spec: &CertificateSpec, _: &Settings) -> Option<InvalidSpec> {
     None
 }
 
-/// Checked only beside a duration, and with the part that is left, as manifests in use rely on (VAL-13, NB-29).
+/// It applies only together with a duration, and to the remaining part, as existing manifests rely on (VAL-13, NB-29).
 fn renew_before_percentage(spec: &CertificateSpec, _: &Settings) -> Option<InvalidSpec> {
     let (percentage, duration) = (spec.renew_before_percentage?, spec.duration?);
     let left = i128::from(duration.as_nanoseconds()) * i128::from(100 - percentage) / 100;

@@ -1,9 +1,9 @@
-//! What was seen, and what follows from it directly.
+//! The observation with its direct conclusions.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    LASTING, Notice, Seen, Violation, checks, failure, names,
+    CertificateObservation, LASTING, Notice, Violation, checks, failure, names,
     status::{go_time, instant},
 };
 use crate::{
@@ -21,27 +21,27 @@ use crate::{
     },
 };
 
-/// A certificate that was issued this short a time ago is not issued again because of what somebody wrote into its Secret:
-/// two programs that both think the Secret is theirs must not become a loop.
+/// Minimum age of a certificate before a change of its Secret by another client causes a re-issuance, so that two programs that
+/// both write the Secret do not cause a loop.
 const CALM: SignedDuration = SignedDuration::from_secs(10);
-/// A window that is over already counts, even one from before the certificate, once the certificate is this old.
+/// Age of the certificate from which on a past window counts, even one from before the certificate.
 const AGED: SignedDuration = SignedDuration::from_hours(24);
 
-/// What was seen, and what follows from it directly.
+/// The observation with its direct conclusions.
 pub(super) struct View<'a> {
     pub(super) now: Timestamp,
-    pub(super) seen: &'a Seen,
+    pub(super) seen: &'a CertificateObservation,
     pub(super) settings: &'a Settings,
     /// Revision of the certificate in the Secret.
     pub(super) revision: i64,
     pub(super) validity: Option<Validity>,
-    /// What is wrong with the content of the Secret.
+    /// The violation in the content of the Secret.
     pub(super) content: Option<Violation>,
     pub(super) schedule: Option<Result<Option<Schedule>, WindowError>>,
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(now: Timestamp, seen: &'a Seen, settings: &'a Settings, revision: i64) -> Self {
+    pub(super) fn new(now: Timestamp, seen: &'a CertificateObservation, settings: &'a Settings, revision: i64) -> Self {
         let mut view = Self {
             now,
             seen,
@@ -98,7 +98,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Our own requests for a revision.
+    /// Our requests for a revision.
     pub(super) fn requests_of(&self, revision: i64) -> impl Iterator<Item = &'a RequestSeen> {
         self.owned_requests()
             .filter(move |request| revision_of(request) == Some(revision))
@@ -125,7 +125,7 @@ impl<'a> View<'a> {
         checks::expired(self.info()?, self.now)
     }
 
-    /// `status.renewalTime`. Where no window fits, the time at which the renewal will begin nevertheless.
+    /// `status.renewalTime`. If no window fits, the time at which the renewal begins nevertheless.
     pub(super) fn renewal_time(&self) -> Option<Timestamp> {
         match self.schedule.as_ref()? {
             Ok(schedule) => schedule.map(|schedule| schedule.at),
@@ -142,7 +142,8 @@ impl<'a> View<'a> {
         ))
     }
 
-    /// Whose work the certificate in the Secret is: the name of its next-key Secret tells, which cert-manager draws at random.
+    /// Whether certlet issued the certificate in the Secret: the name of its next-key Secret shows it, which cert-manager draws
+    /// at random.
     fn provenance(&self, validity: Validity) -> Provenance {
         let names = names::next_key_names(self.meta().name(), &self.meta().uid, self.revision);
         let key_secret = self
@@ -156,11 +157,12 @@ impl<'a> View<'a> {
         let observed = condition::get(&status.conditions, READY).and_then(|ready| ready.observed_generation);
         let about_this = instant(status.not_after.as_ref())
             .is_some_and(|not_after| not_after.as_second() == validity.not_after.as_second());
-        let kept = instant(status.renewal_time.as_ref()).filter(|_| about_this && observed == Some(self.generation()));
-        Provenance::Foreign(kept)
+        let stored =
+            instant(status.renewal_time.as_ref()).filter(|_| about_this && observed == Some(self.generation()));
+        Provenance::Foreign(stored)
     }
 
-    /// What the ACME server suggests for this certificate, as far as it is to be believed.
+    /// The renewal window of the ACME server, if it is plausible for this certificate.
     fn suggestion(&self, validity: Validity, provenance: Provenance) -> Option<RenewalInformation> {
         if !self.settings.gates.ari {
             return None;
@@ -184,7 +186,7 @@ impl<'a> View<'a> {
             .filter(|ari| ari.suggested_window.is_some())
     }
 
-    /// What status says of this certificate, be it only that the server gave no answer.
+    /// The renewal information for the status, errors included.
     fn written_information(&self, validity: Validity) -> Option<RenewalInformation> {
         let status = self.status();
         let about_this = instant(status.not_after.as_ref())
@@ -207,8 +209,8 @@ impl<'a> View<'a> {
         renewal::is_plausible(window, validity) || moved_into_the_past
     }
 
-    /// What status says about renewal information: what was known, unless something new was heard that is to be believed, and why the
-    /// server last gave no answer (ARI-06).
+    /// The renewal information for the status: the known window, unless a plausible new one arrived, and the last error of a poll
+    /// (ARI-06).
     pub(super) fn renewal_information(&self) -> Option<RenewalInformation> {
         let validity = self.validity?;
         if !self.settings.gates.ari {
@@ -223,7 +225,7 @@ impl<'a> View<'a> {
         }
         let known = self.known_information(validity);
         let believed = self.is_believable(heard, known.as_ref(), validity);
-        let said = match known {
+        let recorded = match known {
             Some(known)
                 if !believed
                     || (heard.suggested_window == known.suggested_window
@@ -233,7 +235,7 @@ impl<'a> View<'a> {
             }
             Some(_) | None if believed => heard.clone(),
             Some(_) | None => {
-                // nothing is known but that the server gave no answer
+                // only the error is known
                 heard.last_error.as_ref()?;
                 let nothing = RenewalInformation::default();
                 written
@@ -241,18 +243,18 @@ impl<'a> View<'a> {
                     .unwrap_or(nothing)
             }
         };
-        if said.last_error == heard.last_error {
-            return Some(said);
+        if recorded.last_error == heard.last_error {
+            return Some(recorded);
         }
         Some(RenewalInformation {
             last_checked: heard.last_checked.clone(),
             last_error: heard.last_error.clone(),
             next_check: heard.next_check.clone(),
-            ..said
+            ..recorded
         })
     }
 
-    /// Why a certificate has to be issued now, if it has to be; and until when that is put off.
+    /// Why a certificate must be issued now, if so, and until when that is delayed.
     pub(super) fn trigger(&self) -> Trigger {
         if let Some(violation) = &self.content {
             return match self.calm_until() {
@@ -290,8 +292,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Somebody else keeps writing into the Secret: see [`CALM`]. A Secret that was deleted is made again at once, and so is one that
-    /// an edit of the spec has outdated.
+    /// Whether another client keeps writing into the Secret: see [`CALM`]. A deleted Secret is restored at once, and so is one
+    /// that is outdated by an edit of the spec.
     fn calm_until(&self) -> Option<Timestamp> {
         let written = [
             "InvalidKeyPair",
@@ -310,7 +312,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Whether a certificate has to be issued.
+/// Whether a certificate must be issued.
 pub(super) enum Trigger {
     Now(Violation, Option<Notice>),
     Later(Timestamp),
@@ -328,31 +330,35 @@ pub(super) fn revision_of(request: &RequestSeen) -> Option<i64> {
 }
 
 impl<'a> View<'a> {
-    /// What holds the request up, if it has done so for a while.
+    /// The obstacle of the request, if it has lasted long enough.
     pub(super) fn lasting_obstacle(&self) -> Option<String> {
         let obstacle = self.seen.obstacle.as_ref()?;
         self.is_lasting(obstacle.since).then(|| obstacle.text.clone())
     }
 
-    /// Whether what began then has to be told by now.
+    /// Whether something that began then must be reported now.
     pub(super) fn is_lasting(&self, since: Timestamp) -> bool {
-        told_at(since).is_none_or(|at| at <= self.now)
+        reported_at(since).is_none_or(|at| at <= self.now)
     }
 
-    /// The next request, where nobody has decided about it.
+    /// The next request, if it is neither approved nor denied.
     pub(super) fn unapproved(&self) -> Option<&'a RequestSeen> {
         let decided = |request: &RequestSeen| [APPROVED, DENIED, READY].iter().any(|kind| request.is_true(kind));
         self.next_requests()
             .find(|request| !decided(request) && failure::of_request(request).is_none())
     }
 
-    /// At this time, or when something changes that its condition says: the certificate expires, an obstacle lasts.
+    /// When to reconcile: at `at`, or when the condition changes by time, because the certificate expires or an obstacle lasts.
     pub(super) fn wake(&self, at: Option<Timestamp>) -> Next {
         let expiry = self
             .validity
             .and_then(|validity| validity.not_after.checked_add(SignedDuration::from_secs(1)).ok());
-        let obstacle = self.seen.obstacle.as_ref().and_then(|obstacle| told_at(obstacle.since));
-        let approval = self.unapproved().and_then(|request| told_at(request.meta.created));
+        let obstacle = self
+            .seen
+            .obstacle
+            .as_ref()
+            .and_then(|obstacle| reported_at(obstacle.since));
+        let approval = self.unapproved().and_then(|request| reported_at(request.meta.created));
         [at, expiry, obstacle, approval]
             .into_iter()
             .flatten()
@@ -361,12 +367,12 @@ impl<'a> View<'a> {
     }
 }
 
-/// When an obstacle is told that is there since then.
-fn told_at(since: Timestamp) -> Option<Timestamp> {
+/// When an obstacle that began then must be reported.
+fn reported_at(since: Timestamp) -> Option<Timestamp> {
     since.checked_add(LASTING).ok()
 }
 
-/// Whether the server was asked and has no renewal information at all (ARI-04).
+/// Whether the server has no renewal information (ARI-04).
 fn is_unsupported(heard: &RenewalInformation) -> bool {
     *heard == RenewalInformation::default()
 }

@@ -1,4 +1,4 @@
-//! Annotations of an Ingress that become fields of its Certificates (ANN-05..16).
+//! Annotations of an Ingress that set fields of its Certificates (ANN-05..16).
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -14,7 +14,7 @@ use crate::{
     plan::seen::Pairs,
 };
 
-/// An annotation whose value cannot be used.
+/// An annotation with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BadAnnotation {
     key: &'static str,
@@ -29,7 +29,7 @@ impl fmt::Display for BadAnnotation {
 
 type Reader = fn(&mut CertificateSpec, &str) -> Result<(), String>;
 
-/// In order: the size of a key is judged by its algorithm.
+/// The order matters: the size of a key is validated with its algorithm.
 const READERS: &[(&str, Reader)] = &[
     (name::COMMON_NAME, common_name),
     (name::ALT_NAMES, alt_names),
@@ -75,9 +75,9 @@ const READERS: &[(&str, Reader)] = &[
     (name::SECRET_TEMPLATE, secret_template),
 ];
 
-/// Writes what the annotations say into `spec`; the first that cannot be used ends it (SHM-11).
+/// Writes the annotations into `spec`. The first invalid one is the error (SHM-11).
 ///
-/// An empty annotation is no annotation: charts render `alt-names: ""` where no value is set.
+/// An empty annotation counts as absent: charts render `alt-names: ""` if no value is set.
 pub(super) fn translate(spec: &mut CertificateSpec, annotations: &Pairs) -> Result<(), BadAnnotation> {
     for (key, read) in READERS {
         if let Some(value) = annotations.get(key).filter(|value| !value.is_empty()) {
@@ -87,7 +87,7 @@ pub(super) fn translate(spec: &mut CertificateSpec, annotations: &Pairs) -> Resu
     Ok(())
 }
 
-/// Reads one text as each of the annotations, for the fuzzer.
+/// Parses one text as each of the annotations, for the fuzzer.
 #[cfg(test)]
 pub(crate) fn fuzz(text: &str) {
     for (_, read) in READERS {
@@ -106,13 +106,12 @@ fn common_name(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Members of a comma-separated list, without blanks around them. A list that was joined from optional values has empty
-/// members; they name nothing.
+/// Members of a comma-separated list, trimmed. Empty members, as in a list that was joined from optional values, are skipped.
 fn members(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(str::trim).filter(|member| !member.is_empty())
 }
 
-/// Trimmed, unlike cert-manager, which asks the CA for a name that begins with a blank (ANN-06).
+/// Trimmed. cert-manager does not trim and requests a name with a leading space (ANN-06).
 #[expect(clippy::unnecessary_wraps, reason = "one of the readers")]
 fn alt_names(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
     spec.dns_names.extend(members(value).map(str::to_owned));
@@ -134,7 +133,7 @@ fn email_sans(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
         let sides = address
             .rsplit_once('@')
             .filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
-        // "Name <a@example.com>" is an address with a name to show; a certificate holds the address alone.
+        // "Name <a@example.com>" is an address with a display name; a certificate contains only the address
         if sides.is_none() || address.contains(|c: char| c.is_whitespace() || "<>()".contains(c)) {
             return Err(format!(
                 "{address:?} is not an e-mail address alone, as in ops@example.com"
@@ -147,7 +146,7 @@ fn email_sans(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
 
 fn subject(spec: &mut CertificateSpec, value: &str, field: fn(&mut Subject) -> &mut Vec<String>) -> Result<(), String> {
     let values =
-        csv::split(value).map_err(|why| format!("{value:?} cannot be read as comma-separated values: {why}"))?;
+        csv::split(value).map_err(|why| format!("{value:?} is not a list of comma-separated values: {why}"))?;
     *field(spec.subject.get_or_insert_default()) = values;
     Ok(())
 }
@@ -176,7 +175,7 @@ fn at_least(value: &str, least: GoDuration) -> Result<GoDuration, String> {
     Ok(duration)
 }
 
-/// Any number, as cert-manager reads it (ANN-12): what is no percentage leaves the default renewal time.
+/// Any number, as in cert-manager (ANN-12): an invalid percentage has no effect on the renewal time.
 fn renew_before_percentage(spec: &mut CertificateSpec, value: &str) -> Result<(), String> {
     spec.renew_before_percentage = Some(whole_number(value)?);
     Ok(())

@@ -1,4 +1,4 @@
-//! One `tls` block of an Ingress, and the Certificate that it wants (SHM-02, SHM-03, SHM-10).
+//! One `tls` block of an Ingress and its Certificate (SHM-02, SHM-03, SHM-10).
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -8,7 +8,7 @@ use std::{
 use k8s_openapi::api::networking::v1::IngressTLS;
 
 use super::{
-    Wanted,
+    WantedCertificate,
     annotations::{self, BadAnnotation},
 };
 use crate::{
@@ -25,16 +25,16 @@ use crate::{
     },
 };
 
-/// A block that has what a Certificate needs.
+/// A complete block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block<'a> {
     secret_name: &'a str,
     hosts: &'a [String],
 }
 
-/// A Secret named by two blocks would need two Certificates of one name: the whole Ingress is refused (SHM-10).
+/// A Secret in two blocks would need two Certificates with the same name: the whole Ingress is rejected (SHM-10).
 ///
-/// Blocks that name no Secret need none; each of them is skipped with a complaint of its own.
+/// Blocks without a Secret are skipped, each with its own message.
 pub(super) fn refuse_duplicates(blocks: &[IngressTLS]) -> Result<(), String> {
     let name = |tls: &IngressTLS| tls.secret_name.clone().unwrap_or_default();
     let mut wrong = Vec::new();
@@ -61,19 +61,19 @@ pub(super) fn refuse_duplicates(blocks: &[IngressTLS]) -> Result<(), String> {
     }
 }
 
-/// The block, or what is missing in it.
+/// The block, or what is missing.
 pub(super) fn read(index: usize, tls: &IngressTLS) -> Result<Block<'_>, String> {
     let secret_name = tls.secret_name.as_deref().unwrap_or_default();
     let hosts = tls.hosts.as_deref().unwrap_or_default();
     let mut missing = Vec::new();
     if hosts.is_empty() {
         missing.push(format!(
-            "spec.tls[{index}].hosts: Required value: list the names that the certificate is for"
+            "spec.tls[{index}].hosts: Required value: list the names of the certificate"
         ));
     }
     if secret_name.is_empty() {
         missing.push(format!(
-            "spec.tls[{index}].secretName: Required value: name the Secret that the certificate goes to"
+            "spec.tls[{index}].secretName: Required value: set the name of the Secret for the certificate"
         ));
     }
     if missing.is_empty() {
@@ -83,7 +83,7 @@ pub(super) fn read(index: usize, tls: &IngressTLS) -> Result<Block<'_>, String> 
     }
 }
 
-/// Several complaints in one, as Kubernetes writes them.
+/// Joins several messages in the format of Kubernetes.
 fn aggregate(mut complaints: Vec<String>) -> String {
     match complaints.len() {
         1 => complaints.remove(0),
@@ -91,13 +91,13 @@ fn aggregate(mut complaints: Vec<String>) -> String {
     }
 }
 
-/// The Certificate that a block wants.
+/// The Certificate for a block.
 pub(super) fn wanted(
     block: &Block<'_>,
     ingress: &Object<IngressKind>,
     issuer_ref: &IssuerRef,
     settings: &Settings,
-) -> Result<Wanted, BadAnnotation> {
+) -> Result<WantedCertificate, BadAnnotation> {
     let (ip_addresses, dns_names) = block
         .hosts
         .iter()
@@ -118,7 +118,7 @@ pub(super) fn wanted(
             .parse::<IpAddr>()
             .map_or_else(|_| address.clone(), |ip| ip.to_string())
     });
-    Ok(Wanted {
+    Ok(WantedCertificate {
         name: block.secret_name.to_owned(),
         labels: ingress
             .meta
@@ -146,7 +146,7 @@ fn copied(ingress: &Object<IngressKind>, settings: &Settings) -> Pairs {
         .collect();
     if given.get(annotation::HTTP01_EDIT_IN_PLACE) == Some("true") {
         copied.insert(annotation::HTTP01_OVERRIDE_INGRESS_NAME, ingress.meta.name());
-        // Some ingress controllers (GCE) do not start serving before there is some certificate (NB-17).
+        // some ingress controllers (GCE) do not serve without a certificate (NB-17)
         copied.insert(annotation::ISSUE_TEMPORARY_CERTIFICATE, "true");
     }
     let classes = [

@@ -1,15 +1,15 @@
-//! One line of comma-separated values, with `"` around values that hold commas (ANN-10).
+//! Parser for one line of comma-separated values with quotes, as Go's `encoding/csv` reads it (ANN-10).
 
 /// The values of one line: `"10 Downing Street, Westminster",Manchester` has two.
 ///
 /// # Errors
-/// A sentence, where quotes are not paired, the text has more than one line, or there is nothing.
+/// A sentence, if quotes are not paired, the text has more than one line, or is empty.
 pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
     let line = line
         .strip_suffix('\n')
         .map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
     if line.is_empty() {
-        return Err("there is no value in it".to_owned());
+        return Err("it contains no value".to_owned());
     }
     let mut values = Vec::new();
     let mut rest = line;
@@ -26,7 +26,7 @@ pub(super) fn split(line: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// A value without quotes, and what follows its comma.
+/// An unquoted value, and the rest after its comma.
 fn plain_value(text: &str) -> Result<(String, Option<&str>), String> {
     let (value, after) = match text.split_once(',') {
         Some((value, after)) => (value, Some(after)),
@@ -34,7 +34,7 @@ fn plain_value(text: &str) -> Result<(String, Option<&str>), String> {
     };
     if value.contains('"') {
         return Err(format!(
-            "the value {value:?} has a quote in it: put quotes around the whole value, and double those inside"
+            "the value {value:?} contains a quote: quote the whole value and double the quotes inside"
         ));
     }
     if value.contains('\n') {
@@ -43,13 +43,13 @@ fn plain_value(text: &str) -> Result<(String, Option<&str>), String> {
     Ok((value.to_owned(), after))
 }
 
-/// A value after its opening quote, and what follows its comma.
+/// A value after its opening quote, and the rest after its comma.
 fn quoted_value(text: &str) -> Result<(String, Option<&str>), String> {
     let mut value = String::new();
     let mut rest = text;
     loop {
         let Some((part, after)) = rest.split_once('"') else {
-            return Err("a quote is opened and not closed".to_owned());
+            return Err("a quote is not closed".to_owned());
         };
         value.push_str(part);
         if let Some(after) = after.strip_prefix('"') {
@@ -60,9 +60,7 @@ fn quoted_value(text: &str) -> Result<(String, Option<&str>), String> {
         } else if after.is_empty() {
             return Ok((value, None));
         } else {
-            return Err(format!(
-                "after the quoted value {value:?} comes something else than a comma"
-            ));
+            return Err(format!("the quoted value {value:?} is not followed by a comma"));
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Whether a Certificate has drifted from what its Ingress wants (SHM-05).
+//! Detection of drift between a Certificate and its Ingress (SHM-05).
 
 use crate::api::{
     certificate::CertificateSpec,
     key::{KeyAlgorithm, PrivateKey},
 };
 
-/// Compares exactly the fields of SHM-05. All others, `issuerRef.group`, IP addresses and usages among them, may have
-/// been edited by hand and stay as they are (NB-39).
+/// Compares exactly the fields of SHM-05. All others, such as `issuerRef.group`, IP addresses and usages, may be edited manually
+/// and stay unchanged (NB-39).
 pub(super) fn needs_update(existing: &CertificateSpec, wanted: &CertificateSpec) -> bool {
     text(existing.common_name.as_ref()) != text(wanted.common_name.as_ref())
         || names(&existing.dns_names) != names(&wanted.dns_names)
@@ -19,12 +19,12 @@ pub(super) fn needs_update(existing: &CertificateSpec, wanted: &CertificateSpec)
         || existing.renew_before != wanted.renew_before
 }
 
-/// cert-manager's strings know no difference between absent and empty.
+/// cert-manager does not distinguish absent and empty strings.
 fn text(value: Option<&String>) -> &str {
     value.map(String::as_str).unwrap_or_default()
 }
 
-/// In order, each once: a list that cert-manager wrote with a name twice means the same.
+/// Sorted without duplicates: a list of cert-manager with a duplicate name is equal.
 fn names(names: &[String]) -> Vec<&str> {
     let mut seen: Vec<&str> = Vec::with_capacity(names.len());
     for name in names {

@@ -1,4 +1,4 @@
-//! Whether an Ingress wants certificates, and from whom (ANN-01..04, SHM-01).
+//! The issuer of an Ingress, and whether it requests certificates (ANN-01..04, SHM-01).
 
 use crate::{
     api::{IssuerRef, names::annotation},
@@ -8,7 +8,7 @@ use crate::{
     },
 };
 
-/// Whether the annotations ask for certificates. `issuer-kind` and `issuer-group` alone do not (SHM-01).
+/// Whether the annotations request certificates. `issuer-kind` and `issuer-group` alone do not (SHM-01).
 pub(super) fn is_wanted(annotations: &Pairs, settings: &Settings) -> bool {
     annotations.contains(annotation::ISSUER)
         || annotations.contains(annotation::CLUSTER_ISSUER)
@@ -18,14 +18,14 @@ pub(super) fn is_wanted(annotations: &Pairs, settings: &Settings) -> bool {
             .any(|key| annotations.get(key).is_some_and(is_true))
 }
 
-/// What Go's `strconv.ParseBool` takes for true (ANN-04).
+/// Whether Go's `strconv.ParseBool` returns true (ANN-04).
 fn is_true(value: &str) -> bool {
     matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
 
-/// The issuer that the annotations name, or the default one; otherwise everything that is wrong with them.
+/// The issuer in the annotations, or the default one. The error lists everything that is wrong with them.
 ///
-/// An empty annotation is no annotation: charts render both `issuer` and `cluster-issuer`, one of them empty.
+/// An empty annotation counts as absent: charts render both `issuer` and `cluster-issuer`, one of them empty.
 pub(super) fn choose(annotations: &Pairs, default: &DefaultIssuer) -> Result<IssuerRef, String> {
     let given = |key: &str| annotations.get(key).filter(|value| !value.is_empty());
     let named = given(annotation::ISSUER);

@@ -1,8 +1,8 @@
-//! Certificates for annotated Ingresses (ANN-01..19, SHM-01..13).
+//! The planner of annotated Ingresses and their Certificates (ANN-01..19, SHM-01..13).
 //!
-//! One Certificate per `tls` block, named after the block's Secret and owned by the Ingress. What cert-manager leaves
-//! alone is left alone here too (NB-39): an annotation that goes away deletes nothing, Certificates of others are not
-//! touched, and drift is looked for only in the fields of SHM-05.
+//! One Certificate per `tls` block, with the name of the block's Secret and owned by the Ingress. certlet changes no more than
+//! cert-manager does (NB-39): a removed annotation deletes nothing, Certificates of other owners are not changed, and drift is
+//! detected only in the fields of SHM-05.
 
 #[cfg(test)]
 pub(crate) use annotations::fuzz as fuzz_annotations;
@@ -29,68 +29,68 @@ use crate::{
     },
 };
 
-/// What is looked at.
+/// The observation of an Ingress.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct IngressObservation<'a> {
     /// The Ingress.
     pub ingress: &'a Object<IngressKind>,
-    /// Every Certificate of its namespace that it owns, or whose name one of its blocks asks for.
+    /// All Certificates of its namespace that it owns, or with a name that one of its blocks requests.
     pub certificates: &'a [Existing],
     /// What the administrator set.
     pub settings: &'a Settings,
 }
 
-/// A Certificate that exists.
+/// An existing Certificate.
 #[derive(Clone, Debug)]
 pub struct Existing {
     /// Metadata.
     pub meta: Meta,
-    /// `spec` as it is stored, with fields that we may not know.
+    /// `spec` as stored, with unknown fields.
     pub raw: Value,
-    /// `spec`, unless it cannot be read.
+    /// `spec`, or `None` if it cannot be decoded.
     pub spec: Option<CertificateSpec>,
 }
 
-/// A Certificate that shall exist.
+/// A wanted Certificate.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
+pub struct WantedCertificate {
     /// Its name, which is that of the Secret (SHM-02).
     pub name: String,
     /// Labels of the Ingress, without those of apply sets (ANN-23).
     pub labels: Pairs,
-    /// Copied annotations (ANN-22) and what edits in place or chooses a class (ANN-17..19).
+    /// Copied annotations (ANN-22), and those for in-place edits and classes (ANN-17..19).
     pub annotations: Pairs,
     /// The whole spec.
     pub spec: CertificateSpec,
 }
 
-/// One write.
+/// A write.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "a handful per reconcile, moved once")]
-pub enum Effect {
+pub enum IngressEffect {
     /// Create a Certificate that the Ingress owns.
-    Create(Wanted),
-    /// Change one by a merge patch.
+    Create(WantedCertificate),
+    /// Change a Certificate by a merge patch.
     Update {
-        /// The Certificate as it was seen.
+        /// The observed Certificate.
         certificate: Meta,
-        /// What changes.
+        /// The changes.
         patch: Value,
     },
-    /// Delete one whose `tls` block is gone (SHM-07).
+    /// Delete a Certificate whose `tls` block was removed (SHM-07).
     Delete(Meta),
 }
 
-/// What to do about an Ingress.
+/// The plan for an Ingress.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
+pub struct IngressPlan {
     /// Writes, in order.
-    pub effects: Vec<Effect>,
-    /// Sentences for Warning Events with reason `BadConfig`: only an edit of the Ingress helps.
+    pub effects: Vec<IngressEffect>,
+    /// Messages of Warning Events with reason `BadConfig`. Only an edit of the Ingress helps.
     pub complaints: Vec<String>,
 }
 
-impl Plan {
+impl IngressPlan {
     fn refuse(complaint: String) -> Self {
         Self {
             effects: Vec::new(),
@@ -99,31 +99,31 @@ impl Plan {
     }
 }
 
-/// Decides what the Certificates of an Ingress must become.
-pub fn plan(seen: &Seen<'_>) -> Plan {
-    let Seen { ingress, settings, .. } = *seen;
+/// Plans the Certificates of an Ingress.
+pub fn plan(seen: &IngressObservation<'_>) -> IngressPlan {
+    let IngressObservation { ingress, settings, .. } = *seen;
     if !issuer::is_wanted(&ingress.meta.annotations, settings) || is_deleting(&ingress.meta) {
-        return Plan::default();
+        return IngressPlan::default();
     }
     let issuer_ref = match issuer::choose(&ingress.meta.annotations, &settings.default_issuer) {
         Ok(issuer_ref) => issuer_ref,
         Err(why) => {
-            return Plan::refuse(format!(
+            return IngressPlan::refuse(format!(
                 "Could not determine issuer for ingress due to bad annotations: {why}"
             ));
         }
     };
     let blocks = ingress.spec.tls.as_deref().unwrap_or_default();
     if let Err(complaint) = block::refuse_duplicates(blocks) {
-        return Plan::refuse(complaint);
+        return IngressPlan::refuse(complaint);
     }
-    let mut plan = Plan::default();
+    let mut plan = IngressPlan::default();
     for (index, tls) in blocks.iter().enumerate() {
         match block::read(index, tls) {
             Err(why) => plan.complaints.push(format!("Skipped a TLS block: {why}")),
-            // One bad annotation stops everything, as its value holds for all blocks (SHM-11).
+            // an invalid annotation stops everything, because it applies to all blocks (SHM-11)
             Ok(block) => match block::wanted(&block, ingress, &issuer_ref, settings) {
-                Err(bad) => return Plan::refuse(bad.to_string()),
+                Err(bad) => return IngressPlan::refuse(bad.to_string()),
                 Ok(wanted) => plan.effects.extend(reach(wanted, seen)),
             },
         }
@@ -132,7 +132,7 @@ pub fn plan(seen: &Seen<'_>) -> Plan {
     plan
 }
 
-/// Foreground deletion: what the garbage collector waits to see gone must not come back (SHM-12).
+/// Foreground deletion: objects that the garbage collector deletes must not be created again (SHM-12).
 fn is_deleting(meta: &Meta) -> bool {
     meta.deleting.is_some()
         || meta
@@ -145,14 +145,14 @@ fn controls(ingress: &Meta, certificate: &Meta) -> bool {
     certificate.controller().is_some_and(|owner| owner.uid == ingress.uid)
 }
 
-/// The step from what exists to `wanted`; none if it is someone else's (SHM-04) or close enough (SHM-05).
-fn reach(wanted: Wanted, seen: &Seen<'_>) -> Option<Effect> {
+/// The effect from an existing Certificate to `wanted`; none if it has another owner (SHM-04) or no drift (SHM-05).
+fn reach(wanted: WantedCertificate, seen: &IngressObservation<'_>) -> Option<IngressEffect> {
     let Some(existing) = seen
         .certificates
         .iter()
         .find(|existing| existing.meta.name() == wanted.name)
     else {
-        return Some(Effect::Create(wanted));
+        return Some(IngressEffect::Create(wanted));
     };
     let ours = controls(&seen.ingress.meta, &existing.meta) && existing.meta.deleting.is_none();
     let drifted = existing.meta.labels != wanted.labels
@@ -160,14 +160,14 @@ fn reach(wanted: Wanted, seen: &Seen<'_>) -> Option<Effect> {
             .spec
             .as_ref()
             .is_none_or(|spec| drift::needs_update(spec, &wanted.spec));
-    (ours && drifted).then(|| Effect::Update {
+    (ours && drifted).then(|| IngressEffect::Update {
         certificate: existing.meta.clone(),
         patch: update(existing, &wanted),
     })
 }
 
-/// The whole spec and all labels are replaced, annotations only added (SHM-06).
-fn update(existing: &Existing, wanted: &Wanted) -> Value {
+/// Replaces the whole spec and all labels, and only adds annotations (SHM-06).
+fn update(existing: &Existing, wanted: &WantedCertificate) -> Value {
     let map = |pairs: &Pairs| {
         pairs
             .iter()
@@ -198,8 +198,8 @@ fn update(existing: &Existing, wanted: &Wanted) -> Value {
     patch
 }
 
-/// Certificates of ours whose Secret no block names any more (SHM-07).
-fn stale(seen: &Seen<'_>, blocks: &[k8s_openapi::api::networking::v1::IngressTLS]) -> Vec<Effect> {
+/// Our Certificates whose Secret no block names (SHM-07).
+fn stale(seen: &IngressObservation<'_>, blocks: &[k8s_openapi::api::networking::v1::IngressTLS]) -> Vec<IngressEffect> {
     let named = |name: &str| {
         blocks
             .iter()
@@ -213,6 +213,6 @@ fn stale(seen: &Seen<'_>, blocks: &[k8s_openapi::api::networking::v1::IngressTLS
         .iter()
         .filter(|existing| controls(&seen.ingress.meta, &existing.meta) && existing.meta.deleting.is_none())
         .filter(|existing| !named(&secret(existing)))
-        .map(|existing| Effect::Delete(existing.meta.clone()))
+        .map(|existing| IngressEffect::Delete(existing.meta.clone()))
         .collect()
 }

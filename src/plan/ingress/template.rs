@@ -1,7 +1,7 @@
-//! The annotation `cert-manager.io/secret-template`, read as Go's `json.Decoder` reads it (ANN-16).
+//! Parser for the annotation `cert-manager.io/secret-template`, like Go's `json.Decoder` (ANN-16).
 //!
-//! Names of fields match without regard to case, `null` is the same as nothing, and what follows the first JSON value is
-//! not read. An unknown field is an error.
+//! Field names are case-insensitive, `null` counts as absent, and text after the first JSON value is ignored. An unknown field is
+//! an error.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::api::certificate::SecretTemplate;
 /// The template of an annotation.
 ///
 /// # Errors
-/// A sentence, where the text is no JSON object with maps of strings.
+/// A sentence, if the text is not a JSON object with maps of strings.
 pub(super) fn read(text: &str) -> Result<SecretTemplate, String> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let first = values.next().ok_or("there is no value in it")?;
+    let first = values.next().ok_or("it contains no value")?;
     let mut template = SecretTemplate::default();
     match first.map_err(|error| error.to_string())? {
         Value::Null => {}
@@ -34,7 +34,7 @@ pub(super) fn read(text: &str) -> Result<SecretTemplate, String> {
             }
         }
         other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-            return Err(format!("{other} is no object"));
+            return Err(format!("{other} is not an object"));
         }
     }
     Ok(template)
@@ -57,7 +57,7 @@ fn pairs(field: &str, value: Value, into: &mut BTreeMap<String, String>) -> Resu
             Ok(())
         }
         other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-            Err(format!("{field}: {other} is no object"))
+            Err(format!("{field}: {other} is not an object"))
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The types of issuers: the one place that decides what an issuer signs with, and what differs between the types.
+//! The types of issuers: the only place that classifies an issuer and lists the differences between types.
 //!
-//! A new type is a variant of [`Backend`] and of [`IssuerType`], one entry of [`IssuerType::properties`], and the arms that the compiler
-//! then asks for: no `match` on these joins two types.
+//! A new type is a variant of [`Backend`] and of [`IssuerType`], an entry of [`IssuerType::properties`], and the arms that the
+//! compiler then requires. No `match` joins two types.
 
-use super::Verdict;
+use super::IssuerVerdict;
 use crate::api::{
     AcmeIssuer, IssuerSpec,
     issuer::{CaIssuer, SelfSignedIssuer},
@@ -11,14 +11,14 @@ use crate::api::{
     venafi::VenafiIssuer,
 };
 
-/// What an issuer signs with: the one part of its spec that is set.
+/// The type of an issuer with its settings: the field of its spec that is set.
 #[derive(Clone, Copy, Debug)]
 pub enum Backend<'a> {
     /// An ACME server.
     Acme(&'a AcmeIssuer),
     /// A CA in a Secret.
     Ca(&'a CaIssuer),
-    /// Nothing but the request's own key.
+    /// Self-signed, with the key of the request.
     SelfSigned(&'a SelfSignedIssuer),
     /// Vault (or `OpenBao`).
     Vault(&'a VaultIssuer),
@@ -27,21 +27,21 @@ pub enum Backend<'a> {
 }
 
 impl<'a> Backend<'a> {
-    /// What an issuer signs with; `None` if its spec names nothing. Two at once are refused by the API server (VAL-21); where they are there
-    /// nevertheless, the first counts, as in cert-manager.
+    /// The type of an issuer; `None` if its spec has none. The API server rejects two (VAL-21); if there are two nevertheless,
+    /// the first counts, as in cert-manager.
     pub fn of(spec: &'a IssuerSpec) -> Option<Self> {
         Self::all(spec).next()
     }
 
-    /// What an issuer signs with.
+    /// The type of an issuer.
     ///
     /// # Errors
-    /// The issuer's verdict when its spec names nothing, or more than one thing.
-    pub fn only(spec: &'a IssuerSpec) -> Result<Self, Verdict> {
+    /// The verdict if its spec has no type, or more than one.
+    pub fn only(spec: &'a IssuerSpec) -> Result<Self, IssuerVerdict> {
         let all: Vec<Self> = Self::all(spec).collect();
         match all.as_slice() {
             [backend] => Ok(*backend),
-            [] => Err(Verdict::not_ready(
+            [] => Err(IssuerVerdict::not_ready(
                 "InvalidSpec",
                 "spec: at least one issuer must be configured: acme, ca or selfSigned",
             )),
@@ -49,12 +49,12 @@ impl<'a> Backend<'a> {
                 let fields: Vec<&str> = several.iter().map(|backend| backend.issuer_type().field()).collect();
                 let fields = fields.join(", ");
                 let message = format!("spec: may not specify more than one issuer type, but has {fields}");
-                Err(Verdict::not_ready("InvalidSpec", message))
+                Err(IssuerVerdict::not_ready("InvalidSpec", message))
             }
         }
     }
 
-    /// How it comes to a certificate.
+    /// How the issuer issues certificates.
     pub fn way(self) -> Way<'a> {
         match self {
             Self::Acme(acme) => Way::Order(acme),
@@ -96,23 +96,23 @@ impl<'a> Backend<'a> {
     }
 }
 
-/// How an issuer comes to a certificate.
+/// How an issuer issues certificates.
 #[derive(Clone, Copy, Debug)]
 pub enum Way<'a> {
-    /// An Order is made and followed.
+    /// An Order is created and followed.
     Order(&'a AcmeIssuer),
-    /// A signer is made of its settings, and asked.
+    /// A signer with these settings is called.
     Sign(SignerSpec<'a>),
     /// Not at all: certlet has no signer for this type yet.
     NotSupported(IssuerType),
 }
 
-/// The settings that a signer is made of.
+/// The settings of a signer.
 #[derive(Clone, Copy, Debug)]
 pub enum SignerSpec<'a> {
-    /// Of a CA in a Secret.
+    /// A CA in a Secret.
     Ca(&'a CaIssuer),
-    /// Of the request's own key.
+    /// The key of the request.
     SelfSigned(&'a SelfSignedIssuer),
 }
 
@@ -123,7 +123,7 @@ pub enum IssuerType {
     Acme,
     /// A CA in a Secret.
     Ca,
-    /// The request's own key.
+    /// The key of the request.
     SelfSigned,
     /// Vault (or `OpenBao`).
     Vault,
@@ -131,16 +131,16 @@ pub enum IssuerType {
     Venafi,
 }
 
-/// How soon an issuer of a type can have signed.
+/// When an issuer of a type can have signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Within this process, in the pass that asks for it: the private key need not be stored before.
+    /// In the same pass, so that the private key need not be stored before.
     AtOnce,
-    /// Elsewhere, at a time that nobody knows: the private key is stored first.
+    /// Later, so that the private key is stored first.
     Later,
 }
 
-/// What differs between types, beside how they sign.
+/// The differences between types, apart from signing.
 struct Properties {
     field: &'static str,
     request_controller: &'static str,
@@ -156,27 +156,27 @@ impl IssuerType {
         self.properties().field
     }
 
-    /// The name in `--controllers` of what signs CertificateRequests (CTL-07).
+    /// The name in `--controllers` of the controller that signs CertificateRequests (CTL-07).
     pub fn request_controller(self) -> &'static str {
         self.properties().request_controller
     }
 
-    /// The name in `--controllers` of what signs Kubernetes' CertificateSigningRequests (CTL-10).
+    /// The name in `--controllers` of the controller that signs Kubernetes CSRs (CTL-10).
     pub fn signing_request_controller(self) -> &'static str {
         self.properties().signing_request_controller
     }
 
-    /// The reason with which a CertificateSigningRequest fails whose CSR cannot be signed (CSR-05).
+    /// The reason of a Kubernetes CSR that cannot be signed (CSR-05).
     pub fn unusable_csr(self) -> &'static str {
         self.properties().unusable_csr
     }
 
-    /// Whether a request has to name the Secret with its private key (ANO-04).
+    /// Whether a request must name the Secret with its private key (ANO-04).
     pub fn needs_key(self) -> bool {
         self.properties().needs_key
     }
 
-    /// How soon such an issuer can have signed.
+    /// When such an issuer can have signed.
     pub fn reach(self) -> Reach {
         self.properties().reach
     }

@@ -1,4 +1,4 @@
-//! Which issuer an `issuerRef` means, and what was found there.
+//! The issuer that an `issuerRef` means, and the result of its look-up.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use crate::{
     plan::seen::{Meta, ObjectKey},
 };
 
-/// An Issuer (in a namespace) or a ClusterIssuer (whose key has none).
+/// An Issuer, or a ClusterIssuer, whose key has no namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IssuerId(pub ObjectKey);
 
 impl IssuerId {
-    /// The issuer that a reference from `namespace` means; `None` if it is another controller's.
+    /// The issuer that a reference in `namespace` means; `None` for an issuer of another controller.
     pub fn of(reference: &IssuerRef, namespace: &str) -> Option<Self> {
         match (reference.group_or_default(), reference.kind_or_default()) {
             (GROUP, ISSUER_KIND) => Some(Self(ObjectKey::new(namespace, reference.name.as_str()))),
@@ -47,7 +47,7 @@ impl fmt::Display for IssuerId {
     }
 }
 
-/// The key of a Secret that an issuer names: in its own namespace, or in the cluster resource namespace (SGN-07).
+/// The key of a Secret of an issuer: in its own namespace, or in the cluster resource namespace (SGN-07).
 pub fn secret_of(issuer: &Meta, name: &str, cluster_resource_namespace: &str) -> ObjectKey {
     if issuer.key.namespace.is_empty() {
         ObjectKey::new(cluster_resource_namespace, name)
@@ -56,21 +56,21 @@ pub fn secret_of(issuer: &Meta, name: &str, cluster_resource_namespace: &str) ->
     }
 }
 
-/// What an `issuerRef` leads to.
+/// The result of a look-up.
 #[derive(Clone, Debug)]
 pub enum Lookup {
-    /// To another controller's issuer: of another API group, or of a kind that is not ours (SGN-06).
+    /// An issuer of another controller: of another API group, or of an unknown kind (SGN-06).
     External,
-    /// To nothing: there is no such issuer.
+    /// The issuer does not exist.
     Missing(IssuerId),
-    /// To an issuer whose spec does not have the shape of one.
+    /// The issuer exists, and its spec cannot be decoded.
     Unreadable(IssuerId, InvalidField),
-    /// To this issuer.
+    /// The issuer.
     Found(Box<FoundIssuer>),
 }
 
 impl Lookup {
-    /// The issuer, if it is there and can be read.
+    /// The issuer, if it exists and can be decoded.
     pub fn found(&self) -> Option<&FoundIssuer> {
         if let Self::Found(issuer) = self {
             Some(issuer)
@@ -80,7 +80,7 @@ impl Lookup {
     }
 }
 
-/// An Issuer or ClusterIssuer that exists.
+/// An existing Issuer or ClusterIssuer.
 #[derive(Clone, Debug)]
 pub struct FoundIssuer {
     /// Metadata; the namespace of a ClusterIssuer is empty.
@@ -92,7 +92,7 @@ pub struct FoundIssuer {
 }
 
 impl FoundIssuer {
-    /// Which issuer this is.
+    /// The identity of this issuer.
     pub fn id(&self) -> IssuerId {
         IssuerId(self.meta.key.clone())
     }
@@ -102,7 +102,7 @@ impl FoundIssuer {
         condition::is_true(&self.status.conditions, READY)
     }
 
-    /// What it signs with, see [`Backend::of`].
+    /// Its type, see [`Backend::of`].
     pub fn backend(&self) -> Option<Backend<'_>> {
         Backend::of(&self.spec)
     }

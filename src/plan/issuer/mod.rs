@@ -1,4 +1,4 @@
-//! Issuers and ClusterIssuers: which one is meant and what it signs with, whether it can, and what its status says about that (RDY rows).
+//! Decisions about Issuers and ClusterIssuers: their identity and type, and their status (RDY rows).
 
 mod backend;
 mod found;
@@ -24,29 +24,29 @@ use super::{
     seen::Next,
 };
 
-/// A condition beside Ready, present only while it is False: the issuer names solvers that certlet does not have.
+/// A condition that is present while it is False: the issuer has solvers that certlet does not support.
 pub const SOLVERS_SUPPORTED: &str = "SolversSupported";
-/// A condition beside Ready, present only while it is True: the CA itself nears its end.
+/// A condition that is present while it is True: the CA expires soon.
 pub const EXPIRING_SOON: &str = "ExpiringSoon";
 
-/// How the message about a CA's key pair that is not there, or none, begins.
+/// The beginning of the message about a missing or unusable key pair of a CA.
 const NO_KEY_PAIR: &str = "Error getting keypair for CA issuer: ";
 
-/// The longest before its end that a CA is warned about.
+/// Maximum time before its expiry at which a CA causes a warning.
 const LONGEST_NOTICE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Whether an issuer is ready, as its Ready condition says it.
+/// The Ready condition of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Ready.
+pub struct IssuerVerdict {
+    /// Its status.
     pub ready: bool,
-    /// In one word.
+    /// The reason.
     pub reason: &'static str,
-    /// In a sentence; may be empty.
+    /// The message, which may be empty.
     pub message: String,
 }
 
-impl Verdict {
+impl IssuerVerdict {
     /// It can sign.
     pub fn ready(reason: &'static str, message: impl Into<String>) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Verdict {
         }
     }
 
-    /// It cannot.
+    /// It cannot sign.
     pub fn not_ready(reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             ready: false,
@@ -67,9 +67,9 @@ impl Verdict {
 }
 
 /// certlet has no signer for issuers of this type.
-pub fn not_supported(issuer_type: IssuerType) -> Verdict {
+pub fn not_supported(issuer_type: IssuerType) -> IssuerVerdict {
     let field = issuer_type.field();
-    Verdict::not_ready(
+    IssuerVerdict::not_ready(
         "NotSupported",
         format!(
             "certlet cannot sign with {field} issuers yet; use acme, ca or selfSigned, or let cert-manager serve this issuer"
@@ -77,32 +77,32 @@ pub fn not_supported(issuer_type: IssuerType) -> Verdict {
     )
 }
 
-/// The verdict for an object that does not have the shape of an issuer.
-pub fn invalid(invalid: &InvalidField) -> Verdict {
-    Verdict::not_ready("InvalidSpec", format!("{}: {}", invalid.path, invalid.message))
+/// The verdict about an object whose spec cannot be decoded.
+pub fn invalid(invalid: &InvalidField) -> IssuerVerdict {
+    IssuerVerdict::not_ready("InvalidSpec", format!("{}: {}", invalid.path, invalid.message))
 }
 
-/// RDY-03.
-pub fn self_signed() -> Verdict {
-    Verdict::ready("IsReady", "")
+/// The verdict about a SelfSigned issuer (RDY-03).
+pub fn self_signed() -> IssuerVerdict {
+    IssuerVerdict::ready("IsReady", "")
 }
 
-/// RDY-02: what the Secret of a CA issuer holds cannot be signed with.
-pub fn ca_not_usable(why: &str) -> Verdict {
-    Verdict::not_ready(
+/// The verdict about an unusable key pair in the Secret of a CA issuer (RDY-02).
+pub fn ca_not_usable(why: &str) -> IssuerVerdict {
+    IssuerVerdict::not_ready(
         "ErrInvalidKeyPair",
         format!("Error getting keypair for CA issuer: {why}"),
     )
 }
 
-/// RDY-02: whether the Secret of a CA issuer holds a CA, and when to look again although nothing changes.
+/// The verdict about a CA issuer (RDY-02), and when to check again without a change.
 ///
-/// `pair` is what the Secret holds, `None` where there is no such Secret.
-pub fn ca(now: Timestamp, issuer: &CaIssuer, pair: Option<&PairSummary>) -> (Verdict, Next) {
+/// `pair` is the content of the Secret; `None` if the Secret does not exist.
+pub fn ca(now: Timestamp, issuer: &CaIssuer, pair: Option<&PairSummary>) -> (IssuerVerdict, Next) {
     let name = &issuer.secret_name;
-    let missing = |what: &str| Verdict::not_ready("ErrGetKeyPair", format!("{NO_KEY_PAIR}{what}"));
+    let missing = |what: &str| IssuerVerdict::not_ready("ErrGetKeyPair", format!("{NO_KEY_PAIR}{what}"));
     let wrong = |what: &str| {
-        Verdict::not_ready(
+        IssuerVerdict::not_ready(
             "ErrInvalidKeyPair",
             format!("Error getting keypair for CA issuer: {what}"),
         )
@@ -119,7 +119,7 @@ pub fn ca(now: Timestamp, issuer: &CaIssuer, pair: Option<&PairSummary>) -> (Ver
         }
         Part::Invalid(why) => {
             return (
-                missing(&format!("tls.crt of secret {name:?} cannot be read: {why}")),
+                missing(&format!("tls.crt of secret {name:?} cannot be parsed: {why}")),
                 Next::OnChange,
             );
         }
@@ -134,7 +134,7 @@ pub fn ca(now: Timestamp, issuer: &CaIssuer, pair: Option<&PairSummary>) -> (Ver
         }
         Part::Invalid(why) => {
             return (
-                missing(&format!("tls.key of secret {name:?} cannot be read: {why}")),
+                missing(&format!("tls.key of secret {name:?} cannot be parsed: {why}")),
                 Next::OnChange,
             );
         }
@@ -142,9 +142,7 @@ pub fn ca(now: Timestamp, issuer: &CaIssuer, pair: Option<&PairSummary>) -> (Ver
     }
     if pair.matches() == Some(false) {
         return (
-            wrong(&format!(
-                "tls.key and tls.crt of secret {name:?} do not belong together"
-            )),
+            wrong(&format!("tls.key and tls.crt of secret {name:?} do not match")),
             Next::OnChange,
         );
     }
@@ -175,25 +173,25 @@ pub fn ca(now: Timestamp, issuer: &CaIssuer, pair: Option<&PairSummary>) -> (Ver
     }
     let due = [notice_begins(certificate), certificate.not_after].into_iter();
     let next = due.filter(|at| *at > now).fold(Next::OnChange, Next::or_at);
-    (Verdict::ready("KeyPairVerified", "Signing CA verified"), next)
+    (IssuerVerdict::ready("KeyPairVerified", "Signing CA verified"), next)
 }
 
-/// RDY-02: the Secret of a CA issuer may not be read.
-pub fn ca_not_read(reason: &str) -> Verdict {
-    Verdict::not_ready(
+/// The verdict if the Secret of a CA issuer cannot be read (RDY-02).
+pub fn ca_not_read(reason: &str) -> IssuerVerdict {
+    IssuerVerdict::not_ready(
         "ErrGetKeyPair",
         format!("Error getting keypair for CA issuer: {reason}"),
     )
 }
 
-/// From when on a CA is warned about: for the last fifth of its lifetime, and 30 days at most. One that is renewed in time, after two thirds
-/// of its lifetime, never gets there.
+/// When the warning about a CA begins: in the last fifth of its lifetime, 30 days at most. A CA that is renewed after two thirds
+/// of its lifetime never causes it.
 fn notice_begins(ca: &CertificateInfo) -> Timestamp {
     let notice = (ca.not_after.duration_since(ca.not_before) / 5).min(LONGEST_NOTICE);
     ca.not_after.checked_sub(notice).unwrap_or(ca.not_after)
 }
 
-/// What to do about a CA that nears its end, in a sentence; `None` while there is time.
+/// What to do about a CA that expires soon, as a sentence; `None` if it does not.
 pub fn nears_its_end(now: Timestamp, secret: &str, ca: &CertificateInfo) -> Option<String> {
     (notice_begins(ca) <= now).then(|| {
         format!(
@@ -205,7 +203,7 @@ pub fn nears_its_end(now: Timestamp, secret: &str, ca: &CertificateInfo) -> Opti
     })
 }
 
-/// Which of an ACME issuer's solvers certlet does not have, in a sentence; `None` when it has them all.
+/// The solvers of an ACME issuer that certlet does not support, as a sentence; `None` if it supports all.
 pub fn unsupported_solvers(spec: &AcmeIssuer) -> Option<String> {
     let unsupported: Vec<String> = spec
         .solvers
@@ -230,27 +228,27 @@ pub fn unsupported_solvers(spec: &AcmeIssuer) -> Option<String> {
         format!("{} and {last}", others.join(", "))
     };
     Some(format!(
-        "certlet cannot use {named} yet; names that only such a solver is for cannot be issued, use http01.ingress for them"
+        "certlet does not support {named} yet; use http01.ingress for the names that only such a solver covers"
     ))
 }
 
-/// What the status of an issuer has to be.
+/// The wanted status of an issuer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// Ready; `None` leaves it as it is.
-    pub verdict: Option<Verdict>,
-    /// `status.acme`; `None` where the issuer is not ACME.
+pub struct WantedStatus {
+    /// Ready; `None` leaves it unchanged.
+    pub verdict: Option<IssuerVerdict>,
+    /// `status.acme`; `None` if the issuer is not ACME.
     pub acme: Option<AcmeIssuerStatus>,
     /// The sentence of [`unsupported_solvers`].
     pub unsupported_solvers: Option<String>,
     /// The sentence of [`nears_its_end`].
     pub expiring: Option<String>,
-    /// The condition [`ROTATING`]; `None` leaves it as it is.
+    /// The condition [`ROTATING`]; `None` leaves it unchanged.
     pub rotating: Option<Rotating>,
 }
 
-/// The status that says what is wanted, made from the one that is there. The same status when that says it already.
-pub fn status(now: Timestamp, generation: i64, old: &IssuerStatus, wanted: &Wanted) -> IssuerStatus {
+/// The wanted status as a change of the current one. It is equal if nothing changes.
+pub fn status(now: Timestamp, generation: i64, old: &IssuerStatus, wanted: &WantedStatus) -> IssuerStatus {
     let mut new = old.clone();
     new.acme.clone_from(&wanted.acme);
     let generation = Some(generation);
@@ -297,8 +295,8 @@ pub fn status(now: Timestamp, generation: i64, old: &IssuerStatus, wanted: &Want
     new
 }
 
-/// The Ready condition; an empty message (RDY-03) is written as none.
-fn ready_condition(verdict: &Verdict) -> Condition {
+/// The Ready condition. An empty message (RDY-03) is omitted.
+fn ready_condition(verdict: &IssuerVerdict) -> Condition {
     let holds = if verdict.ready {
         ConditionStatus::True
     } else {
@@ -311,9 +309,9 @@ fn ready_condition(verdict: &Verdict) -> Condition {
     }
 }
 
-/// What is told when a status changes (RDY-06).
+/// The Events for a changed status (RDY-06).
 pub fn news(old: &IssuerStatus, new: &IssuerStatus) -> Vec<Notice> {
-    let said = |condition: &Condition| {
+    let report = |condition: &Condition| {
         (
             condition.status,
             condition.reason().to_owned(),
@@ -323,7 +321,7 @@ pub fn news(old: &IssuerStatus, new: &IssuerStatus) -> Vec<Notice> {
     let both = |type_: &str| [old, new].map(|status| condition::get(&status.conditions, type_));
     let changed = |type_: &str| {
         let [before, after] = both(type_);
-        after.filter(|after| before.map(said) != Some(said(after)))
+        after.filter(|after| before.map(report) != Some(report(after)))
     };
     let ready = changed(condition::READY).map(readiness).unwrap_or_default();
     let solvers = changed(SOLVERS_SUPPORTED).map(|solvers| Notice::warning("UnsupportedSolver", solvers.message()));
@@ -340,8 +338,8 @@ pub fn news(old: &IssuerStatus, new: &IssuerStatus) -> Vec<Notice> {
     ready.into_iter().chain(others).collect()
 }
 
-/// What is told of a Ready condition that changed: under its own reason where cert-manager does so, and as `ErrInitIssuer` (RDY-06). A CA is
-/// told of when it is verified, too.
+/// The Events for a changed Ready condition: with its own reason where cert-manager has one, and as `ErrInitIssuer` (RDY-06). A
+/// verified CA is reported, too.
 fn readiness(ready: &Condition) -> Vec<Notice> {
     let message = ready.message();
     let named = |reason: &'static str| Notice::warning(reason, message);

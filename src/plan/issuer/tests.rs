@@ -113,7 +113,7 @@ fn rdy_02_a_ca_is_verified_by_what_its_secret_holds() {
     let verdict = |pair: Option<&PairSummary>| ca(now(), &issuer, pair).0;
     let (key, certificate) = pair(true, 1000);
     let (good, next) = ca(now(), &issuer, Some(&summary(Some(&key), Some(&certificate))));
-    assert_eq!(good, Verdict::ready("KeyPairVerified", "Signing CA verified"));
+    assert_eq!(good, IssuerVerdict::ready("KeyPairVerified", "Signing CA verified"));
     assert_eq!(
         next,
         Next::At(Timestamp::from_second(now().as_second() + 600).unwrap()),
@@ -124,7 +124,7 @@ fn rdy_02_a_ca_is_verified_by_what_its_secret_holds() {
     let not_a_ca = verdict(Some(&summary(Some(&leaf.0), Some(&leaf.1))));
     assert_eq!(
         not_a_ca,
-        Verdict::not_ready(
+        IssuerVerdict::not_ready(
             "ErrInvalidKeyPair",
             "Error getting keypair for CA issuer: certificate is not a CA"
         )
@@ -152,7 +152,7 @@ fn rdy_02_a_ca_is_verified_by_what_its_secret_holds() {
         (
             Some(summary(Some(&other_key), Some(&certificate))),
             "ErrInvalidKeyPair",
-            "belong together",
+            "do not match",
         ),
         (
             Some(summary(Some(&expired.0), Some(&expired.1))),
@@ -197,10 +197,10 @@ fn a_ca_that_nears_its_end_is_told_with_the_date_and_what_to_do() {
     let (verdict, next) = ca(at(600), &issuer, Some(&held));
     assert!(verdict.ready, "it still signs");
     assert_eq!(next, Next::At(at(1000)));
-    let wanted = Wanted {
+    let wanted = WantedStatus {
         verdict: Some(verdict),
         expiring: Some(sentence.clone()),
-        ..Wanted::default()
+        ..WantedStatus::default()
     };
     let warned = status(at(600), 1, &IssuerStatus::default(), &wanted);
     let verified = Notice::normal("KeyPairVerified", "Signing CA verified");
@@ -212,7 +212,7 @@ fn a_ca_that_nears_its_end_is_told_with_the_date_and_what_to_do() {
         at(700),
         1,
         &warned,
-        &Wanted {
+        &WantedStatus {
             expiring: None,
             ..wanted
         },
@@ -258,16 +258,16 @@ fn what_cert_manager_wrote_is_left_as_it_is() {
     let acme: IssuerStatus = serde_json::from_value(serde_json::json!({
         "acme": account, "conditions": [condition("ACMEAccountRegistered", Some("The ACME account was registered with the ACME server"))]
     })).unwrap();
-    let wanted = Wanted {
+    let wanted = WantedStatus {
         acme: acme.acme.clone(),
-        ..Wanted::default()
+        ..WantedStatus::default()
     };
     assert_eq!(status(now(), 1, &acme, &wanted), acme);
     let self_signed_status: IssuerStatus =
         serde_json::from_value(serde_json::json!({"conditions": [condition("IsReady", None)]})).unwrap();
-    let wanted = Wanted {
+    let wanted = WantedStatus {
         verdict: Some(self_signed()),
-        ..Wanted::default()
+        ..WantedStatus::default()
     };
     assert_eq!(status(now(), 1, &self_signed_status, &wanted), self_signed_status);
     assert!(news(&acme, &acme).is_empty());
@@ -275,9 +275,9 @@ fn what_cert_manager_wrote_is_left_as_it_is() {
 
 #[test]
 fn a_change_for_the_worse_is_told_once() {
-    let bad = Wanted {
-        verdict: Some(Verdict::not_ready("ErrVerifyACMEAccount", "gone")),
-        ..Wanted::default()
+    let bad = WantedStatus {
+        verdict: Some(IssuerVerdict::not_ready("ErrVerifyACMEAccount", "gone")),
+        ..WantedStatus::default()
     };
     let first = status(now(), 1, &IssuerStatus::default(), &bad);
     assert_eq!(
@@ -291,9 +291,9 @@ fn a_change_for_the_worse_is_told_once() {
         now(),
         2,
         &again,
-        &Wanted {
+        &WantedStatus {
             verdict: Some(self_signed()),
-            ..Wanted::default()
+            ..WantedStatus::default()
         },
     );
     assert!(news(&again, &good).is_empty() && ready(&good).is_true());
@@ -302,10 +302,10 @@ fn a_change_for_the_worse_is_told_once() {
 /// What cert-manager records in `pkg/issuer/ca/setup.go`, `pkg/issuer/acme/setup.go` and `pkg/controller/issuers/sync.go`.
 #[test]
 fn rdy_06_events_have_the_reasons_of_cert_manager() {
-    let told = |verdict: Verdict| {
-        let wanted = Wanted {
+    let told = |verdict: IssuerVerdict| {
+        let wanted = WantedStatus {
             verdict: Some(verdict),
-            ..Wanted::default()
+            ..WantedStatus::default()
         };
         let before = IssuerStatus::default();
         news(&before, &status(now(), 1, &before, &wanted))
@@ -327,10 +327,10 @@ fn rdy_06_events_have_the_reasons_of_cert_manager() {
     );
     let alone = |reason: &'static str| [Notice::warning(reason, "why")];
     for reason in ["ErrInvalidKeyPair", "InvalidURL", "ErrUpdateACMEAccount"] {
-        assert_eq!(told(Verdict::not_ready(reason, "why")), alone(reason));
+        assert_eq!(told(IssuerVerdict::not_ready(reason, "why")), alone(reason));
     }
     assert_eq!(
-        told(Verdict::ready("KeyPairVerified", "Signing CA verified")),
+        told(IssuerVerdict::ready("KeyPairVerified", "Signing CA verified")),
         [Notice::normal("KeyPairVerified", "Signing CA verified")]
     );
     assert_eq!(told(self_signed()), []);
@@ -348,9 +348,9 @@ proptest! {
         generation in 1_i64..9,
         later in 0_i64..1000,
     ) {
-        let verdict = if is_ready { Verdict::ready("IsReady", message) } else { Verdict::not_ready("ErrGetKeyPair", message) };
+        let verdict = if is_ready { IssuerVerdict::ready("IsReady", message) } else { IssuerVerdict::not_ready("ErrGetKeyPair", message) };
         let rotating = lasts.map(|lasts| Rotating { lasts, reason: "Because", message: "so far".into(), anew: false });
-        let wanted = Wanted { verdict: decided.then_some(verdict), acme: None, unsupported_solvers: solvers, expiring, rotating };
+        let wanted = WantedStatus { verdict: decided.then_some(verdict), acme: None, unsupported_solvers: solvers, expiring, rotating };
         let once = status(now(), generation, &IssuerStatus::default(), &wanted);
         let later = Timestamp::from_second(now().as_second() + later).unwrap();
         prop_assert_eq!(&status(later, generation, &once, &wanted), &once);

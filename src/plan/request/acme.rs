@@ -1,8 +1,8 @@
-//! A request for an ACME issuer becomes an Order, and the Order's end becomes the request's (AOR-01..03).
+//! Decisions about a request for an ACME issuer: its Order, and the result of the Order (AOR-01..03).
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Plan, Seen, Step, Verdict};
+use super::{RequestObservation, RequestPlan, RequestStep, RequestVerdict};
 use crate::{
     api::{
         AcmeIssuer, condition,
@@ -16,18 +16,17 @@ use crate::{
     },
 };
 
-/// An Order that takes longer than this gets its state written into the request. Most are done sooner, and spare that
-/// write.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+/// Duration of an Order after which its state is written to the request. Most Orders are faster and save that write.
+const PENDING_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
-/// Reason of the event for an Order that is waited for.
+/// Reason of the Event for a pending Order.
 const PENDING: &str = "OrderPending";
 
-pub(super) fn order(now: Timestamp, seen: &Seen<'_>, acme: &AcmeIssuer) -> Plan {
+pub(super) fn order(now: Timestamp, seen: &RequestObservation<'_>, acme: &AcmeIssuer) -> RequestPlan {
     let desired = match desired::desired_order(seen.request, acme, seen.replaces) {
         Ok(desired) => desired,
         Err(error) => {
-            return settle(Verdict::Failed {
+            return settle(RequestVerdict::Failed {
                 reason: error.reason(),
                 message: error.to_string(),
             });
@@ -36,31 +35,31 @@ pub(super) fn order(now: Timestamp, seen: &Seen<'_>, acme: &AcmeIssuer) -> Plan 
     if let Some(order) = desired::elected(seen.request, acme, seen.orders) {
         return follow(now, seen, order);
     }
-    // Of the same name and owned by this request, but for something else: the issuer was edited, or it is forged.
+    // it has our name and owner, but another content: the issuer was edited, or it is forged
     if let Some(wrong) = seen.orders.iter().find(|order| order.meta.name() == desired.name) {
-        return Plan::only(Step::DeleteOrder(wrong.meta.clone()));
+        return RequestPlan::only(RequestStep::DeleteOrder(wrong.meta.clone()));
     }
     let announce = created(seen.request, &desired);
-    Plan::only(Step::Order {
+    RequestPlan::only(RequestStep::Order {
         order: desired,
         announce,
     })
 }
 
-fn settle(verdict: Verdict) -> Plan {
-    Plan::only(Step::Settle(verdict))
+fn settle(verdict: RequestVerdict) -> RequestPlan {
+    RequestPlan::only(RequestStep::Settle(verdict))
 }
 
-/// "Created Order resource", before it is: the Order's name is known, and one write is enough.
-fn created(request: &RequestSeen, order: &DesiredOrder) -> Verdict {
+/// The verdict "Created Order resource", before it is created: the name is known, so one write is sufficient.
+fn created(request: &RequestSeen, order: &DesiredOrder) -> RequestVerdict {
     let message = format!("Created Order resource {}/{}", request.meta.namespace(), order.name);
-    Verdict::Pending {
+    RequestVerdict::Pending {
         reason: "OrderCreated",
         message,
     }
 }
 
-fn follow(now: Timestamp, seen: &Seen<'_>, order: &Object<OrderKind>) -> Plan {
+fn follow(now: Timestamp, seen: &RequestObservation<'_>, order: &Object<OrderKind>) -> RequestPlan {
     let request = seen.request;
     let OrderStatus {
         state,
@@ -74,7 +73,7 @@ fn follow(now: Timestamp, seen: &Seen<'_>, order: &Object<OrderKind>) -> Plan {
         Some(State::Valid) => {
             let Some(pem) = certificate.as_ref().filter(|pem| !pem.0.is_empty()) else {
                 let message = format!("Waiting for order-controller to add certificate data to Order {place}");
-                return settle(Verdict::Pending {
+                return settle(RequestVerdict::Pending {
                     reason: PENDING,
                     message,
                 });
@@ -82,20 +81,20 @@ fn follow(now: Timestamp, seen: &Seen<'_>, order: &Object<OrderKind>) -> Plan {
             let key = CertificateInfo::parse_pem(&pem.0).map(|leaf| leaf.key_hash).ok();
             let wanted = request.csr.as_ref().ok().map(|csr| csr.key_hash());
             if key.is_some() && key == wanted {
-                return Plan::only(Step::TakeFromOrder(order.meta.clone()));
+                return RequestPlan::only(RequestStep::TakeFromOrder(order.meta.clone()));
             }
-            // A certificate for another key is useless: order again (AOR-03), but not for ever.
+            // a certificate for another key is useless: order again (AOR-03), but only once
             if seen.reordered {
-                return settle(Verdict::Failed {
+                return settle(RequestVerdict::Failed {
                     reason: "OrderBadCertificate",
                     message: format!(
-                        "The certificate of order {place} cannot be used: it is not for the key of the request, and ordering again has not helped"
+                        "The certificate of order {place} cannot be used: it is for another key than that of the request, and a second order had the same result"
                     ),
                 });
             }
-            Plan::only(Step::DeleteOrder(order.meta.clone()))
+            RequestPlan::only(RequestStep::DeleteOrder(order.meta.clone()))
         }
-        Some(State::Invalid | State::Expired | State::Errored) => settle(Verdict::Failed {
+        Some(State::Invalid | State::Expired | State::Errored) => settle(RequestVerdict::Failed {
             reason: "OrderFailed",
             message: format!(
                 "Failed to wait for order resource {:?} to become ready: order is in {shown:?} state: {}",
@@ -110,17 +109,17 @@ fn follow(now: Timestamp, seen: &Seen<'_>, order: &Object<OrderKind>) -> Plan {
     }
 }
 
-fn wait(now: Timestamp, request: &RequestSeen, order: &Object<OrderKind>, message: String) -> Plan {
-    let until = order.meta.created.saturating_add(PATIENCE).unwrap_or(now);
-    let said = request.condition(condition::READY);
-    // Whoever waits already, with whatever words, is not told sooner; a request without any condition is.
-    if said.is_some() && now < until {
-        return Plan {
+fn wait(now: Timestamp, request: &RequestSeen, order: &Object<OrderKind>, message: String) -> RequestPlan {
+    let until = order.meta.created.saturating_add(PENDING_AFTER).unwrap_or(now);
+    let ready = request.condition(condition::READY);
+    // a request that waits already, whatever its message, is updated later; one without a condition is updated now
+    if ready.is_some() && now < until {
+        return RequestPlan {
             next: Next::At(until),
-            ..Plan::nothing()
+            ..RequestPlan::nothing()
         };
     }
-    settle(Verdict::Pending {
+    settle(RequestVerdict::Pending {
         reason: PENDING,
         message,
     })

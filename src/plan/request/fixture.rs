@@ -1,4 +1,4 @@
-//! Requests for tests, that read as prose.
+//! Fixtures of requests and issuers for tests.
 
 use jiff::Timestamp;
 
@@ -16,12 +16,12 @@ use crate::{
     },
 };
 
-/// A time of this century; tests add to it.
+/// The time of the fixtures.
 pub(crate) fn noon() -> Timestamp {
     "2026-11-21T12:00:00Z".parse().unwrap()
 }
 
-/// Metadata of an object in namespace `shop`, created at noon.
+/// Metadata of an object in namespace `shop`, created at [`noon`].
 pub(crate) fn meta(name: &str, uid: &str) -> Meta {
     Meta {
         key: ObjectKey::new("shop", name),
@@ -37,7 +37,7 @@ pub(crate) fn meta(name: &str, uid: &str) -> Meta {
     }
 }
 
-/// An Issuer in namespace `shop` that is ready.
+/// A Ready Issuer in namespace `shop`.
 pub(crate) fn issuer(name: &str, spec: IssuerSpec) -> FoundIssuer {
     FoundIssuer {
         meta: meta(name, "issuer-uid"),
@@ -48,7 +48,7 @@ pub(crate) fn issuer(name: &str, spec: IssuerSpec) -> FoundIssuer {
 }
 
 impl FoundIssuer {
-    /// With the condition Ready True, or False.
+    /// With the condition Ready set to True or False.
     pub(crate) fn ready(mut self, ready: bool) -> Self {
         let status = if ready {
             ConditionStatus::True
@@ -61,7 +61,7 @@ impl FoundIssuer {
     }
 }
 
-/// The owner reference of a CertificateRequest's child.
+/// The owner reference of a dependent of a CertificateRequest.
 pub(crate) fn owned_by(request: &RequestSeen) -> Box<[Owner]> {
     Box::new([Owner {
         api_version: "cert-manager.io/v1".into(),
@@ -72,7 +72,7 @@ pub(crate) fn owned_by(request: &RequestSeen) -> Box<[Owner]> {
     }])
 }
 
-/// A CSR for names, with the default usages in it.
+/// A CSR for DNS names, with the default usages.
 pub(crate) fn csr_for(dns: &[&str], edit: impl FnOnce(&mut CsrTemplate)) -> Vec<u8> {
     let key = PrivateKey::generate(KeySpec::new(KeyAlgorithm::Ecdsa, None)).unwrap();
     let mut template = CsrTemplate {
@@ -88,7 +88,7 @@ pub(crate) fn csr_for(dns: &[&str], edit: impl FnOnce(&mut CsrTemplate)) -> Vec<
     csr::build(&template, &key).unwrap()
 }
 
-/// A subject of nothing but a common name.
+/// A subject with only a common name.
 pub(crate) fn common_name(name: &str) -> crate::pki::name::Name {
     Subject::of_common_name(name).to_name()
 }
@@ -118,7 +118,7 @@ pub(crate) fn request() -> RequestSeen {
 }
 
 impl RequestSeen {
-    /// With this CSR, read as the watch reads it.
+    /// With this CSR, parsed as the watch parses it.
     pub(crate) fn asking(mut self, pem: &[u8]) -> Self {
         self.csr = CsrInfo::parse(pem)
             .map(Box::new)
@@ -128,7 +128,7 @@ impl RequestSeen {
     }
 
     /// With one more condition.
-    pub(crate) fn said(mut self, type_: &str, status: ConditionStatus, reason: &str) -> Self {
+    pub(crate) fn with_condition(mut self, type_: &str, status: ConditionStatus, reason: &str) -> Self {
         let mut conditions = self.conditions.to_vec();
         condition::set(
             &mut conditions,
@@ -139,9 +139,9 @@ impl RequestSeen {
         self
     }
 
-    /// Approved by somebody.
+    /// Approved.
     pub(crate) fn approved(self) -> Self {
-        self.said(condition::APPROVED, ConditionStatus::True, "somebody")
+        self.with_condition(condition::APPROVED, ConditionStatus::True, "somebody")
     }
 
     /// With these usages.

@@ -1,7 +1,7 @@
-//! What to do for a CertificateRequest: approve it, refuse it, have it signed, order it (CRQ rows, NB-26..28, NB-41).
+//! The planner of CertificateRequests: approval, rejection, signing, Orders (CRQ rows, NB-26..28, NB-41).
 //!
-//! Approval and whatever else is known at once go into one status write. Requests for issuers of other API groups are
-//! approved and otherwise left alone: another controller signs them (CRQ-02, SGN-06).
+//! Approval and any other known result go into one status write. Requests for issuers of other API groups are only approved;
+//! another controller signs them (CRQ-02, SGN-06).
 
 mod acme;
 mod status;
@@ -12,7 +12,7 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub use status::{StatusWrite, Verdict, status_write};
+pub use status::{RequestVerdict, StatusWrite, status_write};
 pub use validate::{unreadable, validate};
 
 use jiff::Timestamp;
@@ -29,69 +29,69 @@ use crate::{
     },
 };
 
-/// What is looked at.
+/// The observation of a request.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct RequestObservation<'a> {
     /// The request.
     pub request: &'a RequestSeen,
-    /// The issuer that it names.
+    /// The issuer.
     pub issuer: &'a Lookup,
-    /// Orders that the request owns, by uid.
+    /// Orders that the request owns (by uid).
     pub orders: &'a [Object<OrderKind>],
-    /// Identifier of the certificate that this one replaces (ARI-05).
+    /// The ARI identifier of the certificate that this one replaces (ARI-05).
     pub replaces: Option<&'a str>,
-    /// Whether an Order of this request came out wrong before, or was lost, and was made again by this process.
+    /// Whether this process replaced an Order of this request already, because it was wrong or lost.
     pub reordered: bool,
     /// What the administrator set.
     pub settings: &'a Settings,
 }
 
-/// What to do about a request.
+/// The plan for a request.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    /// Whether the next status write approves it.
+pub struct RequestPlan {
+    /// Whether the next status write approves the request.
     pub approve: bool,
-    /// What else is to be done.
-    pub step: Step,
-    /// Events that belong to no status write.
+    /// The next step.
+    pub step: RequestStep,
+    /// Events without a status write.
     pub notices: Vec<Notice>,
-    /// When to look again.
+    /// When to reconcile again.
     pub next: Next,
 }
 
 /// The next step for a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Nothing but the approval, if that is due.
+pub enum RequestStep {
+    /// Nothing, except the approval if it is due.
     Nothing,
-    /// Write this down.
-    Settle(Verdict),
-    /// Ask the signer of its issuer, which is of this type.
+    /// Write this verdict.
+    Settle(RequestVerdict),
+    /// Call the signer of its issuer, which has this type.
     Sign(IssuerType),
-    /// Write `announce` down, then create the Order.
+    /// Write `announce`, then create the Order.
     Order {
         /// The Order.
         order: DesiredOrder,
-        /// Said first, so that it is one write with the approval.
-        announce: Verdict,
+        /// Written first, together with the approval.
+        announce: RequestVerdict,
     },
-    /// The Order is valid: its certificate is the answer.
+    /// The Order is valid: take its certificate.
     TakeFromOrder(Meta),
-    /// Delete an Order that stands in the way or came out wrong (AOR-03), and plan again.
+    /// Delete an Order that is wrong or blocks the name (AOR-03), and plan again.
     DeleteOrder(Meta),
 }
 
-impl Plan {
+impl RequestPlan {
     fn nothing() -> Self {
         Self {
             approve: false,
-            step: Step::Nothing,
+            step: RequestStep::Nothing,
             notices: Vec::new(),
             next: Next::OnChange,
         }
     }
 
-    fn only(step: Step) -> Self {
+    fn only(step: RequestStep) -> Self {
         Self {
             step,
             ..Self::nothing()
@@ -100,15 +100,18 @@ impl Plan {
 
     /// Whether there is nothing to write and nothing to sign.
     pub fn is_nothing(&self) -> bool {
-        !self.approve && self.step == Step::Nothing
+        !self.approve && self.step == RequestStep::Nothing
     }
 
-    /// Whether carrying it out would change anything: what `request` says already is not written again.
+    /// Whether applying it would change anything compared with `request`.
     pub fn changes_something(&self, now: Timestamp, request: &RequestSeen) -> bool {
         let verdict = match &self.step {
-            Step::Nothing => None,
-            Step::Settle(verdict) => Some(verdict),
-            Step::Sign(_) | Step::Order { .. } | Step::TakeFromOrder(_) | Step::DeleteOrder(_) => {
+            RequestStep::Nothing => None,
+            RequestStep::Settle(verdict) => Some(verdict),
+            RequestStep::Sign(_)
+            | RequestStep::Order { .. }
+            | RequestStep::TakeFromOrder(_)
+            | RequestStep::DeleteOrder(_) => {
                 return true;
             }
         };
@@ -116,29 +119,29 @@ impl Plan {
     }
 }
 
-/// Decides about a request.
-pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Plan {
-    let Seen { request, settings, .. } = *seen;
+/// Plans the next step of a request.
+pub fn plan(now: Timestamp, seen: &RequestObservation<'_>) -> RequestPlan {
+    let RequestObservation { request, settings, .. } = *seen;
     if request.meta.deleting.is_some() || is_finished(request) {
-        return Plan::nothing();
+        return RequestPlan::nothing();
     }
     let denied = request.is_true(condition::DENIED);
     let approved = request.is_true(condition::APPROVED);
     let approve = settings.controllers.approver() && !approved && !denied;
     if !request.issuer_ref.is_ours() {
-        return Plan {
+        return RequestPlan {
             approve,
-            ..Plan::nothing()
+            ..RequestPlan::nothing()
         };
     }
     if denied {
-        return Plan::only(Step::Settle(Verdict::Denied));
+        return RequestPlan::only(RequestStep::Settle(RequestVerdict::Denied));
     }
     if request.is_true(condition::INVALID_REQUEST) || request.certificate.is_some() {
-        return Plan::nothing();
+        return RequestPlan::nothing();
     }
     if let Err(refusal) = validate(request) {
-        return Plan::only(Step::Settle(Verdict::Failed {
+        return RequestPlan::only(RequestStep::Settle(RequestVerdict::Failed {
             reason: "BadConfig",
             message: format!("resource validation failed: {refusal}"),
         }));
@@ -148,35 +151,35 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Plan {
             "WaitingForApproval",
             "Not signing CertificateRequest until it is Approved",
         );
-        return Plan {
+        return RequestPlan {
             notices: vec![notice],
-            ..Plan::nothing()
+            ..RequestPlan::nothing()
         };
     }
-    Plan {
+    RequestPlan {
         approve,
         ..sign(now, seen)
     }
 }
 
-/// Whether somebody has said the last word about a request: issued, failed, or denied.
+/// Whether a request is final: issued, failed, or denied.
 pub fn is_finished(request: &RequestSeen) -> bool {
     request
         .condition(condition::READY)
         .is_some_and(|ready| ready.is_true() || matches!(ready.reason(), "Failed" | "Denied"))
 }
 
-/// What the Orders of an approved request for a Ready ACME issuer lead to.
-pub fn follow_orders(now: Timestamp, seen: &Seen<'_>, acme: &AcmeIssuer) -> Step {
+/// The step for an approved request for a Ready ACME issuer.
+pub fn follow_orders(now: Timestamp, seen: &RequestObservation<'_>, acme: &AcmeIssuer) -> RequestStep {
     acme::order(now, seen, acme).step
 }
 
-/// The signer's part, for a request that is approved or about to be.
-fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
+/// The step for signing a request that is approved, or will be by this plan.
+fn sign(now: Timestamp, seen: &RequestObservation<'_>) -> RequestPlan {
     let reference = &seen.request.issuer_ref;
     let issuer = match seen.issuer {
-        // nobody asks for it: another controller signs
-        Lookup::External => return Plan::nothing(),
+        // another controller signs it
+        Lookup::External => return RequestPlan::nothing(),
         Lookup::Missing(_) => {
             let kind = reference.kind_or_default();
             let lower = kind.to_ascii_lowercase();
@@ -189,7 +192,7 @@ fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
             );
         }
         Lookup::Unreadable(_, why) => {
-            return pending("IssuerNotReady", format!("Referenced issuer cannot be read: {why}"));
+            return pending("IssuerNotReady", format!("Referenced issuer cannot be decoded: {why}"));
         }
         Lookup::Found(issuer) => issuer,
     };
@@ -207,9 +210,9 @@ fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
     };
     let issuer_type = backend.issuer_type();
     if !seen.settings.controllers.enabled(issuer_type.request_controller()) {
-        return Plan::nothing();
+        return RequestPlan::nothing();
     }
-    let once_ready = |plan: &dyn Fn() -> Plan| {
+    let once_ready = |plan: &dyn Fn() -> RequestPlan| {
         if issuer.is_ready() {
             return plan();
         }
@@ -220,16 +223,16 @@ fn sign(now: Timestamp, seen: &Seen<'_>) -> Plan {
     };
     match backend.way() {
         Way::Order(spec) => once_ready(&|| acme::order(now, seen, spec)),
-        Way::Sign(_) => once_ready(&|| Plan::only(Step::Sign(issuer_type))),
+        Way::Sign(_) => once_ready(&|| RequestPlan::only(RequestStep::Sign(issuer_type))),
         Way::NotSupported(issuer_type) => not_supported(issuer_type),
     }
 }
 
-fn pending(reason: &'static str, message: String) -> Plan {
-    Plan::only(Step::Settle(Verdict::Pending { reason, message }))
+fn pending(reason: &'static str, message: String) -> RequestPlan {
+    RequestPlan::only(RequestStep::Settle(RequestVerdict::Pending { reason, message }))
 }
 
-fn not_supported(issuer_type: IssuerType) -> Plan {
+fn not_supported(issuer_type: IssuerType) -> RequestPlan {
     let field = issuer_type.field();
     pending(
         "IssuerNotSupported",

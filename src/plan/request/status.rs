@@ -1,4 +1,4 @@
-//! What is written into a request's status, and told as Events.
+//! Writes of a request's status and the Events about it.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
@@ -13,24 +13,24 @@ use crate::{
     plan::{notice::Notice, seen::RequestSeen},
 };
 
-/// What is to be said about a request.
+/// The verdict about a request.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It has to wait. `reason` is that of the Event; the condition's is always `Pending`.
+pub enum RequestVerdict {
+    /// It waits. `reason` is that of the Event; the reason of the condition is always `Pending`.
     Pending {
-        /// In one word.
+        /// The reason.
         reason: &'static str,
-        /// In one sentence.
+        /// The message.
         message: String,
     },
-    /// It can never be signed. `reason` is that of the Event; the condition's is always `Failed`.
+    /// It can never be signed. `reason` is that of the Event; the reason of the condition is always `Failed`.
     Failed {
-        /// In one word.
+        /// The reason.
         reason: &'static str,
-        /// In one sentence.
+        /// The message.
         message: String,
     },
-    /// An approver said no.
+    /// It was denied.
     Denied,
     /// It is signed.
     Issued {
@@ -38,20 +38,20 @@ pub enum Verdict {
         certificate: Vec<u8>,
         /// The CA in PEM, if the issuer knows it (CRQ-06).
         ca: Option<Vec<u8>>,
-        /// What else the user should know about the certificate, as a sentence.
+        /// A remark about the certificate for the user, as a sentence.
         remark: Option<String>,
     },
 }
 
-impl Verdict {
+impl RequestVerdict {
     /// The message of its condition.
     pub fn message(&self) -> String {
-        Said::of(self).message
+        VerdictText::of(self).message
     }
 }
 
-/// Certificates are long: only their length is shown.
-impl std::fmt::Debug for Verdict {
+/// Certificates are long, so only their length is printed.
+impl std::fmt::Debug for RequestVerdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Pending { reason, message } => write!(f, "Pending({reason}: {message})"),
@@ -73,21 +73,21 @@ impl std::fmt::Debug for Verdict {
     }
 }
 
-/// One status write.
+/// A status write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusWrite {
     /// The merge patch of `status`.
     pub patch: Value,
-    /// What is told once it is written.
+    /// Events to publish after the write.
     pub notices: Vec<Notice>,
 }
 
-/// The one write that approves `request` (if `approve`) and says `verdict`; `None` when it says all that already.
+/// The write that approves `request` (if `approve`) and sets `verdict`; `None` if the status contains both already.
 pub fn status_write(
     now: Timestamp,
     request: &RequestSeen,
     approve: bool,
-    verdict: Option<&Verdict>,
+    verdict: Option<&RequestVerdict>,
 ) -> Option<StatusWrite> {
     let mut conditions = request.conditions.to_vec();
     let mut patch = Map::new();
@@ -98,23 +98,23 @@ pub fn status_write(
         notices.push(Notice::normal(APPROVED_REASON, APPROVED_MESSAGE));
     }
     if let Some(verdict) = verdict {
-        let said = Said::of(verdict);
-        // Waiting is told once, whatever is waited for (NB-41).
+        let text = VerdictText::of(verdict);
+        // a waiting request is reported once, whatever it waits for (NB-41)
         let waited = request
             .condition(READY)
             .is_some_and(|ready| ready.reason() == "Pending");
-        if !(waited && matches!(verdict, Verdict::Pending { .. })) {
-            notices.push(said.notice);
+        if !(waited && matches!(verdict, RequestVerdict::Pending { .. })) {
+            notices.push(text.notice);
         }
         condition::set(
             &mut conditions,
-            Condition::new(READY, said.status, said.reason, said.message),
+            Condition::new(READY, text.status, text.reason, text.message),
             now,
         );
-        if said.failed && request.failure_time.is_none() {
+        if text.failed && request.failure_time.is_none() {
             patch.insert("failureTime".to_owned(), json!(whole_second(now)));
         }
-        if let Verdict::Issued { certificate, ca, .. } = verdict {
+        if let RequestVerdict::Issued { certificate, ca, .. } = verdict {
             patch.insert("certificate".to_owned(), STANDARD.encode(certificate).into());
             if let Some(ca) = ca {
                 patch.insert("ca".to_owned(), STANDARD.encode(ca).into());
@@ -133,8 +133,8 @@ pub fn status_write(
 const DENIED: &str = "The CertificateRequest was denied by an approval controller";
 const ISSUED: &str = "Certificate fetched from issuer successfully";
 
-/// A verdict in the words of condition and Event.
-struct Said {
+/// Reason and message of a verdict for condition and Event.
+struct VerdictText {
     status: ConditionStatus,
     reason: &'static str,
     message: String,
@@ -142,31 +142,31 @@ struct Said {
     notice: Notice,
 }
 
-impl Said {
-    fn of(verdict: &Verdict) -> Self {
+impl VerdictText {
+    fn of(verdict: &RequestVerdict) -> Self {
         let (status, reason, message, failed, notice) = match verdict {
-            Verdict::Pending { reason, message } => (
+            RequestVerdict::Pending { reason, message } => (
                 ConditionStatus::False,
                 "Pending",
                 message.clone(),
                 false,
                 Notice::normal(*reason, message),
             ),
-            Verdict::Failed { reason, message } => (
+            RequestVerdict::Failed { reason, message } => (
                 ConditionStatus::False,
                 "Failed",
                 message.clone(),
                 true,
                 Notice::warning(*reason, message),
             ),
-            Verdict::Denied => (
+            RequestVerdict::Denied => (
                 ConditionStatus::False,
                 "Denied",
                 DENIED.to_owned(),
                 true,
                 Notice::warning("Denied", DENIED),
             ),
-            Verdict::Issued { remark, .. } => {
+            RequestVerdict::Issued { remark, .. } => {
                 let message = match remark {
                     Some(remark) => format!("{ISSUED}. {remark}"),
                     None => ISSUED.to_owned(),

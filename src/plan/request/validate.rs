@@ -1,5 +1,5 @@
-//! What cert-manager's webhook refuses and the API server's own rules cannot see: what the CSR says (VAL-31, CRQ-03). Requests of
-//! Kubernetes' own kind are judged alike.
+//! Validation of the CSR, which cert-manager's webhook does and the API server's rules cannot do (VAL-31, CRQ-03). It also
+//! applies to Kubernetes CSRs.
 
 use std::str::FromStr;
 
@@ -14,34 +14,34 @@ use crate::{
     plan::seen::RequestSeen,
 };
 
-/// RSA keys below this are broken, or nearly.
+/// Minimum size of RSA keys.
 const LEAST_RSA_BITS: u32 = 2048;
-/// How much of a CSR is repeated in a message (VAL-31).
-const SHOWN: usize = 100;
+/// How much of a CSR is quoted in a message, in characters (VAL-31).
+const QUOTED: usize = 100;
 
 type Check = fn(&RequestSeen, &CsrInfo) -> Result<(), String>;
 
 const CHECKS: &[Check] = &[issuer_kind, basic_constraints, usages, key];
 
-/// Judges a request; the first thing wrong with it is named as the webhook would name it.
+/// Validates a request. The error is the first violation in the webhook's words.
 pub fn validate(request: &RequestSeen) -> Result<(), String> {
     let csr = request.csr.as_deref().map_err(ToString::to_string)?;
     CHECKS.iter().try_for_each(|check| check(request, csr))
 }
 
-/// Why the signing request in this text cannot be read, with the beginning of the text.
+/// Why the CSR in this text cannot be parsed, with the beginning of the text.
 pub fn unreadable(text: &[u8], error: &Error) -> Box<str> {
-    // no more than is shown is looked at: a character has four bytes at most
-    let begin = String::from_utf8_lossy(text.get(..4 * SHOWN + 4).unwrap_or(text)).into_owned();
-    let shown = if begin.chars().count() <= SHOWN {
+    // only the quoted part is examined: a character has at most four bytes
+    let begin = String::from_utf8_lossy(text.get(..4 * QUOTED + 4).unwrap_or(text)).into_owned();
+    let shown = if begin.chars().count() <= QUOTED {
         format!("{begin:?}")
     } else {
-        format!("{:?}…", begin.chars().take(SHOWN).collect::<String>())
+        format!("{:?}…", begin.chars().take(QUOTED).collect::<String>())
     };
     format!("spec.request: Invalid value: {shown}: {error}").into()
 }
 
-/// VAL-02.
+/// Validates the issuer kind (VAL-02).
 fn issuer_kind(request: &RequestSeen, _: &CsrInfo) -> Result<(), String> {
     let kind = request.issuer_ref.kind_or_default();
     if matches!(kind, ISSUER_KIND | CLUSTER_ISSUER_KIND) {
@@ -83,11 +83,11 @@ fn usages(request: &RequestSeen, csr: &CsrInfo) -> Result<(), String> {
             ));
         }
     }
-    // purposes that have no name in the API are left to the CA, as cert-manager does
+    // purposes without a name in the API are left to the CA, as in cert-manager
     Ok(())
 }
 
-/// The usages that are extended ones, or those that are not.
+/// The extended usages, or the others.
 fn sorted_out(set: &UsageSet, extended: bool) -> Vec<Usage> {
     set.usages()
         .into_iter()
@@ -111,7 +111,7 @@ fn is_extended(usage: Usage) -> bool {
     )
 }
 
-/// As cert-manager prints them: `[ 'digital signature', 'key encipherment' ]`.
+/// In cert-manager's format: `[ 'digital signature', 'key encipherment' ]`.
 fn listed(usages: &[Usage]) -> String {
     if usages.is_empty() {
         return "[]".to_owned();
@@ -124,7 +124,7 @@ fn key(_: &RequestSeen, csr: &CsrInfo) -> Result<(), String> {
     let spec = csr.key_spec();
     if spec.algorithm == KeyAlgorithm::Rsa && spec.size < LEAST_RSA_BITS {
         return Err(format!(
-            "spec.request: Invalid value: the CSR is for an RSA key of {} bits, which can be broken: make one of at least {LEAST_RSA_BITS}",
+            "spec.request: Invalid value: the CSR has an RSA key of {} bits, which is too weak: use at least {LEAST_RSA_BITS}",
             spec.size
         ));
     }

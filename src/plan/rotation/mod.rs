@@ -1,12 +1,13 @@
-//! The key pair of a CA issuer changed: which of its leaves are issued again now, and what their `ca.crt` holds meanwhile.
+//! Rotation of the leaves of a CA issuer after its key pair changed: which leaves are re-issued, and the content of their
+//! `ca.crt`.
 //!
 //! 1. The new CA's certificate is added to `ca.crt` of every leaf, so that holders of old leaves trust the new ones.
-//! 2. Leaves are issued again in waves, those that end first before the others. Everybody's `ca.crt` holds the old CA and the new one.
-//! 3. When none is left of the old CA, its certificate leaves every `ca.crt`.
+//! 2. Leaves are re-issued in batches, in the order of their expiry. Every `ca.crt` contains the old and the new CA. 3. When all
+//!    leaves are re-issued, the old CA is removed from every `ca.crt`.
 //!
-//! Which CA signed a leaf is read from the leaf. The certificates of former CAs are in a record that belongs to the issuer: what users can
-//! write into a leaf's Secret is never copied into another Secret. So a restart changes nothing, and a second change in the middle is
-//! one CA more in the bundle.
+//! The leaf shows which CA signed it. The certificates of previous CAs are in a record that belongs to the issuer, because
+//! content that users can write into a leaf's Secret must not be copied to another Secret. So a restart changes nothing, and a
+//! second change during a rotation adds one more CA to the bundle.
 
 mod progress;
 #[cfg(test)]
@@ -25,39 +26,39 @@ use crate::{
     pki::{certificate::CertificateInfo, name::Name},
 };
 
-/// The condition of an issuer whose leaves are being issued again: True while it lasts, False with a reason when it is over.
+/// The condition type of an issuer with a rotation: True during a rotation, False with a reason afterwards.
 pub const ROTATING: &str = "Rotating";
 /// SHA-256 of a certificate's DER.
 pub type Fingerprint = [u8; 32];
 
-/// How long each step waits for what mounts Secrets to see them, where the annotation only says `true`: a kubelet takes a minute and a half.
+/// Settle time for the annotation value `true`. The kubelet updates mounted Secrets within a minute and a half.
 const SETTLE: SignedDuration = SignedDuration::from_mins(2);
-/// The longest that an annotation may ask for.
-const LONGEST_SETTLE: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// Leaves that are being issued again at once.
-const WAVE: usize = 20;
-/// A leaf that takes longer than this waits for somebody, or fails: it no longer holds up the others.
-const SLOW: SignedDuration = SignedDuration::from_secs(30);
-/// Secrets that never get the new CA's certificate do not hold up the first wave for longer than this.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
-/// A leaf this young is not issued again: whoever signed it may not have seen the new CA, and must not become a loop.
-const CALM: SignedDuration = SignedDuration::from_secs(10);
-/// Former CAs that are remembered at once.
-const MOST_FORMER: usize = 8;
-/// How soon the next wave may begin, and how soon waiting leaves are looked at again.
-const TICK: SignedDuration = SignedDuration::from_secs(1);
-const SLOW_TICK: SignedDuration = SignedDuration::from_secs(30);
+/// Maximum settle time in the annotation.
+const MAX_SETTLE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Maximum number of leaves that are re-issued concurrently.
+const MAX_BATCH: usize = 20;
+/// Time after which a leaf that is being re-issued no longer occupies a slot of its batch.
+const SLOT_TIME: SignedDuration = SignedDuration::from_secs(30);
+/// Maximum delay of the first batch by Secrets that do not get the new CA's certificate.
+const MAX_FIRST_DELAY: SignedDuration = SignedDuration::from_secs(60);
+/// Minimum age of a leaf to be re-issued. Its signer may not have observed the new CA yet, and this must not cause a loop.
+const MIN_AGE: SignedDuration = SignedDuration::from_secs(10);
+/// Maximum number of previous CAs.
+const MAX_PREVIOUS: usize = 8;
+/// Interval at which the next batch may begin and waiting leaves are checked.
+const INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+const SLOW_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
 
-/// What the annotation `certlet.io/rotate-leaves` asks for: `None` is nothing, otherwise how long each step waits.
+/// The settle time in the annotation `certlet.io/rotate-leaves`; `None` if rotation is not requested.
 ///
 /// # Errors
-/// A sentence, when it is neither `true`, `false` nor a duration.
-pub fn asked(annotation: Option<&str>) -> Result<Option<SignedDuration>, String> {
+/// A sentence, if the value is neither `true`, `false` nor a duration.
+pub fn settle_time(annotation: Option<&str>) -> Result<Option<SignedDuration>, String> {
     match annotation {
         None | Some("" | "false") => Ok(None),
         Some("true") => Ok(Some(SETTLE)),
         Some(text) => match text.parse::<GoDuration>().map(SignedDuration::from) {
-            Ok(settle) if (SignedDuration::ZERO..=LONGEST_SETTLE).contains(&settle) => Ok(Some(settle)),
+            Ok(settle) if (SignedDuration::ZERO..=MAX_SETTLE).contains(&settle) => Ok(Some(settle)),
             Ok(_) | Err(_) => Err(format!(
                 "{text:?} is neither true, false nor a duration between 0s and 168h, for example 10m"
             )),
@@ -65,20 +66,20 @@ pub fn asked(annotation: Option<&str>) -> Result<Option<SignedDuration>, String>
     }
 }
 
-/// The CA as it is now.
+/// The current CA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
     /// Its subject.
     pub subject: Name,
-    /// The identifier of its key, as leaves state it.
+    /// Its key identifier, as in the leaves.
     pub key_id: Vec<u8>,
-    /// What its leaves are trusted by: the certificate that `ca.crt` of a new leaf holds.
+    /// The certificate by which its leaves are trusted, as in `ca.crt` of a new leaf.
     pub root: Fingerprint,
 }
 
 impl Authority {
-    /// Whether a leaf, with the certificates in its `ca.crt`, is of this CA: its name and key are stated in the leaf. A leaf that states no
-    /// key is of the CA that comes first in its `ca.crt`.
+    /// Whether this CA issued a leaf, by the issuer name and key identifier in the leaf. A leaf without a key identifier belongs
+    /// to the first CA in its `ca.crt`.
     pub fn issued(&self, leaf: &CertificateInfo, trusted: &[Fingerprint]) -> bool {
         leaf.issuer == self.subject
             && match &leaf.authority_key_id {
@@ -88,100 +89,100 @@ impl Authority {
     }
 }
 
-/// What `ca.crt` of every leaf has to hold.
+/// The required content of `ca.crt` of every leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
-    /// These certificates, the present CA's first.
+    /// These certificates, the current CA's first.
     pub bundle: Vec<Fingerprint>,
-    /// And no others.
+    /// Whether no other certificates are allowed.
     pub only: bool,
 }
 
 impl Trust {
-    /// Whether a `ca.crt` with these certificates will do.
+    /// Whether a `ca.crt` with these certificates is correct.
     pub fn holds(&self, trusted: &[Fingerprint]) -> bool {
         let all = self.bundle.iter().all(|wanted| trusted.contains(wanted));
         all && (!self.only || trusted.len() == self.bundle.len())
     }
 }
 
-/// What this asks of one Certificate.
+/// What the rotation requires of one Certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Share {
-    /// It is to be issued again now.
+    /// Whether to re-issue it now.
     pub due: bool,
-    /// What its `ca.crt` has to hold; `None` where that is nobody's concern.
+    /// The required content of its `ca.crt`; `None` without a requirement.
     pub trust: Option<Trust>,
 }
 
-/// A certificate that was issued by the issuer, in its Secret.
+/// A leaf of the issuer, in its Secret.
 #[derive(Clone, Debug)]
 pub struct Leaf<'a> {
     /// The Certificate.
     pub key: &'a ObjectKey,
-    /// What is in its Secret.
+    /// The certificate in its Secret.
     pub certificate: &'a CertificateInfo,
-    /// What is in its `ca.crt`.
+    /// The certificates in its `ca.crt`.
     pub trusted: &'a [Fingerprint],
-    /// What the Certificate's status says.
+    /// The state by the Certificate's status.
     pub state: LeafState,
-    /// Since when it may be issued again.
+    /// Since when it may be re-issued.
     pub allowed: Option<Timestamp>,
 }
 
-/// What a Certificate does.
+/// The state of a Certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeafState {
-    /// Nothing.
+    /// No issuance.
     Settled,
-    /// It is being issued, since then.
+    /// An issuance since this time.
     Issuing(Timestamp),
-    /// Its last issuance failed; why.
+    /// The last issuance failed, for this reason.
     Failing(String),
 }
 
-/// Everything that the plan depends on.
+/// The observation of a rotation.
 #[derive(Clone, Debug)]
-pub struct Seen<'a> {
+pub struct RotationObservation<'a> {
     /// The CA.
     pub authority: &'a Authority,
-    /// The certificates in the issuer's record, the CA's own first; empty where there is none yet.
+    /// The certificates in the issuer's record, the current CA's first; empty without a record.
     pub record: &'a [Fingerprint],
     /// All leaves.
     pub leaves: Vec<Leaf<'a>>,
-    /// The condition [`ROTATING`] as it is.
+    /// The current condition [`ROTATING`].
     pub condition: Option<&'a Condition>,
-    /// How long each step waits.
+    /// The settle time of each step.
     pub settle: SignedDuration,
 }
 
-/// What is to be done.
+/// The plan of a rotation.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    /// What the record has to hold, to be written before anything else.
+pub struct RotationPlan {
+    /// The required content of the record, to be written first.
     pub record: Vec<Fingerprint>,
-    /// What every leaf's `ca.crt` has to hold.
+    /// The required content of every `ca.crt`.
     pub trust: Trust,
-    /// Leaves that may be issued again from now on, beside those that may already.
+    /// Leaves that may be re-issued from now on, in addition to earlier ones.
     pub allowed: Vec<ObjectKey>,
-    /// Leaves whose `ca.crt` does not hold it.
+    /// Leaves whose `ca.crt` must be updated.
     pub distrusting: Vec<ObjectKey>,
-    /// The condition [`ROTATING`]; `None` leaves it as it is.
+    /// The condition [`ROTATING`]; `None` leaves it unchanged.
     pub condition: Option<Rotating>,
-    /// When to look again.
+    /// When to plan again.
     pub next: Next,
 }
 
 /// The condition [`ROTATING`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotating {
-    /// Whether it lasts.
+    /// Whether the rotation is in progress.
     pub lasts: bool,
-    /// In one word.
+    /// The reason.
     pub reason: &'static str,
-    /// In a sentence.
+    /// The message.
     pub message: String,
-    /// It begins with this plan, also if another one has not ended: the times of the condition start anew.
+    /// Whether a new rotation begins with this plan, even during another one: the times of the condition are reset.
     pub anew: bool,
 }
 
@@ -196,34 +197,34 @@ impl Rotating {
     }
 }
 
-/// The condition of an issuer that does not ask for it, given the one it has.
-pub fn not_asked(condition: Option<&Condition>) -> Option<Rotating> {
+/// The condition of an issuer without the annotation.
+pub fn not_requested(condition: Option<&Condition>) -> Option<Rotating> {
     let lasted = condition.filter(|condition| condition.is_true())?;
     let message = format!(
-        "The annotation certlet.io/rotate-leaves is gone, nothing more is issued again for the new CA; it was: {}",
+        "The annotation certlet.io/rotate-leaves was removed, and the rotation stopped at: {}",
         lasted.message()
     );
     Some(Rotating::over("Stopped", message))
 }
 
-/// The condition of an issuer whose annotation cannot be understood.
-pub fn misunderstood(why: &str) -> Rotating {
+/// The condition of an issuer with an invalid annotation.
+pub fn invalid_annotation(why: &str) -> Rotating {
     Rotating::over(
         "InvalidAnnotation",
         format!("annotation certlet.io/rotate-leaves: {why}"),
     )
 }
 
-/// The condition of an issuer whose record cannot be kept: a Secret of somebody else has its name.
+/// The condition of an issuer whose record has the name of another owner's Secret.
 pub fn record_taken(record: &ObjectKey) -> Rotating {
     let message = format!(
-        "Secret {record} belongs to somebody else, and its name is that of the record of this issuer's CAs; delete or rename it"
+        "Secret {record} belongs to another owner, but the record of this issuer's CAs needs its name; delete or rename it"
     );
     Rotating::over("RecordTaken", message)
 }
 
-/// Decides what to do now.
-pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Plan {
+/// Plans the next step.
+pub fn plan(now: Timestamp, seen: &RotationObservation<'_>) -> RotationPlan {
     let lasted = seen.condition.filter(|condition| condition.is_true());
     let stale: Vec<&Leaf<'_>> = seen
         .leaves
@@ -237,14 +238,14 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Plan {
     }
 }
 
-/// No leaf is of a former CA.
-fn at_rest(seen: &Seen<'_>, condition: Option<Rotating>) -> Plan {
+/// No leaf is from a previous CA, and there was no rotation.
+fn at_rest(seen: &RotationObservation<'_>, condition: Option<Rotating>) -> RotationPlan {
     let record = vec![seen.authority.root];
     let trust = Trust {
         bundle: record.clone(),
         only: true,
     };
-    Plan {
+    RotationPlan {
         distrusting: distrusting(seen, &trust),
         record,
         trust,
@@ -254,27 +255,27 @@ fn at_rest(seen: &Seen<'_>, condition: Option<Rotating>) -> Plan {
     }
 }
 
-/// No leaf is of a former CA any more: its certificate goes once everybody has seen the new leaves.
-fn ending(now: Timestamp, seen: &Seen<'_>) -> Plan {
+/// No leaf is from a previous CA any more: its certificate is removed after the settle time.
+fn ending(now: Timestamp, seen: &RotationObservation<'_>) -> RotationPlan {
     let all = seen.leaves.len();
     let newest = seen.leaves.iter().map(|leaf| leaf.certificate.not_before).max();
     let until = newest.map(|newest| later(newest, seen.settle));
-    let former = seen.record.len() > 1 || seen.leaves.iter().any(|leaf| leaf.trusted.len() > 1);
-    match until.filter(|until| *until > now && former) {
+    let previous = seen.record.len() > 1 || seen.leaves.iter().any(|leaf| leaf.trusted.len() > 1);
+    match until.filter(|until| *until > now && previous) {
         None => {
             let message = format!(
-                "All {all} certificates are issued by the present CA {}, and only it is in ca.crt",
+                "All {all} certificates are issued by the current CA {}, and ca.crt contains only that CA",
                 progress::quoted(&seen.authority.subject)
             );
             at_rest(seen, Some(Rotating::over("Completed", message)))
         }
         Some(until) => {
             let message = format!(
-                "{}. The former CA leaves ca.crt at {until}",
+                "{}. The previous CA will be removed from ca.crt at {until}",
                 progress::done(all, all, seen)
             );
             let trust = together(seen);
-            Plan {
+            RotationPlan {
                 record: trust.bundle.clone(),
                 distrusting: distrusting(seen, &trust),
                 trust,
@@ -291,9 +292,9 @@ fn ending(now: Timestamp, seen: &Seen<'_>) -> Plan {
     }
 }
 
-fn rotating(now: Timestamp, seen: &Seen<'_>, stale: &[&Leaf<'_>]) -> Plan {
+fn rotating(now: Timestamp, seen: &RotationObservation<'_>, stale: &[&Leaf<'_>]) -> RotationPlan {
     let trust = together(seen);
-    // a CA that is not in the record is one that nobody has seen yet
+    // a CA that is not in the record is new
     let anew = seen.record.first() != Some(&seen.authority.root);
     let since = seen.condition.filter(|condition| condition.is_true() && !anew);
     let since = since.and_then(|condition| condition.last_transition_time.as_ref());
@@ -304,20 +305,24 @@ fn rotating(now: Timestamp, seen: &Seen<'_>, stale: &[&Leaf<'_>]) -> Plan {
         .iter()
         .any(|leaf| leaf.state == LeafState::Settled && !trust.holds(leaf.trusted));
     let after = |wait| later(began, wait);
-    let opens = after(if unready { seen.settle + PATIENCE } else { seen.settle });
+    let opens = after(if unready {
+        seen.settle + MAX_FIRST_DELAY
+    } else {
+        seen.settle
+    });
     let open = !anew && opens <= now;
     let allowed = if open { wave(now, stale) } else { Vec::new() };
     let next = match (open, allowed.len() == unallowed(stale)) {
-        (false, _) => opens.max(later(now, TICK)),
-        (true, false) => later(now, TICK),
-        (true, true) => later(now, SLOW_TICK),
+        (false, _) => opens.max(later(now, INTERVAL)),
+        (true, false) => later(now, INTERVAL),
+        (true, true) => later(now, SLOW_INTERVAL),
     };
     let message = if open {
         progress::reissuing(now, seen, stale)
     } else {
         progress::distributing(seen, &trust, stale, opens)
     };
-    Plan {
+    RotationPlan {
         record: trust.bundle.clone(),
         trust,
         allowed,
@@ -332,37 +337,37 @@ fn rotating(now: Timestamp, seen: &Seen<'_>, stale: &[&Leaf<'_>]) -> Plan {
     }
 }
 
-/// That long after `time`; `time` itself where there is no such time.
+/// `time` plus the duration, or `time` itself on overflow.
 pub fn later(time: Timestamp, wait: SignedDuration) -> Timestamp {
     time.saturating_add(wait).unwrap_or(time)
 }
 
-/// The present CA with those before it.
-fn together(seen: &Seen<'_>) -> Trust {
+/// The current CA and the previous ones.
+fn together(seen: &RotationObservation<'_>) -> Trust {
     let root = seen.authority.root;
-    let former = seen.record.iter().copied().filter(|known| *known != root);
+    let previous = seen.record.iter().copied().filter(|known| *known != root);
     Trust {
-        bundle: std::iter::once(root).chain(former.take(MOST_FORMER)).collect(),
+        bundle: std::iter::once(root).chain(previous.take(MAX_PREVIOUS)).collect(),
         only: false,
     }
 }
 
-fn distrusting(seen: &Seen<'_>, trust: &Trust) -> Vec<ObjectKey> {
+fn distrusting(seen: &RotationObservation<'_>, trust: &Trust) -> Vec<ObjectKey> {
     let wrong = seen.leaves.iter().filter(|leaf| !trust.holds(leaf.trusted));
     wrong.map(|leaf| leaf.key.clone()).collect()
 }
 
-/// Of the leaves that may not be issued again yet, those that may now: as many as there is room for, the first to end first.
+/// The leaves that may be re-issued from now on: as many as there are free slots, in the order of their expiry.
 fn wave(now: Timestamp, stale: &[&Leaf<'_>]) -> Vec<ObjectKey> {
     let under_way = stale.iter().filter(|leaf| is_under_way(now, leaf)).count();
-    let calm = |leaf: &Leaf<'_>| leaf.certificate.not_before.duration_until(now) >= CALM;
+    let calm = |leaf: &Leaf<'_>| leaf.certificate.not_before.duration_until(now) >= MIN_AGE;
     let mut waiting: Vec<&Leaf<'_>> = stale
         .iter()
         .copied()
         .filter(|leaf| leaf.allowed.is_none() && calm(leaf))
         .collect();
     waiting.sort_by(|a, b| (a.certificate.not_after, a.key).cmp(&(b.certificate.not_after, b.key)));
-    let room = WAVE.saturating_sub(under_way);
+    let room = MAX_BATCH.saturating_sub(under_way);
     waiting.into_iter().take(room).map(|leaf| leaf.key.clone()).collect()
 }
 
@@ -370,22 +375,22 @@ fn unallowed(stale: &[&Leaf<'_>]) -> usize {
     stale.iter().filter(|leaf| leaf.allowed.is_none()).count()
 }
 
-/// Whether a leaf is being issued again, and not waiting for anybody.
+/// Whether a leaf is being re-issued and occupies a slot.
 fn is_under_way(now: Timestamp, leaf: &Leaf<'_>) -> bool {
     let since = match &leaf.state {
         LeafState::Failing(_) => None,
         LeafState::Issuing(since) => Some(leaf.allowed.map_or(*since, |allowed| allowed.max(*since))),
         LeafState::Settled => leaf.allowed,
     };
-    since.is_some_and(|since| since.duration_until(now) < SLOW)
+    since.is_some_and(|since| since.duration_until(now) < SLOT_TIME)
 }
 
-/// The leaves that may be issued again, with since when: those from before that are still to be, and those of this plan.
+/// The leaves that may be re-issued, with the time since when: earlier ones that are not done, and those of this plan.
 pub fn allowances(
     now: Timestamp,
     before: &BTreeMap<ObjectKey, Timestamp>,
-    seen: &Seen<'_>,
-    plan: &Plan,
+    seen: &RotationObservation<'_>,
+    plan: &RotationPlan,
 ) -> BTreeMap<ObjectKey, Timestamp> {
     let stale = seen
         .leaves
@@ -395,14 +400,14 @@ pub fn allowances(
     kept.chain(plan.allowed.iter().map(|key| (key.clone(), now))).collect()
 }
 
-/// What a Certificate does, by its conditions.
+/// The state of a Certificate by its conditions.
 pub fn leaf_state(conditions: &[Condition]) -> LeafState {
     match condition::get(conditions, condition::ISSUING) {
         Some(issuing) if issuing.is_true() => {
             let since = issuing.last_transition_time.as_ref();
             LeafState::Issuing(since.map_or(Timestamp::MIN, |time| time.0))
         }
-        // cert-manager may leave a successful issuance like this
+        // cert-manager may leave this condition after a successful issuance
         Some(issuing) if issuing.reason() == "Issued" => LeafState::Settled,
         Some(issuing) => LeafState::Failing(issuing.message().to_owned()),
         None => LeafState::Settled,

@@ -1,42 +1,47 @@
-//! How far it is, in sentences.
+//! Messages about the progress of a rotation.
 
 use jiff::Timestamp;
 
-use super::{Leaf, LeafState, Seen, Trust, is_under_way};
+use super::{Leaf, LeafState, RotationObservation, Trust, is_under_way};
 use crate::pki::name::Name;
 
-/// Leaves that are named; the others are counted.
+/// Number of leaves that are named. The others are counted.
 const NAMED: usize = 3;
-/// Characters of a reason that are shown.
+/// Number of characters of a reason that are quoted.
 const REASON: usize = 160;
 
 pub(super) fn quoted(name: &Name) -> String {
     format!("{:?}", name.to_string())
 }
 
-pub(super) fn done(issued: usize, all: usize, seen: &Seen<'_>) -> String {
+pub(super) fn done(issued: usize, all: usize, seen: &RotationObservation<'_>) -> String {
     format!(
-        "{issued} of {all} certificates are issued by the present CA {}",
+        "{issued} of {all} certificates are issued by the current CA {}",
         quoted(&seen.authority.subject)
     )
 }
 
-pub(super) fn distributing(seen: &Seen<'_>, trust: &Trust, stale: &[&Leaf<'_>], opens: Timestamp) -> String {
+pub(super) fn distributing(
+    seen: &RotationObservation<'_>,
+    trust: &Trust,
+    stale: &[&Leaf<'_>],
+    opens: Timestamp,
+) -> String {
     let all = seen.leaves.len();
     let trusting = seen.leaves.iter().filter(|leaf| trust.holds(leaf.trusted)).count();
     format!(
-        "{}, whose key pair is a new one. Its certificate is in ca.crt of {trusting} of {all} Secrets; the others are issued again when it is in \
+        "{}, which has a new key pair. Its certificate is in ca.crt of {trusting} of {all} Secrets; the other certificates are re-issued when it is in \
          all of them, from {opens} on",
         done(all - stale.len(), all, seen)
     )
 }
 
-pub(super) fn reissuing(now: Timestamp, seen: &Seen<'_>, stale: &[&Leaf<'_>]) -> String {
+pub(super) fn reissuing(now: Timestamp, seen: &RotationObservation<'_>, stale: &[&Leaf<'_>]) -> String {
     let all = seen.leaves.len();
     let mut parts = vec![done(all - stale.len(), all, seen)];
     let under_way = stale.iter().filter(|leaf| is_under_way(now, leaf)).count();
     if under_way > 0 {
-        parts.push(format!("{under_way} under way"));
+        parts.push(format!("{under_way} in progress"));
     }
     let waits = |leaf: &&&Leaf<'_>| matches!(leaf.state, LeafState::Issuing(_)) && !is_under_way(now, leaf);
     let waiting: Vec<String> = stale.iter().filter(waits).map(|leaf| leaf.key.to_string()).collect();
@@ -51,7 +56,7 @@ pub(super) fn reissuing(now: Timestamp, seen: &Seen<'_>, stale: &[&Leaf<'_>]) ->
     let failing: Vec<String> = failed.collect();
     if !failing.is_empty() {
         let named = named(&failing);
-        parts.push(format!("{} failed and will be tried again: {named}", failing.len()));
+        parts.push(format!("{} failed and will be retried: {named}", failing.len()));
     }
     parts.join("; ")
 }

@@ -94,7 +94,7 @@ impl World {
         self.allowed.clear();
     }
 
-    fn plan(&self) -> (Plan, BTreeMap<ObjectKey, Timestamp>) {
+    fn plan(&self) -> (RotationPlan, BTreeMap<ObjectKey, Timestamp>) {
         let leaves = self.holders.iter().map(|(key, holder)| Leaf {
             key,
             certificate: &holder.certificate,
@@ -102,7 +102,7 @@ impl World {
             state: holder.state.clone(),
             allowed: self.allowed.get(key).copied(),
         });
-        let seen = Seen {
+        let seen = RotationObservation {
             authority: &self.present,
             record: &self.record,
             leaves: leaves.collect(),
@@ -115,7 +115,7 @@ impl World {
     }
 
     /// Plans, carries out, and lets the time pass until the next look.
-    fn look(&mut self) -> Plan {
+    fn look(&mut self) -> RotationPlan {
         let (plan, allowed) = self.plan();
         self.record.clone_from(&plan.record);
         if let Some(rotating) = &plan.condition {
@@ -208,7 +208,7 @@ impl World {
         self.holders.values().filter(stale).count()
     }
 
-    fn said(&self) -> (&str, &str) {
+    fn report(&self) -> (&str, &str) {
         let condition = self.condition.as_ref().unwrap();
         (condition.reason(), condition.message())
     }
@@ -226,29 +226,29 @@ fn a_new_key_pair_is_trusted_everywhere_before_the_first_leaf_of_it_and_the_old_
     let first = world.look();
     assert_eq!((first.allowed.len(), first.distrusting.len()), (0, 120));
     assert_eq!(first.record, [new.authority.root, old.authority.root]);
-    let (reason, message) = world.said();
+    let (reason, message) = world.report();
     assert_eq!(reason, "DistributingCA");
     assert!(
-        message.starts_with("0 of 120 certificates are issued by the present CA \"CN=new\""),
+        message.starts_with("0 of 120 certificates are issued by the current CA \"CN=new\""),
         "{message}"
     );
-    while world.said().0 == "DistributingCA" {
+    while world.report().0 == "DistributingCA" {
         world.look();
     }
     world.look();
     assert!(
         world
-            .said()
+            .report()
             .1
-            .starts_with("20 of 120 certificates are issued by the present CA"),
+            .starts_with("20 of 120 certificates are issued by the current CA"),
         "{:?}",
-        world.said()
+        world.report()
     );
     let looks = world.until_settled(40);
     assert!(looks < 40, "it ends");
-    assert!(world.largest_wave <= WAVE);
+    assert!(world.largest_wave <= MAX_BATCH);
     assert_eq!(world.stale(), 0);
-    assert_eq!(world.said().0, "Completed");
+    assert_eq!(world.report().0, "Completed");
     assert_eq!(world.record, [new.authority.root]);
     assert!(
         world
@@ -293,7 +293,7 @@ fn those_that_end_first_are_issued_first_and_each_step_waits() {
         .map(|holder| holder.certificate.not_before)
         .max()
         .unwrap();
-    while world.said().0 != "Completed" {
+    while world.report().0 != "Completed" {
         assert_eq!(world.holders[&key(0)].trusted.len(), 2, "the old CA stays");
         world.look();
     }
@@ -312,8 +312,8 @@ fn a_restart_in_the_middle_changes_nothing() {
             break;
         }
     }
-    assert_eq!((world.stale(), world.said().0), (0, "Completed"));
-    assert!(world.largest_wave <= WAVE);
+    assert_eq!((world.stale(), world.report().0), (0, "Completed"));
+    assert!(world.largest_wave <= MAX_BATCH);
 }
 
 #[test]
@@ -349,27 +349,27 @@ fn one_that_fails_and_one_that_waits_hold_up_nobody_else_and_keep_the_old_ca() {
     world.change_to(&new);
     world.until_settled(60);
     assert_eq!(world.stale(), 41);
-    let (reason, message) = world.said();
+    let (reason, message) = world.report();
     assert_eq!(reason, "Reissuing");
     assert!(message.starts_with("59 of 100 "), "{message}");
     assert!(
         message
             .contains("40 wait for approval or their issuer: shop/leaf-000, shop/leaf-001, shop/leaf-002 and 37 more")
-            && message.contains("1 failed and will be tried again: shop/leaf-050 (the webhook said no)"),
+            && message.contains("1 failed and will be retried: shop/leaf-050 (the webhook said no)"),
         "{message}"
     );
     let before = world.now;
     let plan = world.look();
     assert_eq!((plan.allowed.len(), plan.distrusting.len()), (0, 0));
     assert!(
-        world.now >= before + SLOW_TICK,
+        world.now >= before + SLOW_INTERVAL,
         "nobody is looked at in vain every second"
     );
     for holder in world.holders.values_mut() {
         holder.fate = Fate::Issued;
     }
     assert!(world.until_settled(60) < 60);
-    assert_eq!((world.stale(), world.said().0), (0, "Completed"));
+    assert_eq!((world.stale(), world.report().0), (0, "Completed"));
 }
 
 #[test]
@@ -419,27 +419,27 @@ fn a_leaf_that_was_signed_a_moment_ago_is_not_signed_again_at_once() {
     while world.stale() > 0 {
         let before = world.now;
         world.look();
-        assert!(world.stale() == 1 || before >= began + CALM);
+        assert!(world.stale() == 1 || before >= began + MIN_AGE);
     }
 }
 
 #[test]
 fn the_annotation_says_true_or_how_long_each_step_waits() {
-    assert_eq!(asked(None), Ok(None));
-    assert_eq!(asked(Some("false")), Ok(None));
-    assert_eq!(asked(Some("true")), Ok(Some(SETTLE)));
-    assert_eq!(asked(Some("0s")), Ok(Some(SignedDuration::ZERO)));
-    assert_eq!(asked(Some("10m")), Ok(Some(SignedDuration::from_mins(10))));
+    assert_eq!(settle_time(None), Ok(None));
+    assert_eq!(settle_time(Some("false")), Ok(None));
+    assert_eq!(settle_time(Some("true")), Ok(Some(SETTLE)));
+    assert_eq!(settle_time(Some("0s")), Ok(Some(SignedDuration::ZERO)));
+    assert_eq!(settle_time(Some("10m")), Ok(Some(SignedDuration::from_mins(10))));
     for wrong in ["yes", "-1s", "200h", "5"] {
-        assert!(asked(Some(wrong)).unwrap_err().contains(wrong));
+        assert!(settle_time(Some(wrong)).unwrap_err().contains(wrong));
     }
-    assert_eq!(not_asked(None), None);
+    assert_eq!(not_requested(None), None);
     let lasting = Condition {
         last_transition_time: Some(Time(Timestamp::UNIX_EPOCH)),
         ..Condition::new(ROTATING, ConditionStatus::True, "Reissuing", "3 of 4")
     };
     assert_eq!(
-        not_asked(Some(&lasting)).map(|over| (over.lasts, over.reason)),
+        not_requested(Some(&lasting)).map(|over| (over.lasts, over.reason)),
         Some((false, "Stopped"))
     );
 }

@@ -1,7 +1,7 @@
-//! What to do for a Kubernetes CertificateSigningRequest whose signer is an issuer of ours (CSR-01..05, gate GAT-01).
+//! The planner of Kubernetes CertificateSigningRequests for our issuers (CSR-01..05, gate GAT-01).
 //!
-//! Approval is never ours (CSR-02). Issuers of type ca and selfSigned sign; for ACME there is an Order, as for a
-//! CertificateRequest that says the same; the others say that they cannot yet.
+//! certlet never approves them (CSR-02). CA and SelfSigned issuers sign; for ACME there is an Order as for an equivalent
+//! CertificateRequest; other types are reported as not supported.
 
 mod record;
 #[cfg(test)]
@@ -20,27 +20,27 @@ use crate::{
         kinds::OrderKind,
         notice::Notice,
         order::desired::DesiredOrder,
-        request::{self, Verdict},
+        request::{self, RequestVerdict},
         seen::{Meta, Object, ObjectKey, RequestSeen},
         settings::Settings,
     },
 };
 
-/// The shortest lifetime that may be asked for (CSR-04), as Kubernetes itself has it.
+/// Minimum lifetime (CSR-04), the same as in Kubernetes.
 const SHORTEST: GoDuration = GoDuration::from_seconds(600);
 
-/// What is looked at.
+/// The observation of a request.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct SigningRequestObservation<'a> {
     /// The request.
     pub request: &'a SigningRequestSeen,
     /// Its issuer.
     pub issuer: &'a Lookup,
-    /// Orders that the request owns, by uid.
+    /// Orders that the request owns (by uid).
     pub orders: &'a [Object<OrderKind>],
-    /// Whether an Order of the request came out wrong before, or was lost, and was made again by this process.
+    /// Whether this process replaced an Order of the request already, because it was wrong or lost.
     pub reordered: bool,
-    /// Whether the requester may refer to the issuer (CSR-03), once that has been asked.
+    /// Whether the requester may refer to the issuer (CSR-03), once it was checked.
     pub may_refer: Option<bool>,
     /// What the administrator set.
     pub settings: &'a Settings,
@@ -48,33 +48,33 @@ pub struct Seen<'a> {
 
 /// The next step.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum SigningRequestStep {
     /// None.
     Nothing,
-    /// Say what is waited for.
-    Tell(Notice),
-    /// Ask whether the requester may refer to this namespaced issuer, then plan again.
+    /// Report what the request waits for.
+    Report(Notice),
+    /// Check whether the requester may refer to this namespaced issuer, then plan again.
     AskReference(SignerName),
-    /// Sign, as the CertificateRequest that says the same would be signed.
+    /// Sign the equivalent CertificateRequest.
     Sign(Box<RequestSeen>),
-    /// Create this Order for the CertificateRequest that says the same.
+    /// Create this Order for the equivalent CertificateRequest.
     Order(Box<RequestSeen>, Box<DesiredOrder>),
-    /// The Order is valid: its certificate is the answer.
+    /// The Order is valid: take its certificate.
     TakeFromOrder(Meta),
-    /// Delete an Order that stands in the way or came out wrong (AOR-03), and plan again.
+    /// Delete an Order that is wrong or blocks the name (AOR-03), and plan again.
     DeleteOrder(Meta),
     /// It can never be signed.
     Fail {
-        /// In one word.
+        /// The reason.
         reason: &'static str,
-        /// In one sentence.
+        /// The message.
         message: String,
     },
 }
 
-/// Decides about a request.
-pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Step {
-    let Seen {
+/// Plans the next step of a request.
+pub fn plan(now: Timestamp, seen: &SigningRequestObservation<'_>) -> SigningRequestStep {
+    let SigningRequestObservation {
         request,
         issuer,
         orders: _,
@@ -86,16 +86,16 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Step {
         .signer()
         .filter(|_| !request.is_finished() && request.meta.deleting.is_none())
     else {
-        return Step::Nothing;
+        return SigningRequestStep::Nothing;
     };
     if !request.has("Approved") {
         let message = "Waiting for the Approved condition before issuing";
-        return Step::Tell(Notice::normal("WaitingApproval", message));
+        return SigningRequestStep::Report(Notice::normal("WaitingApproval", message));
     }
     if let Some(why) = &request.unreadable {
-        return Step::Fail {
+        return SigningRequestStep::Fail {
             reason: "BadConfig",
-            message: format!("the request cannot be read: {why}"),
+            message: format!("the request cannot be decoded: {why}"),
         };
     }
     let referenced = format!(
@@ -105,12 +105,12 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Step {
     );
     let typeless = || {
         let message = format!("{referenced} is missing type");
-        Step::Tell(Notice::warning("IssuerTypeMissing", message))
+        SigningRequestStep::Report(Notice::warning("IssuerTypeMissing", message))
     };
     let issuer = match issuer {
-        Lookup::External => return Step::Nothing,
+        Lookup::External => return SigningRequestStep::Nothing,
         Lookup::Missing(_) => {
-            return Step::Tell(Notice::warning("IssuerNotFound", format!("{referenced} not found")));
+            return SigningRequestStep::Report(Notice::warning("IssuerNotFound", format!("{referenced} not found")));
         }
         Lookup::Unreadable(..) => return typeless(),
         Lookup::Found(issuer) => &**issuer,
@@ -120,17 +120,17 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Step {
     };
     let issuer_type = backend.issuer_type();
     if !settings.controllers.enabled(issuer_type.signing_request_controller()) {
-        return Step::Nothing;
+        return SigningRequestStep::Nothing;
     }
     if !signer.namespace.is_empty() {
         match may_refer {
-            None => return Step::AskReference(signer),
+            None => return SigningRequestStep::AskReference(signer),
             Some(false) => {
                 let message = format!(
                     "Requester may not reference Namespaced Issuer {}/{}",
                     signer.namespace, signer.name
                 );
-                return Step::Fail {
+                return SigningRequestStep::Fail {
                     reason: "DeniedReference",
                     message,
                 };
@@ -140,12 +140,12 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Step {
     }
     let asked = match duration(request) {
         Ok(duration) => as_request(request, &signer, duration, settings),
-        Err((reason, message)) => return Step::Fail { reason, message },
+        Err((reason, message)) => return SigningRequestStep::Fail { reason, message },
     };
     if let Err(refusal) = request::validate(&asked) {
         return never(issuer_type, &refusal);
     }
-    let asked = Asked {
+    let asked = ValidRequest {
         request: asked,
         issuer,
         referenced,
@@ -153,28 +153,33 @@ pub fn plan(now: Timestamp, seen: &Seen<'_>) -> Step {
     by_backend(now, seen, backend, asked)
 }
 
-/// A request that is in order, for an issuer that is there.
-struct Asked<'a> {
-    /// The CertificateRequest that says the same.
+/// A valid request for an existing issuer.
+struct ValidRequest<'a> {
+    /// The equivalent CertificateRequest.
     request: RequestSeen,
     issuer: &'a FoundIssuer,
     /// The issuer, for messages.
     referenced: String,
 }
 
-impl Asked<'_> {
-    /// The step, unless the issuer is not ready.
-    fn once_ready(self, step: impl FnOnce(Self) -> Step) -> Step {
+impl ValidRequest<'_> {
+    /// The step, if the issuer is Ready; otherwise waiting.
+    fn once_ready(self, step: impl FnOnce(Self) -> SigningRequestStep) -> SigningRequestStep {
         if self.issuer.is_ready() {
             return step(self);
         }
         let message = format!("{} does not have a Ready status condition", self.referenced);
-        Step::Tell(Notice::warning("IssuerNotReady", message))
+        SigningRequestStep::Report(Notice::warning("IssuerNotReady", message))
     }
 }
 
-/// What an issuer of this type does about a request that is in order.
-fn by_backend(now: Timestamp, seen: &Seen<'_>, backend: Backend<'_>, asked: Asked<'_>) -> Step {
+/// The step for a valid request, by type of issuer.
+fn by_backend(
+    now: Timestamp,
+    seen: &SigningRequestObservation<'_>,
+    backend: Backend<'_>,
+    asked: ValidRequest<'_>,
+) -> SigningRequestStep {
     match backend.way() {
         Way::Order(acme) => asked.once_ready(|asked| by_order(now, seen, acme, asked.request)),
         Way::Sign(_) => asked.once_ready(|asked| {
@@ -182,31 +187,31 @@ fn by_backend(now: Timestamp, seen: &Seen<'_>, backend: Backend<'_>, asked: Aske
             if backend.issuer_type().needs_key() && key.unwrap_or_default().is_empty() {
                 return missing_annotation();
             }
-            Step::Sign(Box::new(asked.request))
+            SigningRequestStep::Sign(Box::new(asked.request))
         }),
         Way::NotSupported(issuer_type) => not_supported(issuer_type),
     }
 }
 
-/// What is wrong with the request itself, with the reason that cert-manager has where it notices (CSR-05).
-fn never(issuer_type: IssuerType, refusal: &str) -> Step {
+/// The violation of the request itself, with cert-manager's reason if it has one (CSR-05).
+fn never(issuer_type: IssuerType, refusal: &str) -> SigningRequestStep {
     let refusal = refusal.strip_prefix("spec.request: Invalid value: ").unwrap_or(refusal);
-    Step::Fail {
+    SigningRequestStep::Fail {
         reason: issuer_type.unusable_csr(),
         message: format!("Error generating certificate template: {refusal}"),
     }
 }
 
-fn not_supported(issuer_type: IssuerType) -> Step {
+fn not_supported(issuer_type: IssuerType) -> SigningRequestStep {
     let field = issuer_type.field();
     let message = format!(
         "Issuers of type {field} cannot sign CertificateSigningRequests with certlet yet: use one of type acme, ca or selfSigned"
     );
-    Step::Tell(Notice::warning("IssuerNotSupported", message))
+    SigningRequestStep::Report(Notice::warning("IssuerNotSupported", message))
 }
 
-fn missing_annotation() -> Step {
-    Step::Fail {
+fn missing_annotation() -> SigningRequestStep {
+    SigningRequestStep::Fail {
         reason: "MissingAnnotation",
         message: format!(
             "Missing private key reference annotation: {:?}",
@@ -215,8 +220,8 @@ fn missing_annotation() -> Step {
     }
 }
 
-/// Reason and message of a signer's refusal of `asked`. Signers word it for CertificateRequests: here a key's Secret is named by another
-/// annotation (ANO-08), and cert-manager has other words (CSR-05).
+/// Reason and message for a signer's refusal. Signers word it for CertificateRequests. Here another annotation names the Secret
+/// (ANO-08), and cert-manager's messages differ (CSR-05).
 pub fn reworded(reason: &'static str, message: &str, asked: &RequestSeen) -> (&'static str, String) {
     let key = asked.meta.annotations.get(annotation::PRIVATE_KEY_SECRET_NAME);
     let secret = format!("{}/{}", asked.meta.namespace(), key.unwrap_or_default());
@@ -236,9 +241,14 @@ pub fn reworded(reason: &'static str, message: &str, asked: &RequestSeen) -> (&'
     }
 }
 
-/// What the Orders say, or that there is to be one.
-fn by_order(now: Timestamp, seen: &Seen<'_>, acme: &AcmeIssuer, asked: RequestSeen) -> Step {
-    let as_request = request::Seen {
+/// The step by the state of the Orders, or the creation of one.
+fn by_order(
+    now: Timestamp,
+    seen: &SigningRequestObservation<'_>,
+    acme: &AcmeIssuer,
+    asked: RequestSeen,
+) -> SigningRequestStep {
+    let as_request = request::RequestObservation {
         request: &asked,
         issuer: seen.issuer,
         orders: seen.orders,
@@ -248,26 +258,30 @@ fn by_order(now: Timestamp, seen: &Seen<'_>, acme: &AcmeIssuer, asked: RequestSe
     };
     let step = request::follow_orders(now, &as_request, acme);
     match step {
-        request::Step::Order { order, .. } => Step::Order(Box::new(asked), Box::new(order)),
-        request::Step::TakeFromOrder(order) => Step::TakeFromOrder(order),
-        request::Step::DeleteOrder(order) => Step::DeleteOrder(order),
-        request::Step::Settle(Verdict::Pending { reason, message }) => Step::Tell(Notice::normal(reason, message)),
-        request::Step::Settle(Verdict::Failed { reason, message }) => Step::Fail { reason, message },
-        request::Step::Settle(Verdict::Denied | Verdict::Issued { .. })
-        | request::Step::Nothing
-        | request::Step::Sign(_) => Step::Nothing,
+        request::RequestStep::Order { order, .. } => SigningRequestStep::Order(Box::new(asked), Box::new(order)),
+        request::RequestStep::TakeFromOrder(order) => SigningRequestStep::TakeFromOrder(order),
+        request::RequestStep::DeleteOrder(order) => SigningRequestStep::DeleteOrder(order),
+        request::RequestStep::Settle(RequestVerdict::Pending { reason, message }) => {
+            SigningRequestStep::Report(Notice::normal(reason, message))
+        }
+        request::RequestStep::Settle(RequestVerdict::Failed { reason, message }) => {
+            SigningRequestStep::Fail { reason, message }
+        }
+        request::RequestStep::Settle(RequestVerdict::Denied | RequestVerdict::Issued { .. })
+        | request::RequestStep::Nothing
+        | request::RequestStep::Sign(_) => SigningRequestStep::Nothing,
     }
 }
 
-/// The CertificateRequest that says the same as this request, for whoever looks at its Orders; `None` for a signer that
-/// is none of ours, and for a lifetime that cannot be.
+/// The CertificateRequest that is equivalent to this request, for its Orders; `None` for a signer of another program, and for an
+/// invalid lifetime.
 pub fn equivalent(request: &SigningRequestSeen, settings: &Settings) -> Option<RequestSeen> {
     let signer = request.signer()?;
     let duration = duration(request).ok()?;
     Some(as_request(request, &signer, duration, settings))
 }
 
-/// The annotation outranks `spec.expirationSeconds` (CSR-04).
+/// The lifetime. The annotation takes precedence over `spec.expirationSeconds` (CSR-04).
 fn duration(request: &SigningRequestSeen) -> Result<Option<GoDuration>, (&'static str, String)> {
     let asked = match request.meta.annotations.get(annotation::CSR_REQUEST_DURATION) {
         Some(text) => Some(text.parse().map_err(|error| {
@@ -294,7 +308,7 @@ fn duration(request: &SigningRequestSeen) -> Result<Option<GoDuration>, (&'stati
     }
 }
 
-/// The CertificateRequest that says the same. It lives where the issuer's Secrets are, and never on a server.
+/// The equivalent CertificateRequest, in the namespace of the issuer's Secrets. It is never written.
 fn as_request(
     request: &SigningRequestSeen,
     signer: &SignerName,
@@ -309,7 +323,7 @@ fn as_request(
     };
     let key_secret = meta.annotations.get(annotation::CSR_PRIVATE_KEY_SECRET_NAME);
     let key_secret = key_secret.map(|name| (annotation::PRIVATE_KEY_SECRET_NAME, name));
-    // an Order gets them, where solvers are chosen by them
+    // copied to an Order, because solvers are selected by them
     let copied = meta
         .annotations
         .iter()

@@ -1,4 +1,4 @@
-//! A CertificateSigningRequest as it is kept, and the issuer that its signer's name means (CSR-01).
+//! The record of a Kubernetes CertificateSigningRequest, and the issuer of its signer name (CSR-01).
 
 use jiff::Timestamp;
 use k8s_openapi::api::certificates::v1::{
@@ -32,16 +32,16 @@ impl Kind for SigningRequestKind {
 /// Condition type of a request that can never be signed.
 const FAILED: &str = "Failed";
 
-/// A CertificateSigningRequest as it is kept.
+/// A stored CertificateSigningRequest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SigningRequestSeen {
-    /// Metadata; there is no namespace.
+    /// Metadata without a namespace.
     pub meta: Meta,
     /// `spec`.
     pub spec: CertificateSigningRequestSpec,
     /// `status`.
     pub status: CertificateSigningRequestStatus,
-    /// Why `spec` cannot be read; what could be read of it is there.
+    /// Why `spec` cannot be decoded; the decodable parts are present.
     pub unreadable: Option<Box<str>>,
 }
 
@@ -54,27 +54,28 @@ impl SigningRequestSeen {
             .any(|condition| condition.type_ == type_)
     }
 
-    /// What a person said about it, as a CertificateRequest would say it.
+    /// Approval or denial, as conditions of a CertificateRequest.
     pub(super) fn word(&self) -> Box<[Condition]> {
-        let said = [(APPROVED, "Approved"), (DENIED, "Denied")];
-        said.into_iter()
+        let decisions = [(APPROVED, "Approved"), (DENIED, "Denied")];
+        decisions
+            .into_iter()
             .filter(|(_, type_)| self.has(type_))
             .map(|(condition, reason)| Condition::new(condition, ConditionStatus::True, reason, ""))
             .collect()
     }
 
-    /// Whether somebody has said the last word: signed, denied, or failed.
+    /// Whether the request is final: signed, denied, or failed.
     pub fn is_finished(&self) -> bool {
         let signed = self.status.certificate.as_ref().is_some_and(|pem| !pem.0.is_empty());
         signed || self.has("Denied") || self.has(FAILED)
     }
 
-    /// The issuer that is meant, if the signer is one of ours (CSR-01).
+    /// The issuer, if the signer is ours (CSR-01).
     pub fn signer(&self) -> Option<SignerName> {
         SignerName::parse(&self.spec.signer_name)
     }
 
-    /// The conditions with one more of type Failed.
+    /// The conditions with an additional one of type Failed.
     pub fn failed(&self, reason: &str, message: &str, now: Timestamp) -> Vec<CertificateSigningRequestCondition> {
         let time = crate::api::condition::whole_second(now);
         let failed = CertificateSigningRequestCondition {
@@ -95,7 +96,7 @@ impl SigningRequestSeen {
     }
 }
 
-/// An issuer as it stands in `spec.signerName` (CSR-01).
+/// An issuer in `spec.signerName` (CSR-01).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignerName {
     /// Its namespace, empty for a ClusterIssuer.
@@ -105,7 +106,7 @@ pub struct SignerName {
 }
 
 impl SignerName {
-    /// Reads `issuers.cert-manager.io/<namespace>.<name>` or `clusterissuers.cert-manager.io/<name>`.
+    /// Parses `issuers.cert-manager.io/<namespace>.<name>` or `clusterissuers.cert-manager.io/<name>`.
     pub fn parse(signer: &str) -> Option<Self> {
         let (kind, path) = signer.split_once('/')?;
         let (namespace, name) = match kind {
@@ -120,7 +121,7 @@ impl SignerName {
         })
     }
 
-    /// Namespace and name, as messages have it.
+    /// Namespace and name, for messages.
     pub(super) fn place(&self) -> String {
         if self.namespace.is_empty() {
             self.name.clone()
@@ -129,7 +130,7 @@ impl SignerName {
         }
     }
 
-    /// The reference that a CertificateRequest would hold.
+    /// The equivalent `issuerRef` of a CertificateRequest.
     pub fn issuer_ref(&self) -> IssuerRef {
         let kind = if self.namespace.is_empty() {
             CLUSTER_ISSUER_KIND

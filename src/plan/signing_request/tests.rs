@@ -59,10 +59,12 @@ fn a_request_that_cannot_be_read_is_never_signed() {
         ..request()
     };
     let step = step(&request, Some(&ca()), Some(true));
-    assert!(matches!(step, Step::Fail { reason: "BadConfig", message } if message.contains("spec.usages")));
+    assert!(
+        matches!(step, SigningRequestStep::Fail { reason: "BadConfig", message } if message.contains("spec.usages"))
+    );
 }
 
-fn step(request: &SigningRequestSeen, issuer: Option<&FoundIssuer>, may_refer: Option<bool>) -> Step {
+fn step(request: &SigningRequestSeen, issuer: Option<&FoundIssuer>, may_refer: Option<bool>) -> SigningRequestStep {
     with_orders(request, issuer, may_refer, &[])
 }
 
@@ -71,14 +73,14 @@ fn with_orders(
     issuer: Option<&FoundIssuer>,
     may_refer: Option<bool>,
     orders: &[Object<OrderKind>],
-) -> Step {
+) -> SigningRequestStep {
     let issuer = match issuer {
         Some(issuer) => Lookup::Found(Box::new(issuer.clone())),
         None => Lookup::Missing(IssuerId(ObjectKey::new("shop", "ca"))),
     };
     plan(
         noon(),
-        &Seen {
+        &SigningRequestObservation {
             request,
             issuer: &issuer,
             orders,
@@ -89,15 +91,15 @@ fn with_orders(
     )
 }
 
-fn told(step: &Step) -> &str {
-    let Step::Tell(notice) = step else {
+fn told(step: &SigningRequestStep) -> &str {
+    let SigningRequestStep::Report(notice) = step else {
         panic!("expected a notice, got {step:?}")
     };
     &notice.reason
 }
 
-fn failed(step: Step) -> (&'static str, String) {
-    let Step::Fail { reason, message } = step else {
+fn failed(step: SigningRequestStep) -> (&'static str, String) {
+    let SigningRequestStep::Fail { reason, message } = step else {
         panic!("expected a failure, got {step:?}")
     };
     (reason, message)
@@ -138,8 +140,13 @@ fn csr_02_approval_is_waited_for_never_given() {
 
 #[test]
 fn csr_03_the_requester_must_be_allowed_to_refer_to_an_issuer_of_a_namespace() {
-    assert!(matches!(step(&request(), Some(&ca()), None), Step::AskReference(signer) if signer.namespace == "shop"));
-    assert!(matches!(step(&request(), Some(&ca()), Some(true)), Step::Sign(_)));
+    assert!(
+        matches!(step(&request(), Some(&ca()), None), SigningRequestStep::AskReference(signer) if signer.namespace == "shop")
+    );
+    assert!(matches!(
+        step(&request(), Some(&ca()), Some(true)),
+        SigningRequestStep::Sign(_)
+    ));
     let (reason, message) = failed(step(&request(), Some(&ca()), Some(false)));
     assert_eq!(
         (reason, message.as_str()),
@@ -151,7 +158,7 @@ fn csr_03_the_requester_must_be_allowed_to_refer_to_an_issuer_of_a_namespace() {
     let mut of_the_cluster = request();
     of_the_cluster.spec.signer_name = "clusterissuers.cert-manager.io/ca".into();
     assert!(
-        matches!(step(&of_the_cluster, Some(&ca()), None), Step::Sign(_)),
+        matches!(step(&of_the_cluster, Some(&ca()), None), SigningRequestStep::Sign(_)),
         "no check for ClusterIssuers"
     );
 }
@@ -160,7 +167,7 @@ fn csr_03_the_requester_must_be_allowed_to_refer_to_an_issuer_of_a_namespace() {
 fn csr_04_the_annotation_outranks_the_field_and_ten_minutes_are_the_least() {
     let duration_of = |request: &SigningRequestSeen| {
         let step = step(request, Some(&ca()), Some(true));
-        let Step::Sign(signed) = step else {
+        let SigningRequestStep::Sign(signed) = step else {
             panic!("expected to sign, got {step:?}")
         };
         signed.duration
@@ -193,7 +200,7 @@ fn csr_04_the_annotation_outranks_the_field_and_ten_minutes_are_the_least() {
 fn csr_05_what_is_missing_is_told() {
     let warned = |issuer: Option<&FoundIssuer>| {
         let step = step(&request(), issuer, Some(true));
-        let Step::Tell(notice) = step else {
+        let SigningRequestStep::Report(notice) = step else {
             panic!("expected a notice, got {step:?}")
         };
         notice
@@ -262,7 +269,10 @@ fn csr_05_a_request_to_a_self_signed_issuer_names_its_key() {
         );
     }
     let asking = annotated(request(), annotation::CSR_PRIVATE_KEY_SECRET_NAME, "key");
-    assert!(matches!(step(&asking, Some(&own), Some(true)), Step::Sign(_)));
+    assert!(matches!(
+        step(&asking, Some(&own), Some(true)),
+        SigningRequestStep::Sign(_)
+    ));
 }
 
 /// S13: what a CertificateRequest is refused for, a request of Kubernetes' own kind is refused for, whoever signs.
@@ -326,7 +336,7 @@ fn csr_05_a_ca_gets_the_usages_that_were_approved_and_no_other() {
     });
     let mut asking = annotated(request(), annotation::CSR_REQUEST_IS_CA, "true");
     asking.spec.request = ByteString(pem);
-    let Step::Sign(signed) = step(&asking, Some(&ca()), Some(true)) else {
+    let SigningRequestStep::Sign(signed) = step(&asking, Some(&ca()), Some(true)) else {
         panic!("expected to sign")
     };
     assert!(signed.is_ca && signed.of_kubernetes);
@@ -336,13 +346,13 @@ fn csr_05_a_ca_gets_the_usages_that_were_approved_and_no_other() {
 #[test]
 fn ano_08_annotations_become_fields_of_the_request_that_is_signed() {
     let asking = annotated(request(), annotation::CSR_REQUEST_IS_CA, "true");
-    let Step::Sign(signed) = step(&asking, Some(&ca()), Some(true)) else {
+    let SigningRequestStep::Sign(signed) = step(&asking, Some(&ca()), Some(true)) else {
         panic!("expected to sign")
     };
     assert!(signed.is_ca);
     assert_eq!(signed.meta.key, ObjectKey::new("shop", "web"));
     let asking = annotated(request(), annotation::CSR_PRIVATE_KEY_SECRET_NAME, "key");
-    let Step::Sign(signed) = step(&asking, Some(&ca()), Some(true)) else {
+    let SigningRequestStep::Sign(signed) = step(&asking, Some(&ca()), Some(true)) else {
         panic!("expected to sign")
     };
     assert_eq!(
@@ -365,7 +375,10 @@ fn what_is_finished_or_not_ours_is_left_alone() {
     let mut theirs = request();
     theirs.spec.signer_name = "kubernetes.io/kubelet-serving".into();
     for request in [signed, denied, failed, theirs] {
-        assert!(matches!(step(&request, Some(&ca()), Some(true)), Step::Nothing));
+        assert!(matches!(
+            step(&request, Some(&ca()), Some(true)),
+            SigningRequestStep::Nothing
+        ));
     }
 }
 
@@ -378,7 +391,7 @@ fn ctl_10_a_signer_that_is_switched_off_does_nothing() {
         .push("certificatesigningrequests-issuer-ca".into());
     let step = plan(
         noon(),
-        &Seen {
+        &SigningRequestObservation {
             request: &request(),
             issuer: &Lookup::Found(Box::new(ca())),
             orders: &[],
@@ -387,7 +400,7 @@ fn ctl_10_a_signer_that_is_switched_off_does_nothing() {
             settings: &settings,
         },
     );
-    assert!(matches!(step, Step::Nothing));
+    assert!(matches!(step, SigningRequestStep::Nothing));
 }
 
 fn acme() -> FoundIssuer {
@@ -400,7 +413,7 @@ fn acme() -> FoundIssuer {
 /// The Order that is asked for, as it would be on the server.
 fn ordered(request: &SigningRequestSeen) -> Object<OrderKind> {
     let step = step(request, Some(&acme()), Some(true));
-    let Step::Order(asked, order) = step else {
+    let SigningRequestStep::Order(asked, order) = step else {
         panic!("expected an Order, got {step:?}")
     };
     let mut meta = meta(&order.name, "order-uid");

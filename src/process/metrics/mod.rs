@@ -1,6 +1,6 @@
-//! What this process counts, and the text format in which Prometheus reads it.
+//! Counters of this process, and the Prometheus text format.
 //!
-//! Written by hand: the client library for Prometheus appends `_total` to every counter, and cert-manager's names have none.
+//! Written by hand: the Prometheus client library appends `_total` to every counter, but cert-manager's names have no suffix.
 
 mod proc;
 mod requests;
@@ -12,7 +12,7 @@ pub use proc::write as write_process;
 pub use requests::{RequestLabels, Requests};
 pub use text::{Page, sample};
 
-/// Counters that no object holds.
+/// Counters that are not derived from objects.
 #[derive(Default)]
 pub struct Metrics {
     /// Requests to servers outside of the cluster.
@@ -21,12 +21,12 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// A Certificate waits because what was issued for it did not last.
+    /// Counts an issuance that is held back because earlier certificates did not last.
     pub fn hold_back(&self) {
         self.held_back.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often that happened.
+    /// The number of issuances held back.
     pub fn held_back(&self) -> u64 {
         self.held_back.load(Ordering::Relaxed)
     }

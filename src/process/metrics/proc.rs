@@ -1,14 +1,14 @@
-//! The process and the clock (MET-09, MET-10), as Prometheus' client for Go reads them from `/proc`.
+//! Metrics of the process and the clock (MET-09, MET-10) from `/proc`, as Prometheus' client for Go reports them.
 
 use super::text::{Page, sample};
 
-/// Linux counts a process's times in hundredths of a second.
+/// Linux reports CPU times in hundredths of a second.
 const TICKS: f64 = 100.0;
-/// What Prometheus' client for Go writes where there is no limit: the largest 64-bit number.
+/// The value for "unlimited" of Prometheus' client for Go: the largest 64-bit number.
 const UNLIMITED: f64 = 18_446_744_073_709_551_615.0;
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
-/// Writes them; `now` is in seconds since 1970.
+/// Writes the metrics; `now` is in seconds since 1970.
 pub fn write(now: i64, page: &mut Page) {
     let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
     let (status, limits) = (read("status"), read("limits"));
@@ -16,7 +16,7 @@ pub fn write(now: i64, page: &mut Page) {
     let now = Some(now as f64);
     let open_files = std::fs::read_dir("/proc/self/fd").ok().map(|open| open.count() as f64);
     let memory = |name| kib(&status, name).map(|kib| kib * 1024.0);
-    // those that cannot be read are left out
+    // values that cannot be read are skipped
     for (name, type_, help, value) in [
         (
             "certmanager_clock_time_seconds",
@@ -87,7 +87,7 @@ pub fn write(now: i64, page: &mut Page) {
     }
 }
 
-/// A line of `/proc/self/status`, as `VmRSS:  1234 kB`.
+/// The value of a line of `/proc/self/status` such as `VmRSS:  1234 kB`, in bytes.
 fn kib(status: &str, name: &str) -> Option<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim_start_matches(':').split_whitespace().next()?.parse().ok()
@@ -102,7 +102,7 @@ fn limit(limits: &str, name: &str) -> Option<f64> {
     }
 }
 
-/// `InOctets` and `OutOctets` of `/proc/self/net/netstat`, whose lines come in pairs: names, values.
+/// `InOctets` and `OutOctets` of `/proc/self/net/netstat`. Its lines are pairs of names and values.
 fn octets(netstat: &str) -> Option<(f64, f64)> {
     let mut lines = netstat.lines().filter_map(|line| line.strip_prefix("IpExt: "));
     let (names, values) = (lines.next()?, lines.next()?);
@@ -113,19 +113,19 @@ fn octets(netstat: &str) -> Option<(f64, f64)> {
     Some((value("InOctets")?, value("OutOctets")?))
 }
 
-/// Fields of `/proc/self/stat`, from the third on.
+/// The fields of `/proc/self/stat`, from the third on.
 fn stat_fields(wanted: &[usize]) -> Option<Vec<f64>> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     wanted.iter().map(|at| fields.get(*at)?.parse().ok()).collect()
 }
 
-/// User and system time of this process.
+/// User and system time of this process, in seconds.
 fn cpu_seconds() -> Option<f64> {
     Some(stat_fields(&[11, 12])?.iter().sum::<f64>() / TICKS)
 }
 
-/// When the machine started, and how long after that this process did.
+/// The start of this process, in seconds since 1970.
 fn started_at() -> Option<f64> {
     let machine = std::fs::read_to_string("/proc/stat").ok()?;
     let booted = machine.lines().find_map(|line| line.strip_prefix("btime "))?;

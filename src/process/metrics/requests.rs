@@ -1,4 +1,4 @@
-//! Requests to ACME servers (MET-05).
+//! Metrics of requests to ACME servers (MET-05).
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,33 +13,32 @@ use tokio::time::Instant;
 
 use super::text::{Page, sample};
 
-/// Of how many durations a summary's quantiles are made at most, and how old these may be, as in Prometheus' client for Go.
+/// Size and maximum age of the sample for a summary's quantiles, as in Prometheus' client for Go.
 const RECENT: usize = 256;
 const RECENT_TIME: Duration = Duration::from_secs(600);
-/// How many combinations of labels are kept apart: whoever may create an Issuer names hosts. The most memory that they can cost
-/// is 12 MB.
+/// Maximum number of label combinations. Users choose the hosts, because they may create Issuers. The memory limit is 12 MB.
 const SERIES_LIMIT: usize = 4_000;
-/// Host and status of requests above that limit.
+/// Value of the labels host and status for requests above that limit.
 const OTHER: &str = "other";
-/// Status of a request that was not answered, as in cert-manager.
+/// Value of the label status for a request without a response, as in cert-manager.
 const NO_ANSWER: u16 = 999;
 
-/// By what requests are told apart.
+/// The labels of a request.
 #[derive(Clone, Debug)]
 pub struct RequestLabels<'a> {
     /// `https` or `http`.
     pub scheme: &'a str,
-    /// Host, with the port where it is not the scheme's.
+    /// Host, with the port if it is not the default.
     pub host: &'a str,
-    /// What it was for, out of a closed set.
+    /// The purpose, from a closed set.
     pub action: &'static str,
     /// The method.
     pub method: &'a str,
-    /// `None` when there was no response.
+    /// The status; `None` without a response.
     pub status: Option<u16>,
 }
 
-/// What is counted.
+/// The metrics of one label combination.
 pub struct Requests {
     series: Mutex<BTreeMap<Labels, Durations>>,
     folded: AtomicU64,
@@ -59,7 +58,7 @@ struct Labels {
 struct Durations {
     count: u64,
     sum: Duration,
-    /// Seconds from the start until the request ended, and how long it took.
+    /// End of the request in seconds since the start, and its duration.
     recent: VecDeque<(u32, f32)>,
 }
 
@@ -74,7 +73,7 @@ impl Default for Requests {
 }
 
 impl Requests {
-    /// One request has ended after `duration`.
+    /// Records a request that took `duration`.
     pub fn count(&self, request: &RequestLabels<'_>, duration: Duration) {
         let mut labels = Labels {
             scheme: request.scheme.to_owned(),
@@ -107,7 +106,7 @@ impl Requests {
         durations.recent.push_back((now, duration.as_secs_f32()));
     }
 
-    /// Writes all that was counted.
+    /// Writes the metrics.
     #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
     pub fn write(&self, page: &mut Page) {
         const COUNT: &str = "certmanager_http_acme_client_request_count";
@@ -168,7 +167,7 @@ impl Labels {
 }
 
 impl Durations {
-    /// NaN where nothing is recent.
+    /// A quantile. NaN without recent requests.
     fn quantiles(&self, oldest: u32) -> [(&'static str, f64); 3] {
         let recent = self.recent.iter().filter(|(ended, _)| *ended >= oldest);
         let mut sorted: Vec<f32> = recent.map(|(_, took)| *took).collect();

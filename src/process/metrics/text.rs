@@ -1,23 +1,23 @@
-//! Prometheus' text format 0.0.4.
+//! The Prometheus text format 0.0.4.
 
 use std::fmt::Write;
 
 /// A part of the page.
 #[derive(Default)]
 pub struct Page {
-    /// What has been written.
+    /// The text so far.
     pub text: String,
 }
 
 impl Page {
-    /// What the series that follow mean.
+    /// Begins a family: help and type of the series that follow.
     pub fn head(&mut self, name: &str, type_: &str, help: &str) {
         // writing to a String cannot fail
         let _infallible = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {type_}\n");
     }
 }
 
-/// One series and its value.
+/// Adds a series with its value.
 pub fn sample(text: &mut String, name: &str, labels: &[(&str, &str)], value: f64) {
     text.push_str(name);
     for (at, (label, value)) in labels.iter().enumerate() {

@@ -1,11 +1,11 @@
-//! The condition Ready of an object, as series.
+//! Series for the condition Ready of an object.
 
 use crate::{
     api::{Condition, ConditionStatus, condition},
     process::metrics::{Page, sample},
 };
 
-/// What the condition Ready says.
+/// The status of the condition Ready.
 pub(super) fn ready(page: &mut Page, name: &str, labels: &[(&str, &str)], conditions: &[Condition]) {
     let ready = condition::get(conditions, condition::READY);
     answers(
@@ -16,7 +16,7 @@ pub(super) fn ready(page: &mut Page, name: &str, labels: &[(&str, &str)], condit
     );
 }
 
-/// Three series, of which the one that holds is 1 (NB-34).
+/// Three series; the one that applies is 1 (NB-34).
 pub(super) fn answers(page: &mut Page, name: &str, labels: &[(&str, &str)], ready: ConditionStatus) {
     let ready = ready.to_string();
     for answer in ["True", "False", "Unknown"] {

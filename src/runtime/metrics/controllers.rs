@@ -1,7 +1,7 @@
-//! How often controllers looked at objects, under the names of cert-manager's (MET-08).
+//! Counters of reconciles, with cert-manager's metric names (MET-08).
 //!
-//! Where cert-manager has several controllers for a kind, each of them is called for each change. Here one reconcile does what all of
-//! them do, and counts once for each.
+//! cert-manager has several controllers for one kind, and calls each of them for a change. In certlet one reconcile does the work
+//! of all of them, and counts once for each.
 
 use crate::{
     controller::queues::Queues,
@@ -31,7 +31,7 @@ const SIGNING_REQUESTS: [&str; 3] = [
     "certificatesigningrequests-issuer-selfsigned",
 ];
 
-/// What is counted of each controller that is on, by cert-manager's name.
+/// The counters of each enabled controller, by cert-manager's name.
 fn counted(settings: &Settings, queues: &Queues) -> Vec<(&'static str, Counts)> {
     let whole_cluster = settings.namespace.is_none();
     let [issuers, cluster_issuers] = queues.issuers.counts();
@@ -55,31 +55,31 @@ fn counted(settings: &Settings, queues: &Queues) -> Vec<(&'static str, Counts)> 
         .collect()
 }
 
-/// All of them, and how many objects wait.
+/// Writes the counters of all controllers and the queue lengths.
 pub(super) fn write(settings: &Settings, queues: &Queues, page: &mut Page) {
     let counted = counted(settings, queues);
     family(
         ("certmanager_controller_sync_call_count", "counter", "controller"),
-        "How often a controller looked at an object.",
+        "Number of reconciles, by controller.",
         counted.iter().map(|(name, counts)| (*name, counts.calls)),
         page,
     );
     family(
         ("certmanager_controller_sync_error_count", "counter", "controller"),
-        "How often that failed; conflicts do not count.",
+        "Number of failed reconciles, without conflicts, by controller.",
         counted.iter().map(|(name, counts)| (*name, counts.errors)),
         page,
     );
     let renewals = queues.renewals.total();
     family(
         ("certlet_controller_sync_call_count", "counter", "controller"),
-        "How often a controller that cert-manager does not have looked at an object.",
+        "Number of reconciles of controllers that cert-manager does not have.",
         std::iter::once((queues.renewals.name(), renewals.calls)),
         page,
     );
     family(
         ("certlet_controller_sync_error_count", "counter", "controller"),
-        "How often that failed; conflicts do not count.",
+        "Number of failed reconciles, without conflicts, of controllers that cert-manager does not have.",
         std::iter::once((queues.renewals.name(), renewals.errors)),
         page,
     );
@@ -87,7 +87,7 @@ pub(super) fn write(settings: &Settings, queues: &Queues, page: &mut Page) {
     let waiting = waiting.map(|(queue, waiting)| (queue, u64::try_from(waiting).unwrap_or(u64::MAX)));
     family(
         ("certlet_queue_waiting", "gauge", "queue"),
-        "Objects that wait for a worker.",
+        "Number of objects that wait for a worker.",
         waiting,
         page,
     );

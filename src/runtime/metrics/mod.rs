@@ -1,5 +1,5 @@
-//! The page of metrics, under cert-manager's names, so that dashboards and alerts go on working (MET rows). What describes objects is
-//! read from the index when it is asked for.
+//! The metrics page, with cert-manager's names so that dashboards and alerts work unchanged (MET rows). Metrics of objects are
+//! computed from the index for each request.
 
 mod condition;
 mod controllers;
@@ -11,8 +11,8 @@ use crate::{
     runtime::leader::Leadership,
 };
 
-/// The page that Prometheus reads, in pieces that are made as they are sent: with ten thousand Certificates all of it would be 20 MB at once.
-/// Only the leader tells of objects, as in cert-manager: with two replicas each would count twice.
+/// The page in pieces that are made while it is sent: with 10,000 Certificates the whole page would take 20 MB. Only the leader
+/// reports metrics of objects, as in cert-manager, so that two replicas do not count twice.
 pub fn page(ports: &Ports, leadership: &Leadership) -> impl Iterator<Item = String> + Send + 'static + use<> {
     let objects = leadership.leads().then(|| objects::all(&ports.index));
     let (ports, leadership) = (ports.clone(), leadership.clone());
@@ -27,15 +27,15 @@ pub fn page(ports: &Ports, leadership: &Leadership) -> impl Iterator<Item = Stri
     }))
 }
 
-/// Who leads.
+/// Metrics of leadership.
 fn leading(leadership: &Leadership, page: &mut Page) {
-    page.head("certlet_leader", "gauge", "Whether this process leads.");
+    page.head("certlet_leader", "gauge", "Whether this process is the leader.");
     let leads = f64::from(u8::from(leadership.leads()));
     sample(&mut page.text, "certlet_leader", &[], leads);
     page.head(
         "certlet_standing_by",
         "gauge",
-        "Whether this process takes no part in the election because another installation may be at work.",
+        "Whether this process stands by because another installation may be active.",
     );
     let standing_by = leadership.standing_by();
     let for_other = standing_by.is_some_and(|standing_by| standing_by.is_for_other_installation());
@@ -47,7 +47,7 @@ fn leading(leadership: &Leadership, page: &mut Page) {
     );
 }
 
-/// What cert-manager does not count.
+/// Metrics that cert-manager does not have.
 #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
 fn own(ports: &Ports, page: &mut Page) {
     page.head("certlet_build_info", "gauge", "1, with the version of this program.");
@@ -60,7 +60,7 @@ fn own(ports: &Ports, page: &mut Page) {
     page.head(
         "certlet_http01_validations_total",
         "counter",
-        "HTTP-01 requests answered with a key authorization, our own probes left out.",
+        "HTTP-01 requests answered with a key authorization, without self-checks.",
     );
     let served = ports.responder.served();
     sample(
@@ -72,7 +72,7 @@ fn own(ports: &Ports, page: &mut Page) {
     page.head(
         "certlet_certificate_issuances_held_back_total",
         "counter",
-        "Issuances that wait because the certificates before did not last: see the condition Unsettled.",
+        "Issuances held back because earlier certificates did not last; see the condition Unsettled.",
     );
     sample(
         &mut page.text,
@@ -83,7 +83,7 @@ fn own(ports: &Ports, page: &mut Page) {
     page.head(
         "certlet_events_dropped_total",
         "counter",
-        "Events that were not written because too many were waiting.",
+        "Events dropped because too many were waiting.",
     );
     sample(
         &mut page.text,

@@ -1,4 +1,4 @@
-//! What describes objects, read from the index when it is asked for.
+//! Metrics of objects, computed from the index for each request.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -13,17 +13,17 @@ use crate::{
     process::metrics::{Page, sample},
 };
 
-/// So many Certificates make one piece of the page.
+/// Number of Certificates per piece of the page.
 const PIECE: usize = 200;
-/// So many issuers or Challenges do.
+/// Number of issuers or Challenges per piece of the page.
 const SMALL_PIECE: usize = 20;
 
-/// All families that describe objects.
+/// All metric families of objects.
 pub(super) fn all(index: &Arc<Index>) -> impl Iterator<Item = String> + Send + 'static + use<> {
     certificates(index).chain(issuers(index)).chain(challenges(index))
 }
 
-/// What is told of each Certificate: a name, a help text, and whether it is the condition or one of the times.
+/// A metric family of Certificates: its name, its help text, and the condition or the time that it reports.
 struct Family {
     name: &'static str,
     help: &'static str,
@@ -39,42 +39,42 @@ enum Value {
 const FAMILIES: [Family; 5] = [
     Family {
         name: "certmanager_certificate_ready_status",
-        help: "Whether the Certificate is ready, one series per answer.",
+        help: "Whether the Certificate is ready, one series per status.",
         value: Value::Ready,
     },
     Family {
         name: "certmanager_certificate_expiration_timestamp_seconds",
-        help: "When the certificate ends; the same as not_after.",
+        help: "Expiry of the certificate; the same as not_after.",
         value: Value::Time(|row| row.not_after),
     },
     Family {
         name: "certmanager_certificate_not_after_timestamp_seconds",
-        help: "When the certificate ends.",
+        help: "Expiry of the certificate.",
         value: Value::Time(|row| row.not_after),
     },
     Family {
         name: "certmanager_certificate_not_before_timestamp_seconds",
-        help: "When the certificate begins.",
+        help: "Start of the certificate's validity.",
         value: Value::Time(|row| row.not_before),
     },
     Family {
         name: "certmanager_certificate_renewal_timestamp_seconds",
-        help: "When the certificate is renewed.",
+        help: "Time of the next renewal.",
         value: Value::Time(|row| row.renewal),
     },
 ];
 
-/// The families of Certificates, piece by piece. A record is opened once, for the first family. What is told of it is kept for the
-/// others until the page is sent, which is 32 bytes.
+/// The families of Certificates, piece by piece. A record is decoded once, for the first family. Its values, 32 bytes, are
+/// buffered for the other families until the page is sent.
 pub(super) fn certificates(index: &Arc<Index>) -> impl Iterator<Item = String> + Send + 'static + use<> {
-    let mut told = Told {
+    let mut values = CertificateValues {
         names: index.certificates.keys(),
         index: Arc::clone(index),
         rows: Vec::new(),
         issuers: Vec::new(),
         places: HashMap::new(),
     };
-    let pieces = (0..told.names.len()).step_by(PIECE);
+    let pieces = (0..values.names.len()).step_by(PIECE);
     let all = FAMILIES.iter().flat_map(move |family| {
         std::iter::once((family, None)).chain(pieces.clone().map(move |from| (family, Some(from))))
     });
@@ -82,33 +82,33 @@ pub(super) fn certificates(index: &Arc<Index>) -> impl Iterator<Item = String> +
         let mut page = Page::default();
         match from {
             None => page.head(family.name, "gauge", family.help),
-            Some(from) => told.write(family, from, &mut page),
+            Some(from) => values.write(family, from, &mut page),
         }
         page.text
     })
 }
 
-/// What is told of all Certificates.
-struct Told {
+/// The values of all Certificates.
+struct CertificateValues {
     index: Arc<Index>,
     names: Vec<ObjectKey>,
-    /// As far as they have been read, in the order of the names; `None` for what is gone or cannot be read.
+    /// The values read so far, in the order of names; `None` for a Certificate that was deleted or cannot be decoded.
     rows: Vec<Option<Row>>,
     issuers: Vec<IssuerRef>,
     places: HashMap<IssuerRef, u32>,
 }
 
-/// What is told of one Certificate. Times are seconds since 1970, 0 while not known.
+/// The values of one Certificate. Times are seconds since 1970, 0 if not known.
 struct Row {
     not_before: f64,
     not_after: f64,
     renewal: f64,
-    /// Its place among the issuers.
+    /// Index of its issuer.
     issuer: u32,
     ready: ConditionStatus,
 }
 
-impl Told {
+impl CertificateValues {
     /// The series of one piece.
     fn write(&mut self, family: &Family, from: usize, page: &mut Page) {
         let to = (from + PIECE).min(self.names.len());
@@ -125,7 +125,7 @@ impl Told {
                 ("name", &*name.name),
                 ("namespace", &*name.namespace),
                 ("issuer_name", issuer.name.as_str()),
-                // as written, so that a series goes on being the same one after a swap
+                // as written in the spec, so that a series stays the same after a take-over
                 ("issuer_kind", issuer.kind.as_deref().unwrap_or_default()),
                 ("issuer_group", issuer.group.as_deref().unwrap_or_default()),
             ];
@@ -166,7 +166,7 @@ fn seconds(time: Option<&Time>) -> f64 {
 pub(super) fn issuers(index: &Arc<Index>) -> impl Iterator<Item = String> + Send + 'static + use<> {
     const ISSUERS: &str = "certmanager_issuer_ready_status";
     const CLUSTER_ISSUERS: &str = "certmanager_clusterissuer_ready_status";
-    let head = (ISSUERS, "Whether the Issuer is ready, one series per answer.");
+    let head = (ISSUERS, "Whether the Issuer is ready, one series per status.");
     let records = Arc::clone(index);
     let issuers = family(head, index.issuers.keys(), move |key, page| {
         if let Some(issuer) = records.issuers.get(key) {
@@ -176,7 +176,7 @@ pub(super) fn issuers(index: &Arc<Index>) -> impl Iterator<Item = String> + Send
     });
     let head = (
         CLUSTER_ISSUERS,
-        "Whether the ClusterIssuer is ready, one series per answer.",
+        "Whether the ClusterIssuer is ready, one series per status.",
     );
     let records = Arc::clone(index);
     let cluster_issuers = family(head, index.cluster_issuers.keys(), move |key, page| {
@@ -192,9 +192,9 @@ pub(super) fn issuers(index: &Arc<Index>) -> impl Iterator<Item = String> + Send
     issuers.chain(cluster_issuers)
 }
 
-/// The family of Challenges, piece by piece: a series for each state, of which the present one is 1.
+/// The family of Challenges, piece by piece: one series per state; the current state is 1.
 pub(super) fn challenges(index: &Arc<Index>) -> impl Iterator<Item = String> + Send + 'static + use<> {
-    let head = (CHALLENGES, "Challenges that exist, one series per state.");
+    let head = (CHALLENGES, "Existing Challenges, one series per state.");
     let records = Arc::clone(index);
     family(head, index.challenges.keys(), move |key, page| {
         let challenge = records.challenges.get(key).and_then(|record| record.parse().ok());
@@ -216,7 +216,7 @@ const STATES: [&str; 8] = [
     "",
     "pending",
 ];
-/// The longest reason that becomes a label; there are eight series with it.
+/// Length limit of a reason as a label value, which occurs in eight series.
 const LONGEST_REASON: usize = 1024;
 
 fn write_challenge(challenge: &Object<ChallengeKind>, page: &mut Page) {
@@ -242,7 +242,7 @@ fn write_challenge(challenge: &Object<ChallengeKind>, page: &mut Page) {
     }
 }
 
-/// A family whose series are written object by object; no piece is longer than those of a few objects.
+/// A family whose series are written object by object. A piece contains those of a few objects.
 fn family(
     (name, help): (&'static str, &'static str),
     keys: Vec<ObjectKey>,

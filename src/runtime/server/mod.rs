@@ -1,13 +1,13 @@
-//! An HTTP server for few and small requests that nobody on the network can fill up.
+//! An HTTP server for few and small requests. Its resources are bounded, so that clients cannot exhaust them.
 //!
-//! | bound | value |
+//! | limit | value |
 //! |---|---|
 //! | request line and headers | [`server::HEADER_SIZE`] |
 //! | time to send them, and until the next request | [`server::HEADER_TIME`] |
 //! | time without progress while an answer is sent | [`STALL_TIME`] |
 //! | time of a connection | [`CONNECTION_TIME`] |
-//! | bytes that the kernel keeps of an answer | [`SEND_BUFFER`] |
-//! | connections | given to [`serve`]: a new one takes the place of the oldest that waits for a request |
+//! | bytes that the kernel buffers of a response | [`SEND_BUFFER`] |
+//! | connections | argument of [`serve`]: a new one replaces the oldest that waits for a request |
 
 use std::{
     collections::VecDeque,
@@ -32,33 +32,33 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::stalling::Impatient;
 use crate::net::server::{self, ACCEPT_PAUSE, CONNECTION_TIME};
 
-/// How long a client may take nothing of an answer.
+/// Time limit for a client to accept more of a response.
 const STALL_TIME: Duration = Duration::from_secs(5);
-/// How much of an answer the kernel keeps for a client that does not read.
+/// Size of the kernel's send buffer for a client that does not read, in bytes.
 const SEND_BUFFER: u32 = 128 << 10;
-/// Connections that wait for this process in the kernel.
+/// Connections that may wait in the kernel to be accepted.
 const BACKLOG: u32 = 128;
 
-/// What is sent, made as it is sent.
+/// A response body that is made while it is sent.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// Listens on an address, as [`serve`] wants it.
+/// Binds a listener for [`serve`].
 ///
 /// # Errors
-/// When the address is taken, or not ours.
+/// If the address is in use or not local.
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
     socket.set_reuseaddr(true)?;
-    // inherited by what is accepted
+    // accepted sockets inherit this
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Answers on `listener` until `shutdown`, on at most `most` connections at once.
+/// Serves requests on `listener` until `shutdown`, on at most `most` connections.
 pub(super) async fn serve<F>(listener: TcpListener, most: usize, answer: F, shutdown: CancellationToken)
 where
     F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
@@ -98,26 +98,26 @@ where
     let stream = Impatient::new(stream, STALL_TIME);
     let exchange = server::bounded().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
-        // a client that ends in the middle of something is its own affair
+        // an aborted request is not an error of the server
         _ended = exchange => {}
         () = tokio::time::sleep(CONNECTION_TIME) => {}
         () = place.connection.cut.cancelled() => {}
     }
 }
 
-/// Who is connected, oldest first.
+/// The connections, oldest first.
 struct Places {
     most: usize,
     taken: Mutex<VecDeque<Arc<Connection>>>,
 }
 
 struct Connection {
-    /// Whether a whole request has come.
+    /// Whether a complete request was received.
     asked: AtomicBool,
     cut: CancellationToken,
 }
 
-/// Is given back when it is dropped.
+/// A connection's slot. It is freed on drop.
 struct Place {
     places: Arc<Places>,
     connection: Arc<Connection>,
@@ -131,7 +131,7 @@ impl Places {
         }
     }
 
-    /// A place, always: where all are taken, the oldest connection that has not asked anything is cut, or else the oldest.
+    /// Returns a slot. If all are taken, it closes the oldest connection without a request, or else the oldest one.
     fn take(self: &Arc<Self>, shutdown: &CancellationToken) -> Place {
         let connection = Arc::new(Connection {
             asked: AtomicBool::new(false),

@@ -1,4 +1,4 @@
-//! The fields of cert-manager's `ControllerConfiguration`, and the flags that they stand for.
+//! The fields of cert-manager's `ControllerConfiguration`, and the flags that they set.
 
 /// Fields and their flags.
 pub(in crate::cli::args) const FIELDS: &[(&str, &str)] = &[
@@ -113,7 +113,7 @@ pub(in crate::cli::args) const FIELDS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Flags whose values are nanoseconds where the file has a number.
+/// Duration flags. A number in the file is in nanoseconds.
 pub(super) const DURATIONS: &[&str] = &[
     "leader-election-lease-duration",
     "leader-election-renew-deadline",
@@ -126,5 +126,5 @@ pub(super) const DURATIONS: &[&str] = &[
     "metrics-dynamic-serving-leaf-duration",
 ];
 
-/// A map: what the file says and what flags say come together.
+/// A flag with a map as its value: the entries of file and command line are merged.
 pub(super) const MERGED: &str = "feature-gates";

@@ -1,5 +1,5 @@
-//! `--config`: cert-manager's `ControllerConfiguration` (FLG-01). Its fields become the flags of the same meaning, which are
-//! then read as if they had been given first; flags that are given win.
+//! `--config`: cert-manager's `ControllerConfiguration` (FLG-01). Each field becomes the flag with the same meaning. Flags of
+//! the command line take precedence.
 
 mod fields;
 #[cfg(test)]
@@ -12,16 +12,16 @@ use crate::api::GoDuration;
 pub(super) use fields::FIELDS;
 use fields::{DURATIONS, MERGED};
 
-/// What `apiVersion` and `kind` have to be.
+/// The required `apiVersion` and `kind`.
 const API_VERSION: &str = "controller.config.cert-manager.io/v1alpha1";
 const KIND: &str = "ControllerConfiguration";
-/// The largest file that is read, in bytes.
+/// The largest accepted file, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// A configuration file that cannot be used.
+/// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It is not there, too large, or not readable.
+    /// It does not exist, is too large, or is not readable.
     #[error("--config: cannot read {file}: {why}")]
     Read {
         /// The file.
@@ -37,40 +37,40 @@ pub enum ConfigError {
         /// Why.
         why: String,
     },
-    /// It is something else.
-    #[error("--config: {file} has to begin with `apiVersion: {API_VERSION}` and `kind: {KIND}`, but has {found}")]
+    /// It has another `apiVersion` or `kind`.
+    #[error("--config: {file} must have `apiVersion: {API_VERSION}` and `kind: {KIND}`, but has {found}")]
     Kind {
         /// The file.
         file: String,
-        /// What it has.
+        /// The values found.
         found: String,
     },
-    /// A field that cert-manager does not have.
-    #[error("--config: {file} has a field {field:?} that does not exist{hint}")]
+    /// A field that `ControllerConfiguration` does not have.
+    #[error("--config: {file} has an unknown field {field:?}{hint}")]
     Unknown {
         /// The file.
         file: String,
-        /// Its path.
+        /// Path of the field.
         field: String,
-        /// What may have been meant.
+        /// A similar field, as the end of the sentence.
         hint: String,
     },
-    /// A field with something that cannot be its value.
-    #[error("--config: {file}: {field} has a value of the wrong kind: {value}")]
+    /// A value of the wrong type.
+    #[error("--config: {file}: {field} has a value of the wrong type: {value}")]
     Value {
         /// The file.
         file: String,
-        /// Its path.
+        /// Path of the field.
         field: String,
-        /// What it has.
+        /// The value found.
         value: String,
     },
 }
 
-/// The flags of `certlet run`, with those that the file named by `--config` stands for put before them.
+/// The flags of `certlet run`, preceded by those from the file that `--config` names.
 ///
 /// # Errors
-/// When there is such a file and it cannot be used.
+/// [`ConfigError`] if there is such a file and it cannot be used.
 pub fn with_file(flags: &[String]) -> Result<Vec<String>, ConfigError> {
     let Some(file) = file_of(flags) else {
         return Ok(flags.to_vec());
@@ -79,10 +79,10 @@ pub fn with_file(flags: &[String]) -> Result<Vec<String>, ConfigError> {
     with_text(flags, &file, &text)
 }
 
-/// The same with the text of the file, which is somewhere else.
+/// Like [`with_file`], with the content of the file as an argument.
 ///
 /// # Errors
-/// When it cannot be used.
+/// [`ConfigError`] if the content cannot be used.
 pub fn with_text(flags: &[String], file: &str, text: &str) -> Result<Vec<String>, ConfigError> {
     let from_file = flags_of(file, text)?;
     let given = |name: &str| flags.iter().any(|flag| name_of(flag) == Some(name));
@@ -93,7 +93,7 @@ pub fn with_text(flags: &[String], file: &str, text: &str) -> Result<Vec<String>
     Ok(kept.chain(flags.iter().cloned()).collect())
 }
 
-/// The file that the last `--config` names.
+/// The file that the last `--config` flag names.
 pub fn file_of(flags: &[String]) -> Option<String> {
     let mut file = None;
     let mut flags = flags.iter();
@@ -107,7 +107,7 @@ pub fn file_of(flags: &[String]) -> Option<String> {
     file.filter(|file| !file.is_empty())
 }
 
-/// `--name=value`, `--name` and `-v4` are flags of that name.
+/// The name of a flag written as `--name=value`, `--name` or `-v4`.
 fn name_of(flag: &str) -> Option<&str> {
     match flag.strip_prefix("--") {
         Some(long) => long.split('=').next(),
@@ -127,12 +127,12 @@ fn read(file: &str) -> Result<String, ConfigError> {
         .map_err(|error| failed(error.to_string()))?
         .len();
     if size > LARGEST {
-        return Err(failed(format!("it has {size} bytes, more than {LARGEST}")));
+        return Err(failed(format!("it has {size} bytes; the limit is {LARGEST}")));
     }
     std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))
 }
 
-/// What the text of a file stands for: names of flags and values, in the order of the table of fields.
+/// The flags for the content of a file: names and values, in the order of [`FIELDS`].
 fn flags_of(file: &str, text: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let value: Value = serde_saphyr::from_str(text).map_err(|error| ConfigError::Yaml {
         file: file.to_owned(),
@@ -148,7 +148,7 @@ fn flags_of(file: &str, text: &str) -> Result<Vec<(String, String)>, ConfigError
     }
     let mut flags = Vec::new();
     walk(file, "", &value, &mut flags)?;
-    // two fields may stand for one flag, the former name and today's: today's counts
+    // a deprecated field and its replacement may set the same flag: the replacement takes precedence
     let rank = |field: &str| FIELDS.iter().position(|(known, _)| *known == field);
     flags.sort_by_key(|(field, _, _)| rank(field));
     Ok(flags.into_iter().map(|(_, flag, value)| (flag, value)).collect())
@@ -156,7 +156,7 @@ fn flags_of(file: &str, text: &str) -> Result<Vec<(String, String)>, ConfigError
 
 fn walk(file: &str, path: &str, value: &Value, flags: &mut Vec<(String, String, String)>) -> Result<(), ConfigError> {
     let flag = FIELDS.iter().find(|(field, _)| *field == path).map(|(_, flag)| *flag);
-    // how a line looks beyond its format is certlet's own affair
+    // certlet has its own log format
     if value.is_null() || path == "logging.options" {
         return Ok(());
     }
@@ -201,7 +201,7 @@ fn walk(file: &str, path: &str, value: &Value, flags: &mut Vec<(String, String, 
     Ok(())
 }
 
-/// Whether cert-manager takes a value for one that is not there, and puts its default in its place.
+/// Whether cert-manager treats the value as not set and uses the default.
 fn is_unset(flag: &str, value: &Value) -> bool {
     match value {
         Value::String(text) => text.is_empty() || DURATIONS.contains(&flag) && is_zero(text),
@@ -218,11 +218,11 @@ fn is_zero(text: &str) -> bool {
         .is_ok_and(|duration| duration.as_nanoseconds() == 0)
 }
 
-/// The same name in other letters, or in another place.
+/// The field that was probably meant: same name with other capitalisation, or in another group.
 fn hint(path: &str) -> String {
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     let meant = FIELDS.iter().find(|(field, _)| last(field) == last(path));
-    meant.map_or_else(String::new, |(field, _)| format!("; {field} does"))
+    meant.map_or_else(String::new, |(field, _)| format!("; did you mean {field}?"))
 }
 
 fn text_of(flag: &str, value: &Value) -> Option<String> {

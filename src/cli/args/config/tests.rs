@@ -70,15 +70,15 @@ fn of_two_fields_for_one_flag_the_present_name_counts() {
 fn a_field_that_does_not_exist_is_named_with_what_may_have_been_meant() {
     assert_eq!(
         parsed("clusterResourceNameSpace: x").unwrap_err(),
-        "--config: file.yaml has a field \"clusterResourceNameSpace\" that does not exist; clusterResourceNamespace does"
+        "--config: file.yaml has an unknown field \"clusterResourceNameSpace\"; did you mean clusterResourceNamespace?"
     );
     assert_eq!(
         parsed("acmeHTTP01Config:\n  solverimage: x").unwrap_err(),
-        "--config: file.yaml has a field \"acmeHTTP01Config.solverimage\" that does not exist; acmeHTTP01Config.solverImage does"
+        "--config: file.yaml has an unknown field \"acmeHTTP01Config.solverimage\"; did you mean acmeHTTP01Config.solverImage?"
     );
     assert_eq!(
         parsed("colour: red").unwrap_err(),
-        "--config: file.yaml has a field \"colour\" that does not exist"
+        "--config: file.yaml has an unknown field \"colour\""
     );
 }
 
@@ -86,12 +86,12 @@ fn a_field_that_does_not_exist_is_named_with_what_may_have_been_meant() {
 fn a_value_of_the_wrong_kind_and_a_file_of_another_kind_are_refused() {
     assert_eq!(
         parsed("leaderElectionConfig: 5").unwrap_err(),
-        "--config: file.yaml: leaderElectionConfig has a value of the wrong kind: 5"
+        "--config: file.yaml: leaderElectionConfig has a value of the wrong type: 5"
     );
     assert!(
         parsed("controllers: [1, 2]")
             .unwrap_err()
-            .contains("controllers has a value of the wrong kind")
+            .contains("controllers has a value of the wrong type")
     );
     let other = flags_of("file.yaml", "kind: WebhookConfiguration")
         .unwrap_err()

@@ -1,10 +1,10 @@
-//! The key of an issuance: kept, made, or refused (LIF-02, SEC-01).
+//! The key of an issuance: reused, generated, or rejected (LIF-02, SEC-01).
 
 use std::sync::Arc;
 
 use super::{
     super::{
-        Effect, IssuerState, KeySource, Notice, Passwords, Plan,
+        CertificateEffect, CertificatePlan, IssuerState, KeySource, Notice, Passwords,
         failure::{self, Failure},
         matching::{key_differences, request_differences},
         names, status,
@@ -22,16 +22,16 @@ use crate::{
 
 /// The key for the next certificate.
 pub(super) enum Key {
-    /// In this Secret.
+    /// It is in this Secret.
     Stored(Arc<SecretSeen>, KeySummary),
-    /// Still to be made or copied.
+    /// It must be generated or copied first.
     Wanted(KeySource),
-    /// Somebody has to decide.
+    /// A user has to decide.
     Refused(Notice),
 }
 
 impl Draft<'_, '_> {
-    /// Of the Secrets with a next key the one that fits, preferably the one that status names; the others go.
+    /// Selects the matching next-key Secret, preferably the one in the status. The others are deleted.
     pub(super) fn choose_key(&mut self) -> Key {
         let view = self.view;
         let mut usable: Vec<(u8, &Arc<SecretSeen>, KeySummary)> = Vec::new();
@@ -49,16 +49,19 @@ impl Draft<'_, '_> {
                     let fields = key_differences(key.spec, view.spec()).join(" ");
                     let message = format!("Regenerating private key due to change in fields: [{fields}]");
                     self.events.push(Notice::normal("Deleted", message));
-                    self.effects.push(Effect::DeleteNextKey(Box::new(secret.meta.clone())));
+                    self.effects
+                        .push(CertificateEffect::DeleteNextKey(Box::new(secret.meta.clone())));
                 }
-                None => self.effects.push(Effect::DeleteNextKey(Box::new(secret.meta.clone()))),
+                None => self
+                    .effects
+                    .push(CertificateEffect::DeleteNextKey(Box::new(secret.meta.clone()))),
             }
         }
         usable.sort_by(|a, b| (a.0, a.1.meta.name()).cmp(&(b.0, b.1.meta.name())));
         let mut usable = usable.into_iter();
         let chosen = usable.next();
         self.effects
-            .extend(usable.map(|(_, secret, _)| Effect::DeleteNextKey(Box::new(secret.meta.clone()))));
+            .extend(usable.map(|(_, secret, _)| CertificateEffect::DeleteNextKey(Box::new(secret.meta.clone()))));
         match chosen {
             Some((_, secret, key)) => Key::Stored(Arc::clone(secret), key),
             None => self.key_source(),
@@ -78,7 +81,7 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// SEC-01.
+    /// Reuse under `rotationPolicy: Never` (SEC-01).
     pub(super) fn key_source(&mut self) -> Key {
         let view = self.view;
         let policy = view
@@ -103,8 +106,8 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// There is no next key: store one, or issue at once with one that only memory holds.
-    pub(super) fn without_key(mut self, source: KeySource) -> Plan {
+    /// There is no next key: store one, or issue in one pass with a key in memory.
+    pub(super) fn without_key(mut self, source: KeySource) -> CertificatePlan {
         let view = self.view;
         if source == KeySource::Target {
             let name = &view.spec().secret_name;
@@ -116,13 +119,13 @@ impl Draft<'_, '_> {
         }
         let Some(name) = self.next_key_name() else {
             return self
-                .held_up("Both names that the Secret with the next private key could have are taken by other Secrets");
+                .held_up("Both possible names of the Secret for the next private key are taken by other Secrets");
         };
         if source == KeySource::New {
             let message = format!("Stored new private key in temporary Secret resource {name:?}");
             self.events.push(Notice::normal("Generated", message));
         }
-        self.effects.push(Effect::StoreKey {
+        self.effects.push(CertificateEffect::StoreKey {
             name: name.clone(),
             source,
         });
@@ -140,7 +143,7 @@ impl Draft<'_, '_> {
         names.into_iter().find(free)
     }
 
-    /// Only where nothing can come between: our own issuer is Ready and signs here, and approval is ours.
+    /// One pass is possible only if the issuer is Ready, signs in this process, and approval is ours.
     pub(super) fn can_issue_at_once(&self, source: KeySource) -> bool {
         let view = self.view;
         let target = view
@@ -149,7 +152,7 @@ impl Draft<'_, '_> {
             .as_ref()
             .and_then(|secret| secret.pair.key.valid())
             .map(|key| key.hash);
-        // A request for the key that is kept may be waiting, or even done.
+        // a request for the reused key may be pending or finished
         let reusable = |request: &RequestSeen| {
             source == KeySource::Target
                 && failure::of_request(request).is_none()
@@ -164,19 +167,19 @@ impl Draft<'_, '_> {
                 .any(|request| request.meta.deleting.is_some() || reusable(request))
     }
 
-    pub(super) fn issue_at_once(mut self, source: KeySource) -> Plan {
+    pub(super) fn issue_at_once(mut self, source: KeySource) -> CertificatePlan {
         let view = self.view;
         if let Some(failure) = self.unrecorded_failure() {
             return super::failed(view, &failure);
         }
         let stale: Vec<&RequestSeen> = view.next_requests().collect();
-        // The name that the Secret with its key would have: it tells whose work the request is.
+        // the name that the Secret of its key would have, which identifies our request
         let [key_secret, _] = names::next_key_names(view.meta().name(), &view.meta().uid, view.next_revision());
         match self.desired_request(&stale, &key_secret) {
             Ok(request) => {
                 let message = format!("Created new CertificateRequest resource {:?}", request.name);
                 self.events.push(Notice::normal("Requested", message));
-                self.effects.push(Effect::IssueAtOnce {
+                self.effects.push(CertificateEffect::IssueAtOnce {
                     request: Box::new(request),
                     source,
                 });

@@ -4,8 +4,8 @@ mod keys;
 mod requests;
 
 use super::{
-    Effect, InvalidSpec, IssuerState, KeySource, Made, Notice, Plan, Seen, Violation, failure::Failure,
-    fitness::request_fault, matching::key_differences, status, validation, view::View,
+    CertificateEffect, CertificateObservation, CertificatePlan, InvalidSpec, IssuerState, KeySource, Made, Notice,
+    Violation, failure::Failure, fitness::request_fault, matching::key_differences, status, validation, view::View,
 };
 use crate::{
     api::{
@@ -17,11 +17,11 @@ use crate::{
 };
 use keys::Key;
 
-/// Before any check: if the Secret holds exactly the certificate of a Ready request of the next revision, and its key, then only
-/// the status is left to write.
+/// The first check: if the Secret holds exactly the certificate and key of a Ready request of the next revision, only the status
+/// must be written.
 ///
-/// What this reconcile has stored counts too: somebody may have changed the Secret meanwhile.
-pub(super) fn finish(view: &View<'_>) -> Option<Plan> {
+/// A certificate that this reconcile has stored counts, too, because another client may have changed the Secret meanwhile.
+pub(super) fn finish(view: &View<'_>) -> Option<CertificatePlan> {
     let pair = view.seen.secret.as_ref().map(|secret| &secret.pair);
     let stored = pair.filter(|pair| pair.matches() == Some(true));
     let stored = stored
@@ -43,15 +43,15 @@ pub(super) fn finish(view: &View<'_>) -> Option<Plan> {
         "Issuing",
         "The certificate has been successfully issued",
     )];
-    Some(Plan {
+    Some(CertificatePlan {
         status,
         events,
-        ..Plan::nothing(view.status())
+        ..CertificatePlan::nothing(view.status())
     })
 }
 
-/// What was issued is not fit to be stored: the issuance has failed.
-pub(super) fn unfit(view: &View<'_>) -> Option<Plan> {
+/// The issued certificate cannot be stored: the issuance has failed.
+pub(super) fn unfit(view: &View<'_>) -> Option<CertificatePlan> {
     let Made::Unfit(name, Violation { reason, message }) = &view.seen.made else {
         return None;
     };
@@ -61,17 +61,17 @@ pub(super) fn unfit(view: &View<'_>) -> Option<Plan> {
         message: message.clone(),
         at: view.now,
     };
-    // One that asks for something else would look as if the spec had been edited since.
+    // a request for something else would look like an edit of the spec
     let differs = request_fault(request, view.spec()).is_some() && request.meta.deleting.is_none();
-    let effects = differs.then(|| Effect::DeleteRequest(Box::new(request.meta.clone())));
-    Some(Plan {
+    let effects = differs.then(|| CertificateEffect::DeleteRequest(Box::new(request.meta.clone())));
+    Some(CertificatePlan {
         effects: effects.into_iter().collect(),
         ..failed(view, &failure)
     })
 }
 
-/// The next step of an issuance that is under way, or (`fresh`) the first.
-pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<Notice>, fresh: bool) -> Plan {
+/// The next step of an issuance in progress, or (`fresh`) the first step.
+pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<Notice>, fresh: bool) -> CertificatePlan {
     if let Some(invalid) = validation::check(view.spec(), view.settings) {
         return refused(view, &invalid);
     }
@@ -90,10 +90,10 @@ pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<Notice
         Key::Wanted(source) => {
             let unmakeable = validation::unmakeable_key(view.spec()).filter(|_| source == KeySource::New);
             match unmakeable {
-                // the Secret may hold a key to keep, and be in no index
-                Some(_) if !view.seen.live => Plan {
-                    effects: vec![Effect::Confirm],
-                    ..Plan::nothing(view.status())
+                // the Secret may hold a key to reuse and not be in the index
+                Some(_) if !view.seen.live => CertificatePlan {
+                    effects: vec![CertificateEffect::Confirm],
+                    ..CertificatePlan::nothing(view.status())
                 },
                 Some(invalid) => refused(view, &invalid),
                 None => draft.without_key(source),
@@ -103,70 +103,70 @@ pub(super) fn advance(view: &View<'_>, trigger: &Violation, event: Option<Notice
     }
 }
 
-/// The request has failed for good: wait, and try again later.
-fn failed(view: &View<'_>, failure: &Failure) -> Plan {
+/// The request has failed permanently: back off and retry.
+fn failed(view: &View<'_>, failure: &Failure) -> CertificatePlan {
     let message = format!(
         "The certificate request has failed to complete and will be retried: {}",
         failure.message
     );
     let mut status = status::base(view, None);
     status::set_failed(&mut status, view, &failure.reason, &message, failure.at);
-    Plan {
+    CertificatePlan {
         status,
         events: vec![Notice::warning(failure.reason.clone(), message)],
-        ..Plan::nothing(view.status())
+        ..CertificatePlan::nothing(view.status())
     }
 }
 
-/// The spec has to be corrected first.
-fn refused(view: &View<'_>, invalid: &InvalidSpec) -> Plan {
+/// The spec is invalid.
+fn refused(view: &View<'_>, invalid: &InvalidSpec) -> CertificatePlan {
     let violation = Violation::new(status::INVALID_SPEC, invalid.to_string());
     let status = status::not_ready(view, violation);
-    Plan {
+    CertificatePlan {
         events: status::events_of_invalid(view.status(), &status, invalid),
         status,
         next: view.wake(None),
-        ..Plan::nothing(view.status())
+        ..CertificatePlan::nothing(view.status())
     }
 }
 
-/// Why the next issuance will be refused of a Certificate that needs none now.
-pub(super) fn refused_later(seen: &Seen) -> Option<InvalidSpec> {
+/// Why the next issuance will fail, for a Certificate that needs none now.
+pub(super) fn refused_later(seen: &CertificateObservation) -> Option<InvalidSpec> {
     let spec = &seen.certificate.spec;
     let policy = spec
         .private_key
         .as_ref()
         .and_then(|key| key.rotation_policy)
         .unwrap_or_default();
-    let kept = seen.secret.as_ref().filter(|_| policy == RotationPolicy::Never);
-    let fits = kept
+    let reused = seen.secret.as_ref().filter(|_| policy == RotationPolicy::Never);
+    let fits = reused
         .and_then(|secret| secret.pair.key.valid())
         .is_some_and(|key| key_differences(key.spec, spec).is_empty());
     validation::unmakeable_key(spec).filter(|_| !fits)
 }
 
-/// What is being put together.
+/// The parts of a plan.
 struct Draft<'v, 'a> {
     view: &'v View<'a>,
     trigger: &'v Violation,
-    effects: Vec<Effect>,
+    effects: Vec<CertificateEffect>,
     events: Vec<Notice>,
 }
 
 impl Draft<'_, '_> {
-    /// Nothing can be done until somebody changes something.
-    fn stuck(mut self, event: Notice) -> Plan {
+    /// Waits for an edit.
+    fn stuck(mut self, event: Notice) -> CertificatePlan {
         let note = event.message.clone();
         self.events.push(event);
         self.held_up(&note)
     }
 
-    fn held_up(mut self, note: &str) -> Plan {
+    fn held_up(mut self, note: &str) -> CertificatePlan {
         let view = self.view;
         let mut status = status::base(view, Some(note));
         if condition::is_true(&status.conditions, condition::ISSUING) {
             only_news(view, &status, &mut self.events);
-            return Plan {
+            return CertificatePlan {
                 effects: Vec::new(),
                 status,
                 events: self.events,
@@ -176,7 +176,7 @@ impl Draft<'_, '_> {
         let next_key = view.status().next_private_key_secret_name.clone();
         status::set_issuing(&mut status, view, self.trigger, next_key.as_deref().unwrap_or_default());
         status.next_private_key_secret_name = next_key;
-        Plan {
+        CertificatePlan {
             effects: Vec::new(),
             status,
             events: self.events,
@@ -184,24 +184,24 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// The request is on its way: somebody else's turn.
-    fn waiting(self, secret: &SecretSeen) -> Plan {
+    /// Waits for the request.
+    fn waiting(self, secret: &SecretSeen) -> CertificatePlan {
         let note = self.note();
         let mut status = status::base(self.view, note.as_deref());
         status::set_issuing(&mut status, self.view, self.trigger, secret.meta.name());
         self.plan(status)
     }
 
-    fn waiting_for_nothing(self) -> Plan {
+    fn waiting_for_nothing(self) -> CertificatePlan {
         let status = self.view.status().clone();
         self.plan(status)
     }
 
-    fn plan(mut self, status: CertificateStatus) -> Plan {
+    fn plan(mut self, status: CertificateStatus) -> CertificatePlan {
         if self.effects.is_empty() {
             only_news(self.view, &status, &mut self.events);
         }
-        Plan {
+        CertificatePlan {
             effects: self.effects,
             next: self.view.wake(None),
             status,
@@ -209,7 +209,7 @@ impl Draft<'_, '_> {
         }
     }
 
-    /// What holds the issuance up, in one sentence, where something is wrong.
+    /// What blocks the issuance, as a sentence, if something is wrong.
     fn note(&self) -> Option<String> {
         let view = self.view;
         let reference = &view.spec().issuer_ref;
@@ -243,7 +243,7 @@ impl Draft<'_, '_> {
     }
 }
 
-/// Events of a plan that does nothing are told once: when the status they go with is new.
+/// Drops the events of a plan without effects, unless its status is new.
 pub(super) fn only_news(view: &View<'_>, status: &CertificateStatus, events: &mut Vec<Notice>) {
     if status == view.status() {
         events.clear();

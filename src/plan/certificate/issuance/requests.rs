@@ -1,8 +1,8 @@
-//! The request of an issuance: made, waited for, or its certificate stored (LIF-03, LIF-04).
+//! The request of an issuance: create it, wait for it, store its certificate (LIF-03, LIF-04).
 
 use super::{
     super::{
-        Effect, Notice, Passwords, Plan, checks,
+        CertificateEffect, CertificatePlan, Notice, Passwords, checks,
         failure::{self, Failure},
         matching::request_differences,
         names, request, status,
@@ -16,36 +16,36 @@ use crate::{
     plan::seen::{RequestSeen, SecretSeen},
 };
 
-/// What to do about a name that a new request could have.
+/// The state of a possible name of a new request.
 enum Occupant<'a> {
-    Nobody,
+    Free,
     Replaceable(&'a RequestSeen),
     Going,
     Stranger,
 }
 
 impl Draft<'_, '_> {
-    /// The key is there: its request has to be made, waited for, or stored.
-    pub(super) fn with_key(mut self, secret: &SecretSeen, key: KeySummary) -> Plan {
+    /// The key exists: create the request, wait for it, or store its certificate.
+    pub(super) fn with_key(mut self, secret: &SecretSeen, key: KeySummary) -> CertificatePlan {
         let view = self.view;
         let fits = |request: &RequestSeen| {
             request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
                 && request.csr.as_ref().is_ok_and(|csr| csr.key_hash() == key.hash)
         };
-        let (mut kept, mut stale): (Vec<&RequestSeen>, Vec<&RequestSeen>) =
+        let (mut current, mut stale): (Vec<&RequestSeen>, Vec<&RequestSeen>) =
             view.next_requests().partition(|request| fits(request));
         let failure_of =
             |request: &RequestSeen| failure::of_request(request).or_else(|| invalid_certificate(request, key, view));
-        if let Some(failure) = kept
+        if let Some(failure) = current
             .iter()
             .filter_map(|request| failure_of(request))
             .find(|failure| !failure::is_recorded(view, failure))
         {
             return super::failed(view, &failure);
         }
-        stale.extend(kept.extract_if(.., |request| failure_of(request).is_some()));
-        kept.sort_by_key(|request| (!request.is_true(READY), request.meta.created, request.meta.name()));
-        match kept.split_first() {
+        stale.extend(current.extract_if(.., |request| failure_of(request).is_some()));
+        current.sort_by_key(|request| (!request.is_true(READY), request.meta.created, request.meta.name()));
+        match current.split_first() {
             Some((request, rest)) => {
                 stale.extend(rest);
                 self.discard(&stale);
@@ -55,7 +55,7 @@ impl Draft<'_, '_> {
                 Ok(request) => {
                     let message = format!("Created new CertificateRequest resource {:?}", request.name);
                     self.events.push(Notice::normal("Requested", message));
-                    self.effects.push(Effect::CreateRequest(Box::new(request)));
+                    self.effects.push(CertificateEffect::CreateRequest(Box::new(request)));
                     self.waiting(secret)
                 }
                 Err(plan) => *plan,
@@ -63,15 +63,15 @@ impl Draft<'_, '_> {
         }
     }
 
-    fn with_request(mut self, secret: &SecretSeen, request: &RequestSeen) -> Plan {
+    fn with_request(mut self, secret: &SecretSeen, request: &RequestSeen) -> CertificatePlan {
         let view = self.view;
         if !request.is_true(READY) {
-            // ANO-01: no other value asks for one
+            // ANO-01: no other value requests one
             let asked = view.meta().annotations.get(annotation::ISSUE_TEMPORARY_CERTIFICATE) == Some("true");
             if asked && view.seen.keystore_passwords == Passwords::Available && checks::wants_temporary(&view.input()) {
                 self.events
                     .push(Notice::normal("Issuing", "Issued temporary certificate"));
-                self.effects.push(Effect::StoreTemporary {
+                self.effects.push(CertificateEffect::StoreTemporary {
                     key_secret: secret.meta.key.name.clone(),
                 });
             }
@@ -84,24 +84,25 @@ impl Draft<'_, '_> {
             return self.stuck(Notice::warning("KeystorePasswordSecretNotFound", why.clone()));
         }
         let (request, key_secret) = (request.meta.key.name.clone(), secret.meta.key.name.clone());
-        self.effects.push(Effect::StoreCertificate { request, key_secret });
+        self.effects
+            .push(CertificateEffect::StoreCertificate { request, key_secret });
         let mut status = view.status().clone();
         status::set_issuing(&mut status, view, self.trigger, secret.meta.name());
         self.plan(status)
     }
 
-    /// The request that is to be created, under a name that is free or can be freed.
+    /// The request to create, with a free name, or one that can be freed.
     pub(super) fn desired_request(
         &mut self,
         stale: &[&RequestSeen],
         key_secret: &str,
-    ) -> Result<request::DesiredRequest, Box<Plan>> {
+    ) -> Result<request::DesiredRequest, Box<CertificatePlan>> {
         let view = self.view;
         let (meta, revision) = (view.meta(), view.next_revision());
         let naming = names::Naming::of(&view.seen.certificate, view.settings);
         let names = names::request_names(meta.name(), &meta.uid, revision, naming);
         self.discard(stale);
-        // LIF-03: nobody can tell what these are for
+        // LIF-03: their purpose is unknown
         let unnumbered: Vec<&RequestSeen> = view
             .owned_requests()
             .filter(|request| revision_of(request).is_none())
@@ -110,7 +111,7 @@ impl Draft<'_, '_> {
         let mut free = None;
         for name in &names {
             match occupant(view, name, stale) {
-                Occupant::Nobody => free = Some(name.clone()),
+                Occupant::Free => free = Some(name.clone()),
                 Occupant::Replaceable(request) => {
                     self.discard(&[request]);
                     free = Some(name.clone());
@@ -123,12 +124,12 @@ impl Draft<'_, '_> {
         let Some(name) = free else {
             let [first, second] = &names;
             let note =
-                format!("CertificateRequests {first:?} and {second:?} belong to somebody else; delete one of them");
+                format!("CertificateRequests {first:?} and {second:?} belong to another owner; delete one of them");
             return Err(Box::new(self.take().held_up(&note)));
         };
         if names.first() != Some(&name) {
             let message = format!(
-                "CertificateRequest {:?} belongs to somebody else; using the name {name:?}",
+                "CertificateRequest {:?} belongs to another owner; using the name {name:?}",
                 names.first().map_or("", |n| n)
             );
             self.events.push(Notice::warning("RequestNameTaken", message));
@@ -138,14 +139,14 @@ impl Draft<'_, '_> {
             let message = format!("Failed to generate CSR: {error} - will not retry");
             draft.effects.clear();
             draft.events = vec![Notice::warning("RequestFailed", message)];
-            Box::new(draft.held_up(&format!("The signing request cannot be made: {error}")))
+            Box::new(draft.held_up(&format!("The CSR cannot be created: {error}")))
         })
     }
 
     pub(super) fn discard(&mut self, requests: &[&RequestSeen]) {
         let there = requests.iter().filter(|request| request.meta.deleting.is_none());
         for request in there {
-            let effect = Effect::DeleteRequest(Box::new(request.meta.clone()));
+            let effect = CertificateEffect::DeleteRequest(Box::new(request.meta.clone()));
             if !self.effects.contains(&effect) {
                 self.effects.push(effect);
             }
@@ -158,31 +159,31 @@ fn invalid_certificate(request: &RequestSeen, key: KeySummary, view: &View<'_>) 
     let ready = request.condition(READY).filter(|ready| ready.is_true())?;
     let issued = request.certificate.as_ref()?;
     let message = match (&issued.leaf, issued.not_after) {
-        (Err(why), _) => format!("the issued certificate cannot be read: {why}"),
+        (Err(why), _) => format!("the issued certificate cannot be parsed: {why}"),
         (Ok(_), _) if issued.key_hash != Some(key.hash) => {
-            "the issued certificate is for another key than the request".to_owned()
+            "the issued certificate has another key than the request".to_owned()
         }
         (Ok(_), Some(not_after)) if not_after <= view.now => {
             format!("the issued certificate expired on {}", status::go_time(not_after))
         }
         (Ok(_), _) => return None,
     };
-    let told = status::instant(ready.last_transition_time.as_ref());
+    let transition = status::instant(ready.last_transition_time.as_ref());
     Some(Failure {
         reason: "InvalidCertificate".into(),
         message,
-        at: told.unwrap_or(request.meta.created).max(request.meta.created),
+        at: transition.unwrap_or(request.meta.created).max(request.meta.created),
     })
 }
 
 fn occupant<'a>(view: &View<'a>, name: &str, stale: &[&RequestSeen]) -> Occupant<'a> {
     let Some(request) = view.seen.requests.iter().find(|request| request.meta.name() == name) else {
-        return Occupant::Nobody;
+        return Occupant::Free;
     };
     let (uid, certificate) = (&*view.meta().uid, view.meta().name());
     let owned = request.meta.owned_by(uid);
     let annotated = request.meta.annotations.get(annotation::CERTIFICATE_NAME) == Some(certificate);
-    // Names are unique: an owner of our name and another uid is a former Certificate, restored from a backup or made anew.
+    // names are unique: an owner with our name and another uid was deleted, and the Certificate restored or created again
     let orphaned = !request.meta.owners.is_empty()
         && request
             .meta
@@ -193,7 +194,7 @@ fn occupant<'a>(view: &View<'a>, name: &str, stale: &[&RequestSeen]) -> Occupant
         return Occupant::Going;
     }
     if stale.iter().any(|stale| stale.meta.uid == request.meta.uid) {
-        return Occupant::Nobody;
+        return Occupant::Free;
     }
     let replaceable = (owned && revision_of(request) != Some(view.revision)) || (annotated && orphaned);
     if replaceable {

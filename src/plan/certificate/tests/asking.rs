@@ -7,7 +7,7 @@ use crate::{
     api::{ConditionStatus, condition, names::annotation, usage::KeyUsage},
     plan::{
         certificate::{
-            Effect, IssuerState,
+            CertificateEffect, IssuerState,
             request::{is_copied, temporary_template},
         },
         issuer::Reach,
@@ -58,7 +58,7 @@ fn ano_01_only_true_asks_for_a_temporary_certificate() {
             let plan = model.plan();
             model.carry_out(&plan);
         }
-        let stores = |effect: &Effect| matches!(effect, Effect::StoreTemporary { .. });
+        let stores = |effect: &CertificateEffect| matches!(effect, CertificateEffect::StoreTemporary { .. });
         let plan = model.plan();
         assert_eq!(plan.effects.iter().any(stores), wanted, "{value}");
         let said = plan
@@ -228,9 +228,7 @@ fn mst_03_a_name_that_no_csr_can_hold_is_told_once_in_an_event_and_asked_for_by_
         let ready = condition::get(&model.certificate.status.conditions, condition::READY).unwrap();
         assert_eq!(ready.status, ConditionStatus::False);
         assert!(
-            ready
-                .message()
-                .contains(&format!("The signing request cannot be made: {why}")),
+            ready.message().contains(&format!("The CSR cannot be created: {why}")),
             "{}",
             ready.message()
         );

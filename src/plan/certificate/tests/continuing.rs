@@ -2,7 +2,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::{
-    super::{Effect, IssuerState, Plan, names},
+    super::{CertificateEffect, CertificatePlan, IssuerState, names},
     model::{Model, UID, meta, owner},
 };
 use crate::{
@@ -15,7 +15,7 @@ fn next_key(revision: i64) -> String {
     name
 }
 
-fn reasons(plan: &Plan) -> Vec<&str> {
+fn reasons(plan: &CertificatePlan) -> Vec<&str> {
     plan.events.iter().map(|event| &*event.reason).collect()
 }
 
@@ -44,7 +44,7 @@ fn ano_01_a_temporary_certificate_is_wanted_while_the_request_waits_and_only_if_
     model.certificate.meta.annotations = Pairs::from_iter([(annotation::ISSUE_TEMPORARY_CERTIFICATE, "true")]);
     assert_eq!(
         model.plan().effects,
-        [Effect::StoreTemporary {
+        [CertificateEffect::StoreTemporary {
             key_secret: next_key(1).into()
         }]
     );

@@ -283,7 +283,7 @@ fn a_failure_of_an_issuer_in_this_process_backs_off_as_well() {
     model.issuer = IssuerState::Ready(Reach::AtOnce);
     let plan = model.plan();
     // The process dies after the request; when it is back the signer has refused it.
-    if let Some(super::super::Effect::IssueAtOnce { request, .. }) = plan.effects.first() {
+    if let Some(super::super::CertificateEffect::IssueAtOnce { request, .. }) = plan.effects.first() {
         let name = request.name.clone();
         model.settle();
         model.secret = None;

@@ -9,7 +9,7 @@ use crate::{
         names::annotation,
     },
     plan::{
-        certificate::{Effect, IssuerState, KeySource, Plan, names, plan},
+        certificate::{CertificateEffect, CertificatePlan, IssuerState, KeySource, names, plan},
         issuer::Reach,
         seen::Pairs,
     },
@@ -29,7 +29,7 @@ fn policy(policy: RotationPolicy) -> PrivateKey {
     }
 }
 
-fn events(plan: &Plan) -> Vec<String> {
+fn events(plan: &CertificatePlan) -> Vec<String> {
     plan.events
         .iter()
         .map(|event| format!("{}: {}", event.reason, event.message))
@@ -42,7 +42,7 @@ fn lif_01_to_04_an_issuance_that_has_to_wait_takes_six_writes_and_a_delete() {
     let first = model.plan();
     assert_eq!(
         first.effects,
-        [Effect::StoreKey {
+        [CertificateEffect::StoreKey {
             name: next_key(1),
             source: KeySource::New
         }]
@@ -259,7 +259,7 @@ fn sec_03_a_deleted_secret_is_issued_again_at_once() {
     let plan = model.plan();
     assert_eq!(
         plan.effects,
-        [Effect::StoreKey {
+        [CertificateEffect::StoreKey {
             name: next_key(2),
             source: KeySource::New
         }]
@@ -371,7 +371,7 @@ fn nb_16_of_two_certificates_with_one_secret_the_annotated_owner_else_the_older_
 fn nb_46_a_certificate_that_is_being_deleted_is_left_alone() {
     let mut model = Model::new();
     model.certificate.meta.deleting = Some(model.now);
-    assert_eq!(model.plan(), Plan::nothing(&model.certificate.status));
+    assert_eq!(model.plan(), CertificatePlan::nothing(&model.certificate.status));
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn what_a_cache_says_is_confirmed_before_anything_is_made() {
     let plan = plan(model.now, &seen, &model.settings);
     assert_eq!(
         (plan.effects, &plan.status),
-        (vec![Effect::Confirm], &model.certificate.status)
+        (vec![CertificateEffect::Confirm], &model.certificate.status)
     );
 }
 

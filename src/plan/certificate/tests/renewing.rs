@@ -8,7 +8,7 @@ use crate::{
         condition::{self, ISSUING},
         names::annotation,
     },
-    plan::certificate::{Plan, plan},
+    plan::certificate::{CertificatePlan, plan},
 };
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -24,7 +24,7 @@ fn said(start: Timestamp, end: Timestamp) -> RenewalInformation {
     }
 }
 
-fn plan_with(model: &Model, said: &RenewalInformation) -> Plan {
+fn plan_with(model: &Model, said: &RenewalInformation) -> CertificatePlan {
     let mut seen = model.seen();
     seen.renewal_information = Some(said.clone());
     plan(model.now, &seen, &model.settings)

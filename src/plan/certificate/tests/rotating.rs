@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::model::Model;
 use crate::plan::{
-    certificate::{Effect, IssuerState},
+    certificate::{CertificateEffect, IssuerState},
     issuer::Reach,
     rotation::{Share, Trust},
 };
@@ -29,7 +29,7 @@ fn a_leaf_whose_turn_it_is_is_issued_again_although_nothing_else_is_wrong_with_i
     assert!(
         plan.effects
             .iter()
-            .any(|effect| matches!(effect, Effect::IssueAtOnce { .. })),
+            .any(|effect| matches!(effect, CertificateEffect::IssueAtOnce { .. })),
         "{:?}",
         plan.effects
     );
@@ -80,5 +80,5 @@ fn a_bundle_that_is_not_in_ca_crt_is_written_without_issuing() {
     model.rotation = trust(trusted, true);
     assert!(model.plan().effects.is_empty());
     model.rotation = trust(vec![[9; 32], [7; 32]], false);
-    assert_eq!(model.plan().effects, [Effect::RepairSecret]);
+    assert_eq!(model.plan().effects, [CertificateEffect::RepairSecret]);
 }

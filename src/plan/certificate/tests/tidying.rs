@@ -11,7 +11,7 @@ use crate::{
         names::{annotation, label},
     },
     plan::{
-        certificate::{Effect, KeystoresSeen, Passwords},
+        certificate::{CertificateEffect, KeystoresSeen, Passwords},
         seen::{ManagedKeys, Pairs},
     },
 };
@@ -83,7 +83,7 @@ fn nb_06_a_label_that_was_removed_by_hand_comes_back() {
             ..(*secret.managed).clone()
         });
     });
-    assert_eq!(model.plan().effects, [Effect::RepairSecret]);
+    assert_eq!(model.plan().effects, [CertificateEffect::RepairSecret]);
     model.settle();
     assert_eq!(
         model.secret.as_ref().unwrap().meta.labels.get(label::FOR_ATTENTION_OF),
@@ -123,7 +123,7 @@ fn nb_05_annotations_of_the_certificate_are_put_right_also_when_empty() {
             ..(*secret.managed).clone()
         });
     });
-    assert_eq!(model.plan().effects, [Effect::RepairSecret]);
+    assert_eq!(model.plan().effects, [CertificateEffect::RepairSecret]);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn sec_02_the_owner_reference_follows_the_flag_in_both_directions() {
     let mut model = issued();
     for enabled in [true, false] {
         model.settings.enable_certificate_owner_ref = enabled;
-        assert_eq!(model.plan().effects, [Effect::RepairSecret]);
+        assert_eq!(model.plan().effects, [CertificateEffect::RepairSecret]);
         model.settle();
         assert_eq!(
             model.secret.as_ref().unwrap().meta.owners.len(),
@@ -194,7 +194,7 @@ fn sec_07_a_missing_keystore_password_is_told_and_waited_for() {
     assert!(model.ready().2.contains("Secret \"p\""), "{}", model.ready().2);
     assert_eq!(model.plan().events, [], "told once");
     model.passwords = Passwords::Available;
-    assert_eq!(model.plan().effects, [Effect::RepairSecret]);
+    assert_eq!(model.plan().effects, [CertificateEffect::RepairSecret]);
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn a_keystore_that_is_not_right_is_written_again_and_nothing_is_issued() {
         "it was looked into before it came to rest"
     );
     model.keystores = KeystoresSeen::Opened(Some("keystore.p12: it does not open with the password".into()));
-    assert_eq!(model.plan().effects, [Effect::RepairSecret]);
+    assert_eq!(model.plan().effects, [CertificateEffect::RepairSecret]);
     model.settle();
     assert_eq!(model.log, ["repair"]);
     assert_eq!(

@@ -10,7 +10,7 @@ use crate::{
     api::{ConditionStatus, GoDuration, condition, names::annotation},
     pki::summary::Part,
     plan::{
-        certificate::{Effect, IssuerState, Seen, plan, unsettled::UNSETTLED},
+        certificate::{CertificateEffect, CertificateObservation, IssuerState, plan, unsettled::UNSETTLED},
         issuer::Reach,
         seen::{Next, Pairs, SecretSeen},
     },
@@ -205,7 +205,7 @@ fn bko_07_the_third_certificate_in_a_row_waits_and_says_why() {
     );
     model.settle();
     assert_eq!(model.plan().events, [], "it is told once");
-    let said = "2 certificates in a row did not last, something changes or deletes Secret \"web-tls\" each time: find out what does, \
+    let said = "2 certificates in a row did not last, another client changes or deletes Secret \"web-tls\" each time: find that client \
                 and stop it. Next attempt at 2026-11-21 12:00:10 +0000 UTC";
     assert_eq!(model.unsettled(), Some(("SecretNotKept", said)));
     assert_eq!(
@@ -303,13 +303,13 @@ fn bko_07_a_short_renewal_that_is_asked_for_goes_on() {
 fn nothing_is_counted_or_said_on_the_word_of_a_cache() {
     for mut model in [Model::at_once(), Model::new()] {
         model.issue();
-        let unseen = Seen {
+        let unseen = CertificateObservation {
             secret: None,
             live: false,
             ..model.seen()
         };
         let plan = plan(model.now, &unseen, &model.settings);
-        assert_eq!(plan.effects, [Effect::Confirm]);
+        assert_eq!(plan.effects, [CertificateEffect::Confirm]);
         assert_eq!(plan.status, model.certificate.status);
         assert!(plan.events.is_empty());
     }

@@ -1,5 +1,5 @@
 use super::{
-    super::{Effect, KeySource, Notice, names_to_look_up, plan_unreadable, refused_later},
+    super::{CertificateEffect, KeySource, Notice, names_to_look_up, plan_unreadable, refused_later},
     model::Model,
 };
 use crate::{
@@ -232,7 +232,7 @@ fn crt_21_a_key_of_a_size_that_no_new_one_can_have_is_kept_and_otherwise_told_be
         r#"{"privateKey":{"algorithm":"RSA","size":2500,"rotationPolicy":"Never"},"dnsNames":["other.example"]}"#;
     model.edit(|spec| *spec = with(keeping));
     assert_eq!(refused_later(&model.seen()), None);
-    let kept = Effect::StoreKey {
+    let kept = CertificateEffect::StoreKey {
         name: names_to_look_up(&model.certificate, &model.settings).next_keys[0].clone(),
         source: KeySource::Target,
     };

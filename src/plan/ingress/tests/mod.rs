@@ -8,7 +8,7 @@ mod refusals;
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::{IngressSpec, IngressStatus, IngressTLS};
 
-use super::{Effect, Existing, Plan, Seen, Wanted, plan};
+use super::{Existing, IngressEffect, IngressObservation, IngressPlan, WantedCertificate, plan};
 use crate::{
     api::certificate::CertificateSpec,
     plan::{
@@ -97,8 +97,8 @@ impl Scene {
         self
     }
 
-    pub(super) fn plan(&self) -> Plan {
-        plan(&Seen {
+    pub(super) fn plan(&self) -> IngressPlan {
+        plan(&IngressObservation {
             ingress: &self.ingress,
             certificates: &self.certificates,
             settings: &self.settings,
@@ -106,16 +106,16 @@ impl Scene {
     }
 
     /// The only Certificate that is to be created.
-    pub(super) fn created(&self) -> Wanted {
-        match <[Effect; 1]>::try_from(self.plan().effects) {
-            Ok([Effect::Create(wanted)]) => wanted,
+    pub(super) fn created(&self) -> WantedCertificate {
+        match <[IngressEffect; 1]>::try_from(self.plan().effects) {
+            Ok([IngressEffect::Create(wanted)]) => wanted,
             other => panic!("expected one creation, got {other:?}"),
         }
     }
 
     /// The only complaint, with nothing done.
     pub(super) fn complaint(&self) -> String {
-        let Plan { effects, complaints } = self.plan();
+        let IngressPlan { effects, complaints } = self.plan();
         assert_eq!(effects, []);
         match <[String; 1]>::try_from(complaints) {
             Ok([complaint]) => complaint,
@@ -127,8 +127,8 @@ impl Scene {
     pub(super) fn applied(mut self) -> Self {
         for effect in self.plan().effects {
             match effect {
-                Effect::Create(wanted) => self.certificates.push(existing(&wanted)),
-                Effect::Update { certificate, patch } => {
+                IngressEffect::Create(wanted) => self.certificates.push(existing(&wanted)),
+                IngressEffect::Update { certificate, patch } => {
                     let found = self
                         .certificates
                         .iter_mut()
@@ -136,7 +136,7 @@ impl Scene {
                         .unwrap();
                     patched(found, &patch);
                 }
-                Effect::Delete(certificate) => self.certificates.retain(|it| it.meta.key != certificate.key),
+                IngressEffect::Delete(certificate) => self.certificates.retain(|it| it.meta.key != certificate.key),
             }
         }
         self
@@ -156,7 +156,7 @@ impl Scene {
 }
 
 /// As the API server stores what is created, owned by the Ingress.
-fn existing(wanted: &Wanted) -> Existing {
+fn existing(wanted: &WantedCertificate) -> Existing {
     let mut meta = meta(&wanted.name, &format!("{}-uid", wanted.name));
     meta.labels = wanted.labels.clone();
     meta.annotations = wanted.annotations.clone();

@@ -140,7 +140,7 @@ fn an_order_of_a_request_that_is_not_approved_does_not_count() {
     assert_eq!(judge(&order(&fresh, "o"), &fresh), Err(NotOurs::NotApproved));
     let denied = request()
         .approved()
-        .said(condition::DENIED, ConditionStatus::True, "no");
+        .with_condition(condition::DENIED, ConditionStatus::True, "no");
     assert_eq!(judge(&order(&denied, "o"), &denied), Err(NotOurs::NotApproved));
 }
 

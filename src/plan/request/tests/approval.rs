@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Plan, Step, Verdict, ca, fixture, status_write, with_issuer};
+use super::{RequestPlan, RequestStep, RequestVerdict, ca, fixture, status_write, with_issuer};
 use crate::{
     api::{ConditionStatus, condition},
     plan::issuer::IssuerType,
@@ -30,7 +30,7 @@ fn nb_26_requests_for_external_issuers_are_approved_and_otherwise_left_alone() {
     });
     let plan = scene.plan();
     assert!(plan.approve);
-    assert_eq!(plan.step, Step::Nothing);
+    assert_eq!(plan.step, RequestStep::Nothing);
     assert!(scene.settled().plan().is_nothing());
 }
 
@@ -47,7 +47,7 @@ fn ctl_08_without_our_approver_a_request_waits_and_says_so() {
         .without_approver()
         .request(|it| it.issued_by("pca.example.com", "Pca", "x"))
         .plan();
-    assert_eq!(external, Plan::nothing());
+    assert_eq!(external, RequestPlan::nothing());
 }
 
 #[test]
@@ -56,15 +56,18 @@ fn ctl_08_anothers_approval_is_enough() {
         .without_approver()
         .request(super::RequestSeen::approved)
         .plan();
-    assert_eq!((plan.approve, plan.step), (false, Step::Sign(IssuerType::Ca)));
+    assert_eq!((plan.approve, plan.step), (false, RequestStep::Sign(IssuerType::Ca)));
 }
 
 #[test]
 fn crq_07_denial_is_final_with_a_failure_time() {
-    let scene = with_issuer(ca()).request(|it| it.said(condition::DENIED, ConditionStatus::True, "no"));
+    let scene = with_issuer(ca()).request(|it| it.with_condition(condition::DENIED, ConditionStatus::True, "no"));
     let plan = scene.plan();
-    assert_eq!((plan.approve, &plan.step), (false, &Step::Settle(Verdict::Denied)));
-    let write = status_write(scene.now, &scene.request, false, Some(&Verdict::Denied)).unwrap();
+    assert_eq!(
+        (plan.approve, &plan.step),
+        (false, &RequestStep::Settle(RequestVerdict::Denied))
+    );
+    let write = status_write(scene.now, &scene.request, false, Some(&RequestVerdict::Denied)).unwrap();
     assert_eq!(write.patch["failureTime"], "2026-11-21T12:00:00Z");
     let ready = &write.patch["conditions"][1];
     assert_eq!(ready["reason"], "Denied");
@@ -72,15 +75,15 @@ fn crq_07_denial_is_final_with_a_failure_time() {
         ready["message"],
         "The CertificateRequest was denied by an approval controller"
     );
-    assert_eq!(scene.settled().plan(), Plan::nothing());
+    assert_eq!(scene.settled().plan(), RequestPlan::nothing());
 }
 
 #[test]
 fn nb_27_an_invalid_request_is_not_signed() {
     let plan = with_issuer(ca())
-        .request(|it| it.said(condition::INVALID_REQUEST, ConditionStatus::True, "x"))
+        .request(|it| it.with_condition(condition::INVALID_REQUEST, ConditionStatus::True, "x"))
         .plan();
-    assert_eq!(plan, Plan::nothing());
+    assert_eq!(plan, RequestPlan::nothing());
 }
 
 #[test]
@@ -91,15 +94,15 @@ fn what_is_finished_is_left_alone_even_unapproved() {
         (ConditionStatus::False, "Denied"),
     ] {
         let plan = with_issuer(ca())
-            .request(|it| it.said(condition::READY, status, reason))
+            .request(|it| it.with_condition(condition::READY, status, reason))
             .plan();
-        assert_eq!(plan, Plan::nothing(), "{reason}");
+        assert_eq!(plan, RequestPlan::nothing(), "{reason}");
     }
 }
 
 #[test]
 fn approval_and_certificate_are_one_write_without_observed_generation() {
-    let issued = Verdict::Issued {
+    let issued = RequestVerdict::Issued {
         certificate: b"chain".to_vec(),
         ca: Some(b"root".to_vec()),
         remark: None,
@@ -128,7 +131,7 @@ fn approval_and_certificate_are_one_write_without_observed_generation() {
 
 #[test]
 fn conditions_of_others_stay_where_they_are() {
-    let request = fixture::request().said("Audited", ConditionStatus::True, "yes");
+    let request = fixture::request().with_condition("Audited", ConditionStatus::True, "yes");
     let write = status_write(fixture::noon(), &request, true, None).unwrap();
     assert_eq!(write.patch["conditions"][0]["type"], "Audited");
 }

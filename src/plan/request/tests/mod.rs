@@ -8,7 +8,7 @@ mod validation;
 
 use jiff::Timestamp;
 
-use super::{Plan, Seen, Step, Verdict, fixture, plan, status_write};
+use super::{RequestObservation, RequestPlan, RequestStep, RequestVerdict, fixture, plan, status_write};
 use crate::{
     api::{
         acme_issuer::AcmeIssuer,
@@ -104,7 +104,7 @@ impl Scene {
         self
     }
 
-    pub(super) fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> RequestPlan {
         let Self {
             request,
             issuer,
@@ -115,7 +115,7 @@ impl Scene {
         } = self;
         plan(
             *now,
-            &Seen {
+            &RequestObservation {
                 request,
                 issuer,
                 orders,
@@ -129,7 +129,7 @@ impl Scene {
     /// The message with which the request waits.
     pub(super) fn pending(&self) -> String {
         let step = self.plan().step;
-        let Step::Settle(Verdict::Pending { message, .. }) = step else {
+        let RequestStep::Settle(RequestVerdict::Pending { message, .. }) = step else {
             panic!("expected Pending, got {step:?}")
         };
         message
@@ -138,7 +138,7 @@ impl Scene {
     /// Reason of the event and message with which the request fails.
     pub(super) fn failed(&self) -> (&'static str, String) {
         let step = self.plan().step;
-        let Step::Settle(Verdict::Failed { reason, message }) = step else {
+        let RequestStep::Settle(RequestVerdict::Failed { reason, message }) = step else {
             panic!("expected Failed, got {step:?}")
         };
         (reason, message)
@@ -148,8 +148,11 @@ impl Scene {
     pub(super) fn settled(mut self) -> Self {
         let plan = self.plan();
         let verdict = match &plan.step {
-            Step::Settle(verdict) | Step::Order { announce: verdict, .. } => Some(verdict),
-            Step::Nothing | Step::Sign(_) | Step::TakeFromOrder(_) | Step::DeleteOrder(_) => None,
+            RequestStep::Settle(verdict) | RequestStep::Order { announce: verdict, .. } => Some(verdict),
+            RequestStep::Nothing
+            | RequestStep::Sign(_)
+            | RequestStep::TakeFromOrder(_)
+            | RequestStep::DeleteOrder(_) => None,
         };
         if let Some(write) = status_write(self.now, &self.request, plan.approve, verdict) {
             if let Some(conditions) = write.patch.get("conditions") {

@@ -1,6 +1,6 @@
 //! AOR-01..03, ORD-12, ANW-06: requests for ACME issuers.
 
-use super::{Plan, Scene, Step, acme, fixture, with_issuer};
+use super::{RequestPlan, RequestStep, Scene, acme, fixture, with_issuer};
 use crate::{
     api::{
         ByteString,
@@ -15,7 +15,7 @@ use crate::{
 /// A request approved and waiting, with the Order that it asked for in this state.
 fn with_order(status: OrderStatus) -> Scene {
     let mut scene = with_issuer(acme()).settled();
-    let Step::Order { order, .. } = scene.plan().step else {
+    let RequestStep::Order { order, .. } = scene.plan().step else {
         panic!("expected an Order")
     };
     let mut meta = fixture::meta(&order.name, "order-uid");
@@ -43,9 +43,9 @@ fn wanted(scene: &Scene) -> DesiredOrder {
 #[test]
 fn aor_02_approval_and_the_orders_name_are_one_write_before_the_order() {
     let scene = with_issuer(acme());
-    let Plan {
+    let RequestPlan {
         approve,
-        step: Step::Order { order, announce },
+        step: RequestStep::Order { order, announce },
         ..
     } = scene.plan()
     else {
@@ -61,9 +61,9 @@ fn aor_02_approval_and_the_orders_name_are_one_write_before_the_order() {
     );
     assert_eq!(write.notices[1].reason, "OrderCreated");
     // Killed between the two: the Order is created by the next pass, which writes no status.
-    let Plan {
+    let RequestPlan {
         approve,
-        step: Step::Order { announce, .. },
+        step: RequestStep::Order { announce, .. },
         ..
     } = with_issuer(acme()).settled().plan()
     else {
@@ -142,7 +142,10 @@ fn aor_03_a_certificate_that_is_none_or_for_another_key_has_its_order_deleted_on
             certificate: Some(ByteString(certificate)),
             ..in_state(State::Valid)
         });
-        assert_eq!(scene.plan().step, Step::DeleteOrder(scene.orders[0].meta.clone()));
+        assert_eq!(
+            scene.plan().step,
+            RequestStep::DeleteOrder(scene.orders[0].meta.clone())
+        );
         // a CA that does so every time is not asked for certificates without end
         scene.reordered = true;
         let (reason, message) = scene.failed();
@@ -155,7 +158,10 @@ fn aor_03_a_certificate_that_is_none_or_for_another_key_has_its_order_deleted_on
 fn an_order_of_the_right_name_for_other_names_is_replaced() {
     let mut scene = with_order(in_state(State::Pending));
     scene.orders[0].spec.dns_names = vec!["victim.example.com".into()];
-    assert_eq!(scene.plan().step, Step::DeleteOrder(scene.orders[0].meta.clone()));
+    assert_eq!(
+        scene.plan().step,
+        RequestStep::DeleteOrder(scene.orders[0].meta.clone())
+    );
 }
 
 #[test]
@@ -163,7 +169,7 @@ fn a_forged_order_of_another_name_is_not_looked_at() {
     let mut scene = with_order(in_state(State::Valid));
     scene.orders[0].spec.dns_names = vec!["victim.example.com".into()];
     scene.orders[0].meta.key = scene.orders[0].meta.key.sibling("forged");
-    assert!(matches!(scene.plan().step, Step::Order { .. }));
+    assert!(matches!(scene.plan().step, RequestStep::Order { .. }));
 }
 
 #[test]

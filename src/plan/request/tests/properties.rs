@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{Scene, Step, acme, ca, self_signed, status_write, vault, with_issuer};
+use super::{RequestStep, Scene, acme, ca, self_signed, status_write, vault, with_issuer};
 use crate::api::{ConditionStatus, condition};
 
-fn said() -> impl Strategy<Value = (&'static str, ConditionStatus, &'static str)> {
+fn with_condition() -> impl Strategy<Value = (&'static str, ConditionStatus, &'static str)> {
     prop::sample::select(vec![
         (condition::APPROVED, ConditionStatus::True, "somebody"),
         (condition::DENIED, ConditionStatus::True, "somebody"),
@@ -20,19 +20,23 @@ fn said() -> impl Strategy<Value = (&'static str, ConditionStatus, &'static str)
 fn scene() -> impl Strategy<Value = Scene> {
     let issuer = prop::sample::select(vec![ca(), self_signed(), acme(), vault()]);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    (issuer, prop::collection::vec(said(), 0..4), flags).prop_map(|(spec, said, (ready, there, approver, readable))| {
-        let mut scene = with_issuer(spec).request(|request| {
-            let request = if readable { request } else { request.asking(b"garbage") };
-            said.into_iter().fold(request, |request, (type_, status, reason)| {
-                request.said(type_, status, reason)
-            })
-        });
-        scene = scene.ready(ready);
-        if !there {
-            scene = scene.orphaned();
-        }
-        if approver { scene } else { scene.without_approver() }
-    })
+    (issuer, prop::collection::vec(with_condition(), 0..4), flags).prop_map(
+        |(spec, with_condition, (ready, there, approver, readable))| {
+            let mut scene = with_issuer(spec).request(|request| {
+                let request = if readable { request } else { request.asking(b"garbage") };
+                with_condition
+                    .into_iter()
+                    .fold(request, |request, (type_, status, reason)| {
+                        request.with_condition(type_, status, reason)
+                    })
+            });
+            scene = scene.ready(ready);
+            if !there {
+                scene = scene.orphaned();
+            }
+            if approver { scene } else { scene.without_approver() }
+        },
+    )
 }
 
 proptest! {
@@ -44,8 +48,8 @@ proptest! {
         let plan = settled.plan();
         prop_assert!(!plan.approve, "{:?}", plan);
         let verdict = match &plan.step {
-            Step::Settle(verdict) | Step::Order { announce: verdict, .. } => Some(verdict),
-            Step::Nothing | Step::Sign(_) | Step::TakeFromOrder(_) | Step::DeleteOrder(_) => None,
+            RequestStep::Settle(verdict) | RequestStep::Order { announce: verdict, .. } => Some(verdict),
+            RequestStep::Nothing | RequestStep::Sign(_) | RequestStep::TakeFromOrder(_) | RequestStep::DeleteOrder(_) => None,
         };
         prop_assert_eq!(status_write(settled.now, &settled.request, plan.approve, verdict), None);
     }

@@ -1,6 +1,6 @@
 //! Which signer a request goes to, and what it waits for (SGN-01, SGN-02, CTL-07, NB-41).
 
-use super::{Step, Verdict, acme, ca, self_signed, status_write, vault, with_issuer};
+use super::{RequestStep, RequestVerdict, acme, ca, self_signed, status_write, vault, with_issuer};
 use crate::{
     api::{InvalidField, issuer::IssuerSpec},
     plan::{
@@ -12,8 +12,8 @@ use crate::{
 #[test]
 fn each_type_has_its_signer_in_the_same_pass_as_the_approval() {
     for (spec, step) in [
-        (ca(), Step::Sign(IssuerType::Ca)),
-        (self_signed(), Step::Sign(IssuerType::SelfSigned)),
+        (ca(), RequestStep::Sign(IssuerType::Ca)),
+        (self_signed(), RequestStep::Sign(IssuerType::SelfSigned)),
     ] {
         let plan = with_issuer(spec).plan();
         assert_eq!((plan.approve, plan.step), (true, step));
@@ -33,7 +33,7 @@ fn a_missing_issuer_is_waited_for_by_name() {
         "Referenced \"ClusterIssuer\" not found: clusterissuer.cert-manager.io \"le\" not found"
     );
     assert!(
-        cluster.settled().plan().step != Step::Nothing,
+        cluster.settled().plan().step != RequestStep::Nothing,
         "it is looked at again when the issuer comes"
     );
 }
@@ -94,14 +94,14 @@ fn ctl_07_a_signer_that_is_switched_off_leaves_the_request_approved() {
             .disabled
             .push(format!("certificaterequests-issuer-{name}"));
         let plan = scene.plan();
-        assert_eq!((plan.approve, plan.step), (true, Step::Nothing), "{name}");
+        assert_eq!((plan.approve, plan.step), (true, RequestStep::Nothing), "{name}");
     }
 }
 
 #[test]
 fn nb_41_waiting_is_told_once_and_written_once() {
     let scene = with_issuer(ca()).orphaned();
-    let verdict = Verdict::Pending {
+    let verdict = RequestVerdict::Pending {
         reason: "IssuerNotFound",
         message: scene.pending(),
     };
@@ -112,7 +112,7 @@ fn nb_41_waiting_is_told_once_and_written_once() {
     );
     let scene = scene.settled();
     assert_eq!(status_write(scene.now, &scene.request, false, Some(&verdict)), None);
-    let other = Verdict::Pending {
+    let other = RequestVerdict::Pending {
         reason: "IssuerNotReady",
         message: "now this".into(),
     };

@@ -1,6 +1,6 @@
 //! VAL-31, VAL-02, CRQ-03: requests of users that the API server let in.
 
-use super::{Plan, ca, fixture, with_issuer};
+use super::{RequestPlan, ca, fixture, with_issuer};
 use crate::{
     pki::usage::{Usage, UsageSet},
     plan::issuer::IssuerType,
@@ -11,7 +11,7 @@ fn message(edit: impl FnOnce(super::RequestSeen) -> super::RequestSeen) -> Strin
     let (reason, message) = scene.failed();
     assert_eq!(reason, "BadConfig");
     assert!(!scene.plan().approve, "what can never be signed is not approved");
-    assert_eq!(scene.settled().plan(), Plan::nothing());
+    assert_eq!(scene.settled().plan(), RequestPlan::nothing());
     message.strip_prefix("resource validation failed: ").unwrap().to_owned()
 }
 
@@ -57,7 +57,7 @@ fn crq_03_usages_have_to_be_those_of_the_csr() {
 fn crq_03_a_csr_without_usages_agrees_with_any() {
     let pem = fixture::csr_for(&["a.example.com"], |template| template.encode_usages = false);
     let scene = with_issuer(ca()).request(|it| it.asking(&pem).for_usages(&[Usage::ServerAuth]));
-    assert_eq!(scene.plan().step, super::Step::Sign(IssuerType::Ca));
+    assert_eq!(scene.plan().step, super::RequestStep::Sign(IssuerType::Ca));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn crq_03_the_order_of_usages_does_not_matter_and_a_ca_may_sign() {
         it.is_ca = true;
         it.asking(&pem).for_usages(&[Usage::ServerAuth, Usage::ClientAuth])
     });
-    assert_eq!(scene.plan().step, super::Step::Sign(IssuerType::Ca));
+    assert_eq!(scene.plan().step, super::RequestStep::Sign(IssuerType::Ca));
 }
 
 /// cert-manager compares the purposes that have a name, and copies the others (VAL-31).
@@ -84,7 +84,7 @@ fn crq_03_purposes_without_a_name_are_no_reason_to_refuse() {
     };
     assert_eq!(
         asking_also("1.3.6.1.5.5.8.2.2").plan().step,
-        super::Step::Sign(IssuerType::Ca)
+        super::RequestStep::Sign(IssuerType::Ca)
     );
     // one that has a name is compared
     let (_, message) = asking_also("1.3.6.1.5.5.7.3.2").failed();

@@ -11,7 +11,8 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
-    Effect, IssuerState, KeySource, KeystoresSeen, Made, Passwords, Plan, Rival, Seen, key_spec,
+    CertificateEffect, CertificateObservation, CertificatePlan, IssuerState, KeySource, KeystoresSeen, Made, Passwords,
+    Rival, key_spec,
     keystores::KeystorePasswords,
     plan,
     request::DesiredRequest,
@@ -107,8 +108,8 @@ impl Model {
         }
     }
 
-    pub(super) fn seen(&self) -> Seen {
-        Seen {
+    pub(super) fn seen(&self) -> CertificateObservation {
+        CertificateObservation {
             certificate: self.certificate.clone(),
             secret: self.secret.clone(),
             next_keys: self.next_keys.values().cloned().collect(),
@@ -127,7 +128,7 @@ impl Model {
         }
     }
 
-    pub(super) fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> CertificatePlan {
         plan(self.now, &self.seen(), &self.settings)
     }
 
@@ -143,7 +144,7 @@ impl Model {
         panic!("it does not come to rest: {:?}", self.log);
     }
 
-    pub(super) fn carry_out(&mut self, plan: &Plan) {
+    pub(super) fn carry_out(&mut self, plan: &CertificatePlan) {
         for effect in &plan.effects {
             self.apply(effect);
         }
@@ -158,24 +159,24 @@ impl Model {
         }
     }
 
-    pub(super) fn apply(&mut self, effect: &Effect) {
+    pub(super) fn apply(&mut self, effect: &CertificateEffect) {
         match effect {
-            Effect::Confirm => panic!("what is seen here is live"),
-            Effect::OpenKeystores => self.keystores = KeystoresSeen::Opened(None),
-            Effect::DeleteRequest(meta) => {
+            CertificateEffect::Confirm => panic!("what is seen here is live"),
+            CertificateEffect::OpenKeystores => self.keystores = KeystoresSeen::Opened(None),
+            CertificateEffect::DeleteRequest(meta) => {
                 self.requests.remove(meta.name()).expect("it was there");
                 self.log.push("delete request");
             }
-            Effect::DeleteNextKey(meta) => {
+            CertificateEffect::DeleteNextKey(meta) => {
                 self.next_keys.remove(meta.name()).expect("it was there");
                 self.log.push("delete key");
             }
-            Effect::StoreKey { name, source } => {
+            CertificateEffect::StoreKey { name, source } => {
                 let key = self.obtain(*source);
                 self.put_next_key(name, key);
                 self.log.push("key");
             }
-            Effect::CreateRequest(request) => {
+            CertificateEffect::CreateRequest(request) => {
                 let key = request
                     .annotations
                     .get(crate::api::names::annotation::PRIVATE_KEY_SECRET_NAME)
@@ -183,18 +184,18 @@ impl Model {
                 let key = Arc::clone(self.keys.get(key).expect("the key is stored first"));
                 self.create_request(request, &key);
             }
-            Effect::IssueAtOnce { request, source } => {
+            CertificateEffect::IssueAtOnce { request, source } => {
                 let key = self.obtain(*source);
                 self.create_request(request, &key);
                 self.sign(&request.name);
                 self.store(&request.name, key);
             }
-            Effect::StoreCertificate { request, key_secret } => {
+            CertificateEffect::StoreCertificate { request, key_secret } => {
                 let key = Arc::clone(self.keys.get(&**key_secret).expect("the key is stored first"));
                 self.store(request, key);
             }
-            Effect::StoreTemporary { .. } => self.log.push("temporary"),
-            Effect::RepairSecret => {
+            CertificateEffect::StoreTemporary { .. } => self.log.push("temporary"),
+            CertificateEffect::RepairSecret => {
                 let secret = self.secret.clone().expect("there is one to repair");
                 let attribution = Attribution::found(&secret.meta.annotations);
                 let chain = self.issued.get("target").expect("issued before").clone();

@@ -1,4 +1,4 @@
-//! What is planned, in words: pairs of what would be done and why.
+//! Texts of `certlet plan`: pairs of an action and its reason.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,33 +10,33 @@ use crate::{
     controller::{certificate, issuer},
     plan::{
         account::AccountPlan,
-        certificate::{Effect, KeySource},
+        certificate::{CertificateEffect, KeySource},
         ingress,
         issuer::{IssuerId, IssuerType},
         kinds::OrderKind,
         order,
-        request::{self, Verdict},
+        request::{self, RequestVerdict},
         seen::{Object, ObjectKey, RequestSeen},
         signing_request,
     },
     solver::objects::Stray,
 };
 
-/// What would be done, and why.
-type Said = (String, String);
+/// An action and its reason.
+type Action = (String, String);
 
-/// A Certificate: one step, whose parts are told together.
-pub(super) fn certificate(outlook: &certificate::Outlook) -> Vec<Said> {
-    let certificate::Outlook {
+/// The action for a Certificate. All effects of one plan are one action.
+pub(super) fn certificate(dry_run: &certificate::CertificateDryRun) -> Vec<Action> {
+    let certificate::CertificateDryRun {
         record,
         plan,
         then,
         repair,
         ..
-    } = outlook;
+    } = dry_run;
     let status = record.status();
     let spec = record.parse().map(|certificate| certificate.spec).unwrap_or_default();
-    let parts = |effects: &[Effect]| {
+    let parts = |effects: &[CertificateEffect]| {
         let parts = effects
             .iter()
             .map(|effect| effect_words(effect, &spec.secret_name, &spec.issuer_ref));
@@ -47,7 +47,7 @@ pub(super) fn certificate(outlook: &certificate::Outlook) -> Vec<Said> {
             .as_ref()
             .map(|then| parts(&then.effects))
             .filter(|then| !then.is_empty());
-        let with_then = |(would, because): Said| match &then {
+        let with_then = |(would, because): Action| match &then {
             Some(then) => (format!("{would}, then {then}"), because),
             None => (would, because),
         };
@@ -59,131 +59,133 @@ pub(super) fn certificate(outlook: &certificate::Outlook) -> Vec<Said> {
     let would = parts(&plan.effects);
     let issuing = condition::get(&status.conditions, condition::ISSUING).filter(|issuing| issuing.is_true());
     let fresh = plan.events.iter().find(|event| event.reason == "Issuing");
-    let because = if let (Some(violation), true) = (repair, plan.effects.contains(&Effect::RepairSecret)) {
+    let because = if let (Some(violation), true) = (repair, plan.effects.contains(&CertificateEffect::RepairSecret)) {
         violation.message.clone()
     } else if let Some(issuing) = issuing {
         issuing.message().to_owned()
     } else if let Some(event) = fresh {
         event.message.clone()
     } else {
-        "it is not needed any more".to_owned()
+        "it is no longer needed".to_owned()
     };
     vec![(would, because)]
 }
 
-fn effect_words(effect: &Effect, secret: &str, issuer: &IssuerRef) -> String {
+fn effect_words(effect: &CertificateEffect, secret: &str, issuer: &IssuerRef) -> String {
     let from = format!("{} {:?}", issuer.kind_or_default(), issuer.name);
     match effect {
-        // Never planned once the live objects were looked at.
-        Effect::Confirm | Effect::OpenKeystores => "look again".to_owned(),
-        Effect::DeleteRequest(meta) => format!("delete CertificateRequest {}", meta.name()),
-        Effect::DeleteNextKey(meta) => format!("delete Secret {}, which holds a key for an issuance", meta.name()),
-        Effect::StoreKey { name, source } => {
+        // never planned after the live objects were read
+        CertificateEffect::Confirm | CertificateEffect::OpenKeystores => "read the live objects".to_owned(),
+        CertificateEffect::DeleteRequest(meta) => format!("delete CertificateRequest {}", meta.name()),
+        CertificateEffect::DeleteNextKey(meta) => {
+            format!("delete Secret {}, which holds a key for an issuance", meta.name())
+        }
+        CertificateEffect::StoreKey { name, source } => {
             let key = match source {
-                KeySource::New => "make a private key",
+                KeySource::New => "generate a private key",
                 KeySource::Target => "copy the private key",
             };
             format!("issue a certificate from {from}: {key} into Secret {name} first")
         }
-        Effect::CreateRequest(request) => {
+        CertificateEffect::CreateRequest(request) => {
             format!(
                 "issue a certificate from {from}: create CertificateRequest {}",
                 request.name
             )
         }
-        Effect::IssueAtOnce { request, .. } => {
+        CertificateEffect::IssueAtOnce { request, .. } => {
             format!(
                 "issue a certificate from {from} with CertificateRequest {} and store it in Secret {secret}",
                 request.name
             )
         }
-        Effect::StoreCertificate { request, .. } => {
+        CertificateEffect::StoreCertificate { request, .. } => {
             format!("store the certificate of CertificateRequest {request} in Secret {secret}")
         }
-        Effect::StoreTemporary { .. } => format!("store a temporary certificate in Secret {secret}"),
-        Effect::RepairSecret => format!("write Secret {secret} again, with the same key and certificate"),
+        CertificateEffect::StoreTemporary { .. } => format!("store a temporary certificate in Secret {secret}"),
+        CertificateEffect::RepairSecret => format!("write Secret {secret} again, with the same key and certificate"),
     }
 }
 
 /// An issuer: its account first, and its status if that differs already.
-pub(super) fn issuer(id: &IssuerId, outlook: &issuer::Outlook, index: &Index) -> Vec<Said> {
-    let issuer::Outlook {
+pub(super) fn issuer(id: &IssuerId, dry_run: &issuer::IssuerDryRun, index: &Index) -> Vec<Action> {
+    let issuer::IssuerDryRun {
         leaves,
         account,
         old,
         new,
-    } = outlook;
+    } = dry_run;
     let found = issuers::get(index, id.clone());
     let acme = found.found().and_then(|issuer| issuer.spec.acme.clone());
     let acme = acme.unwrap_or_default();
     let (server, secret) = (&acme.server, &acme.private_key_secret_ref.name);
-    let said = match account {
+    let account = match account {
         Some(AccountPlan::GenerateKey) => Some((
-            format!("make an account key in Secret {secret}, and register an account with it at {server}"),
-            format!("there is no Secret {secret}"),
+            format!("generate an account key in Secret {secret}, and register an account at {server}"),
+            format!("Secret {secret} does not exist"),
         )),
         Some(AccountPlan::Ensure { .. }) => Some((
             format!(
-                "ask {server} for the account of the key in Secret {secret}, register one if it knows none, and correct its e-mail address"
+                "look up the account for the key in Secret {secret} at {server}, register one if there is none, and update its e-mail address"
             ),
-            not_in_order(&acme, old),
+            account_reason(&acme, old),
         )),
         Some(AccountPlan::Keep | AccountPlan::Wait { .. } | AccountPlan::Refuse(_)) | None => None,
     };
-    let led = leaves.as_ref().and_then(led_over);
-    said.into_iter().chain(led).chain(status_written(old, new)).collect()
+    let led = leaves.as_ref().and_then(rotated);
+    account.into_iter().chain(led).chain(status_written(old, new)).collect()
 }
 
-/// What becomes of the certificates of a CA that got another key pair. The waves, and when each begins, are the controller's.
-fn led_over(leaves: &issuer::Foreseen) -> Option<Said> {
-    let issuer::Foreseen {
+/// The action for the certificates of a CA with a new key pair. The controller decides about batches and when each begins.
+fn rotated(leaves: &issuer::RotationDryRun) -> Option<Action> {
+    let issuer::RotationDryRun {
         condition,
         distrusting,
         stale,
     } = leaves;
-    let bundles = format!("write ca.crt of {distrusting} of its certificates again");
+    let bundles = format!("update ca.crt of {distrusting} of its certificates");
     let would = match (distrusting, stale) {
         (0, 0) => return None,
         (_, 0) => bundles,
-        (0, _) => format!("issue {stale} of its certificates again, in waves"),
-        _ => format!("{bundles}, then issue {stale} again, in waves"),
+        (0, _) => format!("re-issue {stale} of its certificates, in batches"),
+        _ => format!("{bundles}, then re-issue {stale}, in batches"),
     };
     let why = condition.as_ref().map(|condition| condition.message.clone());
     Some((
         would,
-        why.unwrap_or_else(|| "ca.crt is to hold the certificate of the present CA, and no other".to_owned()),
+        why.unwrap_or_else(|| "ca.crt must contain the certificate of the current CA and no other".to_owned()),
     ))
 }
 
-/// Why an account is looked at.
-fn not_in_order(acme: &AcmeIssuer, status: &IssuerStatus) -> String {
+/// Why the account must be verified.
+fn account_reason(acme: &AcmeIssuer, status: &IssuerStatus) -> String {
     let known = status.acme.clone().unwrap_or_default();
     if known.uri.as_deref().unwrap_or_default().is_empty() {
-        return "its status names no account".to_owned();
+        return "its status contains no account".to_owned();
     }
     if known.last_registered_email.as_deref().unwrap_or_default() != acme.email.as_deref().unwrap_or_default() {
-        return "the e-mail address is not the one that was registered last".to_owned();
+        return "the e-mail address differs from the last registered one".to_owned();
     }
     if !condition::is_true(&status.conditions, condition::READY) {
         return "the issuer is not Ready".to_owned();
     }
-    "server or key are not those that the account in its status was registered with".to_owned()
+    "the server or the key differs from the one that the account in its status was registered with".to_owned()
 }
 
-/// An Ingress: the Certificates that it asks for.
-pub(super) fn ingress(plan: &ingress::Plan) -> Vec<Said> {
+/// The actions for an Ingress: creating, updating and deleting Certificates.
+pub(super) fn ingress(plan: &ingress::IngressPlan) -> Vec<Action> {
     let effects = plan.effects.iter().map(|effect| match effect {
-        ingress::Effect::Create(wanted) => (
+        ingress::IngressEffect::Create(wanted) => (
             format!("create Certificate {}", wanted.name),
-            "its annotations and a block of spec.tls ask for it".to_owned(),
+            "its annotations and a block of spec.tls request it".to_owned(),
         ),
-        ingress::Effect::Update { certificate, patch } => (
+        ingress::IngressEffect::Update { certificate, patch } => (
             format!("update Certificate {}: {}", certificate.name(), changed_fields(patch)),
-            "the Ingress asks for something else than the Certificate does".to_owned(),
+            "the Ingress and the Certificate differ".to_owned(),
         ),
-        ingress::Effect::Delete(certificate) => (
+        ingress::IngressEffect::Delete(certificate) => (
             format!("delete Certificate {}", certificate.name()),
-            "no block of spec.tls names its Secret any more".to_owned(),
+            "no block of spec.tls names its Secret".to_owned(),
         ),
     });
     let complaints = plan
@@ -203,37 +205,37 @@ fn changed_fields(patch: &Value) -> String {
     fields.collect::<Vec<_>>().join(", ")
 }
 
-/// A CertificateRequest.
-pub(super) fn request(now: Timestamp, request: &RequestSeen, plan: &request::Plan) -> Vec<Said> {
+/// The actions for a CertificateRequest.
+pub(super) fn request(now: Timestamp, request: &RequestSeen, plan: &request::RequestPlan) -> Vec<Action> {
     if !plan.changes_something(now, request) {
         return Vec::new();
     }
     let issuer = format!("{} {:?}", request.issuer_ref.kind_or_default(), request.issuer_ref.name);
     let (would, because) = match &plan.step {
-        request::Step::Nothing => (None, String::new()),
-        request::Step::Settle(verdict) => verdict_words(verdict),
-        request::Step::Sign(issuer_type) => (Some(signed_by(*issuer_type, &issuer)), "it is approved".into()),
-        request::Step::Order { order, .. } => (
+        request::RequestStep::Nothing => (None, String::new()),
+        request::RequestStep::Settle(verdict) => verdict_action(verdict),
+        request::RequestStep::Sign(issuer_type) => (Some(signed_by(*issuer_type, &issuer)), "it is approved".into()),
+        request::RequestStep::Order { order, .. } => (
             Some(format!("create Order {}", order.name)),
             format!("{issuer} is an ACME issuer"),
         ),
-        request::Step::TakeFromOrder(order) => (
+        request::RequestStep::TakeFromOrder(order) => (
             Some(format!("take the certificate from Order {}", order.name())),
             "the Order is valid".into(),
         ),
-        request::Step::DeleteOrder(order) => (
+        request::RequestStep::DeleteOrder(order) => (
             Some(format!("delete Order {} and order again", order.name())),
-            "the Order is not what the request asks for".into(),
+            "the Order does not match the request".into(),
         ),
     };
     match (plan.approve, would) {
-        (true, Some(would)) => vec![(format!("approve it, and {would}"), "nobody has approved it yet".into())],
-        (true, None) => vec![("approve it".into(), "nobody has approved it yet".into())],
+        (true, Some(would)) => vec![(format!("approve it, and {would}"), "it is not approved yet".into())],
+        (true, None) => vec![("approve it".into(), "it is not approved yet".into())],
         (false, would) => vec![(would.unwrap_or_default(), because)],
     }
 }
 
-/// What a signer of this type does.
+/// The action of a signer of this type.
 fn signed_by(issuer_type: IssuerType, issuer: &str) -> String {
     match issuer_type {
         IssuerType::Acme => format!("order it from {issuer}"),
@@ -244,40 +246,35 @@ fn signed_by(issuer_type: IssuerType, issuer: &str) -> String {
     }
 }
 
-fn verdict_words(verdict: &Verdict) -> (Option<String>, String) {
+fn verdict_action(verdict: &RequestVerdict) -> (Option<String>, String) {
     match verdict {
-        Verdict::Pending { reason, message } => (
-            Some(format!("write into its status that it waits ({reason})")),
-            message.clone(),
-        ),
-        Verdict::Failed { reason, message } => (
-            Some(format!("write into its status that it has failed ({reason})")),
-            message.clone(),
-        ),
-        Verdict::Denied => (
-            Some("write into its status that it is denied".to_owned()),
-            "somebody denied it".to_owned(),
-        ),
-        Verdict::Issued { .. } => (
+        RequestVerdict::Pending { reason, message } => {
+            (Some(format!("set its status to pending ({reason})")), message.clone())
+        }
+        RequestVerdict::Failed { reason, message } => {
+            (Some(format!("set its status to failed ({reason})")), message.clone())
+        }
+        RequestVerdict::Denied => (Some("set its status to denied".to_owned()), "it was denied".to_owned()),
+        RequestVerdict::Issued { .. } => (
             Some("store the certificate in its status".to_owned()),
             "it is signed".to_owned(),
         ),
     }
 }
 
-/// A Challenge that somebody deletes.
-pub(super) fn released() -> Said {
+/// The action for a Challenge that is being deleted.
+pub(super) fn released() -> Action {
     (
         format!("remove the finalizer {CHALLENGE_FINALIZER}"),
-        "somebody deletes it, and nothing is shown for it".to_owned(),
+        "it is being deleted, and nothing is presented for it".to_owned(),
     )
 }
 
-/// An Order. What the CA would answer is not known here: the first step is told, and that it goes on.
-pub(super) fn order(order: &Object<OrderKind>, plan: &order::Plan) -> Vec<Said> {
+/// The actions for an Order. Answers of the CA are not known here, so only the next steps can be planned.
+pub(super) fn order(order: &Object<OrderKind>, plan: &order::Plan) -> Vec<Action> {
     let because = || match (&order.status.state, &order.meta.deleting) {
-        (_, Some(_)) => "somebody deletes the Order".to_owned(),
-        (Some(state), None) if state.is_final() => format!("the Order is {state}: its challenges are over"),
+        (_, Some(_)) => "the Order is being deleted".to_owned(),
+        (Some(state), None) if state.is_final() => format!("the Order is {state}: its challenges are finished"),
         (Some(state), None) => format!("the Order is {state}"),
         (None, None) => "nothing has been ordered yet".to_owned(),
     };
@@ -285,93 +282,94 @@ pub(super) fn order(order: &Object<OrderKind>, plan: &order::Plan) -> Vec<Said> 
     steps.map(|step| order_step(order, step, because())).collect()
 }
 
-fn order_step(order: &Object<OrderKind>, step: &order::OrderStep, because: String) -> Said {
+fn order_step(order: &Object<OrderKind>, step: &order::OrderStep, because: String) -> Action {
     use order::OrderStep;
     let would = match step {
         OrderStep::CreateOrder(_) => {
             let names = order.spec.dns_names.iter().chain(&order.spec.ip_addresses);
             let names: Vec<&str> = names.map(String::as_str).collect();
             format!(
-                "order a certificate for {} at the CA, and go on from there",
+                "create an order for {} at the CA, and continue with its answer",
                 names.join(", ")
             )
         }
-        OrderStep::ReadOrder { url } => format!("ask the CA how the order {url} stands, and go on from there"),
-        OrderStep::ReadAuthorizations(urls) => format!("ask the CA about {} authorizations", urls.len()),
+        OrderStep::ReadOrder { url } => format!("read the order {url} from the CA, and continue with its answer"),
+        OrderStep::ReadAuthorizations(urls) => format!("read {} authorizations from the CA", urls.len()),
         OrderStep::WriteStatus(status) => {
             return status_written(&order.status, &**status)
                 .unwrap_or_else(|| ("write its status".to_owned(), because));
         }
-        OrderStep::StartOver => "delete it, so that it is ordered anew".to_owned(),
+        OrderStep::StartOver => "delete it, so that a new order is created".to_owned(),
         OrderStep::CreateChallenge { name, .. } => format!("create Challenge {name}"),
-        OrderStep::Claim(_) | OrderStep::Present { .. } => "make its challenges visible".to_owned(),
+        OrderStep::Claim(_) | OrderStep::Present { .. } => "present its challenges".to_owned(),
         OrderStep::GuardChallenge { key, record, .. } => {
-            format!("write on Challenge {} that {record} is about to be created", key.name)
+            format!("record in Challenge {} that {record} is about to be created", key.name)
         }
         OrderStep::WriteChallenge { key, .. } => format!("write the status of Challenge {}", key.name),
-        OrderStep::Probe { .. } => "see whether its challenges are visible".to_owned(),
-        OrderStep::Accept { .. } => "tell the CA to validate".to_owned(),
-        OrderStep::Finalize { .. } => "send the signing request to the CA".to_owned(),
-        OrderStep::Download { .. } => "fetch the certificate from the CA".to_owned(),
-        OrderStep::Withdraw(_) => "take away what shows its challenges".to_owned(),
+        OrderStep::Probe { .. } => "run the self-check of its challenges".to_owned(),
+        OrderStep::Accept { .. } => "accept its challenges at the CA".to_owned(),
+        OrderStep::Finalize { .. } => "finalize the order".to_owned(),
+        OrderStep::Download { .. } => "download the certificate".to_owned(),
+        OrderStep::Withdraw(_) => "withdraw its challenges".to_owned(),
         OrderStep::DeleteChallenge { key } => format!("delete Challenge {}", key.name),
         OrderStep::ReleaseChallenge { key, .. } => format!("remove the finalizer of Challenge {}", key.name),
     };
     (would, because)
 }
 
-/// What a sweep would remove: kind, place, and what would become of it.
-pub(super) fn stray(stray: &Stray) -> (&'static str, ObjectKey, Said) {
+/// The action for a left-over object: its kind, its key, and the texts.
+pub(super) fn stray(stray: &Stray) -> (&'static str, ObjectKey, Action) {
     let (kind, metadata, would) = match stray {
         Stray::Delete(found) => (found.kind.as_str(), &found.metadata, "delete it"),
-        Stray::Edit(ingress) => ("Ingress", &ingress.metadata, "take the paths of challenges out of it"),
+        Stray::Edit(ingress) => ("Ingress", &ingress.metadata, "remove the challenge paths from it"),
     };
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     let key = ObjectKey::new(text(&metadata.namespace), text(&metadata.name));
-    let because = "it was left behind by a challenge that is over".to_owned();
+    let because = "it is a left-over of a finished challenge".to_owned();
     (kind, key, (would.to_owned(), because))
 }
 
-/// A CertificateSigningRequest of Kubernetes.
-pub(super) fn signing_request(step: Option<&signing_request::Step>) -> Vec<Said> {
-    use signing_request::Step;
+/// The actions for a CertificateSigningRequest of Kubernetes.
+pub(super) fn signing_request(step: Option<&signing_request::SigningRequestStep>) -> Vec<Action> {
+    use signing_request::SigningRequestStep;
     match step {
-        None | Some(Step::Nothing) => Vec::new(),
-        // Waiting for a person's approval is no work.
-        Some(Step::Tell(notice)) if !notice.is_warning() => Vec::new(),
-        Some(Step::Tell(notice)) => vec![(format!("warn in an Event ({})", notice.reason), notice.message.clone())],
-        Some(Step::AskReference(signer)) => vec![(
+        None | Some(SigningRequestStep::Nothing) => Vec::new(),
+        // waiting for approval is not an action
+        Some(SigningRequestStep::Report(notice)) if !notice.is_warning() => Vec::new(),
+        Some(SigningRequestStep::Report(notice)) => {
+            vec![(format!("warn in an Event ({})", notice.reason), notice.message.clone())]
+        }
+        Some(SigningRequestStep::AskReference(signer)) => vec![(
             format!(
-                "ask whether its requester may refer to Issuer {}/{}",
+                "check whether its requester may use Issuer {}/{}",
                 signer.namespace, signer.name
             ),
             "it is approved".to_owned(),
         )],
-        Some(Step::Order(_, order)) => vec![(
-            format!("create Order {}, if its requester may refer to the issuer", order.name),
+        Some(SigningRequestStep::Order(_, order)) => vec![(
+            format!("create Order {}, if its requester may use the issuer", order.name),
             "it is approved".to_owned(),
         )],
-        Some(Step::TakeFromOrder(order)) => vec![(
+        Some(SigningRequestStep::TakeFromOrder(order)) => vec![(
             format!("take the certificate from Order {}", order.key),
             "the Order is valid".to_owned(),
         )],
-        Some(Step::DeleteOrder(order)) => vec![(
+        Some(SigningRequestStep::DeleteOrder(order)) => vec![(
             format!("delete Order {} and order again", order.key),
-            "the Order is not what the request asks for".to_owned(),
+            "the Order does not match the request".to_owned(),
         )],
-        Some(Step::Sign(_)) => vec![(
-            "sign it, if its requester may refer to the issuer".to_owned(),
+        Some(SigningRequestStep::Sign(_)) => vec![(
+            "sign it, if its requester may use the issuer".to_owned(),
             "it is approved".to_owned(),
         )],
-        Some(Step::Fail { reason, message }) => vec![(
-            format!("write into its status that it has failed ({reason})"),
-            message.clone(),
-        )],
+        Some(SigningRequestStep::Fail { reason, message }) => {
+            vec![(format!("set its status to failed ({reason})"), message.clone())]
+        }
     }
 }
 
-/// What differs between two statuses; `None` where nothing does.
-fn status_written<T: Serialize>(old: &T, new: &T) -> Option<Said> {
+/// The action for a changed status, with the changed fields; `None` if the statuses are equal.
+fn status_written<T: Serialize>(old: &T, new: &T) -> Option<Action> {
     let fields = |status: &T| match serde_json::to_value(status) {
         Ok(Value::Object(fields)) => fields,
         Ok(_) | Err(_) => serde_json::Map::new(),
@@ -383,10 +381,10 @@ fn status_written<T: Serialize>(old: &T, new: &T) -> Option<Said> {
     for name in names.into_iter().filter(|name| old.get(*name) != new.get(*name)) {
         if name == "conditions" {
             for change in changed_conditions(old.get(name), new.get(name)) {
-                let (Change::Now(condition) | Change::Gone(condition)) = change;
+                let (Change::Set(condition) | Change::Removed(condition)) = change;
                 let text = |key: &str| condition.get(key).and_then(Value::as_str).unwrap_or_default();
-                if let Change::Gone(_) = change {
-                    changes.push(format!("no condition {}", text("type")));
+                if let Change::Removed(_) = change {
+                    changes.push(format!("remove condition {}", text("type")));
                 } else {
                     changes.push(format!("{}={} ({})", text("type"), text("status"), text("reason")));
                     because.push(text("message").to_owned());
@@ -404,15 +402,15 @@ fn status_written<T: Serialize>(old: &T, new: &T) -> Option<Said> {
     }
     because.retain(|text| !text.is_empty());
     if because.is_empty() {
-        because.push("this is what follows from what is there".to_owned());
+        because.push("its status is not up to date".to_owned());
     }
     Some((format!("write its status: {}", changes.join(", ")), because.join("; ")))
 }
 
-/// A condition, or that it goes.
+/// A condition that is set or removed.
 enum Change<'a> {
-    Now(&'a Value),
-    Gone(&'a Value),
+    Set(&'a Value),
+    Removed(&'a Value),
 }
 
 fn changed_conditions<'a>(old: Option<&'a Value>, new: Option<&'a Value>) -> Vec<Change<'a>> {
@@ -420,5 +418,5 @@ fn changed_conditions<'a>(old: Option<&'a Value>, new: Option<&'a Value>) -> Vec
     let type_of = |condition: &Value| condition.get("type").cloned();
     let gone = list(old).filter(|one| !list(new).any(|other| type_of(other) == type_of(one)));
     let now = list(new).filter(|one| !list(old).any(|other| other == *one));
-    now.map(Change::Now).chain(gone.map(Change::Gone)).collect()
+    now.map(Change::Set).chain(gone.map(Change::Removed)).collect()
 }

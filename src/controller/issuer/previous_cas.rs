@@ -1,8 +1,8 @@
-//! The CAs that signed leaves before there was a record: the annotation was set after the key pair had changed.
+//! Discovery of the previous CAs of an issuer, if rotation was requested after the key pair had changed.
 
 use std::collections::HashSet;
 
-use super::{Either, Issuers, rotation::Found};
+use super::{Either, Issuers, rotation::IssuedLeaf};
 use crate::{
     api::{condition::READY, names::data_key},
     cluster::store::Link,
@@ -14,20 +14,20 @@ use crate::{
     },
 };
 
-/// Secrets that are read for it at most. Leaves of one CA hold the same certificate: a few reads do.
+/// Maximum number of Secrets that are read. Leaves of one CA contain the same CA certificate, so a few are sufficient.
 const MOST_READ: usize = 32;
 
-/// Certificates of former CAs, as DER, from `ca.crt` of leaves. Who may write a leaf's Secret is not trusted to say what all others trust:
-/// a certificate counts only if it signed the leaf, and the leaf only if it is the one in the status of its CertificateRequest, which
-/// only controllers may write.
-pub(super) async fn authorities<K: Either>(
+/// The certificates of previous CAs, as DER, from `ca.crt` of leaves. Users who may write a leaf's Secret must not decide what
+/// all others trust. Therefore a CA certificate counts only if it signed the leaf, and the leaf only if it is in the status of
+/// its CertificateRequest, which only controllers may write.
+pub(super) async fn discover<K: Either>(
     controller: &Issuers,
     issuer: &Object<K>,
     present: &Authority,
-    found: &[Found],
+    found: &[IssuedLeaf],
 ) -> Result<Vec<Vec<u8>>, ControllerError> {
     let mut known: HashSet<Fingerprint> = HashSet::from([present.root]);
-    let mut former = Vec::new();
+    let mut previous = Vec::new();
     let mut reads = 0;
     for found in found {
         let pair = &found.secret.pair;
@@ -43,7 +43,7 @@ pub(super) async fn authorities<K: Either>(
         }
         reads += 1;
         let live = controller.ports.reader.secret(&found.secret.meta.key).await?;
-        // one that has changed just now is looked at again soon
+        // a Secret that has just changed is read again at the next scan
         let Some(live) = live.filter(|live| live.seen.digest == found.secret.digest) else {
             continue;
         };
@@ -55,15 +55,15 @@ pub(super) async fn authorities<K: Either>(
         let candidates = certificates(data_key::CA_CRT, limits.bundle);
         for ca in chain::signers(&certificates(data_key::TLS_CRT, limits.chain), candidates) {
             if known.insert(sha256(&ca)) {
-                former.push(ca);
+                previous.push(ca);
             }
         }
     }
-    Ok(former)
+    Ok(previous)
 }
 
-/// Whether a request of the Certificate to this very issuer holds this leaf. An Issuer of the same name is anybody's in his namespace.
-fn is_attested<K: Either>(controller: &Issuers, issuer: &Object<K>, found: &Found, leaf: &Fingerprint) -> bool {
+/// Whether a Ready request of the Certificate for exactly this issuer contains the leaf. Other namespaces may have an Issuer of the same name.
+fn is_attested<K: Either>(controller: &Issuers, issuer: &Object<K>, found: &IssuedLeaf, leaf: &Fingerprint) -> bool {
     let certificate = &found.certificate.meta;
     let owned = controller
         .ports

@@ -1,17 +1,17 @@
-//! What the API server said when an index was not enough.
+//! A Secret that was read live, compared with the index.
 
 use std::sync::Arc;
 
 use crate::{cluster::store::is_newer, plan::seen::SecretSeen};
 
-/// What the API server said of a Secret, and which version of it the index had before.
+/// A live read of a Secret, and the resourceVersion that the index had before it.
 #[derive(Debug)]
-pub(super) struct Looked {
+pub(super) struct LiveSecret {
     found: Option<Arc<SecretSeen>>,
     indexed: Option<Box<str>>,
 }
 
-impl Looked {
+impl LiveSecret {
     pub(super) fn new(indexed: Option<&SecretSeen>, found: Option<Arc<SecretSeen>>) -> Self {
         Self {
             found,
@@ -19,8 +19,8 @@ impl Looked {
         }
     }
 
-    /// The newer of what was found and what the index has now. Secrets without our label are in no index, and an index may be behind:
-    /// what it had before the server was asked counts no more than the answer.
+    /// The newer of the live read and the index. Secrets without our label are not in the index, and the index may be behind.
+    /// What it had before the live read is older than the live read.
     pub(super) fn or_newer(&self, indexed: Option<Arc<SecretSeen>>) -> Option<Arc<SecretSeen>> {
         let Some(indexed) = indexed else {
             return self.found.clone();
@@ -59,11 +59,11 @@ mod tests {
     /// NB-07: a watch that lags must not have a certificate issued again that the Secret holds already.
     #[test]
     fn of_an_answer_and_an_index_the_newer_one_counts() {
-        let version = |looked: &Looked, indexed: Option<&str>| {
-            let believed = looked.or_newer(indexed.map(secret));
+        let version = |live: &LiveSecret, indexed: Option<&str>| {
+            let believed = live.or_newer(indexed.map(secret));
             believed.map(|secret| secret.meta.resource_version.to_string())
         };
-        let found = Looked::new(Some(&secret("10")), Some(secret("20")));
+        let found = LiveSecret::new(Some(&secret("10")), Some(secret("20")));
         assert_eq!(
             version(&found, Some("10")).as_deref(),
             Some("20"),
@@ -75,7 +75,7 @@ mod tests {
             "we have written since"
         );
         assert_eq!(version(&found, None).as_deref(), Some("20"), "it has no label");
-        let gone = Looked::new(Some(&secret("10")), None);
+        let gone = LiveSecret::new(Some(&secret("10")), None);
         assert_eq!(
             version(&gone, Some("10")),
             None,
