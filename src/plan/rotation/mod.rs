@@ -2,8 +2,8 @@
 //! `ca.crt`.
 //!
 //! 1. The new CA's certificate is added to `ca.crt` of every leaf, so that holders of old leaves trust the new ones.
-//! 2. Leaves are re-issued in batches, in the order of their expiry. Every `ca.crt` contains the old and the new CA. 3. When all
-//!    leaves are re-issued, the old CA is removed from every `ca.crt`.
+//! 2. Leaves are re-issued in batches, in the order of their expiry. Every `ca.crt` contains the old and the new CA.
+//! 3. When all leaves are re-issued, the old CA is removed from every `ca.crt`.
 //!
 //! The leaf shows which CA signed it. The certificates of previous CAs are in a record that belongs to the issuer, because
 //! content that users can write into a leaf's Secret must not be copied to another Secret. So a restart changes nothing, and a
