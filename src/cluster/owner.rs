@@ -1,11 +1,10 @@
-//! References by which one object owns another (`metadata.ownerReferences[]`).
+//! Owner references (`metadata.ownerReferences[]`).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::plan::seen::{Kind, Meta};
 
-/// The reference by which the object of kind `K` with this metadata owns another as its managing controller, and holds up its own
-/// deletion in the foreground until the other is gone.
+/// A reference to the object of kind `K` with this metadata as the managing controller, with `blockOwnerDeletion`.
 pub fn controlling<K: Kind>(owner: &Meta) -> OwnerReference {
     OwnerReference {
         controller: Some(true),
@@ -14,7 +13,7 @@ pub fn controlling<K: Kind>(owner: &Meta) -> OwnerReference {
     }
 }
 
-/// The reference by which the object of kind `K` with this metadata owns another, and nothing more.
+/// A reference to the object of kind `K` with this metadata as an owner, not as the controller.
 pub fn owning<K: Kind>(owner: &Meta) -> OwnerReference {
     OwnerReference {
         api_version: format!("{}/{}", K::GROUP, K::VERSION),

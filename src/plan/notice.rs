@@ -1,24 +1,24 @@
-//! What an Event will say: the one type in which planners and controllers report something to people.
+//! The content of an Event: the type in which planners and controllers report to users.
 
 use std::borrow::Cow;
 
-/// Whether an Event is good news.
+/// The type of an Event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// As expected.
     Normal,
-    /// Somebody should act.
+    /// A user should act.
     Warning,
 }
 
-/// An Event that is not written yet. The object that it is about comes with the write.
+/// An Event that is not published yet. Its object is a parameter of the publication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// How bad it is.
+    /// Its type.
     pub severity: Severity,
-    /// One word for programs, as `Issuing`.
+    /// The reason, for example `Issuing`.
     pub reason: Cow<'static, str>,
-    /// One sentence for people.
+    /// The message.
     pub message: String,
 }
 

@@ -66,7 +66,7 @@ fn an_issuer_that_cannot_be_read_is_waited_for_with_the_field() {
     scene.issuer = Lookup::Unreadable(IssuerId(ObjectKey::new("shop", "le")), why);
     assert_eq!(
         scene.pending(),
-        "Referenced issuer cannot be read: spec.ca: invalid type"
+        "Referenced issuer cannot be decoded: spec.ca: invalid type"
     );
 }
 
