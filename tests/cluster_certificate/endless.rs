@@ -137,7 +137,7 @@ async fn a_certificate_whose_secret_is_the_account_of_an_issuer_waits_and_a_corr
         shop.certificate(name, json!({"secretName": "account"})).await;
         if name == "one" {
             let told = shop.is_refused(name, "SecretInUse").await;
-            let wanted = "Issuer \"le\" needs Secret \"account\" as the private key of its ACME account";
+            let wanted = "Issuer \"le\" uses Secret \"account\" as the private key of its ACME account";
             assert!(told.starts_with(wanted), "{told}");
             assert!(shop.told(name, "SecretInUse").await.starts_with(wanted));
             // of the Certificate
