@@ -10,9 +10,10 @@ use kube::api::{Api, DynamicObject, ListParams, ObjectMeta, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::discovery;
 
-use super::command::{Finished, run, run_with_input, try_run};
+use super::command::{Finished, run, succeeded, try_run};
 use super::names::Names;
 use super::pebble::Pebble;
+use super::wait::{IN_TIME, eventually};
 
 /// A handle to the test bed that `with-bed.sh` started around this process.
 #[derive(Clone)]
@@ -119,13 +120,17 @@ impl Bed {
     }
 
     /// `kubectl apply -f -` in a namespace.
+    ///
+    /// # Panics
+    /// If it is refused. An admission policy that does not know our kinds yet is waited for: it reads them a moment after they are there.
     pub(crate) async fn apply(&self, namespace: &str, manifests: &str) -> String {
-        run_with_input(
-            "kubectl",
-            &self.with_kubeconfig(&["apply", "-n", namespace, "-f", "-"]),
-            manifests,
-        )
-        .await
+        const NOT_READ_YET: &str = "There can be a delay between when CustomResourceDefinitions are created";
+        let what = "admission policies know the kinds";
+        let finished = eventually(what, IN_TIME, async || {
+            let finished = self.try_apply(namespace, manifests).await;
+            (!finished.stderr.contains(NOT_READ_YET)).then_some(finished)
+        });
+        succeeded("kubectl", &["apply", "-n", namespace, "-f", "-"], finished.await)
     }
 
     /// `kubectl apply -f -` in a namespace; being refused is an answer too.

@@ -140,7 +140,8 @@ pub(crate) async fn curl_status(url: &str, address: &str) -> (u16, String) {
     (status.trim().parse().unwrap_or(0), body.to_owned())
 }
 
-fn succeeded<S: AsRef<str>>(program: &str, args: &[S], finished: Finished) -> String {
+/// What a program printed that had to succeed.
+pub(crate) fn succeeded<S: AsRef<str>>(program: &str, args: &[S], finished: Finished) -> String {
     let Finished { status, stdout, stderr } = finished;
     if !status.success() {
         let args: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
