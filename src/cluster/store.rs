@@ -163,12 +163,12 @@ impl<R: Record> Store<R> {
         self.ready.send_replace(true);
     }
 
-    /// Whether this version of an object is no news: it, or a newer one, is kept, or the object is gone. Never while a list is under way, which
-    /// names everything that there is.
+    /// Whether this version of an object tells nothing new: it, or a newer one, is stored, or the object was deleted. Never during a list,
+    /// which has to name every object.
     pub fn is_known(&self, key: &ObjectKey, uid: &str, version: &str) -> bool {
         let inner = self.read();
-        let is_relevant = |stored: &Stored<R>| number(version).is_some_and(|version| version <= stored.version);
-        inner.listing.is_none() && (inner.is_gone(uid, version) || inner.records.get(key).is_some_and(is_relevant))
+        let is_as_new = |stored: &Stored<R>| number(version).is_some_and(|version| version <= stored.version);
+        inner.listing.is_none() && (inner.is_gone(uid, version) || inner.records.get(key).is_some_and(is_as_new))
     }
 
     /// Stores a record. Returns `None` if the stored record is as new or newer, or the object was deleted; otherwise the previous
@@ -209,8 +209,8 @@ impl<R: Record> Store<R> {
         Some(old)
     }
 
-    /// An object is gone, of which this is the last version that there was: takes its record out, if that is what is kept under
-    /// its name, and takes no older one in any more.
+    /// An object was deleted; this is its last version. Removes its record, if that is what is stored under the name, and rejects
+    /// older versions from then on. Returns the record.
     pub fn remove(&self, key: &ObjectKey, uid: &str, version: &str) -> Option<Arc<R>> {
         let mut inner = self.write();
         inner.bury(uid, version);

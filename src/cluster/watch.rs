@@ -203,10 +203,8 @@ fn take<R: Registered>(event: watcher::Event<Wire<R>>, index: &Index, observer: 
     let store = R::store(index);
     match event {
         watcher::Event::Init => store.begin_list(),
+        watcher::Event::Apply(wire) if store.is_known(&wire.key(), wire.uid(), wire.resource_version()) => {}
         watcher::Event::InitApply(wire) | watcher::Event::Apply(wire) => {
-            if store.is_known(&wire.key(), wire.uid(), wire.resource_version()) {
-                return;
-            }
             if let Some(record) = read(&wire)
                 && let Some(old) = store.apply(&record)
             {
@@ -226,7 +224,7 @@ fn take<R: Registered>(event: watcher::Event<Wire<R>>, index: &Index, observer: 
     }
 }
 
-/// The record of an object, if it is one of those that are kept.
+/// The record of an object, if it is one that is stored.
 fn read<R: Registered>(wire: &Wire<R>) -> Option<Arc<R>> {
     match wire.record() {
         Ok(record) => record.is_relevant().then_some(record),

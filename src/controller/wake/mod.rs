@@ -19,6 +19,7 @@ use crate::{
         issuer::IssuerId,
         seen::{Meta, ObjectKey},
     },
+    work::{Key, Queue},
 };
 
 /// Delay between the change of a leaf and the reconcile of its issuer, whose CA gets another key pair: there may be thousands.
@@ -194,31 +195,17 @@ impl Target {
         let queues = &controllers.ports.queues;
         match self {
             Responder(notify) | Authorities(notify) => notify(controllers, seen),
-            Certificates(find) => find(controllers, seen)
-                .into_iter()
-                .for_each(|key| queues.certificates.add(key)),
-            Requests(find) => find(controllers, seen)
-                .into_iter()
-                .for_each(|key| queues.requests.add(key)),
-            Orders(find) => find(controllers, seen)
-                .into_iter()
-                .for_each(|key| queues.orders.add(key)),
-            Issuers(find) => find(controllers, seen)
-                .into_iter()
-                .for_each(|id| queues.issuers.add(id)),
+            Certificates(find) => add(&queues.certificates, find(controllers, seen)),
+            Requests(find) => add(&queues.requests, find(controllers, seen)),
+            Orders(find) => add(&queues.orders, find(controllers, seen)),
+            Issuers(find) => add(&queues.issuers, find(controllers, seen)),
             IssuersLater(find) => {
                 let found = find(controllers, seen).into_iter();
                 found.for_each(|id| queues.issuers.add_after(id, LEAVES_LATER));
             }
-            Ingresses(find) => find(controllers, seen)
-                .into_iter()
-                .for_each(|key| queues.ingresses.add(key)),
-            Renewals(find) => find(controllers, seen)
-                .into_iter()
-                .for_each(|key| queues.renewals.add(key)),
-            SigningRequests(find) => find(controllers, seen)
-                .into_iter()
-                .for_each(|key| queues.signing_requests.add(key)),
+            Ingresses(find) => add(&queues.ingresses, find(controllers, seen)),
+            Renewals(find) => add(&queues.renewals, find(controllers, seen)),
+            SigningRequests(find) => add(&queues.signing_requests, find(controllers, seen)),
         }
     }
 
@@ -241,6 +228,12 @@ impl Target {
             Responder(_) => "the responder, on every replica",
             Authorities(_) => "CA keys in memory, on every replica",
         }
+    }
+}
+
+fn add<K: Key>(queue: &Queue<K>, found: Vec<K>) {
+    for key in found {
+        queue.add(key);
     }
 }
 

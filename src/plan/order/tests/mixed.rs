@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     api::{challenge::ChallengeType, names::CHALLENGE_FINALIZER, order::State},
-    plan::seen::{Next, Pairs},
+    plan::seen::{Meta, Next, Pairs},
 };
 
 /// `a.example` by HTTP-01, `b.example` by DNS-01.
@@ -40,6 +40,13 @@ fn accepted(world: &World, name: &str) -> bool {
 fn is_valid(world: &World, name: &str) -> bool {
     let url = format!("https://ca.example/authz/0/{name}");
     world.authorizations.contains_key(&url) && world.state_of(&url) == AuthorizationState::Valid
+}
+
+/// The metadata of the Challenge that is proved by DNS-01.
+fn dns_challenge(world: &mut World) -> &mut Meta {
+    let mut challenges = world.challenges.iter_mut();
+    let dns = challenges.find(|one| one.spec.type_ == ChallengeType::Dns01);
+    &mut dns.expect("it was created").meta
 }
 
 #[test]
@@ -71,11 +78,7 @@ fn a_challenge_names_what_is_outside_before_it_is_written_and_one_of_http_names_
 fn a_challenge_that_was_taken_over_is_guarded_before_anything_is_written() {
     let mut world = mixed(Weather::default());
     world.step_while(|world| world.challenges.len() < 2);
-    let dns = world
-        .challenges
-        .iter_mut()
-        .find(|one| one.spec.type_ == ChallengeType::Dns01);
-    let dns = &mut dns.expect("it was created").meta;
+    let dns = dns_challenge(&mut world);
     dns.finalizers = ["somebody.example/else"].map(Into::into).into();
     dns.annotations = Pairs::default();
     let guards = |step: &OrderStep| matches!(step, OrderStep::GuardChallenge { finalizers, .. } if *finalizers == ["somebody.example/else", CHALLENGE_FINALIZER]);
@@ -89,11 +92,7 @@ fn a_record_that_is_to_be_another_is_withdrawn_before_the_challenge_names_the_ot
         ..Weather::default()
     });
     world.run_and_wait_while(|world| world.outside.zone.is_empty());
-    let dns = world
-        .challenges
-        .iter_mut()
-        .find(|one| one.spec.type_ == ChallengeType::Dns01);
-    let dns = &mut dns.expect("it was created").meta;
+    let dns = dns_challenge(&mut world);
     let finalizers = dns.finalizers.iter().map(ToString::to_string).collect();
     set_guard(dns, finalizers, "target.of.a.former.cname.example");
     let key = dns.key.clone();
@@ -206,11 +205,8 @@ fn a_challenge_that_is_deleted_takes_its_record_along_and_is_made_again() {
         ..Weather::default()
     });
     world.run_and_wait_while(|world| world.outside.zone.is_empty());
-    let dns = world
-        .challenges
-        .iter_mut()
-        .find(|one| one.spec.type_ == ChallengeType::Dns01);
-    dns.expect("it was created").meta.deleting = Some(world.now);
+    let now = world.now;
+    dns_challenge(&mut world).deleting = Some(now);
     world.run_and_wait_while(|world| !world.outside.zone.is_empty());
     world.run();
     assert_eq!(world.state(), Some(State::Valid));
