@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{keystores, live_secret::LiveSecret, state::Certificates};
+use super::{keystores, secret_read::SecretRead, state::Certificates};
 use crate::{
     api::{
         InvalidField,
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct LiveReads {
     /// The target Secret, if it was read.
-    target: Option<LiveSecret>,
+    target: Option<SecretRead>,
     next_keys: Vec<Arc<SecretSeen>>,
     pub(super) strange_next_keys: Vec<ObjectKey>,
     requests: Vec<Arc<RequestSeen>>,
@@ -103,7 +103,7 @@ impl LiveReads {
             .secret(&target)
             .await?
             .map(|secret| Arc::new(secret.seen));
-        let live = LiveSecret::new(indexed.as_deref(), found);
+        let live = SecretRead::new(indexed.as_deref(), found);
         let named = certificate
             .status
             .next_private_key_secret_name

@@ -57,13 +57,13 @@ impl Refusals {
 
     /// Records a failed step.
     pub(super) fn remember(&self, meta: &Meta, error: &ControllerError, now: Timestamp) -> Consequence {
-        let in_vain = is_in_vain(error);
+        let will_fail_again = will_fail_again(error);
         let asked = error.until().map(|until| now.duration_until(until));
-        let at_least = asked.unwrap_or(if in_vain { LONG } else { SHORT });
+        let at_least = asked.unwrap_or(if will_fail_again { LONG } else { SHORT });
         let Attempts { times, until } = lock(&self.refused).remember(meta, at_least, now);
         Consequence {
             until,
-            reported: in_vain || times >= LASTING,
+            reported: will_fail_again || times >= LASTING,
             first: times == 1,
         }
     }
@@ -86,7 +86,7 @@ impl Refusals {
 }
 
 /// Whether a retry will most likely fail again: the API server rejected the object, or the requested object cannot be made.
-fn is_in_vain(error: &ControllerError) -> bool {
+fn will_fail_again(error: &ControllerError) -> bool {
     match error {
         ControllerError::Cluster(error) => error.is_invalid() || error.is_forbidden(),
         ControllerError::Failed(_) => true,

@@ -6,12 +6,12 @@ use crate::{cluster::store::is_newer, plan::seen::SecretSeen};
 
 /// A live read of a Secret, and the resourceVersion that the index had before it.
 #[derive(Debug)]
-pub(super) struct LiveSecret {
+pub(super) struct SecretRead {
     found: Option<Arc<SecretSeen>>,
     indexed: Option<Box<str>>,
 }
 
-impl LiveSecret {
+impl SecretRead {
     pub(super) fn new(indexed: Option<&SecretSeen>, found: Option<Arc<SecretSeen>>) -> Self {
         Self {
             found,
@@ -59,11 +59,11 @@ mod tests {
     /// NB-07: a watch that lags must not have a certificate issued again that the Secret holds already.
     #[test]
     fn of_an_answer_and_an_index_the_newer_one_counts() {
-        let version = |live: &LiveSecret, indexed: Option<&str>| {
+        let version = |live: &SecretRead, indexed: Option<&str>| {
             let believed = live.or_newer(indexed.map(secret));
             believed.map(|secret| secret.meta.resource_version.to_string())
         };
-        let found = LiveSecret::new(Some(&secret("10")), Some(secret("20")));
+        let found = SecretRead::new(Some(&secret("10")), Some(secret("20")));
         assert_eq!(
             version(&found, Some("10")).as_deref(),
             Some("20"),
@@ -75,7 +75,7 @@ mod tests {
             "we have written since"
         );
         assert_eq!(version(&found, None).as_deref(), Some("20"), "it has no label");
-        let gone = LiveSecret::new(Some(&secret("10")), None);
+        let gone = SecretRead::new(Some(&secret("10")), None);
         assert_eq!(
             version(&gone, Some("10")),
             None,
