@@ -46,26 +46,30 @@ impl RenewalPolls {
             .secrets
             .get(&key.sibling(certificate.spec.secret_name.as_str()));
         let issuer = issuer(&self, &certificate.spec, &key);
-        let heard = self.renewals.heard(&key);
+        let record = self.renewals.record(&key);
         let seen = AriSeen {
             certificate: &certificate,
             secret: secret.as_deref(),
             issuer: issuer.seen(),
-            heard: heard.as_ref(),
+            record: record.as_ref(),
         };
-        match (ari::plan(self.ports.now(), &seen, &self.ports.settings), &issuer, heard) {
+        match (
+            ari::plan(self.ports.now(), &seen, &self.ports.settings),
+            &issuer,
+            record,
+        ) {
             (AriPlan::Forget(next), ..) => {
                 self.renewals.forget(&key);
                 Ok(next)
             }
-            (AriPlan::Expect(heard), ..) => {
-                let next = Next::At(heard.next);
-                self.renewals.keep(key, heard);
+            (AriPlan::Expect(record), ..) => {
+                let next = Next::At(record.next);
+                self.renewals.keep(key, record);
                 Ok(next)
             }
-            (AriPlan::Refuse { heard, warning }, ..) => {
-                let next = Next::At(heard.next);
-                self.renewals.keep(key, heard);
+            (AriPlan::Refuse { record, warning }, ..) => {
+                let next = Next::At(record.next);
+                self.renewals.keep(key, record);
                 warn(&self, &certificate.meta, warning);
                 Ok(next)
             }
@@ -80,8 +84,8 @@ impl RenewalPolls {
                 drop(call);
                 let outcome = answer.as_ref().map(|answered| (&answered.value, answered.retry_after));
                 let concluded = ari::conclude(self.ports.now(), &before, outcome, ari::fixed(&self.ports.settings));
-                let next = Next::At(concluded.heard.next);
-                self.renewals.keep(key.clone(), concluded.heard);
+                let next = Next::At(concluded.record.next);
+                self.renewals.keep(key.clone(), concluded.record);
                 if concluded.changed {
                     self.ports.queues.follow_up(FollowUp::WindowMoved(key));
                 }

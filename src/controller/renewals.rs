@@ -4,30 +4,30 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::api::certificate_status::RenewalInformation;
-use crate::plan::ari::Heard;
+use crate::plan::ari::AriRecord;
 use crate::plan::seen::ObjectKey;
 
 /// Renewal information by Certificate. There are never more entries than Certificates.
 #[derive(Debug, Default)]
-pub struct Renewals(Mutex<HashMap<ObjectKey, Heard>>);
+pub struct Renewals(Mutex<HashMap<ObjectKey, AriRecord>>);
 
 impl Renewals {
     /// The last renewal information for the certificate with this fingerprint.
     pub fn information(&self, key: &ObjectKey, fingerprint: &[u8; 32]) -> Option<RenewalInformation> {
-        let heard = self.lock();
-        heard
+        let record = self.lock();
+        record
             .get(key)
-            .filter(|heard| heard.fingerprint == *fingerprint)?
+            .filter(|record| record.fingerprint == *fingerprint)?
             .information
             .clone()
     }
 
-    pub(super) fn heard(&self, key: &ObjectKey) -> Option<Heard> {
+    pub(super) fn record(&self, key: &ObjectKey) -> Option<AriRecord> {
         self.lock().get(key).cloned()
     }
 
-    pub(super) fn keep(&self, key: ObjectKey, heard: Heard) {
-        self.lock().insert(key, heard);
+    pub(super) fn keep(&self, key: ObjectKey, record: AriRecord) {
+        self.lock().insert(key, record);
     }
 
     pub(super) fn clear(&self) {
@@ -38,7 +38,7 @@ impl Renewals {
         self.lock().remove(key);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Heard>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, AriRecord>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

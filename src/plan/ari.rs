@@ -33,7 +33,7 @@ pub struct AriSeen<'a> {
     /// Its issuer.
     pub issuer: AriIssuer<'a>,
     /// The stored polls.
-    pub heard: Option<&'a Heard>,
+    pub record: Option<&'a AriRecord>,
 }
 
 /// The issuer of a certificate, reduced to what polls depend on.
@@ -49,7 +49,7 @@ pub enum AriIssuer<'a> {
 
 /// The stored polls of one certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
+pub struct AriRecord {
     /// The certificate: SHA-256 of its DER.
     pub fingerprint: [u8; 32],
     /// When to poll next.
@@ -66,11 +66,11 @@ pub enum AriPlan {
     /// Nothing. Forget earlier answers, and plan again at this time or after a change.
     Forget(Next),
     /// Store this, and plan again at its time.
-    Expect(Heard),
+    Expect(AriRecord),
     /// No poll is possible. Store this, and report the reason if it is new.
     Refuse {
         /// What to store.
-        heard: Heard,
+        record: AriRecord,
         /// The reason.
         warning: Option<String>,
     },
@@ -111,14 +111,14 @@ pub fn plan(now: Timestamp, seen: &AriSeen<'_>, settings: &Settings) -> AriPlan 
     if !issuer.means_same(&seen.certificate.spec.issuer_ref) {
         return foreign(now, seen, leaf, &issuer);
     }
-    match seen.heard.filter(|heard| heard.fingerprint == leaf.fingerprint) {
-        None => AriPlan::Expect(Heard {
+    match seen.record.filter(|record| record.fingerprint == leaf.fingerprint) {
+        None => AriPlan::Expect(AriRecord {
             fingerprint: leaf.fingerprint,
             next: first_poll(now, &seen.certificate.meta.uid, leaf, fixed(settings)),
             failures: 0,
             information: None,
         }),
-        Some(heard) if heard.next > now => AriPlan::Wait(heard.next),
+        Some(record) if record.next > now => AriPlan::Wait(record.next),
         Some(_) => AriPlan::Ask { certificate_id },
     }
 }
@@ -142,9 +142,9 @@ fn issuer_of(secret: &SecretSeen) -> IssuerRef {
 
 /// A certificate of another issuer is not polled (MST-05), because the CA does not know it. This is reported once.
 fn foreign(now: Timestamp, seen: &AriSeen<'_>, leaf: &CertificateInfo, issuer: &IssuerRef) -> AriPlan {
-    let known = seen.heard.filter(|heard| heard.fingerprint == leaf.fingerprint);
-    if let Some(heard) = known.filter(|heard| heard.next > now) {
-        return AriPlan::Wait(heard.next);
+    let known = seen.record.filter(|record| record.fingerprint == leaf.fingerprint);
+    if let Some(record) = known.filter(|record| record.next > now) {
+        return AriPlan::Wait(record.next);
     }
     let wanted = &seen.certificate.spec.issuer_ref;
     let warning = format!(
@@ -152,7 +152,7 @@ fn foreign(now: Timestamp, seen: &AriSeen<'_>, leaf: &CertificateInfo, issuer: &
         seen.certificate.spec.secret_name
     );
     AriPlan::Refuse {
-        heard: Heard {
+        record: AriRecord {
             fingerprint: leaf.fingerprint,
             next: now.saturating_add(DEFAULT_INTERVAL).unwrap_or(Timestamp::MAX),
             failures: 0,
@@ -189,7 +189,7 @@ pub fn fixed(settings: &Settings) -> Option<SignedDuration> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AriConclusion {
     /// What to store.
-    pub heard: Heard,
+    pub record: AriRecord,
     /// Whether the window, its explanation, or the error changed, so that the Certificate must be reconciled.
     pub changed: bool,
     /// The error to report, once per series of failures (ARI-06).
@@ -199,7 +199,7 @@ pub struct AriConclusion {
 /// The consequences of an [`AriPlan::Ask`]. `before` is the state that was planned from.
 pub fn conclude(
     now: Timestamp,
-    before: &Heard,
+    before: &AriRecord,
     outcome: Result<(&RenewalInfo, Option<RetryAfter>), &Error>,
     fixed: Option<SignedDuration>,
 ) -> AriConclusion {
@@ -208,14 +208,14 @@ pub fn conclude(
             let next = next_poll(now, retry_after, fixed);
             let information = information(now, next, info);
             let changed = differs(before, &information);
-            let heard = Heard {
+            let record = AriRecord {
                 fingerprint: before.fingerprint,
                 next,
                 failures: 0,
                 information: Some(information),
             };
             AriConclusion {
-                heard,
+                record,
                 changed,
                 warning: None,
             }
@@ -238,7 +238,7 @@ pub fn conclude(
                 (failures == 1 && !unsupported).then(|| format!("Could not fetch ACME Renewal Information: {error}"));
             AriConclusion {
                 changed: differs(before, &information),
-                heard: Heard {
+                record: AriRecord {
                     fingerprint: before.fingerprint,
                     next,
                     failures,
@@ -251,7 +251,7 @@ pub fn conclude(
 }
 
 /// Whether the information differs, apart from the times of polls.
-fn differs(before: &Heard, now: &RenewalInformation) -> bool {
+fn differs(before: &AriRecord, now: &RenewalInformation) -> bool {
     let content = |information: &RenewalInformation| {
         let RenewalInformation {
             explanation_url,

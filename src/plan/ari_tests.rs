@@ -78,9 +78,9 @@ fn acme() -> AcmeIssuer {
     }
 }
 
-fn heard(secret: &SecretSeen) -> Heard {
+fn record(secret: &SecretSeen) -> AriRecord {
     let fingerprint = leaf_of(secret).unwrap().fingerprint;
-    Heard {
+    AriRecord {
         fingerprint,
         next: now(),
         failures: 0,
@@ -92,13 +92,13 @@ fn planned(
     certificate: &Object<CertificateKind>,
     secret: &SecretSeen,
     issuer: &AcmeIssuer,
-    heard: Option<&Heard>,
+    record: Option<&AriRecord>,
 ) -> AriPlan {
     let seen = AriSeen {
         certificate,
         secret: Some(secret),
         issuer: AriIssuer::Acme(issuer),
-        heard,
+        record,
     };
     plan(now(), &seen, &Settings::default())
 }
@@ -135,7 +135,7 @@ fn a_certificate_of_another_issuer_is_not_asked_about_and_that_is_told_once() {
         let kept = kept.into_iter().filter(|(known, _)| *known != key);
         secret.meta.annotations = kept.chain([(key, value)]).collect();
         let AriPlan::Refuse {
-            heard,
+            record,
             warning: Some(warning),
         } = planned(&certificate(), &secret, &acme, None)
         else {
@@ -147,10 +147,10 @@ fn a_certificate_of_another_issuer_is_not_asked_about_and_that_is_told_once() {
             "{warning}"
         );
         assert_eq!(
-            planned(&certificate(), &secret, &acme, Some(&heard)),
-            AriPlan::Wait(heard.next)
+            planned(&certificate(), &secret, &acme, Some(&record)),
+            AriPlan::Wait(record.next)
         );
-        let due = Heard { next: now(), ..heard };
+        let due = AriRecord { next: now(), ..record };
         let again = planned(&certificate(), &secret, &acme, Some(&due));
         assert!(matches!(again, AriPlan::Refuse { warning: None, .. }), "{again:?}");
     }
@@ -176,7 +176,7 @@ fn a_certificate_is_asked_about_within_the_first_hour_and_then_at_its_time() {
     assert!(
         matches!(planned(&certificate, &secret, &acme, Some(&expected)), AriPlan::Wait(until) if until == expected.next)
     );
-    let due = heard(&secret);
+    let due = record(&secret);
     let AriPlan::Ask { certificate_id } = planned(&certificate, &secret, &acme, Some(&due)) else {
         panic!("it is due")
     };
@@ -187,9 +187,9 @@ fn a_certificate_is_asked_about_within_the_first_hour_and_then_at_its_time() {
 #[test]
 fn a_new_certificate_in_the_secret_is_expected_afresh() {
     let (certificate, acme) = (certificate(), acme());
-    let old = Heard {
+    let old = AriRecord {
         next: later(100),
-        ..heard(&secret("le"))
+        ..record(&secret("le"))
     };
     assert!(matches!(
         planned(&certificate, &secret("le"), &acme, Some(&old)),
@@ -200,7 +200,7 @@ fn a_new_certificate_in_the_secret_is_expected_afresh() {
 #[test]
 fn nobody_is_asked_about_what_is_not_theirs_or_not_to_be_renewed() {
     let (web, own, acme) = (certificate(), secret("le"), acme());
-    let due = heard(&own);
+    let due = record(&own);
     let never = AriPlan::Forget(Next::OnChange);
     let mut disabled = certificate();
     disabled.spec.renewal = serde_json::from_str(r#"{"policy":"Disabled"}"#).unwrap();
@@ -221,7 +221,7 @@ fn nobody_is_asked_about_what_is_not_theirs_or_not_to_be_renewed() {
         certificate: &web,
         secret,
         issuer,
-        heard: Some(&due),
+        record: Some(&due),
     };
     let settings = Settings::default();
     assert_eq!(plan(now(), &seen(AriIssuer::Other, Some(&own)), &settings), never);
@@ -242,26 +242,26 @@ fn nobody_is_asked_about_what_is_not_theirs_or_not_to_be_renewed() {
 
 #[test]
 fn the_certificate_is_looked_at_only_when_its_window_moves() {
-    let before = heard(&secret("le"));
+    let before = record(&secret("le"));
     let six_hours = Some(RetryAfter::After(SignedDuration::from_hours(6)));
     let first = conclude(now(), &before, Ok((&info(10 * DAY, 20 * DAY), six_hours)), None);
     assert!(first.changed && first.warning.is_none());
-    assert_eq!(first.heard.next, later(6 * 3600));
-    let same = conclude(later(100), &first.heard, Ok((&info(10 * DAY, 20 * DAY), None)), None);
+    assert_eq!(first.record.next, later(6 * 3600));
+    let same = conclude(later(100), &first.record, Ok((&info(10 * DAY, 20 * DAY), None)), None);
     assert!(!same.changed, "only the time of the poll is another");
-    assert!(conclude(now(), &same.heard, Ok((&info(-20, -10), None)), None).changed);
+    assert!(conclude(now(), &same.record, Ok((&info(-20, -10), None)), None).changed);
     let explained = RenewalInfo {
         explanation_url: Some("https://ca.example/why".into()),
         ..info(10 * DAY, 20 * DAY)
     };
-    assert!(conclude(now(), &same.heard, Ok((&explained, None)), None).changed);
+    assert!(conclude(now(), &same.record, Ok((&explained, None)), None).changed);
 }
 
 #[test]
 fn ari_06_failures_are_told_once_and_keep_what_was_heard() {
-    let before = Heard {
+    let before = AriRecord {
         information: Some(information(now(), now(), &info(0, DAY))),
-        ..heard(&secret("le"))
+        ..record(&secret("le"))
     };
     let first = conclude(now(), &before, Err(&unreachable()), None);
     let warning = first.warning.unwrap();
@@ -270,19 +270,19 @@ fn ari_06_failures_are_told_once_and_keep_what_was_heard() {
         "{warning}"
     );
     assert!(first.changed, "the status says so");
-    let known = first.heard.information.clone().unwrap();
+    let known = first.record.information.clone().unwrap();
     assert_eq!(
         known.suggested_window,
         before.information.clone().unwrap().suggested_window
     );
     assert!(known.last_error.unwrap().contains("connection refused"));
-    assert_eq!(known.next_check, Some(condition::whole_second(first.heard.next)));
-    let mut series = first.heard;
+    assert_eq!(known.next_check, Some(condition::whole_second(first.record.next)));
+    let mut series = first.record;
     let mut waits = vec![now().duration_until(series.next).as_hours()];
     for _ in 0..4 {
         let again = conclude(now(), &series, Err(&unreachable()), None);
         assert_eq!((again.warning, again.changed), (None, false));
-        series = again.heard;
+        series = again.record;
         waits.push(now().duration_until(series.next).as_hours());
     }
     assert_eq!(waits, [1, 2, 4, 6, 6]);
@@ -291,11 +291,11 @@ fn ari_06_failures_are_told_once_and_keep_what_was_heard() {
         what: "renewal information",
     };
     let quiet = conclude(now(), &before, Err(&unsupported), None);
-    assert_eq!((quiet.warning, quiet.heard.next), (None, later(DAY)), "ARI-04");
-    assert_eq!(quiet.heard.information, Some(RenewalInformation::default()));
+    assert_eq!((quiet.warning, quiet.record.next), (None, later(DAY)), "ARI-04");
+    assert_eq!(quiet.record.information, Some(RenewalInformation::default()));
     let answered = conclude(now(), &series, Ok((&info(0, DAY), None)), None);
-    assert!(answered.changed, "what was wrong is not said any more");
-    assert_eq!(answered.heard.information.unwrap().last_error, None);
+    assert!(answered.changed, "what was wrong is not reported any more");
+    assert_eq!(answered.record.information.unwrap().last_error, None);
 }
 
 #[test]
@@ -305,16 +305,16 @@ fn the_administrators_interval_is_kept_whatever_the_server_asks_for() {
         ..Settings::default()
     };
     let day = Some(RetryAfter::After(SignedDuration::from_hours(24)));
-    let before = heard(&secret("le"));
+    let before = record(&secret("le"));
     assert_eq!(
         conclude(now(), &before, Ok((&info(0, 1), day)), fixed(&settings))
-            .heard
+            .record
             .next,
         later(5)
     );
     assert_eq!(
         conclude(now(), &before, Err(&unreachable()), fixed(&settings))
-            .heard
+            .record
             .next,
         later(5)
     );

@@ -168,12 +168,12 @@ impl<'a> View<'a> {
             return None;
         }
         let known = self.known_information(validity);
-        let heard = self.seen.renewal_information.as_ref();
-        if heard.is_some_and(is_unsupported) {
+        let polled = self.seen.renewal_information.as_ref();
+        if polled.is_some_and(is_unsupported) {
             return None;
         }
-        let heard = heard.filter(|ari| self.is_believable(ari, known.as_ref(), validity));
-        let ari = heard.cloned().or(known)?;
+        let polled = polled.filter(|ari| self.is_believable(ari, known.as_ref(), validity));
+        let ari = polled.cloned().or(known)?;
         let over = ari
             .suggested_window
             .as_ref()
@@ -196,11 +196,11 @@ impl<'a> View<'a> {
 
     fn is_believable(
         &self,
-        heard: &RenewalInformation,
+        polled: &RenewalInformation,
         known: Option<&RenewalInformation>,
         validity: Validity,
     ) -> bool {
-        let Some(window) = &heard.suggested_window else {
+        let Some(window) = &polled.suggested_window else {
             return false;
         };
         let aged = validity.not_before.duration_until(self.now) >= AGED;
@@ -217,39 +217,39 @@ impl<'a> View<'a> {
             return None;
         }
         let written = self.written_information(validity);
-        let Some(heard) = &self.seen.renewal_information else {
+        let Some(polled) = &self.seen.renewal_information else {
             return written;
         };
-        if is_unsupported(heard) {
+        if is_unsupported(polled) {
             return None;
         }
         let known = self.known_information(validity);
-        let believed = self.is_believable(heard, known.as_ref(), validity);
+        let believed = self.is_believable(polled, known.as_ref(), validity);
         let recorded = match known {
             Some(known)
                 if !believed
-                    || (heard.suggested_window == known.suggested_window
-                        && heard.explanation_url == known.explanation_url) =>
+                    || (polled.suggested_window == known.suggested_window
+                        && polled.explanation_url == known.explanation_url) =>
             {
                 known
             }
-            Some(_) | None if believed => heard.clone(),
+            Some(_) | None if believed => polled.clone(),
             Some(_) | None => {
                 // only the error is known
-                heard.last_error.as_ref()?;
+                polled.last_error.as_ref()?;
                 let nothing = RenewalInformation::default();
                 written
-                    .filter(|written| written.last_error == heard.last_error)
+                    .filter(|written| written.last_error == polled.last_error)
                     .unwrap_or(nothing)
             }
         };
-        if recorded.last_error == heard.last_error {
+        if recorded.last_error == polled.last_error {
             return Some(recorded);
         }
         Some(RenewalInformation {
-            last_checked: heard.last_checked.clone(),
-            last_error: heard.last_error.clone(),
-            next_check: heard.next_check.clone(),
+            last_checked: polled.last_checked.clone(),
+            last_error: polled.last_error.clone(),
+            next_check: polled.next_check.clone(),
             ..recorded
         })
     }
@@ -373,6 +373,6 @@ fn reported_at(since: Timestamp) -> Option<Timestamp> {
 }
 
 /// Whether the server has no renewal information (ARI-04).
-fn is_unsupported(heard: &RenewalInformation) -> bool {
-    *heard == RenewalInformation::default()
+fn is_unsupported(polled: &RenewalInformation) -> bool {
+    *polled == RenewalInformation::default()
 }

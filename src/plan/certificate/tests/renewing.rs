@@ -13,7 +13,7 @@ use crate::{
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-fn said(start: Timestamp, end: Timestamp) -> RenewalInformation {
+fn stated(start: Timestamp, end: Timestamp) -> RenewalInformation {
     let window = SuggestedWindow {
         start: Time(start),
         end: Time(end),
@@ -24,9 +24,9 @@ fn said(start: Timestamp, end: Timestamp) -> RenewalInformation {
     }
 }
 
-fn plan_with(model: &Model, said: &RenewalInformation) -> CertificatePlan {
+fn plan_with(model: &Model, stated: &RenewalInformation) -> CertificatePlan {
     let mut seen = model.seen();
-    seen.renewal_information = Some(said.clone());
+    seen.renewal_information = Some(stated.clone());
     plan(model.now, &seen, &model.settings)
 }
 
@@ -55,7 +55,7 @@ fn foreign() -> Model {
 #[test]
 fn ari_06_why_the_server_gave_no_answer_stands_beside_what_is_known_until_it_answers() {
     let mut model = issued();
-    let window = said(model.now + HOUR * 100, model.now + HOUR * 200);
+    let window = stated(model.now + HOUR * 100, model.now + HOUR * 200);
     let asked = model.now;
     let error = |window: &RenewalInformation| RenewalInformation {
         last_error: Some("connection refused".into()),
@@ -63,12 +63,12 @@ fn ari_06_why_the_server_gave_no_answer_stands_beside_what_is_known_until_it_ans
         ..window.clone()
     };
     for known in [RenewalInformation::default(), window.clone()] {
-        let mut expect = |heard: &RenewalInformation, wanted: &RenewalInformation| {
-            let planned = plan_with(&model, heard).status;
+        let mut expect = |polled: &RenewalInformation, wanted: &RenewalInformation| {
+            let planned = plan_with(&model, polled).status;
             assert_eq!(planned.acme.clone().and_then(|acme| acme.ari).as_ref(), Some(wanted));
             model.certificate.status = planned;
             assert_eq!(
-                plan_with(&model, heard).status,
+                plan_with(&model, polled).status,
                 model.certificate.status,
                 "written once"
             );
@@ -90,7 +90,7 @@ fn ari_06_why_the_server_gave_no_answer_stands_beside_what_is_known_until_it_ans
 #[test]
 fn ari_03_a_suggested_window_becomes_the_renewal_time_and_is_written_once() {
     let mut model = issued();
-    let ari = said(model.now + HOUR * 100, model.now + HOUR * 200);
+    let ari = stated(model.now + HOUR * 100, model.now + HOUR * 200);
     let first = plan_with(&model, &ari);
     let renewal = first.status.renewal_time.clone().unwrap().0;
     assert!(renewal >= model.now + HOUR * 100 && renewal < model.now + HOUR * 200);
@@ -121,13 +121,13 @@ fn ari_03_a_suggested_window_becomes_the_renewal_time_and_is_written_once() {
 fn ari_03_a_window_that_moves_into_the_past_renews_at_once_and_a_silly_first_one_does_not() {
     let mut model = issued();
     model.pass(HOUR);
-    let past = said(model.now - HOUR * 5, model.now - HOUR * 4);
+    let past = stated(model.now - HOUR * 5, model.now - HOUR * 4);
     assert_eq!(
         plan_with(&model, &past).effects,
         [],
         "before the certificate itself, and nothing else known"
     );
-    let sane = plan_with(&model, &said(model.now + HOUR * 100, model.now + HOUR * 200));
+    let sane = plan_with(&model, &stated(model.now + HOUR * 100, model.now + HOUR * 200));
     model.write_status(&sane.status);
     let moved = plan_with(&model, &past);
     assert!(condition::is_true(&moved.status.conditions, ISSUING));
@@ -138,9 +138,9 @@ fn a_window_acts_on_a_foreign_certificate_only_when_it_is_past() {
     let mut model = foreign();
     let renewal = model.certificate.status.renewal_time.clone();
     model.pass(HOUR * 30);
-    let later = plan_with(&model, &said(model.now + HOUR, model.now + HOUR * 2));
+    let later = plan_with(&model, &stated(model.now + HOUR, model.now + HOUR * 2));
     assert_eq!((later.effects, later.status.renewal_time), (vec![], renewal));
-    let over = plan_with(&model, &said(model.now - HOUR * 20, model.now - HOUR * 19));
+    let over = plan_with(&model, &stated(model.now - HOUR * 20, model.now - HOUR * 19));
     assert!(condition::is_true(&over.status.conditions, ISSUING));
 }
 
@@ -160,7 +160,7 @@ fn a_renewal_time_on_a_foreign_certificate_is_kept_until_its_spec_changes() {
 #[test]
 fn ari_04_without_the_gate_nothing_of_it_is_kept() {
     let mut model = issued();
-    let sane = plan_with(&model, &said(model.now + HOUR * 100, model.now + HOUR * 200));
+    let sane = plan_with(&model, &stated(model.now + HOUR * 100, model.now + HOUR * 200));
     model.write_status(&sane.status);
     model.settings.gates.ari = false;
     let plan = model.plan();
@@ -173,7 +173,7 @@ fn ari_04_without_the_gate_nothing_of_it_is_kept() {
 #[test]
 fn a_new_certificate_forgets_what_the_ca_said_about_the_former() {
     let mut model = issued();
-    let sane = plan_with(&model, &said(model.now + HOUR * 100, model.now + HOUR * 200));
+    let sane = plan_with(&model, &stated(model.now + HOUR * 100, model.now + HOUR * 200));
     model.write_status(&sane.status);
     model.pass(HOUR * 210);
     model.issue();
