@@ -89,8 +89,8 @@ impl Controllers {
     }
 
     /// Whether all Certificates have been reconciled in this term.
-    pub fn is_judged(&self) -> bool {
-        self.terms.is_judged()
+    pub fn is_reconciled(&self) -> bool {
+        self.terms.is_reconciled()
     }
 
     /// Clears the state of all controllers, when a term ends or begins.

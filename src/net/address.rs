@@ -69,27 +69,27 @@ impl AddressPolicy {
     /// # Errors
     /// The class of the address, if it is rejected. An IPv6 address that embeds an IPv4 address (mapped, compatible, translated,
     /// 6to4, Teredo) is also checked as that address.
-    pub fn judge(&self, address: IpAddr) -> Result<(), RefusedAddress> {
-        match self.judged(address) {
+    pub fn check(&self, address: IpAddr) -> Result<(), RefusedAddress> {
+        match self.rejected_kind(address) {
             Some(AddressKind::Loopback) if self.loopback => Ok(()),
             Some(what) => Err(RefusedAddress { address, what }),
             None => Ok(()),
         }
     }
 
-    /// Like [`Self::judge`], but allows loopback if `here` is true. A name may resolve to loopback, a redirect may not.
+    /// Like [`Self::check`], but allows loopback if `here` is true. A name may resolve to loopback, a redirect may not.
     ///
     /// # Errors
-    /// As [`Self::judge`].
-    pub fn judge_from(&self, address: IpAddr, here: bool) -> Result<(), RefusedAddress> {
-        match self.judged(address) {
+    /// As [`Self::check`].
+    pub fn check_from(&self, address: IpAddr, here: bool) -> Result<(), RefusedAddress> {
+        match self.rejected_kind(address) {
             Some(AddressKind::Loopback) if here => Ok(()),
             Some(what) => Err(RefusedAddress { address, what }),
             None => Ok(()),
         }
     }
 
-    fn judged(&self, address: IpAddr) -> Option<AddressKind> {
+    fn rejected_kind(&self, address: IpAddr) -> Option<AddressKind> {
         let forms = [Some(address), embedded(address)];
         if forms
             .iter()
@@ -280,7 +280,7 @@ mod tests {
             "64:ff9b::127.0.0.1",
             "2002:7f00:1::",
         ] {
-            assert!(policy.judge(address(refused)).is_err(), "{refused}");
+            assert!(policy.check(address(refused)).is_err(), "{refused}");
         }
     }
 
@@ -300,7 +300,7 @@ mod tests {
             "64:ff9b::203.0.113.8",
             "2002:cb00:7108::1",
         ] {
-            assert_eq!(policy.judge(address(asked)), Ok(()), "{asked}");
+            assert_eq!(policy.check(address(asked)), Ok(()), "{asked}");
         }
     }
 
@@ -341,11 +341,11 @@ mod tests {
         let outside = AddressPolicy::new(Vec::new(), true);
         let pod = AddressPolicy::default();
         for here in ["127.0.0.1", "::1", "::ffff:127.0.0.1"].map(address) {
-            assert_eq!(outside.judge(here), Ok(()));
-            assert_eq!(pod.judge_from(here, true), Ok(()));
-            assert!(outside.judge_from(here, false).is_err() && pod.judge(here).is_err());
+            assert_eq!(outside.check(here), Ok(()));
+            assert_eq!(pod.check_from(here, true), Ok(()));
+            assert!(outside.check_from(here, false).is_err() && pod.check(here).is_err());
         }
-        assert!(outside.judge(address("169.254.169.254")).is_err());
+        assert!(outside.check(address("169.254.169.254")).is_err());
     }
 
     #[test]
@@ -353,12 +353,12 @@ mod tests {
         let allowed = ["169.254.20.0/24", "127.0.0.1", "fe80::/10"].map(|text| text.parse().unwrap());
         let policy = AddressPolicy::new(allowed.to_vec(), false);
         for asked in ["169.254.20.10", "::ffff:169.254.20.10", "127.0.0.1", "fe80::1"] {
-            assert_eq!(policy.judge(address(asked)), Ok(()), "{asked}");
+            assert_eq!(policy.check(address(asked)), Ok(()), "{asked}");
         }
         for refused in ["169.254.21.1", "127.0.0.2", "::1"] {
-            assert!(policy.judge(address(refused)).is_err(), "{refused}");
+            assert!(policy.check(address(refused)).is_err(), "{refused}");
         }
-        let refused = AddressPolicy::default().judge(address("169.254.169.254")).unwrap_err();
+        let refused = AddressPolicy::default().check(address("169.254.169.254")).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "169.254.169.254 is a link-local address, which certlet does not contact; --allow-outgoing-networks=169.254.169.254 allows it"
@@ -384,7 +384,7 @@ mod tests {
                 Ipv6Addr::new(0x2001, 0, 1, 1, 1, 1, !high, !low),
             ];
             for v6 in clothes {
-                prop_assert_eq!(policy.judge(v6.into()).is_err(), policy.judge(v4.into()).is_err(), "{} as {}", v4, v6);
+                prop_assert_eq!(policy.check(v6.into()).is_err(), policy.check(v4.into()).is_err(), "{} as {}", v4, v6);
             }
         }
     }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::address::AddressPolicy;
 use super::failure::{Failure, FailureKind};
-use super::names::{JudgedNames, literal};
+use super::names::{CheckedNames, literal};
 use super::observer::Observer;
 use super::trust::{ExtraRoots, Trust, TrustError, client_config};
 use crate::process::{USER_AGENT, metrics::RequestLabels};
@@ -113,7 +113,7 @@ impl HttpClient {
     /// If the trust settings cannot be used.
     pub fn new(trust: &Trust, settings: &ClientSettings, observer: Arc<dyn Observer>) -> Result<Self, TrustError> {
         let addresses = Arc::new(settings.addresses.clone());
-        let resolver = JudgedNames::new(Arc::clone(&addresses), settings.proxies.clone());
+        let resolver = CheckedNames::new(Arc::clone(&addresses), settings.proxies.clone());
         let http = reqwest::Client::builder()
             .dns_resolver(Arc::new(resolver))
             .user_agent(USER_AGENT)
@@ -180,7 +180,7 @@ impl HttpClient {
         } = request;
         // an address in the URL is checked here, a name when it is resolved
         if let Some(address) = literal(url) {
-            self.addresses.judge(address).map_err(FailureKind::Forbidden)?;
+            self.addresses.check(address).map_err(FailureKind::Forbidden)?;
         }
         let mut request = self.http.request(method, url.clone()).headers(headers);
         if let Some(body) = body {

@@ -14,6 +14,6 @@ pub use address::{AddressPolicy, Network, RefusedAddress, is_public};
 pub use client::{ClientSettings, HttpClient, Request, Response, host};
 pub use failure::{Failure, FailureKind};
 pub use headers::RetryAfter;
-pub use names::{JudgedNames, literal, proxy_hosts, refused};
+pub use names::{CheckedNames, literal, proxy_hosts, refused};
 pub use observer::{Observer, Unobserved};
 pub use trust::{ExtraRoots, Trust, TrustError};

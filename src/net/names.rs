@@ -12,19 +12,19 @@ use super::address::{AddressPolicy, RefusedAddress};
 /// Resolves with the system's resolver and removes rejected addresses. A client must check [`literal`] addresses itself, because
 /// they are never resolved.
 #[derive(Clone, Debug)]
-pub struct JudgedNames {
+pub struct CheckedNames {
     addresses: Arc<AddressPolicy>,
     exempt: Vec<String>,
 }
 
-impl JudgedNames {
+impl CheckedNames {
     /// `exempt` are hosts that the administrator chose: the proxies.
     pub fn new(addresses: Arc<AddressPolicy>, exempt: Vec<String>) -> Self {
         Self { addresses, exempt }
     }
 }
 
-impl Resolve for JudgedNames {
+impl Resolve for CheckedNames {
     fn resolve(&self, name: Name) -> Resolving {
         let addresses = Arc::clone(&self.addresses);
         let is_exempt = self.exempt.iter().any(|host| host.eq_ignore_ascii_case(name.as_str()));
@@ -32,7 +32,7 @@ impl Resolve for JudgedNames {
             let mut refused = None;
             let mut good: Vec<SocketAddr> = Vec::new();
             for address in tokio::net::lookup_host((name.as_str(), 0)).await? {
-                match addresses.judge(address.ip()) {
+                match addresses.check(address.ip()) {
                     Err(verdict) if !is_exempt => refused = Some(verdict),
                     Err(_) | Ok(()) => good.push(address),
                 }
@@ -96,7 +96,7 @@ mod tests {
     async fn a_name_gives_what_may_be_asked_and_a_proxys_name_everything() {
         let resolved = async |exempt: &[&str]| {
             let exempt = exempt.iter().map(ToString::to_string).collect();
-            let names = JudgedNames::new(Arc::new(AddressPolicy::default()), exempt);
+            let names = CheckedNames::new(Arc::new(AddressPolicy::default()), exempt);
             names.resolve("localhost".parse().unwrap()).await
         };
         let refused = resolved(&["elsewhere"]).await.err().unwrap();

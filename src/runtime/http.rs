@@ -82,7 +82,7 @@ fn readiness(controllers: &Controllers, leadership: &Leadership) -> (bool, Strin
     if !waiting.is_empty() {
         return (false, format!("not listed yet: {}\n", waiting.join(", ")));
     }
-    if controllers.ports.writer.leads() && !controllers.is_judged() {
+    if controllers.ports.writer.leads() && !controllers.is_reconciled() {
         return (false, "not all Certificates have been reconciled yet\n".to_owned());
     }
     let standing_by = leadership.standing_by();

@@ -322,9 +322,9 @@ async fn follow_leadership(controllers: Arc<Controllers>, leadership: Leadership
                             before.abort();
                         }
                     }
-                    let judging = Arc::clone(&controllers);
+                    let reconciling = Arc::clone(&controllers);
                     tokio::spawn(async move {
-                        judging.terms.until_judged(term, &judging.ports.queues.certificates).await;
+                        reconciling.terms.until_reconciled(term, &reconciling.ports.queues.certificates).await;
                     });
                 }
                 _ = changes.changed() => continue,

@@ -10,7 +10,7 @@ pub struct Terms {
     /// Odd during a term; incremented at each beginning and end.
     now: AtomicU64,
     /// The last term in which all objects were reconciled.
-    judged: AtomicU64,
+    reconciled: AtomicU64,
 }
 
 /// A term.
@@ -33,17 +33,17 @@ impl Terms {
     }
 
     /// Whether all objects were reconciled in the current term.
-    pub fn is_judged(&self) -> bool {
+    pub fn is_reconciled(&self) -> bool {
         let now = self.now.load(Ordering::Acquire);
-        now % 2 == 1 && self.judged.load(Ordering::Acquire) == now
+        now % 2 == 1 && self.reconciled.load(Ordering::Acquire) == now
     }
 
     /// Waits until all keys that were in `queue` at the beginning of `term` have been reconciled. If the term ends meanwhile,
     /// this has no effect.
-    pub async fn until_judged<K: Key>(&self, term: Term, queue: &Queue<K>) {
+    pub async fn until_reconciled<K: Key>(&self, term: Term, queue: &Queue<K>) {
         queue.until_idle().await;
         if !queue.is_paused() {
-            self.judged.fetch_max(term.0, Ordering::AcqRel);
+            self.reconciled.fetch_max(term.0, Ordering::AcqRel);
         }
     }
 }
@@ -55,30 +55,33 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn everything_is_judged_anew_in_each_term() {
+    async fn everything_is_reconciled_again_in_each_term() {
         let terms = Terms::default();
-        assert!(!terms.is_judged());
+        assert!(!terms.is_reconciled());
         let queue: Arc<Queue<u32>> = Queue::new("certificates");
         queue.resume([]);
         let first = terms.begin();
-        terms.until_judged(first, &queue).await;
-        assert!(terms.is_judged());
+        terms.until_reconciled(first, &queue).await;
+        assert!(terms.is_reconciled());
         terms.end();
-        assert!(!terms.is_judged(), "this process leads no more");
+        assert!(!terms.is_reconciled(), "this process leads no more");
         let second = terms.begin();
-        assert!(!terms.is_judged(), "nothing has been judged in the second term");
+        assert!(!terms.is_reconciled(), "nothing has been reconciled in the second term");
         // a task of the first term that was late
-        terms.until_judged(first, &queue).await;
-        assert!(!terms.is_judged());
+        terms.until_reconciled(first, &queue).await;
+        assert!(!terms.is_reconciled());
         let third = terms.begin();
-        terms.until_judged(second, &queue).await;
-        assert!(!terms.is_judged(), "the third term began without an end of the second");
-        terms.until_judged(third, &queue).await;
-        assert!(terms.is_judged());
+        terms.until_reconciled(second, &queue).await;
+        assert!(
+            !terms.is_reconciled(),
+            "the third term began without an end of the second"
+        );
+        terms.until_reconciled(third, &queue).await;
+        assert!(terms.is_reconciled());
     }
 
     #[tokio::test]
-    async fn what_a_paused_queue_forgets_is_not_judged() {
+    async fn what_a_paused_queue_forgets_does_not_count() {
         let terms = Arc::new(Terms::default());
         let queue: Arc<Queue<u32>> = Queue::new("certificates");
         let term = terms.begin();
@@ -86,11 +89,11 @@ mod tests {
         queue.resume([1]);
         let waiting = tokio::spawn({
             let (terms, queue) = (Arc::clone(&terms), Arc::clone(&queue));
-            async move { terms.until_judged(term, &queue).await }
+            async move { terms.until_reconciled(term, &queue).await }
         });
         tokio::task::yield_now().await;
         queue.pause();
         waiting.await.unwrap();
-        assert!(!terms.is_judged());
+        assert!(!terms.is_reconciled());
     }
 }

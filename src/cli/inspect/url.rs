@@ -61,7 +61,7 @@ pub(super) fn run(args: &UrlArgs, surroundings: &mut Surroundings<'_>) -> Result
         .iter()
         .map(|der| CertificateInfo::parse(der))
         .collect::<Result<Vec<_>, _>>()?;
-    let verdict = judge(
+    let verdict = verify(
         chain,
         &server_name,
         roots(args.ca.as_ref(), surroundings)?,
@@ -163,7 +163,7 @@ fn handshake(
     Ok(connection)
 }
 
-fn judge(
+fn verify(
     chain: &[CertificateDer<'_>],
     name: &ServerName<'_>,
     roots: RootCertStore,

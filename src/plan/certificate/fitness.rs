@@ -54,16 +54,16 @@ impl Candidate<'_> {
     /// Why this Secret would be unusable with the certificate of `request`.
     pub fn fault(&self, request: &RequestSeen) -> Option<Violation> {
         self.size_fault()
-            .or_else(|| self.judged(|input| checks::content(&input), Some(request)))
+            .or_else(|| self.violation(|input| checks::content(&input), Some(request)))
     }
 
     /// Why this Secret would be unusable with a temporary certificate.
     pub fn temporary_fault(&self) -> Option<Violation> {
         self.size_fault()
-            .or_else(|| self.judged(|input| checks::unusable(&input), None))
+            .or_else(|| self.violation(|input| checks::unusable(&input), None))
     }
 
-    fn judged(
+    fn violation(
         &self,
         check: impl FnOnce(checks::Input<'_>) -> Option<Violation>,
         current: Option<&RequestSeen>,

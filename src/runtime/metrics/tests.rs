@@ -253,8 +253,8 @@ fn whoever_names_many_servers_fills_no_memory_and_every_request_is_counted_all_t
         .filter(|(_, labels, _)| labels["host"] == "other")
         .map(|(_, _, value)| value)
         .sum();
-    let said = format!("certlet_http_acme_client_requests_folded_total {folded}\n");
-    assert!(folded > 1.0 && page.text.contains(&said), "{folded}");
+    let stated = format!("certlet_http_acme_client_requests_folded_total {folded}\n");
+    assert!(folded > 1.0 && page.text.contains(&stated), "{folded}");
 }
 
 #[test]

@@ -83,9 +83,9 @@ async fn a_request_longer_than_its_bound_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_stops_reading_is_cut_and_its_answer_is_made_no_further() {
-    let (told, mut ended) = mpsc::unbounded_channel();
+    let (reported, mut ended) = mpsc::unbounded_channel();
     let endless = move |_request: &Request<Incoming>| {
-        let guard = Ending(told.clone());
+        let guard = Ending(reported.clone());
         let pieces = stream::repeat(Bytes::from(vec![b'a'; 64 << 10])).map(move |piece| {
             let _guard = &guard;
             Ok(Frame::data(piece))

@@ -1,4 +1,4 @@
-//! From one address to a finding: the exchanges of one probe, with the redirects a CA would follow.
+//! The exchanges of one probe from one address to a finding, with the redirects that a CA would follow.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -13,22 +13,22 @@ use crate::net::is_public;
 use crate::solver::host::Host;
 use crate::solver::token::KeyAuthorization;
 
-/// How many redirects a CA follows.
+/// The most redirects that a CA follows.
 const MOST_REDIRECTS: usize = 10;
 
-/// One step: what is asked where.
+/// One step: a URL, and the addresses for it.
 #[derive(Clone, Debug)]
 struct Hop {
     url: Url,
     host: Host,
     addresses: Vec<IpAddr>,
-    /// The address the probe began with.
+    /// The first address of the probe.
     first: IpAddr,
     redirects: usize,
 }
 
 impl Probe {
-    /// Fetches the challenge at `address` and follows redirects.
+    /// Fetches the challenge at `address`, and follows redirects.
     pub(super) async fn follow(&self, target: &Target, address: IpAddr) -> Finding {
         let all = timeout(self.whole_time, self.follow_all(target, address)).await;
         all.unwrap_or_else(|_| Finding::NoAnswer {
@@ -70,7 +70,7 @@ impl Probe {
         };
         let mut seen = HashSet::from([hop.url.to_string()]);
         let mut inside: Option<Host> = None;
-        let told = |finding: Finding, inside: Option<Host>| match inside {
+        let report = |finding: Finding, inside: Option<Host>| match inside {
             Some(host) if !finding.is_visible() => Finding::Elsewhere { host },
             Some(_) | None => finding,
         };
@@ -81,10 +81,10 @@ impl Probe {
             }
             let reply = match outcome {
                 Ok(reply) => reply,
-                Err(failure) => return told(failed(place, failure), inside),
+                Err(failure) => return report(failed(place, failure), inside),
             };
             if !matches!(reply.status, 301 | 302 | 303 | 307 | 308) {
-                return told(judge(place, &reply, &target.key_authorization), inside);
+                return report(assess(place, &reply, &target.key_authorization), inside);
             }
             hop = match self.next(target, hop, &place, reply.location.as_deref()).await {
                 Ok(next) if seen.insert(next.url.to_string()) => next,
@@ -94,22 +94,22 @@ impl Probe {
                         to: Some(next.host),
                         problem: RedirectProblem::Loop,
                     };
-                    return told(finding, inside);
+                    return report(finding, inside);
                 }
-                Err(finding) => return told(finding, inside),
+                Err(finding) => return report(finding, inside),
             };
         }
     }
 
-    /// Whether an address is one that a CA, too, could ask. Loopback is let through only where the name itself leads there (for a CA on
-    /// the same machine), never for a redirect from elsewhere.
+    /// Whether a CA too could connect to an address. Loopback is allowed only if the identifier itself has it (for
+    /// a CA on the same machine), never after a redirect.
     fn may_ask(&self, address: IpAddr, first: IpAddr) -> bool {
         self.policy
-            .judge_from(address, first.to_canonical().is_loopback())
+            .check_from(address, first.to_canonical().is_loopback())
             .is_ok()
     }
 
-    /// Asks one responder, which must answer itself.
+    /// Probes one responder, which must answer without a redirect.
     pub(super) async fn ask_responder(&self, target: &Target, address: SocketAddr) -> Finding {
         let host = &target.host;
         let place = Place {
@@ -128,12 +128,12 @@ impl Probe {
             proxy_line: false,
         };
         match self.fetcher.fetch(question).await {
-            Ok(reply) => judge(place, &reply, &target.key_authorization),
+            Ok(reply) => assess(place, &reply, &target.key_authorization),
             Err(failure) => failed(place, failure),
         }
     }
 
-    /// Asks the hop's addresses in order until one can be connected to.
+    /// Sends the request to the hop's addresses in order, until one accepts the connection.
     async fn ask(&self, hop: &Hop) -> (Place, Result<Reply, Failure>) {
         let tls = hop.url.scheme() == "https";
         let (scheme, port) = if tls {
@@ -181,8 +181,8 @@ impl Probe {
         })
     }
 
-    /// Asks, and asks again with a PROXY line where the other side behaves as if it expected one: inside a cluster the
-    /// load balancer that adds the line is often by-passed, while the CA comes through it.
+    /// Sends the request, and repeats it with a PROXY line if the other side seems to expect one. Inside a cluster,
+    /// the load balancer that adds the line is often bypassed, while the CA's request passes it.
     async fn ask_either_way(&self, question: Question<'_>) -> Result<Reply, Failure> {
         let plain = self.fetcher.fetch(question).await;
         let wants_line = match &plain {
@@ -208,7 +208,7 @@ impl Probe {
         }
     }
 
-    /// Where a redirect leads, or why it is not followed.
+    /// The next hop of a redirect, or why it is not followed.
     async fn next(&self, target: &Target, from: Hop, place: &Place, location: Option<&str>) -> Result<Hop, Finding> {
         let refuse = |to: Option<Host>, problem| {
             Err(Finding::Redirect {
@@ -239,10 +239,10 @@ impl Probe {
         }
         let redirects = from.redirects + 1;
         if host == from.host {
-            // The same name on the same address: an ingress that is asked directly stays asked directly.
+            // With the same name on the same address, an ingress that is probed directly stays probed directly.
             return Ok(Hop { url, redirects, ..from });
         }
-        // the DNS of the cluster may know names, and addresses of names, that nobody else does
+        // the DNS of the cluster may have names and addresses that the public DNS does not have
         let Ok(addresses) = self.addresses(&host).await else {
             return Err(Finding::Elsewhere { host });
         };
@@ -267,7 +267,7 @@ fn failed(place: Place, failure: Failure) -> Finding {
     }
 }
 
-fn judge(place: Place, reply: &Reply, expected: &KeyAuthorization) -> Finding {
+fn assess(place: Place, reply: &Reply, expected: &KeyAuthorization) -> Finding {
     if reply.status != 200 {
         return Finding::Status {
             place,
@@ -284,7 +284,7 @@ fn judge(place: Place, reply: &Reply, expected: &KeyAuthorization) -> Finding {
     Finding::Body { place, other }
 }
 
-/// Whether a body is a key authorization for our token, though not ours.
+/// Whether a body is a key authorization for our token with another thumbprint.
 fn has_token(body: &[u8], expected: &KeyAuthorization) -> bool {
     let rest = body.strip_prefix(expected.token().as_str().as_bytes());
     rest.is_some_and(|rest| rest.first() == Some(&b'.'))
