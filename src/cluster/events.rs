@@ -1,4 +1,5 @@
-//! Events: what happened, told to whoever runs `kubectl describe`. Telling never holds up the work.
+//! Kubernetes Events of reconciled objects, for `kubectl describe`. They are written in the background, and never delay
+//! a reconcile.
 
 use std::sync::{
     Arc,
@@ -17,15 +18,16 @@ use crate::plan::{
     seen::{Kind, Meta},
 };
 
-/// How many events may wait to be written; the next one is dropped and counted.
+/// The most Events that wait to be written. Further ones are dropped and counted.
 const WAITING: usize = 4096;
-/// Recorders keep what they wrote for six minutes, about 1.5 KB each, and look at all of it for each event: a fresh one after so many keeps
-/// thousands of certificates from costing memory, and repetitions that come close together are still counted in one object.
+/// The most Events of one recorder. A recorder keeps its Events for six minutes, about 1.5 KB each, and searches all of
+/// them for each new one. A new recorder after so many bounds memory, and close repetitions are still counted in one
+/// object.
 const REMEMBERED: usize = 256;
-/// The API server's limit for an event's note.
+/// The API server's limit for an Event's note, in bytes.
 const NOTE_LIMIT: usize = 1024;
 
-/// Writes events in the background.
+/// Writes Events in the background.
 #[derive(Clone)]
 pub struct Events {
     queue: mpsc::Sender<(ObjectReference, Event)>,
@@ -33,7 +35,8 @@ pub struct Events {
 }
 
 impl Events {
-    /// Events under the name of `reporter`; spawns the task that writes them.
+    /// Starts the task that writes Events, and returns their sender. `reporter` is the name of the reporting
+    /// controller.
     pub fn start(client: Client, reporter: &str, instance: Option<String>) -> Self {
         let reporter = Reporter {
             controller: reporter.to_owned(),
@@ -52,7 +55,7 @@ impl Events {
                 let written =
                     tokio::time::timeout(super::reader::CALL_TIMEOUT, recorder.publish(&event, &reference)).await;
                 if let Ok(Err(error)) = written {
-                    // an event about an object whose namespace is going is refused: nobody would read it
+                    // An Event is refused while the namespace of its object is deleted. It would have no reader.
                     tracing::debug!(%error, object = reference.name, "failed to write an event");
                 }
             }
@@ -63,7 +66,7 @@ impl Events {
         }
     }
 
-    /// Reports `notice` about the object of kind `K` with this metadata.
+    /// Publishes `notice` as an Event of the object of kind `K` with this metadata. Returns at once.
     pub fn publish<K: Kind>(&self, meta: &Meta, notice: &Notice) {
         let Notice {
             severity,
@@ -96,7 +99,7 @@ impl Events {
         }
     }
 
-    /// How many events were not written because too many were waiting.
+    /// The number of Events that were dropped because too many waited.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Challenge objects: the mirror of an Order's proofs for people and their tools. Nothing is ever read from one.
+//! Challenge objects: they show an Order's proofs to people and their tools. certlet reads no decision from them.
 
 use serde::Serialize;
 
@@ -19,11 +19,11 @@ use crate::{
     },
 };
 
-/// How many characters of the Order's name are kept in a Challenge's (ORD-12).
+/// How many characters of a Challenge's name come from the Order's name (ORD-12).
 const NAME_LIMIT: usize = 52;
 
-/// The name of the Challenge with `spec` of the Order named `order` (ORD-12): the same that cert-manager gives it, for
-/// solvers whose JSON has the same order of fields.
+/// The name of the Challenge with `spec` of the Order named `order` (ORD-12). It is the same as cert-manager's, if the
+/// JSON of the solver has the same order of fields.
 pub fn name(order: &str, spec: &ChallengeSpec) -> String {
     let ChallengeSpec {
         authorization_url,
@@ -43,7 +43,7 @@ pub fn name(order: &str, spec: &ChallengeSpec) -> String {
         wildcard: wildcard.unwrap_or(false),
         type_: *type_,
         token,
-        // the name is older than the key
+        // cert-manager computes the name before the key
         key: "",
         solver,
         issuer_ref: IssuerJson {
@@ -56,7 +56,7 @@ pub fn name(order: &str, spec: &ChallengeSpec) -> String {
     format!("{}-{}", prefix(order, NAME_LIMIT), fnv1(&json))
 }
 
-/// A Challenge's spec as cert-manager hashes it: Go's order of fields.
+/// A Challenge's spec as cert-manager hashes it: fields in Go's order.
 #[derive(Serialize)]
 struct Hashed<'a> {
     url: &'a str,
@@ -83,7 +83,7 @@ struct IssuerJson<'a> {
     group: Option<&'a str>,
 }
 
-/// A challenge that proves one authorization.
+/// The Challenge that an authorization needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     /// The Challenge's spec.
@@ -91,7 +91,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Whether `challenge` mirrors this proof: everything that decides what is shown agrees.
+    /// Whether `challenge` is the Challenge for this proof: all fields that decide about the proof are equal.
     pub fn is_mirrored_by(&self, challenge: &Object<ChallengeKind>) -> bool {
         let ChallengeSpec {
             authorization_url,
@@ -115,7 +115,7 @@ impl Wanted {
     }
 }
 
-/// What is offered for one name, from the CA's answer and the issuer's solver.
+/// The offer for one identifier, from the CA's authorization and the issuer's solver.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offer<'a> {
     /// URL of the authorization.
@@ -130,11 +130,11 @@ pub struct Offer<'a> {
     pub token: &'a str,
     /// What the CA has to find.
     pub proof: &'a Proof,
-    /// The solver, overrides applied (ANO-02).
+    /// The solver, with overrides (ANO-02).
     pub solver: &'a Solver,
 }
 
-/// The Challenge that is wanted for an offer (ORD-07).
+/// The Challenge for an offer (ORD-07).
 pub fn wanted(offer: &Offer<'_>, issuer_ref: &IssuerRef) -> Wanted {
     let Offer {
         authorization,
@@ -160,7 +160,7 @@ pub fn wanted(offer: &Offer<'_>, issuer_ref: &IssuerRef) -> Wanted {
     }
 }
 
-/// Whether a finalizer of cert-manager keeps this Challenge from going (ORD-11, NB-35).
+/// The other finalizers, if a finalizer of cert-manager keeps this Challenge from being deleted (ORD-11, NB-35).
 pub fn finalizers_to_release(meta: &Meta) -> Option<Vec<String>> {
     let is_ours = |name: &str| name == CHALLENGE_FINALIZER || name == LEGACY_CHALLENGE_FINALIZER;
     meta.finalizers.iter().any(|name| is_ours(name)).then(|| {
@@ -172,20 +172,20 @@ pub fn finalizers_to_release(meta: &Meta) -> Option<Vec<String>> {
     })
 }
 
-/// How far a proof is, as its Challenge shows it.
+/// The progress of a proof, for the status of its Challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress<'a> {
-    /// It is shown, and the CA is not done with it. With what keeps it, if anything does.
+    /// Presented, and not decided. With the finding that keeps it from being accepted.
     InFlight(Option<&'a str>),
-    /// It could not be presented.
+    /// Not presented, with the obstacle.
     NotPresented(&'a str),
-    /// The CA accepted it.
+    /// Valid.
     Proved,
-    /// The CA refused it, or its order ended before its turn.
+    /// Invalid, or its order ended before it was validated.
     Ended(State, Option<&'a str>),
 }
 
-/// The status of a Challenge whose status is `now_written` (ORD-08, ORD-09, ACH-06).
+/// The next status of a Challenge. `written` is the current one (ORD-08, ORD-09, ACH-06).
 pub fn status(written: &ChallengeStatus, progress: Progress<'_>, now: jiff::Timestamp) -> ChallengeStatus {
     let shown_since = || written.presented_at.clone().unwrap_or_else(|| whole_second(now));
     let ended = |state, reason: Option<String>| ChallengeStatus {
@@ -215,12 +215,12 @@ pub fn status(written: &ChallengeStatus, progress: Progress<'_>, now: jiff::Time
     }
 }
 
-/// The reason of a Challenge that the CA would not find yet, because of `finding` (ORD-09).
+/// The reason of a Challenge that the CA would not see yet, with the finding (ORD-09).
 pub fn waiting(challenge_type: ChallengeType, finding: &str) -> String {
     format!("{WAITING}{challenge_type}{PROPAGATION}{finding}")
 }
 
-/// Whether a reason says that the CA would not find the proof yet, whatever its type.
+/// Whether a reason is one of [`waiting`], whatever the type.
 pub fn is_waiting(reason: &str) -> bool {
     let of_type = reason
         .strip_prefix(WAITING)
@@ -231,8 +231,7 @@ pub fn is_waiting(reason: &str) -> bool {
 const WAITING: &str = "Waiting for ";
 const PROPAGATION: &str = " challenge propagation: ";
 
-/// What is told when a Challenge's status becomes `after`: a failure, and once for each finding what keeps the CA from reaching
-/// it, however often it is probed.
+/// The notice for a Challenge whose status becomes `after`: for a failure, and once for each finding.
 pub fn notice(before: &ChallengeStatus, after: &ChallengeStatus) -> Option<Notice> {
     let reason = after.reason.as_deref()?;
     let failed = |status: &ChallengeStatus| status.state.is_some_and(State::is_failure);
@@ -320,9 +319,12 @@ mod tests {
             jiff::Timestamp::UNIX_EPOCH,
         );
         let refused = waiting("192.0.2.7 refuses the connection");
-        let told = notice(&shown, &refused).expect("somebody should look");
-        assert_eq!((told.is_warning(), &*told.reason), (true, "WaitingForPropagation"));
-        assert_eq!(Some(told.message), refused.reason);
+        let reported = notice(&shown, &refused).expect("somebody should look");
+        assert_eq!(
+            (reported.is_warning(), &*reported.reason),
+            (true, "WaitingForPropagation")
+        );
+        assert_eq!(Some(reported.message), refused.reason);
         assert_eq!(notice(&refused, &refused), None);
         assert!(notice(&refused, &waiting("it does not exist (NXDOMAIN)")).is_some());
         assert_eq!(notice(&refused, &shown), None);
@@ -337,9 +339,9 @@ mod tests {
             Progress::Ended(State::Invalid, error),
             jiff::Timestamp::UNIX_EPOCH,
         );
-        let told = notice(&refused, &failed).expect("somebody should look");
-        assert_eq!((told.is_warning(), &*told.reason), (true, "Failed"));
-        assert_eq!(told.message, "Accepting challenge authorization failed: 403");
+        let reported = notice(&refused, &failed).expect("somebody should look");
+        assert_eq!((reported.is_warning(), &*reported.reason), (true, "Failed"));
+        assert_eq!(reported.message, "Accepting challenge authorization failed: 403");
         assert_eq!(notice(&failed, &failed), None);
         let proved = status(&refused, Progress::Proved, jiff::Timestamp::UNIX_EPOCH);
         assert_eq!(notice(&refused, &proved), None);

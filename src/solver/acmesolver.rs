@@ -60,7 +60,7 @@ pub async fn run(args: &AcmeSolverArgs, shutdown: CancellationToken) -> Result<(
     let listen = |source| AcmeSolverError::Listen { port, source };
     let listener = match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
         Ok(listener) => listener,
-        // nodes without IPv6
+        // the node has no IPv6
         Err(_) => TcpListener::bind(("0.0.0.0", port)).await.map_err(listen)?,
     };
     responder.serve(listener, shutdown).await;

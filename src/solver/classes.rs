@@ -1,22 +1,22 @@
-//! What ingress controllers want to see in a temporary Ingress.
+//! Requirements of ingress controllers for a temporary Ingress.
 //!
-//! They differ in the path types they take, in what switches their redirect to https off, and in whether they reach a
-//! cluster address. The table is keyed by `spec.controller` of the `IngressClass`; where there is no such object (GKE has
-//! none), by the class's usual name. An issuer's `ingressTemplate` outranks all of it.
+//! They differ in their path types, in how their redirect to https is disabled, and in whether they reach a cluster
+//! address. The table is keyed by `spec.controller` of the `IngressClass`. Without such an object (GKE has none), the
+//! class's usual name is used. An issuer's `ingressTemplate` overrides all of it.
 
 /// A path type of an Ingress rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathType {
-    /// The path and nothing else.
+    /// Only the path.
     Exact,
-    /// Whatever the controller makes of it.
+    /// As the controller interprets it.
     ImplementationSpecific,
-    /// The path and everything below it.
+    /// The path and all paths below it.
     Prefix,
 }
 
 impl PathType {
-    /// As it is written in an Ingress.
+    /// The path type as an Ingress has it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -27,40 +27,40 @@ impl PathType {
     }
 }
 
-/// What one kind of ingress controller wants.
+/// The requirements of one kind of ingress controller.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Class {
-    /// What people call the controller.
+    /// The controller's usual name.
     pub name: &'static str,
-    /// Path types in the order in which they are tried; the next one when the controller's own webhook refuses the Ingress.
-    /// Never empty.
+    /// Path types in the order of attempts: the next one is used if the controller's own webhook rejects the
+    /// Ingress. Never empty.
     path_types: &'static [PathType],
-    /// Annotations that keep redirects, logins and source ranges away from the challenge's path.
+    /// Annotations that exempt the challenge's path from redirects, logins and source ranges.
     pub annotations: &'static [(&'static str, &'static str)],
-    /// Whether the controller reaches its backends only through node ports.
+    /// Whether the controller reaches its backends through node ports only.
     pub needs_node_port: bool,
-    /// What the user should know when the challenge does not become visible with this controller.
+    /// A hint for the user if the challenge does not become visible with this controller.
     pub hint: Option<&'static str>,
 }
 
 impl Class {
-    /// The path types to try, in order. `exact` is the feature gate `ACMEHTTP01IngressPathTypeExact` (GAT-15): without it,
-    /// `ImplementationSpecific` comes first, for every controller that takes it.
+    /// The path types, in the order of attempts. `exact` is the feature gate `ACMEHTTP01IngressPathTypeExact`
+    /// (GAT-15). Without it, `ImplementationSpecific` comes first for every controller that accepts it.
     #[must_use]
     pub fn path_types(&self, exact: bool) -> Vec<PathType> {
         let mut types = self.path_types.to_vec();
         if !exact {
-            // A stable sort: the rest keeps its order.
+            // The sort is stable: the others keep their order.
             types.sort_by_key(|kind| *kind != PathType::ImplementationSpecific);
         }
         types
     }
 }
 
-/// Finds what the controller behind a class wants.
+/// The requirements of the controller behind a class.
 ///
-/// `controller` is `spec.controller` of the `IngressClass`, if there is such an object; `class` the name that the issuer
-/// gives, by field or by annotation. What is not known gets the widest compatible default.
+/// `controller` is `spec.controller` of the `IngressClass`, if the object exists. `class` is the name that the issuer
+/// has, as field or annotation. An unknown controller gets the most compatible defaults.
 #[must_use]
 pub fn class_of(controller: Option<&str>, class: Option<&str>) -> &'static Class {
     let by_controller = controller.and_then(|controller| {
@@ -68,7 +68,7 @@ pub fn class_of(controller: Option<&str>, class: Option<&str>) -> &'static Class
             .iter()
             .find(|row| row.controllers.iter().any(|known| is_of(controller, known)))
     });
-    // A controller that is not in the table says more than the name of its class does.
+    // An unknown controller is better information than the name of its class.
     let by_name = || {
         class
             .filter(|_| controller.is_none())
@@ -113,7 +113,7 @@ static TABLE: &[Row] = &[
         names: &["nginx"],
         class: Class {
             name: "ingress-nginx",
-            // Before 1.12.6 and 1.13.2 its webhook refused Exact where the path has a dot.
+            // Before 1.12.6 and 1.13.2, its webhook rejected Exact for paths with a dot.
             path_types: &[PathType::Exact, PathType::ImplementationSpecific],
             annotations: &[
                 ("nginx.ingress.kubernetes.io/ssl-redirect", "false"),
@@ -196,7 +196,8 @@ static TABLE: &[Row] = &[
         names: &["cilium"],
         class: Class {
             name: "Cilium",
-            // ImplementationSpecific is a regular expression there, which the dots of the path turn into something else.
+            // There, ImplementationSpecific is a regular expression, in which the dots of the path have
+            // another meaning.
             path_types: PREFIX_LAST,
             annotations: &[("ingress.cilium.io/force-https", "disabled")],
             hint: Some(
@@ -255,7 +256,7 @@ static TABLE: &[Row] = &[
         names: &["openshift-default"],
         class: Class {
             name: "OpenShift",
-            // An Ingress with Exact becomes no Route.
+            // An Ingress with Exact does not become a Route.
             path_types: &[PathType::ImplementationSpecific, PathType::Prefix],
             ..DEFAULT
         },

@@ -1,4 +1,4 @@
-//! A DNS name or an IP address, in the one form in which it is compared.
+//! A DNS name or an IP address, in canonical form for comparisons.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 /// The longest DNS name (RFC 1035 section 2.3.4), in text without the final dot.
 const LONGEST_NAME: usize = 253;
 
-/// The identifier of a challenge, or the host a request was made for: lower case, without port, brackets and final dot.
+/// The identifier of a challenge, or the host of a request: in lower case, without port, brackets and final dot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Host {
     /// A DNS name, in lower case.
@@ -16,9 +16,10 @@ pub enum Host {
 }
 
 impl Host {
-    /// Reads an identifier or the value of a `Host` header: any case, with or without port, IPv6 with or without brackets.
+    /// Parses an identifier or the value of a `Host` header: in any case, with or without port, IPv6 with or
+    /// without brackets.
     ///
-    /// `None` if it is neither a DNS name nor an address.
+    /// Returns `None` if it is neither a DNS name nor an address.
     #[must_use]
     pub fn parse(authority: &str) -> Option<Self> {
         if let Ok(address) = authority.parse::<IpAddr>() {
@@ -42,7 +43,7 @@ impl Host {
         is_name(name).then(|| Self::Name(name.to_ascii_lowercase()))
     }
 
-    /// The host as a URL or a `Host` header writes it: IPv6 in brackets.
+    /// The host as it is written in a URL or a `Host` header: IPv6 in brackets.
     #[must_use]
     pub fn in_url(&self) -> String {
         match self {
@@ -51,7 +52,7 @@ impl Host {
         }
     }
 
-    /// The host of an Ingress rule; `None` for addresses, which a rule cannot name (HTT-04).
+    /// The host of an Ingress rule. `None` for addresses, which a rule cannot have (HTT-04).
     #[must_use]
     pub fn in_rule(&self) -> Option<&str> {
         match self {

@@ -1,15 +1,15 @@
-//! How a challenge becomes visible to the CA.
+//! The parts of solvers that need no Kubernetes client: objects, probe, responder, selection.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`objects`] | the objects that lead the CA's request to a responder |
+//! | [`objects`] | the objects that route the CA's request to a responder |
 //! | [`acmesolver`] | the program inside a solver pod |
-//! | [`select`] | which of an issuer's solvers proves a name |
-//! | [`classes`] | what ingress controllers want to see in a temporary Ingress |
-//! | [`host`] | a DNS name or an IP address, in the one form in which it is compared |
+//! | [`select`] | the selection of one of an issuer's solvers for a name |
+//! | [`classes`] | requirements of ingress controllers for a temporary Ingress |
+//! | [`host`] | a DNS name or an IP address, in canonical form |
 //! | [`token`] | challenge tokens and key authorizations (RFC 8555 section 8.1) |
-//! | [`responder`] | the HTTP server in every replica that answers challenges in flight |
-//! | [`probe`] | the fetch that is made before the CA is told, and what it found |
+//! | [`responder`] | the HTTP server of every replica, which answers challenges in flight |
+//! | [`probe`] | the self-check before a challenge is accepted, and its findings |
 
 pub mod acmesolver;
 pub mod classes;

@@ -6,21 +6,22 @@ use aws_lc_rs::digest;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use thiserror::Error;
 
-/// Where a CA looks for the answer of an HTTP-01 challenge (RFC 8555 section 8.3); the token follows.
+/// The URL path under which a CA requests the answer of an HTTP-01 challenge (RFC 8555 section 8.3). The token follows.
 pub const CHALLENGE_PREFIX: &str = "/.well-known/acme-challenge/";
 
-/// Longer than any CA's token (43 characters at most of them), short enough for an Ingress path.
+/// The longest token: longer than any CA's (most have 43 characters), short enough for an Ingress path.
 const LONGEST_TOKEN: usize = 255;
 
-/// A challenge's token: base64url characters only (RFC 8555 section 8.3), so it can stand in a URL as it is.
+/// A challenge's token. It consists of base64url characters (RFC 8555 section 8.3), so a URL can contain it as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(String);
 
 impl Token {
-    /// Reads a token that a CA sent.
+    /// Parses a token from a CA.
     ///
     /// # Errors
-    /// If it is empty, too long, or has a character outside base64url: then it must not reach a URL or an Ingress.
+    /// If it is empty, too long, or has a character outside of base64url. It must then not get into a URL or an
+    /// Ingress.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         if text.is_empty() || text.len() > LONGEST_TOKEN {
             return Err(TokenError::Length(text.len()));
@@ -40,7 +41,7 @@ impl Token {
         &self.0
     }
 
-    /// The path under which the CA looks for the answer.
+    /// The path under which the CA requests the answer.
     #[must_use]
     pub fn path(&self) -> String {
         format!("{CHALLENGE_PREFIX}{}", self.0)
@@ -53,7 +54,7 @@ impl fmt::Display for Token {
     }
 }
 
-/// Why a token is not used.
+/// Why a token is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
     /// Empty, or longer than 255 characters.
@@ -64,9 +65,10 @@ pub enum TokenError {
     Character,
 }
 
-/// `token "." thumbprint`: what proves to the CA that the account asked for the challenge (RFC 8555 section 8.1).
+/// `token "." thumbprint`: the proof for the CA that the account requested the challenge (RFC 8555 section 8.1).
 ///
-/// Made only from a token and an account's thumbprint, so nothing that somebody wrote into an object is ever served.
+/// It is only computed from a token and an account's thumbprint. So text that a user wrote into an object is never
+/// served.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyAuthorization {
     text: String,
@@ -83,7 +85,7 @@ impl KeyAuthorization {
         }
     }
 
-    /// What is served, and compared with what the probe fetched.
+    /// The content of the answer, which the probe compares too.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -95,7 +97,7 @@ impl KeyAuthorization {
         BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, self.text.as_bytes()))
     }
 
-    /// The token it answers.
+    /// Its token.
     #[must_use]
     pub fn token(&self) -> &Token {
         &self.token

@@ -1,4 +1,4 @@
-//! The ACME account of an issuer, as far as Orders need it.
+//! The ACME account of an issuer, for its Orders.
 
 use std::{
     collections::HashMap,
@@ -20,10 +20,10 @@ use crate::{
     },
 };
 
-/// How many account keys are kept.
+/// The most account keys that are cached.
 const MOST_KEYS: usize = 1024;
 
-/// An ACME issuer that Orders name.
+/// The ACME issuer that an Order names, as observed.
 #[derive(Clone, Debug)]
 pub(super) struct AcmeSeen {
     pub(super) id: IssuerId,
@@ -32,7 +32,10 @@ pub(super) struct AcmeSeen {
     pub(super) status: IssuerStatus,
 }
 
-/// The ACME issuer that `reference` means for an object in `namespace`; why there is none, as a sentence.
+/// The ACME issuer that `reference` names for an object in `namespace`.
+///
+/// # Errors
+/// Why there is none, as a sentence.
 pub(super) fn acme_issuer(ports: &Ports, reference: &IssuerRef, namespace: &str) -> Result<AcmeSeen, String> {
     let issuer = match issuers::find(&ports.index, reference, namespace) {
         Lookup::External => return Err(format!("{reference} is another controller's issuer")),
@@ -49,7 +52,7 @@ pub(super) fn acme_issuer(ports: &Ports, reference: &IssuerRef, namespace: &str)
 }
 
 impl AcmeSeen {
-    /// URL of the registered account.
+    /// The URL of the registered account.
     ///
     /// # Errors
     /// Why the issuer cannot be used, as a sentence.
@@ -78,16 +81,16 @@ impl AcmeSeen {
     }
 }
 
-/// Account keys in use, by issuer, as long as the issuer's status names their hash.
+/// The cache of account keys, by issuer. An entry is valid while the issuer's status names its hash.
 #[derive(Default, Debug)]
 pub(super) struct Accounts(Mutex<HashMap<IssuerId, AccountKey>>);
 
 impl Accounts {
-    /// The account of an issuer that is ready. Reads its Secret when the key is not known yet.
+    /// The account of an issuer that is ready. Reads the Secret if the key is not cached.
     ///
     /// # Errors
-    /// The API server's, or [`ControllerError::Failed`] when the Secret does not hold the registered key: the issuer's
-    /// own controller says what is wrong with it.
+    /// The API server's error, or [`ControllerError::Failed`] if the Secret does not hold the registered key. The
+    /// issuer's controller reports why.
     pub(super) async fn account(
         &self,
         ports: &Ports,
@@ -104,14 +107,17 @@ impl Accounts {
         })
     }
 
-    /// The key of an issuer's account, if it is known without asking anybody.
+    /// The cached key of an issuer's account. Sends no request.
     pub(super) fn known_key(&self, issuer: &AcmeSeen) -> Option<AccountKey> {
         let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = keys.get(&issuer.id)?;
         (issuer.key_hash() == Some(key.private_key_hash())).then(|| key.clone())
     }
 
-    /// The key of an issuer's account.
+    /// The key of an issuer's account. Reads the Secret if the key is not cached.
+    ///
+    /// # Errors
+    /// As [`Self::account`].
     pub(super) async fn key(&self, ports: &Ports, issuer: &AcmeSeen) -> Result<AccountKey, ControllerError> {
         if let Some(key) = self.known_key(issuer) {
             return Ok(key);
@@ -119,7 +125,7 @@ impl Accounts {
         let key = read_key(ports, issuer).await?;
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.len() >= MOST_KEYS {
-            // of issuers that are long gone, most of them; those in use are read again
+            // most entries belong to deleted issuers; those in use are read again
             keys.clear();
         }
         keys.insert(issuer.id.clone(), key.clone());
@@ -149,7 +155,7 @@ async fn read_key(ports: &Ports, issuer: &AcmeSeen) -> Result<AccountKey, Contro
         .map_err(|error| failed(format!("{entry} of Secret {name} cannot be used: {error}")))?;
     match issuer.key_hash() {
         Some(hash) if hash != key.private_key_hash() => Err(failed(format!(
-            "Secret {name} holds another key than the registered one; the account is looked at again"
+            "Secret {name} holds another key than the registered one; the issuer is reconciled again"
         ))),
         _ => Ok(key),
     }

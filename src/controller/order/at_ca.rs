@@ -1,4 +1,4 @@
-//! Steps at the CA. What comes of them is remembered, failures too: the next plan is made from that.
+//! Steps at the CA. Their results are remembered, failures too, and the next plan is made from them.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -21,12 +21,12 @@ use crate::{
     },
 };
 
-/// What a CA finds while nobody answers: no connection, or the ingress controller's own page.
+/// The errors of a CA's validation without a responder: no connection, or the ingress controller's default page.
 const UNANSWERED: [Kind; 3] = [Kind::Connection, Kind::Unauthorized, Kind::IncorrectResponse];
-/// How many requests of one Order are under way at once.
+/// The most concurrent requests for one Order.
 const AT_ONCE: usize = 8;
 
-/// Calls for one Order.
+/// The requests for one Order.
 pub(super) struct Calls<'a> {
     controller: &'a Arc<Orders>,
     observed: &'a Observed,
@@ -34,7 +34,10 @@ pub(super) struct Calls<'a> {
 }
 
 impl<'a> Calls<'a> {
-    /// Calls with the account of the Order's issuer, while this process leads.
+    /// Requests with the account of the Order's issuer, while this process is the leader.
+    ///
+    /// # Errors
+    /// [`ControllerError::Stale`] if another replica leads, or if the issuer is not ready.
     pub(super) fn new(controller: &'a Arc<Orders>, observed: &'a Observed) -> Result<Self, ControllerError> {
         if !controller.ports.writer.leads() {
             return Err(ControllerError::Stale("another replica leads".to_owned()));
@@ -51,7 +54,7 @@ impl<'a> Calls<'a> {
 }
 
 impl Calls<'_> {
-    /// newOrder.
+    /// Sends newOrder, and remembers the result.
     pub(super) async fn create(&self, request: &wire::NewOrderRequest) {
         match self.account.new_order(request).await {
             Ok(wire::PlacedOrder {
@@ -86,7 +89,7 @@ impl Calls<'_> {
         }
     }
 
-    /// Reads the order.
+    /// Reads the order, and remembers the result.
     pub(super) async fn read(&self, url: &str) {
         match self.account.order(url).await {
             Ok(answered) => {
@@ -97,13 +100,13 @@ impl Calls<'_> {
         }
     }
 
-    /// Reads authorizations.
+    /// Reads authorizations, and remembers the results.
     pub(super) async fn read_authorizations(&self, urls: Vec<String>) {
         let read = |url: String| async move {
             let answer = self.account.authorization(&url).await;
             (url, answer)
         };
-        // each answer is reduced to what is kept of it before the next is asked for
+        // each answer is reduced to its record before the next request
         let mut answers = stream::iter(urls).map(read).buffer_unordered(AT_ONCE);
         let mut failure = None;
         while let Some((url, answer)) = answers.next().await {
@@ -127,7 +130,7 @@ impl Calls<'_> {
         }
     }
 
-    /// Keeps an authorization; `false` when the Order's are too large to be kept, and it ends.
+    /// Remembers an authorization. Returns `false` if the Order's authorizations are too large: then the Order ends.
     fn saw_authorization(&self, url: &str, one: AuthorizationAtCa) -> bool {
         let before = self.observed.memory.authorizations.get(url).map(|before| before.state);
         let verified = before == Some(AuthorizationState::Pending) && one.state == AuthorizationState::Valid;
@@ -151,11 +154,11 @@ impl Calls<'_> {
         kept
     }
 
-    /// Tells the CA to validate.
+    /// Accepts a challenge, and remembers the result.
     pub(super) async fn accept(&self, authorization: String, url: &str) {
-        // listens before it tells: the CA may ask before its answer is here
+        // Listens before the request: the CA may validate before its answer arrives.
         let validation = presenting::validation(self.controller, self.observed, &authorization);
-        self.remember(|memory| memory.telling(&authorization));
+        self.remember(|memory| memory.accepting(&authorization));
         match self.account.accept(url).await {
             Ok(_) => {
                 let now = self.controller.ports.now();
@@ -168,7 +171,10 @@ impl Calls<'_> {
         }
     }
 
-    /// Sends the signing request.
+    /// Sends the signing request, and remembers the result.
+    ///
+    /// # Errors
+    /// [`ControllerError::Failed`] if the Order's `spec.request` is unreadable.
     pub(super) async fn finalize(&self, url: &str) -> Result<(), ControllerError> {
         let request = csr_der(&self.observed.order.spec.request.0)?;
         match self.account.finalize(url, &request).await {
@@ -180,7 +186,7 @@ impl Calls<'_> {
                 let order = order_at_ca(&order_url, answered, now);
                 self.remember(|memory| {
                     memory.finalized = Some(now);
-                    memory.mastered(Doing::Finalize);
+                    memory.reread_helped(Doing::Finalize);
                     memory.saw_order(order);
                 });
             }
@@ -189,7 +195,7 @@ impl Calls<'_> {
         Ok(())
     }
 
-    /// Fetches the chain.
+    /// Fetches the certificate chain, and remembers the result.
     pub(super) async fn download(&self, url: &str) {
         let preferred = self
             .observed
@@ -217,7 +223,7 @@ impl Calls<'_> {
     fn failed(&self, doing: Doing, error: &acme::Error) {
         let now = self.controller.ports.now();
         let fault = Fault::of(doing, error, now);
-        tracing::info!(order = %self.observed.order.meta.key, %fault, "the CA did not do what was asked");
+        tracing::info!(order = %self.observed.order.meta.key, %fault, "a request to the CA failed");
         if let (true, Some(acme)) = (error.says_account_is_unknown(), &self.observed.acme) {
             self.controller
                 .ports
@@ -236,18 +242,18 @@ impl Observed {
             .find(|challenge| challenge.spec.authorization_url == authorization && challenge.meta.deleting.is_none())
     }
 
-    /// Tells something about the Order.
-    pub(super) fn tell(&self, controller: &Orders, notice: &Notice) {
+    /// Publishes an Event of the Order.
+    pub(super) fn publish(&self, controller: &Orders, notice: &Notice) {
         controller.ports.events.publish::<OrderKind>(&self.order.meta, notice);
     }
 }
 
-/// The signing request as it is sent: the one that was approved (ORD-01).
+/// The DER of the signing request: the one that was approved (ORD-01).
 fn csr_der(request: &[u8]) -> Result<Vec<u8>, ControllerError> {
     csr::only_request(request).map_err(|error| ControllerError::Failed(format!("the Order's spec.request: {error}")))
 }
 
-/// Whether a limit is one of the names that are ordered, and not of the account: then it holds back nobody else.
+/// Whether a rate limit concerns the ordered names, and not the account. Then it does not delay other Orders.
 fn concerns_names(error: &acme::Error, request: &wire::NewOrderRequest) -> bool {
     let Some(problem) = error.problem() else { return false };
     let detail = problem.detail.to_ascii_lowercase();

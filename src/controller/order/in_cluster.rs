@@ -1,4 +1,4 @@
-//! Steps at the API server.
+//! Steps at the API server: statuses of Orders, and Challenges.
 
 use serde_json::json;
 
@@ -22,13 +22,16 @@ use crate::{
 };
 
 impl Observed {
-    /// The Challenge of this name.
+    /// The observed Challenge of this name.
     pub(super) fn challenge(&self, key: &ObjectKey) -> Option<&Object<ChallengeKind>> {
         self.challenges.iter().find(|challenge| challenge.meta.key == *key)
     }
 }
 
-/// Writes the Order's status, and tells what is news in it.
+/// Writes the Order's status, and publishes Events about its changes.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn write_status(
     controller: &Orders,
     observed: &Observed,
@@ -38,7 +41,8 @@ pub(super) async fn write_status(
     match controller.ports.writer.write_status::<OrderKind>(order, status).await {
         Ok(None) => return Ok(()),
         Ok(Some(_)) => {}
-        // what the CA says does not fit into an Order (an endless URL, thousands of challenges), and never will
+        // the CA's answer does not fit into an Order (an endless URL, thousands of challenges), and a retry
+        // does not change that
         Err(error) if never_fits(&error) && !status.state.is_some_and(State::is_failure) => {
             cannot_be_stored(controller, order, error.server_message().unwrap_or_default());
             return Ok(());
@@ -46,26 +50,26 @@ pub(super) async fn write_status(
         Err(error) => return Err(error.into()),
     }
     if status.state == Some(State::Valid) && order.status.state != Some(State::Valid) {
-        observed.tell(controller, &Notice::normal("Complete", "Order completed successfully"));
+        observed.publish(controller, &Notice::normal("Complete", "Order completed successfully"));
     }
     let news = status
         .reason
         .as_deref()
         .filter(|_| status.reason != order.status.reason);
     if let Some(reason) = news.filter(|reason| reason.contains(NO_SOLVER)) {
-        observed.tell(controller, &Notice::warning("Solver", reason));
+        observed.publish(controller, &Notice::warning("Solver", reason));
     }
     Ok(())
 }
 
-/// Whether the API server would refuse the same object again, whatever else happens.
+/// Whether the API server would reject the same object again.
 fn never_fits(error: &cluster::Error) -> bool {
     error.is_invalid() || error.is_too_large()
 }
 
-/// The Order ends, because the API server does not store what the CA says of it.
+/// Ends the Order, because the API server does not store the CA's answer.
 pub(super) fn cannot_be_stored(controller: &Orders, order: &Object<OrderKind>, why: &str) {
-    let sentence = format!("What the CA says of the order cannot be stored: {}", excerpt(why));
+    let sentence = format!("The CA's answer about the order cannot be stored: {}", excerpt(why));
     tracing::warn!(order = %order.meta.key, sentence);
     let now = controller.ports.now();
     controller
@@ -73,10 +77,13 @@ pub(super) fn cannot_be_stored(controller: &Orders, order: &Object<OrderKind>, w
         .remember(&order.meta, |memory| memory.could_not_be_written(now, sentence));
 }
 
-/// Deletes the Order, so that its request makes another one; remembers that this has happened.
+/// Deletes the Order, so that its request creates another one. Remembers that this happened.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn start_over(controller: &Orders, observed: &Observed) -> Result<(), ControllerError> {
     let order = &observed.order.meta;
-    tracing::info!(order = %order.key, "the CA has forgotten the ACME order, the Order is made anew");
+    tracing::info!(order = %order.key, "the CA does not know the ACME order any more, the Order is created again");
     if let Some(request) = order.controller() {
         controller.signing.reordered.insert(&request.uid);
     }
@@ -86,6 +93,9 @@ pub(super) async fn start_over(controller: &Orders, observed: &Observed) -> Resu
 }
 
 /// Creates a Challenge (ORD-07, ORD-12).
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn create_challenge(
     controller: &Orders,
     observed: &Observed,
@@ -109,11 +119,11 @@ pub(super) async fn create_challenge(
     match controller.ports.writer.create::<ChallengeKind>(&new).await {
         Ok(_) => {
             let message = format!("Created Challenge resource {name:?} for domain {domain:?}");
-            observed.tell(controller, &Notice::normal("Created", message));
+            observed.publish(controller, &Notice::normal("Created", message));
             Ok(())
         }
         Err(error) if error.is_already_exists() => {
-            // ours from before a lost answer will be seen in a moment; a stranger's keeps its name
+            // the watch will deliver ours, if only the answer was lost; another client's object keeps its name
             let live = controller.ports.reader.get::<ChallengeKind>(&new.key).await?;
             if live.is_some_and(|live| !live.meta.owned_by(&order.uid)) {
                 controller.state.remember(order, |memory| memory.taken.insert(name));
@@ -128,7 +138,10 @@ pub(super) async fn create_challenge(
     }
 }
 
-/// Writes on a Challenge what is about to be placed outside the cluster.
+/// Writes the guard of a Challenge: finalizer and annotation.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn guard(
     controller: &Orders,
     meta: &Meta,
@@ -140,7 +153,10 @@ pub(super) async fn guard(
     Ok(())
 }
 
-/// Writes a Challenge's status, and tells what is news in it.
+/// Writes a Challenge's status, and publishes an Event about its change.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn write_challenge(
     controller: &Orders,
     challenge: &Object<ChallengeKind>,
@@ -164,7 +180,10 @@ pub(super) async fn write_challenge(
     Ok(())
 }
 
-/// Deletes a Challenge; a finalizer of cert-manager goes first, because what it stands for is done.
+/// Deletes a Challenge. cert-manager's finalizer is removed first, because its purpose is fulfilled.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn delete_challenge(controller: &Orders, meta: &Meta) -> Result<(), ControllerError> {
     let released = match finalizers_to_release(meta) {
         Some(rest) => Some(release(controller, meta, &rest).await?),
@@ -180,7 +199,10 @@ pub(super) async fn delete_challenge(controller: &Orders, meta: &Meta) -> Result
     Ok(())
 }
 
-/// Leaves only the finalizers in `rest`; returns the metadata after that.
+/// Removes all finalizers but those in `rest`. Returns the metadata after that.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn release(controller: &Orders, meta: &Meta, rest: &[String]) -> Result<Meta, ControllerError> {
     let patch = json!({ "metadata": { "finalizers": rest } });
     let released = controller.ports.writer.patch::<ChallengeKind>(meta, patch).await?;

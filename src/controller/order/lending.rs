@@ -1,14 +1,14 @@
-//! Slots for challenges that were lent for long enough are given to those that wait.
+//! The periodic transfer of slots that were held for too long.
 
 use std::{sync::Arc, time::Duration};
 
 use super::orders::Orders;
 use crate::controller::FollowUp;
 
-/// How often slots that were lent for long enough are looked for.
+/// The interval of transfers.
 const SLOTS_EVERY: Duration = Duration::from_secs(10);
 
-/// Looks now and then for slots that were lent for long enough, as long as this process leads.
+/// Transfers slots at each interval, while this process is the leader.
 pub async fn lend_slots(controller: Arc<Orders>) {
     loop {
         tokio::time::sleep(SLOTS_EVERY).await;

@@ -1,16 +1,16 @@
-//! Orders: observe, plan, take the steps, and plan again until there is nothing to do (`plan::order`).
+//! The controller of Orders: observe, plan, apply, and plan again until no step is left (`plan::order`).
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`state`] | what is remembered between two reconciles; may be lost at any time |
-//! | [`observe`] | what a plan is made from |
+//! | [`observe`] | the observation that a plan is made from |
 //! | [`account`] | the ACME account of an issuer |
 //! | [`at_ca`] | steps at the CA |
 //! | [`in_cluster`] | steps at the API server |
-//! | [`presenting`] | proofs that are presented and checked |
-//! | [`withdrawing`] | proofs that are withdrawn |
-//! | [`lending`] | slots that were lent for long enough |
-//! | [`responder_sync`] | what every replica answers |
+//! | [`presenting`] | presenting and self-checks of proofs |
+//! | [`withdrawing`] | withdrawal of proofs |
+//! | [`lending`] | the transfer of slots that were held for too long |
+//! | [`responder_sync`] | the answers of every replica's responder |
 
 mod account;
 mod at_ca;
@@ -48,30 +48,30 @@ use crate::{
     work::Call,
 };
 
-/// How many steps of one Order are taken at once.
+/// The most concurrent steps of one Order.
 const AT_ONCE: usize = 8;
-/// How many plans are made and followed in one go; more than any order needs.
+/// The most plans in one reconcile; more than any Order needs.
 const MOST_ROUNDS: usize = 100;
-/// When to go on with an order that needed more.
-const BREATH: SignedDuration = SignedDuration::from_secs(1);
-/// For how long one Order may keep a worker, calls that are under way aside: then it is others' turn, and it stands in line again. A CA
-/// that takes its time for every answer must not hold up the orders of others.
+/// The delay before an Order that needs more plans is reconciled again.
+const PAUSE: SignedDuration = SignedDuration::from_secs(1);
+/// How long one Order may occupy a worker, requests in progress aside. Then it is put back into the queue. A CA with
+/// slow answers must not delay the Orders of others.
 const TURN: Duration = Duration::from_secs(5);
 
-/// What would be done for an Order now.
+/// The result of a dry run of an Order.
 #[derive(Debug, Default)]
-pub struct Outlook {
-    /// The Order, as far as it can be read and is one that certlet acts for, with the next steps.
+pub struct OrderDryRun {
+    /// The Order with its next steps, if it is readable and certlet acts for it.
     pub order: Option<(Object<OrderKind>, Plan)>,
-    /// Challenges of other Orders that somebody deletes, and that only wait for a finalizer of ours.
+    /// Challenges of other Orders that are being deleted, and only wait for a finalizer of ours.
     pub released: Vec<Meta>,
 }
 
 impl Orders {
-    /// Brings one Order forward as far as it goes now.
+    /// Reconciles one Order, and returns when it is due next.
     ///
     /// # Errors
-    /// When the API server refuses or is not reached. What the CA says is no error here: it is remembered, and planned from.
+    /// The API server's error. An error of the CA is a result: it is remembered, and planned from.
     pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
         if !self.ports.settings.controllers.enabled(controller::ORDERS) {
             return Ok(Next::OnChange);
@@ -97,22 +97,22 @@ impl Orders {
                 return Ok(next);
             }
         }
-        tracing::warn!(order = %key, "needed more steps than expected, going on in a moment");
-        Ok(Next::At(timing::add(self.ports.now(), BREATH)))
+        tracing::warn!(order = %key, "needed more steps than expected, requeued");
+        Ok(Next::At(timing::add(self.ports.now(), PAUSE)))
     }
 
-    /// What would be done for the Order of this name, without doing any of it and without asking the CA.
+    /// The plan for the Order of this name. It is not applied, and the CA is not contacted.
     ///
     /// # Errors
-    /// When the API server refuses or is not reached, and when the account of its issuer cannot be used.
-    pub async fn dry_run(self: &Arc<Self>, key: &ObjectKey) -> Result<Outlook, ControllerError> {
+    /// The API server's error, and [`ControllerError::Failed`] if the account of its issuer cannot be used.
+    pub async fn dry_run(self: &Arc<Self>, key: &ObjectKey) -> Result<OrderDryRun, ControllerError> {
         if !self.ports.settings.controllers.enabled(controller::ORDERS) {
-            return Ok(Outlook::default());
+            return Ok(OrderDryRun::default());
         }
         let left = match observe::observe(self, key).await? {
             Found::Order(observed) => {
                 let plan = observed.plan(self.ports.now());
-                return Ok(Outlook {
+                return Ok(OrderDryRun {
                     order: Some((observed.order, plan)),
                     released: Vec::new(),
                 });
@@ -122,14 +122,14 @@ impl Orders {
         };
         let left = left.iter().map(|challenge| challenge.meta.clone());
         let waits = |challenge: &Meta| challenge.deleting.is_some() && finalizers_to_release(challenge).is_some();
-        Ok(Outlook {
+        Ok(OrderDryRun {
             order: None,
             released: left.filter(waits).collect(),
         })
     }
 }
 
-/// Challenges whose Order of this name does not exist.
+/// Challenges of this Order's name whose Order does not exist.
 fn orphans(controller: &Orders, key: &ObjectKey) -> Vec<Arc<Lean<ChallengeKind>>> {
     let in_namespace = controller.ports.index.challenges.in_namespace(&key.namespace);
     let left = in_namespace.into_iter().filter(|challenge| {
@@ -139,7 +139,7 @@ fn orphans(controller: &Orders, key: &ObjectKey) -> Vec<Arc<Lean<ChallengeKind>>
     left.collect()
 }
 
-/// Takes the steps of a plan; without any, says when to look again.
+/// Applies the steps of a plan. Returns the time of the next reconcile, if there is no step.
 async fn follow(controller: &Arc<Orders>, observed: &Observed, plan: Plan) -> Result<Option<Next>, ControllerError> {
     let Plan { steps, next, keeps } = plan;
     if let Some(keeps) = &keeps {
@@ -176,7 +176,7 @@ async fn follow(controller: &Arc<Orders>, observed: &Observed, plan: Plan) -> Re
     Ok(None)
 }
 
-/// A call to the CA begins, unless too many workers wait for it already.
+/// Registers a request to the CA, unless too many workers wait for the same CA.
 fn calling(controller: &Orders, observed: &Observed) -> Result<Call<ObjectKey>, Timestamp> {
     let server = observed.acme.as_ref().map(|acme| acme.acme.server.as_str());
     let server = server.and_then(origin).unwrap_or_default();
@@ -188,7 +188,7 @@ fn calling(controller: &Orders, observed: &Observed) -> Result<Call<ObjectKey>, 
         .calling(&server, key, controller.ports.now())
 }
 
-/// How many of the first steps can be taken at the same time.
+/// How many of the first steps can be applied concurrently.
 fn together(steps: &[OrderStep]) -> usize {
     let Some(first) = steps.first() else { return 0 };
     let alike = |step: &&OrderStep| match (first, step) {
@@ -204,7 +204,7 @@ fn together(steps: &[OrderStep]) -> usize {
     steps.iter().take_while(alike).count().max(1)
 }
 
-/// Takes one step.
+/// Applies one step.
 async fn take(controller: &Arc<Orders>, observed: &Observed, step: OrderStep) -> Result<(), ControllerError> {
     match step {
         OrderStep::CreateOrder(request) => Calls::new(controller, observed)?.create(&request).await,
@@ -258,8 +258,8 @@ async fn take(controller: &Arc<Orders>, observed: &Observed, step: OrderStep) ->
     Ok(())
 }
 
-/// An Order that does not exist, or that nobody's approved request explains (any more): nothing is done for it. What was placed is
-/// withdrawn, and then its Challenges are let go.
+/// Cleans up for an Order that does not exist, or that no approved request explains. Proofs are withdrawn, and then its
+/// Challenges are released.
 async fn abandon(
     controller: &Arc<Orders>,
     key: &ObjectKey,
@@ -281,7 +281,7 @@ fn forget_slots(controller: &Arc<Orders>, uid: &str) {
     }
 }
 
-/// What the plan itself needs of an order's identity.
+/// What a plan needs to identify the order.
 impl Observed {
     fn uid(&self) -> &str {
         &self.order.meta.uid

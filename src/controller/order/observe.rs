@@ -1,4 +1,4 @@
-//! What a plan for an Order is made from: the index, what is remembered, and the issuer's account.
+//! The observation of an Order: the index, what is remembered, and the issuer's account.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -33,17 +33,17 @@ use crate::{
     },
 };
 
-/// An Order, and whether anything is to be done for it.
+/// An Order, and whether certlet acts for it.
 pub(super) enum Found {
     /// It does not exist.
     Gone,
-    /// It is none that certlet acts for; with the Challenges that it owns.
+    /// certlet does not act for it. With the Challenges that it owns.
     NotOurs(Vec<Arc<Lean<ChallengeKind>>>),
-    /// It is.
+    /// certlet acts for it.
     Order(Box<Observed>),
 }
 
-/// Everything that a plan is made from.
+/// The observation that a plan is made from.
 pub(super) struct Observed {
     pub(super) order: Object<OrderKind>,
     pub(super) challenges: Vec<Object<ChallengeKind>>,
@@ -60,7 +60,7 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    /// For the planner.
+    /// The planner's view of the observation.
     pub(super) fn seen(&self) -> OrderSeen<'_> {
         OrderSeen {
             order: &self.order,
@@ -77,7 +77,10 @@ impl Observed {
     }
 }
 
-/// Looks at the Order of this name.
+/// Observes the Order of this name.
+///
+/// # Errors
+/// The API server's error, or [`ControllerError::Failed`] if the account of its issuer cannot be used.
 pub(super) async fn observe(controller: &Arc<Orders>, key: &ObjectKey) -> Result<Found, ControllerError> {
     let Some(record) = controller.ports.index.orders.get(key) else {
         return Ok(Found::Gone);
@@ -85,7 +88,7 @@ pub(super) async fn observe(controller: &Arc<Orders>, key: &ObjectKey) -> Result
     let order = match record.parse() {
         Ok(order) => order,
         Err(invalid) => {
-            tracing::debug!(order = %key, path = invalid.path, "an Order that cannot be read is left alone");
+            tracing::debug!(order = %key, path = invalid.path, "an Order that cannot be read is ignored");
             return Ok(Found::NotOurs(Vec::new()));
         }
     };
@@ -104,9 +107,9 @@ pub(super) async fn observe(controller: &Arc<Orders>, key: &ObjectKey) -> Result
         .collect();
     let issuer = acme_issuer(&controller.ports, &order.spec.issuer_ref, order.meta.namespace());
     let is_final = order.status.state.is_some_and(crate::api::order::State::is_final);
-    // what is finished is only tidied up, for which nobody has to vouch
+    // a finished Order is only cleaned up, which needs no approved request
     if !is_final && let Err(why) = counts(controller, &order, issuer.as_ref().ok()) {
-        tracing::debug!(order = %key, %why, "an Order that is left alone");
+        tracing::debug!(order = %key, %why, "an Order is ignored");
         return Ok(Found::NotOurs(challenges));
     }
     let challenges: Vec<Object<ChallengeKind>> = challenges
@@ -159,7 +162,10 @@ pub(super) async fn observe(controller: &Arc<Orders>, key: &ObjectKey) -> Result
     Ok(Found::Order(Box::new(observed)))
 }
 
-/// Whether certlet acts for this Order (GHSA-8rvj-mm4h-c258).
+/// Checks whether certlet acts for this Order (GHSA-8rvj-mm4h-c258).
+///
+/// # Errors
+/// Why it does not.
 pub(super) fn counts(controller: &Orders, order: &Object<OrderKind>, acme: Option<&AcmeSeen>) -> Result<(), NotOurs> {
     let request = order
         .meta
@@ -181,7 +187,7 @@ pub(super) fn counts(controller: &Orders, order: &Object<OrderKind>, acme: Optio
     desired::counts(order, request.as_deref(), acme, &siblings)
 }
 
-/// The request that an Order says it is for: a CertificateRequest, or what Kubernetes' own kind says the same as.
+/// The request that owns an Order: a CertificateRequest, or the equivalent of Kubernetes' own kind.
 fn request_of(controller: &Orders, order: &Object<OrderKind>, owner: &Owner) -> Option<Arc<RequestSeen>> {
     match &*owner.kind {
         RequestKind::KIND => controller
@@ -203,7 +209,7 @@ fn request_of(controller: &Orders, order: &Object<OrderKind>, owner: &Owner) -> 
     }
 }
 
-/// How each pending authorization is proved.
+/// The method and solver for each pending authorization.
 fn choices(
     order: &Object<OrderKind>,
     issuer: &AcmeSeen,

@@ -1,23 +1,23 @@
-//! The controller of Orders: what it works with, and what it remembers.
+//! The state of the controller of Orders.
 
 use std::sync::Arc;
 
 use super::state::State;
 use crate::controller::{Ports, reported::Reported, signing::Signing, solving::Solving};
 
-/// Reconciles Orders, with their Challenges.
+/// Reconciles Orders and their Challenges.
 pub struct Orders {
     pub(super) ports: Ports,
     /// Presents, checks and withdraws proofs.
     pub solving: Solving,
-    /// Remembers requests whose Orders were made anew.
+    /// Remembers requests whose Orders were created again.
     pub(super) signing: Arc<Signing>,
     pub(super) state: State,
     pub(super) reported: Reported,
 }
 
 impl Orders {
-    /// A controller that remembers nothing yet.
+    /// A controller without remembered state.
     pub fn new(ports: Ports, solving: Solving, signing: Arc<Signing>) -> Self {
         Self {
             state: State::new(ports.settings.max_concurrent_challenges),
@@ -28,7 +28,7 @@ impl Orders {
         }
     }
 
-    /// Forgets all that it remembers.
+    /// Forgets all remembered state.
     pub fn clear(&self) {
         let Self {
             ports,

@@ -1,7 +1,7 @@
-//! Proofs that are presented, checked before the CA is told, and withdrawn, each by its solver ([`crate::controller::solving`]).
+//! Presenting of proofs, and self-checks before challenges are accepted, each by its solver ([`crate::controller::solving`]).
 //!
-//! In the cluster that is done before the next step. Outside of it, and where the CA's view is checked, a task of its own does it:
-//! what came of it is remembered, and the Order is put into its queue again.
+//! In the cluster, a proof is presented before the next step. Outside of it, and for self-checks, a task of its own
+//! does that. It remembers the result, and puts the Order into its queue again.
 
 use std::sync::Arc;
 
@@ -22,6 +22,9 @@ use crate::{
 };
 
 /// Presents the proofs of these authorizations, and no others of the batch.
+///
+/// # Errors
+/// The API server's error, or [`ControllerError::Stale`] if another replica leads.
 pub(super) async fn present(
     controller: &Arc<Orders>,
     observed: &Observed,
@@ -29,7 +32,7 @@ pub(super) async fn present(
     authorizations: Vec<String>,
 ) -> Result<(), ControllerError> {
     if let Some(account) = &observed.account {
-        // before anything leads the CA here
+        // the responder knows the answers before anything routes the CA's requests here
         responder_sync::answer(controller, &observed.order, account.key());
     }
     let proofs = authorizations.iter().filter_map(|url| provable(observed, url));
@@ -37,7 +40,7 @@ pub(super) async fn present(
     let solver = controller.solving.solver(&controller.ports, &observed.order, &proofs);
     let (Some(solver), Some(first)) = (solver, proofs.first()) else {
         return Err(ControllerError::Stale(
-            "its Challenges are not there any more".to_owned(),
+            "its Challenges do not exist any more".to_owned(),
         ));
     };
     let attempt = Attempt::new(controller, observed, batch, authorizations);
@@ -66,9 +69,9 @@ struct Attempt {
     order: Meta,
     batch: Batch,
     authorizations: Vec<String>,
-    /// Their Challenges.
+    /// The Challenges of the proofs.
     challenges: Vec<Meta>,
-    /// Those of them that were not presented before.
+    /// Those that were not presented before.
     fresh: Vec<(Meta, ChallengeType)>,
     /// Why the last attempt failed.
     before: Option<String>,
@@ -97,7 +100,7 @@ impl Attempt {
         }
     }
 
-    /// Remembers what came of it, and reports it (ORD-10).
+    /// Remembers the result, and reports it (ORD-10).
     fn end(self, answer: Answer) {
         let Self {
             controller,
@@ -141,7 +144,7 @@ fn report(controller: &Orders, challenge: &Meta, reason: &'static str, message: 
         .publish::<ChallengeKind>(challenge, &Notice::normal(reason, message));
 }
 
-/// Reports in an Event of the Challenge that something does not work.
+/// Publishes a warning Event of the Challenge.
 pub(super) fn warn(controller: &Orders, challenge: &Meta, reason: &'static str, message: &str) {
     controller
         .ports
@@ -149,7 +152,7 @@ pub(super) fn warn(controller: &Orders, challenge: &Meta, reason: &'static str, 
         .publish::<ChallengeKind>(challenge, &Notice::warning(reason, message));
 }
 
-/// The proof of an authorization, as its solver wants it.
+/// The proof of an authorization, in the form that its solver takes.
 fn provable(observed: &Observed, url: &str) -> Option<Provable> {
     let one = observed.memory.authorizations.get(url)?;
     let Choice::Prove { token, proof, .. } = observed.choices.get(url)? else {
@@ -171,7 +174,7 @@ fn solver_of(controller: &Orders, observed: &Observed, url: &str) -> Option<Solv
         .solver(&controller.ports, &observed.order, std::slice::from_ref(&proof))
 }
 
-/// Begins to check whether the CA would find the proof of this authorization; the end of that puts the Order into its queue again.
+/// Starts the self-check of an authorization. Its end puts the Order into its queue again.
 pub(super) fn check(controller: &Arc<Orders>, observed: &Observed, url: String) {
     let order = &observed.order.meta;
     let Some(solver) = solver_of(controller, observed, &url) else {
@@ -194,12 +197,13 @@ pub(super) fn check(controller: &Arc<Orders>, observed: &Observed, url: String) 
     });
 }
 
-/// Listens for the CA's validation of this authorization, where this process can hear it. To be called before the CA is told.
+/// Listens for the CA's validation of this authorization, if this process can observe it. Must be called before the
+/// challenge is accepted.
 pub(super) fn validation(controller: &Orders, observed: &Observed, url: &str) -> Option<Validation> {
     solver_of(controller, observed, url)?.validation()
 }
 
-/// The CA was told: once its request is answered, the authorization is due.
+/// Waits, in a task, for the CA's request after a challenge was accepted. Then the authorization is due.
 pub(super) fn follow(controller: &Arc<Orders>, observed: &Observed, url: String, validation: Validation) {
     let (controller, order) = (Arc::clone(controller), observed.order.meta.clone());
     tokio::spawn(async move {

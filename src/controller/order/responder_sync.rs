@@ -1,7 +1,7 @@
-//! What every replica answers: the challenges of all Orders in flight, computed from what it watches.
+//! The answers of this replica's responder: the challenges of all Orders in flight, computed from the index.
 //!
-//! Called on every change of an Order, of its request and of its issuer, whether this replica leads or not. What is
-//! answered is `token.thumbprint` of the account of the Order's issuer; no object's word is taken for it.
+//! Called on every change of an Order, of its request and of its issuer, on the leader and on standbys. An answer is
+//! `token.thumbprint` of the account of the Order's issuer. It is never read from an object.
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ use crate::{
     },
 };
 
-/// An Order came, changed or went: answers for it, or does not any more. Returns at once; where the account key has to
-/// be read first, the answers come a moment later.
+/// Updates the answers after an Order was added, changed or deleted. Returns at once. If the account key has to be read
+/// first, a task updates the answers later.
 pub fn changed(controller: &Arc<Orders>, old: Option<&Lean<OrderKind>>, new: Option<&Lean<OrderKind>>) {
     if let Some(old) = old.filter(|old| new.is_none_or(|new| new.meta.uid != old.meta.uid)) {
         withdraw(controller, &old.meta.uid);
@@ -38,16 +38,16 @@ pub fn changed(controller: &Arc<Orders>, old: Option<&Lean<OrderKind>>, new: Opt
     }
 }
 
-/// Something that the Order depends on changed.
-pub fn look_again(controller: &Arc<Orders>, key: &ObjectKey) {
+/// Updates the answers after a change of something that the Order depends on.
+pub fn resync(controller: &Arc<Orders>, key: &ObjectKey) {
     if let Some(order) = controller.ports.index.orders.get(key) {
         changed(controller, None, Some(&order));
     }
 }
 
-/// Nothing is answered for this Order any more.
+/// Removes the answers for this Order.
 pub(super) fn withdraw(controller: &Orders, uid: &str) {
-    // taking back always fits
+    // a removal always fits
     controller
         .ports
         .responder
@@ -55,14 +55,14 @@ pub(super) fn withdraw(controller: &Orders, uid: &str) {
         .unwrap_or_default();
 }
 
-/// Answers for the Order with this key.
+/// Sets the answers for the Order, computed with this key.
 pub(super) fn answer(controller: &Orders, order: &Object<OrderKind>, key: &AccountKey) {
     if let Err(full) = controller
         .ports
         .responder
         .replace_all_for(&order.meta.uid, answers(order, key))
     {
-        tracing::warn!(order = %order.meta.key, %full, "not everything is answered");
+        tracing::warn!(order = %order.meta.key, %full, "not all challenges are answered");
     }
 }
 
@@ -74,7 +74,7 @@ async fn read_and_answer(controller: Arc<Orders>, order: Object<OrderKind>, acme
             return;
         }
     };
-    // the Order may have gone on while the key was read
+    // the Order may have changed while the key was read
     if let Some(now) = controller.ports.index.orders.get(&order.meta.key)
         && let Some((order, _)) = in_flight(&controller, &now)
     {
@@ -82,7 +82,7 @@ async fn read_and_answer(controller: Arc<Orders>, order: Object<OrderKind>, acme
     }
 }
 
-/// The Order and its issuer, if it is one that certlet acts for and that is not finished.
+/// The Order and its issuer, if certlet acts for the Order and it is not finished.
 fn in_flight(controller: &Orders, order: &Lean<OrderKind>) -> Option<(Object<OrderKind>, AcmeSeen)> {
     let status = order.status();
     if order.meta.deleting.is_some()

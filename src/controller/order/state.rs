@@ -1,4 +1,4 @@
-//! What is remembered about Orders between two reconciles. All of it may be lost at any time: it is asked for again.
+//! What is remembered about Orders between two reconciles. All of it may be lost at any time, and is then read again.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -21,12 +21,13 @@ use crate::plan::{
     seen::{Meta, Object, ObjectKey},
 };
 
-/// How many probes are on their way at once.
+/// The most concurrent probes.
 const PROBES: usize = 256;
-/// The longest time that one Order's limit holds back the new orders of its account: it may concern that Order alone.
+/// The longest time that a rate limit of one Order delays new orders of its account. The limit may concern only that
+/// Order.
 const LONGEST_GATE: SignedDuration = SignedDuration::from_mins(15);
 
-/// See the module.
+/// What is remembered about all Orders.
 #[derive(Debug)]
 pub struct State {
     memories: Mutex<HashMap<ObjectKey, Remembered>>,
@@ -43,7 +44,7 @@ struct Remembered {
 }
 
 impl State {
-    /// Nothing is remembered; at most `most_challenges` are in flight at once (FLG-26).
+    /// An empty state. At most `most_challenges` are in flight at once (FLG-26).
     pub fn new(most_challenges: usize) -> Self {
         Self {
             memories: Mutex::default(),
@@ -54,14 +55,14 @@ impl State {
         }
     }
 
-    /// Forgets everything: another replica led in between, or will.
+    /// Forgets everything, at the beginning or end of a term.
     pub fn clear(&self, most_challenges: usize) {
         lock(&self.memories).clear();
         lock(&self.gates).clear();
         *lock(&self.slots) = Slots::new(most_challenges);
     }
 
-    /// How many challenges are in flight, and how many wait for their turn.
+    /// The number of challenges in flight, and of those that wait for a slot.
     pub fn load(&self) -> (usize, usize) {
         lock(&self.slots).load()
     }
@@ -75,7 +76,7 @@ impl State {
         found.map(|remembered| remembered.memory.clone()).unwrap_or_default()
     }
 
-    /// Changes what is remembered about this Order.
+    /// Changes what is remembered about this Order. Returns the result of `change`.
     pub(super) fn remember<T>(&self, order: &Meta, change: impl FnOnce(&mut Memory) -> T) -> T {
         let mut memories = lock(&self.memories);
         let fresh = || Remembered {
@@ -89,7 +90,7 @@ impl State {
         change(&mut remembered.memory)
     }
 
-    /// Changes what is remembered about the Order with this uid, if anything is.
+    /// Changes what is remembered about the Order with this uid, if anything is remembered.
     pub(super) fn recall(&self, key: &ObjectKey, uid: &str, change: impl FnOnce(&mut Memory)) {
         if let Some(remembered) = lock(&self.memories)
             .get_mut(key)
@@ -99,15 +100,15 @@ impl State {
         }
     }
 
-    /// Forgets the Order of this name; returns its uid if anything was remembered.
+    /// Forgets the Order of this name. Returns its uid, if anything was remembered.
     pub(super) fn forget(&self, key: &ObjectKey) -> Option<Box<str>> {
         lock(&self.memories).remove(key).map(|remembered| remembered.uid)
     }
 
-    /// Asks for slots. Returns the Orders whose turn has come.
+    /// Requests slots. Returns the Orders that got one.
     pub(super) fn claim(&self, now: Timestamp, order: &Object<OrderKind>, claims: Vec<Claimed>) -> Vec<ObjectKey> {
         let claims = claims.into_iter().map(|one| Claim {
-            // an Order whose ACME order is written down was in flight before
+            // an Order with the URL of an ACME order was in flight before
             fresh: order.status.url.is_none(),
             since: order.meta.created,
             order: order.meta.key.clone(),
@@ -118,30 +119,30 @@ impl State {
         lock(&self.slots).claim(now, claims)
     }
 
-    /// Gives slots back, except for those of the authorizations in `keeps`. Returns the Orders whose turn has come.
+    /// Releases slots, except those of the authorizations in `keeps`. Returns the Orders that got one.
     pub(super) fn release(&self, now: Timestamp, uid: &str, keeps: &BTreeSet<&str>) -> Vec<ObjectKey> {
         lock(&self.slots).release(now, uid, keeps)
     }
 
-    /// Gives slots that were lent for long enough to whoever waits. Returns the Orders whose turn has come.
+    /// Transfers slots that were held for too long to waiting Orders. Returns the Orders that got one.
     pub(super) fn give(&self, now: Timestamp) -> Vec<ObjectKey> {
         lock(&self.slots).give(now)
     }
 
-    /// The slots of these authorizations.
+    /// The slots of these authorizations, by URL.
     pub(super) fn slots<'a>(&self, uid: &str, urls: impl Iterator<Item = &'a String>) -> BTreeMap<String, Slot> {
         let slots = lock(&self.slots);
         urls.map(|url| (url.clone(), slots.slot(uid, url))).collect()
     }
 
-    /// What holds back new orders of the account, if anything does.
+    /// The rate limit that delays new orders of the account, if there is one.
     pub(super) fn gate(&self, account: &str, now: Timestamp) -> Option<Gate> {
         let mut gates = lock(&self.gates);
         gates.retain(|_, gate| gate.until > now);
         gates.get(account).cloned()
     }
 
-    /// Holds back new orders of the account.
+    /// Delays new orders of the account.
     pub(super) fn close_gate(&self, account: &str, now: Timestamp, gate: Gate) {
         let until = gate.until.min(timing::add(now, LONGEST_GATE));
         lock(&self.gates).insert(account.to_owned(), Gate { until, ..gate });

@@ -1,4 +1,5 @@
-//! What was placed for an Order is withdrawn: when the Order is done, when it does not count any more, and when it is gone.
+//! Withdrawal of an Order's proofs: when it is finished, when certlet does not act for it any more, and when it is
+//! deleted.
 
 use std::sync::Arc;
 
@@ -18,7 +19,10 @@ use crate::{
     },
 };
 
-/// Withdraws what was placed. For what is outside the cluster, begins to.
+/// Withdraws proofs. Outside the cluster, it only starts the withdrawal.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn withdraw(
     controller: &Arc<Orders>,
     observed: &Observed,
@@ -51,7 +55,7 @@ async fn withdraw_in_cluster(controller: &Arc<Orders>, observed: &Observed) -> R
     Ok(())
 }
 
-/// Reports once that what was placed cannot be withdrawn (ORD-10); it is tried again.
+/// Reports once that proofs cannot be withdrawn (ORD-10). The withdrawal is retried.
 fn report_left(controller: &Orders, observed: &Observed, error: &ControllerError) {
     if error.is_stale() || error.is_not_leader() {
         return;
@@ -67,7 +71,10 @@ fn report_left(controller: &Orders, observed: &Observed, error: &ControllerError
     }
 }
 
-/// Withdraws everything in the cluster of the Order with this uid, which is not there any more.
+/// Withdraws everything in the cluster for the deleted Order with this uid.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn withdraw_by_uid(
     controller: &Arc<Orders>,
     key: &ObjectKey,
@@ -79,8 +86,11 @@ pub(super) async fn withdraw_by_uid(
     Ok(())
 }
 
-/// Challenges whose Order nobody follows: what is outside the cluster for them is withdrawn, and then they are let go. Says when to
-/// come back.
+/// Cleans up Challenges without an active Order: withdraws their proofs outside the cluster, then releases them.
+/// Returns when to retry.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn abandon(
     controller: &Arc<Orders>,
     order: &ObjectKey,
@@ -104,8 +114,7 @@ pub(super) async fn abandon(
     Ok(next)
 }
 
-/// Begins to withdraw what is outside the cluster for this Challenge of the Order; the end of that puts the Order into its queue
-/// again.
+/// Starts the withdrawal of this Challenge's proof outside the cluster. Its end puts the Order into its queue again.
 fn withdraw_outside(controller: &Arc<Orders>, order: &ObjectKey, challenge: &Object<ChallengeKind>) {
     let uid = &challenge.meta.uid;
     let solver =
@@ -138,7 +147,7 @@ impl Withdrawal {
         self.end(answer);
     }
 
-    /// Remembers what came of it, and reports it once (ORD-10).
+    /// Remembers the result, and reports a failure once (ORD-10).
     fn end(&self, answer: Answer) {
         let Self {
             controller,
@@ -172,7 +181,7 @@ impl Withdrawal {
     }
 }
 
-/// Nobody tries any longer to withdraw what is outside the cluster for this Challenge: the user has to.
+/// Reports that the withdrawal outside the cluster is given up: the user has to remove the record.
 fn give_up(controller: &Orders, order: &ObjectKey, challenge: &Meta) {
     let record = outside::record(challenge).unwrap_or_default();
     let sentence = format!(

@@ -1,6 +1,6 @@
-//! Calls about what is outside the cluster, such as those of a DNS provider. They run beside the reconcile of their Order, so that a
-//! provider that is slow holds up neither other proofs of the Order nor other Orders. At most one is under way for each Challenge:
-//! nothing is written after it was withdrawn.
+//! Calls of solvers outside the cluster, such as those of a DNS provider. They run concurrently with the reconcile of
+//! their Order, so a slow provider delays neither other proofs of the Order nor other Orders. At most one call runs for
+//! each Challenge: nothing is written after a withdrawal.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,12 +17,13 @@ use crate::{
     plan::order::{memory::NotYet, outside::Call},
 };
 
-/// How long a call may take.
+/// The time-out of a call.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How many Challenges are remembered. Beyond that, what is known of calls that ended is forgotten: withdrawing twice does no harm.
+/// The most Challenges that are remembered. Beyond that, finished calls are forgotten: a second withdrawal does no
+/// harm.
 const MOST: usize = 10_000;
 
-/// The last call about each Challenge, by its uid. What was presented successfully is not among them.
+/// The last call for each Challenge, by its uid. Successful calls that present are not kept.
 #[derive(Debug, Default)]
 pub struct Calls(Mutex<HashMap<Box<str>, Entry>>);
 
@@ -33,12 +34,12 @@ struct Entry {
 }
 
 impl Calls {
-    /// The last call about the Challenge with this uid.
+    /// The last call for the Challenge with this uid.
     pub fn last(&self, challenge: &str) -> Option<Call> {
         self.lock().get(challenge).map(|entry| entry.call.clone())
     }
 
-    /// The last calls about these Challenges.
+    /// The last calls for these Challenges, by uid.
     pub fn of<'a>(&self, challenges: impl Iterator<Item = &'a str>) -> BTreeMap<Box<str>, Call> {
         let calls = self.lock();
         challenges
@@ -46,7 +47,7 @@ impl Calls {
             .collect()
     }
 
-    /// Begins a call about a Challenge, unless one is under way.
+    /// Starts a call for a Challenge, unless one is running.
     pub fn begin(&self, challenge: &str, call: Call, task: impl Future<Output = ()> + Send + 'static) {
         let mut calls = self.lock();
         if calls.get(challenge).is_some_and(|entry| entry.call.is_under_way()) {
@@ -60,7 +61,7 @@ impl Calls {
         calls.insert(challenge.into(), Entry { call, task });
     }
 
-    /// The call about a Challenge ended, and this is to be remembered of it.
+    /// Stores the result of the call for a Challenge.
     pub fn end(&self, challenge: &str, call: Option<Call>) {
         match call {
             Some(call) => drop(self.lock().insert(challenge.into(), Entry { call, task: None })),
@@ -68,12 +69,12 @@ impl Calls {
         }
     }
 
-    /// Nothing is outside the cluster for this Challenge any more.
+    /// Forgets a Challenge: nothing of it is outside the cluster any more.
     pub fn forget(&self, challenge: &str) {
         self.lock().remove(challenge);
     }
 
-    /// Ends every call, and forgets all of them.
+    /// Aborts every call, and forgets all of them.
     pub fn clear(&self) {
         for (_, entry) in self.lock().drain() {
             if let Some(task) = entry.task {
@@ -87,7 +88,7 @@ impl Calls {
     }
 }
 
-/// What a solver outside the cluster is asked for.
+/// The request to a solver outside the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
     /// To present.
@@ -96,7 +97,7 @@ pub enum Ask {
     Withdraw,
 }
 
-/// The solver's answer, within [`LIMIT`]; `now` reads the clock.
+/// The solver's answer, or a failure after [`LIMIT`]. `now` reads the clock.
 pub async fn answer(solver: &Solver, ask: Ask, now: impl Fn() -> Timestamp) -> Answer {
     let not_yet = |reason: String| NotYet { reason, again: now() };
     let asked = async {

@@ -1,13 +1,13 @@
-//! Solvers: how the proof of an authorization is made available to the CA, is checked, and is withdrawn again.
+//! Solvers: they present the proof of an authorization, check it, and withdraw it.
 //!
-//! What a solver needs the cluster for is here; what it needs only the network for is in `crate::solver`.
+//! Solvers that need the cluster are here; code that only needs the network is in `crate::solver`.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`http01`] | HTTP-01, directly or with pods |
 //! | `dns01` | DNS-01 with a provider that only tests have |
-//! | `provable` | what a solver is given, and what it answers |
-//! | [`calls`] | calls about what is outside the cluster, one at a time for each Challenge |
+//! | `provable` | the input and the answer of a solver |
+//! | [`calls`] | calls outside the cluster, one at a time for each Challenge |
 
 pub mod calls;
 #[cfg(test)]
@@ -33,7 +33,8 @@ use crate::{
     solver::probe::ProbeError,
 };
 
-/// A solver, with the proofs that it is for: one, or a batch that is presented together. One variant for each type of challenge.
+/// A solver with its proofs: one, or a batch that is presented together. There is one variant for each type of
+/// challenge.
 #[derive(Clone)]
 pub enum Solver {
     /// HTTP-01.
@@ -44,10 +45,10 @@ pub enum Solver {
 }
 
 impl Solver {
-    /// Makes the proofs available, or repairs what makes them so.
+    /// Presents the proofs, or repairs them.
     ///
     /// # Errors
-    /// Another replica leads, or what was planned from is no longer so.
+    /// [`ControllerError::Stale`] if another replica leads, or if the plan is outdated; else the API server's error.
     pub async fn present(&self) -> Result<Answer, ControllerError> {
         match self {
             Self::Http01(proofs) => proofs.present().await,
@@ -56,7 +57,7 @@ impl Solver {
         }
     }
 
-    /// Whether the CA would find the proof now. It is asked for since `since`.
+    /// Checks whether the CA would see the proof now. `since` is the time of the first check.
     pub async fn check(&self, since: Timestamp) -> Answer {
         match self {
             Self::Http01(proofs) => proofs.check(since).await,
@@ -65,10 +66,10 @@ impl Solver {
         }
     }
 
-    /// Withdraws what makes the proofs available; it being gone is fine.
+    /// Withdraws the proofs. Succeeds if they do not exist.
     ///
     /// # Errors
-    /// The API server's. Trying again withdraws the rest.
+    /// The API server's error. A retry withdraws the rest.
     pub async fn withdraw(&self) -> Result<Answer, ControllerError> {
         match self {
             Self::Http01(proofs) => proofs.withdraw().await.map(Ok),
@@ -77,7 +78,7 @@ impl Solver {
         }
     }
 
-    /// Listens for the CA's validation, where this process can hear it.
+    /// Listens for the CA's validation, if this process can observe it.
     pub fn validation(&self) -> Option<http01::Validation> {
         match self {
             Self::Http01(proofs) => proofs.validation(),
@@ -87,20 +88,20 @@ impl Solver {
     }
 }
 
-/// What the solvers share and remember.
+/// The shared state of all solvers.
 #[derive(Debug)]
 pub struct Solving {
     /// HTTP-01.
     pub http01: Arc<Http01>,
-    /// Calls about what is outside the cluster.
+    /// Calls outside the cluster.
     pub calls: Arc<Calls>,
 }
 
 impl Solving {
-    /// Nothing is placed, as far as is known.
+    /// Solvers without remembered objects.
     ///
     /// # Errors
-    /// When the nameservers for the probe make no sense, or the system has none.
+    /// If a nameserver for the probe is invalid, or the system has none.
     pub fn new(settings: &Settings) -> Result<Self, ProbeError> {
         Ok(Self {
             http01: Arc::new(Http01::new(settings)?),
@@ -108,35 +109,36 @@ impl Solving {
         })
     }
 
-    /// The solver of these proofs of an Order, which are a batch or a part of one. `None` without any, or without a solver for them.
+    /// The solver of these proofs of an Order, which are a batch or a part of one. `None` without any, or without a
+    /// solver for them.
     pub fn solver(&self, ports: &Ports, order: &Object<OrderKind>, proofs: &[Provable]) -> Option<Solver> {
         match proofs.first()?.proof {
             Proof::Http01 { .. } => {
                 let proofs = http01::Proofs::new(Arc::clone(&self.http01), ports, order, proofs);
                 Some(Solver::Http01(Box::new(proofs)))
             }
-            // with the first provider: made from the settings and Secrets of the issuer's solver
+            // with the first provider: created from the settings and Secrets of the issuer's solver
             Proof::Dns01 { .. } => None,
         }
     }
 
-    /// The solver that withdraws everything that was placed in the cluster for an Order: it is found by the Order's uid. Paths in the
-    /// Ingresses of users are found by what the Order says, where it is still there.
+    /// The solver that withdraws everything in the cluster for an Order. It finds objects by the Order's uid, and
+    /// paths in users' Ingresses by the Order's status, if the Order still exists.
     pub fn of_order(&self, ports: &Ports, key: &ObjectKey, uid: &str, order: Option<&Object<OrderKind>>) -> Solver {
         let proofs = http01::Proofs::of_order(Arc::clone(&self.http01), ports, key, uid, order);
         Solver::Http01(Box::new(proofs))
     }
 
-    /// The solver that withdraws what was placed outside the cluster for a Challenge, found by the Challenge alone: `record` is what
-    /// its annotation names. `None` where this version of certlet places nothing outside.
+    /// The solver that withdraws what is outside the cluster for a Challenge, found by the Challenge alone:
+    /// `record` is the content of its annotation. `None` if this version of certlet writes nothing outside.
     pub fn recover(&self, challenge: &ChallengeSpec, _record: &str) -> Option<Solver> {
         match challenge.type_ {
-            // with the first provider: made as for `solver`, with `challenge.key` as the value
+            // with the first provider: created as in `solver`, with `challenge.key` as the value
             ChallengeType::Http01 | ChallengeType::Dns01 => None,
         }
     }
 
-    /// Forgets what was placed: another replica led in between, or will. It is found again.
+    /// Forgets all remembered objects, at the beginning or end of a term. They are found again.
     pub fn clear(&self) {
         self.http01.clear();
         self.calls.clear();

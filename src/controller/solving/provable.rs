@@ -1,4 +1,4 @@
-//! What a solver is given, and what it answers.
+//! The input and the answer of a solver.
 
 use crate::{
     plan::{
@@ -8,10 +8,10 @@ use crate::{
     solver::{host::Host, select::Method, token::KeyAuthorization},
 };
 
-/// The answer of a solver: done, or not yet.
+/// A solver's answer: done, or not yet.
 pub type Answer = Result<(), NotYet>;
 
-/// A proof, with what a solver has to know of its authorization.
+/// A proof, with those parts of its authorization that a solver needs.
 #[derive(Clone, Debug)]
 pub struct Provable {
     /// Metadata of its Challenge.
@@ -24,10 +24,10 @@ pub struct Provable {
     pub proof: Proof,
 }
 
-/// The proof of an authorization by the method of the solver that was selected for it.
+/// The proof of an authorization, by the method of its selected solver.
 ///
 /// # Errors
-/// Why this name cannot be proved that way, as a sentence.
+/// Why the method cannot prove this identifier, as a sentence.
 pub fn proof(method: Method, identifier: &str, key_authorization: &KeyAuthorization) -> Result<Proof, String> {
     match method {
         Method::Http01(ingress) if Host::parse(identifier).is_some() => Ok(Proof::Http01 {

@@ -116,13 +116,13 @@ pub(super) fn answers(controllers: &Arc<Controllers>, seen: &Seen<'_>) {
 /// An Order counts only while its request is approved.
 pub(super) fn answers_of_orders(controllers: &Arc<Controllers>, seen: &Seen<'_>) {
     for order in owned_orders(controllers, seen) {
-        responder_sync::look_again(&controllers.orders, &order);
+        responder_sync::resync(&controllers.orders, &order);
     }
 }
 
 pub(super) fn answers_of_issuer(controllers: &Arc<Controllers>, seen: &Seen<'_>) {
     for order in orders_of_issuer(controllers, seen) {
-        responder_sync::look_again(&controllers.orders, &order);
+        responder_sync::resync(&controllers.orders, &order);
     }
 }
 

@@ -1,50 +1,50 @@
-//! What the CA said about an order: plain data, kept in memory only and asked for again after a restart.
+//! The CA's view of an order, as plain data. It is only kept in memory, and read again after a restart.
 
 use jiff::Timestamp;
 
 pub use crate::acme::order::{AuthorizationStatus as AuthorizationState, OrderStatus as OrderState};
 use crate::api::order::State;
 
-/// An ACME order (RFC 8555 section 7.1.3) as it was last answered.
+/// An ACME order (RFC 8555 section 7.1.3), as of the last answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderAtCa {
     /// Its URL.
     pub url: String,
-    /// Its state.
+    /// Its status.
     pub state: OrderState,
     /// URLs of its authorizations.
     pub authorizations: Vec<String>,
-    /// Where the signing request goes.
+    /// The URL for the signing request.
     pub finalize: String,
-    /// Where the certificate is, once there is one.
+    /// The URL of the certificate, if there is one.
     pub certificate: Option<String>,
-    /// Why it is invalid, as the CA says.
+    /// The CA's error of an invalid order.
     pub error: Option<String>,
-    /// When this was answered.
+    /// When the CA sent this answer.
     pub answered: Timestamp,
     /// `Retry-After` of the answer.
     pub retry_at: Option<Timestamp>,
 }
 
-/// An authorization (RFC 8555 section 7.1.4) as it was last answered.
+/// An authorization (RFC 8555 section 7.1.4), as of the last answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorizationAtCa {
-    /// Its state.
+    /// Its status.
     pub state: AuthorizationState,
     /// The name or IP address, without the `*.` of a wildcard.
     pub identifier: String,
     /// Whether it is for the wildcard of the name.
     pub wildcard: bool,
-    /// The ways to prove it.
+    /// Its challenges.
     pub challenges: Vec<ChallengeAtCa>,
-    /// When this was answered.
+    /// When the CA sent this answer.
     pub answered: Timestamp,
     /// `Retry-After` of the answer.
     pub retry_at: Option<Timestamp>,
 }
 
 impl OrderAtCa {
-    /// Its state as the status of an Order has it.
+    /// Its status, as the status of an Order has it.
     pub const fn mirrored_state(&self) -> State {
         match self.state {
             OrderState::Pending => State::Pending,
@@ -56,10 +56,10 @@ impl OrderAtCa {
     }
 }
 
-/// A challenge (RFC 8555 section 7.1.5) as the authorization showed it.
+/// A challenge (RFC 8555 section 7.1.5), as part of its authorization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChallengeAtCa {
-    /// As `http-01`.
+    /// Its type, such as `http-01`.
     pub type_: String,
     /// Its URL.
     pub url: String,
@@ -67,14 +67,14 @@ pub struct ChallengeAtCa {
     pub token: String,
     /// Whether the CA is validating it: it was accepted before.
     pub processing: bool,
-    /// Why it failed, as the CA says.
+    /// The CA's error of an invalid challenge.
     pub error: Option<String>,
-    /// It failed because nobody answered as expected: what the CA sees, too, while nobody is there to answer.
+    /// Whether it failed for a wrong or missing answer. The CA reports the same if no responder is running.
     pub unanswered: bool,
 }
 
 impl AuthorizationAtCa {
-    /// Its state as the status of an Order or Challenge has it.
+    /// Its status, as the status of an Order or Challenge has it.
     pub const fn mirrored_state(&self) -> State {
         match self.state {
             AuthorizationState::Pending => State::Pending,
@@ -86,17 +86,17 @@ impl AuthorizationAtCa {
         }
     }
 
-    /// Whether it can never become valid: its order is lost.
+    /// Whether it can never become valid, so that its order has failed.
     pub const fn is_lost(&self) -> bool {
         !matches!(self.state, AuthorizationState::Pending | AuthorizationState::Valid)
     }
 
-    /// Whether its proof failed in a way that the absence of whoever had to answer explains.
+    /// Whether its proof failed, and a missing responder explains that.
     pub fn is_unanswered(&self) -> bool {
         self.state == AuthorizationState::Invalid && self.challenges.iter().any(|challenge| challenge.unanswered)
     }
 
-    /// How many bytes are kept of it, about.
+    /// The approximate number of bytes that are kept of it.
     pub fn size(&self) -> usize {
         let challenges = self.challenges.iter().map(|challenge| {
             let ChallengeAtCa {
@@ -112,7 +112,7 @@ impl AuthorizationAtCa {
         self.identifier.len() + challenges.sum::<usize>()
     }
 
-    /// Why it failed, as the CA says.
+    /// The CA's error of the failed challenge.
     pub fn error(&self) -> Option<&str> {
         self.challenges.iter().find_map(|challenge| challenge.error.as_deref())
     }

@@ -1,4 +1,4 @@
-//! The end of an Order and of its Challenges: what was placed is withdrawn, then they go.
+//! The end of an Order and of its Challenges: proofs are withdrawn, then Challenges are deleted.
 
 use std::collections::BTreeSet;
 
@@ -16,17 +16,17 @@ use crate::plan::{
 };
 
 impl Planner<'_> {
-    /// The certificate is here: nothing else is needed (AOR-11).
+    /// The plan for an issued certificate: nothing else is needed (AOR-11).
     pub(super) fn completed(&self) -> Plan {
         let keys = self.seen.challenges.iter().map(|challenge| challenge.meta.key.clone());
         self.closed(keys.map(|key| OrderStep::DeleteChallenge { key }).collect())
     }
 
-    /// Everything that was placed is withdrawn, then `afterwards`.
+    /// Withdraws all proofs, then applies `afterwards`.
     pub(super) fn closed(&self, afterwards: Vec<OrderStep>) -> Plan {
         let memory = self.seen.memory;
         let challenges = self.seen.challenges.iter();
-        // as long as there are Challenges, something may be placed for them
+        // a Challenge may have a proof that is still presented
         let in_cluster = memory.presented(&Batch::Order).is_some()
             || challenges.clone().any(|challenge| is_in_cluster(challenge.spec.type_));
         let mut steps = Vec::new();
@@ -42,7 +42,7 @@ impl Planner<'_> {
                     held.push(key);
                 }
                 CleanUp::Wait(_) => held.push(key),
-                // one write for each Challenge and plan: a second one would be made from what is no longer so
+                // one write for each Challenge and plan: a second one would be planned from an outdated object
                 CleanUp::Done if afterwards.iter().any(|step| step.challenge() == Some(key)) => {}
                 CleanUp::Done => steps.extend(release(challenge).filter(|_| challenge.meta.deleting.is_none())),
             }
@@ -58,7 +58,7 @@ impl Planner<'_> {
         Plan::new(steps, Next::OnChange).keeping(BTreeSet::new())
     }
 
-    /// Challenges that somebody deletes and that only wait for cert-manager's finalizer.
+    /// Releases Challenges that another client deletes and that only wait for cert-manager's finalizer.
     pub(super) fn released(&self) -> impl Iterator<Item = OrderStep> {
         let deleting = self
             .seen
@@ -68,7 +68,8 @@ impl Planner<'_> {
         deleting.filter_map(|challenge| self.cleaned(challenge, release(challenge)?))
     }
 
-    /// `then`, once nothing is outside the cluster for this Challenge any more.
+    /// Returns `then`, if nothing is outside the cluster for this Challenge any more. Otherwise the step that
+    /// withdraws it.
     pub(super) fn cleaned(&self, challenge: &Object<ChallengeKind>, then: OrderStep) -> Option<OrderStep> {
         match self.clean_up(challenge) {
             CleanUp::Withdraw => Some(OrderStep::Withdraw(Placed::Outside(challenge.meta.key.clone()))),
@@ -82,7 +83,7 @@ impl Planner<'_> {
         outside::clean_up(self.now, &challenge.meta, call)
     }
 
-    /// When withdrawals that failed are due again.
+    /// The times of the next attempts of failed withdrawals.
     pub(super) fn withdrawn_again(&self) -> impl Iterator<Item = Timestamp> {
         let waits = |challenge| match self.clean_up(challenge) {
             CleanUp::Wait(Next::At(again)) => Some(again),

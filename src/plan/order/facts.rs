@@ -1,4 +1,4 @@
-//! What a plan for an Order is made from.
+//! The observation of an Order.
 
 use std::collections::BTreeMap;
 
@@ -13,38 +13,38 @@ use crate::{
     },
 };
 
-/// Everything a plan depends on, apart from the time.
+/// All inputs of a plan but the time.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderSeen<'a> {
-    /// The Order. That it may be acted for has been decided before (DESIGN: only an Order that its request explains).
+    /// The Order. The caller has decided that certlet acts for it (DESIGN: only an Order that its request explains).
     pub order: &'a Object<OrderKind>,
     /// Its issuer.
     pub issuer: &'a IssuerSeen,
     /// Challenges that the Order owns.
     pub challenges: &'a [Object<ChallengeKind>],
-    /// How each authorization is proved, by its URL.
+    /// The method for each authorization, by its URL.
     pub choices: &'a BTreeMap<String, Choice>,
     /// What is remembered.
     pub memory: &'a Memory,
-    /// Whether each authorization may be worked on, by its URL.
+    /// The slot of each authorization, by its URL.
     pub slots: &'a BTreeMap<String, Slot>,
-    /// The last call about what is outside the cluster for a Challenge, by the Challenge's uid.
+    /// The last call outside the cluster for each Challenge, by its uid.
     pub calls: &'a BTreeMap<Box<str>, Call>,
-    /// Whether this process has made the Order of this request anew already: the CA had forgotten the ACME order, or nobody had
-    /// answered while it validated.
+    /// Whether this process has created the Order of this request a second time: the CA did not know the ACME
+    /// order, or validated it while no responder was running.
     pub replaced: bool,
-    /// When the request was made that the Order stands for.
+    /// When the Order's request was created.
     pub requested: Timestamp,
-    /// New orders of this account wait (a rate limit of the account).
+    /// The rate limit that delays new orders of this account.
     pub gate: Option<&'a Gate>,
 }
 
 /// The Order's issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IssuerSeen {
-    /// It cannot be used; why, as a sentence.
+    /// It cannot be used: the reason, as a sentence.
     NotReady(String),
-    /// It can.
+    /// It can be used.
     Ready {
         /// Directory URL.
         server: String,
@@ -53,10 +53,10 @@ pub enum IssuerSeen {
     },
 }
 
-/// How an authorization is proved.
+/// The method for an authorization.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Choice {
-    /// With one of the challenges that the CA offers.
+    /// One of the challenges that the CA offers.
     Prove {
         /// URL of the challenge.
         url: String,
@@ -64,20 +64,20 @@ pub enum Choice {
         token: String,
         /// What the CA has to find.
         proof: Proof,
-        /// The solver, overrides applied (ANO-02).
+        /// The solver, with overrides (ANO-02).
         solver: Box<Solver>,
-        /// Wait this long instead of checking (ACH-04).
+        /// A fixed wait that replaces the self-check (ACH-04).
         wait: Option<SignedDuration>,
     },
-    /// Not at all; why, as a sentence (AOR-13).
+    /// None: the reason, as a sentence (AOR-13).
     None(String),
 }
 
-/// A limit of the CA that holds back new orders of one account.
+/// A rate limit that delays new orders of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gate {
-    /// Until when.
+    /// The end of the delay.
     pub until: Timestamp,
-    /// What the CA said.
+    /// The CA's message.
     pub sentence: String,
 }

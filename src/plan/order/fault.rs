@@ -1,4 +1,4 @@
-//! A call to the CA that failed: what the ACME client says that it means ([`Next`]), and what follows from that for the order.
+//! Failed requests to the CA: their class in the ACME client ([`Next`]), and the consequence for the order.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::acme::{Error, Next, problem::Kind};
 use crate::api::order::State;
 
-/// What was asked of the CA.
+/// A request to the CA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
     /// newOrder.
@@ -16,7 +16,7 @@ pub enum Doing {
     ReadOrder,
     /// Reading an authorization.
     ReadAuthorization,
-    /// Telling the CA that a challenge can be validated.
+    /// Accepting a challenge.
     Accept,
     /// Sending the signing request.
     Finalize,
@@ -24,49 +24,49 @@ pub enum Doing {
     Download,
 }
 
-/// A failed call, in the words of the ACME client.
+/// A failed request, as classified by the ACME client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What was asked.
+    /// The request.
     pub doing: Doing,
-    /// What came of it, as a sentence.
+    /// The error, as a sentence.
     pub sentence: String,
-    /// What it means by itself (RFC 8555 section 6.7).
+    /// The class of the error (RFC 8555 section 6.7).
     pub next: Next,
-    /// Whether the answer is larger than makes sense: once may be somebody's error page, a few times is the CA.
+    /// Whether the answer exceeds a limit. A single one may be a proxy's error page; repeated ones are the CA's.
     pub excess: bool,
-    /// Whether the CA does not know, or does not show us, what was asked for.
+    /// Whether the CA does not know the resource, or denies access to it.
     pub unknown: bool,
-    /// Whether the CA itself says so, in a problem document.
+    /// Whether the answer is a problem document of the CA.
     pub explained: bool,
 }
 
-/// What follows for the order.
+/// The consequence for the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The same call again, not before this.
+    /// Repeat the request, not before this time.
     Wait(Timestamp),
-    /// The same call again, a little later.
+    /// Repeat the request after the back-off.
     Retry,
-    /// Something changed at the CA: read everything again, a little later.
+    /// Read everything again after the back-off, because the state at the CA has changed.
     Reread,
-    /// The CA does not know the order: make another one, once.
+    /// Create another order, once: the CA does not know this one.
     Gone,
     /// The Order ends in this state; its request fails.
     Final(State),
 }
 
-/// How often an order is read again after the same surprise before it is given up.
+/// How often an order is read again for the same failed request, before it is given up.
 const REREADS: u32 = 3;
-/// The same for finalize, which a CA with several servers may refuse until all of them know of the proofs.
+/// The same for the finalization. A CA with several servers may reject it until all of them know the proofs.
 const REREADS_OF_FINALIZE: u32 = 6;
 
 impl Fault {
-    /// The failure of `doing` that the ACME client reported at `now`.
+    /// Classifies the error of `doing`, which the ACME client reported at `now`.
     pub fn of(doing: Doing, error: &Error, now: Timestamp) -> Self {
         let kind = error.problem().map(|problem| problem.kind);
         let too_early = kind == Some(Kind::OrderNotReady);
-        // what is asked for by a URL that the CA gave is lost; newOrder's own URL cannot be
+        // a resource at a URL from the CA is lost; newOrder's own URL cannot be
         let not_found = error.status() == Some(404) && doing != Doing::CreateOrder;
         Self {
             doing,
@@ -81,28 +81,28 @@ impl Fault {
         }
     }
 
-    /// What follows, after `failures` failures in a row before this one.
+    /// The consequence, after `failures` previous failures in a row.
     pub fn verdict(&self, failures: u32) -> Verdict {
         match self.next {
             _ if self.excess && failures < REREADS => return Verdict::Reread,
             _ if self.excess => return Verdict::Final(State::Errored),
             Next::Wait(until) => return Verdict::Wait(until),
-            // the CA may have got it: sending it twice is not for us to decide, but for what the order says now
+            // the CA may have received it: the status of the order decides whether it is sent again
             Next::Retry if self.doing == Doing::Finalize => return Verdict::Reread,
             Next::Retry => return Verdict::Retry,
-            // refused: this order is beyond repair
+            // rejected: this order has failed
             Next::NewOrder | Next::UserMustAct => {}
         }
         let reread_or = |otherwise| if failures < REREADS { Verdict::Reread } else { otherwise };
         let errored = Verdict::Final(State::Errored);
         match self.doing {
-            // a 404 that nobody explains may be a proxy's, for a moment
+            // a 404 without a problem document may be a proxy's, for a moment
             Doing::ReadOrder if self.unknown && !self.explained && failures < REREADS => Verdict::Reread,
             Doing::ReadOrder if self.unknown => Verdict::Gone,
-            // the CA forgets authorizations that expired, and refuses to validate what is decided already (ACH-05)
+            // the CA deletes expired authorizations, and rejects the validation of decided ones (ACH-05)
             Doing::ReadAuthorization | Doing::Accept if self.unknown => reread_or(Verdict::Final(State::Expired)),
             Doing::ReadAuthorization | Doing::Accept | Doing::Download => reread_or(errored),
-            // sent twice by a crash or a lost answer, or too early: the order itself knows how far it is (AOR-08)
+            // sent twice after a crash or a lost answer, or too early: the order's status decides (AOR-08)
             Doing::Finalize if self.unknown && failures < REREADS_OF_FINALIZE => Verdict::Reread,
             Doing::CreateOrder | Doing::ReadOrder | Doing::Finalize => errored,
         }

@@ -1,10 +1,10 @@
-//! Which names an Order is for.
+//! The names and addresses of an Order.
 
 use std::net::IpAddr;
 
 use crate::{acme::Identifier, api::order::OrderSpec};
 
-/// What is ordered: DNS names, IP addresses, and the common name if it is one of these (ORD-02, AOR-01).
+/// The identifiers to order: DNS names, IP addresses, and the common name if it is one of these (ORD-02, AOR-01).
 pub fn identifiers(spec: &OrderSpec) -> Vec<Identifier> {
     let address = |text: &str| text.parse::<IpAddr>().ok().map(Identifier::Ip);
     let common_name = spec.common_name.as_deref().filter(|name| !name.is_empty());
@@ -21,9 +21,9 @@ pub fn identifiers(spec: &OrderSpec) -> Vec<Identifier> {
     all
 }
 
-/// Whether a CA may ask for a proof of `identifier` (a name without the `*.` of a wildcard, or an address) for this Order: it is
-/// ordered, or a name above one that is (RFC 8555 section 7.1.3 leaves the choice to the CA). Whatever else is asked for is not
-/// shown to anybody: the CA is one that a user named.
+/// Whether a CA may ask for a proof of `identifier` (a name without the `*.` of a wildcard, or an address) for this
+/// Order: it is ordered, or is a parent domain of an ordered name (RFC 8555 section 7.1.3 leaves the choice to the CA).
+/// Other proofs are never presented, because users choose the CA.
 pub fn may_be_asked_for(spec: &OrderSpec, identifier: &str) -> bool {
     let address = identifier.parse::<IpAddr>().ok();
     let asked = identifier.to_ascii_lowercase();
@@ -41,7 +41,7 @@ pub fn may_be_asked_for(spec: &OrderSpec, identifier: &str) -> bool {
     })
 }
 
-/// At least two labels of letters, digits and inner hyphens; the first may be `*`.
+/// Whether a name has at least two labels of letters, digits and inner hyphens. The first may be `*`.
 fn is_fqdn(name: &str) -> bool {
     let is_label = |label: &str| {
         let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';

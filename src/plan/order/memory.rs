@@ -1,4 +1,4 @@
-//! What is remembered about an Order between two looks at it. All of it may be lost at any time.
+//! What is remembered about an Order between two reconciles. All of it may be lost at any time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,61 +13,62 @@ use super::{
 use crate::api::order::State;
 use crate::text::short_line;
 
-/// The longest reason in characters: a refusal with a few parts, each with the CA's words.
+/// The longest reason in characters: a problem with a few subproblems, each with the CA's message.
 const LONGEST_SENTENCE: usize = 4000;
 
-/// How many bytes of authorizations are kept of one Order: for the first of them, for each, and in all (no API server stores
-/// more in one object).
+/// Limits in bytes of the authorizations of one Order: for the first, for each further one, and in total. No API server
+/// stores more in one object.
 const MIN_KEPT: usize = 64 << 10;
 const MAX_KEPT_PER_AUTHORIZATION: usize = 2 << 10;
 const MAX_KEPT: usize = 3 << 19;
 
-/// The CA's side of an order as it was last answered, and how far the proofs are.
+/// The CA's state of an order as of the last answers, and the progress of its proofs.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     /// The ACME order.
     pub order: Option<OrderAtCa>,
     /// Its authorizations by URL.
     pub authorizations: BTreeMap<String, AuthorizationAtCa>,
-    /// How far each authorization is proved, by its URL.
+    /// The progress of each authorization, by its URL.
     pub proofs: BTreeMap<String, Progress>,
-    /// What was presented, and what could not be, by batch: one that fails does not disturb another.
+    /// Presented proofs and obstacles, by batch: a failed batch does not affect another.
     pub presentations: BTreeMap<Batch, Presentation>,
-    /// Names of Challenges that strangers have.
+    /// Names of Challenges that belong to other clients.
     pub taken: BTreeSet<String>,
-    /// Whether everything that was placed in the cluster is withdrawn.
+    /// Whether everything in the cluster is withdrawn.
     pub withdrawn: bool,
-    /// The certificate chain, before it is written down.
+    /// The certificate chain, until it is written to the status.
     pub chain: Option<Vec<u8>>,
     /// When the signing request was sent.
     pub finalized: Option<Timestamp>,
-    /// How often the order was looked at while the CA worked on the certificate.
-    pub looks: u32,
-    /// The last failure, until a call succeeds.
+    /// How often the order was polled while the CA processed the finalization.
+    pub polls: u32,
+    /// The last failure, until a request succeeds.
     pub trouble: Option<Trouble>,
     /// Failures in a row.
     pub failures: u32,
-    /// How often everything was read again because of the same call. Reading succeeds each time, and says nothing about that call.
-    pub surprises: Option<(Doing, u32)>,
+    /// How often everything was read again after a failure of the same request. The reads themselves succeed, and
+    /// do not reset it.
+    pub rereads: Option<(Doing, u32)>,
 }
 
-/// What became of presenting a batch of proofs.
+/// The state of a batch of proofs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presentation {
-    /// The proofs that are available.
+    /// The proofs that are presented.
     pub presented: Option<Presented>,
     /// Why the last attempt to present failed, until one succeeds.
     pub obstacle: Option<Obstacle>,
 }
 
-/// Proofs that are available.
+/// Proofs that are presented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presented {
     /// URLs of their authorizations.
     pub authorizations: BTreeSet<String>,
     /// When they were presented last.
     pub since: Timestamp,
-    /// How often these same proofs were presented again.
+    /// How often the same proofs were presented again.
     pub repeated: u32,
 }
 
@@ -76,70 +77,70 @@ pub struct Presented {
 pub struct Obstacle {
     /// Why, as a sentence.
     pub reason: String,
-    /// When to try again.
+    /// The time of the next attempt.
     pub again: Timestamp,
     /// Failures in a row.
     pub failures: u32,
 }
 
-/// The answer of a solver that has not done yet what was asked for.
+/// The answer of a solver that has not finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotYet {
     /// Why, as a sentence.
     pub reason: String,
-    /// Not to be asked again before this time.
+    /// Not to be called again before this time.
     pub again: Timestamp,
 }
 
-/// How far the proof of one name is.
+/// The progress of the proof of one authorization.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
-    /// The probe's last word.
+    /// The last result of the probe.
     pub probe: Probe,
     /// When probing began.
     pub probing_since: Option<Timestamp>,
-    /// What was found last, until it passes.
+    /// The last finding, until the probe succeeds.
     pub finding: Option<String>,
-    /// When the CA was told.
+    /// When the challenge was accepted.
     pub accepted: Option<Timestamp>,
-    /// Whether it was this process that told the CA, or tried to: it has been there to answer ever since.
-    pub told_here: bool,
-    /// How often the authorization was looked at since then.
-    pub looks: u32,
-    /// When to look at it next; `None` is at once.
-    pub look_at: Option<Timestamp>,
+    /// Whether this process accepted the challenge, or tried to. Then its responder has been running ever since.
+    pub accepted_here: bool,
+    /// How often the authorization was polled since then.
+    pub polls: u32,
+    /// When to poll it next; `None` is at once.
+    pub poll_at: Option<Timestamp>,
 }
 
-/// What the probe found.
+/// The state of the probe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Probe {
-    /// Not asked yet.
+    /// Not started.
     #[default]
     Idle,
-    /// Asked, no answer yet.
+    /// Running.
     Running,
-    /// As the CA will want it.
+    /// The CA would see the proof.
     Passed,
-    /// Not yet.
+    /// The CA would not see the proof.
     Failed {
-        /// When to ask again.
+        /// When to probe again.
         again: Timestamp,
     },
 }
 
-/// A call to the CA that failed.
+/// A failed request to the CA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// What was tried, and what came of it.
+    /// The request and its error, as a sentence.
     pub sentence: String,
-    /// What follows.
+    /// The consequence.
     pub verdict: Verdict,
-    /// Nothing is asked of the CA before this.
+    /// No request is sent to the CA before this time.
     pub until: Timestamp,
 }
 
 impl Memory {
-    /// A call succeeded. What another call of the same moment ran into stays.
+    /// Records that a request succeeded. Failures of concurrent requests stay.
     pub fn succeeded(&mut self, now: Timestamp) {
         let stays = self.trouble.as_ref().is_some_and(|trouble| match trouble.verdict {
             Verdict::Wait(_) | Verdict::Retry | Verdict::Reread => trouble.until > now,
@@ -151,20 +152,20 @@ impl Memory {
         }
     }
 
-    /// What had to be read again for this call is no surprise any more: it succeeded.
-    pub fn mastered(&mut self, doing: Doing) {
-        if self.surprises.is_some_and(|(surprising, _)| surprising == doing) {
-            self.surprises = None;
+    /// Records that the request succeeded for which everything was read again.
+    pub fn reread_helped(&mut self, doing: Doing) {
+        if self.rereads.is_some_and(|(surprising, _)| surprising == doing) {
+            self.rereads = None;
         }
     }
 
-    /// A call failed.
+    /// Records that a request failed.
     pub fn failed(&mut self, now: Timestamp, fault: &Fault) {
-        let surprises = self
-            .surprises
+        let rereads = self
+            .rereads
             .filter(|(doing, _)| *doing == fault.doing)
             .map_or(0, |(_, times)| times);
-        let failures = self.failures.max(surprises);
+        let failures = self.failures.max(rereads);
         let verdict = fault.verdict(failures);
         let until = match verdict {
             Verdict::Wait(until) => until,
@@ -172,7 +173,7 @@ impl Memory {
             Verdict::Gone | Verdict::Final(_) => now,
         };
         if verdict == Verdict::Reread {
-            self.surprises = Some((fault.doing, surprises.saturating_add(1)));
+            self.rereads = Some((fault.doing, rereads.saturating_add(1)));
             self.order = None;
             self.authorizations.clear();
         }
@@ -184,7 +185,7 @@ impl Memory {
         });
     }
 
-    /// The API server finds the Order's status invalid, and would again: the Order ends.
+    /// Records that the API server rejects the Order's status, and would reject it again: the Order ends.
     pub fn could_not_be_written(&mut self, now: Timestamp, sentence: String) {
         self.order = None;
         self.authorizations.clear();
@@ -195,7 +196,7 @@ impl Memory {
         });
     }
 
-    /// The Order is finished, and what it needed is written down: only that nothing is placed any more is remembered.
+    /// Reduces the record of a finished Order to the fact that everything is withdrawn.
     pub fn settle(&mut self) {
         *self = Self {
             withdrawn: self.withdrawn,
@@ -203,57 +204,57 @@ impl Memory {
         };
     }
 
-    /// Keeps what `order` says; authorizations that it does not name are forgotten.
+    /// Stores the order. Authorizations that it does not list are removed.
     pub fn saw_order(&mut self, order: OrderAtCa) {
         self.succeeded(order.answered);
-        self.mastered(Doing::ReadOrder);
-        self.mastered(Doing::CreateOrder);
+        self.reread_helped(Doing::ReadOrder);
+        self.reread_helped(Doing::CreateOrder);
         self.authorizations.retain(|url, _| order.authorizations.contains(url));
         self.proofs.retain(|url, _| order.authorizations.contains(url));
-        self.looks = match &self.order {
-            Some(before) if before.state == order.state => self.looks.saturating_add(1),
+        self.polls = match &self.order {
+            Some(before) if before.state == order.state => self.polls.saturating_add(1),
             Some(_) | None => 0,
         };
         self.order = Some(order);
     }
 
-    /// Keeps what `authorization` says.
+    /// Stores the authorization.
     pub fn saw_authorization(&mut self, url: &str, authorization: AuthorizationAtCa) {
         self.succeeded(authorization.answered);
         let proof = self.proofs.entry(url.to_owned()).or_default();
         if proof.accepted.is_none() && authorization.challenges.iter().any(|challenge| challenge.processing) {
-            // the CA was told before this process started
+            // the challenge was accepted before this process started
             proof.accepted = Some(authorization.answered);
         }
         if proof.accepted.is_some() {
-            proof.look_at = Some(timing::poll(
+            proof.poll_at = Some(timing::poll(
                 authorization.answered,
                 authorization.retry_at,
-                proof.looks.max(1),
+                proof.polls.max(1),
             ));
-            proof.looks = proof.looks.saturating_add(1);
+            proof.polls = proof.polls.saturating_add(1);
         }
         self.authorizations.insert(url.to_owned(), authorization);
         let of_order = self.order.iter().flat_map(|order| order.authorizations.iter());
         if of_order.into_iter().all(|url| self.authorizations.contains_key(url)) {
-            self.mastered(Doing::ReadAuthorization);
+            self.reread_helped(Doing::ReadAuthorization);
         }
     }
 
-    /// Whether what is kept of the authorizations is of a size that makes sense for their number, and that an Order can hold.
+    /// Whether the stored authorizations are within the limit for their number, and fit into an Order.
     pub fn is_of_bounded_size(&self) -> bool {
         let allowed = MAX_KEPT_PER_AUTHORIZATION.saturating_mul(self.authorizations.len());
         let allowed = MIN_KEPT.saturating_add(allowed).min(MAX_KEPT);
         self.authorizations.values().map(AuthorizationAtCa::size).sum::<usize>() <= allowed
     }
 
-    /// Whether the proof of this authorization is available.
+    /// Whether the proof of this authorization is presented.
     pub fn is_presented(&self, batch: &Batch, authorization: &str) -> bool {
         self.presented(batch)
             .is_some_and(|presented| presented.authorizations.contains(authorization))
     }
 
-    /// What is available of this batch.
+    /// The presented proofs of this batch.
     pub fn presented(&self, batch: &Batch) -> Option<&Presented> {
         self.presentations.get(batch)?.presented.as_ref()
     }
@@ -263,7 +264,7 @@ impl Memory {
         self.presentations.get(batch)?.obstacle.as_ref()
     }
 
-    /// The proofs of `authorizations`, and no others of this batch, are available.
+    /// Records that the proofs of `authorizations`, and no others of this batch, are presented.
     pub fn present(&mut self, now: Timestamp, batch: Batch, authorizations: impl IntoIterator<Item = String>) {
         self.withdrawn = self.withdrawn && batch != Batch::Order;
         let authorizations = authorizations.into_iter().collect();
@@ -282,7 +283,7 @@ impl Memory {
         self.presentations.insert(batch, presentation);
     }
 
-    /// This batch could not be presented. What was presented of it before stays.
+    /// Records that this batch could not be presented. Earlier proofs of it stay.
     pub fn not_presented(&mut self, now: Timestamp, batch: Batch, NotYet { reason, again }: NotYet) {
         let presentation = self.presentations.entry(batch).or_default();
         let failures = presentation
@@ -296,12 +297,12 @@ impl Memory {
         });
     }
 
-    /// Nothing of this batch is available any more.
+    /// Records that nothing of this batch is presented any more.
     pub fn withdrew(&mut self, batch: &Batch) {
         self.presentations.remove(batch);
         match batch {
             Batch::Order => self.withdrawn = true,
-            // if it is presented again, it is checked again
+            // if it is presented again, it is probed again
             Batch::Authorization(url) => {
                 if let Some(progress) = self.proofs.get_mut(url) {
                     progress.probe = Probe::Idle;
@@ -310,14 +311,14 @@ impl Memory {
         }
     }
 
-    /// The probe began.
+    /// Records that the probe started.
     pub fn probing(&mut self, now: Timestamp, url: &str) {
         let proof = self.proofs.entry(url.to_owned()).or_default();
         proof.probe = Probe::Running;
         proof.probing_since.get_or_insert(now);
     }
 
-    /// The probe ended: with what is in the way, and when to ask again.
+    /// Records the end of the probe: success, or the finding and the time of the next probe.
     pub fn probed(&mut self, url: &str, outcome: Result<(), NotYet>) {
         let Some(proof) = self.proofs.get_mut(url) else { return };
         (proof.probe, proof.finding) = match outcome {
@@ -326,47 +327,48 @@ impl Memory {
         };
     }
 
-    /// The CA is about to be told, whatever comes of it.
-    pub fn telling(&mut self, url: &str) {
-        self.proofs.entry(url.to_owned()).or_default().told_here = true;
+    /// Records that the challenge is about to be accepted, whatever the result.
+    pub fn accepting(&mut self, url: &str) {
+        self.proofs.entry(url.to_owned()).or_default().accepted_here = true;
     }
 
-    /// Whether the CA looked for these proofs while this process did not answer for them: nothing else but authorizations that
-    /// failed for want of an answer, and that another process had told the CA of (one that was killed, or a former leader).
+    /// Whether the CA validated while this process was not running: all failures are missing or wrong answers, and
+    /// another process (one that was killed, or a former leader) had accepted those challenges.
     pub fn was_away(&self) -> bool {
         let mut lost = self.authorizations.iter().filter(|(_, one)| one.is_lost()).peekable();
-        let told_here = |url: &String| self.proofs.get(url).is_some_and(|proof| proof.told_here);
-        lost.peek().is_some() && lost.all(|(url, one)| one.is_unanswered() && !told_here(url))
+        let accepted_here = |url: &String| self.proofs.get(url).is_some_and(|proof| proof.accepted_here);
+        lost.peek().is_some() && lost.all(|(url, one)| one.is_unanswered() && !accepted_here(url))
     }
 
-    /// The CA was told to validate.
+    /// Records that the challenge was accepted.
     pub fn accepted(&mut self, now: Timestamp, url: &str) {
         self.succeeded(now);
-        self.mastered(Doing::Accept);
+        self.reread_helped(Doing::Accept);
         let proof = self.proofs.entry(url.to_owned()).or_default();
         proof.accepted = Some(now);
-        proof.looks = 0;
-        proof.look_at = Some(timing::add(now, timing::FIRST_LOOK));
+        proof.polls = 0;
+        proof.poll_at = Some(timing::add(now, timing::FIRST_POLL));
     }
 
-    /// The CA's request was answered: what it made of it is known in a moment, unless it was asked since.
+    /// Records that the CA's validation request was answered. The result is available a moment later, unless the
+    /// authorization was polled since.
     pub fn validated(&mut self, now: Timestamp, url: &str) {
         if let Some(proof) = self
             .proofs
             .get_mut(url)
-            .filter(|proof| proof.accepted.is_some() && proof.looks == 0)
+            .filter(|proof| proof.accepted.is_some() && proof.polls == 0)
         {
-            proof.look_at = Some(now);
+            proof.poll_at = Some(now);
         }
     }
 
-    /// The chain is here.
+    /// Stores the chain.
     pub fn downloaded(&mut self, now: Timestamp, chain: Vec<u8>) {
         self.succeeded(now);
         self.chain = Some(chain);
     }
 
-    /// The state in which an Order ends by the last failure, if it ends.
+    /// The state and reason in which the last failure ends the Order, if it does.
     pub fn ends(&self) -> Option<(State, &str)> {
         match &self.trouble {
             Some(Trouble {

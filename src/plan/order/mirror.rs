@@ -1,4 +1,4 @@
-//! What is shown of the proofs: the statuses of Challenges, and what is in the way, in words (ORD-08, ORD-09, ACH-06).
+//! Statuses of Challenges: the state of their proofs, and obstacles as sentences (ORD-08, ORD-09, ACH-06).
 
 use super::{OrderStep, Planner, ca::AuthorizationState, memory::Probe, proving::Open, slots::Slot, timing};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Planner<'_> {
-    /// The Challenge's status, if it is to change.
+    /// Writes the Challenge's status, if it is outdated.
     pub(super) fn mirror(&self, one: &Open<'_>) -> Option<OrderStep> {
         let challenge = self.mirror_of(one)?;
         let obstacle = self.obstacle(one);
@@ -24,13 +24,13 @@ impl Planner<'_> {
         write_challenge(challenge, challenge::status(&challenge.status, progress, self.now))
     }
 
-    /// Why its batch could not be presented, as a sentence.
+    /// The obstacle of its batch, as a sentence.
     fn obstacle(&self, one: &Open<'_>) -> Option<&str> {
         let obstacle = self.seen.memory.obstacle(&one.batch)?;
         Some(&obstacle.reason)
     }
 
-    /// What keeps a presented challenge, as a sentence (ORD-09).
+    /// Why a presented challenge is not accepted yet, as a sentence (ORD-09).
     fn waiting(&self, one: &Open<'_>, written: &ChallengeStatus) -> Option<String> {
         if one.progress.accepted.is_some() || one.progress.probe == Probe::Passed {
             return None;
@@ -44,19 +44,19 @@ impl Planner<'_> {
         }
         match (self.patient(one), &one.progress.finding) {
             (false, Some(finding)) => Some(challenge::waiting(challenge_type, finding)),
-            // what was found before a restart holds until something else is found
+            // a finding from before a restart stays until the first result of a new probe
             (_, None | Some(_)) => written.reason.clone().filter(|reason| challenge::is_waiting(reason)),
         }
     }
 
-    /// Whether it is too early to say that something is wrong.
+    /// Whether it is too early to report a finding.
     fn patient(&self, one: &Open<'_>) -> bool {
         one.progress
             .probing_since
             .is_none_or(|since| timing::add(since, timing::PATIENCE) > self.now)
     }
 
-    /// Challenges of names that are proved while others are not.
+    /// Statuses of Challenges that are valid while others are not.
     pub(super) fn proved(&self) -> impl Iterator<Item = OrderStep> {
         self.seen.challenges.iter().filter_map(|challenge| {
             let one = self.seen.memory.authorizations.get(&challenge.spec.authorization_url)?;
@@ -66,7 +66,7 @@ impl Planner<'_> {
         })
     }
 
-    /// What is in the way, for the Order: the first finding, and how many more there are.
+    /// The Order's reason: the first finding, and the number of further ones.
     pub(super) fn finding(&self, open: &[Open<'_>]) -> Option<String> {
         if let Some(reason) = open.iter().find_map(|one| self.obstacle(one)) {
             return Some(reason.to_owned());
@@ -85,7 +85,8 @@ impl Planner<'_> {
         })
     }
 
-    /// Challenges of an Order that failed: not shown any more, and those that failed say why (AOR-10).
+    /// Statuses of Challenges of a failed Order: none is presented any more, and those that failed have their error
+    /// (AOR-10).
     pub(super) fn mirrors_of_failure(&self) -> Vec<OrderStep> {
         let mirror = |challenge: &Object<ChallengeKind>| {
             let one = self.seen.memory.authorizations.get(&challenge.spec.authorization_url);

@@ -1,27 +1,27 @@
-//! What to do for an ACME Order: the state machine of RFC 8555 section 7.1.6, as decisions (AOR, ACH, ORD rows).
+//! The planner of ACME Orders: the state machine of RFC 8555 section 7.1.6 as decisions (AOR, ACH, ORD rows).
 //!
-//! The Order's status holds what must survive: the ACME order's URL and its authorizations, written before anything else
-//! is asked for. What the CA says beyond that is in [`memory`], and asked for again where it is missing. [`plan`] is given
-//! both and says the next steps; whoever takes them adds what came of it, and plans again until there is nothing to do.
+//! The Order's status holds what must survive: the ACME order's URL and its authorizations, which are written before
+//! any other request. The rest of the CA's state is in [`memory`], and is read again if it is missing. [`plan`] returns
+//! the next steps for both. The caller applies them, records their results, and plans again until there is no step.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`stage`] | where an Order is, parsed from its status |
-//! | [`facts`] | what a plan is made from |
-//! | [`ca`] | what the CA said |
-//! | [`desired`] | the Order that a request stands for, and which Orders count as that |
-//! | [`memory`] | what is remembered between two looks |
-//! | [`fault`] | what a failed call means |
-//! | [`proving`] | authorizations: which are to be proved, probes, what the CA is told |
+//! | [`stage`] | the stage of an Order, parsed from its status |
+//! | [`facts`] | the observation of an Order |
+//! | [`ca`] | the CA's view of an order |
+//! | [`desired`] | the Order for a request, and which Orders certlet acts for |
+//! | [`memory`] | what is remembered between two reconciles |
+//! | [`fault`] | failed requests and their consequence |
+//! | [`proving`] | authorizations: probes, and when a challenge is accepted |
 //! | [`presenting`] | Challenges that are created, proofs that are presented |
-//! | [`proof`] | what the CA has to find, and where that is placed |
-//! | [`outside`] | what is placed outside the cluster, and how it is found again |
-//! | [`closing`] | withdrawing, and Challenges that go |
-//! | [`identifiers`] | which names are ordered |
-//! | [`mirror`] | what Challenges show, and what is in the way, in words |
-//! | [`outcome`] | the statuses that are written |
+//! | [`proof`] | the proof of an authorization, and where it is presented |
+//! | [`outside`] | proofs outside the cluster, and how they are found again |
+//! | [`closing`] | withdrawal, and deletion of Challenges |
+//! | [`identifiers`] | the names and addresses of an Order |
+//! | [`mirror`] | statuses of Challenges |
+//! | [`outcome`] | statuses of Orders |
 //! | [`slots`] | which challenges may be in flight at once |
-//! | [`timing`] | when to ask again |
+//! | [`timing`] | delays and intervals |
 
 pub mod ca;
 mod closing;
@@ -62,19 +62,19 @@ use crate::{
     plan::seen::Next,
 };
 
-/// How long after sending the signing request an order that does not seem to know of it is left alone.
+/// How long an order is not touched after its finalization, if its status does not show it.
 const FINALIZE_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
-/// How often the authorizations of an invalid order are asked for its cause.
+/// How often the authorizations of an invalid order are read for its cause.
 const CAUSES_TRIED: u32 = 5;
 
-/// How many more proofs than twice the names a CA may ask for. Each is a request, and an answer that every replica keeps.
+/// How many more proofs than twice the names a CA may ask for. Each is a request, and an answer in every replica.
 const SPARE_PROOFS: usize = 8;
 
-/// How many authorizations an Order can hold, by its definition.
+/// The most authorizations in an Order, by its definition.
 const MAX_PROOFS: usize = 2000;
 
-/// Decides what to do for the Order.
+/// Plans the next steps for the Order.
 pub fn plan(now: Timestamp, seen: &OrderSeen<'_>) -> Plan {
     let planner = Planner {
         now,
@@ -91,7 +91,7 @@ pub fn plan(now: Timestamp, seen: &OrderSeen<'_>) -> Plan {
     plan
 }
 
-/// One plan in the making.
+/// The inputs of one plan.
 struct Planner<'a> {
     now: Timestamp,
     seen: &'a OrderSeen<'a>,
@@ -123,11 +123,11 @@ impl Planner<'_> {
         }
     }
 
-    /// What the last failure leads to, if it leads anywhere but on.
+    /// The plan after a failure, if the failure does not allow to continue.
     fn in_trouble(&self) -> Option<Plan> {
         let memory = self.seen.memory;
         if let (Some(order), None) = (&memory.order, &self.status.url) {
-            // an order that exists is written down before anything else, whatever came after
+            // the status gets the URL of an existing order before anything else, whatever failed since
             return memory
                 .trouble
                 .is_some()
@@ -146,7 +146,7 @@ impl Planner<'_> {
         }
     }
 
-    /// No ACME order is known.
+    /// The plan for an Order without an ACME order.
     fn create(&self) -> Plan {
         let memory = self.seen.memory;
         let Some(order) = &memory.order else {
@@ -166,7 +166,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The ACME order exists.
+    /// The plan for an existing ACME order.
     fn follow(&self, open: Open<'_>) -> Plan {
         let Some(order) = self.seen.memory.order.as_ref().filter(|order| order.url == open.url) else {
             return Plan::now(OrderStep::ReadOrder {
@@ -179,7 +179,7 @@ impl Planner<'_> {
         match order.state {
             OrderState::Pending => self.prove(order),
             OrderState::Ready => self.finalize(order).keeping(BTreeSet::new()),
-            OrderState::Processing => self.look_later(order).keeping(BTreeSet::new()),
+            OrderState::Processing => self.poll(order).keeping(BTreeSet::new()),
             OrderState::Valid => self.complete(order).keeping(BTreeSet::new()),
             OrderState::Invalid => self.lost(order).keeping(BTreeSet::new()),
         }
@@ -192,7 +192,7 @@ impl Planner<'_> {
             .finalized
             .is_some_and(|at| timing::add(at, FINALIZE_AGAIN) > self.now);
         if recently {
-            self.look_later(order)
+            self.poll(order)
         } else {
             Plan::now(OrderStep::Finalize {
                 url: order.finalize.clone(),
@@ -200,9 +200,9 @@ impl Planner<'_> {
         }
     }
 
-    /// Reads the order again when its time has come.
-    fn look_later(&self, order: &OrderAtCa) -> Plan {
-        let at = timing::poll(order.answered, order.retry_at, self.seen.memory.looks);
+    /// Polls the order at its time.
+    fn poll(&self, order: &OrderAtCa) -> Plan {
+        let at = timing::poll(order.answered, order.retry_at, self.seen.memory.polls);
         if at <= self.now {
             Plan::now(OrderStep::ReadOrder { url: order.url.clone() })
         } else {
@@ -214,11 +214,11 @@ impl Planner<'_> {
         match (&self.seen.memory.chain, &order.certificate) {
             (Some(chain), _) => Plan::now(write(outcome::valid(self.opened(order, None), chain))),
             (None, Some(url)) => Plan::now(OrderStep::Download { url: url.clone() }),
-            (None, None) => self.look_later(order),
+            (None, None) => self.poll(order),
         }
     }
 
-    /// The order is invalid: its authorizations know why.
+    /// The plan for an invalid order: its authorizations have the cause.
     fn lost(&self, order: &OrderAtCa) -> Plan {
         let memory = self.seen.memory;
         let unknown = order
@@ -238,8 +238,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether its request was made so recently that another ACME order may be made for it. A process that dies whenever the
-    /// CA asks must not order for ever.
+    /// Whether its request is recent enough for another ACME order. A process that is killed at every validation
+    /// must not create orders without end.
     fn is_young(&self) -> bool {
         timing::add(self.seen.requested, timing::STARTED_OVER_FOR) > self.now
     }
@@ -258,7 +258,7 @@ impl Planner<'_> {
         Plan::new(step.into_iter().collect(), next)
     }
 
-    /// The reason that is written.
+    /// The reason for the Order's status.
     fn reason(&self) -> Option<String> {
         self.status.reason.clone()
     }
@@ -267,7 +267,7 @@ impl Planner<'_> {
         outcome::open(self.status, order, &self.seen.memory.authorizations, reason)
     }
 
-    /// A CA that asks for proofs of what is not ordered, or for more than makes sense, is asked for nothing else.
+    /// Ends the Order if the CA asks for proofs of other names, or for too many. Nothing else is read from such a CA.
     fn refuse_strange(&self, order: &OrderAtCa) -> Option<Plan> {
         let spec = &self.seen.order.spec;
         let names = identifiers::identifiers(spec).len();

@@ -1,4 +1,4 @@
-//! The statuses that an Order is given, and their sentences (ORD-03..05).
+//! Statuses of Orders, and their reasons (ORD-03..05).
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,19 @@ use crate::api::{
     order::{Authorization, OfferedChallenge, OrderStatus, State},
 };
 
-/// How the reason of an Order begins that no solver can prove (ORD-06, AOR-13).
+/// The prefix of the reason without a usable solver (ORD-06, AOR-13).
 pub const NO_SOLVER: &str = "Failed to determine a valid solver configuration for the set of domains on the Order: ";
-/// How many names a reason lists.
+/// The most names that a reason lists.
 const MOST_NAMES: usize = 3;
 
-/// An ACME order that was made, with `reason` as its state of affairs.
+/// The status for an existing ACME order, with `reason`.
 pub fn open(
     written: &OrderStatus,
     order: &OrderAtCa,
     authorizations: &BTreeMap<String, AuthorizationAtCa>,
     reason: Option<String>,
 ) -> OrderStatus {
-    // what is written stays as it is, its order too: it is write-once (VAL-36), and CAs list it differently each time
+    // a written list stays, with its order: it is write-once (VAL-36), and CAs change the order
     let known = |url: &str| authorizations.get(url).map(|one| mirrored(url, one));
     let kept = written.authorizations.iter().map(|before| match known(&before.url) {
         Some(now) if before.challenges.is_empty() => now,
@@ -50,7 +50,7 @@ pub fn open(
         failure_time: None,
         finalize_url: written.finalize_url.clone().or_else(|| Some(order.finalize.clone())),
         reason,
-        // the way from pending to valid is not written down: it would be a write for nobody
+        // the state between pending and valid is not written: it would have no reader
         state: written.state.or_else(|| Some(order.mirrored_state())),
         url: Some(order.url.clone()),
     }
@@ -71,7 +71,7 @@ fn mirrored(url: &str, authorization: &AuthorizationAtCa) -> Authorization {
     }
 }
 
-/// The certificate is here.
+/// The status for an issued certificate.
 pub fn valid(open: OrderStatus, chain: &[u8]) -> OrderStatus {
     OrderStatus {
         certificate: Some(ByteString(chain.to_vec())),
@@ -81,7 +81,7 @@ pub fn valid(open: OrderStatus, chain: &[u8]) -> OrderStatus {
     }
 }
 
-/// Failed for good, in `state` because of `reason`.
+/// The final status in `state`, with `reason`.
 pub fn failed(written: &OrderStatus, state: State, reason: &str, now: Timestamp) -> OrderStatus {
     OrderStatus {
         state: Some(state),
@@ -91,7 +91,7 @@ pub fn failed(written: &OrderStatus, state: State, reason: &str, now: Timestamp)
     }
 }
 
-/// What is said of a failure that will be tried again; nothing about one that has just happened for the first time.
+/// The reason during retries of a failed request. `None` after the first failure.
 pub fn trouble(trouble: &Trouble, failures: u32) -> Option<String> {
     match trouble.verdict {
         Verdict::Wait(until) => Some(format!(
@@ -106,7 +106,7 @@ pub fn trouble(trouble: &Trouble, failures: u32) -> Option<String> {
     }
 }
 
-/// What is said while a limit of the account holds new orders back.
+/// The reason while a rate limit of the account delays new orders.
 pub fn gated(gate: &Gate) -> String {
     format!(
         "Waiting until {} before the CA is asked for another order: {}",
@@ -115,22 +115,22 @@ pub fn gated(gate: &Gate) -> String {
     )
 }
 
-/// What is said of an order that belongs to another server.
+/// The reason for an order that belongs to another server.
 pub fn foreign(url: &str, server: &str) -> String {
     format!("The ACME order {url} belongs to another server than the issuer's, {server}; it cannot be continued there")
 }
 
-/// What is said of a CA that asks for a proof of something else than was ordered.
+/// The reason if the CA asks for a proof of a name that was not ordered.
 pub fn not_ordered(identifier: &str) -> String {
-    format!("The CA asks for a proof of {identifier:?}, which was not ordered; nothing is shown for it")
+    format!("The CA asks for a proof of {identifier:?}, which was not ordered; no proof is presented for it")
 }
 
-/// What is said of a CA that asks for more proofs than the names explain.
+/// The reason if the CA asks for more proofs than the names explain.
 pub fn too_many_proofs(proofs: usize, names: usize) -> String {
-    format!("The CA asks for {proofs} proofs where {names} names were ordered; none is shown")
+    format!("The CA asks for {proofs} proofs where {names} names were ordered; none is presented")
 }
 
-/// What is said of an invalid order: what the CA found wrong with each name, or with the order.
+/// The reason of an invalid order: the CA's error for each name, or for the order.
 pub fn invalid(order: &OrderAtCa, authorizations: &BTreeMap<String, AuthorizationAtCa>) -> String {
     let lost = order
         .authorizations

@@ -1,7 +1,8 @@
-//! What is placed outside the cluster, such as a TXT record. No label finds it, so its Challenge says that it may be there.
+//! Proofs outside the cluster, such as a TXT record. They have no label, so their Challenge names them.
 //!
-//! Before anything is written outside, the Challenge gets cert-manager's finalizer and an annotation that names what will be
-//! written ([`guard`]). It keeps both until that is withdrawn, also where its Order is deleted or a process dies in between.
+//! Before a write outside the cluster, the Challenge gets its guard: cert-manager's finalizer, and an annotation that
+//! names the record ([`guard`]). It keeps both until the withdrawal, also if its Order is deleted or the process is
+//! killed in between.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,37 +15,37 @@ use crate::{
     },
 };
 
-/// How long a withdrawal is tried. Then the finalizer goes, with an Event that names what stays: a namespace must not hang in its
-/// deletion because an account at a provider is gone.
+/// How long a withdrawal is retried. Then the finalizer is removed, with an Event that names the record. A namespace
+/// must not hang in its deletion because an account at a provider does not exist any more.
 const WITHDRAWN_WITHIN: SignedDuration = SignedDuration::from_mins(30);
 
-/// The last call about what is outside the cluster for one Challenge. At most one is under way. All of it may be lost at any time.
+/// The last call outside the cluster for one Challenge. At most one is running. It may be lost at any time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// It is being presented.
+    /// A call that presents is running.
     Presenting,
-    /// It is being withdrawn.
+    /// A call that withdraws is running.
     Withdrawing {
-        /// Since when that is tried.
+        /// When the first attempt began.
         since: Timestamp,
-        /// Failures so far.
+        /// The number of failures.
         failures: u32,
     },
-    /// It could not be withdrawn.
+    /// The last withdrawal failed.
     NotWithdrawn {
-        /// Since when that is tried.
+        /// When the first attempt began.
         since: Timestamp,
-        /// Failures so far.
+        /// The number of failures.
         failures: u32,
-        /// When to try again.
+        /// The time of the next attempt.
         again: Timestamp,
     },
-    /// Nothing is there any more, or nobody tries to remove it any longer.
+    /// Nothing is outside the cluster any more, or the withdrawal was given up.
     Withdrawn,
 }
 
 impl Call {
-    /// The call that withdraws, after `before`.
+    /// The call for a withdrawal, after `before`.
     pub fn withdraw(now: Timestamp, before: Option<&Self>) -> Self {
         match before {
             Some(Self::NotWithdrawn { since, failures, .. }) => Self::Withdrawing {
@@ -58,7 +59,7 @@ impl Call {
         }
     }
 
-    /// What is known after a withdrawal failed. `None` where it is given up.
+    /// The call after a failed withdrawal. `None` if it is given up.
     pub fn not_withdrawn(&self, now: Timestamp, not_yet: &NotYet) -> Option<Self> {
         let (since, failures) = match self {
             Self::Withdrawing { since, failures } | Self::NotWithdrawn { since, failures, .. } => (*since, *failures),
@@ -73,7 +74,7 @@ impl Call {
         })
     }
 
-    /// Whether an answer is waited for.
+    /// Whether the call is running.
     pub const fn is_under_way(&self) -> bool {
         match self {
             Self::Presenting | Self::Withdrawing { .. } => true,
@@ -82,18 +83,18 @@ impl Call {
     }
 }
 
-/// What has to happen before a Challenge may go.
+/// What is needed before a Challenge may be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CleanUp {
-    /// What is outside the cluster for it is to be withdrawn.
+    /// A withdrawal outside the cluster.
     Withdraw,
-    /// A call is under way, or failed and is repeated at this time.
+    /// The end of a running call, or the time of the next attempt.
     Wait(Next),
     /// Nothing.
     Done,
 }
 
-/// What has to happen before this Challenge may go, where `call` is the last call about it.
+/// What is needed before this Challenge may be deleted. `call` is the last call for it.
 pub fn clean_up(now: Timestamp, challenge: &Meta, call: Option<&Call>) -> CleanUp {
     match (record(challenge), call) {
         (None, _) | (Some(_), Some(Call::Withdrawn)) => CleanUp::Done,
@@ -104,18 +105,18 @@ pub fn clean_up(now: Timestamp, challenge: &Meta, call: Option<&Call>) -> CleanU
     }
 }
 
-/// What is to be done for a Challenge whose Order nobody follows: it is deleted, or no request explains it.
+/// The next step for a Challenge without an active Order: its Order is deleted, or no request explains it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Abandoned {
-    /// What is outside the cluster for it is to be withdrawn.
+    /// A withdrawal outside the cluster.
     Withdraw,
-    /// Only these finalizers stay.
+    /// A removal of all finalizers but these.
     Release(Vec<String>),
-    /// Nothing, until then.
+    /// Nothing until then.
     Wait(Next),
 }
 
-/// What is to be done for such a Challenge, where `call` is the last call about it.
+/// The next step for such a Challenge. `call` is the last call for it.
 pub fn abandoned(now: Timestamp, challenge: &Meta, call: Option<&Call>) -> Abandoned {
     match clean_up(now, challenge, call) {
         CleanUp::Withdraw => Abandoned::Withdraw,
@@ -128,14 +129,14 @@ pub fn abandoned(now: Timestamp, challenge: &Meta, call: Option<&Call>) -> Aband
     }
 }
 
-/// What may be outside the cluster for this Challenge, as its annotation names it. Without the finalizer nothing is there.
+/// What may be outside the cluster for this Challenge, from its annotation. `None` without the finalizer.
 pub fn record(challenge: &Meta) -> Option<&str> {
     let is_kept = challenge.finalizers.iter().any(|name| is_of_cert_manager(name));
     challenge.annotations.get(annotation::RECORD).filter(|_| is_kept)
 }
 
-/// The finalizers that the Challenge has to have before `record` is written outside the cluster; `None` where it has them and the
-/// annotation.
+/// The finalizers that the Challenge needs before `record` is written outside the cluster. `None` if it has them and
+/// the annotation.
 pub fn guard(challenge: &Meta, written: &str) -> Option<Vec<String>> {
     (record(challenge) != Some(written)).then(|| {
         let others = challenge

@@ -1,4 +1,4 @@
-//! Challenges that are created, and proofs that are presented (ACH, SEL rows).
+//! Creation of Challenges, and presenting of proofs (ACH, SEL rows).
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use super::{
 use crate::plan::{challenge, kinds::ChallengeKind, seen::Object};
 
 impl Planner<'_> {
-    /// Challenges that are missing, and those that stand in their way or belong to another ACME order.
+    /// Creates missing Challenges, and deletes those that are outdated or belong to another ACME order.
     pub(super) fn challenges(&self, order: &OrderAtCa, open: &[Open<'_>]) -> Vec<OrderStep> {
         let delete = |one: &Object<ChallengeKind>| {
             let key = one.meta.key.clone();
@@ -43,7 +43,7 @@ impl Planner<'_> {
                 .iter()
                 .find(|challenge| challenge.meta.name() == name);
             if let Some(occupant) = occupant {
-                // it carries our name and says something else: nobody but us writes Challenges
+                // it has our name and another content: no other client writes Challenges
                 let gone = delete(occupant);
                 let stays = !matches!(gone, Some(OrderStep::DeleteChallenge { .. }));
                 steps.extend(gone);
@@ -65,7 +65,8 @@ impl Planner<'_> {
         steps
     }
 
-    /// Before anything is written outside the cluster, the Challenge says so. What it said before is withdrawn first.
+    /// Writes the Challenge's guard, before anything is written outside the cluster. The record of an earlier guard
+    /// is withdrawn first.
     fn guarded(&self, one: &Open<'_>, challenge: &Object<ChallengeKind>) -> Option<OrderStep> {
         let record = one.proof.record()?;
         let finalizers = outside::guard(&challenge.meta, record)?;
@@ -77,7 +78,7 @@ impl Planner<'_> {
         self.cleaned(challenge, guard)
     }
 
-    /// A stranger has the name: ours gets the beginning of the Order's uid.
+    /// The name with the beginning of the Order's uid, if another client's object has `name`.
     fn other_name(&self, name: &str) -> String {
         let uid = self
             .seen
@@ -91,6 +92,7 @@ impl Planner<'_> {
         format!("{name}-{}", uid.to_ascii_lowercase())
     }
 
+    /// The Challenge of this authorization.
     pub(super) fn mirror_of(&self, one: &Open<'_>) -> Option<&Object<ChallengeKind>> {
         self.seen
             .challenges
@@ -98,7 +100,7 @@ impl Planner<'_> {
             .find(|challenge| challenge.meta.deleting.is_none() && one.wanted.is_mirrored_by(challenge))
     }
 
-    /// Slots are claimed, and the proofs that have one are presented.
+    /// Claims slots, and presents the proofs that have one.
     pub(super) fn presenting(&self, open: &[Open<'_>]) -> Vec<OrderStep> {
         let claims = open.iter().filter(|one| one.slot == Slot::None && !self.parked(one));
         let claims = claims.map(|one| Claimed {
@@ -122,7 +124,7 @@ impl Planner<'_> {
         .collect()
     }
 
-    /// Whether these proofs of a batch are to be presented now.
+    /// Whether these proofs of a batch are due for presenting.
     fn is_due(&self, batch: &Batch, wanted: &[&Open<'_>]) -> bool {
         let memory = self.seen.memory;
         if !wanted.iter().all(|one| self.is_presentable(one)) {
@@ -135,15 +137,15 @@ impl Planner<'_> {
             (Some(obstacle), _) => obstacle.again <= self.now,
             (None, None) => true,
             (None, Some(presented)) if unreached => {
-                timing::make_sure_at(presented.since, presented.repeated) <= self.now
+                timing::verify_at(presented.since, presented.repeated) <= self.now
                     || !wanted.iter().all(|one| presented.authorizations.contains(one.url))
             }
             (None, Some(presented)) => !wanted.iter().all(|one| presented.authorizations.contains(one.url)),
         }
     }
 
-    /// Whether a solver may be asked to present it. For one outside the cluster: its Challenge says so, and no other call about it is
-    /// under way.
+    /// Whether its solver may be called. Outside the cluster, its Challenge must have the guard, and no other call
+    /// for it may be running.
     pub(super) fn is_presentable(&self, one: &Open<'_>) -> bool {
         let Some(record) = one.proof.record() else { return true };
         self.mirror_of(one).is_some_and(|challenge| {
@@ -152,16 +154,18 @@ impl Planner<'_> {
         })
     }
 
+    /// Whether its proof may be presented now: with a slot, or without one if it is presented already or was unreachable for long.
     pub(super) fn may_be_presented(&self, one: &Open<'_>) -> bool {
         one.slot == Slot::Held || self.is_presented(one) || self.parked(one)
     }
 
+    /// Whether its proof is presented.
     pub(super) fn is_presented(&self, one: &Open<'_>) -> bool {
         self.seen.memory.is_presented(&one.batch, one.url)
     }
 
-    /// Whether it could not be reached for so long that it goes on without a slot: by what this process found, or, before it has
-    /// found anything, by what is written of it. So a restart does not give all that is hopeless a turn before all others.
+    /// Whether it was unreachable for so long that it continues without a slot: by the probe's findings, or, before
+    /// the first one, by its written reason. So a restart does not give slots to unreachable challenges first.
     pub(super) fn parked(&self, one: &Open<'_>) -> bool {
         let Progress {
             probe,

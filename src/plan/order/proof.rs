@@ -1,18 +1,18 @@
-//! How an authorization is proved: what the CA has to find, and where that is placed.
+//! The proof of an authorization, and where it is presented.
 
 use crate::{
     api::{challenge::ChallengeType, http01::Http01Ingress},
     plan::seen::ObjectKey,
 };
 
-/// What the CA has to find. One variant for each type of challenge.
+/// What the CA has to find, one variant for each type of challenge.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Proof {
     /// The key authorization under the well-known path of the name (RFC 8555 section 8.3).
     Http01 {
         /// The key authorization.
         key_authorization: String,
-        /// The solver's settings of the temporary Ingress, overrides applied (ANO-02).
+        /// The solver's settings of the temporary Ingress, with overrides (ANO-02).
         ingress: Box<Http01Ingress>,
     },
     /// A TXT record (RFC 8555 section 8.4).
@@ -41,8 +41,8 @@ impl Proof {
         }
     }
 
-    /// What of it is outside the cluster: the text that has to be on the Challenge before that is written. With it and the
-    /// Challenge's spec, it is found again by whoever has to remove it.
+    /// The part that is outside the cluster, as a text for the Challenge's annotation. With it and the Challenge's
+    /// spec, the part is found again for its withdrawal.
     pub fn record(&self) -> Option<&str> {
         match self {
             Self::Http01 { .. } => None,
@@ -50,7 +50,7 @@ impl Proof {
         }
     }
 
-    /// The batch of the proof of the authorization with this URL.
+    /// The batch of this proof, which is of the authorization with this URL.
     pub(super) fn batch(&self, authorization: &str) -> Batch {
         match self {
             Self::Http01 { .. } => Batch::Order,
@@ -59,7 +59,7 @@ impl Proof {
     }
 }
 
-/// Whether what proves a challenge of this type is in the cluster.
+/// Whether the proof of a challenge of this type is in the cluster.
 pub(super) const fn is_in_cluster(type_: ChallengeType) -> bool {
     match type_ {
         ChallengeType::Http01 => true,
@@ -67,7 +67,7 @@ pub(super) const fn is_in_cluster(type_: ChallengeType) -> bool {
     }
 }
 
-/// Proofs of an Order that are presented, and fail to be, together.
+/// Proofs of an Order that are presented, and fail, together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Batch {
     /// All proofs in the cluster: those of HTTP-01 share temporary Ingresses.
@@ -76,10 +76,10 @@ pub enum Batch {
     Authorization(String),
 }
 
-/// What was placed to make proofs available.
+/// A place of proofs, for their withdrawal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placed {
-    /// Everything in the cluster that is for the Order.
+    /// Everything in the cluster for the Order.
     InCluster,
     /// What is outside the cluster for this Challenge of the Order.
     Outside(ObjectKey),

@@ -1,4 +1,4 @@
-//! Authorizations: which are to be proved, which proofs are probed, and what the CA is told (ACH, SEL rows).
+//! Authorizations: which need a proof, which proofs are probed, and when a challenge is accepted (ACH, SEL rows).
 
 use std::collections::BTreeSet;
 
@@ -22,17 +22,17 @@ use crate::{
     },
 };
 
-/// How often an order is looked at that one of its authorizations has ruined, and that its CA still calls pending.
-const DOOMED_LOOKS: u32 = 12;
+/// How often an order is polled that the CA still reports as pending after one of its authorizations failed.
+const DOOMED_POLLS: u32 = 12;
 
-/// An authorization that is still to be proved.
+/// An authorization that still needs a proof.
 pub(super) struct Open<'a> {
     pub(super) url: &'a str,
     /// URL of the challenge.
     challenge: &'a str,
     pub(super) proof: &'a Proof,
     pub(super) batch: Batch,
-    /// Wait this long instead of checking (ACH-04).
+    /// A fixed wait that replaces the self-check (ACH-04).
     pub(super) wait: Option<SignedDuration>,
     pub(super) progress: Progress,
     pub(super) slot: Slot,
@@ -41,7 +41,7 @@ pub(super) struct Open<'a> {
 }
 
 impl Planner<'_> {
-    /// The order waits for its authorizations.
+    /// The plan for an order that waits for its authorizations.
     pub(super) fn prove(&self, order: &OrderAtCa) -> Plan {
         let memory = self.seen.memory;
         if let Some(plan) = self.refuse_strange(order) {
@@ -86,18 +86,18 @@ impl Planner<'_> {
         }
     }
 
-    /// An authorization was lost at `lost`: the order is invalid, or will be in a moment. A CA that never says so is not asked for
-    /// ever.
+    /// The plan after an authorization failed at `lost`: the order is invalid, or will be in a moment. A CA that
+    /// never reports that is not polled without end.
     fn doomed(&self, order: &OrderAtCa, lost: Timestamp) -> Plan {
-        let looks = self.seen.memory.looks;
+        let polls = self.seen.memory.polls;
         let unseen = lost > order.answered;
-        if !unseen && looks >= DOOMED_LOOKS {
+        if !unseen && polls >= DOOMED_POLLS {
             return self.lost(order);
         }
         let read = if unseen {
             self.now
         } else {
-            timing::poll(order.answered, order.retry_at, looks)
+            timing::poll(order.answered, order.retry_at, polls)
         };
         if read <= self.now {
             Plan::now(OrderStep::ReadOrder { url: order.url.clone() })
@@ -116,7 +116,7 @@ impl Planner<'_> {
                 wait,
             }) => (url, token, proof, solver, *wait),
             Some(Choice::None(sentence)) => return Err(sentence),
-            None => return Err("no solver was looked for"),
+            None => return Err("no solver is selected yet"),
         };
         let offer = Offer {
             authorization: url,
@@ -140,7 +140,7 @@ impl Planner<'_> {
         })
     }
 
-    /// No solver for a name (AOR-13): waits for another issuer.
+    /// The plan without a solver for a name (AOR-13): it waits for an edit of the issuer.
     fn unsolvable(&self, order: &OrderAtCa, refusals: &[&str]) -> Plan {
         let mut distinct: Vec<&str> = Vec::new();
         for refusal in refusals {
@@ -177,7 +177,7 @@ impl Planner<'_> {
             steps.extend(open.iter().filter_map(|one| self.advance(one)));
             let due = open
                 .iter()
-                .filter(|one| look_at(one).is_some_and(|at| at <= self.now))
+                .filter(|one| poll_at(one).is_some_and(|at| at <= self.now))
                 .map(|one| one.url.to_owned());
             let due: Vec<String> = due.collect();
             if !due.is_empty() {
@@ -195,14 +195,14 @@ impl Planner<'_> {
         self.record(order, self.finding(open), next, steps).keeping(keeps)
     }
 
-    /// The Order's status first, if it is to change.
+    /// The steps, preceded by a write of the Order's status if it is outdated.
     fn record(&self, order: &OrderAtCa, reason: Option<String>, next: Next, steps: Vec<OrderStep>) -> Plan {
         let wanted: OrderStatus = self.opened(order, reason);
         let first = (wanted != *self.status).then(|| write(wanted));
         Plan::new(first.into_iter().chain(steps).collect(), next)
     }
 
-    /// Probes it, or tells the CA.
+    /// Probes a challenge, or accepts it.
     fn advance(&self, one: &Open<'_>) -> Option<OrderStep> {
         if !self.is_presented(one) || one.progress.accepted.is_some() {
             return None;
@@ -232,7 +232,7 @@ impl Planner<'_> {
         }
     }
 
-    /// When the CA is told where a fixed wait replaces the probe (ACH-04).
+    /// The time to accept a challenge with a fixed wait instead of a probe (ACH-04).
     pub(super) fn accept_at(&self, one: &Open<'_>) -> Option<Timestamp> {
         let wait = one.wait?;
         let written = self
@@ -243,7 +243,7 @@ impl Planner<'_> {
         Some(timing::add(since.unwrap_or(self.now), wait))
     }
 
-    /// When something about it is due.
+    /// The times at which it is due.
     fn times(&self, one: &Open<'_>) -> impl Iterator<Item = Timestamp> {
         let again = match &one.progress.probe {
             Probe::Failed { again } if one.progress.accepted.is_none() && self.is_presented(one) => Some(*again),
@@ -251,13 +251,13 @@ impl Planner<'_> {
         };
         let present_again = self.seen.memory.obstacle(&one.batch).map(|obstacle| obstacle.again);
         let present_again = present_again.filter(|_| self.may_be_presented(one) && self.is_presentable(one));
-        // without a slot the CA is not told: whoever gives one calls
-        let may_tell = one.slot == Slot::Held && one.progress.accepted.is_none() && self.is_presented(one);
-        let accept_at = self.accept_at(one).filter(|_| may_tell);
-        [again, present_again, look_at(one), accept_at].into_iter().flatten()
+        // without a slot no challenge is accepted; the Order is reconciled when it gets one
+        let may_accept = one.slot == Slot::Held && one.progress.accepted.is_none() && self.is_presented(one);
+        let accept_at = self.accept_at(one).filter(|_| may_accept);
+        [again, present_again, poll_at(one), accept_at].into_iter().flatten()
     }
 }
 
-fn look_at(one: &Open<'_>) -> Option<Timestamp> {
-    one.progress.accepted.map(|since| one.progress.look_at.unwrap_or(since))
+fn poll_at(one: &Open<'_>) -> Option<Timestamp> {
+    one.progress.accepted.map(|since| one.progress.poll_at.unwrap_or(since))
 }

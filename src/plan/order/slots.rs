@@ -1,14 +1,14 @@
-//! Which challenges may be in flight at once (ACH-01, NB-20).
+//! Slots: which challenges may be in flight at once (ACH-01, NB-20).
 //!
-//! A challenge holds a slot from the moment it is shown until the CA has judged it. There are only so many slots in
-//! the cluster, and the same name is never given two of them at the same time. Namespaces share them: a free slot goes to the
-//! namespace that uses the fewest, there to the oldest Order, so that one with a thousand challenges does not keep another from
-//! its turn.
+//! A challenge holds a slot from its presenting to the end of its validation. The number of slots in the cluster is
+//! limited, and two challenges for the same name never hold one at the same time. Namespaces share the slots: a free
+//! one goes to the namespace that uses the fewest, and there to the oldest Order. So a namespace with a thousand
+//! challenges does not delay others.
 //!
-//! A slot is lent, not given: a challenge that cannot be reached gives it back by itself, and whoever still has one after
-//! [`LENT_FOR`] loses it to whoever waits, unless that namespace uses more of them. What was shown goes on being shown and probed
-//! without a slot, and what the CA was told of goes on being asked for. So hopeless challenges, a CA that never judges and an
-//! issuer that stopped working keep nobody waiting for ever.
+//! A slot is temporary. An unreachable challenge releases it by itself. After [`LENT_FOR`] it is transferred to a
+//! waiting challenge, unless that one's namespace uses more slots. Without a slot, presented proofs are still presented
+//! and probed, and accepted challenges are still polled. So unreachable challenges, a slow CA and a broken issuer delay
+//! others only for a bounded time.
 
 use std::{
     cmp::Reverse,
@@ -21,15 +21,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::timing;
 use crate::{api::challenge::ChallengeType, plan::seen::ObjectKey};
 
-/// For how long a slot is kept when others wait for one; several times what a CA needs.
+/// How long a slot is kept while others wait for one: several times what a CA needs.
 pub const LENT_FOR: SignedDuration = SignedDuration::from_mins(2);
 
-/// A wish for a slot.
+/// A request for a slot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
-    /// False for a challenge that was in flight already before this process started: those come first.
+    /// False for a challenge that was in flight before this process started. Such challenges come first.
     pub fresh: bool,
-    /// Its place in the line: when the Order was created, or when a slot was taken from it.
+    /// Its position in the queue: the creation of the Order, or the time when its slot was transferred.
     pub since: Timestamp,
     /// The Order.
     pub order: ObjectKey,
@@ -37,23 +37,23 @@ pub struct Claim {
     pub uid: Box<str>,
     /// URL of the authorization.
     pub authorization: String,
-    /// What is proved, and how.
+    /// The subject of the proof.
     pub subject: Subject,
 }
 
-/// All slots of the cluster, those in use and those waited for.
+/// All slots of the cluster, and the claims that wait for one.
 #[derive(Debug)]
 pub struct Slots {
     limit: usize,
     lent: HashMap<Subject, Lent>,
     /// How many slots each namespace uses.
     used: HashMap<Arc<str>, usize>,
-    /// By namespace, in the order of their turns.
+    /// Claims by namespace, in the order of the queue.
     waiting: BTreeMap<Arc<str>, BTreeSet<Claim>>,
     orders: HashMap<Box<str>, BTreeMap<String, (Claim, Slot)>>,
 }
 
-/// What is proved, and how.
+/// The subject of a proof: identifier and type of challenge.
 type Subject = (String, ChallengeType);
 
 /// A slot in use.
@@ -63,20 +63,20 @@ struct Lent {
     since: Timestamp,
 }
 
-/// Whether an authorization may be worked on.
+/// The slot of an authorization.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Slot {
-    /// Nobody asked for a slot.
+    /// Not claimed.
     #[default]
     None,
-    /// Asked for, not given yet.
+    /// Claimed, and waiting.
     Waiting,
-    /// Given.
+    /// Held.
     Held,
 }
 
 impl Slots {
-    /// `limit` slots, none in use (FLG-26).
+    /// `limit` free slots (FLG-26).
     pub fn new(limit: usize) -> Self {
         Self {
             limit: limit.max(1),
@@ -87,9 +87,9 @@ impl Slots {
         }
     }
 
-    /// Asks for slots; asking again for one that is held or waited for changes nothing.
+    /// Claims slots. A repeated claim has no effect.
     ///
-    /// Returns the Orders that were given a slot by this, in the order of their turn.
+    /// Returns the Orders that got a slot by this call, in the order of the queue.
     pub fn claim(&mut self, now: Timestamp, claims: impl IntoIterator<Item = Claim>) -> Vec<ObjectKey> {
         for claim in claims {
             let order = self.orders.entry(claim.uid.clone()).or_default();
@@ -101,9 +101,9 @@ impl Slots {
         self.give(now)
     }
 
-    /// Gives back what the Order with `uid` holds or waits for, except for the authorizations in `keep`.
+    /// Releases the slots and claims of the Order with `uid`, except for the authorizations in `keep`.
     ///
-    /// Returns the Orders whose turn has come by this.
+    /// Returns the Orders that got a slot by this call.
     pub fn release(&mut self, now: Timestamp, uid: &str, keep: &BTreeSet<&str>) -> Vec<ObjectKey> {
         let Some(order) = self.orders.get_mut(uid) else {
             return Vec::new();
@@ -128,13 +128,13 @@ impl Slots {
         self.give(now)
     }
 
-    /// Gives slots to those whose turn it is: free ones, and those that were lent for long enough. To be called now and then, since
-    /// nothing else tells that such a time is over.
+    /// Assigns free slots, and transfers those that were held for too long. Must be called periodically, because no
+    /// event marks that time.
     ///
-    /// Returns the Orders that were given one, in the order of their turn.
+    /// Returns the Orders that got a slot, in the order of the queue.
     pub fn give(&mut self, now: Timestamp) -> Vec<ObjectKey> {
         let mut given = Vec::new();
-        // whoever loses a slot now stands in line again only afterwards, so that each slot changes hands once
+        // an Order that loses a slot is queued again only afterwards, so that each slot is transferred once
         let mut losers = Vec::new();
         while self.lent.len() < self.limit || self.lent.values().any(|lent| lent.is_over(now)) {
             let Some(next) = self.next(now) else { break };
@@ -161,7 +161,7 @@ impl Slots {
         given
     }
 
-    /// Whether this authorization has a slot.
+    /// The slot of this authorization.
     pub fn slot(&self, uid: &str, authorization: &str) -> Slot {
         self.orders
             .get(uid)
@@ -169,21 +169,21 @@ impl Slots {
             .map_or(Slot::None, |(_, slot)| *slot)
     }
 
-    /// How many slots are in use, and how many are waited for.
+    /// The number of slots in use, and of waiting claims.
     pub fn load(&self) -> (usize, usize) {
         (self.lent.len(), self.waiting.values().map(BTreeSet::len).sum())
     }
 
-    /// Whose turn it is: of the namespace that uses the fewest slots the first in line whose name nobody else proves, or has
-    /// proved for too long.
+    /// The next claim: of the namespace that uses the fewest slots, the first one whose subject is free or held for
+    /// too long.
     fn next(&self, now: Timestamp) -> Option<Claim> {
         let free = |claim: &&Claim| self.lent.get(&claim.subject).is_none_or(|lent| lent.is_over(now));
         let first = self.waiting.values().filter_map(|line| line.iter().find(free));
         first.min_by_key(|claim| (self.used_by(claim), *claim)).cloned()
     }
 
-    /// The slot that is taken back for `next`: of those lent for long enough the one of the namespace that uses the most, unless
-    /// those use fewer than its own.
+    /// The slot to transfer to `next`: among those held for too long, one of the namespace that uses the most.
+    /// `None` if that namespace uses fewer than the one of `next`.
     fn lent_too_long(&self, now: Timestamp, next: &Claim) -> Option<Subject> {
         let over = self.lent.values().filter(|lent| lent.is_over(now));
         let loser = over.max_by_key(|lent| (self.used_by(&lent.claim), Reverse((lent.since, &lent.claim))))?;

@@ -1,20 +1,20 @@
-//! Where an Order is, parsed once from its status.
+//! The stage of an Order, parsed once from its status.
 
 use crate::{
     acme::url::origin,
     api::order::{Authorization, OrderStatus, State},
 };
 
-/// Where an Order is. What the CA says about an open one is in memory, and is asked for where it is not.
+/// The stage of an Order. The CA's view of an open one is in memory, and is read if it is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderStage<'a> {
-    /// No ACME order is known: the next call is newOrder.
+    /// No ACME order is known: the next request is newOrder.
     New,
-    /// The ACME order exists and its certificate is not here yet.
+    /// The ACME order exists, and its certificate is not issued yet.
     Open(Open<'a>),
-    /// The certificate is here.
+    /// The certificate is issued.
     Valid,
-    /// Failed for good.
+    /// The Order has failed.
     Failed(State),
     /// The ACME order belongs to another server than the issuer's.
     Foreign {
@@ -28,13 +28,13 @@ pub enum OrderStage<'a> {
 pub struct Open<'a> {
     /// Its URL.
     pub url: &'a str,
-    /// What is written of its authorizations; an answer for them is given only for those of the issuer's server.
+    /// The written authorizations. Only those of the issuer's server are answered.
     pub authorizations: &'a [Authorization],
 }
 
 impl<'a> OrderStage<'a> {
-    /// Parses `status`; `server` is the directory URL of the issuer, `account` the URL of its account, which may be on another
-    /// origin that the directory names.
+    /// Parses `status`. `server` is the directory URL of the issuer. `account` is the URL of its account, which may
+    /// have another origin that the directory names.
     pub fn parse(status: &'a OrderStatus, server: &str, account: &str) -> Self {
         let has_certificate = status
             .certificate

@@ -1,4 +1,4 @@
-//! What a plan for an Order consists of.
+//! The plan for an Order: its steps, and the time of the next reconcile.
 
 use std::collections::BTreeSet;
 
@@ -12,21 +12,21 @@ use crate::{
     plan::seen::{Next, ObjectKey},
 };
 
-/// What to do next. Steps are taken in order; then the plan is made again, until it has no steps.
+/// A plan. Its steps are applied in order; then a new plan is made, until one has no steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// What to do.
+    /// The steps.
     pub steps: Vec<OrderStep>,
-    /// When to look again once there is nothing to do.
+    /// When to reconcile again if there is no step.
     pub next: Next,
-    /// URLs of the authorizations that need their slot or will; `None` leaves the slots as they are.
+    /// URLs of the authorizations that need their slot now or later. `None` leaves the slots unchanged.
     pub keeps: Option<BTreeSet<String>>,
 }
 
-/// One thing to do.
+/// A step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OrderStep {
-    /// newOrder. Never twice: what comes of it is remembered until it is written.
+    /// newOrder. Never repeated: the result is remembered until it is written.
     CreateOrder(Box<NewOrderRequest>),
     /// Read the order.
     ReadOrder {
@@ -37,7 +37,8 @@ pub enum OrderStep {
     ReadAuthorizations(Vec<String>),
     /// Write the Order's status.
     WriteStatus(Box<OrderStatus>),
-    /// Delete the Order, which can never name another ACME order (VAL-36): its request makes another one of the same name.
+    /// Delete the Order, which can never name another ACME order (VAL-36). Its request creates another one of the
+    /// same name.
     StartOver,
     /// Create a Challenge.
     CreateChallenge {
@@ -45,21 +46,21 @@ pub enum OrderStep {
         name: String,
         /// Its spec.
         spec: Box<ChallengeSpec>,
-        /// What is about to be placed outside the cluster for it, if anything is.
+        /// The text for its guard, if its proof is outside the cluster.
         record: Option<String>,
     },
-    /// Write on a Challenge what is about to be placed outside the cluster, and keep it until that is withdrawn.
+    /// Write the guard of a Challenge. It stays until the withdrawal.
     GuardChallenge {
-        /// Which.
+        /// The Challenge.
         key: ObjectKey,
-        /// Its finalizers, that of cert-manager among them.
+        /// Its finalizers, with that of cert-manager.
         finalizers: Vec<String>,
-        /// What is about to be placed.
+        /// The text for the annotation.
         record: String,
     },
-    /// Ask for slots.
+    /// Claim slots.
     Claim(Vec<Claimed>),
-    /// Present the proofs of exactly these authorizations of a batch. For one outside the cluster the end is not waited for.
+    /// Present the proofs of exactly these authorizations of a batch. Outside the cluster, the step only starts that.
     Present {
         /// The batch.
         batch: Batch,
@@ -68,17 +69,17 @@ pub enum OrderStep {
     },
     /// Write a Challenge's status.
     WriteChallenge {
-        /// Which.
+        /// The Challenge.
         key: ObjectKey,
         /// The status.
         status: Box<ChallengeStatus>,
     },
-    /// See whether the CA would see this authorization's challenge; its end is not waited for.
+    /// Start the probe of this authorization's challenge.
     Probe {
         /// URL of the authorization.
         authorization: String,
     },
-    /// Tell the CA to validate.
+    /// Accept a challenge.
     Accept {
         /// URL of the authorization.
         authorization: String,
@@ -87,26 +88,26 @@ pub enum OrderStep {
     },
     /// Send the signing request.
     Finalize {
-        /// Where.
+        /// The URL.
         url: String,
     },
     /// Fetch the chain.
     Download {
-        /// Where.
+        /// The URL.
         url: String,
     },
-    /// Withdraw what makes proofs available. For what is outside the cluster the end is not waited for.
+    /// Withdraw proofs. Outside the cluster, the step only starts that.
     Withdraw(Placed),
-    /// Delete a Challenge, finalizers of cert-manager's first.
+    /// Delete a Challenge, after a removal of cert-manager's finalizers.
     DeleteChallenge {
-        /// Which.
+        /// The Challenge.
         key: ObjectKey,
     },
-    /// Let a Challenge go that somebody else deletes (ORD-11).
+    /// Release a Challenge that another client deletes (ORD-11).
     ReleaseChallenge {
-        /// Which.
+        /// The Challenge.
         key: ObjectKey,
-        /// The finalizers that stay: somebody else's.
+        /// The finalizers that stay: those of other clients.
         finalizers: Vec<String>,
     },
 }
@@ -116,14 +117,14 @@ pub enum OrderStep {
 pub struct Claimed {
     /// Its URL.
     pub authorization: String,
-    /// The name that is proved.
+    /// The identifier.
     pub identifier: String,
-    /// How.
+    /// The type of challenge.
     pub challenge_type: ChallengeType,
 }
 
 impl OrderStep {
-    /// Whether it asks the CA, whose answer may be long in coming.
+    /// Whether it is a request to the CA, whose answer may take long.
     pub fn asks_ca(&self) -> bool {
         match self {
             Self::CreateOrder(_)
@@ -171,6 +172,7 @@ impl OrderStep {
 }
 
 impl Plan {
+    /// A plan that leaves the slots unchanged.
     pub(super) fn new(steps: Vec<OrderStep>, next: Next) -> Self {
         Self {
             steps,
@@ -179,6 +181,7 @@ impl Plan {
         }
     }
 
+    /// The same plan, which releases all slots but those in `keeps`.
     pub(super) fn keeping(self, keeps: BTreeSet<String>) -> Self {
         Self {
             keeps: Some(keeps),
@@ -186,10 +189,12 @@ impl Plan {
         }
     }
 
+    /// A plan of one step.
     pub(super) fn now(step: OrderStep) -> Self {
         Self::new(vec![step], Next::OnChange)
     }
 
+    /// A plan without steps.
     pub(super) fn wait(next: Next) -> Self {
         Self::new(Vec::new(), next)
     }

@@ -1,8 +1,8 @@
-//! When to ask again: tables, which the CA's `Retry-After` outranks.
+//! Delays and intervals: tables, which are overridden by the CA's `Retry-After`.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Waits after a call that failed for no lasting reason; the last one repeats.
+/// The back-off after a request that failed for a temporary reason. The last delay repeats.
 const RETRIES: &[SignedDuration] = &[
     SignedDuration::from_secs(1),
     SignedDuration::from_secs(2),
@@ -15,7 +15,7 @@ const RETRIES: &[SignedDuration] = &[
     SignedDuration::from_mins(10),
 ];
 
-/// Waits between two looks at something that the CA works on, where it does not say how long (AOR-08).
+/// The intervals of polls while the CA processes something, if it names none (AOR-08).
 const POLLS: &[SignedDuration] = &[
     SignedDuration::from_millis(100),
     SignedDuration::from_millis(400),
@@ -23,63 +23,62 @@ const POLLS: &[SignedDuration] = &[
     SignedDuration::from_secs(2), // elapsed: 3.5 s
     SignedDuration::from_secs(5), // repeated up to a minute, then
 ];
-/// The longest of our own waits between two looks.
+/// The longest of our own intervals.
 const SLOW_POLL: SignedDuration = SignedDuration::from_secs(30);
-/// After how many looks the long wait begins.
+/// The number of polls after which it applies.
 const SLOW_AFTER: u32 = 16;
-/// The longest wait between two looks that a CA is granted.
+/// The longest interval that a CA may request.
 const LONGEST_POLL: SignedDuration = SignedDuration::from_hours(1);
 
-/// After telling the CA, when to look if its validation is not noticed before (it may have reached another replica).
-pub const FIRST_LOOK: SignedDuration = SignedDuration::from_secs(1);
-/// For how long after its request an order is made anew that was lost because nobody was there to answer the CA.
+/// The first poll after a challenge was accepted, if its validation is not observed before (another replica may have
+/// answered it).
+pub const FIRST_POLL: SignedDuration = SignedDuration::from_secs(1);
+/// How long after its request an order is created again that failed because no responder was running.
 pub const STARTED_OVER_FOR: SignedDuration = SignedDuration::from_hours(6);
-/// How often the whole order is read again while nothing else is asked: it may have expired.
+/// The interval at which the whole order is read again without another request: it may have expired.
 pub const REREAD: SignedDuration = SignedDuration::from_hours(1);
-/// How long a challenge may stay unreachable before its finding is written into conditions: an ingress controller
-/// needs up to two seconds to serve a new path.
+/// How long a challenge may be unreachable before conditions report its finding. An ingress controller needs up to two
+/// seconds to serve a new path.
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(4);
-/// How long a challenge may stay unreachable before it gives its slot to others.
+/// How long a challenge may be unreachable before it releases its slot.
 pub const PARKED_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// When the objects that show a challenge are first made sure of while it cannot be reached (NB-19); then after twice as long.
-const MAKE_SURE_FIRST: SignedDuration = SignedDuration::from_secs(30);
-/// The longest wait between two such looks.
-const MAKE_SURE_LONGEST: SignedDuration = SignedDuration::from_mins(10);
+/// The first verification of the objects of an unreachable challenge (NB-19). The interval doubles each time.
+const VERIFY_FIRST: SignedDuration = SignedDuration::from_secs(30);
+/// The longest interval of verifications.
+const VERIFY_LONGEST: SignedDuration = SignedDuration::from_mins(10);
 
-/// The longest wait before another attempt to show challenges: what stood in the way may not tell us that it is gone.
-const LONGEST_HIDDEN: SignedDuration = SignedDuration::from_mins(1);
+/// The longest delay between attempts to present. No event marks that an obstacle was removed.
+const PRESENT_LONGEST: SignedDuration = SignedDuration::from_mins(1);
 
-/// The wait after the attempt to show challenges failed for the `failures + 1`st time in a row.
+/// The delay after `failures + 1` failed attempts in a row to present.
 pub fn present_again(failures: u32) -> SignedDuration {
-    retry(failures.saturating_add(1)).min(LONGEST_HIDDEN)
+    retry(failures.saturating_add(1)).min(PRESENT_LONGEST)
 }
 
-/// When to make sure of what shows a challenge that cannot be reached, `times` times after it was shown at `since`.
-pub fn make_sure_at(since: Timestamp, times: u32) -> Timestamp {
-    let wait = MAKE_SURE_FIRST
-        .saturating_mul(1 << times.min(16))
-        .min(MAKE_SURE_LONGEST);
+/// The time of the next verification of an unreachable challenge, after `times` verifications since `since`.
+pub fn verify_at(since: Timestamp, times: u32) -> Timestamp {
+    let wait = VERIFY_FIRST.saturating_mul(1 << times.min(16)).min(VERIFY_LONGEST);
     add(since, wait)
 }
 
-/// The wait before try number `failures + 1`.
+/// The back-off after `failures + 1` failures in a row.
 pub fn retry(failures: u32) -> SignedDuration {
     step(RETRIES, failures)
 }
 
-/// When to look again at something answered at `answered` after `looks` looks.
-pub fn poll(answered: Timestamp, retry_at: Option<Timestamp>, looks: u32) -> Timestamp {
+/// The time of the next poll: `answered` is the time of the last answer, `polls` the number of polls so far.
+pub fn poll(answered: Timestamp, retry_at: Option<Timestamp>, polls: u32) -> Timestamp {
     let latest = add(answered, LONGEST_POLL);
-    let own = if looks < SLOW_AFTER {
-        step(POLLS, looks)
+    let own = if polls < SLOW_AFTER {
+        step(POLLS, polls)
     } else {
         SLOW_POLL
     };
     retry_at.unwrap_or_else(|| add(answered, own)).clamp(answered, latest)
 }
 
-/// `time + wait`, at the end of time at the latest.
+/// `time + wait`, limited to the largest time.
 pub fn add(time: Timestamp, wait: SignedDuration) -> Timestamp {
     time.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }
@@ -106,10 +105,10 @@ mod tests {
     fn what_shows_a_hopeless_challenge_is_made_sure_of_less_and_less_often() {
         let shown = Timestamp::UNIX_EPOCH;
         let waits: Vec<i64> = (0..7)
-            .map(|times| make_sure_at(shown, times).duration_since(shown).as_secs())
+            .map(|times| verify_at(shown, times).duration_since(shown).as_secs())
             .collect();
         assert_eq!(waits, [30, 60, 120, 240, 480, 600, 600]);
-        assert_eq!(make_sure_at(shown, u32::MAX), make_sure_at(shown, 6));
+        assert_eq!(verify_at(shown, u32::MAX), verify_at(shown, 6));
     }
 
     #[test]
@@ -117,8 +116,8 @@ mod tests {
         for table in [RETRIES, POLLS] {
             assert!(table.is_sorted());
         }
-        let at = |looks| poll(Timestamp::UNIX_EPOCH, None, looks);
-        assert!((0..100).all(|looks| at(looks) <= at(looks + 1)));
+        let at = |polls| poll(Timestamp::UNIX_EPOCH, None, polls);
+        assert!((0..100).all(|polls| at(polls) <= at(polls + 1)));
         assert_eq!(retry(u32::MAX), SignedDuration::from_mins(10));
     }
 }

@@ -1,4 +1,4 @@
-//! Challenge paths in an Ingress of the user's, which is edited in place (HTT-05).
+//! Challenge paths in an Ingress of the user that is edited in place (HTT-05).
 
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressRule};
 
@@ -8,26 +8,26 @@ use crate::api::names::SOLVER_NAME_PREFIX;
 use crate::solver::classes::PathType;
 use crate::solver::token::CHALLENGE_PREFIX;
 
-/// A challenge's path that was found in an Ingress.
+/// A challenge's path in an Ingress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SolverPath<'a> {
-    /// The rule's host; `None` for the rule of all hosts, and of addresses.
+    /// The rule's host; `None` for the rule without host, which addresses use.
     pub host: Option<&'a str>,
-    /// What follows the well-known path.
+    /// The part after the well-known path.
     pub token: &'a str,
-    /// The solver Service it leads to.
+    /// The solver Service behind it.
     pub service: &'a str,
 }
 
 impl SolverPath<'_> {
-    /// Whether it is this challenge's.
+    /// Whether it is the path of this challenge.
     #[must_use]
     pub fn is(&self, challenge: &ChallengePath) -> bool {
         self.host == challenge.host.in_rule() && self.token == challenge.token.as_str()
     }
 }
 
-/// The challenge paths in an Ingress: under the well-known path, and leading to a solver Service. Others are the user's.
+/// The challenge paths in an Ingress: below the well-known path, with a solver Service. Other paths are the user's.
 pub fn solver_paths(ingress: &Ingress) -> impl Iterator<Item = SolverPath<'_>> {
     let rules = ingress.spec.iter().flat_map(|spec| spec.rules.iter().flatten());
     rules.flat_map(|rule| {
@@ -36,9 +36,9 @@ pub fn solver_paths(ingress: &Ingress) -> impl Iterator<Item = SolverPath<'_>> {
     })
 }
 
-/// The Ingress with the challenges' paths before the others of their hosts; `None` if it has them already.
+/// The Ingress with the challenges' paths before the other paths of their hosts. `None` if it has them already.
 ///
-/// What a rule has for the same path is replaced: two answers for one token make no sense.
+/// Another entry of a rule for the same path is replaced, because a token has only one answer.
 #[must_use]
 pub fn with_paths(
     ingress: &Ingress,
@@ -72,9 +72,9 @@ pub fn with_paths(
     (edited != *ingress).then_some(edited)
 }
 
-/// The Ingress without the solver paths that `is_dropped` picks; `None` if there are none.
+/// The Ingress without the solver paths that `is_dropped` selects. `None` if there are none.
 ///
-/// A rule that loses its last path goes, too (HTT-05); rules that had none are left alone.
+/// A rule that loses its last path is removed too (HTT-05). Rules that had none are kept.
 pub fn without_paths(ingress: &Ingress, is_dropped: impl Fn(&SolverPath<'_>) -> bool) -> Option<Ingress> {
     let mut edited = ingress.clone();
     let rules = edited.spec.as_mut()?.rules.as_mut()?;

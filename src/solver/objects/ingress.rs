@@ -13,10 +13,10 @@ use crate::api::http01::{Http01Ingress, TemplateMetadata};
 use crate::api::names::{SOLVER_PORT, annotation, label};
 use crate::solver::classes::{Class, PathType};
 
-/// Lets every source address through (ANW-10).
+/// Allows every source address (ANW-10).
 const EVERYBODY: &str = "0.0.0.0/0,::/0";
 
-/// What is made visible by one temporary Ingress.
+/// The inputs of one temporary Ingress.
 #[derive(Clone, Debug)]
 pub struct Exposure<'a> {
     /// The namespace of the Order.
@@ -25,9 +25,9 @@ pub struct Exposure<'a> {
     pub order_uid: &'a str,
     /// The solver configuration with the challenges that share it.
     pub group: &'a Group,
-    /// What the ingress controller wants.
+    /// The requirements of the ingress controller.
     pub class: &'a Class,
-    /// Which of its path types is tried.
+    /// The path type of this attempt.
     pub path_type: PathType,
     /// The Service behind it.
     pub service: &'a str,
@@ -46,7 +46,7 @@ pub struct Group {
     pub owners: Vec<OwnerReference>,
 }
 
-/// Sorts an Order's challenges into groups of the same solver configuration, in a stable order.
+/// Groups an Order's challenges by solver configuration, in a stable order.
 #[must_use]
 pub fn group(challenges: Vec<(Http01Ingress, ChallengePath, OwnerReference)>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
@@ -71,7 +71,7 @@ pub fn group(challenges: Vec<(Http01Ingress, ChallengePath, OwnerReference)>) ->
     groups
 }
 
-/// The Ingress that leads the group's challenge paths to the Service: one rule per host (HTT-01, HTT-04, HTT-06).
+/// The Ingress that routes the group's challenge paths to the Service: one rule for each host (HTT-01, HTT-04, HTT-06).
 #[must_use]
 pub fn temporary_ingress(exposure: &Exposure<'_>) -> Ingress {
     let Exposure {
@@ -83,7 +83,8 @@ pub fn temporary_ingress(exposure: &Exposure<'_>) -> Ingress {
         service,
         extra_labels,
     } = exposure;
-    // By configuration, not by challenges: the name stays the same while some of them are done before others.
+    // Derived from the configuration and not from the challenges: the name stays the same when some of them are
+    // finished.
     let config = serde_json::to_string(&group.ingress).unwrap_or_default();
     let name = derived_name(&[order_uid, &config]);
     build(
@@ -102,7 +103,7 @@ pub fn temporary_ingress(exposure: &Exposure<'_>) -> Ingress {
     )
 }
 
-/// What a temporary Ingress has beside its rules.
+/// The parts of a temporary Ingress without its rules.
 pub(super) struct Frame<'a> {
     pub(super) name: String,
     pub(super) order_uid: &'a str,
@@ -113,6 +114,7 @@ pub(super) struct Frame<'a> {
     pub(super) extra_labels: &'a BTreeMap<String, String>,
 }
 
+/// Builds a temporary Ingress.
 pub(super) fn build(
     frame: &Frame<'_>,
     config: &Http01Ingress,
@@ -153,7 +155,7 @@ pub(super) fn build(
     }
 }
 
-/// The class annotation, the open source range, what the controller wants, and over all of it the template.
+/// The class annotation, the open source range and the controller's requirements, overridden by the template.
 fn annotations(class: Option<&str>, wants: &Class, template: TemplateMetadata) -> BTreeMap<String, String> {
     let mut annotations: BTreeMap<String, String> = wants
         .annotations
@@ -163,7 +165,7 @@ fn annotations(class: Option<&str>, wants: &Class, template: TemplateMetadata) -
     if let Some(class) = class {
         annotations.insert(annotation::INGRESS_CLASS.to_owned(), class.to_owned());
     }
-    // HTT-06: whoever says which addresses may ask, in whatever controller's words, means it.
+    // HTT-06: a template that restricts source addresses, with the annotation of any controller, is kept.
     if !template
         .annotations
         .keys()
@@ -178,7 +180,7 @@ fn annotations(class: Option<&str>, wants: &Class, template: TemplateMetadata) -
     annotations
 }
 
-/// One rule per host; the paths of addresses share the rule without a host.
+/// One rule for each host. The paths of addresses share the rule without host.
 fn rules(paths: &[ChallengePath], service: &str, path_type: PathType) -> Vec<IngressRule> {
     let mut by_host: BTreeMap<Option<&str>, Vec<HTTPIngressPath>> = BTreeMap::new();
     for path in paths {

@@ -1,6 +1,7 @@
-//! The objects that lead the CA's request to a responder: builders of what is wanted, and decisions on what is found.
+//! Kubernetes objects that route the CA's request to a responder: builders of wanted objects, and decisions about found
+//! ones.
 //!
-//! All of it is pure: plain Kubernetes types in and out.
+//! All functions are pure: plain Kubernetes types in and out.
 
 mod edit;
 mod ingress;
@@ -26,13 +27,13 @@ pub use pod::{PodChallenge, PodSettings, pod_ingress, pod_service, solver_pod};
 pub use shared::{ServiceKind, endpoint_slices, leads_as_wanted, service_kind, shared_service};
 pub use sweep::{Found, FoundKind, InFlight, Stray, strays};
 
-/// The CRD that owns the shared Service and slices, so that an uninstall removes them.
+/// The CRD that owns the shared Service and slices, so that an uninstallation removes them.
 pub const CHALLENGE_CRD: &str = "challenges.acme.cert-manager.io";
 
 /// The name of the port in Services and slices (HTT-03).
 const PORT_NAME: &str = "http";
 
-/// One challenge's place: a host, and the token under its well-known path.
+/// The location of one challenge: a host, and the token under its well-known path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChallengePath {
     /// The identifier.
@@ -41,7 +42,7 @@ pub struct ChallengePath {
     pub token: Token,
 }
 
-/// The reference by which a Challenge owns what is made for it (ANW-07).
+/// The owner reference to a Challenge, for its objects (ANW-07).
 #[must_use]
 pub fn challenge_owner(name: &str, uid: &str) -> OwnerReference {
     OwnerReference {
@@ -54,7 +55,7 @@ pub fn challenge_owner(name: &str, uid: &str) -> OwnerReference {
     }
 }
 
-/// The reference by which the CRD of Challenges owns what is shared. It holds up nobody's deletion.
+/// The owner reference to the CRD of Challenges, for shared objects. It does not block the CRD's deletion.
 #[must_use]
 pub fn crd_owner(crd_uid: &str) -> OwnerReference {
     OwnerReference {
@@ -67,7 +68,7 @@ pub fn crd_owner(crd_uid: &str) -> OwnerReference {
     }
 }
 
-/// The port of a Service in front of solvers, whichever they are.
+/// The port of a Service in front of solvers.
 fn service_port() -> ServicePort {
     let port = i32::from(SOLVER_PORT);
     ServicePort {
@@ -79,7 +80,7 @@ fn service_port() -> ServicePort {
     }
 }
 
-/// Makes the first owner the controller: there can be one only, and tools look for it (NB-18).
+/// Makes the first owner the controller: an object can have only one, and tools search for it (NB-18).
 fn controlled(mut owners: Vec<OwnerReference>) -> Option<Vec<OwnerReference>> {
     owners.sort_by(|a, b| a.name.cmp(&b.name));
     if let Some(first) = owners.first_mut() {
@@ -88,8 +89,8 @@ fn controlled(mut owners: Vec<OwnerReference>) -> Option<Vec<OwnerReference>> {
     (!owners.is_empty()).then_some(owners)
 }
 
-/// The labels of solver objects (ANW-07): the decimal Adler-32 of host and token. For several challenges in one object it
-/// is that of all their hosts, and of all their tokens, joined by commas in the order of the hosts.
+/// The labels of solver objects (ANW-07): the decimal Adler-32 of host and token. For several challenges in one object,
+/// it is computed over all hosts, and over all tokens, joined by commas in the order of the hosts.
 fn identity_labels(paths: &[ChallengePath]) -> BTreeMap<String, String> {
     let joined = |text: &dyn Fn(&ChallengePath) -> String| paths.iter().map(text).collect::<Vec<_>>().join(",");
     let domain = adler32(&joined(&|path| path.host.to_string()));
@@ -101,7 +102,7 @@ fn identity_labels(paths: &[ChallengePath]) -> BTreeMap<String, String> {
     ])
 }
 
-/// Adds labels from a template or a flag, except those by which solver objects are found (FLG-13).
+/// Adds labels of a template or a flag, except those by which solver objects are found (FLG-13).
 fn add_labels(labels: &mut BTreeMap<String, String>, more: &BTreeMap<String, String>) {
     for (key, value) in more {
         if ![
@@ -117,12 +118,12 @@ fn add_labels(labels: &mut BTreeMap<String, String>, more: &BTreeMap<String, Str
     }
 }
 
-/// A name that is the same whenever it is derived again, so that creating twice is harmless.
+/// A deterministic name, so that a repeated creation is harmless.
 fn derived_name(parts: &[&str]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, parts.join("\n").as_bytes());
     let mut name = SOLVER_NAME_PREFIX.to_owned();
     for byte in digest.as_ref().iter().take(6) {
-        // Writing into a String cannot fail.
+        // A write into a String cannot fail.
         write!(name, "{byte:02x}").unwrap_or_default();
     }
     name

@@ -1,4 +1,4 @@
-//! Pod mode: one Pod, Service and Ingress per challenge, as cert-manager makes them (HTT-07, HTT-08).
+//! Pod mode: one Pod, Service and Ingress for each challenge, as cert-manager creates them (HTT-07, HTT-08).
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::api::names::{SOLVER_PORT, annotation, label};
 use crate::solver::classes::{Class, PathType};
 use crate::solver::token::KeyAuthorization;
 
-/// How solver pods are run, from the flags (FLG-09..14).
+/// The settings of solver pods, from the flags (FLG-09..14).
 #[derive(Clone, Debug, PartialEq)]
 pub struct PodSettings {
     /// `--acme-http01-solver-image`.
@@ -39,7 +39,7 @@ pub struct PodSettings {
     pub extra_labels: BTreeMap<String, String>,
 }
 
-/// One challenge that a pod answers.
+/// One challenge for a pod.
 #[derive(Clone, Debug)]
 pub struct PodChallenge<'a> {
     /// The Challenge's namespace.
@@ -50,13 +50,13 @@ pub struct PodChallenge<'a> {
     pub owner: &'a OwnerReference,
     /// Host and token.
     pub path: &'a ChallengePath,
-    /// What the pod serves.
+    /// The pod's answer.
     pub key_authorization: &'a KeyAuthorization,
     /// The solver configuration.
     pub config: &'a Http01Ingress,
 }
 
-/// The pod that answers one challenge.
+/// The pod for one challenge.
 #[must_use]
 pub fn solver_pod(challenge: &PodChallenge<'_>, settings: &PodSettings) -> Pod {
     let template = challenge.config.pod_template.clone().unwrap_or_default();
@@ -75,7 +75,7 @@ pub fn solver_pod(challenge: &PodChallenge<'_>, settings: &PodSettings) -> Pod {
     }
 }
 
-/// The Service in front of the pod; `NodePort` if the solver does not say otherwise (HTT-02).
+/// The Service in front of the pod; `NodePort` unless the solver has another type (HTT-02).
 #[must_use]
 pub fn pod_service(challenge: &PodChallenge<'_>, settings: &PodSettings) -> Service {
     let mut metadata = metadata(challenge, &settings.extra_labels);
@@ -172,7 +172,7 @@ fn pod_spec(challenge: &PodChallenge<'_>, settings: &PodSettings, template: PodT
         priority_class_name,
         restart_policy: Some("OnFailure".to_owned()),
         runtime_class_name: settings.runtime_class_name.clone(),
-        // HTT-07: a given context replaces the default one, it is not merged.
+        // HTT-07: a given context replaces the default one; the two are not merged.
         security_context: Some(security_context.map_or(default_context, core_context)),
         service_account_name,
         tolerations: (!tolerations.is_empty()).then_some(tolerations),
@@ -181,7 +181,7 @@ fn pod_spec(challenge: &PodChallenge<'_>, settings: &PodSettings, template: PodT
 }
 
 fn container(challenge: &PodChallenge<'_>, settings: &PodSettings, resources: PodResources) -> Container {
-    // cert-manager's own image is the solver; ours is certlet, which has it as a subcommand.
+    // cert-manager's image is the solver itself; ours is certlet, which has the solver as a subcommand.
     let subcommand = (!settings.image.contains("acmesolver")).then(|| "acmesolver".to_owned());
     let options = [
         format!("--listen-port={SOLVER_PORT}"),

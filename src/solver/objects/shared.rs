@@ -1,4 +1,4 @@
-//! The Service without selector, and its `EndpointSlice`s, that lead from a namespace to certlet's own replicas.
+//! The Service without selector, and its `EndpointSlice`s, which route from a namespace to certlet's own replicas.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -12,19 +12,19 @@ use crate::api::http01::Http01Ingress;
 use crate::api::names::{SOLVER_NAME_PREFIX, annotation, label};
 use crate::solver::classes::Class;
 
-/// The label by which a slice belongs to its Service.
+/// The label that assigns a slice to its Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
-/// The label that says who keeps a slice; without it the mirroring of Endpoints could take it for its own.
+/// The label with the manager of a slice. Without it, the mirroring of Endpoints could change the slice.
 const SLICE_MANAGER: &str = "endpointslice.kubernetes.io/managed-by";
-/// The most endpoints of a slice that everybody accepts.
+/// The most endpoints of a slice that all controllers accept.
 const MOST_ENDPOINTS: usize = 100;
 
-/// What kind of Service is needed.
+/// The type of the Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServiceKind {
-    /// Enough for every controller that reads endpoints or reaches cluster addresses.
+    /// For every controller that reads endpoints or reaches cluster addresses.
     ClusterIp,
-    /// For load balancers outside the cluster that reach nodes only.
+    /// For load balancers outside the cluster that reach only nodes.
     NodePort,
 }
 
@@ -36,7 +36,7 @@ impl ServiceKind {
         }
     }
 
-    /// The name of the shared Service of this kind.
+    /// The name of the shared Service of this type.
     #[must_use]
     pub fn service_name(self) -> String {
         match self {
@@ -46,9 +46,9 @@ impl ServiceKind {
     }
 }
 
-/// The kind of Service that a solver configuration needs: what it says (`serviceType`), else what its class needs.
+/// The type of Service for a solver configuration: its `serviceType`, else that of its class.
 ///
-/// cert-manager's default is `NodePort` everywhere (HTT-02); here that is so only where the controller needs it.
+/// cert-manager's default is always `NodePort` (HTT-02). Here it is used only if the controller needs it.
 #[must_use]
 pub fn service_kind(config: &Http01Ingress, class: &Class) -> ServiceKind {
     match config.service_type.as_deref() {
@@ -59,10 +59,10 @@ pub fn service_kind(config: &Http01Ingress, class: &Class) -> ServiceKind {
     }
 }
 
-/// The Service of a namespace that all its temporary Ingresses name.
+/// The Service of a namespace that all its temporary Ingresses have as backend.
 ///
-/// `owner` is the CRD of Challenges ([`super::crd_owner`]); none where it cannot be read. `addresses` are those that the
-/// slices will have: they say which address families the Service needs.
+/// `owner` is the CRD of Challenges ([`super::crd_owner`]); none if it cannot be read. `addresses` are those of the
+/// slices. They decide about the address families of the Service.
 #[must_use]
 pub fn shared_service(
     namespace: &str,
@@ -81,7 +81,7 @@ pub fn shared_service(
         metadata,
         spec: Some(ServiceSpec {
             type_: Some(kind.as_str().to_owned()),
-            // The default family of the cluster need not be that of our addresses.
+            // The cluster's default family may differ from that of our addresses.
             ip_family_policy: match families.len() {
                 0 => None,
                 1 => Some("SingleStack".to_owned()),
@@ -95,7 +95,7 @@ pub fn shared_service(
     }
 }
 
-/// One slice per address family, for the Service of this kind. `port` is the one that the replicas listen on.
+/// One slice for each address family, for the Service of this type. `port` is the port of the replicas.
 #[must_use]
 pub fn endpoint_slices(
     namespace: &str,
@@ -134,8 +134,8 @@ pub fn endpoint_slices(
     families(addresses).into_iter().map(slice).collect()
 }
 
-/// Whether among what was found there is the wanted Service, and each of its wanted slices, leading to the same ports and
-/// addresses. What else the API server or others have added does not matter.
+/// Whether the found objects contain the wanted Service and all its wanted slices, with the same ports and addresses.
+/// Other fields, which the API server or other clients add, do not matter.
 #[must_use]
 pub fn leads_as_wanted(wanted: (&Service, &[EndpointSlice]), found: (&[Service], &[EndpointSlice])) -> bool {
     let stays =
@@ -157,7 +157,7 @@ pub fn leads_as_wanted(wanted: (&Service, &[EndpointSlice]), found: (&[Service],
     same_service && slices.iter().all(same_slice)
 }
 
-/// Whether a Service is reached as the wanted one, and nobody has given it a selector.
+/// Whether a Service has the wanted ports and families, and still no selector.
 fn is_reached_alike(service: &Service, wanted: &Service) -> bool {
     let (Some(spec), Some(wanted)) = (&service.spec, &wanted.spec) else {
         return false;

@@ -1,4 +1,4 @@
-//! What is left over from challenges that are no longer in flight.
+//! Left-overs of challenges that are not in flight any more.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ pub enum FoundKind {
 }
 
 impl FoundKind {
-    /// The kind as manifests write it.
+    /// The kind as manifests have it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ingress => "Ingress",
@@ -33,40 +33,41 @@ impl FoundKind {
     }
 }
 
-/// A solver object that was found, by its label.
+/// A solver object that was found by its label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// What it is.
+    /// Its kind.
     pub kind: FoundKind,
     /// Its metadata.
     pub metadata: ObjectMeta,
 }
 
-/// What is in flight, read **after** the objects were listed: what is created in between is then never taken for a stray.
+/// The challenges in flight, read **after** the objects were listed. Objects that are created in between are then not
+/// deleted.
 #[derive(Clone, Debug, Default)]
 pub struct InFlight {
-    /// UIDs of the Challenges that are not done.
+    /// UIDs of the unfinished Challenges.
     pub challenges: HashSet<String>,
-    /// Namespaces with an Order that is not done.
+    /// Namespaces with an unfinished Order.
     pub namespaces: HashSet<String>,
-    /// Namespace and token of every challenge that is not done.
+    /// Namespace and token of every unfinished challenge.
     pub tokens: HashSet<(String, String)>,
 }
 
-/// What a sweep does to one object.
+/// The clean-up of one object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stray {
-    /// Delete it, if it is still the one that was found (UID and resourceVersion).
+    /// Delete it; precondition: UID and resourceVersion.
     Delete(Box<Found>),
-    /// Replace it by this, if it is still the one that was found (resourceVersion): our paths are taken out.
+    /// Replace it by this one, which lacks our paths; precondition: resourceVersion.
     Edit(Box<Ingress>),
 }
 
-/// Decides what goes: solver objects whose Challenges are done, shared ones in namespaces without Orders in flight, and
-/// paths in edited Ingresses whose token is not in flight.
+/// Selects left-overs: solver objects of finished Challenges, shared objects in namespaces without Orders in flight,
+/// and paths in edited Ingresses whose token is not in flight.
 ///
-/// An object that a Challenge in flight owns stays, whoever made it (NB-18), and so does everything without our label and
-/// name.
+/// An object that a Challenge in flight owns is kept, whichever program created it (NB-18), and so are objects without
+/// our label and name.
 #[must_use]
 pub fn strays(found: Vec<Found>, ingresses: &[Ingress], in_flight: &InFlight) -> Vec<Stray> {
     let deleted = found
@@ -79,7 +80,7 @@ pub fn strays(found: Vec<Found>, ingresses: &[Ingress], in_flight: &InFlight) ->
         .filter_map(|ingress| {
             let namespace = ingress.metadata.namespace.as_deref().unwrap_or_default();
             let is_done = |token: &str| !in_flight.tokens.contains(&(namespace.to_owned(), token.to_owned()));
-            // Cloning an Ingress is dear; hardly any has such a path.
+            // A clone of an Ingress is expensive, and very few have such a path.
             solver_paths(ingress).next()?;
             without_paths(ingress, |path| is_done(path.token)).map(|ingress| Stray::Edit(Box::new(ingress)))
         });

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 exchange with one address, with every wait and every size bounded.
+//! One HTTP/1.1 exchange with one address, with limits for all waits and sizes.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -23,23 +23,23 @@ use crate::pki::tls;
 use crate::solver::host::Host;
 use crate::solver::responder::PROBE_AGENT;
 
-/// How much of a body is read: ten times a key authorization.
+/// How many bytes of a body are read: ten times a key authorization.
 const BODY_LIMIT: usize = 1024;
-/// How much of an answer's head is read (hyper's least).
+/// How many bytes of a head are read (hyper's minimum).
 const HEAD_LIMIT: usize = 8192;
 
-/// What is asked of an address.
+/// A request to one address.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Question<'a> {
     pub(super) address: SocketAddr,
     pub(super) tls: bool,
     pub(super) host: &'a Host,
     pub(super) path: &'a str,
-    /// Begin with a PROXY protocol line, as the load balancer before such an ingress would.
+    /// Whether to begin with a PROXY protocol line, as a load balancer in front of such an ingress would.
     pub(super) proxy_line: bool,
 }
 
-/// What came back.
+/// The answer.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -48,7 +48,7 @@ pub(super) struct Reply {
     pub(super) body: Option<Vec<u8>>,
 }
 
-/// Why nothing came back.
+/// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     Connect(ConnectProblem),
@@ -56,7 +56,7 @@ pub(super) enum Failure {
     Answer(AnswerProblem),
 }
 
-/// Makes exchanges; holds the TLS configuration and the time-outs.
+/// Makes exchanges. Holds the TLS configuration and the time-outs.
 #[derive(Debug)]
 pub(super) struct Fetcher {
     tls: Arc<ClientConfig>,
@@ -68,6 +68,10 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
+    /// A fetcher with these settings.
+    ///
+    /// # Errors
+    /// [`ProbeError::Tls`].
     pub(super) fn new(settings: &Settings) -> Result<Self, ProbeError> {
         let Settings {
             nameservers: _,
@@ -80,7 +84,8 @@ impl Fetcher {
             whole_time: _,
         } = *settings;
         let provider = tls::provider();
-        // Every certificate is accepted: the CA does so too when it follows a redirect to https, and nothing secret is exchanged.
+        // Every certificate is accepted. The CA accepts them too after a redirect to https, and nothing
+        // confidential is exchanged.
         let tls = tls::client_config(Arc::new(tls::AnyServer::new(Arc::clone(&provider))), provider)?;
         let agent = format!("{PROBE_AGENT}/{}", env!("CARGO_PKG_VERSION"));
         let agent = HeaderValue::from_str(&agent).unwrap_or_else(|_| HeaderValue::from_static(PROBE_AGENT));
@@ -94,7 +99,10 @@ impl Fetcher {
         })
     }
 
-    /// Connects, asks, and reads at most [`BODY_LIMIT`] bytes of the body.
+    /// Connects, sends the request, and reads at most [`BODY_LIMIT`] bytes of the body.
+    ///
+    /// # Errors
+    /// [`Failure`] without a complete answer.
     pub(super) async fn fetch(&self, question: Question<'_>) -> Result<Reply, Failure> {
         let connected = timeout(self.connect_time, TcpStream::connect(question.address)).await;
         let stream = match connected {
@@ -156,7 +164,7 @@ impl Fetcher {
                 .map_err(|error| Failure::Answer(answer_problem(&error)))?;
             read(response).await
         };
-        // The connection makes progress only while it is polled; it is dropped with the answer.
+        // The connection only progresses while it is polled. It is dropped with the answer.
         tokio::pin!(answer);
         tokio::select! {
             biased;
@@ -208,7 +216,7 @@ async fn read(response: Response<Incoming>) -> Result<Reply, Failure> {
 }
 
 fn connect_problem(error: &io::Error) -> ConnectProblem {
-    // The kinds are an open set: whatever else the network says, there is no way there.
+    // The error kinds are an open set: all others mean that there is no route.
     if error.kind() == io::ErrorKind::ConnectionRefused {
         ConnectProblem::Refused
     } else if error.kind() == io::ErrorKind::TimedOut {

@@ -1,24 +1,25 @@
-//! What a probe found, in words a user understands.
+//! Findings of a probe, as sentences for the user.
 //!
-//! A finding holds names, addresses and a status code; nothing of a body and no header but the host a redirect names.
+//! A finding holds names, addresses and a status code. It never holds a part of a body, nor a header, except the host
+//! of a redirect.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use super::super::host::Host;
 
-/// Where something was found: the origin, the address that answered for it, and how many redirects led there.
+/// The place of a finding: the origin, the address that answered, and the number of redirects before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// `http` or `https`.
     pub scheme: &'static str,
-    /// The host asked for.
+    /// The requested host.
     pub host: Host,
-    /// The address asked.
+    /// The address of the connection.
     pub address: IpAddr,
-    /// The port asked.
+    /// The port of the connection.
     pub port: u16,
-    /// How many redirects were followed before.
+    /// The number of redirects before.
     pub redirects: usize,
 }
 
@@ -35,53 +36,53 @@ pub enum NameProblem {
     Refused,
     /// No answer in time, or no DNS server reached.
     TimedOut,
-    /// Any other answer: it could not be understood.
+    /// Any other answer, which is unusable.
     Unusable,
 }
 
 /// Why there is no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectProblem {
-    /// Nothing listens.
+    /// No listener.
     Refused,
     /// No reply in time.
     TimedOut,
-    /// No route from here, or any other refusal of the network.
+    /// No route from here, or another network error.
     Unreachable,
 }
 
-/// Why a connection brought no HTTP answer.
+/// Why a connection gave no HTTP answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerProblem {
     /// The other side closed.
     Closed,
     /// No complete answer in time.
     TimedOut,
-    /// What came is not HTTP/1.1.
+    /// The answer is not HTTP/1.1.
     NotHttp,
 }
 
-/// What came with status 200 instead of the key authorization.
+/// The content of an answer 200 that is not the key authorization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OtherBody {
-    /// Something that has nothing to do with this challenge.
+    /// Not related to this challenge.
     AnotherServer,
     /// The right token with another account's thumbprint: another ACME client answers.
     AnotherAccount,
-    /// Nothing.
+    /// Empty.
     Empty,
 }
 
 /// Why a redirect is not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedirectProblem {
-    /// It leads back to where it came from.
+    /// It leads back to an earlier URL.
     Loop,
     /// More than ten.
     TooMany,
-    /// No Location, or one that cannot be read.
+    /// No Location, or an unreadable one.
     NoLocation,
-    /// To something else than http and https.
+    /// To another scheme than http and https.
     Scheme,
     /// To a port that no CA follows.
     Port(u16),
@@ -89,23 +90,23 @@ pub enum RedirectProblem {
     Address,
 }
 
-/// What one probe found.
+/// The result of one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// The key authorization is served.
     Visible,
-    /// The name does not lead to an address.
+    /// The name has no address.
     Name {
         /// The name.
         host: Host,
         /// Why.
         problem: NameProblem,
     },
-    /// The name leads to an address that no CA can mean (link-local, unspecified, multicast; loopback behind a redirect).
+    /// The name has an address that no CA can reach (link-local, unspecified, multicast; loopback after a redirect).
     Address {
         /// The name.
         host: Host,
-        /// The address, which was not asked.
+        /// The address, to which no request was sent.
         address: IpAddr,
     },
     /// No connection.
@@ -141,8 +142,9 @@ pub enum Finding {
         /// What else.
         other: OtherBody,
     },
-    /// A redirect leads to another host, where the challenge is not served. What is there is told to nobody, because certlet may be able to
-    /// ask what the writer of a Challenge cannot: whether the name exists within the cluster, whether something listens, what it answers.
+    /// A redirect leads to another host, where the challenge is not served. Nothing else is reported about that
+    /// host. certlet may reach hosts that the author of a Challenge cannot: whether the name exists in the cluster,
+    /// whether a port is open, what it answers.
     Elsewhere {
         /// The host that the redirect names.
         host: Host,
@@ -151,7 +153,7 @@ pub enum Finding {
     Redirect {
         /// Where the redirect was given.
         place: Place,
-        /// The host it names, if one could be read.
+        /// The host that it names, if it was readable.
         to: Option<Host>,
         /// Why it is not followed.
         problem: RedirectProblem,
@@ -159,13 +161,13 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// Whether the challenge is served as the CA wants it.
+    /// Whether the challenge is served as the CA expects it.
     #[must_use]
     pub fn is_visible(&self) -> bool {
         matches!(self, Self::Visible)
     }
 
-    /// Whether nothing could be connected to at the first hop, as where a cluster cannot reach its own public address.
+    /// Whether the first hop failed without a connection, as in a cluster that cannot reach its own public address.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self {
@@ -182,7 +184,7 @@ impl Finding {
         }
     }
 
-    /// One word for metrics and logs, out of a closed set.
+    /// One word for metrics and logs, from a closed set.
     #[must_use]
     pub fn category(&self) -> &'static str {
         match self {

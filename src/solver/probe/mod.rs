@@ -1,9 +1,9 @@
-//! The fetch that is made before the CA is told, and what it found.
+//! The self-check: certlet's own request for the proof before a challenge is accepted.
 //!
-//! The URL is fetched as the CA would: the name is resolved, IPv6 is tried before IPv4, redirects to ports 80 and 443 are
-//! followed, certificates are not verified (RFC 8555 section 8.3 and what public CAs do). No proxy is used, because the CA
-//! uses none. What comes back is a [`Finding`]: status and hosts, never a byte of a body, so that a probe somebody else can
-//! steer reads nothing for them.
+//! The URL is fetched as the CA would: the name is resolved, IPv6 is tried before IPv4, redirects to ports 80 and 443
+//! are followed, certificates are not verified (RFC 8555 section 8.3, and the practice of public CAs). No proxy is
+//! used, because the CA uses none. The result is a [`Finding`]: status and hosts, never a part of a body. So a user who
+//! controls the URL cannot read internal pages with a probe.
 
 mod decide;
 mod fetch;
@@ -29,28 +29,28 @@ pub use finding::{AnswerProblem, ConnectProblem, Finding, NameProblem, OtherBody
 pub use nameserver::{Nameserver, parse_nameservers};
 use resolve::Names;
 
-/// How many addresses of one family are asked.
+/// The most addresses of one family that are probed.
 const MOST_ADDRESSES: usize = 4;
 
-/// How the probe reaches the world.
+/// Settings of the probe.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// DNS servers to ask instead of the system's (`--acme-http01-solver-nameservers`).
+    /// DNS servers to use instead of the system's (`--acme-http01-solver-nameservers`).
     pub nameservers: Vec<Nameserver>,
-    /// Which addresses may be asked.
+    /// The policy for addresses.
     pub addresses: AddressPolicy,
     /// The port behind `http://`; the CA always uses 80.
     pub http_port: u16,
     /// The port behind `https://`; the CA always uses 443.
     pub https_port: u16,
-    /// How long one connection may take.
+    /// The time-out of one connection.
     pub connect_time: Duration,
-    /// How long an answer may take, once connected.
+    /// The time-out of an answer, after the connection.
     pub answer_time: Duration,
-    /// How long one DNS query may take.
+    /// The time-out of one DNS query.
     pub name_time: Duration,
-    /// How long one address may take, with all its redirects: somebody who draws each of them out must not keep a place for
-    /// minutes.
+    /// The time-out of one address, with all its redirects. Without it, a server that delays each redirect could
+    /// occupy the probe for minutes.
     pub whole_time: Duration,
 }
 
@@ -69,32 +69,32 @@ impl Default for Settings {
     }
 }
 
-/// Why no probe can be made.
+/// Why the probe cannot be created.
 #[derive(Debug, Error)]
 pub enum ProbeError {
-    /// A nameserver flag that is no host.
+    /// A nameserver flag that is not a host.
     #[error("--acme-http01-solver-nameservers: {0:?} is not host:port, such as 10.96.0.10:53 or dns.example.com:53")]
     Nameserver(String),
-    /// The system's DNS configuration cannot be used.
+    /// The system's DNS configuration is unusable.
     #[error(
         "failed to read the system's DNS configuration: {0}; name servers can be given with --acme-http01-solver-nameservers"
     )]
     Names(String),
-    /// The TLS library refuses its own defaults.
+    /// The TLS library rejects its own defaults.
     #[error("failed to set up TLS for the probe: {0}")]
     Tls(#[from] rustls::Error),
 }
 
-/// What is fetched, and what must come back.
+/// The target of a probe, and the expected answer.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The identifier that is being validated.
     pub host: Host,
-    /// What the CA must find.
+    /// The answer that the CA must find.
     pub key_authorization: KeyAuthorization,
 }
 
-/// Fetches challenges as the CA would. Cheap to share; holds no state between attempts.
+/// Fetches challenges as the CA would. Cheap to share. It has no state between probes.
 #[derive(Debug)]
 pub struct Probe {
     names: Names,
@@ -104,10 +104,10 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Makes a probe.
+    /// Creates a probe.
     ///
     /// # Errors
-    /// If the system's DNS configuration cannot be read and no name servers are given.
+    /// If a name server is invalid, the system's DNS configuration is unreadable, or TLS cannot be set up.
     pub fn new(settings: &Settings) -> Result<Self, ProbeError> {
         Ok(Self {
             names: Names::new(settings)?,
@@ -117,11 +117,11 @@ impl Probe {
         })
     }
 
-    /// One attempt by the public name: what the CA would find now, as seen from here.
+    /// Probes the public name: what the CA would find now, as seen from here.
     ///
-    /// Ends within [`Settings::whole_time`] after the name is resolved. The first address that answers
-    /// wrongly decides, because the CA may reach that one; an address that cannot be connected to does not count while
-    /// another one answers rightly.
+    /// Ends within [`Settings::whole_time`] after the name is resolved. The first wrong answer of an address
+    /// decides, because the CA may reach that address. An address without a connection does not count while another
+    /// one answers correctly.
     pub async fn attempt(&self, target: &Target) -> Finding {
         let addresses = match self.addresses(&target.host).await {
             Ok(addresses) => addresses,
@@ -136,8 +136,9 @@ impl Probe {
         combine(&target.host, findings)
     }
 
-    /// Asks an ingress at its own addresses, for clusters that cannot reach their public name from inside: each address
-    /// with its finding. Redirects are followed, on the same address while the name stays the same.
+    /// Probes an ingress controller at its own addresses, for clusters that cannot reach their public name from
+    /// inside. Returns each address with its finding. Redirects are followed, at the same address while the name is
+    /// the same.
     pub async fn ask_ingress(&self, target: &Target, ingress: &[IpAddr]) -> Vec<(IpAddr, Finding)> {
         let ask = |address: &IpAddr| {
             let address = *address;
@@ -146,10 +147,10 @@ impl Probe {
         join_all(ingress.iter().take(MOST_ADDRESSES * 2).map(ask)).await
     }
 
-    /// Asks responders directly (address and port), with the challenge's host as `Host`. Follows nothing.
+    /// Probes responders directly (address and port), with the challenge's host as `Host`. Follows no redirect.
     ///
-    /// Every advertised address must be visible before the CA is told: a replica whose watch lags would fail a real
-    /// validation.
+    /// Every advertised address must be visible before a challenge is accepted: a replica whose watch is behind
+    /// would fail a real validation.
     pub async fn probe_addresses(&self, target: &Target, responders: &[SocketAddr]) -> Vec<(SocketAddr, Finding)> {
         let ask = |address: &SocketAddr| {
             let address = *address;
@@ -158,7 +159,7 @@ impl Probe {
         join_all(responders.iter().map(ask)).await
     }
 
-    /// The addresses to ask for a host: at most four of each family, IPv6 first, in a stable order.
+    /// The addresses of a host: at most four of each family, IPv6 first, in a stable order.
     async fn addresses(&self, host: &Host) -> Result<Vec<IpAddr>, NameProblem> {
         match host {
             Host::Address(address) => Ok(vec![*address]),
@@ -167,7 +168,8 @@ impl Probe {
     }
 }
 
-/// One finding of several addresses: the first wrong answer, else the first right one, else why nothing could be reached.
+/// One finding for several addresses: the first wrong answer, else the first correct one, else the first failed
+/// connection.
 fn combine(host: &Host, findings: Vec<Finding>) -> Finding {
     let mut unreachable = None;
     let mut visible = None;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::ProbeError;
 
-/// The port of DNS, where none is given.
+/// The default port of DNS.
 const PORT: u16 = 53;
 
 /// A DNS server.
@@ -12,12 +12,12 @@ const PORT: u16 = 53;
 pub enum Nameserver {
     /// By its address.
     Address(SocketAddr),
-    /// By its name, which the system resolves whenever it is asked: what is behind a Service may change.
+    /// By its name. The system resolves it for each query, because a Service's address may change.
     Name(String, u16),
 }
 
 impl Nameserver {
-    /// Its address, if it is known without asking.
+    /// Its address, if no query is needed for it.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Address(address) => Some(*address),
@@ -26,10 +26,11 @@ impl Nameserver {
     }
 }
 
-/// Reads the values of `--acme-http01-solver-nameservers`: `host:port`, as cert-manager takes them, or a host alone for port 53.
+/// Parses the values of `--acme-http01-solver-nameservers`: `host:port`, as cert-manager has it, or a host alone for
+/// port 53.
 ///
 /// # Errors
-/// If a value is neither; the sentence names it.
+/// If a value is neither. The error names it.
 pub fn parse_nameservers<T: AsRef<str>>(values: &[T]) -> Result<Vec<Nameserver>, ProbeError> {
     let values = values
         .iter()

@@ -1,4 +1,4 @@
-//! From a name to its addresses, as the CA's resolver would see it.
+//! Name resolution as a CA's resolver does it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -15,11 +15,11 @@ use tokio::time::timeout;
 
 use super::{MOST_ADDRESSES, NameProblem, Nameserver, ProbeError, Settings};
 
-/// Resolves names, without a cache: a record that was just created must be seen at once.
+/// Resolves names without a cache, because a new record must be visible at once.
 pub(super) struct Names {
     servers: Vec<Nameserver>,
     name_time: Duration,
-    /// `None` where a server's own name has to be resolved first.
+    /// `None` if a server's own name has to be resolved first.
     resolver: Option<TokioResolver>,
 }
 
@@ -30,8 +30,11 @@ impl std::fmt::Debug for Names {
 }
 
 impl Names {
-    /// Uses the given name servers, or else the system's configuration, its hosts file included (people point a name to
-    /// the ingress there to get around hairpin NAT).
+    /// Uses the given name servers, else the system's configuration with its hosts file, in which users enter the
+    /// ingress to avoid hairpin NAT.
+    ///
+    /// # Errors
+    /// [`ProbeError`] if the system's configuration is unreadable.
     pub(super) fn new(settings: &Settings) -> Result<Self, ProbeError> {
         let servers = &settings.nameservers;
         let addresses: Option<Vec<SocketAddr>> = servers.iter().map(Nameserver::address).collect();
@@ -45,7 +48,7 @@ impl Names {
         })
     }
 
-    /// What asks the servers, whose own names the system resolves.
+    /// A resolver for the name servers, whose own names the system resolves.
     async fn resolver(&self) -> Result<TokioResolver, NameProblem> {
         if let Some(resolver) = &self.resolver {
             return Ok(resolver.clone());
@@ -56,7 +59,7 @@ impl Names {
                 Nameserver::Address(address) => addresses.push(*address),
                 Nameserver::Name(name, port) => {
                     let found = timeout(self.name_time, lookup_host((name.as_str(), *port))).await;
-                    // another server may be there
+                    // another server may be available
                     addresses.extend(
                         found
                             .ok()
@@ -76,9 +79,12 @@ impl Names {
 
     /// The addresses of a name: at most `most` of each family, IPv6 first, sorted.
     ///
-    /// One family's failure does not matter while the other has addresses, as with public CAs.
+    /// A failure of one family does not matter if the other has addresses, as with public CAs.
+    ///
+    /// # Errors
+    /// [`NameProblem`] if there is no address.
     pub(super) async fn addresses(&self, name: &str, most: usize) -> Result<Vec<IpAddr>, NameProblem> {
-        // The final dot keeps the search list of a pod's resolv.conf out of it: the CA has none.
+        // The final dot excludes the search list of a pod's resolv.conf, which the CA does not have.
         let Ok(name) = Name::from_ascii(format!("{name}.")) else {
             return Err(NameProblem::Unusable);
         };
@@ -128,7 +134,7 @@ async fn lookup(
     }
 }
 
-/// Asks these servers, or those of the system where there are none.
+/// A resolver for these servers, or for those of the system if there are none.
 fn resolver(servers: Vec<SocketAddr>, name_time: Duration) -> Result<TokioResolver, NetError> {
     let with = |servers| {
         let config = ResolverConfig::from_name_servers(servers);
@@ -137,7 +143,7 @@ fn resolver(servers: Vec<SocketAddr>, name_time: Duration) -> Result<TokioResolv
     let system = servers.is_empty();
     let mut builder = if system {
         TokioResolver::builder_tokio().unwrap_or_else(|error| {
-            // what needs no names works nevertheless; a probe says that no server answers
+            // functions without DNS work nevertheless; a probe reports that no server answers
             tracing::warn!(
                 "the system's DNS configuration cannot be read ({error}): give name servers with \
                  --acme-http01-solver-nameservers"
@@ -173,7 +179,7 @@ fn problem(error: &NetError) -> NameProblem {
     if error.is_nx_domain() {
         return NameProblem::DoesNotExist;
     }
-    // An open set: whatever else the library says, there is no address.
+    // The errors are an open set: all others mean that there is no address.
     if let NetError::Timeout | NetError::Io(_) | NetError::NoConnections | NetError::Busy = error {
         NameProblem::TimedOut
     } else if let NetError::Dns(DnsError::NoRecordsFound(none)) = error {
@@ -199,11 +205,11 @@ fn code_problem(code: ResponseCode) -> NameProblem {
     }
 }
 
-/// Which of two problems is said: the one that is not merely "no record of this family".
+/// The problem to report: the one that is not merely "no record of this family".
 fn worse(first: Option<NameProblem>, second: Option<NameProblem>) -> NameProblem {
-    let said = |problem: &NameProblem| *problem != NameProblem::NoAddress;
+    let stated = |problem: &NameProblem| *problem != NameProblem::NoAddress;
     first
-        .filter(said)
-        .or_else(|| second.filter(said))
+        .filter(stated)
+        .or_else(|| second.filter(stated))
         .unwrap_or(NameProblem::NoAddress)
 }

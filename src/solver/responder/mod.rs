@@ -1,8 +1,8 @@
-//! The HTTP server in every replica that answers challenges in flight.
+//! The HTTP server of every replica, which answers challenges in flight.
 //!
-//! It answers `/.well-known/acme-challenge/<token>` for the (host, token) pairs in its table, `/` and `/healthz` with an empty
-//! 200 (ingress controllers ask their backends so), and everything else with an empty 404. What it answers never contains a
-//! byte of the request. Connections, headers, waiting times and the table are bounded.
+//! It answers `/.well-known/acme-challenge/<token>` for the (host, token) pairs in its table. `/` and `/healthz` get an
+//! empty 200, because ingress controllers probe their backends with them. All other requests get an empty 404. An
+//! answer never contains a part of the request. Connections, headers, times and the table have limits.
 
 mod server;
 mod table;
@@ -21,28 +21,28 @@ use super::token::{CHALLENGE_PREFIX, KeyAuthorization};
 use table::Table;
 pub use table::{TABLE_LIMIT, TableFull};
 
-/// How the User-Agent of certlet's own probe begins; such requests are counted apart from the CA's.
+/// The prefix of the User-Agent of certlet's own probe. Its requests are counted separately from the CA's.
 pub const PROBE_AGENT: &str = "certlet-probe";
 
-/// One answer in flight: what is served for a host's token.
+/// One answer: the content for a host and token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The identifier that is being validated.
     pub host: Host,
-    /// What is served.
+    /// The content.
     pub key_authorization: KeyAuthorization,
 }
 
-/// How many requests were answered, since the start of the process.
+/// The number of answered requests since the start of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Served {
-    /// Key authorizations served to somebody who is not our probe: the CA's validations.
+    /// Key authorizations for other clients than our probe: the CA's validations.
     pub validations: u64,
-    /// Key authorizations served to our own probe.
+    /// Key authorizations for our own probe.
     pub probes: u64,
     /// Requests for `/` and `/healthz`.
     pub health: u64,
-    /// Everything else, answered 404.
+    /// All other requests, answered with 404.
     pub unknown: u64,
 }
 
@@ -58,11 +58,11 @@ pub struct Responder {
     changed: Notify,
 }
 
-/// Tells whoever listens which tokens were asked for. Nobody has to listen, and nobody is waited for.
+/// Publishes the tokens of answered requests. There may be no listener, and none is waited for.
 #[derive(Debug)]
 struct Answered(broadcast::Sender<Arc<str>>);
 
-/// How many validations a listener may lag behind.
+/// The most validations that a listener may be behind.
 const LAG: usize = 1024;
 
 impl Default for Answered {
@@ -72,39 +72,39 @@ impl Default for Answered {
 }
 
 impl Responder {
-    /// A responder with nothing in flight.
+    /// A responder without answers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The tokens of the CA's requests that are answered from now on; our own probe's do not count.
+    /// The tokens of the CA's requests that are answered from now on, without those of our own probe.
     pub fn validations(&self) -> broadcast::Receiver<Arc<str>> {
         self.answered.0.subscribe()
     }
 
-    /// Adds one answer on behalf of `owner` (the UID of an Order). Adding it twice is harmless.
+    /// Adds one answer for `owner` (the UID of an Order). Adding it twice has no effect.
     ///
     /// # Errors
-    /// If [`TABLE_LIMIT`] answers are in flight already.
+    /// [`TableFull`] if [`TABLE_LIMIT`] answers exist already.
     pub fn insert(&self, owner: &str, answer: Answer) -> Result<(), TableFull> {
         self.change(|table| table.insert(owner, answer))
     }
 
-    /// Takes back one answer of `owner`. Another owner's answer for the same host and token stays.
+    /// Removes one answer of `owner`. Another owner's answer for the same host and token stays.
     pub fn remove(&self, owner: &str, answer: &Answer) {
         self.change(|table| table.remove(owner, answer));
     }
 
-    /// Makes `answers` the only ones of `owner`; an empty list takes all of them back.
+    /// Replaces all answers of `owner`. An empty list removes them.
     ///
     /// # Errors
-    /// If not all fit; what fits is served.
+    /// [`TableFull`] if not all fit. Those that fit are served.
     pub fn replace_all_for(&self, owner: &str, answers: Vec<Answer>) -> Result<(), TableFull> {
         self.change(|table| table.replace_all_for(owner, answers))
     }
 
-    /// What is served for this host and token, if they are in flight.
+    /// The content for this host and token, if they are in flight.
     #[must_use]
     pub fn lookup(&self, host: &Host, token: &str) -> Option<Bytes> {
         self.table
@@ -113,13 +113,13 @@ impl Responder {
             .lookup(host, token)
     }
 
-    /// How many answers are in flight.
+    /// The number of answers.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.table.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Returns once nothing is in flight.
+    /// Waits until there are no answers.
     pub async fn emptied(&self) {
         loop {
             let changed = self.changed.notified();
@@ -141,7 +141,7 @@ impl Responder {
         }
     }
 
-    /// Decides what one request gets: status and body.
+    /// The status and body for one request.
     fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> (StatusCode, Bytes) {
         let may_read = *method == Method::GET || *method == Method::HEAD;
         let path = uri.path();
@@ -162,7 +162,7 @@ impl Responder {
         } else {
             self.validations.fetch_add(1, Ordering::Relaxed);
             let token = path.strip_prefix(CHALLENGE_PREFIX).unwrap_or_default();
-            // an error only says that nobody listens
+            // the only error is that there is no listener
             self.answered.0.send(Arc::from(token)).unwrap_or_default();
         }
         (StatusCode::OK, body)
@@ -175,7 +175,7 @@ impl Responder {
     }
 }
 
-/// The host a request is for: that of an absolute request target, else the one `Host` header (RFC 9112 section 3.2).
+/// The host of a request: that of an absolute request target, else the only `Host` header (RFC 9112 section 3.2).
 fn requested_host(uri: &Uri, headers: &HeaderMap) -> Option<Host> {
     if let Some(authority) = uri.authority() {
         return Host::parse(authority.as_str());

@@ -1,4 +1,4 @@
-//! The listener: bounded connections, bounded headers, bounded time.
+//! The listener of the responder, with limits for connections, headers and times.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use tokio_util::task::TaskTracker;
 use super::Responder;
 use crate::net::server::{self, ACCEPT_PAUSE, CONNECTION_TIME, HEADER_TIME};
 
-/// Connections served at once; the next ones wait in the kernel's queue.
+/// The most concurrent connections. Further ones wait in the kernel's queue.
 const MOST_CONNECTIONS: usize = 1024;
 
 impl Responder {
-    /// Answers on `listener` until `shutdown`, then lets running requests finish.
+    /// Serves `listener` until `shutdown`, then lets running requests finish.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: CancellationToken) {
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let connections = TaskTracker::new();
@@ -71,7 +71,7 @@ async fn serve_connection(responder: Arc<Responder>, stream: TcpStream, shutdown
     };
     if ended.is_none() {
         connection.as_mut().graceful_shutdown();
-        // A client that stops reading now loses its connection; its answer is shorter than any socket's buffer.
+        // A client that stops reading loses its connection. Its answer is smaller than any socket's buffer.
         let last = tokio::time::timeout(HEADER_TIME, connection).await;
         if last.is_err() {
             tracing::debug!("closed a connection to the challenge responder that did not end by itself");
@@ -84,7 +84,8 @@ fn respond(responder: &Responder, request: &Request<Incoming>) -> Response<Full<
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    // Every word that a cache between the CA and us might obey (HTT-09): a token's answer must never outlive it.
+    // All directives that a cache between the CA and this server might follow (HTT-09): an answer must never
+    // outlive its challenge.
     headers.insert(
         header::CACHE_CONTROL,
         header::HeaderValue::from_static("no-cache, no-store, must-revalidate"),

@@ -1,4 +1,4 @@
-//! The answers in flight, by token.
+//! The table of answers, by token.
 
 use std::collections::HashMap;
 
@@ -8,15 +8,15 @@ use thiserror::Error;
 use super::Answer;
 use crate::solver::host::Host;
 
-/// How many answers can be in flight at once: far more than any CA's limit on open orders, about 6 MiB.
+/// The most answers: far more than any CA's limit of open orders, about 6 MiB.
 pub const TABLE_LIMIT: usize = 20_000;
 
-/// The table has no room: challenges beyond the limit wait until others are done.
+/// The table is full: further challenges wait until others are finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{TABLE_LIMIT} challenges are being answered already; this one waits until others are done")]
 pub struct TableFull;
 
-/// One owner's answer. Two Orders of one account can share a pending authorization, hence a (host, token) pair.
+/// One owner's answer. Two Orders of one account can share a pending authorization, and so a (host, token) pair.
 #[derive(Debug)]
 struct Entry {
     owner: String,
@@ -24,7 +24,7 @@ struct Entry {
     body: Bytes,
 }
 
-/// Answers by token; a token has one entry in practice, and one lookup allocates nothing.
+/// Answers by token. In practice a token has one entry, and a look-up allocates nothing.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     by_token: HashMap<String, Vec<Entry>>,
@@ -33,15 +33,21 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// The number of answers.
     pub(super) fn len(&self) -> usize {
         self.entries
     }
 
+    /// The content for this host and token.
     pub(super) fn lookup(&self, host: &Host, token: &str) -> Option<Bytes> {
         let entry = self.by_token.get(token)?.iter().find(|entry| entry.host == *host)?;
         Some(entry.body.clone())
     }
 
+    /// As [`super::Responder::insert`].
+    ///
+    /// # Errors
+    /// As there.
     pub(super) fn insert(&mut self, owner: &str, answer: Answer) -> Result<(), TableFull> {
         let token = answer.key_authorization.token().as_str();
         let body = Bytes::from(answer.key_authorization.as_str().to_owned());
@@ -70,6 +76,7 @@ impl Table {
         Ok(())
     }
 
+    /// As [`super::Responder::remove`].
     pub(super) fn remove(&mut self, owner: &str, answer: &Answer) {
         let token = answer.key_authorization.token().as_str();
         self.drop_entries(token, |entry| entry.owner == owner && entry.host == answer.host);
@@ -84,6 +91,10 @@ impl Table {
         }
     }
 
+    /// As [`super::Responder::replace_all_for`].
+    ///
+    /// # Errors
+    /// As there.
     pub(super) fn replace_all_for(&mut self, owner: &str, answers: Vec<Answer>) -> Result<(), TableFull> {
         for token in self.tokens_of.remove(owner).unwrap_or_default() {
             self.drop_entries(&token, |entry| entry.owner == owner);

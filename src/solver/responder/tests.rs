@@ -252,13 +252,13 @@ fn a_full_table_refuses_and_takes_again_after_a_removal() {
 async fn whoever_waits_for_a_validation_is_told_of_it_and_not_of_probes() {
     let server = serve().await;
     server.responder.insert("order", answer("demo.example", "tok")).unwrap();
-    let mut heard = server.responder.validations();
+    let mut answered = server.responder.validations();
     let probe = format!(
         "GET /.well-known/acme-challenge/tok HTTP/1.1\r\nHost: demo.example\r\nUser-Agent: {PROBE_AGENT}/1\r\nConnection: close\r\n\r\n"
     );
     assert!(talk(server.address, &probe).await.ends_with("tok.thumb"));
     get(server.address, "other.example", "/.well-known/acme-challenge/tok").await;
-    assert!(heard.try_recv().is_err());
+    assert!(answered.try_recv().is_err());
     get(server.address, "demo.example", "/.well-known/acme-challenge/tok").await;
-    assert_eq!(heard.try_recv().as_deref(), Ok("tok"));
+    assert_eq!(answered.try_recv().as_deref(), Ok("tok"));
 }

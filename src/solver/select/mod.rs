@@ -1,4 +1,5 @@
-//! Which of an issuer's solvers proves a name (SEL-01..03), and the Order's annotations that override it (ANO-02).
+//! The selection of one of an issuer's solvers for a name (SEL-01..03), and the Order's annotations that override it
+//! (ANO-02).
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ use crate::api::challenge::ChallengeType;
 use crate::api::http01::Http01Ingress;
 use crate::api::names::annotation;
 
-/// What is to be proved, and how the CA would have it.
+/// The identifier to prove, and the challenge types for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     /// The identifier, without the `*.` of a wildcard.
@@ -25,7 +26,7 @@ pub struct Wanted<'a> {
     pub offered: &'a [ChallengeType],
 }
 
-/// What of the Order counts.
+/// The parts of the Order that count.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderMeta<'a> {
     /// Its labels, which selectors match.
@@ -37,18 +38,18 @@ pub struct OrderMeta<'a> {
 /// The solver for one identifier.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Selected {
-    /// Its place in the issuer's list, from 0.
+    /// Its index in the issuer's list, from 0.
     pub index: usize,
-    /// The solver as the Challenge's `spec.solver` has it: with the overrides, without its selector's choice undone.
+    /// The solver as the Challenge's `spec.solver` has it, with overrides.
     pub solver: Solver,
-    /// How it proves the identifier.
+    /// The method for the identifier.
     pub method: Method,
 }
 
-/// How a solver proves an identifier.
+/// The method by which a solver proves an identifier.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Method {
-    /// HTTP-01 through an Ingress with these settings, overrides applied.
+    /// HTTP-01 through an Ingress with these settings, with overrides.
     Http01(Box<Http01Ingress>),
     /// DNS-01 with the provider that `solver.dns01` names.
     Dns01,
@@ -64,7 +65,7 @@ impl Method {
     }
 }
 
-/// Why no solver proves a name. Each is cured by an edit of the issuer or the Certificate.
+/// Why no solver can prove an identifier. The remedy is an edit of the issuer or the Certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoSolver {
     /// The issuer has an empty list.
@@ -82,7 +83,7 @@ pub enum NoSolver {
         "no configured challenge solvers can be used for this challenge: an IP address ({0}) can be proved by HTTP-01 only, and the issuer has no matching http01 solver"
     )]
     AddressNeedsHttp01(String),
-    /// The CA offers no challenge that any solver could answer.
+    /// The CA offers no challenge that a solver could prove.
     #[error(
         "no configured challenge solvers can be used for this challenge: the CA offers no type for {0} that a solver of the issuer can answer"
     )]
@@ -92,16 +93,16 @@ pub enum NoSolver {
         "no configured challenge solvers can be used for this challenge: no selector of spec.acme.solvers matches {0}"
     )]
     NoMatch(String),
-    /// The best match is of a kind that is not there yet.
+    /// The best match is of a kind that is not implemented yet.
     #[error(
         "spec.acme.solvers[{index}] is the one for {identifier}, but it is a {kind} solver, which certlet cannot use yet"
     )]
     NotSupported {
-        /// Its place in the list, from 0.
+        /// Its index in the list, from 0.
         index: usize,
         /// The identifier.
         identifier: String,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
     /// More than one override annotation on the Order.
@@ -109,10 +110,10 @@ pub enum NoSolver {
     ConflictingOverrides,
 }
 
-/// Chooses the solver for one identifier.
+/// Selects the solver for one identifier.
 ///
 /// # Errors
-/// If none can be used; the sentence says what to change.
+/// If none can be used. The error names the remedy.
 pub fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_>) -> Result<Selected, NoSolver> {
     let name = if wanted.wildcard {
         format!("*.{}", wanted.identifier)
@@ -131,7 +132,7 @@ pub fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_>) -> R
         let Some(rank) = rank(solver.selector.as_ref(), &name, order.labels) else {
             continue;
         };
-        // Among equals the first in the list stays (SEL-02).
+        // Among equal ranks, the first in the list is selected (SEL-02).
         if best.is_none_or(|(highest, _, _)| rank > highest) {
             best = Some((rank, index, solver));
         }
@@ -158,17 +159,18 @@ pub fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_>) -> R
     Ok(Selected { index, solver, method })
 }
 
-/// How a solver proves what is wanted, or what kind of solver it is that certlet does not have.
+/// The method of a solver for an identifier, or the kind of a solver that certlet does not have.
 fn method(solver: &Solver, wanted: Wanted<'_>) -> Result<Method, &'static str> {
     let Some(http01) = solver.http01.as_ref().filter(|_| !wanted.wildcard) else {
-        // with the first provider: `Ok(Method::Dns01)` for those that are there
+        // with the first provider: `Ok(Method::Dns01)` for available ones
         return Err("dns01");
     };
     let ingress = http01.ingress.clone().ok_or("http01.gatewayHTTPRoute")?;
     Ok(Method::Http01(Box::new(ingress)))
 }
 
-/// The rank of a match: a named domain before a zone before labels; the more specific zone, the more labels (SEL-02).
+/// The rank of a match: a named domain before a zone before labels. Then the longer zone, then the larger number of
+/// labels (SEL-02).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     named: bool,
@@ -176,7 +178,7 @@ struct Rank {
     order_labels: usize,
 }
 
-/// How well a selector fits; `None` if it does not (SEL-01).
+/// The rank of a selector; `None` if it does not match (SEL-01).
 fn rank(selector: Option<&SolverSelector>, name: &str, labels: &BTreeMap<String, String>) -> Option<Rank> {
     let nothing = SolverSelector::default();
     let SolverSelector {
@@ -195,7 +197,7 @@ fn rank(selector: Option<&SolverSelector>, name: &str, labels: &BTreeMap<String,
     })
 }
 
-/// How many labels the zone has, if the name is in it: case does not matter, nor does a final dot. The root is no zone.
+/// The number of labels of the zone, if the name is in it. Case and a final dot do not matter. The root is not a zone.
 fn labels_of_zone(name: &str, zone: &str) -> Option<usize> {
     let (name, zone) = (name.trim_end_matches('.'), zone.trim_end_matches('.'));
     let mut labels = name.rsplit('.');
@@ -205,7 +207,7 @@ fn labels_of_zone(name: &str, zone: &str) -> Option<usize> {
     (inside && !zone.is_empty()).then(|| zone.split('.').count())
 }
 
-/// Whether a solver answers a challenge type that the CA offers for this identifier (SEL-03).
+/// Whether a solver can prove a challenge type that the CA offers for this identifier (SEL-03).
 fn can_answer(solver: &Solver, wanted: Wanted<'_>) -> bool {
     wanted
         .offered
@@ -247,7 +249,7 @@ fn why_none(solvers: &[Solver], wanted: Wanted<'_>, name: String) -> NoSolver {
     }
 }
 
-/// Puts the Order's override annotations in place of the solver's name, class and ingressClassName (ANO-02).
+/// Replaces name, class and ingressClassName of the solver by the Order's override annotations (ANO-02).
 fn with_overrides(ingress: &Http01Ingress, annotations: &BTreeMap<String, String>) -> Result<Http01Ingress, NoSolver> {
     let name = annotations.get(annotation::HTTP01_OVERRIDE_INGRESS_NAME);
     let class = annotations.get(annotation::HTTP01_OVERRIDE_INGRESS_CLASS);

@@ -1,4 +1,4 @@
-//! A DNS provider in memory. Each call behaves as the next entry of its script says, and as it should once the script is over.
+//! A DNS provider in memory, for tests. Each call follows the next entry of a script, and succeeds after its end.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -12,16 +12,16 @@ use std::{
 use super::TxtRecords;
 use crate::{controller::solving::Answer, plan::order::memory::NotYet, process::clock};
 
-/// How a call behaves.
+/// The behaviour of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
-    /// It takes this many seconds, then does what is asked.
+    /// The call takes this many seconds, and succeeds.
     Takes(u64),
-    /// It is refused.
+    /// The call fails.
     Refuses,
-    /// It does what is asked, and its answer is lost.
+    /// The call succeeds, and its answer is lost.
     LosesAnswer,
-    /// It does what is asked, and never answers.
+    /// The call succeeds, and never answers.
     NeverAnswers,
 }
 
@@ -31,12 +31,12 @@ pub struct Zone {
     records: Mutex<BTreeSet<(String, String)>>,
     script: Mutex<VecDeque<Behaviour>>,
     under_way: AtomicUsize,
-    /// The most calls that were under way at the same time.
+    /// The most calls that ran concurrently.
     pub at_once: AtomicUsize,
 }
 
 impl Zone {
-    /// A zone without records, whose calls behave like this.
+    /// A zone without records, whose calls follow `script`.
     pub fn new(script: impl IntoIterator<Item = Behaviour>) -> Self {
         Self {
             script: Mutex::new(script.into_iter().collect()),
@@ -44,12 +44,12 @@ impl Zone {
         }
     }
 
-    /// Whether this record is there.
+    /// Whether the zone has this record.
     pub fn has(&self, name: &str, value: &str) -> bool {
         lock(&self.records).contains(&(name.to_owned(), value.to_owned()))
     }
 
-    /// Whether no record is there.
+    /// Whether the zone has no record.
     pub fn is_empty(&self) -> bool {
         lock(&self.records).is_empty()
     }
@@ -94,7 +94,7 @@ impl TxtRecords for Zone {
     }
 }
 
-/// A call that is under way, also if it is dropped before its end.
+/// A running call, counted until it ends or is dropped.
 struct Counted<'a>(&'a Zone);
 
 impl<'a> Counted<'a> {

@@ -1,8 +1,8 @@
-//! DNS-01: a TXT record at a provider. Only tests have a provider yet.
+//! DNS-01: a TXT record at a provider. Only tests have a provider so far.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`memory`] | a provider in memory, which can be slow, fail, or lose its answer |
+//! | [`memory`] | a provider in memory that can be slow, fail, or lose its answer |
 
 pub mod memory;
 mod tests;
@@ -17,13 +17,13 @@ use crate::{
     process::clock,
 };
 
-/// The longest wait between two checks.
+/// The longest delay between two self-checks.
 const LONGEST_CHECK_WAIT: SignedDuration = SignedDuration::from_secs(10);
 
 /// The record that proves one authorization.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Where it is written.
+    /// The provider of its zone.
     pub provider: Provider,
     /// Its name.
     pub name: String,
@@ -31,19 +31,19 @@ pub struct Record {
     pub value: String,
 }
 
-/// Where records are written. One variant for each provider.
+/// A DNS provider, one variant for each.
 #[derive(Clone, Debug)]
 pub enum Provider {
-    /// In memory.
+    /// A provider in memory.
     Memory(Arc<memory::Zone>),
 }
 
-/// What a provider does with TXT records. Other values of the same name stay as they are.
+/// The operations of a provider on TXT records. Other values of the same name stay unchanged.
 pub trait TxtRecords {
-    /// Adds the value; it being there is fine.
+    /// Adds the value. Succeeds if it exists already.
     fn put(&self, name: &str, value: &str) -> impl Future<Output = Answer> + Send;
 
-    /// Removes the value; it being gone is fine.
+    /// Removes the value. Succeeds if it does not exist.
     fn remove(&self, name: &str, value: &str) -> impl Future<Output = Answer> + Send;
 }
 
@@ -62,10 +62,12 @@ impl TxtRecords for Provider {
 }
 
 impl Record {
+    /// Adds the record.
     pub(super) async fn present(&self) -> Answer {
         self.provider.put(&self.name, &self.value).await
     }
 
+    /// Whether the provider has the record. `since` is the time of the first check.
     pub(super) fn check(&self, since: Timestamp) -> Answer {
         let Self { provider, name, value } = self;
         let Provider::Memory(zone) = provider;
@@ -78,6 +80,7 @@ impl Record {
         zone.has(name, value).then_some(()).ok_or_else(not_yet)
     }
 
+    /// Removes the record.
     pub(super) async fn withdraw(&self) -> Answer {
         self.provider.remove(&self.name, &self.value).await
     }

@@ -1,4 +1,4 @@
-//! The addresses under which the ingress reaches our replicas.
+//! The addresses at which the ingress controller reaches our replicas.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -8,31 +8,31 @@ use tokio::{sync::Mutex, time::Instant};
 use crate::api::names::ACME_SERVICE;
 use crate::controller::{ControllerError, Ports};
 
-/// How long an answer is believed. Replicas come and go while challenges are in flight.
+/// How long the addresses are cached. Replicas start and end while challenges are in flight.
 const BELIEVED: Duration = Duration::from_secs(1);
 
-/// Where nothing says how we are reached.
+/// The error without any source of addresses.
 const UNKNOWN: &str = "certlet does not know under which address the ingress reaches it: give it with \
                        --acme-http01-advertise-address, or in the variable POD_IP, or create the Service certlet-acme in \
                        its namespace";
 
-/// See the module.
+/// The cache of addresses.
 #[derive(Debug, Default)]
 pub(super) struct Advertised {
     known: Mutex<Option<(Instant, Vec<IpAddr>)>>,
 }
 
 impl Advertised {
-    /// The addresses: those of the flag; else the ready endpoints of our own Service; else our own.
+    /// The addresses: those of the flag, else the ready endpoints of our own Service, else our own.
     ///
     /// # Errors
-    /// When there are none, or our Service cannot be read and nothing else says.
+    /// If there are none, or if our Service cannot be read and there is no other source.
     pub(super) async fn addresses(&self, context: &Ports) -> Result<Vec<IpAddr>, ControllerError> {
         let given = &context.settings.http01.advertise;
         if !given.is_empty() {
             return Ok(given.clone());
         }
-        // held while asking, so that a hundred Orders ask once
+        // the lock is held during the request, so that a hundred Orders cause one request
         let mut known = self.known.lock().await;
         if let Some((since, addresses)) = &*known
             && since.elapsed() < BELIEVED

@@ -1,4 +1,4 @@
-//! What the responder answers for an Order.
+//! The responder's answers for an Order.
 
 use crate::{
     acme::{AccountKey, url::origin},
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// The answer for every HTTP-01 challenge that the Order's status lists, for names that are ordered.
+/// One answer for every HTTP-01 challenge in the Order's status, for ordered names.
 pub fn answers(order: &Object<OrderKind>, key: &AccountKey) -> Vec<Answer> {
     let of_order = order.status.url.as_deref().and_then(origin);
     let own = order

@@ -1,17 +1,17 @@
-//! HTTP-01: challenges are exposed through Ingresses, checked, and withdrawn (DESIGN: direct and pod mode).
+//! HTTP-01: proofs are presented through Ingresses, probed, and withdrawn (DESIGN: direct and pod mode).
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`proofs`] | the proofs of one Order, as a solver |
-//! | [`answers`] | what the responder answers for an Order |
+//! | [`answers`] | the responder's answers for an Order |
 //! | [`validation`] | the CA's own request |
-//! | [`advertised`] | the addresses under which the ingress reaches our replicas |
-//! | [`shared`] | the Service and its slices, one per namespace while anything is in flight |
+//! | [`advertised`] | the addresses at which the ingress controller reaches our replicas |
+//! | [`shared`] | the Service and its slices, one for each namespace with challenges in flight |
 //! | [`place`] | temporary Ingresses, and Ingresses that are edited in place |
-//! | [`pods`] | pod mode: Pod, Service and Ingress per challenge |
-//! | [`upkeep`] | replicas that come and go meanwhile |
+//! | [`pods`] | pod mode: Pod, Service and Ingress for each challenge |
+//! | [`upkeep`] | updates of the slices when replicas start or end |
 //!
-//! Everything that is created carries the Order's UID as a label, and is found by it after a restart.
+//! Every created object has the Order's UID as a label, and is found by it after a restart.
 
 mod advertised;
 mod answers;
@@ -53,7 +53,7 @@ use crate::{
     },
 };
 
-/// One challenge that is to be exposed.
+/// One challenge to present.
 #[derive(Clone, Debug)]
 struct Exposed {
     /// Name of its Challenge.
@@ -62,18 +62,18 @@ struct Exposed {
     uid: String,
     /// Host and token.
     path: ChallengePath,
-    /// What has to be answered.
+    /// The key authorization.
     key_authorization: KeyAuthorization,
-    /// The solver's Ingress settings, overrides applied (ANO-02).
+    /// The solver's Ingress settings, with overrides (ANO-02).
     ingress: Http01Ingress,
 }
 
-/// Why the CA is not told yet.
+/// Why the challenge cannot be accepted yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct NotVisible {
-    /// What was found; [`probe::retry_after`] says when to probe again.
+    /// The finding; [`probe::retry_after`] says when to probe again.
     finding: Finding,
-    /// What the user should know about the ingress controller in between.
+    /// A hint for the user about the ingress controller.
     hint: Option<&'static str>,
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for NotVisible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.finding.fmt(f)?;
         match (self.hint, &self.finding) {
-            // only where something answers in the ingress's place can its kind be the reason
+            // the ingress controller's kind can be the cause only if something answers in its place
             (
                 Some(hint),
                 Finding::Status { .. } | Finding::Body { .. } | Finding::Elsewhere { .. } | Finding::Redirect { .. },
@@ -93,7 +93,7 @@ impl fmt::Display for NotVisible {
     }
 }
 
-/// Exposes challenges, and checks whether the CA would find them. One per process.
+/// Presents HTTP-01 proofs, and probes them. There is one for each process.
 #[derive(Debug)]
 pub struct Http01 {
     probe: Probe,
@@ -104,10 +104,10 @@ pub struct Http01 {
     placed: Mutex<HashMap<Box<str>, Placed>>,
 }
 
-/// What was made for one Order. May be lost at any time: it is found by its label.
+/// The objects of one Order. May be lost at any time: they are found by their label.
 #[derive(Clone, Debug, Default)]
 struct Placed {
-    /// Ingresses, temporary or edited, with the challenges that they show and what their controller wants.
+    /// Ingresses, temporary or edited, with their challenge paths and the class of their controller.
     ingresses: Vec<PlacedIngress>,
 }
 
@@ -120,10 +120,10 @@ struct PlacedIngress {
 }
 
 impl Http01 {
-    /// Nothing is shown.
+    /// A solver without remembered objects.
     ///
     /// # Errors
-    /// When the nameservers for the probe make no sense, or the system has none.
+    /// If a nameserver for the probe is invalid, or the system has none.
     pub fn new(settings: &Settings) -> Result<Self, ProbeError> {
         let nameservers = probe::parse_nameservers(&settings.http01.nameservers)?;
         let probe = Probe::new(&probe::Settings {
@@ -141,11 +141,11 @@ impl Http01 {
         })
     }
 
-    /// Makes these challenges of an Order visible, and makes sure of what is there already. The responder has to know
-    /// their answers before.
+    /// Presents these challenges of an Order, and repairs objects that exist already. The responder must know the
+    /// answers before.
     ///
     /// # Errors
-    /// Why they cannot be: a sentence for conditions. What was made before the error is taken away by
+    /// The obstacle, as a sentence for conditions. Objects that were created before the error are deleted by
     /// [`Http01::withdraw`].
     async fn present(&self, context: &Ports, order: &Meta, challenges: &[Exposed]) -> Result<(), ControllerError> {
         match context.settings.http01.mode {
@@ -180,7 +180,7 @@ impl Http01 {
             Some(name) => name.clone(),
             None => placing.name(group),
         };
-        // remembered before it is made: a failure half-way leaves nothing behind
+        // Remembered before the creation, so that a failure half-way leaves nothing behind.
         self.remember(
             placing.order,
             PlacedIngress {
@@ -196,10 +196,10 @@ impl Http01 {
         }
     }
 
-    /// Whether the CA would see the challenge now.
+    /// Probes the challenge: whether the CA would see the proof now.
     ///
     /// # Errors
-    /// What is in the way.
+    /// The finding.
     async fn probe(&self, context: &Ports, order: &Meta, challenge: &Exposed) -> Result<(), NotVisible> {
         let target = Target {
             host: challenge.path.host.clone(),
@@ -223,7 +223,7 @@ impl Http01 {
             public,
             ingress,
         }) {
-            Verdict::Tell => Ok(()),
+            Verdict::Accept => Ok(()),
             Verdict::NotYet(finding) => Err(NotVisible {
                 finding,
                 hint: placed.and_then(|placed| placed.class.hint),
@@ -231,7 +231,10 @@ impl Http01 {
         }
     }
 
-    /// Takes replicas that came or went into the slices of every namespace that shows something.
+    /// Updates the slices of every namespace in use after replicas started or ended.
+    ///
+    /// # Errors
+    /// The API server's error.
     async fn follow_replicas(&self, context: &Ports) -> Result<(), ControllerError> {
         let namespaces = self.shared.in_use();
         if namespaces.is_empty() {
@@ -244,8 +247,8 @@ impl Http01 {
         Ok(())
     }
 
-    /// Who has to answer before the CA is told: everybody whom an ingress controller may ask, so also a replica that the
-    /// slices named until a moment ago. One that came or went meanwhile is taken into the slices.
+    /// The responders that must answer before a challenge is accepted: every one to which an ingress controller may
+    /// connect, so also a replica that was in the slices until a moment ago. Updates the slices.
     async fn responders(&self, context: &Ports, order: &Meta) -> Vec<SocketAddr> {
         if context.settings.http01.mode == SolverMode::Pod {
             return Vec::new();
@@ -267,18 +270,18 @@ impl Http01 {
                     .collect()
             }
             Err(error) => {
-                // the public name decides alone then
+                // the public name alone decides then
                 tracing::warn!(order = %order.key, "the addresses behind the solver Service are not up to date: {error}");
                 Vec::new()
             }
         }
     }
 
-    /// Takes away everything that shows challenges of this Order; `paths` are those that may be in Ingresses edited in
-    /// place, as far as they are known.
+    /// Deletes everything that presents challenges of this Order. `paths` are the known ones in Ingresses that are
+    /// edited in place.
     ///
     /// # Errors
-    /// The API server's. Trying again takes away the rest.
+    /// The API server's error. A retry deletes the rest.
     async fn withdraw(
         &self,
         context: &Ports,
@@ -313,7 +316,7 @@ impl Http01 {
         Ok(())
     }
 
-    /// Forgets what was made: another replica led in between, or will. It is found again by its label.
+    /// Forgets all objects, at the beginning or end of a term. They are found again by their label.
     pub fn clear(&self) {
         self.lock().clear();
         self.shared.clear();
@@ -324,7 +327,7 @@ impl Http01 {
         let placed = placed.entry(order.uid.clone()).or_default();
         match placed.ingresses.iter_mut().find(|known| known.name == ingress.name) {
             Some(known) => {
-                // what was shown before may still be in it
+                // earlier paths may still be in it
                 let before = known.paths.iter().filter(|path| !ingress.paths.contains(path)).cloned();
                 let paths = before.chain(ingress.paths.iter().cloned()).collect();
                 *known = PlacedIngress { paths, ..ingress };
@@ -347,7 +350,7 @@ impl Http01 {
 /// Names of temporary Ingresses, and names of edited ones with their paths.
 type Shows = (BTreeSet<String>, Vec<(String, Vec<ChallengePath>)>);
 
-/// What an Order shows, after a restart: by label, and by path.
+/// The Ingresses of an Order after a restart, by label and by path.
 fn found(context: &Ports, order: &ObjectKey, order_uid: &str, paths: &[ChallengePath]) -> Shows {
     let in_namespace = context.index.ingresses.in_namespace(&order.namespace);
     let mut temporary = BTreeSet::new();
@@ -366,7 +369,7 @@ fn found(context: &Ports, order: &ObjectKey, order_uid: &str, paths: &[Challenge
     (temporary, edited)
 }
 
-/// The addresses that an ingress controller says it serves this Ingress on.
+/// The addresses of this Ingress, as the ingress controller wrote them into its status.
 fn ingress_addresses(context: &Ports, key: &ObjectKey) -> Vec<IpAddr> {
     let Some(ingress) = context.index.ingresses.get(key) else {
         return Vec::new();
@@ -379,7 +382,7 @@ fn ingress_addresses(context: &Ports, key: &ObjectKey) -> Vec<IpAddr> {
         .collect()
 }
 
-/// A temporary Ingress of this name, to be deleted.
+/// A temporary Ingress of this name, for its deletion.
 fn named(key: &ObjectKey) -> Ingress {
     let mut ingress = Ingress::default();
     ingress.metadata.name = Some(key.name.to_string());

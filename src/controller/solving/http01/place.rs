@@ -22,12 +22,12 @@ use crate::{
     },
 };
 
-/// For how long a class is taken to be as it was.
+/// How long the controller of a class is cached.
 const KNOWN: Duration = Duration::from_secs(60);
-/// How often an edit is tried again that somebody else's edit overtook.
+/// The most attempts of an edit that conflicts with other clients' edits.
 const EDITS: usize = 5;
 
-/// Where something is placed.
+/// The place of an Order's Ingresses.
 pub(super) struct Placing<'a> {
     pub(super) context: &'a Ports,
     pub(super) order: &'a Meta,
@@ -53,13 +53,19 @@ impl Placing<'_> {
         })
     }
 
-    /// Makes the group's temporary Ingress, or makes sure of it.
+    /// Creates or repairs the group's temporary Ingress.
+    ///
+    /// # Errors
+    /// The API server's error.
     pub(super) async fn make(&self, group: &Group, service: &str) -> Result<(), ControllerError> {
         self.apply(|path_type| self.wanted(group, service, path_type)).await
     }
 
-    /// Applies an Ingress with the first path type that the ingress controller's webhook, or a policy, lets through. One that
-    /// is seen to be there as wanted is left as it is.
+    /// Applies an Ingress with the first path type that admission webhooks and policies accept. An Ingress that the
+    /// index shows as wanted is not written.
+    ///
+    /// # Errors
+    /// The API server's error.
     pub(super) async fn apply(&self, build: impl Fn(PathType) -> Ingress) -> Result<(), ControllerError> {
         let mut refusal = None;
         let exact = self.context.settings.http01.path_type_exact;
@@ -67,7 +73,7 @@ impl Placing<'_> {
             .class
             .path_types(exact)
             .into_iter()
-            .any(|path_type| self.stands(&build(path_type)))
+            .any(|path_type| self.is_current(&build(path_type)))
         {
             return Ok(());
         }
@@ -87,17 +93,20 @@ impl Placing<'_> {
         Err(refusal.map_or_else(none, ControllerError::Cluster))
     }
 
-    /// Whether an Ingress is there as it is wanted, by what is watched: a deletion or an edit by somebody else is seen at once.
-    fn stands(&self, wanted: &Ingress) -> bool {
+    /// Whether the index shows the Ingress as wanted. A deletion or an edit by another client is seen there at once.
+    fn is_current(&self, wanted: &Ingress) -> bool {
         let name = wanted.metadata.name.as_deref().unwrap_or_default();
         let seen = self.context.index.ingresses.get(&self.order.key.sibling(name));
         seen.is_some_and(|seen| {
             let spec = seen.parse().ok().map(|ingress| ingress.spec);
-            spec == wanted.spec && stands(&seen.meta, &wanted.metadata)
+            spec == wanted.spec && is_current(&seen.meta, &wanted.metadata)
         })
     }
 
-    /// Puts the challenges' paths into an Ingress of the user's (HTT-05).
+    /// Adds the challenges' paths to an Ingress of the user (HTT-05).
+    ///
+    /// # Errors
+    /// The API server's error, or [`ControllerError::Failed`] if the Ingress does not exist.
     pub(super) async fn edit(&self, name: &str, paths: &[ChallengePath], service: &str) -> Result<(), ControllerError> {
         let key = self.order.key.sibling(name);
         let missing = || {
@@ -121,8 +130,8 @@ impl Placing<'_> {
     }
 }
 
-/// Whether metadata has the wanted labels, annotations and owners, and nobody has asked for its deletion.
-fn stands(seen: &Meta, wanted: &ObjectMeta) -> bool {
+/// Whether metadata has the wanted labels, annotations and owners, and no deletion was requested.
+fn is_current(seen: &Meta, wanted: &ObjectMeta) -> bool {
     let all_in = |wanted: &Option<BTreeMap<String, String>>, seen: &Pairs| {
         wanted
             .iter()
@@ -139,11 +148,14 @@ fn stands(seen: &Meta, wanted: &ObjectMeta) -> bool {
             .all(|owner| seen.owned_by(&owner.uid))
 }
 
-/// Deletes a temporary Ingress, if it is this Order's.
+/// Deletes a temporary Ingress of this Order.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn delete(context: &Ports, key: ObjectKey, order_uid: &str) -> Result<(), ControllerError> {
     let mut ingress = super::named(&key);
-    // the uid makes sure that it is the one that was seen; one that was not seen yet goes by its name, which is derived
-    // from the Order
+    // The uid is the precondition. An Ingress that the index does not have yet is deleted by its name, which is
+    // derived from the Order.
     ingress.metadata.uid = context
         .index
         .ingresses
@@ -151,7 +163,7 @@ pub(super) async fn delete(context: &Ports, key: ObjectKey, order_uid: &str) -> 
         .filter(|seen| seen.meta.labels.get(crate::api::names::label::ORDER_UID) == Some(order_uid))
         .map(|seen| seen.meta.uid.to_string());
     match context.writer.delete_object(&ingress).await {
-        // it was made anew since
+        // another one was created since
         Err(error) if error.is_conflict() => {
             ingress.metadata.uid = None;
             Ok(context.writer.delete_object(&ingress).await?)
@@ -160,21 +172,24 @@ pub(super) async fn delete(context: &Ports, key: ObjectKey, order_uid: &str) -> 
     }
 }
 
-/// Takes the challenges' paths out of an Ingress of the user's; it being gone is fine.
+/// Removes the challenges' paths from an Ingress of the user. Succeeds if it does not exist.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn clean(context: &Ports, key: &ObjectKey, paths: &[ChallengePath]) -> Result<(), ControllerError> {
     let remove = |ingress: &Ingress| without_paths(ingress, |found| paths.iter().any(|path| found.is(path)));
     edit(context, key, remove).await.map(drop)
 }
 
-/// What became of an edit.
+/// The result of an edit.
 pub(super) enum Edited {
-    /// It is as wanted.
+    /// The Ingress is as wanted.
     Done,
-    /// There is no such Ingress.
+    /// The Ingress does not exist.
     Missing,
 }
 
-/// Changes an Ingress, again and again if somebody else does, too.
+/// Edits an Ingress, and retries after conflicts with other clients.
 async fn edit(
     context: &Ports,
     key: &ObjectKey,
@@ -198,12 +213,12 @@ async fn edit(
     }
 }
 
-/// What is known of `IngressClass`es: the controller of each, for a minute.
+/// The cache of `IngressClass`es: the controller of each, for a minute.
 #[derive(Debug, Default)]
 pub(super) struct Classes(Mutex<HashMap<String, (Instant, Option<String>)>>);
 
 impl Classes {
-    /// What the ingress controller behind a solver configuration wants.
+    /// The requirements of the ingress controller behind a solver configuration.
     pub(super) async fn class(&self, context: &Ports, order: &Meta, config: &Http01Ingress) -> &'static Class {
         let given = config.ingress_class_name.clone().or_else(|| config.class.clone());
         let of_edited = || {
@@ -218,13 +233,13 @@ impl Classes {
         class_of(controller.as_deref(), name.as_deref())
     }
 
-    /// `spec.controller` of a class. Where classes cannot be read, their names have to do; the rights of an installation
-    /// for one namespace end there.
+    /// `spec.controller` of a class. If classes cannot be read, their names are used instead; the rights of an
+    /// installation for one namespace do not include classes.
     async fn controller(&self, context: &Ports, class: &str) -> Option<String> {
         if context.settings.namespace.is_some() {
             return None;
         }
-        // held while asking, so that a hundred Orders ask once
+        // the lock is held during the request, so that a hundred Orders cause one request
         let mut known = self.0.lock().await;
         known.retain(|_, (since, _)| since.elapsed() < KNOWN);
         if let Some((_, controller)) = known.get(class) {
@@ -233,7 +248,7 @@ impl Classes {
         let found = match context.reader.cluster_object::<IngressClass>(class).await {
             Ok(found) => found,
             Err(error) => {
-                // not remembered: the name has to do for this time
+                // not cached: the name is used this time
                 tracing::debug!("the controller of the class is not known: {error}");
                 return None;
             }
@@ -257,7 +272,8 @@ fn class_of_ingress(context: &Ports, key: &ObjectKey) -> Option<String> {
     by_field.or_else(by_annotation)
 }
 
-/// Whether an admission webhook or policy refused, which another path type may satisfy; quotas and rights are not among them.
+/// Whether an admission webhook or policy refused, so that another path type may be accepted. Quotas and rights do not
+/// count.
 fn is_refusal(error: &cluster::Error) -> bool {
     let message = error.server_message().unwrap_or_default();
     let by_webhook = message.starts_with("admission webhook") && message.contains("denied the request");

@@ -1,4 +1,4 @@
-//! Pod mode: Pod, Service and Ingress per challenge, as cert-manager makes them.
+//! Pod mode: Pod, Service and Ingress for each challenge, as cert-manager creates them.
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use tokio::sync::OnceCell;
@@ -14,7 +14,10 @@ use crate::{
     solver::objects::{PodChallenge, PodSettings, challenge_owner, pod_ingress, pod_service, solver_pod},
 };
 
-/// Makes what shows these challenges, or makes sure of it.
+/// Creates or repairs the objects of these challenges.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn present(
     http01: &Http01,
     context: &Ports,
@@ -68,6 +71,9 @@ pub(super) async fn present(
 }
 
 /// Deletes the pods and Services of an Order.
+///
+/// # Errors
+/// The API server's error.
 pub(super) async fn delete(context: &Ports, order: &ObjectKey, order_uid: &str) -> Result<(), ControllerError> {
     let labels = format!("{}={order_uid}", label::ORDER_UID);
     let (pods, services) = tokio::join!(
@@ -83,18 +89,18 @@ pub(super) async fn delete(context: &Ports, order: &ObjectKey, order_uid: &str) 
     Ok(())
 }
 
-/// What is said where nothing says which image holds a solver.
+/// The error without any source of the solver image.
 const NO_IMAGE: &str = "certlet does not know which image solver pods run: give it with --acme-http01-solver-image, or run certlet \
                         in a pod with the variables POD_NAME and POD_NAMESPACE";
-/// The container of our own Deployment; a sidecar may come before it.
+/// The container of our own Deployment. A sidecar may be before it.
 const OWN_CONTAINER: &str = "certlet";
 
-/// The image of solver pods: that of the flag, else the one that we run ourselves, which has the solver as a subcommand.
+/// The image of solver pods: that of the flag, else that of our own pod, which has the solver as a subcommand.
 #[derive(Debug, Default)]
 pub(super) struct Image(OnceCell<String>);
 
 impl Image {
-    /// See the type. What we run does not change while we run.
+    /// The image. It is read once, because our own image does not change.
     async fn of_pods(&self, context: &Ports) -> Result<String, ControllerError> {
         if let Some(given) = &context.settings.http01.solver_image {
             return Ok(given.clone());

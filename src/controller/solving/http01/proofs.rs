@@ -1,4 +1,4 @@
-//! HTTP-01 as a solver: the proofs of one Order.
+//! The HTTP-01 solver for the proofs of one Order.
 
 use std::sync::Arc;
 
@@ -18,23 +18,24 @@ use crate::{
     solver::{host::Host, objects::ChallengePath, probe::retry_after, token::Token},
 };
 
-/// After this time without success a proof is probed less and less often.
+/// The time without success after which probes of a proof become less frequent.
 const PROBED_OFTEN: SignedDuration = SignedDuration::from_mins(10);
-/// The longest wait between two probes.
+/// The longest delay between two probes.
 const LONGEST_PROBE_WAIT: SignedDuration = SignedDuration::from_mins(2);
 
-/// Proofs of one Order.
+/// The proofs of one Order.
 #[derive(Clone)]
 pub struct Proofs {
     http01: Arc<Http01>,
     ports: Ports,
     order: Meta,
     exposed: Vec<Exposed>,
-    /// What may be in Ingresses that are edited in place.
+    /// The paths that may be in Ingresses that are edited in place.
     offered: Vec<ChallengePath>,
 }
 
 impl Proofs {
+    /// The solver of these proofs.
     pub(in crate::controller::solving) fn new(
         http01: Arc<Http01>,
         ports: &Ports,
@@ -50,6 +51,7 @@ impl Proofs {
         }
     }
 
+    /// The solver that withdraws all proofs of an Order.
     pub(in crate::controller::solving) fn of_order(
         http01: Arc<Http01>,
         ports: &Ports,
@@ -70,6 +72,10 @@ impl Proofs {
         }
     }
 
+    /// As [`super::super::Solver::present`].
+    ///
+    /// # Errors
+    /// As there.
     pub(in crate::controller::solving) async fn present(&self) -> Result<Answer, ControllerError> {
         match self.http01.present(&self.ports, &self.order, &self.exposed).await {
             Ok(()) => Ok(Ok(())),
@@ -81,6 +87,7 @@ impl Proofs {
         }
     }
 
+    /// As [`super::super::Solver::check`].
     pub(in crate::controller::solving) async fn check(&self, since: Timestamp) -> Answer {
         for one in &self.exposed {
             let found = self.http01.probe(&self.ports, &self.order, one).await;
@@ -104,11 +111,16 @@ impl Proofs {
         Ok(())
     }
 
+    /// As [`super::super::Solver::withdraw`].
+    ///
+    /// # Errors
+    /// As there.
     pub(in crate::controller::solving) async fn withdraw(&self) -> Result<(), ControllerError> {
         let Meta { key, uid, .. } = &self.order;
         self.http01.withdraw(&self.ports, key, uid, &self.offered).await
     }
 
+    /// As [`super::super::Solver::validation`].
     pub(in crate::controller::solving) fn validation(&self) -> Option<Validation> {
         let token = self.exposed.first()?.path.token.clone();
         Some(Validation::expect(&self.ports.responder, token))

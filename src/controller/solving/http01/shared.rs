@@ -1,4 +1,4 @@
-//! The Service and its slices, one per namespace while anything is in flight.
+//! The Service and its slices, one for each namespace with challenges in flight.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -29,29 +29,29 @@ use crate::{
     solver::objects::{CHALLENGE_CRD, ServiceKind, crd_owner, endpoint_slices, leads_as_wanted, shared_service},
 };
 
-/// For how long what was made is taken to be there still. After that it is looked at before a challenge is presented again.
+/// How long the objects are assumed to exist. After that they are verified before a challenge is presented again.
 const TRUSTED: Duration = Duration::from_secs(20);
 
-/// See the module.
+/// The namespaces in use.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     namespaces: Mutex<HashMap<Box<str>, Arc<tokio::sync::Mutex<Space>>>>,
     owner: OnceCell<Option<OwnerReference>>,
 }
 
-/// One namespace. Its lock is held while its objects are made or deleted, so that one Order's end never takes away what
-/// another one has just been told is there.
+/// One namespace. Its lock is held while its objects are created or deleted, so that the end of one Order never deletes
+/// objects that another Order has just verified.
 #[derive(Debug, Default)]
 struct Space {
-    /// UIDs of the Orders that are shown.
+    /// UIDs of the Orders with challenges in flight.
     orders: HashSet<Box<str>>,
     made: BTreeMap<ServiceKind, (Vec<IpAddr>, Instant)>,
-    /// Addresses that slices named before, and when they were taken out.
+    /// Former addresses of the slices, with the time of their removal.
     former: BTreeMap<IpAddr, Instant>,
 }
 
 impl Space {
-    /// The slices for this kind name these addresses now, instead of those `before`.
+    /// Records that the slices of this kind have these addresses now, instead of those in `before`.
     fn replace(&mut self, kind: ServiceKind, addresses: &[IpAddr], before: Vec<IpAddr>) {
         let now = Instant::now();
         self.former.extend(before.into_iter().map(|address| (address, now)));
@@ -66,16 +66,19 @@ impl Space {
 }
 
 impl Shared {
-    /// The namespaces that have a Service and slices of ours, as far as is remembered.
+    /// The remembered namespaces that have a Service and slices of ours.
     pub(super) fn in_use(&self) -> Vec<Box<str>> {
         let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
-        // one whose last Order ended while somebody looked at it could not be forgotten then
+        // a namespace that was locked when its last Order ended could not be removed then
         namespaces
             .retain(|_, space| Arc::strong_count(space) > 1 || space.try_lock().is_ok_and(|space| !space.is_idle()));
         namespaces.keys().cloned().collect()
     }
 
-    /// Makes sure that the namespace of this Order has the Service of this kind and its slices.
+    /// Ensures that the namespace of this Order has the Service of this kind and its slices.
+    ///
+    /// # Errors
+    /// The API server's error.
     pub(super) async fn ensure(
         &self,
         context: &Ports,
@@ -92,7 +95,7 @@ impl Shared {
             return Ok(());
         }
         let with_these = made.is_some_and(|(with, _)| with == addresses);
-        let before = if with_these && self.stands(context, order.namespace(), kind, addresses).await? {
+        let before = if with_these && self.is_current(context, order.namespace(), kind, addresses).await? {
             Vec::new()
         } else {
             let known = made.map(|(with, _)| with.clone());
@@ -102,8 +105,11 @@ impl Shared {
         Ok(())
     }
 
-    /// Brings the slices of the namespace up to date with these addresses, if they were made with others. Says which
-    /// addresses were taken out so short a time ago that an ingress controller may still use them.
+    /// Updates the slices of the namespace to these addresses, if they have others. Returns the former addresses
+    /// that an ingress controller may still use.
+    ///
+    /// # Errors
+    /// The API server's error.
     pub(super) async fn follow(
         &self,
         context: &Ports,
@@ -123,8 +129,8 @@ impl Shared {
         Ok(former.map(|(address, _)| *address).collect())
     }
 
-    /// Makes the Service and its slices, and says which addresses the slices named before: `known`, or what is found. Another
-    /// replica may have made them.
+    /// Creates the Service and its slices. Returns the former addresses of the slices: `known`, or those found,
+    /// because another replica may have created them.
     async fn make(
         &self,
         context: &Ports,
@@ -154,8 +160,8 @@ impl Shared {
         before
     }
 
-    /// Whether the Service of this kind and its slices are there and lead to these addresses.
-    async fn stands(
+    /// Whether the Service of this kind and its slices exist and have these addresses.
+    async fn is_current(
         &self,
         context: &Ports,
         namespace: &str,
@@ -181,7 +187,10 @@ impl Shared {
         (service, slices)
     }
 
-    /// This Order shows nothing any more: deletes the shared objects if no other does.
+    /// Records that this Order has no challenges in flight. Deletes the shared objects if no other Order uses them.
+    ///
+    /// # Errors
+    /// The API server's error.
     pub(super) async fn release(
         &self,
         context: &Ports,
@@ -203,7 +212,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Forgets what was made.
+    /// Forgets all namespaces.
     pub(super) fn clear(&self) {
         self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -216,18 +225,18 @@ impl Shared {
         }
     }
 
-    /// Drops what is known of a namespace, unless somebody else is about to use it.
+    /// Removes the entry of a namespace, unless another task is about to use it.
     fn forget(&self, namespace: &str, space: Arc<tokio::sync::Mutex<Space>>) {
         let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
-        // the map's and ours; clones are made only under the map's lock
+        // two references: the map's and ours; clones are only made under the map's lock
         if Arc::strong_count(&space) == 2 {
             namespaces.remove(namespace);
         }
         drop(space);
     }
 
-    /// The CRD that owns what is shared. Where it may not be read there is no owner, and the sweep alone cleans up; the
-    /// rights of an installation for one namespace end there.
+    /// The CRD that owns the shared objects. Without the right to read it there is no owner, and only the clean-up
+    /// deletes them; the rights of an installation for one namespace do not include CRDs.
     async fn owner(&self, context: &Ports) -> Option<&OwnerReference> {
         if context.settings.namespace.is_some() {
             return None;
@@ -249,8 +258,8 @@ impl Shared {
     }
 }
 
-/// Whether another Order of the namespace has challenges in flight, by what is watched: perhaps of a time before this
-/// process led. A Challenge whose Order is gone, or done, only waits for its own deletion.
+/// Whether another Order of the namespace has challenges in flight according to the index, perhaps from an earlier
+/// term. A Challenge whose Order is deleted or finished only waits for its own deletion.
 fn others_are_shown(context: &Ports, order: &ObjectKey, order_uid: &str) -> bool {
     let in_flight = |owner: &Owner| {
         let other = context.index.orders.get(&order.sibling(&*owner.name));
@@ -286,7 +295,7 @@ fn our_label() -> String {
     format!("{}=true", label::HTTP01_SOLVER)
 }
 
-/// The addresses that these slices name.
+/// The addresses in these slices.
 fn named(slices: &[EndpointSlice]) -> Vec<IpAddr> {
     let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
     let addresses = endpoints.flat_map(|endpoint| &endpoint.addresses);

@@ -1,14 +1,14 @@
-//! Replicas come and go while challenges are in flight: the slices follow them, whether or not an Order is being looked at.
+//! Updates of the slices when replicas start or end, independent of reconciles of Orders.
 
 use std::{sync::Arc, time::Duration};
 
 use super::Http01;
 use crate::{controller::Ports, plan::settings::SolverMode};
 
-/// How often it is asked who is there, while anything is shown. One that ends waits for this (`plan::ending`).
+/// The interval of updates while challenges are in flight. A replica that ends waits for it (`plan::ending`).
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Keeps the slices up to date as long as this process leads.
+/// Keeps the slices up to date while this process is the leader.
 pub async fn follow_replicas(http01: Arc<Http01>, ports: Ports) {
     if ports.settings.http01.mode == SolverMode::Pod {
         return;
@@ -19,7 +19,7 @@ pub async fn follow_replicas(http01: Arc<Http01>, ports: Ports) {
         match http01.follow_replicas(&ports).await {
             Ok(()) => failed = false,
             Err(error) if error.is_not_leader() => return,
-            // said once: an API server that is away is away for longer than this interval
+            // logged once: an outage of the API server lasts longer than this interval
             Err(error) if !failed => {
                 tracing::warn!("the addresses behind the solver Services are not up to date: {error}");
                 failed = true;

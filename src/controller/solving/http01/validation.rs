@@ -1,4 +1,4 @@
-//! The CA's own request, which this replica may answer: then its verdict is known in a moment.
+//! The CA's own validation request. If this replica answers it, the result is known a moment later.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,10 +9,10 @@ use crate::{
     solver::{responder::Responder, token::Token},
 };
 
-/// How long after the CA's request was answered its other requests come, from elsewhere.
+/// The time within which the CA's requests from other locations follow the first.
 const OTHER_REQUESTS: Duration = Duration::from_millis(60);
 
-/// A validation by the CA that is expected.
+/// An expected validation by the CA.
 #[derive(Debug)]
 pub struct Validation {
     token: Token,
@@ -20,7 +20,7 @@ pub struct Validation {
 }
 
 impl Validation {
-    /// Begins to listen; to be called before the CA is told.
+    /// Begins to listen. Must be called before the challenge is accepted.
     pub(super) fn expect(responder: &Responder, token: Token) -> Self {
         Self {
             token,
@@ -28,10 +28,10 @@ impl Validation {
         }
     }
 
-    /// Whether the CA has asked, once it has; `false` if it did not within the time after which it is asked anyway.
+    /// Waits for the CA's request. Returns `false` if it did not arrive before the authorization is polled anyway.
     pub async fn is_answered(mut self) -> bool {
-        let limit = timing::FIRST_LOOK.unsigned_abs();
-        let heard = tokio::time::timeout(limit, async {
+        let limit = timing::FIRST_POLL.unsigned_abs();
+        let answered = tokio::time::timeout(limit, async {
             loop {
                 match self.answered.recv().await {
                     Ok(answered) if *answered == *self.token.as_str() => return true,
@@ -40,10 +40,10 @@ impl Validation {
                 }
             }
         });
-        let heard = heard.await == Ok(true);
-        if heard {
+        let answered = answered.await == Ok(true);
+        if answered {
             tokio::time::sleep(OTHER_REQUESTS).await;
         }
-        heard
+        answered
     }
 }

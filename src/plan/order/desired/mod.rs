@@ -1,8 +1,8 @@
-//! The Order that a CertificateRequest stands for (AOR-01, ORD-12), and which Orders count as that (GHSA-8rvj-mm4h-c258).
+//! The Order for a CertificateRequest (AOR-01, ORD-12), and which Orders certlet acts for (GHSA-8rvj-mm4h-c258).
 //!
-//! An Order makes certlet answer for names at a CA. So nobody's word is taken for it: an Order counts only if an
-//! approved, existing request owns it (a CertificateRequest, or Kubernetes' own kind that says the same) and it says what certlet, or cert-manager, would have written for that
-//! request. Everything else is left alone.
+//! An Order makes certlet prove names at a CA, so its author is not trusted. certlet acts for an Order only if an
+//! approved, existing request owns it (a CertificateRequest, or the equivalent of Kubernetes' own kind), and if its
+//! content is what certlet or cert-manager would have written for that request. All others are ignored.
 
 use serde::Serialize;
 
@@ -18,34 +18,34 @@ use crate::{
     },
 };
 
-/// Kinds that Orders are made for.
+/// The kinds of requests that own Orders.
 const REQUESTS: [&str; 2] = [RequestKind::KIND, SigningRequestKind::KIND];
-/// Longest part of a request's name that begins an Order's name (ORD-12).
+/// The longest prefix of an Order's name that comes from its request (ORD-12).
 const PREFIX_LENGTH: usize = 52;
 
-/// An Order that shall exist.
+/// The Order that a request needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DesiredOrder {
-    /// Its name, made from the request's name and what is ordered.
+    /// Its name, derived from the request's name and the spec.
     pub name: String,
-    /// The request's labels (ANW-06): solvers are chosen by them.
+    /// The request's labels (ANW-06). Solvers are selected by them.
     pub labels: Pairs,
     /// The request's annotations (ANW-06).
     pub annotations: Pairs,
-    /// What is ordered.
+    /// Its spec.
     pub spec: OrderSpec,
 }
 
-/// A request that cannot become an Order.
+/// Why a request cannot become an Order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unorderable {
-    /// The CSR is no longer kept, because the request is finished.
+    /// The CSR is not kept any more, because the request is finished.
     #[error("the CertificateRequest is finished, nothing is to be ordered for it")]
     Finished,
     /// The CSR cannot be read.
     #[error("Failed to decode CSR in spec.request: {0}")]
     Csr(Box<str>),
-    /// The common name is not among the names (NB-24). The sentence is cert-manager's: tools look for it.
+    /// The common name is not among the names (NB-24). The message is cert-manager's, because tools search for it.
     #[error(
         "The CSR PEM requests a commonName that is not present in the list of dnsNames or ipAddresses. If a commonName is set, ACME requires that the value is also present in the list of dnsNames or ipAddresses: {common_name:?} does not exist in [{}] or [{}]",
         .dns_names.join(" "), .ip_addresses.join(" ")
@@ -61,7 +61,7 @@ pub enum Unorderable {
 }
 
 impl Unorderable {
-    /// The event reason that cert-manager gives it (AOR-01, AOR-02).
+    /// The reason of the Event, as cert-manager has it (AOR-01, AOR-02).
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Finished => "OrderBuildingError",
@@ -74,7 +74,7 @@ impl Unorderable {
 /// The Order for a request. `replaces` is the ARI identifier of the certificate that it renews (ARI-05).
 ///
 /// # Errors
-/// When the CSR is not there, cannot be read, or has a common name that ACME would refuse.
+/// If the CSR is not kept or unreadable, or has a common name that ACME would reject.
 pub fn desired_order(
     request: &RequestSeen,
     acme: &AcmeIssuer,
@@ -112,7 +112,7 @@ pub fn desired_order(
     })
 }
 
-/// The name to use where `name` is taken by somebody else's object.
+/// The name to use if another client's object has `name`.
 pub fn other_name(name: &str, request: &Meta) -> String {
     let uid: String = request.uid.chars().filter(char::is_ascii_hexdigit).take(8).collect();
     format!("{name}-{uid}")
@@ -127,12 +127,12 @@ fn csr_of(request: &RequestSeen) -> Result<(&CsrInfo, &[u8]), Unorderable> {
     Ok((csr, pem))
 }
 
-/// As Go prints them: an IPv4 address in IPv6 form is an IPv4 address.
+/// The addresses as Go prints them: an IPv4-mapped IPv6 address is an IPv4 address.
 fn addresses(csr: &CsrInfo) -> Vec<String> {
     csr.sans.ips.iter().map(|ip| ip.to_canonical().to_string()).collect()
 }
 
-/// Why an Order is none of ours.
+/// Why certlet does not act for an Order.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotOurs {
     /// Its owner is not a request that exists, by uid: a CertificateRequest, or Kubernetes' own kind.
@@ -141,18 +141,19 @@ pub enum NotOurs {
     /// Its request has not been approved, or was denied.
     #[error("its CertificateRequest is not approved")]
     NotApproved,
-    /// Its request needs no Order any more.
+    /// Its request does not need an Order any more.
     #[error("its CertificateRequest is finished")]
     Finished,
-    /// It orders something else than its request asks for.
+    /// Its content is not what its request asks for.
     #[error("its {0} is not what its CertificateRequest asks for")]
     Differs(&'static str),
-    /// Another Order of the same request came first.
+    /// Another Order of the same request is elected.
     #[error("another Order does the work for its CertificateRequest")]
     NotElected,
 }
 
-/// Whether `order` does the work for `request`. `siblings` are all Orders that the request owns, `order` among them.
+/// Checks whether certlet acts for `order`, which `request` owns. `siblings` are all Orders of the request, `order`
+/// among them.
 ///
 /// # Errors
 /// Why it does not.
@@ -175,8 +176,7 @@ pub fn counts<'a>(
     }
 }
 
-/// The Order that does the work for `request`: of those that fit, the oldest. So of many forged ones none is served
-/// beside the true one.
+/// The Order that certlet acts for: the oldest of those that fit. So no forged Order is served next to the genuine one.
 pub fn elected<'a>(
     request: &RequestSeen,
     acme: &AcmeIssuer,
@@ -195,8 +195,8 @@ fn is_controller(request: &RequestSeen, order: &Meta) -> bool {
             .is_some_and(|owner| owner.uid == request.meta.uid && REQUESTS.contains(&&*owner.kind))
 }
 
-/// What certlet and cert-manager would write: the request's CSR, issuer and names; a duration, profile and replaced
-/// certificate only as they could have come from request and issuer.
+/// Checks the spec against what certlet and cert-manager would write: the request's CSR, issuer and names. A duration,
+/// profile and replaced certificate must be possible for this request and issuer.
 fn fits(order: &OrderSpec, request: &RequestSeen, acme: &AcmeIssuer) -> Result<(), NotOurs> {
     let (csr, pem) = csr_of(request).map_err(|error| match error {
         Unorderable::Finished => NotOurs::Finished,
@@ -237,7 +237,7 @@ fn fits(order: &OrderSpec, request: &RequestSeen, acme: &AcmeIssuer) -> Result<(
     }
 }
 
-/// Whether two texts hold the same signing request: cert-manager copies the text around it, too.
+/// Whether two texts contain the same signing request. cert-manager copies the text around it too.
 fn is_same_request(one: &[u8], other: &[u8]) -> bool {
     one == other || only_request(one).is_ok_and(|one| only_request(other) == Ok(one))
 }
@@ -246,8 +246,8 @@ fn text(value: Option<&str>) -> &str {
     value.unwrap_or_default()
 }
 
-/// `<request>-<hash of what is ordered>` exactly as cert-manager computes it, so that both find each other's (ORD-12).
-/// `replaces` is left out: it may change while the Order is in flight.
+/// `<request>-<hash of the spec>`, exactly as cert-manager computes it, so that both find each other's Orders (ORD-12).
+/// `replaces` is left out, because it may change while the Order is in flight.
 fn name(request: &str, spec: &OrderSpec) -> String {
     let hashed = Hashed {
         request: None,
@@ -273,7 +273,7 @@ fn name(request: &str, spec: &OrderSpec) -> String {
     )
 }
 
-/// Go's encoder writes these characters as escapes.
+/// Escapes the characters that Go's encoder escapes.
 fn as_go_escapes(json: &str) -> String {
     let escapes = [
         ('<', "003c"),
@@ -287,7 +287,7 @@ fn as_go_escapes(json: &str) -> String {
     })
 }
 
-/// The spec as cert-manager hashes it: its fields in the order of its Go type, the CSR left out.
+/// The spec as cert-manager hashes it: fields in the order of its Go type, without the CSR.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Hashed<'a> {

@@ -98,14 +98,14 @@ fn order(request: &RequestSeen, name: &str) -> Object<OrderKind> {
     }
 }
 
-fn judge(order: &Object<OrderKind>, request: &RequestSeen) -> Result<(), NotOurs> {
+fn check(order: &Object<OrderKind>, request: &RequestSeen) -> Result<(), NotOurs> {
     counts(order, Some(request), &AcmeIssuer::default(), [order])
 }
 
 #[test]
 fn an_order_of_an_approved_request_counts() {
     let request = request().approved();
-    assert_eq!(judge(&order(&request, "o"), &request), Ok(()));
+    assert_eq!(check(&order(&request, "o"), &request), Ok(()));
 }
 
 /// cert-manager copies the text of the request; of a request that waits only its block is kept here.
@@ -114,9 +114,9 @@ fn an_order_counts_whatever_text_is_around_its_signing_request() {
     let request = request().approved();
     let mut written = order(&request, "o");
     written.spec.request.0.splice(0..0, *b"Subject: CN = a\n");
-    assert_eq!(judge(&written, &request), Ok(()));
+    assert_eq!(check(&written, &request), Ok(()));
     written.spec.request.0.extend_from_slice(b"-----BEGIN X-----\n");
-    assert_eq!(judge(&written, &request), Err(NotOurs::Differs("spec.request")));
+    assert_eq!(check(&written, &request), Err(NotOurs::Differs("spec.request")));
 }
 
 #[test]
@@ -128,20 +128,20 @@ fn an_order_without_its_request_does_not_count() {
         Err(NotOurs::NoRequest)
     );
     orphan.meta.owners[0].uid = "of-a-former-request".into();
-    assert_eq!(judge(&orphan, &request), Err(NotOurs::NoRequest));
+    assert_eq!(check(&orphan, &request), Err(NotOurs::NoRequest));
     let mut elsewhere = order(&request, "o");
     elsewhere.meta.key = crate::plan::seen::ObjectKey::new("other", "o");
-    assert_eq!(judge(&elsewhere, &request), Err(NotOurs::NoRequest));
+    assert_eq!(check(&elsewhere, &request), Err(NotOurs::NoRequest));
 }
 
 #[test]
 fn an_order_of_a_request_that_is_not_approved_does_not_count() {
     let fresh = request();
-    assert_eq!(judge(&order(&fresh, "o"), &fresh), Err(NotOurs::NotApproved));
+    assert_eq!(check(&order(&fresh, "o"), &fresh), Err(NotOurs::NotApproved));
     let denied = request()
         .approved()
         .with_condition(condition::DENIED, ConditionStatus::True, "no");
-    assert_eq!(judge(&order(&denied, "o"), &denied), Err(NotOurs::NotApproved));
+    assert_eq!(check(&order(&denied, "o"), &denied), Err(NotOurs::NotApproved));
 }
 
 type Edit = fn(&mut crate::api::order::OrderSpec);
@@ -163,7 +163,7 @@ fn an_order_for_anything_else_than_its_request_does_not_count() {
     for (field, edit) in edits {
         let mut order = order(&request, "o");
         edit(&mut order.spec);
-        assert_eq!(judge(&order, &request), Err(NotOurs::Differs(field)));
+        assert_eq!(check(&order, &request), Err(NotOurs::Differs(field)));
     }
 }
 
@@ -173,7 +173,7 @@ fn an_issuer_reference_with_its_defaults_written_is_the_same() {
     let mut order = order(&request, "o");
     order.spec.issuer_ref.kind = Some("Issuer".into());
     order.spec.issuer_ref.group = Some("cert-manager.io".into());
-    assert_eq!(judge(&order, &request), Ok(()));
+    assert_eq!(check(&order, &request), Ok(()));
 }
 
 #[test]
@@ -195,5 +195,5 @@ fn a_finished_request_needs_no_order() {
     let mut request = request().approved();
     let order = order(&request, "o");
     request.csr_pem = None;
-    assert_eq!(judge(&order, &request), Err(NotOurs::Finished));
+    assert_eq!(check(&order, &request), Err(NotOurs::Finished));
 }

@@ -56,7 +56,7 @@ pub(super) struct Weather {
     pub(super) issuing_looks: u32,
     /// The CA forgets the order that was made as this one, once it was written down.
     pub(super) forgets: Option<usize>,
-    /// The CA validates at once what it was told of, and finds nobody while the process is away.
+    /// The CA validates at once what it was reported of, and finds nobody while the process is away.
     pub(super) validates_while_away: bool,
     /// The CA goes on calling an order pending that can never become anything else.
     pub(super) never_says_invalid: bool,
@@ -242,10 +242,13 @@ impl World {
                     let one = world.authorizations.get_mut(&authorization).ok_or_else(unknown)?;
                     one.accepted.get_or_insert(0);
                     let name = one.name.clone();
-                    assert!(world.is_available(&name), "the CA is told of what it cannot see");
+                    assert!(
+                        world.is_available(&name),
+                        "a challenge is accepted that the CA cannot see"
+                    );
                     Ok(())
                 };
-                self.memory.telling(&authorization);
+                self.memory.accepting(&authorization);
                 self.call(Doing::Accept, accept, |memory, ()| memory.accepted(now, &authorization));
             }
             OrderStep::Finalize { url } => {

@@ -23,10 +23,10 @@ pub(super) struct CaAuthorization {
 }
 
 impl World {
-    /// The CA looks for every proof that it was told of and has not decided; nobody answers.
+    /// The CA validates every accepted challenge that it has not decided; no responder is running.
     pub(super) fn validate_unanswered(&mut self) {
-        let looks = self.weather.validation_looks;
-        let undecided = |one: &&mut CaAuthorization| !one.proved && one.accepted.is_some_and(|seen| seen < looks);
+        let polls = self.weather.validation_looks;
+        let undecided = |one: &&mut CaAuthorization| !one.proved && one.accepted.is_some_and(|seen| seen < polls);
         for one in self.authorizations.values_mut().filter(undecided) {
             one.unanswered = true;
         }
@@ -77,7 +77,7 @@ impl World {
             urls.reverse();
         }
         let states: Vec<_> = urls.iter().map(|url| self.state_of(url)).collect();
-        let looks = self.weather.issuing_looks;
+        let polls = self.weather.issuing_looks;
         let finalized = self.orders[number].finalized.as_mut();
         let lost = states.contains(&AuthorizationState::Invalid);
         let state = if lost && !self.weather.never_says_invalid {
@@ -86,7 +86,7 @@ impl World {
             OrderState::Pending
         } else if let Some(seen) = finalized {
             *seen += 1;
-            if *seen > looks {
+            if *seen > polls {
                 OrderState::Valid
             } else {
                 OrderState::Processing
@@ -108,7 +108,7 @@ impl World {
 
     pub(super) fn state_of(&self, url: &str) -> AuthorizationState {
         let one = &self.authorizations[url];
-        let decided = one.accepted.is_some_and(|looks| looks >= self.weather.validation_looks);
+        let decided = one.accepted.is_some_and(|polls| polls >= self.weather.validation_looks);
         match (one.proved, decided) {
             (false, _) if one.unanswered => AuthorizationState::Invalid,
             (false, true) if self.weather.refused.contains(&one.name) => AuthorizationState::Invalid,
@@ -119,8 +119,8 @@ impl World {
 
     pub(super) fn read_authorization(&mut self, url: &str) -> Result<AuthorizationAtCa, Fault> {
         let one = self.authorizations.get_mut(url).ok_or_else(unknown)?;
-        if let Some(looks) = &mut one.accepted {
-            *looks += 1;
+        if let Some(polls) = &mut one.accepted {
+            *polls += 1;
         }
         let name = one.name.clone();
         let accepted = one.accepted.is_some();

@@ -237,14 +237,14 @@ fn a_fixed_wait_replaces_the_probe_where_the_solver_says_so() {
     let started = world.now;
     world.step_while(|world| world.memory.presented(&Batch::Order).is_none());
     let plan = world.plan();
-    let said = plan.steps.iter().find_map(|step| {
+    let written = plan.steps.iter().find_map(|step| {
         let OrderStep::WriteChallenge { status, .. } = step else {
             return None;
         };
         status.reason.as_deref()
     });
     let expected = "Waiting 2m0s before accepting HTTP-01 challenge without self-check";
-    assert_eq!(said, Some(expected), "ORD-09, as Go writes durations: {plan:?}");
+    assert_eq!(written, Some(expected), "ORD-09, as Go writes durations: {plan:?}");
     world.run();
     assert_eq!(world.state(), Some(State::Valid));
     assert!(world.now >= timing::add(started, SignedDuration::from_mins(2)));

@@ -179,7 +179,7 @@ fn an_order_that_the_ca_forgot_is_made_again_once() {
     assert_eq!((world.state(), world.orders_made()), (Some(State::Errored), 2));
 }
 
-/// Killed between telling the CA of a name and the CA's look at it.
+/// Killed between accepting the CA of a name and the CA's look at it.
 fn killed_while_the_ca_looks() -> World {
     let mut world = World::new(
         &["a.example"],
@@ -243,7 +243,7 @@ fn a_name_that_is_refused_although_this_process_answered_is_not_ordered_again() 
     world.run();
     assert_eq!((world.state(), world.orders_made()), (Some(State::Invalid), 1));
 
-    // nor is one that was lost for another reason than silence, whoever had told the CA
+    // nor is one that was lost for another reason than a missing answer, whichever process accepted it
     let mut world = killed_while_the_ca_looks();
     world.run_while(|world| world.memory.authorizations.values().all(|one| !one.is_lost()));
     for one in world.memory.authorizations.values_mut() {
