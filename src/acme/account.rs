@@ -1,4 +1,5 @@
-//! What a registered account can do: order certificates and follow the orders (RFC 8555 sections 7.4 and 7.5).
+//! Operations of a registered account: orders, authorizations, challenges and certificates (RFC 8555 sections 7.4 and
+//! 7.5).
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -21,7 +22,8 @@ use crate::text::excerpt;
 /// How many alternate chains are fetched in search of the preferred one.
 const MAX_ALTERNATES: usize = 8;
 
-/// An account by its URL. Cheap to clone. All methods refuse URLs of other servers with [`Error::ForeignUrl`].
+/// An account, identified by its URL. Cheap to clone. All methods reject URLs of other servers with
+/// [`Error::ForeignUrl`].
 #[derive(Clone, Debug)]
 pub struct Account {
     client: Client,
@@ -34,11 +36,12 @@ pub struct Account {
 pub struct Issued {
     /// The chosen chain.
     pub chain: Chain,
-    /// False when no chain ends below the preferred root: then it is the default chain.
+    /// False if no chain ends below the preferred root. Then `chain` is the default chain.
     pub preferred_found: bool,
 }
 
 impl Account {
+    /// The account of this client's key at `uri`.
     pub(super) fn new(client: Client, uri: String) -> Self {
         Self { client, uri, names: 0 }
     }
@@ -48,12 +51,13 @@ impl Account {
         &self.uri
     }
 
-    /// The account for work on an order of so many names, whose answers may be larger.
+    /// The same account for an order of `names` names. The size limit of its answers grows with the number of names.
     #[must_use]
     pub fn for_names(self, names: usize) -> Self {
         Self { names, ..self }
     }
 
+    /// The number of names that was set with [`Self::for_names`].
     pub(super) fn names(&self) -> usize {
         self.names
     }
@@ -68,12 +72,15 @@ impl Account {
         &self.client
     }
 
-    /// Places an order. **Not idempotent**: every call makes a new one on most servers, so its URL must be kept.
+    /// Places an order, and returns it with its URL. **Not idempotent**: on most servers every call creates an
+    /// order, so the caller must keep the URL.
     ///
-    /// If the server does not accept `replaces`, the order is placed without it, and the answer says why (ARI-05).
+    /// If the server does not accept `replaces`, the order is placed without it. The result then has the reason
+    /// (ARI-05).
     ///
     /// # Errors
-    /// [`Error::UnknownProfile`] without asking, when the directory has a list that lacks the profile (AOR-05).
+    /// [`Error::UnknownProfile`], without a request, if the directory has a list of profiles that lacks the profile
+    /// (AOR-05). Otherwise the error of the request.
     pub async fn new_order(&self, request: &NewOrderRequest) -> Result<PlacedOrder, Error> {
         let directory = self.client.directory().await?;
         self.check_profile(request, &directory)?;
@@ -123,38 +130,56 @@ impl Account {
         }
     }
 
-    /// The state of an order.
+    /// Reads an order.
+    ///
+    /// # Errors
+    /// The error of the request.
     pub async fn order(&self, url: &str) -> Result<Answered<Order>, Error> {
         order_of(&self.post(Action::Order, url, "").await?)
     }
 
-    /// The state of an authorization. Challenges are only ever read through it (NB-21).
+    /// Reads an authorization. Challenges are only read as a part of it (NB-21).
+    ///
+    /// # Errors
+    /// The error of the request.
     pub async fn authorization(&self, url: &str) -> Result<Answered<Authorization>, Error> {
         let answer = self.post(Action::Authorization, url, "").await?;
         Ok(Answered::new(&answer, Authorization::read(&answer)?))
     }
 
-    /// Gives an authorization back (RFC 8555 section 7.5.2).
+    /// Deactivates an authorization (RFC 8555 section 7.5.2).
+    ///
+    /// # Errors
+    /// The error of the request.
     pub async fn deactivate_authorization(&self, url: &str) -> Result<(), Error> {
         self.post(Action::DeactivateAuthorization, url, r#"{"status":"deactivated"}"#)
             .await
             .map(drop)
     }
 
-    /// Tells the server that the challenge can be validated now (RFC 8555 section 7.5.1).
+    /// Accepts a challenge: tells the server that it can validate now (RFC 8555 section 7.5.1). Returns the challenge.
+    ///
+    /// # Errors
+    /// The error of the request.
     pub async fn accept(&self, challenge_url: &str) -> Result<Answered<Challenge>, Error> {
         let answer = self.post(Action::AcceptChallenge, challenge_url, "{}").await?;
         Ok(Answered::new(&answer, Challenge::read(&answer)?))
     }
 
-    /// Sends the signing request (DER) to the order's `finalize` URL.
+    /// Sends the signing request (DER) to the order's `finalize` URL. Returns the order.
+    ///
+    /// # Errors
+    /// The error of the request.
     pub async fn finalize(&self, url: &str, csr_der: &[u8]) -> Result<Answered<Order>, Error> {
         let payload = json!({"csr": BASE64_URL_SAFE_NO_PAD.encode(csr_der)}).to_string();
         order_of(&self.post(Action::Finalize, url, &payload).await?)
     }
 
-    /// The certificate at an order's `certificate` URL. Alternate chains are fetched one by one, and only while none
-    /// is the one that `preferred` (`spec.acme.preferredChain`, may be empty) names (AOR-06).
+    /// Fetches the certificate from an order's `certificate` URL. Alternate chains are fetched one by one, until
+    /// one ends at the root that `preferred` names (`spec.acme.preferredChain`, may be empty; AOR-06).
+    ///
+    /// # Errors
+    /// The error of the request, and [`Error::Excessive`] for a chain above the limit.
     pub async fn certificate(&self, url: &str, preferred: &str) -> Result<Issued, Error> {
         let (first, alternates) = self.chain(url).await?;
         if first.is_preferred(preferred) {
@@ -172,7 +197,7 @@ impl Account {
                     });
                 }
                 Ok(_) => {}
-                // A certificate is there; a broken alternate must not keep it from its user.
+                // The certificate is usable. An unusable alternate chain must not withhold it.
                 Err(error) => tracing::warn!(%error, url = %alternate, "an alternate certificate chain cannot be used"),
             }
         }
@@ -197,7 +222,10 @@ impl Account {
         ))
     }
 
-    /// Sets the account's contact; empty removes it (ACC-05, RFC 8555 section 7.3.2).
+    /// Sets the account's contact. An empty address removes it (ACC-05, RFC 8555 section 7.3.2).
+    ///
+    /// # Errors
+    /// The error of the request.
     pub async fn update_contact(&self, email: &str) -> Result<(), Error> {
         let payload = json!({"contact": contact_urls(email)}).to_string();
         self.post(Action::UpdateAccount, &self.uri, &payload).await.map(drop)
@@ -208,7 +236,7 @@ impl Account {
     }
 }
 
-/// The payload of a new order: the library's type, and `notAfter`, which that lacks.
+/// The payload of a new order: that of the library, and `notAfter`, which the library lacks.
 fn order_payload(request: &NewOrderRequest, replaces: Option<&str>) -> Value {
     let mut order = instant_acme::NewOrder::new(&request.identifiers);
     if let Some(profile) = &request.profile {
@@ -219,14 +247,15 @@ fn order_payload(request: &NewOrderRequest, replaces: Option<&str>) -> Value {
     }
     let mut payload = serde_json::to_value(order).unwrap_or_default();
     if let (Some(not_after), Some(payload)) = (request.not_after, payload.as_object_mut()) {
-        // Whole seconds: certificates know no fractions, and some servers' parsers neither.
+        // Whole seconds: certificates have no fractions, and some servers do not parse them.
         payload.insert("notAfter".to_owned(), whole_second(not_after).0.to_string().into());
     }
     payload
 }
 
-/// True for refusals that can come from `replaces`: the certificate is unknown to the server, another account's, of
-/// other names, or replaced already. Limits, and refusals of names or of the account, would come again.
+/// Whether a refusal can have `replaces` as its cause: the server does not know the certificate, it has another account
+/// or other names, or it was replaced already. Limits, and refusals of names or of the account, would repeat without
+/// `replaces`.
 fn concerns_replaces(error: &Error) -> bool {
     error.problem().is_some_and(|problem| {
         let kind = matches!(

@@ -1,5 +1,5 @@
-//! Making sure of an account: look up, then register, then correct the contact, in the order that never makes an
-//! account too many. What to do and what it means for an issuer is decided in `plan::account`.
+//! Registration of an account: look-up, registration, update of the contact, in an order that never creates a second
+//! account. `plan::account` decides what follows for an issuer.
 
 use super::Error;
 use super::client::{Client, contact_urls};
@@ -7,22 +7,21 @@ use super::jws::ExternalAccount;
 use super::problem::Kind;
 use super::registration::{Registration, Step};
 
-/// Makes sure that the key has an account with this contact, and gives its URL.
+/// Ensures that the key has an account with this contact, and returns the account.
 ///
-/// `known_contact` is the e-mail address that was registered last, if that is known: servers that hide contacts are
-/// then updated once and not again. Two issuers with the same server and key come out with the same account, if they do this one
-/// after the other.
+/// `known_contact` is the e-mail address that was registered last, if it is known. A server that hides contacts is then
+/// updated only once. Two issuers with the same server and key get the same account, if their calls do not overlap.
 ///
 /// # Errors
-/// The step that failed and why.
+/// The step that failed, and why.
 pub async fn ensure(
     client: &Client,
     contact: &str,
     known_contact: Option<&str>,
     external: Option<&ExternalAccount>,
 ) -> Result<Registration, (Step, Error)> {
-    // The look-up goes first: a CA may accept an external account's key only once, and a registration that went
-    // through without its answer being seen must not be paid for twice.
+    // The look-up is first, because a CA may accept an external account's key only once. A registration whose
+    // answer was lost must not be repeated.
     let registration = match client.lookup().await {
         Ok(found) => found,
         Err(error) if may_mean_unknown(&error) => client
@@ -43,9 +42,9 @@ pub async fn ensure(
     Ok(registration)
 }
 
-/// Whether a look-up was refused in a way that may mean that there is no such account. Some CAs judge the request as if it were
-/// for a new account, and miss the binding in it, before they look for the key; some have no word of their own for it. A
-/// registration is safe then: where the account exists after all, it is what comes back (RFC 8555 section 7.3.1).
+/// Whether a refused look-up may mean that there is no such account. Some CAs treat the look-up as a registration, and
+/// reject it for the missing binding; some have no error type for an unknown account. A registration is then safe: it
+/// returns an account that exists (RFC 8555 section 7.3.1).
 fn may_mean_unknown(error: &Error) -> bool {
     error.problem().is_some_and(|problem| {
         matches!(
@@ -59,7 +58,7 @@ fn contact_differs(registration: &Registration, wanted: &str, known: Option<&str
     if registration.contacts == contact_urls(wanted) {
         return false;
     }
-    // A server that shows no contact may hide it: then what was registered last decides.
+    // A server that returns no contact may hide it. Then the last registered contact decides.
     !registration.contacts.is_empty() || known.is_none_or(|known| contact_urls(known) != contact_urls(wanted))
 }
 

@@ -1,14 +1,14 @@
-//! What requests are for. Plain data.
+//! The purpose of each request to an ACME server, for metrics and error messages.
 
 use std::fmt;
 
-/// What a request is for: the `action` of metrics (MET-05) and the words of errors.
+/// The purpose of a request: the label `action` of metrics (MET-05), and a noun for error messages.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[expect(missing_docs, reason = "each is named after the request that it stands for")]
 pub enum Action {
     Directory,
     NewNonce {
-        /// The label of the request that needs the nonce: it counts as a part of that.
+        /// The label of the request that needs the nonce: the nonce is counted as a part of that request.
         label: &'static str,
     },
     NewAccount,
@@ -25,8 +25,8 @@ pub enum Action {
 }
 
 impl Action {
-    /// The value of the label `action`: the names that cert-manager gives to the calls of its ACME client. What it never asks
-    /// for has the name that it gives to requests without one.
+    /// The value of the label `action`: the names that cert-manager gives to the calls of its ACME client. Requests
+    /// that cert-manager never sends have the name that it gives to requests without one.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Directory => "discover",

@@ -1,4 +1,5 @@
-//! Renewal information (RFC 9773): when to renew, and when to ask again. Pure; time and randomness are arguments.
+//! Renewal information (RFC 9773): when to renew, and when to poll again. Pure functions; time and randomness are
+//! arguments.
 
 use instant_acme::CertificateIdentifier;
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +12,7 @@ use super::transport::Answer;
 use crate::net::RetryAfter;
 use crate::text::is_hidden;
 
-/// How long until the next poll when the server does not say (ARI-02).
+/// The interval to the next poll if the server names none (ARI-02).
 pub const DEFAULT_INTERVAL: SignedDuration = SignedDuration::from_hours(6);
 /// The shortest interval between two polls of one certificate.
 pub const MIN_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
@@ -27,20 +28,20 @@ pub struct Window {
     pub end: Timestamp,
 }
 
-/// What a CA says about the renewal of one certificate.
+/// A CA's renewal information for one certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RenewalInfo {
     /// When to renew.
     pub window: Window,
-    /// A page that says why.
+    /// The URL of a page that explains the window.
     pub explanation_url: Option<String>,
 }
 
 impl RenewalInfo {
-    /// What the server answered.
+    /// Parses the server's answer.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] without a window, or with one that ends before it starts.
+    /// [`Error::Unreadable`] without a window, or for a window that ends before it starts.
     pub(super) fn read(answer: &Answer) -> Result<Self, Error> {
         let WireInfo {
             suggested_window,
@@ -81,14 +82,14 @@ struct WireWindow {
 lenient_objects!(WireWindow);
 
 impl Window {
-    /// True when the whole window has gone by: renew at once.
+    /// Whether the whole window is past. Then the renewal is due at once.
     pub fn is_past(&self, now: Timestamp) -> bool {
         self.end <= now
     }
 }
 
-/// When to poll again: what `Retry-After` asks for, 6 h without it, never before 1 h nor after 7 days (ARI-02); or
-/// after `fixed`, whatever the server asks for.
+/// The time of the next poll: after `Retry-After`, or 6 h without it, limited to 1 h ..= 7 days (ARI-02). With `fixed`,
+/// after `fixed`, whatever the server requests.
 pub fn next_poll(now: Timestamp, retry_after: Option<RetryAfter>, fixed: Option<SignedDuration>) -> Timestamp {
     let asked = retry_after.map_or(DEFAULT_INTERVAL, |retry_after| {
         retry_after.until(now).duration_since(now)
@@ -97,7 +98,7 @@ pub fn next_poll(now: Timestamp, retry_after: Option<RetryAfter>, fixed: Option<
     now.saturating_add(interval).unwrap_or(Timestamp::MAX)
 }
 
-/// Splits the identifier of a certificate (RFC 9773 section 4.1); `None` when it is none.
+/// Splits the identifier of a certificate (RFC 9773 section 4.1). Returns `None` if it is malformed.
 pub fn parse_id(id: &str) -> Option<CertificateIdentifier<'_>> {
     let (authority_key_identifier, serial) = id.split_once('.')?;
     let base64url = |text: &str| {

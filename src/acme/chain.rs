@@ -1,10 +1,10 @@
-//! Certificate chains as a server hands them out, and the choice among them (AOR-06). Pure.
+//! Certificate chains as a server returns them, and the selection of one (AOR-06). Pure functions.
 
 use rustls_pki_types::CertificateDer;
 
 use crate::pki::pem;
 
-/// A certificate and those above it.
+/// A certificate and its issuers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Chain {
     /// The leaf first, DER.
@@ -17,8 +17,8 @@ impl Chain {
     /// Reads a `application/pem-certificate-chain` (RFC 8555 section 9.1).
     ///
     /// # Errors
-    /// A reason when it holds no certificate, something that is no certificate, or anything beside certificates
-    /// (section 11.4: a client must not let a private key or the like through).
+    /// A reason, if it holds no certificate, an unreadable one, or anything but certificates. RFC 8555 section
+    /// 11.4: a client must not pass on a private key or similar.
     pub fn from_pem(text: &[u8]) -> Result<Self, String> {
         let blocks = pem::parse_all(text).map_err(|error| format!("its PEM is damaged ({error})"))?;
         if blocks.iter().any(|block| block.label != "CERTIFICATE") {
@@ -39,14 +39,14 @@ impl Chain {
         Ok(Self { certificates, pem })
     }
 
-    /// The common name of the issuer of the chain's last certificate, by which a chain is preferred (AOR-06).
+    /// The common name of the issuer of the chain's last certificate. The preferred chain is selected by it (AOR-06).
     pub fn root_common_name(&self) -> Option<String> {
         let (_, top) = x509_parser::parse_x509_certificate(self.certificates.last()?).ok()?;
         let name = top.issuer().iter_common_name().next()?.as_str().ok()?;
         Some(name.to_owned())
     }
 
-    /// True when this is the chain that `preferred` names; an empty name prefers the first.
+    /// Whether `preferred` names this chain. An empty name prefers the first chain.
     pub fn is_preferred(&self, preferred: &str) -> bool {
         preferred.is_empty() || self.root_common_name().is_some_and(|name| name == preferred)
     }

@@ -1,4 +1,4 @@
-//! One ACME server as one account key sees it: the signed request that everything else is made of.
+//! Signed requests to one ACME server with one account key.
 
 use std::any::Any;
 use std::fmt;
@@ -22,19 +22,20 @@ use super::transport::{Answer, Request};
 use super::url::server_url;
 use crate::net::RetryAfter;
 
-/// How often a request whose nonce was refused is signed and sent again (ACC-11). Nothing was done by then.
+/// How often a request with a rejected nonce is signed and sent again (ACC-11). The server has not processed it.
 const NONCE_RETRIES: u32 = 5;
 
-/// A value of the server, and how long it wants to be left alone.
+/// A value from the server, and the wait that the server requests.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answered<T> {
-    /// What was asked for.
+    /// The value.
     pub value: T,
-    /// The wait that the answer asks for.
+    /// `Retry-After` of the answer.
     pub retry_after: Option<RetryAfter>,
 }
 
 impl<T> Answered<T> {
+    /// `value`, with the wait that the answer requests.
     pub(super) fn new(answer: &Answer, value: T) -> Self {
         Self {
             value,
@@ -43,7 +44,7 @@ impl<T> Answered<T> {
     }
 }
 
-/// A request to be signed.
+/// A request before it is signed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Post<'a> {
     pub(super) action: Action,
@@ -52,8 +53,8 @@ pub(super) struct Post<'a> {
     pub(super) payload: &'a str,
 }
 
-/// An ACME server as seen with one account key and one set of trust settings. Cheap to clone; nonces, the directory
-/// and connections are shared among the clones.
+/// An ACME server with one account key and one set of trust settings. Cheap to clone: nonces, the directory and
+/// connections are shared among clones.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -66,8 +67,8 @@ struct Inner {
     attempt: LastAttempt,
 }
 
-/// What is remembered of the last attempt to register or look up the account. It is kept beside the client, which may have to make
-/// room for others. What it is, only those know who plan attempts: the client has a place for one value of any type.
+/// The result of the last registration or look-up of the account. It outlives the client, which may be evicted. The
+/// type is opaque here, because only the planner of attempts knows it.
 pub(super) type LastAttempt = Arc<std::sync::Mutex<Option<Box<dyn Any + Send>>>>;
 
 impl fmt::Debug for Client {
@@ -89,12 +90,12 @@ impl Client {
         }))
     }
 
-    /// True when both are clones of one client.
+    /// Whether both are clones of one client.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether a failure of one is one of the other.
+    /// Whether a failed attempt of one counts for the other.
     #[cfg(test)]
     pub(super) fn shares_attempts_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0.attempt, &other.0.attempt)
@@ -110,57 +111,63 @@ impl Client {
         &self.0.server
     }
 
-    /// True since the server said that it does not know the account, until one is registered: the issuer must be
-    /// looked at again (a CA that was restored or replaced).
+    /// True from an answer that the account is unknown, until one is registered. The issuer must then be reconciled
+    /// again: the CA was restored or replaced.
     pub fn account_is_unknown(&self) -> bool {
         self.0.account_unknown.load(Ordering::Relaxed)
     }
 
-    /// Whether the server said, to this client, that the account of its key is at this URL.
+    /// Whether the server confirmed to this client that the account of its key has this URL.
     pub fn has_confirmed(&self, uri: &str) -> bool {
         let confirmed = self.0.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
         !self.account_is_unknown() && confirmed.as_deref() == Some(uri)
     }
 
-    /// What [`Client::remember`] was given last, for the plan of the next attempt: issuers that share the account share its
-    /// back-off. `None` where that was of another type.
+    /// The value of the last [`Client::remember`], for the plan of the next attempt. Issuers that share an account
+    /// share its back-off. `None` if the value has another type.
     pub fn attempt<T: Any + Clone>(&self) -> Option<T> {
         let attempt = self.0.attempt.lock().unwrap_or_else(PoisonError::into_inner);
         attempt.as_ref()?.downcast_ref().cloned()
     }
 
-    /// Remembers how the last attempt to register or look up the account ended.
+    /// Stores the result of the last registration or look-up of the account.
     pub fn remember<T: Any + Send>(&self, attempt: Option<T>) {
         let attempt = attempt.map(|attempt| Box::new(attempt) as Box<dyn Any + Send>);
         *self.0.attempt.lock().unwrap_or_else(PoisonError::into_inner) = attempt;
     }
 
     /// The server's directory, at most an hour old.
+    ///
+    /// # Errors
+    /// As [`Server::directory`].
     pub async fn directory(&self) -> Result<Arc<Directory>, Error> {
         self.0.server.directory().await
     }
 
-    /// What the account at `uri` (`status.acme.uri`) can do. Nothing is sent: every request is signed in the name of this URL, and
-    /// goes only where the directory leads.
+    /// The account at `uri` (`status.acme.uri`). Sends nothing. Every request of the account is signed with this
+    /// URL as key identifier, and goes only to URLs that belong to the directory.
     ///
     /// # Errors
-    /// [`Error::InvalidUrl`].
+    /// [`Error::InvalidUrl`] if `uri` is not a URL of an ACME server.
     pub fn account(&self, uri: &str) -> Result<Account, Error> {
         server_url(uri)?;
         Ok(Account::new(self.clone(), uri.to_owned()))
     }
 
-    /// Finds the account of this key (RFC 8555 section 7.3.1); never makes one.
+    /// Looks up the account of this key (RFC 8555 section 7.3.1). Never creates one.
     ///
     /// # Errors
-    /// A problem with [`Error::says_account_is_unknown`] when there is none.
+    /// A problem with [`Error::says_account_is_unknown`] if there is none, and otherwise the error of the request.
     pub async fn lookup(&self) -> Result<Registration, Error> {
         self.register(Action::LookUpAccount, &json!({"onlyReturnExisting": true}))
             .await
     }
 
-    /// Registers an account, agreeing to the terms of service (RFC 8555 section 7.3); gives the existing one if this
-    /// key has one already. `contact` is an e-mail address or empty.
+    /// Registers an account and agrees to the terms of service (RFC 8555 section 7.3). Returns the existing account
+    /// if the key has one. `contact` is an e-mail address or empty.
+    ///
+    /// # Errors
+    /// The error of the request.
     pub async fn new_account(&self, contact: &str, external: Option<&ExternalAccount>) -> Result<Registration, Error> {
         let contacts = contact_urls(contact);
         let contacts: Vec<&str> = contacts.iter().map(String::as_str).collect();
@@ -194,7 +201,11 @@ impl Client {
         Ok(registration)
     }
 
-    /// A signed request (RFC 8555 section 6.2). Without an account it carries the public key.
+    /// Sends a signed request (RFC 8555 section 6.2), and returns a successful answer. Without an account, the
+    ///
+    /// # Errors
+    /// The problem document or the transport's error, and [`Error::ForeignUrl`].
+    /// request carries the public key.
     pub(super) async fn signed(&self, account: Option<&Account>, post: Post<'_>) -> Result<Answer, Error> {
         let Post { action, url, payload } = post;
         let kid = account.map(Account::uri);
@@ -230,7 +241,7 @@ impl Client {
                     .fetch_or(error.says_account_is_unknown(), Ordering::Relaxed);
                 return Err(error);
             }
-            // The server may have been restarted: then every nonce that we kept is worthless, but not this one.
+            // The server may have been restarted. Then all stored nonces are invalid, but not the one of this answer.
             nonces.clear();
             attempt += 1;
             nonce = match fresh {
@@ -245,7 +256,7 @@ impl Client {
             return Ok(nonce);
         }
         let url = self.0.server.own(&self.directory().await?.new_nonce).await?;
-        // 200 for HEAD in the RFC, 204 from some servers: the header is what counts.
+        // The status is 200 in the RFC and 204 from some servers. Only the header counts.
         let request = Request {
             action: Action::NewNonce {
                 label: wanted_for.label(),
@@ -260,10 +271,10 @@ impl Client {
     }
 }
 
-/// The `Location` of an answer: the URL of what was made or found.
+/// The `Location` of an answer: the URL of the created or found resource.
 ///
 /// # Errors
-/// [`Error::Excessive`].
+/// [`Error::Excessive`] if it is too long.
 pub(super) fn location(answer: &Answer) -> Result<Option<String>, Error> {
     let location = answer
         .headers
@@ -274,7 +285,7 @@ pub(super) fn location(answer: &Answer) -> Result<Option<String>, Error> {
         .transpose()
 }
 
-/// `mailto:` URLs of an issuer's e-mail address, in lower case as cert-manager registers it.
+/// `mailto:` URLs of an issuer's e-mail addresses, in lower case as cert-manager registers them.
 pub(super) fn contact_urls(email: &str) -> Vec<String> {
     let email = email.trim();
     if email.is_empty() {
@@ -284,7 +295,10 @@ pub(super) fn contact_urls(email: &str) -> Vec<String> {
     }
 }
 
-/// Reads an order from an answer.
+/// Parses an order from an answer.
+///
+/// # Errors
+/// [`Error::Unreadable`], [`Error::Excessive`].
 pub(super) fn order_of(answer: &Answer) -> Result<Answered<Order>, Error> {
     Ok(Answered::new(answer, Order::read(answer)?))
 }

@@ -1,4 +1,4 @@
-//! The directory (RFC 8555 section 7.1.1): where a server's resources are and what it demands.
+//! The directory of an ACME server (RFC 8555 section 7.1.1): URLs of its resources, and its requirements.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,34 +20,34 @@ use crate::text::excerpt;
 
 /// How long a directory is used before it is fetched again.
 pub const MAX_AGE: Duration = Duration::from_secs(3600);
-/// How long an old one still serves while the server does not answer.
+/// How long an old directory is used while the server does not answer.
 const MAX_STALE_AGE: Duration = Duration::from_secs(24 * 3600);
-/// The longest name of a profile that is kept.
+/// The longest profile name that is accepted.
 const MAX_PROFILE: usize = 253;
 /// How many redirects of a directory are followed.
 const MAX_REDIRECTS: usize = 5;
-/// How long a failed request stands for those that asked meanwhile; shorter than any pause before a retry.
+/// How long a failure is the result for concurrent requests. It is shorter than any delay before a retry.
 const FAILURE_AGE: Duration = Duration::from_secs(3);
 
-/// A server's directory. Unknown entries are ignored; some CAs add random ones.
+/// A server's directory. Unknown entries are ignored, because some CAs add random ones.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Directory {
-    /// Where nonces come from.
+    /// URL for new nonces.
     pub new_nonce: String,
-    /// Where accounts are registered and looked up.
+    /// URL for registrations and look-ups of accounts.
     pub new_account: String,
-    /// Where orders are placed.
+    /// URL for new orders.
     pub new_order: String,
-    /// Where renewal information is; absent when the server has none (RFC 9773).
+    /// URL of renewal information (RFC 9773); `None` if the server has none.
     pub renewal_info: Option<String>,
-    /// What the server says about itself.
+    /// The server's metadata.
     pub meta: Meta,
 }
 
 /// `meta` of a directory (RFC 8555 section 9.7.6).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Meta {
-    /// Names of the certificate profiles that there are.
+    /// Names of the certificate profiles that the server offers.
     pub profiles: BTreeSet<String>,
 }
 
@@ -71,23 +71,23 @@ struct WireMeta {
 
 lenient_objects!(WireMeta);
 
-/// One server's directory, fetched when it is needed and kept for [`MAX_AGE`].
+/// One server's directory, fetched on demand and cached for [`MAX_AGE`].
 #[derive(Debug, Default)]
-pub struct DirectoryCache(Mutex<Kept>);
+pub struct DirectoryCache(Mutex<CachedDirectory>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct CachedDirectory {
     directory: Option<(Instant, Arc<Directory>)>,
     failure: Option<(Instant, Error)>,
 }
 
 impl DirectoryCache {
-    /// The directory at `server`. Concurrent callers cause one request, also when it fails: otherwise a server that
-    /// accepts connections and never answers would hold up each of them for one time limit after the other.
+    /// The directory at `server`. Concurrent callers cause one request, also when it fails. Otherwise a server that
+    /// accepts connections and never answers would delay each caller by a full time-out in turn.
     ///
     /// # Errors
-    /// [`Error::NotAcme`] when something else answers there, and what [`Transport::send`] gives. A server that does
-    /// not answer does not invalidate a directory that was read within the last day.
+    /// [`Error::NotAcme`] if no ACME directory is there, and the errors of [`Transport::send`]. While a server does
+    /// not answer, a directory that was read within the last day is still returned.
     pub async fn get(&self, transport: &Transport, server: &Url) -> Result<Arc<Directory>, Error> {
         let mut kept = self.0.lock().await;
         if let Some((read, directory)) = &kept.directory
@@ -148,7 +148,7 @@ async fn fetch(transport: &Transport, server: &Url) -> Result<Directory, Error> 
     )))
 }
 
-/// Where a redirect of the directory leads: GET alone goes there, under the same rules for addresses.
+/// The target of a redirect. Only a GET of the directory follows one, under the same address policy.
 fn redirected(answer: &Answer, from: &Url) -> Result<Url, String> {
     let status = answer.status.as_u16();
     let location = answer.headers.get(header::LOCATION).and_then(|to| to.to_str().ok());
@@ -167,7 +167,7 @@ fn redirected(answer: &Answer, from: &Url) -> Result<Url, String> {
     }
 }
 
-/// Whether TLS would be left.
+/// Whether the redirect leaves TLS.
 fn is_downgrade(from: &Url, to: &Url) -> bool {
     from.scheme() == "https" && to.scheme() != "https"
 }
@@ -203,7 +203,7 @@ fn is_fit(directory: &Url, named: &str) -> bool {
 }
 
 impl Directory {
-    /// The URLs that it names.
+    /// All URLs in the directory.
     fn urls(&self) -> impl Iterator<Item = &str> {
         let Self {
             new_nonce,
@@ -218,14 +218,14 @@ impl Directory {
             .map(String::as_str)
     }
 
-    /// Whether a URL is on a server that the directory names (RFC 8555 section 7.1.1 leaves it to the server where its resources
-    /// are: a load balancer may give the directory another port).
+    /// Whether a URL has the origin of one of the directory's URLs. RFC 8555 section 7.1.1 leaves it to the server
+    /// where its resources are: a load balancer may give the directory another port.
     pub(super) fn names_origin_of(&self, url: &Url) -> bool {
         self.urls()
             .any(|named| server_url(named).is_ok_and(|named| named.origin() == url.origin()))
     }
 
-    /// The servers that it names, for a sentence.
+    /// The origins of the directory's URLs, for an error message.
     pub(super) fn origins(&self) -> String {
         let origins = self
             .urls()

@@ -1,4 +1,4 @@
-//! Problem documents as they are sent, and what is kept of them: bounded, and fit to be shown.
+//! Problem documents as they are sent, and the bounded, sanitised part that is kept.
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use super::order::WireIdentifier;
 use super::problem::{Problem, kind};
 use crate::text::excerpt;
 
-/// How many parts of a compound problem are kept.
+/// The most subproblems that are kept.
 const MAX_SUBPROBLEMS: usize = 100;
 
 /// A problem document as it is sent.
@@ -23,7 +23,7 @@ pub(super) struct WireProblem {
     subproblems: Field<Vec<WireSubproblem>>,
 }
 
-/// A part of a compound problem (RFC 8555 section 6.7.1), which has no parts itself.
+/// A subproblem (RFC 8555 section 6.7.1). It has no subproblems of its own.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct WireSubproblem {

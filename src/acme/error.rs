@@ -1,4 +1,4 @@
-//! What can go wrong in a conversation with an ACME server.
+//! Errors of requests to an ACME server.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,15 +8,15 @@ use super::problem::{DEFAULT_RATE_LIMIT_DELAY, DEFAULT_UNAVAILABLE_DELAY, Next, 
 use crate::net::RefusedAddress;
 use crate::net::RetryAfter;
 
-/// A failure, as a sentence for the user; [`Error::next`] says what to do about it.
+/// A failed request, as a sentence for the user. [`Error::next`] classifies it.
 ///
-/// It never contains text of a page that is not a problem document, nor key material.
+/// It never contains key material, nor text of a page that is not a problem document.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// The server refused, and says why.
+    /// The server refused with a problem document.
     #[error("{0}")]
     Problem(Box<Problem>),
-    /// Neither success nor a problem document: a proxy's error page, a load balancer, another kind of server.
+    /// Neither a success nor a problem document: the error page of a proxy or load balancer, or another kind of server.
     #[error(
         "the ACME server {host} answered {action} with status {status}{}",
         redirect.as_ref().map_or_else(
@@ -27,72 +27,72 @@ pub enum Error {
     Status {
         /// Host and port of the server.
         host: String,
-        /// What was asked.
+        /// The purpose of the request.
         action: Action,
         /// HTTP status.
         status: u16,
-        /// The wait that the answer asks for.
+        /// `Retry-After` of the answer.
         retry_after: Option<RetryAfter>,
-        /// Where it redirects to.
+        /// The target, if it is a redirect.
         redirect: Option<String>,
     },
-    /// An address that is not asked, whoever wants it.
+    /// The address policy rejects the server's address.
     #[error("the ACME server {host} is not asked: {refused}")]
     Forbidden {
         /// Host and port of the server.
         host: String,
-        /// The address, and why.
+        /// The address, and the class it belongs to.
         refused: RefusedAddress,
     },
-    /// No answer: connection, TLS, time-out, an answer cut off.
+    /// No answer: a failed connection, failed TLS, a time-out, or a truncated answer.
     #[error("the ACME server {host} did not answer {action}: {reason}")]
     Unreachable {
         /// Host and port of the server.
         host: String,
-        /// What was asked.
+        /// The purpose of the request.
         action: Action,
-        /// What happened.
+        /// The cause.
         reason: String,
     },
-    /// The answer is larger than any that this client asks for.
+    /// The answer is larger than the limit.
     #[error("the ACME server {host} answered {action} with more than {limit} bytes")]
     TooLarge {
         /// Host and port of the server.
         host: String,
-        /// What was asked.
+        /// The purpose of the request.
         action: Action,
         /// The limit in bytes.
         limit: usize,
     },
-    /// The answer holds something that is larger, or there more often, than makes sense.
+    /// A value in the answer exceeds its limit in size or number.
     #[error("the ACME server {host} answered {action} with {what}")]
     Excessive {
         /// Host and port of the server.
         host: String,
-        /// What was asked.
+        /// The purpose of the request.
         action: Action,
         /// What is too large, with its limit.
         what: String,
     },
-    /// A success whose content is not what the protocol says.
+    /// A success whose content does not follow the protocol.
     #[error("the ACME server {host} answered {action} with something that cannot be read: {reason}")]
     Unreadable {
         /// Host and port of the server.
         host: String,
-        /// What was asked.
+        /// The purpose of the request.
         action: Action,
-        /// What is wrong with it; positions and field names, no content.
+        /// The fault: positions and field names, no content.
         reason: String,
     },
-    /// What answers at the directory's URL does not speak ACME.
+    /// The directory's URL does not lead to an ACME server.
     #[error("{url} is not the directory of an ACME server: {reason}; check spec.acme.server of the issuer")]
     NotAcme {
         /// The directory's URL.
         url: String,
-        /// What was found there.
+        /// What is there instead.
         reason: String,
     },
-    /// A URL on another server than the directory's and those that it names, which nothing is ever sent to.
+    /// A URL whose origin is neither that of the directory nor one that the directory names. No request is sent there.
     #[error(
         "{url} does not belong to the ACME server {server}, whose directory names {named}; it is not used{}",
         hint.as_ref().map_or_else(String::new, |hint| format!(
@@ -104,17 +104,17 @@ pub enum Error {
         url: String,
         /// The directory's URL.
         server: String,
-        /// What the directory names.
+        /// The origins that the directory names.
         named: String,
-        /// The directory's URL on that other server, most likely.
+        /// The likely URL of the directory on that other server.
         hint: Option<String>,
     },
-    /// Not a URL that an ACME server can have.
+    /// A text that cannot be a URL of an ACME server.
     #[error("{url:?} is not a URL of an ACME server: {reason}")]
     InvalidUrl {
         /// The text.
         url: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// The trust settings cannot be used.
@@ -123,19 +123,19 @@ pub enum Error {
     /// The account key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The server has a profile list, and this is not on it.
+    /// The server's list of profiles lacks this one.
     #[error(
         "acme: certificate authority does not advertise a profile with name {profile}; the ACME server {host} offers {offered}"
     )]
     UnknownProfile {
         /// Host and port of the server.
         host: String,
-        /// The profile asked for.
+        /// The requested profile.
         profile: String,
-        /// Those that there are.
+        /// The offered profiles.
         offered: String,
     },
-    /// The account exists but can no longer be used (RFC 8555 section 7.1.2).
+    /// The account exists but cannot be used any more (RFC 8555 section 7.1.2).
     #[error("the ACME account {uri} is {status}; delete the account key's Secret to make a new account")]
     AccountClosed {
         /// The account's URL.
@@ -143,7 +143,7 @@ pub enum Error {
         /// `deactivated` or `revoked`.
         status: String,
     },
-    /// The directory lacks what is asked for.
+    /// The server does not offer a requested function.
     #[error("the ACME server {host} does not offer {what}")]
     Unsupported {
         /// Host and port of the server.
@@ -154,7 +154,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What to do about it; `now` is when it was received.
+    /// The next action. `now` is the time when the error was received.
     pub fn next(&self, now: Timestamp) -> Next {
         let wait = |retry_after: Option<RetryAfter>, default: SignedDuration| {
             Next::Wait(retry_after.unwrap_or(RetryAfter::After(default)).until(now))
@@ -175,13 +175,13 @@ impl Error {
                 retry_after: Some(retry_after),
                 ..
             } => Next::Wait(retry_after.until(now)),
-            // A proxy's 4xx without an explanation says nothing about the order.
+            // A 4xx without a problem document, such as a proxy's, has no information about the order.
             Self::Status { .. }
             | Self::Unreachable { .. }
             | Self::TooLarge { .. }
             | Self::Excessive { .. }
             | Self::Unreadable { .. }
-            // The right server may come back at this address; the edit that is needed triggers anyway.
+            // The right server may return to this address. An edit of the issuer causes a reconcile in any case.
             | Self::NotAcme { .. }
             | Self::Forbidden { .. } => Next::Retry,
             Self::ForeignUrl { .. } => Next::NewOrder,
@@ -194,7 +194,7 @@ impl Error {
         }
     }
 
-    /// The refusal, when the server explained one.
+    /// The server's problem document, if it sent one.
     pub fn problem(&self) -> Option<&Problem> {
         if let Self::Problem(problem) = self {
             Some(problem)
@@ -203,17 +203,17 @@ impl Error {
         }
     }
 
-    /// True when the server said more than makes sense. It may say less the next time, but not for ever is it asked again.
+    /// Whether a limit was exceeded. The next answer may be smaller, so the request is retried, but only a few times.
     pub fn is_excess(&self) -> bool {
         matches!(self, Self::TooLarge { .. } | Self::Excessive { .. })
     }
 
-    /// True when the server says that it does not know the account.
+    /// Whether the server reports that it does not know the account.
     pub fn says_account_is_unknown(&self) -> bool {
         self.problem().is_some_and(Problem::says_account_is_unknown)
     }
 
-    /// The HTTP status that came with it.
+    /// The HTTP status of the answer, if there was one.
     pub fn status(&self) -> Option<u16> {
         if let Self::Status { status, .. } = self {
             Some(*status)

@@ -1,14 +1,14 @@
-//! Fields of a server's JSON, as forgiving as Go's clients are: servers were tried with those.
+//! Lenient parsing of a server's JSON: as lenient as Go's clients, with which servers are tested.
 //!
-//! A field that is missing, null or of another type than RFC 8555 gives it is as if it were not there. Whether an object can do
-//! without it is decided where the object is read. Nothing is buffered: what is not wanted is skipped as it is parsed.
+//! A field that is missing, null or of another type than in RFC 8555 counts as missing. The reader of an object decides
+//! whether the field is required. Nothing is buffered: unknown fields are skipped by the parser.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A field, if it is there and of its type.
+/// A field, if it is present with the right type.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Field<T>(pub(super) Option<T>);
 
@@ -19,43 +19,43 @@ impl<T> Default for Field<T> {
 }
 
 impl Field<String> {
-    /// The text; an empty one is none.
+    /// The text. An empty text counts as missing.
     pub(super) fn text(self) -> Option<String> {
         self.0.filter(|text| !text.is_empty())
     }
 }
 
 impl<T> Field<Vec<T>> {
-    /// The elements that are of their type.
+    /// The elements with the right type.
     pub(super) fn list(self) -> Vec<T> {
         self.0.unwrap_or_default()
     }
 }
 
-/// A type of JSON values, read from those of them that fit.
+/// A type that is parsed from those JSON values that fit.
 pub(super) trait Lenient: Sized {
-    /// From a text.
+    /// Parses a text.
     fn from_text(_: &str) -> Option<Self> {
         None
     }
 
-    /// From true or false.
+    /// Parses a boolean.
     fn from_flag(_: bool) -> Option<Self> {
         None
     }
 
-    /// From a whole number.
+    /// Parses a whole number.
     fn from_number(_: u64) -> Option<Self> {
         None
     }
 
-    /// From a list, which is read to its end.
+    /// Parses a list, and reads it to its end.
     fn from_list<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Option<Self>, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
     }
 
-    /// From an object, which is read to its end.
+    /// Parses an object, and reads it to its end.
     fn from_object<'de, A: MapAccess<'de>>(mut object: A) -> Result<Option<Self>, A::Error> {
         while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
@@ -105,7 +105,7 @@ impl<T: Lenient> Lenient for Vec<T> {
     }
 }
 
-/// The names of an object's fields, and nothing of what they hold.
+/// The names of an object's fields, without their values.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Names(pub(super) Vec<String>);
 

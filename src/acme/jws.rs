@@ -1,7 +1,7 @@
-//! Account keys and what they sign (RFC 8555 section 6.2, RFC 7638 thumbprints).
+//! Account keys and their signatures (RFC 8555 section 6.2, RFC 7638 thumbprints).
 //!
-//! Account keys are RSA in PKCS#1, which is what cert-manager writes and the only kind that it reads, so an account
-//! survives a change in both directions. A P-256 key that is already there is used as it is.
+//! Account keys are RSA in PKCS#1. cert-manager writes and reads no other kind, so an account survives a take-over in
+//! both directions. An existing P-256 key is used as it is.
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,13 +42,13 @@ pub enum KeyError {
     MacKey,
 }
 
-/// The private key of an ACME account. Cheap to clone; prints as its thumbprint.
+/// The private key of an ACME account. Cheap to clone. `Debug` shows only the thumbprint.
 #[derive(Clone)]
 pub struct AccountKey(Arc<Parsed>);
 
 struct Parsed {
     pair: Pair,
-    /// The public key in the form of RFC 7638, whose SHA-256 is the thumbprint.
+    /// The public key in the form of RFC 7638. Its SHA-256 is the thumbprint.
     jwk: String,
     thumbprint: String,
     hash: String,
@@ -60,10 +60,10 @@ enum Pair {
 }
 
 impl AccountKey {
-    /// Reads the first private key of `pem`: RSA (PKCS#1, PKCS#8) of at least 2048 bits, or P-256 (SEC1, PKCS#8).
+    /// Parses the first private key of `pem`: RSA (PKCS#1, PKCS#8) of at least 2048 bits, or P-256 (SEC1, PKCS#8).
     ///
     /// # Errors
-    /// [`KeyError`] as a sentence that goes after the name of the Secret.
+    /// [`KeyError`] as a sentence that follows the name of the Secret.
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
         let blocks = pki::pem::parse(pem).map_err(|_| KeyError::NotPem)?;
         let key = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY"));
@@ -102,7 +102,7 @@ impl AccountKey {
     }
 
     fn from_sec1_der(sec1: &[u8]) -> Result<Self, KeyError> {
-        // A key of another curve is refused by the same call as a damaged one: the kind is the likelier cause.
+        // The library reports another curve and a damaged key in the same way. Another curve is the likelier cause.
         let pair =
             EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, sec1).map_err(|_| KeyError::NotRsa)?;
         Self::from_ec(pair)
@@ -136,26 +136,29 @@ impl AccountKey {
         }))
     }
 
-    /// The JWK thumbprint (RFC 7638), base64url: what makes two keys the same account.
+    /// The JWK thumbprint (RFC 7638) in base64url. Two keys with the same thumbprint have the same account.
     pub fn thumbprint(&self) -> &str {
         &self.0.thumbprint
     }
 
-    /// What a challenge with this token must be answered with (RFC 8555 section 8.1).
+    /// The key authorization for a challenge with this token (RFC 8555 section 8.1).
     pub fn key_authorization(&self, token: &str) -> String {
         format!("{token}.{}", self.0.thumbprint)
     }
 
-    /// What `status.acme.lastPrivateKeyHash` holds (NB-22): base64 of the SHA-256 of the PKCS#1 DER; for a P-256
-    /// key, which cert-manager has no form for, of the SEC1 DER.
+    /// The value of `status.acme.lastPrivateKeyHash` (NB-22): base64 of the SHA-256 of the PKCS#1 DER. For a P-256
+    /// key, which cert-manager does not have, of the SEC1 DER.
     pub fn private_key_hash(&self) -> &str {
         &self.0.hash
     }
 
-    /// A signed request body (flattened JWS, RFC 8555 section 6.2).
+    /// The body of a signed request (flattened JWS, RFC 8555 section 6.2).
     ///
     /// `kid` is the account's URL; without it the header carries the public key. `payload` is JSON, or empty for a
     /// POST-as-GET (section 6.3).
+    ///
+    /// # Errors
+    /// [`KeyError::Crypto`].
     pub fn sign(&self, kid: Option<&str>, nonce: &str, url: &str, payload: &str) -> Result<String, KeyError> {
         let algorithm = match self.0.pair {
             Pair::Rsa(_) => "RS256",
@@ -208,12 +211,12 @@ impl fmt::Debug for AccountKey {
     }
 }
 
-/// A new account key as cert-manager makes it: RSA-2048, PKCS#1 PEM (ACC-01).
+/// Generates an account key as cert-manager does: RSA-2048, PKCS#1 PEM (ACC-01).
 ///
-/// Takes tenths of a second of CPU: call it on a blocking thread.
+/// It takes tenths of a second of CPU time: call it on a blocking thread.
 ///
 /// # Errors
-/// [`KeyError::Crypto`].
+/// [`KeyError::Crypto`] if the crypto library fails.
 pub fn generate_rsa_2048_pem() -> Result<Hidden<Vec<u8>>, KeyError> {
     let key = PrivateKey::generate(KeySpec {
         algorithm: KeyAlgorithm::Rsa,
@@ -223,7 +226,7 @@ pub fn generate_rsa_2048_pem() -> Result<Hidden<Vec<u8>>, KeyError> {
     key.to_pem(KeyEncoding::Pkcs1).map_err(|_| KeyError::Crypto)
 }
 
-/// The credentials that a CA gave for binding an ACME account to a customer's account (EAB).
+/// The credentials of an external account binding (RFC 8555 section 7.3.4), as a CA gives them to its customer.
 #[derive(Clone)]
 pub struct ExternalAccount {
     key_id: String,
@@ -231,8 +234,11 @@ pub struct ExternalAccount {
 }
 
 impl ExternalAccount {
-    /// From `keyID` and the content of the Secret: base64url without padding (ACC-08); padding, the other alphabet
-    /// and surrounding white space, as CAs' consoles show them, are understood too.
+    /// Reads `keyID` and the content of the Secret: base64url without padding (ACC-08). Padding, the other alphabet
+    /// and surrounding white space are accepted, because CAs' consoles print them.
+    ///
+    /// # Errors
+    /// [`KeyError::MacKey`].
     pub fn new(key_id: &str, mac_key: &[u8]) -> Result<Self, KeyError> {
         let text = std::str::from_utf8(mac_key).map_err(|_| KeyError::MacKey)?.trim();
         let unpadded = text.trim_end_matches('=');

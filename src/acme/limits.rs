@@ -1,28 +1,28 @@
-//! How much a server may say. What is larger ends the request, and after a few tries the order, with a sentence.
+//! Limits for a server's answers. A larger answer ends the request, and after a few retries the Order.
 
 use super::Action;
 use super::Error;
 use super::transport::Answer;
 
-/// The largest object in bytes: a directory, an account, an authorization with its challenges, a problem.
+/// The largest object in bytes: a directory, an account, an authorization with its challenges, a problem document.
 pub const MAX_OBJECT: usize = 64 << 10;
-/// How much larger an order may be for each name in it.
+/// How many bytes an order may be larger for each of its names.
 pub const MAX_BYTES_PER_NAME: usize = 512;
 /// The longest URL in bytes, as in the definition of Orders.
 pub const MAX_URL: usize = 2048;
-/// How many challenges of kinds that are known an authorization may have, as in the definition of Orders.
+/// The most challenges of known types in an authorization, as in the definition of Orders.
 pub const MAX_CHALLENGES: usize = 100;
-/// The longest token of a challenge.
+/// The longest token of a challenge, in characters.
 pub const MAX_TOKEN: usize = 255;
-/// The longest identifier: more than any DNS name.
+/// The longest identifier, in characters: more than any DNS name.
 pub const MAX_IDENTIFIER: usize = 255;
-/// How many profiles and contacts of a server are kept.
+/// The most profiles and contacts of a server that are kept.
 pub const MAX_NAMES: usize = 100;
-/// How much larger than the largest chain the answer with it may be: CAs write text between the certificates.
+/// The factor between the largest chain and the largest answer with it: CAs write text between the certificates.
 const TEXT_AROUND_CERTIFICATES: usize = 4;
 
-/// The largest answer to `action` in bytes. `names` is how many names the order has that it is about; `object` and `chain` are
-/// the limits of [`super::transport::Settings`].
+/// The largest answer to `action` in bytes. `names` is the number of names in the order that it concerns; `object` and
+/// `chain` are the limits of [`super::transport::Settings`].
 pub(super) fn answer_limit(action: Action, names: usize, object: usize, chain: usize) -> usize {
     match action {
         Action::NewOrder | Action::Order | Action::Finalize => {
@@ -42,12 +42,18 @@ pub(super) fn answer_limit(action: Action, names: usize, object: usize, chain: u
 }
 
 impl Answer {
-    /// The URL, if it is not too long.
+    /// Returns the URL, if it is not too long.
+    ///
+    /// # Errors
+    /// [`Error::Excessive`].
     pub(super) fn bounded_url(&self, url: String) -> Result<String, Error> {
         self.at_most(url, MAX_URL, "a URL")
     }
 
-    /// The text, if it has at most `most` bytes; `what` names it with its article.
+    /// Returns the text, if it has at most `most` bytes. `what` names it with its article.
+    ///
+    /// # Errors
+    /// [`Error::Excessive`].
     pub(super) fn at_most(&self, text: String, most: usize, what: &str) -> Result<String, Error> {
         if text.len() <= most {
             Ok(text)
@@ -56,7 +62,7 @@ impl Answer {
         }
     }
 
-    /// The error for an answer that says more than makes sense.
+    /// The error for an answer that exceeds a limit.
     pub(super) fn excessive(&self, what: String) -> Error {
         Error::Excessive {
             host: self.host.clone(),

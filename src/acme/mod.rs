@@ -1,22 +1,22 @@
 //! The ACME client (RFC 8555, RFC 8737 IP identifiers, RFC 9773 renewal information, profiles).
 //!
-//! One path for every request: [`jws`] signs with the account's own key (RSA or P-256), [`transport`] sends,
-//! [`client`] keeps nonces and the directory and reads answers into plain data ([`order`]). What can go wrong is
-//! one type, [`Error`], that says in a sentence what happened and classifies itself as [`Next`].
+//! Every request takes one path: [`jws`] signs with the account's key (RSA or P-256), [`transport`] sends, and
+//! [`client`] keeps nonces and the directory and parses answers into plain data ([`order`]). All errors are of one
+//! type, [`Error`], which is a sentence for the user and classifies itself as [`Next`].
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`registry`] | the clients of this process, one per server, trust and account key |
+//! | [`registry`] | the clients of this process, one for each server, trust settings and account key |
 //! | [`server`] | one ACME server: directory, renewal information |
-//! | [`client`] | a server seen by one account key: nonces, signed requests |
-//! | [`accounts`] | look up, register, update an account, in the order that never makes one too many |
-//! | [`account`] | what a registered account can do: orders, authorizations, certificates |
-//! | [`order`], [`registration`] | plain data that the server answers with |
-//! | [`problem`] | what the server refuses, classified once |
-//! | [`ari`] | when to renew and when to ask again, by renewal information; pure |
-//! | [`chain`] | certificate chains and the choice among them; pure |
+//! | [`client`] | a server with one account key: nonces, signed requests |
+//! | [`accounts`] | look-up, registration and update of an account, in an order that never creates a second one |
+//! | [`account`] | operations of a registered account: orders, authorizations, certificates |
+//! | [`order`], [`registration`] | plain data of a server's answers |
+//! | [`problem`] | problem documents and their classification |
+//! | [`ari`] | when to renew and when to poll again, by renewal information; pure |
+//! | [`chain`] | certificate chains and the selection of one; pure |
 //! | [`url`] | which URLs can be a server's, and which belong to it; pure |
-//! | [`limits`] | how much a server may say |
+//! | [`limits`] | limits for a server's answers |
 //! | [`jws`] | account keys and signatures |
 //! | [`directory`], [`nonce`], [`transport`] | the layers below |
 

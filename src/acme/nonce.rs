@@ -1,25 +1,25 @@
-//! Nonces (RFC 8555 section 6.5): one is used up by every signed request, and every answer brings a new one.
+//! The pool of nonces (RFC 8555 section 6.5): every signed request uses one, and every answer brings a new one.
 
 use std::sync::{Mutex, PoisonError};
 
 use http::HeaderMap;
 
-/// How many are kept; concurrent requests beyond that ask for their own.
+/// The most nonces that are kept. Further concurrent requests fetch their own.
 const CAPACITY: usize = 64;
-/// Longer ones are not nonces but an attack on our memory.
+/// The longest nonce that is kept, in bytes. A longer one would only use memory.
 const MAX_LENGTH: usize = 256;
 
-/// The nonces that a server handed out and that are not used yet, youngest first.
+/// The unused nonces of a server, newest first.
 #[derive(Debug, Default)]
 pub struct NoncePool(Mutex<Vec<String>>);
 
 impl NoncePool {
-    /// The youngest nonce: the least likely to have expired.
+    /// Takes the newest nonce, which is the least likely to have expired.
     pub fn take(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// Keeps the nonce of an answer.
+    /// Stores the nonce of an answer.
     pub fn keep(&self, headers: &HeaderMap) {
         let Some(nonce) = nonce_of(headers) else { return };
         let mut nonces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,13 +29,13 @@ impl NoncePool {
         nonces.push(nonce);
     }
 
-    /// Forgets all: a refused nonce usually means that the server was restarted, and then all are refused.
+    /// Removes all nonces. A rejected nonce usually means that the server was restarted, and then all are rejected.
     pub fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
-/// The nonce of an answer. One that is not base64url is ignored, as RFC 8555 section 6.5.1 demands.
+/// The nonce of an answer. One that is not base64url is ignored, as RFC 8555 section 6.5.1 requires.
 pub fn nonce_of(headers: &HeaderMap) -> Option<String> {
     let nonce = headers.get("replay-nonce")?.to_str().ok()?;
     let well_formed = nonce

@@ -1,4 +1,4 @@
-//! What a server answers with, as plain data: orders, authorizations, challenges (RFC 8555 section 7.1).
+//! Orders, authorizations and challenges of a server, as plain data (RFC 8555 section 7.1).
 
 use instant_acme::Identifier;
 pub use instant_acme::{AuthorizationStatus, ChallengeStatus, OrderStatus};
@@ -15,49 +15,49 @@ use super::{Error, Problem};
 use crate::net::RetryAfter;
 use crate::text::excerpt;
 
-/// The kinds of challenges that clients answer (RFC 8555 section 8, RFC 8737).
+/// The types of challenges that clients answer (RFC 8555 section 8, RFC 8737).
 const KINDS: [&str; 3] = ["http-01", "dns-01", "tls-alpn-01"];
 
-/// What to order.
+/// The content of a new order.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct NewOrderRequest {
     /// The names, wildcards with `*.`, and addresses.
     pub identifiers: Vec<Identifier>,
-    /// The end of the certificate's validity (AOR-04); the server's default without it.
+    /// The end of the certificate's validity (AOR-04). `None` is the server's default.
     pub not_after: Option<Timestamp>,
     /// The profile (AOR-05).
     pub profile: Option<String>,
-    /// The certificate that this one replaces: its identifier of RFC 9773 section 4.1 (ARI-05).
+    /// The identifier of the replaced certificate (RFC 9773 section 4.1; ARI-05).
     pub replaces: Option<String>,
 }
 
 /// A new order.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PlacedOrder {
-    /// The order's URL: all that is needed to find it again.
+    /// The order's URL. It is all that is needed to read the order again.
     pub url: String,
     /// Its state.
     pub order: Order,
-    /// Why `replaces` was not accepted, when the order had to be placed without it.
+    /// Why the server rejected `replaces`, if the order was placed without it.
     pub replaces_refused: Option<String>,
-    /// The wait that the answer asks for.
+    /// `Retry-After` of the answer.
     pub retry_after: Option<RetryAfter>,
 }
 
 /// The state of an order (RFC 8555 section 7.1.3).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Order {
-    /// Where it is in its life (section 7.1.6).
+    /// Its status (section 7.1.6).
     pub status: OrderStatus,
-    /// URLs of the authorizations, one per identifier.
+    /// URLs of the authorizations, one for each identifier.
     pub authorizations: Vec<String>,
-    /// Where the signing request goes; may be empty once it has gone there.
+    /// The URL for the signing request. It may be empty after the finalization.
     pub finalize: String,
-    /// Where the certificate is, once valid.
+    /// The URL of the certificate, if the order is valid.
     pub certificate: Option<String>,
-    /// Why it is invalid.
+    /// Why the order is invalid.
     pub error: Option<Problem>,
-    /// When the server forgets it.
+    /// When the order expires.
     pub expires: Option<Timestamp>,
     /// The profile that the server chose.
     pub profile: Option<String>,
@@ -66,34 +66,38 @@ pub struct Order {
 /// The state of an authorization (RFC 8555 section 7.1.4).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Authorization {
-    /// Where it is in its life.
+    /// Its status.
     pub status: AuthorizationStatus,
-    /// What is to be proven; never with `*.`.
+    /// The identifier; never with `*.`.
     pub identifier: Identifier,
-    /// True when it is for `*.` of the identifier.
+    /// Whether it is for the wildcard of the identifier.
     pub wildcard: bool,
-    /// The ways to prove it, of the kinds that clients know.
+    /// The challenges of known types.
     pub challenges: Vec<Challenge>,
-    /// When it ends.
+    /// When the authorization expires.
     pub expires: Option<Timestamp>,
 }
 
-/// One way to prove control (RFC 8555 section 7.1.5).
+/// A challenge (RFC 8555 section 7.1.5).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Challenge {
-    /// `http-01`, `dns-01`, … as the server names it.
+    /// The type as the server names it: `http-01`, `dns-01`, ….
     pub kind: String,
-    /// Where it is accepted.
+    /// The URL that accepts it.
     pub url: String,
-    /// What the response is made from. It is empty only where the server no longer says it: once the challenge has been accepted.
+    /// The token. It is empty only if the server omits it, which it may do for an accepted challenge.
     pub token: String,
-    /// Where it is in its life.
+    /// Its status.
     pub status: ChallengeStatus,
     /// Why it failed.
     pub error: Option<Problem>,
 }
 
 impl Order {
+    /// Parses an order from an answer.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], [`Error::Excessive`].
     pub(super) fn read(answer: &Answer) -> Result<Self, Error> {
         let WireOrder {
             status,
@@ -106,7 +110,7 @@ impl Order {
         } = answer.json()?;
         let status = state(answer, status)?;
         let finalize = finalize.text();
-        // whoever has only to be fetched needs no way to be finalized
+        // only an order that can still be finalized needs the URL for it
         if finalize.is_none() && matches!(status, OrderStatus::Pending | OrderStatus::Ready) {
             return Err(answer.unreadable("missing field `finalize`"));
         }
@@ -124,6 +128,10 @@ impl Order {
 }
 
 impl Authorization {
+    /// Parses an authorization from an answer.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], [`Error::Excessive`].
     pub(super) fn read(answer: &Answer) -> Result<Self, Error> {
         let WireAuthorization {
             status,
@@ -162,18 +170,22 @@ impl Authorization {
         })
     }
 
-    /// The challenge of one kind.
+    /// The challenge of one type.
     pub fn challenge(&self, kind: &str) -> Option<&Challenge> {
         self.challenges.iter().find(|challenge| challenge.kind == kind)
     }
 
-    /// The failure of whichever challenge was tried.
+    /// The error of the challenge that failed.
     pub fn error(&self) -> Option<&Problem> {
         self.challenges.iter().find_map(|challenge| challenge.error.as_ref())
     }
 }
 
 impl Challenge {
+    /// Parses an authorization's challenge from an answer.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], [`Error::Excessive`].
     pub(super) fn read(answer: &Answer) -> Result<Self, Error> {
         Self::from_wire(answer, answer.json()?)
     }
@@ -204,17 +216,17 @@ impl Challenge {
     }
 }
 
-/// RFC 8555 section 8.3: such a token must end the attempt.
+/// The error for an invalid token. RFC 8555 section 8.3: it must end the attempt.
 fn no_token(answer: &Answer) -> Error {
     answer.excessive(format!("a token that is not 1 to {MAX_TOKEN} characters of base64url"))
 }
 
-/// URLs of authorizations, none of them too long.
+/// Returns the URLs of authorizations, if none is too long.
 fn bounded(answer: &Answer, urls: Vec<String>) -> Result<Vec<String>, Error> {
     urls.into_iter().map(|url| answer.bounded_url(url)).collect()
 }
 
-/// A state by its name; one that RFC 8555 section 7.1.6 does not have is an error without its text.
+/// Parses a status. One that RFC 8555 section 7.1.6 does not have is an error without its text.
 fn state<S: DeserializeOwned>(answer: &Answer, name: Field<String>) -> Result<S, Error> {
     let name = name.text().ok_or_else(|| answer.unreadable("missing field `status`"))?;
     let name: StringDeserializer<serde::de::value::Error> = name.into_deserializer();
@@ -266,7 +278,7 @@ struct WireChallenge {
 lenient_objects!(WireIdentifier, WireChallenge);
 
 impl WireChallenge {
-    /// Whether it is of a kind that a solver could ever answer: others are not kept.
+    /// Whether a solver could prove an identifier of this type. Others are not kept.
     fn is_known(&self) -> bool {
         self.kind.0.as_deref().is_some_and(|kind| KINDS.contains(&kind))
     }

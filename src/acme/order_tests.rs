@@ -133,7 +133,7 @@ fn what_is_larger_than_makes_sense_is_refused_and_of_kinds_that_nobody_knows_not
             .challenges,
         []
     );
-    // of a proof that is over nobody needs it
+    // a final authorization needs no proof
     let over = json!({"type": "http-01", "url": "https://ca/c", "status": "valid"});
     assert_eq!(read(vec![over]).unwrap().challenges[0].token, "");
     for (refused, words) in [

@@ -1,4 +1,4 @@
-//! Problem documents (RFC 8555 section 6.7), classified once: what does this refusal mean for the work at hand?
+//! Problem documents (RFC 8555 section 6.7), and their classification.
 
 use std::fmt;
 
@@ -7,24 +7,24 @@ use jiff::{SignedDuration, Timestamp};
 use super::document::WireProblem;
 use crate::net::RetryAfter;
 
-/// How long to wait after 429 or `rateLimited` when the server does not say.
+/// The wait after 429 or `rateLimited` if the server names none.
 pub const DEFAULT_RATE_LIMIT_DELAY: SignedDuration = SignedDuration::from_mins(5);
-/// How long to wait after 503 when the server does not say.
+/// The wait after 503 if the server names none.
 pub const DEFAULT_UNAVAILABLE_DELAY: SignedDuration = SignedDuration::from_mins(1);
-/// How many parts of a compound problem are shown.
+/// The most subproblems that a message lists.
 const SHOWN_SUBPROBLEMS: usize = 5;
 
-/// What to do after a failure.
+/// The next action after a failure.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Next {
-    /// The same request, not before this instant: a limit or an outage, never a failure of the certificate.
+    /// Repeat the request, not before this time: a limit or an outage, never a failure of the certificate.
     Wait(Timestamp),
-    /// The same request, soon, with the caller's back-off.
+    /// Repeat the request, with the caller's back-off.
     Retry,
-    /// This order is beyond repair; a new one may succeed, because the cause lies outside of it (DNS, reachability,
-    /// an expired authorization).
+    /// This order has failed. A new one may succeed, because the cause is outside of it (DNS, reachability, an
+    /// expired authorization).
     NewOrder,
-    /// Repeating is useless until somebody edits something: the object, the account, the CA's side.
+    /// A retry cannot succeed before an edit of the object, the account, or the CA's configuration.
     UserMustAct,
 }
 
@@ -64,7 +64,7 @@ pub enum Kind {
     Other,
 }
 
-/// What a type means by itself; the status and `Retry-After` can turn it into a wait.
+/// The meaning of a type. The status and `Retry-After` can turn it into a wait.
 #[derive(Clone, Copy)]
 enum Meaning {
     Wait,
@@ -73,7 +73,7 @@ enum Meaning {
     UserMustAct,
 }
 
-/// One row per type: the RFC's name, what it means, and what a user is told.
+/// One row for each type: the RFC's name, the kind, the meaning, and the explanation in messages.
 const TABLE: &[(&str, Kind, Meaning, &str)] = &[
     (
         "accountDoesNotExist",
@@ -237,27 +237,27 @@ const OTHER: (&str, Kind, Meaning, &str) = ("", Kind::Other, Meaning::NewOrder, 
 /// A refusal of the server, for the whole request or for one identifier of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Problem {
-    /// The type, parsed.
+    /// The type, classified.
     pub kind: Kind,
-    /// The type as sent, for what is not in the table; empty when the server sent none.
+    /// The type as sent, for types that are not in the table. Empty if the server sent none.
     pub type_uri: String,
-    /// What the server says, without control characters, cut after 300 characters.
+    /// The server's explanation, without control characters, truncated to 300 characters.
     pub detail: String,
-    /// HTTP status of the answer, or of the document where the answer was another (a challenge's error).
+    /// The HTTP status of the answer, or that in the document if the answer had another (a challenge's error).
     pub status: Option<u16>,
-    /// Where the server sends the user (RFC 8555 section 7.3.3: the new terms of service).
+    /// A URL for the user (RFC 8555 section 7.3.3: the new terms of service).
     pub instance: Option<String>,
-    /// The wait that the server asked for.
+    /// `Retry-After` of the answer.
     pub retry_after: Option<RetryAfter>,
-    /// What concerns single identifiers: the name and what is wrong with it (RFC 8555 section 6.7.1).
+    /// Subproblems of single identifiers (RFC 8555 section 6.7.1), with the identifier.
     pub subproblems: Vec<(Option<String>, Self)>,
 }
 
 impl Problem {
-    /// The problem in `body`; `None` when it is not one of an ACME server.
+    /// Parses the problem in `body`. Returns `None` if it is not one of an ACME server.
     ///
-    /// A document counts only if it names an ACME error type. An internal service that answers with problem documents of its own
-    /// (RFC 9457 is not only ACME's) is not quoted to whoever made an issuer lead there.
+    /// A document counts only if it names an ACME error type. Other services have problem documents too (RFC 9457).
+    /// If an issuer leads to an internal one, its author must not get to read its answers.
     pub fn from_answer(content_type: &str, body: &[u8]) -> Option<Self> {
         let document: WireProblem = serde_json::from_slice(body).ok()?;
         let problem = Self::from(document);
@@ -265,7 +265,7 @@ impl Problem {
             .split(';')
             .next()
             .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/problem+json"));
-        // some CAs leave the prefix out: then the name alone must be one of the list
+        // Some CAs omit the prefix. Then the name alone must be in the table.
         let is_acme = problem.names_acme_type() || (sent_as_problem && problem.kind != Kind::Other);
         is_acme.then_some(problem)
     }
@@ -274,7 +274,7 @@ impl Problem {
         ACME_PREFIXES.iter().any(|prefix| self.type_uri.starts_with(prefix))
     }
 
-    /// What to do about it. 429 and 503 are always a wait, whatever type came with them.
+    /// The next action. 429 and 503 are always a wait, whatever their type.
     pub fn next(&self, now: Timestamp) -> Next {
         let wait =
             |default: SignedDuration| Next::Wait(self.retry_after.unwrap_or(RetryAfter::After(default)).until(now));
@@ -292,7 +292,7 @@ impl Problem {
         }
     }
 
-    /// A compound problem is hopeless as soon as one of its parts is.
+    /// A compound problem is as severe as its worst subproblem.
     fn worst_of_subproblems(&self, now: Timestamp) -> Next {
         let hopeless = self
             .subproblems
@@ -301,7 +301,7 @@ impl Problem {
         if hopeless { Next::UserMustAct } else { Next::NewOrder }
     }
 
-    /// True when the server says that it does not know the account (a CA that was restored, or a test CA restarted).
+    /// Whether the server does not know the account: the CA was restored, or a test CA was restarted.
     pub fn says_account_is_unknown(&self) -> bool {
         self.kind == Kind::AccountDoesNotExist
     }
@@ -313,7 +313,7 @@ fn row(kind: Kind) -> &'static (&'static str, Kind, Meaning, &'static str) {
     TABLE.iter().find(|row| row.1 == kind).unwrap_or(&OTHER)
 }
 
-/// The kind that a type names.
+/// The kind of a type.
 pub(super) fn kind(type_uri: &str) -> Kind {
     let name = ACME_PREFIXES.iter().find_map(|prefix| type_uri.strip_prefix(prefix));
     let name = name.unwrap_or(type_uri);
@@ -321,8 +321,8 @@ pub(super) fn kind(type_uri: &str) -> Kind {
 }
 
 impl fmt::Display for Problem {
-    /// First the words of the CA as cert-manager prints them (`<status> <type>: <detail>`), which people and tools look for, then
-    /// what they mean.
+    /// First the CA's own message in cert-manager's format (`<status> <type>: <detail>`), which users' tools search
+    /// for, then the explanation.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.status.map(|status| status.to_string());
         let words = [status.as_deref(), Some(self.type_uri.as_str())];

@@ -69,7 +69,7 @@ fn too_many_requests_and_unavailable_are_a_delay_whatever_their_type() {
 }
 
 #[test]
-fn unknown_types_are_judged_by_their_status() {
+fn unknown_types_are_classified_by_their_status() {
     assert_eq!(problem("tomorrow", 400).next(now()), Next::NewOrder);
     assert_eq!(problem("tomorrow", 500).next(now()), Next::Retry);
     assert_eq!(problem("tomorrow", 400).kind, Kind::Other);

@@ -1,4 +1,4 @@
-//! An account as its server describes it. Plain data.
+//! An account as its server describes it, as plain data.
 
 use serde::Deserialize;
 
@@ -13,13 +13,17 @@ use crate::text::excerpt;
 pub struct Registration {
     /// The account's URL.
     pub uri: String,
-    /// True when this request made it (status 201).
+    /// Whether this request created it (status 201).
     pub created: bool,
-    /// Its contacts as URLs; some CAs never show them.
+    /// Its contacts as URLs. Some CAs never return them.
     pub contacts: Vec<String>,
 }
 
 impl Registration {
+    /// Parses the server's answer about the account at `uri`.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], or [`Error::AccountClosed`] for a deactivated or revoked account.
     pub(super) fn read(answer: &Answer, uri: String) -> Result<Self, Error> {
         #[derive(Debug, Default, Deserialize)]
         #[serde(default)]
@@ -43,13 +47,13 @@ impl Registration {
     }
 }
 
-/// Which step of making sure of an account failed; it decides the reason that an issuer shows (ACC-09).
+/// The step of a registration that failed. It decides the reason of the issuer's condition (ACC-09).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
-    /// Finding the account of the key.
+    /// The look-up of the key's account.
     LookUp,
-    /// Making one.
+    /// The registration.
     Register,
-    /// Correcting its contact.
+    /// The update of the contact.
     Update,
 }

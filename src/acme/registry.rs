@@ -1,9 +1,9 @@
-//! The ACME clients of this process: one per server, trust settings and account key, so that nonces, directories and
-//! connections are shared by all that use the same account.
+//! The ACME clients of this process, one for each server, trust settings and account key. All users of an account share
+//! its nonces, directory and connections.
 //!
-//! Everybody who may make an issuer decides what is in here, so each kind of thing has its own limit, and what is built on
-//! something that goes, goes with it. How an account failed last outlives its client: whoever makes many issuers must not get
-//! others' servers asked more often.
+//! Every author of an issuer adds entries here, so each kind of entry has its own limit. An evicted entry takes those
+//! built on it along. The last failure of an account outlives its client: many new issuers must not make the requests
+//! of other accounts more frequent.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,26 +18,26 @@ use super::{AccountKey, Client, Error, Server};
 use crate::net::Observer;
 use crate::net::Trust;
 
-/// How many clients are kept; the one that was not asked for longest goes. One for each account: a cluster may have an issuer
-/// with an account of its own in every namespace.
+/// The most clients; the least recently used is evicted. There is one for each account, and a cluster may have an
+/// account in every namespace.
 const CLIENTS: usize = 4096;
-/// How many servers are kept, each with its directory.
+/// The most servers, each with its directory.
 const SERVERS: usize = 256;
-/// How many sets of trust settings are kept, each with its roots and connections.
+/// The most sets of trust settings, each with its roots and connections.
 const TRANSPORTS: usize = 64;
-/// How many accounts' failures are remembered.
+/// The most accounts whose last failure is cache.
 const ATTEMPTS: usize = 8192;
 
-/// Gives out clients. One per process.
+/// Provides clients. There is one registry for each process.
 pub struct Registry {
     settings: Settings,
     observer: Arc<dyn Observer>,
-    kept: Mutex<Kept>,
+    cache: Mutex<Cache>,
 }
 
 #[derive(Default)]
-struct Kept {
-    /// Counts requests, so that the least recently used can be told.
+struct Cache {
+    /// Counts requests, to find the least recently used entry.
     clock: u64,
     clients: HashMap<ClientId, Used<Client>>,
     servers: HashMap<ServerId, Used<Server>>,
@@ -45,7 +45,7 @@ struct Kept {
     attempts: HashMap<ClientId, Used<LastAttempt>>,
 }
 
-/// Trust settings by their digest: a bundle of a megabyte is kept once at most.
+/// Trust settings by their digest, so that a large bundle is stored only once.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 struct TrustId([u8; 32]);
 
@@ -92,16 +92,16 @@ impl Registry {
         Self {
             settings,
             observer,
-            kept: Mutex::default(),
+            cache: Mutex::default(),
         }
     }
 
-    /// The client for the directory at `server`, trusted as `trust` says, with this account key.
+    /// The client for the directory at `server`, with these trust settings and this account key.
     ///
     /// # Errors
     /// [`Error::InvalidUrl`], [`Error::Trust`].
     pub fn client(&self, server: &str, trust: &Trust, key: &AccountKey) -> Result<Client, Error> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let id = ClientId {
             server: ServerId {
                 url: server.to_owned(),
@@ -109,16 +109,16 @@ impl Registry {
             },
             thumbprint: key.thumbprint().to_owned(),
         };
-        let now = kept.tick();
-        // the server is used, too: it must not go before its clients
-        let server = self.server_in(&mut kept, id.server.clone(), trust)?;
-        if let Some(client) = used(&mut kept.clients, &id, now) {
+        let now = cache.tick();
+        // the server counts as used too: it must not be evicted before its clients
+        let server = self.server_in(&mut cache, id.server.clone(), trust)?;
+        if let Some(client) = used(&mut cache.clients, &id, now) {
             return Ok(client);
         }
-        let attempt = used(&mut kept.attempts, &id, now).unwrap_or_default();
+        let attempt = used(&mut cache.attempts, &id, now).unwrap_or_default();
         let client = Client::new(server, key.clone(), Arc::clone(&attempt));
         keep(
-            &mut kept.attempts,
+            &mut cache.attempts,
             ATTEMPTS,
             id.clone(),
             Used {
@@ -127,70 +127,70 @@ impl Registry {
             },
         );
         let value = client.clone();
-        keep(&mut kept.clients, CLIENTS, id, Used { value, at: now });
+        keep(&mut cache.clients, CLIENTS, id, Used { value, at: now });
         Ok(client)
     }
 
-    /// The server whose directory is at `server`, for what needs no account.
+    /// The server whose directory is at `server`, for requests that need no account.
     ///
     /// # Errors
     /// As [`Registry::client`].
     pub fn server(&self, server: &str, trust: &Trust) -> Result<Server, Error> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let id = ServerId {
             url: server.to_owned(),
             trust: TrustId::of(trust),
         };
-        self.server_in(&mut kept, id, trust)
+        self.server_in(&mut cache, id, trust)
     }
 
-    fn server_in(&self, kept: &mut Kept, id: ServerId, trust: &Trust) -> Result<Server, Error> {
-        let now = kept.tick();
-        if let Some(server) = used(&mut kept.servers, &id, now) {
-            if let Some(transport) = kept.transports.get_mut(&id.trust) {
+    fn server_in(&self, cache: &mut Cache, id: ServerId, trust: &Trust) -> Result<Server, Error> {
+        let now = cache.tick();
+        if let Some(server) = used(&mut cache.servers, &id, now) {
+            if let Some(transport) = cache.transports.get_mut(&id.trust) {
                 transport.at = now;
             }
             return Ok(server);
         }
-        let transport = self.transport_in(kept, id.trust, trust)?;
+        let transport = self.transport_in(cache, id.trust, trust)?;
         let server = Server::new(&id.url, transport)?;
         let value = server.clone();
-        if let Some(gone) = keep(&mut kept.servers, SERVERS, id, Used { value, at: now }) {
-            kept.clients.retain(|client, _| client.server != gone);
+        if let Some(gone) = keep(&mut cache.servers, SERVERS, id, Used { value, at: now }) {
+            cache.clients.retain(|client, _| client.server != gone);
         }
         Ok(server)
     }
 
-    fn transport_in(&self, kept: &mut Kept, id: TrustId, trust: &Trust) -> Result<Transport, Error> {
-        let now = kept.tick();
-        if let Some(transport) = used(&mut kept.transports, &id, now) {
+    fn transport_in(&self, cache: &mut Cache, id: TrustId, trust: &Trust) -> Result<Transport, Error> {
+        let now = cache.tick();
+        if let Some(transport) = used(&mut cache.transports, &id, now) {
             return Ok(transport);
         }
         let transport = Transport::new(trust, &self.settings, self.observer.clone())?;
         let value = transport.clone();
-        if let Some(gone) = keep(&mut kept.transports, TRANSPORTS, id, Used { value, at: now }) {
-            kept.servers.retain(|server, _| server.trust != gone);
-            kept.clients.retain(|client, _| client.server.trust != gone);
+        if let Some(gone) = keep(&mut cache.transports, TRANSPORTS, id, Used { value, at: now }) {
+            cache.servers.retain(|server, _| server.trust != gone);
+            cache.clients.retain(|client, _| client.server.trust != gone);
         }
         Ok(transport)
     }
 }
 
-impl Kept {
+impl Cache {
     fn tick(&mut self) -> u64 {
         self.clock += 1;
         self.clock
     }
 }
 
-/// What is kept under this key, which is used now.
+/// The cached value of this key, which counts as used now.
 fn used<K: Eq + Hash, V: Clone>(map: &mut HashMap<K, Used<V>>, key: &K, now: u64) -> Option<V> {
     let used = map.get_mut(key)?;
     used.at = now;
     Some(used.value.clone())
 }
 
-/// Keeps a value. Returns the key of the one that had to go for it.
+/// Stores a value. Returns the key of the evicted entry, if the cache was full.
 fn keep<K: Clone + Eq + Hash, V>(map: &mut HashMap<K, Used<V>>, most: usize, key: K, value: Used<V>) -> Option<K> {
     let mut gone = None;
     if map.len() >= most && !map.contains_key(&key) {
@@ -226,15 +226,15 @@ mod tests {
                 .client(&format!("https://ca{number}.example/dir"), &trust, &key)
                 .unwrap();
         }
-        assert_eq!(registry.kept.lock().unwrap().servers.len(), SERVERS);
+        assert_eq!(registry.cache.lock().unwrap().servers.len(), SERVERS);
         // the one that was asked for longest ago went
         let mut map =
             HashMap::from([("old", 1), ("older", 0), ("new", 2)].map(|(key, at)| (key, Used { value: (), at })));
         assert_eq!(keep(&mut map, 3, "newest", Used { value: (), at: 3 }), Some("older"));
         assert_eq!(keep(&mut map, 3, "new", Used { value: (), at: 4 }), None);
-        let mut kept: Vec<_> = map.into_keys().collect();
-        kept.sort_unstable();
-        assert_eq!(kept, ["new", "newest", "old"]);
+        let mut cache: Vec<_> = map.into_keys().collect();
+        cache.sort_unstable();
+        assert_eq!(cache, ["new", "newest", "old"]);
     }
 
     #[test]
@@ -261,8 +261,8 @@ mod tests {
             ask(number);
         }
         let sizes = || {
-            let kept = registry.kept.lock().unwrap();
-            (kept.transports.len(), kept.servers.len(), kept.clients.len())
+            let cache = registry.cache.lock().unwrap();
+            (cache.transports.len(), cache.servers.len(), cache.clients.len())
         };
         assert_eq!(sizes(), (TRANSPORTS, TRANSPORTS, TRANSPORTS));
         let again = ask(0);

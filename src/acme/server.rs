@@ -1,4 +1,4 @@
-//! One ACME server with one set of trust settings: what can be asked without an account.
+//! An ACME server with one set of trust settings: requests that need no account.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::{Action, Error};
 use crate::net::host;
 use crate::text::excerpt;
 
-/// A server. Cheap to clone; connections and the directory are shared among the clones.
+/// A server. Cheap to clone: connections and the directory are shared among clones.
 #[derive(Clone)]
 pub struct Server(Arc<Inner>);
 
@@ -32,10 +32,10 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// The server whose directory is at `url`. Nothing is sent yet.
+    /// The server whose directory is at `url`. Sends nothing.
     ///
     /// # Errors
-    /// [`Error::InvalidUrl`].
+    /// [`Error::InvalidUrl`] if it is not a URL of an ACME server.
     pub fn new(url: &str, transport: Transport) -> Result<Self, Error> {
         let url = server_url(url)?;
         Ok(Self(Arc::new(Inner {
@@ -58,10 +58,11 @@ impl Server {
         self.0.directory.get(&self.0.transport, &self.0.url).await
     }
 
-    /// When the CA wants the certificate with this identifier (RFC 9773 section 4.1) renewed (RFC 9773).
+    /// The renewal information of the certificate with this identifier (RFC 9773 section 4.1).
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when the server has no renewal information (ARI-04).
+    /// [`Error::Unsupported`] if the server has no renewal information (ARI-04), and otherwise the error of the
+    /// request.
     pub async fn renewal_info(&self, certificate_id: &str) -> Result<Answered<RenewalInfo>, Error> {
         let unsupported = || Error::Unsupported {
             host: self.host(),
@@ -84,7 +85,11 @@ impl Server {
         Ok(Answered::new(&answer, info))
     }
 
-    /// The URL, if it is on this server or on one that its directory names; nothing is ever sent anywhere else.
+    /// Parses a URL, if it has the origin of the directory or one that the directory names. No request goes
+    ///
+    /// # Errors
+    /// [`Error::ForeignUrl`], and the errors of [`DirectoryCache::get`].
+    /// anywhere else.
     pub(super) async fn own(&self, url: &str) -> Result<Url, Error> {
         let directory = self.directory().await?;
         let parsed = server_url(url).ok();
@@ -99,6 +104,10 @@ impl Server {
         }
     }
 
+    /// Sends a request, and returns a successful answer.
+    ///
+    /// # Errors
+    /// As [`Transport::send`] and [`Answer::into_success`].
     pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, Error> {
         self.0.transport.send(request).await
     }
@@ -108,6 +117,7 @@ impl Server {
         self.0.transport.max_chain()
     }
 
+    /// Host and port of the server, for errors.
     pub(super) fn host(&self) -> String {
         host(&self.0.url)
     }

@@ -1,4 +1,4 @@
-//! One HTTP request to an ACME server: what [`crate::net`] sends and bounds, in the words of ACME.
+//! One HTTP request to an ACME server: [`crate::net`] with ACME's errors.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::text::excerpt;
 /// Limits of every request.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Those of the HTTP client. cert-manager waits 90 s (ACC-11) where this waits 30 s; nothing is lost by giving up earlier, because
-    /// every step is taken up again from the server's state, and a worker is not held so long.
+    /// Limits of the HTTP client. cert-manager waits 90 s (ACC-11) and this client 30 s. An earlier time-out loses
+    /// nothing, because every step continues from the server's state, and it frees the worker.
     pub client: ClientSettings,
-    /// For one object in bytes: 64 KiB, and more for orders of many names ([`super::limits`]).
+    /// The largest object in bytes: 64 KiB, and more for orders of many names ([`super::limits`]).
     pub max_object: usize,
-    /// For the certificate chain in bytes: what a Secret may hold (FLG-30).
+    /// The largest certificate chain in bytes: as much as a Secret holds (FLG-30).
     pub max_chain: usize,
 }
 
@@ -37,7 +37,7 @@ impl Default for Settings {
     }
 }
 
-/// Whom to believe to be the server of an issuer (ISS-19).
+/// The trust settings of an issuer (ISS-19).
 pub fn trust(issuer: &AcmeIssuer) -> Trust {
     Trust {
         ca_bundle: issuer
@@ -49,10 +49,10 @@ pub fn trust(issuer: &AcmeIssuer) -> Trust {
     }
 }
 
-/// What a server answered, of any status.
+/// A server's answer, of any status.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// What was asked.
+    /// The purpose of the request.
     pub action: Action,
     /// Host and port of the server.
     pub host: String,
@@ -65,7 +65,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer if it is a success (2xx).
+    /// Returns the answer, if it is a success (2xx).
     ///
     /// # Errors
     /// [`Error::Problem`] for a problem document, [`Error::Status`] for everything else, redirects included.
@@ -87,7 +87,7 @@ impl Answer {
         let retry_after = RetryAfter::from_headers(headers);
         let redirect = status.is_redirection().then(|| self.location()).flatten();
         let (host, status) = (host.clone(), status.as_u16());
-        // before its directory was read nobody knows that it is an ACME server: its words are not repeated
+        // Before its directory was read, the server may not be an ACME server. Its text is not quoted.
         let problem = (action != Action::Directory).then(|| Problem::from_answer(content_type, body));
         Err(match problem.flatten() {
             Some(problem) => Problem {
@@ -106,21 +106,21 @@ impl Answer {
         })
     }
 
-    /// Where the answer says that something is, as it is written there.
+    /// The `Location` header, as it is.
     fn location(&self) -> Option<String> {
         let location = self.headers.get(header::LOCATION)?.to_str().ok()?;
         Some(excerpt(location))
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     ///
     /// # Errors
-    /// [`Error::Unreadable`], without the body's text.
+    /// [`Error::Unreadable`], without text of the body.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|error| self.unreadable(json_fault(&error)))
     }
 
-    /// The error for a success that lacks what it must have.
+    /// The error for a success without a required value.
     pub fn unreadable(&self, reason: impl Into<String>) -> Error {
         Error::Unreadable {
             host: self.host.clone(),
@@ -129,7 +129,7 @@ impl Answer {
         }
     }
 
-    /// The wait that the answer asks for.
+    /// `Retry-After` of the answer.
     pub fn retry_after(&self) -> Option<RetryAfter> {
         RetryAfter::from_headers(&self.headers)
     }
@@ -138,7 +138,7 @@ impl Answer {
 /// A request to a server.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// What it is for.
+    /// Its purpose.
     pub action: Action,
     /// `GET`, `HEAD` or `POST`.
     pub method: Method,
@@ -146,11 +146,11 @@ pub struct Request<'a> {
     pub url: &'a Url,
     /// A JWS, for a POST (RFC 8555 section 6.2).
     pub body: Option<String>,
-    /// How many names the order has that it is about: the answer may be larger for each.
+    /// The number of names in the order that it concerns. It raises the limit of the answer.
     pub names: usize,
 }
 
-/// Sends requests with one set of trust settings. Cheap to clone; keeps connections open between requests.
+/// Sends requests with one set of trust settings. Cheap to clone. Keeps connections open between requests.
 #[derive(Clone, Debug)]
 pub struct Transport {
     http: HttpClient,
@@ -159,7 +159,7 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// A client that trusts as `trust` says.
+    /// A client with these trust settings.
     ///
     /// # Errors
     /// [`Error::Trust`] when the trust settings cannot be used.
@@ -176,10 +176,10 @@ impl Transport {
         self.max_chain
     }
 
-    /// Sends one request.
+    /// Sends one request, and returns the answer of any status.
     ///
     /// # Errors
-    /// [`Error::Unreachable`], [`Error::Forbidden`], [`Error::TooLarge`]; every status is an answer.
+    /// [`Error::Unreachable`], [`Error::Forbidden`], [`Error::TooLarge`].
     pub async fn send(&self, request: Request<'_>) -> Result<Answer, Error> {
         let Request {
             action,
@@ -217,7 +217,7 @@ impl Transport {
     }
 }
 
-/// What a request without an answer means to an issuer.
+/// The error of a request without an answer, as a sentence for an issuer.
 fn failed(action: Action, failure: Failure) -> Error {
     let Failure { host, kind } = failure;
     let reason = match kind {
@@ -231,7 +231,7 @@ fn failed(action: Action, failure: Failure) -> Error {
     Error::Unreachable { host, action, reason }
 }
 
-/// Trust settings that cannot be used, by the fields that an issuer has for them.
+/// The error of unusable trust settings, with the issuer's fields.
 fn untrusted(error: TrustError) -> Error {
     Error::Trust(match error {
         TrustError::Exclusive => {
@@ -244,10 +244,10 @@ fn untrusted(error: TrustError) -> Error {
     })
 }
 
-/// What is said of a text that is not JSON at all.
+/// The fault of a text that is not JSON.
 pub(super) const NOT_JSON: &str = "it is not JSON";
 
-/// What is wrong with a JSON text, without a word of it: it may not be the server's at all.
+/// The fault of a JSON text, without its content: the text may come from another server.
 fn json_fault(error: &serde_json::Error) -> &'static str {
     if error.is_data() {
         "its JSON is not of the form that RFC 8555 describes"

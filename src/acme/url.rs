@@ -1,12 +1,12 @@
-//! URLs of ACME servers: which can be one, which belong together. Pure.
+//! URLs of ACME servers: which are valid, and which have the same origin. Pure functions.
 
 use reqwest::Url;
 
 use super::Error;
 use crate::text::excerpt;
 
-/// The URL of the current API when `server` is one of Let's Encrypt's ACME v1 endpoints, or a v2 endpoint with a
-/// slash too many (ACC-09).
+/// The URL of the current API, if `server` is one of Let's Encrypt's ACME v1 endpoints, or a v2 endpoint with a
+/// superfluous slash (ACC-09).
 pub fn replacement_of(server: &str) -> Option<&'static str> {
     const PRODUCTION: &str = "https://acme-v02.api.letsencrypt.org/directory";
     const STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
@@ -20,7 +20,7 @@ pub fn replacement_of(server: &str) -> Option<&'static str> {
     }
 }
 
-/// Reads the URL of a directory.
+/// Parses the URL of a directory.
 ///
 /// # Errors
 /// [`Error::InvalidUrl`] unless it is an `https` or `http` URL with a host and without user information.
@@ -42,16 +42,17 @@ pub fn server_url(text: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// The origin of a URL that could be a server's: scheme, host and port in lower case, without the scheme's own port.
+/// The origin of a URL: scheme, host and port in lower case, without the scheme's default port. `None` if it cannot be
+/// a server's.
 ///
-/// A URL found in an object is only ever used if it has the origin of its issuer's directory or account.
+/// A URL in an object is only used if it has the origin of its issuer's directory or account.
 pub fn origin(url: &str) -> Option<String> {
     let url = server_url(url).ok()?;
     Some(url.origin().ascii_serialization())
 }
 
-/// True when both are URLs of the same origin. An account, order or authorization that is not on its directory's origin
-/// was not made by that server.
+/// Whether both are URLs of the same origin. An account, order or authorization with another origin than its directory
+/// was not created by that server.
 pub fn same_origin(one: &str, other: &str) -> bool {
     let one = origin(one);
     one.is_some() && one == origin(other)
