@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use super::{Error, der};
 
-/// The names a CA may, and may not, issue for.
+/// The names for which a CA may, and may not, issue.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct NameConstraints {
-    /// Whether a verifier that does not know the extension must refuse.
+    /// Whether a verifier that does not know the extension must reject the certificate.
     pub critical: bool,
     /// Only names under these.
     pub permitted: NameTrees,
@@ -29,17 +29,17 @@ pub struct NameTrees {
 }
 
 impl NameConstraints {
-    /// Whether nothing is permitted or excluded: an extension that says nothing is not allowed (RFC 5280 section 4.2.1.10), and Go
-    /// refuses certificates with it.
+    /// Whether nothing is permitted or excluded. An empty extension is not allowed (RFC 5280 section 4.2.1.10), and
+    /// Go rejects certificates with it.
     pub fn is_empty(&self) -> bool {
         let none = NameTrees::default();
         self.permitted == none && self.excluded == none
     }
 
-    /// The value of the extension.
+    /// The value of the extension, as DER.
     ///
     /// # Errors
-    /// [`Error::Name`] for a network that is none, and for characters outside of ASCII.
+    /// [`Error::Name`] for an invalid network, and for characters outside of ASCII.
     pub fn to_der(&self) -> Result<Vec<u8>, Error> {
         let mut parts = Vec::new();
         for (number, trees) in [(0, &self.permitted), (1, &self.excluded)] {

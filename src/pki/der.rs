@@ -1,8 +1,9 @@
-//! DER (X.690), over the crate `der`: tags, lengths, numbers, strings and times are that crate's.
+//! Encoding and parsing of DER (X.690), with the crate `der`: tags, lengths, numbers, strings and times are from that
+//! crate.
 //!
-//! Certificates from elsewhere are parsed by `x509-parser`. This module takes apart only what that crate does not show as it was written,
-//! and puts together what is signed here. Object identifiers are our own: they come from users too, and `const-oid` does not write all of
-//! them (decision 045).
+//! Certificates of other programs are parsed by `x509-parser`. This module parses those parts that the crate does not
+//! return as they were written, and encodes what is signed here. Object identifiers are our own code, because users
+//! write them too, and `const-oid` does not encode all of them (decision 045).
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub(crate) const fn explicit(number: u32) -> Tag {
     }
 }
 
-/// The encoding of a value. Nothing that is written here comes near the 4 GiB above which there is none.
+/// The encoding of a value. It only fails above 4 GiB, which no value here reaches.
 fn encoded(value: &impl Encode) -> Vec<u8> {
     value.to_der().unwrap_or_default()
 }
@@ -38,7 +39,8 @@ pub(crate) fn tlv(tag: Tag, content: &[u8]) -> Vec<u8> {
     tlv_of(tag, &[content])
 }
 
-/// One value whose content is these parts. Written in one allocation of the final size, so that no copy of key material stays behind.
+/// One value whose content is `parts`. It is written in one allocation of the final size, so that no copy of key
+/// material is left.
 pub(crate) fn tlv_of<P: AsRef<[u8]>>(tag: Tag, parts: &[P]) -> Vec<u8> {
     let len: usize = parts.iter().map(|part| part.as_ref().len()).sum();
     let header = Header::new(tag, Length::try_from(len).unwrap_or(Length::MAX));
@@ -50,6 +52,7 @@ pub(crate) fn tlv_of<P: AsRef<[u8]>>(tag: Tag, parts: &[P]) -> Vec<u8> {
     out
 }
 
+/// SEQUENCE of these encodings.
 pub(crate) fn sequence<P: AsRef<[u8]>>(parts: &[P]) -> Vec<u8> {
     tlv_of(Tag::Sequence, parts)
 }
@@ -70,10 +73,12 @@ pub(crate) fn context_primitive(number: u32, content: &[u8]) -> Vec<u8> {
     tlv(implicit(number), content)
 }
 
+/// BOOLEAN.
 pub(crate) fn boolean(value: bool) -> Vec<u8> {
     encoded(&value)
 }
 
+/// NULL.
 pub(crate) fn null() -> Vec<u8> {
     encoded(&Null)
 }
@@ -83,10 +88,12 @@ pub(crate) fn unsigned(magnitude: &[u8]) -> Vec<u8> {
     UintRef::new(magnitude).map_or_else(|_| Vec::new(), |number| encoded(&number))
 }
 
+/// INTEGER.
 pub(crate) fn integer(value: u64) -> Vec<u8> {
     encoded(&value)
 }
 
+/// OCTET STRING.
 pub(crate) fn octet_string(content: &[u8]) -> Vec<u8> {
     OctetStringRef::new(content).map_or_else(|_| Vec::new(), |octets| encoded(&octets))
 }
@@ -96,7 +103,7 @@ pub(crate) fn bit_string(content: &[u8]) -> Vec<u8> {
     BitStringRef::from_bytes(content).map_or_else(|_| Vec::new(), |bits| encoded(&bits))
 }
 
-/// An OBJECT IDENTIFIER from its dotted form; `None` when that is not one.
+/// An OBJECT IDENTIFIER from its dotted form; `None` if that is invalid.
 pub(crate) fn try_oid(dotted: &str) -> Option<Vec<u8>> {
     let mut arcs = dotted.split('.').map(parse_arc);
     let (first, second) = (arcs.next()??, arcs.next()??);
@@ -120,8 +127,8 @@ pub(crate) fn algorithm(dotted: &'static str) -> Vec<u8> {
     sequence(&[oid(dotted)])
 }
 
-/// `UTCTime` up to 2049, `GeneralizedTime` from 2050 on (RFC 5280 section 4.1.2.5). A time before 1970, which no clock shows, is
-/// written as the beginning of that year.
+/// `UTCTime` up to 2049, `GeneralizedTime` from 2050 on (RFC 5280 section 4.1.2.5). A time before 1970 is encoded as
+/// the beginning of that year.
 pub(crate) fn time(at: Timestamp) -> Vec<u8> {
     let since_1970 = Duration::from_secs(u64::try_from(at.as_second()).unwrap_or_default());
     let at = match DateTime::from_unix_duration(since_1970) {
@@ -131,11 +138,11 @@ pub(crate) fn time(at: Timestamp) -> Vec<u8> {
     UtcTime::from_date_time(at).map_or_else(|_| encoded(&GeneralizedTime::from_date_time(at)), |time| encoded(&time))
 }
 
-/// The last whole second that a [`Timestamp`] holds. Times of certificates past it are taken for it, and it is written as
-/// 99991231235959Z, which says that there is no end (RFC 5280 section 4.1.2.5).
+/// The last whole second of a [`Timestamp`]. Later times of certificates are limited to it. It is encoded as
+/// 99991231235959Z, which means no expiry (RFC 5280 section 4.1.2.5).
 pub const END_OF_TIME: Timestamp = Timestamp::constant(253_402_207_200, 0);
 
-/// One value that was read.
+/// One parsed value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Value<'a> {
     pub(crate) tag: Tag,
@@ -145,7 +152,7 @@ pub(crate) struct Value<'a> {
 }
 
 impl Value<'_> {
-    /// The values inside a constructed one; `None` when they are damaged.
+    /// The values inside a constructed one; `None` if they are damaged.
     pub(crate) fn children(&self) -> Option<Vec<Self>> {
         let mut rest = self.content;
         let mut children = Vec::new();
@@ -158,7 +165,8 @@ impl Value<'_> {
     }
 }
 
-/// Reads one value, and what follows it. Lengths have to be as short as they can be (X.690 section 10.1). Never panics.
+/// Parses one value, and returns it with the rest of the input. Lengths must have the shortest form (X.690 section
+/// 10.1). Never panics.
 pub(crate) fn read(input: &[u8]) -> Option<(Value<'_>, &[u8])> {
     let mut reader = SliceReader::new(input).ok()?;
     let header = Header::peek(&reader).ok()?;
@@ -172,7 +180,7 @@ pub(crate) fn read(input: &[u8]) -> Option<(Value<'_>, &[u8])> {
     Some((value, input.get(raw.len()..)?))
 }
 
-/// Reads one value with this tag that fills the whole input.
+/// Parses one value with this tag that fills the whole input.
 pub(crate) fn read_all(input: &[u8], tag: Tag) -> Option<Value<'_>> {
     let (value, rest) = read(input)?;
     (value.tag == tag && rest.is_empty()).then_some(value)

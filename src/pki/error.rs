@@ -1,5 +1,5 @@
-/// What can be wrong with bytes that were given to us, or with what we were asked to make. The text is a sentence for the person
-/// who wrote the input; it never holds key material.
+/// Why an input of ours cannot be read, or a value cannot be made. The message is a sentence for the author of the
+/// input. It never contains key material.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Error {
     /// A PEM text is damaged, empty, or holds something else than was expected.

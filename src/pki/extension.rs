@@ -1,4 +1,4 @@
-//! The extensions that CSRs and certificates have in common.
+//! The extensions of CSRs and certificates.
 
 use serde::{Deserialize, Serialize};
 use x509_parser::extensions::X509Extension;
@@ -8,7 +8,7 @@ use super::name::SubjectAltNames;
 use super::usage::UsageSet;
 use super::{Error, der, oid};
 
-/// An extension that is carried over as it was found.
+/// An extension that is copied as it is.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct RawExtension {
     /// Whether it is critical.
@@ -22,11 +22,11 @@ pub struct RawExtension {
 pub struct BasicConstraints {
     /// Whether the key may sign certificates.
     pub is_ca: bool,
-    /// How many CAs may follow below.
+    /// How many CAs may follow below it.
     pub path_len: Option<u32>,
 }
 
-/// What is understood of a list of extensions; the others are passed over.
+/// The known extensions of a list. Others are skipped.
 #[derive(Debug, Default)]
 pub(super) struct Extensions {
     pub(super) sans: SubjectAltNames,
@@ -38,7 +38,10 @@ pub(super) struct Extensions {
 }
 
 impl Extensions {
-    /// Those of a certificate.
+    /// Parses the extensions of a certificate.
+    ///
+    /// # Errors
+    /// [`Error::Certificate`], [`Error::Name`].
     pub(super) fn read(list: &[X509Extension<'_>]) -> Result<Self, Error> {
         let found = list.iter().map(|extension| Found {
             oid: extension.oid.to_id_string(),
@@ -48,7 +51,10 @@ impl Extensions {
         Self::of(found)
     }
 
-    /// Those of a signing request: the DER of `Extensions` (RFC 5280 section 4.1).
+    /// Parses the extensions of a signing request: the DER of `Extensions` (RFC 5280 section 4.1).
+    ///
+    /// # Errors
+    /// [`Error::Certificate`], [`Error::Name`].
     pub(super) fn read_der(list: der::Value<'_>) -> Result<Self, Error> {
         let damaged = || Error::Certificate("the list of extensions is damaged".into());
         let elements = list.children().filter(|_| list.tag == Tag::Sequence);
@@ -56,7 +62,7 @@ impl Extensions {
         Self::of(found.ok_or_else(damaged)?)
     }
 
-    /// No program says which of two of a kind counts (RFC 5280 section 4.2), so there may not be two.
+    /// An extension that is there twice is an error, because no rule says which one counts (RFC 5280 section 4.2).
     fn of<'a>(extensions: impl IntoIterator<Item = Found<'a>>) -> Result<Self, Error> {
         let mut found = Self::default();
         let mut seen: Vec<String> = Vec::new();
@@ -114,7 +120,7 @@ impl Extensions {
     }
 }
 
-/// One `Extension` that was read.
+/// One parsed `Extension`.
 struct Found<'a> {
     oid: String,
     critical: bool,
@@ -158,7 +164,7 @@ pub(super) fn basic_constraints(basic: BasicConstraints) -> Vec<u8> {
     der::sequence(&fields)
 }
 
-/// `KeyUsage` and `ExtendedKeyUsage`, as far as there is something in them.
+/// `KeyUsage` and `ExtendedKeyUsage`, if they are not empty.
 pub(super) fn usage_extensions(usages: &UsageSet) -> Vec<Vec<u8>> {
     let mut extensions = Vec::new();
     if usages.has_bits() {
@@ -174,7 +180,10 @@ pub(super) fn usage_extensions(usages: &UsageSet) -> Vec<Vec<u8>> {
     extensions
 }
 
-/// Subject alternative names, critical if and only if there is no subject to name the owner (CRT-11); `None` when there are none.
+/// Subject alternative names, critical only without a subject (CRT-11). `None` if there are none.
+///
+/// # Errors
+/// [`Error::Name`] for a name that cannot be encoded.
 pub(super) fn san_extension(sans: &SubjectAltNames, subject_is_empty: bool) -> Result<Option<Vec<u8>>, Error> {
     if sans.is_empty() {
         return Ok(None);
@@ -205,7 +214,7 @@ fn read_basic_constraints(value: &[u8]) -> Option<BasicConstraints> {
     };
     let path_len = match path_len {
         None => None,
-        // not negative, and no more than fits
+        // not negative, and not too large
         Some(len) if len.tag == Tag::Integer && (1..=5).contains(&len.content.len()) => {
             let negative = len.content.first().is_some_and(|first| first & 0x80 != 0);
             let number = len

@@ -1,4 +1,4 @@
-//! Certificates for tests: a root, an intermediate and a leaf, made here.
+//! Certificates for tests: a root, an intermediate and a leaf.
 
 use super::certificate::CertificateInfo;
 use super::csr::{CsrInfo, CsrTemplate};
@@ -15,7 +15,7 @@ pub(crate) fn p256() -> PrivateKey {
     key(KeyAlgorithm::Ecdsa, 256)
 }
 
-/// From 2026 to 2036: openssl and webpki are told a time in between.
+/// From 2026 to 2036: openssl and webpki get a time in between.
 pub(crate) fn validity() -> Validity {
     Validity {
         not_before: "2026-01-01T00:00:00Z".parse().unwrap(),

@@ -1,27 +1,28 @@
-//! The wrapper that key material lives in.
+//! A wrapper for key material.
 
 use std::fmt;
 
 use zeroize::Zeroize;
 
-/// A secret value: overwritten when dropped, shown as `[hidden]` in `Debug`, and neither printable nor serialisable.
+/// A secret value. It is overwritten when it is dropped, its `Debug` is `[hidden]`, and it is neither printable nor
+/// serialisable.
 ///
-/// The only way to the value is [`Hidden::expose`], so that every use can be found by name.
+/// The value is only accessible with [`Hidden::expose`], so that every use can be found by name.
 #[derive(Clone, Default, Eq, PartialEq)]
 pub struct Hidden<T: Zeroize>(T);
 
 impl<T: Zeroize> Hidden<T> {
-    /// Takes a value into custody.
+    /// Wraps a value.
     pub fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// Lends the value.
+    /// A reference to the value.
     pub fn expose(&self) -> &T {
         &self.0
     }
 
-    /// Lends the value, to be changed in its place.
+    /// A mutable reference to the value.
     pub fn expose_mut(&mut self) -> &mut T {
         &mut self.0
     }

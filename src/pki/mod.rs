@@ -1,20 +1,21 @@
-//! Bytes: keys, names, CSRs, certificates, chains and keystores. No Kubernetes, no async, no clock.
+//! X.509 and its file formats: keys, names, CSRs, certificates, chains and keystores. No Kubernetes, no async, no
+//! clock.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`hidden`] | the wrapper that key material lives in |
+//! | [`hidden`] | a wrapper for key material |
 //! | [`key`] | private keys and the hash of a public key |
-//! | [`signature`] | signature algorithms: names, making, checking |
+//! | [`signature`] | signature algorithms: names, signing, verification |
 //! | [`usage`] | the key usages of the API and their X.509 bits and OIDs |
 //! | [`name`] | subjects and subject alternative names |
 //! | [`constraints`] | name constraints of a CA |
 //! | [`csr`] | certificate signing requests |
-//! | [`certificate`] | what can be read from a certificate |
+//! | [`certificate`] | parsing of certificates |
 //! | [`chain`] | bundles: order, roots, size limits |
-//! | [`sign`] | making certificates |
+//! | [`sign`] | signing of certificates |
 //! | [`keystore`] | PKCS#12 and JKS |
-//! | [`tls`] | what a TLS client believes |
-//! | [`summary`] | what is kept of a Secret instead of its bytes |
+//! | [`tls`] | trust of TLS clients |
+//! | [`summary`] | the record of a Secret, without its bytes |
 
 pub mod certificate;
 pub mod chain;

@@ -1,5 +1,5 @@
-//! Programs that judge in tests: openssl, keytool, and Go's readers. A test that needs one that is missing fails and says so; without Go,
-//! which has to build its program first, it says that it was skipped.
+//! Test oracles: openssl, keytool, and Go's parsers. A test whose oracle is missing fails with a message. Without Go,
+//! which has to compile its program first, it prints that it was skipped.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock};
 
 use serde::Deserialize;
 
-/// What a program said.
+/// The result of a program.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) ok: bool,
@@ -19,13 +19,13 @@ pub(crate) struct Verdict {
 impl Verdict {
     /// The output of a program that must succeed.
     pub(crate) fn accepted(self) -> Vec<u8> {
-        assert!(self.ok, "the judge refused:\n{}", self.text);
+        assert!(self.ok, "the oracle refused:\n{}", self.text);
         self.stdout
     }
 
-    /// The output as text of a program that must succeed.
-    pub(crate) fn said(self) -> String {
-        assert!(self.ok, "the judge refused:\n{}", self.text);
+    /// The output, as text, of a program that must succeed.
+    pub(crate) fn output(self) -> String {
+        assert!(self.ok, "the oracle refused:\n{}", self.text);
         self.text
     }
 }
@@ -52,7 +52,7 @@ impl Desk {
         std::fs::read(self.0.path().join(name)).unwrap()
     }
 
-    /// Runs openssl here; file names in the arguments are those of [`Desk::put`].
+    /// Runs openssl in this directory. File names in the arguments are those of [`Desk::put`].
     pub(crate) fn openssl(&self, arguments: &str) -> Verdict {
         self.run("openssl", &arguments.split_whitespace().collect::<Vec<_>>(), b"")
     }
@@ -74,9 +74,9 @@ impl Desk {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| {
-                panic!("{program} judges this test and cannot be run ({error}): install it (openssl; default-jre-headless for keytool)")
+                panic!("{program} checks this test and cannot be run ({error}): install it (openssl; default-jre-headless for keytool)")
             });
-        // A program that does not read its input may be gone already.
+        // A program that does not read its input may have ended already.
         let _gone = child.stdin.take().unwrap().write_all(stdin);
         let output = child.wait_with_output().unwrap();
         let text = format!(
@@ -96,11 +96,11 @@ impl Desk {
 #[derive(Debug)]
 pub(crate) struct GoReader(Mutex<(Child, ChildStdin, BufReader<ChildStdout>)>);
 
-/// What Go makes of a text.
+/// Go's result for a text.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GoReading {
-    /// Empty where there is no PEM block.
+    /// Empty without a PEM block.
     pub(crate) label: String,
     pub(crate) headers: usize,
     /// In base64.
@@ -140,7 +140,7 @@ impl GoReading {
 }
 
 impl GoReader {
-    /// `None`, and a line that says so, where Go is not installed.
+    /// `None` without Go, after a line that reports it.
     pub(crate) fn start() -> Option<Self> {
         static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
         let program = PROGRAM.get_or_init(|| go_program("csr")).as_ref()?;
@@ -194,7 +194,7 @@ fn go_program(name: &str) -> Option<PathBuf> {
         .arg(source);
     match command.current_dir(&built).output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            // past the harness, which shows only what failing tests print
+            // not to the test harness, which prints only the output of failed tests
             let test = std::thread::current();
             let name = test.name().unwrap_or_default();
             writeln!(std::io::stdout(), "\nSKIPPED {name}: Go is not installed").unwrap();

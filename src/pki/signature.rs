@@ -1,4 +1,4 @@
-//! Signature algorithms: their names in the API, making and checking signatures.
+//! Signature algorithms: their names in the API, signing and verification.
 
 use std::fmt;
 use std::str::FromStr;
@@ -43,7 +43,7 @@ impl SignatureAlgorithm {
         Self::PureEd25519,
     ];
 
-    /// What a key signs with when nothing is said (CRT-22).
+    /// The default algorithm for a key (CRT-22).
     pub fn default_for(spec: KeySpec) -> Self {
         match (spec.algorithm, spec.size) {
             (KeyAlgorithm::Rsa, 4096..) => Self::Sha512WithRsa,
@@ -56,7 +56,7 @@ impl SignatureAlgorithm {
         }
     }
 
-    /// The kind of key it needs.
+    /// The kind of key that it needs.
     pub fn key_algorithm(self) -> KeyAlgorithm {
         match self {
             Self::Sha256WithRsa | Self::Sha384WithRsa | Self::Sha512WithRsa => KeyAlgorithm::Rsa,
@@ -134,8 +134,8 @@ pub(super) fn is_out_of_use(identifier: &[u8]) -> bool {
     split(identifier).is_some_and(|(name, _)| NAMES.contains(&name.as_str()))
 }
 
-/// As [`verify`], for the signature by which a signing request proves that its sender has the key: one with SHA-1 does that still, as
-/// appliances and old scripts make it, and says nothing that anybody else relies on. MD5 is refused, as by Go.
+/// As [`verify`], for the signature of a signing request, which proves possession of the key. SHA-1 is accepted: appliances and
+/// old scripts use it, and no third party relies on this signature. MD5 is rejected, as by Go.
 ///
 /// # Errors
 /// As [`verify`].
@@ -169,12 +169,16 @@ pub(crate) fn verify_possession(
             key.verify_digest(&hash, signature).map_err(wrong)
         }
         (_, oid::MD5_WITH_RSA | oid::MD2_WITH_RSA) => Err(Error::Signing(
-            "it is made with MD5, with which anybody can make one: make the request with SHA-256".into(),
+            "it is made with MD5, which is broken: make the request with SHA-256".into(),
         )),
         _ => verify(key, identifier, message, signature),
     }
 }
 
+/// Signs with RSA.
+///
+/// # Errors
+/// [`Error::Signing`] if the algorithm is for another kind of key.
 pub(super) fn sign_rsa(pair: &RsaKeyPair, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
     let padding = match algorithm {
         SignatureAlgorithm::Sha256WithRsa => &lc::RSA_PKCS1_SHA256,
@@ -192,8 +196,12 @@ pub(super) fn sign_rsa(pair: &RsaKeyPair, algorithm: SignatureAlgorithm, message
     }
 }
 
-/// The crypto library signs with one hash per curve, ECDSA allows any: the signature is over the leftmost bits of the hash, as many
-/// as the order of the curve has (FIPS 186-5 section 6.4.1), so a longer hash is cut and a shorter one is filled with zeros in front.
+/// Signs with ECDSA. The crypto library signs with one hash for each curve, while ECDSA allows any. The signature covers the
+/// leftmost bits of the hash, as many as the order of the curve has (FIPS 186-5 section 6.4.1). So a longer hash is truncated,
+/// and a shorter one is padded with zeros in front.
+///
+/// # Errors
+/// [`Error::Signing`] if the algorithm is for another kind of key.
 pub(super) fn sign_ecdsa(
     pair: &EcdsaKeyPair,
     bits: u32,
@@ -229,6 +237,10 @@ fn fitted(hash: &[u8], native: &'static digest::Algorithm) -> Result<Digest, Err
     Digest::import_less_safe(&fitted, native).map_err(|_| not_signed())
 }
 
+/// Signs with Ed25519.
+///
+/// # Errors
+/// [`Error::Signing`] if the algorithm is for another kind of key.
 pub(super) fn sign_ed25519(
     pair: &Ed25519KeyPair,
     algorithm: SignatureAlgorithm,

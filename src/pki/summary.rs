@@ -8,19 +8,19 @@ use super::chain::SizeLimits;
 use super::key::{KeyEncoding, KeyHash, KeySpec, PrivateKey, sha256};
 use super::{Error, chain};
 
-/// A part of a Secret: not there (or empty), not readable, or what it says.
+/// A part of a Secret: missing (or empty), unreadable, or parsed.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum Part<T> {
     /// The data key is missing or empty.
     Missing,
     /// It cannot be read; why, as a sentence.
     Invalid(String),
-    /// What it says.
+    /// Parsed.
     Valid(T),
 }
 
 impl<T> Part<T> {
-    /// What it says, if it can be read.
+    /// The parsed content, if it is readable.
     pub fn valid(&self) -> Option<&T> {
         match self {
             Self::Valid(value) => Some(value),
@@ -59,21 +59,21 @@ pub struct KeySummary {
     pub hash: KeyHash,
 }
 
-/// What is remembered of `tls.key`, `tls.crt` and `ca.crt`.
+/// The record of `tls.key`, `tls.crt` and `ca.crt`.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct PairSummary {
     /// `tls.key`.
     pub key: Part<KeySummary>,
-    /// The first certificate of `tls.crt`. All of them have to be readable.
+    /// The first certificate of `tls.crt`. All of them must be readable.
     pub certificate: Part<Box<CertificateInfo>>,
-    /// SHA-256 of the DER of each certificate in `ca.crt`, in its order; empty where it cannot be read.
+    /// SHA-256 of the DER of each certificate in `ca.crt`, in its order; empty if it is unreadable.
     pub trusted: Box<[[u8; 32]]>,
-    /// SHA-256 over all three: tells whether anything changed.
+    /// SHA-256 over all three, to detect changes.
     pub digest: [u8; 32],
 }
 
 impl PairSummary {
-    /// Reads the three data keys of a Secret.
+    /// Parses the three data keys of a Secret.
     pub fn new(tls_key: Option<&[u8]>, tls_crt: Option<&[u8]>, ca_crt: Option<&[u8]>, limits: &SizeLimits) -> Self {
         let key = Part::read(tls_key, limits.key, "private key", |text| {
             let (key, encoding) = PrivateKey::from_pem(text)?;
@@ -100,13 +100,13 @@ impl PairSummary {
         }
     }
 
-    /// Whether key and certificate belong together; `None` when either cannot be read.
+    /// Whether key and certificate belong together; `None` if one of them is unreadable.
     pub fn matches(&self) -> Option<bool> {
         Some(self.key.valid()?.hash == self.certificate.valid()?.key_hash)
     }
 }
 
-/// Missing and empty are told apart, and nothing can move from one part into the next.
+/// Missing and empty parts have different digests, and so have the same bytes in other parts.
 fn digest_of(parts: &[Option<&[u8]>]) -> [u8; 32] {
     let mut context = Context::new(&digest::SHA256);
     for part in parts {

@@ -1,4 +1,4 @@
-//! Whom a TLS client believes: the public roots, and the verifier for when the answer does not matter.
+//! Trust of TLS clients: the public roots, and a verifier that accepts every server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,19 +8,19 @@ use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-/// The one crypto provider of the process.
+/// The crypto provider of the process.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// Mozilla's roots, which are in the binary.
+/// Mozilla's root certificates, which are in the binary.
 pub fn public_roots() -> RootCertStore {
     RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     }
 }
 
-/// A client that judges servers as `verifier` does.
+/// A client configuration that verifies servers with `verifier`.
 ///
 /// # Errors
 /// If the provider has no cipher suite for the safe protocol versions.
@@ -35,11 +35,11 @@ pub fn client_config(
         .with_no_client_auth())
 }
 
-/// Believes anybody who can sign with the key of the certificate that they present.
+/// Accepts every server that can sign with the key of its certificate.
 pub struct AnyServer(Arc<CryptoProvider>);
 
 impl AnyServer {
-    /// With the signature algorithms of this provider.
+    /// A verifier with the signature algorithms of this provider.
     pub fn new(provider: Arc<CryptoProvider>) -> Self {
         Self(provider)
     }
@@ -86,7 +86,7 @@ impl ServerCertVerifier for AnyServer {
     }
 }
 
-/// What is wrong with a certificate or a connection, in words; the library's own are names of its variants.
+/// The fault of a certificate or a connection, as a sentence. The library's own errors are names of its variants.
 pub fn error(error: &rustls::Error) -> String {
     if let rustls::Error::InvalidCertificate(wrong) = error {
         return in_words(wrong);
@@ -94,13 +94,13 @@ pub fn error(error: &rustls::Error) -> String {
     plain(&error.to_string())
 }
 
-/// As [`error`], for what a read or a write of a connection gave back.
+/// As [`error`], for the error of a read or write.
 pub fn io_error(failed: &std::io::Error) -> String {
     let inner = failed.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     inner.map_or_else(|| failed.to_string(), error)
 }
 
-/// As [`error`], for a cause of another error.
+/// As [`error`], for the cause of another error.
 pub fn cause(cause: &(dyn std::error::Error + 'static)) -> String {
     if let Some(wrong) = cause.downcast_ref::<rustls::Error>() {
         return error(wrong);
@@ -108,14 +108,14 @@ pub fn cause(cause: &(dyn std::error::Error + 'static)) -> String {
     let Some(failed) = cause.downcast_ref::<std::io::Error>() else {
         return cause.to_string();
     };
-    // connectors wrap one in another
+    // connectors wrap one error in another
     let inner = failed
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<std::io::Error>());
     inner.map_or_else(|| io_error(failed), |inner| self::cause(inner))
 }
 
-/// What is wrong with a certificate, in words.
+/// The fault of a certificate, as a sentence.
 pub fn certificate_error(error: &webpki::Error) -> String {
     in_words(error)
 }
@@ -129,7 +129,7 @@ fn in_words(error: &dyn fmt::Debug) -> String {
     known.map_or_else(|| plain(name), |(_, words)| (*words).to_owned())
 }
 
-/// A text in which names such as `UnknownStatusRequest` are words, and what such a name holds is left out.
+/// A text in which names such as `UnknownStatusRequest` become words, and their content is left out.
 fn plain(text: &str) -> String {
     let text = text.split(['{', '(']).next().unwrap_or_default().trim_end();
     let word = |word: &str| {
@@ -149,10 +149,10 @@ fn plain(text: &str) -> String {
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// What is said of a chain whose CA is not among the trusted ones.
+/// The fault of a chain whose CA is not trusted.
 pub const UNKNOWN_ISSUER: &str = "it does not lead to a CA that is trusted";
 
-/// Names of rustls and webpki.
+/// Error names of rustls and webpki, and their sentences.
 const WORDS: [(&[&str], &str); 15] = [
     (&["CertExpired", "Expired"], "a certificate of the chain has expired"),
     (

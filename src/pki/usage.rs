@@ -36,14 +36,15 @@ pub enum Usage {
     NetscapeSgc,
 }
 
-/// What a usage is in a certificate: a bit of `KeyUsage` (RFC 5280 section 4.2.1.3) or a purpose of `ExtendedKeyUsage` (4.2.1.12).
+/// The X.509 form of a usage: a bit of `KeyUsage` (RFC 5280 section 4.2.1.3) or a purpose of `ExtendedKeyUsage`
+/// (4.2.1.12).
 enum Meaning {
     Bit(u8),
     Purpose(&'static str),
 }
 
 impl Usage {
-    /// All, in the order of the API. Of two that mean the same, the first is the one that a certificate is read back as.
+    /// All, in the order of the API. Of two with the same meaning, a certificate is read back with the first.
     pub const ALL: [Self; 23] = [
         Self::DigitalSignature,
         Self::Signing,
@@ -70,7 +71,7 @@ impl Usage {
         Self::NetscapeSgc,
     ];
 
-    /// What is meant when a Certificate names no usage (CRT-17).
+    /// The usages of a Certificate that names none (CRT-17).
     pub const DEFAULTS: [Self; 2] = [Self::DigitalSignature, Self::KeyEncipherment];
 
     fn row(self) -> (&'static str, Meaning) {
@@ -120,17 +121,17 @@ impl FromStr for Usage {
     }
 }
 
-/// `KeyUsage` and `ExtendedKeyUsage` together. Two sets are equal when they mean the same to X.509, whatever order they were named in.
+/// `KeyUsage` and `ExtendedKeyUsage` together. Two sets are equal if they have the same X.509 meaning, in any order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct UsageSet {
     /// Bit 0 of `KeyUsage` is the lowest bit here.
     bits: u16,
-    /// Dotted OIDs as they were named: cert-manager compares order and number too, where it reads a CSR.
+    /// Dotted OIDs in their order: cert-manager compares order and number too, when it reads a CSR.
     purposes: Vec<String>,
 }
 
 impl UsageSet {
-    /// The set that a list of usages means: the defaults when it is empty (CRT-17), and `cert sign` for a CA (CRT-16).
+    /// The set of a list of usages: the defaults for an empty list (CRT-17), and `cert sign` for a CA (CRT-16).
     pub fn new(usages: &[Usage], is_ca: bool) -> Self {
         let named = if usages.is_empty() {
             &Usage::DEFAULTS[..]
@@ -144,7 +145,7 @@ impl UsageSet {
         set
     }
 
-    /// Adds one.
+    /// Adds a usage.
     pub fn insert(&mut self, usage: Usage) {
         match usage.row().1 {
             Meaning::Bit(bit) => self.bits |= 1 << bit,
@@ -160,13 +161,13 @@ impl UsageSet {
         }
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.bits == 0 && self.purposes.is_empty()
     }
 
-    /// The usages of the API that are in the set: bits first, then purposes; `digital signature` rather than `signing`,
-    /// `email protection` rather than `s/mime`.
+    /// The usages of the API that are in the set: bits first, then purposes; `digital signature` rather than
+    /// `signing`, `email protection` rather than `s/mime`.
     pub fn usages(&self) -> Vec<Usage> {
         let twins = [Usage::Signing, Usage::SMime];
         Usage::ALL
@@ -175,7 +176,7 @@ impl UsageSet {
             .collect()
     }
 
-    /// Purposes that the API has no word for, as dotted OIDs.
+    /// Purposes that the API does not have, as dotted OIDs.
     pub fn unknown_purposes(&self) -> Vec<&str> {
         self.purposes
             .iter()
@@ -184,7 +185,7 @@ impl UsageSet {
             .collect()
     }
 
-    /// The set without the purposes that the API has no word for.
+    /// The set without the purposes that the API does not have.
     #[must_use]
     pub fn known(&self) -> Self {
         let Self { bits, purposes } = self;
@@ -194,7 +195,7 @@ impl UsageSet {
         }
     }
 
-    /// The set with those purposes of another that the API has no word for.
+    /// The set with those purposes of another that the API does not have.
     #[must_use]
     pub fn with_unknown_of(mut self, other: &Self) -> Self {
         let unknown = other.unknown_purposes();
@@ -202,18 +203,22 @@ impl UsageSet {
         self
     }
 
+    /// Whether a bit of `KeyUsage` is set.
     pub(crate) fn has_bits(&self) -> bool {
         self.bits != 0
     }
 
+    /// Whether there is a purpose of `ExtendedKeyUsage`.
     pub(crate) fn has_purposes(&self) -> bool {
         !self.purposes.is_empty()
     }
 
+    /// Adds bits of `KeyUsage`.
     pub(crate) fn insert_bits(&mut self, bits: u16) {
         self.bits |= bits & 0x1ff;
     }
 
+    /// Adds a purpose of `ExtendedKeyUsage`, a dotted OID.
     pub(crate) fn insert_purpose(&mut self, oid: &str) {
         self.purposes.push(oid.to_owned());
     }

@@ -121,7 +121,7 @@ fn sgn_02_a_leaf_of_an_intermediate_is_verified_by_openssl_with_its_ca_crt() {
             "verify -x509_strict -purpose sslserver -attime 1800000001 -CAfile ca.pem -untrusted tls.pem tls.pem",
         )
         .accepted();
-        let text = desk.openssl("x509 -in tls.pem -noout -text").said();
+        let text = desk.openssl("x509 -in tls.pem -noout -text").output();
         assert!(text.contains("OCSP - URI:http://o.example"), "{text}");
     }
 }
@@ -139,7 +139,7 @@ fn sgn_01_a_self_signed_certificate_is_its_own_ca() {
         .accepted();
     assert!(
         desk.openssl("x509 -in me.pem -noout -text")
-            .said()
+            .output()
             .contains("URI:http://crl.example")
     );
 }
@@ -197,7 +197,7 @@ fn crq_03_usages_and_is_ca_of_the_csr_must_be_those_of_the_request() {
     let issued = selfsigned::sign(&request(&csr), &key, &[], now(), SERIAL).unwrap();
     let desk = Desk::new();
     desk.put("leaf.pem", &issued.certificate);
-    let text = desk.openssl("x509 -in leaf.pem -noout -ext extendedKeyUsage").said();
+    let text = desk.openssl("x509 -in leaf.pem -noout -ext extendedKeyUsage").output();
     assert!(
         // OpenSSL knows its name since 3.2
         text.contains("TLS Web Server Authentication, ipsec Internet Key Exchange")
@@ -338,7 +338,7 @@ fn csr_05_a_ca_of_a_kubernetes_request_has_the_usages_that_were_approved() {
         desk.put("ca.pem", &issued.certificate);
         let text = desk
             .openssl("x509 -in ca.pem -noout -ext basicConstraints,keyUsage")
-            .said();
+            .output();
         assert!(text.contains("CA:TRUE") && text.contains("Digital Signature"), "{text}");
         assert!(!text.contains("Certificate Sign"), "{text}");
     }
@@ -417,11 +417,11 @@ fn sec_06_a_temporary_certificate_is_recognised_by_its_issuer_and_says_what_the_
     assert!(crate::plan::certificate::is_temporary(info));
     let desk = Desk::new();
     desk.put("temporary.pem", &pem);
-    let said = desk
+    let stated = desk
         .openssl("x509 -in temporary.pem -noout -subject -issuer -nameopt RFC2253")
-        .said();
+        .output();
     for part in ["subject=CN=a,O=b", "issuer=CN=cert-manager.local"] {
-        assert!(said.contains(part), "{said}");
+        assert!(stated.contains(part), "{stated}");
     }
     assert_eq!(
         (info.subject.to_string().as_str(), info.key_hash),

@@ -1,4 +1,4 @@
-//! What can be read from a certificate (RFC 5280).
+//! Parsing of X.509 certificates (RFC 5280).
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,7 @@ use crate::pki::der::Tag;
 pub use super::der::END_OF_TIME;
 pub use urls::{CertificateUrls, urls};
 
-/// Everything that is asked of a certificate, owned; the certificate itself is not kept.
+/// The parsed fields of a certificate, owned. The certificate itself is not kept.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct CertificateInfo {
     /// Whose certificate it is.
@@ -38,7 +38,7 @@ pub struct CertificateInfo {
     pub not_before: Timestamp,
     /// The last second it is valid.
     pub not_after: Timestamp,
-    /// Kind and size of its key; `None` for kinds that are not known here.
+    /// Algorithm and size of its key; `None` for unknown algorithms.
     pub key_spec: Option<KeySpec>,
     /// The hash of its key.
     pub key_hash: KeyHash,
@@ -46,29 +46,31 @@ pub struct CertificateInfo {
     pub is_ca: bool,
     /// How many CAs may follow below it.
     pub path_len: Option<u32>,
-    /// The key identifier of whoever signed it.
+    /// The key identifier of its issuer.
     pub authority_key_id: Option<Vec<u8>>,
     /// Its own key identifier.
     pub subject_key_id: Option<Vec<u8>>,
-    /// Its usages; `None` when it says nothing about them.
+    /// Its usages; `None` without usage extensions.
     pub usages: Option<UsageSet>,
-    /// Whether it is signed by its own key: checked, or where its algorithm is out of use (SHA-1, MD5), stated by names and key identifiers.
+    /// Whether it is signed by its own key. This is verified, except for obsolete algorithms (SHA-1, MD5): then
+    /// names and key identifiers decide.
     pub self_signed: bool,
     /// SHA-256 of its DER.
     pub fingerprint: [u8; 32],
 }
 
 impl CertificateInfo {
-    /// Whether its key usage keeps it from signing certificates; where it names none, everything is allowed (RFC 5280 section 4.2.1.3).
+    /// Whether its key usage forbids to sign certificates. Without the extension, everything is allowed (RFC 5280
+    /// section 4.2.1.3).
     pub fn lacks_cert_sign(&self) -> bool {
         let named = self.usages.as_ref().filter(|usages| usages.has_bits());
         named.is_some_and(|usages| !usages.contains(Usage::CertSign))
     }
 
-    /// Reads a certificate's DER.
+    /// Parses a certificate's DER.
     ///
     /// # Errors
-    /// [`Error::Certificate`] or [`Error::Name`] when it, or one of the extensions understood here, is damaged.
+    /// [`Error::Certificate`] or [`Error::Name`] if it, or one of the known extensions, is damaged.
     pub fn parse(der: &[u8]) -> Result<Self, Error> {
         let damaged = || Error::Certificate("the certificate is damaged: its DER cannot be read".into());
         let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| damaged())?;
@@ -84,7 +86,7 @@ impl CertificateInfo {
             self_signed: subject == issuer
                 && match key.as_ref().map(|key| check_signature(der, key)) {
                     Some(Signature::Good) => true,
-                    // of an old root, the identifiers have to do
+                    // the signature of an old root cannot be verified, so the identifiers decide
                     Some(Signature::Unknown) => {
                         let (own, above) = (&extensions.subject_key_id, &extensions.authority_key_id);
                         above.is_none() || own == above
@@ -108,16 +110,16 @@ impl CertificateInfo {
         })
     }
 
-    /// Reads the first certificate of a PEM text: of a chain, the leaf.
+    /// Parses the first certificate of a PEM text: the leaf of a chain.
     ///
     /// # Errors
-    /// [`Error::Pem`] when there is none, otherwise as [`CertificateInfo::parse`].
+    /// [`Error::Pem`] if there is none, otherwise as [`CertificateInfo::parse`].
     pub fn parse_pem(text: &[u8]) -> Result<Self, Error> {
         let chain = chain::parse_chain(text, text.len())?;
         Self::parse(chain.first().map(Vec::as_slice).unwrap_or_default())
     }
 
-    /// Whether it says that it has no end (RFC 5280 section 4.1.2.5).
+    /// Whether it has no expiry (RFC 5280 section 4.1.2.5).
     pub fn is_endless(&self) -> bool {
         self.not_after >= END_OF_TIME
     }
@@ -127,12 +129,13 @@ impl CertificateInfo {
         self.subject.common_name()
     }
 
-    /// The parts of the subject that the API names.
+    /// The parts of the subject that the API has fields for.
     pub fn subject_parts(&self) -> Subject {
         Subject::from_name(&self.subject)
     }
 
-    /// The identifier of the certificate for renewal information (RFC 9773 section 4.1); `None` when it has no authority key identifier.
+    /// The identifier of the certificate for renewal information (RFC 9773 section 4.1). `None` without an
+    /// authority key identifier.
     pub fn ari_id(&self) -> Option<String> {
         let authority = URL_SAFE_NO_PAD.encode(self.authority_key_id.as_ref()?);
         Some(format!("{authority}.{}", URL_SAFE_NO_PAD.encode(&self.serial)))
@@ -151,17 +154,17 @@ impl CertificateInfo {
     }
 }
 
-/// Whether a certificate's signature was made with this key.
+/// Whether a certificate was signed with this key.
 pub fn is_signed_by(certificate_der: &[u8], key: &PublicKey) -> bool {
     check_signature(certificate_der, key) == Signature::Good
 }
 
-/// What can be said of a certificate's signature.
+/// The result of the verification of a certificate's signature.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Signature {
     Good,
     Wrong,
-    /// Made with an algorithm that is not checked any more.
+    /// Made with an obsolete algorithm, which is not verified.
     Unknown,
 }
 
@@ -180,13 +183,13 @@ fn check_signature(certificate_der: &[u8], key: &PublicKey) -> Signature {
     }
 }
 
-/// Seconds since 1970; what is past the ends of [`Timestamp`] is taken for them.
+/// A time from seconds since 1970, limited to the range of [`Timestamp`].
 fn bounded(second: i64) -> Timestamp {
     let end = if second > 0 { END_OF_TIME } else { Timestamp::MIN };
     Timestamp::from_second(second).map_or(end, |time| time.min(END_OF_TIME))
 }
 
-/// The public key of a certificate; `None` for kinds that are not known here, or damaged bytes.
+/// The public key of a certificate. `None` for unknown algorithms and damaged bytes.
 pub fn public_key(certificate_der: &[u8]) -> Option<PublicKey> {
     let (_, certificate) = X509Certificate::from_der(certificate_der).ok()?;
     PublicKey::from_spki_der(certificate.public_key().raw).ok()

@@ -44,12 +44,12 @@ fn a_certificate_from_openssl_says_what_openssl_says() {
         })
     );
     assert_eq!(info.not_after.as_second() - info.not_before.as_second(), 30 * 86_400);
-    let said = desk
+    let stated = desk
         .openssl("x509 -in a.pem -noout -serial -fingerprint -sha256")
-        .said();
-    assert!(said.contains(&info.serial_hex().to_uppercase()), "{said}");
+        .output();
+    assert!(stated.contains(&info.serial_hex().to_uppercase()), "{stated}");
     let fingerprint: Vec<String> = info.fingerprint.iter().map(|byte| format!("{byte:02X}")).collect();
-    assert!(said.contains(&fingerprint.join(":")), "{said}");
+    assert!(stated.contains(&fingerprint.join(":")), "{stated}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The URLs a certificate names: revocation lists, OCSP, its issuer's certificate.
+//! The URLs in a certificate: revocation lists, OCSP responders, the issuer's certificate.
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{CRLDistributionPoint, DistributionPointName, GeneralName, ParsedExtension};
@@ -17,7 +17,7 @@ pub struct CertificateUrls {
     pub issuing_certificate_urls: Vec<String>,
 }
 
-/// Reads the URLs of a certificate; what cannot be read is left out.
+/// Parses the URLs of a certificate. Unreadable ones are left out.
 pub fn urls(certificate_der: &[u8]) -> CertificateUrls {
     let mut urls = CertificateUrls::default();
     let Ok((_, certificate)) = X509Certificate::from_der(certificate_der) else {

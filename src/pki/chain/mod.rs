@@ -9,7 +9,7 @@ use super::{Error, pem};
 
 pub use order::{order, signer_of, signers};
 
-/// The largest inputs that are read, in bytes (SEC-08).
+/// The largest inputs, in bytes (SEC-08).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SizeLimits {
     /// One certificate, as PEM.
@@ -23,7 +23,8 @@ pub struct SizeLimits {
 }
 
 impl SizeLimits {
-    /// A signing request with the text around it: 64 KiB, and the names of a certificate that fits into a chain.
+    /// The limit of a signing request with the text around it, in bytes: 64 KiB, and the names of a certificate
+    /// that fits into a chain.
     pub fn request(&self) -> usize {
         (64 << 10) + self.chain
     }
@@ -40,19 +41,21 @@ impl Default for SizeLimits {
     }
 }
 
-/// A chain as it goes into a Secret.
+/// A chain in the form in which a Secret stores it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Chain {
     /// `tls.crt`: the leaf, then its issuers; without the root, unless there is nothing else.
     pub chain_pem: Vec<u8>,
-    /// `ca.crt`: the root where the bundle has one, otherwise the certificate nearest to it; nothing when there is only a leaf.
+    /// `ca.crt`: the root if the bundle has one, otherwise the certificate nearest to it. `None` if there is only a
+    /// leaf.
     pub ca_pem: Option<Vec<u8>>,
 }
 
-/// The certificates of a PEM text as DER, in their order; blocks of other kinds, and those that cannot be read, are passed over (POL-04).
+/// The certificates of a PEM text as DER, in their order. Blocks of other kinds and unreadable ones are skipped
+/// (POL-04).
 ///
 /// # Errors
-/// [`Error::TooLarge`] or [`Error::Pem`]; a text without certificates is an error.
+/// [`Error::TooLarge`] or [`Error::Pem`]. A text without certificates is an error.
 pub fn parse_certificates(text: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, Error> {
     if text.len() > limit {
         return Err(Error::TooLarge {
@@ -64,8 +67,8 @@ pub fn parse_certificates(text: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, Err
     certificates(&pem::scan(text)?)
 }
 
-/// As [`parse_certificates`], for a text that is about its first certificate: a block before that one that cannot be read is an error.
-/// Later ones are passed over, as Go does.
+/// As [`parse_certificates`], but an unreadable block before the first certificate is an error. Later ones are skipped,
+/// as Go does.
 ///
 /// # Errors
 /// As [`parse_certificates`].
@@ -104,8 +107,8 @@ pub fn to_pem<C: AsRef<[u8]>>(certificates: &[C]) -> Vec<u8> {
         .collect()
 }
 
-/// A bundle of trusted CAs as PEM: the certificates of `text` in their order, then those of `others` that it lacks. With `only`, what
-/// `others` does not hold is left out. A text that cannot be read counts as empty.
+/// A bundle of trusted CAs as PEM: the certificates of `text` in their order, then those of `others` that it lacks.
+/// With `only`, certificates that `others` lacks are left out. An unreadable text counts as empty.
 pub fn merge(text: &[u8], others: &[Vec<u8>], only: bool, limit: usize) -> Vec<u8> {
     let mut merged: Vec<Vec<u8>> = Vec::new();
     let kept = parse_certificates(text, limit).unwrap_or_default().into_iter();
@@ -118,7 +121,7 @@ pub fn merge(text: &[u8], others: &[Vec<u8>], only: bool, limit: usize) -> Vec<u
     to_pem(&merged)
 }
 
-/// Orders the certificates of a bundle from leaf to root and parts the root from them (SEC-09). Duplicates are dropped.
+/// Orders the certificates of a bundle from leaf to root, and separates the root (SEC-09). Duplicates are removed.
 ///
 /// # Errors
 /// As [`parse_certificates`] and [`order`].
@@ -126,10 +129,10 @@ pub fn arrange(text: &[u8], limits: &SizeLimits) -> Result<Chain, Error> {
     split(order(parse_certificates(text, limits.chain)?)?)
 }
 
-/// Parts the root from an ordered chain (SEC-09).
+/// Separates the root of an ordered chain (SEC-09).
 ///
 /// # Errors
-/// [`Error::Chain`] when it is empty, [`Error::Certificate`] when its last certificate is damaged.
+/// [`Error::Chain`] if it is empty, [`Error::Certificate`] if its last certificate is damaged.
 pub fn split(mut ordered: Vec<Vec<u8>>) -> Result<Chain, Error> {
     let Some(last) = ordered.last() else {
         return Err(Error::Chain("the chain holds no certificate".into()));
@@ -145,10 +148,10 @@ pub fn split(mut ordered: Vec<Vec<u8>>) -> Result<Chain, Error> {
     })
 }
 
-/// The common name of the issuer of the last certificate of a chain: what `preferredChain` is compared with (ISS-18).
+/// The common name of the issuer of a chain's last certificate. `preferredChain` is compared with it (ISS-18).
 ///
 /// # Errors
-/// As [`parse_certificates`], and [`Error::Certificate`] when that certificate is damaged.
+/// As [`parse_certificates`], and [`Error::Certificate`] if that certificate is damaged.
 pub fn issuer_common_name_of_last(text: &[u8], limits: &SizeLimits) -> Result<Option<String>, Error> {
     match parse_certificates(text, limits.chain)?.last() {
         Some(der) => Ok(CertificateInfo::parse(der)?.issuer.common_name()),
@@ -156,5 +159,5 @@ pub fn issuer_common_name_of_last(text: &[u8], limits: &SizeLimits) -> Result<Op
     }
 }
 
-/// More than any chain needs.
+/// The most certificates of a bundle: more than any chain has.
 const MAX_CERTIFICATES: usize = 100;

@@ -1,7 +1,8 @@
-//! The order of a bundle, found with a bounded number of signature checks.
+//! The order of a bundle's certificates, with a bounded number of signature checks.
 //!
-//! Whoever writes a Secret chooses names and signatures: a hundred certificates of one name make ten thousand pairs. A pair is
-//! checked only if the names fit, at most once, those whose key identifiers fit first, and [`MAX_CHECKS`] in all.
+//! The author of a Secret chooses names and signatures: a hundred certificates with one name make ten thousand pairs. A
+//! pair is only checked if the names match, at most once, and those with matching key identifiers first. There are at
+//! most [`MAX_CHECKS`] checks.
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,25 +19,25 @@ use super::{
     MAX_CERTIFICATES,
 };
 
-/// Signature checks for one bundle. A chain of a hundred needs 99.
+/// The most signature checks for one bundle. A chain of a hundred certificates needs 99.
 pub(super) const MAX_CHECKS: usize = 200;
 
-/// Orders certificates from leaf to root. Each is followed by one whose subject is its issuer and whose key made its signature.
-/// Duplicates are dropped.
+/// Orders certificates from leaf to root. The next certificate's subject is the issuer, and its key made the signature.
+/// Duplicates are removed.
 ///
 /// # Errors
-/// [`Error::Chain`] when they do not form exactly one chain, or it would take too many checks to know;
-/// [`Error::Certificate`] when one is damaged.
+/// [`Error::Chain`] if they do not form exactly one chain, or if that would take too many checks;
+/// [`Error::Certificate`] if one is damaged.
 pub fn order(certificates: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
     order_with(certificates, &Checks::default())
 }
 
-/// Of these CAs, those that signed a chain (leaf first): each signature up to theirs is good.
+/// Those of the candidates that signed a chain (leaf first): each signature up to theirs is verified.
 pub fn signers(chain: &[Vec<u8>], candidates: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     signers_with(chain, candidates, &Checks::default())
 }
 
-/// The place of the first of these CAs that signed a certificate, as far as [`MAX_CHECKS`] checks tell.
+/// The index of the first candidate that signed a certificate, within [`MAX_CHECKS`] checks.
 pub fn signer_of(certificate: &[u8], candidates: &[Vec<u8>]) -> Option<usize> {
     let (below, checks) = (Link::new(certificate.to_vec()).ok()?, Checks::default());
     let candidates: Vec<(usize, Link)> = candidates
@@ -51,12 +52,12 @@ pub fn signer_of(certificate: &[u8], candidates: &[Vec<u8>]) -> Option<usize> {
         .map(|(place, _)| *place)
 }
 
-/// Counts signature checks, and says when there were enough.
+/// Counts signature checks, and enforces the limit.
 #[derive(Default)]
 pub(super) struct Checks(Cell<usize>);
 
 impl Checks {
-    /// How many there were.
+    /// The number of checks.
     #[cfg(test)]
     pub(super) fn made(&self) -> usize {
         self.0.get()
@@ -74,11 +75,15 @@ impl Checks {
     }
 }
 
+/// As [`order`], and counts the checks.
+///
+/// # Errors
+/// As [`order`].
 pub(super) fn order_with(certificates: Vec<Vec<u8>>, checks: &Checks) -> Result<Vec<Vec<u8>>, Error> {
     let links = Links::new(certificates, checks)?;
     let places = match links.follow(KeyIds::Fit) {
         Ok(places) => places,
-        // identifiers only say where to look first
+        // key identifiers only decide which pairs are checked first
         Err(_) => links.follow(KeyIds::Whatever)?,
     };
     let mut links: Vec<Option<Link>> = links.all.into_iter().map(Some).collect();
@@ -86,6 +91,7 @@ pub(super) fn order_with(certificates: Vec<Vec<u8>>, checks: &Checks) -> Result<
     Ok(places.into_iter().filter_map(&mut take).collect())
 }
 
+/// As [`signers`], and counts the checks.
 pub(super) fn signers_with(chain: &[Vec<u8>], candidates: Vec<Vec<u8>>, checks: &Checks) -> Vec<Vec<u8>> {
     let Ok(ordered) = order_with(chain.to_vec(), checks) else {
         return Vec::new();
@@ -118,12 +124,12 @@ impl Link {
         })
     }
 
-    /// Whether it may have issued `other`, by the names.
+    /// Whether it may have issued `other`, according to the names.
     fn names(&self, other: &Self) -> bool {
         self.info.subject == other.info.issuer
     }
 
-    /// Whether the key identifiers do not speak against it.
+    /// Whether the key identifiers do not contradict that.
     fn key_ids_fit(&self, other: &Self) -> bool {
         match (&self.info.subject_key_id, &other.info.authority_key_id) {
             (Some(own), Some(named)) => own == named,
@@ -134,13 +140,13 @@ impl Link {
     fn signed(&self, other: &Self, checks: &Checks) -> Result<bool, Error> {
         match &self.key {
             Some(key) => checks.is_signed_by(&other.der, key),
-            // A key of a kind that cannot be checked here: the key identifiers have to do.
+            // The key's algorithm is unknown, so the key identifiers decide.
             None => Ok(self.info.subject_key_id.is_some() && self.info.subject_key_id == other.info.authority_key_id),
         }
     }
 }
 
-/// Which pairs are looked at.
+/// The pairs that are checked.
 #[derive(Clone, Copy)]
 enum KeyIds {
     Fit,
@@ -149,9 +155,9 @@ enum KeyIds {
 
 struct Links<'a> {
     all: Vec<Link>,
-    /// Who may have issued whom: the places of the certificates with this subject.
+    /// The indexes of the certificates with this subject, which may be an issuer.
     by_subject: HashMap<Name, Vec<usize>>,
-    /// Issuer and issued, as far as it is known.
+    /// Verified pairs of issuer and certificate.
     known: RefCell<HashMap<(usize, usize), bool>>,
     checks: &'a Checks,
 }
@@ -182,7 +188,7 @@ impl<'a> Links<'a> {
         })
     }
 
-    /// The places of all certificates, leaf first.
+    /// The indexes of all certificates, leaf first.
     fn follow(&self, key_ids: KeyIds) -> Result<Vec<usize>, Error> {
         let mut parents: Vec<Vec<usize>> = Vec::new();
         for (at, link) in self.all.iter().enumerate() {
@@ -233,7 +239,7 @@ impl<'a> Links<'a> {
         Ok(signed)
     }
 
-    /// The one certificate that issued none of the others. Where all issued one, which cross-signed CAs among themselves do, the first.
+    /// The only certificate that issued none of the others. If all issued one, as cross-signed CAs do, the first.
     fn leaf(&self, parents: &[Vec<usize>]) -> Result<Option<usize>, Error> {
         let issuers: HashSet<usize> = parents.iter().flatten().copied().collect();
         let mut leaves = self.all.iter().enumerate().filter(|(at, _)| !issuers.contains(at));

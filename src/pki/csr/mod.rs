@@ -14,7 +14,7 @@ use super::usage::UsageSet;
 use super::{Error, der, oid, pem};
 use serde::{Deserialize, Serialize};
 
-/// What a CSR is to ask for.
+/// The content of a CSR.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct CsrTemplate {
     /// The subject, from its parts ([`super::name::Subject::to_name`]) or from `literalSubject` ([`Name::from_literal`]).
@@ -83,16 +83,16 @@ pub fn check(template: &CsrTemplate) -> Result<(), Error> {
     requested_extensions(template).map(drop)
 }
 
-/// The DER of the one CSR in a text: what is approved, signed, and sent to a CA.
+/// The DER of the only CSR in a text, which is approved, signed, and sent to a CA.
 ///
 /// # Errors
-/// [`Error::Request`] when the text is not exactly one PEM block `CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST`, as every program reads
-/// it. Text around it is passed over as long as nothing there looks like another block.
+/// [`Error::Request`] if the text is not exactly one PEM block `CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST` for
+/// every parser. Text around it is skipped, if it does not resemble another block.
 pub fn only_request(text: &[u8]) -> Result<Vec<u8>, Error> {
     parse::only_request(text)
 }
 
-/// As [`only_request`], of a text that may have so many bytes.
+/// As [`only_request`], with a limit for the text in bytes.
 ///
 /// # Errors
 /// As [`only_request`], and [`Error::TooLarge`] for a text of more than `limit` bytes.
@@ -100,39 +100,39 @@ pub fn only_request_within(text: &[u8], limit: usize) -> Result<Vec<u8>, Error> 
     parse::only_request_within(text, limit)
 }
 
-/// A CSR's DER as PEM: what is kept of a request that waits.
+/// A CSR's DER as PEM, the form in which a waiting request is stored.
 pub fn to_pem(der: &[u8]) -> Vec<u8> {
     pem::encode("CERTIFICATE REQUEST", der)
 }
 
-/// Everything that matters in a CSR, owned.
+/// The parsed fields of a CSR, owned.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct CsrInfo {
     /// The subject.
     pub subject: Name,
     /// The alternative names.
     pub sans: SubjectAltNames,
-    /// The key that the certificate is for.
+    /// The key for the certificate.
     pub public_key: PublicKey,
-    /// The usages asked for; `None` when the CSR says nothing about them.
+    /// The requested usages; `None` without usage extensions.
     pub usages: Option<UsageSet>,
-    /// `BasicConstraints`; `None` when the CSR says nothing about them.
+    /// `BasicConstraints`; `None` without the extension.
     pub basic_constraints: Option<BasicConstraints>,
-    /// Name constraints, as they stand in the CSR.
+    /// Name constraints, as they are in the CSR.
     pub name_constraints: Option<RawExtension>,
 }
 
 impl CsrInfo {
-    /// Reads the one CSR of a text ([`only_request`]) and checks its signature: by RSA, ECDSA and Ed25519 with all hashes of
-    /// [`SignatureAlgorithm`]. Extensions that are not known here are passed over.
+    /// Parses the only CSR of a text ([`only_request`]) and verifies its signature: RSA, ECDSA and Ed25519 with all
+    /// hashes of [`SignatureAlgorithm`]. Unknown extensions are skipped.
     ///
     /// # Errors
-    /// [`Error::Pem`], [`Error::Request`] or [`Error::Key`], as a sentence for whoever wrote the CSR.
+    /// [`Error::Pem`], [`Error::Request`] or [`Error::Key`], as a sentence for the author of the CSR.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         Self::from_der(&only_request(text)?)
     }
 
-    /// As [`CsrInfo::parse`], of a CSR that was taken out of its text already.
+    /// As [`CsrInfo::parse`], for the DER of a CSR.
     ///
     /// # Errors
     /// As [`CsrInfo::parse`].
@@ -140,7 +140,7 @@ impl CsrInfo {
         parse::parse_der(der, parse::Signature::Check)
     }
 
-    /// As [`CsrInfo::from_der`], of a CSR from which nothing will be signed any more: its signature is not checked.
+    /// As [`CsrInfo::from_der`], without a verification of the signature, for a CSR that will not be signed any more.
     ///
     /// # Errors
     /// As [`CsrInfo::parse`].
@@ -148,22 +148,22 @@ impl CsrInfo {
         parse::parse_der(der, parse::Signature::Skip)
     }
 
-    /// Reads the one CSR of a file that a person gives: as [`CsrInfo::parse`], after a byte order mark too, or DER.
+    /// Parses the only CSR of a user's file: as [`CsrInfo::parse`], also after a byte order mark, or as DER.
     ///
     /// # Errors
     /// As [`CsrInfo::parse`].
     pub fn of_file(content: &[u8]) -> Result<Self, Error> {
-        // A SEQUENCE. DER with a PEM block in one of its values is two requests.
+        // A SEQUENCE. DER with a PEM block in one of its values would be two requests.
         if content.starts_with(b"\x30") && !text::has_marker(content) {
             return Self::from_der(content);
         }
         Self::parse(content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content))
     }
 
-    /// What the CSR made from a template would say: to sign without a CSR.
+    /// The parsed fields of a CSR from this template, to sign without a CSR.
     ///
     /// # Errors
-    /// [`Error::Name`] when the name constraints cannot be written.
+    /// [`Error::Name`] if the name constraints cannot be encoded.
     pub fn from_template(template: &CsrTemplate, public_key: PublicKey) -> Result<Self, Error> {
         let constraints = template.name_constraints.as_ref();
         let name_constraints = match constraints.filter(|constraints| !constraints.is_empty()) {
@@ -186,10 +186,10 @@ impl CsrInfo {
         })
     }
 
-    /// What would have to be asked for to get a certificate again.
+    /// The CSR fields that request an existing certificate again.
     ///
     /// # Errors
-    /// [`Error::Certificate`] or [`Error::Key`] when it cannot be read.
+    /// [`Error::Certificate`] or [`Error::Key`] if it is unreadable.
     pub fn from_certificate(certificate_der: &[u8]) -> Result<Self, Error> {
         parse::from_certificate(certificate_der)
     }
@@ -199,7 +199,7 @@ impl CsrInfo {
         self.subject.common_name()
     }
 
-    /// What the CSR says about being a CA, if anything.
+    /// Whether the CSR requests a CA certificate; `None` if it does not state that.
     pub fn is_ca(&self) -> Option<bool> {
         self.basic_constraints.map(|basic| basic.is_ca)
     }

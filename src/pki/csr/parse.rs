@@ -1,4 +1,4 @@
-//! What a signing request says (RFC 2986 section 4).
+//! Parsing of signing requests (RFC 2986 section 4).
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
@@ -10,23 +10,31 @@ use crate::pki::key::PublicKey;
 use crate::pki::name::Name;
 use crate::pki::{Error, der, oid, signature};
 
-/// Larger than any CSR of 2,000 names with a key of 8,192 bits.
+/// The largest CSR in bytes: more than one of 2,000 names with a key of 8,192 bits.
 const MAX_SIZE: usize = 1 << 20;
 
-/// Values inside one another; a name is the deepest, with five.
+/// The deepest nesting of values. A name has the deepest, with five.
 const MAX_DEPTH: usize = 16;
 
-/// Whether the signature is looked at, which costs more than all the rest.
+/// Whether the signature is verified, which costs more than all the rest.
 #[derive(Clone, Copy)]
 pub(super) enum Signature {
     Check,
     Skip,
 }
 
+/// As [`super::only_request`].
+///
+/// # Errors
+/// As there.
 pub(super) fn only_request(input: &[u8]) -> Result<Vec<u8>, Error> {
     only_request_within(input, MAX_SIZE)
 }
 
+/// As [`super::only_request_within`].
+///
+/// # Errors
+/// As there.
 pub(super) fn only_request_within(input: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
     if input.len() > limit {
         return Err(Error::TooLarge {
@@ -38,6 +46,10 @@ pub(super) fn only_request_within(input: &[u8], limit: usize) -> Result<Vec<u8>,
     text::only_block(input)
 }
 
+/// As [`CsrInfo::from_certificate`].
+///
+/// # Errors
+/// As there.
 pub(super) fn from_certificate(input: &[u8]) -> Result<CsrInfo, Error> {
     let damaged = || Error::Certificate("the certificate is damaged: its DER cannot be read".into());
     let (_, certificate) = X509Certificate::from_der(input).map_err(|_| damaged())?;
@@ -52,6 +64,10 @@ pub(super) fn from_certificate(input: &[u8]) -> Result<CsrInfo, Error> {
     })
 }
 
+/// Parses the DER of a CSR, and verifies its signature if `signature` demands it.
+///
+/// # Errors
+/// As [`CsrInfo::parse`].
 pub(super) fn parse_der(input: &[u8], signature: Signature) -> Result<CsrInfo, Error> {
     let request = der::read_all(input, Tag::Sequence).ok_or_else(|| damaged("its DER cannot be read"))?;
     if !is_strict(request, MAX_DEPTH) {
@@ -89,8 +105,8 @@ pub(super) fn parse_der(input: &[u8], signature: Signature) -> Result<CsrInfo, E
 
 /// The value of the attribute `extensionRequest` (RFC 2985 section 5.4.2).
 ///
-/// Programs differ in which of two they believe, and in whether they add them up. Attributes of other types are passed over, Microsoft's
-/// older list of extensions among them, as Go does.
+/// Parsers differ in which of two they use, and whether they combine them. Attributes of other types are skipped,
+/// Microsoft's older list of extensions among them, as Go does.
 fn requested_extensions(attributes: der::Value<'_>) -> Result<Option<der::Value<'_>>, Error> {
     let mut types: Vec<String> = Vec::new();
     let mut requested = None;
@@ -142,7 +158,7 @@ fn check_signature(
     })
 }
 
-/// Whether every value within is DER too: subject and key are copied into the certificate as they are.
+/// Whether all nested values are DER too, because subject and key are copied into the certificate as they are.
 fn is_strict(value: der::Value<'_>, depth: usize) -> bool {
     if !value.tag.is_constructed() {
         return true;

@@ -1,9 +1,9 @@
-//! The one signing request of a text.
+//! Extraction of the only signing request from a text.
 //!
-//! Whoever approves a request reads it with another program than the one that signs: `kubectl describe`, an approval policy, openssl, a
-//! script. What is read here is therefore what every one of them reads, and is refused where two could read different things. The measure
-//! is Go's `encoding/pem`, in which Kubernetes and cert-manager are written: a block begins and ends at the start of a line, lines end with
-//! LF or CR LF.
+//! The approver reads a request with another program than the signer: `kubectl describe`, an approval policy, openssl,
+//! a script. A text is therefore rejected if two parsers could read different requests from it. The reference is Go's
+//! `encoding/pem`, which Kubernetes and cert-manager use: a block begins and ends at the start of a line, and lines end
+//! with LF or CR LF.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -21,7 +21,8 @@ const DASHES: &[u8] = b"-----";
 /// The DER of the only PEM block in a text.
 ///
 /// # Errors
-/// [`Error::Request`] for a text in which there is not exactly one block, with one of the labels, in lines that everybody splits alike.
+/// [`Error::Request`] unless the text has exactly one block, with one of the labels, in lines that all parsers split
+/// alike.
 pub(super) fn only_block(text: &[u8]) -> Result<Vec<u8>, Error> {
     plain_text(text)?;
     let (Some(begin), Some(end)) = (only(text, BEGIN)?, only(text, END)?) else {
@@ -57,14 +58,14 @@ pub(super) fn only_block(text: &[u8]) -> Result<Vec<u8>, Error> {
     decode(body)
 }
 
-/// Whether anything in it looks like a PEM block.
+/// Whether a text has a marker of PEM.
 pub(super) fn has_marker(text: &[u8]) -> bool {
     find(text, BEGIN).is_some()
 }
 
-/// What is no text for one program is one for another.
+/// Checks that a text is one for every parser.
 fn plain_text(text: &[u8]) -> Result<(), Error> {
-    // A SEQUENCE of more than 127 bytes; no text begins with 0 and half a character.
+    // A SEQUENCE of more than 127 bytes. No text begins with 0 and half a character.
     if let [0x30, 0x80..=0xff, ..] = text {
         return refused(
             "the certificate signing request is DER; give it as PEM, which begins with -----BEGIN CERTIFICATE REQUEST-----",
@@ -76,7 +77,7 @@ fn plain_text(text: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where a marker stands; `None` if nowhere.
+/// The position of the only occurrence of a marker; `None` if there is none.
 fn only(text: &[u8], marker: &'static [u8]) -> Result<Option<usize>, Error> {
     let Some(at) = find(text, marker) else { return Ok(None) };
     if find(text.get(at + 1..).unwrap_or_default(), marker).is_some() {
@@ -137,7 +138,7 @@ fn refused<T>(reason: impl Into<String>) -> Result<T, Error> {
     Err(Error::Request(reason.into()))
 }
 
-/// Padded, as `base64.StdEncoding` of Go wants it, which does not look at the bits left over.
+/// Padded, as Go's `base64.StdEncoding`, which does not check the trailing bits.
 const AS_GO: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()

@@ -1,4 +1,4 @@
-//! Reading private keys.
+//! Parsing of private keys.
 
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair};
@@ -7,6 +7,10 @@ use super::{CURVES, KeyEncoding, Pair, PrivateKey};
 use crate::pki::der::Tag;
 use crate::pki::{Error, der, oid, pem};
 
+/// As [`PrivateKey::from_pem`].
+///
+/// # Errors
+/// As there.
 pub(super) fn from_pem(text: &[u8]) -> Result<(PrivateKey, KeyEncoding), Error> {
     let pem::Scan { blocks, skipped } = pem::scan(text)?;
     let block = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY"));
@@ -47,6 +51,10 @@ pub(super) fn from_pem(text: &[u8]) -> Result<(PrivateKey, KeyEncoding), Error> 
     Ok((PrivateKey::from_pair(pair), encoding))
 }
 
+/// As [`PrivateKey::from_pkcs8`].
+///
+/// # Errors
+/// As there.
 pub(super) fn from_pkcs8(der: &[u8]) -> Result<PrivateKey, Error> {
     pkcs8(der).map(PrivateKey::from_pair)
 }
@@ -106,7 +114,7 @@ fn ecdsa(der: &[u8]) -> Result<Pair, Error> {
         })
 }
 
-/// The library's reasons are names of its variants.
+/// The library's reasons are names of its variants, so they are replaced by sentences.
 fn rejected(kind: &str, reason: impl std::fmt::Display) -> Error {
     Error::Key(match reason.to_string().as_str() {
         "TooSmall" => format!("the {kind} private key is too short (RSA: 2048 to 8192 bits)"),

@@ -20,7 +20,7 @@ use super::{Error, der, oid, pem};
 
 pub use public::PublicKey;
 
-/// The kinds of key that the API knows (CRT-20).
+/// The key algorithms of the API (CRT-20).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub enum KeyAlgorithm {
     /// RSA, 2048 to 8192 bits.
@@ -59,19 +59,19 @@ impl FromStr for KeyAlgorithm {
 /// Algorithm and size of a key. The size is in bits; it is 0 for Ed25519, which has only one.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub struct KeySpec {
-    /// The kind of key.
+    /// The algorithm.
     pub algorithm: KeyAlgorithm,
     /// Bits of the modulus (RSA) or of the curve (ECDSA), 0 for Ed25519.
     pub size: u32,
 }
 
 impl KeySpec {
-    /// Whether making such a key, and signing with it, takes milliseconds instead of microseconds.
+    /// Whether the generation of such a key, and a signature with it, take milliseconds instead of microseconds.
     pub fn is_slow(self) -> bool {
         self.algorithm == KeyAlgorithm::Rsa
     }
 
-    /// The size that the API means when it names none (CRT-21): RSA 2048, ECDSA 256; a size given for Ed25519 is ignored.
+    /// The default size of the API (CRT-21): RSA 2048, ECDSA 256. A size for Ed25519 is ignored.
     pub fn new(algorithm: KeyAlgorithm, size: Option<u32>) -> Self {
         let size = match (algorithm, size.filter(|size| *size != 0)) {
             (KeyAlgorithm::Rsa, size) => size.unwrap_or(2048),
@@ -91,7 +91,7 @@ impl fmt::Display for KeySpec {
     }
 }
 
-/// How a private key is written (CRT-19).
+/// The encoding of a private key (CRT-19).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub enum KeyEncoding {
     /// `RSA PRIVATE KEY` (RFC 8017) or `EC PRIVATE KEY` (RFC 5915).
@@ -109,7 +109,7 @@ impl fmt::Display for KeyEncoding {
     }
 }
 
-/// SHA-256 of the DER of a `SubjectPublicKeyInfo`: what tells whether a key, a CSR and a certificate belong together.
+/// SHA-256 of the DER of a `SubjectPublicKeyInfo`. It shows whether a key, a CSR and a certificate belong together.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct KeyHash(pub [u8; 32]);
 
@@ -126,7 +126,7 @@ impl fmt::Display for KeyHash {
     }
 }
 
-/// A private key of one of the three kinds. Its `Debug` shows the kind and the public key's hash only.
+/// A private key. Its `Debug` shows only the algorithm and the public key's hash.
 pub struct PrivateKey {
     spec: KeySpec,
     spki: Vec<u8>,
@@ -140,10 +140,11 @@ enum Pair {
 }
 
 impl PrivateKey {
-    /// Makes a new key. CPU work: an RSA key of 8192 bits takes seconds to minutes.
+    /// Generates a key. CPU work: an RSA key of 8192 bits takes seconds to minutes.
     ///
     /// # Errors
-    /// [`Error::Key`] for a size that cannot be made: RSA other than 2048, 3072, 4096 and 8192, ECDSA other than 256, 384 and 521.
+    /// [`Error::Key`] for an unsupported size: RSA other than 2048, 3072, 4096 and 8192, ECDSA other than 256, 384
+    /// and 521.
     pub fn generate(spec: KeySpec) -> Result<Self, Error> {
         let failed = |_| Error::Key(format!("the {spec} key could not be made"));
         let pair = match (spec.algorithm, spec.size) {
@@ -154,16 +155,17 @@ impl PrivateKey {
         Ok(Self::from_pair(pair))
     }
 
-    /// Reads the first private key of a PEM text, and says in which encoding it was found. RSA to 8192 bits, ECDSA on P-256, P-384
-    /// and P-521, Ed25519; `RSA PRIVATE KEY`, `EC PRIVATE KEY` (with or without `EC PARAMETERS` before it) or `PRIVATE KEY`.
+    /// Parses the first private key of a PEM text, and returns it with its encoding. RSA up to 8192 bits, ECDSA on
+    /// P-256, P-384 and P-521, Ed25519; `RSA PRIVATE KEY`, `EC PRIVATE KEY` (with or without `EC PARAMETERS` before
+    /// it) or `PRIVATE KEY`.
     ///
     /// # Errors
-    /// [`Error::Pem`] or [`Error::Key`], saying what was found instead.
+    /// [`Error::Pem`] or [`Error::Key`]. The error names what was found instead.
     pub fn from_pem(text: &[u8]) -> Result<(Self, KeyEncoding), Error> {
         decode::from_pem(text)
     }
 
-    /// Reads a `PrivateKeyInfo` (RFC 5208), DER.
+    /// Parses a `PrivateKeyInfo` (RFC 5208), DER.
     ///
     /// # Errors
     /// As [`PrivateKey::from_pem`].
@@ -171,10 +173,10 @@ impl PrivateKey {
         decode::from_pkcs8(der)
     }
 
-    /// The key as PEM. An Ed25519 key is always written as PKCS#8 (CRT-19).
+    /// The key as PEM. An Ed25519 key is always PKCS#8 (CRT-19).
     ///
     /// # Errors
-    /// [`Error::Key`] when the crypto library refuses to export the key.
+    /// [`Error::Key`] if the crypto library refuses to export the key.
     pub fn to_pem(&self, encoding: KeyEncoding) -> Result<Hidden<Vec<u8>>, Error> {
         let (label, der) = match (encoding, &self.pair) {
             (KeyEncoding::Pkcs1, Pair::Rsa(pair)) => ("RSA PRIVATE KEY", pkcs1(pair)?),
@@ -187,7 +189,7 @@ impl PrivateKey {
     /// The key as PKCS#8 version 1 (RFC 5208).
     ///
     /// # Errors
-    /// [`Error::Key`] when the crypto library refuses to export the key.
+    /// [`Error::Key`] if the crypto library refuses to export the key.
     pub fn pkcs8_der(&self) -> Result<Hidden<Vec<u8>>, Error> {
         match &self.pair {
             Pair::Rsa(pair) => Ok(pkcs8(&rsa_algorithm(), &pkcs1(pair)?)),
@@ -204,30 +206,30 @@ impl PrivateKey {
         }
     }
 
-    /// The `SubjectPublicKeyInfo` of the public half.
+    /// The `SubjectPublicKeyInfo` of the public key, as DER.
     pub fn spki_der(&self) -> &[u8] {
         &self.spki
     }
 
-    /// The public half.
+    /// The public key.
     pub fn public_key(&self) -> PublicKey {
         PublicKey::known(self.spki.clone(), self.spec)
     }
 
-    /// The hash of the public half.
+    /// The hash of the public key.
     pub fn hash(&self) -> KeyHash {
         KeyHash::of(&self.spki)
     }
 
-    /// Kind and size.
+    /// Algorithm and size.
     pub fn spec(&self) -> KeySpec {
         self.spec
     }
 
-    /// Signs a message.
+    /// Signs a message, and returns the signature.
     ///
     /// # Errors
-    /// [`Error::Signing`] when the algorithm is for another kind of key.
+    /// [`Error::Signing`] if the algorithm is for another kind of key.
     pub fn sign(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, Error> {
         match &self.pair {
             Pair::Rsa(pair) => super::signature::sign_rsa(pair, algorithm, message),
@@ -293,7 +295,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 type EcSeed = aws_lc_rs::encoding::Curve25519SeedBin<'static>;
 
-/// A curve that is known here.
+/// A supported curve.
 pub(crate) struct Curve {
     pub(crate) bits: u32,
     pub(crate) oid: &'static str,
@@ -362,7 +364,7 @@ fn pkcs1(pair: &rsa::KeyPair) -> Result<Hidden<Vec<u8>>, Error> {
         .ok_or_else(not_exported)
 }
 
-/// `ECPrivateKey` (RFC 5915 section 3); the curve stands in it only outside of PKCS#8.
+/// `ECPrivateKey` (RFC 5915 section 3). It names the curve only outside of PKCS#8.
 fn sec1(pair: &EcdsaKeyPair, bits: u32, with_curve: bool) -> Result<Hidden<Vec<u8>>, Error> {
     let scalar: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().map_err(|_| not_exported())?;
     let scalar = Hidden::new(der::octet_string(scalar.as_ref()));

@@ -1,4 +1,4 @@
-//! Public keys as they stand in CSRs and certificates.
+//! Public keys of CSRs and certificates.
 
 use spki::SubjectPublicKeyInfoRef;
 
@@ -7,7 +7,7 @@ use crate::pki::der::Tag;
 use crate::pki::{Error, der, oid};
 use serde::{Deserialize, Serialize};
 
-/// A public key: its `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7), byte for byte as it was found, and what it says.
+/// A public key: its `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7) as it was found, and its algorithm and size.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct PublicKey {
     spki: Vec<u8>,
@@ -15,7 +15,8 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads the DER of a `SubjectPublicKeyInfo`. Weak RSA keys are read too: whether they may be used is for the caller to say.
+    /// Parses the DER of a `SubjectPublicKeyInfo`. Weak RSA keys are parsed too; the caller decides whether they
+    /// may be used.
     ///
     /// # Errors
     /// [`Error::Key`] for other algorithms and curves, and for damaged bytes.
@@ -60,7 +61,7 @@ impl PublicKey {
         &self.spki
     }
 
-    /// Kind and size.
+    /// Algorithm and size.
     pub fn spec(&self) -> KeySpec {
         self.spec
     }
@@ -70,11 +71,12 @@ impl PublicKey {
         KeyHash::of(&self.spki)
     }
 
-    /// The key itself, without its algorithm: `RSAPublicKey`, point, or 32 bytes.
+    /// The key without its algorithm: `RSAPublicKey`, a point, or 32 bytes.
     pub(crate) fn bits(&self) -> &[u8] {
         split(&self.spki).map_or(&[], |(_, _, key)| key)
     }
 
+    /// A key whose algorithm and size are known.
     pub(super) fn known(spki: Vec<u8>, spec: KeySpec) -> Self {
         Self { spki, spec }
     }

@@ -1,5 +1,5 @@
-//! Java's own keystore format: version 2 of `sun.security.provider.JavaKeyStore`, which every Java reads. Its protection of the key and its
-//! checksum are SHA-1 constructions of the 1990s; the password keeps out nobody who has time.
+//! Writing of Java's own keystore format: version 2 of `sun.security.provider.JavaKeyStore`, which every Java reads.
+//! The protection of the key and the checksum are SHA-1 constructions of the 1990s: they do not resist an attacker.
 
 use jiff::Timestamp;
 
@@ -15,9 +15,13 @@ pub(super) const TRUSTED_CERTIFICATE: u32 = 2;
 pub(super) const KEY_PROTECTOR: &str = "1.3.6.1.4.1.42.2.17.1.1";
 /// Bytes of the salt before a protected key, and of the checksum after it.
 pub(super) const SALT: usize = 20;
-/// What the checksum begins with, after the password.
+/// The prefix of the checksum's input, after the password.
 pub(super) const WHITENER: &[u8] = b"Mighty Aphrodite";
 
+/// The file `keystore.jks`.
+///
+/// # Errors
+/// As [`super::Format::keystore`].
 pub(super) fn keystore(
     contents: &Contents<'_>,
     password: &str,
@@ -40,6 +44,10 @@ pub(super) fn keystore(
     Ok(file.finish(&password))
 }
 
+/// The file `truststore.jks`.
+///
+/// # Errors
+/// As [`super::Format::keystore`].
 pub(super) fn truststore(cas: &[Vec<u8>], password: &str, now: Timestamp) -> Result<Hidden<Vec<u8>>, Error> {
     let mut file = Writer::new(cas.len())?;
     file.trusted(cas, None, now)?;
@@ -57,7 +65,7 @@ impl Writer {
         Ok(file)
     }
 
-    /// The CAs as `ca`, `ca-1` …, without the alias that is taken by the key: of two entries with one alias Java keeps the last.
+    /// The CAs as `ca`, `ca-1` …, without the alias of the key: Java keeps only the last of two entries with one alias.
     fn trusted(&mut self, cas: &[Vec<u8>], taken: Option<&str>, now: Timestamp) -> Result<(), Error> {
         let taken = taken.map(str::to_lowercase);
         let aliases = (0..).map(|at| if at == 0 { "ca".to_owned() } else { format!("ca-{at}") });
@@ -70,7 +78,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Alias and date. Java looks aliases up in lower case.
+    /// Alias and date. Java compares aliases in lower case.
     fn entry(&mut self, alias: &str, now: Timestamp) -> Result<(), Error> {
         self.text(&alias.to_lowercase())?;
         self.0.extend_from_slice(&now.as_millisecond().to_be_bytes());
@@ -83,7 +91,7 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str) -> Result<(), Error> {
-        // Java's "modified UTF-8" is UTF-8 as long as there is neither a NUL nor a character beyond U+FFFF.
+        // Java's "modified UTF-8" equals UTF-8 without NUL and characters beyond U+FFFF.
         if text.chars().any(|c| c == '\0' || c > '\u{ffff}') {
             return Err(Error::Keystore(format!(
                 "the alias {text:?} has characters that a JKS keystore cannot hold"
@@ -112,7 +120,8 @@ impl Writer {
     }
 }
 
-/// The key, combined with a stream of hashes of password and salt, between the salt and a checksum, as an `EncryptedPrivateKeyInfo`.
+/// The key, masked with a stream of hashes of password and salt, between the salt and a checksum, as an
+/// `EncryptedPrivateKeyInfo`.
 fn protect(key: &Hidden<Vec<u8>>, password: &Hidden<Vec<u8>>, seed: &Seed) -> Vec<u8> {
     let salt: Vec<u8> = seed.salt("jks key").into_iter().take(SALT).collect();
     let mut protected = salt.clone();
@@ -122,7 +131,7 @@ fn protect(key: &Hidden<Vec<u8>>, password: &Hidden<Vec<u8>>, seed: &Seed) -> Ve
     der::sequence(&[algorithm, der::octet_string(&protected)])
 }
 
-/// Combined with the stream: there and back.
+/// Masks or unmasks bytes with the stream.
 pub(super) fn masked(bytes: &[u8], password: &Hidden<Vec<u8>>, salt: Vec<u8>) -> Hidden<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut stream = salt;

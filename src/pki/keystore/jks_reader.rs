@@ -1,4 +1,4 @@
-//! Reads Java's own keystore format, as far as it is known whether a file is still right.
+//! Parsing of Java's own keystore format, to check whether a file is still right.
 
 use super::jks::{
     KEY_PROTECTOR, MAGIC, PRIVATE_KEY, SALT, TRUSTED_CERTIFICATE, VERSION, WHITENER, masked, password_bytes,
@@ -9,7 +9,10 @@ use crate::pki::hidden::Hidden;
 use crate::pki::key::PrivateKey;
 use crate::pki::{Error, der};
 
-/// The entries of a file whose checksum is that of the password. A key under another name than `alias` counts as none.
+/// The entries of a file, if its checksum matches the password. A key with another name than `alias` is ignored.
+///
+/// # Errors
+/// [`Error::Keystore`], as a sentence about "it".
 pub(super) fn open(file: &[u8], password: &str, alias: &str) -> Result<Opened, Error> {
     let password = password_bytes(password);
     let split = file.len().checked_sub(SALT).ok_or_else(unreadable)?;
@@ -28,7 +31,7 @@ pub(super) fn open(file: &[u8], password: &str, alias: &str) -> Result<Opened, E
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// `None` where the file ends too early.
+    /// The entries; `None` if the file is truncated.
     fn entries(mut self, password: &Hidden<Vec<u8>>, alias: &str) -> Option<Result<Opened, Error>> {
         let _magic = self.number()?;
         if self.number()? != VERSION {

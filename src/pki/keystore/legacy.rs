@@ -1,5 +1,5 @@
-//! What PKCS#12 did before PBES2: keys from a password by RFC 7292 appendix B, and encryption with RC2-40 and 3DES. Weak; kept because CRT-15 makes
-//! it the default that existing programs expect.
+//! Algorithms of PKCS#12 before PBES2: keys from a password by RFC 7292 appendix B, and encryption with RC2-40 and
+//! 3DES. They are weak. They are kept because CRT-15 makes them the default, which existing programs expect.
 
 use aws_lc_rs::digest;
 use cbc::cipher::block_padding::Pkcs7;
@@ -11,7 +11,7 @@ use rc2::Rc2;
 use crate::pki::Error;
 use crate::pki::hidden::Hidden;
 
-/// The ciphers of RFC 7292 appendix C that are written.
+/// The supported ciphers of RFC 7292 appendix C.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) enum Cipher {
     Rc2With40Bits,
@@ -19,6 +19,7 @@ pub(super) enum Cipher {
 }
 
 impl Cipher {
+    /// The OID of the cipher, dotted.
     pub(super) fn oid(self) -> &'static str {
         match self {
             Self::Rc2With40Bits => "1.2.840.113549.1.12.1.6",
@@ -27,6 +28,9 @@ impl Cipher {
     }
 
     /// Encrypts with a key from the password.
+    ///
+    /// # Errors
+    /// [`Error::Keystore`] if the crypto library fails.
     pub(super) fn encrypt(self, plain: &[u8], input: &Input<'_>) -> Result<Vec<u8>, Error> {
         let failed = |_| Error::Keystore("the keystore could not be encrypted".into());
         let (key, iv) = self.key_and_iv(input);
@@ -42,7 +46,7 @@ impl Cipher {
         }
     }
 
-    /// The way back; `None` where password or text are wrong.
+    /// Decrypts; `None` if the password or the text is wrong.
     pub(super) fn decrypt(self, encrypted: &[u8], input: &Input<'_>) -> Option<Hidden<Vec<u8>>> {
         let (key, iv) = self.key_and_iv(input);
         let plain = match self {
@@ -69,7 +73,7 @@ impl Cipher {
     }
 }
 
-/// What derived bytes are for: the diversifier of RFC 7292 appendix B.3.
+/// The purpose of derived bytes: the diversifier of RFC 7292 appendix B.3.
 #[derive(Clone, Copy)]
 pub(super) enum Purpose {
     Key = 1,
@@ -77,7 +81,7 @@ pub(super) enum Purpose {
     Mac = 3,
 }
 
-/// What bytes are derived from.
+/// The input of a derivation.
 #[derive(Clone, Copy)]
 pub(super) struct Input<'a> {
     /// As [`bmp_password`] gives it.
@@ -109,7 +113,10 @@ pub(super) fn derive(
     Hidden::new(out)
 }
 
-/// A password as PKCS#12 hashes it: UTF-16, high byte first, with a NUL at its end.
+/// A password as PKCS#12 hashes it: UTF-16, high byte first, with a final NUL.
+///
+/// # Errors
+/// [`Error::Keystore`] for characters beyond U+FFFF.
 pub(super) fn bmp_password(password: &str) -> Result<Hidden<Vec<u8>>, Error> {
     if password.chars().any(|character| character > '\u{ffff}') {
         return Err(Error::Keystore(
@@ -123,7 +130,7 @@ pub(super) fn bmp_password(password: &str) -> Result<Hidden<Vec<u8>>, Error> {
 
 const BLOCK: usize = 64;
 
-/// Repeated up to whole blocks.
+/// The bytes, repeated up to whole blocks.
 fn fill(bytes: &[u8]) -> Vec<u8> {
     bytes
         .iter()

@@ -1,4 +1,4 @@
-//! PKCS#12 and JKS, for programs that want their keys in one file (CRT-14, CRT-15).
+//! Keystores in PKCS#12 and JKS, for programs that read their keys from one file (CRT-14, CRT-15).
 
 mod jks;
 mod jks_reader;
@@ -20,10 +20,10 @@ use super::chain::parse_certificates;
 use super::hidden::Hidden;
 use super::key::{KeyHash, PrivateKey, sha256};
 
-/// Which algorithms a PKCS#12 file is made with (CRT-15).
+/// The algorithms of a PKCS#12 file (CRT-15).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Profile {
-    /// RC2-40 and 3DES, SHA-1: what everything can read, and anybody can break.
+    /// RC2-40 and 3DES, SHA-1: readable by all programs, and broken.
     #[default]
     LegacyRc2,
     /// 3DES, SHA-1.
@@ -60,11 +60,11 @@ impl FromStr for Profile {
     }
 }
 
-/// The longest chain or bundle. All that goes into a keystore goes into the same Secret too, or comes from there, and a Secret holds
-/// 1 MiB; what the administrator allows was asked when it was issued.
+/// The largest chain or bundle in bytes. The content of a keystore is in the same Secret too, and a Secret holds 1 MiB.
+/// The administrator's limit was checked at the issuance.
 const MOST_BYTES: usize = 1 << 20;
 
-/// What goes into a keystore.
+/// The content of a keystore.
 #[derive(Debug)]
 pub struct Contents<'a> {
     /// The private key.
@@ -89,23 +89,24 @@ impl Contents<'_> {
     }
 }
 
-/// Random bytes that salts are derived from; fresh ones for every keystore.
+/// Random bytes for the salts. Each keystore needs its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Seed(pub [u8; 32]);
 
 impl Seed {
-    /// 32 bytes for one purpose.
+    /// A salt of 32 bytes for one purpose.
     fn salt(&self, purpose: &str) -> [u8; 32] {
         sha256(&[self.0.as_slice(), purpose.as_bytes()].concat())
     }
 }
 
-/// Which kind of file.
+/// The format of a keystore.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Format {
     /// Java's own.
     Jks {
-        /// The name of the key's entry, `certificate` by default (CRT-14). The CAs are `ca`, `ca-1` …, whichever of them it is not.
+        /// The name of the key's entry, `certificate` by default (CRT-14). The CAs are `ca`, `ca-1` …, except
+        /// for that name.
         alias: String,
     },
     /// PKCS#12.
@@ -113,11 +114,11 @@ pub enum Format {
 }
 
 impl Format {
-    /// The key with its chain, and the CAs: `keystore.jks`, `keystore.p12`. `now` becomes the creation date of JKS entries.
+    /// The key with its chain and the CAs: `keystore.jks`, `keystore.p12`. `now` is the creation date of JKS entries.
     ///
     /// # Errors
-    /// [`Error::Keystore`] for a password or an alias with characters that cannot be written, [`Error::Pem`] for certificates that
-    /// cannot be read.
+    /// [`Error::Keystore`] for a password or an alias with characters that cannot be encoded, [`Error::Pem`] for
+    /// unreadable certificates.
     pub fn keystore(
         &self,
         contents: &Contents<'_>,
@@ -148,11 +149,11 @@ impl Format {
         }
     }
 
-    /// Opens a file that should be what [`Format::keystore`] makes, whoever made it.
+    /// Checks a file against the output of [`Format::keystore`]. Another program may have written it.
     ///
     /// # Errors
-    /// [`Error::Keystore`] when it does not open with the password, is made in another way, or holds something else: a sentence about
-    /// "it".
+    /// [`Error::Keystore`] if the password is wrong, or if the file has another format or content. The message is a
+    /// sentence about "it".
     pub fn check_keystore(&self, file: &[u8], contents: &Contents<'_>, password: &str) -> Result<(), Error> {
         let opened = self.open(file, password)?;
         if opened.key != Some(contents.key.hash()) {
@@ -161,7 +162,7 @@ impl Format {
         opened.holds(contents.chain()?.into_iter().chain(contents.cas()?))
     }
 
-    /// Opens a file that should be what [`Format::truststore`] makes, whoever made it.
+    /// Checks a file against the output of [`Format::truststore`]. Another program may have written it.
     ///
     /// # Errors
     /// As [`Format::check_keystore`].
@@ -177,7 +178,7 @@ impl Format {
     }
 }
 
-/// What a file held.
+/// The content of a file.
 #[derive(Default)]
 struct Opened {
     key: Option<KeyHash>,

@@ -1,4 +1,4 @@
-//! PKCS#12 files (RFC 7292).
+//! Writing of PKCS#12 files (RFC 7292).
 
 use std::num::NonZeroU32;
 
@@ -20,7 +20,7 @@ pub(super) const CERTIFICATE_BAG: &str = "1.2.840.113549.1.12.10.1.3";
 const X509_CERTIFICATE: &str = "1.2.840.113549.1.9.22.1";
 const FRIENDLY_NAME: &str = "1.2.840.113549.1.9.20";
 const LOCAL_KEY_ID: &str = "1.2.840.113549.1.9.21";
-/// By this attribute Java takes a certificate as a trusted one.
+/// Java trusts a certificate with this attribute.
 const JAVA_TRUSTED_KEY_USAGE: &str = "2.16.840.1.113894.746875.1.1";
 const ANY_EXTENDED_KEY_USAGE: &str = "2.5.29.37.0";
 pub(super) const PBES2: &str = "1.2.840.113549.1.5.13";
@@ -29,9 +29,13 @@ pub(super) const PBMAC1: &str = "1.2.840.113549.1.5.14";
 pub(super) const HMAC_SHA256: &str = "1.2.840.113549.2.9";
 pub(super) const AES_256_CBC: &str = "2.16.840.1.101.3.4.1.42";
 
-/// As many as OpenSSL and Java write.
+/// The number of iterations of OpenSSL and Java.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(2048).unwrap();
 
+/// The file `keystore.p12`.
+///
+/// # Errors
+/// As [`super::Format::keystore`].
 pub(super) fn keystore(
     contents: &Contents<'_>,
     password: &str,
@@ -59,6 +63,10 @@ pub(super) fn keystore(
     Ok(writer.seal(&der::sequence(&[certificates, keys])))
 }
 
+/// The file `truststore.p12`.
+///
+/// # Errors
+/// As [`super::Format::keystore`].
 pub(super) fn truststore(
     cas: &[Vec<u8>],
     password: &str,
@@ -69,7 +77,7 @@ pub(super) fn truststore(
     let mut bags = Vec::new();
     for (at, certificate) in cas.iter().enumerate() {
         let mut name = CertificateInfo::parse(certificate)?.subject.to_string();
-        // Java drops entries of the same name.
+        // Java ignores entries with a name that is already used.
         if at > 0 {
             name = format!("{name} ({at})");
         }
@@ -85,7 +93,7 @@ pub(super) fn truststore(
 }
 
 impl Profile {
-    /// What certificates are encrypted with; `None` is PBES2 with AES-256.
+    /// The cipher for certificates; `None` is PBES2 with AES-256.
     pub(super) fn certificate_cipher(self) -> Option<Cipher> {
         match self {
             Self::LegacyRc2 => Some(Cipher::Rc2With40Bits),
@@ -94,7 +102,7 @@ impl Profile {
         }
     }
 
-    /// What the key is encrypted with.
+    /// The cipher for the key.
     pub(super) fn key_cipher(self) -> Option<Cipher> {
         self.certificate_cipher().map(|_| Cipher::TripleDes)
     }
@@ -135,7 +143,7 @@ impl<'a> Writer<'a> {
         ]))
     }
 
-    /// With one of the old ciphers, or PBES2 (RFC 8018 section 6.2) where there is none.
+    /// Encrypts with one of the old ciphers, or with PBES2 (RFC 8018 section 6.2) for `None`.
     fn encrypt(&self, purpose: &str, plain: &[u8], cipher: Option<Cipher>) -> Result<Encrypted, Error> {
         let salt = self.seed.salt(purpose);
         let iterations = der::integer(u64::from(ITERATIONS.get()));
@@ -190,7 +198,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// How the code over the whole file is made.
+/// The algorithm of the MAC over the whole file.
 #[derive(Clone, Copy)]
 pub(super) enum Mac {
     Sha1,
@@ -234,7 +242,8 @@ pub(super) fn derived(password: &str, salt: &[u8], iterations: NonZeroU32) -> Hi
     Hidden::new(key)
 }
 
-/// `AlgorithmIdentifier` of PBKDF2 with HMAC-SHA-256 (RFC 8018 appendix A.2). The length of the key is given for PBMAC1 only (RFC 9579 section 4).
+/// `AlgorithmIdentifier` of PBKDF2 with HMAC-SHA-256 (RFC 8018 appendix A.2). The key length is only stated for PBMAC1
+/// (RFC 9579 section 4).
 fn pbkdf2_algorithm(salt: &[u8], key_length: Option<u64>) -> Vec<u8> {
     let mut parameters = vec![der::octet_string(salt), der::integer(u64::from(ITERATIONS.get()))];
     parameters.extend(key_length.map(der::integer));

@@ -1,4 +1,4 @@
-//! Reads PKCS#12 files (RFC 7292), as far as it is known whether a file is still right: those made as a profile says, by whomever.
+//! Parsing of PKCS#12 files (RFC 7292) with a profile's algorithms, to check whether a file is still right.
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
@@ -18,24 +18,28 @@ use crate::pki::hidden::Hidden;
 use crate::pki::key::PrivateKey;
 use crate::pki::{Error, oid};
 
-/// Rounds for one key, salt and code. More than anybody makes would only keep a processor busy.
+/// The most iterations for one key, salt and MAC. More would only cost processor time.
 const MOST_ITERATIONS: u32 = 100_000;
-/// Rounds for a whole file: what keytool made of the old ciphers, 100,000 for the code and 50,000 each for key and certificates.
+/// The most iterations for a whole file. keytool's old ciphers took 100,000 for the MAC, and 50,000 each for key and
+/// certificates.
 pub(super) const MOST_ROUNDS: u32 = 200_000;
-/// `SafeContents` of a file: one of keys and one of certificates is what everybody writes.
+/// The most `SafeContents` of a file. Usual are two: one with keys and one with certificates.
 const MOST_SAFES: usize = 4;
 
-/// Keys and certificates of a file whose code is that of the password.
+/// Keys and certificates of a file, if its MAC matches the password.
+///
+/// # Errors
+/// [`Error::Keystore`], as a sentence about "it".
 pub(super) fn open(file: &[u8], password: &str, profile: Profile) -> Result<Opened, Error> {
     open_with(file, password, profile, &Rounds::default())
 }
 
-/// Rounds that a file has cost.
+/// Counts the iterations of a file.
 #[derive(Default)]
 pub(super) struct Rounds(Cell<u32>);
 
 impl Rounds {
-    /// How many there were.
+    /// The number of iterations.
     #[cfg(test)]
     pub(super) fn made(&self) -> u32 {
         self.0.get()
@@ -53,6 +57,10 @@ impl Rounds {
     }
 }
 
+/// As [`open`], and counts the iterations.
+///
+/// # Errors
+/// As [`open`].
 pub(super) fn open_with(file: &[u8], password: &str, profile: Profile, rounds: &Rounds) -> Result<Opened, Error> {
     let reader = Reader {
         password,
@@ -88,7 +96,7 @@ fn children(sequence: &[u8]) -> Option<Vec<Value<'_>>> {
     der::read_all(sequence, Tag::Sequence)?.children()
 }
 
-/// The fields of a SEQUENCE, as many as are asked for; more may follow.
+/// The first `N` fields of a SEQUENCE. More may follow.
 fn fields<const N: usize>(value: Value<'_>) -> Option<[Value<'_>; N]> {
     let children = (value.tag == Tag::Sequence).then(|| value.children())??;
     children.get(..N)?.try_into().ok()
@@ -103,7 +111,7 @@ fn octets(value: Value<'_>) -> Option<&[u8]> {
     (value.tag == Tag::OctetString).then_some(value.content)
 }
 
-/// What `[0]` holds.
+/// The content of `[0]`.
 fn explicit(value: Value<'_>) -> Option<Value<'_>> {
     (value.tag == der::explicit(0))
         .then(|| der::read(value.content))?
@@ -133,7 +141,7 @@ struct Reader<'a> {
     rounds: &'a Rounds,
 }
 
-/// The code over the whole file, and how its key is made.
+/// The MAC over the whole file, and the derivation of its key.
 struct Code<'a> {
     mac: Mac,
     salt: &'a [u8],
@@ -191,7 +199,7 @@ impl Reader<'_> {
         self.bags(plain.expose(), opened)
     }
 
-    /// `SafeContents`. Bags that hold neither keys nor certificates are passed over.
+    /// `SafeContents`. Bags without keys and certificates are skipped.
     fn bags(&self, contents: &[u8], opened: &mut Opened) -> Result<(), Error> {
         for bag in children(contents).ok_or_else(unreadable)? {
             let [kind, value] = fields(bag).ok_or_else(unreadable)?;
@@ -214,7 +222,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// With one of the old ciphers, or PBES2 where there is none.
+    /// Decrypts with one of the old ciphers, or with PBES2 for `None`.
     fn decrypt(&self, algorithm: Value<'_>, text: &[u8], cipher: Option<Cipher>) -> Result<Hidden<Vec<u8>>, Error> {
         let other = || other_way(self.profile);
         let [identifier, parameters] = fields(algorithm).ok_or_else(other)?;
@@ -235,7 +243,7 @@ impl Reader<'_> {
     }
 }
 
-/// Salt, rounds and initialisation vector of PBES2 with AES-256-CBC.
+/// Salt, iterations and initialisation vector of PBES2 with AES-256-CBC.
 fn pbes2<'a>(identifier: Value<'_>, parameters: Value<'a>) -> Option<(&'a [u8], NonZeroU32, &'a [u8])> {
     let [function, scheme] = fields(parameters)?;
     let [cipher, iv] = fields(scheme)?;
@@ -243,7 +251,7 @@ fn pbes2<'a>(identifier: Value<'_>, parameters: Value<'a>) -> Option<(&'a [u8], 
     (is(identifier, PBES2) && is(cipher, AES_256_CBC)).then_some((salt, rounds, octets(iv)?))
 }
 
-/// Salt and rounds of PBKDF2 with HMAC-SHA-256. Whether the length of the key is stated does not matter.
+/// Salt and iterations of PBKDF2 with HMAC-SHA-256. The key length may be stated or not.
 fn pbkdf2(function: Value<'_>) -> Option<(&[u8], NonZeroU32)> {
     let [identifier, parameters] = fields(function)?;
     let [salt, rounds] = fields(parameters)?;

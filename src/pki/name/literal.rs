@@ -1,11 +1,15 @@
-//! `literalSubject`: a distinguished name as text (RFC 4514).
+//! Parsing of `literalSubject`: a distinguished name as text (RFC 4514).
 
 use super::{Name, attribute, show};
 use crate::pki::{Error, der};
 
-/// More relative distinguished names than any real subject has.
+/// The most relative distinguished names: more than any real subject has.
 const MAX_PARTS: usize = 256;
 
+/// As [`Name::from_literal`].
+///
+/// # Errors
+/// As there.
 pub(super) fn parse(text: &str) -> Result<Name, Error> {
     let mut scanner = Scanner { text, at: 0 };
     let mut rdns = Vec::new();
@@ -26,7 +30,7 @@ pub(super) fn parse(text: &str) -> Result<Name, Error> {
     Ok(Name::from_rdns(&rdns))
 }
 
-/// What ended a value.
+/// The end of a value.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum End {
     Plus,
@@ -91,7 +95,7 @@ impl Scanner<'_> {
             return self.encoded_value(oid);
         }
         let mut bytes = Vec::new();
-        // Spaces at the end do not belong to the value, unless they are escaped.
+        // Unescaped spaces at the end do not belong to the value.
         let mut kept = 0;
         let end = loop {
             let Some(character) = self.next() else {
@@ -167,7 +171,7 @@ impl Scanner<'_> {
     }
 }
 
-/// How many of the known keys `literalSubject` takes; the others have to be written as OIDs.
+/// How many of the known keys `literalSubject` accepts. The others have to be written as OIDs.
 const LITERAL_KEYS: usize = 10;
 
 fn from_hex(digits: &str) -> Option<Vec<u8>> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use sans::{OtherName, SubjectAltNames};
 
-/// The parts of a subject that the API names (CRT-03, CRT-04). Every part may be empty.
+/// The parts of a subject that the API has fields for (CRT-03, CRT-04). Every part may be empty.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Subject {
     /// CN.
@@ -36,7 +36,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// A subject of nothing but a common name.
+    /// A subject with only a common name.
     pub fn of_common_name(common_name: &str) -> Self {
         Self {
             common_name: common_name.to_owned(),
@@ -44,8 +44,8 @@ impl Subject {
         }
     }
 
-    /// The distinguished name. The order is C, ST, L, STREET, postalCode, O, OU, CN, serialNumber, as Go's crypto/x509 writes it; several values of one kind stand
-    /// in one `RelativeDistinguishedName`.
+    /// The distinguished name. The order is C, ST, L, STREET, postalCode, O, OU, CN, serialNumber, as in Go's
+    /// crypto/x509. Several values of one kind are in one `RelativeDistinguishedName`.
     pub fn to_name(&self) -> Name {
         let Self {
             common_name,
@@ -80,8 +80,8 @@ impl Subject {
         }
     }
 
-    /// Picks the parts that the API names out of a distinguished name. Attributes of other kinds are left out; of several common
-    /// names or serial numbers the last one counts.
+    /// The parts of a distinguished name that the API has fields for. Other attributes are left out. Of several
+    /// common names or serial numbers, the last one counts.
     pub fn from_name(name: &Name) -> Self {
         let mut subject = Self::default();
         for Attribute { oid, value } in name.attributes() {
@@ -115,24 +115,24 @@ pub struct Name {
 pub struct Attribute {
     /// Its type, dotted.
     pub oid: String,
-    /// Its value as text; `#` and hexadecimal digits for what is no string (RFC 4514 section 2.4).
+    /// Its value as text; `#` and hexadecimal digits if it is not a string (RFC 4514 section 2.4).
     pub value: String,
 }
 
 impl Name {
-    /// Parses `literalSubject` (CRT-05): RFC 4514, so the text begins with what stands last in the certificate. Keys are C, O, OU, CN,
-    /// SERIALNUMBER, L, ST, STREET, DC, UID or a dotted OID.
+    /// Parses `literalSubject` (CRT-05): RFC 4514, so the first part of the text is the last one of the
+    /// certificate. Keys are C, O, OU, CN, SERIALNUMBER, L, ST, STREET, DC, UID or a dotted OID.
     ///
     /// # Errors
-    /// [`Error::Name`], saying what is wrong and where.
+    /// [`Error::Name`] with the fault and its position.
     pub fn from_literal(text: &str) -> Result<Self, Error> {
         literal::parse(text)
     }
 
-    /// Takes the DER of a `Name`.
+    /// Parses the DER of a `Name`.
     ///
     /// # Errors
-    /// [`Error::Name`] when it is not one.
+    /// [`Error::Name`] if it is damaged.
     pub fn from_der(der: &[u8]) -> Result<Self, Error> {
         let name = Self { der: der.to_vec() };
         match name.read() {
@@ -156,7 +156,7 @@ impl Name {
         self.read().unwrap_or_default().into_iter().flatten().collect()
     }
 
-    /// The common name; the last one of several.
+    /// The common name; of several, the last one.
     pub fn common_name(&self) -> Option<String> {
         self.attributes()
             .into_iter()
@@ -164,10 +164,10 @@ impl Name {
             .map(|attribute| attribute.value)
     }
 
-    /// The same name with further attributes at its end, each a dotted OID and a value.
+    /// The same name with further attributes at its end. Each is a dotted OID and a value.
     ///
     /// # Errors
-    /// [`Error::Name`] for an OID that is none.
+    /// [`Error::Name`] for an invalid OID.
     pub fn with_attributes(&self, attributes: &[(String, String)]) -> Result<Self, Error> {
         let name = der::read_all(&self.der, Tag::Sequence).and_then(|name| name.children());
         let mut rdns: Vec<Vec<u8>> = name.iter().flatten().map(|rdn| rdn.raw.to_vec()).collect();
@@ -215,7 +215,7 @@ impl Default for Name {
     }
 }
 
-/// `AttributeTypeAndValue` with a `PrintableString` where the characters allow it, and a `UTF8String` otherwise.
+/// `AttributeTypeAndValue` with a `PrintableString` if the characters allow it, and a `UTF8String` otherwise.
 fn attribute(oid: &[u8], value: &str) -> Vec<u8> {
     let printable = value
         .bytes()

@@ -17,16 +17,16 @@ const URI: Tag = der::implicit(6);
 const IP: Tag = der::implicit(7);
 const REGISTERED: Tag = der::implicit(8);
 
-/// A name of a kind that an OID tells, with a UTF-8 value (CRT-12).
+/// A name of a type that is given by an OID, with a UTF-8 value (CRT-12).
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct OtherName {
-    /// The kind, dotted.
+    /// The type, dotted.
     pub oid: String,
     /// The value.
     pub value: String,
 }
 
-/// The names a certificate is for, by kind, each list in the order of the certificate.
+/// The names of a certificate by type, each list in the order of the certificate.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct SubjectAltNames {
     /// Host names, wildcards included.
@@ -37,9 +37,9 @@ pub struct SubjectAltNames {
     pub ips: Vec<IpAddr>,
     /// URIs.
     pub uris: Vec<String>,
-    /// Names of other kinds with a UTF-8 value.
+    /// Names of other types with a UTF-8 value.
     pub others: Vec<OtherName>,
-    /// Names that the API has no field for (directory names, registered IDs …), as DER.
+    /// Names of types that the API does not have (directory names, registered IDs …), as DER.
     pub foreign: Vec<Vec<u8>>,
 }
 
@@ -49,10 +49,10 @@ impl SubjectAltNames {
         *self == Self::default()
     }
 
-    /// The value of the extension: DNS, e-mail, IP, URI, otherName (CRT-11).
+    /// The value of the extension, as DER: DNS, e-mail, IP, URI, otherName (CRT-11).
     ///
     /// # Errors
-    /// [`Error::Name`] for a name that cannot be written, such as one with characters outside of ASCII.
+    /// [`Error::Name`] for a name that cannot be encoded, such as one with characters outside of ASCII.
     pub fn to_der(&self) -> Result<Vec<u8>, Error> {
         let Self {
             dns,
@@ -82,10 +82,10 @@ impl SubjectAltNames {
         Ok(der::sequence(&names))
     }
 
-    /// Reads the value of the extension.
+    /// Parses the value of the extension.
     ///
     /// # Errors
-    /// [`Error::Name`] when any of the names is damaged: a certificate must not be trusted for only a part of what it says.
+    /// [`Error::Name`] if a name is damaged: a certificate must not be trusted for a part of its names.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "every other tag is refused, also one that comes to be known"
@@ -161,7 +161,7 @@ fn text(content: &[u8]) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Four bytes for IPv4, also when it was written as an IPv4-mapped IPv6 address.
+/// Four bytes for IPv4, also for an IPv4-mapped IPv6 address.
 fn octets(ip: IpAddr) -> Vec<u8> {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.octets().to_vec(),

@@ -1,4 +1,4 @@
-//! Distinguished names for people (RFC 4514 section 2).
+//! Distinguished names as text (RFC 4514 section 2).
 
 use std::fmt::{self, Write as _};
 
@@ -54,7 +54,7 @@ fn show(attribute: &Attribute) -> String {
     format!("{key}={escaped}")
 }
 
-/// Keys of RFC 4514 and of `literalSubject` (CRT-05), and what else is often seen.
+/// Keys of RFC 4514 and of `literalSubject` (CRT-05), and other frequent ones.
 pub(super) const KEYS: [(&str, &str); 12] = [
     ("C", oid::COUNTRY),
     ("O", oid::ORGANIZATION),

@@ -1,5 +1,5 @@
-//! PEM (RFC 7468): the blocks that Go's `encoding/pem` finds, as cert-manager and Kubernetes read their Secrets with it, and what it passes
-//! over in silence, so that people can be told. Beyond Go, a byte order mark before a block does no harm.
+//! Parsing of PEM (RFC 7468) as in Go's `encoding/pem`, with which cert-manager and Kubernetes read their Secrets.
+//! Blocks that Go skips silently are reported. Unlike in Go, a byte order mark before a block is allowed.
 
 #[cfg(test)]
 mod tests;
@@ -18,39 +18,39 @@ use super::hidden::Hidden;
 /// One block.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Block {
-    /// What stands after `BEGIN`, such as `CERTIFICATE`.
+    /// The text after `BEGIN`, such as `CERTIFICATE`.
     pub label: String,
     /// The decoded bytes.
     pub der: Hidden<Vec<u8>>,
     /// The line of its `BEGIN`, from 1.
     pub line: usize,
-    /// Whether its header lines say that the content is encrypted (RFC 1421, `openssl genrsa -aes256 -traditional`).
+    /// Whether its header lines mark the content as encrypted (RFC 1421, `openssl genrsa -aes256 -traditional`).
     pub is_encrypted: bool,
 }
 
-/// The beginning of a block that no block came of.
+/// The beginning of a block that is invalid.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Skipped {
-    /// What stands after `BEGIN`.
+    /// The text after `BEGIN`.
     pub label: String,
     /// The line of its `BEGIN`, from 1.
     pub line: usize,
     why: &'static str,
 }
 
-/// What a text holds.
+/// The content of a text.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Scan {
     /// The blocks, in their order.
     pub blocks: Vec<Block>,
-    /// What looks like a block and is none, in its order.
+    /// Invalid blocks, in their order.
     pub skipped: Vec<Skipped>,
 }
 
 /// Finds the blocks of a text.
 ///
 /// # Errors
-/// [`Error::Pem`] when the text is UTF-16.
+/// [`Error::Pem`] if the text is UTF-16.
 pub fn scan(text: &[u8]) -> Result<Scan, Error> {
     if is_utf16(text) {
         return Err(Error::Pem("the text is UTF-16; save it as UTF-8".into()));
@@ -72,7 +72,7 @@ pub fn scan(text: &[u8]) -> Result<Scan, Error> {
         let first = line_at(text, begin + BEGIN.len()).0;
         match found.remove(&begin) {
             Some(Ok(block)) => scan.blocks.push(Block { line, ..block }),
-            // a line that only speaks of blocks neither begins nor ends as the first line of one
+            // a line that only mentions a block neither begins nor ends as the first line of one
             _ if !first.ends_with(DASHES) && !begins_a_line(text, begin) => {}
             failed => {
                 scan.skipped.push(Skipped {
@@ -90,10 +90,10 @@ pub fn scan(text: &[u8]) -> Result<Scan, Error> {
     Ok(scan)
 }
 
-/// All blocks of a text, in their order. Text outside of blocks, and what [`Scan::skipped`] lists, is passed over.
+/// All blocks of a text, in their order. Text outside of blocks, and the blocks in [`Scan::skipped`], are skipped.
 ///
 /// # Errors
-/// As [`scan`], and [`Error::Pem`] when every block is damaged. A text without anything like a block gives an empty list.
+/// As [`scan`], and [`Error::Pem`] if every block is invalid. A text without any block returns an empty list.
 pub fn parse(text: &[u8]) -> Result<Vec<Block>, Error> {
     let Scan { blocks, skipped } = scan(text)?;
     match skipped.first() {
@@ -102,10 +102,10 @@ pub fn parse(text: &[u8]) -> Result<Vec<Block>, Error> {
     }
 }
 
-/// As [`parse`], for a text that is used as a whole or not at all.
+/// As [`parse`], for a text that must be valid as a whole.
 ///
 /// # Errors
-/// As [`scan`], and [`Error::Pem`] when any block is damaged.
+/// As [`scan`], and [`Error::Pem`] if a block is invalid.
 pub fn parse_all(text: &[u8]) -> Result<Vec<Block>, Error> {
     let Scan { blocks, skipped } = scan(text)?;
     match skipped.first() {
@@ -114,10 +114,10 @@ pub fn parse_all(text: &[u8]) -> Result<Vec<Block>, Error> {
     }
 }
 
-/// The body of the private key in a text, in whichever encoding that is (CRT-25).
+/// The body of the private key in a text, in any encoding (CRT-25).
 ///
 /// # Errors
-/// As [`parse`], and [`Error::Pem`] when the text holds no private key.
+/// As [`parse`], and [`Error::Pem`] if the text has no private key.
 pub fn key_der(text: &[u8]) -> Result<Hidden<Vec<u8>>, Error> {
     let key = parse(text)?
         .into_iter()
@@ -126,7 +126,7 @@ pub fn key_der(text: &[u8]) -> Result<Hidden<Vec<u8>>, Error> {
         .ok_or_else(|| Error::Pem("tls.key holds no private key".into()))
 }
 
-/// One block as text, lines of 64 characters.
+/// One block as text, with lines of 64 characters.
 pub fn encode(label: &str, der: &[u8]) -> Vec<u8> {
     let base64 = Hidden::new(base64::engine::general_purpose::STANDARD.encode(der));
     let mut out = Vec::with_capacity(base64.expose().len() * 65 / 64 + 2 * label.len() + 64);
@@ -139,8 +139,8 @@ pub fn encode(label: &str, der: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Whether a text is UTF-16, as some Windows programs write it: it begins with its byte order mark, or every second byte of its
-/// beginning is zero.
+/// Whether a text is UTF-16, as some Windows programs write it: it begins with the byte order mark, or every second
+/// byte of its beginning is zero.
 pub fn is_utf16(text: &[u8]) -> bool {
     let marked = text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]);
     let zeros = |at: usize| text.len() >= 8 && text.iter().skip(at).step_by(2).take(4).all(|byte| *byte == 0);
@@ -148,7 +148,7 @@ pub fn is_utf16(text: &[u8]) -> bool {
     marked || (zeros(0) && plain(1)) || (zeros(1) && plain(0))
 }
 
-/// A text without the UTF-8 byte order mark in front of it.
+/// A text without its leading UTF-8 byte order mark.
 pub fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(MARK).unwrap_or(text)
 }
@@ -160,7 +160,7 @@ impl fmt::Display for Skipped {
     }
 }
 
-/// What is shown as the label of a line. What follows may be the content, of a key too, where line breaks are missing.
+/// The part of a line that is printed as its label. If line breaks are missing, the rest may be content, of a key too.
 fn label_of(first: &[u8]) -> String {
     let end = find(first, DASHES).unwrap_or_default().min(64);
     String::from_utf8_lossy(first.get(..end).unwrap_or_default()).into_owned()
@@ -168,7 +168,7 @@ fn label_of(first: &[u8]) -> String {
 
 type Outcome = Result<Block, &'static str>;
 
-/// The next place where a block ends: where it began, if it did, what came of it, and where to go on.
+/// The end of the next block: its beginning if there was one, the result, and the position after it.
 fn next_block(text: &[u8], from: usize) -> Option<(Option<usize>, Outcome, usize)> {
     let end = from + find(text.get(from..)?, END)?;
     let after_end = end + END.len();
@@ -183,7 +183,7 @@ fn next_block(text: &[u8], from: usize) -> Option<(Option<usize>, Outcome, usize
     Some((Some(begin), outcome, next))
 }
 
-/// A block between its `BEGIN` and the line break before its `END`, and where the text goes on.
+/// A block between its `BEGIN` and the line break before its `END`, and the position after it.
 fn read_block(text: &[u8], begin: usize, end: usize) -> Result<(Block, usize), &'static str> {
     let (first, mut at) = line_at(text, begin + BEGIN.len());
     let label = first
@@ -224,14 +224,14 @@ fn read_block(text: &[u8], begin: usize, end: usize) -> Result<(Block, usize), &
     Ok((block, line_at(text, end + 1).1))
 }
 
-/// Whether a line, or what follows a byte order mark at its beginning, begins here.
+/// Whether a line begins here, or follows a byte order mark at the beginning of a line.
 fn begins_a_line(text: &[u8], at: usize) -> bool {
     let before = text.get(..at).unwrap_or_default();
     let before = before.strip_suffix(MARK).unwrap_or(before);
     before.last().is_none_or(|byte| *byte == b'\n')
 }
 
-/// The line from a place on, without white space at its end, and where the next begins.
+/// The line at a position, without white space at its end, and the position of the next.
 fn line_at(text: &[u8], at: usize) -> (&[u8], usize) {
     let rest = text.get(at..).unwrap_or_default();
     let (line, next) = match rest.iter().position(|byte| *byte == b'\n') {

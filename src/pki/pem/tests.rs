@@ -54,15 +54,15 @@ fn nothing_that_looks_like_a_block_is_passed_over_in_silence() {
     ] {
         for text in [text.to_owned(), format!("{good}{text}")] {
             let line = if text.starts_with(good) { line } else { line - 3 };
-            let said: Vec<String> = scan(text.as_bytes())
+            let stated: Vec<String> = scan(text.as_bytes())
                 .unwrap()
                 .skipped
                 .iter()
                 .map(ToString::to_string)
                 .collect();
             assert!(
-                said[0].contains(why) && said[0].contains(&format!("line {line} ")),
-                "{text:?}: {said:?}"
+                stated[0].contains(why) && stated[0].contains(&format!("line {line} ")),
+                "{text:?}: {stated:?}"
             );
         }
         let error = parse(text.as_bytes()).unwrap_err().to_string();
@@ -82,8 +82,8 @@ fn what_is_said_of_a_key_without_line_breaks_shows_nothing_of_it() {
         key.replace('\r', " "),
         format!("{key}\n-----END PRIVATE KEY-----\n"),
     ] {
-        let said = format!("{:?} {:?}", scan(text.as_bytes()), parse(text.as_bytes()));
-        assert!(said.contains("PRIVATE KEY") && !said.contains("MIGH"), "{said}");
+        let stated = format!("{:?} {:?}", scan(text.as_bytes()), parse(text.as_bytes()));
+        assert!(stated.contains("PRIVATE KEY") && !stated.contains("MIGH"), "{stated}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Making certificates (SGN-01, SGN-02).
+//! Signing of certificates (SGN-01, SGN-02).
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use super::signature::SignatureAlgorithm;
 use super::usage::UsageSet;
 use super::{Error, der, oid};
 
-/// The time a certificate is valid, both ends included, whole seconds.
+/// The validity of a certificate in whole seconds, both ends included.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Validity {
     /// The first second.
@@ -23,51 +23,53 @@ pub struct Validity {
     pub not_after: Timestamp,
 }
 
-/// What a certificate says beside its names and its key.
+/// The content of a certificate beside its names and its key.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Extras {
     /// The usages, defaults applied.
     pub usages: UsageSet,
-    /// Whether it is a CA's.
+    /// Whether it is a CA certificate.
     pub is_ca: bool,
     /// How many CAs may follow below it; only for a CA.
     pub max_path_len: Option<u32>,
-    /// The key identifier; computed from the key when not given. A renewed CA keeps the one that its certificates name.
+    /// The key identifier; computed from the key for `None`. A renewed CA keeps the one that its certificates name.
     pub subject_key_id: Option<Vec<u8>>,
-    /// Where revocation lists are (ISS-01, ISS-03).
+    /// URLs of revocation lists (ISS-01, ISS-03).
     pub crl_distribution_points: Vec<String>,
-    /// Where revocation is answered (ISS-03).
+    /// URLs of OCSP responders (ISS-03).
     pub ocsp_servers: Vec<String>,
-    /// Where the issuer's certificate is (ISS-03).
+    /// URLs of the issuer's certificate (ISS-03).
     pub issuing_certificate_urls: Vec<String>,
 }
 
-/// A CA that can sign: its chain, beginning with its own certificate, and its key.
+/// A CA that can sign: its key, and its chain with its own certificate first.
 #[derive(Debug)]
 pub struct Issuer {
     /// The chain as DER, the CA's own certificate first.
     pub chain: Vec<Vec<u8>>,
-    /// What the CA's own certificate says.
+    /// The parsed certificate of the CA.
     pub info: CertificateInfo,
     /// The key.
     pub key: PrivateKey,
 }
 
 impl Issuer {
-    /// The identifier of its key, as what it signs states it (RFC 5280 section 4.2.1.1); also where its own certificate states none.
+    /// The identifier of its key for the certificates that it signs (RFC 5280 section 4.2.1.1). It is computed if
+    /// its own certificate has none.
     pub fn key_identifier(&self) -> Vec<u8> {
         let stated = self.info.subject_key_id.clone();
         stated.unwrap_or_else(|| key_identifier(&self.key.public_key()))
     }
 }
 
-/// Signs a certificate, as DER. `serial` is a random number; it is used as a positive one.
+/// Signs a certificate, and returns its DER. `serial` is a random number, of which a positive one is made.
 ///
-/// Names, key and name constraints come from the request, everything else from `extras`. `BasicConstraints` and key identifiers are
-/// always there. The signature algorithm follows from the issuer's key. Whether the issuer is a CA and still valid is for the caller to say.
+/// Names, key and name constraints come from the request, everything else from `extras`. `BasicConstraints` and key
+/// identifiers are always included. The issuer's key decides the signature algorithm. The caller checks that the issuer
+/// is a CA and still valid.
 ///
 /// # Errors
-/// [`Error::Name`] for names or URLs that cannot be written, [`Error::Signing`] when the crypto library refuses.
+/// [`Error::Name`] for names or URLs that cannot be encoded, [`Error::Signing`] if the crypto library fails.
 pub fn sign(
     request: &CsrInfo,
     issuer: &Issuer,
@@ -84,10 +86,10 @@ pub fn sign(
     signer.sign(request, validity, serial, extras)
 }
 
-/// Signs a certificate with its own key, as DER.
+/// Signs a certificate with its own key, and returns its DER.
 ///
 /// # Errors
-/// As [`sign`], and [`Error::Signing`] when the key is not the one of the request.
+/// As [`sign`], and [`Error::Signing`] if the key is not the one of the request.
 pub fn self_sign(
     request: &CsrInfo,
     key: &PrivateKey,
@@ -111,7 +113,7 @@ pub fn self_sign(
 /// A random serial number (RFC 5280 section 4.1.2.2), for [`sign`].
 ///
 /// # Errors
-/// [`Error::Signing`] when the system gives no random numbers: a guessable serial number is none.
+/// [`Error::Signing`] if the system has no random numbers: a serial number must not be guessable.
 pub fn random_serial() -> Result<[u8; 16], Error> {
     let mut serial = [0; 16];
     aws_lc_rs::rand::fill(&mut serial)
@@ -122,7 +124,7 @@ pub fn random_serial() -> Result<[u8; 16], Error> {
 struct Signer<'a> {
     name: &'a Name,
     key: &'a PrivateKey,
-    /// The key identifier of the issuer; none when it is the certificate itself.
+    /// The key identifier of the issuer; `None` if the certificate is self-signed.
     authority: Option<&'a [u8]>,
 }
 
@@ -150,7 +152,7 @@ impl Signer<'_> {
     }
 }
 
-/// In the order in which other issuers of Kubernetes certificates write them.
+/// The extensions, in the order of other issuers of Kubernetes certificates.
 fn extensions(request: &CsrInfo, authority: Option<&[u8]>, extras: &Extras) -> Result<Vec<Vec<u8>>, Error> {
     let Extras {
         usages,

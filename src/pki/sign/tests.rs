@@ -80,7 +80,7 @@ fn leaves_for_every_kind_of_key_are_accepted_by_openssl() {
         put(&desk, "leaf.pem", &leaf(&root, &["a.example"], &key));
         desk.openssl(&format!("verify -x509_strict -attime {AT} -CAfile root.pem leaf.pem"))
             .accepted();
-        let public = desk.openssl("x509 -in leaf.pem -noout -pubkey").said();
+        let public = desk.openssl("x509 -in leaf.pem -noout -pubkey").output();
         desk.put("public.pem", public.as_bytes());
         assert_eq!(
             desk.openssl("pkey -pubin -in public.pem -outform DER").accepted(),
@@ -102,7 +102,7 @@ fn a_certificate_that_names_nobody_has_critical_alternative_names() {
     )
     .unwrap();
     put(&desk, "leaf.pem", &der);
-    let text = desk.openssl("x509 -in leaf.pem -noout -text").said();
+    let text = desk.openssl("x509 -in leaf.pem -noout -text").output();
     assert!(text.contains("X509v3 Subject Alternative Name: critical"), "{text}");
     webpki_accepts(&root.chain[0], &[], &der, "a.example").unwrap();
 }
@@ -127,7 +127,7 @@ fn everything_an_issuer_adds_is_seen_by_openssl() {
     )
     .unwrap();
     put(&desk, "leaf.pem", &der);
-    let text = desk.openssl("x509 -in leaf.pem -noout -text").said();
+    let text = desk.openssl("x509 -in leaf.pem -noout -text").output();
     for part in [
         "Version: 3 (0x2)",
         "ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff:ff",
@@ -163,7 +163,7 @@ fn empty_name_constraints_are_not_written() {
         ..CsrTemplate::default()
     };
     desk.put("a.csr", &build(&template, &key).unwrap());
-    let text = desk.openssl("req -in a.csr -noout -text").said();
+    let text = desk.openssl("req -in a.csr -noout -text").output();
     assert!(!text.contains("Name Constraints"), "{text}");
     assert_eq!(
         CsrInfo::from_template(&template, key.public_key())

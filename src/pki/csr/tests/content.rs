@@ -40,7 +40,7 @@ fn list(extensions: &[Vec<u8>]) -> Vec<u8> {
     der::sequence(extensions)
 }
 
-/// A request, whether Go reads it and with which names, and what is said of it.
+/// A request, whether Go reads it and with which names, and what is reported of it.
 type Case = (Vec<u8>, Option<&'static [&'static str]>, &'static str);
 
 #[test]

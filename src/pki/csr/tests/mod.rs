@@ -57,7 +57,7 @@ fn template() -> CsrTemplate {
 fn everything_that_is_asked_for_is_seen_by_openssl() {
     let desk = Desk::new();
     desk.put("a.csr", &build(&template(), &key(KeyAlgorithm::Ecdsa, 256)).unwrap());
-    let text = desk.openssl("req -in a.csr -verify -noout -text").said();
+    let text = desk.openssl("req -in a.csr -verify -noout -text").output();
     for part in [
         "self-signature verify OK",
         "Subject: CN = a.example",
@@ -126,7 +126,7 @@ fn alternative_names_are_critical_only_without_a_subject() {
     for (subject, critical) in [(Name::default(), true), (Subject::of_common_name("a").to_name(), false)] {
         let template = CsrTemplate { subject, ..template() };
         desk.put("a.csr", &build(&template, &key).unwrap());
-        let text = desk.openssl("req -in a.csr -noout -text").said();
+        let text = desk.openssl("req -in a.csr -noout -text").output();
         assert_eq!(
             text.contains("X509v3 Subject Alternative Name: critical"),
             critical,

@@ -17,7 +17,7 @@ fn sha_1_proves_possession() {
         desk.openssl(&command).accepted();
         assert!(
             desk.openssl("req -in a.csr -noout -text")
-                .said()
+                .output()
                 .to_lowercase()
                 .contains("sha1")
         );

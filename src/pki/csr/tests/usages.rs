@@ -63,7 +63,7 @@ fn crt_17_usages_that_mean_the_same_purpose_are_written_twice() {
     };
     let desk = Desk::new();
     desk.put("a.csr", &build(&template, &key(KeyAlgorithm::Ecdsa, 256)).unwrap());
-    let text = desk.openssl("req -in a.csr -noout -text").said();
+    let text = desk.openssl("req -in a.csr -noout -text").output();
     assert_eq!(text.matches("E-mail Protection").count(), 2, "{text}");
     // and one that names one of them asks for nothing else
     assert_eq!(template.usages, UsageSet::new(&[Usage::SMime], false));

@@ -30,7 +30,7 @@ fn pkcs12_files_of_three_profiles_are_opened_by_openssl_and_keytool() {
             desk.put("keystore.p12", file.expose());
             let text = desk
                 .openssl("pkcs12 -legacy -in keystore.p12 -nodes -passin pass:pässword -info")
-                .said();
+                .output();
             let protection: Vec<_> = text.lines().filter_map(protection).collect();
             assert_eq!(
                 protection,
@@ -52,7 +52,7 @@ fn pkcs12_files_of_three_profiles_are_opened_by_openssl_and_keytool() {
             desk.put("keystore.p12", file.expose());
             let listed = desk
                 .keytool("-list -v -storetype PKCS12 -keystore keystore.p12 -storepass password")
-                .said();
+                .output();
             assert!(
                 listed.contains("Certificate chain length: 3") && listed.contains("CN=leaf"),
                 "{listed}"
@@ -88,7 +88,7 @@ fn pkcs12_trust_stores_are_trusted_by_keytool() {
         );
         let listed = desk
             .keytool("-list -storetype PKCS12 -keystore truststore.p12 -storepass password")
-            .said();
+            .output();
         assert_eq!(listed.matches("trustedCertEntry").count(), 2, "{listed}");
         desk.openssl("pkcs12 -legacy -in truststore.p12 -nokeys -passin pass:password")
             .accepted();
@@ -106,7 +106,7 @@ fn the_newest_profile_has_the_code_of_rfc_9579() {
     desk.put("keystore.p12", file.expose());
     let text = desk
         .openssl("pkcs12 -in keystore.p12 -nodes -nomacver -passin pass:password")
-        .said();
+        .output();
     assert_eq!(
         PrivateKey::from_pem(text.as_bytes()).unwrap().0.hash(),
         material.key.hash()
@@ -137,7 +137,7 @@ fn the_newest_profile_has_the_code_of_rfc_9579() {
         )
         .accepted();
     assert_eq!(mac[1].content, code);
-    let parsed = desk.openssl("asn1parse -inform DER -in keystore.p12").said();
+    let parsed = desk.openssl("asn1parse -inform DER -in keystore.p12").output();
     assert!(
         parsed.contains("1.2.840.113549.1.5.14") || parsed.contains("PBMAC1"),
         "{parsed}"
@@ -158,19 +158,20 @@ fn a_key_with_the_alias_of_a_ca_is_not_lost() {
             Ok(())
         );
         desk.put("keystore.jks", file.expose());
-        let said = desk
+        let stated = desk
             .keytool("-list -storetype JKS -keystore keystore.jks -storepass password")
-            .said();
+            .output();
         let alias = alias.to_lowercase();
-        assert!(said.contains("contains 2 entries"), "{said}");
+        assert!(stated.contains("contains 2 entries"), "{stated}");
         let kind = |alias: &str| {
-            said.lines()
+            stated
+                .lines()
                 .find(|line| line.starts_with(&format!("{alias},")))
                 .unwrap()
                 .to_owned()
         };
-        assert!(kind(&alias).contains("PrivateKeyEntry"), "{said}");
-        assert!(kind(other).contains("trustedCertEntry"), "{said}");
+        assert!(kind(&alias).contains("PrivateKeyEntry"), "{stated}");
+        assert!(kind(other).contains("trustedCertEntry"), "{stated}");
     }
 }
 
@@ -185,7 +186,7 @@ fn jks_files_are_opened_by_keytool_and_give_the_same_key() {
         desk.put("keystore.jks", file.expose());
         let listed = desk
             .keytool("-list -storetype JKS -keystore keystore.jks -storepass password")
-            .said();
+            .output();
         assert!(
             listed.contains("certificate, Nov 21, 2026, PrivateKeyEntry")
                 && listed.contains("ca, Nov 21, 2026, trustedCertEntry"),
@@ -195,7 +196,7 @@ fn jks_files_are_opened_by_keytool_and_give_the_same_key() {
         desk.keytool("-importkeystore -srckeystore keystore.jks -srcstoretype JKS -srcstorepass password -destkeystore out.p12 -deststoretype PKCS12 -deststorepass password").accepted();
         let text = desk
             .openssl("pkcs12 -in out.p12 -nodes -nocerts -passin pass:password")
-            .said();
+            .output();
         assert_eq!(
             PrivateKey::from_pem(text.as_bytes()).unwrap().0.hash(),
             material.key.hash()
@@ -214,7 +215,7 @@ fn jks_files_are_opened_by_keytool_and_give_the_same_key() {
     );
     let listed = desk
         .keytool("-list -storetype JKS -keystore truststore.jks -storepass password")
-        .said();
+        .output();
     assert!(listed.contains("ca, ") && listed.contains("ca-1, "), "{listed}");
     assert!(
         !desk
