@@ -35,10 +35,10 @@ pub struct AcmeIssuer {
     pub preferred_chain: Option<String>,
     /// Secret that holds the account's private key, made if it does not exist; its key is tls.key if not set.
     pub private_key_secret_ref: SecretKeySelector,
-    /// Profile of the server that is asked for.
+    /// Profile of the server that orders request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// Whether the server is asked when to renew (ARI, RFC 9773; also if not set) or not (None).
+    /// Whether the server's renewal information is polled (ARI, RFC 9773; also if not set) or not (None).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewal_information_source: Option<RenewalInformationSource>,
     /// The server's directory URL, for example `https://acme-v02.api.letsencrypt.org/directory`.
@@ -52,13 +52,13 @@ pub struct AcmeIssuer {
 }
 
 wire_enum! {
-    /// Who says when to renew, beside the certificate's own expiry (ISS-23).
+    /// The source of renewal times beside the certificate's own expiry (ISS-23).
     #[derive(Default)]
     pub enum RenewalInformationSource {
         /// The ACME server, the default.
         #[default]
         Ari = "ARI",
-        /// Nobody.
+        /// Renewal information is not used.
         None = "None",
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes in base64, read as Go reads them.
+//! Base64 on the wire, parsed as Go parses it.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use base64::{
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Go's `base64.StdEncoding`: padding is required, the bits after the last byte are not looked at.
+/// Go's `base64.StdEncoding`: padding is required, and the trailing bits are not checked.
 const AS_GO: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -19,14 +19,15 @@ const AS_GO: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
-/// Bytes that are base64 on the wire. What the schema's `format: byte` admits is read, as Go's `[]byte` is: `QR==` and line breaks too.
+/// Bytes that are base64 on the wire. All that the schema's `format: byte` admits is accepted, as in Go's `[]byte`:
+/// `QR==` and line breaks too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ByteString(pub Vec<u8>);
 
-/// Reads base64 as Go does.
+/// Parses base64 as Go does.
 ///
 /// # Errors
-/// When the text is not base64; the text is not repeated.
+/// If the text is not base64. The error does not repeat the text.
 pub fn decode(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
     if text.contains(['\r', '\n']) {
         let bytes: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();

@@ -1,4 +1,4 @@
-//! Certificate: what somebody wants (CRT rows).
+//! The kind Certificate: the wanted certificate and its target Secret (CRT rows).
 
 use std::collections::BTreeMap;
 
@@ -168,7 +168,7 @@ pub struct Renewal {
     /// RenewBefore renews in time, as does leaving it out; Disabled never renews because of time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<RenewalPolicy>,
-    /// Times at which renewals may happen. If none comes before the certificate expires, the condition says so.
+    /// Times at which renewals may happen. If none comes before the certificate expires, a condition reports it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<RenewalWindow>,
 }
@@ -238,13 +238,13 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Whether it says nothing; an empty serial number is none.
+    /// Whether it is empty; an empty serial number counts as missing.
     pub fn is_empty(&self) -> bool {
         let serial_number = self.serial_number.clone().filter(|number| !number.is_empty());
-        let said = Self {
+        let stated = Self {
             serial_number,
             ..self.clone()
         };
-        said == Self::default()
+        stated == Self::default()
     }
 }

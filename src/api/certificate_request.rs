@@ -1,4 +1,4 @@
-//! CertificateRequest: one signing request and its result (CRQ rows).
+//! The kind CertificateRequest: one signing request and its result (CRQ rows).
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::usage::KeyUsage;
 use super::{ByteString, Condition, GoDuration, IssuerRef, Time};
 
-/// What shall be signed, by whom, and who asks. It cannot be changed once created.
+/// The signing request, its issuer and its requester. It cannot be changed once created.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "cert-manager.io", version = "v1", kind = "CertificateRequest", namespaced)]
 #[kube(status = "CertificateRequestStatus", derive = "PartialEq", derive = "Default")]
@@ -42,7 +42,7 @@ pub struct CertificateRequestSpec {
     /// UID of who created the request; filled in by the API server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
-    /// What the certificate may be used for; it has to agree with what the signing request says, if that says anything.
+    /// What the certificate may be used for; it has to agree with the usages in the signing request, if there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub usages: Vec<KeyUsage>,
     /// Who created the request; filled in by the API server.

@@ -1,4 +1,4 @@
-//! What is known about a Certificate (CST rows).
+//! The status of a Certificate (CST rows).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,10 +9,11 @@ use super::{Condition, Time};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateStatus {
-    /// What the ACME server says about this certificate.
+    /// What the ACME server reports about this certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acme: Option<CertificateAcmeStatus>,
-    /// Ready says whether the Secret holds what the spec asks for; Issuing is there while a certificate is being made.
+    /// Ready reports whether the Secret holds what the spec requests; Issuing is there while a certificate is being
+    /// issued.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// How often issuing has failed since it last succeeded; the wait before the next attempt grows with it.
@@ -43,7 +44,7 @@ pub struct CertificateStatus {
     pub revision: Option<i64>,
 }
 
-/// What the ACME server says about a certificate.
+/// What the ACME server reports about a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CertificateAcmeStatus {
     /// When the server suggests to renew (RFC 9773).
@@ -58,13 +59,13 @@ pub struct RenewalInformation {
     /// A page of the CA that explains the suggestion.
     #[serde(rename = "explanationURL", default, skip_serializing_if = "Option::is_none")]
     pub explanation_url: Option<String>,
-    /// When the server was last asked.
+    /// When the server was last polled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_checked: Option<Time>,
     /// Why the server last gave no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-    /// When the server will be asked again.
+    /// When the server will be polled again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_check: Option<Time>,
     /// The span of time in which the server would like the renewal.

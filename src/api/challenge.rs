@@ -1,4 +1,4 @@
-//! Challenge: the proof that one name is one's own (RFC 8555 section 8, ORD-07..12).
+//! The kind Challenge: the proof of control of one name (RFC 8555 section 8, ORD-07..12).
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -18,7 +18,7 @@ use super::{IssuerRef, Solver, Time};
     selectable = ".spec.issuerRef.kind",
     selectable = ".spec.issuerRef.name"
 )]
-#[kube(doc = "The proof for one name of an Order. Made for the Order; nobody has to write one.")]
+#[kube(doc = "The proof for one name of an Order. Created for the Order; users do not write one.")]
 #[serde(rename_all = "camelCase")]
 pub struct ChallengeSpec {
     /// URL of the authorization that the challenge belongs to.
@@ -28,9 +28,9 @@ pub struct ChallengeSpec {
     pub dns_name: String,
     /// The ACME issuer.
     pub issuer_ref: IssuerRef,
-    /// What has to be shown: the key authorization for HTTP-01, its digest for DNS-01.
+    /// What has to be presented: the key authorization for HTTP-01, its digest for DNS-01.
     pub key: String,
-    /// The issuer's solver that shows it.
+    /// The issuer's solver that presents it.
     pub solver: Solver,
     /// The part of the proof that the server chose.
     pub token: String,
@@ -75,16 +75,16 @@ impl ChallengeType {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChallengeStatus {
-    /// Whether the proof is being shown.
+    /// Whether the proof is presented.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presented: Option<bool>,
-    /// Since when it is being shown.
+    /// Since when it is presented.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presented_at: Option<Time>,
-    /// Whether the challenge is being worked on.
+    /// Whether the challenge is in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processing: Option<bool>,
-    /// What is going on, in a sentence.
+    /// The current state, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// State of the challenge at the server, or errored.

@@ -1,4 +1,4 @@
-//! Conditions in status, with cert-manager's shape: everything but type and status may be missing.
+//! Conditions of statuses, as cert-manager has them: all fields but type and status may be missing.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ pub struct Condition {
     /// A sentence for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The generation of the object that was looked at.
+    /// The generation of the object that the condition describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 }
@@ -59,7 +59,8 @@ pub const DENIED: &str = "Denied";
 pub const INVALID_REQUEST: &str = "InvalidRequest";
 
 impl Condition {
-    /// A condition that has no time yet; [`set`] gives it one. Hidden characters of the message are escaped: it may quote others.
+    /// A condition without a time; [`set`] adds it. Hidden characters of the message are escaped, because it may
+    /// quote other programs.
     pub fn new(
         type_: impl Into<String>,
         status: ConditionStatus,
@@ -76,7 +77,7 @@ impl Condition {
         }
     }
 
-    /// The same, about this generation of the object.
+    /// The same condition with this observed generation.
     #[must_use]
     pub fn observed(self, generation: Option<i64>) -> Self {
         Self {
@@ -90,12 +91,12 @@ impl Condition {
         self.status == ConditionStatus::True
     }
 
-    /// The reason, empty if there is none.
+    /// The reason; empty if there is none.
     pub fn reason(&self) -> &str {
         self.reason.as_deref().unwrap_or_default()
     }
 
-    /// The message, empty if there is none.
+    /// The message; empty if there is none.
     pub fn message(&self) -> &str {
         self.message.as_deref().unwrap_or_default()
     }
@@ -108,7 +109,7 @@ fn escaped(message: String) -> String {
     }
 }
 
-/// The condition of this type.
+/// The condition of this type, if there is one.
 pub fn get<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.type_ == type_)
 }
@@ -118,10 +119,10 @@ pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     get(conditions, type_).is_some_and(Condition::is_true)
 }
 
-/// Puts `wanted` in the place of the condition of its type, or at the end.
+/// Replaces the condition of the same type, or appends `wanted`.
 ///
-/// `lastTransitionTime` becomes `now` (whole seconds) only if the status changes; otherwise what was there stays,
-/// even if that is nothing (NB-40). So setting what is already set changes nothing.
+/// `lastTransitionTime` becomes `now` (whole seconds) only if the status changes. Otherwise the old time stays, even if
+/// it is missing (NB-40). So a repeated call has no effect.
 pub fn set(conditions: &mut Vec<Condition>, wanted: Condition, now: Timestamp) {
     let changed = Some(whole_second(now));
     match conditions.iter_mut().find(|condition| condition.type_ == wanted.type_) {
@@ -144,14 +145,14 @@ pub fn set(conditions: &mut Vec<Condition>, wanted: Condition, now: Timestamp) {
     }
 }
 
-/// Takes the condition of this type away; false if there was none.
+/// Removes the condition of this type. Returns whether there was one.
 pub fn remove(conditions: &mut Vec<Condition>, type_: &str) -> bool {
     let before = conditions.len();
     conditions.retain(|condition| condition.type_ != type_);
     conditions.len() != before
 }
 
-/// `now` as objects store it: what is below a second would be lost on the wire, and a comparison never settle.
+/// `now` as objects store it. Fractions of a second would be lost on the wire, so that the object would always differ.
 pub fn whole_second(now: Timestamp) -> Time {
     Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
 }

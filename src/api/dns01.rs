@@ -32,7 +32,7 @@ pub struct Dns01 {
     /// `DigitalOcean`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digitalocean: Option<DigitalOcean>,
-    /// DNS servers (host:port, or https:// for DNS over HTTPS) that are asked whether the record can be seen.
+    /// DNS servers (host:port, or https:// for DNS over HTTPS) with which the self-check looks up the record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nameservers: Vec<String>,
     /// A DNS server that takes dynamic updates (RFC 2136).

@@ -1,5 +1,5 @@
-//! Times past what [`Timestamp`] holds, such as the year 9999 of a certificate that has no end: taken for the last whole second that it
-//! holds, and written as RFC 5280 section 4.1.2.5 says it.
+//! Times beyond [`Timestamp`], such as the year 9999 of a certificate without an expiry. They are limited to its last
+//! whole second, and written as in RFC 5280 section 4.1.2.5.
 
 use jiff::Timestamp;
 use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
@@ -9,6 +9,10 @@ use super::Time;
 /// What is written for it.
 const NO_END: &str = "9999-12-31T23:59:59Z";
 
+/// Writes a time. The last one is written as no expiry.
+///
+/// # Errors
+/// The serializer's.
 #[expect(clippy::ref_option, reason = "as serde calls it")]
 pub(super) fn serialize<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
@@ -17,6 +21,10 @@ pub(super) fn serialize<S: Serializer>(time: &Option<Time>, serializer: S) -> Re
     }
 }
 
+/// Parses a time, limited to the last one.
+///
+/// # Errors
+/// The deserializer's.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);

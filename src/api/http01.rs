@@ -94,10 +94,10 @@ pub struct IngressTemplate {
 /// Labels and annotations of an object that is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TemplateMetadata {
-    /// Annotations; they win over those that are set without being asked for.
+    /// Annotations; they override those that are set by default.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// Labels; they win over those that are set without being asked for.
+    /// Labels; they override those that are set by default.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }

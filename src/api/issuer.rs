@@ -1,4 +1,4 @@
-//! Issuer and ClusterIssuer: who signs (ISS rows).
+//! The kinds Issuer and ClusterIssuer (ISS rows).
 
 use std::ops::Deref;
 
@@ -36,7 +36,7 @@ pub struct IssuerSpec {
     pub venafi: Option<VenafiIssuer>,
 }
 
-/// The same as [`IssuerSpec`], for the kind that serves every namespace; it dereferences to it.
+/// The same as [`IssuerSpec`], for the cluster-scoped kind. It dereferences to it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "cert-manager.io", version = "v1", kind = "ClusterIssuer")]
 #[kube(status = "IssuerStatus", derive = "PartialEq", derive = "Default")]
@@ -59,7 +59,7 @@ pub struct IssuerStatus {
     /// The account at the ACME server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acme: Option<AcmeIssuerStatus>,
-    /// Ready says whether the issuer can sign.
+    /// Ready reports whether the issuer can sign.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

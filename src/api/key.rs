@@ -1,4 +1,4 @@
-//! Private keys: which kind, how stored, when replaced (CRT-18..22).
+//! Private keys: algorithm, encoding and rotation (CRT-18..22).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Keystores: the key and certificate once more, in files that a password protects (CRT-14, CRT-15).
+//! Keystores: key and certificate in password-protected files (CRT-14, CRT-15).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -68,7 +68,7 @@ wire_enum! {
     }
 }
 
-/// `Debug` must not show a password that stands in the object.
+/// `Debug` must not print a password of the object.
 macro_rules! debug_without_password {
     ($name:ident { $($shown:ident),+ }) => {
         impl std::fmt::Debug for $name {
@@ -119,7 +119,7 @@ impl std::fmt::Display for KeystoreKind {
     }
 }
 
-/// What both kinds have in common. Without `Debug`: it may hold a password.
+/// The common part of both kinds. Without `Debug`, because it may hold a password.
 #[derive(Clone, Copy)]
 pub struct Keystore<'a> {
     /// Which.
@@ -133,7 +133,7 @@ pub struct Keystore<'a> {
 }
 
 impl CertificateSpec {
-    /// The keystores that the spec has something to say about, also those that are not to be made.
+    /// The keystores in the spec, also those that are not to be made.
     pub fn each_keystore(&self) -> impl Iterator<Item = Keystore<'_>> {
         let stores = self.keystores.as_ref();
         let jks = stores.and_then(|stores| stores.jks.as_ref()).map(|store| Keystore {

@@ -1,8 +1,8 @@
-//! The wire: serde and schema types of the custom resources, and the names of labels and annotations.
+//! The wire format: serde and schema types of the custom resources, and the names of labels and annotations.
 //!
-//! The types read and write exactly what cert-manager's do: Go durations, optional times, no stored defaults.
-//! Optional scalars and objects are `Option`, lists and maps are empty when absent. Unknown fields are ignored here;
-//! whoever writes an object back keeps them (see `cluster`). Defaults are applied by accessors, never stored.
+//! The types have exactly cert-manager's format: Go durations, optional times, no stored defaults. Optional scalars and
+//! objects are `Option`; lists and maps are empty when absent. Unknown fields are ignored here, and kept when an object
+//! is written back (see `cluster`). Accessors apply defaults, which are never stored.
 
 #![expect(
     clippy::doc_markdown,

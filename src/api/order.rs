@@ -1,4 +1,4 @@
-//! Order: one ACME order (RFC 8555 section 7.1.3, ORD rows).
+//! The kind Order: one ACME order (RFC 8555 section 7.1.3, ORD rows).
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::wire_enum::wire_enum;
 use super::{ByteString, GoDuration, IssuerRef, Time};
 
-/// What is ordered, and from whom.
+/// What is ordered, and from which issuer.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "acme.cert-manager.io", version = "v1", kind = "Order", namespaced)]
 #[kube(status = "OrderStatus", derive = "PartialEq", derive = "Default")]
@@ -17,7 +17,7 @@ use super::{ByteString, GoDuration, IssuerRef, Time};
     selectable = ".spec.issuerRef.kind",
     selectable = ".spec.issuerRef.name"
 )]
-#[kube(doc = "One order at an ACME server. Made for a CertificateRequest; nobody has to write one.")]
+#[kube(doc = "One order at an ACME server. Created for a CertificateRequest; users do not write one.")]
 #[serde(rename_all = "camelCase")]
 pub struct OrderSpec {
     /// Common name of the signing request; it is ordered too if it can be a DNS name or IP address.
@@ -26,7 +26,7 @@ pub struct OrderSpec {
     /// DNS names that are ordered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dns_names: Vec<String>,
-    /// Lifetime that is asked for, if the issuer allows to ask.
+    /// Lifetime that the order requests, if the issuer allows that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<GoDuration>,
     /// IP addresses that are ordered.
@@ -34,7 +34,7 @@ pub struct OrderSpec {
     pub ip_addresses: Vec<String>,
     /// The ACME issuer.
     pub issuer_ref: IssuerRef,
-    /// Profile of the server that is asked for.
+    /// Profile of the server that the order requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     /// Identifier of the certificate that this one replaces (RFC 9773 section 4.1).

@@ -95,7 +95,7 @@ pub struct LocalObjectReference {
 pub struct ServiceAccountRef {
     /// Name of the ServiceAccount.
     pub name: String,
-    /// Audiences of the token, beside those that are always asked for.
+    /// Audiences of the token, beside the default ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audiences: Vec<String>,
 }

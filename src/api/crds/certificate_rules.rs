@@ -1,9 +1,9 @@
-//! What a Certificate may say (VAL-01..20). Names, annotations, cron and RFC 4514 texts are judged by the controller.
+//! Validation rules of Certificates (VAL-01..20). The controller validates names, annotations, cron expressions and RFC
+//! 4514 texts.
 
 use super::rule::Rule;
 
-/// A CEL literal: what Go takes for a duration. A text that is none passes here, the controller says what is wrong
-/// with it in a condition.
+/// A CEL literal: the durations of Go. An invalid one passes here, and the controller reports it in a condition.
 macro_rules! go_duration {
     () => {
         "'^[-+]?(0|(([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$'"
@@ -11,14 +11,14 @@ macro_rules! go_duration {
 }
 pub(super) use go_duration;
 
-/// The lifetime of a Certificate whose duration is well written.
+/// The lifetime of a Certificate with a valid duration.
 macro_rules! lifetime {
     () => {
         "duration(has(self.duration) ? self.duration : '2160h')"
     };
 }
 
-/// Whether both durations of a Certificate are well written or missing.
+/// Whether both durations of a Certificate are valid or missing.
 macro_rules! durations_readable {
     () => {
         concat!(
@@ -78,14 +78,15 @@ pub(super) const RULES: &[Rule] = &[
          ipAddresses, otherNames, or uriSANs must be set",
     ),
     Rule::new("VAL-05", "spec.commonName", "bytes(self).size() <= 64", "may not be more than 64 bytes"),
-    // isIP takes no IPv4-mapped IPv6 addresses, cert-manager does: the controller judges those.
+    // isIP rejects IPv4-mapped IPv6 addresses, which cert-manager accepts: the controller validates those.
     Rule::new(
         "VAL-06",
         "spec.ipAddresses[]",
         "isIP(self) || self.matches('^[0-9a-fA-F:.]*:[fF]{4}:[0-9a-fA-F:.]+$')",
         "invalid IP address",
     ),
-    // What Go's mail.ParseAddress gives back as it was: dot-atoms (RFC 5322, 3.2.3) and, as a domain, an address in brackets.
+    // What Go's mail.ParseAddress returns unchanged: dot-atoms (RFC 5322, 3.2.3) and, as a domain, an address in
+    // brackets.
     Rule::new(
         "VAL-07",
         "spec.emailAddresses[]",
@@ -184,7 +185,7 @@ pub(super) const RULES: &[Rule] = &[
         "renewBefore and renewBeforePercentage are mutually exclusive and cannot both be set",
     )
     .naming(".renewBefore"),
-    // A percentage alone is not judged, and what is judged is the rest to 100: so does cert-manager (NB-29).
+    // A percentage alone is not validated, and otherwise its difference to 100 is: so does cert-manager (NB-29).
     Rule::new(
         "VAL-13",
         "spec",
@@ -225,7 +226,7 @@ pub(super) const RULES: &[Rule] = &[
         "has(self.permitted) || has(self.excluded)",
         "either permitted or excluded must be set",
     ),
-    // IP ranges are read by the controller: cert-manager 1.21 reads them when it issues.
+    // The controller parses IP ranges: cert-manager 1.21 does so when it issues.
     Rule::new(
         "VAL-18",
         "spec.additionalOutputFormats",
@@ -255,8 +256,8 @@ pub(super) const RULES: &[Rule] = &[
     .forbidden(),
 ];
 
-/// There is a spec. The definitions of cert-manager do not require one, its webhook does; an object that was stored without one can
-/// still be labelled, reported on and deleted.
+/// There is a spec. The definitions of cert-manager do not require one, its webhook does. A stored object without one
+/// can still be labelled, reported on and deleted.
 pub(super) const fn spec(row: &'static str, message: &'static str) -> Rule {
     Rule::new(
         row,
@@ -269,7 +270,7 @@ pub(super) const fn spec(row: &'static str, message: &'static str) -> Rule {
     .comparing()
 }
 
-/// Only kinds of this API can be known; others' are taken as they are.
+/// Only kinds of this API are validated; other groups' are accepted.
 pub(super) const ISSUER_KIND: Rule = Rule::new(
     "VAL-02",
     "spec.issuerRef",

@@ -46,7 +46,7 @@ pub(super) fn of(kind: &str) -> Value {
 
 fn column((name, path): &Column) -> Value {
     let kind = match *path {
-        // kubectl shows a date as an age, and one that lies ahead as <invalid>: the end of a certificate is shown as it is
+        // kubectl prints a date as an age, and a future one as <invalid>: the expiry is printed as it is
         ".metadata.creationTimestamp" => "date",
         _ => "string",
     };

@@ -1,4 +1,4 @@
-//! What a DNS-01 solver of an issuer may say (VAL-30).
+//! Validation rules of an issuer's DNS-01 solvers (VAL-30).
 
 use super::issuer_rules::{secret_key, secret_name};
 use super::rule::Rule;
@@ -141,8 +141,8 @@ pub(super) const RULES: &[Rule] = &[
     secret_name(ROW, "spec.acme.solvers[].dns01.digitalocean.tokenSecretRef"),
     secret_key(ROW, "spec.acme.solvers[].dns01.digitalocean.tokenSecretRef"),
     required("spec.acme.solvers[].dns01.rfc2136.nameserver"),
-    // As Go's net.SplitHostPort splits it: a host without a port, [host] with or without what follows, host:port. Whether a host is a
-    // host, and a port one, is found out when it is asked.
+    // Split as Go's net.SplitHostPort does: a host without a port, [host] with or without what follows, host:port.
+    // Whether host and port are valid shows only at the query.
     Rule::new(
         ROW,
         "spec.acme.solvers[].dns01.rfc2136.nameserver",

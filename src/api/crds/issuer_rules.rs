@@ -1,5 +1,5 @@
-//! What an Issuer or ClusterIssuer may say, its solvers apart (VAL-21..26). Bundles of certificates are a policy's: a rule of a
-//! definition cannot read bytes that are no UTF-8.
+//! Validation rules of Issuers and ClusterIssuers without their solvers (VAL-21..26). An admission policy validates
+//! bundles of certificates, because a rule of a definition cannot read bytes that are not UTF-8.
 
 use super::rule::Rule;
 
@@ -55,7 +55,7 @@ pub(super) const RULES: &[Rule] = &[
         "clientCertSecretRef must be provided when defining the clientKeySecretRef",
     )
     .naming(".clientCertSecretRef"),
-    // Several may be set: that is refused when it is used (NB-29).
+    // Several may be set: the controller reports that (NB-29).
     Rule::new(
         "VAL-24",
         "spec.vault.auth",
@@ -130,7 +130,7 @@ const fn required(row: &'static str, at: &'static str) -> Rule {
     Rule::new(row, at, "self != ''", "must be specified").missing()
 }
 
-/// A path that stays below where it is mounted.
+/// A path that stays below its mount point.
 const fn inside(at: &'static str) -> Rule {
     Rule::new(
         "VAL-24",
@@ -140,14 +140,14 @@ const fn inside(at: &'static str) -> Rule {
     )
 }
 
-/// A reference to a key of a Secret names the Secret.
+/// A reference to a key of a Secret has the Secret's name.
 pub(super) const fn secret_name(row: &'static str, at: &'static str) -> Rule {
     Rule::new(row, at, "self.name != ''", "secret name is required")
         .naming(".name")
         .missing()
 }
 
-/// A reference to a key of a Secret names the key, where no key is meant by itself.
+/// A reference to a key of a Secret has the key, if there is no default.
 pub(super) const fn secret_key(row: &'static str, at: &'static str) -> Rule {
     Rule::new(row, at, "has(self.key) && self.key != ''", "secret key is required")
         .naming(".key")

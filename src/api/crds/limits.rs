@@ -1,4 +1,4 @@
-//! Constraints that the types cannot say: patterns, lengths, stored defaults (CRD-09).
+//! Constraints that Rust types cannot express: patterns, lengths, stored defaults (CRD-09).
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ const CERTIFICATE: &[&str] = &["Certificate"];
 const ORDER: &[&str] = &["Order"];
 const ISSUERS: &[&str] = &["Issuer", "ClusterIssuer"];
 
-/// What cert-manager's own definitions have.
+/// Constraints of cert-manager's own definitions.
 const SAME: &[Limit] = &[
     (CERTIFICATE, "spec.renewal.windows[].cron", "minLength", "1"),
     (CERTIFICATE, "spec.renewal.windows[].timezone", "minLength", "1"),
@@ -25,10 +25,10 @@ const SAME: &[Limit] = &[
     (ISSUERS, "spec.vault.auth.aws.role", "minLength", "1"),
 ];
 
-/// Not in cert-manager's definitions: each makes a rule affordable for the API server, which prices rules by the
-/// greatest size that a field may have.
+/// Constraints that cert-manager's definitions lack. The API server computes the cost of a rule from the largest size
+/// of its fields, and these keep it within the limit.
 const BOUNDS: &[Limit] = &[
-    // No longer name can be one of a Secret.
+    // A longer name cannot be a Secret's.
     (CERTIFICATE, "spec.secretName", "maxLength", "253"),
     (CERTIFICATE, "spec.duration", "maxLength", NAME_LENGTH),
     (CERTIFICATE, "spec.renewBefore", "maxLength", NAME_LENGTH),
@@ -36,11 +36,11 @@ const BOUNDS: &[Limit] = &[
     // RFC 5321 ends at 320.
     (CERTIFICATE, "spec.emailAddresses[]", "maxLength", SHORT),
     (CERTIFICATE, "spec.ipAddresses", "maxItems", NAMES),
-    // No longer text is an IP address.
+    // A longer text is not an IP address.
     (CERTIFICATE, "spec.ipAddresses[]", "maxLength", "64"),
     (CERTIFICATE, "spec.otherNames", "maxItems", NAMES),
     (CERTIFICATE, "spec.otherNames[].oid", "maxLength", TEXT_LENGTH),
-    // each is looked for in a calendar, whenever the Certificate is
+    // each reconcile of the Certificate searches a calendar for each
     (CERTIFICATE, "spec.renewal.windows", "maxItems", "100"),
     (CERTIFICATE, "spec.renewal.windows[].cron", "maxLength", "1024"),
     (CERTIFICATE, "spec.renewal.windows[].timezone", "maxLength", "255"),
@@ -51,7 +51,7 @@ const BOUNDS: &[Limit] = &[
         "maxLength",
         TEXT_LENGTH,
     ),
-    // No longer name can be one of an IngressClass.
+    // A longer name cannot be an IngressClass's.
     (
         ISSUERS,
         "spec.acme.solvers[].http01.ingress.ingressClassName",
@@ -98,7 +98,7 @@ const GATEWAY: &str = "http01.gatewayHTTPRoute";
 /// Adds the constraints of `kind`.
 ///
 /// # Errors
-/// A sentence naming a field that does not exist.
+/// A sentence with the name of a field that does not exist.
 pub(super) fn apply(kind: &str, schema: &mut Value) -> Result<(), String> {
     for (kinds, field, key, value) in SAME.iter().chain(BOUNDS).filter(|(kinds, ..)| kinds.contains(&kind)) {
         let value: Value = serde_json::from_str(value).map_err(|error| format!("{kinds:?} {field} {key}: {error}"))?;
@@ -119,7 +119,7 @@ pub(super) fn apply(kind: &str, schema: &mut Value) -> Result<(), String> {
     }
 }
 
-/// A parent of an HTTPRoute is constrained as the Gateway API constrains it.
+/// The constraints of an HTTPRoute's parent are those of the Gateway API.
 fn solver(schema: &mut Value, solver: &str) -> Result<(), String> {
     const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
     let subdomain = format!(r"^{LABEL}(\.{LABEL})*$");

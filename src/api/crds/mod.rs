@@ -1,8 +1,7 @@
-//! The CustomResourceDefinitions, generated from the types beside this module.
+//! The CustomResourceDefinitions, generated from the types of this crate.
 //!
-//! The schema comes from the types; [`shape`] makes the schema structural, [`limits`] adds what serde cannot
-//! say, and the `*_rules` files hold the validation rules (VAL rows), and
-//! [`columns`] is what `kubectl get` prints.
+//! The schema comes from the types. [`shape`] makes it structural, [`limits`] adds what serde cannot express, the
+//! `*_rules` files have the validation rules (VAL rows), and [`columns`] has the output of `kubectl get`.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -64,7 +63,7 @@ pub fn render() -> Result<Vec<(String, String)>, String> {
         .collect()
 }
 
-/// What the API server insists on at the top of an object.
+/// The required top-level fields of a CustomResourceDefinition.
 #[derive(Clone, Copy)]
 enum Needs {
     Nothing,
@@ -125,7 +124,7 @@ fn definition(derived: &CustomResourceDefinition, rules: &[rule::Rule], needs: N
     }))
 }
 
-/// An object of the entries that have a value.
+/// An object of those entries that have a value.
 fn object<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
     Value::Object(
         entries
@@ -135,7 +134,7 @@ fn object<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
     )
 }
 
-/// The fields that every object has, and which of them must be there.
+/// The fields of every object, and which of them are required.
 fn top_level(schema: &mut Value, needs: Needs) {
     let Some(schema) = schema.as_object_mut() else { return };
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {

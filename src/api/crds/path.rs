@@ -1,11 +1,12 @@
-//! Finding a field in a schema: `spec.acme.solvers[].http01` (lists), `spec.extra{}` (maps), empty for the object itself.
+//! Paths to fields in a schema: `spec.acme.solvers[].http01` (lists), `spec.extra{}` (maps), empty for the object
+//! itself.
 
 use serde_json::{Map, Value};
 
 /// The schema of the field at `path`.
 ///
 /// # Errors
-/// A sentence naming the step that does not exist.
+/// A sentence with the name of the step that does not exist.
 pub(super) fn field<'a>(schema: &'a mut Value, path: &str) -> Result<&'a mut Map<String, Value>, String> {
     let mut found = schema;
     for step in path.split('.').filter(|step| !step.is_empty()) {

@@ -1,4 +1,4 @@
-//! What a CertificateRequest, an Order and a Challenge may say and change (VAL-31..33, 36..38).
+//! Validation rules of CertificateRequests, Orders and Challenges, and of their updates (VAL-31..33, 36..38).
 
 use super::certificate_rules::{ISSUER_KIND, spec};
 use super::rule::Rule;
@@ -6,7 +6,7 @@ use super::rule::Rule;
 const APPROVED_ONCE: &str = "'Approved' condition may not be modified once set";
 const DENIED_ONCE: &str = "'Denied' condition may not be modified once set";
 
-/// The conditions do not go altogether if one of this type is among them.
+/// The list of conditions is not removed while it has one of this type.
 macro_rules! conditions_kept {
     ($type:literal) => {
         concat!(
@@ -17,7 +17,7 @@ macro_rules! conditions_kept {
     };
 }
 
-/// The rules of the kind CertificateRequest. Its annotations and who may approve are the policies' (VAL-33..35).
+/// The rules of the kind CertificateRequest. Admission policies validate its annotations and approvers (VAL-33..35).
 pub(super) const CERTIFICATE_REQUEST: &[Rule] = &[
     spec("VAL-31", "must be specified, with request and issuerRef.name"),
     Rule::new("VAL-02", "spec.issuerRef.name", "self != ''", "must be specified").missing(),
@@ -61,7 +61,7 @@ pub(super) const CERTIFICATE_REQUEST: &[Rule] = &[
         "!oldSelf.exists(c, c.type == 'Denied') || self.exists(c, c.type == 'Denied')",
         DENIED_ONCE,
     ),
-    // A rule about the list is not asked when the list goes.
+    // A rule of the list is not evaluated when the list is removed.
     Rule::new("VAL-33", "", conditions_kept!("Approved"), APPROVED_ONCE)
         .naming(".status.conditions")
         .forbidden(),
@@ -76,7 +76,7 @@ const fn kept(holds: &'static str, message: &'static str) -> Rule {
 
 const ONCE: &str = "field is immutable once set";
 
-/// A field of the status that stays what it is once it is not `$empty`.
+/// A field of the status that does not change once it is not `$empty`.
 macro_rules! once {
     ($field:literal, $empty:literal) => {
         Rule::new(
@@ -104,7 +104,7 @@ macro_rules! once {
     };
 }
 
-/// A field of every authorization that stays what it is. Another number of them is another rule's.
+/// A field of every authorization that does not change. Another rule validates their number.
 macro_rules! each {
     ($holds:literal, $message:literal) => {
         Rule::new(
@@ -117,7 +117,7 @@ macro_rules! each {
     };
 }
 
-/// The rules of the kind Order (VAL-36); creating one is not judged (VAL-37).
+/// The rules of the kind Order (VAL-36). Its creation is not validated (VAL-37).
 pub(super) const ORDER: &[Rule] = &[
     Rule::new("VAL-36", "spec", "self.request == oldSelf.request", ONCE)
         .naming(".request")
@@ -134,7 +134,7 @@ pub(super) const ORDER: &[Rule] = &[
     )
     .naming(".authorizations")
     .forbidden(),
-    // A rule about the status is not asked when the status goes.
+    // A rule of the status is not evaluated when the status is removed.
     Rule::new(
         "VAL-36",
         "",
@@ -165,7 +165,7 @@ pub(super) const ORDER: &[Rule] = &[
     ),
 ];
 
-/// The rules of the kind Challenge (VAL-38); creating one is not judged (VAL-37).
+/// The rules of the kind Challenge (VAL-38). Its creation is not validated (VAL-37).
 pub(super) const CHALLENGE: &[Rule] = &[Rule::new(
     "VAL-38",
     "spec",

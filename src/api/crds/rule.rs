@@ -1,30 +1,30 @@
-//! A validation rule in CEL, and how it gets into a schema.
+//! Validation rules in CEL, and their place in a schema.
 
 use serde_json::{Value, json};
 
 use super::{object, path};
 
-/// Says whether a field may be as it is. Unchanged fields of stored objects are not judged again: the API server
-/// ratchets (Kubernetes 1.33).
+/// A validation rule of a field. Unchanged fields of stored objects are not validated again: the API server ratchets
+/// (Kubernetes 1.33).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rule {
     /// The row of docs/validation.md.
     pub(super) row: &'static str,
-    /// What the rule is about, see [`path`].
+    /// The field of the rule, see [`path`].
     pub(super) at: &'static str,
-    /// The field below it that the message names, if not itself.
+    /// The field below it that the message names, if it is another one.
     pub(super) field: &'static str,
     /// The expression.
     pub(super) holds: &'static str,
-    /// What is said if it does not hold.
+    /// The message of a violation.
     pub(super) message: Message,
-    /// How the field is wrong, which begins the message.
+    /// The kind of violation, which begins the message.
     pub(super) wrong: Wrong,
-    /// Whether `oldSelf` is an optional: the rule is asked of new objects, too.
+    /// Whether `oldSelf` is an optional, so that the rule is evaluated for new objects too.
     pub(super) optional_old: bool,
 }
 
-/// What is said to the user.
+/// The message for the user.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Message {
     /// This text.
@@ -33,7 +33,7 @@ pub(super) enum Message {
     Expression(&'static str, &'static str),
 }
 
-/// How a field is wrong.
+/// A kind of violation.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Wrong {
     /// "Invalid value".
@@ -60,7 +60,8 @@ impl Rule {
         }
     }
 
-    /// The same, with an `oldSelf` that is an optional: a rule about the object itself, which the API server does not ratchet.
+    /// The same, with an `oldSelf` that is an optional: a rule of the object itself, which the API server does not
+    /// ratchet.
     pub(super) const fn comparing(self) -> Self {
         Self {
             optional_old: true,
@@ -68,7 +69,7 @@ impl Rule {
         }
     }
 
-    /// The same, naming a field below.
+    /// The same, with the name of a field below.
     pub(super) const fn naming(self, field: &'static str) -> Self {
         Self { field, ..self }
     }
@@ -81,7 +82,7 @@ impl Rule {
         }
     }
 
-    /// The same, for a field that must not be there, or not so.
+    /// The same, for a field that is not allowed, or not with this value.
     pub(super) const fn forbidden(self) -> Self {
         Self {
             wrong: Wrong::Forbidden,
@@ -89,7 +90,7 @@ impl Rule {
         }
     }
 
-    /// The same, for something that is there twice.
+    /// The same, for a duplicate value.
     pub(super) const fn duplicate(self) -> Self {
         Self {
             wrong: Wrong::Duplicate,
@@ -150,7 +151,7 @@ impl Rule {
     }
 }
 
-/// Without the line ends and indentation of the source.
+/// The expression without line ends and indentation.
 fn one_line(expression: &str) -> String {
     expression.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,11 +1,11 @@
-//! From the schema that the types give to the one that the API server takes.
+//! The conversion of the schema of the types into a structural schema.
 
 use serde_json::{Map, Value, json};
 
-/// What a map of fields or a list of alternatives is keyed by, to go down the whole schema.
+/// Keywords with maps of fields or lists of alternatives, to traverse the whole schema.
 const NESTED: [&str; 2] = ["items", "additionalProperties"];
 
-/// Makes lists atomic (CRD-08), optional fields absent rather than null, and texts one line.
+/// Makes lists atomic (CRD-08), makes optional fields absent instead of null, and joins lines of texts.
 pub(super) fn make_structural(schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
     fields.remove("nullable");
@@ -32,7 +32,7 @@ pub(super) fn make_structural(schema: &mut Value) {
         match name.as_str() {
             "conditions" => keyed_by(nested, "type"),
             "imagePullSecrets" => keyed_by(nested, "name"),
-            // A verbatim copy of what Kubernetes has, and longer than all the rest together.
+            // A copy from Kubernetes, longer than all the rest together.
             "affinity" => affinity(nested),
             _ => {}
         }
@@ -40,7 +40,7 @@ pub(super) fn make_structural(schema: &mut Value) {
     }
 }
 
-/// Paragraphs stay, lines of the source do not; marks of Rust's documentation go.
+/// Paragraphs stay, line ends of the source are removed, and so is the markup of Rust's documentation.
 fn one_line(text: &str) -> String {
     let paragraphs: Vec<String> = text
         .split("\n\n")

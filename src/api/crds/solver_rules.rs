@@ -1,4 +1,5 @@
-//! What a solver of an issuer may say, DNS-01 apart (VAL-28, VAL-29). Solvers of Challenges are not judged (VAL-37).
+//! Validation rules of an issuer's solvers without DNS-01 (VAL-28, VAL-29). Solvers of Challenges are not validated
+//! (VAL-37).
 
 use super::certificate_rules::go_duration;
 use super::rule::Rule;

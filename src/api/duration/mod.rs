@@ -1,4 +1,4 @@
-//! Durations as Go writes them: `2160h0m0s`.
+//! Durations in Go's notation: `2160h0m0s`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Reading an object's JSON so that a failure names the field.
+//! Parsing of an object's JSON, with the name of the field in errors.
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -21,7 +21,7 @@ pub struct InvalidField {
 }
 
 impl InvalidField {
-    /// The same error seen from the parent object, for whoever parsed only its `spec`.
+    /// The same error with a path from the parent object, after a parse of only its `spec`.
     #[must_use]
     pub fn under(self, parent: &str) -> Self {
         let path = match self.path.as_str() {
