@@ -76,7 +76,7 @@ async fn next(changes: &mut UnboundedReceiver<Change>) -> Changed<Lean<IngressKi
     ingress
 }
 
-/// The index, and the changes that the observer is told of, while a kind is watched.
+/// The index, and the changes that the observer gets, while a kind is watched.
 fn watched(client: Client, presence: Presence) -> (Arc<Index>, UnboundedReceiver<Change>) {
     let index = Arc::new(Index::default());
     let (tell, changes) = unbounded_channel();

@@ -180,8 +180,8 @@ fn is_read<R: Record>(object: &Value) -> Arc<R> {
         .record()
         .unwrap_or_else(|error| panic!("{error}: {object}"));
     let meta = record.meta();
-    let said = (&meta.key, &*meta.uid, &*meta.resource_version);
-    assert_eq!((&read.key(), read.uid(), read.resource_version()), said);
+    let stated = (&meta.key, &*meta.uid, &*meta.resource_version);
+    assert_eq!((&read.key(), read.uid(), read.resource_version()), stated);
     assert_eq!(record.links(), Packed::new(&*record).unwrap().open().unwrap().links());
     record
 }

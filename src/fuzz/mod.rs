@@ -1,4 +1,4 @@
-//! Every parser of what others wrote, given what nobody would write. `make test` replays the corpora in `fuzz/corpus`, each entry as it is
+//! Every parser of what others wrote, with unusual inputs. `make test` replays the corpora in `fuzz/corpus`, each entry as it is
 //! and changed in some ways; `make fuzz` changes the entries of each target for a minute. A failure prints the target, the seed and the
 //! input, which becomes a unit test.
 

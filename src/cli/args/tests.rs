@@ -1,4 +1,4 @@
-//! Every flag of cert-manager's controller: it works, it is accepted and said, or it is refused (FLG rows, NB-31).
+//! Every flag of cert-manager's controller: it works, it is accepted with a notice, or it is refused (FLG rows, NB-31).
 
 use clap::Parser;
 
@@ -127,14 +127,14 @@ fn every_flag_of_cert_manager_works_or_is_said_or_is_refused() {
         let name = flag.split('=').next().unwrap();
         let (idle, missing) = (args.idle(), args.missing());
         let logging = args.logging() != parse(&[]).logging();
-        let said = |lines: &[String]| lines.iter().any(|line| line.contains(name));
+        let stated = |lines: &[String]| lines.iter().any(|line| line.contains(name));
         let seen = match args.options() {
-            Err(ArgsError::MetricsTls(told)) if told == name => Refused,
+            Err(ArgsError::MetricsTls(reported)) if reported == name => Refused,
             Err(error) => panic!("{flag}: {error}"),
-            Ok(_) if said(&missing) => Missing,
-            Ok(_) if said(&idle) => Idle,
+            Ok(_) if stated(&missing) => Missing,
+            Ok(_) if stated(&idle) => Idle,
             Ok(options) if logging || format!("{:?}", without_identity(options.clone())) != plain => Works,
-            Ok(_) => panic!("{flag} changes nothing, and nobody is told"),
+            Ok(_) => panic!("{flag} changes nothing, without a notice"),
         };
         assert_eq!(seen, *fate, "{flag}");
     }

@@ -302,7 +302,7 @@ fn a_change_for_the_worse_is_told_once() {
 /// What cert-manager records in `pkg/issuer/ca/setup.go`, `pkg/issuer/acme/setup.go` and `pkg/controller/issuers/sync.go`.
 #[test]
 fn rdy_06_events_have_the_reasons_of_cert_manager() {
-    let told = |verdict: IssuerVerdict| {
+    let reported = |verdict: IssuerVerdict| {
         let wanted = WantedStatus {
             verdict: Some(verdict),
             ..WantedStatus::default()
@@ -316,7 +316,7 @@ fn rdy_06_events_have_the_reasons_of_cert_manager() {
     };
     let (missing, _) = ca(now(), &spec, None);
     assert_eq!(
-        told(missing),
+        reported(missing),
         [
             Notice::warning(
                 "ErrGetKeyPair",
@@ -327,13 +327,13 @@ fn rdy_06_events_have_the_reasons_of_cert_manager() {
     );
     let alone = |reason: &'static str| [Notice::warning(reason, "why")];
     for reason in ["ErrInvalidKeyPair", "InvalidURL", "ErrUpdateACMEAccount"] {
-        assert_eq!(told(IssuerVerdict::not_ready(reason, "why")), alone(reason));
+        assert_eq!(reported(IssuerVerdict::not_ready(reason, "why")), alone(reason));
     }
     assert_eq!(
-        told(IssuerVerdict::ready("KeyPairVerified", "Signing CA verified")),
+        reported(IssuerVerdict::ready("KeyPairVerified", "Signing CA verified")),
         [Notice::normal("KeyPairVerified", "Signing CA verified")]
     );
-    assert_eq!(told(self_signed()), []);
+    assert_eq!(reported(self_signed()), []);
 }
 
 proptest! {

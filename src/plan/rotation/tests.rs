@@ -82,7 +82,7 @@ impl World {
             };
             world.holders.insert(key(number), holder);
         }
-        world.look();
+        world.reconcile();
         assert_eq!(world.condition, None, "nothing has happened");
         world
     }
@@ -115,7 +115,7 @@ impl World {
     }
 
     /// Plans, carries out, and lets the time pass until the next look.
-    fn look(&mut self) -> RotationPlan {
+    fn reconcile(&mut self) -> RotationPlan {
         let (plan, allowed) = self.plan();
         self.record.clone_from(&plan.record);
         if let Some(rotating) = &plan.condition {
@@ -175,7 +175,7 @@ impl World {
     /// Looks until nothing more is to be done, or `looks` are over; how many it took.
     fn until_settled(&mut self, looks: usize) -> usize {
         for look in 1..=looks {
-            if self.look().next == Next::OnChange {
+            if self.reconcile().next == Next::OnChange {
                 return look;
             }
         }
@@ -223,7 +223,7 @@ fn a_new_key_pair_is_trusted_everywhere_before_the_first_leaf_of_it_and_the_old_
     let (old, new) = (ca("old"), ca("new"));
     let mut world = World::new(&old, 120);
     world.change_to(&new);
-    let first = world.look();
+    let first = world.reconcile();
     assert_eq!((first.allowed.len(), first.distrusting.len()), (0, 120));
     assert_eq!(first.record, [new.authority.root, old.authority.root]);
     let (reason, message) = world.report();
@@ -233,9 +233,9 @@ fn a_new_key_pair_is_trusted_everywhere_before_the_first_leaf_of_it_and_the_old_
         "{message}"
     );
     while world.report().0 == "DistributingCA" {
-        world.look();
+        world.reconcile();
     }
-    world.look();
+    world.reconcile();
     assert!(
         world
             .report()
@@ -271,7 +271,7 @@ fn those_that_end_first_are_issued_first_and_each_step_waits() {
     let began = world.now;
     let first = loop {
         let at = world.now;
-        let plan = world.look();
+        let plan = world.reconcile();
         if !plan.allowed.is_empty() {
             assert!(at >= condition::whole_second(began).0 + SETTLE);
             break plan.allowed;
@@ -285,7 +285,7 @@ fn those_that_end_first_are_issued_first_and_each_step_waits() {
     let others = (0..50).map(key).filter(|key| !first.contains(key));
     assert!(others.map(|key| ends(&key)).min().unwrap() >= latest);
     while world.stale() > 0 {
-        world.look();
+        world.reconcile();
     }
     let last = world
         .holders
@@ -295,7 +295,7 @@ fn those_that_end_first_are_issued_first_and_each_step_waits() {
         .unwrap();
     while world.report().0 != "Completed" {
         assert_eq!(world.holders[&key(0)].trusted.len(), 2, "the old CA stays");
-        world.look();
+        world.reconcile();
     }
     assert!(world.now >= last + SETTLE);
 }
@@ -308,7 +308,7 @@ fn a_restart_in_the_middle_changes_nothing() {
     for _ in 0..200 {
         // memory is lost before every look
         world.allowed.clear();
-        if world.look().next == Next::OnChange {
+        if world.reconcile().next == Next::OnChange {
             break;
         }
     }
@@ -322,11 +322,11 @@ fn a_second_change_in_the_middle_keeps_all_three_until_the_end() {
     let mut world = World::new(&first, 60);
     world.change_to(&second);
     while world.stale() > 30 {
-        world.look();
+        world.reconcile();
     }
     let began = world.condition.as_ref().unwrap().last_transition_time.clone();
     world.change_to(&third);
-    let plan = world.look();
+    let plan = world.reconcile();
     assert_eq!(plan.record, [&third, &second, &first].map(|ca| ca.authority.root));
     assert!(plan.allowed.is_empty(), "the third is not trusted by all yet");
     assert_ne!(
@@ -359,7 +359,7 @@ fn one_that_fails_and_one_that_waits_hold_up_nobody_else_and_keep_the_old_ca() {
         "{message}"
     );
     let before = world.now;
-    let plan = world.look();
+    let plan = world.reconcile();
     assert_eq!((plan.allowed.len(), plan.distrusting.len()), (0, 0));
     assert!(
         world.now >= before + SLOW_INTERVAL,
@@ -377,13 +377,13 @@ fn a_ca_that_was_renewed_with_its_key_replaces_the_one_in_ca_crt_and_issues_noth
     let old = ca("old");
     let mut world = World::new(&old, 10);
     world.present.root = [7; 32];
-    let plan = world.look();
+    let plan = world.reconcile();
     assert_eq!(
         (plan.allowed.len(), plan.distrusting.len(), plan.condition),
         (0, 10, None)
     );
     assert!(world.holders.values().all(|holder| holder.trusted == [[7; 32]]));
-    assert_eq!(world.look().distrusting, []);
+    assert_eq!(world.reconcile().distrusting, []);
 }
 
 #[test]
@@ -418,7 +418,7 @@ fn a_leaf_that_was_signed_a_moment_ago_is_not_signed_again_at_once() {
     let began = world.now;
     while world.stale() > 0 {
         let before = world.now;
-        world.look();
+        world.reconcile();
         assert!(world.stale() == 1 || before >= began + MIN_AGE);
     }
 }

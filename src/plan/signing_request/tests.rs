@@ -91,7 +91,7 @@ fn with_orders(
     )
 }
 
-fn told(step: &SigningRequestStep) -> &str {
+fn reported(step: &SigningRequestStep) -> &str {
     let SigningRequestStep::Report(notice) = step else {
         panic!("expected a notice, got {step:?}")
     };
@@ -135,7 +135,7 @@ fn csr_01_signer_names_are_told_apart() {
 fn csr_02_approval_is_waited_for_never_given() {
     let mut waiting = request();
     waiting.status.conditions = None;
-    assert_eq!(told(&step(&waiting, Some(&ca()), None)), "WaitingApproval");
+    assert_eq!(reported(&step(&waiting, Some(&ca()), None)), "WaitingApproval");
 }
 
 #[test]
@@ -225,7 +225,10 @@ fn csr_05_what_is_missing_is_told() {
         vault: Some(crate::api::vault::VaultIssuer::default()),
         ..IssuerSpec::default()
     });
-    assert_eq!(told(&step(&request(), Some(&vault), Some(true))), "IssuerNotSupported");
+    assert_eq!(
+        reported(&step(&request(), Some(&vault), Some(true))),
+        "IssuerNotSupported"
+    );
 }
 
 /// CSR-05, ANO-08.
@@ -469,7 +472,7 @@ fn csr_05_the_order_of_a_request_is_waited_for_and_its_failure_is_that_of_the_re
     let mut order = ordered(&request);
     let follow =
         |order: &Object<OrderKind>| with_orders(&request, Some(&acme()), Some(true), std::slice::from_ref(order));
-    assert_eq!(told(&follow(&order)), "OrderPending");
+    assert_eq!(reported(&follow(&order)), "OrderPending");
     order.status.state = Some(crate::api::order::State::Invalid);
     order.status.reason = Some("the CA says no".to_owned());
     let (reason, message) = failed(follow(&order));

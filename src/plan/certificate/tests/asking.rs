@@ -1,4 +1,4 @@
-//! What is asked for: the request of an issuance, and what is said about it.
+//! What is asked for: the request of an issuance, and what is reported about it.
 
 use std::sync::Arc;
 
@@ -61,11 +61,11 @@ fn ano_01_only_true_asks_for_a_temporary_certificate() {
         let stores = |effect: &CertificateEffect| matches!(effect, CertificateEffect::StoreTemporary { .. });
         let plan = model.plan();
         assert_eq!(plan.effects.iter().any(stores), wanted, "{value}");
-        let said = plan
+        let stated = plan
             .events
             .iter()
             .any(|event| event.message == "Issued temporary certificate");
-        assert_eq!(said, wanted, "{value}");
+        assert_eq!(stated, wanted, "{value}");
     }
 }
 
@@ -148,19 +148,19 @@ fn lif_02_a_key_that_is_kept_and_one_that_cannot_be_read_are_told() {
     model.edit(|spec| spec.private_key.as_mut().unwrap().rotation_policy = Some(RotationPolicy::Never));
     model.issue();
     model.edit(|spec| spec.dns_names.push("more.example.com".into()));
-    let told = |model: &Model| {
+    let reported = |model: &Model| {
         let plan = model.plan();
-        let told = plan
+        let reported = plan
             .events
             .iter()
             .map(|event| format!("{}: {}", event.reason, event.message));
-        told.collect::<Vec<_>>()
+        reported.collect::<Vec<_>>()
     };
     let reused = "Reused: Reusing private key stored in existing Secret resource \"web-tls\"";
-    assert!(told(&model).contains(&reused.to_owned()), "{:?}", told(&model));
+    assert!(reported(&model).contains(&reused.to_owned()), "{:?}", reported(&model));
     model.edit_secret(|secret| secret.pair.key = Part::Invalid("garbage".into()));
     let failed = "DecodeFailed: Failed to decode private key stored in Secret \"web-tls\" - generating new key";
-    assert!(told(&model).contains(&failed.to_owned()), "{:?}", told(&model));
+    assert!(reported(&model).contains(&failed.to_owned()), "{:?}", reported(&model));
 }
 
 /// POL-09, NB-09: cert-manager compares the raw lists; going back to it must find them equal.
@@ -215,13 +215,15 @@ fn mst_03_a_name_that_no_csr_can_hold_is_told_once_in_an_event_and_asked_for_by_
         let mut model = Model::new();
         model.issuer = issuer;
         model.edit(|spec| spec.dns_names = vec!["m\u{fc}nchen.example".to_owned()]);
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for _ in 0..6 {
             let plan = model.plan();
-            told.extend(plan.events.clone().into_iter().filter(Notice::is_warning));
+            reported.extend(plan.events.clone().into_iter().filter(Notice::is_warning));
             model.carry_out(&plan);
         }
-        let [event] = told.as_slice() else { panic!("{told:?}") };
+        let [event] = reported.as_slice() else {
+            panic!("{reported:?}")
+        };
         assert_eq!(event.reason, "RequestFailed");
         let why = "the DNS name \"m\u{fc}nchen.example\" has characters outside of ASCII; write host names in their xn-- form";
         assert_eq!(event.message, format!("Failed to generate CSR: {why} - will not retry"));

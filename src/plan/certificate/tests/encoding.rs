@@ -21,7 +21,7 @@ fn openssl(spec: &str, gates: Gates) -> String {
     };
     let key = PrivateKey::generate(key_spec(&spec)).unwrap();
     let csr = csr::build(&template(&spec, &settings).unwrap(), &key).unwrap();
-    Desk::new().openssl_with("req -noout -verify -text", &csr).said()
+    Desk::new().openssl_with("req -noout -verify -text", &csr).output()
 }
 
 const EC: &str = r#""privateKey":{"algorithm":"ECDSA"}"#;
@@ -70,17 +70,21 @@ fn crt_22_the_hash_follows_the_size_of_the_key() {
 
 #[test]
 fn crt_23_usages_are_in_the_request_unless_the_spec_says_otherwise() {
-    for (said, wanted) in [
+    for (stated, wanted) in [
         ("", true),
         (r#","encodeUsagesInRequest":true"#, true),
         (r#","encodeUsagesInRequest":false"#, false),
     ] {
         let text = openssl(
-            &format!(r#"{EC},"usages":["digital signature","client auth"]{said}"#),
+            &format!(r#"{EC},"usages":["digital signature","client auth"]{stated}"#),
             Settings::default().gates,
         );
-        assert_eq!(text.contains("TLS Web Client Authentication"), wanted, "{said}: {text}");
-        assert_eq!(text.contains("X509v3 Key Usage"), wanted, "{said}: {text}");
+        assert_eq!(
+            text.contains("TLS Web Client Authentication"),
+            wanted,
+            "{stated}: {text}"
+        );
+        assert_eq!(text.contains("X509v3 Key Usage"), wanted, "{stated}: {text}");
     }
 }
 

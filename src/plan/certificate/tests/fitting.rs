@@ -42,7 +42,7 @@ fn what_is_good_when_it_is_read_is_good_before_it_is_written() {
 fn what_would_be_unfit_when_it_is_read_is_told_with_size_limit_and_flag() {
     let model = ready();
     let good = rendered(&model, |_| ());
-    let told = |limits: SizeLimits| {
+    let reported = |limits: SizeLimits| {
         let Violation { reason, message } = fault(&model, &good, limits).unwrap();
         format!("{reason}: {message}")
     };
@@ -52,7 +52,7 @@ fn what_would_be_unfit_when_it_is_read_is_told_with_size_limit_and_flag() {
         ..SizeLimits::default()
     };
     assert_eq!(
-        told(chain),
+        reported(chain),
         format!(
             "InvalidCertificate: Secret contains an invalid certificate: the certificate chain has {} bytes, more than the limit of 100; \
              shorten it or raise the limit with the flag --max-certificate-chain-length",
@@ -64,7 +64,7 @@ fn what_would_be_unfit_when_it_is_read_is_told_with_size_limit_and_flag() {
         ..SizeLimits::default()
     };
     assert_eq!(
-        told(key),
+        reported(key),
         format!(
             "InvalidKeyPair: Secret contains invalid private key data: the private key has {} bytes, more than the limit of 100; \
              shorten it or raise the limit with the flag --max-private-key-size",

@@ -197,8 +197,8 @@ fn what_holds_the_request_up_is_told_when_it_lasts() {
     let quiet = plan(model.now, &seen, &model.settings);
     assert_eq!(quiet.status, model.certificate.status);
     assert_eq!(quiet.next, super::super::Next::At(since + SignedDuration::from_secs(5)));
-    let told = plan(since + SignedDuration::from_secs(5), &seen, &model.settings);
-    let ready = condition::get(&told.status.conditions, READY).unwrap();
+    let reported = plan(since + SignedDuration::from_secs(5), &seen, &model.settings);
+    let ready = condition::get(&reported.status.conditions, READY).unwrap();
     assert_eq!(
         ready.message(),
         "Issuing certificate as Secret does not exist. web.example.com: it does not resolve"
@@ -248,7 +248,7 @@ fn sec_01_with_rotation_never_the_key_is_reused_and_one_that_does_not_fit_is_not
         Some(true),
         "Issuing stays True, no progress"
     );
-    assert_eq!(model.plan().events, [], "told once");
+    assert_eq!(model.plan().events, [], "reported once");
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn nb_16_of_two_certificates_with_one_secret_the_annotated_owner_else_the_older_
     };
     assert!(event.is_warning() && event.reason == "DuplicateSecretName", "{event:?}");
     model.carry_out(&plan);
-    assert_eq!(model.plan().events, [], "it is told once");
+    assert_eq!(model.plan().events, [], "it is reported once");
     model.rivals.clear();
     model.issue();
     model.rivals = vec![super::super::Rival {

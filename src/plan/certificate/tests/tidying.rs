@@ -192,7 +192,7 @@ fn sec_07_a_missing_keystore_password_is_told_and_waited_for() {
     );
     model.settle();
     assert!(model.ready().2.contains("Secret \"p\""), "{}", model.ready().2);
-    assert_eq!(model.plan().events, [], "told once");
+    assert_eq!(model.plan().events, [], "reported once");
     model.passwords = Passwords::Available;
     assert_eq!(model.plan().effects, [CertificateEffect::RepairSecret]);
 }

@@ -204,16 +204,16 @@ fn bko_07_the_third_certificate_in_a_row_waits_and_says_why() {
         (true, "SecretNotKept")
     );
     model.settle();
-    assert_eq!(model.plan().events, [], "it is told once");
-    let said = "2 certificates in a row did not last, another client changes or deletes Secret \"web-tls\" each time: find that client \
+    assert_eq!(model.plan().events, [], "it is reported once");
+    let stated = "2 certificates in a row did not last, another client changes or deletes Secret \"web-tls\" each time: find that client \
                 and stop it. Next attempt at 2026-11-21 12:00:10 +0000 UTC";
-    assert_eq!(model.unsettled(), Some(("SecretNotKept", said)));
+    assert_eq!(model.unsettled(), Some(("SecretNotKept", stated)));
     assert_eq!(
         model.ready(),
         (
             ConditionStatus::False,
             "DoesNotExist",
-            &*format!("Issuing certificate as Secret does not exist. {said}")
+            &*format!("Issuing certificate as Secret does not exist. {stated}")
         )
     );
     // an edit that asks for something else ends it

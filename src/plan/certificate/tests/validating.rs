@@ -189,7 +189,7 @@ fn val_01_to_20_a_spec_that_breaks_a_rule_is_told_so_and_issues_nothing_until_it
         let mut model = Model::new();
         let right = model.certificate.spec.clone();
         model.edit(|spec| *spec = with(fields));
-        let told = model.plan().events;
+        let reported = model.plan().events;
         model.settle();
         let (status, reason, message) = model.ready();
         if path.is_empty() {
@@ -207,7 +207,7 @@ fn val_01_to_20_a_spec_that_breaks_a_rule_is_told_so_and_issues_nothing_until_it
         );
         assert_eq!(model.log, ["status"], "{fields}");
         let warning = Notice::warning("InvalidSpec", message);
-        assert_eq!((told, model.plan().events), (vec![warning], Vec::new()), "{fields}");
+        assert_eq!((reported, model.plan().events), (vec![warning], Vec::new()), "{fields}");
         model.edit(|spec| *spec = right);
         model.issue();
         assert_eq!(model.ready().0, ConditionStatus::True, "{fields}");
@@ -325,7 +325,7 @@ fn sec_08_each_part_of_a_secret_has_its_own_limit() {
     } = SizeLimits::default();
     assert_eq!((certificate, key, chain, bundle), (36_500, 13_000, 95_000, 330_000));
     let long = |size: usize| vec![b'x'; size];
-    let told = |limits: &SizeLimits, key: usize, chain: usize| {
+    let reported = |limits: &SizeLimits, key: usize, chain: usize| {
         let pair = PairSummary::new(Some(&long(key)), Some(&long(chain)), None, limits);
         let too_long = |text: String| text.contains("more than the limit of");
         (
@@ -334,7 +334,7 @@ fn sec_08_each_part_of_a_secret_has_its_own_limit() {
         )
     };
     let limits = SizeLimits::default();
-    assert_eq!(told(&limits, 13_000, 95_000), (false, false));
-    assert_eq!(told(&limits, 13_001, 95_000), (true, false));
-    assert_eq!(told(&limits, 13_000, 95_001), (false, true));
+    assert_eq!(reported(&limits, 13_000, 95_000), (false, false));
+    assert_eq!(reported(&limits, 13_001, 95_000), (true, false));
+    assert_eq!(reported(&limits, 13_000, 95_001), (false, true));
 }

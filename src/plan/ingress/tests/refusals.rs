@@ -1,4 +1,4 @@
-//! SHM-10, SHM-11: what is said about an Ingress that cannot be served as it is.
+//! SHM-10, SHM-11: what is reported about an Ingress that cannot be served as it is.
 
 use super::{IngressEffect, Scene, an_ingress};
 

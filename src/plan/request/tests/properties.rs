@@ -1,4 +1,4 @@
-//! Writing what the plan says leaves nothing to write, whatever was said about the request before.
+//! Writing what the plan says leaves nothing to write, whatever was reported about the request before.
 
 use proptest::prelude::*;
 

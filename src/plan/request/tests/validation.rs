@@ -21,7 +21,7 @@ fn val_31_garbage_is_shown_up_to_a_hundred_characters() {
     let message = message(|it| it.asking(long.as_bytes()));
     let shown = format!("spec.request: Invalid value: \"{}\"…: ", "x".repeat(100));
     assert!(message.starts_with(&shown), "{message}");
-    assert!(message.len() > shown.len(), "why is said");
+    assert!(message.len() > shown.len(), "the reason is part of it");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is wrong with a Secret, in the words that tools read, and in the order in which it is told.
+//! Violations of a Secret: the messages that tools read, and their order.
 
 use jiff::SignedDuration;
 
@@ -64,7 +64,7 @@ fn other_request_key(model: &mut Model) {
 }
 
 /// Reason and message of Ready, and whether it is issued again.
-fn told(model: &Model) -> (String, String, bool) {
+fn reported(model: &Model) -> (String, String, bool) {
     let plan = model.plan();
     let ready = condition::get(&plan.status.conditions, READY).unwrap();
     (
@@ -201,7 +201,7 @@ fn pol_01_to_10_each_fault_of_a_secret_has_its_reason_and_message_and_is_issued_
     for (reason, message, deed) in FAULTS {
         let mut model = issued();
         deed(&mut model);
-        assert_eq!(told(&model), (reason.to_owned(), message.to_owned(), true));
+        assert_eq!(reported(&model), (reason.to_owned(), message.to_owned(), true));
     }
 }
 
@@ -231,7 +231,7 @@ fn pol_03_to_09_of_several_faults_the_first_of_the_chain_is_told() {
     for first in 0..chain.len() {
         let mut model = issued();
         chain[first..].iter().for_each(|(_, deed)| deed(&mut model));
-        let (_, message, _) = told(&model);
+        let (_, message, _) = reported(&model);
         assert!(message.contains(chain[first].0), "{message}");
     }
 }
@@ -241,10 +241,14 @@ fn nb_08_a_secret_that_names_no_issuer_matches_only_an_issuer_of_our_group() {
     let mut model = issued();
     model.requests.clear();
     without_issuer(&mut model);
-    assert_eq!(told(&model).0, "Ready", "restored from a backup without annotations");
+    assert_eq!(
+        reported(&model).0,
+        "Ready",
+        "restored from a backup without annotations"
+    );
     model.edit(|spec| spec.issuer_ref = issuer("ClusterIssuer", "ca"));
     let message = "Issuing certificate as Secret was previously issued by \"Issuer.cert-manager.io/\"";
-    assert_eq!(told(&model), ("IncorrectIssuer".into(), message.into(), true));
+    assert_eq!(reported(&model), ("IncorrectIssuer".into(), message.into(), true));
 }
 
 /// NB-07: what is written differently and means the same.
@@ -259,7 +263,7 @@ fn nb_07_defaults_that_are_written_out_are_no_difference() {
         ],
     );
     model.edit(|spec| spec.issuer_ref.group = Some("cert-manager.io".into()));
-    let (reason, _, issues) = told(&model);
+    let (reason, _, issues) = reported(&model);
     assert_eq!((reason.as_str(), issues), ("Ready", false));
 }
 
