@@ -1,7 +1,5 @@
 //! Keeps private words out of comments and texts: docs/glossary.md has the terms to use instead.
 
-use std::path::Path;
-
 use super::reader::{source_root, sources};
 
 /// Words and phrases with a standard term: report, observe, reconcile, present, publish, verify, another client.
@@ -24,47 +22,27 @@ const PRIVATE: [&str; 16] = [
     "made anew",
 ];
 
-/// Files and folders that still have such words. The list only shrinks.
-const NOT_YET: [&str; 9] = [
-    "acme",
-    "api",
-    "cluster/events.rs",
-    "controller/order",
-    "controller/solving",
-    "pki",
-    "plan/challenge.rs",
-    "plan/order",
-    "solver",
-];
-
 #[test]
 fn comments_and_texts_use_the_terms_of_the_glossary() {
     let mut wrong = Vec::new();
-    let mut used = Vec::new();
     for source in sources() {
         if source.shipped.is_empty() {
             continue;
         }
-        let path = source.file.strip_prefix(source_root()).unwrap().to_owned();
+        let path = source.file.strip_prefix(source_root()).unwrap();
         let text = std::fs::read_to_string(&source.file).unwrap();
         let found = private_words(&text);
-        match NOT_YET.iter().find(|known| path.starts_with(Path::new(known))) {
-            Some(known) if !found.is_empty() => used.push(*known),
-            Some(_) => {}
-            None => wrong.extend(
-                found
-                    .iter()
-                    .map(|(line, word)| format!("{}:{line}: {word:?}", path.display())),
-            ),
-        }
+        wrong.extend(
+            found
+                .iter()
+                .map(|(line, word)| format!("{}:{line}: {word:?}", path.display())),
+        );
     }
     assert!(
         wrong.is_empty(),
         "docs/glossary.md has the terms:\n{}",
         wrong.join("\n")
     );
-    let done: Vec<_> = NOT_YET.iter().filter(|known| !used.contains(known)).collect();
-    assert!(done.is_empty(), "take these out of the list: {done:?}");
 }
 
 /// The private words in comments and string literals of a source, with their lines. Unit tests at the end of a file do not count.
