@@ -88,7 +88,7 @@ impl Solver {
 }
 
 /// What the solvers share and remember.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Solving {
     /// HTTP-01.
     pub http01: Arc<Http01>,
