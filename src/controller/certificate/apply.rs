@@ -19,6 +19,7 @@ use crate::{
         notice::Notice,
         seen::{Object, ObjectKey, RequestSeen},
     },
+    work::SHORT,
 };
 
 /// The result of an effect.
@@ -197,7 +198,9 @@ pub(super) async fn send_request(
     key: Arc<PrivateKey>,
 ) -> Result<Arc<RequestSeen>, ControllerError> {
     let template = request.template.clone();
-    let csr = keys::here_unless(key.spec().is_slow(), move || csr::build(&template, &key)).await?;
+    let csr = SHORT
+        .run_if(key.spec().is_slow(), move || csr::build(&template, &key))
+        .await??;
     let new = NewObject::<RequestKind> {
         key: certificate.meta.key.sibling(request.name.as_str()),
         labels: request.labels.clone(),
