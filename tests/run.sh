@@ -92,13 +92,13 @@ binaries() { # binaries GLOB: those that need the bed
 }
 
 unit() {
-  local name path
-  say "Tests of this script"
-  run unit run.sh bash tests/run/check.sh
-  say "Unit and property tests"
-  while read -r name path; do
-    case $name in cluster_*|pebble_*) ;; *) run unit "$name" "$path" ;; esac
-  done <"$log/binaries.txt"
+  say "Unit and property tests, side by side"
+  {
+    # the longest ones begin first
+    echo "0 run.sh tests/run/check.sh - -"
+    awk '$1 !~ /^(cluster|pebble)_/ { print "0", $1, $2, "-", "-" }' "$log/binaries.txt"
+  } >"$log/units.txt"
+  side_by_side unit "$log/units.txt" "$(nproc)"
 }
 
 cluster() {
@@ -115,8 +115,8 @@ cluster() {
   [ -s "$log/wanted.txt" ] || { echo "no test binary is called $wanted" >&2; exit 1; }
   plan "$filter" <"$log/wanted.txt"
   [ -s "$log/plan.txt" ] || { echo "no test has a name like $filter" >&2; exit 1; }
-  side_by_side bed "$log/plan.txt"
-  [ ! -s "$log/last.txt" ] || side_by_side bed "$log/last.txt"
+  side_by_side bed "$log/plan.txt" "$beds"
+  [ ! -s "$log/last.txt" ] || side_by_side bed "$log/last.txt" "$beds"
   second_try
 }
 
@@ -131,14 +131,6 @@ second_try() {
     echo "$test" >"$log/names-again"
     alone again "0 $name $path 1 $log/names-again" "$test"
   done <"$log/retry.txt"
-}
-
-run() { # run KIND BINARY COMMAND...: outside of a bed
-  local kind=$1 name=$2 ended=0 output; shift 2
-  output=$(mktemp "$log/output-XXXXXX")
-  printf '\n   %s\n' "$name"
-  "$@" 2>&1 </dev/null | tee "$output" || ended=${PIPESTATUS[0]}
-  record "$kind" "$name" - - "$ended" "$output"
 }
 
 touch "$log/runs.txt"

@@ -1,54 +1,20 @@
-//! The registry of watched kinds: their records in memory, and the changes of these records.
+//! The records of all watched kinds in memory, and the changes of these records.
 //!
-//! A kind is one entry of [`watched_kinds`]. Everything that applies to all kinds (list, watch, wait, report in `/readyz`)
-//! iterates over the registry with [`each_kind`]. The fields of a record and its links are defined in [`Record`](super::records).
+//! A kind is one entry of the table in [`kinds`]. Everything that applies to all kinds (list, watch, wait, report in `/readyz`)
+//! iterates over it with [`each_kind`].
 
 use std::sync::Arc;
 
 use super::{store::Store, wire::Record};
 use crate::plan::{
-    kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IngressKind, IssuerKind, OrderKind},
-    seen::{Lean, Meta, ObjectKey, RequestSeen, SecretSeen},
-    settings::Settings,
-    signing_request::SigningRequestSeen,
+    kinds::{self, watched_kinds},
+    seen::{Kind, Meta, ObjectKey},
 };
-
-/// Selector for the Secrets that are watched with their content: those that cert-manager and certlet write.
-const LABELLED: &str = "controller.cert-manager.io/fao=true";
-
-/// How a kind is watched.
-#[derive(Clone, Copy, Debug)]
-pub struct Watched {
-    /// Label selector that the API server applies.
-    pub labels: Option<&'static str>,
-    /// Whether the API server must know the kind.
-    pub presence: Presence,
-    /// Whether this installation watches the kind.
-    pub when: fn(&Settings) -> bool,
-}
-
-/// Whether the API server must know a kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
-    /// Built-in, or installed with certlet. Until the API server knows it, nothing starts, and the log explains what to do.
-    Required,
-    /// Its definition may be absent, appear later, or vanish. Absent is equivalent to no objects: nothing waits for it.
-    Optional,
-}
-
-impl Watched {
-    /// All objects of the kind are watched, in every installation.
-    const ALL: Self = Self {
-        labels: None,
-        presence: Presence::Required,
-        when: |_| true,
-    };
-}
 
 /// A record of a kind in the registry.
 pub trait Registered: Record {
     /// How it is watched.
-    const WATCHED: Watched;
+    const WATCHED: kinds::Watched = <Self::Kind as Kind>::WATCHED;
 
     /// The store of these records.
     fn store(index: &Index) -> &Store<Self>;
@@ -57,34 +23,43 @@ pub trait Registered: Record {
     fn change(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Change;
 }
 
+/// A kind of the registry.
+pub trait Stored: Kind<Record: Registered> {}
+
+impl<K: Kind<Record: Registered>> Stored for K {}
+
 /// A visitor of the kinds of the registry.
 pub trait KindVisitor {
     /// Visits one kind.
     fn visit<R: Registered>(&mut self);
 }
 
-/// Format of an entry: `store: record => change { Watched, if it is not Watched::ALL }`.
-macro_rules! watched_kinds {
-    ($($(#[$doc:meta])* $store:ident: $record:ty => $change:ident { $($setting:ident: $value:expr),* })*) => {
+/// What is kept of an object of a kind.
+type RecordOf<K> = <K as Kind>::Record;
+
+macro_rules! index {
+    ($($(#[$doc:meta])* $kind:ident = $store:ident, $change:ident { $($_entry:tt)* })*) => {
         /// One store per kind.
         #[derive(Default)]
         pub struct Index {
-            $($(#[$doc])* pub $store: Store<$record>,)*
+            $($(#[$doc])* pub $store: Store<RecordOf<kinds::$kind>>,)*
         }
 
         /// One change of the index.
         #[derive(Clone, Debug)]
         pub enum Change {
-            $($(#[$doc])* $change(Changed<$record>),)*
+            $($(#[$doc])* $change(Changed<RecordOf<kinds::$kind>>),)*
             /// A Secret without the label. Only its name is known.
             UnlabelledSecret(ObjectKey),
             /// The Secrets without the label were listed again. Deletions may have been missed.
             UnlabelledSecrets,
         }
 
-        $(impl Registered for $record {
-            const WATCHED: Watched = Watched { $($setting: $value,)* ..Watched::ALL };
+        $(impl Record for RecordOf<kinds::$kind> {
+            type Kind = kinds::$kind;
+        }
 
+        impl Registered for RecordOf<kinds::$kind> {
             fn store(index: &Index) -> &Store<Self> {
                 &index.$store
             }
@@ -96,7 +71,7 @@ macro_rules! watched_kinds {
 
         /// Visits every kind, in the order of the registry.
         pub fn each_kind(visitor: &mut impl KindVisitor) {
-            $(visitor.visit::<$record>();)*
+            $(visitor.visit::<RecordOf<kinds::$kind>>();)*
         }
 
         impl Index {
@@ -108,28 +83,7 @@ macro_rules! watched_kinds {
     };
 }
 
-watched_kinds! {
-    /// Certificates.
-    certificates: Lean<CertificateKind> => Certificate {}
-    /// CertificateRequests.
-    requests: RequestSeen => Request {}
-    /// Orders.
-    orders: Lean<OrderKind> => Order {}
-    /// Challenges.
-    challenges: Lean<ChallengeKind> => Challenge {}
-    /// Issuers.
-    issuers: Lean<IssuerKind> => Issuer {}
-    /// ClusterIssuers. An installation for a single namespace watches none (CTL-01).
-    cluster_issuers: Lean<ClusterIssuerKind> => ClusterIssuer { when: |settings| settings.namespace.is_none() }
-    /// Ingresses.
-    ingresses: Lean<IngressKind> => Ingress {}
-    /// Secrets labelled `controller.cert-manager.io/fao=true`. A Secret that is missing here may still exist.
-    secrets: SecretSeen => Secret { labels: Some(LABELLED) }
-    /// Kubernetes CertificateSigningRequests for our issuers, if the feature gate is on (GAT-01).
-    signing_requests: SigningRequestSeen => SigningRequest {
-        when: |settings| settings.gates.certificate_signing_requests && settings.namespace.is_none()
-    }
-}
+watched_kinds!(index);
 
 impl Index {
     /// The plurals of the kinds that have not been listed completely.

@@ -13,15 +13,12 @@ use serde_json::value::RawValue;
 
 use super::{
     error::{Call, Error},
-    records::Stored,
+    index::Stored,
     request::LiveRequest,
     secret::{LiveSecret, ManagedFieldsIn},
     wire::{self, Record},
 };
-use crate::plan::{
-    kinds::RequestKind,
-    seen::{ObjectKey, SecretSeen},
-};
+use crate::plan::seen::{ObjectKey, RequestSeen, SecretSeen};
 
 /// Time limit of every call. It is shorter than lease duration minus renew deadline.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -120,7 +117,7 @@ impl Reader {
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
     pub async fn request(&self, key: &ObjectKey) -> Result<Option<LiveRequest>, Error> {
-        let Some(text) = self.text::<<RequestKind as Stored>::Record>(key).await? else {
+        let Some(text) = self.text::<RequestSeen>(key).await? else {
             return Ok(None);
         };
         parse(&text, "CertificateRequest", key).map(Some)

@@ -2,13 +2,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque, hash_map::Entry},
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use tokio::sync::watch;
 
-pub use super::link::Link;
 use super::{packed::Packed, wire::Record};
+pub use crate::plan::link::Link;
 use crate::plan::seen::{Meta, ObjectKey};
 
 /// How many deleted objects are remembered: more than can be deleted while the answer to a write is in transit.
@@ -105,7 +106,7 @@ impl<R: Record> Store<R> {
     pub fn linked_besides(&self, link: &Link, passes_over: impl Fn(&ObjectKey) -> bool) -> Vec<Arc<R>> {
         let inner = self.read();
         let open = |key: &ObjectKey| (!passes_over(key)).then(|| inner.open(key)).flatten();
-        let mut found: Vec<_> = match inner.links.get(&link.digest()) {
+        let mut found: Vec<_> = match inner.links.get(&digest(link)) {
             None => return Vec::new(),
             Some(Names::One(key)) => open(key).into_iter().collect(),
             Some(Names::Many(keys)) => keys.iter().filter_map(open).collect(),
@@ -299,7 +300,7 @@ impl<R: Record> Inner<R> {
 
     fn link(&mut self, key: &ObjectKey, links: &[Link]) {
         for link in links {
-            match self.links.entry(link.digest()) {
+            match self.links.entry(digest(link)) {
                 Entry::Vacant(vacant) => {
                     vacant.insert(Names::One(key.clone()));
                 }
@@ -319,7 +320,7 @@ impl<R: Record> Inner<R> {
 
     fn unlink(&mut self, key: &ObjectKey, links: &[Link]) {
         for link in links {
-            let Entry::Occupied(mut occupied) = self.links.entry(link.digest()) else {
+            let Entry::Occupied(mut occupied) = self.links.entry(digest(link)) else {
                 continue;
             };
             let empty = match occupied.get_mut() {
@@ -346,6 +347,13 @@ pub fn is_newer(new: &str, old: &str) -> bool {
 
 fn number(version: &str) -> Option<u64> {
     version.parse().ok()
+}
+
+/// Links are stored as hashes. A collision only causes a superfluous reconcile.
+fn digest(link: &Link) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    link.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -11,11 +11,14 @@ use kube::{
 
 use super::{
     error::{Call, Error},
-    index::{Index, KindVisitor, Observer, Presence, Registered, Watched, each_kind},
+    index::{Index, KindVisitor, Observer, Registered, each_kind},
     reader::within,
     wire::{Record, Wire},
 };
-use crate::plan::settings::Settings;
+use crate::plan::{
+    kinds::{Presence, Watched},
+    settings::Settings,
+};
 
 /// Page size for servers without streaming lists. Small pages limit peak memory.
 const PAGE_SIZE: u32 = 100;

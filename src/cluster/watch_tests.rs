@@ -20,7 +20,10 @@ use tokio::{
 use super::*;
 use crate::{
     cluster::index::{Change, Changed},
-    plan::{kinds::IngressKind, seen::Lean},
+    plan::{
+        kinds::{IngressKind, Presence, Watched},
+        seen::{Kind as _, Lean},
+    },
 };
 
 /// What a server answers to one request after the other; the last answer for ever.
@@ -83,7 +86,7 @@ fn watched(client: Client, presence: Presence) -> (Arc<Index>, UnboundedReceiver
     let observer: Observer = Arc::new(move |change| drop(tell.send(change)));
     let kind = Watched {
         presence,
-        ..<Lean<IngressKind> as Registered>::WATCHED
+        ..IngressKind::WATCHED
     };
     tokio::spawn(keep::<Lean<IngressKind>>(
         client,

@@ -8,10 +8,13 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::{link::Link, packed::Pack};
+use super::packed::Pack;
 use crate::{
     api::{parse, parse_readable},
-    plan::seen::{Kind, Lean, Meta, ObjectKey, Owner, Pairs},
+    plan::{
+        link::Link,
+        seen::{Kind, Lean, Meta, ObjectKey, Owner, Pairs},
+    },
 };
 
 /// The annotation of `kubectl apply`. It is as large as the object and never read.
@@ -154,27 +157,34 @@ impl<'de, K: Kind> Deserialize<'de> for Lean<K> {
 /// Decoding never fails for an object that the API server admits, because it would fail the list or the watch of all objects.
 /// What cannot be decoded becomes a record with the error, or is skipped.
 pub trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + fmt::Debug + 'static {
+    /// Its kind.
+    type Kind: Kind<Record = Self>;
+
     /// API group, empty for the core group.
-    const GROUP: &'static str;
+    const GROUP: &'static str = <Self::Kind as Kind>::GROUP;
     /// API version.
-    const VERSION: &'static str;
+    const VERSION: &'static str = <Self::Kind as Kind>::VERSION;
     /// Kind.
-    const KIND: &'static str;
+    const KIND: &'static str = <Self::Kind as Kind>::KIND;
     /// Plural.
-    const PLURAL: &'static str;
+    const PLURAL: &'static str = <Self::Kind as Kind>::PLURAL;
     /// Whether the kind is namespaced.
-    const NAMESPACED: bool;
+    const NAMESPACED: bool = <Self::Kind as Kind>::NAMESPACED;
 
     /// Metadata.
-    fn meta(&self) -> &Meta;
+    fn meta(&self) -> &Meta {
+        Self::Kind::meta(self)
+    }
 
     /// Whether the object concerns certlet, decided by immutable fields.
     fn is_relevant(&self) -> bool {
-        true
+        Self::Kind::is_relevant(self)
     }
 
     /// The links by which the record is found.
-    fn links(&self) -> Vec<Link>;
+    fn links(&self) -> Vec<Link> {
+        Self::Kind::links(self)
+    }
 }
 
 /// What kube's watcher sees of an object: its name and its version. The record is read when it is asked for: most events of a watch

@@ -14,8 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     error::{Call, Error},
-    index::{Index, Observer, Registered},
-    records::Stored,
+    index::{Index, Observer, Registered, Stored},
     secret::SecretApply,
     wire,
     write::{Target, patch_by},

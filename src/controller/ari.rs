@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{ControllerError, FollowUp, Ports, renewals::Renewals};
+use super::{ControllerError, FollowUp, Ports, Services, renewals::Renewals};
 use crate::acme::{trust, url::origin};
 use crate::api::{AcmeIssuer, CertificateSpec};
 use crate::cluster::issuers;
@@ -21,8 +21,16 @@ pub struct RenewalPolls {
 
 impl RenewalPolls {
     /// A controller that writes down in `renewals` what it was answered.
-    pub fn new(ports: Ports, renewals: Arc<Renewals>) -> Self {
-        Self { ports, renewals }
+    pub fn new(services: &Services) -> Self {
+        Self {
+            ports: services.ports.clone(),
+            renewals: Arc::clone(&services.renewals),
+        }
+    }
+
+    /// Nothing of its own to clear: its state is in `renewals`.
+    pub fn clear(&self) {
+        let Self { ports: _, renewals: _ } = self;
     }
 
     /// Polls the renewal information of one Certificate if it is due.
@@ -76,7 +84,7 @@ impl RenewalPolls {
             (AriPlan::Wait(until), ..) => Ok(Next::At(until)),
             (AriPlan::Ask { certificate_id }, Issuer::Acme(acme), Some(before)) => {
                 let server = origin(&acme.server).unwrap_or_default();
-                let call = match self.ports.queues.renewals.calling(&server, &key, self.ports.now()) {
+                let call = match self.ports.queues.renewal_polls.calling(&server, &key, self.ports.now()) {
                     Ok(call) => call,
                     Err(in_line) => return Ok(Next::At(in_line)),
                 };

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::{
-    cluster,
-    work::{Failure, Retry},
+    cluster, pki,
+    work::{Failure, Interrupted, Retry},
 };
 
 /// Why a reconcile did not finish its work.
@@ -68,6 +68,21 @@ impl ControllerError {
         match self {
             Self::Wait { until, .. } => Some(*until),
             Self::Cluster(_) | Self::Failed(_) | Self::Stale(_) | Self::Panicked => None,
+        }
+    }
+}
+
+impl From<pki::Error> for ControllerError {
+    fn from(error: pki::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<Interrupted> for ControllerError {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Ending => Self::Failed(interrupted.to_string()),
+            Interrupted::Panicked => Self::Panicked,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::{ControllerError, Ports, reported::Reported};
+use super::{ControllerError, Ports, Services, reported::Reported};
 use crate::{
     cluster::{owner::controlling, store::Link, writer::NewObject},
     plan::{
@@ -30,9 +30,9 @@ pub struct Ingresses {
 
 impl Ingresses {
     /// A controller that remembers nothing yet.
-    pub fn new(ports: Ports) -> Self {
+    pub fn new(services: &Services) -> Self {
         Self {
-            ports,
+            ports: services.ports.clone(),
             reported: Reported::default(),
         }
     }

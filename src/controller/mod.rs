@@ -1,8 +1,65 @@
 //! Controllers, one file or folder per kind: what a reconcile reads, in which order its steps run, and what it writes.
+//!
+//! [`each_controller`] is the table of them. From it come the queues, the [`Controllers`], their start, and the reset at the end of
+//! a term.
+
+/// The table. Hands its entries to the macro `$to`.
+///
+/// An entry: `name of field and queue: type { its queue, how many workers it has of those configured, which keys it begins a term
+/// with }`. The controllers begin a term in this order. Each has `new(&Services)`, `reconcile(Arc<Self>, key)` and `clear(&self)`.
+///
+/// The macro stands before the modules and is not imported: the queues are made from it, and controllers use the queues.
+macro_rules! each_controller {
+    ($to:ident) => {
+        $to! {
+            /// Issuers and ClusterIssuers.
+            issuers: Issuers {
+                queue: Queue<IssuerId> = Queue::split("issuers", IssuerId::is_cluster),
+                workers: |configured| configured.max(OTHERS_AT_ONCE),
+                all: cluster::issuers::all,
+            }
+            /// Ingresses.
+            ingresses: Ingresses {
+                queue: Queue<ObjectKey> = Queue::new("ingress-shim"),
+                workers: |configured| configured,
+                all: |index| index.ingresses.keys(),
+            }
+            /// Certificates.
+            certificates: Certificates {
+                queue: Queue<ObjectKey> = Queue::new("certificates"),
+                workers: |configured| configured,
+                all: |index| index.certificates.keys(),
+            }
+            /// Polls of the renewal information of Certificates.
+            renewal_polls: RenewalPolls {
+                queue: Queue<ObjectKey> = Queue::new("renewal-information"),
+                workers: |configured| configured.max(OTHERS_AT_ONCE),
+                all: |index| index.certificates.keys(),
+            }
+            /// CertificateRequests.
+            requests: Requests {
+                queue: Queue<ObjectKey> = Queue::new("certificaterequests"),
+                workers: |configured| configured.max(SIGNING_AT_ONCE),
+                all: |index| index.requests.keys(),
+            }
+            /// Kubernetes' CertificateSigningRequests (GAT-01).
+            signing_requests: SigningRequests {
+                queue: Queue<ObjectKey> = Queue::new("certificatesigningrequests"),
+                workers: |configured| configured.max(SIGNING_AT_ONCE),
+                all: signing_request::waiting,
+            }
+            /// Orders, with their Challenges.
+            orders: Orders {
+                queue: Queue<ObjectKey> = Queue::new("orders"),
+                workers: |configured| configured.max(ORDERS_AT_ONCE),
+                all: order::all,
+            }
+        }
+    };
+}
 
 pub mod ari;
 pub mod certificate;
-pub mod controllers;
 pub mod error;
 pub mod follow_up;
 pub mod ingress;
@@ -15,13 +72,121 @@ pub mod reported;
 pub mod request;
 pub mod rotations;
 pub mod router;
+pub mod services;
 pub mod signing;
 pub mod signing_request;
 pub mod solving;
 pub mod sweep;
 pub mod wake;
 
-pub use controllers::Controllers;
-pub use error::ControllerError;
-pub use follow_up::FollowUp;
-pub use ports::Ports;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use jiff::Timestamp;
+
+use self::{
+    ari::RenewalPolls, certificate::Certificates, ingress::Ingresses, issuer::Issuers, order::Orders,
+    request::Requests, signing_request::SigningRequests,
+};
+pub use self::{error::ControllerError, follow_up::FollowUp, ports::Ports, services::Services};
+use crate::{
+    cluster::{self, index::Index},
+    plan::seen::Next,
+    work::{Key, Queue, Terms},
+};
+
+/// Minimum number of workers for Orders, which wait for CAs and not for the CPU.
+const ORDERS_AT_ONCE: usize = 128;
+/// Minimum number of workers for other controllers that call CAs.
+const OTHERS_AT_ONCE: usize = 32;
+/// Minimum number of workers for requests: one may wait for a slow server.
+const SIGNING_AT_ONCE: usize = 2;
+
+macro_rules! controllers {
+    ($($(#[$doc:meta])* $name:ident: $controller:ident {
+        queue: $queue:ty = $made:expr,
+        workers: $workers:expr,
+        all: $all:expr,
+    })*) => {
+        /// All controllers, their shared state, and the state of the process.
+        pub struct Controllers {
+            /// Their external dependencies.
+            pub ports: Ports,
+            $($(#[$doc])* pub $name: Arc<$controller>,)*
+            /// What they share.
+            pub services: Services,
+            /// Whether all Certificates have been reconciled in this term.
+            pub terms: Terms,
+            /// Whether this process is shutting down and only answers challenges in flight.
+            pub ending: AtomicBool,
+        }
+
+        impl Controllers {
+            /// Controllers without state. They do nothing before [`Controllers::start`].
+            pub fn new(services: Services) -> Self {
+                Self {
+                    $($name: Arc::new($controller::new(&services)),)*
+                    ports: services.ports.clone(),
+                    services,
+                    terms: Terms::default(),
+                    ending: AtomicBool::new(false),
+                }
+            }
+
+            /// Clears the state of all controllers, when a term ends or begins.
+            pub fn forget(&self) {
+                $(self.$name.clear();)*
+                self.services.clear();
+            }
+
+            /// Resumes the queues, each with the keys of all its objects.
+            fn resume(&self) {
+                $(self.ports.queues.$name.resume(keys(&self.ports.index, $all));)*
+            }
+
+            /// Starts every controller with the configured number of workers, or more. They wait until their queues are resumed.
+            pub fn start(&self, configured: usize, now: fn() -> Timestamp) {
+                $({
+                    let workers: fn(usize) -> usize = $workers;
+                    work(&self.$name, &self.ports.queues.$name, workers(configured), now, $controller::reconcile);
+                })*
+                tokio::spawn(Arc::clone(&self.services.signing).drop_idle_keys());
+            }
+        }
+    };
+}
+
+each_controller!(controllers);
+
+impl Controllers {
+    /// Whether this process is shutting down.
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+
+    /// Whether all Certificates have been reconciled in this term.
+    pub fn is_reconciled(&self) -> bool {
+        self.terms.is_reconciled()
+    }
+}
+
+fn keys<K: Key>(index: &Index, all: impl Fn(&Index) -> Vec<K>) -> Vec<K> {
+    all(index)
+}
+
+/// Starts `workers` of `controller`, which reconcile the keys of `queue`.
+fn work<C, K, F, Fut>(controller: &Arc<C>, queue: &Arc<Queue<K>>, workers: usize, now: fn() -> Timestamp, reconcile: F)
+where
+    C: Send + Sync + 'static,
+    K: Key,
+    F: Fn(Arc<C>, K) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Next, ControllerError>> + Send + 'static,
+{
+    let controller = Arc::clone(controller);
+    tokio::spawn(Arc::clone(queue).run(workers, now, move |key| {
+        let work = reconcile(Arc::clone(&controller), key);
+        async move { work.await.map(Next::time) }
+    }));
+}

@@ -1,4 +1,4 @@
-//! The queues: one per controller, each an entry of [`queues`].
+//! The queues: one per controller, from the table of `controller/mod.rs`.
 
 use std::sync::Arc;
 
@@ -14,43 +14,28 @@ pub trait QueueVisitor {
 }
 
 macro_rules! queues {
-    ($($(#[$doc:meta])* $queue:ident: $key:ty = $made:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $controller:ident { queue: $queue:ty = $made:expr, $($_entry:tt)* })*) => {
         /// One queue per controller.
         pub struct Queues {
-            $($(#[$doc])* pub $queue: Arc<Queue<$key>>,)*
+            $($(#[$doc])* pub $name: Arc<$queue>,)*
         }
 
         impl Default for Queues {
             fn default() -> Self {
-                Self { $($queue: $made,)* }
+                Self { $($name: $made,)* }
             }
         }
 
         impl Queues {
             /// Visits every queue.
             pub fn each(&self, visitor: &mut impl QueueVisitor) {
-                $(visitor.visit(&self.$queue);)*
+                $(visitor.visit(&self.$name);)*
             }
         }
     };
 }
 
-queues! {
-    /// Certificates.
-    certificates: ObjectKey = Queue::new("certificates");
-    /// CertificateRequests.
-    requests: ObjectKey = Queue::new("certificaterequests");
-    /// Orders.
-    orders: ObjectKey = Queue::new("orders");
-    /// Issuers and ClusterIssuers.
-    issuers: IssuerId = Queue::split("issuers", IssuerId::is_cluster);
-    /// Ingresses.
-    ingresses: ObjectKey = Queue::new("ingress-shim");
-    /// Certificates whose renewal information is polled.
-    renewals: ObjectKey = Queue::new("renewal-information");
-    /// CertificateSigningRequests (GAT-01).
-    signing_requests: ObjectKey = Queue::new("certificatesigningrequests");
-}
+each_controller!(queues);
 
 impl Queues {
     /// Empties and pauses every queue.
@@ -87,8 +72,8 @@ mod tests {
         let queues = Queues::default();
         queues.certificates.resume([ObjectKey::new("shop", "web")]);
         queues.issuers.resume([IssuerId(ObjectKey::cluster("ca"))]);
-        let waiting: Vec<usize> = queues.waiting().into_iter().map(|(_, waiting)| waiting).collect();
-        assert_eq!(waiting, [1, 0, 0, 1, 0, 0, 0]);
+        let waiting = queues.waiting().into_iter().filter(|(_, waiting)| *waiting > 0);
+        assert_eq!(waiting.collect::<Vec<_>>(), [("issuers", 1), ("certificates", 1)]);
         queues.pause();
         assert!(queues.waiting().iter().all(|(_, waiting)| *waiting == 0));
         assert!(queues.certificates.is_paused() && queues.issuers.is_paused());

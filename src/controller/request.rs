@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{
-    ControllerError, Ports,
+    ControllerError, Ports, Services,
     reported::Reported,
     signing::{Conclusion, NotPlaced, SignerCall, Signing, Turn, conclude},
 };
@@ -36,10 +36,10 @@ pub struct Requests {
 
 impl Requests {
     /// A controller that remembers nothing yet.
-    pub fn new(ports: Ports, signing: Arc<Signing>) -> Self {
+    pub fn new(services: &Services) -> Self {
         Self {
-            ports,
-            signing,
+            ports: services.ports.clone(),
+            signing: Arc::clone(&services.signing),
             reported: Reported::default(),
         }
     }

@@ -2,14 +2,8 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use super::{
-    controllers::Controllers,
-    wake::{owners, waiting_signing_requests, wake},
-};
-use crate::{
-    cluster::{index::Observer, issuers},
-    plan::kinds::OrderKind,
-};
+use super::{Controllers, wake::wake};
+use crate::cluster::index::Observer;
 
 /// Tells the queues about changes. Made before the controllers, which need what it makes.
 #[derive(Clone, Default)]
@@ -37,22 +31,9 @@ impl Router {
 
 /// Wakes everything, when this process begins to lead.
 pub fn everything(controllers: &Controllers) {
-    let (index, queues) = (&controllers.ports.index, &controllers.ports.queues);
     // state of an earlier term is outdated
     controllers.forget();
-    queues.issuers.resume(issuers::all(index));
-    queues.ingresses.resume(index.ingresses.keys());
-    queues.certificates.resume(index.certificates.keys());
-    queues.renewals.resume(index.certificates.keys());
-    queues.requests.resume(index.requests.keys());
-    queues.signing_requests.resume(waiting_signing_requests(index));
-    let challenged = index.challenges.all();
-    queues.orders.resume(index.orders.keys());
-    for challenge in challenged {
-        for key in owners::<OrderKind>(Some(&challenge.meta)) {
-            queues.orders.add(key);
-        }
-    }
+    controllers.resume();
 }
 
 /// Empties the queues and the state of all controllers, when this process stops leading.

@@ -7,21 +7,19 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::json;
 
 use super::{
-    ControllerError, Ports,
+    ControllerError, Ports, Services,
     reported::Reported,
     signing::{NotPlaced, SignerCall, Signing, Turn},
 };
 use crate::{
-    cluster::{issuers, owner::controlling, store::Link},
+    cluster::{index::Index, issuers, owner::controlling, store::Link},
     plan::{
         issuer::Lookup,
-        kinds::OrderKind,
+        kinds::{OrderKind, SigningRequestKind},
         notice::Notice,
         order::desired::DesiredOrder,
         seen::{Next, Object, ObjectKey, RequestSeen},
-        signing_request::{
-            SigningRequestKind, SigningRequestObservation, SigningRequestSeen, SigningRequestStep, plan, reworded,
-        },
+        signing_request::{SigningRequestObservation, SigningRequestSeen, SigningRequestStep, plan, reworded},
     },
     signer::{Outcome, Refused, Until, Wait, Warning},
 };
@@ -77,10 +75,10 @@ pub struct SigningRequests {
 
 impl SigningRequests {
     /// A controller that remembers nothing yet.
-    pub fn new(ports: Ports, signing: Arc<Signing>) -> Self {
+    pub fn new(services: &Services) -> Self {
         Self {
-            ports,
-            signing,
+            ports: services.ports.clone(),
+            signing: Arc::clone(&services.signing),
             reported: Reported::default(),
         }
     }
@@ -252,4 +250,10 @@ fn publish(controller: &SigningRequests, request: &SigningRequestSeen, notice: &
             .events
             .publish::<SigningRequestKind>(&request.meta, notice);
     }
+}
+
+/// Those that are not finished.
+pub fn waiting(index: &Index) -> Vec<ObjectKey> {
+    let waiting = index.signing_requests.linked(&Link::Waiting).into_iter();
+    waiting.map(|request| request.meta.key.clone()).collect()
 }

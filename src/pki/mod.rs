@@ -26,6 +26,8 @@ mod error;
 mod extension;
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod foreign;
 pub mod hidden;
 pub mod key;
 pub mod keystore;

@@ -1,46 +1,190 @@
-//! The watched kinds, with the types of their spec and status.
+//! The watched kinds: one table, and everything that iterates over it.
 
-use crate::{
-    api::{
-        CertificateRequestSpec, CertificateRequestStatus, CertificateSpec, CertificateStatus, ChallengeSpec,
-        ChallengeStatus, IssuerSpec, IssuerStatus, OrderSpec, OrderStatus,
-    },
-    plan::seen::Kind,
+use k8s_openapi::api::{
+    certificates::v1::{CertificateSigningRequestSpec, CertificateSigningRequestStatus},
+    networking::v1::{IngressSpec, IngressStatus},
 };
 
+use super::{
+    link::{self, Link},
+    seen::{Kind, Lean, Meta, RequestSeen, SecretSeen},
+    settings::Settings,
+    signing_request::SigningRequestSeen,
+};
+use crate::api::{
+    CertificateRequestSpec, CertificateRequestStatus, CertificateSpec, CertificateStatus, ChallengeSpec,
+    ChallengeStatus, IssuerSpec, IssuerStatus, OrderSpec, OrderStatus,
+};
+
+/// How a kind is watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched {
+    /// Label selector that the API server applies.
+    pub labels: Option<&'static str>,
+    /// Whether the API server must know the kind.
+    pub presence: Presence,
+    /// Whether this installation watches the kind.
+    pub when: fn(&Settings) -> bool,
+}
+
+/// Whether the API server must know a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Built-in, or installed with certlet. Until the API server knows it, nothing starts, and the log explains what to do.
+    Required,
+    /// Its definition may be absent, appear later, or vanish. Absent is equivalent to no objects: nothing waits for it.
+    Optional,
+}
+
+impl Watched {
+    /// All objects of the kind are watched, in every installation.
+    const ALL: Self = Self {
+        labels: None,
+        presence: Presence::Required,
+        when: |_| true,
+    };
+}
+
+/// Selector for the Secrets that are watched with their content: those that cert-manager and certlet write.
+const LABELLED: &str = "controller.cert-manager.io/fao=true";
+
+/// The table. Hands its entries to the macro `$to`.
+///
+/// An entry: `Marker = store in the index, change { names, types, what is kept of an object, links, how it is watched }`.
+macro_rules! watched_kinds {
+    ($to:ident) => {
+        $to! {
+            /// Certificates.
+            CertificateKind = certificates, Certificate {
+                names: "cert-manager.io", "v1", "Certificate", "certificates",
+                namespaced: true,
+                types: CertificateSpec, CertificateStatus,
+                record: Lean<Self>,
+                links: link::of_certificate,
+                watched: Watched::ALL,
+            }
+            /// CertificateRequests.
+            RequestKind = requests, Request {
+                names: "cert-manager.io", "v1", "CertificateRequest", "certificaterequests",
+                namespaced: true,
+                types: CertificateRequestSpec, CertificateRequestStatus,
+                record: RequestSeen,
+                links: link::of_request,
+                watched: Watched::ALL,
+            }
+            /// Orders.
+            OrderKind = orders, Order {
+                names: "acme.cert-manager.io", "v1", "Order", "orders",
+                namespaced: true,
+                types: OrderSpec, OrderStatus,
+                record: Lean<Self>,
+                links: link::of_child,
+                watched: Watched::ALL,
+            }
+            /// Challenges.
+            ChallengeKind = challenges, Challenge {
+                names: "acme.cert-manager.io", "v1", "Challenge", "challenges",
+                namespaced: true,
+                types: ChallengeSpec, ChallengeStatus,
+                record: Lean<Self>,
+                links: link::of_child,
+                watched: Watched::ALL,
+            }
+            /// Issuers.
+            IssuerKind = issuers, Issuer {
+                names: "cert-manager.io", "v1", "Issuer", "issuers",
+                namespaced: true,
+                types: IssuerSpec, IssuerStatus,
+                record: Lean<Self>,
+                links: link::of_issuer,
+                watched: Watched::ALL,
+            }
+            /// ClusterIssuers. An installation for a single namespace watches none (CTL-01).
+            ClusterIssuerKind = cluster_issuers, ClusterIssuer {
+                names: "cert-manager.io", "v1", "ClusterIssuer", "clusterissuers",
+                namespaced: false,
+                types: IssuerSpec, IssuerStatus,
+                record: Lean<Self>,
+                links: link::of_issuer,
+                watched: Watched { when: |settings| settings.namespace.is_none(), ..Watched::ALL },
+            }
+            /// Ingresses.
+            IngressKind = ingresses, Ingress {
+                names: "networking.k8s.io", "v1", "Ingress", "ingresses",
+                namespaced: true,
+                types: IngressSpec, IngressStatus,
+                record: Lean<Self>,
+                links: |record| link::owners(&record.meta).collect(),
+                watched: Watched::ALL,
+            }
+            /// Secrets labelled `controller.cert-manager.io/fao=true`. A Secret that is missing here may still exist.
+            SecretKind = secrets, Secret {
+                names: "", "v1", "Secret", "secrets",
+                namespaced: true,
+                types: (), (),
+                record: SecretSeen,
+                links: |record| link::owners(&record.meta).collect(),
+                watched: Watched { labels: Some(LABELLED), ..Watched::ALL },
+            }
+            /// Kubernetes CertificateSigningRequests for our issuers, if the feature gate is on (GAT-01).
+            SigningRequestKind = signing_requests, SigningRequest {
+                names: "certificates.k8s.io", "v1", "CertificateSigningRequest", "certificatesigningrequests",
+                namespaced: false,
+                types: CertificateSigningRequestSpec, CertificateSigningRequestStatus,
+                record: SigningRequestSeen,
+                relevant: |record| record.signer().is_some(),
+                links: link::of_signing_request,
+                watched: Watched {
+                    when: |settings| settings.gates.certificate_signing_requests && settings.namespace.is_none(),
+                    ..Watched::ALL
+                },
+            }
+        }
+    };
+}
+
+pub(crate) use watched_kinds;
+
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $marker:ident = $kind:literal, $plural:literal, $group:literal, $namespaced:literal, $spec:ty, $status:ty;)*) => {$(
+    ($($(#[$doc:meta])* $kind:ident = $store:ident, $change:ident {
+        names: $group:literal, $version:literal, $name:literal, $plural:literal,
+        namespaced: $namespaced:literal,
+        types: $spec:ty, $status:ty,
+        record: $record:ty,
+        $(relevant: $relevant:expr,)?
+        links: $links:expr,
+        watched: $watched:expr,
+    })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
-        pub struct $marker;
+        pub struct $kind;
 
-        impl Kind for $marker {
+        impl Kind for $kind {
             type Spec = $spec;
             type Status = $status;
+            type Record = $record;
             const GROUP: &'static str = $group;
-            const VERSION: &'static str = "v1";
-            const KIND: &'static str = $kind;
+            const VERSION: &'static str = $version;
+            const KIND: &'static str = $name;
             const PLURAL: &'static str = $plural;
             const NAMESPACED: bool = $namespaced;
+            const WATCHED: Watched = $watched;
+
+            fn meta(record: &Self::Record) -> &Meta {
+                &record.meta
+            }
+
+            $(fn is_relevant(record: &Self::Record) -> bool {
+                let relevant: fn(&Self::Record) -> bool = $relevant;
+                relevant(record)
+            })?
+
+            fn links(record: &Self::Record) -> Vec<Link> {
+                let links: fn(&Self::Record) -> Vec<Link> = $links;
+                links(record)
+            }
         }
     )*};
 }
 
-kinds! {
-    /// Certificates.
-    CertificateKind = "Certificate", "certificates", "cert-manager.io", true, CertificateSpec, CertificateStatus;
-    /// CertificateRequests.
-    RequestKind = "CertificateRequest", "certificaterequests", "cert-manager.io", true,
-        CertificateRequestSpec, CertificateRequestStatus;
-    /// Issuers.
-    IssuerKind = "Issuer", "issuers", "cert-manager.io", true, IssuerSpec, IssuerStatus;
-    /// ClusterIssuers.
-    ClusterIssuerKind = "ClusterIssuer", "clusterissuers", "cert-manager.io", false, IssuerSpec, IssuerStatus;
-    /// Orders.
-    OrderKind = "Order", "orders", "acme.cert-manager.io", true, OrderSpec, OrderStatus;
-    /// Challenges.
-    ChallengeKind = "Challenge", "challenges", "acme.cert-manager.io", true, ChallengeSpec, ChallengeStatus;
-    /// Ingresses (`networking.k8s.io/v1`).
-    IngressKind = "Ingress", "ingresses", "networking.k8s.io", true,
-        k8s_openapi::api::networking::v1::IngressSpec, k8s_openapi::api::networking::v1::IngressStatus;
-}
+watched_kinds!(kinds);

@@ -13,6 +13,7 @@ pub mod ingress;
 pub mod issuer;
 pub mod kinds;
 pub mod lease;
+pub mod link;
 pub mod merge_patch;
 pub mod notice;
 pub mod object_name;

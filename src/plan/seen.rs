@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
+use super::{kinds::Watched, link::Link};
 use crate::{
     api::{self, Condition, GoDuration, InvalidField, IssuerRef, condition},
     pki::{
@@ -150,18 +151,27 @@ impl Meta {
         self.owners.iter().find(|owner| owner.controller)
     }
 
+    /// The keys of the owners of kind `K`, in the namespace of this object.
+    pub fn owners_of_kind<K: Kind>(&self) -> impl Iterator<Item = ObjectKey> {
+        let owners = self.owners.iter().filter(|owner| &*owner.kind == K::KIND);
+        owners.map(|owner| self.key.sibling(&*owner.name))
+    }
+
     /// The managing controller, if it is of kind `K`.
     pub fn controller_of_kind<K: Kind>(&self) -> Option<&Owner> {
         self.controller().filter(|owner| &*owner.kind == K::KIND)
     }
 }
 
-/// A kind of custom resource: its names and the types of spec and status.
-pub trait Kind: Send + Sync + fmt::Debug + 'static {
-    /// The type of `spec`.
+/// A watched kind: its names, the types of spec and status, and what is kept of an object. All are in the table of
+/// [`kinds`](super::kinds).
+pub trait Kind: Send + Sync + fmt::Debug + Sized + 'static {
+    /// The type of `spec`; `()` if the kind has none.
     type Spec: DeserializeOwned + Serialize + Clone + fmt::Debug + Send + Sync;
-    /// The type of `status`.
+    /// The type of `status`; `()` if the kind has none.
     type Status: DeserializeOwned + Serialize + Default + Clone + PartialEq + fmt::Debug + Send + Sync;
+    /// What is kept of an object in memory.
+    type Record;
     /// API group, for example `cert-manager.io`.
     const GROUP: &'static str;
     /// API version, for example `v1`.
@@ -172,6 +182,19 @@ pub trait Kind: Send + Sync + fmt::Debug + 'static {
     const PLURAL: &'static str;
     /// Whether the kind is namespaced.
     const NAMESPACED: bool;
+    /// How the kind is watched.
+    const WATCHED: Watched;
+
+    /// The metadata of a record.
+    fn meta(record: &Self::Record) -> &Meta;
+
+    /// Whether an object concerns certlet, decided by immutable fields.
+    fn is_relevant(_record: &Self::Record) -> bool {
+        true
+    }
+
+    /// The links by which a record is found.
+    fn links(record: &Self::Record) -> Vec<Link>;
 }
 
 /// A stored object: metadata, and spec and status as raw JSON, which is parsed when it is needed.

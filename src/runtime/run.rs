@@ -20,7 +20,7 @@ use crate::{
     acme,
     api::names,
     cluster::{self, events::Events, index::Index, reader::Reader, writer::Writer},
-    controller::{self, Controllers, Ports, router::Router, solving::Solving},
+    controller::{self, Controllers, Ports, Services, router::Router, solving::Solving},
     net::{ClientSettings, ExtraRoots},
     plan::settings::{Settings, controller as names_of},
     process::{clock, metrics::Metrics},
@@ -231,7 +231,7 @@ fn controllers(
         acme: Arc::new(acme::Registry::new(transport, Arc::clone(&metrics) as _)),
         metrics,
     };
-    let controllers = Arc::new(Controllers::new(ports, Solving::new(settings)?));
+    let controllers = Arc::new(Controllers::new(Services::new(ports, Solving::new(settings)?)));
     router.attach(&controllers);
     Ok((controllers, router))
 }

@@ -31,6 +31,7 @@ use crate::pki::csr::CsrInfo;
 use crate::pki::key::{KeySpec, PrivateKey};
 use crate::pki::sign::{Validity, random_serial};
 use crate::pki::usage::{Usage, UsageSet};
+use crate::work::SHORT;
 
 /// A signer with everything that it needs. One variant for each type of issuer that signs.
 #[derive(Clone, Debug)]
@@ -99,7 +100,7 @@ impl Signer {
             } => {
                 let slow = is_slow(authority.info().key_spec);
                 let sign = move || authority.sign(&task.request(), &urls, outliving, now, serial()?);
-                apart(slow, sign).await
+                signed(slow, sign).await
             }
             Self::SelfSigned {
                 key,
@@ -107,7 +108,7 @@ impl Signer {
             } => {
                 let slow = is_slow(Some(key.spec()));
                 let sign = move || selfsigned::sign(&task.request(), &key, &crl_distribution_points, now, serial()?);
-                apart(slow, sign).await
+                signed(slow, sign).await
             }
             #[cfg(test)]
             Self::Scripted(scripted) => scripted.sign(&task, now).await,
@@ -120,14 +121,10 @@ fn is_slow(key: Option<KeySpec>) -> bool {
     key.is_none_or(KeySpec::is_slow)
 }
 
-/// Runs `sign` here, or on a blocking thread if it is slow.
-async fn apart(slow: bool, sign: impl FnOnce() -> Result<Issued, Refusal> + Send + 'static) -> Outcome {
-    if !slow {
-        return sign().into();
-    }
-    let signed = tokio::task::spawn_blocking(sign).await;
+/// Runs `sign`, on a thread for short work if it is slow.
+async fn signed(slow: bool, sign: impl FnOnce() -> Result<Issued, Refusal> + Send + 'static) -> Outcome {
     let ended = |_| Err(interrupted("signing was interrupted and is retried".to_owned()));
-    signed.unwrap_or_else(ended).into()
+    SHORT.run_if(slow, sign).await.unwrap_or_else(ended).into()
 }
 
 /// A random serial. Without one, the refusal is temporary.

@@ -73,7 +73,7 @@ const LAYERS: [Layer; 12] = [
     },
     Layer {
         folder: "signer",
-        may_use: &["pki", "plan"],
+        may_use: &["pki", "plan", "work"],
         never: &["kube::Client"],
     },
     Layer {

@@ -1,4 +1,4 @@
-# Sourced by run.sh: the binaries whose tests need the bed, in as many beds side by side as there are processors.
+# Sourced by run.sh: test binaries side by side. Those that need the bed run in as many beds as there are processors.
 #
 # Each bed has namespaces and a directory of its own, so they do not see one another. Within a bed tests take turns: one certlet acts on the
 # whole cluster. What took longest at the last count begins first, and a binary that alone would take longer than the fair share of a bed is
@@ -67,12 +67,12 @@ split() { # split SECONDS BINARY PATH NAMES PARTS: whole modules (single tests w
   for part in "$names"-[0-9]*; do share $((seconds / parts)) "$name" "$path" "$part" plan; done
 }
 
-side_by_side() { # side_by_side KIND PLAN: runs what the file says; prints the output of each start, whole, when it ends
-  local kind=$1 line ended process
+side_by_side() { # side_by_side KIND PLAN MOST: runs what the file says; prints the output of each start, whole, when it ends
+  local kind=$1 most=$3 line ended process
   [ "$(wc -l <"$2")" != 1 ] || { alone "$kind" "$(cat "$2")"; return; }
   exec 4<"$2"
   while :; do
-    while [ "${#running[@]}" -lt "$beds" ] && read -r line <&4; do begin "$kind" "$line" 4<&-; done
+    while [ "${#running[@]}" -lt "$most" ] && read -r line <&4; do begin "$kind" "$line" 4<&-; done
     [ "${#running[@]}" != 0 ] || break
     ended=0
     wait -n -p process "${!running[@]}" || ended=$?
@@ -92,12 +92,16 @@ alone() { # alone KIND LINE [TEST]: one start; its output is printed as it comes
 }
 
 begin() { # begin KIND LINE [TEST]
-  local kind=$1 test=${3:--} seconds name path tests names arguments=(--include-ignored --test-threads=1) output
+  local kind=$1 test=${3:--} seconds name path tests names command output
   read -r seconds name path tests names <<<"$2"
-  [ "$names" = - ] || { readarray -t -O "${#arguments[@]}" arguments <"$names"; arguments+=(--exact); }
+  command=("$path")
+  if [ "$kind" != unit ]; then
+    command=(tests/testbed/with-bed.sh "$path" --include-ignored --test-threads=1)
+    [ "$names" = - ] || { readarray -t -O "${#command[@]}" command <"$names"; command+=(--exact); }
+    printf '   %s: %s of its tests begin in a bed\n' "$name" "$tests"
+  fi
   output=$(mktemp "$log/output-XXXXXX")
-  printf '   %s: %s of its tests begin in a bed\n' "$name" "$tests"
-  tests/testbed/with-bed.sh "$path" "${arguments[@]}" >"$output" 2>&1 </dev/null &
+  "${command[@]}" >"$output" 2>&1 </dev/null &
   running[$!]="$kind $name $test $tests $output $SECONDS"
 }
 
@@ -105,10 +109,10 @@ ends() { # ends PROCESS STATUS [quietly]
   local kind name test tests output began
   read -r kind name test tests output began <<<"${running[$1]}"
   unset "running[$1]"
-  printf '\n   %s, %s tests, %d s:\n' "$name" "$tests" $((SECONDS - began))
+  printf '\n   %s%s, %d s:\n' "$name" "$([ "$tests" = - ] || echo ", $tests tests")" $((SECONDS - began))
   [ -n "${3:-}" ] || cat "$output"
   record "$kind" "$name" "$test" "$tests" "$2" "$output"
-  echo "$((SECONDS - began)) $name" >>"$log/took.txt"
+  [ "$kind" = unit ] || echo "$((SECONDS - began)) $name" >>"$log/took.txt"
 }
 
 end_beds() { # what still runs when the script ends

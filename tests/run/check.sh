@@ -223,6 +223,18 @@ beds_run_side_by_side_and_their_output_is_not_mixed() {
   grep -A 3 '^first line' "$scene/output.txt" >"$scene/around.txt"
   [ "$(grep -cE '^(first line|test [ab]::)' "$scene/around.txt")" = 6 ] || complain "mixed: $(cat "$scene/around.txt")"
 }
+unit_test_binaries_run_side_by_side_and_their_output_is_not_mixed() {
+  script bin/nproc 'echo 2'
+  # Each waits for the other one to begin.
+  local wait='echo "first line of $0"; touch "began-${0##*/}"
+    for _ in {1..200}; do [ -e began-lib ] && [ -e began-check.sh ] && break; sleep 0.05; done
+    [ -e began-lib ] && [ -e began-check.sh ] || exit 1
+    echo "test result: ok. 1 passed; 0 failed; 0 ignored"'
+  script built/lib "$wait"
+  script tests/run/check.sh "$wait"
+  ends 0 "2 passed, 0 failed, 0 skipped" unit
+  [ "$(grep -A 1 '^first line' "$scene/output.txt" | grep -cE '^(first line|test result)')" = 4 ] || complain "mixed"
+}
 what_takes_longest_begins_first_and_what_is_not_known_before_it() {
   binary cluster_c c::one
   printf '10 cluster_a\n90 pebble_b\n' >"$scene/tests/run/durations.txt"

@@ -17,7 +17,7 @@ use crate::{
         index::Index,
         webhooks::{Which, find},
     },
-    controller::{Controllers, Ports, sweep, wake},
+    controller::{Controllers, Ports, signing_request, sweep},
     plan::{issuer::IssuerId, kinds::OrderKind, seen::ObjectKey},
     process::clock,
     runtime::run,
@@ -228,7 +228,7 @@ async fn lines(controllers: &Controllers, whole_cluster: bool) -> Result<Vec<Lin
         }
     }
     if whole_cluster {
-        for key in wake::waiting_signing_requests(index) {
+        for key in signing_request::waiting(index) {
             let step = controllers.signing_requests.dry_run(&key);
             add(
                 "CertificateSigningRequest",

@@ -8,7 +8,7 @@ use crate::{
         ByteString, CertificateRequestSpec,
         names::{data_key, label},
     },
-    cluster::{owner::controlling, records::Stored, secret::SecretApply, writer::NewObject},
+    cluster::{owner::controlling, secret::SecretApply, writer::NewObject},
     controller::ControllerError,
     pki::{csr, key::KeyEncoding, key::PrivateKey},
     plan::{
@@ -17,8 +17,9 @@ use crate::{
         },
         kinds::{CertificateKind, RequestKind},
         notice::Notice,
-        seen::{Object, ObjectKey},
+        seen::{Object, ObjectKey, RequestSeen},
     },
+    work::SHORT,
 };
 
 /// The result of an effect.
@@ -195,9 +196,11 @@ pub(super) async fn send_request(
     certificate: &Object<CertificateKind>,
     request: &DesiredRequest,
     key: Arc<PrivateKey>,
-) -> Result<Arc<<RequestKind as Stored>::Record>, ControllerError> {
+) -> Result<Arc<RequestSeen>, ControllerError> {
     let template = request.template.clone();
-    let csr = keys::here_unless(key.spec().is_slow(), move || csr::build(&template, &key)).await?;
+    let csr = SHORT
+        .run_if(key.spec().is_slow(), move || csr::build(&template, &key))
+        .await??;
     let new = NewObject::<RequestKind> {
         key: certificate.meta.key.sibling(request.name.as_str()),
         labels: request.labels.clone(),

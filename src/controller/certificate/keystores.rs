@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
-use super::{keys, opened::KeystoreResult, state::Certificates};
+use super::{opened::KeystoreResult, state::Certificates};
 use crate::{
     api::{KeystoreKind, SecretKeySelector, names::data_key},
     controller::ControllerError,
     pki::{
+        Error,
         hidden::Hidden,
         key::{PrivateKey, sha256},
         keystore::Contents,
@@ -18,6 +17,7 @@ use crate::{
         kinds::CertificateKind,
         seen::Object,
     },
+    work::Threads,
 };
 
 /// The passwords of the requested keystores, or a sentence that says why one is not available.
@@ -80,7 +80,7 @@ pub(super) struct OpenedKeystores {
 
 /// Opening a file takes up to a tenth of a second, and tenants control that cost. One file is opened at a time, and other work
 /// does not wait for it.
-static OPENERS: Semaphore = Semaphore::const_new(1);
+static OPENERS: Threads = Threads::new(|| 1);
 /// The digest of everything that a result depends on.
 fn subject_of(data: &[u8; 32], certificate: &Object<CertificateKind>, passwords: &KeystorePasswords) -> [u8; 32] {
     let stores = Hidden::new(serde_json::to_vec(&certificate.spec.keystores).unwrap_or_default());
@@ -109,17 +109,18 @@ pub(super) async fn open(
                 }));
             }
             let spec = certificate.spec.clone();
-            let fault = keys::blocking_within(&OPENERS, move || {
-                let part = |name: &str| secret.data(name).filter(|value| !value.is_empty());
-                let (private_key, _) = PrivateKey::from_pem(part(data_key::TLS_KEY).unwrap_or_default())?;
-                let contents = Contents {
-                    key: &private_key,
-                    chain_pem: part(data_key::TLS_CRT).unwrap_or_default(),
-                    ca_pem: part(data_key::CA_CRT).unwrap_or_default(),
-                };
-                Ok(keystores::fault(&spec, &contents, &passwords, part))
-            })
-            .await?;
+            let fault = OPENERS
+                .run(move || {
+                    let part = |name: &str| secret.data(name).filter(|value| !value.is_empty());
+                    let (private_key, _) = PrivateKey::from_pem(part(data_key::TLS_KEY).unwrap_or_default())?;
+                    let contents = Contents {
+                        key: &private_key,
+                        chain_pem: part(data_key::TLS_CRT).unwrap_or_default(),
+                        ca_pem: part(data_key::CA_CRT).unwrap_or_default(),
+                    };
+                    Ok::<_, Error>(keystores::fault(&spec, &contents, &passwords, part))
+                })
+                .await??;
             let verdict = KeystoreResult {
                 of,
                 fault: fault.clone(),

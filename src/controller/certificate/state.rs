@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{made_keys::Keys, opened::Opened, refusals::Refusals};
-use crate::controller::{Ports, renewals::Renewals, rotations::Rotations, signing::Signing};
+use crate::controller::{Ports, Services, renewals::Renewals, rotations::Rotations, signing::Signing};
 
 /// Reconciles Certificates.
 pub struct Certificates {
@@ -27,12 +27,12 @@ pub(super) struct State {
 
 impl Certificates {
     /// A controller that remembers nothing yet.
-    pub fn new(ports: Ports, signing: Arc<Signing>, renewals: Arc<Renewals>, rotations: Arc<Rotations>) -> Self {
+    pub fn new(services: &Services) -> Self {
         Self {
-            ports,
-            signing,
-            renewals,
-            rotations,
+            ports: services.ports.clone(),
+            signing: Arc::clone(&services.signing),
+            renewals: Arc::clone(&services.renewals),
+            rotations: Arc::clone(&services.rotations),
             state: State::default(),
         }
     }

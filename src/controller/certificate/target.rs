@@ -7,7 +7,6 @@ use zeroize::Zeroize as _;
 
 use super::{
     apply::{Outcome, read_key},
-    keys,
     keystores::passwords,
     observe::LiveReads,
     state::Certificates,
@@ -16,7 +15,7 @@ use crate::{
     api::{IssuerRef, names::data_key},
     cluster::{leftovers::Leftovers, owner::controlling, secret::SecretApply},
     controller::{ControllerError, rotations::Rotation},
-    pki::{hidden::Hidden, key::PrivateKey, keystore::Seed},
+    pki::{Error, hidden::Hidden, key::PrivateKey, keystore::Seed},
     plan::{
         certificate::{
             Candidate, CertificateObservation, Made, Violation,
@@ -26,6 +25,7 @@ use crate::{
         kinds::CertificateKind,
         seen::{Meta, Object, RequestSeen, SecretSeen},
     },
+    work::SHORT,
 };
 
 /// The content of the Secret, owned, so that it can be rendered on another thread.
@@ -204,7 +204,7 @@ async fn prepare(
     let limits = controller.ports.settings.size_limits;
     // a password of a keystore is hashed thousands of times
     let slow = spec.keystores.is_some() || bundle.key.spec().is_slow();
-    let prepared = keys::here_unless(slow, move || {
+    let prepared = SHORT.run_if(slow, move || {
         let Bundle {
             chain_pem,
             ca_pem,
@@ -231,9 +231,9 @@ async fn prepare(
             Purpose::Temporary => candidate.temporary_fault(),
             Purpose::Repair => candidate.size_fault(),
         };
-        Ok(Prepared { rendered, fault })
+        Ok::<_, Error>(Prepared { rendered, fault })
     });
-    prepared.await.map(Some)
+    Ok(Some(prepared.await??))
 }
 
 /// Applies the target Secret.

@@ -6,7 +6,6 @@ use jiff::SignedDuration;
 
 use super::{
     apply::{Outcome, read_key},
-    keys,
     observe::LiveReads,
     state::Certificates,
     target::{self, Bundle, Purpose},
@@ -17,6 +16,7 @@ use crate::{
     pki::sign::random_serial,
     plan::certificate::{CertificateObservation, request, secret::Attribution},
     signer::temporary::sign_temporary,
+    work::SHORT,
 };
 
 /// Default lifetime.
@@ -35,7 +35,9 @@ pub(super) async fn store(
         .map_err(|error| ControllerError::Failed(error.to_string()))?;
     let duration = SignedDuration::from(certificate.spec.duration.unwrap_or(DEFAULT_DURATION));
     let (now, public) = (controller.ports.now(), key.public_key());
-    let chain_pem = keys::blocking(move || sign_temporary(&template, &public, duration, now, random_serial()?)).await?;
+    let chain_pem = SHORT
+        .run(move || sign_temporary(&template, &public, duration, now, random_serial()?))
+        .await??;
     let bundle = Bundle {
         chain_pem,
         ca_pem: None,

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use super::{
-    ControllerError, Ports,
+    ControllerError, Ports, Services,
     rotations::Rotations,
     signing::{Readiness, Signing},
 };
 use crate::api::{InvalidField, IssuerSpec, IssuerStatus, issuer::CaIssuer};
+use crate::cluster::index::Stored;
 use crate::cluster::issuers::{self, IssuerRecord};
-use crate::cluster::records::Stored;
 use crate::plan::account::AccountPlan;
 use crate::plan::issuer::{self, Backend, IssuerId, IssuerVerdict, SignerSpec, WantedStatus, Way};
 use crate::plan::rotation::Rotating;
@@ -39,12 +39,21 @@ pub struct Issuers {
 
 impl Issuers {
     /// A controller that finds out with `signing` whether an issuer can sign, and writes down in `rotations` whose CA gets another key pair.
-    pub fn new(ports: Ports, signing: Arc<Signing>, rotations: Arc<Rotations>) -> Self {
+    pub fn new(services: &Services) -> Self {
         Self {
-            ports,
-            signing,
-            rotations,
+            ports: services.ports.clone(),
+            signing: Arc::clone(&services.signing),
+            rotations: Arc::clone(&services.rotations),
         }
+    }
+
+    /// Nothing of its own to clear: its state is in `signing` and `rotations`.
+    pub fn clear(&self) {
+        let Self {
+            ports: _,
+            signing: _,
+            rotations: _,
+        } = self;
     }
 
     /// Reconciles one issuer: its status reports whether it can sign.

@@ -33,7 +33,10 @@ use self::{
     at_ca::Calls,
     observe::{Found, Observed},
 };
-pub use self::{lending::lend_slots, orders::Orders};
+pub use self::{
+    lending::lend_slots,
+    orders::{Orders, all},
+};
 use super::{ControllerError, FollowUp};
 use crate::{
     acme::url::origin,

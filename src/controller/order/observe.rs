@@ -14,7 +14,7 @@ use crate::{
     cluster::store::Link,
     controller::{ControllerError, solving},
     plan::{
-        kinds::{ChallengeKind, OrderKind, RequestKind},
+        kinds::{ChallengeKind, OrderKind, RequestKind, SigningRequestKind},
         order::{
             ca::{AuthorizationAtCa, AuthorizationState},
             desired::{self, NotOurs},
@@ -25,7 +25,7 @@ use crate::{
             slots::Slot,
         },
         seen::{Kind as _, Lean, Object, ObjectKey, Owner, Pairs, RequestSeen},
-        signing_request::{self, SigningRequestKind},
+        signing_request,
     },
     solver::{
         select::{OrderMeta, Wanted, select},

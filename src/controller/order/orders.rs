@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use super::state::State;
-use crate::controller::{Ports, reported::Reported, signing::Signing, solving::Solving};
+use crate::{
+    cluster::index::Index,
+    controller::{Ports, Services, reported::Reported, signing::Signing, solving::Solving},
+    plan::{kinds::OrderKind, seen::ObjectKey},
+};
 
 /// Reconciles Orders and their Challenges.
 pub struct Orders {
@@ -18,12 +22,12 @@ pub struct Orders {
 
 impl Orders {
     /// A controller without remembered state.
-    pub fn new(ports: Ports, solving: Solving, signing: Arc<Signing>) -> Self {
+    pub fn new(services: &Services) -> Self {
         Self {
-            state: State::new(ports.settings.max_concurrent_challenges),
-            ports,
-            solving,
-            signing,
+            state: State::new(services.ports.settings.max_concurrent_challenges),
+            ports: services.ports.clone(),
+            solving: services.solving.clone(),
+            signing: Arc::clone(&services.signing),
             reported: Reported::default(),
         }
     }
@@ -32,13 +36,22 @@ impl Orders {
     pub fn clear(&self) {
         let Self {
             ports,
+            // cleared with the services
             signing: _,
-            solving,
+            solving: _,
             state,
             reported,
         } = self;
-        solving.clear();
         state.clear(ports.settings.max_concurrent_challenges);
         reported.clear();
     }
+}
+
+/// All Orders, and those that have gone and whose Challenges have not.
+pub fn all(index: &Index) -> Vec<ObjectKey> {
+    let challenges = index.challenges.all();
+    let owners = challenges
+        .iter()
+        .flat_map(|challenge| challenge.meta.owners_of_kind::<OrderKind>());
+    index.orders.keys().into_iter().chain(owners).collect()
 }

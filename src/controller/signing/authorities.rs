@@ -9,7 +9,6 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
 
 use crate::{
     api::names::data_key,
@@ -21,6 +20,7 @@ use crate::{
         Refusal,
         ca::{self, CertificateAuthority, SecretData, UnusablePair},
     },
+    work::{Interrupted, Threads},
 };
 
 /// Idle time after which a pair is dropped.
@@ -35,7 +35,7 @@ const REFUSED: usize = 1024;
 /// Reading a pair verifies up to [`chain::order`]'s limit of signatures: two pairs at a time, on threads of their own.
 ///
 /// [`chain::order`]: crate::pki::chain::order
-static READERS: Semaphore = Semaphore::const_new(2);
+static READERS: Threads = Threads::new(|| 2);
 
 /// Key pairs by Secret. Keys are wiped on drop.
 #[derive(Debug, Default)]
@@ -83,14 +83,13 @@ impl Authorities {
             return Err(refusal);
         }
         let (now, limits) = (ports.now(), ports.settings.size_limits);
-        let permit = READERS
-            .acquire()
-            .await
-            .map_err(|_| unanswered("the process is shutting down"))?;
         let (of, at) = (secret.clone(), now);
-        let read = tokio::task::spawn_blocking(move || read(&live, &of, at, &limits)).await;
-        drop(permit);
-        let authority = match read.map_err(|_| unanswered("reading it panicked; this is a bug"))? {
+        let read = READERS.run(move || read(&live, &of, at, &limits)).await;
+        let interrupted = |why| match why {
+            Interrupted::Ending => unanswered("the process is shutting down"),
+            Interrupted::Panicked => unanswered("reading it panicked; this is a bug"),
+        };
+        let authority = match read.map_err(interrupted)? {
             Ok(authority) => Arc::new(authority),
             Err((refusal, forgettable)) => {
                 if !forgettable {

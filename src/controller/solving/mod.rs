@@ -89,7 +89,7 @@ impl Solver {
 }
 
 /// The shared state of all solvers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Solving {
     /// HTTP-01.
     pub http01: Arc<Http01>,

@@ -6,17 +6,16 @@ use super::Seen;
 use crate::{
     api::{GROUP, IssuerRef, condition, names::annotation},
     cluster::{
-        index::{Change, Changed, Index},
+        index::{Change, Changed},
         issuers,
         store::Link,
         wire::Record,
     },
-    controller::{controllers::Controllers, order::responder_sync},
+    controller::{Controllers, order::responder_sync, signing_request},
     plan::{
         issuer::IssuerId,
-        kinds::{CertificateKind, IngressKind, OrderKind, RequestKind},
+        kinds::{CertificateKind, IngressKind, OrderKind, RequestKind, SigningRequestKind},
         seen::{Kind, Lean, Meta, ObjectKey},
-        signing_request::SigningRequestKind,
     },
 };
 
@@ -28,13 +27,9 @@ pub(super) fn itself_as_issuer(_: &Controllers, seen: &Seen<'_>) -> Vec<IssuerId
     seen.key.into_iter().cloned().map(IssuerId).collect()
 }
 
-/// The owners of kind `K`, in the namespace of the dependent.
-pub(in crate::controller) fn owners<K: Kind>(meta: Option<&Meta>) -> Vec<ObjectKey> {
-    let owned = |meta: &Meta| {
-        let owners = meta.owners.iter().filter(|owner| &*owner.kind == K::KIND);
-        owners.map(|owner| meta.key.sibling(&*owner.name)).collect()
-    };
-    meta.map(owned).unwrap_or_default()
+fn owners<K: Kind>(meta: Option<&Meta>) -> Vec<ObjectKey> {
+    meta.map(|meta| meta.owners_of_kind::<K>().collect())
+        .unwrap_or_default()
 }
 
 pub(super) fn owning_ingress(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
@@ -195,7 +190,7 @@ fn unready(controllers: &Controllers, link: &Link) -> Vec<ObjectKey> {
 
 pub(super) fn pair(controllers: &Arc<Controllers>, seen: &Seen<'_>) {
     if let Some(secret) = seen.key {
-        controllers.signing.authorities.forget(secret);
+        controllers.services.signing.authorities.forget(secret);
     }
 }
 
@@ -236,7 +231,8 @@ pub(super) fn rotating(controllers: &Controllers, seen: &Seen<'_>) -> Vec<Issuer
         kind: value(annotation::ISSUER_KIND),
         group: value(annotation::ISSUER_GROUP),
     };
-    let issuer = IssuerId::of(&reference, meta.namespace()).filter(|id| controllers.rotations.of(id).is_some());
+    let issuer =
+        IssuerId::of(&reference, meta.namespace()).filter(|id| controllers.services.rotations.of(id).is_some());
     issuer.into_iter().collect()
 }
 
@@ -246,12 +242,7 @@ pub(super) fn every_issuer(controllers: &Controllers, _: &Seen<'_>) -> Vec<Issue
 
 /// Kubernetes CSRs are few and have no links.
 pub(super) fn waiting(controllers: &Controllers, _: &Seen<'_>) -> Vec<ObjectKey> {
-    waiting_signing_requests(&controllers.ports.index)
-}
-
-/// Kubernetes CSRs that wait.
-pub fn waiting_signing_requests(index: &Index) -> Vec<ObjectKey> {
-    keys(index.signing_requests.linked(&Link::Waiting))
+    signing_request::waiting(&controllers.ports.index)
 }
 
 fn keys<R: Record>(records: Vec<Arc<R>>) -> Vec<ObjectKey> {

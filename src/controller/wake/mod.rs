@@ -4,15 +4,13 @@ mod find;
 
 use std::{sync::Arc, time::Duration};
 
-pub(super) use self::find::owners;
-pub use self::find::waiting_signing_requests;
 use self::find::{
     answers, answers_of_issuer, answers_of_orders, certificate_of_challenge, certificate_of_order,
     certificates_of_issuer, every_issuer, issuers_of_secret, itself, itself_as_issuer, naming_secret, orders_of_issuer,
     owned_orders, owning_certificate, owning_ingress, owning_order, owning_request, owning_signing_request, pair,
     requests_of_issuer, requests_of_secret, rotating, sharing_secrets, stored_at_issuer, waiting,
 };
-use super::controllers::Controllers;
+use super::Controllers;
 use crate::{
     cluster::index::Change,
     plan::{
@@ -204,7 +202,7 @@ impl Target {
                 found.for_each(|id| queues.issuers.add_after(id, LEAVES_LATER));
             }
             Ingresses(find) => add(&queues.ingresses, find(controllers, seen)),
-            Renewals(find) => add(&queues.renewals, find(controllers, seen)),
+            Renewals(find) => add(&queues.renewal_polls, find(controllers, seen)),
             SigningRequests(find) => add(&queues.signing_requests, find(controllers, seen)),
         }
     }

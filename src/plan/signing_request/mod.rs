@@ -9,7 +9,7 @@ mod tests;
 
 use jiff::Timestamp;
 
-pub use record::{SignerName, SigningRequestKind, SigningRequestSeen};
+pub use record::{SignerName, SigningRequestSeen};
 
 use crate::{
     api::{AcmeIssuer, GoDuration, names::annotation},

@@ -12,22 +12,8 @@ use crate::{
         names::signer_name,
         reference::{CLUSTER_ISSUER_KIND, ISSUER_KIND},
     },
-    plan::seen::{Kind, Meta},
+    plan::seen::Meta,
 };
-
-/// CertificateSigningRequests of `certificates.k8s.io`.
-#[derive(Clone, Copy, Debug)]
-pub struct SigningRequestKind;
-
-impl Kind for SigningRequestKind {
-    type Spec = CertificateSigningRequestSpec;
-    type Status = CertificateSigningRequestStatus;
-    const GROUP: &'static str = "certificates.k8s.io";
-    const VERSION: &'static str = "v1";
-    const KIND: &'static str = "CertificateSigningRequest";
-    const PLURAL: &'static str = "certificatesigningrequests";
-    const NAMESPACED: bool = false;
-}
 
 /// Condition type of a request that can never be signed.
 const FAILED: &str = "Failed";

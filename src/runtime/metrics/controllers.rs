@@ -70,17 +70,17 @@ pub(super) fn write(settings: &Settings, queues: &Queues, page: &mut Page) {
         counted.iter().map(|(name, counts)| (*name, counts.errors)),
         page,
     );
-    let renewals = queues.renewals.total();
+    let renewals = queues.renewal_polls.total();
     family(
         ("certlet_controller_sync_call_count", "counter", "controller"),
         "Number of reconciles of controllers that cert-manager does not have.",
-        std::iter::once((queues.renewals.name(), renewals.calls)),
+        std::iter::once((queues.renewal_polls.name(), renewals.calls)),
         page,
     );
     family(
         ("certlet_controller_sync_error_count", "counter", "controller"),
         "Number of failed reconciles, without conflicts, of controllers that cert-manager does not have.",
-        std::iter::once((queues.renewals.name(), renewals.errors)),
+        std::iter::once((queues.renewal_polls.name(), renewals.errors)),
         page,
     );
     let waiting = queues.waiting().into_iter();

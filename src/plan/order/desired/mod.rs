@@ -11,10 +11,9 @@ use crate::{
     api::{GoDuration, IssuerRef, acme_issuer::AcmeIssuer, condition, order::OrderSpec},
     pki::csr::{CsrInfo, only_request},
     plan::{
-        kinds::{OrderKind, RequestKind},
+        kinds::{OrderKind, RequestKind, SigningRequestKind},
         object_name::{fnv1, prefix},
         seen::{Kind as _, Meta, Object, Pairs, RequestSeen},
-        signing_request::SigningRequestKind,
     },
 };
 

@@ -1,0 +1,165 @@
+//! Links: references of a record by which it can be found, and those of each watched kind.
+
+use serde::Deserialize;
+
+use super::{
+    kinds::CertificateKind,
+    seen::{Kind, Lean, Meta, ObjectKey, RequestSeen},
+    signing_request::SigningRequestSeen,
+};
+use crate::api::{IssuerRef, names};
+
+/// A reference of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Link {
+    /// Its owner's uid.
+    Owner(Box<str>),
+    /// A Secret that it reads or writes.
+    Secret(ObjectKey),
+    /// Its issuer: kind, group (both with their defaults applied), and namespace/name.
+    Issuer(Box<str>, Box<str>, ObjectKey),
+    /// It is unfinished and has no other link by which a change could find it.
+    Waiting,
+}
+
+impl Link {
+    /// The link of an object in `namespace` to its issuer.
+    pub fn issuer(reference: &IssuerRef, namespace: &str) -> Self {
+        let kind = reference.kind_or_default();
+        let key = match kind {
+            "ClusterIssuer" => ObjectKey::cluster(reference.name.as_str()),
+            _ => ObjectKey::new(namespace, reference.name.as_str()),
+        };
+        Self::Issuer(kind.into(), reference.group_or_default().into(), key)
+    }
+}
+
+/// All owners in `ownerReferences`.
+pub fn owners(meta: &Meta) -> impl Iterator<Item = Link> + '_ {
+    meta.owners.iter().map(|owner| Link::Owner(owner.uid.clone()))
+}
+
+/// The fields of a spec that links are made from. A spec that cannot be decoded has no links.
+fn peek<'a, T: Deserialize<'a> + Default>(raw: &'a str) -> T {
+    serde_json::from_str(raw).unwrap_or_default()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct CertificatePeek {
+    secret_name: Option<String>,
+    issuer_ref: Option<IssuerRef>,
+    keystores: Option<KeystoresPeek>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct KeystoresPeek {
+    jks: Option<KeystorePeek>,
+    pkcs12: Option<KeystorePeek>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct KeystorePeek {
+    password_secret_ref: Option<NamePeek>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct NamePeek {
+    name: String,
+}
+
+/// Of a Certificate: its Secrets, its issuer and its owners.
+pub fn of_certificate(record: &Lean<CertificateKind>) -> Vec<Link> {
+    let spec: CertificatePeek = peek(record.spec.get());
+    let key = &record.meta.key;
+    let keystores = spec.keystores.unwrap_or_default();
+    let passwords = [keystores.jks, keystores.pkcs12]
+        .into_iter()
+        .flatten()
+        .filter_map(|store| store.password_secret_ref);
+    let secrets = spec
+        .secret_name
+        .into_iter()
+        .chain(passwords.map(|password| password.name));
+    let mut links: Vec<Link> = secrets.map(|name| Link::Secret(key.sibling(name))).collect();
+    links.extend(
+        spec.issuer_ref
+            .map(|reference| Link::issuer(&reference, record.meta.namespace())),
+    );
+    links.extend(owners(&record.meta));
+    links.dedup();
+    links
+}
+
+/// Of an object that a request owns directly or not: the issuer in its spec, and its owners.
+pub fn of_child<K: Kind>(record: &Lean<K>) -> Vec<Link> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Peek {
+        issuer_ref: Option<IssuerRef>,
+    }
+    let spec: Peek = peek(record.spec.get());
+    let issuer = spec
+        .issuer_ref
+        .map(|reference| Link::issuer(&reference, record.meta.namespace()));
+    issuer.into_iter().chain(owners(&record.meta)).collect()
+}
+
+/// Of an issuer: all Secrets in its spec, that is every `…SecretRef.name`, `secretName` and `caBundleSecretRef.name`. The
+/// namespace of a ClusterIssuer's Secrets is a setting that the router knows, so it is empty here.
+pub fn of_issuer<K: Kind>(record: &Lean<K>) -> Vec<Link> {
+    fn walk(value: &serde_json::Value, under: &str, names: &mut Vec<String>) {
+        for value in value.as_array().into_iter().flatten() {
+            walk(value, under, names);
+        }
+        for (key, value) in value.as_object().into_iter().flatten() {
+            match value.as_str() {
+                Some(name) if key == "secretName" || (key == "name" && is_secret_reference(under)) => {
+                    names.push(name.to_owned());
+                }
+                _ => walk(value, key, names),
+            }
+        }
+    }
+    let mut names = Vec::new();
+    walk(
+        &serde_json::from_str(record.spec.get()).unwrap_or_default(),
+        "",
+        &mut names,
+    );
+    names.sort();
+    names.dedup();
+    names
+        .into_iter()
+        .map(|name| Link::Secret(record.meta.key.sibling(name)))
+        .collect()
+}
+
+fn is_secret_reference(key: &str) -> bool {
+    key.ends_with("SecretRef") || key == "credentialsRef" || key == "secretRef"
+}
+
+/// Of a CertificateRequest: its owners and, until it is finished, its issuer and the Secret with its private key.
+pub fn of_request(record: &RequestSeen) -> Vec<Link> {
+    let key = &record.meta.key;
+    let annotation = |name: &str| record.meta.annotations.get(name).map(|value| key.sibling(value));
+    let mut links: Vec<Link> = owners(&record.meta).collect();
+    if record.csr_pem.is_some() {
+        // only an unfinished request waits for its issuer or its key
+        links.extend(annotation(names::annotation::PRIVATE_KEY_SECRET_NAME).map(Link::Secret));
+        links.push(Link::issuer(&record.issuer_ref, record.meta.namespace()));
+    }
+    links
+}
+
+/// Of a CertificateSigningRequest: it waits until it is finished.
+pub fn of_signing_request(record: &SigningRequestSeen) -> Vec<Link> {
+    if record.is_finished() {
+        Vec::new()
+    } else {
+        vec![Link::Waiting]
+    }
+}
