@@ -6,6 +6,7 @@
 //! | [`pki`] | bytes: keys, names, CSRs, certificates, chains, keystores |
 //! | [`acme`] | the ACME client (RFC 8555): accounts, orders, problems, renewal information |
 //! | [`net`] | the HTTPS client with its limits and trust settings, which addresses may be asked, what an HTTP server bounds |
+//! | [`dns`] | queries to DNS servers, and signed updates of zones |
 //! | [`work`] | queues of keys, their workers, lanes for those that wait for a server |
 //! | [`process`] | clock, environment, log and counters of this process |
 //! | [`plan`] | decisions: pure functions of what was seen and the time |
@@ -22,6 +23,7 @@ pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod controller;
+pub mod dns;
 #[cfg(test)]
 mod fuzz;
 pub mod net;

@@ -21,7 +21,7 @@ use crate::text;
 pub(super) type Target = fn(&[u8]);
 
 /// The name of the folder in `fuzz/corpus`, and what reads it.
-pub(super) const TARGETS: [(&str, Target); 16] = [
+pub(super) const TARGETS: [(&str, Target); 17] = [
     ("pem", pem_bundle),
     ("chain", ordered),
     ("csr", signing_request),
@@ -37,6 +37,7 @@ pub(super) const TARGETS: [(&str, Target); 16] = [
     ("go_duration", go_duration),
     ("cron", cron),
     ("cfssl", crate::cli::ca::fuzz_cfssl),
+    ("dns_answer", crate::dns::fuzz_answer),
     ("text", texts),
 ];
 

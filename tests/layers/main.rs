@@ -30,7 +30,7 @@ const CLOCK: [&str; 5] = ["Timestamp::now", "Zoned::now", "SystemTime", "Instant
 /// Sources of randomness. Keys come from the crypto provider, which is not among them.
 const RANDOMNESS: [&str; 2] = ["fastrand", "getrandom"];
 
-const LAYERS: [Layer; 12] = [
+const LAYERS: [Layer; 13] = [
     Layer {
         folder: "text",
         may_use: &[],
@@ -49,6 +49,11 @@ const LAYERS: [Layer; 12] = [
     Layer {
         folder: "net",
         may_use: &["text", "pki", "process"],
+        never: &["kube", "k8s_openapi"],
+    },
+    Layer {
+        folder: "dns",
+        may_use: &["text", "net"],
         never: &["kube", "k8s_openapi"],
     },
     Layer {
@@ -78,7 +83,7 @@ const LAYERS: [Layer; 12] = [
     },
     Layer {
         folder: "solver",
-        may_use: &["api", "pki", "net"],
+        may_use: &["api", "pki", "net", "dns"],
         never: &["kube::Client"],
     },
     Layer {

@@ -36,6 +36,7 @@ pub(crate) mod authority;
 pub(crate) mod bed;
 pub(crate) mod certlet;
 pub(crate) mod command;
+pub(crate) mod dns;
 pub(crate) mod events;
 pub(crate) mod fault_proxy;
 pub(crate) mod hostile_acme;

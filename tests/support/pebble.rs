@@ -221,7 +221,7 @@ fn spawn(config: &PathBuf, options: &PebbleOptions, bed: &PathBuf, log: &PathBuf
     command
         .arg("-config")
         .arg(config)
-        .args(["-dnsserver", "127.0.0.1:8053"])
+        .args(["-dnsserver", super::dns::RESOLVER])
         .current_dir(bed);
     if options.strict {
         command.arg("-strict");

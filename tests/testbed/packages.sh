@@ -2,7 +2,7 @@
 # Sees to it that the programs that the test bed takes from the distribution are there.
 #
 #   packages.sh           what every bed needs
-#   packages.sh --tests   also what tests compare with: cfssl, keytool, Prometheus' parser
+#   packages.sh --tests   also what tests compare with: cfssl, keytool, Prometheus' parser, dig, Knot
 #   packages.sh --node    also what a node (containerd, kubelet, kube-proxy) needs
 #
 # As root on a machine with apt what is missing is installed. Otherwise the script names it and fails.
@@ -11,8 +11,9 @@ set -euo pipefail
 # "file or program:Debian package"
 needed=(openssl:openssl curl:curl ip:iproute2 unshare:util-linux nsenter:util-linux flock:util-linux
   haproxy:haproxy /usr/share/lua/5.3/json.lua:lua-json)
+case " ${CERTLET_TESTBED_PARTS-dns} " in *" dns "*) needed+=(named:bind9 dnsmasq:dnsmasq-base) ;; esac
 if [ "${1:-}" = --tests ]; then needed+=(cfssl:golang-cfssl keytool:default-jre-headless
-  /usr/lib/python3/dist-packages/prometheus_client/parser.py:python3-prometheus-client); fi
+  dig:bind9-dnsutils knotd:knot /usr/lib/python3/dist-packages/prometheus_client/parser.py:python3-prometheus-client); fi
 if [ "${1:-}" = --node ]; then
   needed+=(containerd:containerd runc:runc nft:nftables iptables:iptables /usr/lib/cni/ptp:containernetworking-plugins)
 fi

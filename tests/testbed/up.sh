@@ -11,11 +11,13 @@
 # | API server  | https://127.0.0.1:6443, CA pki/ca.crt, token in kubeconfig        |
 # | Pebble      | https://127.0.0.1:14000/dir, management :15000, CA pki/acme-ca.crt |
 # | names       | DNS 127.0.0.1:8053 and 10.99.0.1:53, management at 127.0.0.1:8055  |
+# | BIND        | 10.99.0.3:53, primary of the zones in dns/named.conf              |
+# | dnsmasq     | 10.99.0.4:53, resolver: the zones of BIND, else the names; Pebble asks it |
 # | Traefik     | 10.99.0.1:80 and :443, classes traefik and nginx                  |
 # | haproxy     | 10.99.0.2:80 and :443, class haproxy                              |
 #
 # Environment
-#   CERTLET_TESTBED_PARTS   what runs beside etcd and kube-apiserver (default: "kcm pebble traefik haproxy")
+#   CERTLET_TESTBED_PARTS   what runs beside etcd and kube-apiserver (default: "kcm pebble dns traefik haproxy")
 #   CERTLET_TESTBED_ADDRESS a further address for the API server's certificate (testbed.sh)
 #   KUBEBUILDER_ASSETS      a directory with etcd, kube-apiserver and kubectl to use instead of the built ones
 #   TRAEFIK_THROTTLE        Traefik's providersThrottleDuration (default 100ms; Traefik's own default is 2s)
@@ -28,7 +30,7 @@ project=$(cd "$here/../.." && pwd)
 mkdir -p "$1"/{pki,logs,run}
 bed=$(cd "$1" && pwd)
 bin=$("$here/build.sh" --print-path)
-parts=" ${CERTLET_TESTBED_PARTS-kcm pebble traefik haproxy} "
+parts=" ${CERTLET_TESTBED_PARTS-kcm pebble dns traefik haproxy} "
 control=${KUBEBUILDER_ASSETS:-$bin}
 for program in etcd kube-apiserver kubectl; do
   [ -x "$control/$program" ] || { echo "testbed: $control/$program is missing (KUBEBUILDER_ASSETS names that directory)" >&2; exit 1; }
@@ -136,13 +138,26 @@ start apiserver kube-apiserver --etcd-servers=http://127.0.0.1:2379 \
   --allow-privileged=true --profiling=false
 
 # --- the ACME server and the names -----------------------------------------------------------------------------
+resolver=127.0.0.1:8053
+if wanted dns; then
+  # BIND writes into its folder, and a profile of AppArmor that knows the installed program would not let it.
+  mkdir dns
+  cp "$here"/dns/* "$(command -v named)" dns/
+  (cd dns && exec ./named -c named.conf -g -n 1) >logs/named.log 2>&1 </dev/null &
+  echo $! >run/named.pid
+  # BIND's own resolver does not take the answers of challtestsrv, whose SOA is that of no zone of theirs. dnsmasq passes both on unchanged.
+  start dnsmasq dnsmasq --keep-in-foreground --log-facility=- --conf-file=/dev/null --user= --pid-file= --no-resolv --no-hosts \
+    --cache-size=0 --dns-forward-max=10000 --bind-interfaces --except-interface=lo --listen-address=10.99.0.4 --server=127.0.0.1#8053 \
+    --server=/dns01.example/other.example/open.example/frozen.example/broken.example/127.0.0.1#5300
+  resolver=10.99.0.4:53
+fi
 if wanted pebble; then
   start challtestsrv pebble-challtestsrv -defaultIPv4 10.99.0.1 -defaultIPv6 "" -http01 "" -https01 "" -tlsalpn01 "" \
     -doh "" -dnsserver 0.0.0.0:8053,10.99.0.1:53 -management 127.0.0.1:8055
   export PEBBLE_VA_NOSLEEP=${PEBBLE_VA_NOSLEEP-1} PEBBLE_WFE_NONCEREJECT=${PEBBLE_WFE_NONCEREJECT-5}
   export PEBBLE_AUTHZREUSE=${PEBBLE_AUTHZREUSE-0} PEBBLE_ALTERNATE_ROOTS=${PEBBLE_ALTERNATE_ROOTS-2}
   export PEBBLE_CHAIN_LENGTH=${PEBBLE_CHAIN_LENGTH-1}
-  start pebble pebble -config "$project/pebble/config.json" -dnsserver 127.0.0.1:8053 ${PEBBLE_STRICT:+-strict}
+  start pebble pebble -config "$project/pebble/config.json" -dnsserver "$resolver" ${PEBBLE_STRICT:+-strict}
 fi
 
 await apiserver 60 curl -sf --max-time 2 --cacert pki/ca.crt -H "Authorization: Bearer $token" https://127.0.0.1:6443/readyz
@@ -182,6 +197,10 @@ if wanted kcm; then await kcm 60 curl -skf --max-time 2 https://127.0.0.1:10257/
 if wanted pebble; then
   await pebble 30 curl -sf --max-time 2 --cacert pki/acme-ca.crt https://127.0.0.1:14000/dir
   await challtestsrv 30 curl -sf --max-time 2 -X POST -d '{"host":"none.example"}' http://127.0.0.1:8055/clear-a
+fi
+if wanted dns; then
+  await named 30 grep -q ' running$' logs/named.log
+  await dnsmasq 30 grep -q ' started, ' logs/dnsmasq.log
 fi
 if wanted traefik; then await traefik 60 curl -s --max-time 2 http://10.99.0.1/; fi
 if wanted haproxy; then await haproxy 60 curl -s --max-time 2 http://10.99.0.2/; fi

@@ -26,7 +26,8 @@ use crate::net::AddressPolicy;
 pub use decide::{Evidence, Verdict, decide, retry_after};
 use fetch::Fetcher;
 pub use finding::{AnswerProblem, ConnectProblem, Finding, NameProblem, OtherBody, Place, RedirectProblem};
-pub use nameserver::{Nameserver, parse_nameservers};
+pub use crate::dns::Nameserver;
+pub use nameserver::parse_nameservers;
 use resolve::Names;
 
 /// The most addresses of one family that are probed.

@@ -1,0 +1,12 @@
+//! DNS-01 with real DNS servers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+mod wire;
