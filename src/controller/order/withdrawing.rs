@@ -109,7 +109,7 @@ pub(super) async fn abandon(
 fn withdraw_outside(controller: &Arc<Orders>, order: &ObjectKey, challenge: &Object<ChallengeKind>) {
     let uid = &challenge.meta.uid;
     let solver =
-        outside::record(&challenge.meta).and_then(|record| controller.solving.recover(&challenge.spec, record));
+        outside::record(&challenge.meta).and_then(|record| controller.solving.recover(&controller.ports, challenge, record));
     let Some(solver) = solver else {
         give_up(controller, order, &challenge.meta);
         return;

@@ -18,6 +18,7 @@
 //! | [`outside`] | what is placed outside the cluster, and how it is found again |
 //! | [`closing`] | withdrawing, and Challenges that go |
 //! | [`identifiers`] | which names are ordered |
+//! | [`dns`] | whether the CA will find a TXT record |
 //! | [`mirror`] | what Challenges show, and what is in the way, in words |
 //! | [`outcome`] | the statuses that are written |
 //! | [`slots`] | which challenges may be in flight at once |
@@ -26,6 +27,7 @@
 pub mod ca;
 mod closing;
 pub mod desired;
+pub mod dns;
 pub mod facts;
 pub mod fault;
 pub mod identifiers;

@@ -39,6 +39,11 @@ pub enum OrderStep {
     WriteStatus(Box<OrderStatus>),
     /// Delete the Order, which can never name another ACME order (VAL-36): its request makes another one of the same name.
     StartOver,
+    /// Find out where the proof of this authorization is written outside the cluster; the end is not waited for.
+    Locate {
+        /// URL of the authorization.
+        authorization: String,
+    },
     /// Create a Challenge.
     CreateChallenge {
         /// Its name.
@@ -116,8 +121,8 @@ pub enum OrderStep {
 pub struct Claimed {
     /// Its URL.
     pub authorization: String,
-    /// The name that is proved.
-    pub identifier: String,
+    /// What is proved, and by which value where several may stand beside each other.
+    pub subject: String,
     /// How.
     pub challenge_type: ChallengeType,
 }
@@ -134,6 +139,7 @@ impl OrderStep {
             | Self::Download { .. } => true,
             Self::WriteStatus(_)
             | Self::StartOver
+            | Self::Locate { .. }
             | Self::CreateChallenge { .. }
             | Self::GuardChallenge { .. }
             | Self::Claim(_)
@@ -158,6 +164,7 @@ impl OrderStep {
             | Self::ReadAuthorizations(_)
             | Self::WriteStatus(_)
             | Self::StartOver
+            | Self::Locate { .. }
             | Self::CreateChallenge { .. }
             | Self::Claim(_)
             | Self::Present { .. }

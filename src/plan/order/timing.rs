@@ -47,6 +47,9 @@ const MAKE_SURE_FIRST: SignedDuration = SignedDuration::from_secs(30);
 /// The longest wait between two such looks.
 const MAKE_SURE_LONGEST: SignedDuration = SignedDuration::from_mins(10);
 
+/// The shortest wait between two checks of a DNS record.
+const SHORTEST_CHECK: SignedDuration = SignedDuration::from_millis(200);
+
 /// The longest wait before another attempt to show challenges: what stood in the way may not tell us that it is gone.
 const LONGEST_HIDDEN: SignedDuration = SignedDuration::from_mins(1);
 
@@ -61,6 +64,13 @@ pub fn make_sure_at(since: Timestamp, times: u32) -> Timestamp {
         .saturating_mul(1 << times.min(16))
         .min(MAKE_SURE_LONGEST);
     add(since, wait)
+}
+
+/// When to check again at `now` whether a DNS record is visible, where the check began at `since`: soon at first, and at most `longest`
+/// later (FLG-20).
+pub fn check_again(now: Timestamp, since: Timestamp, longest: SignedDuration) -> Timestamp {
+    let longest = longest.max(SHORTEST_CHECK);
+    add(now, (now.duration_since(since) / 3).clamp(SHORTEST_CHECK, longest))
 }
 
 /// The wait before try number `failures + 1`.
