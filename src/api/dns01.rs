@@ -46,6 +46,40 @@ pub struct Dns01 {
     pub webhook: Option<Webhook>,
 }
 
+impl Dns01 {
+    /// The field of its provider, if certlet does not support that yet.
+    pub fn unsupported(&self) -> Option<&'static str> {
+        let Self {
+            acme_dns,
+            akamai,
+            azure_dns,
+            cloud_dns,
+            cloudflare,
+            cname_strategy: _,
+            digitalocean,
+            nameservers: _,
+            rfc2136,
+            route53,
+            webhook,
+        } = self;
+        if rfc2136.is_some() {
+            return None;
+        }
+        let others = [
+            (acme_dns.is_some(), "dns01.acmeDNS"),
+            (akamai.is_some(), "dns01.akamai"),
+            (azure_dns.is_some(), "dns01.azureDNS"),
+            (cloud_dns.is_some(), "dns01.cloudDNS"),
+            (cloudflare.is_some(), "dns01.cloudflare"),
+            (digitalocean.is_some(), "dns01.digitalocean"),
+            (route53.is_some(), "dns01.route53"),
+            (webhook.is_some(), "dns01.webhook"),
+        ];
+        let set = others.into_iter().find(|(set, _)| *set);
+        Some(set.map_or("dns01", |(_, field)| field))
+    }
+}
+
 wire_enum! {
     /// Whether CNAMEs are followed.
     #[derive(Default)]

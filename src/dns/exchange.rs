@@ -66,11 +66,15 @@ pub(super) async fn over_udp(server: SocketAddr, request: &[u8], limit: Duration
 pub(super) async fn over_tcp(server: SocketAddr, request: &[u8], limit: Duration) -> Result<Vec<u8>, AskProblem> {
     let deadline = Instant::now() + limit;
     let exchanged = timeout_at(deadline, converse(server, request)).await;
-    let response = exchanged.map_err(|_| AskProblem::TimedOut(limit))?.map_err(|error| unreachable(&error))?;
+    let response = exchanged
+        .map_err(|_| AskProblem::TimedOut(limit))?
+        .map_err(|error| unreachable(&error))?;
     if responds(request, &response) {
         Ok(response)
     } else {
-        Err(AskProblem::Unusable("it is not the answer to what was asked".to_owned()))
+        Err(AskProblem::Unusable(
+            "it is not the answer to what was asked".to_owned(),
+        ))
     }
 }
 
@@ -124,9 +128,12 @@ fn beginning(message: &[u8]) -> Option<(Header, Option<Query>)> {
 }
 
 fn unreachable(error: &io::Error) -> AskProblem {
-    AskProblem::Unreachable(match error.kind() {
-        io::ErrorKind::ConnectionRefused => "no DNS server listens there (connection refused)".to_owned(),
-        io::ErrorKind::UnexpectedEof => "it closed the connection without an answer".to_owned(),
-        _ => error.to_string(),
+    let kind = error.kind();
+    AskProblem::Unreachable(if kind == io::ErrorKind::ConnectionRefused {
+        "no DNS server listens there (connection refused)".to_owned()
+    } else if kind == io::ErrorKind::UnexpectedEof {
+        "it closed the connection without an answer".to_owned()
+    } else {
+        error.to_string()
     })
 }

@@ -67,7 +67,10 @@ impl Server {
     pub(super) async fn of_records(records: Vec<rr::Record>) -> Self {
         Self::of_messages(move |request, response| {
             let question = &request.queries[0];
-            let of_name: Vec<_> = records.iter().filter(|record| record.name == *question.name()).collect();
+            let of_name: Vec<_> = records
+                .iter()
+                .filter(|record| record.name == *question.name())
+                .collect();
             if of_name.is_empty() {
                 response.metadata.response_code = ResponseCode::NXDomain;
             }
@@ -108,7 +111,10 @@ pub(super) fn record(name: &str, data: RData) -> rr::Record {
 }
 
 pub(super) fn txt(name: &str, strings: &[&str]) -> rr::Record {
-    record(name, RData::TXT(TXT::new(strings.iter().map(ToString::to_string).collect())))
+    record(
+        name,
+        RData::TXT(TXT::new(strings.iter().map(ToString::to_string).collect())),
+    )
 }
 
 pub(super) fn cname(name: &str, target: &str) -> rr::Record {
@@ -120,6 +126,9 @@ pub(super) fn ns(name: &str, server: &str) -> rr::Record {
 }
 
 pub(super) fn soa(zone: &str) -> rr::Record {
-    let (primary, mailbox) = (parse_name("ns1.example").unwrap(), parse_name("hostmaster.example").unwrap());
+    let (primary, mailbox) = (
+        parse_name("ns1.example").unwrap(),
+        parse_name("hostmaster.example").unwrap(),
+    );
     record(zone, RData::SOA(SOA::new(primary, mailbox, 7, 60, 60, 3600, 5)))
 }

@@ -68,7 +68,7 @@ mod tests {
         let longest = format!("{label}.{label}.{label}.{}", "b".repeat(61));
         assert_eq!(parse_name(&longest).unwrap().len(), 255);
         for wrong in [
-            "".to_owned(),
+            String::new(),
             "a..b".to_owned(),
             "a b".to_owned(),
             "münchen.example".to_owned(),

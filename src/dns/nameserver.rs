@@ -94,7 +94,7 @@ impl Nameserver {
         let mut refused = None;
         let mut allowed = Vec::new();
         for address in self.addresses(limit).await? {
-            match policy.judge(address.ip()) {
+            match policy.check(address.ip()) {
                 Ok(()) => allowed.push(address),
                 Err(reason) => refused = Some(reason),
             }
@@ -152,9 +152,15 @@ mod tests {
     async fn a_server_that_a_user_chooses_is_not_the_pod_itself() {
         let server = Nameserver::parse("127.0.0.1").unwrap();
         let limit = Duration::from_secs(1);
-        let refused = server.allowed_addresses(&AddressPolicy::default(), limit).await.unwrap_err();
+        let refused = server
+            .allowed_addresses(&AddressPolicy::default(), limit)
+            .await
+            .unwrap_err();
         assert!(refused.to_string().contains("--allow-outgoing-networks"), "{refused}");
         let outside = AddressPolicy::new(Vec::new(), true);
-        assert_eq!(server.allowed_addresses(&outside, limit).await.unwrap(), [server.address().unwrap()]);
+        assert_eq!(
+            server.allowed_addresses(&outside, limit).await.unwrap(),
+            [server.address().unwrap()]
+        );
     }
 }

@@ -35,6 +35,8 @@ pub struct Settings {
     pub outgoing: AddressPolicy,
     /// HTTP-01.
     pub http01: Http01Settings,
+    /// DNS-01.
+    pub dns01: Dns01Settings,
     /// Fixed interval between polls of renewal information; `None` for the interval that the server requests.
     pub ari_minimum_interval: Option<Duration>,
     /// Feature gates that change behaviour (GAT rows).
@@ -125,6 +127,17 @@ pub struct Http01Settings {
     pub path_type_exact: bool,
 }
 
+/// Settings of the DNS-01 solver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns01Settings {
+    /// Recursive nameservers (`host:port`, or a URL for DNS over HTTPS; FLG-19). Empty for those of the system.
+    pub recursive_nameservers: Vec<String>,
+    /// Whether only the recursive nameservers are asked whether a record is visible (FLG-19).
+    pub recursive_only: bool,
+    /// The longest wait between two checks (FLG-20).
+    pub check_retry_period: Duration,
+}
+
 /// See [`Http01Settings::mode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SolverMode {
@@ -190,6 +203,11 @@ impl Default for Settings {
                 solver_run_as_non_root: true,
                 solver_runtime_class: None,
                 path_type_exact: true,
+            },
+            dns01: Dns01Settings {
+                recursive_nameservers: Vec::new(),
+                recursive_only: false,
+                check_retry_period: Duration::from_secs(10),
             },
             ari_minimum_interval: None,
             gates: Gates {

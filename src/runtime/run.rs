@@ -20,11 +20,15 @@ use crate::{
     acme,
     api::names,
     cluster::{self, events::Events, index::Index, reader::Reader, writer::Writer},
-    controller::{self, Controllers, Ports, Services, router::Router, solving::Solving},
+    controller::{
+        self, Controllers, Ports, Services,
+        router::Router,
+        solving::{Solving, SolvingError},
+    },
     net::{ClientSettings, ExtraRoots},
     plan::settings::{Settings, controller as names_of},
     process::{clock, metrics::Metrics},
-    solver::{probe::ProbeError, responder::Responder},
+    solver::responder::Responder,
 };
 
 /// Time limit of the exit after the last request, the release of the Lease included.
@@ -64,9 +68,9 @@ pub enum RunError {
     /// Credentials or certificates that cannot be used.
     #[error("cannot talk to the cluster: {0}")]
     Client(#[from] kube::Error),
-    /// The self-check cannot be set up.
+    /// The self-checks cannot be set up.
     #[error(transparent)]
-    Probe(#[from] ProbeError),
+    Solving(#[from] SolvingError),
     /// A listen address is in use or not local.
     #[error("cannot listen on {address} for {purpose}: {source}")]
     Listen {

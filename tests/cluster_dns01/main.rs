@@ -9,4 +9,9 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod chain;
+mod kills;
+mod stage;
 mod wire;
+mod wrong;

@@ -69,7 +69,9 @@ async fn update(primary: &Primary, change: &Change) -> Result<(), UpdateFault> {
 /// The fault of an update of a new name in a zone; nothing was written.
 async fn fault(server: &str, key: Option<Key>, zone: &str) -> UpdateFault {
     let name = name_in(zone);
-    let fault = update(&primary(server, key), &change(zone, &[(&name, "value")], &[])).await.unwrap_err();
+    let fault = update(&primary(server, key), &change(zone, &[(&name, "value")], &[]))
+        .await
+        .unwrap_err();
     assert_eq!(dig_txt(server, &name).await, [""; 0], "{fault}");
     println!("{fault}");
     fault
@@ -85,11 +87,15 @@ async fn dns_09_records_are_written_and_removed_with_every_algorithm_over_udp_an
                 let mut primary = primary(server, Some(key(name, algorithm)));
                 primary.transport = transport;
                 let record = name_in("dns01.example");
-                let started = std::time::Instant::now();
-                update(&primary, &change("dns01.example", &[(&record, "value")], &[])).await.unwrap();
+                let started = tokio::time::Instant::now();
+                update(&primary, &change("dns01.example", &[(&record, "value")], &[]))
+                    .await
+                    .unwrap();
                 println!("{server} {algorithm} {transport:?}: {:?}", started.elapsed());
                 assert_eq!(dig_txt(server, &record).await, ["\"value\""]);
-                update(&primary, &change("dns01.example", &[], &[(&record, "value")])).await.unwrap();
+                update(&primary, &change("dns01.example", &[], &[(&record, "value")]))
+                    .await
+                    .unwrap();
                 assert_eq!(dig_txt(server, &record).await, [""; 0]);
             }
         }
@@ -122,9 +128,16 @@ async fn one_update_has_many_records_and_a_removal_takes_one_value_and_may_be_re
             assert_eq!(dig_txt(server, name).await, [strings.as_str()]);
         }
         let odd = "quotes \" and \\ and; semicolons";
-        update(&primary, &change("dns01.example", &[(&other, odd)], &[])).await.unwrap();
-        assert_eq!(dig_txt(server, &other).await, ["\"quotes \\\" and \\\\ and; semicolons\""]);
-        update(&primary, &change("dns01.example", &[], &[(&other, odd)])).await.unwrap();
+        update(&primary, &change("dns01.example", &[(&other, odd)], &[]))
+            .await
+            .unwrap();
+        assert_eq!(
+            dig_txt(server, &other).await,
+            ["\"quotes \\\" and \\\\ and; semicolons\""]
+        );
+        update(&primary, &change("dns01.example", &[], &[(&other, odd)]))
+            .await
+            .unwrap();
         assert_eq!(dig_txt(server, &other).await, [""; 0]);
     }
 }
@@ -136,10 +149,18 @@ async fn names_of_any_length_are_written() {
     let label = "l".repeat(63);
     let longest = format!("{label}.{label}.{label}.{}.dns01.example.", "m".repeat(47));
     assert_eq!(parse_name(&longest).unwrap().len(), 255);
-    for name in [longest.as_str(), "_acme-challenge.UPPER.dns01.example.", "dns01.example"] {
-        update(&primary, &change("dns01.example.", &[(name, "value")], &[])).await.unwrap();
+    for name in [
+        longest.as_str(),
+        "_acme-challenge.UPPER.dns01.example.",
+        "dns01.example",
+    ] {
+        update(&primary, &change("dns01.example.", &[(name, "value")], &[]))
+            .await
+            .unwrap();
         assert_eq!(dig_txt(BIND, name).await, ["\"value\""]);
-        update(&primary, &change("dns01.example.", &[], &[(name, "value")])).await.unwrap();
+        update(&primary, &change("dns01.example.", &[], &[(name, "value")]))
+            .await
+            .unwrap();
         assert_eq!(dig_txt(BIND, name).await, [""; 0]);
     }
 }
@@ -151,12 +172,21 @@ async fn a_wrong_secret_and_a_key_that_the_server_does_not_know_are_told_apart()
     for server in [BIND, KNOT] {
         for (name, algorithm) in KEYS {
             let wrong = Key::new(name, algorithm, b"d3Jvbmc=").unwrap();
-            assert_eq!(fault(server, Some(wrong), "dns01.example").await.kind, UpdateFaultKind::WrongSecret);
+            assert_eq!(
+                fault(server, Some(wrong), "dns01.example").await.kind,
+                UpdateFaultKind::WrongSecret
+            );
         }
         let unknown = Key::new("nobody", "HMACSHA256", b"d3Jvbmc=").unwrap();
-        assert_eq!(fault(server, Some(unknown), "dns01.example").await.kind, UpdateFaultKind::UnknownKey);
+        assert_eq!(
+            fault(server, Some(unknown), "dns01.example").await.kind,
+            UpdateFaultKind::UnknownKey
+        );
         let other_algorithm = Key::new("certlet-sha256", "HMACSHA512", secret("certlet-sha256").as_bytes()).unwrap();
-        assert_eq!(fault(server, Some(other_algorithm), "dns01.example").await.kind, UpdateFaultKind::UnknownKey);
+        assert_eq!(
+            fault(server, Some(other_algorithm), "dns01.example").await.kind,
+            UpdateFaultKind::UnknownKey
+        );
     }
 }
 
@@ -170,7 +200,9 @@ async fn clocks_that_differ_are_a_fault_that_says_by_how_much() {
                 let record = name_in("dns01.example");
                 let change = change("dns01.example", &[(&record, "value")], &[]);
                 let now = clock::now() + SignedDuration::from_secs(offset);
-                let fault = update_at(&primary(server, Some(key(name, algorithm))), &change, now).await.unwrap_err();
+                let fault = update_at(&primary(server, Some(key(name, algorithm))), &change, now)
+                    .await
+                    .unwrap_err();
                 let UpdateFaultKind::Clock { ahead } = fault.kind else {
                     panic!("{server}: {fault}")
                 };
@@ -190,9 +222,13 @@ async fn what_a_key_may_not_write_is_refused() {
         assert_eq!(fault(server, only(), "dns01.example").await.kind, expected);
         let allowed = "_acme-challenge.only.dns01.example";
         let primary = primary(server, only());
-        update(&primary, &change("dns01.example", &[(allowed, "value")], &[])).await.unwrap();
+        update(&primary, &change("dns01.example", &[(allowed, "value")], &[]))
+            .await
+            .unwrap();
         assert_eq!(dig_txt(server, allowed).await, ["\"value\""]);
-        update(&primary, &change("dns01.example", &[], &[(allowed, "value")])).await.unwrap();
+        update(&primary, &change("dns01.example", &[], &[(allowed, "value")]))
+            .await
+            .unwrap();
     }
 }
 
@@ -201,13 +237,27 @@ async fn what_a_key_may_not_write_is_refused() {
 async fn zones_that_take_no_updates_or_no_unsigned_ones_say_so() {
     let _knot = Knot::start().await;
     let sha256 = || Some(key("certlet-sha256", "HMACSHA256"));
-    assert_eq!(fault(BIND, sha256(), "frozen.example").await.kind, UpdateFaultKind::Refused);
+    assert_eq!(
+        fault(BIND, sha256(), "frozen.example").await.kind,
+        UpdateFaultKind::Refused
+    );
     assert_eq!(fault(BIND, None, "frozen.example").await.kind, UpdateFaultKind::Refused);
     assert_eq!(fault(BIND, None, "dns01.example").await.kind, UpdateFaultKind::Refused);
-    assert_eq!(fault(KNOT, None, "dns01.example").await.kind, UpdateFaultKind::NotAuthoritative);
-    assert_eq!(fault(KNOT, None, "frozen.example").await.kind, UpdateFaultKind::NotAuthoritative);
+    assert_eq!(
+        fault(KNOT, None, "dns01.example").await.kind,
+        UpdateFaultKind::NotAuthoritative
+    );
+    assert_eq!(
+        fault(KNOT, None, "frozen.example").await.kind,
+        UpdateFaultKind::NotAuthoritative
+    );
     let record = name_in("open.example");
-    update(&primary(BIND, None), &change("open.example", &[(&record, "value")], &[])).await.unwrap();
+    update(
+        &primary(BIND, None),
+        &change("open.example", &[(&record, "value")], &[]),
+    )
+    .await
+    .unwrap();
     assert_eq!(dig_txt(BIND, &record).await, ["\"value\""]);
 }
 
@@ -217,9 +267,19 @@ async fn a_zone_that_the_server_does_not_have_and_a_name_outside_of_it_are_told_
     let _knot = Knot::start().await;
     for server in [BIND, KNOT] {
         let sha256 = || Some(key("certlet-sha256", "HMACSHA256"));
-        assert_eq!(fault(server, sha256(), "absent.example").await.kind, UpdateFaultKind::NotAuthoritative);
-        assert_eq!(fault(server, sha256(), "child.dns01.example").await.kind, UpdateFaultKind::NotAuthoritative);
-        let outside = change("dns01.example", &[("_acme-challenge.web.elsewhere.example", "value")], &[]);
+        assert_eq!(
+            fault(server, sha256(), "absent.example").await.kind,
+            UpdateFaultKind::NotAuthoritative
+        );
+        assert_eq!(
+            fault(server, sha256(), "child.dns01.example").await.kind,
+            UpdateFaultKind::NotAuthoritative
+        );
+        let outside = change(
+            "dns01.example",
+            &[("_acme-challenge.web.elsewhere.example", "value")],
+            &[],
+        );
         let fault = update(&primary(server, sha256()), &outside).await.unwrap_err();
         println!("{fault}");
         assert_eq!(fault.kind, UpdateFaultKind::NotInZone, "{server}");
@@ -258,7 +318,10 @@ async fn the_authoritative_server_is_asked_for_what_it_has() {
     };
     let answer = asked(&name, RecordType::TXT).await; // too large for UDP
     assert!(answer.authoritative && answer.code == ResponseCode::NoError);
-    let mut found: Vec<String> = answer.texts().map(|text| String::from_utf8(text.to_vec()).unwrap()).collect();
+    let mut found: Vec<String> = answer
+        .texts()
+        .map(|text| String::from_utf8(text.to_vec()).unwrap())
+        .collect();
     let mut values = values;
     values.sort();
     found.sort();
@@ -267,7 +330,10 @@ async fn the_authoritative_server_is_asked_for_what_it_has() {
     assert_eq!((absent.code, absent.answers.len()), (ResponseCode::NXDomain, 0));
     assert!(matches!(absent.authorities[0].data, Data::Soa { minimum: 5, .. }));
     let elsewhere = asked("web.test", RecordType::TXT).await;
-    assert_eq!((elsewhere.code, elsewhere.authoritative), (ResponseCode::Refused, false));
+    assert_eq!(
+        (elsewhere.code, elsewhere.authoritative),
+        (ResponseCode::Refused, false)
+    );
     let wild = asked("a.wild.dns01.example", RecordType::TXT).await;
     let target = wild.cname(&parse_name("a.wild.dns01.example").unwrap()).unwrap();
     assert_eq!(shown(target), "wild.other.example");
@@ -287,24 +353,53 @@ async fn dns_11_the_recursive_server_leads_to_zones_aliases_and_name_servers() {
         ("_acme-challenge.a.wild.dns01.example", "dns01.example"),
         ("_acme-challenge.alias.other.example", "other.example"),
     ] {
-        assert_eq!(shown(&recursive.zone_of(&name(asked)).await.unwrap().name), zone, "{asked}");
+        assert_eq!(
+            shown(&recursive.zone_of(&name(asked)).await.unwrap().name),
+            zone,
+            "{asked}"
+        );
     }
-    let alias = recursive.cname(&name("_acme-challenge.alias.dns01.example")).await.unwrap();
+    let alias = recursive
+        .cname(&name("_acme-challenge.alias.dns01.example"))
+        .await
+        .unwrap();
     assert_eq!(alias, Some(name("_acme-challenge.alias.other.example")));
-    assert_eq!(recursive.cname(&name("_acme-challenge.web.dns01.example")).await.unwrap(), None);
+    assert_eq!(
+        recursive
+            .cname(&name("_acme-challenge.web.dns01.example"))
+            .await
+            .unwrap(),
+        None
+    );
     let servers = recursive.nameservers(&name("dns01.example")).await.unwrap();
-    assert_eq!(servers, [(name("ns1.dns01.example"), vec!["10.99.0.3".parse().unwrap()])]);
+    assert_eq!(
+        servers,
+        [(name("ns1.dns01.example"), vec!["10.99.0.3".parse().unwrap()])]
+    );
 
     // what BIND has is there at once, also behind an alias
     let key = key("certlet-sha256", "HMACSHA256");
     let target = "_acme-challenge.alias.other.example";
     let absent = recursive.txt(&name(target)).await.unwrap();
-    assert_eq!((absent.values.len(), absent.absent_for), (0, Some(Duration::from_secs(5))));
-    update(&primary(BIND, Some(key.clone())), &change("other.example", &[(target, "value")], &[])).await.unwrap();
+    assert_eq!(
+        (absent.values.len(), absent.absent_for),
+        (0, Some(Duration::from_secs(5)))
+    );
+    update(
+        &primary(BIND, Some(key.clone())),
+        &change("other.example", &[(target, "value")], &[]),
+    )
+    .await
+    .unwrap();
     for asked in [target, "_acme-challenge.alias.dns01.example"] {
         assert_eq!(recursive.txt(&name(asked)).await.unwrap().values, [b"value"], "{asked}");
     }
-    update(&primary(BIND, Some(key)), &change("other.example", &[], &[(target, "value")])).await.unwrap();
+    update(
+        &primary(BIND, Some(key)),
+        &change("other.example", &[], &[(target, "value")]),
+    )
+    .await
+    .unwrap();
     // and everything else is what the bed has always had
     assert_eq!(recursive.txt(&name("web.test")).await.unwrap().values.len(), 0);
 }

@@ -83,7 +83,7 @@ const LAYERS: [Layer; 13] = [
     },
     Layer {
         folder: "solver",
-        may_use: &["api", "pki", "net", "dns"],
+        may_use: &["api", "pki", "net", "dns", "plan", "process"],
         never: &["kube::Client"],
     },
     Layer {
@@ -94,7 +94,7 @@ const LAYERS: [Layer; 13] = [
     Layer {
         folder: "controller",
         may_use: &[
-            "text", "api", "pki", "process", "work", "plan", "acme", "signer", "solver", "cluster",
+            "text", "api", "pki", "process", "net", "dns", "work", "plan", "acme", "signer", "solver", "cluster",
         ],
         never: &[],
     },

@@ -64,7 +64,15 @@ impl Knot {
         let (address, _) = KNOT.rsplit_once(':').unwrap();
         let at = format!("@{address}");
         eventually("Knot answers", IN_TIME, async || {
-            let asked = ["+short", "+tcp", "+time=1", "+tries=1", at.as_str(), "dns01.example", "SOA"];
+            let asked = [
+                "+short",
+                "+tcp",
+                "+time=1",
+                "+tries=1",
+                at.as_str(),
+                "dns01.example",
+                "SOA",
+            ];
             let finished = try_run("dig", &asked, None).await;
             finished.stdout.contains("ns1.dns01.example").then_some(())
         })

@@ -14,15 +14,6 @@ pub(super) struct AcceptedArgs {
     /// No effect; certlet has no client-side rate limit
     #[arg(long, hide = true, value_parser = integer, allow_negative_numbers = true)]
     kube_api_burst: Option<i64>,
-    /// No effect; DNS-01 is not supported yet
-    #[arg(long, hide = true)]
-    dns01_recursive_nameservers: Vec<List>,
-    /// No effect; DNS-01 is not supported yet
-    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    dns01_recursive_nameservers_only: Option<bool>,
-    /// No effect; the self-check has its own schedule
-    #[arg(long, hide = true)]
-    dns01_check_retry_period: Option<String>,
     /// No effect; cloud credentials are not supported yet
     #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     cluster_issuer_ambient_credentials: Option<bool>,
@@ -180,14 +171,6 @@ impl AcceptedArgs {
             ),
             (self.enable_profiling == Some(true), "the profiler (--enable-profiling)"),
             (
-                any(&self.dns01_recursive_nameservers),
-                "DNS-01 (--dns01-recursive-nameservers)",
-            ),
-            (
-                self.dns01_recursive_nameservers_only == Some(true),
-                "DNS-01 (--dns01-recursive-nameservers-only)",
-            ),
-            (
                 self.issuer_ambient_credentials == Some(true),
                 "ambient cloud credentials (--issuer-ambient-credentials)",
             ),
@@ -205,10 +188,6 @@ impl AcceptedArgs {
             (
                 self.kube_api_burst.is_some(),
                 "--kube-api-burst: certlet has no client-side rate limit",
-            ),
-            (
-                self.dns01_check_retry_period.is_some(),
-                "--dns01-check-retry-period: the self-check of HTTP-01 challenges has its own schedule",
             ),
             (
                 self.cluster_issuer_ambient_credentials.is_some(),

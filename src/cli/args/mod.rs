@@ -2,6 +2,7 @@
 
 mod accepted;
 pub mod config;
+mod dns01;
 mod go;
 mod switches;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use clap::Args;
 pub use self::switches::ArgsError;
 use self::{
     accepted::AcceptedArgs,
+    dns01::Dns01Args,
     go::{List, Listen, Map, address, boolean, count, duration, level, socket},
     switches::{absent_controllers, controllers, gates, idle_gates, path_type_exact},
 };
@@ -161,6 +163,8 @@ pub struct RunArgs {
     /// addresses that certlet contacts.
     #[arg(long, value_delimiter = ',', value_name = "NETWORKS", help_heading = "ACME")]
     allow_outgoing_networks: Vec<Network>,
+    #[command(flatten)]
+    dns01: Dns01Args,
     /// Labels for all objects of the HTTP-01 solver
     #[arg(long, value_name = "KEY=VALUE", help_heading = "ACME")]
     acme_http01_solver_extra_labels: Vec<Map>,
@@ -375,6 +379,7 @@ impl RunArgs {
             max_concurrent_challenges: self.max_concurrent_challenges,
             outgoing: AddressPolicy::new(self.allow_outgoing_networks.clone(), !environment.in_a_pod),
             http01: self.http01()?,
+            dns01: self.dns01.settings(),
             ari_minimum_interval: self.acme_ari_minimum_interval,
             pod: Pod::default(),
         })

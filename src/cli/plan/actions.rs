@@ -306,6 +306,7 @@ fn order_step(order: &Object<OrderKind>, step: &order::OrderStep, because: Strin
             format!("record in Challenge {} that {record} is about to be created", key.name)
         }
         OrderStep::WriteChallenge { key, .. } => format!("write the status of Challenge {}", key.name),
+        OrderStep::Locate { .. } => "look up the zones of its TXT records".to_owned(),
         OrderStep::Probe { .. } => "run the self-check of its challenges".to_owned(),
         OrderStep::Accept { .. } => "accept its challenges at the CA".to_owned(),
         OrderStep::Finalize { .. } => "finalize the order".to_owned(),

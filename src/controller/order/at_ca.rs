@@ -17,6 +17,7 @@ use crate::{
             ca::{AuthorizationAtCa, AuthorizationState, ChallengeAtCa, OrderAtCa},
             facts::Gate,
             fault::{Doing, Fault},
+            outside,
         },
     },
 };
@@ -143,6 +144,9 @@ impl Calls<'_> {
                 .events
                 .publish::<ChallengeKind>(&challenge.meta, &notice);
         }
+        if before == Some(AuthorizationState::Pending) && one.is_not_found() {
+            self.record_missed(url);
+        }
         let kept = self.remember(|memory| {
             memory.saw_authorization(url, one);
             memory.is_of_bounded_size()
@@ -152,6 +156,27 @@ impl Calls<'_> {
             in_cluster::cannot_be_stored(self.controller, &self.observed.order, why);
         }
         kept
+    }
+
+    /// The CA did not find a record that was checked before it was told: records of that zone get a settle time.
+    fn record_missed(&self, url: &str) {
+        let Some(challenge) = self.observed.challenge_of(url) else {
+            return;
+        };
+        let record = outside::record(&challenge.meta);
+        let missed = record.and_then(|record| self.controller.solving.dns01.missed(record));
+        if let Some((zone, time)) = missed {
+            let message = format!(
+                "The CA did not find a record that all name servers of {zone} had: from now on certlet waits {} s before it tells \
+                 a CA of a record of that zone",
+                time.as_secs()
+            );
+            let notice = Notice::warning("NotFoundByCA", message);
+            self.controller
+                .ports
+                .events
+                .publish::<ChallengeKind>(&challenge.meta, &notice);
+        }
     }
 
     /// Accepts a challenge, and remembers the result.

@@ -199,6 +199,7 @@ fn together(steps: &[OrderStep]) -> usize {
         | (OrderStep::DeleteChallenge { .. }, OrderStep::DeleteChallenge { .. })
         | (OrderStep::WriteChallenge { .. }, OrderStep::WriteChallenge { .. })
         | (OrderStep::ReleaseChallenge { .. }, OrderStep::ReleaseChallenge { .. })
+        | (OrderStep::Locate { .. }, OrderStep::Locate { .. })
         | (OrderStep::Probe { .. }, OrderStep::Probe { .. })
         | (OrderStep::Present { .. }, OrderStep::Present { .. })
         | (OrderStep::Accept { .. }, OrderStep::Accept { .. }) => true,
@@ -226,6 +227,7 @@ async fn take(controller: &Arc<Orders>, observed: &Observed, step: OrderStep) ->
         OrderStep::Present { batch, authorizations } => {
             presenting::present(controller, observed, batch, authorizations).await?;
         }
+        OrderStep::Locate { authorization } => presenting::locate(controller, observed, authorization),
         OrderStep::Probe { authorization } => presenting::check(controller, observed, authorization),
         OrderStep::Withdraw(placed) => withdrawing::withdraw(controller, observed, &placed).await?,
         OrderStep::WriteStatus(status) => in_cluster::write_status(controller, observed, &status).await?,

@@ -10,12 +10,17 @@ use crate::{
     api::challenge::ChallengeType,
     controller::{
         ControllerError, FollowUp,
-        solving::{Answer, Provable, Solver, calls, http01::Validation},
+        solving::{Answer, Checked, Provable, Solver, calls, http01::Validation},
     },
     plan::{
         kinds::ChallengeKind,
         notice::Notice,
-        order::{facts::Choice, memory::NotYet, outside::Call, proof::Batch},
+        order::{
+            facts::Choice,
+            memory::NotYet,
+            outside::{self, Call},
+            proof::Batch,
+        },
         seen::Meta,
     },
     solver::token::{KeyAuthorization, Token},
@@ -39,20 +44,24 @@ pub(super) async fn present(
     let proofs: Vec<Provable> = proofs.collect();
     let solver = controller.solving.solver(&controller.ports, &observed.order, &proofs);
     let (Some(solver), Some(first)) = (solver, proofs.first()) else {
-        return Err(ControllerError::Stale(
-            "its Challenges do not exist any more".to_owned(),
-        ));
+        return Err(gone());
     };
     let attempt = Attempt::new(controller, observed, batch, authorizations);
     match attempt.batch {
         Batch::Order => attempt.end(solver.present().await?),
         Batch::Authorization(_) => {
-            let challenge = &first.challenge.uid;
+            let Some(challenge) = first.challenge.as_ref().map(|challenge| challenge.uid.clone()) else {
+                return Err(gone());
+            };
             let task = present_outside(solver, attempt, challenge.clone());
-            controller.solving.calls.begin(challenge, Call::Presenting, task);
+            controller.solving.calls.begin(&challenge, Call::Presenting, task);
         }
     }
     Ok(())
+}
+
+fn gone() -> ControllerError {
+    ControllerError::Stale("its Challenges are not there any more".to_owned())
 }
 
 async fn present_outside(solver: Solver, attempt: Attempt, challenge: Box<str>) {
@@ -155,12 +164,19 @@ pub(super) fn warn(controller: &Orders, challenge: &Meta, reason: &'static str, 
 /// The proof of an authorization, in the form that its solver takes.
 fn provable(observed: &Observed, url: &str) -> Option<Provable> {
     let one = observed.memory.authorizations.get(url)?;
-    let Choice::Prove { token, proof, .. } = observed.choices.get(url)? else {
+    let Choice::Prove {
+        token, proof, solver, ..
+    } = observed.choices.get(url)?
+    else {
         return None;
     };
     let thumbprint = observed.account.as_ref()?.key().thumbprint();
+    let challenge = observed.challenge_of(url).map(|challenge| &challenge.meta);
     Some(Provable {
-        challenge: observed.challenge_of(url)?.meta.clone(),
+        record: challenge.and_then(outside::record).map(str::to_owned),
+        challenge: challenge.cloned(),
+        solver: (**solver).clone(),
+        issuer: observed.acme.as_ref()?.id.clone(),
         identifier: one.identifier.clone(),
         key_authorization: KeyAuthorization::new(Token::parse(token).ok()?, thumbprint),
         proof: proof.clone(),
@@ -172,6 +188,46 @@ fn solver_of(controller: &Orders, observed: &Observed, url: &str) -> Option<Solv
     controller
         .solving
         .solver(&controller.ports, &observed.order, std::slice::from_ref(&proof))
+}
+
+/// Begins to locate where the proof of this authorization is written outside the cluster; the end of that puts the Order into its
+/// queue again.
+pub(super) fn locate(controller: &Arc<Orders>, observed: &Observed, url: String) {
+    let order = &observed.order.meta;
+    let Some(solver) = solver_of(controller, observed, &url) else {
+        let not_yet = NotYet {
+            reason: "its solver has no settings for DNS-01".to_owned(),
+            again: controller.ports.now(),
+        };
+        let now = controller.ports.now();
+        return controller
+            .state
+            .remember(order, |memory| memory.located(now, &url, Err(not_yet)));
+    };
+    controller.state.remember(order, |memory| memory.locating(&url));
+    let challenge = observed.challenge_of(&url).map(|challenge| challenge.meta.clone());
+    let batch = Batch::Authorization(url.clone());
+    let before = observed.memory.obstacle(&batch).map(|obstacle| obstacle.reason.clone());
+    let (controller, order) = (Arc::clone(controller), order.clone());
+    tokio::spawn(async move {
+        // the semaphore is never closed
+        let permit = Arc::clone(&controller.state.probes).acquire_owned().await.ok();
+        let outcome = solver.locate().await.map_err(|NotYet { reason, again }| NotYet {
+            reason: format!("Error presenting challenge: {reason}"),
+            again,
+        });
+        drop(permit);
+        if let (Err(NotYet { reason, .. }), Some(challenge)) = (&outcome, &challenge)
+            && before.as_ref() != Some(reason)
+        {
+            warn(&controller, challenge, "PresentError", reason);
+        }
+        let now = controller.ports.now();
+        controller
+            .state
+            .recall(&order.key, &order.uid, |memory| memory.located(now, &url, outcome));
+        controller.ports.queues.follow_up(FollowUp::Solved(order.key));
+    });
 }
 
 /// Starts the self-check of an authorization. Its end puts the Order into its queue again.
@@ -188,11 +244,13 @@ pub(super) fn check(controller: &Arc<Orders>, observed: &Observed, url: String) 
     tokio::spawn(async move {
         // the semaphore is never closed
         let permit = Arc::clone(&controller.state.probes).acquire_owned().await.ok();
-        let answer = solver.check(since).await;
+        let checked = solver.check(since).await;
         drop(permit);
-        controller
-            .state
-            .recall(&order.key, &order.uid, |memory| memory.probed(&url, answer));
+        controller.state.recall(&order.key, &order.uid, |memory| match checked {
+            Checked::Visible => memory.probed(&url, Ok(())),
+            Checked::NotYet(not_yet) => memory.probed(&url, Err(not_yet)),
+            Checked::Moved => memory.moved(&url),
+        });
         controller.ports.queues.follow_up(FollowUp::Probed(order.key));
     });
 }

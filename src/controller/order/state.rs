@@ -114,7 +114,7 @@ impl State {
             order: order.meta.key.clone(),
             uid: order.meta.uid.clone(),
             authorization: one.authorization,
-            subject: (one.identifier.to_ascii_lowercase(), one.challenge_type),
+            subject: (one.subject.to_ascii_lowercase(), one.challenge_type),
         });
         lock(&self.slots).claim(now, claims)
     }

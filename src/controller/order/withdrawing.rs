@@ -117,8 +117,8 @@ pub(super) async fn abandon(
 /// Starts the withdrawal of this Challenge's proof outside the cluster. Its end puts the Order into its queue again.
 fn withdraw_outside(controller: &Arc<Orders>, order: &ObjectKey, challenge: &Object<ChallengeKind>) {
     let uid = &challenge.meta.uid;
-    let solver =
-        outside::record(&challenge.meta).and_then(|record| controller.solving.recover(&challenge.spec, record));
+    let solver = outside::record(&challenge.meta)
+        .and_then(|record| controller.solving.recover(&controller.ports, challenge, record));
     let Some(solver) = solver else {
         give_up(controller, order, &challenge.meta);
         return;

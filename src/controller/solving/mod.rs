@@ -5,12 +5,11 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`http01`] | HTTP-01, directly or with pods |
-//! | `dns01` | DNS-01 with a provider that only tests have |
+//! | [`dns01`] | DNS-01 |
 //! | `provable` | the input and the answer of a solver |
 //! | [`calls`] | calls outside the cluster, one at a time for each Challenge |
 
 pub mod calls;
-#[cfg(test)]
 pub mod dns01;
 pub mod http01;
 mod provable;
@@ -19,19 +18,34 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use self::provable::{Answer, Provable, proof};
-use self::{calls::Calls, http01::Http01};
+pub use self::provable::{Answer, Checked, Provable, proof};
+use self::{
+    calls::Calls,
+    dns01::{Access, Dns01},
+    http01::Http01,
+};
 use super::{ControllerError, Ports};
 use crate::{
     api::challenge::{ChallengeSpec, ChallengeType},
     plan::{
-        kinds::OrderKind,
-        order::proof::Proof,
+        kinds::{ChallengeKind, OrderKind},
+        order::{memory::NotYet, proof::Proof},
         seen::{Object, ObjectKey},
         settings::Settings,
     },
-    solver::probe::ProbeError,
+    solver::{dns01::target::Target, probe::ProbeError},
 };
+
+/// Why the solvers cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SolvingError {
+    /// The self-check of HTTP-01.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// A recursive name server of DNS-01; a sentence.
+    #[error("--dns01-recursive-nameservers: {0}")]
+    Nameserver(String),
+}
 
 /// A solver with its proofs: one, or a batch that is presented together. There is one variant for each type of
 /// challenge.
@@ -40,11 +54,21 @@ pub enum Solver {
     /// HTTP-01.
     Http01(Box<http01::Proofs>),
     /// DNS-01.
-    #[cfg(test)]
-    Dns01(dns01::Record),
+    Dns01(Box<dns01::Record>),
 }
 
 impl Solver {
+    /// Where a proof outside the cluster has to be written, as its Challenge has to name it; empty for one in the cluster.
+    ///
+    /// # Errors
+    /// Why that is not known, and when to try again.
+    pub async fn locate(&self) -> Result<String, NotYet> {
+        match self {
+            Self::Http01(_) => Ok(String::new()),
+            Self::Dns01(record) => record.locate().await,
+        }
+    }
+
     /// Presents the proofs, or repairs them.
     ///
     /// # Errors
@@ -52,17 +76,18 @@ impl Solver {
     pub async fn present(&self) -> Result<Answer, ControllerError> {
         match self {
             Self::Http01(proofs) => proofs.present().await,
-            #[cfg(test)]
             Self::Dns01(record) => Ok(record.present().await),
         }
     }
 
     /// Checks whether the CA would see the proof now. `since` is the time of the first check.
-    pub async fn check(&self, since: Timestamp) -> Answer {
+    pub async fn check(&self, since: Timestamp) -> Checked {
         match self {
-            Self::Http01(proofs) => proofs.check(since).await,
-            #[cfg(test)]
-            Self::Dns01(record) => record.check(since),
+            Self::Http01(proofs) => match proofs.check(since).await {
+                Ok(()) => Checked::Visible,
+                Err(not_yet) => Checked::NotYet(not_yet),
+            },
+            Self::Dns01(record) => record.check(since).await,
         }
     }
 
@@ -73,7 +98,6 @@ impl Solver {
     pub async fn withdraw(&self) -> Result<Answer, ControllerError> {
         match self {
             Self::Http01(proofs) => proofs.withdraw().await.map(Ok),
-            #[cfg(test)]
             Self::Dns01(record) => Ok(record.withdraw().await),
         }
     }
@@ -82,7 +106,6 @@ impl Solver {
     pub fn validation(&self) -> Option<http01::Validation> {
         match self {
             Self::Http01(proofs) => proofs.validation(),
-            #[cfg(test)]
             Self::Dns01(_) => None,
         }
     }
@@ -93,6 +116,8 @@ impl Solver {
 pub struct Solving {
     /// HTTP-01.
     pub http01: Arc<Http01>,
+    /// DNS-01.
+    pub dns01: Arc<Dns01>,
     /// Calls outside the cluster.
     pub calls: Arc<Calls>,
 }
@@ -101,10 +126,11 @@ impl Solving {
     /// Solvers without remembered objects.
     ///
     /// # Errors
-    /// If a nameserver for the probe is invalid, or the system has none.
-    pub fn new(settings: &Settings) -> Result<Self, ProbeError> {
+    /// If a nameserver for the self-checks is invalid, or the system has none.
+    pub fn new(settings: &Settings) -> Result<Self, SolvingError> {
         Ok(Self {
             http01: Arc::new(Http01::new(settings)?),
+            dns01: Arc::new(Dns01::new(settings)?),
             calls: Arc::default(),
         })
     }
@@ -112,13 +138,27 @@ impl Solving {
     /// The solver of these proofs of an Order, which are a batch or a part of one. `None` without any, or without a
     /// solver for them.
     pub fn solver(&self, ports: &Ports, order: &Object<OrderKind>, proofs: &[Provable]) -> Option<Solver> {
-        match proofs.first()?.proof {
+        let first = proofs.first()?;
+        match &first.proof {
             Proof::Http01 { .. } => {
                 let proofs = http01::Proofs::new(Arc::clone(&self.http01), ports, order, proofs);
                 Some(Solver::Http01(Box::new(proofs)))
             }
-            // with the first provider: created from the settings and Secrets of the issuer's solver
-            Proof::Dns01 { .. } => None,
+            Proof::Dns01 { value } => {
+                let dns01 = first.solver.dns01.clone()?;
+                Some(Solver::Dns01(Box::new(dns01::Record {
+                    dns01: Arc::clone(&self.dns01),
+                    access: Access::of_issuer(ports, dns01, &first.issuer),
+                    challenge: first
+                        .challenge
+                        .as_ref()
+                        .map(|challenge| challenge.uid.clone())
+                        .unwrap_or_default(),
+                    identifier: first.identifier.clone(),
+                    target: first.record.as_deref().and_then(Target::parse),
+                    value: value.clone(),
+                })))
+            }
         }
     }
 
@@ -129,18 +169,29 @@ impl Solving {
         Solver::Http01(Box::new(proofs))
     }
 
-    /// The solver that withdraws what is outside the cluster for a Challenge, found by the Challenge alone:
-    /// `record` is the content of its annotation. `None` if this version of certlet writes nothing outside.
-    pub fn recover(&self, challenge: &ChallengeSpec, _record: &str) -> Option<Solver> {
-        match challenge.type_ {
-            // with the first provider: created as in `solver`, with `challenge.key` as the value
-            ChallengeType::Http01 | ChallengeType::Dns01 => None,
+    /// The solver that withdraws what was placed outside the cluster for a Challenge, found by the Challenge alone: `record` is what
+    /// its annotation names. `None` where nothing can be outside.
+    pub fn recover(&self, ports: &Ports, challenge: &Object<ChallengeKind>, record: &str) -> Option<Solver> {
+        let ChallengeSpec {
+            type_, dns_name, key, ..
+        } = &challenge.spec;
+        match type_ {
+            ChallengeType::Http01 => None,
+            ChallengeType::Dns01 => Some(Solver::Dns01(Box::new(dns01::Record {
+                dns01: Arc::clone(&self.dns01),
+                access: Access::of_challenge(ports, challenge),
+                challenge: challenge.meta.uid.clone(),
+                identifier: dns_name.clone(),
+                target: Some(Target::parse(record)?),
+                value: key.clone(),
+            }))),
         }
     }
 
     /// Forgets all remembered objects, at the beginning or end of a term. They are found again.
     pub fn clear(&self) {
         self.http01.clear();
+        self.dns01.clear();
         self.calls.clear();
     }
 }

@@ -1,7 +1,9 @@
 //! The input and the answer of a solver.
 
 use crate::{
+    api,
     plan::{
+        issuer::IssuerId,
         order::{memory::NotYet, proof::Proof},
         seen::Meta,
     },
@@ -11,17 +13,34 @@ use crate::{
 /// A solver's answer: done, or not yet.
 pub type Answer = Result<(), NotYet>;
 
+/// The answer of a solver to the question whether the CA would find a proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// It would.
+    Visible,
+    /// Not yet.
+    NotYet(NotYet),
+    /// It would look for the proof elsewhere: the proof has to be located again.
+    Moved,
+}
+
 /// A proof, with those parts of its authorization that a solver needs.
 #[derive(Clone, Debug)]
 pub struct Provable {
-    /// Metadata of its Challenge.
-    pub challenge: Meta,
+    /// Metadata of its Challenge, as soon as that exists.
+    pub challenge: Option<Meta>,
     /// The name or address, without the `*.` of a wildcard.
     pub identifier: String,
     /// The key authorization.
     pub key_authorization: KeyAuthorization,
     /// What the CA has to find.
     pub proof: Proof,
+    /// Where it is written, as its Challenge names it, if it is outside the cluster and located.
+    pub record: Option<String>,
+    /// The solver.
+    pub solver: api::Solver,
+    /// The issuer whose solver it is.
+    pub issuer: IssuerId,
 }
 
 /// The proof of an authorization, by the method of its selected solver.
@@ -38,7 +57,6 @@ pub fn proof(method: Method, identifier: &str, key_authorization: &KeyAuthorizat
             "{identifier:?} is no name or address that can be asked over HTTP"
         )),
         Method::Dns01 => Ok(Proof::Dns01 {
-            name: format!("_acme-challenge.{identifier}"),
             value: key_authorization.digest(),
         }),
     }

@@ -97,7 +97,11 @@ async fn ask_with(
     let rest = || deadline.saturating_duration_since(Instant::now());
     match over_udp(server, &request, limit * 2 / 3).await {
         Ok(response) if !is_truncated(&response) => Answer::from_bytes(&response),
-        Ok(_) => Answer::from_bytes(&over_tcp(server, &request, rest()).await.map_err(|error| whole(error, limit))?),
+        Ok(_) => Answer::from_bytes(
+            &over_tcp(server, &request, rest())
+                .await
+                .map_err(|error| whole(error, limit))?,
+        ),
         Err(AskProblem::TimedOut(_)) => {
             // some networks let only one of them through; what came over UDP is what is reported
             let response = over_tcp(server, &request, rest()).await;
@@ -127,7 +131,9 @@ impl Question {
             edns.set_max_payload(UDP_PAYLOAD);
             message.set_edns(edns);
         }
-        message.to_vec().map_err(|error| AskProblem::Unusable(error.to_string()))
+        message
+            .to_vec()
+            .map_err(|error| AskProblem::Unusable(error.to_string()))
     }
 }
 
@@ -205,18 +211,19 @@ impl Data {
 
 /// The name of a response code, as `dig` shows it.
 pub fn code_name(code: ResponseCode) -> String {
-    match code {
-        ResponseCode::NoError => "NOERROR".to_owned(),
-        ResponseCode::FormErr => "FORMERR".to_owned(),
-        ResponseCode::ServFail => "SERVFAIL".to_owned(),
-        ResponseCode::NXDomain => "NXDOMAIN".to_owned(),
-        ResponseCode::NotImp => "NOTIMP".to_owned(),
-        ResponseCode::Refused => "REFUSED".to_owned(),
-        ResponseCode::YXDomain => "YXDOMAIN".to_owned(),
-        ResponseCode::YXRRSet => "YXRRSET".to_owned(),
-        ResponseCode::NXRRSet => "NXRRSET".to_owned(),
-        ResponseCode::NotAuth => "NOTAUTH".to_owned(),
-        ResponseCode::NotZone => "NOTZONE".to_owned(),
-        other => format!("code {}", u16::from(other)),
-    }
+    const NAMES: [(ResponseCode, &str); 11] = [
+        (ResponseCode::NoError, "NOERROR"),
+        (ResponseCode::FormErr, "FORMERR"),
+        (ResponseCode::ServFail, "SERVFAIL"),
+        (ResponseCode::NXDomain, "NXDOMAIN"),
+        (ResponseCode::NotImp, "NOTIMP"),
+        (ResponseCode::Refused, "REFUSED"),
+        (ResponseCode::YXDomain, "YXDOMAIN"),
+        (ResponseCode::YXRRSet, "YXRRSET"),
+        (ResponseCode::NXRRSet, "NXRRSET"),
+        (ResponseCode::NotAuth, "NOTAUTH"),
+        (ResponseCode::NotZone, "NOTZONE"),
+    ];
+    let known = NAMES.iter().find(|(known, _)| *known == code);
+    known.map_or_else(|| format!("code {}", u16::from(code)), |(_, name)| (*name).to_owned())
 }

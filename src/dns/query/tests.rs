@@ -33,10 +33,15 @@ async fn all_records_that_matter_are_read() {
         response.add_authorities([soa("example"), ns("example", "ns1.example")]);
     })
     .await;
-    let answer = ask(server.address, &question("a.example", RecordType::TXT), LIMIT).await.unwrap();
+    let answer = ask(server.address, &question("a.example", RecordType::TXT), LIMIT)
+        .await
+        .unwrap();
     assert!(answer.authoritative && answer.code == ResponseCode::NoError);
     assert_eq!(answer.answers.len(), 3, "{answer:?}");
-    assert_eq!(answer.cname(&parse_name("A.example").unwrap()), Some(&parse_name("b.example").unwrap()));
+    assert_eq!(
+        answer.cname(&parse_name("A.example").unwrap()),
+        Some(&parse_name("b.example").unwrap())
+    );
     assert_eq!(answer.cname(&parse_name("b.example").unwrap()), None);
     assert_eq!(answer.texts().collect::<Vec<_>>(), [b"one text"]);
     assert_eq!(answer.answers[2].data, Data::Address(Ipv4Addr::LOCALHOST.into()));
@@ -65,7 +70,9 @@ async fn a_truncated_answer_is_asked_for_over_tcp() {
         vec![response.to_vec().unwrap()]
     })
     .await;
-    let answer = ask(server.address, &question("a.example", RecordType::TXT), LIMIT).await.unwrap();
+    let answer = ask(server.address, &question("a.example", RecordType::TXT), LIMIT)
+        .await
+        .unwrap();
     assert_eq!(answer.texts().collect::<Vec<_>>(), [b"whole"]);
     assert_eq!(server.asked(), [false, true]);
 }
@@ -91,7 +98,9 @@ async fn datagrams_that_answer_something_else_are_ignored() {
         ]
     })
     .await;
-    let answer = ask(server.address, &question("a.example", RecordType::TXT), LIMIT).await.unwrap();
+    let answer = ask(server.address, &question("a.example", RecordType::TXT), LIMIT)
+        .await
+        .unwrap();
     assert_eq!(answer.code, ResponseCode::Refused);
     assert_eq!(server.asked(), [false]);
 }
@@ -106,7 +115,9 @@ async fn a_server_that_does_not_know_edns_is_asked_without() {
         }
     })
     .await;
-    let answer = ask(server.address, &question("a.example", RecordType::TXT), LIMIT).await.unwrap();
+    let answer = ask(server.address, &question("a.example", RecordType::TXT), LIMIT)
+        .await
+        .unwrap();
     assert_eq!(answer.texts().collect::<Vec<_>>(), [b"old"]);
 }
 
@@ -114,16 +125,24 @@ async fn a_server_that_does_not_know_edns_is_asked_without() {
 async fn what_is_lost_is_sent_again_and_tcp_is_tried_where_udp_stays_silent() {
     let silent = Server::of_bytes(|request, tcp| {
         let request = Message::from_vec(request).unwrap();
-        if tcp { vec![response_to(&request).to_vec().unwrap()] } else { Vec::new() }
+        if tcp {
+            vec![response_to(&request).to_vec().unwrap()]
+        } else {
+            Vec::new()
+        }
     })
     .await;
     let limit = Duration::from_secs(3);
-    ask(silent.address, &question("a.example", RecordType::TXT), limit).await.unwrap();
+    ask(silent.address, &question("a.example", RecordType::TXT), limit)
+        .await
+        .unwrap();
     assert_eq!(silent.asked(), [false, false, true]);
 
     let dead = Server::of_bytes(|_, _| Vec::new()).await;
     let limit = Duration::from_millis(300);
-    let problem = ask(dead.address, &question("a.example", RecordType::TXT), limit).await.unwrap_err();
+    let problem = ask(dead.address, &question("a.example", RecordType::TXT), limit)
+        .await
+        .unwrap_err();
     assert_eq!(problem, AskProblem::TimedOut(limit));
     assert_eq!(problem.to_string(), "no answer within 300ms");
 }
@@ -134,7 +153,9 @@ async fn a_closed_port_is_reported_at_once() {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.local_addr().unwrap()
     };
-    let problem = ask(closed, &question("a.example", RecordType::TXT), LIMIT).await.unwrap_err();
+    let problem = ask(closed, &question("a.example", RecordType::TXT), LIMIT)
+        .await
+        .unwrap_err();
     assert_eq!(problem.to_string(), "no DNS server listens there (connection refused)");
 }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RecordType};
+use hickory_resolver::config::ResolverConfig;
 use hickory_resolver::system_conf::{parse_resolv_conf, read_system_conf};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::time::{Instant, timeout};
@@ -150,17 +151,17 @@ impl RecursiveServer {
 
     /// The servers of `/etc/resolv.conf`, or Google's public ones if it has none.
     pub fn of_system() -> Vec<Self> {
-        Self::configured(read_system_conf().map(|(config, _)| config))
+        Self::configured(&read_system_conf().map(|(config, _)| config))
     }
 
     /// As [`Self::of_system`], with the content of `resolv.conf`.
     pub fn of_resolv_conf(content: &[u8]) -> Vec<Self> {
-        Self::configured(parse_resolv_conf(content).map(|(config, _)| config))
+        Self::configured(&parse_resolv_conf(content).map(|(config, _)| config))
     }
 
-    fn configured<E>(config: Result<hickory_resolver::config::ResolverConfig, E>) -> Vec<Self> {
+    fn configured<E>(config: &Result<ResolverConfig, E>) -> Vec<Self> {
         let mut addresses: Vec<IpAddr> = Vec::new();
-        for server in config.iter().flat_map(|config| config.name_servers()) {
+        for server in config.iter().flat_map(ResolverConfig::name_servers) {
             if !addresses.contains(&server.ip) {
                 addresses.push(server.ip);
             }
@@ -376,7 +377,10 @@ async fn over_https(client: &HttpClient, url: &Url, question: &Question) -> Resu
         .await
         .map_err(|failure| AskProblem::Unreachable(failure.to_string()))?;
     if response.status != StatusCode::OK {
-        return Err(AskProblem::Unusable(format!("HTTP status {}", response.status.as_u16())));
+        return Err(AskProblem::Unusable(format!(
+            "HTTP status {}",
+            response.status.as_u16()
+        )));
     }
     if response.headers.get(header::CONTENT_TYPE) != Some(&DNS_MESSAGE) {
         return Err(AskProblem::Unusable(
@@ -389,7 +393,10 @@ async fn over_https(client: &HttpClient, url: &Url, question: &Question) -> Resu
 /// The zone that an answer for SOA names: of the name itself, or of one above it.
 fn zone_in(candidate: &Name, answer: &Answer) -> Option<Zone> {
     // An alias is no zone (RFC 2181 section 10.1), and the SOA beside it is that of its target.
-    let is_alias = answer.answers.iter().any(|record| matches!(record.data, Data::Cname(_)));
+    let is_alias = answer
+        .answers
+        .iter()
+        .any(|record| matches!(record.data, Data::Cname(_)));
     if is_alias {
         return None;
     }

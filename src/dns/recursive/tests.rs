@@ -48,7 +48,10 @@ async fn dns_11_the_zone_is_the_longest_name_with_an_soa_record() {
     ] {
         let found = recursive.zone_of(&name(asked)).await.unwrap();
         assert_eq!(shown(&found.name), zone, "{asked}");
-        assert_eq!((found.serial, found.minimum, shown(&found.primary).as_str()), (7, 5, "ns1.example"));
+        assert_eq!(
+            (found.serial, found.minimum, shown(&found.primary).as_str()),
+            (7, 5, "ns1.example")
+        );
     }
     let none = recursive.zone_of(&name("_acme-challenge.web.test")).await.unwrap_err();
     assert_eq!(
@@ -79,14 +82,17 @@ async fn an_soa_record_beside_an_absence_names_the_zone_unless_it_is_that_of_an_
     })
     .await;
     let recursive = recursive(vec![plain(&server)]);
-    let found = recursive.zone_of(&name("_acme-challenge.a.zone.example")).await.unwrap();
+    let found = recursive
+        .zone_of(&name("_acme-challenge.a.zone.example"))
+        .await
+        .unwrap();
     assert_eq!(shown(&found.name), "zone.example");
     assert_eq!(server.asked().len(), 1);
     for (none, asked) in [("a.alias.example", 2), ("a.lying.test", 3), ("a.test", 2)] {
-        match recursive.zone_of(&name(none)).await.unwrap_err() {
-            RecursiveProblem::NoZone { asked: names, .. } => assert!(names.len() >= asked, "{names:?}"),
-            other => panic!("{other}"),
-        }
+        let RecursiveProblem::NoZone { asked: names, .. } = recursive.zone_of(&name(none)).await.unwrap_err() else {
+            panic!("there is no zone");
+        };
+        assert!(names.len() >= asked, "{names:?}");
     }
 }
 
@@ -101,7 +107,10 @@ async fn servers_are_asked_in_order_until_one_has_an_answer() {
     let bad = recursive(vec![plain(&failing), plain(&refusing)]);
     assert_eq!(
         bad.txt(&name("a.example")).await.unwrap_err().to_string(),
-        format!("recursive DNS server {} answers REFUSED for TXT of a.example", refusing.address)
+        format!(
+            "recursive DNS server {} answers REFUSED for TXT of a.example",
+            refusing.address
+        )
     );
 }
 
@@ -109,24 +118,27 @@ async fn servers_are_asked_in_order_until_one_has_an_answer() {
 async fn aliases_and_texts_are_read_and_absence_says_how_long_it_is_remembered() {
     let server = Server::of_messages(|request, response| {
         assert!(request.metadata.recursion_desired);
-        match shown(request.queries[0].name()).as_str() {
-            "alias.example" => {
-                response.add_answer(cname("alias.example", "web.other.example"));
-                response.add_answer(txt("web.other.example", &["a", "b"]));
-                response.add_answer(txt("web.other.example", &["c"]));
-            }
-            _ => {
-                response.metadata.response_code = ResponseCode::NXDomain;
-                response.add_authority(soa("example"));
-            }
+        if shown(request.queries[0].name()) == "alias.example" {
+            response.add_answer(cname("alias.example", "web.other.example"));
+            response.add_answer(txt("web.other.example", &["a", "b"]));
+            response.add_answer(txt("web.other.example", &["c"]));
+        } else {
+            response.metadata.response_code = ResponseCode::NXDomain;
+            response.add_authority(soa("example"));
         }
     })
     .await;
     let recursive = recursive(vec![plain(&server)]);
-    assert_eq!(recursive.cname(&name("alias.example")).await.unwrap(), Some(name("web.other.example")));
+    assert_eq!(
+        recursive.cname(&name("alias.example")).await.unwrap(),
+        Some(name("web.other.example"))
+    );
     assert_eq!(recursive.cname(&name("none.example")).await.unwrap(), None);
     let texts = recursive.txt(&name("alias.example")).await.unwrap();
-    assert_eq!((texts.values, texts.absent_for), (vec![b"ab".to_vec(), b"c".to_vec()], None));
+    assert_eq!(
+        (texts.values, texts.absent_for),
+        (vec![b"ab".to_vec(), b"c".to_vec()], None)
+    );
     let none = recursive.txt(&name("none.example")).await.unwrap();
     assert_eq!((none.values.len(), none.absent_for), (0, Some(Duration::from_secs(5))));
 }
@@ -153,13 +165,19 @@ async fn name_servers_come_with_their_addresses_of_both_families() {
         ]
     );
     let none = recursive.nameservers(&name("ns1.example")).await.unwrap_err();
-    assert!(none.to_string().ends_with("knows no name servers of zone ns1.example"), "{none}");
+    assert!(
+        none.to_string().ends_with("knows no name servers of zone ns1.example"),
+        "{none}"
+    );
 }
 
 #[tokio::test]
 async fn flg_19_a_server_with_https_is_asked_over_https() {
     let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let certificate = rcgen::CertificateParams::new(["127.0.0.1".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
     let trust = Trust {
         ca_bundle: Some(certificate.pem().into_bytes()),
         skip_verify: false,
@@ -184,15 +202,30 @@ async fn flg_19_a_server_with_https_is_asked_over_https() {
                 received.extend(byte);
             }
             let head = String::from_utf8(received).unwrap().to_ascii_lowercase();
-            assert!(head.contains("content-type: application/dns-message") && head.contains("accept: application/dns-message"));
-            let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+            assert!(
+                head.contains("content-type: application/dns-message")
+                    && head.contains("accept: application/dns-message")
+            );
+            let length = head
+                .split("content-length: ")
+                .nth(1)
+                .unwrap()
+                .lines()
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
             let mut body = vec![0; length];
             stream.read_exact(&mut body).await.unwrap();
             assert_eq!(&body[..2], [0, 0]);
             let mut response = response_to(&Message::from_vec(&body).unwrap());
             response.add_answer(txt("a.example", &["over https"]));
             let body = response.to_vec().unwrap();
-            let status = if head.starts_with("post /dns-query ") { "200 OK" } else { "404 Not Found" };
+            let status = if head.starts_with("post /dns-query ") {
+                "200 OK"
+            } else {
+                "404 Not Found"
+            };
             let head = format!(
                 "HTTP/1.1 {status}\r\nContent-Type: application/dns-message\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
                 body.len()
@@ -201,10 +234,16 @@ async fn flg_19_a_server_with_https_is_asked_over_https() {
             stream.shutdown().await.unwrap();
         }
     });
-    for (path, outcome) in [("dns-query", None), ("other", Some("an unusable answer: HTTP status 404"))] {
+    for (path, outcome) in [
+        ("dns-query", None),
+        ("other", Some("an unusable answer: HTTP status 404")),
+    ] {
         let server = RecursiveServer::parse(&format!("https://{address}/{path}")).unwrap();
         let client = || HttpClient::new(&trust, &ClientSettings::default(), Arc::new(Unobserved));
-        let found = Recursive::new(vec![server], LIMIT, client).unwrap().txt(&name("a.example")).await;
+        let found = Recursive::new(vec![server], LIMIT, client)
+            .unwrap()
+            .txt(&name("a.example"))
+            .await;
         match (found, outcome) {
             (Ok(texts), None) => assert_eq!(texts.values, [b"over https"]),
             (Err(problem), Some(says)) => assert!(problem.to_string().ends_with(says), "{problem}"),

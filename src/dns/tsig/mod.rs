@@ -134,7 +134,11 @@ impl Key {
         if text.is_empty() {
             return Err(InvalidKey::Empty);
         }
-        let secret = Zeroizing::new(STANDARD.decode(&text).map_err(|error| InvalidKey::Base64(what(&error)))?);
+        let secret = Zeroizing::new(
+            STANDARD
+                .decode(&text)
+                .map_err(|error| InvalidKey::Base64(what(&error)))?,
+        );
         if secret.is_empty() {
             return Err(InvalidKey::Empty);
         }
@@ -162,16 +166,21 @@ impl Key {
         let mut data = request.to_vec();
         data.extend(self.variables(&tsig)?);
         let mac = self.algorithm.mac(&self.secret, &data);
-        let record = make_tsig_record(self.name.clone(), tsig.set_mac(mac.clone())).to_bytes().ok()?;
+        let record = make_tsig_record(self.name.clone(), tsig.set_mac(mac.clone()))
+            .to_bytes()
+            .ok()?;
         let mut bytes = counting(request, 1)?;
         bytes.extend(record);
-        (bytes.len() <= usize::from(u16::MAX)).then_some(Signed { bytes, mac })
+        u16::try_from(bytes.len()).is_ok().then_some(Signed { bytes, mac })
     }
 
     /// What the TSIG record of a response says, and whether it is true. `None` if there is no such record of this key.
     pub(super) fn verify(&self, request_mac: &[u8], response: &[u8]) -> Option<Verified> {
         let (start, name, tsig) = tsig_of(response)?;
-        let same_algorithm = tsig.algorithm.to_name().eq_ignore_root(&self.algorithm.wire().to_name());
+        let same_algorithm = tsig
+            .algorithm
+            .to_name()
+            .eq_ignore_root(&self.algorithm.wire().to_name());
         if name != self.name || !same_algorithm {
             return None;
         }
@@ -242,9 +251,12 @@ fn tsig_of(message: &[u8]) -> Option<(usize, Name, TSIG)> {
     }
     let start = decoder.index();
     let record = rr::Record::read(&mut decoder).ok()?;
-    match record.data {
-        RData::TSIG(tsig) if decoder.is_empty() => Some((start, record.name, tsig)),
-        _ => None,
+    if let RData::TSIG(tsig) = record.data
+        && decoder.is_empty()
+    {
+        Some((start, record.name, tsig))
+    } else {
+        None
     }
 }
 
@@ -291,4 +303,3 @@ fn what(error: &base64::DecodeError) -> String {
         base64::DecodeError::InvalidPadding => "the `=` at the end are missing".to_owned(),
     }
 }
-

@@ -43,7 +43,10 @@ fn requests_are_signed_as_dnspython_signs_them() {
         let (start, name, tsig) = tsig_of(&signed.bytes).unwrap();
         let (their_start, their_name, theirs) = tsig_of(&bytes(&row.signed)).unwrap();
         assert_eq!((start, &name), (their_start, &their_name));
-        assert_eq!((tsig.mac, tsig.time, tsig.fudge, tsig.oid), (theirs.mac, theirs.time, theirs.fudge, theirs.oid));
+        assert_eq!(
+            (tsig.mac, tsig.time, tsig.fudge, tsig.oid),
+            (theirs.mac, theirs.time, theirs.fudge, theirs.oid)
+        );
         assert!(tsig.algorithm.to_name().eq_ignore_root(&theirs.algorithm.to_name()));
     }
 }
@@ -79,7 +82,13 @@ fn a_message_without_the_record_or_with_another_one_after_it_is_not_signed() {
     let row = &Row::all()[4];
     let key = row.key();
     assert_eq!(key.verify(&[], &bytes(&row.request)), None);
-    for wrong in [vec![], vec![0; 11], vec![0; 12], vec![0xff; 12], [bytes(&row.signed), vec![0]].concat()] {
+    for wrong in [
+        vec![],
+        vec![0; 11],
+        vec![0; 12],
+        vec![0xff; 12],
+        [bytes(&row.signed), vec![0]].concat(),
+    ] {
         assert_eq!(key.verify(&[], &wrong), None, "{wrong:?}");
     }
     assert!(key.sign(&[0; 11], NOW).is_none());
@@ -92,7 +101,11 @@ fn hmac_md5_and_hmac_sha1_are_those_of_rfc_2202() {
     let counted: Vec<u8> = (1..=25).collect();
     let md5: [(&[u8], &[u8], &str); 7] = [
         (&[0x0b; 16], b"Hi There", "9294727a3638bb1c13f48ef8158bfc9d"),
-        (b"Jefe", b"what do ya want for nothing?", "750c783e6ab0b503eaa86e310a5db738"),
+        (
+            b"Jefe",
+            b"what do ya want for nothing?",
+            "750c783e6ab0b503eaa86e310a5db738",
+        ),
         (&[0xaa; 16], &[0xdd; 50], "56be34521d144c88dbb8c733f0e8b3f6"),
         (&counted, &[0xcd; 50], "697eaf0aca3a3aea3a75164746ffaa79"),
         (&[0x0c; 16], b"Test With Truncation", "56461ef2342edc00f9bab995690efd4c"),
@@ -108,9 +121,17 @@ fn hmac_md5_and_hmac_sha1_are_those_of_rfc_2202() {
     }
     let sha1: [(&[u8], &[u8], &str); 4] = [
         (&[0x0b; 20], b"Hi There", "b617318655057264e28bc0b6fb378c8ef146be00"),
-        (b"Jefe", b"what do ya want for nothing?", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
+        (
+            b"Jefe",
+            b"what do ya want for nothing?",
+            "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79",
+        ),
         (&counted, &[0xcd; 50], "4c9007f4026250c6bc8414f9bf50c86c2d7235da"),
-        (&[0xaa; 80], large.as_bytes(), "e8e99d0f45237d786d6bbaa7965c7808bbff1a91"),
+        (
+            &[0xaa; 80],
+            large.as_bytes(),
+            "e8e99d0f45237d786d6bbaa7965c7808bbff1a91",
+        ),
     ];
     for (key, data, mac) in sha1 {
         assert_eq!(Algorithm::HmacSha1.mac(key, data), bytes(mac));
@@ -130,7 +151,10 @@ fn dns_09_algorithms_are_read_in_any_case_and_the_default_is_hmac_md5() {
     }
     for wrong in ["HMAC-SHA256", "HMACSHA384", "hmac-md5.sig-alg.reg.int.", " HMACSHA1"] {
         let sentence = Algorithm::parse(wrong).unwrap_err().to_string();
-        assert!(sentence.contains("is not one of HMACMD5, HMACSHA1, HMACSHA256, HMACSHA512"), "{sentence}");
+        assert!(
+            sentence.contains("is not one of HMACMD5, HMACSHA1, HMACSHA256, HMACSHA512"),
+            "{sentence}"
+        );
     }
 }
 
@@ -139,7 +163,10 @@ fn secrets_are_base64_in_which_line_breaks_do_not_count() {
     for secret in ["c2VjcmV0", "c2VjcmV0\n", "c2Vj\r\ncmV0\r\n"] {
         let key = Key::new("key.example.", "HMACSHA256", secret.as_bytes()).unwrap();
         assert_eq!(key.secret.as_slice(), b"secret");
-        assert_eq!((key.name(), key.algorithm()), ("key.example".to_owned(), Algorithm::HmacSha256));
+        assert_eq!(
+            (key.name(), key.algorithm()),
+            ("key.example".to_owned(), Algorithm::HmacSha256)
+        );
     }
     for (wrong, says) in [
         (&b""[..], "the TSIG secret is empty"),
@@ -153,11 +180,17 @@ fn secrets_are_base64_in_which_line_breaks_do_not_count() {
         assert!(sentence.contains(says) && !sentence.contains("hidden"), "{sentence}");
     }
     let sentence = Key::new("a..b", "", b"c2VjcmV0").unwrap_err().to_string();
-    assert!(sentence.starts_with("tsigKeyName: \"a..b\" is not a DNS name"), "{sentence}");
+    assert!(
+        sentence.starts_with("tsigKeyName: \"a..b\" is not a DNS name"),
+        "{sentence}"
+    );
 }
 
 #[test]
 fn a_key_shows_nothing_of_its_secret() {
     let key = Key::new("key.example", "", b"c2VjcmV0").unwrap();
-    assert_eq!(format!("{key:?}"), "Key { name: \"key.example\", algorithm: HmacMd5, .. }");
+    assert_eq!(
+        format!("{key:?}"),
+        "Key { name: \"key.example\", algorithm: HmacMd5, .. }"
+    );
 }

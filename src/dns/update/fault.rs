@@ -71,6 +71,7 @@ impl From<AskProblem> for UpdateFaultKind {
 
 impl std::error::Error for UpdateFault {}
 
+#[expect(clippy::too_many_lines, reason = "one sentence for each kind")]
 impl fmt::Display for UpdateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -152,7 +153,10 @@ impl fmt::Display for UpdateFault {
                  of the issuer"
             ),
             UpdateFaultKind::Unusable(reason) => {
-                write!(f, "DNS server {server} gave an unusable answer to an update of zone {zone}: {reason}")
+                write!(
+                    f,
+                    "DNS server {server} gave an unusable answer to an update of zone {zone}: {reason}"
+                )
             }
             UpdateFaultKind::TooLarge => write!(f, "the update of zone {zone} is too large for one DNS message"),
         }

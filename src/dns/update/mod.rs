@@ -76,7 +76,12 @@ impl Primary {
         self.make(policy, change, now, limit).await.map_err(|kind| UpdateFault {
             server: self.server.to_string(),
             zone: shown(&change.zone),
-            names: change.add.iter().chain(&change.remove).map(|record| shown(&record.name)).collect(),
+            names: change
+                .add
+                .iter()
+                .chain(&change.remove)
+                .map(|record| shown(&record.name))
+                .collect(),
             key: self.key.as_ref().map(|key| (key.name(), key.algorithm().to_string())),
             kind,
         })
@@ -143,14 +148,18 @@ fn judged(key: Option<&Key>, request_mac: &[u8], now: u64, response: &[u8]) -> R
             Some(verified) => trusted(&verified, now)?,
         }
     }
-    match code {
-        ResponseCode::NoError => Ok(()),
-        ResponseCode::Refused => Err(UpdateFaultKind::Refused),
-        ResponseCode::NotAuth => Err(UpdateFaultKind::NotAuthoritative),
-        ResponseCode::NotZone => Err(UpdateFaultKind::NotInZone),
-        ResponseCode::ServFail => Err(UpdateFaultKind::ServerFailure),
-        other => Err(UpdateFaultKind::Code(other)),
+    // an open set of codes
+    if code == ResponseCode::NoError {
+        return Ok(());
     }
+    let known = [
+        (ResponseCode::Refused, UpdateFaultKind::Refused),
+        (ResponseCode::NotAuth, UpdateFaultKind::NotAuthoritative),
+        (ResponseCode::NotZone, UpdateFaultKind::NotInZone),
+        (ResponseCode::ServFail, UpdateFaultKind::ServerFailure),
+    ];
+    let kind = known.into_iter().find(|(known, _)| *known == code);
+    Err(kind.map_or(UpdateFaultKind::Code(code), |(_, kind)| kind))
 }
 
 /// Reads bytes as the response to an update.

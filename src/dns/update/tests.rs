@@ -24,7 +24,11 @@ fn txt(name: &str, value: &str) -> TxtRecord {
 fn change() -> Change {
     Change {
         zone: parse_name("example").unwrap(),
-        add: vec![txt("a.example", "new"), txt("a.example", "other"), txt("b.example", "new")],
+        add: vec![
+            txt("a.example", "new"),
+            txt("a.example", "other"),
+            txt("b.example", "new"),
+        ],
         remove: vec![txt("a.example", "old")],
     }
 }
@@ -52,8 +56,15 @@ async fn unsigned(code: ResponseCode) -> Server {
 fn one_request_has_all_removals_and_additions() {
     let message = Message::from_vec(&change().to_bytes().unwrap()).unwrap();
     assert_eq!(message.metadata.op_code, OpCode::Update);
-    assert_eq!(message.queries, [Query::query(parse_name("example").unwrap(), RecordType::SOA)]);
-    let seen: Vec<_> = message.authorities.iter().map(|record| (record.dns_class, record.ttl, record.data.to_string())).collect();
+    assert_eq!(
+        message.queries,
+        [Query::query(parse_name("example").unwrap(), RecordType::SOA)]
+    );
+    let seen: Vec<_> = message
+        .authorities
+        .iter()
+        .map(|record| (record.dns_class, record.ttl, record.data.to_string()))
+        .collect();
     assert_eq!(
         seen,
         [
@@ -86,8 +97,16 @@ async fn response_codes_are_faults_whose_sentences_say_what_to_do() {
             UpdateFaultKind::NotAuthoritative,
             "is not the primary of zone example or does not let key key.example update it (NOTAUTH)",
         ),
-        (ResponseCode::NotZone, UpdateFaultKind::NotInZone, "is not in zone example (NOTZONE)"),
-        (ResponseCode::ServFail, UpdateFaultKind::ServerFailure, "failed to update zone example (SERVFAIL)"),
+        (
+            ResponseCode::NotZone,
+            UpdateFaultKind::NotInZone,
+            "is not in zone example (NOTZONE)",
+        ),
+        (
+            ResponseCode::ServFail,
+            UpdateFaultKind::ServerFailure,
+            "failed to update zone example (SERVFAIL)",
+        ),
         (
             ResponseCode::NotImp,
             UpdateFaultKind::Code(ResponseCode::NotImp),
@@ -120,13 +139,18 @@ async fn udp_gives_way_to_tcp_where_the_response_is_truncated_or_the_request_is_
         key: None,
     };
     let mut large = change();
-    large.add = (0..100).map(|number| txt(&format!("{number}.example"), "a value")).collect();
+    large.add = (0..100)
+        .map(|number| txt(&format!("{number}.example"), "a value"))
+        .collect();
     let policy = AddressPolicy::new(Vec::new(), true);
     assert_eq!(primary.update(&policy, &large, now(), LIMIT).await, Ok(()));
     assert_eq!(server.asked(), [false, true, true, true]);
     large.add = vec![txt("a.example", &"x".repeat(64_000)); 2];
     let fault = primary.update(&policy, &large, now(), LIMIT).await.unwrap_err();
-    assert_eq!(fault.to_string(), "the update of zone example is too large for one DNS message");
+    assert_eq!(
+        fault.to_string(),
+        "the update of zone example is too large for one DNS message"
+    );
 }
 
 #[tokio::test]
@@ -144,8 +168,16 @@ async fn a_server_that_is_not_there_and_one_that_is_not_allowed_are_unreachable(
         "DNS server 127.0.0.1:1 cannot be reached for an update of zone example: no DNS server listens there (connection refused); \
          check nameserver and protocol of the issuer, and the firewalls"
     );
-    let fault = primary.update(&AddressPolicy::default(), &change(), now(), LIMIT).await.unwrap_err();
-    assert!(fault.to_string().contains("is this machine itself, which certlet does not contact"), "{fault}");
+    let fault = primary
+        .update(&AddressPolicy::default(), &change(), now(), LIMIT)
+        .await
+        .unwrap_err();
+    assert!(
+        fault
+            .to_string()
+            .contains("is this machine itself, which certlet does not contact"),
+        "{fault}"
+    );
 }
 
 #[test]
@@ -159,10 +191,19 @@ fn what_the_tsig_record_says_comes_before_the_response_code() {
     for (verified, kind) in [
         (verified(true, None, 1000, None), None),
         (verified(true, None, 1300, None), None),
-        (verified(true, None, 1301, None), Some(UpdateFaultKind::Clock { ahead: 301 })),
+        (
+            verified(true, None, 1301, None),
+            Some(UpdateFaultKind::Clock { ahead: 301 }),
+        ),
         (verified(false, None, 1000, None), Some(UpdateFaultKind::WrongSignature)),
-        (verified(false, Some(TsigError::BadSig), 1000, None), Some(UpdateFaultKind::WrongSecret)),
-        (verified(false, Some(TsigError::BadKey), 1000, None), Some(UpdateFaultKind::UnknownKey)),
+        (
+            verified(false, Some(TsigError::BadSig), 1000, None),
+            Some(UpdateFaultKind::WrongSecret),
+        ),
+        (
+            verified(false, Some(TsigError::BadKey), 1000, None),
+            Some(UpdateFaultKind::UnknownKey),
+        ),
         (
             verified(true, Some(TsigError::BadTime), 1000, Some(400)),
             Some(UpdateFaultKind::Clock { ahead: -600 }),

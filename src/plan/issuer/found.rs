@@ -31,6 +31,15 @@ impl IssuerId {
         self.0.namespace.is_empty()
     }
 
+    /// The namespace of its Secrets: its own, or the cluster resource namespace (SGN-07).
+    pub fn namespace_of_secrets<'a>(&'a self, cluster_resource_namespace: &'a str) -> &'a str {
+        if self.is_cluster() {
+            cluster_resource_namespace
+        } else {
+            &self.0.namespace
+        }
+    }
+
     /// `Issuer` or `ClusterIssuer`.
     pub fn kind(&self) -> &'static str {
         if self.is_cluster() {

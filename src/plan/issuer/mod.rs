@@ -211,7 +211,10 @@ pub fn unsupported_solvers(spec: &AcmeIssuer) -> Option<String> {
         .enumerate()
         .filter_map(|(index, solver)| {
             let what = match (&solver.dns01, &solver.http01) {
-                (Some(_), _) => "dns01",
+                (Some(dns01), _) => match dns01.unsupported() {
+                    Some(provider) => provider,
+                    None => return None,
+                },
                 (None, Some(http01)) if http01.ingress.is_none() && http01.gateway_http_route.is_some() => {
                     "http01.gatewayHTTPRoute"
                 }
@@ -228,7 +231,7 @@ pub fn unsupported_solvers(spec: &AcmeIssuer) -> Option<String> {
         format!("{} and {last}", others.join(", "))
     };
     Some(format!(
-        "certlet does not support {named} yet; use http01.ingress for the names that only such a solver covers"
+        "certlet does not support {named} yet; use http01.ingress or dns01.rfc2136 for the names that only such a solver covers"
     ))
 }
 

@@ -242,7 +242,7 @@ fn solvers_that_are_not_there_yet_are_named() {
     );
     let sentence = unsupported_solvers(&some).unwrap();
     assert!(
-        sentence.contains("spec.acme.solvers[1] (dns01) and spec.acme.solvers[2] (http01.gatewayHTTPRoute)"),
+        sentence.contains("spec.acme.solvers[1] (dns01.webhook) and spec.acme.solvers[2] (http01.gatewayHTTPRoute)"),
         "{sentence}"
     );
 }

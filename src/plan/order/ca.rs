@@ -96,6 +96,13 @@ impl AuthorizationAtCa {
         self.state == AuthorizationState::Invalid && self.challenges.iter().any(|challenge| challenge.unanswered)
     }
 
+    /// Whether the CA says that it did not find the proof, as opposed to a refusal of the name.
+    pub fn is_not_found(&self) -> bool {
+        const TYPES: [&str; 3] = ["error:unauthorized", "error:incorrectResponse", "error:dns"];
+        let error = self.error().unwrap_or_default();
+        self.state == AuthorizationState::Invalid && TYPES.iter().any(|type_| error.contains(type_))
+    }
+
     /// The approximate number of bytes that are kept of it.
     pub fn size(&self) -> usize {
         let challenges = self.challenges.iter().map(|challenge| {

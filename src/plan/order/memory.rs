@@ -95,6 +95,8 @@ pub struct NotYet {
 /// The progress of the proof of one authorization.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
+    /// Where the proof is written, if it is outside the cluster.
+    pub location: Location,
     /// The last result of the probe.
     pub probe: Probe,
     /// When probing began.
@@ -109,6 +111,20 @@ pub struct Progress {
     pub polls: u32,
     /// When to poll it next; `None` is at once.
     pub poll_at: Option<Timestamp>,
+}
+
+/// Where a proof outside the cluster is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Location {
+    /// Not located by this process: what the Challenge names holds.
+    #[default]
+    Unknown,
+    /// What the Challenge names does not hold any more, for example because a CNAME leads elsewhere now.
+    Moved,
+    /// It is being located.
+    Locating,
+    /// Its record, as the Challenge has to name it.
+    Found(String),
 }
 
 /// The state of the probe.
@@ -309,6 +325,37 @@ impl Memory {
                 }
             }
         }
+    }
+
+    /// The proof is being located.
+    pub fn locating(&mut self, url: &str) {
+        self.proofs.entry(url.to_owned()).or_default().location = Location::Locating;
+    }
+
+    /// The proof was located: its record, or why it could not be.
+    pub fn located(&mut self, now: Timestamp, url: &str, outcome: Result<String, NotYet>) {
+        let location = match outcome {
+            Ok(record) => {
+                let batch = Batch::Authorization(url.to_owned());
+                if let Some(presentation) = self.presentations.get_mut(&batch) {
+                    presentation.obstacle = None;
+                }
+                Location::Found(record)
+            }
+            Err(not_yet) => {
+                self.not_presented(now, Batch::Authorization(url.to_owned()), not_yet);
+                Location::Moved
+            }
+        };
+        self.proofs.entry(url.to_owned()).or_default().location = location;
+    }
+
+    /// The proof has to be written elsewhere: it is located again.
+    pub fn moved(&mut self, url: &str) {
+        let proof = self.proofs.entry(url.to_owned()).or_default();
+        proof.location = Location::Moved;
+        proof.probe = Probe::Idle;
+        proof.probing_since = None;
     }
 
     /// Records that the probe started.

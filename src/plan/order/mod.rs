@@ -18,6 +18,7 @@
 //! | [`outside`] | proofs outside the cluster, and how they are found again |
 //! | [`closing`] | withdrawal, and deletion of Challenges |
 //! | [`identifiers`] | the names and addresses of an Order |
+//! | [`dns`] | whether the CA will find a TXT record |
 //! | [`mirror`] | statuses of Challenges |
 //! | [`outcome`] | statuses of Orders |
 //! | [`slots`] | which challenges may be in flight at once |
@@ -26,6 +27,7 @@
 pub mod ca;
 mod closing;
 pub mod desired;
+pub mod dns;
 pub mod facts;
 pub mod fault;
 pub mod identifiers;

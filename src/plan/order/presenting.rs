@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     OrderStep, Planner,
     ca::OrderAtCa,
-    memory::{Probe, Progress},
+    memory::{Location, Probe, Progress},
     outside::{self, Call},
     proof::Batch,
     proving::Open,
@@ -31,8 +31,17 @@ impl Planner<'_> {
             .filter(|one| !order.authorizations.contains(&one.spec.authorization_url));
         let mut steps: Vec<OrderStep> = foreign.filter_map(delete).collect();
         for one in open {
+            if self.is_to_be_located(one) {
+                let authorization = one.url.to_owned();
+                steps.push(OrderStep::Locate { authorization });
+                continue;
+            }
             if let Some(challenge) = self.mirror_of(one) {
                 steps.extend(self.guarded(one, challenge));
+                continue;
+            }
+            if one.progress.location == Location::Locating {
+                // its Challenge is created with its record, in one write
                 continue;
             }
             let spec = &one.wanted.spec;
@@ -59,7 +68,7 @@ impl Planner<'_> {
             steps.push(OrderStep::CreateChallenge {
                 name,
                 spec: Box::new(spec.clone()),
-                record: one.proof.record().map(str::to_owned),
+                record: self.record_of(one).map(str::to_owned),
             });
         }
         steps
@@ -68,7 +77,7 @@ impl Planner<'_> {
     /// Writes the Challenge's guard, before anything is written outside the cluster. The record of an earlier guard
     /// is withdrawn first.
     fn guarded(&self, one: &Open<'_>, challenge: &Object<ChallengeKind>) -> Option<OrderStep> {
-        let record = one.proof.record()?;
+        let record = self.record_of(one)?;
         let finalizers = outside::guard(&challenge.meta, record)?;
         let guard = OrderStep::GuardChallenge {
             key: challenge.meta.key.clone(),
@@ -76,6 +85,29 @@ impl Planner<'_> {
             record: record.to_owned(),
         };
         self.cleaned(challenge, guard)
+    }
+
+    /// The record of a proof outside the cluster, as its Challenge has to name it; `None` as long as it is not located.
+    fn record_of<'b>(&'b self, one: &'b Open<'_>) -> Option<&'b str> {
+        if !one.proof.is_outside() {
+            return None;
+        }
+        match &one.progress.location {
+            Location::Found(record) => Some(record),
+            Location::Unknown => outside::record(&self.mirror_of(one)?.meta),
+            Location::Moved | Location::Locating => None,
+        }
+    }
+
+    /// Whether it has to be found out now where the proof is written.
+    fn is_to_be_located(&self, one: &Open<'_>) -> bool {
+        let obstacle = self.seen.memory.obstacle(&one.batch);
+        self.is_not_located(one) && obstacle.is_none_or(|obstacle| obstacle.again <= self.now)
+    }
+
+    /// Whether nobody knows where the proof is written, and it is not being found out.
+    pub(super) fn is_not_located(&self, one: &Open<'_>) -> bool {
+        one.proof.is_outside() && one.progress.location != Location::Locating && self.record_of(one).is_none()
     }
 
     /// The name with the beginning of the Order's uid, if another client's object has `name`.
@@ -105,7 +137,7 @@ impl Planner<'_> {
         let claims = open.iter().filter(|one| one.slot == Slot::None && !self.parked(one));
         let claims = claims.map(|one| Claimed {
             authorization: one.url.to_owned(),
-            identifier: one.identifier.to_owned(),
+            subject: one.proof.subject(one.identifier),
             challenge_type: one.proof.challenge_type(),
         });
         let claims: Vec<_> = claims.collect();
@@ -147,7 +179,12 @@ impl Planner<'_> {
     /// Whether its solver may be called. Outside the cluster, its Challenge must have the guard, and no other call
     /// for it may be running.
     pub(super) fn is_presentable(&self, one: &Open<'_>) -> bool {
-        let Some(record) = one.proof.record() else { return true };
+        if !one.proof.is_outside() {
+            return true;
+        }
+        let Some(record) = self.record_of(one) else {
+            return false;
+        };
         self.mirror_of(one).is_some_and(|challenge| {
             let call = self.seen.calls.get(&challenge.meta.uid);
             outside::guard(&challenge.meta, record).is_none() && !call.is_some_and(Call::is_under_way)

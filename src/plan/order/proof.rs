@@ -15,10 +15,8 @@ pub enum Proof {
         /// The solver's settings of the temporary Ingress, with overrides (ANO-02).
         ingress: Box<Http01Ingress>,
     },
-    /// A TXT record (RFC 8555 section 8.4).
+    /// A TXT record (RFC 8555 section 8.4). Where it is written has to be located first: a CNAME may lead elsewhere.
     Dns01 {
-        /// The name of the record.
-        name: String,
         /// Its value: the digest of the key authorization.
         value: String,
     },
@@ -37,16 +35,22 @@ impl Proof {
     pub fn key(&self) -> &str {
         match self {
             Self::Http01 { key_authorization, .. } => key_authorization,
-            Self::Dns01 { value, .. } => value,
+            Self::Dns01 { value } => value,
         }
     }
 
-    /// The part that is outside the cluster, as a text for the Challenge's annotation. With it and the Challenge's
-    /// spec, the part is found again for its withdrawal.
-    pub fn record(&self) -> Option<&str> {
+    /// Whether it is written outside the cluster. Then it is located first, and its record is written on the Challenge before
+    /// anything else: with that and the Challenge's spec it is found again by what removes it.
+    pub const fn is_outside(&self) -> bool {
+        !is_in_cluster(self.challenge_type())
+    }
+
+    /// What no two challenges may prove at the same time, with the type of the challenge. Several values of one TXT record do not
+    /// stand in each other's way (NB-20).
+    pub fn subject(&self, identifier: &str) -> String {
         match self {
-            Self::Http01 { .. } => None,
-            Self::Dns01 { name, .. } => Some(name),
+            Self::Http01 { .. } => identifier.to_owned(),
+            Self::Dns01 { value } => format!("{identifier} {value}"),
         }
     }
 

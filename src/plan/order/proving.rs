@@ -250,7 +250,8 @@ impl Planner<'_> {
             Probe::Failed { .. } | Probe::Idle | Probe::Running | Probe::Passed => None,
         };
         let present_again = self.seen.memory.obstacle(&one.batch).map(|obstacle| obstacle.again);
-        let present_again = present_again.filter(|_| self.may_be_presented(one) && self.is_presentable(one));
+        let may_present = self.may_be_presented(one) && self.is_presentable(one);
+        let present_again = present_again.filter(|_| may_present || self.is_not_located(one));
         // without a slot no challenge is accepted; the Order is reconciled when it gets one
         let may_accept = one.slot == Slot::Held && one.progress.accepted.is_none() && self.is_presented(one);
         let accept_at = self.accept_at(one).filter(|_| may_accept);

@@ -40,6 +40,11 @@ pub enum OrderStep {
     /// Delete the Order, which can never name another ACME order (VAL-36). Its request creates another one of the
     /// same name.
     StartOver,
+    /// Find out where the proof of this authorization is written outside the cluster; the end is not waited for.
+    Locate {
+        /// URL of the authorization.
+        authorization: String,
+    },
     /// Create a Challenge.
     CreateChallenge {
         /// Its name.
@@ -117,8 +122,8 @@ pub enum OrderStep {
 pub struct Claimed {
     /// Its URL.
     pub authorization: String,
-    /// The identifier.
-    pub identifier: String,
+    /// What is proved, and by which value where several may stand beside each other.
+    pub subject: String,
     /// The type of challenge.
     pub challenge_type: ChallengeType,
 }
@@ -135,6 +140,7 @@ impl OrderStep {
             | Self::Download { .. } => true,
             Self::WriteStatus(_)
             | Self::StartOver
+            | Self::Locate { .. }
             | Self::CreateChallenge { .. }
             | Self::GuardChallenge { .. }
             | Self::Claim(_)
@@ -159,6 +165,7 @@ impl OrderStep {
             | Self::ReadAuthorizations(_)
             | Self::WriteStatus(_)
             | Self::StartOver
+            | Self::Locate { .. }
             | Self::CreateChallenge { .. }
             | Self::Claim(_)
             | Self::Present { .. }

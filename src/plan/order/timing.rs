@@ -48,6 +48,9 @@ const VERIFY_FIRST: SignedDuration = SignedDuration::from_secs(30);
 /// The longest interval of verifications.
 const VERIFY_LONGEST: SignedDuration = SignedDuration::from_mins(10);
 
+/// The shortest interval between two checks of a DNS record.
+const SHORTEST_CHECK: SignedDuration = SignedDuration::from_millis(200);
+
 /// The longest delay between attempts to present. No event marks that an obstacle was removed.
 const PRESENT_LONGEST: SignedDuration = SignedDuration::from_mins(1);
 
@@ -60,6 +63,13 @@ pub fn present_again(failures: u32) -> SignedDuration {
 pub fn verify_at(since: Timestamp, times: u32) -> Timestamp {
     let wait = VERIFY_FIRST.saturating_mul(1 << times.min(16)).min(VERIFY_LONGEST);
     add(since, wait)
+}
+
+/// When to check again at `now` whether a DNS record is visible, where the check began at `since`: soon at first, and at most `longest`
+/// later (FLG-20).
+pub fn check_again(now: Timestamp, since: Timestamp, longest: SignedDuration) -> Timestamp {
+    let longest = longest.max(SHORTEST_CHECK);
+    add(now, (now.duration_since(since) / 3).clamp(SHORTEST_CHECK, longest))
 }
 
 /// The back-off after `failures + 1` failures in a row.

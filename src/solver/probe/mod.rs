@@ -22,11 +22,11 @@ use thiserror::Error;
 
 use super::host::Host;
 use super::token::KeyAuthorization;
+pub use crate::dns::Nameserver;
 use crate::net::AddressPolicy;
 pub use decide::{Evidence, Verdict, decide, retry_after};
 use fetch::Fetcher;
 pub use finding::{AnswerProblem, ConnectProblem, Finding, NameProblem, OtherBody, Place, RedirectProblem};
-pub use crate::dns::Nameserver;
 pub use nameserver::parse_nameservers;
 use resolve::Names;
 

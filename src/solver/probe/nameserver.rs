@@ -32,6 +32,9 @@ mod tests {
             ]
         );
         let wrong = parse_nameservers(&["https://dns.example.com"]).unwrap_err();
-        assert!(wrong.to_string().starts_with("--acme-http01-solver-nameservers: "), "{wrong}");
+        assert!(
+            wrong.to_string().starts_with("--acme-http01-solver-nameservers: "),
+            "{wrong}"
+        );
     }
 }

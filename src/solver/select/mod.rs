@@ -12,6 +12,7 @@ use super::host::Host;
 use crate::api::Solver;
 use crate::api::acme_issuer::SolverSelector;
 use crate::api::challenge::ChallengeType;
+use crate::api::dns01::Dns01;
 use crate::api::http01::Http01Ingress;
 use crate::api::names::annotation;
 
@@ -161,9 +162,12 @@ pub fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_>) -> R
 
 /// The method of a solver for an identifier, or the kind of a solver that certlet does not have.
 fn method(solver: &Solver, wanted: Wanted<'_>) -> Result<Method, &'static str> {
-    let Some(http01) = solver.http01.as_ref().filter(|_| !wanted.wildcard) else {
-        // with the first provider: `Ok(Method::Dns01)` for available ones
-        return Err("dns01");
+    let offers = |kind| wanted.offered.contains(&kind) && answers(solver, kind) && is_possible(kind, wanted);
+    let dns01 = solver.dns01.as_ref().filter(|_| offers(ChallengeType::Dns01));
+    let http01 = solver.http01.as_ref().filter(|_| offers(ChallengeType::Http01));
+    let Some(http01) = http01 else {
+        let unsupported = dns01.map_or(Some("dns01"), Dns01::unsupported);
+        return unsupported.map_or(Ok(Method::Dns01), Err);
     };
     let ingress = http01.ingress.clone().ok_or("http01.gatewayHTTPRoute")?;
     Ok(Method::Http01(Box::new(ingress)))

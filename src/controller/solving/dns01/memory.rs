@@ -1,4 +1,4 @@
-//! A DNS provider in memory, for tests. Each call follows the next entry of a script, and succeeds after its end.
+//! A DNS provider in memory. Each call behaves as the next entry of its script says, and as it should once the script is over.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -9,34 +9,44 @@ use std::{
     time::Duration,
 };
 
-use super::TxtRecords;
-use crate::{controller::solving::Answer, plan::order::memory::NotYet, process::clock};
+use jiff::{SignedDuration, Timestamp};
 
-/// The behaviour of a call.
+use super::Record;
+use crate::{
+    controller::solving::Checked,
+    plan::order::{memory::NotYet, timing},
+    process::clock,
+    solver::dns01::{
+        change::{Change, Txt},
+        fault::{Fault, FaultKind},
+    },
+};
+
+/// How a call behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
-    /// The call takes this many seconds, and succeeds.
+    /// It takes this many seconds, then does what is asked.
     Takes(u64),
-    /// The call fails.
+    /// It is refused.
     Refuses,
-    /// The call succeeds, and its answer is lost.
+    /// It does what is asked, and its answer is lost.
     LosesAnswer,
-    /// The call succeeds, and never answers.
+    /// It does what is asked, and never answers.
     NeverAnswers,
 }
 
 /// The records of a provider.
 #[derive(Debug, Default)]
 pub struct Zone {
-    records: Mutex<BTreeSet<(String, String)>>,
+    records: Mutex<BTreeSet<Txt>>,
     script: Mutex<VecDeque<Behaviour>>,
     under_way: AtomicUsize,
-    /// The most calls that ran concurrently.
+    /// The most calls that were under way at the same time.
     pub at_once: AtomicUsize,
 }
 
 impl Zone {
-    /// A zone without records, whose calls follow `script`.
+    /// A zone without records, whose calls behave like this.
     pub fn new(script: impl IntoIterator<Item = Behaviour>) -> Self {
         Self {
             script: Mutex::new(script.into_iter().collect()),
@@ -44,57 +54,67 @@ impl Zone {
         }
     }
 
-    /// Whether the zone has this record.
+    /// Whether this record is there.
     pub fn has(&self, name: &str, value: &str) -> bool {
-        lock(&self.records).contains(&(name.to_owned(), value.to_owned()))
+        let (name, value) = (name.to_owned(), value.to_owned());
+        lock(&self.records).contains(&Txt { name, value })
     }
 
-    /// Whether the zone has no record.
+    /// Whether no record is there.
     pub fn is_empty(&self) -> bool {
         lock(&self.records).is_empty()
     }
 
-    async fn behave(&self, change: impl FnOnce(&mut BTreeSet<(String, String)>) -> bool) -> Answer {
+    /// Whether the record is there.
+    pub fn check(&self, record: &Record, since: Timestamp) -> Checked {
+        let name = record
+            .target
+            .as_ref()
+            .map(|target| target.name.as_str())
+            .unwrap_or_default();
+        if self.has(name, &record.value) {
+            return Checked::Visible;
+        }
+        let now = clock::now();
+        Checked::NotYet(NotYet {
+            reason: format!("{name} has no TXT record with this value"),
+            again: timing::check_again(now, since, SignedDuration::from_secs(10)),
+        })
+    }
+
+    /// Changes records, as its script says.
+    ///
+    /// # Errors
+    /// As its script says.
+    pub async fn change(&self, change: &Change) -> Result<(), Fault> {
         let _counted = Counted::new(self);
-        let refused = |reason: &str| {
-            Err(NotYet {
-                reason: reason.to_owned(),
-                again: clock::now(),
-            })
+        let refused = |reason: &str| Err(Fault::new(FaultKind::Unreachable, reason));
+        let make = || {
+            let mut records = lock(&self.records);
+            records.retain(|record| !change.remove.contains(record));
+            records.extend(change.add.iter().cloned());
         };
         let behaviour = lock(&self.script).pop_front().unwrap_or(Behaviour::Takes(0));
         match behaviour {
             Behaviour::Takes(seconds) => {
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
-                change(&mut lock(&self.records));
+                make();
                 Ok(())
             }
             Behaviour::Refuses => refused("the provider refuses"),
             Behaviour::LosesAnswer => {
-                change(&mut lock(&self.records));
+                make();
                 refused("the connection was closed")
             }
             Behaviour::NeverAnswers => {
-                change(&mut lock(&self.records));
+                make();
                 std::future::pending().await
             }
         }
     }
 }
 
-impl TxtRecords for Zone {
-    async fn put(&self, name: &str, value: &str) -> Answer {
-        let record = (name.to_owned(), value.to_owned());
-        self.behave(|records| records.insert(record)).await
-    }
-
-    async fn remove(&self, name: &str, value: &str) -> Answer {
-        let record = (name.to_owned(), value.to_owned());
-        self.behave(|records| records.remove(&record)).await
-    }
-}
-
-/// A running call, counted until it ends or is dropped.
+/// A call that is under way, also if it is dropped before its end.
 struct Counted<'a>(&'a Zone);
 
 impl<'a> Counted<'a> {

@@ -1,27 +1,36 @@
 //! One record through a process that is killed, and a provider that misbehaves: it never stays where nobody finds it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use jiff::{SignedDuration, Timestamp};
 use proptest::{collection::vec, prelude::*};
 
+use tokio::time::Instant;
+
 use super::{
-    Provider, Record,
+    Access, Dns01, Provider, Record,
     memory::{Behaviour, Zone},
 };
 use crate::{
     api::names::annotation,
     controller::solving::{
-        Solver,
+        Checked, Solver,
         calls::{self, Ask, Calls},
     },
     plan::{
         order::outside::{self, Abandoned, Call},
         seen::{Meta, Next, ObjectKey, Pairs},
+        settings::Settings,
     },
     process::clock,
+    solver::dns01::target::Target,
 };
 
 const NAME: &str = "_acme-challenge.a.example";
+const RECORD: &str = "_acme-challenge.a.example example";
 const VALUE: &str = "gfj9Xq...Rg85nM";
 const UID: &str = "challenge-uid";
 
@@ -30,6 +39,7 @@ struct World {
     challenge: Meta,
     zone: Arc<Zone>,
     calls: Arc<Calls>,
+    dns01: Arc<Dns01>,
 }
 
 impl World {
@@ -42,22 +52,27 @@ impl World {
             },
             zone: Arc::new(Zone::new(script)),
             calls: Arc::default(),
+            dns01: Arc::new(Dns01::with_clock(&Settings::default(), paused_now).expect("no name server is named")),
         }
     }
 
     /// As after a restart: made from what the Challenge says.
     fn solver(&self) -> Solver {
-        Solver::Dns01(Record {
-            provider: Provider::Memory(Arc::clone(&self.zone)),
-            name: outside::record(&self.challenge).expect("it was guarded").to_owned(),
+        let record = outside::record(&self.challenge).expect("it was guarded");
+        Solver::Dns01(Box::new(Record {
+            dns01: Arc::clone(&self.dns01),
+            access: Access::Provider(Provider::Memory(Arc::clone(&self.zone))),
+            challenge: UID.into(),
+            identifier: "a.example".to_owned(),
+            target: Some(Target::parse(record).expect("it names a record")),
             value: VALUE.to_owned(),
-        })
+        }))
     }
 
     fn guard(&mut self) {
-        if let Some(finalizers) = outside::guard(&self.challenge, NAME) {
+        if let Some(finalizers) = outside::guard(&self.challenge, RECORD) {
             self.challenge.finalizers = finalizers.into_iter().map(Into::into).collect();
-            self.challenge.annotations = [(annotation::RECORD, NAME)].into_iter().collect::<Pairs>();
+            self.challenge.annotations = [(annotation::RECORD, RECORD)].into_iter().collect::<Pairs>();
         }
     }
 
@@ -114,6 +129,13 @@ fn behaviour() -> impl Strategy<Value = Behaviour> {
     ]
 }
 
+/// The time of the paused runtime.
+fn paused_now() -> Timestamp {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let passed = Instant::now().duration_since(*START.get_or_init(Instant::now));
+    Timestamp::UNIX_EPOCH + SignedDuration::try_from(passed).expect("a short time")
+}
+
 fn in_no_time<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -137,6 +159,7 @@ proptest! {
             tokio::time::sleep(Duration::from_secs(waits)).await;
             if killed {
                 world.calls.clear();
+                world.dns01.clear();
             }
             if presented_again {
                 world.begin(Call::Presenting);
@@ -155,13 +178,15 @@ fn a_record_is_presented_found_and_withdrawn() {
         let mut world = World::new(Vec::new());
         world.guard();
         let solver = world.solver();
-        let missing = solver.check(clock::now()).await.expect_err("nothing is there");
+        let Checked::NotYet(missing) = solver.check(clock::now()).await else {
+            panic!("nothing is there");
+        };
         assert!(
             missing.reason.contains(NAME) && missing.again > clock::now(),
             "{missing:?}"
         );
         solver.present().await.expect("it may write").expect("it is there");
-        assert_eq!(solver.check(clock::now()).await, Ok(()));
+        assert_eq!(solver.check(clock::now()).await, Checked::Visible);
         solver.withdraw().await.expect("it may write").expect("it is gone");
         assert!(world.zone.is_empty() && solver.validation().is_none());
     });
@@ -172,7 +197,7 @@ fn a_provider_that_never_answers_is_given_up_after_a_minute() {
     in_no_time(async {
         let mut world = World::new(vec![Behaviour::NeverAnswers]);
         world.guard();
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         let answer = calls::answer(&world.solver(), Ask::Present, clock::now).await;
         assert_eq!(answer.expect_err("no answer").reason, "no answer within 60 seconds");
         assert_eq!(began.elapsed(), Duration::from_secs(60));

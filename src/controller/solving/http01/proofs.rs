@@ -131,9 +131,10 @@ fn exposed(provable: &Provable) -> Option<Exposed> {
     let Proof::Http01 { ingress, .. } = &provable.proof else {
         return None;
     };
+    let challenge = provable.challenge.as_ref()?;
     Some(Exposed {
-        name: provable.challenge.name().to_owned(),
-        uid: provable.challenge.uid.to_string(),
+        name: challenge.name().to_owned(),
+        uid: challenge.uid.to_string(),
         path: ChallengePath {
             host: Host::parse(&provable.identifier)?,
             token: provable.key_authorization.token().clone(),

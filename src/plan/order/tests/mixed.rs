@@ -75,6 +75,52 @@ fn a_challenge_names_what_is_outside_before_it_is_written_and_one_of_http_names_
 }
 
 #[test]
+fn a_zone_that_is_not_found_is_named_on_the_challenge_and_nothing_is_written_outside() {
+    let mut world = mixed(Weather {
+        locations_failing: u32::MAX,
+        ..Weather::default()
+    });
+    let end = timing::add(world.now, SignedDuration::from_hours(1));
+    world.run_and_wait_while(|world| world.now < end);
+    assert_eq!((world.outside.count, world.reason()), (0, "no zone is found"));
+    assert!(is_valid(&world, "a.example"));
+    assert!(u32::MAX - world.weather.locations_failing < 80);
+    let dns = world
+        .challenges
+        .iter()
+        .find(|one| one.spec.type_ == ChallengeType::Dns01);
+    let dns = dns.expect("it tells the user what is in the way");
+    assert_eq!(dns.status.reason.as_deref(), Some("no zone is found"));
+    assert!(dns.meta.finalizers.is_empty());
+    world.weather.locations_failing = 0;
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+    assert!(world.outside.zone.is_empty() && world.challenges.is_empty());
+}
+
+#[test]
+fn a_record_that_moved_is_located_again_withdrawn_and_written_at_its_new_place() {
+    let mut world = mixed(Weather {
+        probes_failing: 3,
+        ..Weather::default()
+    });
+    world.run_and_wait_while(|world| world.outside.zone.is_empty());
+    let dns = dns_challenge(&mut world);
+    let finalizers = dns.finalizers.iter().map(ToString::to_string).collect();
+    set_guard(dns, finalizers, "target.of.a.former.cname.example");
+    let url = world
+        .memory
+        .proofs
+        .keys()
+        .find(|url| url.ends_with("b.example"))
+        .cloned();
+    world.memory.moved(&url.expect("it is being proved"));
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+    assert!(world.challenges.is_empty());
+}
+
+#[test]
 fn a_challenge_that_was_taken_over_is_guarded_before_anything_is_written() {
     let mut world = mixed(Weather::default());
     world.step_while(|world| world.challenges.len() < 2);

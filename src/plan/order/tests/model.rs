@@ -66,6 +66,8 @@ pub(super) struct Weather {
     pub(super) dns_failing: BTreeSet<u32>,
     /// Every call of the DNS provider fails.
     pub(super) dns_down: bool,
+    /// How often a proof outside the cluster cannot be located.
+    pub(super) locations_failing: u32,
     /// How many seconds the DNS provider takes to answer.
     pub(super) dns_takes: i64,
     /// The Order is deleted after this number of steps.
@@ -280,6 +282,7 @@ impl World {
 
             other @ (OrderStep::WriteStatus(_)
             | OrderStep::StartOver
+            | OrderStep::Locate { .. }
             | OrderStep::CreateChallenge { .. }
             | OrderStep::GuardChallenge { .. }
             | OrderStep::Claim(_)
@@ -340,9 +343,21 @@ impl World {
                     order: self.order.meta.key.clone(),
                     uid: self.order.meta.uid.clone(),
                     authorization: one.authorization,
-                    subject: (one.identifier, one.challenge_type),
+                    subject: (one.subject, one.challenge_type),
                 };
                 self.slots.claim(self.now, claims.into_iter().map(claim));
+            }
+            OrderStep::Locate { authorization } => {
+                self.memory.locating(&authorization);
+                let fails = self.weather.locations_failing > 0;
+                self.weather.locations_failing = self.weather.locations_failing.saturating_sub(1);
+                let name = &self.authorizations[&authorization].name;
+                let not_yet = || NotYet {
+                    reason: "no zone is found".into(),
+                    again: self.now,
+                };
+                let outcome = if fails { Err(not_yet()) } else { Ok(record_of(name)) };
+                self.memory.located(self.now, &authorization, outcome);
             }
             OrderStep::GuardChallenge {
                 key,

@@ -39,7 +39,6 @@ pub(super) fn dns01(authorization: &AuthorizationAtCa) -> Choice {
         url: offered.url.clone(),
         token: offered.token.clone(),
         proof: Proof::Dns01 {
-            name: record_of(&authorization.identifier),
             value: format!("digest of {}", offered.token),
         },
         solver: Box::new(Solver::default()),

@@ -63,5 +63,8 @@ fn csr_05_what_is_missing_is_told() {
         vault: Some(crate::api::vault::VaultIssuer::default()),
         ..IssuerSpec::default()
     });
-    assert_eq!(reported(&step(&request(), Some(&vault), Some(true))), "IssuerNotSupported");
+    assert_eq!(
+        reported(&step(&request(), Some(&vault), Some(true))),
+        "IssuerNotSupported"
+    );
 }

@@ -1,0 +1,285 @@
+//! The proof of one authorization by DNS-01, as a solver.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Dns01, Provider, credentials, recursive};
+use crate::{
+    api::{challenge::ChallengeSpec, dns01},
+    cluster::issuers,
+    controller::{
+        Ports,
+        solving::{Answer, Checked},
+    },
+    dns::Recursive,
+    plan::{
+        issuer::{IssuerId, Lookup},
+        kinds::ChallengeKind,
+        order::{
+            dns::{Visibility, visibility},
+            memory::NotYet,
+            timing,
+        },
+        seen::Object,
+    },
+    process::clock,
+    solver::dns01::{
+        change::{Txt, Wanted},
+        check::{self, Question, Seen},
+        fault::Fault,
+        target::{self, Target},
+    },
+};
+
+/// For how long CNAMEs have to lead elsewhere before the record is written there: recursive servers may not agree for a while.
+const MOVED_AFTER: SignedDuration = SignedDuration::from_secs(10);
+
+/// The record that proves one authorization.
+#[derive(Clone)]
+pub struct Record {
+    /// What DNS-01 shares.
+    pub dns01: Arc<Dns01>,
+    /// How its provider is reached.
+    pub access: Access,
+    /// UID of its Challenge.
+    pub challenge: Box<str>,
+    /// The name that is proved, without the `*.` of a wildcard.
+    pub identifier: String,
+    /// Where it is written; `None` as long as that is not located.
+    pub target: Option<Target>,
+    /// Its value.
+    pub value: String,
+}
+
+/// How a provider is reached.
+#[derive(Clone)]
+pub enum Access {
+    /// With these settings of a solver and the Secrets that they name.
+    Settings {
+        /// To read the Secrets.
+        ports: Box<Ports>,
+        /// The settings.
+        dns01: Box<dns01::Dns01>,
+        /// Namespace of the Secrets.
+        namespace: String,
+    },
+    /// It is at hand.
+    Provider(Provider),
+    /// Not at all; why, as a sentence.
+    Denied(String),
+}
+
+impl Access {
+    /// With the settings of a solver of this issuer.
+    pub fn of_issuer(ports: &Ports, dns01: dns01::Dns01, issuer: &IssuerId) -> Self {
+        let namespace = issuer.namespace_of_secrets(&ports.settings.cluster_resource_namespace);
+        Self::Settings {
+            ports: Box::new(ports.clone()),
+            dns01: Box::new(dns01),
+            namespace: namespace.to_owned(),
+        }
+    }
+
+    /// With the solver that a Challenge names. Tenants may write Challenges: one for a ClusterIssuer counts only as far as the
+    /// ClusterIssuer has the same solver, since its Secrets are not the tenant's.
+    pub fn of_challenge(ports: &Ports, challenge: &Object<ChallengeKind>) -> Self {
+        let ChallengeSpec { solver, issuer_ref, .. } = &challenge.spec;
+        let Some(dns01) = solver.dns01.clone() else {
+            return Self::Denied("its Challenge names no dns01 solver".to_owned());
+        };
+        let namespace = &challenge.meta.key.namespace;
+        let id = match issuers::find(&ports.index, issuer_ref, namespace) {
+            Lookup::External => return Self::Denied(format!("{issuer_ref} is another controller's issuer")),
+            Lookup::Missing(id) | Lookup::Unreadable(id, _) => (id, false),
+            Lookup::Found(issuer) => {
+                let acme = issuer.spec.acme.as_ref();
+                let solvers = acme.map(|acme| acme.solvers.as_slice()).unwrap_or_default();
+                (
+                    issuer.id(),
+                    solvers.iter().any(|solver| solver.dns01.as_ref() == Some(&dns01)),
+                )
+            }
+        };
+        match id {
+            (id, false) if id.is_cluster() => Self::Denied(format!("the {id} has no such solver any more")),
+            (id, _) => Self::of_issuer(ports, dns01, &id),
+        }
+    }
+}
+
+impl Record {
+    /// Where the record has to be written, as the Challenge has to name it.
+    ///
+    /// # Errors
+    /// Why that is not known, and when to try again.
+    pub async fn locate(&self) -> Result<String, NotYet> {
+        let strategy = match &self.access {
+            Access::Settings { dns01, .. } => dns01.cname_strategy.unwrap_or_default(),
+            Access::Provider(_) | Access::Denied(_) => dns01::CnameStrategy::None,
+        };
+        let own = self.own_recursive().await?;
+        let recursive = own.as_ref().unwrap_or(&self.dns01.recursive);
+        let name = target::name(recursive, &self.identifier, strategy).await.map_err(now)?;
+        let provider = self.provider().await?;
+        let zone = match provider.zone(&name).await {
+            Some(zone) => zone,
+            None => target::zone(recursive, &name).await.map_err(now)?,
+        };
+        Ok(Target { name, zone }.to_string())
+    }
+
+    /// Writes the record.
+    pub async fn present(&self) -> Answer {
+        let provider = self.provider().await?;
+        self.dns01.remember(&self.challenge, &provider);
+        self.change(&provider, Wanted::Present).await
+    }
+
+    /// Removes the record.
+    pub async fn withdraw(&self) -> Answer {
+        let provider = match self.dns01.remembered(&self.challenge) {
+            Some(provider) => provider,
+            None => self.provider().await?,
+        };
+        self.change(&provider, Wanted::Absent).await?;
+        self.dns01.forget(&self.challenge);
+        Ok(())
+    }
+
+    /// Whether the CA would find the record now. It is checked since `since`.
+    pub async fn check(&self, since: Timestamp) -> Checked {
+        #[cfg(test)]
+        if let Access::Provider(Provider::Memory(zone)) = &self.access {
+            return zone.check(self, since);
+        }
+        let Some(target) = &self.target else {
+            return Checked::Moved;
+        };
+        let question = Question {
+            identifier: &self.identifier,
+            target,
+            value: &self.value,
+        };
+        let own = match self.own_recursive().await {
+            Ok(own) => own,
+            Err(not_yet) => return Checked::NotYet(not_yet),
+        };
+        let recursive = own.as_ref().unwrap_or(&self.dns01.recursive);
+        // name servers of the solver's own replace the question to those of the zone, as in cert-manager
+        let seen = if self.dns01.recursive_only || own.is_some() {
+            check::at_recursive(recursive, question).await
+        } else {
+            check::at_authorities(recursive, &self.dns01.addresses, question).await
+        };
+        if matches!(seen, Seen::Elsewhere(_)) && timing::add(since, MOVED_AFTER) <= clock::now() {
+            return Checked::Moved;
+        }
+        match self.judge(seen, since) {
+            Visibility::Visible => self.settled(target),
+            Visibility::NotYet(not_yet) => Checked::NotYet(not_yet),
+            Visibility::NoAnswer(not_yet) => self.without_authorities(recursive, question, since, not_yet).await,
+        }
+    }
+
+    /// The record is visible: whether it has been for long enough.
+    fn settled(&self, target: &Target) -> Checked {
+        match self.dns01.settling.until(clock::now(), &target.zone, &self.challenge) {
+            None => Checked::Visible,
+            Some(again) => Checked::NotYet(NotYet {
+                reason: format!(
+                    "all name servers of {} have the record; the CA is told in a moment, since it did not find one of that zone before",
+                    target.zone
+                ),
+                again,
+            }),
+        }
+    }
+
+    /// No name server of the zone can be reached from here: the recursive ones are asked instead.
+    async fn without_authorities(
+        &self,
+        recursive: &Recursive,
+        question: Question<'_>,
+        since: Timestamp,
+        NotYet { reason, again }: NotYet,
+    ) -> Checked {
+        match self.judge(check::at_recursive(recursive, question).await, since) {
+            Visibility::Visible => Checked::Visible,
+            Visibility::NotYet(not_yet) | Visibility::NoAnswer(not_yet) => Checked::NotYet(NotYet {
+                reason: format!(
+                    "{reason}; is port 53 closed for certlet? The recursive name servers were asked instead: {} \
+                     (--dns01-recursive-nameservers-only asks them alone)",
+                    not_yet.reason
+                ),
+                again: not_yet.again.max(again),
+            }),
+        }
+    }
+
+    fn judge(&self, seen: Seen, since: Timestamp) -> Visibility {
+        let (now, longest) = (clock::now(), self.dns01.longest_wait);
+        let not_yet = |reason: String| {
+            Visibility::NotYet(NotYet {
+                reason,
+                again: timing::check_again(now, since, longest),
+            })
+        };
+        match seen {
+            Seen::Answers(answers) => visibility(now, since, longest, &answers),
+            Seen::Elsewhere(name) => not_yet(format!(
+                "the CNAME of {} leads to {name} now, where the record was not written",
+                target::challenge_name(&self.identifier)
+            )),
+            Seen::Failed(sentence) => not_yet(sentence),
+        }
+    }
+
+    async fn change(&self, provider: &Provider, wanted: Wanted) -> Answer {
+        let Some(Target { name, zone }) = &self.target else {
+            return Err(now(format!("the zone of {} is not known yet", self.identifier)));
+        };
+        let txt = Txt {
+            name: name.clone(),
+            value: self.value.clone(),
+        };
+        let answer = self.dns01.zones.change(provider, zone, txt, wanted).await;
+        answer.map_err(|(fault, again)| NotYet {
+            reason: fault.sentence,
+            again,
+        })
+    }
+
+    async fn provider(&self) -> Result<Provider, NotYet> {
+        match &self.access {
+            Access::Provider(provider) => Ok(provider.clone()),
+            Access::Denied(sentence) => Err(now(sentence.clone())),
+            Access::Settings {
+                ports,
+                dns01,
+                namespace,
+            } => {
+                let provider = credentials::provider(ports, dns01, namespace).await;
+                provider.map_err(|Fault { sentence, .. }| now(sentence))
+            }
+        }
+    }
+
+    /// The recursive name servers that the solver itself names.
+    async fn own_recursive(&self) -> Result<Option<Recursive>, NotYet> {
+        match &self.access {
+            Access::Settings { dns01, .. } if !dns01.nameservers.is_empty() => {
+                let own = recursive::of_solver(&dns01.nameservers, &self.dns01.addresses).await;
+                own.map(Some).map_err(now)
+            }
+            Access::Settings { .. } | Access::Provider(_) | Access::Denied(_) => Ok(None),
+        }
+    }
+}
+
+fn now(reason: String) -> NotYet {
+    NotYet {
+        reason,
+        again: clock::now(),
+    }
+}

@@ -1,0 +1,151 @@
+//! The question to the name servers of a zone whether they have a TXT record. The verdict is [`crate::plan::order::dns`].
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use futures::future::join_all;
+
+use super::target::{self, Target};
+use crate::{
+    dns::{
+        self, AskProblem, Name, RecordType, Recursive, ResponseCode, ask, code_name, nameserver::PORT, parse_name,
+        shown,
+    },
+    net::AddressPolicy,
+    plan::order::dns::{Answers, Found, ServerAnswer},
+};
+
+/// How long one name server may take to answer.
+const LIMIT: Duration = Duration::from_secs(3);
+/// The most addresses that are asked. A zone of more has more name servers than any CA asks.
+const MOST_ADDRESSES: usize = 32;
+
+/// A TXT record that a CA is to find.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The name that the certificate is for.
+    pub identifier: &'a str,
+    /// Where the record was written.
+    pub target: &'a Target,
+    /// Its value.
+    pub value: &'a str,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The answers of the name servers.
+    Answers(Answers),
+    /// CNAMEs lead the CA to another name than the one that was written.
+    Elsewhere(String),
+    /// Nobody could be asked; why, as a sentence.
+    Failed(String),
+}
+
+/// Asks every name server of the zone, in parallel, and follows the CNAMEs that a CA would follow.
+pub async fn at_authorities(dns: &Recursive, policy: &AddressPolicy, question: Question<'_>) -> Seen {
+    let (found_at, answers) = tokio::join!(
+        target::found_at(dns, question.identifier),
+        answers(dns, policy, question)
+    );
+    match (found_at, answers) {
+        (Ok(name), _) if leads_elsewhere(&name, question) => Seen::Elsewhere(name),
+        // the servers of the zone say more than the cache of a recursive server
+        (Ok(_) | Err(_), Ok(answers)) => Seen::Answers(answers),
+        (Ok(_) | Err(_), Err(sentence)) => Seen::Failed(sentence),
+    }
+}
+
+/// Asks the recursive servers only.
+pub async fn at_recursive(dns: &Recursive, question: Question<'_>) -> Seen {
+    match target::found_at(dns, question.identifier).await {
+        Ok(name) if leads_elsewhere(&name, question) => return Seen::Elsewhere(name),
+        Ok(_) => {}
+        Err(sentence) => return Seen::Failed(sentence),
+    }
+    let Target { name, zone } = question.target;
+    let asked = match parse_name(name) {
+        Ok(asked) => asked,
+        Err(error) => return Seen::Failed(error.to_string()),
+    };
+    match dns.txt(&asked).await {
+        Ok(texts) => Seen::Answers(Answers {
+            name: name.clone(),
+            zone: zone.clone(),
+            servers: vec![ServerAnswer {
+                server: "the recursive name server".to_owned(),
+                address: None,
+                found: found(texts.values.iter().map(Vec::as_slice), question.value),
+            }],
+        }),
+        Err(error) => Seen::Failed(format!("the TXT record of {name} cannot be looked up: {error}")),
+    }
+}
+
+/// A record at the name itself takes the place of a wildcard's CNAME, which a recursive server may remember for a while.
+fn leads_elsewhere(name: &str, question: Question<'_>) -> bool {
+    name != question.target.name && question.target.name != target::challenge_name(question.identifier)
+}
+
+async fn answers(dns: &Recursive, policy: &AddressPolicy, question: Question<'_>) -> Result<Answers, String> {
+    let Target { name, zone } = question.target;
+    let asked = parse_name(name).map_err(|error| error.to_string())?;
+    let parsed = parse_name(zone).map_err(|error| error.to_string())?;
+    let servers = dns.nameservers(&parsed).await;
+    let servers =
+        servers.map_err(|error| format!("the name servers of the zone {zone} cannot be looked up: {error}"))?;
+    let servers = servers
+        .into_iter()
+        .map(|(server, addresses)| (shown(&server), addresses));
+    let addresses = servers.flat_map(|(server, addresses)| {
+        let none = addresses.is_empty().then(|| (server.clone(), None));
+        let each = addresses
+            .into_iter()
+            .map(move |address| (server.clone(), Some(address)));
+        none.into_iter().chain(each)
+    });
+    let asked = &asked;
+    let answers = addresses.take(MOST_ADDRESSES).map(|(server, address)| async move {
+        let found = match address {
+            Some(address) => found_by(policy, address, asked, question.value).await,
+            None => Found::Silent("its name has no address".to_owned()),
+        };
+        ServerAnswer { server, address, found }
+    });
+    Ok(Answers {
+        name: name.clone(),
+        zone: zone.clone(),
+        servers: join_all(answers).await,
+    })
+}
+
+async fn found_by(policy: &AddressPolicy, address: IpAddr, name: &Name, value: &str) -> Found {
+    if let Err(refused) = policy.check(address) {
+        return Found::Silent(refused.to_string());
+    }
+    let question = dns::Question {
+        name: name.clone(),
+        kind: RecordType::TXT,
+        recursive: false,
+    };
+    match ask(SocketAddr::new(address, PORT), &question, LIMIT).await {
+        Ok(answer) if ![ResponseCode::NoError, ResponseCode::NXDomain].contains(&answer.code) => {
+            Found::NotServed(code_name(answer.code))
+        }
+        Ok(answer) if !answer.authoritative => Found::NotServed("it is not authoritative".to_owned()),
+        Ok(answer) => found(answer.texts(), value),
+        Err(AskProblem::TimedOut(_)) => Found::Silent(format!("no answer within {} s", LIMIT.as_secs())),
+        Err(problem @ (AskProblem::Unreachable(_) | AskProblem::Unusable(_))) => Found::Silent(problem.to_string()),
+    }
+}
+
+fn found<'a>(values: impl Iterator<Item = &'a [u8]>, value: &str) -> Found {
+    let values: Vec<&[u8]> = values.collect();
+    match values.len() {
+        0 => Found::Nothing,
+        _ if values.contains(&value.as_bytes()) => Found::Value,
+        others => Found::OtherValues(others),
+    }
+}

@@ -1,0 +1,17 @@
+//! The parts of DNS-01 that need only the network: where the record goes, who writes it, and whether the CA would find it.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`target`] | the name and zone of the record, CNAMEs followed |
+//! | [`check`] | the question to the name servers of the zone |
+//! | [`fault`] | why a provider did not change a record |
+//! | [`change`] | what a provider is asked for |
+//! | [`zones`] | one queue for each credential and zone, so that what several Orders want is one change |
+//! | [`rfc2136`] | dynamic updates |
+
+pub mod change;
+pub mod check;
+pub mod fault;
+pub mod rfc2136;
+pub mod target;
+pub mod zones;
