@@ -66,7 +66,7 @@ mod tests {
     fn labels_of_63_bytes_and_names_of_255_are_read_and_longer_ones_are_not() {
         let label = "a".repeat(63);
         let longest = format!("{label}.{label}.{label}.{}", "b".repeat(61));
-        assert_eq!(parse_name(&longest).unwrap().len(), 255);
+        assert_eq!(shown(&parse_name(&longest).unwrap()), longest);
         for wrong in [
             String::new(),
             "a..b".to_owned(),
@@ -95,7 +95,7 @@ mod tests {
         }
 
         #[test]
-        fn a_name_of_any_labels_is_shown_and_read_again(labels in prop::collection::vec("[a-z0-9_*-]{1,63}", 1..4)) {
+        fn a_name_of_any_labels_is_shown_and_read_again(labels in prop::collection::vec("[a-z0-9_][a-z0-9_-]{0,62}", 1..4)) {
             let name = parse_name(&labels.join(".")).unwrap();
             prop_assert_eq!(parse_name(&shown(&name)).unwrap(), name);
         }

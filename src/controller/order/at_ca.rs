@@ -158,7 +158,7 @@ impl Calls<'_> {
         kept
     }
 
-    /// The CA did not find a record that was checked before it was told: records of that zone get a settle time.
+    /// The CA did not find a record that was checked before its challenge was accepted: records of that zone get a settle time.
     fn record_missed(&self, url: &str) {
         let Some(challenge) = self.observed.challenge_of(url) else {
             return;
@@ -167,8 +167,8 @@ impl Calls<'_> {
         let missed = record.and_then(|record| self.controller.solving.dns01.missed(record));
         if let Some((zone, time)) = missed {
             let message = format!(
-                "The CA did not find a record that all name servers of {zone} had: from now on certlet waits {} s before it tells \
-                 a CA of a record of that zone",
+                "The CA did not find a record that all name servers of {zone} had: from now on certlet waits {} s before it \
+                 accepts a challenge of that zone",
                 time.as_secs()
             );
             let notice = Notice::warning("NotFoundByCA", message);

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use hickory_proto::op::{Header, Query};
 use hickory_proto::rr::rdata::TSIG;
 use hickory_proto::rr::rdata::tsig::{TsigAlgorithm, TsigError, make_tsig_record};
-use hickory_proto::rr::{self, Name, RData};
+use hickory_proto::rr::{self, DNSClass, Name, RData};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncodable, BinEncoder};
 use zeroize::Zeroizing;
 
@@ -251,8 +251,10 @@ fn tsig_of(message: &[u8]) -> Option<(usize, Name, TSIG)> {
     }
     let start = decoder.index();
     let record = rr::Record::read(&mut decoder).ok()?;
+    // class and time to live are signed as constants (RFC 8945 section 4.2), so that other ones would pass unseen
+    let is_whole = decoder.is_empty() && record.dns_class == DNSClass::ANY && record.ttl == 0;
     if let RData::TSIG(tsig) = record.data
-        && decoder.is_empty()
+        && is_whole
     {
         Some((start, record.name, tsig))
     } else {

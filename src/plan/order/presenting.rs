@@ -105,7 +105,7 @@ impl Planner<'_> {
         self.is_not_located(one) && obstacle.is_none_or(|obstacle| obstacle.again <= self.now)
     }
 
-    /// Whether nobody knows where the proof is written, and it is not being found out.
+    /// Whether the location of the proof is unknown, and no look-up of it is under way.
     pub(super) fn is_not_located(&self, one: &Open<'_>) -> bool {
         one.proof.is_outside() && one.progress.location != Location::Locating && self.record_of(one).is_none()
     }

@@ -40,7 +40,7 @@ pub enum Seen {
     Answers(Answers),
     /// CNAMEs lead the CA to another name than the one that was written.
     Elsewhere(String),
-    /// Nobody could be asked; why, as a sentence.
+    /// No server could be queried; why, as a sentence.
     Failed(String),
 }
 

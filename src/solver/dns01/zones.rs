@@ -17,6 +17,8 @@ use super::{
 
 /// How long a queue collects before it asks the provider.
 const COLLECTING: Duration = Duration::from_millis(50);
+/// How long a change may take.
+const LIMIT: Duration = Duration::from_secs(25);
 /// The most records of one change.
 const MOST_RECORDS: usize = 100;
 /// How many refusals are remembered. Beyond that, those that are over are forgotten.
@@ -208,7 +210,7 @@ async fn make<P: TxtRecords>(provider: &P, zone: &str, batch: Vec<Waiting>) {
     for one in &batch {
         change.insert(one.txt.clone(), one.wanted);
     }
-    let result = provider.change(zone, &change).await;
+    let result = within_limit(provider, zone, &change).await;
     let separately = match &result {
         Ok(()) => false,
         Err(fault) => match fault.kind {
@@ -218,13 +220,25 @@ async fn make<P: TxtRecords>(provider: &P, zone: &str, batch: Vec<Waiting>) {
     };
     for Waiting { txt, wanted, answer } in batch {
         let result = if separately {
-            provider.change(zone, &Change::of(txt, wanted)).await
+            within_limit(provider, zone, &Change::of(txt, wanted)).await
         } else {
             result.clone()
         };
         // one that was given up waits no longer
         drop(answer.send(result));
     }
+}
+
+/// A change that takes too long is given up: others of the zone wait for it.
+async fn within_limit<P: TxtRecords>(provider: &P, zone: &str, change: &Change) -> Result<(), Fault> {
+    let made = tokio::time::timeout(LIMIT, provider.change(zone, change)).await;
+    made.unwrap_or_else(|_| {
+        let sentence = format!(
+            "the provider of the zone {zone} did not answer within {} seconds",
+            LIMIT.as_secs()
+        );
+        Err(Fault::new(FaultKind::Unreachable, sentence))
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -128,7 +128,7 @@ impl Dns01 {
     }
 
     /// A CA did not find a record, named as its Challenge names it, that all name servers had: from now on records of its zone are
-    /// left alone for a while before the CA is told. Returns the zone and that time; `None` if the text names no record.
+    /// left to settle before their challenges are accepted. Returns the zone and that time; `None` if the text names no record.
     pub fn missed(&self, record: &str) -> Option<(String, SignedDuration)> {
         let zone = Target::parse(record)?.zone;
         let time = self.settling.missed(&zone);

@@ -188,7 +188,7 @@ impl Record {
             None => Checked::Visible,
             Some(again) => Checked::NotYet(NotYet {
                 reason: format!(
-                    "all name servers of {} have the record; the CA is told in a moment, since it did not find one of that zone before",
+                    "all name servers of {} have the record; the challenge is accepted in a moment, since a CA did not find a record of that zone before",
                     target.zone
                 ),
                 again,

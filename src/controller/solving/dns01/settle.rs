@@ -1,4 +1,4 @@
-//! How long a record that all name servers have is left alone before the CA is told: some of a provider's servers cannot be asked from
+//! How long a record that all name servers have settles before its challenge is accepted: some of a provider's servers cannot be asked from
 //! here. Learned for each zone from CAs that did not find a record.
 
 use std::{
@@ -28,7 +28,7 @@ struct State {
 }
 
 impl Settling {
-    /// Until when the record of this Challenge is left alone; `None` if the CA may be told now. The record is visible now.
+    /// Until when the record of this Challenge settles; `None` if the challenge may be accepted now. The record is visible now.
     pub(super) fn until(&self, now: Timestamp, zone: &str, challenge: &str) -> Option<Timestamp> {
         let mut state = self.lock();
         let time = *state.times.get(zone)?;

@@ -193,14 +193,15 @@ fn a_record_is_presented_found_and_withdrawn() {
 }
 
 #[test]
-fn a_provider_that_never_answers_is_given_up_after_a_minute() {
+fn a_provider_that_never_answers_is_given_up_within_a_minute() {
     in_no_time(async {
         let mut world = World::new(vec![Behaviour::NeverAnswers]);
         world.guard();
         let began = Instant::now();
         let answer = calls::answer(&world.solver(), Ask::Present, clock::now).await;
-        assert_eq!(answer.expect_err("no answer").reason, "no answer within 60 seconds");
-        assert_eq!(began.elapsed(), Duration::from_secs(60));
+        let reason = answer.expect_err("no answer").reason;
+        assert!(reason.contains("did not answer within 25 seconds"), "{reason}");
+        assert!(began.elapsed() < Duration::from_secs(60));
     });
 }
 
