@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use self::provable::is_digest;
 pub use self::provable::{Answer, Checked, Provable, proof};
 use self::{
     calls::Calls,
@@ -177,6 +178,8 @@ impl Solving {
         } = &challenge.spec;
         match type_ {
             ChallengeType::Http01 => None,
+            // whoever may write Challenges could have other records removed
+            ChallengeType::Dns01 if !is_digest(key) => None,
             ChallengeType::Dns01 => Some(Solver::Dns01(Box::new(dns01::Record {
                 dns01: Arc::clone(&self.dns01),
                 access: Access::of_challenge(ports, challenge),

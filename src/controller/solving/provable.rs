@@ -43,6 +43,15 @@ pub struct Provable {
     pub issuer: IssuerId,
 }
 
+/// Whether a text has the form of a DNS-01 value, which no other TXT record that matters has: a SHA-256 digest in base64url (RFC 8555
+/// section 8.4).
+pub(super) fn is_digest(value: &str) -> bool {
+    value.len() == 43
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
 /// The proof of an authorization, by the method of its selected solver.
 ///
 /// # Errors
@@ -59,5 +68,24 @@ pub fn proof(method: Method, identifier: &str, key_authorization: &KeyAuthorizat
         Method::Dns01 => Ok(Proof::Dns01 {
             value: key_authorization.digest(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_digest_is_removed_for_a_challenge_whose_order_is_gone() {
+        assert!(is_digest("LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo"));
+        for other in [
+            "",
+            "v=spf1 include:_spf.example.com -all",
+            "google-site-verification=LPsIwTo7o8BoG0-vjCyGQGBWSVI",
+            "LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZoo",
+            "LPsIwTo7o8BoG0 vjCyGQGBWSVIPxI-i_X336eUOQZo",
+        ] {
+            assert!(!is_digest(other), "{other:?}");
+        }
     }
 }
