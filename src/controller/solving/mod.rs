@@ -178,7 +178,7 @@ impl Solving {
         } = &challenge.spec;
         match type_ {
             ChallengeType::Http01 => None,
-            // whoever may write Challenges could have other records removed
+            // a tenant who may write Challenges could have other records removed
             ChallengeType::Dns01 if !is_digest(key) => None,
             ChallengeType::Dns01 => Some(Solver::Dns01(Box::new(dns01::Record {
                 dns01: Arc::clone(&self.dns01),
