@@ -27,7 +27,7 @@ use crate::{
     solver::dns01::{
         change::{Txt, Wanted},
         check::{self, Question, Seen},
-        fault::Fault,
+        fault::{Fault, FaultKind},
         target::{self, Target},
     },
 };
@@ -244,9 +244,18 @@ impl Record {
             value: self.value.clone(),
         };
         let answer = self.dns01.zones.change(provider, zone, txt, wanted).await;
-        answer.map_err(|(fault, again)| NotYet {
+        answer.map_err(|(fault, until)| NotYet {
             reason: fault.sentence,
-            again,
+            again: match fault.kind {
+                FaultKind::Limited(_) => until,
+                // the Secret may be corrected before the provider is asked again: it is read, and a new credential is used at once
+                FaultKind::Credential
+                | FaultKind::Right
+                | FaultKind::NoZone
+                | FaultKind::Clock
+                | FaultKind::Unreachable
+                | FaultKind::Other => clock::now(),
+            },
         })
     }
 
