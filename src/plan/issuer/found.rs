@@ -33,11 +33,7 @@ impl IssuerId {
 
     /// The namespace of its Secrets: its own, or the cluster resource namespace (SGN-07).
     pub fn namespace_of_secrets<'a>(&'a self, cluster_resource_namespace: &'a str) -> &'a str {
-        if self.is_cluster() {
-            cluster_resource_namespace
-        } else {
-            &self.0.namespace
-        }
+        namespace_of_secrets(&self.0, cluster_resource_namespace)
     }
 
     /// `Issuer` or `ClusterIssuer`.
@@ -58,10 +54,14 @@ impl fmt::Display for IssuerId {
 
 /// The key of a Secret of an issuer: in its own namespace, or in the cluster resource namespace (SGN-07).
 pub fn secret_of(issuer: &Meta, name: &str, cluster_resource_namespace: &str) -> ObjectKey {
-    if issuer.key.namespace.is_empty() {
-        ObjectKey::new(cluster_resource_namespace, name)
+    ObjectKey::new(namespace_of_secrets(&issuer.key, cluster_resource_namespace), name)
+}
+
+fn namespace_of_secrets<'a>(issuer: &'a ObjectKey, cluster_resource_namespace: &'a str) -> &'a str {
+    if issuer.namespace.is_empty() {
+        cluster_resource_namespace
     } else {
-        issuer.key.sibling(name)
+        &issuer.namespace
     }
 }
 

@@ -162,11 +162,9 @@ pub fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_>) -> R
 
 /// The method of a solver for an identifier, or the kind of a solver that certlet does not have.
 fn method(solver: &Solver, wanted: Wanted<'_>) -> Result<Method, &'static str> {
-    let offers = |kind| wanted.offered.contains(&kind) && answers(solver, kind) && is_possible(kind, wanted);
-    let dns01 = solver.dns01.as_ref().filter(|_| offers(ChallengeType::Dns01));
-    let http01 = solver.http01.as_ref().filter(|_| offers(ChallengeType::Http01));
-    let Some(http01) = http01 else {
-        let unsupported = dns01.map_or(Some("dns01"), Dns01::unsupported);
+    let http01 = solver.http01.as_ref();
+    let Some(http01) = http01.filter(|_| can_answer_by(solver, ChallengeType::Http01, wanted)) else {
+        let unsupported = solver.dns01.as_ref().map_or(Some("dns01"), Dns01::unsupported);
         return unsupported.map_or(Ok(Method::Dns01), Err);
     };
     let ingress = http01.ingress.clone().ok_or("http01.gatewayHTTPRoute")?;
@@ -213,10 +211,13 @@ fn labels_of_zone(name: &str, zone: &str) -> Option<usize> {
 
 /// Whether a solver can prove a challenge type that the CA offers for this identifier (SEL-03).
 fn can_answer(solver: &Solver, wanted: Wanted<'_>) -> bool {
-    wanted
-        .offered
-        .iter()
-        .any(|kind| answers(solver, *kind) && is_possible(*kind, wanted))
+    let mut offered = wanted.offered.iter();
+    offered.any(|kind| can_answer_by(solver, *kind, wanted))
+}
+
+/// Whether a solver can prove this identifier by a challenge of this type, and the CA offers it.
+fn can_answer_by(solver: &Solver, kind: ChallengeType, wanted: Wanted<'_>) -> bool {
+    wanted.offered.contains(&kind) && answers(solver, kind) && is_possible(kind, wanted)
 }
 
 fn answers(solver: &Solver, kind: ChallengeType) -> bool {
