@@ -4,7 +4,8 @@ use kube::api::DeleteParams;
 
 use crate::{
     stage::{
-        Rfc2136, both, challenge_says, no_challenges, open, prepare, record_of, recursive, removed, scene_with, written,
+        Rfc2136, both, challenge_says, following, name_in, no_challenges, open, prepare, record_of, recursive, removed,
+        scene_with, written,
     },
     support::{
         Certlet,
@@ -16,7 +17,7 @@ use crate::{
 
 /// A name in the zone of BIND that no other test uses.
 fn name(scene: &Scene, name: &str) -> String {
-    scene.host(name).replace(".example", ".dns01.example")
+    name_in(scene, name, "dns01.example")
 }
 
 /// The DNS names of the certificate in a Secret, as openssl shows them.
@@ -106,10 +107,7 @@ async fn a_cname_is_followed_where_the_solver_says_so_and_named_where_it_does_no
     assert!(sentence.contains("_acme-challenge.alias.other.example"), "{sentence}");
     challenge_says(&scene, "set cnameStrategy: Follow").await;
     assert_eq!(dig_txt(BIND, "_acme-challenge.alias.other.example").await, [""; 0]);
-    let follow = Rfc2136::default()
-        .solver()
-        .replace("dns01: {", "dns01: {cnameStrategy: Follow, ");
-    prepare(&scene, &follow).await;
+    prepare(&scene, &following()).await;
     scene.ready("alias").await;
     no_challenges(&scene).await;
     removed("_acme-challenge.alias.other.example").await;
@@ -118,10 +116,7 @@ async fn a_cname_is_followed_where_the_solver_says_so_and_named_where_it_does_no
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn a_wildcard_cname_is_not_followed_and_a_loop_is_shown_as_found() {
-    let follow = Rfc2136::default()
-        .solver()
-        .replace("dns01: {", "dns01: {cnameStrategy: Follow, ");
-    let scene = scene_with(&follow).await;
+    let scene = scene_with(&following()).await;
     let _certlet = Certlet::start(&scene.bed, &[&recursive()]).await;
     scene.apply(&certificate("wild", &["x.wild.dns01.example"], "")).await;
     scene.apply(&certificate("loop", &["loop.dns01.example"], "")).await;

@@ -4,7 +4,7 @@
 use kube::api::DynamicObject;
 
 use crate::{
-    stage::{Rfc2136, no_challenges, record_of, recursive, removed, scene_with},
+    stage::{Rfc2136, name_in, no_challenges, record_of, recursive, removed, scene_with},
     support::{
         Certlet, FaultProxy, IN_TIME, Moment, eventually,
         scene::{CERTIFICATES, CHALLENGES, Scene, certificate},
@@ -48,7 +48,7 @@ async fn issue_with_a_kill(
         "after"
     };
     let name = format!("k{nth}-{when}");
-    let host = scene.host(&name).replace(".example", ".dns01.example");
+    let host = name_in(scene, &name, "dns01.example");
     let launch = || Certlet::launch(&scene.bed).kubeconfig(kubeconfig).args(&[&recursive()]);
     let certlet = launch().ready().await;
     let killer = certlet.killer();

@@ -17,6 +17,11 @@ pub(crate) fn recursive() -> String {
     format!("--dns01-recursive-nameservers={RESOLVER}")
 }
 
+/// A name in a zone that no other test uses.
+pub(crate) fn name_in(scene: &Scene, name: &str, zone: &str) -> String {
+    scene.host(name).replace("example", zone)
+}
+
 /// Where the record of a name is.
 pub(crate) fn record_of(name: &str) -> String {
     format!("_acme-challenge.{name}")
@@ -63,6 +68,12 @@ impl Rfc2136<'_> {
              tsigSecretSecretRef: {{name: {secret}, key: {entry}}}}}}}}}"
         )
     }
+}
+
+/// The solver that follows CNAMEs.
+pub(crate) fn following() -> String {
+    let solver = Rfc2136::default().solver();
+    solver.replace("dns01: {", "dns01: {cnameStrategy: Follow, ")
 }
 
 /// A Secret with the text of a TSIG key under `secret`.

@@ -2,7 +2,8 @@
 
 use crate::{
     stage::{
-        KEY, Rfc2136, challenge_says, no_challenges, prepare, record_of, recursive, removed, scene_with, tsig_secret,
+        KEY, Rfc2136, challenge_says, name_in, no_challenges, prepare, record_of, recursive, removed, scene_with,
+        tsig_secret,
     },
     support::{
         Certlet,
@@ -13,9 +14,20 @@ use crate::{
 
 /// A Certificate for a name in this zone; the name.
 async fn wish(scene: &Scene, name: &str, zone: &str) -> String {
-    let host = scene.host(name).replace("example", zone);
+    let host = name_in(scene, name, zone);
     scene.apply(&certificate(name, &[&host], "")).await;
     host
+}
+
+/// A namespace whose key may write one name only: `_acme-challenge.only.dns01.example`.
+async fn scene_with_little_right() -> Scene {
+    let solver = Rfc2136 {
+        key: "certlet-only",
+        ..Rfc2136::default()
+    };
+    let scene = scene_with(&solver.solver()).await;
+    scene.apply(&tsig_secret("tsig", &secret("certlet-only"))).await;
+    scene
 }
 
 /// Waits until the Certificate and its Challenge say this, and that nothing was written.
@@ -76,15 +88,7 @@ async fn a_wrong_key_is_named_with_its_secret_and_never_shown() {
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn a_key_without_the_right_a_zone_of_others_and_a_server_that_is_away_are_told_apart() {
-    let scene = scene_with(
-        &Rfc2136 {
-            key: "certlet-only",
-            ..Rfc2136::default()
-        }
-        .solver(),
-    )
-    .await;
-    scene.apply(&tsig_secret("tsig", &secret("certlet-only"))).await;
+    let scene = scene_with_little_right().await;
     let _certlet = Certlet::start(&scene.bed, &[&recursive()]).await;
     let host = wish(&scene, "right", "dns01.example").await;
     told(
@@ -122,18 +126,10 @@ async fn a_key_without_the_right_a_zone_of_others_and_a_server_that_is_away_are_
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
-async fn a_record_that_may_not_be_written_holds_up_no_other_of_the_same_order() {
-    let scene = scene_with(
-        &Rfc2136 {
-            key: "certlet-only",
-            ..Rfc2136::default()
-        }
-        .solver(),
-    )
-    .await;
-    scene.apply(&tsig_secret("tsig", &secret("certlet-only"))).await;
+async fn a_record_that_may_not_be_written_holds_up_no_other_of_the_same_zone() {
+    let scene = scene_with_little_right().await;
     let _certlet = Certlet::start(&scene.bed, &[&recursive()]).await;
-    let refused = scene.host("refused").replace("example", "dns01.example");
+    let refused = name_in(&scene, "refused", "dns01.example");
     scene.apply(&certificate("only", &["only.dns01.example"], "")).await;
     scene.apply(&certificate("refused", &[&refused], "")).await;
     scene.ready("only").await;

@@ -4,8 +4,9 @@ use jiff::SignedDuration;
 
 use super::{
     super::{OrderStep, memory::Memory, outcome, timing},
-    model::{Weather, World},
+    model::World,
     model_objects::names,
+    model_weather::Weather,
 };
 use crate::{api::order::State, plan::seen::Next};
 

@@ -14,8 +14,9 @@ use super::{
         proof::{Batch, Placed},
         timing,
     },
-    model::{Weather, World},
+    model::World,
     model_objects::{names, record_of, set_guard},
+    model_weather::Weather,
     properties::{NAMES, weather},
 };
 use crate::{

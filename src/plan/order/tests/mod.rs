@@ -7,6 +7,7 @@ mod model_ca;
 mod model_objects;
 mod model_outside;
 mod model_steps;
+mod model_weather;
 mod properties;
 mod rows;
 mod trouble;

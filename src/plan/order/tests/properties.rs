@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::{collection::btree_set, prelude::*, sample::subsequence};
 
-use super::model::{Weather, World};
+use super::{model::World, model_weather::Weather};
 use crate::{api::order::State, plan::seen::Next};
 
 pub(super) const NAMES: [&str; 4] = ["a.example", "b.example", "c.example", "d.example"];

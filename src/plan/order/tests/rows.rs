@@ -10,8 +10,9 @@ use super::{
         proof::{Batch, Placed},
         timing,
     },
-    model::{Weather, World},
+    model::World,
     model_objects::{http01, issuer_ref, meta, names},
+    model_weather::Weather,
 };
 use crate::{
     api::{

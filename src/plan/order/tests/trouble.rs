@@ -11,8 +11,9 @@ use super::{
         proof::Batch,
         timing,
     },
-    model::{SERVER, Weather, World},
+    model::{SERVER, World},
     model_objects::{challenge_of, http01, names},
+    model_weather::Weather,
 };
 use crate::{
     api::{

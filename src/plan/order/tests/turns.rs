@@ -12,8 +12,9 @@ use super::{
         slots::{Claim, LENT_FOR, Slot, Slots},
         timing,
     },
-    model::{Weather, World},
+    model::World,
     model_objects::{http01, slots_of},
+    model_weather::Weather,
 };
 use crate::{
     api::{challenge::ChallengeType, order::State},
