@@ -133,7 +133,7 @@ async fn issuers_without_a_server_are_judged_by_what_they_hold() {
     assert!(
         issuer.data["status"]
             .to_string()
-            .contains("spec.acme.solvers[0] (dns01)")
+            .contains("spec.acme.solvers[0] (dns01.webhook)")
     );
     place.told("dns", "UnsupportedSolver").await;
 }
