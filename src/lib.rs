@@ -6,6 +6,7 @@
 //! | [`pki`] | bytes: keys, names, CSRs, certificates, chains, keystores |
 //! | [`acme`] | the ACME client (RFC 8555): accounts, orders, problems, renewal information |
 //! | [`net`] | the HTTPS client with its limits and trust settings, which addresses may be asked, what an HTTP server bounds |
+//! | [`cloud`] | calls of providers' HTTP APIs, their faults, tokens |
 //! | [`dns`] | queries to DNS servers, and signed updates of zones |
 //! | [`work`] | queues of keys, their workers, lanes for those that wait for a server |
 //! | [`process`] | clock, environment, log and counters of this process |
@@ -21,6 +22,7 @@
 pub mod acme;
 pub mod api;
 pub mod cli;
+pub mod cloud;
 pub mod cluster;
 pub mod controller;
 pub mod dns;

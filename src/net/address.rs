@@ -64,6 +64,15 @@ impl AddressPolicy {
         Self { allowed, loopback }
     }
 
+    /// A policy without a rejected address, for targets that no user can choose.
+    pub fn everything() -> Self {
+        let all = |address| Network { address, prefix: 0 };
+        Self {
+            allowed: vec![all(Ipv4Addr::UNSPECIFIED.into()), all(Ipv6Addr::UNSPECIFIED.into())],
+            loopback: true,
+        }
+    }
+
     /// Checks an address.
     ///
     /// # Errors

@@ -136,6 +136,21 @@ pub struct Dns01Settings {
     pub recursive_only: bool,
     /// The longest wait between two checks (FLG-20).
     pub check_retry_period: Duration,
+    /// Whether Issuers may use the credentials of the place that certlet runs in (FLG-15).
+    pub ambient_for_issuers: bool,
+    /// Whether `ClusterIssuers` may use them (FLG-15).
+    pub ambient_for_cluster_issuers: bool,
+}
+
+impl Dns01Settings {
+    /// Whether an issuer of this scope may use the credentials of the place that certlet runs in.
+    pub const fn allows_ambient(&self, cluster: bool) -> bool {
+        if cluster {
+            self.ambient_for_cluster_issuers
+        } else {
+            self.ambient_for_issuers
+        }
+    }
 }
 
 /// See [`Http01Settings::mode`].
@@ -208,6 +223,8 @@ impl Default for Settings {
                 recursive_nameservers: Vec::new(),
                 recursive_only: false,
                 check_retry_period: Duration::from_secs(10),
+                ambient_for_issuers: false,
+                ambient_for_cluster_issuers: true,
             },
             ari_minimum_interval: None,
             gates: Gates {

@@ -1,7 +1,9 @@
 //! The environment variables of this process. They are read here, once, and nowhere else.
 
 use std::{
+    collections::BTreeMap,
     env::{split_paths, var, var_os},
+    fmt,
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -15,6 +17,53 @@ const PROXY_VARIABLES: [&str; 6] = [
     "ALL_PROXY",
     "all_proxy",
 ];
+
+/// The variables with which the tools of clouds find credentials and servers.
+const CLOUD_VARIABLES: [&str; 20] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_ENDPOINT_URL",
+    "AZURE_CLIENT_ID",
+    "AZURE_TENANT_ID",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_AUTHORITY_HOST",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GCE_METADATA_HOST",
+];
+
+/// The environment variables of the clouds' tools. `Debug` shows their names only.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct CloudEnvironment(BTreeMap<String, String>);
+
+impl CloudEnvironment {
+    /// The value of a variable, if it is set and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl FromIterator<(String, String)> for CloudEnvironment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(variables.into_iter().filter(|(_, value)| !value.is_empty()).collect())
+    }
+}
+
+impl fmt::Debug for CloudEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 /// The values of the environment variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +82,8 @@ pub struct Environment {
     pub root_directories: Vec<PathBuf>,
     /// The values of the proxy variables.
     pub proxies: Vec<String>,
+    /// The variables of the clouds' tools.
+    pub cloud: CloudEnvironment,
     /// `HOSTNAME`, or the host name of the machine.
     pub host_name: String,
 }
@@ -59,6 +110,10 @@ impl Environment {
                 .filter(|path| path != Path::new(""))
                 .collect(),
             proxies: PROXY_VARIABLES.iter().filter_map(|name| var(name).ok()).collect(),
+            cloud: CLOUD_VARIABLES
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), var(name).ok()?)))
+                .collect(),
             host_name: host.map_or_else(|| "certlet".to_owned(), |host| host.trim().to_owned()),
         }
     }

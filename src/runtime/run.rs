@@ -19,15 +19,16 @@ use super::{
 use crate::{
     acme,
     api::names,
+    cloud::Cloud,
     cluster::{self, events::Events, index::Index, reader::Reader, writer::Writer},
     controller::{
         self, Controllers, Ports, Services,
         router::Router,
         solving::{Solving, SolvingError},
     },
-    net::{ClientSettings, ExtraRoots},
+    net::{ClientSettings, ExtraRoots, TrustError},
     plan::settings::{Settings, controller as names_of},
-    process::{clock, metrics::Metrics},
+    process::{clock, environment::CloudEnvironment, metrics::Metrics},
     solver::responder::Responder,
 };
 
@@ -47,6 +48,8 @@ pub struct Options {
     pub extra_roots: ExtraRoots,
     /// Hosts of the proxies in the environment.
     pub proxies: Vec<String>,
+    /// The environment variables of the clouds' tools.
+    pub cloud: CloudEnvironment,
     /// Leader election; `None` leads at once.
     pub election: Option<Election>,
     /// Number of workers per controller.
@@ -68,6 +71,9 @@ pub enum RunError {
     /// Credentials or certificates that cannot be used.
     #[error("cannot talk to the cluster: {0}")]
     Client(#[from] kube::Error),
+    /// The HTTPS client cannot be set up.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The self-checks cannot be set up.
     #[error(transparent)]
     Solving(#[from] SolvingError),
@@ -132,7 +138,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         proxies: options.proxies.clone(),
         ..ClientSettings::default()
     };
-    let (controllers, router) = controllers(&client, &options.settings, http, &leadership)?;
+    let (controllers, router) = controllers(&client, &options.settings, http, options.cloud.clone(), &leadership)?;
     let tasks = TaskTracker::new();
 
     let observer = router.observer();
@@ -194,7 +200,8 @@ async fn end(ports: &Ports, signal: EndSignal, tasks: &TaskTracker, shutdown: &C
 /// # Errors
 /// If the self-check cannot be set up.
 pub fn dry_run_context(client: &Client, settings: &Settings) -> Result<Arc<Controllers>, RunError> {
-    controllers(client, settings, ClientSettings::default(), &Leadership::default()).map(|(controllers, _)| controllers)
+    let (http, cloud) = (ClientSettings::default(), CloudEnvironment::default());
+    controllers(client, settings, http, cloud, &Leadership::default()).map(|(controllers, _)| controllers)
 }
 
 /// Lists everything that a controller would watch, once.
@@ -209,6 +216,7 @@ fn controllers(
     client: &Client,
     settings: &Settings,
     http: ClientSettings,
+    cloud: CloudEnvironment,
     leadership: &Leadership,
 ) -> Result<(Arc<Controllers>, Router), RunError> {
     cluster::secret::set_size_limits(settings.size_limits);
@@ -216,11 +224,13 @@ fn controllers(
     let index = Arc::new(Index::default());
     let metrics = Arc::new(Metrics::default());
     let flag = Arc::clone(&leadership.flag);
+    let http = ClientSettings {
+        addresses: settings.outgoing.clone(),
+        ..http
+    };
+    let cloud = Cloud::new(&http, cloud, clock::now)?;
     let transport = acme::transport::Settings {
-        client: ClientSettings {
-            addresses: settings.outgoing.clone(),
-            ..http
-        },
+        client: http,
         max_chain: settings.size_limits.chain,
         ..acme::transport::Settings::default()
     };
@@ -235,7 +245,7 @@ fn controllers(
         acme: Arc::new(acme::Registry::new(transport, Arc::clone(&metrics) as _)),
         metrics,
     };
-    let controllers = Arc::new(Controllers::new(Services::new(ports, Solving::new(settings)?)));
+    let controllers = Arc::new(Controllers::new(Services::new(ports, Solving::new(settings, cloud)?)));
     router.attach(&controllers);
     Ok((controllers, router))
 }

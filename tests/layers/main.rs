@@ -30,7 +30,7 @@ const CLOCK: [&str; 5] = ["Timestamp::now", "Zoned::now", "SystemTime", "Instant
 /// Sources of randomness. Keys come from the crypto provider, which is not among them.
 const RANDOMNESS: [&str; 2] = ["fastrand", "getrandom"];
 
-const LAYERS: [Layer; 13] = [
+const LAYERS: [Layer; 14] = [
     Layer {
         folder: "text",
         may_use: &[],
@@ -49,6 +49,11 @@ const LAYERS: [Layer; 13] = [
     Layer {
         folder: "net",
         may_use: &["text", "pki", "process"],
+        never: &["kube", "k8s_openapi"],
+    },
+    Layer {
+        folder: "cloud",
+        may_use: &["text", "net", "pki", "process"],
         never: &["kube", "k8s_openapi"],
     },
     Layer {
@@ -83,7 +88,7 @@ const LAYERS: [Layer; 13] = [
     },
     Layer {
         folder: "solver",
-        may_use: &["api", "pki", "net", "dns", "plan", "process"],
+        may_use: &["api", "pki", "net", "dns", "cloud", "plan", "process"],
         never: &["kube::Client"],
     },
     Layer {
@@ -94,7 +99,8 @@ const LAYERS: [Layer; 13] = [
     Layer {
         folder: "controller",
         may_use: &[
-            "text", "api", "pki", "process", "net", "dns", "work", "plan", "acme", "signer", "solver", "cluster",
+            "text", "api", "pki", "process", "net", "dns", "cloud", "work", "plan", "acme", "signer", "solver",
+            "cluster",
         ],
         never: &[],
     },

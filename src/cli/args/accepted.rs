@@ -14,12 +14,6 @@ pub(super) struct AcceptedArgs {
     /// No effect; certlet has no client-side rate limit
     #[arg(long, hide = true, value_parser = integer, allow_negative_numbers = true)]
     kube_api_burst: Option<i64>,
-    /// No effect; cloud credentials are not supported yet
-    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    cluster_issuer_ambient_credentials: Option<bool>,
-    /// No effect; cloud credentials are not supported yet
-    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    issuer_ambient_credentials: Option<bool>,
     /// No effect; the Gateway API is not supported yet
     #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_gateway_api: Option<bool>,
@@ -170,10 +164,6 @@ impl AcceptedArgs {
                 "the Gateway API (--gateway-api-extra-protocols)",
             ),
             (self.enable_profiling == Some(true), "the profiler (--enable-profiling)"),
-            (
-                self.issuer_ambient_credentials == Some(true),
-                "ambient cloud credentials (--issuer-ambient-credentials)",
-            ),
         ])
     }
 
@@ -188,10 +178,6 @@ impl AcceptedArgs {
             (
                 self.kube_api_burst.is_some(),
                 "--kube-api-burst: certlet has no client-side rate limit",
-            ),
-            (
-                self.cluster_issuer_ambient_credentials.is_some(),
-                "--cluster-issuer-ambient-credentials: cloud credentials are not supported yet",
             ),
             (
                 self.profiler_address.is_some(),

@@ -311,6 +311,7 @@ impl RunArgs {
         Ok(Options {
             extra_roots: ExtraRoots::from(&environment),
             proxies: proxy_hosts(environment.proxies),
+            cloud: environment.cloud,
             kubeconfig: self.kubeconfig,
             master: self.master,
             settings,

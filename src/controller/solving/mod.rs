@@ -28,6 +28,7 @@ use self::{
 use super::{ControllerError, Ports};
 use crate::{
     api::challenge::{ChallengeSpec, ChallengeType},
+    cloud::Cloud,
     plan::{
         kinds::{ChallengeKind, OrderKind},
         order::{memory::NotYet, proof::Proof},
@@ -128,10 +129,10 @@ impl Solving {
     ///
     /// # Errors
     /// If a nameserver for the self-checks is invalid, or the system has none.
-    pub fn new(settings: &Settings) -> Result<Self, SolvingError> {
+    pub fn new(settings: &Settings, cloud: Cloud) -> Result<Self, SolvingError> {
         Ok(Self {
             http01: Arc::new(Http01::new(settings)?),
-            dns01: Arc::new(Dns01::new(settings)?),
+            dns01: Arc::new(Dns01::new(settings, cloud)?),
             calls: Arc::default(),
         })
     }

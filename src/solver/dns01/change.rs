@@ -20,6 +20,10 @@ pub struct Change {
     pub remove: BTreeSet<Txt>,
 }
 
+/// Identifies a change that a provider has accepted and may still be bringing to its name servers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Receipt(pub String);
+
 /// What is wanted of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {

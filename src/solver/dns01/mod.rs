@@ -4,14 +4,12 @@
 //! |---|---|
 //! | [`target`] | the name and zone of the record, CNAMEs followed |
 //! | [`check`] | the question to the name servers of the zone |
-//! | [`fault`] | why a provider did not change a record |
 //! | [`change`] | what a provider is asked for |
 //! | [`zones`] | one queue for each credential and zone, so that what several Orders want is one change |
 //! | [`rfc2136`] | dynamic updates |
 
 pub mod change;
 pub mod check;
-pub mod fault;
 pub mod rfc2136;
 pub mod target;
 pub mod zones;

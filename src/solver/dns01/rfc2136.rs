@@ -5,12 +5,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use aws_lc_rs::digest;
 
 use super::{
-    change::{Change, Txt},
-    fault::{Fault, FaultKind},
+    change::{Change, Receipt, Txt},
     zones::TxtRecords,
 };
 use crate::{
     api::dns01::{Rfc2136, Rfc2136Protocol},
+    cloud::fault::{Fault, FaultKind},
     dns::{
         self, Data, Key, Name, Nameserver, Primary, Question, RecordType, Transport, TxtRecord, UpdateFault,
         UpdateFaultKind, ask, parse_name, shown,
@@ -91,7 +91,7 @@ impl Server {
     }
 
     /// The zone of a name, as the server itself says. `None` if it does not, for example because it answers updates only.
-    pub async fn zone(&self, name: &str) -> Option<String> {
+    async fn zone_of(&self, name: &str) -> Option<String> {
         let Inner { primary, policy, .. } = &*self.0;
         let name = parse_name(name).ok()?;
         let question = Question {
@@ -153,7 +153,15 @@ impl TxtRecords for Server {
         &self.0.credential
     }
 
-    async fn change(&self, zone: &str, change: &Change) -> Result<(), Fault> {
+    async fn zone(&self, name: &str) -> Result<Option<String>, Fault> {
+        Ok(self.zone_of(name).await)
+    }
+
+    fn serves_alike(&self) -> bool {
+        true
+    }
+
+    async fn change(&self, zone: &str, change: &Change) -> Result<Option<Receipt>, Fault> {
         let zone = name(zone)?;
         let change = dns::Change {
             zone,
@@ -162,7 +170,7 @@ impl TxtRecords for Server {
         };
         let Inner { primary, policy, .. } = &*self.0;
         let result = primary.update(policy, &change, clock::now(), LIMIT).await;
-        result.map_err(|fault| self.fault(&fault))
+        result.map(|()| None).map_err(|fault| self.fault(&fault))
     }
 }
 

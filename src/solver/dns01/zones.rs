@@ -10,10 +10,8 @@ use std::{
 use jiff::Timestamp;
 use tokio::{sync::oneshot, task::AbortHandle};
 
-use super::{
-    change::{Change, Txt, Wanted},
-    fault::{Fault, FaultKind},
-};
+use super::change::{Change, Receipt, Txt, Wanted};
+use crate::cloud::fault::{Fault, FaultKind};
 
 /// How long a queue collects before it asks the provider.
 const COLLECTING: Duration = Duration::from_millis(50);
@@ -29,8 +27,25 @@ pub trait TxtRecords: Clone + Send + Sync + 'static {
     /// Identifies the provider and the credential without revealing it. Another secret is another credential.
     fn credential(&self) -> &str;
 
-    /// Changes records of `zone`.
-    fn change(&self, zone: &str, change: &Change) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// The zone that `name` is in, where the provider itself can tell; `None` to look it up in the DNS.
+    fn zone(&self, name: &str) -> impl Future<Output = Result<Option<String>, Fault>> + Send {
+        let _ = name;
+        std::future::ready(Ok(None))
+    }
+
+    /// Changes records of `zone`. The receipt, if there is one, is for [`Self::is_done`].
+    fn change(&self, zone: &str, change: &Change) -> impl Future<Output = Result<Option<Receipt>, Fault>> + Send;
+
+    /// Whether the change has reached all name servers, as the provider knows.
+    fn is_done(&self, receipt: &Receipt) -> impl Future<Output = Result<bool, Fault>> + Send {
+        let _ = receipt;
+        std::future::ready(Ok(true))
+    }
+
+    /// Whether the name servers that can be asked from here are all that a CA may ask. Otherwise records settle for a moment.
+    fn serves_alike(&self) -> bool {
+        false
+    }
 }
 
 /// All queues.
@@ -54,7 +69,7 @@ struct Queue {
 struct Waiting {
     txt: Txt,
     wanted: Wanted,
-    answer: oneshot::Sender<Result<(), Fault>>,
+    answer: oneshot::Sender<Result<Option<Receipt>, Fault>>,
 }
 
 /// A refusal, and until when it is not asked again.
@@ -81,6 +96,21 @@ impl Zones {
         }
     }
 
+    /// The zone of a name, as the provider tells ([`TxtRecords::zone`]).
+    ///
+    /// # Errors
+    /// The fault of the provider, and when it may be asked again; without a call while that time has not come.
+    pub async fn locate<P: TxtRecords>(&self, provider: &P, name: &str) -> Result<Option<String>, (Fault, Timestamp)> {
+        if let Some(gate) = self.closed(provider.credential(), name) {
+            return Err((gate.fault, gate.until));
+        }
+        let found = tokio::time::timeout(LIMIT, provider.zone(name)).await;
+        found.unwrap_or_else(|_| Err(no_answer(name))).map_err(|fault| {
+            let until = self.close(provider.credential(), name, &fault);
+            (fault, until)
+        })
+    }
+
     /// Asks for the change of one record, together with what others want of the same zone.
     ///
     /// # Errors
@@ -91,7 +121,7 @@ impl Zones {
         zone: &str,
         txt: Txt,
         wanted: Wanted,
-    ) -> Result<(), (Fault, Timestamp)> {
+    ) -> Result<Option<Receipt>, (Fault, Timestamp)> {
         if let Some(gate) = self.closed(provider.credential(), &txt.name) {
             return Err((gate.fault, gate.until));
         }
@@ -110,9 +140,9 @@ impl Zones {
             Err(Fault::new(FaultKind::Other, sentence))
         });
         match result {
-            Ok(()) => {
+            Ok(receipt) => {
                 self.open(provider.credential(), &txt.name);
-                Ok(())
+                Ok(receipt)
             }
             Err(fault) => {
                 let until = self.close(provider.credential(), &txt.name, &fault);
@@ -212,7 +242,7 @@ async fn make<P: TxtRecords>(provider: &P, zone: &str, batch: Vec<Waiting>) {
     }
     let result = within_limit(provider, zone, &change).await;
     let separately = match &result {
-        Ok(()) => false,
+        Ok(_) => false,
         Err(fault) => match fault.kind {
             FaultKind::Right | FaultKind::NoZone | FaultKind::Other => batch.len() > 1,
             FaultKind::Credential | FaultKind::Clock | FaultKind::Limited(_) | FaultKind::Unreachable => false,
@@ -230,15 +260,17 @@ async fn make<P: TxtRecords>(provider: &P, zone: &str, batch: Vec<Waiting>) {
 }
 
 /// A change that takes too long is given up: others of the zone wait for it.
-async fn within_limit<P: TxtRecords>(provider: &P, zone: &str, change: &Change) -> Result<(), Fault> {
+async fn within_limit<P: TxtRecords>(provider: &P, zone: &str, change: &Change) -> Result<Option<Receipt>, Fault> {
     let made = tokio::time::timeout(LIMIT, provider.change(zone, change)).await;
-    made.unwrap_or_else(|_| {
-        let sentence = format!(
-            "the provider of the zone {zone} did not answer within {} seconds",
-            LIMIT.as_secs()
-        );
-        Err(Fault::new(FaultKind::Unreachable, sentence))
-    })
+    made.unwrap_or_else(|_| Err(no_answer(zone)))
+}
+
+fn no_answer(zone: &str) -> Fault {
+    let sentence = format!(
+        "the provider of the zone {zone} did not answer within {} seconds",
+        LIMIT.as_secs()
+    );
+    Fault::new(FaultKind::Unreachable, sentence)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -18,12 +18,12 @@ impl TxtRecords for Noting {
         "noting"
     }
 
-    async fn change(&self, _: &str, change: &Change) -> Result<(), Fault> {
+    async fn change(&self, _: &str, change: &Change) -> Result<Option<Receipt>, Fault> {
         lock(&self.calls).push(change.clone());
         let mut names = change.add.iter().chain(&change.remove).map(|txt| &txt.name);
         match self.kind {
             Some(kind) if names.any(|name| self.refused.contains(name)) => Err(Fault::new(kind, "refused")),
-            Some(_) | None => Ok(()),
+            Some(_) | None => Ok(None),
         }
     }
 }
@@ -53,7 +53,7 @@ async fn ask_for(
     zones: &Arc<Zones>,
     provider: &Noting,
     records: std::ops::Range<usize>,
-) -> Vec<Result<(), (Fault, Timestamp)>> {
+) -> Vec<Result<Option<Receipt>, (Fault, Timestamp)>> {
     let asked = records.map(|at| zones.change(provider, "example", txt(at), Wanted::Present));
     futures::future::join_all(asked).await
 }

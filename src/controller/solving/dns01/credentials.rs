@@ -3,29 +3,37 @@
 use super::Provider;
 use crate::{
     api::{SecretKeySelector, dns01::Dns01},
+    cloud::{
+        Cloud,
+        fault::{Fault, FaultKind},
+    },
     controller::Ports,
     pki::hidden::Hidden,
     plan::seen::ObjectKey,
-    solver::dns01::{
-        fault::{Fault, FaultKind},
-        rfc2136,
-    },
+    solver::dns01::rfc2136,
 };
 
-/// The provider that the settings of a solver name, with the Secrets in `namespace`.
+/// Where credentials come from.
+pub(super) struct Place<'a> {
+    /// To read Secrets.
+    pub(super) ports: &'a Ports,
+    /// How APIs are reached.
+    pub(super) cloud: &'a Cloud,
+    /// The namespace of Secrets and ServiceAccounts.
+    pub(super) namespace: &'a str,
+    /// Whether credentials of the place that certlet runs in may be used (FLG-15).
+    pub(super) ambient: bool,
+}
+
+/// The provider that the settings of a solver name.
 ///
 /// # Errors
 /// What of the settings or the Secrets is missing or wrong.
-pub(super) async fn provider(ports: &Ports, settings: &Dns01, namespace: &str) -> Result<Provider, Fault> {
+pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Provider, Fault> {
     if let Some(rfc2136) = &settings.rfc2136 {
-        let secret = match &rfc2136.tsig_secret_secret_ref {
-            Some(reference) if !reference.name.is_empty() => Some(Secret::read(ports, namespace, reference).await?),
-            Some(_) | None => None,
-        };
-        let secret = secret
-            .as_ref()
-            .map(|secret| (secret.text.as_str(), secret.value.expose().as_slice()));
-        return rfc2136::Server::new(rfc2136, secret, &ports.settings.outgoing).map(Provider::Rfc2136);
+        let secret = place.optional(rfc2136.tsig_secret_secret_ref.as_ref()).await?;
+        let secret = secret.as_ref().map(|secret| (secret.text.as_str(), secret.bytes()));
+        return rfc2136::Server::new(rfc2136, secret, &place.ports.settings.outgoing).map(Provider::Rfc2136);
     }
     Err(Fault::new(
         FaultKind::Other,
@@ -34,15 +42,38 @@ pub(super) async fn provider(ports: &Ports, settings: &Dns01, namespace: &str) -
 }
 
 /// A value of a Secret.
-struct Secret {
-    /// Which, for sentences.
-    text: String,
+pub(super) struct Secret {
+    /// Which, for sentences: the key and the Secret.
+    pub(super) text: String,
     value: Hidden<Vec<u8>>,
 }
 
 impl Secret {
-    async fn read(ports: &Ports, namespace: &str, reference: &SecretKeySelector) -> Result<Self, Fault> {
+    /// The value as it is.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.value.expose()
+    }
+}
+
+impl Place<'_> {
+    /// The value that a reference names; `None` without a reference.
+    ///
+    /// # Errors
+    /// What is missing or wrong.
+    pub(super) async fn optional(&self, reference: Option<&SecretKeySelector>) -> Result<Option<Secret>, Fault> {
+        match reference {
+            Some(reference) if !reference.name.is_empty() => self.secret(reference).await.map(Some),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// The value that a reference names.
+    ///
+    /// # Errors
+    /// What is missing or wrong.
+    pub(super) async fn secret(&self, reference: &SecretKeySelector) -> Result<Secret, Fault> {
         let SecretKeySelector { name, key } = reference;
+        let namespace = self.namespace;
         let text = format!("the Secret {namespace}/{name}");
         let wrong = |what: String| Fault::new(FaultKind::Credential, what);
         let Some(key) = key.as_deref().filter(|key| !key.is_empty()) else {
@@ -50,14 +81,18 @@ impl Secret {
                 "the issuer does not say which key of {text} to use: add `key` to the reference"
             )));
         };
-        let live = ports.reader.secret(&ObjectKey::new(namespace, name.as_str())).await;
+        let live = self
+            .ports
+            .reader
+            .secret(&ObjectKey::new(namespace, name.as_str()))
+            .await;
         let live = live.map_err(|error| Fault::new(FaultKind::Other, format!("{text} cannot be read: {error}")))?;
         let Some(live) = live else {
             return Err(wrong(format!("{text} does not exist: create it with the key {key:?}")));
         };
         match live.data(key) {
             Some([]) => Err(wrong(format!("the key {key:?} of {text} is empty"))),
-            Some(value) => Ok(Self {
+            Some(value) => Ok(Secret {
                 text: format!("the key {key:?} of {text}"),
                 value: Hidden::new(value.to_vec()),
             }),

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -13,12 +13,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Record;
 use crate::{
+    cloud::fault::{Fault, FaultKind},
     controller::solving::Checked,
     plan::order::{memory::NotYet, timing},
     process::clock,
     solver::dns01::{
-        change::{Change, Txt},
-        fault::{Fault, FaultKind},
+        change::{Change, Receipt, Txt},
+        zones::TxtRecords,
     },
 };
 
@@ -83,10 +84,7 @@ impl Zone {
     }
 
     /// Changes records, as its script says.
-    ///
-    /// # Errors
-    /// As its script says.
-    pub async fn change(&self, change: &Change) -> Result<(), Fault> {
+    async fn make(&self, change: &Change) -> Result<Option<Receipt>, Fault> {
         let _counted = Counted::new(self);
         let refused = |reason: &str| Err(Fault::new(FaultKind::Unreachable, reason));
         let make = || {
@@ -99,7 +97,7 @@ impl Zone {
             Behaviour::Takes(seconds) => {
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
                 make();
-                Ok(())
+                Ok(None)
             }
             Behaviour::Refuses => refused("the provider refuses"),
             Behaviour::LosesAnswer => {
@@ -111,6 +109,20 @@ impl Zone {
                 std::future::pending().await
             }
         }
+    }
+}
+
+impl TxtRecords for Arc<Zone> {
+    fn credential(&self) -> &'static str {
+        "memory"
+    }
+
+    async fn zone(&self, _: &str) -> Result<Option<String>, Fault> {
+        Ok(Some("example".to_owned()))
+    }
+
+    async fn change(&self, _: &str, change: &Change) -> Result<Option<Receipt>, Fault> {
+        self.make(change).await
     }
 }
 

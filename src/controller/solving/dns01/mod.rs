@@ -2,7 +2,9 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`provider`] | the providers |
 //! | [`credentials`] | providers with what their Secrets contain |
+//! | [`receipts`] | changes that providers are still bringing to their name servers |
 //! | [`recursive`] | recursive name servers, of the administrator and of solvers |
 //! | [`settle`] | settle times of zones, learned from CAs |
 //! | [`record`] | the proof of one authorization, as a solver |
@@ -11,6 +13,8 @@
 mod credentials;
 #[cfg(test)]
 pub mod memory;
+mod provider;
+mod receipts;
 mod record;
 mod recursive;
 mod settle;
@@ -24,69 +28,29 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::record::{Access, Record};
-use self::settle::Settling;
+pub use self::{
+    provider::Provider,
+    record::{Access, Record},
+};
+use self::{receipts::Receipts, settle::Settling};
 use super::SolvingError;
 use crate::{
+    cloud::Cloud,
     dns::Recursive,
     net::AddressPolicy,
     plan::settings::Settings,
     process::clock,
-    solver::dns01::{
-        change::Change,
-        fault::Fault,
-        rfc2136,
-        target::Target,
-        zones::{TxtRecords, Zones},
-    },
+    solver::dns01::{target::Target, zones::Zones},
 };
 
 /// How many Challenges are remembered with their provider. Beyond that they are removed with what their issuer says then.
 const MOST_IN_USE: usize = 10_000;
 
-/// Where records are written. One variant for each provider.
-#[derive(Clone, Debug)]
-pub enum Provider {
-    /// A DNS server that takes dynamic updates.
-    Rfc2136(rfc2136::Server),
-    /// In memory.
-    #[cfg(test)]
-    Memory(Arc<memory::Zone>),
-}
-
-impl TxtRecords for Provider {
-    fn credential(&self) -> &str {
-        match self {
-            Self::Rfc2136(server) => server.credential(),
-            #[cfg(test)]
-            Self::Memory(_) => "memory",
-        }
-    }
-
-    async fn change(&self, zone: &str, change: &Change) -> Result<(), Fault> {
-        match self {
-            Self::Rfc2136(server) => server.change(zone, change).await,
-            #[cfg(test)]
-            Self::Memory(memory) => memory.change(change).await,
-        }
-    }
-}
-
-impl Provider {
-    /// The zone of a name, where the provider itself says so; `None` to look it up in the DNS.
-    async fn zone(&self, name: &str) -> Option<String> {
-        match self {
-            Self::Rfc2136(server) => server.zone(name).await,
-            #[cfg(test)]
-            Self::Memory(_) => Some("example".to_owned()),
-        }
-    }
-}
-
 /// What DNS-01 shares and remembers. One per process.
 #[derive(Debug)]
 pub struct Dns01 {
     zones: Arc<Zones>,
+    cloud: Cloud,
     recursive: Recursive,
     addresses: AddressPolicy,
     /// Whether only recursive servers are asked (FLG-19).
@@ -94,6 +58,7 @@ pub struct Dns01 {
     /// The longest wait between two checks (FLG-20).
     longest_wait: SignedDuration,
     settling: Settling,
+    receipts: Receipts,
     /// The provider of each Challenge whose record may be there, by its uid: its Secret may be deleted before it.
     in_use: Mutex<HashMap<Box<str>, Provider>>,
 }
@@ -103,27 +68,31 @@ impl Dns01 {
     ///
     /// # Errors
     /// If a recursive name server cannot be parsed; the sentence names it.
-    pub fn new(settings: &Settings) -> Result<Self, SolvingError> {
-        Self::with_clock(settings, clock::now)
+    pub fn new(settings: &Settings, cloud: Cloud) -> Result<Self, SolvingError> {
+        Self::with_clock(settings, cloud, clock::now)
     }
 
-    fn with_clock(settings: &Settings, now: fn() -> Timestamp) -> Result<Self, SolvingError> {
+    fn with_clock(settings: &Settings, cloud: Cloud, now: fn() -> Timestamp) -> Result<Self, SolvingError> {
         let dns01 = &settings.dns01;
         Ok(Self {
             zones: Arc::new(Zones::new(now)),
+            cloud,
             recursive: recursive::of_administrator(&dns01.recursive_nameservers, &settings.outgoing)
                 .map_err(SolvingError::Nameserver)?,
             addresses: settings.outgoing.clone(),
             recursive_only: dns01.recursive_only,
             longest_wait: SignedDuration::try_from(dns01.check_retry_period).unwrap_or(SignedDuration::MAX),
             settling: Settling::default(),
+            receipts: Receipts::default(),
             in_use: Mutex::default(),
         })
     }
 
-    /// Forgets everything, and ends every call.
+    /// Ends every call, and forgets everything except the settle times of zones, which hold in any term of leadership.
     pub fn clear(&self) {
         self.zones.clear();
+        self.receipts.clear();
+        self.cloud.memo.clear();
         self.in_use().clear();
     }
 
@@ -148,6 +117,7 @@ impl Dns01 {
 
     fn forget(&self, challenge: &str) {
         self.settling.forget(challenge);
+        self.receipts.forget(challenge);
         self.in_use().remove(challenge);
     }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Dns01, Provider, credentials, recursive};
+use super::{Dns01, Provider, credentials, receipts::Progress, recursive, settle};
 use crate::{
     api::{challenge::ChallengeSpec, dns01},
+    cloud::fault::{Fault, FaultKind},
     cluster::issuers,
     controller::{
         Ports,
@@ -25,10 +26,10 @@ use crate::{
     },
     process::clock,
     solver::dns01::{
-        change::{Txt, Wanted},
+        change::{Receipt, Txt, Wanted},
         check::{self, Question, Seen},
-        fault::{Fault, FaultKind},
         target::{self, Target},
+        zones::TxtRecords,
     },
 };
 
@@ -63,6 +64,8 @@ pub enum Access {
         dns01: Box<dns01::Dns01>,
         /// Namespace of the Secrets.
         namespace: String,
+        /// Whether credentials of the place that certlet runs in may be used (FLG-15).
+        ambient: bool,
     },
     /// It is at hand.
     Provider(Provider),
@@ -78,6 +81,7 @@ impl Access {
             ports: Box::new(ports.clone()),
             dns01: Box::new(dns01),
             namespace: namespace.to_owned(),
+            ambient: ports.settings.dns01.allows_ambient(issuer.is_cluster()),
         }
     }
 
@@ -122,7 +126,8 @@ impl Record {
         let recursive = own.as_ref().unwrap_or(&self.dns01.recursive);
         let name = target::name(recursive, &self.identifier, strategy).await.map_err(now)?;
         let provider = self.provider().await?;
-        let zone = match provider.zone(&name).await {
+        let told = self.dns01.zones.locate(&provider, &name).await.map_err(again)?;
+        let zone = match told {
             Some(zone) => zone,
             None => target::zone(recursive, &name).await.map_err(now)?,
         };
@@ -133,7 +138,9 @@ impl Record {
     pub async fn present(&self) -> Answer {
         let provider = self.provider().await?;
         self.dns01.remember(&self.challenge, &provider);
-        self.change(&provider, Wanted::Present).await
+        let receipt = self.change(&provider, Wanted::Present).await?;
+        self.dns01.receipts.remember(&self.challenge, receipt);
+        Ok(())
     }
 
     /// Removes the record.
@@ -165,6 +172,9 @@ impl Record {
             Ok(own) => own,
             Err(not_yet) => return Checked::NotYet(not_yet),
         };
+        if let Some(not_yet) = self.under_way().await {
+            return Checked::NotYet(not_yet);
+        }
         let recursive = own.as_ref().unwrap_or(&self.dns01.recursive);
         // name servers of the solver's own replace the question to those of the zone, as in cert-manager
         let seen = if self.dns01.recursive_only || own.is_some() {
@@ -184,15 +194,51 @@ impl Record {
 
     /// The record is visible: whether it has been for long enough.
     fn settled(&self, target: &Target) -> Checked {
-        match self.dns01.settling.until(clock::now(), &target.zone, &self.challenge) {
+        let least = match self.dns01.remembered(&self.challenge) {
+            Some(provider) if !provider.serves_alike() => settle::FIRST,
+            Some(_) | None => SignedDuration::ZERO,
+        };
+        let settling = &self.dns01.settling;
+        match settling.until(clock::now(), &target.zone, &self.challenge, least) {
             None => Checked::Visible,
             Some(again) => Checked::NotYet(NotYet {
                 reason: format!(
-                    "all name servers of {} have the record; the challenge is accepted in a moment, since a CA did not find a record of that zone before",
+                    "all name servers of {} that can be asked from here have the record; the challenge is accepted in a moment, since the \
+                     CA may ask others",
                     target.zone
                 ),
                 again,
             }),
+        }
+    }
+
+    /// Why the record cannot be visible yet, as the provider itself knows. Only the DNS counts where the provider does not answer.
+    async fn under_way(&self) -> Option<NotYet> {
+        let now = clock::now();
+        let again = match self.dns01.receipts.progress(now, &self.challenge) {
+            Progress::Done => return None,
+            Progress::Wait(again) => again,
+            Progress::Ask(receipt) => {
+                if self.is_done(&receipt).await {
+                    self.dns01.receipts.done(&receipt);
+                    return None;
+                }
+                timing::add(now, SignedDuration::from_secs(2))
+            }
+        };
+        let Target { name, .. } = self.target.as_ref()?;
+        Some(NotYet {
+            reason: format!(
+                "the provider has accepted the record {name} and has not brought it to all its name servers yet"
+            ),
+            again,
+        })
+    }
+
+    async fn is_done(&self, receipt: &Receipt) -> bool {
+        match self.dns01.remembered(&self.challenge) {
+            Some(provider) => provider.is_done(receipt).await.unwrap_or(true),
+            None => true,
         }
     }
 
@@ -235,7 +281,7 @@ impl Record {
         }
     }
 
-    async fn change(&self, provider: &Provider, wanted: Wanted) -> Answer {
+    async fn change(&self, provider: &Provider, wanted: Wanted) -> Result<Option<Receipt>, NotYet> {
         let Some(Target { name, zone }) = &self.target else {
             return Err(now(format!("the zone of {} is not known yet", self.identifier)));
         };
@@ -244,19 +290,7 @@ impl Record {
             value: self.value.clone(),
         };
         let answer = self.dns01.zones.change(provider, zone, txt, wanted).await;
-        answer.map_err(|(fault, until)| NotYet {
-            reason: fault.sentence,
-            again: match fault.kind {
-                FaultKind::Limited(_) => until,
-                // the Secret may be corrected before the provider is asked again: it is read, and a new credential is used at once
-                FaultKind::Credential
-                | FaultKind::Right
-                | FaultKind::NoZone
-                | FaultKind::Clock
-                | FaultKind::Unreachable
-                | FaultKind::Other => clock::now(),
-            },
-        })
+        answer.map_err(again)
     }
 
     async fn provider(&self) -> Result<Provider, NotYet> {
@@ -267,8 +301,15 @@ impl Record {
                 ports,
                 dns01,
                 namespace,
+                ambient,
             } => {
-                let provider = credentials::provider(ports, dns01, namespace).await;
+                let place = credentials::Place {
+                    ports,
+                    cloud: &self.dns01.cloud,
+                    namespace,
+                    ambient: *ambient,
+                };
+                let provider = credentials::provider(&place, dns01).await;
                 provider.map_err(|Fault { sentence, .. }| now(sentence))
             }
         }
@@ -283,6 +324,23 @@ impl Record {
             }
             Access::Settings { .. } | Access::Provider(_) | Access::Denied(_) => Ok(None),
         }
+    }
+}
+
+/// When to try again after the provider has failed, which may be asked again at `until`.
+fn again((fault, until): (Fault, Timestamp)) -> NotYet {
+    NotYet {
+        reason: fault.sentence,
+        again: match fault.kind {
+            FaultKind::Limited(_) => until,
+            // the Secret may be corrected before the provider is asked again: it is read, and a new credential is used at once
+            FaultKind::Credential
+            | FaultKind::Right
+            | FaultKind::NoZone
+            | FaultKind::Clock
+            | FaultKind::Unreachable
+            | FaultKind::Other => clock::now(),
+        },
     }
 }
 

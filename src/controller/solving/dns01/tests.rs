@@ -16,16 +16,18 @@ use super::{
 };
 use crate::{
     api::names::annotation,
+    cloud::Cloud,
     controller::solving::{
         Checked, Solver,
         calls::{self, Ask, Calls},
     },
+    net::ClientSettings,
     plan::{
         order::outside::{self, Abandoned, Call},
         seen::{Meta, Next, ObjectKey, Pairs},
         settings::Settings,
     },
-    process::clock,
+    process::{clock, environment::CloudEnvironment},
     solver::dns01::target::Target,
 };
 
@@ -52,7 +54,9 @@ impl World {
             },
             zone: Arc::new(Zone::new(script)),
             calls: Arc::default(),
-            dns01: Arc::new(Dns01::with_clock(&Settings::default(), paused_now).expect("no name server is named")),
+            dns01: Arc::new(
+                Dns01::with_clock(&Settings::default(), cloud(), paused_now).expect("no name server is named"),
+            ),
         }
     }
 
@@ -118,6 +122,10 @@ impl World {
         }
         panic!("the Challenge never goes: {:?}", self.calls);
     }
+}
+
+fn cloud() -> Cloud {
+    Cloud::new(&ClientSettings::default(), CloudEnvironment::default(), paused_now).expect("an HTTP client")
 }
 
 fn behaviour() -> impl Strategy<Value = Behaviour> {

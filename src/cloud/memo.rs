@@ -1,0 +1,109 @@
+//! What is remembered of credentials for a while: access tokens, identifiers of zones. It may be lost at any time.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+
+use crate::pki::hidden::Hidden;
+
+/// How many values are remembered. Beyond that, those that are over are forgotten, then all.
+const MOST: usize = 4096;
+
+/// The remembered values.
+#[derive(Debug)]
+pub struct Memo {
+    values: Mutex<HashMap<(String, String), Value>>,
+    now: fn() -> Timestamp,
+}
+
+#[derive(Debug)]
+struct Value {
+    value: Hidden<String>,
+    until: Timestamp,
+}
+
+impl Memo {
+    /// Nothing is remembered. `now` reads the clock.
+    pub fn new(now: fn() -> Timestamp) -> Self {
+        Self {
+            values: Mutex::default(),
+            now,
+        }
+    }
+
+    /// What is remembered of a credential under this name, if it is still valid.
+    pub fn get(&self, credential: &str, name: &str) -> Option<Hidden<String>> {
+        let values = self.lock();
+        let found = values.get(&(credential.to_owned(), name.to_owned()))?;
+        (found.until > (self.now)()).then(|| found.value.clone())
+    }
+
+    /// Remembers a value until this time.
+    pub fn set(&self, credential: &str, name: &str, value: Hidden<String>, until: Timestamp) {
+        let mut values = self.lock();
+        if values.len() >= MOST {
+            let now = (self.now)();
+            values.retain(|_, value| value.until > now);
+            if values.len() >= MOST {
+                values.clear();
+            }
+        }
+        values.insert((credential.to_owned(), name.to_owned()), Value { value, until });
+    }
+
+    /// Forgets a value, which the server has refused.
+    pub fn forget(&self, credential: &str, name: &str) {
+        self.lock().remove(&(credential.to_owned(), name.to_owned()));
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Value>> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+    }
+
+    fn ten() -> Timestamp {
+        at(10)
+    }
+
+    #[test]
+    fn a_value_is_remembered_for_its_credential_until_it_is_over() {
+        let memo = Memo::new(ten);
+        memo.set("one", "token", Hidden::new("secret".to_owned()), at(11));
+        memo.set("one", "old", Hidden::new("secret".to_owned()), at(10));
+        assert_eq!(
+            memo.get("one", "token").map(|value| value.expose().clone()),
+            Some("secret".to_owned())
+        );
+        assert!(memo.get("one", "old").is_none() && memo.get("other", "token").is_none());
+        assert!(!format!("{memo:?}").contains("secret"));
+        memo.forget("one", "token");
+        assert!(memo.get("one", "token").is_none());
+    }
+
+    #[test]
+    fn the_number_of_values_is_bounded() {
+        let memo = Memo::new(ten);
+        for number in 0..3 * MOST {
+            memo.set("one", &number.to_string(), Hidden::default(), at(11));
+        }
+        assert!(memo.lock().len() <= MOST);
+    }
+}

@@ -1,0 +1,83 @@
+//! HTTP APIs of providers: how they are called, what went wrong, and what is remembered of credentials.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`api`] | one call: a request, its reply, and the faults that all APIs share |
+//! | [`fault`] | why a call failed, sorted by who can correct it and when to try again |
+//! | [`memo`] | access tokens and identifiers that are valid for a while |
+
+pub mod api;
+pub mod fault;
+pub mod memo;
+
+use std::{fmt, sync::Arc};
+
+use jiff::Timestamp;
+
+pub use self::{
+    api::{Api, Call, Reply},
+    fault::{Fault, FaultKind},
+    memo::Memo,
+};
+use crate::{
+    net::{AddressPolicy, ClientSettings, HttpClient, Trust, TrustError, Unobserved},
+    process::environment::CloudEnvironment,
+};
+
+/// How the APIs of providers are reached, and what is remembered of credentials. One per process, cheap to clone.
+#[derive(Clone)]
+pub struct Cloud {
+    http: HttpClient,
+    platform: HttpClient,
+    /// What is remembered of credentials.
+    pub memo: Arc<Memo>,
+    /// The environment variables of the clouds' tools.
+    pub environment: Arc<CloudEnvironment>,
+    /// Reads the clock.
+    pub now: fn() -> Timestamp,
+}
+
+impl fmt::Debug for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cloud")
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cloud {
+    /// The APIs, called with these settings. The address policy of `settings` applies to every server that a user can choose.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be set up.
+    pub fn new(
+        settings: &ClientSettings,
+        environment: CloudEnvironment,
+        now: fn() -> Timestamp,
+    ) -> Result<Self, TrustError> {
+        // no user chooses these addresses: they are those of the platform that this process runs on
+        let platform = ClientSettings {
+            addresses: AddressPolicy::everything(),
+            proxies: Vec::new(),
+            ..settings.clone()
+        };
+        let client = |settings: &ClientSettings| HttpClient::new(&Trust::default(), settings, Arc::new(Unobserved));
+        Ok(Self {
+            http: client(settings)?,
+            platform: client(&platform)?,
+            memo: Arc::new(Memo::new(now)),
+            environment: Arc::new(environment),
+            now,
+        })
+    }
+
+    /// An API in the network. `provider` is its name, for sentences.
+    pub fn api(&self, provider: &'static str) -> Api {
+        Api::new(self.http.clone(), provider, self.now)
+    }
+
+    /// An API of the platform that this process runs on, at an address that no user chose: a metadata service, an agent of the node.
+    pub fn platform(&self, provider: &'static str) -> Api {
+        Api::new(self.platform.clone(), provider, self.now)
+    }
+}

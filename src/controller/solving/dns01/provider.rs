@@ -1,0 +1,58 @@
+//! The providers that records are written at.
+
+#[cfg(test)]
+use std::sync::Arc;
+
+#[cfg(test)]
+use super::memory;
+use crate::{
+    cloud::Fault,
+    solver::dns01::{
+        change::{Change, Receipt},
+        rfc2136,
+        zones::TxtRecords,
+    },
+};
+
+/// Where records are written. One variant for each provider.
+#[derive(Clone, Debug)]
+pub enum Provider {
+    /// A DNS server that takes dynamic updates.
+    Rfc2136(rfc2136::Server),
+    /// In memory.
+    #[cfg(test)]
+    Memory(Arc<memory::Zone>),
+}
+
+/// Does the same with the provider of each variant.
+macro_rules! each {
+    ($self:ident, $provider:ident => $do:expr) => {
+        match $self {
+            Provider::Rfc2136($provider) => $do,
+            #[cfg(test)]
+            Provider::Memory($provider) => $do,
+        }
+    };
+}
+
+impl TxtRecords for Provider {
+    fn credential(&self) -> &str {
+        each!(self, provider => provider.credential())
+    }
+
+    async fn zone(&self, name: &str) -> Result<Option<String>, Fault> {
+        each!(self, provider => provider.zone(name).await)
+    }
+
+    async fn change(&self, zone: &str, change: &Change) -> Result<Option<Receipt>, Fault> {
+        each!(self, provider => provider.change(zone, change).await)
+    }
+
+    async fn is_done(&self, receipt: &Receipt) -> Result<bool, Fault> {
+        each!(self, provider => provider.is_done(receipt).await)
+    }
+
+    fn serves_alike(&self) -> bool {
+        each!(self, provider => provider.serves_alike())
+    }
+}
