@@ -62,14 +62,13 @@ impl Dns01 {
             route53,
             webhook,
         } = self;
-        if rfc2136.is_some() {
+        if cloud_dns.is_some() || rfc2136.is_some() {
             return None;
         }
         let others = [
             (acme_dns.is_some(), "dns01.acmeDNS"),
             (akamai.is_some(), "dns01.akamai"),
             (azure_dns.is_some(), "dns01.azureDNS"),
-            (cloud_dns.is_some(), "dns01.cloudDNS"),
             (cloudflare.is_some(), "dns01.cloudflare"),
             (digitalocean.is_some(), "dns01.digitalocean"),
             (route53.is_some(), "dns01.route53"),

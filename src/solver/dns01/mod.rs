@@ -6,10 +6,13 @@
 //! | [`check`] | the question to the name servers of the zone |
 //! | [`change`] | what a provider is asked for |
 //! | [`zones`] | one queue for each credential and zone, so that what several Orders want is one change |
+//! | [`clouddns`] | Google Cloud DNS |
 //! | [`rfc2136`] | dynamic updates |
 
 pub mod change;
 pub mod check;
+pub mod clouddns;
+mod merge;
 pub mod rfc2136;
 pub mod target;
 pub mod zones;

@@ -9,7 +9,7 @@ use crate::{
     cloud::Fault,
     solver::dns01::{
         change::{Change, Receipt},
-        rfc2136,
+        clouddns, rfc2136,
         zones::TxtRecords,
     },
 };
@@ -17,6 +17,8 @@ use crate::{
 /// Where records are written. One variant for each provider.
 #[derive(Clone, Debug)]
 pub enum Provider {
+    /// Google Cloud DNS.
+    CloudDns(clouddns::Project),
     /// A DNS server that takes dynamic updates.
     Rfc2136(rfc2136::Server),
     /// In memory.
@@ -28,6 +30,7 @@ pub enum Provider {
 macro_rules! each {
     ($self:ident, $provider:ident => $do:expr) => {
         match $self {
+            Provider::CloudDns($provider) => $do,
             Provider::Rfc2136($provider) => $do,
             #[cfg(test)]
             Provider::Memory($provider) => $do,
