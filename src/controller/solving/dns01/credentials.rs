@@ -1,6 +1,6 @@
 //! Providers with what their Secrets contain. Secrets are read when they are needed, and never kept in a form that can be printed.
 
-use super::Provider;
+use super::{Provider, webhook};
 use crate::{
     api::{SecretKeySelector, dns01::Dns01},
     cloud::{
@@ -34,6 +34,11 @@ pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Prov
         let secret = place.optional(rfc2136.tsig_secret_secret_ref.as_ref()).await?;
         let secret = secret.as_ref().map(|secret| (secret.text.as_str(), secret.bytes()));
         return rfc2136::Server::new(rfc2136, secret, &place.ports.settings.outgoing).map(Provider::Rfc2136);
+    }
+    if let Some(settings) = &settings.webhook {
+        let client = place.ports.reader.client().clone();
+        let solver = webhook::Solver::new(client, settings, place.namespace, place.ambient);
+        return Ok(Provider::Webhook(solver));
     }
     Err(Fault::new(
         FaultKind::Other,

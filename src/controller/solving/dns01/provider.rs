@@ -1,10 +1,13 @@
 //! The providers that records are written at.
 
+use std::time::Duration;
+
 #[cfg(test)]
 use std::sync::Arc;
 
 #[cfg(test)]
 use super::memory;
+use super::webhook;
 use crate::{
     cloud::Fault,
     solver::dns01::{
@@ -19,6 +22,8 @@ use crate::{
 pub enum Provider {
     /// A DNS server that takes dynamic updates.
     Rfc2136(rfc2136::Server),
+    /// A webhook in the cluster.
+    Webhook(webhook::Solver),
     /// In memory.
     #[cfg(test)]
     Memory(Arc<memory::Zone>),
@@ -29,6 +34,7 @@ macro_rules! each {
     ($self:ident, $provider:ident => $do:expr) => {
         match $self {
             Provider::Rfc2136($provider) => $do,
+            Provider::Webhook($provider) => $do,
             #[cfg(test)]
             Provider::Memory($provider) => $do,
         }
@@ -50,6 +56,14 @@ impl TxtRecords for Provider {
 
     async fn is_done(&self, receipt: &Receipt) -> Result<bool, Fault> {
         each!(self, provider => provider.is_done(receipt).await)
+    }
+
+    fn most_records(&self) -> usize {
+        each!(self, provider => provider.most_records())
+    }
+
+    fn limit(&self) -> Duration {
+        each!(self, provider => provider.limit())
     }
 
     fn serves_alike(&self) -> bool {
