@@ -90,7 +90,7 @@ struct Problem {
     #[serde(default)]
     code: u32,
     #[serde(default)]
-    error_chain: Vec<Problem>,
+    error_chain: Vec<Self>,
 }
 
 #[derive(Debug, Deserialize)]

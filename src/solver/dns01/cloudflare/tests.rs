@@ -132,8 +132,7 @@ async fn a_record_that_is_there_already_holds_up_no_other() {
     let server =
         Scripted::start(
             |request: &Recorded| match (request.method.as_str(), request.json()["content"].as_str()) {
-                ("POST", None) => refused(400, 81058),
-                ("POST", Some("\"one\"")) => refused(400, 81058),
+                ("POST", None | Some("\"one\"")) => refused(400, 81058),
                 _ => example(request),
             },
         )
