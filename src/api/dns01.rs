@@ -62,17 +62,15 @@ impl Dns01 {
             route53,
             webhook,
         } = self;
-        if cloud_dns.is_some() || rfc2136.is_some() {
+        if cloud_dns.is_some() || cloudflare.is_some() || rfc2136.is_some() || webhook.is_some() {
             return None;
         }
         let others = [
             (acme_dns.is_some(), "dns01.acmeDNS"),
             (akamai.is_some(), "dns01.akamai"),
             (azure_dns.is_some(), "dns01.azureDNS"),
-            (cloudflare.is_some(), "dns01.cloudflare"),
             (digitalocean.is_some(), "dns01.digitalocean"),
             (route53.is_some(), "dns01.route53"),
-            (webhook.is_some(), "dns01.webhook"),
         ];
         let set = others.into_iter().find(|(set, _)| *set);
         Some(set.map_or("dns01", |(_, field)| field))

@@ -4,6 +4,7 @@ mod acmesolver;
 pub mod approve;
 pub mod args;
 pub mod ca;
+mod check;
 pub mod crds;
 pub mod format;
 pub mod inspect;
@@ -39,6 +40,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Show what the controller would do now, and why, without doing it
     Plan(plan::PlanArgs),
+    /// Try what an issuer needs, without a CA
+    Check(check::CheckArgs),
     /// Manage a certificate authority in files, without a cluster
     Ca(Box<ca::Args>),
     /// Show certificates in a file, in a Secret, or of a server
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(*args),
         Command::Status(args) => status::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Renew(args) => renew::run(&args),
         Command::Approve(args) => approve::run(&args, approve::Decision::Approve),
         Command::Deny(args) => approve::run(&args, approve::Decision::Deny),

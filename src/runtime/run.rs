@@ -26,9 +26,13 @@ use crate::{
         router::Router,
         solving::{Solving, SolvingError},
     },
-    net::{ClientSettings, ExtraRoots, TrustError},
+    net::{ClientSettings, ExtraRoots, TrustError, proxy_hosts},
     plan::settings::{Settings, controller as names_of},
-    process::{clock, environment::CloudEnvironment, metrics::Metrics},
+    process::{
+        clock,
+        environment::{CloudEnvironment, Environment},
+        metrics::Metrics,
+    },
     solver::responder::Responder,
 };
 
@@ -199,9 +203,18 @@ async fn end(ports: &Ports, signal: EndSignal, tasks: &TaskTracker, shutdown: &C
 ///
 /// # Errors
 /// If the self-check cannot be set up.
-pub fn dry_run_context(client: &Client, settings: &Settings) -> Result<Arc<Controllers>, RunError> {
-    let (http, cloud) = (ClientSettings::default(), CloudEnvironment::default());
-    controllers(client, settings, http, cloud, &Leadership::default()).map(|(controllers, _)| controllers)
+pub fn dry_run_context(
+    client: &Client,
+    settings: &Settings,
+    environment: Environment,
+) -> Result<Arc<Controllers>, RunError> {
+    let http = ClientSettings {
+        extra_roots: ExtraRoots::from(&environment),
+        proxies: proxy_hosts(environment.proxies),
+        ..ClientSettings::default()
+    };
+    let made = controllers(client, settings, http, environment.cloud, &Leadership::default());
+    made.map(|(controllers, _)| controllers)
 }
 
 /// Lists everything that a controller would watch, once.

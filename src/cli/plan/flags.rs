@@ -34,7 +34,7 @@ struct Line {
 }
 
 /// The settings to plan with. Remarks on standard error say where they come from.
-pub(super) async fn settings(client: &Client, given: &[String]) -> Result<Settings, String> {
+pub(in crate::cli) async fn settings(client: &Client, given: &[String]) -> Result<Settings, String> {
     if !given.is_empty() {
         let flags = config::with_file(&bare(given)).map_err(|error| error.to_string());
         return flags

@@ -1,7 +1,7 @@
 //! `certlet plan`: the dry run. Shows what the controller would do now, and why, with the same planners.
 
 mod actions;
-mod flags;
+pub(super) mod flags;
 mod mounted;
 
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use crate::{
     },
     controller::{Controllers, Ports, signing_request, sweep},
     plan::{issuer::IssuerId, kinds::OrderKind, seen::ObjectKey},
-    process::clock,
+    process::{clock, environment::Environment},
     runtime::run,
     text,
 };
@@ -94,7 +94,8 @@ async fn plan(args: &PlanArgs) -> Result<usize, String> {
     let namespace = (!args.all_namespaces).then_some(own);
     remark_on_webhooks(&client).await;
     let settings = flags::settings(&client, &args.flags).await?;
-    let controllers = run::dry_run_context(&client, &settings).map_err(|error| error.to_string())?;
+    let controllers =
+        run::dry_run_context(&client, &settings, Environment::read()).map_err(|error| error.to_string())?;
     run::read_everything(&client, &controllers.ports, namespace.as_deref())
         .await
         .map_err(|error| not_read(&error))?;

@@ -9,6 +9,9 @@ use super::{memory::NotYet, timing};
 /// How long a check waits for a name server that does not answer, while the majority of the others has the record.
 const SILENT_FOR: SignedDuration = SignedDuration::from_secs(10);
 
+/// The longest time for which a memory of a recursive server is believed.
+const LONGEST_MEMORY: SignedDuration = SignedDuration::from_hours(1);
+
 /// The most name servers that a reason names.
 const MOST_NAMED: usize = 3;
 
@@ -21,6 +24,8 @@ pub struct Answers {
     pub zone: String,
     /// One entry for each address of each name server of the zone.
     pub servers: Vec<ServerAnswer>,
+    /// How long a recursive server remembers that the record does not exist (RFC 2308), if one was asked and says so.
+    pub absent_for: Option<SignedDuration>,
 }
 
 /// The answer of one name server at one of its addresses.
@@ -70,7 +75,12 @@ pub fn visibility(now: Timestamp, since: Timestamp, longest: SignedDuration, ans
             again: latest.map_or(again, |latest| again.min(latest)),
         }
     };
-    let Answers { name, zone, servers } = answers;
+    let Answers {
+        name,
+        zone,
+        servers,
+        absent_for,
+    } = answers;
     let by_server = by_server(servers);
     if by_server.is_empty() {
         let reason = format!("the zone {zone} has no name server: its delegation is incomplete");
@@ -79,6 +89,19 @@ pub fn visibility(now: Timestamp, since: Timestamp, longest: SignedDuration, ans
     let behind: Vec<&ServerAnswer> = by_server.iter().copied().filter(|one| one.found.is_behind()).collect();
     let silent: Vec<&ServerAnswer> = by_server.iter().copied().filter(|one| one.found.is_absent()).collect();
     let having = by_server.len() - behind.len() - silent.len();
+    if let (Some(absent_for), [first]) = (absent_for, behind.as_slice())
+        && first.found == Found::Nothing
+    {
+        // it answers from its memory until then
+        let until = timing::add(now, (*absent_for).min(LONGEST_MEMORY));
+        return Visibility::NotYet(NotYet {
+            reason: format!(
+                "{} remembers until {until:.0} that {name} has no TXT record; it is asked again then",
+                named(&[*first])
+            ),
+            again: until.max(timing::check_again(now, since, longest)),
+        });
+    }
     if let Some(first) = behind.first() {
         let reason = if let (Found::OtherValues(others), 0) = (&first.found, having) {
             let values = if *others == 1 { "another value" } else { "other values" };
@@ -221,6 +244,7 @@ mod tests {
             name: "_acme-challenge.a.example".to_owned(),
             zone: "example".to_owned(),
             servers: found.iter().enumerate().map(server).collect(),
+            absent_for: None,
         }
     }
 
@@ -287,6 +311,23 @@ mod tests {
         assert!(matches!(after(0, &[silent(), silent()]), Visibility::NoAnswer(_)));
         assert!(matches!(after(0, &[silent(), refused()]), Visibility::NotYet(_)));
         assert!(reason(after(0, &[])).contains("no name server"));
+    }
+
+    #[test]
+    fn a_recursive_server_is_asked_again_when_it_has_forgotten_that_there_was_no_record() {
+        let mut answers = answers(&[Found::Nothing]);
+        answers.absent_for = Some(SignedDuration::from_secs(47));
+        let Visibility::NotYet(not_yet) = visibility(SINCE, SINCE, LONGEST, &answers) else {
+            panic!("it is not visible");
+        };
+        assert_eq!(not_yet.again, timing::add(SINCE, SignedDuration::from_secs(47)));
+        assert!(
+            not_yet.reason.contains("remembers until 1970-01-01T00:00:47Z"),
+            "{}",
+            not_yet.reason
+        );
+        answers.servers[0].found = Found::Value;
+        assert_eq!(visibility(SINCE, SINCE, LONGEST, &answers), Visibility::Visible);
     }
 
     #[test]

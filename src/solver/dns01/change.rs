@@ -9,6 +9,8 @@ pub struct Txt {
     pub name: String,
     /// Its value.
     pub value: String,
+    /// The identifier that it proves, without the `*.` of a wildcard. Some providers select an account by it.
+    pub identifier: String,
 }
 
 /// Records that are added, and records that are removed. Other values of the same names stay as they are.
@@ -61,6 +63,7 @@ mod tests {
         let txt = |value: &str| Txt {
             name: "_acme-challenge.a.example".to_owned(),
             value: value.to_owned(),
+            identifier: "a.example".to_owned(),
         };
         let mut change = Change::of(txt("one"), Wanted::Present);
         change.insert(txt("two"), Wanted::Present);

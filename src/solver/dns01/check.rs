@@ -79,6 +79,7 @@ pub async fn at_recursive(dns: &Recursive, question: Question<'_>) -> Seen {
                 address: None,
                 found: found(texts.values.iter().map(Vec::as_slice), question.value),
             }],
+            absent_for: texts.absent_for.and_then(|time| time.try_into().ok()),
         }),
         Err(error) => Seen::Failed(format!("the TXT record of {name} cannot be looked up: {error}")),
     }
@@ -118,6 +119,7 @@ async fn answers(dns: &Recursive, policy: &AddressPolicy, question: Question<'_>
         name: name.clone(),
         zone: zone.clone(),
         servers: join_all(answers).await,
+        absent_for: None,
     })
 }
 

@@ -7,11 +7,13 @@
 //! | [`change`] | what a provider is asked for |
 //! | [`zones`] | one queue for each credential and zone, so that what several Orders want is one change |
 //! | [`clouddns`] | Google Cloud DNS |
+//! | [`cloudflare`] | Cloudflare |
 //! | [`rfc2136`] | dynamic updates |
 
 pub mod change;
 pub mod check;
 pub mod clouddns;
+pub mod cloudflare;
 mod merge;
 pub mod rfc2136;
 pub mod target;

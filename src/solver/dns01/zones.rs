@@ -42,6 +42,16 @@ pub trait TxtRecords: Clone + Send + Sync + 'static {
         std::future::ready(Ok(true))
     }
 
+    /// The most records of one change.
+    fn most_records(&self) -> usize {
+        MOST_RECORDS
+    }
+
+    /// How long a change may take.
+    fn limit(&self) -> Duration {
+        LIMIT
+    }
+
     /// Whether the name servers that can be asked from here are all that a CA may ask. Otherwise records settle for a moment.
     fn serves_alike(&self) -> bool {
         false
@@ -104,11 +114,13 @@ impl Zones {
         if let Some(gate) = self.closed(provider.credential(), name) {
             return Err((gate.fault, gate.until));
         }
-        let found = tokio::time::timeout(LIMIT, provider.zone(name)).await;
-        found.unwrap_or_else(|_| Err(no_answer(name))).map_err(|fault| {
-            let until = self.close(provider.credential(), name, &fault);
-            (fault, until)
-        })
+        let found = tokio::time::timeout(provider.limit(), provider.zone(name)).await;
+        found
+            .unwrap_or_else(|_| Err(no_answer(name, provider.limit())))
+            .map_err(|fault| {
+                let until = self.close(provider.credential(), name, &fault);
+                (fault, until)
+            })
     }
 
     /// Asks for the change of one record, together with what others want of the same zone.
@@ -180,7 +192,7 @@ impl Zones {
             let batch: Vec<Waiting> = {
                 let mut queues = lock(&self.queues);
                 let Some(queue) = queues.get_mut(&key) else { return };
-                let most = queue.waiting.len().min(MOST_RECORDS);
+                let most = queue.waiting.len().min(provider.most_records());
                 if most == 0 {
                     queues.remove(&key);
                     return;
@@ -261,14 +273,14 @@ async fn make<P: TxtRecords>(provider: &P, zone: &str, batch: Vec<Waiting>) {
 
 /// A change that takes too long is given up: others of the zone wait for it.
 async fn within_limit<P: TxtRecords>(provider: &P, zone: &str, change: &Change) -> Result<Option<Receipt>, Fault> {
-    let made = tokio::time::timeout(LIMIT, provider.change(zone, change)).await;
-    made.unwrap_or_else(|_| Err(no_answer(zone)))
+    let made = tokio::time::timeout(provider.limit(), provider.change(zone, change)).await;
+    made.unwrap_or_else(|_| Err(no_answer(zone, provider.limit())))
 }
 
-fn no_answer(zone: &str) -> Fault {
+fn no_answer(zone: &str, limit: Duration) -> Fault {
     let sentence = format!(
-        "the provider of the zone {zone} did not answer within {} seconds",
-        LIMIT.as_secs()
+        "the provider of {zone} did not answer within {} seconds",
+        limit.as_secs()
     );
     Fault::new(FaultKind::Unreachable, sentence)
 }

@@ -38,6 +38,7 @@ fn txt(at: usize) -> Txt {
     Txt {
         name: format!("_acme-challenge.a{at}.example"),
         value: "value".to_owned(),
+        identifier: format!("a{at}.example"),
     }
 }
 

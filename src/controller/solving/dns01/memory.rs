@@ -57,8 +57,8 @@ impl Zone {
 
     /// Whether this record is there.
     pub fn has(&self, name: &str, value: &str) -> bool {
-        let (name, value) = (name.to_owned(), value.to_owned());
-        lock(&self.records).contains(&Txt { name, value })
+        let records = lock(&self.records);
+        records.iter().any(|txt| txt.name == name && txt.value == value)
     }
 
     /// Whether no record is there.

@@ -6,6 +6,8 @@
 //! | [`credentials`] | providers with what their Secrets contain |
 //! | [`receipts`] | changes that providers are still bringing to their name servers |
 //! | [`recursive`] | recursive name servers, of the administrator and of solvers |
+//! | [`webhook`] | providers behind a webhook in the cluster |
+//! | [`trial`] | every step of a challenge without a CA, for `certlet check dns01` |
 //! | [`settle`] | settle times of zones, learned from CAs |
 //! | [`record`] | the proof of one authorization, as a solver |
 //! | `memory` | a provider in memory for tests, which can be slow, fail, or lose its answer |
@@ -20,6 +22,8 @@ mod recursive;
 mod settle;
 #[cfg(test)]
 mod tests;
+pub mod trial;
+pub mod webhook;
 
 use std::{
     collections::HashMap,

@@ -1,15 +1,18 @@
 //! The providers that records are written at.
 
+use std::time::Duration;
+
 #[cfg(test)]
 use std::sync::Arc;
 
 #[cfg(test)]
 use super::memory;
+use super::webhook;
 use crate::{
     cloud::Fault,
     solver::dns01::{
         change::{Change, Receipt},
-        clouddns, rfc2136,
+        clouddns, cloudflare, rfc2136,
         zones::TxtRecords,
     },
 };
@@ -19,8 +22,12 @@ use crate::{
 pub enum Provider {
     /// Google Cloud DNS.
     CloudDns(clouddns::Project),
+    /// Cloudflare.
+    Cloudflare(cloudflare::Account),
     /// A DNS server that takes dynamic updates.
     Rfc2136(rfc2136::Server),
+    /// A webhook in the cluster.
+    Webhook(webhook::Solver),
     /// In memory.
     #[cfg(test)]
     Memory(Arc<memory::Zone>),
@@ -31,7 +38,9 @@ macro_rules! each {
     ($self:ident, $provider:ident => $do:expr) => {
         match $self {
             Provider::CloudDns($provider) => $do,
+            Provider::Cloudflare($provider) => $do,
             Provider::Rfc2136($provider) => $do,
+            Provider::Webhook($provider) => $do,
             #[cfg(test)]
             Provider::Memory($provider) => $do,
         }
@@ -53,6 +62,14 @@ impl TxtRecords for Provider {
 
     async fn is_done(&self, receipt: &Receipt) -> Result<bool, Fault> {
         each!(self, provider => provider.is_done(receipt).await)
+    }
+
+    fn most_records(&self) -> usize {
+        each!(self, provider => provider.most_records())
+    }
+
+    fn limit(&self) -> Duration {
+        each!(self, provider => provider.limit())
     }
 
     fn serves_alike(&self) -> bool {

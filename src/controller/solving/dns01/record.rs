@@ -36,6 +36,9 @@ use crate::{
 /// For how long CNAMEs have to lead elsewhere before the record is written there: recursive servers may not agree for a while.
 const MOVED_AFTER: SignedDuration = SignedDuration::from_secs(10);
 
+/// How long recursive servers are not asked for a record whose provider may need a moment.
+const UNASKED_FOR: SignedDuration = SignedDuration::from_secs(5);
+
 /// The record that proves one authorization.
 #[derive(Clone)]
 pub struct Record {
@@ -118,27 +121,42 @@ impl Record {
     /// # Errors
     /// Why that is not known, and when to try again.
     pub async fn locate(&self) -> Result<String, NotYet> {
-        let strategy = match &self.access {
-            Access::Settings { dns01, .. } => dns01.cname_strategy.unwrap_or_default(),
-            Access::Provider(_) | Access::Denied(_) => dns01::CnameStrategy::None,
-        };
         let own = self.own_recursive().await?;
         let recursive = own.as_ref().unwrap_or(&self.dns01.recursive);
-        let name = target::name(recursive, &self.identifier, strategy).await.map_err(now)?;
+        let name = target::name(recursive, &self.identifier, self.cname_strategy())
+            .await
+            .map_err(now)?;
         let provider = self.provider().await?;
-        let told = self.dns01.zones.locate(&provider, &name).await.map_err(again)?;
-        let zone = match told {
-            Some(zone) => zone,
-            None => target::zone(recursive, &name).await.map_err(now)?,
-        };
+        let zone = self.zone(&provider, recursive, &name).await?;
         Ok(Target { name, zone }.to_string())
+    }
+
+    /// The zone of the record `name`, as the provider tells, or as the DNS does.
+    pub(super) async fn zone(&self, provider: &Provider, recursive: &Recursive, name: &str) -> Result<String, NotYet> {
+        match self.dns01.zones.locate(provider, name).await.map_err(again)? {
+            Some(zone) => Ok(zone),
+            None => target::zone(recursive, name).await.map_err(now),
+        }
+    }
+
+    /// What the solver says about CNAMEs.
+    pub(super) fn cname_strategy(&self) -> dns01::CnameStrategy {
+        match &self.access {
+            Access::Settings { dns01, .. } => dns01.cname_strategy.unwrap_or_default(),
+            Access::Provider(_) | Access::Denied(_) => dns01::CnameStrategy::None,
+        }
     }
 
     /// Writes the record.
     pub async fn present(&self) -> Answer {
         let provider = self.provider().await?;
-        self.dns01.remember(&self.challenge, &provider);
-        let receipt = self.change(&provider, Wanted::Present).await?;
+        self.present_at(&provider).await
+    }
+
+    /// Writes the record at this provider.
+    pub(super) async fn present_at(&self, provider: &Provider) -> Answer {
+        self.dns01.remember(&self.challenge, provider);
+        let receipt = self.change(provider, Wanted::Present).await?;
         self.dns01.receipts.remember(&self.challenge, receipt);
         Ok(())
     }
@@ -178,6 +196,9 @@ impl Record {
         let recursive = own.as_ref().unwrap_or(&self.dns01.recursive);
         // name servers of the solver's own replace the question to those of the zone, as in cert-manager
         let seen = if self.dns01.recursive_only || own.is_some() {
+            if let Some(not_yet) = self.too_early(since) {
+                return Checked::NotYet(not_yet);
+            }
             check::at_recursive(recursive, question).await
         } else {
             check::at_authorities(recursive, &self.dns01.addresses, question).await
@@ -210,6 +231,16 @@ impl Record {
                 again,
             }),
         }
+    }
+
+    /// A recursive server that is asked before the provider's name servers have the record remembers that there is none.
+    fn too_early(&self, since: Timestamp) -> Option<NotYet> {
+        let provider = self.dns01.remembered(&self.challenge)?;
+        let first = timing::add(since, UNASKED_FOR);
+        (!provider.serves_alike() && clock::now() < first).then(|| NotYet {
+            reason: "the recursive name servers are not asked before the provider has had time to bring the record to its name servers".to_owned(),
+            again: first,
+        })
     }
 
     /// Why the record cannot be visible yet, as the provider itself knows. Only the DNS counts where the provider does not answer.
@@ -288,12 +319,14 @@ impl Record {
         let txt = Txt {
             name: name.clone(),
             value: self.value.clone(),
+            identifier: self.identifier.clone(),
         };
         let answer = self.dns01.zones.change(provider, zone, txt, wanted).await;
         answer.map_err(again)
     }
 
-    async fn provider(&self) -> Result<Provider, NotYet> {
+    /// The provider, with what its Secrets contain now.
+    pub(super) async fn provider(&self) -> Result<Provider, NotYet> {
         match &self.access {
             Access::Provider(provider) => Ok(provider.clone()),
             Access::Denied(sentence) => Err(now(sentence.clone())),
@@ -316,7 +349,7 @@ impl Record {
     }
 
     /// The recursive name servers that the solver itself names.
-    async fn own_recursive(&self) -> Result<Option<Recursive>, NotYet> {
+    pub(super) async fn own_recursive(&self) -> Result<Option<Recursive>, NotYet> {
         match &self.access {
             Access::Settings { dns01, .. } if !dns01.nameservers.is_empty() => {
                 let own = recursive::of_solver(&dns01.nameservers, &self.dns01.addresses).await;

@@ -1,8 +1,11 @@
 //! Providers with what their Secrets contain. Secrets are read when they are needed, and never kept in a form that can be printed.
 
 mod clouds;
+mod tokens;
 
-use super::Provider;
+use super::{Provider, webhook};
+use reqwest::Url;
+
 use crate::{
     api::{SecretKeySelector, dns01::Dns01},
     cloud::{
@@ -40,6 +43,14 @@ pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Prov
     if let Some(settings) = &settings.cloud_dns {
         return clouds::cloud_dns(place, settings).await;
     }
+    if let Some(settings) = &settings.cloudflare {
+        return tokens::cloudflare(place, settings).await;
+    }
+    if let Some(settings) = &settings.webhook {
+        let client = place.ports.reader.client().clone();
+        let solver = webhook::Solver::new(client, settings, place.namespace, place.ambient);
+        return Ok(Provider::Webhook(solver));
+    }
     Err(Fault::new(
         FaultKind::Other,
         "the dns01 solver has no provider that certlet supports".to_owned(),
@@ -61,6 +72,17 @@ impl Secret {
 }
 
 impl Place<'_> {
+    /// The URL of an API.
+    ///
+    /// # Errors
+    /// If the text is no URL.
+    pub(super) fn url(text: &str) -> Result<Url, Fault> {
+        text.parse().map_err(|_| {
+            let sentence = format!("{text:?} is no URL");
+            Fault::new(FaultKind::Other, sentence)
+        })
+    }
+
     /// The value that a reference names; `None` without a reference.
     ///
     /// # Errors

@@ -1,0 +1,154 @@
+//! `certlet check dns01`: tries the dns01 solver of an issuer for a name, step by step.
+
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
+
+use clap::Args;
+use kube::Api;
+
+use crate::{
+    api::{ClusterIssuer, Issuer, IssuerSpec, challenge::ChallengeType},
+    cli::{
+        plan::flags,
+        target::{Target, failed, run_to_end},
+    },
+    controller::solving::dns01::{
+        Access, Record,
+        trial::{Finding, Verdict, trial, value},
+    },
+    plan::{issuer::IssuerId, seen::ObjectKey},
+    process::environment::Environment,
+    runtime::run,
+    solver::select::{Method, OrderMeta, Wanted, select},
+    text,
+};
+
+/// Exit status if a step shows that challenges fail. 1 is for errors, 2 for invalid arguments.
+const BAD: u8 = 3;
+
+/// See [`super`].
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Exit status:
+  0  challenges for this name can succeed, as far as it was tried
+  3  they fail; the last line says why
+  1  an error
+  2  invalid arguments
+
+Secrets are read with your own rights, and cloud credentials are those of this machine. To try those of certlet's pod:
+  kubectl -n cert-manager exec deploy/certlet -- certlet check dns01 letsencrypt www.example.com
+
+Examples:
+  certlet check dns01 letsencrypt www.example.com -n shop
+  certlet check dns01 letsencrypt '*.example.com' --cluster --write")]
+pub(super) struct Dns01Args {
+    /// Name of the Issuer
+    issuer: String,
+    /// The DNS name that a certificate is wanted for, for example `*.example.com`
+    name: String,
+    /// The issuer is a ClusterIssuer
+    #[arg(long)]
+    cluster: bool,
+    /// Write a TXT record with a random value, wait until the name servers have it, and remove it
+    #[arg(long)]
+    write: bool,
+    #[command(flatten)]
+    target: Target,
+    /// Flags of `certlet run`, or of cert-manager's controller, to check with
+    #[arg(last = true, value_name = "FLAGS")]
+    flags: Vec<String>,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Dns01Args) -> ExitCode {
+    match run_to_end(check(args)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(BAD),
+        Err(error) => crate::cli::fail(&error),
+    }
+}
+
+async fn check(args: &Dns01Args) -> Result<bool, String> {
+    let connected = args.target.connect().await?;
+    let id = IssuerId(if args.cluster {
+        ObjectKey::cluster(args.issuer.as_str())
+    } else {
+        ObjectKey::new(connected.namespace.as_str(), args.issuer.as_str())
+    });
+    let spec = spec(&connected.client, &id).await?;
+    let Some(acme) = spec.acme else {
+        return Err(format!("{id} is no ACME issuer: it has no solvers"));
+    };
+    let (identifier, wildcard) = args
+        .name
+        .strip_prefix("*.")
+        .map_or((args.name.as_str(), false), |parent| (parent, true));
+    let none = BTreeMap::new();
+    let order = OrderMeta {
+        labels: &none,
+        annotations: &none,
+    };
+    let wanted = Wanted {
+        identifier,
+        wildcard,
+        offered: &[ChallengeType::Dns01, ChallengeType::Http01],
+    };
+    let selected = select(&acme.solvers, order, wanted).map_err(|error| error.to_string())?;
+    let (Method::Dns01, Some(dns01)) = (selected.method, selected.solver.dns01) else {
+        return Err(format!(
+            "spec.acme.solvers[{}] of {id} is selected for {}, and it is no dns01 solver",
+            selected.index, args.name
+        ));
+    };
+    print(&Finding {
+        about: "solver",
+        verdict: Verdict::Good,
+        sentence: format!(
+            "spec.acme.solvers[{}] of {id} is selected for {}",
+            selected.index, args.name
+        ),
+    });
+    let settings = flags::settings(&connected.client, &args.flags).await?;
+    let environment = Environment::read();
+    let controllers =
+        run::dry_run_context(&connected.client, &settings, environment).map_err(|error| error.to_string())?;
+    let record = Record {
+        dns01: Arc::clone(&controllers.services.solving.dns01),
+        access: Access::of_issuer(&controllers.ports, dns01, &id),
+        challenge: "check".into(),
+        identifier: identifier.to_ascii_lowercase(),
+        target: None,
+        value: value(),
+    };
+    let interrupted = async {
+        // without the signal there is no interruption
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let good = trial(record, args.write, interrupted, |finding| print(&finding)).await;
+    if good && !args.write {
+        crate::cli::remark("the right to write was not tried: --write writes a TXT record, and removes it");
+    }
+    Ok(good)
+}
+
+async fn spec(client: &kube::Client, id: &IssuerId) -> Result<IssuerSpec, String> {
+    let ObjectKey { namespace, name } = &id.0;
+    let spec = if id.is_cluster() {
+        let found = Api::<ClusterIssuer>::all(client.clone()).get(name).await;
+        found.map(|issuer| issuer.spec.0)
+    } else {
+        let found = Api::<Issuer>::namespaced(client.clone(), namespace).get(name).await;
+        found.map(|issuer| issuer.spec)
+    };
+    spec.map_err(|error| failed(&format!("cannot read {id}"), &error))
+}
+
+fn print(finding: &Finding) {
+    let verdict = match finding.verdict {
+        Verdict::Good => "ok  ",
+        Verdict::Doubtful => "warn",
+        Verdict::Bad => "FAIL",
+    };
+    let line = format!("{verdict}  {:<12}  {}", finding.about, finding.sentence);
+    println!("{}", text::line(&line));
+}
