@@ -62,13 +62,17 @@ impl Dns01 {
             route53,
             webhook,
         } = self;
-        if cloud_dns.is_some() || cloudflare.is_some() || rfc2136.is_some() || webhook.is_some() {
+        if akamai.is_some()
+            || azure_dns.is_some()
+            || cloud_dns.is_some()
+            || cloudflare.is_some()
+            || rfc2136.is_some()
+            || webhook.is_some()
+        {
             return None;
         }
         let others = [
             (acme_dns.is_some(), "dns01.acmeDNS"),
-            (akamai.is_some(), "dns01.akamai"),
-            (azure_dns.is_some(), "dns01.azureDNS"),
             (digitalocean.is_some(), "dns01.digitalocean"),
             (route53.is_some(), "dns01.route53"),
         ];

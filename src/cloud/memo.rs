@@ -13,11 +13,14 @@ use crate::pki::hidden::Hidden;
 /// How many values are remembered. Beyond that, those that are over are forgotten, then all.
 const MOST: usize = 4096;
 
+/// Who has it asks the server for the value.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// The remembered values.
 #[derive(Debug)]
 pub struct Memo {
     values: Mutex<HashMap<(String, String), Value>>,
-    turns: Mutex<HashMap<(String, String), Arc<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<HashMap<(String, String), Turn>>,
     now: fn() -> Timestamp,
 }
 

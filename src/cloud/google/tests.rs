@@ -71,9 +71,9 @@ fn external(server: &Url, file: &std::path::Path, impersonated: bool) -> Login {
     }
     match CredentialFile::parse(json.to_string().as_bytes(), "the file").unwrap() {
         CredentialFile::External(mut account) => {
-            let local = |url: &Url| server.join(url.path()).unwrap();
-            account.token_url = local(&account.token_url);
-            account.impersonation_url = account.impersonation_url.as_ref().map(local);
+            account.token_url = server.join(account.token_url.path()).unwrap();
+            let url = account.impersonation_url.as_ref();
+            account.impersonation_url = url.map(|url| server.join(url.path()).unwrap());
             Login::new(Source::External(account), "test")
         }
         CredentialFile::Key(_) => unreachable!(),

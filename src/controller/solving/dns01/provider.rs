@@ -11,6 +11,7 @@ use super::webhook;
 use crate::{
     cloud::Fault,
     solver::dns01::{
+        akamai, azuredns,
         change::{Change, Receipt},
         clouddns, cloudflare, rfc2136,
         zones::TxtRecords,
@@ -20,6 +21,10 @@ use crate::{
 /// Where records are written. One variant for each provider.
 #[derive(Clone, Debug)]
 pub enum Provider {
+    /// Akamai Edge DNS.
+    Akamai(akamai::Client),
+    /// Azure DNS.
+    AzureDns(azuredns::ResourceGroup),
     /// Google Cloud DNS.
     CloudDns(clouddns::Project),
     /// Cloudflare.
@@ -37,6 +42,8 @@ pub enum Provider {
 macro_rules! each {
     ($self:ident, $provider:ident => $do:expr) => {
         match $self {
+            Provider::Akamai($provider) => $do,
+            Provider::AzureDns($provider) => $do,
             Provider::CloudDns($provider) => $do,
             Provider::Cloudflare($provider) => $do,
             Provider::Rfc2136($provider) => $do,

@@ -102,7 +102,7 @@ impl Project {
     }
 
     /// The records were changed by another client twice.
-    pub(super) fn contested(&self, managed_zone: &str) -> Fault {
+    pub(super) fn contested(managed_zone: &str) -> Fault {
         let sentence =
             format!("the records in the managed zone {managed_zone} are changed by another client at the same time");
         Fault::new(FaultKind::Other, sentence)

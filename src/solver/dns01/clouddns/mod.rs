@@ -308,7 +308,7 @@ impl TxtRecords for Project {
                 return Ok(receipt);
             }
         }
-        Err(self.contested(&managed_zone))
+        Err(Self::contested(&managed_zone))
     }
 
     async fn is_done(&self, receipt: &Receipt) -> Result<bool, Fault> {

@@ -40,6 +40,12 @@ pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Prov
         let secret = secret.as_ref().map(|secret| (secret.text.as_str(), secret.bytes()));
         return rfc2136::Server::new(rfc2136, secret, &place.ports.settings.outgoing).map(Provider::Rfc2136);
     }
+    if let Some(settings) = &settings.akamai {
+        return clouds::akamai(place, settings).await;
+    }
+    if let Some(settings) = &settings.azure_dns {
+        return clouds::azure_dns(place, settings).await;
+    }
     if let Some(settings) = &settings.cloud_dns {
         return clouds::cloud_dns(place, settings).await;
     }
