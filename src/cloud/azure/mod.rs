@@ -260,7 +260,7 @@ impl Login {
                 ];
                 self.log_in(cloud, token_url, client, &scope, &proof).await
             }
-            Source::Managed(url) => self.from_metadata(&cloud.platform(METADATA_NAME), url).await,
+            Source::Managed(url) => self.ask_metadata(&cloud.platform(METADATA_NAME), url).await,
         }
     }
 
@@ -295,7 +295,7 @@ impl Login {
         }
     }
 
-    async fn from_metadata(&self, api: &Api, url: &Url) -> Result<Token, Fault> {
+    async fn ask_metadata(&self, api: &Api, url: &Url) -> Result<Token, Fault> {
         let header = (HeaderName::from_static("metadata"), HeaderValue::from_static("true"));
         let call = Call {
             purpose: "token",
