@@ -62,7 +62,7 @@ impl Dns01 {
             route53,
             webhook,
         } = self;
-        if rfc2136.is_some() || webhook.is_some() {
+        if rfc2136.is_some() || route53.is_some() || webhook.is_some() {
             return None;
         }
         let others = [
@@ -72,7 +72,6 @@ impl Dns01 {
             (cloud_dns.is_some(), "dns01.cloudDNS"),
             (cloudflare.is_some(), "dns01.cloudflare"),
             (digitalocean.is_some(), "dns01.digitalocean"),
-            (route53.is_some(), "dns01.route53"),
         ];
         let set = others.into_iter().find(|(set, _)| *set);
         Some(set.map_or("dns01", |(_, field)| field))

@@ -3,10 +3,12 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`api`] | one call: a request, its reply, and the faults that all APIs share |
+//! | [`aws`] | Amazon Web Services: credentials and signed calls |
 //! | [`fault`] | why a call failed, sorted by who can correct it and when to try again |
 //! | [`memo`] | access tokens and identifiers that are valid for a while |
 
 pub mod api;
+pub mod aws;
 pub mod fault;
 pub mod memo;
 

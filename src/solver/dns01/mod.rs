@@ -7,9 +7,11 @@
 //! | [`change`] | what a provider is asked for |
 //! | [`zones`] | one queue for each credential and zone, so that what several Orders want is one change |
 //! | [`rfc2136`] | dynamic updates |
+//! | [`route53`] | Amazon Route 53 |
 
 pub mod change;
 pub mod check;
 pub mod rfc2136;
+pub mod route53;
 pub mod target;
 pub mod zones;

@@ -1,5 +1,8 @@
 //! Providers with what their Secrets contain. Secrets are read when they are needed, and never kept in a form that can be printed.
 
+#[path = "credentials_route53.rs"]
+mod route53;
+
 use super::{Provider, webhook};
 use crate::{
     api::{SecretKeySelector, dns01::Dns01},
@@ -34,6 +37,9 @@ pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Prov
         let secret = place.optional(rfc2136.tsig_secret_secret_ref.as_ref()).await?;
         let secret = secret.as_ref().map(|secret| (secret.text.as_str(), secret.bytes()));
         return rfc2136::Server::new(rfc2136, secret, &place.ports.settings.outgoing).map(Provider::Rfc2136);
+    }
+    if let Some(settings) = &settings.route53 {
+        return route53::route53(place, settings).await.map(Provider::Route53);
     }
     if let Some(settings) = &settings.webhook {
         let client = place.ports.reader.client().clone();

@@ -12,7 +12,7 @@ use crate::{
     cloud::Fault,
     solver::dns01::{
         change::{Change, Receipt},
-        rfc2136,
+        rfc2136, route53,
         zones::TxtRecords,
     },
 };
@@ -22,6 +22,8 @@ use crate::{
 pub enum Provider {
     /// A DNS server that takes dynamic updates.
     Rfc2136(rfc2136::Server),
+    /// Amazon Route 53.
+    Route53(route53::Zones),
     /// A webhook in the cluster.
     Webhook(webhook::Solver),
     /// In memory.
@@ -34,6 +36,7 @@ macro_rules! each {
     ($self:ident, $provider:ident => $do:expr) => {
         match $self {
             Provider::Rfc2136($provider) => $do,
+            Provider::Route53($provider) => $do,
             Provider::Webhook($provider) => $do,
             #[cfg(test)]
             Provider::Memory($provider) => $do,
