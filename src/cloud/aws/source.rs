@@ -15,8 +15,8 @@ use crate::{
 pub(super) const KEYS: &str = "aws keys";
 /// How long before its expiry a session is renewed.
 const EARLY: SignedDuration = SignedDuration::from_mins(5);
-/// The name of sessions, unless the environment has another.
-const SESSION: &str = "certlet";
+/// The name of sessions, unless the environment has another. Policies of trust may require that of cert-manager.
+const SESSION: &str = "cert-manager";
 /// The metadata service of EC2.
 const IMDS: &str = "http://169.254.169.254/latest/";
 /// The agent of ECS.
