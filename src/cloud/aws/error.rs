@@ -44,7 +44,7 @@ pub(super) fn code(body: &[u8]) -> Option<String> {
         return Some(INVALID_BATCH.to_owned());
     }
     let document: Document = quick_xml::de::from_str(text).ok()?;
-    let coded = document.error.or(document.errors.map(|errors| errors.error));
+    let coded = document.error.or_else(|| document.errors.map(|errors| errors.error));
     coded.map(|error| error.code).or(document.code)
 }
 
@@ -95,8 +95,10 @@ pub(super) fn fault(api: &Api, reply: &Reply, action: &Action<'_>, now: Timestam
             format!("{server} has no {resource}: check route53.hostedZoneID, and that the zone is in this account"),
         ),
         INVALID_BATCH => fault(
-            FaultKind::Other,
-            format!("{server} refused the change: {INVALID_BATCH}"),
+            FaultKind::Conflict,
+            format!(
+                "{server} refused the change as a whole ({INVALID_BATCH}): a record is of another type or policy, or is gone"
+            ),
         ),
         _ => reply.unexpected(name),
     }

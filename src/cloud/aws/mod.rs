@@ -86,6 +86,17 @@ impl Aws {
     /// If the region or `AWS_ENDPOINT_URL` is not usable.
     pub fn endpoint(&self, service: &str) -> Result<(Url, &str), Fault> {
         let region = self.region.as_str();
+        // users choose it, and it becomes a part of the name of the server that gets tokens
+        if !region
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        {
+            let sentence = format!(
+                "route53.region {:?} is no AWS region, such as eu-central-1",
+                crate::text::excerpt(region)
+            );
+            return Err(Fault::new(FaultKind::Credential, sentence));
+        }
         let (domain, global) = if region.starts_with("cn-") {
             ("amazonaws.com.cn", "cn-northwest-1")
         } else if region.starts_with("us-gov-") {
@@ -100,7 +111,7 @@ impl Aws {
             None if is_global => format!("https://route53.{domain}/"),
             None => format!("https://{service}.{region}.{domain}/"),
         };
-        let url = Url::parse(&text).ok().filter(|url| url.has_host());
+        let url = Url::parse(&text).ok().filter(Url::has_host);
         let url = url.ok_or_else(|| Fault::new(FaultKind::Other, format!("the AWS region {region:?} makes no URL")))?;
         Ok((url, if is_global { global } else { region }))
     }
@@ -158,9 +169,4 @@ impl Aws {
         }
         Err(error::fault(&api, &reply, action, (self.cloud.now)()))
     }
-}
-
-/// Whether a reply is one that says that something of a batch is absent or present already.
-pub fn is_invalid_batch(fault: &Fault) -> bool {
-    fault.sentence.contains(error::INVALID_BATCH)
 }

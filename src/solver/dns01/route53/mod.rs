@@ -6,6 +6,7 @@ use std::{fmt, sync::Arc};
 
 use http::Method;
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 use super::{
     change::{Change, Receipt, Txt},
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     cloud::{
         Fault, FaultKind, Reply,
-        aws::{Action, Aws, is_invalid_batch},
+        aws::{Action, Aws},
     },
     pki::hidden::Hidden,
 };
@@ -32,6 +33,24 @@ struct Inner {
     aws: Aws,
     zone_id: Option<String>,
     credential: String,
+}
+
+/// What is asked of Route 53.
+struct Ask<'a> {
+    /// The action.
+    name: &'static str,
+    /// What the right must cover.
+    resource: &'a str,
+    method: Method,
+    /// After the version of the API.
+    path: &'a str,
+}
+
+/// A public zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Zone {
+    name: String,
+    id: String,
 }
 
 impl fmt::Debug for Zones {
@@ -56,10 +75,12 @@ impl Zones {
 
     async fn call(
         &self,
-        name: &'static str,
-        resource: &str,
-        method: Method,
-        path: &str,
+        Ask {
+            name,
+            resource,
+            method,
+            path,
+        }: Ask<'_>,
         query: &[(&str, &str)],
         body: String,
     ) -> Result<Reply, Fault> {
@@ -79,93 +100,97 @@ impl Zones {
         self.0.aws.call(action).await
     }
 
-    /// The public zone with the longest name that `name` is in: its name and identifier.
-    async fn find(&self, name: &str) -> Result<(String, String), Fault> {
+    /// The public zone with the longest name that `name` is in.
+    async fn find(&self, name: &str) -> Result<Zone, Fault> {
         let labels: Vec<&str> = name.split('.').collect();
         // zones are listed in the order of their reversed names: those below the last two labels are one list
         let base = labels
             .get(labels.len().saturating_sub(2)..)
             .unwrap_or_default()
             .join(".");
-        let mut next = Some((base.clone(), String::new()));
-        let mut best: Option<(String, String)> = None;
+        let memo = &self.0.aws.cloud().memo;
+        let known = format!("zones in {base}");
+        // what many names need is listed once
+        let _turn = memo.turn(&self.0.credential, &known).await;
+        let remembered = memo.get(&self.0.credential, &known);
+        let remembered = remembered.and_then(|text| serde_json::from_str::<Vec<Zone>>(text.expose()).ok());
+        if let Some(zone) = remembered.and_then(|zones| longest(zones, name)) {
+            return Ok(zone);
+        }
+        let zones = self.list(&base).await?;
+        let until = (self.0.aws.cloud().now)()
+            .saturating_add(REMEMBERED)
+            .unwrap_or(jiff::Timestamp::MAX);
+        let text = serde_json::to_string(&zones).unwrap_or_default();
+        memo.set(&self.0.credential, &known, Hidden::new(text), until);
+        longest(zones, name).ok_or_else(|| {
+            let sentence = format!(
+                "the AWS account has no public Route 53 zone that {name} is in (listed: the zones in {base}): create it, or name a zone in \
+                 route53.hostedZoneID"
+            );
+            Fault::new(FaultKind::NoZone, sentence)
+        })
+    }
+
+    /// The public zones below a name.
+    async fn list(&self, base: &str) -> Result<Vec<Zone>, Fault> {
+        let mut next = Some((base.to_owned(), String::new()));
+        let mut zones = Vec::new();
         for _page in 0..MOST_PAGES {
             let Some((from, id)) = next.take() else { break };
             let mut query = vec![("dnsname", from.as_str()), ("maxitems", "100")];
             if !id.is_empty() {
                 query.push(("hostedzoneid", &id));
             }
-            let reply = self
-                .call(
-                    "ListHostedZonesByName",
-                    "*",
-                    Method::GET,
-                    "hostedzonesbyname",
-                    &query,
-                    String::new(),
-                )
-                .await?;
+            let ask = Ask {
+                name: "ListHostedZonesByName",
+                resource: "*",
+                method: Method::GET,
+                path: "hostedzonesbyname",
+            };
+            let reply = self.call(ask, &query, String::new()).await?;
             let list: wire::ZoneList = wire::parse(&reply)?;
-            for zone in list.zones() {
-                let found = zone.name.trim_end_matches('.');
-                let longer = best.as_ref().is_none_or(|(known, _)| known.len() < found.len());
-                if !zone.is_private() && contains(found, name) && longer {
-                    best = Some((found.to_owned(), bare_id(&zone.id).to_owned()));
-                }
-            }
+            let public = list.zones().iter().filter(|zone| !zone.is_private());
+            zones.extend(public.map(|zone| Zone {
+                name: zone.name.trim_end_matches('.').to_owned(),
+                id: bare_id(&zone.id).to_owned(),
+            }));
             next = list
                 .next()
-                .filter(|(next, _)| reversed(next).starts_with(&reversed(&base)));
+                .filter(|(next, _)| reversed(next).starts_with(&reversed(base)));
         }
-        best.ok_or_else(|| {
-            let sentence = format!(
-                "the AWS account has no public Route 53 zone that {name} is in (listed: the zones in {base}): create it, or name a zone in route53.hostedZoneID"
-            );
-            Fault::new(FaultKind::NoZone, sentence)
-        })
+        Ok(zones)
     }
 
     /// The identifier of a zone.
     async fn id(&self, zone: &str) -> Result<String, Fault> {
-        if let Some(id) = &self.0.zone_id {
-            return Ok(id.clone());
+        match &self.0.zone_id {
+            Some(id) => Ok(id.clone()),
+            None => self.find(zone).await.map(|zone| zone.id),
         }
-        let memo = &self.0.aws.cloud().memo;
-        if let Some(id) = memo.get(&self.0.credential, zone) {
-            return Ok(id.expose().clone());
-        }
-        self.remembered(zone).await.map(|(_, id)| id)
     }
 
-    async fn remembered(&self, name: &str) -> Result<(String, String), Fault> {
-        let (zone, id) = self.find(name).await?;
-        let cloud = self.0.aws.cloud();
-        let until = (cloud.now)().saturating_add(REMEMBERED).unwrap_or(jiff::Timestamp::MAX);
-        cloud
-            .memo
-            .set(&self.0.credential, &zone, Hidden::new(id.clone()), until);
-        cloud.memo.set(
-            &self.0.credential,
-            &format!("zone of {name}"),
-            Hidden::new(zone.clone()),
-            until,
-        );
-        Ok((zone, id))
+    /// A zone that was listed is gone: zones are listed again.
+    fn forget(&self, zone: &str) {
+        let labels: Vec<&str> = zone.split('.').collect();
+        let base = labels
+            .get(labels.len().saturating_sub(2)..)
+            .unwrap_or_default()
+            .join(".");
+        let memo = &self.0.aws.cloud().memo;
+        memo.forget(&self.0.credential, &format!("zones in {base}"));
     }
 
     async fn apply(&self, id: &str, change: &Change) -> Result<Option<Receipt>, Fault> {
         let resource = format!("arn:aws:route53:::hostedzone/{id}");
         let path = format!("hostedzone/{id}/rrset/");
-        let reply = self
-            .call(
-                "ChangeResourceRecordSets",
-                &resource,
-                Method::POST,
-                &path,
-                &[],
-                wire::batch(change),
-            )
-            .await?;
+        let ask = Ask {
+            name: "ChangeResourceRecordSets",
+            resource: &resource,
+            method: Method::POST,
+            path: &path,
+        };
+        let reply = self.call(ask, &[], wire::batch(change)).await?;
         let info: wire::Changed = wire::parse(&reply)?;
         Ok(Some(Receipt(
             info.change_info.id.trim_start_matches("/change/").to_owned(),
@@ -183,16 +208,13 @@ impl Zones {
             ("identifier", &quoted),
             ("maxitems", "1"),
         ];
-        let reply = self
-            .call(
-                "ListResourceRecordSets",
-                &resource,
-                Method::GET,
-                &path,
-                &query,
-                String::new(),
-            )
-            .await?;
+        let ask = Ask {
+            name: "ListResourceRecordSets",
+            resource: &resource,
+            method: Method::GET,
+            path: &path,
+        };
+        let reply = self.call(ask, &query, String::new()).await?;
         let sets: wire::Sets = wire::parse(&reply)?;
         Ok(sets.has(&txt.name, &quoted))
     }
@@ -208,23 +230,14 @@ impl TxtRecords for Zones {
         if self.0.zone_id.is_some() {
             return Ok(None);
         }
-        let known = self
-            .0
-            .aws
-            .cloud()
-            .memo
-            .get(&self.0.credential, &format!("zone of {name}"));
-        match known {
-            Some(zone) => Ok(Some(zone.expose().clone())),
-            None => self.remembered(name).await.map(|(zone, _)| Some(zone)),
-        }
+        self.find(name).await.map(|zone| Some(zone.name))
     }
 
     async fn change(&self, zone: &str, change: &Change) -> Result<Option<Receipt>, Fault> {
         let id = self.id(zone).await?;
         let result = self.apply(&id, change).await;
         match result {
-            Err(fault) if is_invalid_batch(&fault) && !change.remove.is_empty() => {
+            Err(fault) if fault.kind == FaultKind::Conflict && !change.remove.is_empty() => {
                 // a batch is refused as a whole if one of its records is gone
                 let mut rest = change.clone();
                 for txt in &change.remove {
@@ -242,7 +255,7 @@ impl TxtRecords for Zones {
             }
             Err(fault) => {
                 if fault.kind == FaultKind::NoZone {
-                    self.0.aws.cloud().memo.forget(&self.0.credential, zone);
+                    self.forget(zone);
                 }
                 Err(fault)
             }
@@ -253,19 +266,22 @@ impl TxtRecords for Zones {
     async fn is_done(&self, receipt: &Receipt) -> Result<bool, Fault> {
         let id = &receipt.0;
         let resource = format!("arn:aws:route53:::change/{id}");
-        let reply = self
-            .call(
-                "GetChange",
-                &resource,
-                Method::GET,
-                &format!("change/{id}"),
-                &[],
-                String::new(),
-            )
-            .await?;
+        let ask = Ask {
+            name: "GetChange",
+            resource: &resource,
+            method: Method::GET,
+            path: &format!("change/{id}"),
+        };
+        let reply = self.call(ask, &[], String::new()).await?;
         let info: wire::Changed = wire::parse(&reply)?;
         Ok(info.change_info.status == "INSYNC")
     }
+}
+
+/// The longest of the zones that a name is in.
+fn longest(zones: Vec<Zone>, name: &str) -> Option<Zone> {
+    let around = zones.into_iter().filter(|zone| contains(&zone.name, name));
+    around.max_by_key(|zone| zone.name.len())
 }
 
 fn bare_id(id: &str) -> &str {

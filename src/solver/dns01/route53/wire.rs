@@ -91,7 +91,8 @@ struct SetList {
 struct Set {
     name: String,
     r#type: String,
-    set_identifier: Option<String>,
+    #[serde(rename = "SetIdentifier")]
+    identifier: Option<String>,
 }
 
 impl Sets {
@@ -99,7 +100,7 @@ impl Sets {
         self.resource_record_sets.sets.iter().any(|set| {
             set.name.trim_end_matches('.').eq_ignore_ascii_case(name)
                 && set.r#type == "TXT"
-                && set.set_identifier.as_deref() == Some(identifier)
+                && set.identifier.as_deref() == Some(identifier)
         })
     }
 }

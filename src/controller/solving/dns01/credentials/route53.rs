@@ -110,19 +110,22 @@ async fn token(place: &Place<'_>, reference: &ServiceAccountRef) -> Result<Hidde
     };
     let api: Api<ServiceAccount> = Api::namespaced(place.ports.reader.client().clone(), namespace);
     let answer = api.create_token_request(name, &PostParams::default(), &request).await;
-    let answer = answer.map_err(|error| match &error {
-        kube::Error::Api(status) if status.code == 403 => Fault::new(
-            FaultKind::Right,
-            format!("certlet may not create tokens of the ServiceAccount {namespace}/{name}: grant it create on serviceaccounts/token with a Role in {namespace}"),
-        ),
-        kube::Error::Api(status) if status.code == 404 => Fault::new(
-            FaultKind::Credential,
-            format!("the ServiceAccount {namespace}/{name} does not exist"),
-        ),
-        _ => Fault::new(
-            FaultKind::Unreachable,
-            format!("the API server gives no token of the ServiceAccount {namespace}/{name}"),
-        ),
+    let answer = answer.map_err(|error| {
+        let code = if let kube::Error::Api(status) = &error { status.code } else { 0 };
+        let account = format!("the ServiceAccount {namespace}/{name}");
+        match code {
+            403 => Fault::new(
+                FaultKind::Right,
+                format!(
+                    "certlet may not create tokens of {account}: grant it create on serviceaccounts/token with a Role in {namespace}"
+                ),
+            ),
+            404 => Fault::new(FaultKind::Credential, format!("{account} does not exist")),
+            _ => Fault::new(
+                FaultKind::Unreachable,
+                format!("the API server gives no token of {account}"),
+            ),
+        }
     })?;
     let token = Hidden::new(answer.status.map(|status| status.token).unwrap_or_default());
     let until = (place.cloud.now)().saturating_add(TOKEN_USED).unwrap_or(Timestamp::MAX);
