@@ -47,8 +47,8 @@ pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Prov
         return tokens::cloudflare(place, settings).await;
     }
     if let Some(settings) = &settings.webhook {
-        let client = place.ports.reader.client().clone();
-        let solver = webhook::Solver::new(client, settings, place.namespace, place.ambient);
+        let reader = place.ports.reader.clone();
+        let solver = webhook::Solver::new(reader, settings, place.namespace, place.ambient);
         return Ok(Provider::Webhook(solver));
     }
     Err(Fault::new(

@@ -1,11 +1,6 @@
 //! Credentials of Route 53 (DNS-05).
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::{
-    authentication::v1::{TokenRequest, TokenRequestSpec},
-    core::v1::ServiceAccount,
-};
-use kube::{Api, api::PostParams};
 
 use super::{Place, Secret};
 use crate::{
@@ -15,6 +10,7 @@ use crate::{
         fault::{Fault, FaultKind},
     },
     pki::hidden::Hidden,
+    plan::seen::ObjectKey,
     solver::dns01::route53::Zones,
 };
 
@@ -100,34 +96,26 @@ async fn token(place: &Place<'_>, reference: &ServiceAccountRef) -> Result<Hidde
     } else {
         audiences.clone()
     };
-    let request = TokenRequest {
-        spec: TokenRequestSpec {
-            audiences,
-            expiration_seconds: Some(TOKEN_SECONDS),
-            ..TokenRequestSpec::default()
-        },
-        ..TokenRequest::default()
-    };
-    let api: Api<ServiceAccount> = Api::namespaced(place.ports.reader.client().clone(), namespace);
-    let answer = api.create_token_request(name, &PostParams::default(), &request).await;
-    let answer = answer.map_err(|error| {
-        let code = if let kube::Error::Api(status) = &error { status.code } else { 0 };
+    let reader = &place.ports.reader;
+    let token = reader
+        .token(&ObjectKey::new(namespace, name.as_str()), audiences, TOKEN_SECONDS)
+        .await;
+    let token = token.map_err(|refused| {
         let account = format!("the ServiceAccount {namespace}/{name}");
-        match code {
-            403 => Fault::new(
+        match refused.code {
+            Some(403) => Fault::new(
                 FaultKind::Right,
                 format!(
                     "certlet may not create tokens of {account}: grant it create on serviceaccounts/token with a Role in {namespace}"
                 ),
             ),
-            404 => Fault::new(FaultKind::Credential, format!("{account} does not exist")),
-            _ => Fault::new(
+            Some(404) => Fault::new(FaultKind::Credential, format!("{account} does not exist")),
+            Some(_) | None => Fault::new(
                 FaultKind::Unreachable,
                 format!("the API server gives no token of {account}"),
             ),
         }
     })?;
-    let token = Hidden::new(answer.status.map(|status| status.token).unwrap_or_default());
     let until = (place.cloud.now)().saturating_add(TOKEN_USED).unwrap_or(Timestamp::MAX);
     place.cloud.memo.set(&account, &memo, token.clone(), until);
     Ok(token)
