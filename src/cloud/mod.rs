@@ -9,6 +9,8 @@
 pub mod api;
 pub mod fault;
 pub mod memo;
+#[cfg(test)]
+pub mod scripted;
 
 use std::{fmt, sync::Arc};
 

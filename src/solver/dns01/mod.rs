@@ -6,10 +6,12 @@
 //! | [`check`] | the question to the name servers of the zone |
 //! | [`change`] | what a provider is asked for |
 //! | [`zones`] | one queue for each credential and zone, so that what several Orders want is one change |
+//! | [`cloudflare`] | Cloudflare |
 //! | [`rfc2136`] | dynamic updates |
 
 pub mod change;
 pub mod check;
+pub mod cloudflare;
 pub mod rfc2136;
 pub mod target;
 pub mod zones;

@@ -1,6 +1,10 @@
 //! Providers with what their Secrets contain. Secrets are read when they are needed, and never kept in a form that can be printed.
 
+mod tokens;
+
 use super::{Provider, webhook};
+use reqwest::Url;
+
 use crate::{
     api::{SecretKeySelector, dns01::Dns01},
     cloud::{
@@ -35,6 +39,9 @@ pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Prov
         let secret = secret.as_ref().map(|secret| (secret.text.as_str(), secret.bytes()));
         return rfc2136::Server::new(rfc2136, secret, &place.ports.settings.outgoing).map(Provider::Rfc2136);
     }
+    if let Some(settings) = &settings.cloudflare {
+        return tokens::cloudflare(place, settings).await;
+    }
     if let Some(settings) = &settings.webhook {
         let client = place.ports.reader.client().clone();
         let solver = webhook::Solver::new(client, settings, place.namespace, place.ambient);
@@ -61,6 +68,17 @@ impl Secret {
 }
 
 impl Place<'_> {
+    /// The URL of an API.
+    ///
+    /// # Errors
+    /// If the text is no URL.
+    pub(super) fn url(text: &str) -> Result<Url, Fault> {
+        text.parse().map_err(|_| {
+            let sentence = format!("{text:?} is no URL");
+            Fault::new(FaultKind::Other, sentence)
+        })
+    }
+
     /// The value that a reference names; `None` without a reference.
     ///
     /// # Errors
