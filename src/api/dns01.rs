@@ -67,6 +67,7 @@ impl Dns01 {
             || cloud_dns.is_some()
             || cloudflare.is_some()
             || rfc2136.is_some()
+            || route53.is_some()
             || webhook.is_some()
         {
             return None;
@@ -74,7 +75,6 @@ impl Dns01 {
         let others = [
             (acme_dns.is_some(), "dns01.acmeDNS"),
             (digitalocean.is_some(), "dns01.digitalocean"),
-            (route53.is_some(), "dns01.route53"),
         ];
         let set = others.into_iter().find(|(set, _)| *set);
         Some(set.map_or("dns01", |(_, field)| field))

@@ -13,9 +13,6 @@ use crate::pki::hidden::Hidden;
 /// How many values are remembered. Beyond that, those that are over are forgotten, then all.
 const MOST: usize = 4096;
 
-/// Who has it asks the server for the value.
-type Turn = Arc<tokio::sync::Mutex<()>>;
-
 /// The remembered values.
 #[derive(Debug)]
 pub struct Memo {
@@ -23,6 +20,9 @@ pub struct Memo {
     turns: Mutex<HashMap<(String, String), Turn>>,
     now: fn() -> Timestamp,
 }
+
+/// Is locked by the task that asks for a value.
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 #[derive(Debug)]
 struct Value {

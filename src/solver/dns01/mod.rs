@@ -11,6 +11,7 @@
 //! | [`clouddns`] | Google Cloud DNS |
 //! | [`cloudflare`] | Cloudflare |
 //! | [`rfc2136`] | dynamic updates |
+//! | [`route53`] | Amazon Route 53 |
 
 pub mod akamai;
 pub mod azuredns;
@@ -20,5 +21,6 @@ pub mod clouddns;
 pub mod cloudflare;
 mod merge;
 pub mod rfc2136;
+pub mod route53;
 pub mod target;
 pub mod zones;

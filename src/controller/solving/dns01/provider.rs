@@ -13,7 +13,7 @@ use crate::{
     solver::dns01::{
         akamai, azuredns,
         change::{Change, Receipt},
-        clouddns, cloudflare, rfc2136,
+        clouddns, cloudflare, rfc2136, route53,
         zones::TxtRecords,
     },
 };
@@ -31,6 +31,8 @@ pub enum Provider {
     Cloudflare(cloudflare::Account),
     /// A DNS server that takes dynamic updates.
     Rfc2136(rfc2136::Server),
+    /// Amazon Route 53.
+    Route53(route53::Zones),
     /// A webhook in the cluster.
     Webhook(webhook::Solver),
     /// In memory.
@@ -47,6 +49,7 @@ macro_rules! each {
             Provider::CloudDns($provider) => $do,
             Provider::Cloudflare($provider) => $do,
             Provider::Rfc2136($provider) => $do,
+            Provider::Route53($provider) => $do,
             Provider::Webhook($provider) => $do,
             #[cfg(test)]
             Provider::Memory($provider) => $do,

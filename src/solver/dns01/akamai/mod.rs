@@ -114,7 +114,7 @@ impl Client {
             }
         }
         let sentence = format!("the TXT record {name} is changed by another client at the same time");
-        Err(Fault::new(FaultKind::Other, sentence))
+        Err(Fault::new(FaultKind::Conflict, sentence))
     }
 
     /// Reads a record set and writes what it has after the change.

@@ -204,7 +204,7 @@ async fn a_conflict_is_read_again_once() {
     let Scene { server, group, .. } = scene(azure, AzureZoneType::Public).await;
     let fault = group.change("example.com", &change(&["a"], &[])).await.unwrap_err();
     assert!(
-        fault.kind == FaultKind::Other && fault.sentence.contains("another client"),
+        fault.kind == FaultKind::Conflict && fault.sentence.contains("another client"),
         "{fault:?}"
     );
     assert_eq!(calls(&server).len(), 4);

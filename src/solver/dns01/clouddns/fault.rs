@@ -105,6 +105,6 @@ impl Project {
     pub(super) fn contested(managed_zone: &str) -> Fault {
         let sentence =
             format!("the records in the managed zone {managed_zone} are changed by another client at the same time");
-        Fault::new(FaultKind::Other, sentence)
+        Fault::new(FaultKind::Conflict, sentence)
     }
 }

@@ -271,7 +271,7 @@ async fn a_conflict_is_read_again_once() {
     }
     let fault = project.change("example.com", &change(&["a"], &[])).await.unwrap_err();
     assert!(
-        fault.kind == FaultKind::Other && fault.sentence.contains("another client"),
+        fault.kind == FaultKind::Conflict && fault.sentence.contains("another client"),
         "{fault:?}"
     );
     assert_eq!(calls(&server).len(), 4);
