@@ -75,7 +75,7 @@ impl Google {
                 Answer::json(200, &json!({"rrsets": sets}))
             }
             "/example-zone/changes" => self.changed(&request.json()),
-            "/example-zone/changes/7" => Answer::json(200, &json!({"id": "7", "status": "done"})),
+            "/example-zone/changes/1" => Answer::json(200, &json!({"id": "1", "status": "done"})),
             _ => Answer::json(
                 404,
                 &json!({"error": {"code": 404, "errors": [{"reason": "notFound"}]}}),
@@ -97,7 +97,7 @@ impl Google {
                 return Answer::json(409, &json!({"error": {"errors": [{"reason": "alreadyExists"}]}}));
             }
         }
-        Answer::json(200, &json!({"id": "7", "status": "pending"}))
+        Answer::json(200, &json!({"id": "1", "status": "pending"}))
     }
 }
 
@@ -146,7 +146,7 @@ async fn requests_are_those_of_googles_client_and_fit_its_discovery_document() {
     let zone = project.zone("_acme-challenge.www.example.com").await.unwrap().unwrap();
     assert_eq!(zone, "example.com");
     let receipt = project.change(&zone, &change(&["value"], &[])).await.unwrap().unwrap();
-    assert_eq!(receipt, Receipt("shop-1/example-zone/7".to_owned()));
+    assert_eq!(receipt, Receipt("shop-1/example-zone/1".to_owned()));
     assert!(project.is_done(&receipt).await.unwrap());
     assert_eq!(google.rrdatas(), json!(["\"other\"", "\"value\""]));
     let recorded: Value = serde_json::from_str(RECORDED).unwrap();
