@@ -1,5 +1,6 @@
 //! Providers with what their Secrets contain. Secrets are read when they are needed, and never kept in a form that can be printed.
 
+mod clouds;
 mod route53;
 mod tokens;
 
@@ -39,6 +40,15 @@ pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Prov
         let secret = place.optional(rfc2136.tsig_secret_secret_ref.as_ref()).await?;
         let secret = secret.as_ref().map(|secret| (secret.text.as_str(), secret.bytes()));
         return rfc2136::Server::new(rfc2136, secret, &place.ports.settings.outgoing).map(Provider::Rfc2136);
+    }
+    if let Some(settings) = &settings.akamai {
+        return clouds::akamai(place, settings).await;
+    }
+    if let Some(settings) = &settings.azure_dns {
+        return clouds::azure_dns(place, settings).await;
+    }
+    if let Some(settings) = &settings.cloud_dns {
+        return clouds::cloud_dns(place, settings).await;
     }
     if let Some(settings) = &settings.route53 {
         return route53::route53(place, settings).await.map(Provider::Route53);
