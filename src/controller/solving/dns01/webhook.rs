@@ -213,8 +213,9 @@ impl Solver {
                      webhook, or correct groupName and solverName"
                 ),
             ),
+            // the API server is asked, not a provider: soon again
             Ok(StatusCode::FORBIDDEN) => (
-                FaultKind::Right,
+                FaultKind::Other,
                 format!(
                     "may not be called by certlet: give its ServiceAccount the verb create on the resource {solver_name} of the API group \
                      {group_name}"
@@ -377,7 +378,7 @@ mod tests {
             (
                 403,
                 status(403),
-                FaultKind::Right,
+                FaultKind::Other,
                 "the verb create on the resource hoster",
             ),
             (503, status(503), FaultKind::Unreachable, "is not available"),

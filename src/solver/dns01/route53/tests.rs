@@ -60,7 +60,11 @@ fn account(server: &Scripted, region: &str, zone_id: Option<&str>) -> Zones {
 fn xml(status: u16, body: &str) -> Answer {
     Answer {
         status,
-        headers: vec![("content-type", "text/xml".to_owned())],
+        headers: vec![
+            ("content-type", "text/xml".to_owned()),
+            // the time of these tests
+            ("date", "Thu, 01 Jan 2026 12:00:00 GMT".to_owned()),
+        ],
         body: format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}"),
     }
 }
