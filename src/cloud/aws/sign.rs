@@ -119,16 +119,34 @@ mod tests {
     use super::*;
     use crate::pki::hidden::Hidden;
 
+    const NOON: &str = "2015-08-30T12:36:00Z";
+
+    fn keys(token: Option<&str>) -> Keys {
+        Keys {
+            id: "AKIDEXAMPLE".to_owned(),
+            secret: Hidden::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned()),
+            token: token.map(|token| Hidden::new(token.to_owned())),
+        }
+    }
+
+    fn authorization(method: &Method, url: &str, body: &[u8], service: (&str, &str), token: Option<&str>) -> String {
+        let signed = Signed {
+            method,
+            url: &url.parse().unwrap(),
+            body,
+            service: service.0,
+            region: service.1,
+        };
+        let headers = headers(&signed, &keys(token), NOON.parse().unwrap()).unwrap();
+        assert_eq!(headers["x-amz-date"], "20150830T123600Z");
+        assert!(!format!("{headers:?}").contains("Signature"), "{headers:?}");
+        headers[header::AUTHORIZATION].to_str().unwrap().to_owned()
+    }
+
     /// `get-vanilla`, `get-vanilla-query-order-key-case` and `post-vanilla` of AWS's test suite.
     #[test]
     fn signatures_are_those_of_the_published_vectors() {
-        let keys = Keys {
-            id: "AKIDEXAMPLE".to_owned(),
-            secret: Hidden::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned()),
-            token: None,
-        };
-        let now: Timestamp = "2015-08-30T12:36:00Z".parse().unwrap();
-        let vectors = [
+        for (method, path, signature) in [
             (
                 Method::GET,
                 "/",
@@ -144,19 +162,58 @@ mod tests {
                 "/",
                 "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
             ),
-        ];
-        for (method, path, signature) in vectors {
-            let url = Url::parse(&format!("https://example.amazonaws.com{path}")).unwrap();
-            let signed = Signed {
-                method: &method,
-                url: &url,
-                body: b"",
-                region: "us-east-1",
-                service: "service",
-            };
-            let headers = headers(&signed, &keys, now).unwrap();
-            let authorization = headers[header::AUTHORIZATION].to_str().unwrap();
-            assert!(authorization.ends_with(signature), "{method} {path}: {authorization}");
+        ] {
+            let url = format!("https://example.amazonaws.com{path}");
+            assert_eq!(
+                authorization(&method, &url, b"", ("service", "us-east-1"), None),
+                format!(
+                    "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
+                     SignedHeaders=host;x-amz-date, Signature={signature}"
+                )
+            );
+        }
+    }
+
+    /// Recorded from `SigV4Auth` of botocore 1.44.8 with the same keys and time.
+    #[test]
+    fn calls_with_queries_bodies_and_tokens_are_signed_as_botocore_signs_them() {
+        for (method, url, body, service, token, signature) in [
+            (
+                Method::GET,
+                "https://route53.amazonaws.com/2013-04-01/hostedzonesbyname?dnsname=example.com&maxitems=100",
+                "",
+                ("route53", "us-east-1"),
+                None,
+                "38568a8b7c07011328b9ea6297bc88eebfd11a307c763baf011a6aa74b700b50",
+            ),
+            (
+                Method::GET,
+                "https://example.amazonaws.com/a%20b/c?q=a%2Bb%2F*&e=",
+                "",
+                ("service", "us-east-1"),
+                None,
+                "78eb6434deb9a33b3af951c2484ba448280d96c7522103cd2f112cb19566067b",
+            ),
+            (
+                Method::POST,
+                "https://route53.amazonaws.com/2013-04-01/hostedzone/Z1/rrset",
+                "<a/>",
+                ("route53", "us-east-1"),
+                Some("TOKEN=="),
+                "761c5a5d00f165cc342ec7e8196e31fa3a9a4ddd28f6de1c61d719794b1f1249",
+            ),
+            (
+                Method::POST,
+                "http://127.0.0.1:5000/",
+                "Action=AssumeRole&Version=2011-06-15",
+                ("sts", "eu-central-1"),
+                Some("TOKEN=="),
+                "ecba02bedbe481a75cc04cf3c47d58470ceca9db6c7238c6cc9075bc4752f7e9",
+            ),
+        ] {
+            let authorization = authorization(&method, url, body.as_bytes(), service, token);
+            assert!(authorization.ends_with(signature), "{url}: {authorization}");
+            assert_eq!(authorization.contains(";x-amz-security-token"), token.is_some());
         }
     }
 }
