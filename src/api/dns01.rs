@@ -62,7 +62,7 @@ impl Dns01 {
             route53,
             webhook,
         } = self;
-        if rfc2136.is_some() || route53.is_some() || webhook.is_some() {
+        if cloudflare.is_some() || rfc2136.is_some() || route53.is_some() || webhook.is_some() {
             return None;
         }
         let others = [
@@ -70,7 +70,6 @@ impl Dns01 {
             (akamai.is_some(), "dns01.akamai"),
             (azure_dns.is_some(), "dns01.azureDNS"),
             (cloud_dns.is_some(), "dns01.cloudDNS"),
-            (cloudflare.is_some(), "dns01.cloudflare"),
             (digitalocean.is_some(), "dns01.digitalocean"),
         ];
         let set = others.into_iter().find(|(set, _)| *set);

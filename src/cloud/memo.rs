@@ -2,10 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::Timestamp;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::pki::hidden::Hidden;
 
@@ -16,6 +17,7 @@ const MOST: usize = 4096;
 #[derive(Debug)]
 pub struct Memo {
     values: Mutex<HashMap<(String, String), Value>>,
+    turns: Mutex<HashMap<(String, String), Arc<tokio::sync::Mutex<()>>>>,
     now: fn() -> Timestamp,
 }
 
@@ -30,6 +32,7 @@ impl Memo {
     pub fn new(now: fn() -> Timestamp) -> Self {
         Self {
             values: Mutex::default(),
+            turns: Mutex::default(),
             now,
         }
     }
@@ -57,6 +60,17 @@ impl Memo {
     /// Forgets a value, which the server has refused.
     pub fn forget(&self, credential: &str, name: &str) {
         self.lock().remove(&(credential.to_owned(), name.to_owned()));
+    }
+
+    /// Waits until no other task has the turn of this value, and takes it. The one that has it asks the server for what is not
+    /// remembered; the others find it remembered afterwards. Do not wait for a turn while having one of the same value.
+    pub async fn turn(&self, credential: &str, name: &str) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(turns.entry((credential.to_owned(), name.to_owned())).or_default())
+        };
+        turn.lock_owned().await
     }
 
     /// Forgets everything.
@@ -96,6 +110,24 @@ mod tests {
         assert!(!format!("{memo:?}").contains("secret"));
         memo.forget("one", "token");
         assert!(memo.get("one", "token").is_none());
+    }
+
+    #[tokio::test]
+    async fn what_several_tasks_need_at_once_is_asked_for_once() {
+        let memo = Memo::new(ten);
+        let asked = Mutex::new(0);
+        let ask = || async {
+            let _turn = memo.turn("one", "token").await;
+            if memo.get("one", "token").is_none() {
+                tokio::task::yield_now().await;
+                *asked.lock().unwrap() += 1;
+                memo.set("one", "token", Hidden::default(), at(11));
+            }
+        };
+        tokio::join!(ask(), ask(), ask());
+        assert_eq!(*asked.lock().unwrap(), 1);
+        drop(memo.turn("other", "token").await);
+        assert_eq!(memo.turns.lock().unwrap().len(), 1);
     }
 
     #[test]

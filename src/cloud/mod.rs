@@ -11,6 +11,8 @@ pub mod api;
 pub mod aws;
 pub mod fault;
 pub mod memo;
+#[cfg(test)]
+pub mod scripted;
 
 use std::{fmt, sync::Arc};
 

@@ -199,11 +199,18 @@ mod tests {
         ];
         for shape in shapes {
             let read = refusal(shape.as_bytes()).unwrap();
-            assert_eq!((read.code.as_str(), read.message.as_str()), ("AccessDenied", "m"), "{shape}");
+            assert_eq!(
+                (read.code.as_str(), read.message.as_str()),
+                ("AccessDenied", "m"),
+                "{shape}"
+            );
         }
         let batch = "<?xml version=\"1.0\"?>\n<InvalidChangeBatch xmlns=\"x\"><Messages><Message>a &quot;b&quot;</Message><Message>c</Message></Messages></InvalidChangeBatch>";
         let read = refusal(batch.as_bytes()).unwrap();
-        assert_eq!((read.code.as_str(), read.message.as_str()), (INVALID_BATCH, "a \"b\"\nc"));
+        assert_eq!(
+            (read.code.as_str(), read.message.as_str()),
+            (INVALID_BATCH, "a \"b\"\nc")
+        );
         for other in ["<html><body>x</body></html>", "", "{}", "<a>"] {
             assert_eq!(refusal(other.as_bytes()), None, "{other}");
         }

@@ -1,8 +1,6 @@
 //! Amazon Web Services: where credentials come from, signed calls, and what their errors mean (DNS-05).
 
 mod error;
-#[cfg(test)]
-pub mod fake;
 mod region;
 mod sign;
 mod source;
@@ -13,8 +11,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::Url;
 
-pub use self::source::{Source, Sources};
 use self::region::Region;
+pub use self::source::{Source, Sources};
 use super::{Api, Call, Cloud, Fault, FaultKind, Reply};
 use crate::pki::hidden::Hidden;
 

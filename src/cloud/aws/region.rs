@@ -109,9 +109,7 @@ impl Region {
 
     /// Its partition.
     pub(super) fn partition(&self) -> &'static Partition {
-        let found = PARTITIONS
-            .iter()
-            .find(|partition| self.0.starts_with(partition.prefix));
+        let found = PARTITIONS.iter().find(|partition| self.0.starts_with(partition.prefix));
         found.unwrap_or(&STANDARD)
     }
 
@@ -124,7 +122,10 @@ impl Region {
         let (text, signed) = if service == "route53" {
             (format!("https://{}/", partition.route53), partition.global)
         } else {
-            (format!("https://{service}.{}.{}/", self.0, partition.domain), self.name())
+            (
+                format!("https://{service}.{}.{}/", self.0, partition.domain),
+                self.name(),
+            )
         };
         let url = Url::parse(everywhere.unwrap_or(&text)).ok().filter(Url::has_host);
         let url = url.ok_or_else(|| Fault::new(FaultKind::Other, "AWS_ENDPOINT_URL is not a URL with a host"))?;
@@ -140,9 +141,24 @@ mod tests {
     #[test]
     fn servers_and_signing_regions_are_those_of_botocore() {
         for (region, route53, signed, sts) in [
-            ("us-east-1", "route53.amazonaws.com", "us-east-1", "sts.us-east-1.amazonaws.com"),
-            ("eu-central-1", "route53.amazonaws.com", "us-east-1", "sts.eu-central-1.amazonaws.com"),
-            ("cn-north-1", "route53.amazonaws.com.cn", "cn-northwest-1", "sts.cn-north-1.amazonaws.com.cn"),
+            (
+                "us-east-1",
+                "route53.amazonaws.com",
+                "us-east-1",
+                "sts.us-east-1.amazonaws.com",
+            ),
+            (
+                "eu-central-1",
+                "route53.amazonaws.com",
+                "us-east-1",
+                "sts.eu-central-1.amazonaws.com",
+            ),
+            (
+                "cn-north-1",
+                "route53.amazonaws.com.cn",
+                "cn-northwest-1",
+                "sts.cn-north-1.amazonaws.com.cn",
+            ),
             (
                 "us-gov-east-1",
                 "route53.us-gov.amazonaws.com",
@@ -155,7 +171,12 @@ mod tests {
                 "eusc-de-east-1",
                 "sts.eusc-de-east-1.amazonaws.eu",
             ),
-            ("us-iso-east-1", "route53.c2s.ic.gov", "us-iso-east-1", "sts.us-iso-east-1.c2s.ic.gov"),
+            (
+                "us-iso-east-1",
+                "route53.c2s.ic.gov",
+                "us-iso-east-1",
+                "sts.us-iso-east-1.c2s.ic.gov",
+            ),
             (
                 "us-isob-east-1",
                 "route53.sc2s.sgov.gov",
@@ -173,7 +194,15 @@ mod tests {
 
     #[test]
     fn a_region_that_leads_elsewhere_is_refused() {
-        for name in ["", "evil.example/", "eu-central-1.evil.example", "eu-central-1#", "EU", "-a", "a@b"] {
+        for name in [
+            "",
+            "evil.example/",
+            "eu-central-1.evil.example",
+            "eu-central-1#",
+            "EU",
+            "-a",
+            "a@b",
+        ] {
             let fault = Region::parse(name).unwrap_err();
             assert!(fault.sentence.contains("route53.region"), "{fault:?}");
         }

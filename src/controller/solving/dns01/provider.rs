@@ -12,7 +12,7 @@ use crate::{
     cloud::Fault,
     solver::dns01::{
         change::{Change, Receipt},
-        rfc2136, route53,
+        cloudflare, rfc2136, route53,
         zones::TxtRecords,
     },
 };
@@ -20,6 +20,8 @@ use crate::{
 /// Where records are written. One variant for each provider.
 #[derive(Clone, Debug)]
 pub enum Provider {
+    /// Cloudflare.
+    Cloudflare(cloudflare::Account),
     /// A DNS server that takes dynamic updates.
     Rfc2136(rfc2136::Server),
     /// Amazon Route 53.
@@ -35,6 +37,7 @@ pub enum Provider {
 macro_rules! each {
     ($self:ident, $provider:ident => $do:expr) => {
         match $self {
+            Provider::Cloudflare($provider) => $do,
             Provider::Rfc2136($provider) => $do,
             Provider::Route53($provider) => $do,
             Provider::Webhook($provider) => $do,

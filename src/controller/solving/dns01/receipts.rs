@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn what_is_withdrawn_is_forgotten() {
         let (receipts, receipt) = (Receipts::default(), Receipt("C1".to_owned()));
-        receipts.remember("a", Some(receipt.clone()));
+        receipts.remember("a", Some(receipt));
         receipts.progress(after(0), "a");
         receipts.forget("a");
         assert_eq!(receipts.progress(after(0), "a"), Progress::Done);

@@ -20,7 +20,7 @@ use crate::{
 /// How long the webhook may take for one record. The API server itself ends a call after a minute.
 const LIMIT: Duration = Duration::from_secs(60);
 /// What `apiVersion` and `kind` of a payload are, whatever the group of the solver is.
-const API_VERSION: &str = "acme.cert-manager.io/v1alpha1";
+const API_VERSION: &str = "webhook.acme.cert-manager.io/v1alpha1";
 
 /// A solver of a webhook.
 #[derive(Clone)]
@@ -150,9 +150,19 @@ impl Solver {
             response: None,
         };
         let wrong = || {
-            let sentence = format!("{self}: groupName and solverName do not make a path of the API server");
+            let sentence = format!(
+                "{self} cannot be called: groupName and solverName are names with small letters, digits, hyphens and dots, such as \
+                 acme.example.com"
+            );
             Fault::new(FaultKind::Other, sentence)
         };
+        // tenants write them, and certlet's rights are not theirs: they must not lead to another path of the API server
+        if ![&settings.group_name, &settings.solver_name]
+            .into_iter()
+            .all(|name| is_name(name))
+        {
+            return Err(wrong());
+        }
         let path = format!("/apis/{}/v1alpha1/{}", settings.group_name, settings.solver_name);
         Request::builder()
             .method(Method::POST)
@@ -190,44 +200,53 @@ impl Solver {
             solver_name,
             config: _,
         } = &self.0.settings;
-        let (kind, what) = match error {
-            kube::Error::Api(status) => match StatusCode::from_u16(status.code) {
-                Ok(StatusCode::NOT_FOUND) => (
-                    FaultKind::Other,
-                    format!(
-                        "is not served: there is no APIService v1alpha1.{group_name}, or it has no solver {solver_name:?}; install the \
-                         webhook, or correct groupName and solverName"
-                    ),
+        let kube::Error::Api(status) = error else {
+            let sentence = format!("{self} cannot be called: {}", excerpt(&error.to_string()));
+            return Fault::new(FaultKind::Unreachable, sentence);
+        };
+        let (kind, what) = match StatusCode::from_u16(status.code) {
+            Ok(StatusCode::NOT_FOUND) => (
+                FaultKind::Other,
+                format!(
+                    "is not served: there is no APIService v1alpha1.{group_name}, or it has no solver {solver_name:?}; install the \
+                     webhook, or correct groupName and solverName"
                 ),
-                Ok(StatusCode::FORBIDDEN) => (
-                    FaultKind::Right,
-                    format!(
-                        "may not be called by certlet: give its ServiceAccount the verb create on the resource {solver_name} of the API group \
-                         {group_name}"
-                    ),
+            ),
+            Ok(StatusCode::FORBIDDEN) => (
+                FaultKind::Right,
+                format!(
+                    "may not be called by certlet: give its ServiceAccount the verb create on the resource {solver_name} of the API group \
+                     {group_name}"
                 ),
-                Ok(StatusCode::SERVICE_UNAVAILABLE) => (
-                    FaultKind::Unreachable,
-                    format!(
-                        "does not run: the APIService v1alpha1.{group_name} is not available (kubectl get apiservice v1alpha1.{group_name})"
-                    ),
-                ),
-                Ok(_) | Err(_) => (
-                    FaultKind::Other,
-                    format!(
-                        "failed: the API server answered {} {}",
-                        status.code,
-                        excerpt(&status.message)
-                    ),
-                ),
-            },
-            error => (
+            ),
+            Ok(StatusCode::SERVICE_UNAVAILABLE) => (
                 FaultKind::Unreachable,
-                format!("cannot be called: {}", excerpt(&error.to_string())),
+                format!(
+                    "does not run: the APIService v1alpha1.{group_name} is not available (kubectl get apiservice v1alpha1.{group_name})"
+                ),
+            ),
+            Ok(_) | Err(_) => (
+                FaultKind::Other,
+                format!(
+                    "failed: the API server answered {} {}",
+                    status.code,
+                    excerpt(&status.message)
+                ),
             ),
         };
         Fault::new(kind, format!("{self} {what}"))
     }
+}
+
+/// Whether a name is one of an API group or a resource: a DNS-1123 subdomain.
+fn is_name(name: &str) -> bool {
+    let label = |label: &str| {
+        let inside = label
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        !label.is_empty() && inside && !label.starts_with('-') && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
 }
 
 /// For sentences.
@@ -238,7 +257,7 @@ impl fmt::Display for Solver {
             solver_name,
             config: _,
         } = &self.0.settings;
-        write!(f, "the webhook solver {group_name}/{solver_name}")
+        write!(f, "the webhook solver {}/{}", excerpt(group_name), excerpt(solver_name))
     }
 }
 
@@ -328,7 +347,7 @@ mod tests {
             (&Method::POST, "/apis/acme.example.com/v1alpha1/hoster")
         );
         let expected = json!({
-            "apiVersion": "acme.cert-manager.io/v1alpha1",
+            "apiVersion": "webhook.acme.cert-manager.io/v1alpha1",
             "kind": "ChallengePayload",
             "request": {
                 "uid": "",
@@ -382,6 +401,30 @@ mod tests {
             let (solver, _) = solver(code, &answer);
             let fault = solver.change("example", &present()).await.unwrap_err();
             assert!(fault.kind == kind && fault.sentence.contains(words), "{fault:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn names_that_lead_to_another_path_of_the_api_server_are_not_called() {
+        for (group, name) in [
+            ("../api/v1/namespaces/kube-system", "secrets"),
+            ("apps/v1/namespaces/kube-system", "deployments"),
+            ("acme.example.com", "hoster?x=1"),
+            ("acme.example.com", ".."),
+            ("acme.example.com", ""),
+            ("%2e%2e", "hoster"),
+            ("acme.example.com", "hoster/status"),
+        ] {
+            let (good, sent) = solver(201, &json!({"response": {"success": true}}));
+            let settings = Webhook {
+                group_name: group.to_owned(),
+                solver_name: name.to_owned(),
+                config: None,
+            };
+            let bad = Solver::new(good.0.client.clone(), &settings, "shop", false);
+            let fault = bad.change("example", &present()).await.unwrap_err();
+            assert!(fault.sentence.contains("cannot be called"), "{fault:?}");
+            assert!(sent.lock().unwrap().is_empty(), "{group} {name}");
         }
     }
 

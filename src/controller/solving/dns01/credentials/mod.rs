@@ -1,9 +1,11 @@
 //! Providers with what their Secrets contain. Secrets are read when they are needed, and never kept in a form that can be printed.
 
-#[path = "credentials_route53.rs"]
 mod route53;
+mod tokens;
 
 use super::{Provider, webhook};
+use reqwest::Url;
+
 use crate::{
     api::{SecretKeySelector, dns01::Dns01},
     cloud::{
@@ -38,6 +40,9 @@ pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Prov
         let secret = secret.as_ref().map(|secret| (secret.text.as_str(), secret.bytes()));
         return rfc2136::Server::new(rfc2136, secret, &place.ports.settings.outgoing).map(Provider::Rfc2136);
     }
+    if let Some(settings) = &settings.cloudflare {
+        return tokens::cloudflare(place, settings).await;
+    }
     if let Some(settings) = &settings.route53 {
         return route53::route53(place, settings).await.map(Provider::Route53);
     }
@@ -67,6 +72,17 @@ impl Secret {
 }
 
 impl Place<'_> {
+    /// The URL of an API.
+    ///
+    /// # Errors
+    /// If the text is no URL.
+    pub(super) fn url(text: &str) -> Result<Url, Fault> {
+        text.parse().map_err(|_| {
+            let sentence = format!("{text:?} is no URL");
+            Fault::new(FaultKind::Other, sentence)
+        })
+    }
+
     /// The value that a reference names; `None` without a reference.
     ///
     /// # Errors
