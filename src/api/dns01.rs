@@ -62,14 +62,18 @@ impl Dns01 {
             route53,
             webhook,
         } = self;
-        if cloudflare.is_some() || rfc2136.is_some() || route53.is_some() || webhook.is_some() {
+        if akamai.is_some()
+            || azure_dns.is_some()
+            || cloud_dns.is_some()
+            || cloudflare.is_some()
+            || rfc2136.is_some()
+            || route53.is_some()
+            || webhook.is_some()
+        {
             return None;
         }
         let others = [
             (acme_dns.is_some(), "dns01.acmeDNS"),
-            (akamai.is_some(), "dns01.akamai"),
-            (azure_dns.is_some(), "dns01.azureDNS"),
-            (cloud_dns.is_some(), "dns01.cloudDNS"),
             (digitalocean.is_some(), "dns01.digitalocean"),
         ];
         let set = others.into_iter().find(|(set, _)| *set);

@@ -40,6 +40,8 @@ pub enum FaultKind {
     Clock,
     /// The provider accepts no more calls with this credential before this time.
     Limited(Timestamp),
+    /// The records at the provider are not what the change needs them to be: something else changed them meanwhile.
+    Conflict,
     /// The provider does not answer.
     Unreachable,
     /// The provider failed for another reason.
@@ -61,7 +63,7 @@ impl FaultKind {
     pub const fn is_of_credential(self) -> bool {
         match self {
             Self::Credential | Self::Clock | Self::Limited(_) => true,
-            Self::Right | Self::NoZone | Self::Unreachable | Self::Other => false,
+            Self::Right | Self::NoZone | Self::Conflict | Self::Unreachable | Self::Other => false,
         }
     }
 
@@ -69,7 +71,7 @@ impl FaultKind {
     pub fn again(self, now: Timestamp, failures: u32) -> Timestamp {
         let waits: &[SignedDuration] = match self {
             Self::Credential | Self::Right | Self::NoZone | Self::Clock => &REFUSED_AGAIN,
-            Self::Unreachable | Self::Other => &FAILED_AGAIN,
+            Self::Conflict | Self::Unreachable | Self::Other => &FAILED_AGAIN,
             Self::Limited(until) => return until.max(now),
         };
         let at = usize::try_from(failures).unwrap_or(usize::MAX);

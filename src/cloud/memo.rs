@@ -17,9 +17,12 @@ const MOST: usize = 4096;
 #[derive(Debug)]
 pub struct Memo {
     values: Mutex<HashMap<(String, String), Value>>,
-    turns: Mutex<HashMap<(String, String), Arc<tokio::sync::Mutex<()>>>>,
+    turns: Mutex<HashMap<(String, String), Turn>>,
     now: fn() -> Timestamp,
 }
+
+/// Is locked by the task that asks for a value.
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 #[derive(Debug)]
 struct Value {

@@ -3,14 +3,22 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`api`] | one call: a request, its reply, and the faults that all APIs share |
+//! | [`azure`] | access tokens of Microsoft Azure |
+//! | [`edgegrid`] | signatures of Akamai's APIs |
 //! | [`aws`] | Amazon Web Services: credentials and signed calls |
 //! | [`fault`] | why a call failed, sorted by who can correct it and when to try again |
+//! | [`google`] | access tokens of Google Cloud |
+//! | [`oauth`] | access tokens in general: how they are requested and remembered |
 //! | [`memo`] | access tokens and identifiers that are valid for a while |
 
 pub mod api;
 pub mod aws;
+pub mod azure;
+pub mod edgegrid;
 pub mod fault;
+pub mod google;
 pub mod memo;
+pub mod oauth;
 #[cfg(test)]
 pub mod scripted;
 

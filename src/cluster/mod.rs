@@ -4,6 +4,7 @@
 //! only while this process leads, and puts the answers into the index at once.
 
 pub mod client;
+pub mod create;
 pub mod error;
 pub mod events;
 pub mod identity;

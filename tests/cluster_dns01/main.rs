@@ -11,7 +11,9 @@
 mod support;
 
 mod chain;
+mod check;
 mod kills;
 mod stage;
+mod webhook;
 mod wire;
 mod wrong;

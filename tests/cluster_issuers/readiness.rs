@@ -119,7 +119,7 @@ async fn issuers_without_a_server_are_judged_by_what_they_hold() {
     let message = place.is_refused("vault", "NotSupported").await;
     assert!(message.contains("vault"), "{message}");
 
-    let dns01 = json!({"solvers": [{"dns01": {"webhook": {"groupName": "g", "solverName": "s"}}}]});
+    let dns01 = json!({"solvers": [{"dns01": {"digitalocean": {"tokenSecretRef": {"name": "n", "key": "k"}}}}]});
     place.acme_issuer("dns", &dns01).await;
     place.is_ready("dns").await;
     let issuer = until(
@@ -133,7 +133,7 @@ async fn issuers_without_a_server_are_judged_by_what_they_hold() {
     assert!(
         issuer.data["status"]
             .to_string()
-            .contains("spec.acme.solvers[0] (dns01.webhook)")
+            .contains("spec.acme.solvers[0] (dns01.digitalocean)")
     );
     place.told("dns", "UnsupportedSolver").await;
 }

@@ -238,11 +238,12 @@ fn solvers_that_are_not_there_yet_are_named() {
     let http01 = serde_json::json!({"http01": {"ingress": {}}});
     assert_eq!(unsupported_solvers(&acme(serde_json::json!([http01]))), None);
     let some = acme(
-        serde_json::json!([http01, {"dns01": {"webhook": {"groupName": "g", "solverName": "s"}}}, {"http01": {"gatewayHTTPRoute": {}}}]),
+        serde_json::json!([http01, {"dns01": {"digitalocean": {"tokenSecretRef": {"name": "n", "key": "k"}}}}, {"http01": {"gatewayHTTPRoute": {}}}]),
     );
     let sentence = unsupported_solvers(&some).unwrap();
     assert!(
-        sentence.contains("spec.acme.solvers[1] (dns01.webhook) and spec.acme.solvers[2] (http01.gatewayHTTPRoute)"),
+        sentence
+            .contains("spec.acme.solvers[1] (dns01.digitalocean) and spec.acme.solvers[2] (http01.gatewayHTTPRoute)"),
         "{sentence}"
     );
 }

@@ -6,13 +6,20 @@
 //! | [`check`] | the question to the name servers of the zone |
 //! | [`change`] | what a provider is asked for |
 //! | [`zones`] | one queue for each credential and zone, so that what several Orders want is one change |
+//! | [`akamai`] | Akamai Edge DNS |
+//! | [`azuredns`] | Azure DNS, public and private |
+//! | [`clouddns`] | Google Cloud DNS |
 //! | [`cloudflare`] | Cloudflare |
 //! | [`rfc2136`] | dynamic updates |
 //! | [`route53`] | Amazon Route 53 |
 
+pub mod akamai;
+pub mod azuredns;
 pub mod change;
 pub mod check;
+pub mod clouddns;
 pub mod cloudflare;
+mod merge;
 pub mod rfc2136;
 pub mod route53;
 pub mod target;

@@ -256,7 +256,7 @@ async fn make<P: TxtRecords>(provider: &P, zone: &str, batch: Vec<Waiting>) {
     let separately = match &result {
         Ok(_) => false,
         Err(fault) => match fault.kind {
-            FaultKind::Right | FaultKind::NoZone | FaultKind::Other => batch.len() > 1,
+            FaultKind::Right | FaultKind::NoZone | FaultKind::Conflict | FaultKind::Other => batch.len() > 1,
             FaultKind::Credential | FaultKind::Clock | FaultKind::Limited(_) | FaultKind::Unreachable => false,
         },
     };

@@ -11,8 +11,9 @@ use super::webhook;
 use crate::{
     cloud::Fault,
     solver::dns01::{
+        akamai, azuredns,
         change::{Change, Receipt},
-        cloudflare, rfc2136, route53,
+        clouddns, cloudflare, rfc2136, route53,
         zones::TxtRecords,
     },
 };
@@ -20,6 +21,12 @@ use crate::{
 /// Where records are written. One variant for each provider.
 #[derive(Clone, Debug)]
 pub enum Provider {
+    /// Akamai Edge DNS.
+    Akamai(akamai::Client),
+    /// Azure DNS.
+    AzureDns(azuredns::ResourceGroup),
+    /// Google Cloud DNS.
+    CloudDns(clouddns::Project),
     /// Cloudflare.
     Cloudflare(cloudflare::Account),
     /// A DNS server that takes dynamic updates.
@@ -37,6 +44,9 @@ pub enum Provider {
 macro_rules! each {
     ($self:ident, $provider:ident => $do:expr) => {
         match $self {
+            Provider::Akamai($provider) => $do,
+            Provider::AzureDns($provider) => $do,
+            Provider::CloudDns($provider) => $do,
             Provider::Cloudflare($provider) => $do,
             Provider::Rfc2136($provider) => $do,
             Provider::Route53($provider) => $do,

@@ -371,6 +371,7 @@ fn again((fault, until): (Fault, Timestamp)) -> NotYet {
             | FaultKind::Right
             | FaultKind::NoZone
             | FaultKind::Clock
+            | FaultKind::Conflict
             | FaultKind::Unreachable
             | FaultKind::Other => clock::now(),
         },

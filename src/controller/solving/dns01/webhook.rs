@@ -4,12 +4,13 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest;
-use http::{Method, Request, StatusCode, header};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     api::dns01::Webhook,
     cloud::fault::{Fault, FaultKind},
+    cluster::{create::Refused, reader::Reader},
     solver::dns01::{
         change::{Change, Receipt, Txt},
         zones::TxtRecords,
@@ -27,7 +28,7 @@ const API_VERSION: &str = "webhook.acme.cert-manager.io/v1alpha1";
 pub struct Solver(Arc<Inner>);
 
 struct Inner {
-    client: kube::Client,
+    reader: Reader,
     settings: Webhook,
     namespace: String,
     ambient: bool,
@@ -96,8 +97,8 @@ struct Status {
 }
 
 impl Solver {
-    /// The solver of these settings, called with `client`. Secrets that its configuration names are in `namespace`.
-    pub fn new(client: kube::Client, settings: &Webhook, namespace: &str, ambient: bool) -> Self {
+    /// The solver of these settings, called through `reader`. Secrets that its configuration names are in `namespace`.
+    pub fn new(reader: Reader, settings: &Webhook, namespace: &str, ambient: bool) -> Self {
         let config = serde_json::to_vec(&settings.config).unwrap_or_default();
         let digest = digest::digest(&digest::SHA256, &config);
         let Webhook {
@@ -106,7 +107,7 @@ impl Solver {
             config: _,
         } = settings;
         Self(Arc::new(Inner {
-            client,
+            reader,
             credential: format!("webhook {group_name} {solver_name} {namespace} {ambient} {digest:?}"),
             settings: settings.clone(),
             namespace: namespace.to_owned(),
@@ -115,17 +116,17 @@ impl Solver {
     }
 
     async fn call(&self, zone: &str, txt: &Txt, action: Action) -> Result<(), Fault> {
-        let request = self.request(zone, txt, action)?;
+        let (path, body) = self.request(zone, txt, action)?;
         let answer = self
             .0
-            .client
-            .request_text(request)
+            .reader
+            .post(&path, body)
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|refused| self.fault(&refused))?;
         self.judge(&answer, txt, action)
     }
 
-    fn request(&self, zone: &str, txt: &Txt, action: Action) -> Result<Request<Vec<u8>>, Fault> {
+    fn request(&self, zone: &str, txt: &Txt, action: Action) -> Result<(String, Vec<u8>), Fault> {
         let Inner {
             settings,
             namespace,
@@ -164,12 +165,8 @@ impl Solver {
             return Err(wrong());
         }
         let path = format!("/apis/{}/v1alpha1/{}", settings.group_name, settings.solver_name);
-        Request::builder()
-            .method(Method::POST)
-            .uri(path)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(serde_json::to_vec(&payload).map_err(|_| wrong())?)
-            .map_err(|_| wrong())
+        let body = serde_json::to_vec(&payload).map_err(|_| wrong())?;
+        Ok((path, body))
     }
 
     fn judge(&self, answer: &str, txt: &Txt, action: Action) -> Result<(), Fault> {
@@ -194,17 +191,21 @@ impl Solver {
         other(format!("{did_not} the record {}: {why}", txt.name))
     }
 
-    fn fault(&self, error: &kube::Error) -> Fault {
+    fn fault(&self, refused: &Refused) -> Fault {
         let Webhook {
             group_name,
             solver_name,
             config: _,
         } = &self.0.settings;
-        let kube::Error::Api(status) = error else {
-            let sentence = format!("{self} cannot be called: {}", excerpt(&error.to_string()));
+        let Refused {
+            code: Some(code),
+            message,
+        } = refused
+        else {
+            let sentence = format!("{self} cannot be called: {}", excerpt(&refused.message));
             return Fault::new(FaultKind::Unreachable, sentence);
         };
-        let (kind, what) = match StatusCode::from_u16(status.code) {
+        let (kind, what) = match StatusCode::from_u16(*code) {
             Ok(StatusCode::NOT_FOUND) => (
                 FaultKind::Other,
                 format!(
@@ -212,8 +213,9 @@ impl Solver {
                      webhook, or correct groupName and solverName"
                 ),
             ),
+            // the API server is asked, not a provider: soon again
             Ok(StatusCode::FORBIDDEN) => (
-                FaultKind::Right,
+                FaultKind::Other,
                 format!(
                     "may not be called by certlet: give its ServiceAccount the verb create on the resource {solver_name} of the API group \
                      {group_name}"
@@ -227,11 +229,7 @@ impl Solver {
             ),
             Ok(_) | Err(_) => (
                 FaultKind::Other,
-                format!(
-                    "failed: the API server answered {} {}",
-                    status.code,
-                    excerpt(&status.message)
-                ),
+                format!("failed: the API server answered {code} {}", excerpt(message)),
             ),
         };
         Fault::new(kind, format!("{self} {what}"))
@@ -290,6 +288,7 @@ impl TxtRecords for Solver {
 mod tests {
     use std::sync::Mutex;
 
+    use http::{Method, Request};
     use serde_json::{Value, json};
 
     use super::*;
@@ -320,8 +319,8 @@ mod tests {
             solver_name: "hoster".to_owned(),
             config: Some(json!({"zone": "example"})),
         };
-        let client = kube::Client::new(service, "default");
-        (Solver::new(client, &settings, "shop", false), sent)
+        let reader = Reader::new(kube::Client::new(service, "default"));
+        (Solver::new(reader, &settings, "shop", false), sent)
     }
 
     fn present() -> Change {
@@ -379,7 +378,7 @@ mod tests {
             (
                 403,
                 status(403),
-                FaultKind::Right,
+                FaultKind::Other,
                 "the verb create on the resource hoster",
             ),
             (503, status(503), FaultKind::Unreachable, "is not available"),
@@ -421,7 +420,7 @@ mod tests {
                 solver_name: name.to_owned(),
                 config: None,
             };
-            let bad = Solver::new(good.0.client.clone(), &settings, "shop", false);
+            let bad = Solver::new(good.0.reader.clone(), &settings, "shop", false);
             let fault = bad.change("example", &present()).await.unwrap_err();
             assert!(fault.sentence.contains("cannot be called"), "{fault:?}");
             assert!(sent.lock().unwrap().is_empty(), "{group} {name}");

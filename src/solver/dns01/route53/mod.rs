@@ -122,22 +122,22 @@ impl Zones {
             )
         } else if message.contains("conflicts with other records") || message.contains("already exists") {
             (
-                FaultKind::Other,
+                FaultKind::Conflict,
                 "another record has that name, a CNAME for example: remove it, or set cnameStrategy: Follow".to_owned(),
             )
         } else if message.contains("values provided do not match") {
             (
-                FaultKind::Other,
+                FaultKind::Conflict,
                 "the record has been changed by another program: remove it by hand".to_owned(),
             )
         } else if message.contains("limit of") {
             (
-                FaultKind::Other,
+                FaultKind::Conflict,
                 "the zone has as many records as it may have".to_owned(),
             )
         } else {
             (
-                FaultKind::Other,
+                FaultKind::Conflict,
                 "probably a TXT record without multivalue answer routing has that name: remove it".to_owned(),
             )
         };

@@ -277,14 +277,14 @@ async fn what_route53_refuses_is_one_sentence_with_what_to_do() {
             400,
             "InvalidChangeBatch",
             "[RRSet of type TXT with DNS name x. is not permitted as it conflicts with other records with the same DNS name in zone y.]",
-            FaultKind::Other,
+            FaultKind::Conflict,
             "another record has that name",
         ),
         (
             400,
             "InvalidChangeBatch",
             "[other]",
-            FaultKind::Other,
+            FaultKind::Conflict,
             "multivalue answer",
         ),
     ] {

@@ -1,5 +1,6 @@
 //! Providers with what their Secrets contain. Secrets are read when they are needed, and never kept in a form that can be printed.
 
+mod clouds;
 mod route53;
 mod tokens;
 
@@ -40,15 +41,24 @@ pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Prov
         let secret = secret.as_ref().map(|secret| (secret.text.as_str(), secret.bytes()));
         return rfc2136::Server::new(rfc2136, secret, &place.ports.settings.outgoing).map(Provider::Rfc2136);
     }
-    if let Some(settings) = &settings.cloudflare {
-        return tokens::cloudflare(place, settings).await;
+    if let Some(settings) = &settings.akamai {
+        return clouds::akamai(place, settings).await;
+    }
+    if let Some(settings) = &settings.azure_dns {
+        return clouds::azure_dns(place, settings).await;
+    }
+    if let Some(settings) = &settings.cloud_dns {
+        return clouds::cloud_dns(place, settings).await;
     }
     if let Some(settings) = &settings.route53 {
         return route53::route53(place, settings).await.map(Provider::Route53);
     }
+    if let Some(settings) = &settings.cloudflare {
+        return tokens::cloudflare(place, settings).await;
+    }
     if let Some(settings) = &settings.webhook {
-        let client = place.ports.reader.client().clone();
-        let solver = webhook::Solver::new(client, settings, place.namespace, place.ambient);
+        let reader = place.ports.reader.clone();
+        let solver = webhook::Solver::new(reader, settings, place.namespace, place.ambient);
         return Ok(Provider::Webhook(solver));
     }
     Err(Fault::new(

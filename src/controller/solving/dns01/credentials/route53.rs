@@ -1,11 +1,6 @@
 //! Credentials of Route 53 (DNS-05).
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::{
-    authentication::v1::{TokenRequest, TokenRequestSpec},
-    core::v1::ServiceAccount,
-};
-use kube::{Api, api::PostParams};
 
 use super::Place;
 use crate::{
@@ -15,6 +10,7 @@ use crate::{
         fault::{Fault, FaultKind},
     },
     pki::hidden::Hidden,
+    plan::seen::ObjectKey,
     solver::dns01::route53::Zones,
 };
 
@@ -108,117 +104,36 @@ async fn token(place: &Place<'_>, reference: &ServiceAccountRef) -> Result<Hidde
     if let Some(token) = place.cloud.memo.get(&account, &memo) {
         return Ok(token);
     }
-    let client = place.ports.reader.client().clone();
-    let token = requested(client, namespace, reference).await?;
-    let until = (place.cloud.now)().saturating_add(TOKEN_USED).unwrap_or(Timestamp::MAX);
-    place.cloud.memo.set(&account, &memo, token.clone(), until);
-    Ok(token)
-}
-
-async fn requested(
-    client: kube::Client,
-    namespace: &str,
-    reference: &ServiceAccountRef,
-) -> Result<Hidden<String>, Fault> {
-    let ServiceAccountRef { name, audiences } = reference;
     let audiences = if audiences.is_empty() {
         vec![AUDIENCE.to_owned()]
     } else {
         audiences.clone()
     };
-    let request = TokenRequest {
-        spec: TokenRequestSpec {
-            audiences,
-            expiration_seconds: Some(TOKEN_SECONDS),
-            ..TokenRequestSpec::default()
-        },
-        ..TokenRequest::default()
-    };
-    let api: Api<ServiceAccount> = Api::namespaced(client, namespace);
-    let answer = api.create_token_request(name, &PostParams::default(), &request).await;
-    let answer = answer.map_err(|error| {
-        let (kind, sentence) = match &error {
-            kube::Error::Api(status) if status.code == 403 => (
+    let reader = &place.ports.reader;
+    let token = reader
+        .token(&ObjectKey::new(namespace, name.as_str()), audiences, TOKEN_SECONDS)
+        .await;
+    let token = token.map_err(|refused| {
+        let (kind, sentence) = match refused.code {
+            Some(403) => (
                 FaultKind::Credential,
                 format!(
                     "certlet may not create a token of the ServiceAccount {namespace}/{name}: give it the verb create on \
                      serviceaccounts/token with the resource name {name} by a Role in {namespace}"
                 ),
             ),
-            kube::Error::Api(status) if status.code == 404 => (
+            Some(404) => (
                 FaultKind::Credential,
                 format!("the ServiceAccount {namespace}/{name} does not exist: create it, or correct serviceAccountRef"),
             ),
-            _ => (
+            Some(_) | None => (
                 FaultKind::Unreachable,
                 format!("the API server gives no token of the ServiceAccount {namespace}/{name}"),
             ),
         };
         Fault::new(kind, sentence)
     })?;
-    answer.status.map(|status| Hidden::new(status.token)).ok_or_else(|| {
-        let sentence = format!("the API server answers without a token of the ServiceAccount {namespace}/{name}");
-        Fault::new(FaultKind::Other, sentence)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    /// What the API server answers with this status, and what it was asked: path and body.
-    async fn asked(status: u16, answer: Value) -> (Result<Hidden<String>, Fault>, Vec<(String, Value)>) {
-        let sent: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
-        let noted = Arc::clone(&sent);
-        let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
-            let (noted, answer) = (Arc::clone(&noted), answer.to_string());
-            async move {
-                let (parts, body) = request.into_parts();
-                let body = serde_json::from_slice(&body.collect_bytes().await.unwrap()).unwrap();
-                noted.lock().unwrap().push((parts.uri.path().to_owned(), body));
-                let response = http::Response::builder().status(status);
-                Ok::<_, std::io::Error>(response.body(kube::client::Body::from(answer.into_bytes())).unwrap())
-            }
-        });
-        let reference = ServiceAccountRef {
-            name: "dns".to_owned(),
-            audiences: Vec::new(),
-        };
-        let token = requested(kube::Client::new(service, "default"), "shop", &reference).await;
-        let sent = sent.lock().unwrap().clone();
-        (token, sent)
-    }
-
-    #[tokio::test]
-    async fn a_token_is_requested_with_the_audience_of_sts() {
-        let answer = json!({"metadata": {}, "spec": {"audiences": []}, "status": {"token": "jwt", "expirationTimestamp": "2026-01-01T00:00:00Z"}});
-        let (token, sent) = asked(201, answer).await;
-        assert_eq!(token.unwrap().expose(), "jwt");
-        let (path, body) = &sent[0];
-        assert_eq!(path, "/api/v1/namespaces/shop/serviceaccounts/dns/token");
-        assert_eq!(
-            body["spec"],
-            json!({"audiences": ["sts.amazonaws.com"], "expirationSeconds": 600})
-        );
-    }
-
-    #[tokio::test]
-    async fn what_is_missing_for_a_token_is_named() {
-        for (code, words) in [
-            (
-                403,
-                "the verb create on serviceaccounts/token with the resource name dns by a Role in shop",
-            ),
-            (404, "the ServiceAccount shop/dns does not exist"),
-            (500, "gives no token"),
-        ] {
-            let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "text", "reason": "R", "code": code});
-            let fault = asked(code, status).await.0.unwrap_err();
-            assert!(fault.sentence.contains(words), "{fault:?}");
-        }
-    }
+    let until = (place.cloud.now)().saturating_add(TOKEN_USED).unwrap_or(Timestamp::MAX);
+    place.cloud.memo.set(&account, &memo, token.clone(), until);
+    Ok(token)
 }
