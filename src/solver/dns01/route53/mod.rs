@@ -132,7 +132,7 @@ impl Zones {
             )
         } else if message.contains("limit of") {
             (
-                FaultKind::Conflict,
+                FaultKind::Other,
                 "the zone has as many records as it may have".to_owned(),
             )
         } else {
