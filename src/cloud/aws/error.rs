@@ -54,7 +54,7 @@ struct Messages {
 pub(super) fn refusal(body: &[u8]) -> Option<Refusal> {
     let text = std::str::from_utf8(body).ok()?;
     let document: Document = quick_xml::de::from_str(text).ok()?;
-    if let Some(Coded { code, message }) = document.error.or(document.errors.map(|errors| errors.error)) {
+    if let Some(Coded { code, message }) = document.error.or_else(|| document.errors.map(|errors| errors.error)) {
         return Some(Refusal { code, message });
     }
     if let Some(code) = document.code {

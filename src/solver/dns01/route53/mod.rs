@@ -107,43 +107,6 @@ impl Zones {
         };
         self.0.aws.call(action).await
     }
-
-    /// Why a batch is refused that has no record which is absent already.
-    fn refused(&self, reply: &Reply, id: &str, change: &Change, message: &str) -> Fault {
-        let server = &reply.server;
-        let names: Vec<&str> = change.add.iter().chain(&change.remove).map(|txt| &*txt.name).collect();
-        let names = names.first().map_or("the records", |first| first);
-        let (kind, why) = if message.contains("not permitted in zone") {
-            (
-                FaultKind::NoZone,
-                format!(
-                    "the name is not in hostedzone/{id}: correct route53.hostedZoneID, or leave it out and allow route53:ListHostedZonesByName"
-                ),
-            )
-        } else if message.contains("conflicts with other records") || message.contains("already exists") {
-            (
-                FaultKind::Conflict,
-                "another record has that name, a CNAME for example: remove it, or set cnameStrategy: Follow".to_owned(),
-            )
-        } else if message.contains("values provided do not match") {
-            (
-                FaultKind::Conflict,
-                "the record has been changed by another program: remove it by hand".to_owned(),
-            )
-        } else if message.contains("limit of") {
-            (
-                FaultKind::Other,
-                "the zone has as many records as it may have".to_owned(),
-            )
-        } else {
-            (
-                FaultKind::Conflict,
-                "probably a TXT record without multivalue answer routing has that name: remove it".to_owned(),
-            )
-        };
-        let sentence = format!("{server} does not change {names} in hostedzone/{id} (InvalidChangeBatch): {why}");
-        Fault::new(kind, sentence)
-    }
 }
 
 impl TxtRecords for Zones {
@@ -177,7 +140,7 @@ impl TxtRecords for Zones {
             let before = rest.remove.len();
             rest.remove.retain(|txt| !wire::is_absent(&message, txt));
             if rest.remove.len() == before || attempt == MOST_ATTEMPTS {
-                return Err(self.refused(&reply, &id, &rest, &message));
+                return Err(refused(&reply, &id, &rest, &message));
             }
             attempt += 1;
         }
@@ -194,6 +157,43 @@ impl TxtRecords for Zones {
         let changed: wire::Changed = wire::parse(&reply)?;
         Ok(changed.change_info.status == "INSYNC")
     }
+}
+
+/// Why a batch is refused that has no record which is absent already.
+fn refused(reply: &Reply, id: &str, change: &Change, message: &str) -> Fault {
+    let server = &reply.server;
+    let names: Vec<&str> = change.add.iter().chain(&change.remove).map(|txt| &*txt.name).collect();
+    let names = names.first().map_or("the records", |first| first);
+    let (kind, why) = if message.contains("not permitted in zone") {
+        (
+            FaultKind::NoZone,
+            format!(
+                "the name is not in hostedzone/{id}: correct route53.hostedZoneID, or leave it out and allow route53:ListHostedZonesByName"
+            ),
+        )
+    } else if message.contains("conflicts with other records") || message.contains("already exists") {
+        (
+            FaultKind::Conflict,
+            "another record has that name, a CNAME for example: remove it, or set cnameStrategy: Follow".to_owned(),
+        )
+    } else if message.contains("values provided do not match") {
+        (
+            FaultKind::Conflict,
+            "the record has been changed by another program: remove it by hand".to_owned(),
+        )
+    } else if message.contains("limit of") {
+        (
+            FaultKind::Other,
+            "the zone has as many records as it may have".to_owned(),
+        )
+    } else {
+        (
+            FaultKind::Conflict,
+            "probably a TXT record without multivalue answer routing has that name: remove it".to_owned(),
+        )
+    };
+    let sentence = format!("{server} does not change {names} in hostedzone/{id} (InvalidChangeBatch): {why}");
+    Fault::new(kind, sentence)
 }
 
 /// An identifier without this prefix, if it can be part of a path.

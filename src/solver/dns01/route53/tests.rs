@@ -38,7 +38,7 @@ type ZoneRow = (&'static str, &'static str, bool);
 
 /// A page of zones.
 fn page(zones: &[ZoneRow], next: Option<&str>) -> Answer {
-    let zones: String = zones
+    let zones: Vec<String> = zones
         .iter()
         .map(|(name, id, private)| {
             format!(
@@ -47,6 +47,7 @@ fn page(zones: &[ZoneRow], next: Option<&str>) -> Answer {
             )
         })
         .collect();
+    let zones = zones.concat();
     let next = next.map_or_else(
         || "<IsTruncated>false</IsTruncated>".to_owned(),
         |name| format!("<IsTruncated>true</IsTruncated><NextDNSName>{name}.</NextDNSName><NextHostedZoneId>ZN</NextHostedZoneId>"),
