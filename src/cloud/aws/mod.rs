@@ -1,15 +1,19 @@
 //! Amazon Web Services: where credentials come from, signed calls, and what their errors mean (DNS-05).
 
 mod error;
+mod region;
 mod sign;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::Url;
 
+use self::region::Region;
 pub use self::source::{Source, Sources};
-use super::{Call, Cloud, Fault, FaultKind, Reply};
+use super::{Api, Call, Cloud, Fault, FaultKind, Reply};
 use crate::pki::hidden::Hidden;
 
 /// The name of the provider in sentences.
@@ -47,32 +51,39 @@ pub struct Action<'a> {
 #[derive(Clone, Debug)]
 pub struct Aws {
     cloud: Cloud,
-    region: String,
+    region: Region,
     sources: Sources,
 }
 
 impl Aws {
-    /// AWS in this region; without one, in that of the environment if `sources` are ambient, else in `us-east-1`.
-    pub fn new(cloud: &Cloud, region: Option<&str>, sources: Sources) -> Self {
-        let environment = || {
-            ["AWS_REGION", "AWS_DEFAULT_REGION"]
-                .into_iter()
-                .find_map(|name| cloud.environment.get(name))
+    /// AWS in this region. The region of the environment is used without one, and always with the credentials of the environment, as
+    /// cert-manager does; without either that of the role's partition.
+    ///
+    /// # Errors
+    /// If the region cannot be one.
+    pub fn new(cloud: &Cloud, region: Option<&str>, sources: Sources) -> Result<Self, Fault> {
+        let own = region.filter(|region| !region.is_empty());
+        let environment = ["AWS_REGION", "AWS_DEFAULT_REGION"]
+            .into_iter()
+            .find_map(|name| cloud.environment.get(name));
+        let region = if sources.is_ambient() {
+            environment.or(own)
+        } else {
+            own.or(environment)
         };
-        let region = region
-            .filter(|region| !region.is_empty())
-            .or_else(|| environment().filter(|_| sources.is_ambient()))
-            .unwrap_or("us-east-1");
-        Self {
+        Ok(Self {
+            region: match region {
+                Some(region) => Region::parse(region)?,
+                None => Region::of_arn(sources.role()),
+            },
             cloud: cloud.clone(),
-            region: region.to_owned(),
             sources,
-        }
+        })
     }
 
     /// Identifies region, source and role.
     pub fn credential(&self) -> String {
-        format!("aws {} {}", self.region, self.sources.credential())
+        format!("aws {} {}", self.region.name(), self.sources.credential())
     }
 
     /// The clouds' common ground.
@@ -80,56 +91,54 @@ impl Aws {
         &self.cloud
     }
 
+    /// The name of the partition in ARNs.
+    pub fn partition(&self) -> &'static str {
+        self.region.partition().name
+    }
+
     /// The server of a service, and the region that signatures name.
     ///
     /// # Errors
-    /// If the region or `AWS_ENDPOINT_URL` is not usable.
+    /// If `AWS_ENDPOINT_URL` is not usable.
     pub fn endpoint(&self, service: &str) -> Result<(Url, &str), Fault> {
-        let region = self.region.as_str();
-        // users choose it, and it becomes a part of the name of the server that gets tokens
-        if !region
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        {
-            let sentence = format!(
-                "route53.region {:?} is no AWS region, such as eu-central-1",
-                crate::text::excerpt(region)
-            );
-            return Err(Fault::new(FaultKind::Credential, sentence));
-        }
-        let (domain, global) = if region.starts_with("cn-") {
-            ("amazonaws.com.cn", "cn-northwest-1")
-        } else if region.starts_with("us-gov-") {
-            ("amazonaws.com", "us-gov-west-1")
-        } else {
-            ("amazonaws.com", "us-east-1")
-        };
-        let is_global = service == "route53";
-        let text = match self.cloud.environment.get("AWS_ENDPOINT_URL") {
-            Some(text) => text.to_owned(),
-            None if is_global && global == "us-gov-west-1" => "https://route53.us-gov.amazonaws.com/".to_owned(),
-            None if is_global => format!("https://route53.{domain}/"),
-            None => format!("https://{service}.{region}.{domain}/"),
-        };
-        let url = Url::parse(&text).ok().filter(Url::has_host);
-        let url = url.ok_or_else(|| Fault::new(FaultKind::Other, format!("the AWS region {region:?} makes no URL")))?;
-        Ok((url, if is_global { global } else { region }))
+        self.region.endpoint(service, self.everywhere())
     }
 
-    /// Makes a signed call.
+    /// The server that replaces all servers of AWS.
+    fn everywhere(&self) -> Option<&str> {
+        self.cloud.environment.get("AWS_ENDPOINT_URL")
+    }
+
+    /// The servers of AWS. The address policy does not apply to the one that the administrator has set.
+    fn api(&self) -> Api {
+        match self.everywhere() {
+            Some(_) => self.cloud.platform(AWS),
+            None => self.cloud.api(AWS),
+        }
+    }
+
+    /// Makes a signed call. The reply is a success, or says that a batch cannot be applied ([`invalid_batch`]). A remembered session that
+    /// is refused is replaced once.
     ///
     /// # Errors
-    /// Whatever is not a success.
+    /// Whatever else the reply is.
     pub async fn call(&self, action: Action<'_>) -> Result<Reply, Fault> {
-        let keys = self.keys().await?;
-        let region = self.endpoint(action.service)?.1.to_owned();
-        let result = self.signed(&action, &keys, &region).await;
-        if let Err(fault) = &result
-            && fault.kind == FaultKind::Credential
-        {
-            self.cloud.memo.forget(&self.credential(), source::KEYS);
+        let region = self.endpoint(action.service)?.1;
+        let (keys, remembered) = self.keys().await?;
+        let result = self.signed(&action, &keys, region).await;
+        let Err(Fault {
+            kind: FaultKind::Credential,
+            ..
+        }) = &result
+        else {
+            return result;
+        };
+        self.cloud.memo.forget(&self.credential(), source::KEYS);
+        if !remembered {
+            return result;
         }
-        result
+        let (keys, _) = self.keys().await?;
+        self.signed(&action, &keys, region).await
     }
 
     async fn signed(&self, action: &Action<'_>, keys: &Keys, region: &str) -> Result<Reply, Fault> {
@@ -140,22 +149,22 @@ impl Aws {
             region,
             service: action.service,
         };
-        let mut headers = sign::headers(&signed, keys, (self.cloud.now)()).ok_or_else(|| {
+        let headers = sign::headers(&signed, keys, (self.cloud.now)()).ok_or_else(|| {
             let sentence = "the AWS access key contains characters that no access key has";
             Fault::new(FaultKind::Credential, sentence)
         })?;
-        let kind = if action.service == "sts" {
-            "application/x-www-form-urlencoded; charset=utf-8"
-        } else {
-            "application/xml"
-        };
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         self.send(action, headers).await
     }
 
-    async fn send(&self, action: &Action<'_>, headers: HeaderMap) -> Result<Reply, Fault> {
-        let api = self.cloud.api(AWS);
+    async fn send(&self, action: &Action<'_>, mut headers: HeaderMap) -> Result<Reply, Fault> {
         let body = (!action.body.is_empty()).then(|| Bytes::from(action.body.clone()));
+        if body.is_some() {
+            let kind = match action.service {
+                "sts" => "application/x-www-form-urlencoded; charset=utf-8",
+                _ => "application/xml",
+            };
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
         let call = Call {
             purpose: "dns-provider",
             method: action.method.clone(),
@@ -163,10 +172,19 @@ impl Aws {
             headers,
             body,
         };
+        let api = self.api();
         let reply = api.send(call).await?;
-        if reply.status.is_success() {
+        if reply.status.is_success() || error::invalid_batch(&reply).is_some() {
             return Ok(reply);
         }
         Err(error::fault(&api, &reply, action, (self.cloud.now)()))
     }
+}
+
+/// Why a batch of changes cannot be applied, if the reply says that. It is for comparisons, not for sentences.
+pub fn invalid_batch(reply: &Reply) -> Option<String> {
+    if reply.status.is_success() {
+        return None;
+    }
+    error::invalid_batch(reply)
 }

@@ -119,78 +119,101 @@ mod tests {
     use super::*;
     use crate::pki::hidden::Hidden;
 
-    /// The first three are `get-vanilla`, `get-vanilla-query-order-key-case` and `post-vanilla` of AWS's test suite; botocore 1.44.8 made the
-    /// same signatures, and those of the others.
+    const NOON: &str = "2015-08-30T12:36:00Z";
+
+    fn keys(token: Option<&str>) -> Keys {
+        Keys {
+            id: "AKIDEXAMPLE".to_owned(),
+            secret: Hidden::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned()),
+            token: token.map(|token| Hidden::new(token.to_owned())),
+        }
+    }
+
+    fn authorization(method: &Method, url: &str, body: &[u8], service: (&str, &str), token: Option<&str>) -> String {
+        let signed = Signed {
+            method,
+            url: &url.parse().unwrap(),
+            body,
+            service: service.0,
+            region: service.1,
+        };
+        let headers = headers(&signed, &keys(token), NOON.parse().unwrap()).unwrap();
+        assert_eq!(headers["x-amz-date"], "20150830T123600Z");
+        assert!(!format!("{headers:?}").contains("Signature"), "{headers:?}");
+        headers[header::AUTHORIZATION].to_str().unwrap().to_owned()
+    }
+
+    /// `get-vanilla`, `get-vanilla-query-order-key-case` and `post-vanilla` of AWS's test suite.
     #[test]
-    fn signatures_are_those_of_awss_own_tools() {
-        let now: Timestamp = "2015-08-30T12:36:00Z".parse().unwrap();
-        let vectors = [
+    fn signatures_are_those_of_the_published_vectors() {
+        for (method, path, signature) in [
             (
                 Method::GET,
-                "https://example.amazonaws.com/",
-                "",
-                ("us-east-1", "service"),
-                None,
+                "/",
                 "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
             ),
             (
                 Method::GET,
-                "https://example.amazonaws.com/?Param2=value2&Param1=value1",
-                "",
-                ("us-east-1", "service"),
-                None,
+                "/?Param2=value2&Param1=value1",
                 "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
             ),
             (
                 Method::POST,
-                "https://example.amazonaws.com/",
-                "",
-                ("us-east-1", "service"),
-                None,
+                "/",
                 "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+            ),
+        ] {
+            let url = format!("https://example.amazonaws.com{path}");
+            assert_eq!(
+                authorization(&method, &url, b"", ("service", "us-east-1"), None),
+                format!(
+                    "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
+                     SignedHeaders=host;x-amz-date, Signature={signature}"
+                )
+            );
+        }
+    }
+
+    /// Recorded from `SigV4Auth` of botocore 1.44.8 with the same keys and time.
+    #[test]
+    fn calls_with_queries_bodies_and_tokens_are_signed_as_botocore_signs_them() {
+        for (method, url, body, service, token, signature) in [
+            (
+                Method::GET,
+                "https://route53.amazonaws.com/2013-04-01/hostedzonesbyname?dnsname=example.com&maxitems=100",
+                "",
+                ("route53", "us-east-1"),
+                None,
+                "38568a8b7c07011328b9ea6297bc88eebfd11a307c763baf011a6aa74b700b50",
             ),
             (
                 Method::GET,
-                "https://route53.amazonaws.com/2013-04-01/hostedzone/Z1/rrset?name=_acme-challenge.a.example&type=TXT&identifier=%22v-1_2%22&maxitems=1",
+                "https://example.amazonaws.com/a%20b/c?q=a%2Bb%2F*&e=",
                 "",
-                ("us-east-1", "route53"),
+                ("service", "us-east-1"),
                 None,
-                "b1ad3181b9cfaa50798ce308eae5574f6e8e5f72258c9ecddf78e31dcf8a6b7e",
+                "78eb6434deb9a33b3af951c2484ba448280d96c7522103cd2f112cb19566067b",
             ),
             (
                 Method::POST,
-                "https://route53.amazonaws.com/2013-04-01/hostedzone/Z1/rrset/",
+                "https://route53.amazonaws.com/2013-04-01/hostedzone/Z1/rrset",
                 "<a/>",
-                ("us-east-1", "route53"),
-                Some("token/with+signs=="),
-                "89b31f28a67d0fd0715bd8505f95f795a0e4e6745c509d9d850a81a582d4529b",
+                ("route53", "us-east-1"),
+                Some("TOKEN=="),
+                "761c5a5d00f165cc342ec7e8196e31fa3a9a4ddd28f6de1c61d719794b1f1249",
             ),
             (
                 Method::POST,
-                "https://sts.eu-central-1.amazonaws.com/",
-                "Action=AssumeRole",
-                ("eu-central-1", "sts"),
-                None,
-                "b1318ce5ad15f845b1a37dd2f8087c12e2b834ab1bc4d36fb8921c2e70b65ecb",
+                "http://127.0.0.1:5000/",
+                "Action=AssumeRole&Version=2011-06-15",
+                ("sts", "eu-central-1"),
+                Some("TOKEN=="),
+                "ecba02bedbe481a75cc04cf3c47d58470ceca9db6c7238c6cc9075bc4752f7e9",
             ),
-        ];
-        for (method, url, body, (region, service), token, signature) in vectors {
-            let keys = Keys {
-                id: "AKIDEXAMPLE".to_owned(),
-                secret: Hidden::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned()),
-                token: token.map(|token: &str| Hidden::new(token.to_owned())),
-            };
-            let url = Url::parse(url).unwrap();
-            let signed = Signed {
-                method: &method,
-                url: &url,
-                body: body.as_bytes(),
-                region,
-                service,
-            };
-            let headers = headers(&signed, &keys, now).unwrap();
-            let authorization = headers[header::AUTHORIZATION].to_str().unwrap();
-            assert!(authorization.ends_with(signature), "{method} {url}: {authorization}");
+        ] {
+            let authorization = authorization(&method, url, body.as_bytes(), service, token);
+            assert!(authorization.ends_with(signature), "{url}: {authorization}");
+            assert_eq!(authorization.contains(";x-amz-security-token"), token.is_some());
         }
     }
 }

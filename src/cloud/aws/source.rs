@@ -48,6 +48,11 @@ pub enum Source {
 }
 
 impl Sources {
+    /// The role, if there is one.
+    pub(super) fn role(&self) -> Option<&str> {
+        self.role.as_deref().filter(|role| !role.is_empty())
+    }
+
     pub(super) const fn is_ambient(&self) -> bool {
         matches!(self.source, Source::Ambient)
     }
@@ -91,6 +96,15 @@ struct AssumedResult {
 }
 
 impl Session {
+    fn of(keys: &Keys) -> Self {
+        Self {
+            access_key_id: keys.id.clone(),
+            secret_access_key: keys.secret.expose().clone(),
+            token: keys.token.as_ref().map(|token| token.expose().clone()),
+            expiration: None,
+        }
+    }
+
     fn keys(self) -> Keys {
         Keys {
             id: self.access_key_id,
@@ -101,36 +115,44 @@ impl Session {
 }
 
 impl Aws {
-    /// The keys that calls are signed with. Those of a session are remembered until shortly before they expire.
-    pub(super) async fn keys(&self) -> Result<Keys, Fault> {
+    /// The keys that calls are signed with, and whether they are remembered ones. Those of a session are remembered until shortly before
+    /// they expire.
+    pub(super) async fn keys(&self) -> Result<(Keys, bool), Fault> {
+        if let (Source::Static(keys), None) = (&self.sources.source, self.sources.role()) {
+            return Ok((keys.clone(), false));
+        }
         let credential = self.credential();
+        let _turn = self.cloud.memo.turn(&credential, KEYS).await;
         if let Some(known) = self.cloud.memo.get(&credential, KEYS)
             && let Ok(session) = serde_json::from_str::<Session>(known.expose())
         {
-            return Ok(session.keys());
+            return Ok((session.keys(), true));
         }
-        let role = self.sources.role.as_deref().filter(|role| !role.is_empty());
-        let session = match (&self.sources.source, role) {
-            (Source::WebIdentity { token, .. }, Some(role)) => self.web_identity(role, token.expose(), SESSION).await?,
-            (Source::WebIdentity { .. }, None) => {
-                let sentence = "route53.auth.kubernetes needs route53.role: the role that the ServiceAccount assumes";
-                return Err(Fault::new(FaultKind::Credential, sentence));
-            }
-            (Source::Static(keys), None) => return Ok(keys.clone()),
-            (Source::Static(keys), Some(role)) => self.assume(role, keys).await?,
-            (Source::Ambient, None) => self.ambient().await?,
-            (Source::Ambient, Some(role)) => {
-                let keys = self.ambient().await?.keys();
-                self.assume(role, &keys).await?
-            }
-        };
+        let session = self.session().await?;
         if let Some(expiration) = session.expiration
             && let Ok(until) = expiration.checked_sub(EARLY)
             && let Ok(text) = serde_json::to_string(&session)
         {
             self.cloud.memo.set(&credential, KEYS, Hidden::new(text), until);
         }
-        Ok(session.keys())
+        Ok((session.keys(), false))
+    }
+
+    async fn session(&self) -> Result<Session, Fault> {
+        match (&self.sources.source, self.sources.role()) {
+            (Source::WebIdentity { token, .. }, Some(role)) => self.web_identity(role, token.expose(), SESSION).await,
+            (Source::WebIdentity { .. }, None) => {
+                let sentence = "route53.auth.kubernetes needs route53.role: the role that the ServiceAccount assumes";
+                Err(Fault::new(FaultKind::Credential, sentence))
+            }
+            (Source::Static(keys), Some(role)) => self.assume(role, keys).await,
+            (Source::Static(keys), None) => Ok(Session::of(keys)),
+            (Source::Ambient, None) => self.ambient().await,
+            (Source::Ambient, Some(role)) => {
+                let keys = self.ambient().await?.keys();
+                self.assume(role, &keys).await
+            }
+        }
     }
 
     /// In the order of AWS's own tools: the environment, a token file, the agent of the container, the metadata service.
@@ -227,12 +249,7 @@ impl Aws {
             ("WebIdentityToken", token),
         ]);
         let action = sts("AssumeRoleWithWebIdentity", role, self.endpoint("sts")?.0, body);
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded"),
-        );
-        let reply = self.send(&action, headers).await?;
+        let reply = self.send(&action, HeaderMap::new()).await?;
         session(&reply)
     }
 }

@@ -19,7 +19,6 @@ pub(super) struct ZoneList {
     is_truncated: bool,
     #[serde(rename = "NextDNSName")]
     next_name: Option<String>,
-    next_hosted_zone_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -43,14 +42,13 @@ struct Config {
 }
 
 impl ZoneList {
-    pub(super) fn zones(&self) -> &[Zone] {
-        &self.hosted_zones.zones
+    pub(super) fn into_zones(self) -> Vec<Zone> {
+        self.hosted_zones.zones
     }
 
-    /// Where the next page begins: a name and an identifier.
-    pub(super) fn next(&self) -> Option<(String, String)> {
-        let name = self.next_name.clone().filter(|_| self.is_truncated)?;
-        Some((name, self.next_hosted_zone_id.clone().unwrap_or_default()))
+    /// The name of the first zone of the next page.
+    pub(super) fn next(&self) -> Option<String> {
+        self.next_name.clone().filter(|_| self.is_truncated)
     }
 }
 
@@ -74,37 +72,6 @@ pub(super) struct ChangeInfo {
     pub(super) status: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Sets {
-    resource_record_sets: SetList,
-}
-
-#[derive(Deserialize)]
-struct SetList {
-    #[serde(rename = "ResourceRecordSet", default)]
-    sets: Vec<Set>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Set {
-    name: String,
-    r#type: String,
-    #[serde(rename = "SetIdentifier")]
-    identifier: Option<String>,
-}
-
-impl Sets {
-    pub(super) fn has(&self, name: &str, identifier: &str) -> bool {
-        self.resource_record_sets.sets.iter().any(|set| {
-            set.name.trim_end_matches('.').eq_ignore_ascii_case(name)
-                && set.r#type == "TXT"
-                && set.identifier.as_deref() == Some(identifier)
-        })
-    }
-}
-
 /// The body of a reply.
 pub(super) fn parse<T: DeserializeOwned>(reply: &Reply) -> Result<T, Fault> {
     let text = std::str::from_utf8(&reply.body).unwrap_or_default();
@@ -112,14 +79,21 @@ pub(super) fn parse<T: DeserializeOwned>(reply: &Reply) -> Result<T, Fault> {
 }
 
 /// A value as records and their identifiers have it.
-pub(super) fn quoted(value: &str) -> String {
+fn quoted(value: &str) -> String {
     format!("\"{value}\"")
+}
+
+/// Whether the message of an invalid batch says that this record is absent: `Tried to delete resource record set [name='…', type='TXT',
+/// set identifier='"…"'] but it was not found`, once for each record.
+pub(super) fn is_absent(message: &str, txt: &Txt) -> bool {
+    let mut records = message.split("Tried to delete").skip(1);
+    records.any(|record| record.contains(&quoted(&txt.value)) && record.contains("not found"))
 }
 
 /// The body of a change.
 pub(super) fn batch(change: &Change) -> String {
     let mut body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ChangeResourceRecordSetsRequest \
-         xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Changes>"
+         xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Comment>Managed by certlet</Comment><Changes>"
         .to_owned();
     for txt in &change.remove {
         one(&mut body, "DELETE", txt);

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Place, Secret};
+use super::Place;
 use crate::{
     api::{dns01::Route53, reference::ServiceAccountRef},
     cloud::{
@@ -26,58 +26,70 @@ const TOKEN_USED: SignedDuration = SignedDuration::from_mins(5);
 /// # Errors
 /// What of the settings or the Secrets is missing or wrong.
 pub(super) async fn route53(place: &Place<'_>, settings: &Route53) -> Result<Zones, Fault> {
+    let sources = Sources {
+        source: source(place, settings).await?,
+        role: settings.role.clone(),
+    };
+    let aws = Aws::new(place.cloud, settings.region.as_deref(), sources)?;
+    Zones::new(aws, settings.hosted_zone_id.as_deref())
+}
+
+async fn source(place: &Place<'_>, settings: &Route53) -> Result<Source, Fault> {
     let Route53 {
         access_key_id,
         access_key_id_secret_ref,
         auth,
-        hosted_zone_id,
-        region,
-        role,
+        hosted_zone_id: _,
+        region: _,
+        role: _,
         secret_access_key_secret_ref,
     } = settings;
-    let id = match access_key_id.as_deref().filter(|id| !id.is_empty()) {
-        Some(id) => Some(id.to_owned()),
-        None => text(place.optional(access_key_id_secret_ref.as_ref()).await?)?,
-    };
-    let secret = text(place.optional(secret_access_key_secret_ref.as_ref()).await?)?;
     let wrong = |sentence: &str| Err(Fault::new(FaultKind::Credential, sentence));
-    let source = match (id, secret, auth) {
-        (Some(id), Some(secret), _) => Source::Static(Keys {
-            id: id.trim().to_owned(),
-            secret: Hidden::new(secret),
-            token: None,
-        }),
-        (Some(_), None, _) => return wrong("route53 names an access key without secretAccessKeySecretRef"),
-        (None, Some(_), _) => return wrong("route53 names secretAccessKeySecretRef without an access key"),
-        (None, None, Some(auth)) => {
+    let plain = access_key_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
+    let id = match (plain, place.optional(access_key_id_secret_ref.as_ref()).await?) {
+        (Some(_), Some(_)) => {
+            return wrong("route53.accessKeyID and route53.accessKeyIDSecretRef are both set: keep one of them");
+        }
+        (Some(id), None) => Some(id.to_owned()),
+        (None, Some(secret)) => Some(secret.token()?.expose().clone()),
+        (None, None) => None,
+    };
+    let secret = match place.optional(secret_access_key_secret_ref.as_ref()).await? {
+        Some(secret) => Some(secret.token()?),
+        None => None,
+    };
+    match (id, secret, auth) {
+        // as in cert-manager, the ServiceAccount is used if both are set
+        (_, _, Some(auth)) => {
             let reference = &auth.kubernetes.service_account_ref;
-            Source::WebIdentity {
+            if settings.role.as_deref().is_none_or(str::is_empty) {
+                return wrong(
+                    "route53.auth.kubernetes is set and route53.role is not: name the role that the ServiceAccount assumes",
+                );
+            }
+            Ok(Source::WebIdentity {
                 account: format!("{}/{} {:?}", place.namespace, reference.name, reference.audiences),
                 token: token(place, reference).await?,
-            }
+            })
         }
-        (None, None, None) if place.ambient => Source::Ambient,
-        (None, None, None) => {
-            return wrong(
-                "route53 has no credentials, and those of the pod may not be used for this issuer: name an access key or a ServiceAccount, or set the flag for ambient credentials",
-            );
+        (Some(id), Some(secret), None) => Ok(Source::Static(Keys {
+            id,
+            secret,
+            token: None,
+        })),
+        (Some(_), None, None) => {
+            wrong("route53 names an access key and not its secret: set route53.secretAccessKeySecretRef")
         }
-    };
-    let sources = Sources {
-        source,
-        role: role.clone(),
-    };
-    let aws = Aws::new(place.cloud, region.as_deref(), sources);
-    Ok(Zones::new(aws, hosted_zone_id.as_deref()))
-}
-
-fn text(secret: Option<Secret>) -> Result<Option<String>, Fault> {
-    let Some(secret) = secret else { return Ok(None) };
-    let value = std::str::from_utf8(secret.bytes()).map_err(|_| {
-        let sentence = format!("{} is not text", secret.text);
-        Fault::new(FaultKind::Credential, sentence)
-    })?;
-    Ok(Some(value.trim().to_owned()))
+        (None, Some(_), None) => wrong(
+            "route53.secretAccessKeySecretRef is set and no access key is: set route53.accessKeyID or route53.accessKeyIDSecretRef",
+        ),
+        (None, None, None) if place.ambient => Ok(Source::Ambient),
+        (None, None, None) => wrong(
+            "route53 names no credentials, and certlet does not use its own identity for this kind of issuer: set route53.accessKeyID and \
+             route53.secretAccessKeySecretRef, or route53.auth.kubernetes.serviceAccountRef and route53.role, or start certlet with \
+             --issuer-ambient-credentials (for a ClusterIssuer: --cluster-issuer-ambient-credentials)",
+        ),
+    }
 }
 
 /// A token of a ServiceAccount. It is remembered for half of its life.
@@ -88,6 +100,7 @@ async fn token(place: &Place<'_>, reference: &ServiceAccountRef) -> Result<Hidde
         format!("serviceaccount {namespace}/{name}"),
         format!("token {audiences:?}"),
     );
+    let _turn = place.cloud.memo.turn(&account, &memo).await;
     if let Some(token) = place.cloud.memo.get(&account, &memo) {
         return Ok(token);
     }
@@ -101,20 +114,24 @@ async fn token(place: &Place<'_>, reference: &ServiceAccountRef) -> Result<Hidde
         .token(&ObjectKey::new(namespace, name.as_str()), audiences, TOKEN_SECONDS)
         .await;
     let token = token.map_err(|refused| {
-        let account = format!("the ServiceAccount {namespace}/{name}");
-        match refused.code {
-            Some(403) => Fault::new(
-                FaultKind::Right,
+        let (kind, sentence) = match refused.code {
+            Some(403) => (
+                FaultKind::Credential,
                 format!(
-                    "certlet may not create tokens of {account}: grant it create on serviceaccounts/token with a Role in {namespace}"
+                    "certlet may not create a token of the ServiceAccount {namespace}/{name}: give it the verb create on \
+                     serviceaccounts/token with the resource name {name} by a Role in {namespace}"
                 ),
             ),
-            Some(404) => Fault::new(FaultKind::Credential, format!("{account} does not exist")),
-            Some(_) | None => Fault::new(
-                FaultKind::Unreachable,
-                format!("the API server gives no token of {account}"),
+            Some(404) => (
+                FaultKind::Credential,
+                format!("the ServiceAccount {namespace}/{name} does not exist: create it, or correct serviceAccountRef"),
             ),
-        }
+            Some(_) | None => (
+                FaultKind::Unreachable,
+                format!("the API server gives no token of the ServiceAccount {namespace}/{name}"),
+            ),
+        };
+        Fault::new(kind, sentence)
     })?;
     let until = (place.cloud.now)().saturating_add(TOKEN_USED).unwrap_or(Timestamp::MAX);
     place.cloud.memo.set(&account, &memo, token.clone(), until);
