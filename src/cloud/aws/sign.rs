@@ -188,11 +188,11 @@ mod tests {
             ),
             (
                 Method::GET,
-                "https://example.amazonaws.com/a%20b/c?q=a%2Bb%2F*&e=",
+                "https://example.amazonaws.com/a%20b/c?q=a%2Bb%2F%2A&e=",
                 "",
                 ("service", "us-east-1"),
                 None,
-                "78eb6434deb9a33b3af951c2484ba448280d96c7522103cd2f112cb19566067b",
+                "81ff47783259f45e7ed1f3097f73a7e3209d68df0804dacaff22f7760ccae206",
             ),
             (
                 Method::POST,
