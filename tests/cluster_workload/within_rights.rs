@@ -71,9 +71,11 @@ async fn no_right_is_missing_and_every_right_is_needed() {
     // `certlet plan` looks for webhooks of other names, and for cert-manager's Deployment, where whoever runs it may list them; with certlet's
     // own rights nobody may
     let of_plan = |group: &str, verb: &str| ["admissionregistration.k8s.io", "apps"].contains(&group) && verb == "list";
+    // the right to call a solver comes with its webhook: tests of DNS-01 call some without it
+    let of_webhook = |group: &str, verb: &str| group.ends_with(".example") && verb == "create";
     let refused: Vec<_> = calls
         .iter()
-        .filter(|call| !call.allowed && !of_plan(&call.group, &call.verb))
+        .filter(|call| !call.allowed && !of_plan(&call.group, &call.verb) && !of_webhook(&call.group, &call.verb))
         .collect();
     assert!(
         refused.is_empty(),
