@@ -129,6 +129,13 @@ impl Reply {
         serde_json::from_slice(&self.body).map_err(|_| self.not("the JSON that its API describes"))
     }
 
+    /// How far this clock is ahead of the server's at `now`; `None` if the reply does not give the server's time.
+    pub fn clock_ahead(&self, now: Timestamp) -> Option<SignedDuration> {
+        let date = self.headers.get(header::DATE)?.to_str().ok()?;
+        let date = Timestamp::try_from(httpdate::parse_http_date(date).ok()?).ok()?;
+        Some(now.duration_since(date))
+    }
+
     /// The body is not what was expected.
     pub fn not(&self, expected: &str) -> Fault {
         let kind = self

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::{Timestamp, tz::Offset};
 use reqwest::Url;
 
-use super::{Fault, FaultKind, oauth};
+use super::{Fault, FaultKind};
 use crate::{net::host, pki::hidden::Hidden};
 
 /// How much of a body is signed, in bytes. Larger bodies are not sent.
@@ -53,8 +53,8 @@ impl Signer {
     /// Identifies the credentials without revealing them.
     pub fn fingerprint(&self) -> String {
         let parts = [&self.client_token, &self.client_secret, &self.access_token];
-        let parts = parts.map(|part| oauth::fingerprint(part.expose().as_bytes()));
-        oauth::fingerprint(parts.join(" ").as_bytes())
+        let parts = parts.map(|part| super::fingerprint(part.expose().as_bytes()));
+        super::fingerprint(parts.join(" ").as_bytes())
     }
 
     /// The headers of a request. A nonce is used once.

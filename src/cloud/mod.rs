@@ -22,8 +22,12 @@ pub mod oauth;
 #[cfg(test)]
 pub mod scripted;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
+use aws_lc_rs::digest;
 use jiff::Timestamp;
 
 pub use self::{
@@ -55,6 +59,19 @@ impl fmt::Debug for Cloud {
             .field("environment", &self.environment)
             .finish_non_exhaustive()
     }
+}
+
+/// The SHA-256 of a secret, in hexadecimal: identifies it without revealing it.
+pub fn fingerprint(secret: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, secret).as_ref())
+}
+
+/// Bytes in lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 impl Cloud {

@@ -1,13 +1,12 @@
 //! Access tokens (RFC 6749): how they are requested, remembered and sent.
 
-use aws_lc_rs::digest;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use super::{Cloud, Fault, FaultKind, Reply};
+use super::{Api, Call, Cloud, Fault, FaultKind, Reply};
 use crate::pki::hidden::Hidden;
 
 /// The name of a token in the memo.
@@ -132,6 +131,49 @@ pub fn forget(cloud: &Cloud, credential: &str) {
     cloud.memo.forget(credential, TOKEN);
 }
 
+/// Whose tokens are remembered.
+pub trait Tokens {
+    /// A token, as [`remembered`] has it.
+    fn token(&self, cloud: &Cloud) -> impl Future<Output = Result<Hidden<String>, Fault>> + Send;
+
+    /// Forgets the token, which was refused.
+    fn forget(&self, cloud: &Cloud);
+}
+
+/// Makes a call with a token, whose body is JSON. A remembered token that the server refuses is replaced once: a reply with the status 401
+/// is one to a new token.
+///
+/// # Errors
+/// If there is no token, or no reply.
+pub async fn send(cloud: &Cloud, api: &Api, login: &impl Tokens, call: &Call<'_>) -> Result<Reply, Fault> {
+    let mut is_fresh = false;
+    loop {
+        let token = login.token(cloud).await?;
+        let mut headers = bearer(&token)?;
+        headers.extend(call.headers.clone());
+        if call.body.is_some() {
+            headers = content_type(headers, "application/json");
+        }
+        let reply = api
+            .send(Call {
+                purpose: call.purpose,
+                method: call.method.clone(),
+                url: call.url,
+                headers,
+                body: call.body.clone(),
+            })
+            .await?;
+        if reply.status != StatusCode::UNAUTHORIZED {
+            return Ok(reply);
+        }
+        login.forget(cloud);
+        if is_fresh {
+            return Ok(reply);
+        }
+        is_fresh = true;
+    }
+}
+
 /// The headers of a call with this token (RFC 6750).
 ///
 /// # Errors
@@ -165,25 +207,12 @@ pub fn form(fields: &[(&str, &str)]) -> Bytes {
     form.finish().into()
 }
 
-/// The SHA-256 of a secret, in hexadecimal: identifies it without revealing it.
-pub fn fingerprint(secret: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let digest = digest::digest(&digest::SHA256, secret);
-    digest.as_ref().iter().fold(String::new(), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// How far the clock of a server is from this one, for sentences.
 pub fn clock_difference(reply: &Reply, now: Timestamp) -> String {
-    let date = reply.headers.get(header::DATE).and_then(|date| date.to_str().ok());
-    let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
-    let date = date.and_then(|date| Timestamp::try_from(date).ok());
-    date.map_or_else(
+    reply.clock_ahead(now).map_or_else(
         || "the server does not tell its time".to_owned(),
-        |date| {
-            let seconds = now.duration_since(date).as_secs();
+        |ahead| {
+            let seconds = ahead.as_secs();
             let direction = if seconds < 0 { "behind" } else { "ahead of" };
             format!(
                 "this clock is {} s {direction} that of the server",
@@ -195,8 +224,6 @@ pub fn clock_difference(reply: &Reply, now: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
-
     use super::*;
 
     fn reply(body: &str) -> Reply {

@@ -1,6 +1,6 @@
 //! Errors of AWS: the code decides, in two cases the kind of message. Codes and messages are compared with known ones and never repeated.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Action;
@@ -167,7 +167,7 @@ fn credential(code: &str) -> Option<&'static str> {
 }
 
 fn clock(reply: &Reply, now: Timestamp) -> Fault {
-    let by = skew(reply, now).map_or_else(String::new, |skew| {
+    let by = reply.clock_ahead(now).map_or_else(String::new, |skew| {
         let side = if skew.is_negative() { "behind" } else { "ahead" };
         format!(": this one is {} seconds {side}", skew.abs().as_secs())
     });
@@ -176,13 +176,6 @@ fn clock(reply: &Reply, now: Timestamp) -> Fault {
         reply.server
     );
     Fault::new(FaultKind::Clock, sentence)
-}
-
-/// How far this clock is ahead of the server's.
-fn skew(reply: &Reply, now: Timestamp) -> Option<SignedDuration> {
-    let date = reply.headers.get(http::header::DATE)?.to_str().ok()?;
-    let date = Timestamp::try_from(httpdate::parse_http_date(date).ok()?).ok()?;
-    Some(now.duration_since(date))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use reqwest::Url;
 
 use super::Keys;
+use crate::cloud::hex;
 
 /// What is signed.
 pub(super) struct Signed<'a> {
@@ -92,14 +93,6 @@ pub(super) fn sensitive(value: &str) -> Option<HeaderValue> {
 
 fn mac(key: &[u8], text: &str) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
-}
-
-/// Bytes in lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ignored = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Percent-encoded except for the unreserved characters of RFC 3986.

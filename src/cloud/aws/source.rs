@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AWS, Action, Aws, Keys, sign};
 use crate::{
-    cloud::{Call, Fault, FaultKind},
+    cloud::{Call, Fault, FaultKind, fingerprint},
     pki::hidden::Hidden,
 };
 
@@ -60,8 +60,7 @@ impl Sources {
     pub(super) fn credential(&self) -> String {
         let source = match &self.source {
             Source::Static(keys) => {
-                let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, keys.secret.expose().as_bytes());
-                format!("{} {}", keys.id, sign::hex(digest.as_ref()))
+                format!("{} {}", keys.id, fingerprint(keys.secret.expose().as_bytes()))
             }
             Source::Ambient => "ambient".to_owned(),
             Source::WebIdentity { account, token: _ } => format!("serviceaccount {account}"),

@@ -124,7 +124,7 @@ impl Login {
     ) -> Result<Self, Fault> {
         let text = std::str::from_utf8(secret.trim_ascii())
             .map_err(|_| wrong(format!("{place} is not text: store the value of the client secret")))?;
-        let fingerprint = oauth::fingerprint(text.as_bytes());
+        let fingerprint = super::fingerprint(text.as_bytes());
         let source = Source::Secret {
             token_url: token_url(endpoints.authority, tenant)?,
             client: client.to_owned(),
@@ -218,19 +218,6 @@ impl Login {
         &self.0.who
     }
 
-    /// A token for Azure Resource Manager.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn token(&self, cloud: &Cloud) -> Result<Hidden<String>, Fault> {
-        oauth::remembered(cloud, &self.0.credential, self.ask(cloud)).await
-    }
-
-    /// Forgets the token, which was refused.
-    pub fn forget(&self, cloud: &Cloud) {
-        oauth::forget(cloud, &self.0.credential);
-    }
-
     async fn ask(&self, cloud: &Cloud) -> Result<Token, Fault> {
         let scope = format!("{}/.default", self.0.audience);
         match &self.0.source {
@@ -315,6 +302,17 @@ impl Login {
             }
             _ => Err(reply.unexpected("issue a token")),
         }
+    }
+}
+
+impl oauth::Tokens for Login {
+    /// A token for Azure Resource Manager.
+    async fn token(&self, cloud: &Cloud) -> Result<Hidden<String>, Fault> {
+        oauth::remembered(cloud, &self.0.credential, self.ask(cloud)).await
+    }
+
+    fn forget(&self, cloud: &Cloud) {
+        oauth::forget(cloud, &self.0.credential);
     }
 }
 

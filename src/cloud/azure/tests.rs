@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::cloud::oauth::Tokens as _;
 use crate::cloud::scripted::{Answer, Recorded, Scripted, cloud};
 
 const RECORDED: &str = include_str!("../../../tests/data/dns01/azuredns.json");

@@ -51,7 +51,7 @@ impl Login {
     /// If it is something else.
     pub fn with_key(json: &[u8], place: &str) -> Result<Self, Fault> {
         match CredentialFile::parse(json, place)? {
-            CredentialFile::Key(key) => Ok(Self::new(Source::Key(key), &oauth::fingerprint(json))),
+            CredentialFile::Key(key) => Ok(Self::new(Source::Key(key), &super::fingerprint(json))),
             // it names a file to read, and servers to ask: only the administrator may do that
             CredentialFile::External(_) => Err(wrong(format!(
                 "{place} is of type external_account, which is accepted from the file that {FILE_VARIABLE} names, and not from a \
@@ -79,7 +79,7 @@ impl Login {
             .await
             .map(Hidden::new)
             .map_err(|error| wrong(format!("{place} cannot be read: {}", error.kind())))?;
-        let fingerprint = oauth::fingerprint(json.expose());
+        let fingerprint = super::fingerprint(json.expose());
         let source = match CredentialFile::parse(json.expose(), &place)? {
             CredentialFile::Key(key) => Source::Key(key),
             CredentialFile::External(account) => Source::External(account),
@@ -113,25 +113,23 @@ impl Login {
         }
     }
 
-    /// A token for the scope of Cloud DNS.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn token(&self, cloud: &Cloud) -> Result<Hidden<String>, Fault> {
-        oauth::remembered(cloud, &self.credential, self.ask(cloud)).await
-    }
-
-    /// Forgets the token, which was refused.
-    pub fn forget(&self, cloud: &Cloud) {
-        oauth::forget(cloud, &self.credential);
-    }
-
     async fn ask(&self, cloud: &Cloud) -> Result<Token, Fault> {
         match &*self.source {
             Source::Key(key) => key.token(&cloud.api(NAME), (cloud.now)()).await,
             Source::External(account) => account.token(&cloud.api(NAME), (cloud.now)()).await,
             Source::Metadata(url) => from_metadata(&cloud.platform("the metadata service of Google Cloud"), url).await,
         }
+    }
+}
+
+impl oauth::Tokens for Login {
+    /// A token for the scope of Cloud DNS.
+    async fn token(&self, cloud: &Cloud) -> Result<Hidden<String>, Fault> {
+        oauth::remembered(cloud, &self.credential, self.ask(cloud)).await
+    }
+
+    fn forget(&self, cloud: &Cloud) {
+        oauth::forget(cloud, &self.credential);
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::cloud::oauth::Tokens as _;
 use crate::{
     cloud::scripted::{Answer, Recorded, Scripted, cloud, noon},
     pki::{

@@ -2,7 +2,49 @@
 
 use std::collections::BTreeSet;
 
+use futures::future::join_all;
+
 use super::change::{Change, Txt};
+use crate::cloud::{Fault, FaultKind};
+
+/// How many record sets are changed at once.
+const AT_ONCE: usize = 4;
+/// The most records of one change: each needs two calls.
+pub(super) const MOST_RECORDS: usize = 40;
+
+/// What became of one attempt at a record set.
+pub(super) enum Outcome {
+    Made,
+    /// Another client has changed it between reading and writing.
+    Conflict,
+}
+
+/// Changes the record sets of a change, a few at once. `change_set` changes the one of a name.
+pub(super) async fn each_set<'a, F>(change: &'a Change, change_set: impl Fn(&'a str) -> F) -> Result<(), Fault>
+where
+    F: Future<Output = Result<(), Fault>>,
+{
+    for names in names(change).chunks(AT_ONCE) {
+        let sets = names.iter().map(|name| change_set(name));
+        join_all(sets).await.into_iter().collect::<Result<(), Fault>>()?;
+    }
+    Ok(())
+}
+
+/// Makes an attempt at the record set `name`, and another one if that conflicts.
+pub(super) async fn twice<F>(name: &str, attempt: impl Fn() -> F) -> Result<(), Fault>
+where
+    F: Future<Output = Result<Outcome, Fault>>,
+{
+    for _ in 0..2 {
+        match attempt().await? {
+            Outcome::Made => return Ok(()),
+            Outcome::Conflict => {}
+        }
+    }
+    let sentence = format!("the TXT record {name} is changed by another client at the same time");
+    Err(Fault::new(FaultKind::Conflict, sentence))
+}
 
 /// The names that a change is for.
 pub(super) fn names(change: &Change) -> Vec<&str> {

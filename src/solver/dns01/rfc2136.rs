@@ -2,15 +2,16 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use aws_lc_rs::digest;
-
 use super::{
     change::{Change, Receipt, Txt},
     zones::TxtRecords,
 };
 use crate::{
     api::dns01::{Rfc2136, Rfc2136Protocol},
-    cloud::fault::{Fault, FaultKind},
+    cloud::{
+        fault::{Fault, FaultKind},
+        fingerprint,
+    },
     dns::{
         self, Data, Key, Name, Nameserver, Primary, Question, RecordType, Transport, TxtRecord, UpdateFault,
         UpdateFaultKind, ask, parse_name, shown,
@@ -194,8 +195,8 @@ fn credential(settings: &Rfc2136, transport: Transport, secret: Option<&[u8]>) -
         tsig_key_name,
         tsig_secret_secret_ref: _,
     } = settings;
-    let digest = digest::digest(&digest::SHA256, secret.unwrap_or_default());
-    format!("rfc2136 {nameserver} {transport:?} {tsig_key_name:?} {tsig_algorithm:?} {digest:?}")
+    let digest = fingerprint(secret.unwrap_or_default());
+    format!("rfc2136 {nameserver} {transport:?} {tsig_key_name:?} {tsig_algorithm:?} {digest}")
 }
 
 #[cfg(test)]

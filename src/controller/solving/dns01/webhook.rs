@@ -3,13 +3,15 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use aws_lc_rs::digest;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     api::dns01::Webhook,
-    cloud::fault::{Fault, FaultKind},
+    cloud::{
+        fault::{Fault, FaultKind},
+        fingerprint,
+    },
     cluster::{create::Refused, reader::Reader},
     solver::dns01::{
         change::{Change, Receipt, Txt},
@@ -100,7 +102,6 @@ impl Solver {
     /// The solver of these settings, called through `reader`. Secrets that its configuration names are in `namespace`.
     pub fn new(reader: Reader, settings: &Webhook, namespace: &str, ambient: bool) -> Self {
         let config = serde_json::to_vec(&settings.config).unwrap_or_default();
-        let digest = digest::digest(&digest::SHA256, &config);
         let Webhook {
             group_name,
             solver_name,
@@ -108,7 +109,10 @@ impl Solver {
         } = settings;
         Self(Arc::new(Inner {
             reader,
-            credential: format!("webhook {group_name} {solver_name} {namespace} {ambient} {digest:?}"),
+            credential: format!(
+                "webhook {group_name} {solver_name} {namespace} {ambient} {}",
+                fingerprint(&config)
+            ),
             settings: settings.clone(),
             namespace: namespace.to_owned(),
             ambient,

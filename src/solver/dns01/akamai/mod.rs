@@ -6,14 +6,13 @@ mod tests;
 
 use std::{fmt, sync::Arc};
 
-use futures::future::join_all;
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::{
     change::{Change, Receipt},
-    merge,
+    merge::{self, Outcome},
     zones::TxtRecords,
 };
 use crate::cloud::{Api, Call, Cloud, Fault, FaultKind, Reply, edgegrid::Signer, oauth};
@@ -22,10 +21,6 @@ use crate::cloud::{Api, Call, Cloud, Fault, FaultKind, Reply, edgegrid::Signer, 
 const NAME: &str = "Akamai Edge DNS";
 /// The lifetime of records in caches, in seconds.
 const TTL: u32 = 60;
-/// How many record sets are changed at once.
-const AT_ONCE: usize = 4;
-/// The most records of one change: each needs two calls.
-const MOST_RECORDS: usize = 40;
 /// How much of the settings is quoted, in characters.
 const QUOTED: usize = 100;
 
@@ -49,13 +44,6 @@ struct RecordSet {
     kind: String,
     ttl: u32,
     rdata: Vec<String>,
-}
-
-/// What became of one attempt at a record set.
-enum Outcome {
-    Made,
-    /// Another client has changed it between reading and writing.
-    Conflict,
 }
 
 impl fmt::Debug for Client {
@@ -107,14 +95,7 @@ impl Client {
             .map_err(|()| Fault::new(FaultKind::Other, "the URL of the API cannot be extended"))?
             .pop_if_empty()
             .extend(["config-dns", "v2", "zones", zone, "names", name, "types", "TXT"]);
-        for _ in 0..2 {
-            match self.attempt(&url, zone, name, change).await? {
-                Outcome::Made => return Ok(()),
-                Outcome::Conflict => {}
-            }
-        }
-        let sentence = format!("the TXT record {name} is changed by another client at the same time");
-        Err(Fault::new(FaultKind::Conflict, sentence))
+        merge::twice(name, || self.attempt(&url, zone, name, change)).await
     }
 
     /// Reads a record set and writes what it has after the change.
@@ -197,14 +178,11 @@ impl TxtRecords for Client {
     }
 
     async fn change(&self, zone: &str, change: &Change) -> Result<Option<Receipt>, Fault> {
-        for names in merge::names(change).chunks(AT_ONCE) {
-            let sets = names.iter().map(|name| self.change_set(zone, name, change));
-            join_all(sets).await.into_iter().collect::<Result<(), Fault>>()?;
-        }
+        merge::each_set(change, |name| self.change_set(zone, name, change)).await?;
         Ok(None)
     }
 
     fn most_records(&self) -> usize {
-        MOST_RECORDS
+        merge::MOST_RECORDS
     }
 }

@@ -7,8 +7,7 @@ mod wire;
 
 use std::{fmt, sync::Arc};
 
-use futures::future::join_all;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use reqwest::Url;
 
 use self::{
@@ -17,7 +16,7 @@ use self::{
 };
 use super::{
     change::{Change, Receipt},
-    merge,
+    merge::{self, Outcome},
     zones::TxtRecords,
 };
 use crate::{
@@ -29,10 +28,6 @@ use crate::{
 const NAME: &str = "Azure DNS";
 /// The lifetime of new records in caches, in seconds: that of cert-manager.
 const TTL: i64 = 60;
-/// How many record sets are changed at once.
-const AT_ONCE: usize = 4;
-/// The most records of one change: each needs two calls.
-const MOST_RECORDS: usize = 40;
 
 /// The zones of a resource group.
 #[derive(Clone)]
@@ -49,13 +44,6 @@ struct Inner {
     zone: Option<String>,
     zone_type: AzureZoneType,
     credential: String,
-}
-
-/// What became of one attempt at a record set.
-enum Outcome {
-    Made,
-    /// Another client has changed it between reading and writing.
-    Conflict,
 }
 
 impl fmt::Debug for ResourceGroup {
@@ -113,14 +101,7 @@ impl ResourceGroup {
     async fn change_set(&self, zone: &str, name: &str, change: &Change) -> Result<(), Fault> {
         let relative = merge::relative(name, zone).ok_or_else(|| Self::not_in_zone(name, zone))?;
         let url = self.url(zone, relative)?;
-        for _ in 0..2 {
-            match self.attempt(&url, zone, name, change).await? {
-                Outcome::Made => return Ok(()),
-                Outcome::Conflict => {}
-            }
-        }
-        let sentence = format!("the TXT record {name} is changed by another client at the same time");
-        Err(Fault::new(FaultKind::Conflict, sentence))
+        merge::twice(name, || self.attempt(&url, zone, name, change)).await
     }
 
     /// Reads a record set and writes what it has after the change.
@@ -185,8 +166,7 @@ impl ResourceGroup {
         Ok(url)
     }
 
-    /// Makes a call. A reply with another status than 401 and 403 is for the caller. A remembered token that the server refuses is
-    /// replaced once.
+    /// Makes a call. A reply with another status than 401 and 403 is for the caller.
     async fn call(
         &self,
         verb: Verb,
@@ -196,41 +176,28 @@ impl ResourceGroup {
         guard: Option<(HeaderName, String)>,
     ) -> Result<Reply, Fault> {
         let Inner { cloud, api, login, .. } = &*self.0;
-        let mut is_fresh = false;
-        loop {
-            let token = login.token(cloud).await?;
-            let mut headers = oauth::bearer(&token)?;
-            if body.is_some() {
-                headers = oauth::content_type(headers, "application/json");
-            }
-            if let Some((name, value)) = &guard {
-                let value = HeaderValue::from_str(value)
-                    .map_err(|_| Fault::new(FaultKind::Other, "the etag of a record set is not one"))?;
-                headers.insert(name, value);
-            }
-            let call = Call {
-                purpose: "dns",
-                method: match verb {
-                    Verb::Read => Method::GET,
-                    Verb::Write => Method::PUT,
-                    Verb::Delete => Method::DELETE,
-                },
-                url,
-                headers,
-                body: body.clone().map(Into::into),
-            };
-            let reply = api.send(call).await?;
-            match reply.status {
-                StatusCode::UNAUTHORIZED => {
-                    login.forget(cloud);
-                    if is_fresh {
-                        return Err(self.not_accepted(&reply));
-                    }
-                    is_fresh = true;
-                }
-                StatusCode::FORBIDDEN => return Err(self.forbidden(&reply, zone, verb)),
-                _ => return Ok(reply),
-            }
+        let mut headers = HeaderMap::new();
+        if let Some((name, value)) = guard {
+            let value = HeaderValue::try_from(value)
+                .map_err(|_| Fault::new(FaultKind::Other, "the etag of a record set is not one"))?;
+            headers.insert(name, value);
+        }
+        let call = Call {
+            purpose: "dns",
+            method: match verb {
+                Verb::Read => Method::GET,
+                Verb::Write => Method::PUT,
+                Verb::Delete => Method::DELETE,
+            },
+            url,
+            headers,
+            body: body.map(Into::into),
+        };
+        let reply = oauth::send(cloud, api, login, &call).await?;
+        match reply.status {
+            StatusCode::UNAUTHORIZED => Err(self.not_accepted(&reply)),
+            StatusCode::FORBIDDEN => Err(self.forbidden(&reply, zone, verb)),
+            _ => Ok(reply),
         }
     }
 }
@@ -249,14 +216,11 @@ impl TxtRecords for ResourceGroup {
     }
 
     async fn change(&self, zone: &str, change: &Change) -> Result<Option<Receipt>, Fault> {
-        for names in merge::names(change).chunks(AT_ONCE) {
-            let sets = names.iter().map(|name| self.change_set(zone, name, change));
-            join_all(sets).await.into_iter().collect::<Result<(), Fault>>()?;
-        }
+        merge::each_set(change, |name| self.change_set(zone, name, change)).await?;
         Ok(None)
     }
 
     fn most_records(&self) -> usize {
-        MOST_RECORDS
+        merge::MOST_RECORDS
     }
 }

@@ -8,7 +8,7 @@ mod wire;
 use std::{fmt, sync::Arc};
 
 use futures::future::join_all;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 use serde_json::json;
@@ -237,36 +237,21 @@ impl Project {
         Ok(url)
     }
 
-    /// Makes a call. A reply with the status 2xx, 400, 404, 409 or 412 is for the caller. A remembered token that the server refuses is
-    /// replaced once.
+    /// Makes a call. A reply with the status 2xx, 400, 404, 409 or 412 is for the caller.
     async fn call(&self, method: Method, url: &Url, body: Option<String>, right: Right) -> Result<Reply, Fault> {
         let Inner { cloud, api, login, .. } = &*self.0;
-        let mut is_fresh = false;
-        loop {
-            let token = login.token(cloud).await?;
-            let mut headers = oauth::bearer(&token)?;
-            if body.is_some() {
-                headers = oauth::content_type(headers, "application/json");
-            }
-            let call = Call {
-                purpose: "dns",
-                method: method.clone(),
-                url,
-                headers,
-                body: body.clone().map(Into::into),
-            };
-            let reply = api.send(call).await?;
-            match reply.status {
-                StatusCode::UNAUTHORIZED => {
-                    login.forget(cloud);
-                    if is_fresh {
-                        return Err(self.not_accepted(&reply));
-                    }
-                    is_fresh = true;
-                }
-                StatusCode::FORBIDDEN => return Err(self.forbidden(&reply, right)),
-                _ => return Ok(reply),
-            }
+        let call = Call {
+            purpose: "dns",
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: body.map(Into::into),
+        };
+        let reply = oauth::send(cloud, api, login, &call).await?;
+        match reply.status {
+            StatusCode::UNAUTHORIZED => Err(self.not_accepted(&reply)),
+            StatusCode::FORBIDDEN => Err(self.forbidden(&reply, right)),
+            _ => Ok(reply),
         }
     }
 }

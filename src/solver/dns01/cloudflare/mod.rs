@@ -5,7 +5,6 @@ mod tests;
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use aws_lc_rs::digest;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jiff::SignedDuration;
 use reqwest::Url;
@@ -13,12 +12,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     change::{Change, Receipt, Txt},
+    merge,
     zones::TxtRecords,
 };
 use crate::{
     cloud::{
         Api, Call, Cloud, Reply,
         fault::{Fault, FaultKind},
+        fingerprint,
     },
     pki::hidden::Hidden,
 };
@@ -157,21 +158,21 @@ impl Account {
                 value
             })
         };
-        let digest = match login {
+        let identity = match login {
             Login::Token(token) => {
                 headers.insert(header::AUTHORIZATION, value(&format!("Bearer {}", token.expose()))?);
-                digest::digest(&digest::SHA256, token.expose().as_bytes())
+                fingerprint(token.expose().as_bytes())
             }
             Login::Key { email, key } => {
                 headers.insert("x-auth-email", value(email)?);
                 headers.insert("x-auth-key", value(key.expose())?);
-                digest::digest(&digest::SHA256, format!("{email} {}", key.expose()).as_bytes())
+                fingerprint(format!("{email} {}", key.expose()).as_bytes())
             }
         };
         Ok(Self(Arc::new(Inner {
             api: cloud.api("Cloudflare"),
             cloud: cloud.clone(),
-            credential: format!("cloudflare {base} {digest:?}"),
+            credential: format!("cloudflare {base} {identity}"),
             base,
             login: headers,
             secret,
@@ -208,7 +209,8 @@ impl Account {
                 .await;
             let found = found.map_err(|refused| self.zone_fault(refused, zone, "list records"))?;
             let ours = |found: &Found| {
-                let content = unquoted(&found.content);
+                // with quotation marks or without, as it was written
+                let content = merge::from_zone_file(&found.content);
                 let same = |txt: &&Txt| txt.name.eq_ignore_ascii_case(&found.name) && txt.value == content;
                 remove.iter().any(|txt| same(&txt))
             };
@@ -396,13 +398,7 @@ fn new(txt: &Txt) -> New<'_> {
     New {
         r#type: "TXT",
         name: &txt.name,
-        content: format!("\"{}\"", txt.value),
+        content: merge::to_zone_file(&txt.value),
         ttl: TTL,
     }
-}
-
-/// Cloudflare returns the content of a TXT record with quotation marks or without, as it was written.
-fn unquoted(content: &str) -> &str {
-    let inside = content.strip_prefix('"').and_then(|content| content.strip_suffix('"'));
-    inside.unwrap_or(content)
 }

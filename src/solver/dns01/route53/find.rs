@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Zones, bare, wire};
+use super::{super::merge::relative, Zones, bare, wire};
 use crate::{
     cloud::{Fault, FaultKind},
     pki::hidden::Hidden,
@@ -46,7 +46,7 @@ impl Zones {
             let Page { zones, next } = self.page(parent).await?;
             for zone in zones {
                 let is_longer = best.as_ref().is_none_or(|best| best.name.len() < zone.name.len());
-                if is_longer && contains(&zone.name, name) {
+                if is_longer && relative(name, &zone.name).is_some() {
                     best = Some(zone);
                 }
             }
@@ -148,10 +148,6 @@ fn parents(name: &str) -> Vec<&str> {
     parents
 }
 
-fn contains(zone: &str, name: &str) -> bool {
-    name == zone || name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
-}
-
 /// Whether a zone of this name is listed before the other one. Whether labels are compared, or the reversed names with their dots, is
 /// not documented: both have to agree.
 fn is_before(name: &str, other: &str) -> bool {
@@ -167,6 +163,7 @@ mod unit {
 
     #[test]
     fn a_zone_contains_whole_labels_only() {
+        let contains = |zone: &str, name: &str| relative(name, zone).is_some();
         assert!(contains("a.example", "b.a.example") && contains("a.example", "a.example"));
         assert!(!contains("a.example", "ba.example") && !contains("b.a.example", "a.example"));
     }
