@@ -33,7 +33,7 @@ cluster: ## the cluster tests in a test bed (TEST=cluster_testbed FILTER=words t
 bench: ## speed, API writes and memory on the test bed, as a table
 	cargo build --release --locked
 	cargo bench --no-run --locked
-	tests/testbed/with-bed.sh env CARGO_NET_OFFLINE=true cargo bench --locked $(if $(FILTER),-- $(FILTER))
+	cargo bench --locked $(if $(FILTER),-- $(FILTER))
 
 testbed: ## starts a test bed that stays, and says how to use it
 	tests/testbed/testbed.sh up

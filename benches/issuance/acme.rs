@@ -8,7 +8,7 @@ use super::{
 };
 
 /// What all certificates of a namespace share while orders are in flight.
-const SHARED: [&str; 5] = [
+pub(crate) const SHARED: [&str; 5] = [
     "services",
     "endpointslices",
     "ipaddresses",

@@ -3,7 +3,9 @@
 //! Everything runs on one machine together with the control plane, so figures of two runs can only be compared as ratios. What a controller could at most
 //! reach is measured in the same run, by a loop that makes the same writes without a controller (`ceiling`).
 //!
-//! Arguments select parts: `acme`, `ca`, `rsa`, `acme-many`, `scale`; without any, all of them. Environment: `BENCH_SIZES=100,1000,5000` (part `ca`),
+//! Each part runs with each program in a bed of its own, unless the benchmark is started in a bed.
+//!
+//! Arguments select parts: `acme`, `dns01`, `ca`, `rsa`, `acme-many`, `scale`; without any, all of them. Environment: `BENCH_SIZES=100,1000,5000` (part `ca`),
 //! `BENCH_SCALE=10000`, `BENCH_ACME=1000`, `BENCH_DETAIL=1` (writes by resource), `BENCH_PROGRAMS="before=/path/to/certlet after=/path/to/certlet"`
 //! (builds that are compared in one run).
 
@@ -27,8 +29,11 @@ mod support;
 mod acme;
 mod ca;
 mod ceiling;
+mod dns01;
 mod measure;
 mod scale;
+
+use std::process::Command;
 
 use measure::Program;
 use support::Bed;
@@ -38,43 +43,61 @@ fn main() {
     runtime.block_on(run());
 }
 
+/// What `make bench` measures, in this order.
+const PARTS: [&str; 6] = ["acme", "dns01", "ca", "rsa", "acme-many", "scale"];
+
 async fn run() {
     let wanted: Vec<String> = std::env::args()
         .skip(1)
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|word| word == part);
-    if std::env::var_os("CERTLET_TESTBED").is_none() {
-        println!("the benchmark needs the test bed: make bench");
-        return;
+    if let Some(unknown) = wanted.iter().find(|word| !PARTS.contains(&word.as_str())) {
+        println!("there is no part {unknown}; there are {}", PARTS.join(", "));
+        std::process::exit(2);
     }
+    let parts = PARTS
+        .into_iter()
+        .filter(|part| wanted.is_empty() || wanted.iter().any(|word| word == part));
+    let in_bed = std::env::var_os("CERTLET_TESTBED").is_some();
+    for part in parts {
+        for program in &Program::all() {
+            if in_bed {
+                measure(part, program).await;
+            } else {
+                in_a_bed(part, program);
+            }
+        }
+    }
+}
+
+/// Measures one part with one program in a bed of its own, so that none works in what another has left.
+fn in_a_bed(part: &str, program: &Program) {
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/testbed/with-bed.sh"));
+    command
+        .arg(std::env::current_exe().expect("the path of this program"))
+        .arg(part);
+    if let Some(named) = program.variable() {
+        command.env("BENCH_PROGRAMS", named);
+    }
+    let status = command.status().expect("with-bed.sh starts");
+    if !status.success() {
+        println!("{program}the part {part} ended with {status}");
+        std::process::exit(1);
+    }
+}
+
+/// Measures one part with one program in this bed.
+async fn measure(part: &str, program: &Program) {
     let bed = Bed::attach().await;
     bed.install_crds().await;
     ceiling::until_policies_are_read(&bed).await;
-    let programs = Program::all();
-    if wants("acme") {
-        for program in &programs {
-            acme::run(&bed, program).await;
-        }
-    }
-    if wants("ca") {
-        for program in &programs {
-            ca::run(&bed, program, "ECDSA", 256).await;
-        }
-    }
-    if wants("rsa") {
-        for program in &programs {
-            ca::rsa_beside_ecdsa(&bed, program).await;
-        }
-    }
-    if wants("acme-many") {
-        for program in &programs {
-            acme::many(&bed, program).await;
-        }
-    }
-    if wants("scale") {
-        for program in &programs {
-            scale::run(&bed, program).await;
-        }
+    match part {
+        "acme" => acme::run(&bed, program).await,
+        "dns01" => dns01::run(&bed, program).await,
+        "ca" => ca::run(&bed, program, "ECDSA", 256).await,
+        "rsa" => ca::rsa_beside_ecdsa(&bed, program).await,
+        "acme-many" => acme::many(&bed, program).await,
+        "scale" => scale::run(&bed, program).await,
+        _ => println!("there is no part {part}"),
     }
 }

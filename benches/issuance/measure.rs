@@ -150,6 +150,12 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// As `BENCH_PROGRAMS` names it; nothing where there is only one.
+    pub(crate) fn variable(&self) -> Option<String> {
+        let name = self.name.trim_end_matches(": ");
+        self.path.as_ref().map(|path| format!("{name}={}", path.display()))
+    }
+
     /// The programs that `BENCH_PROGRAMS` names; otherwise the one that was built with the benchmark.
     pub(crate) fn all() -> Vec<Self> {
         let Ok(named) = std::env::var("BENCH_PROGRAMS") else {
@@ -179,10 +185,15 @@ impl std::fmt::Display for Program {
 
 /// Starts certlet with the environment of its image, and waits until it is ready.
 pub(crate) async fn start(bed: &Bed, program: &Program) -> Certlet {
+    start_with(bed, program, &[]).await
+}
+
+/// Starts certlet with the environment of its image and these arguments, and waits until it is ready.
+pub(crate) async fn start_with(bed: &Bed, program: &Program, arguments: &[&str]) -> Certlet {
     let variables = IMAGE.lines().find_map(|line| line.strip_prefix("allocator="));
     let variables = variables.expect("image.sh names them").trim_matches('\'').split(',');
     let pairs = variables.map(|pair| pair.trim_matches('"').split_once('=').expect("NAME=VALUE"));
-    let launch = Certlet::launch(bed);
+    let launch = Certlet::launch(bed).args(arguments);
     let launch = match &program.path {
         Some(path) => launch.program(path),
         None => launch,
