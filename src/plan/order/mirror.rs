@@ -32,17 +32,24 @@ impl Planner<'_> {
 
     /// Why a presented challenge is not accepted yet, as a sentence (ORD-09).
     fn waiting(&self, one: &Open<'_>, written: &ChallengeStatus) -> Option<String> {
-        if one.progress.accepted.is_some() || one.progress.probe == Probe::Passed {
+        let progress = &one.progress;
+        let is_due = progress.accepted.is_some() || progress.probe == Probe::Passed;
+        let is_first = progress.ca_finding.is_none();
+        if is_due && is_first {
             return None;
         }
         let challenge_type = one.proof.challenge_type();
-        if let (Some(wait), true) = (one.wait, self.accept_at(one).is_some_and(|at| at > self.now)) {
+        if let (Some(wait), true) = (
+            one.wait,
+            is_first && self.accept_at(one).is_some_and(|at| at > self.now),
+        ) {
             let wait = GoDuration::try_from(wait).unwrap_or_default();
             return Some(format!(
                 "Waiting {wait} before accepting {challenge_type} challenge without self-check"
             ));
         }
-        match (self.patient(one), &one.progress.finding) {
+        let finding = progress.finding.as_ref().filter(|_| !is_due);
+        match (self.patient(one), finding.or(progress.ca_finding.as_ref())) {
             (false, Some(finding)) => Some(challenge::waiting(challenge_type, finding)),
             // a finding from before a restart stays until the first result of a new probe
             (_, None | Some(_)) => written.reason.clone().filter(|reason| challenge::is_waiting(reason)),

@@ -11,6 +11,7 @@
 //! | [`ca`] | the CA's view of an order |
 //! | [`desired`] | the Order for a request, and which Orders certlet acts for |
 //! | [`memory`] | what is remembered between two reconciles |
+//! | [`progress`] | the progress of one proof, as a part of it |
 //! | [`fault`] | failed requests and their consequence |
 //! | [`proving`] | authorizations: probes, and when a challenge is accepted |
 //! | [`presenting`] | Challenges that are created, proofs that are presented |
@@ -36,6 +37,7 @@ pub mod mirror;
 pub mod outcome;
 pub mod outside;
 mod presenting;
+mod progress;
 pub mod proof;
 pub mod proving;
 pub mod slots;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    ca::{AuthorizationAtCa, OrderAtCa},
+    ca::{AuthorizationAtCa, OrderAtCa, OrderState},
     facts::Gate,
     fault::Verdict,
     memory::Trouble,
@@ -146,7 +146,10 @@ pub fn invalid(order: &OrderAtCa, authorizations: &BTreeMap<String, Authorizatio
     let mut sentence = match (causes.get(..MOST_NAMES).unwrap_or(&causes), &order.error) {
         ([], Some(error)) => format!("The CA declared the order invalid: {error}"),
         ([], None) => "The CA declared the order invalid without saying why".to_owned(),
-        (some, _) => format!("The CA declared the order invalid: {}", some.join("; ")),
+        (some, _) if order.state == OrderState::Invalid => {
+            format!("The CA declared the order invalid: {}", some.join("; "))
+        }
+        (some, _) => format!("The CA's validation failed: {}", some.join("; ")),
     };
     if causes.len() > MOST_NAMES {
         sentence = format!("{sentence}; and {} more names", causes.len() - MOST_NAMES);
@@ -157,7 +160,6 @@ pub fn invalid(order: &OrderAtCa, authorizations: &BTreeMap<String, Authorizatio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::order::ca::OrderState;
 
     #[test]
     fn authorizations_stay_where_they_are_written_however_the_ca_lists_them() {

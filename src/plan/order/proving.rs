@@ -91,7 +91,8 @@ impl Planner<'_> {
     fn doomed(&self, order: &OrderAtCa, lost: Timestamp) -> Plan {
         let polls = self.seen.memory.polls;
         let unseen = lost > order.answered;
-        if !unseen && polls >= DOOMED_POLLS {
+        let left_pending = self.seen.memory.authorizations.values().any(|one| one.left_pending);
+        if left_pending || (!unseen && polls >= DOOMED_POLLS) {
             return self.lost(order);
         }
         let read = if unseen {
@@ -204,7 +205,7 @@ impl Planner<'_> {
 
     /// Probes a challenge, or accepts it.
     fn advance(&self, one: &Open<'_>) -> Option<OrderStep> {
-        if !self.is_presented(one) || one.progress.accepted.is_some() {
+        if !self.is_presented(one) || one.progress.accepted.is_some() || self.accept_again(one).is_some() {
             return None;
         }
         let authorization = one.url.to_owned();
@@ -254,8 +255,16 @@ impl Planner<'_> {
         let present_again = present_again.filter(|_| may_present || self.is_not_located(one));
         // without a slot no challenge is accepted; the Order is reconciled when it gets one
         let may_accept = one.slot == Slot::Held && one.progress.accepted.is_none() && self.is_presented(one);
-        let accept_at = self.accept_at(one).filter(|_| may_accept);
-        [again, present_again, poll_at(one), accept_at].into_iter().flatten()
+        let accept_again = self.accept_again(one);
+        let accept_at = self.accept_at(one).filter(|_| may_accept && accept_again.is_none());
+        [again, present_again, poll_at(one), accept_at, accept_again]
+            .into_iter()
+            .flatten()
+    }
+
+    /// The time before which it is not accepted again, because the CA's last validation failed. `None` once it is over.
+    fn accept_again(&self, one: &Open<'_>) -> Option<Timestamp> {
+        one.progress.accept_again.filter(|at| *at > self.now)
     }
 }
 

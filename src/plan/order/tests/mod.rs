@@ -12,3 +12,4 @@ mod properties;
 mod rows;
 mod trouble;
 mod turns;
+mod undecided;

@@ -6,6 +6,7 @@ use super::{
         fault::{Doing, Fault},
     },
     model::World,
+    model_weather::Weather,
 };
 use crate::acme::Next;
 
@@ -18,6 +19,8 @@ pub(super) struct CaOrder {
 pub(super) struct CaAuthorization {
     pub(super) name: String,
     pub(super) accepted: Option<u32>,
+    /// Validations that failed and left the challenge pending.
+    pub(super) failed: u32,
     pub(super) proved: bool,
     pub(super) unanswered: bool,
 }
@@ -42,6 +45,7 @@ impl World {
                 CaAuthorization {
                     name,
                     accepted: None,
+                    failed: 0,
                     proved,
                     unanswered: false,
                 },
@@ -108,7 +112,8 @@ impl World {
 
     pub(super) fn state_of(&self, url: &str) -> AuthorizationState {
         let one = &self.authorizations[url];
-        let decided = one.accepted.is_some_and(|polls| polls >= self.weather.validation_looks);
+        let looked_at = one.accepted.is_some_and(|polls| polls >= self.weather.validation_looks);
+        let decided = looked_at && one.failed >= self.weather.validations_failing;
         match (one.proved, decided) {
             (false, _) if one.unanswered => AuthorizationState::Invalid,
             (false, true) if self.weather.refused.contains(&one.name) => AuthorizationState::Invalid,
@@ -118,16 +123,30 @@ impl World {
     }
 
     pub(super) fn read_authorization(&mut self, url: &str) -> Result<AuthorizationAtCa, Fault> {
+        let Weather {
+            validation_looks,
+            validations_failing,
+            ..
+        } = self.weather;
         let one = self.authorizations.get_mut(url).ok_or_else(unknown)?;
         if let Some(polls) = &mut one.accepted {
             *polls += 1;
         }
+        if !one.unanswered
+            && one.failed < validations_failing
+            && one.accepted.is_some_and(|polls| polls >= validation_looks)
+        {
+            one.failed += 1;
+            one.accepted = None;
+        }
+        let failed = one.failed > 0;
         let name = one.name.clone();
         let accepted = one.accepted.is_some();
         let state = self.state_of(url);
         let lost = state == AuthorizationState::Invalid;
         Ok(AuthorizationAtCa {
             state,
+            left_pending: false,
             identifier: name.clone(),
             wildcard: false,
             challenges: vec![ChallengeAtCa {
@@ -136,7 +155,7 @@ impl World {
                 token: format!("token-{name}"),
                 processing: accepted && state == AuthorizationState::Pending,
                 unanswered: lost,
-                error: lost.then(|| format!("the CA could not connect to {name}")),
+                error: (lost || failed).then(|| format!("the CA could not connect to {name}")),
             }],
             answered: self.now,
             retry_at: None,

@@ -15,6 +15,8 @@ pub(super) struct Weather {
     pub(super) probes_failing: u32,
     /// Looks at an authorization, after it was accepted, before it is decided.
     pub(super) validation_looks: u32,
+    /// Validations that fail and leave the challenge pending, before the first that decides.
+    pub(super) validations_failing: u32,
     /// Names that the CA does not find proved.
     pub(super) refused: BTreeSet<String>,
     /// Names that are proved before the order is made.
