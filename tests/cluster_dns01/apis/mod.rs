@@ -10,6 +10,7 @@
 //! | the rest | one provider each: its server, and its tests |
 
 mod asked;
+mod azure;
 mod cloudflare;
 mod judge;
 mod records;
