@@ -12,6 +12,7 @@
 mod asked;
 mod azure;
 mod cloudflare;
+mod google;
 mod judge;
 mod records;
 mod server;
