@@ -9,6 +9,7 @@
 //! | [`judge`] | lego, then certlet, then the comparison |
 //! | the rest | one provider each: its server, and its tests |
 
+mod akamai;
 mod asked;
 mod azure;
 mod cloudflare;
