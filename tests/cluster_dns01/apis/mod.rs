@@ -9,11 +9,14 @@
 //! | [`judge`] | lego, then certlet, then the comparison |
 //! | the rest | one provider each: its server, and its tests |
 
+mod acmedns;
 mod akamai;
 mod asked;
 mod azure;
 mod cloudflare;
+mod digitalocean;
 mod google;
+mod httpreq;
 mod judge;
 mod records;
 mod server;
