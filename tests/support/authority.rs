@@ -50,6 +50,22 @@ impl Pair {
         }
     }
 
+    /// The certificate of a server with these names, of this CA.
+    pub(crate) fn server(&self, names: &[&str]) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let own = rcgen::KeyPair::from_pem(&self.key).unwrap();
+        let issuer = rcgen::Issuer::from_ca_cert_pem(&self.certificate, own).unwrap();
+        let mut params = ca_params(names[0], (-1, 30), false);
+        params.subject_alt_names = names
+            .iter()
+            .map(|name| rcgen::SanType::DnsName((*name).try_into().unwrap()))
+            .collect();
+        Self {
+            key: key.serialize_pem(),
+            certificate: params.signed_by(&key, &issuer).unwrap().pem(),
+        }
+    }
+
     /// A CA, or what is none, with a validity in days from now: openssl 3.0 cannot set its beginning.
     pub(crate) fn dated(name: &str, from: i64, until: i64, is_ca: bool) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();

@@ -81,6 +81,15 @@ impl Bed {
         Names::of_bed()
     }
 
+    /// Gives a name an address, for every program of the bed that looks it up as the machine does.
+    pub(crate) fn name(&self, host: &str, address: &str) {
+        let line = format!("{address} {host}\n");
+        if !self.read("hosts").contains(&line) {
+            let file = std::fs::OpenOptions::new().append(true).open(self.path("hosts"));
+            file.unwrap().write_all(line.as_bytes()).unwrap();
+        }
+    }
+
     /// Deletes the Leases that killed replicas of earlier tests have left: nobody is to wait a minute for the dead.
     pub(crate) async fn forget_leaders(&self) {
         let name = "--field-selector=metadata.name=cert-manager-controller";

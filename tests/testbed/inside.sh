@@ -17,6 +17,10 @@ for last in 1 2 3 4 5 6 7 8 9; do ip addr add "10.99.0.$last/32" dev lo; done
 # haproxy-ingress cannot live below a path with a dot in it; this mount ends with the namespace.
 mount -t tmpfs haproxy /mnt || exit 1
 
+# Names of the bed's own: a test adds the hosts that it stands in for.
+cp /etc/hosts "$bed/hosts" || exit 1
+mount --bind "$bed/hosts" /etc/hosts || exit 1
+
 "$here/up.sh" "$bed" || exit 1
 # shellcheck source=/dev/null
 . "$bed/env"

@@ -2,7 +2,7 @@
 # Sees to it that the programs that the test bed takes from the distribution are there.
 #
 #   packages.sh           what every bed needs
-#   packages.sh --tests   also what tests compare with: cfssl, keytool, Prometheus' parser, dig, Knot
+#   packages.sh --tests   also what tests compare with: cfssl, keytool, Prometheus' parser, dig and nsupdate, Knot
 #   packages.sh --node    also what a node (containerd, kubelet, kube-proxy) needs
 #
 # As root on a machine with apt what is missing is installed. Otherwise the script names it and fails.

@@ -21,6 +21,7 @@ mod serve;
 mod tls;
 
 pub(crate) use faults::{Fault, Times};
+pub(crate) use tls::acceptor;
 
 /// A running proxy; dropping it ends it.
 pub(crate) struct FaultProxy {
@@ -118,7 +119,7 @@ impl FaultProxy {
 
     async fn start(bed: &Bed, upstream: &str, files: (&str, &str, &str), counts: Question) -> Self {
         let (certificate, key, ca) = files;
-        let acceptor = tls::acceptor(&bed.path(certificate), &bed.path(key));
+        let acceptor = acceptor(&bed.path(certificate), &bed.path(key));
         let end = CancellationToken::new();
         let state = Arc::new(State {
             upstream: upstream.to_owned(),

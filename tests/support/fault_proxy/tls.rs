@@ -13,8 +13,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::serve::Upstream;
 
-/// Terminates TLS with a certificate of the bed, for HTTP/2 and HTTP/1.1.
-pub(super) fn acceptor(certificate: &Path, key: &Path) -> TlsAcceptor {
+/// Terminates TLS with a certificate in files, for HTTP/2 and HTTP/1.1.
+pub(crate) fn acceptor(certificate: &Path, key: &Path) -> TlsAcceptor {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .unwrap()

@@ -37,6 +37,8 @@ const EXISTS: [u32; 2] = [81057, 81058];
 const ABSENT: u32 = 81044;
 /// The codes for a token or key that is wrong: malformed headers, an unknown key or address, an invalid token.
 const WRONG_CREDENTIAL: [u32; 8] = [1000, 6003, 6103, 6111, 9103, 9106, 9107, 9207];
+/// The code for an unknown or expired token, and also for a token without the permission.
+const NOT_ACCEPTED: u32 = 9109;
 /// The codes for a zone that is not there, or not any more.
 const NO_ZONE: [u32; 3] = [1001, 7000, 7003];
 
@@ -316,6 +318,13 @@ impl Account {
             (
                 FaultKind::Credential,
                 format!("{server} does not know the token or key in {secret}{shown}: create one, and put it there"),
+            )
+        } else if codes.contains(&NOT_ACCEPTED) {
+            (
+                FaultKind::Right,
+                format!(
+                    "{server} does not accept the token in {secret} to {what}{shown}: it is wrong or has expired, or it lacks the permission {right}"
+                ),
             )
         } else if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(status) {
             (

@@ -155,6 +155,8 @@ async fn each_fault_says_what_is_to_be_done_and_repeats_nothing_of_the_server() 
     for (status, code, kind, words) in [
         (403, 10000, FaultKind::Right, "Zone:DNS:Edit"),
         (403, 9109, FaultKind::Right, "Zone:DNS:Edit"),
+        (403, 9109, FaultKind::Right, "wrong or has expired"),
+        (403, 9109, FaultKind::Right, SECRET),
         (400, 6003, FaultKind::Credential, SECRET),
         (403, 9103, FaultKind::Credential, SECRET),
         (404, 7003, FaultKind::NoZone, "no such zone"),
