@@ -47,12 +47,8 @@ prepare_bed() { # builds the programs of the bed beside what cargo does
   tests/testbed/packages.sh --tests
   # Without a node the tests that want one say so and are counted as skipped.
   if [ "$(id -u)" = 0 ]; then tests/testbed/packages.sh --node || true; fi
-<<<<<<< HEAD
   # A process group, so that its compilers can be stopped with it. What is only fetched is fetched meanwhile.
-  setsid bash -c '"$0" openbao caddy & "$0" edge acme pause haproxy cmctl webhook node; ended=$?; wait; exit $ended' tests/testbed/build.sh &
-=======
-  setsid tests/testbed/build.sh edge acme pause haproxy cmctl webhook lego node & # a process group, so that its compilers can be stopped with it
->>>>>>> emu
+  setsid bash -c '"$0" openbao caddy & "$0" edge acme pause haproxy cmctl webhook lego node; ended=$?; wait; exit $ended' tests/testbed/build.sh &
   parts_pid=$!
 }
 
