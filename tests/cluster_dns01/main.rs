@@ -10,9 +10,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acmedns;
 mod chain;
 mod check;
 mod kills;
+mod pdns;
 mod stage;
 mod webhook;
 mod wire;
