@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// `certlet check dns01 ca HOST`, with these further arguments.
-async fn check(scene: &Scene, host: &str, more: &[&str]) -> Finished {
+pub(crate) async fn check(scene: &Scene, host: &str, more: &[&str]) -> Finished {
     let kubeconfig = scene.bed.kubeconfig();
     let kubeconfig = kubeconfig.to_str().unwrap();
     let (place, recursive) = (
@@ -25,7 +25,7 @@ async fn check(scene: &Scene, host: &str, more: &[&str]) -> Finished {
 }
 
 /// Verdict and subject of each line.
-fn steps(finished: &Finished) -> Vec<(&str, &str)> {
+pub(crate) fn steps(finished: &Finished) -> Vec<(&str, &str)> {
     let lines = finished.stdout.lines();
     lines
         .map(|line| {

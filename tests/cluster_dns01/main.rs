@@ -10,10 +10,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acmedns;
 mod apis;
 mod chain;
 mod check;
 mod kills;
+mod pdns;
 mod stage;
 mod webhook;
 mod wire;

@@ -12,7 +12,7 @@
 # | Pebble      | https://127.0.0.1:14000/dir, management :15000, CA pki/acme-ca.crt |
 # | names       | DNS 127.0.0.1:8053 and 10.99.0.1:53, management at 127.0.0.1:8055  |
 # | BIND        | 10.99.0.3:53, primary of the zones in dns/named.conf              |
-# | dnsmasq     | 10.99.0.4:53, resolver: the zones of BIND, else the names; Pebble asks it |
+# | dnsmasq     | 10.99.0.4:53, resolver: the zones of BIND, else the names; Pebble asks it. pdns.example is at 10.99.0.8, acmedns.example at 10.99.0.6 |
 # | Traefik     | 10.99.0.1:80 and :443, classes traefik and nginx                  |
 # | haproxy     | 10.99.0.2:80 and :443, class haproxy                              |
 #
@@ -148,7 +148,8 @@ if wanted dns; then
   # BIND's own resolver does not take the answers of challtestsrv, whose SOA is that of no zone of theirs. dnsmasq passes both on unchanged.
   start dnsmasq dnsmasq --keep-in-foreground --log-facility=- --conf-file=/dev/null --user= --pid-file= --no-resolv --no-hosts \
     --cache-size=0 --dns-forward-max=10000 --bind-interfaces --except-interface=lo --listen-address=10.99.0.4 --server=127.0.0.1#8053 \
-    --server=/dns01.example/other.example/open.example/frozen.example/broken.example/127.0.0.1#5300
+    --server=/dns01.example/other.example/open.example/frozen.example/broken.example/127.0.0.1#5300 \
+    --server=/pdns.example/10.99.0.8 --server=/acmedns.example/10.99.0.6
   resolver=10.99.0.4:53
 fi
 if wanted pebble; then
