@@ -12,8 +12,10 @@ mod support;
 
 mod chain;
 mod check;
+mod faults;
 mod kills;
 mod stage;
+mod takeover;
 mod webhook;
 mod wire;
 mod wrong;

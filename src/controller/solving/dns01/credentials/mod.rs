@@ -27,8 +27,8 @@ pub(super) struct Place<'a> {
     pub(super) cloud: &'a Cloud,
     /// The namespace of Secrets and ServiceAccounts.
     pub(super) namespace: &'a str,
-    /// Whether credentials of the place that certlet runs in may be used (FLG-15).
-    pub(super) ambient: bool,
+    /// What the issuer allows.
+    pub(super) allows: webhook::Allows,
 }
 
 /// The provider that the settings of a solver name.
@@ -58,7 +58,7 @@ pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Prov
     }
     if let Some(settings) = &settings.webhook {
         let reader = place.ports.reader.clone();
-        let solver = webhook::Solver::new(reader, settings, place.namespace, place.ambient);
+        let solver = webhook::Solver::new(reader, settings, place.namespace, place.allows);
         return Ok(Provider::Webhook(solver));
     }
     Err(Fault::new(
