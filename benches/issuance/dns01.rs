@@ -102,9 +102,12 @@ fn certificate(namespace: &str, at: usize, names: &Names) -> Value {
 /// another one for each update.
 fn updates(bed: &Bed) -> usize {
     let log = bed.read("logs/named.log");
-    let clients = log.lines().filter(|line| line.contains(": updating zone ")).filter_map(|line| {
-        let (_, rest) = line.split_once("client ")?;
-        rest.split_whitespace().find(|word| word.contains('#'))
-    });
+    let clients = log
+        .lines()
+        .filter(|line| line.contains(": updating zone "))
+        .filter_map(|line| {
+            let (_, rest) = line.split_once("client ")?;
+            rest.split_whitespace().find(|word| word.contains('#'))
+        });
     clients.collect::<HashSet<_>>().len()
 }

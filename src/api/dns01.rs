@@ -81,6 +81,59 @@ impl Dns01 {
             None => self.cname_strategy.unwrap_or_default(),
         }
     }
+
+    /// The references to Secrets without which it cannot work, in cert-manager's order (ACC-09). A webhook's are its own.
+    pub fn required_secrets(&self) -> impl Iterator<Item = &SecretKeySelector> {
+        let Self {
+            acme_dns,
+            akamai,
+            azure_dns,
+            cloud_dns,
+            cloudflare,
+            cname_strategy: _,
+            digitalocean,
+            nameservers: _,
+            rfc2136,
+            route53,
+            webhook: _,
+        } = self;
+        // the API server fills these in with empty names where they are not set
+        let named = |secret: &&SecretKeySelector| !secret.name.is_empty();
+        let akamai = akamai.iter().flat_map(|akamai| {
+            [
+                &akamai.access_token_secret_ref,
+                &akamai.client_secret_secret_ref,
+                &akamai.client_token_secret_ref,
+            ]
+        });
+        let azure = azure_dns
+            .iter()
+            .filter_map(|azure| azure.client_secret_secret_ref.as_ref());
+        let google = cloud_dns
+            .iter()
+            .filter_map(|google| google.service_account_secret_ref.as_ref());
+        let cloudflare = cloudflare.iter().flat_map(|cloudflare| {
+            let both = [&cloudflare.api_key_secret_ref, &cloudflare.api_token_secret_ref];
+            both.into_iter().flatten()
+        });
+        let route53 = route53.iter().flat_map(move |route53| {
+            let secret = route53.secret_access_key_secret_ref.as_ref().filter(named);
+            secret.into_iter().chain(&route53.access_key_id_secret_ref)
+        });
+        let acme_dns = acme_dns.iter().map(|acme_dns| &acme_dns.account_secret_ref);
+        let digitalocean = digitalocean.iter().map(|digitalocean| &digitalocean.token_secret_ref);
+        let rfc2136 = rfc2136
+            .iter()
+            .filter_map(|rfc2136| rfc2136.tsig_secret_secret_ref.as_ref());
+        akamai
+            .chain(azure)
+            .chain(google)
+            .chain(cloudflare)
+            .chain(route53)
+            .chain(acme_dns)
+            .chain(digitalocean)
+            .chain(rfc2136.filter(named))
+    }
 }
 
 wire_enum! {

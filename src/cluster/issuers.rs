@@ -47,6 +47,15 @@ pub fn record(index: &Index, id: &IssuerId) -> Option<IssuerRecord> {
     }
 }
 
+/// The value of an annotation of this issuer.
+pub fn annotation(index: &Index, id: &IssuerId, name: &str) -> Option<String> {
+    let meta = match record(index, id)? {
+        IssuerRecord::Namespaced(issuer) => issuer.meta.clone(),
+        IssuerRecord::Cluster(issuer) => issuer.meta.clone(),
+    };
+    meta.annotations.get(name).map(str::to_owned)
+}
+
 /// All issuers, namespaced ones first.
 pub fn all(index: &Index) -> Vec<IssuerId> {
     let keys = index.issuers.keys().into_iter().chain(index.cluster_issuers.keys());

@@ -29,6 +29,8 @@ pub struct AccountSeen<'a> {
     pub ready: bool,
     /// The Secret of the account key.
     pub key: KeySeen<'a>,
+    /// What is missing of the Secrets of its DNS-01 solvers, one sentence each.
+    pub solvers: &'a [String],
     /// The external account binding.
     pub external: ExternalSeen,
     /// Whether the server reported that it does not know the account.
@@ -122,7 +124,7 @@ pub struct Conclusion {
 type Check = fn(&AccountSeen<'_>) -> Option<AccountPlan>;
 
 /// Checks in order; the first violation decides.
-const CHECKS: &[Check] = &[key_missing, key_unusable, in_order, external_unusable];
+const CHECKS: &[Check] = &[key_missing, key_unusable, solver_unusable, in_order, external_unusable];
 
 /// Decides about the account of an issuer whose settings pass [`check_settings`].
 pub fn plan(now: Timestamp, seen: &AccountSeen<'_>) -> AccountPlan {
@@ -201,6 +203,12 @@ fn key_unusable(seen: &AccountSeen<'_>) -> Option<AccountPlan> {
         KeySeen::Unusable(reason) => Some(AccountPlan::Refuse(unverified(reason))),
         KeySeen::Missing | KeySeen::Usable(_) => None,
     }
+}
+
+/// Rejects DNS-01 solvers whose Secrets are missing, also where the account is valid (ACC-09).
+fn solver_unusable(seen: &AccountSeen<'_>) -> Option<AccountPlan> {
+    let missing = seen.solvers.join("; ");
+    (!missing.is_empty()).then(|| AccountPlan::Refuse(IssuerVerdict::not_ready("InvalidSolver", missing)))
 }
 
 /// Whether nothing has changed since the registration, so that no request is necessary (ACC-04).

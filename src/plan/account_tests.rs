@@ -34,6 +34,7 @@ fn seen<'a>(spec: &'a AcmeIssuer, status: &'a AcmeIssuerStatus) -> AccountSeen<'
         status,
         ready: true,
         key: KeySeen::Usable(HASH),
+        solvers: &[],
         external: ExternalSeen::NotAsked,
         unknown: false,
         confirmed: false,
@@ -74,6 +75,25 @@ fn message(plan: AccountPlan) -> (&'static str, String) {
         panic!("{plan:?}")
     };
     (verdict.reason, verdict.message)
+}
+
+#[test]
+fn acc_09_a_solver_without_its_secret_makes_an_issuer_with_a_valid_account_unready() {
+    let (spec, status) = (spec(), registered());
+    let missing = [
+        "failed to get secret \"a\"",
+        "the secret \"b\" does not have key \"token\"",
+    ]
+    .map(str::to_owned);
+    let plan = plan(
+        now(),
+        &AccountSeen {
+            solvers: &missing,
+            ..seen(&spec, &status)
+        },
+    );
+    let expected = "failed to get secret \"a\"; the secret \"b\" does not have key \"token\"";
+    assert_eq!(message(plan), ("InvalidSolver", expected.to_owned()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::support::{
     Certlet, IN_TIME,
     dns::{BIND, RESOLVER, dig_txt, secret},
     eventually,
-    scene::{CHALLENGES, Scene, field, issuer, solver},
+    scene::{CHALLENGES, Scene, certificate, field, issuer, solver},
 };
 
 /// The key that may write every TXT record.
@@ -111,6 +111,13 @@ pub(crate) fn both() -> String {
         ..Rfc2136::default()
     };
     format!("{}, {}", solver("traefik"), dns.solver())
+}
+
+/// A Certificate for a name in this zone; the name.
+pub(crate) async fn wish(scene: &Scene, name: &str, zone: &str) -> String {
+    let host = name_in(scene, name, zone);
+    scene.apply(&certificate(name, &[&host], "")).await;
+    host
 }
 
 /// Waits until BIND has a record of this name.

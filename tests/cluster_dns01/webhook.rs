@@ -182,6 +182,24 @@ async fn dns_10_a_webhook_of_cert_managers_own_library_proves_a_name_and_its_wil
     );
     no_challenges(&scene).await;
     removed(&record_of(&host)).await;
+    // and several records at once, where the issuer says that it takes them
+    let annotate = ["annotate", "issuer", "ca", "certlet.io/dns01-parallel=true"];
+    scene
+        .bed
+        .kubectl(&[&annotate[..], &["-n", &scene.namespace]].concat())
+        .await;
+    let hosts = ["one", "two", "three"].map(|name| name_in(&scene, name, "dns01.example"));
+    let names: Vec<String> = hosts
+        .iter()
+        .flat_map(|host| [host.clone(), format!("*.{host}")])
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    scene.apply(&certificate("several", &names, "")).await;
+    scene.ready("several").await;
+    no_challenges(&scene).await;
+    for host in &hosts {
+        removed(&record_of(host)).await;
+    }
 }
 
 /// Waits until a Challenge says this, and looks that nothing was written.
@@ -223,4 +241,19 @@ async fn a_webhook_without_right_api_service_or_secret_is_told_apart() {
     scene.ready("hook").await;
     no_challenges(&scene).await;
     removed(&record_of(&host)).await;
+}
+
+/// Nothing has to run for this: certlet reads that there is no APIService.
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_webhook_that_is_not_installed_is_named() {
+    let bed = Bed::attach().await;
+    let webhook = Webhook::new(&bed, "acme.unknown.example", 9445);
+    webhook.allow().await;
+    let scene = scene_with(&webhook.solver()).await;
+    let _certlet = Certlet::start(&scene.bed, &[&recursive()]).await;
+    let host = name_in(&scene, "unknown", "dns01.example");
+    scene.apply(&certificate("unknown", &[&host], "")).await;
+    let unknown = "there is no APIService v1alpha1.acme.unknown.example; install the webhook, or correct groupName";
+    told(&scene, &host, unknown).await;
 }

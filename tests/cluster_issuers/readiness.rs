@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Place;
 use crate::support::shop::condition;
-use crate::support::{IN_TIME, Pair, condition_is, until};
+use crate::support::{IN_TIME, Pair, condition_is, eventually, until};
 
 /// For half a minute nothing is written in the namespace, and little is read.
 async fn is_left_in_peace(place: &Place) {
@@ -136,4 +136,48 @@ async fn issuers_without_a_server_are_judged_by_what_they_hold() {
             .contains("spec.acme.solvers[0] (http01.gatewayHTTPRoute)")
     );
     place.told("gateway", "UnsupportedSolver").await;
+}
+
+/// As cert-manager's own end-to-end tests have it: a Secret that is missing, and one without the key.
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn acc_09_an_issuer_whose_dns_solvers_lack_a_secret_is_not_ready_until_it_is_there() {
+    let place = Place::new().await;
+    let token = json!({"cloudflare": {"apiTokenSecretRef": {"name": "token", "key": "test"}}});
+    let tsig = json!({"nameserver": "10.99.0.3:53", "tsigKeyName": "k", "tsigSecretSecretRef": {"name": "tsig", "key": "secret"}});
+    let solvers = json!({"solvers": [{"dns01": token}, {"dns01": {"rfc2136": tsig}}]});
+    place.acme_issuer("dns", &solvers).await;
+    let message = place.is_refused("dns", "InvalidSolver").await;
+    println!("{message}");
+    for words in [
+        "failed to get secret \"token\": spec.acme.solvers[0] needs it",
+        "failed to get secret \"tsig\": spec.acme.solvers[1] needs it",
+    ] {
+        assert!(message.contains(words), "{message}");
+    }
+    assert!(
+        place
+            .told("dns", "ErrInitIssuer")
+            .await
+            .contains("failed to get secret")
+    );
+    place.secret("tsig", json!({"secret": "x"})).await;
+    place.secret("token", json!({"key": ""})).await;
+    let what = "the message names the key that is missing, and nothing else";
+    let without_key = "the secret \"token\" does not have key \"test\", which spec.acme.solvers[0] needs";
+    eventually(what, IN_TIME, async || {
+        (place.is_refused("dns", "InvalidSolver").await == without_key).then_some(())
+    })
+    .await;
+    place.secret("token", json!({"test": "x"})).await;
+    place.is_ready("dns").await;
+    // and what was ready is not when its Secret goes
+    place
+        .bed
+        .kubectl(&["delete", "secret", "-n", &place.namespace, "tsig"])
+        .await;
+    let message = place.is_refused("dns", "InvalidSolver").await;
+    assert!(message.starts_with("failed to get secret \"tsig\""), "{message}");
+    place.secret("tsig", json!({"secret": "x"})).await;
+    place.is_ready("dns").await;
 }

@@ -148,7 +148,7 @@ if wanted dns; then
   # BIND's own resolver does not take the answers of challtestsrv, whose SOA is that of no zone of theirs. dnsmasq passes both on unchanged.
   start dnsmasq dnsmasq --keep-in-foreground --log-facility=- --conf-file=/dev/null --user= --pid-file= --no-resolv --no-hosts \
     --cache-size=0 --dns-forward-max=10000 --bind-interfaces --except-interface=lo --listen-address=10.99.0.4 --server=127.0.0.1#8053 \
-    --server=/dns01.example/other.example/open.example/frozen.example/broken.example/127.0.0.1#5300 \
+    --server=/dns01.example/other.example/open.example/frozen.example/broken.example/faults.example/127.0.0.1#5300 \
     --server=/pdns.example/10.99.0.8 --server=/acmedns.example/10.99.0.6
   resolver=10.99.0.4:53
 fi

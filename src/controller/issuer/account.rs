@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::digest;
 
-use super::{Either, Issuers, refused_again};
+use super::{Either, Issuers, refused_again, solvers};
 use crate::acme::jws::{ExternalAccount, generate_rsa_2048_pem};
 use crate::acme::{AccountKey, Client, accounts, trust, url::origin};
 use crate::api::acme_issuer::ExternalAccountBinding;
@@ -143,10 +143,11 @@ fn wanted(spec: &AcmeIssuer, verdict: Option<IssuerVerdict>, acme: Option<AcmeIs
     }
 }
 
-/// The Secrets of an account.
+/// The Secrets of an account, and of the solvers that are used with it.
 struct AccountSecrets {
     key: Key,
     client: Option<Client>,
+    solvers: Vec<String>,
     external: ExternalSeen,
     binding: Option<ExternalAccount>,
 }
@@ -164,6 +165,7 @@ impl AccountSecrets {
             status,
             ready: condition::is_true(&issuer.status.conditions, READY),
             key: self.key.seen(),
+            solvers: &self.solvers,
             external: self.external.clone(),
             confirmed: self.client.as_ref().is_some_and(|client| {
                 let uri = status.uri.as_deref();
@@ -193,6 +195,7 @@ async fn read_secrets<K: Either>(
     Ok(Ok(AccountSecrets {
         key,
         client,
+        solvers: solvers::missing(controller, issuer, spec).await?,
         external,
         binding,
     }))

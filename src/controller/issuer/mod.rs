@@ -3,6 +3,7 @@
 mod account;
 mod previous_cas;
 mod rotation;
+mod solvers;
 
 use std::sync::Arc;
 

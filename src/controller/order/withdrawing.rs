@@ -100,11 +100,15 @@ pub(super) async fn abandon(
     for challenge in challenges {
         let meta = &challenge.meta;
         let call = controller.solving.calls.last(&meta.uid);
+        let parsed = challenge.parse();
+        let left = parsed
+            .as_ref()
+            .map_or_else(|_| outside::left_by_name(meta), outside::left);
         match (
-            outside::abandoned(controller.ports.now(), meta, call.as_ref()),
-            challenge.parse(),
+            outside::abandoned(controller.ports.now(), meta, left, call.as_ref()),
+            &parsed,
         ) {
-            (Abandoned::Withdraw, Ok(challenge)) => withdraw_outside(controller, order, &challenge),
+            (Abandoned::Withdraw, Ok(challenge)) => withdraw_outside(controller, order, challenge),
             (Abandoned::Withdraw, Err(_)) => give_up(controller, order, meta),
             (Abandoned::Release(rest), _) => drop(in_cluster::release(controller, meta, &rest).await?),
             (Abandoned::Wait(Next::At(again)), _) => next = next.or_at(again),
@@ -117,9 +121,8 @@ pub(super) async fn abandon(
 /// Starts the withdrawal of this Challenge's proof outside the cluster. Its end puts the Order into its queue again.
 fn withdraw_outside(controller: &Arc<Orders>, order: &ObjectKey, challenge: &Object<ChallengeKind>) {
     let uid = &challenge.meta.uid;
-    let solver = outside::record(&challenge.meta)
-        .and_then(|record| controller.solving.recover(&controller.ports, challenge, record));
-    let Some(solver) = solver else {
+    let record = outside::record(&challenge.meta);
+    let Some(solver) = controller.solving.recover(&controller.ports, challenge, record) else {
         give_up(controller, order, &challenge.meta);
         return;
     };
@@ -183,10 +186,12 @@ impl Withdrawal {
 
 /// Reports that the withdrawal outside the cluster is given up: the user has to remove the record.
 fn give_up(controller: &Orders, order: &ObjectKey, challenge: &Meta) {
-    let record = outside::record(challenge).unwrap_or_default();
-    let sentence = format!(
-        "Error cleaning up challenge: {record:?} was not removed and is not tried any longer; remove it by hand"
+    let record = outside::record(challenge).map_or_else(
+        || "the TXT record that cert-manager has written".to_owned(),
+        |record| format!("{record:?}"),
     );
+    let sentence =
+        format!("Error cleaning up challenge: {record} was not removed and is not tried any longer; remove it by hand");
     warn(controller, challenge, "CleanUpError", &sentence);
     controller.solving.calls.end(&challenge.uid, Some(Call::Withdrawn));
     controller.ports.queues.follow_up(FollowUp::Solved(order.clone()));

@@ -172,8 +172,8 @@ impl Solving {
     }
 
     /// The solver that withdraws what was placed outside the cluster for a Challenge, found by the Challenge alone: `record` is what
-    /// its annotation names. `None` where nothing can be outside.
-    pub fn recover(&self, ports: &Ports, challenge: &Object<ChallengeKind>, record: &str) -> Option<Solver> {
+    /// its annotation names, if it has one; otherwise the record is located. `None` where nothing can be outside.
+    pub fn recover(&self, ports: &Ports, challenge: &Object<ChallengeKind>, record: Option<&str>) -> Option<Solver> {
         let ChallengeSpec {
             type_, dns_name, key, ..
         } = &challenge.spec;
@@ -186,7 +186,10 @@ impl Solving {
                 access: Access::of_challenge(ports, challenge),
                 challenge: challenge.meta.uid.clone(),
                 identifier: dns_name.clone(),
-                target: Some(Target::parse(record)?),
+                target: match record {
+                    Some(record) => Some(Target::parse(record)?),
+                    None => None,
+                },
                 value: key.clone(),
             }))),
         }

@@ -226,8 +226,13 @@ async fn flg_19_a_server_with_https_is_asked_over_https() {
             } else {
                 "404 Not Found"
             };
+            let (status, kind, body) = if head.starts_with("post /portal ") {
+                ("200 OK", "text/html", b"<html>Log in</html>".to_vec())
+            } else {
+                (status, "application/dns-message", body)
+            };
             let head = format!(
-                "HTTP/1.1 {status}\r\nContent-Type: application/dns-message\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
                 body.len()
             );
             stream.write_all(&[head.into_bytes(), body].concat()).await.unwrap();
@@ -237,6 +242,7 @@ async fn flg_19_a_server_with_https_is_asked_over_https() {
     for (path, outcome) in [
         ("dns-query", None),
         ("other", Some("an unusable answer: HTTP status 404")),
+        ("portal", Some("its Content-Type is not application/dns-message")),
     ] {
         let server = RecursiveServer::parse(&format!("https://{address}/{path}")).unwrap();
         let client = || HttpClient::new(&trust, &ClientSettings::default(), Arc::new(Unobserved));

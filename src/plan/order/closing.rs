@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     OrderStep, Plan, Planner,
-    outside::{self, CleanUp},
+    outside::{self, CleanUp, Left},
     proof::{Batch, Placed, is_in_cluster},
 };
 use crate::plan::{
@@ -34,7 +34,7 @@ impl Planner<'_> {
             steps.push(OrderStep::Withdraw(Placed::InCluster));
         }
         let mut held = Vec::new();
-        for challenge in challenges.filter(|challenge| outside::record(&challenge.meta).is_some()) {
+        for challenge in challenges.filter(|challenge| outside::left(challenge) != Left::Nothing) {
             let key = &challenge.meta.key;
             match self.clean_up(challenge) {
                 CleanUp::Withdraw => {
@@ -80,7 +80,7 @@ impl Planner<'_> {
 
     fn clean_up(&self, challenge: &Object<ChallengeKind>) -> CleanUp {
         let call = self.seen.calls.get(&challenge.meta.uid);
-        outside::clean_up(self.now, &challenge.meta, call)
+        outside::clean_up(self.now, outside::left(challenge), call)
     }
 
     /// The times of the next attempts of failed withdrawals.

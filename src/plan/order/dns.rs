@@ -9,11 +9,17 @@ use super::{memory::NotYet, timing};
 /// How long a check waits for a name server that does not answer, while the majority of the others has the record.
 const SILENT_FOR: SignedDuration = SignedDuration::from_secs(10);
 
+/// How long a record may be at no name server before the reason asks whether it is in another view of its zone.
+const LATE_AFTER: SignedDuration = SignedDuration::from_secs(30);
+
 /// The longest time for which a memory of a recursive server is believed.
 const LONGEST_MEMORY: SignedDuration = SignedDuration::from_hours(1);
 
 /// The most name servers that a reason names.
 const MOST_NAMED: usize = 3;
+
+/// The response code of a server that has no usable copy of a zone: it never got one, or the one it had has expired.
+const SERVFAIL: &str = "SERVFAIL";
 
 /// The answers about one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +43,8 @@ pub struct ServerAnswer {
     pub address: Option<IpAddr>,
     /// What it answered.
     pub found: Found,
+    /// The serial number of its copy of the zone; `None` if that is not known.
+    pub serial: Option<u32>,
 }
 
 /// What a name server answered.
@@ -102,22 +110,11 @@ pub fn visibility(now: Timestamp, since: Timestamp, longest: SignedDuration, ans
             again: until.max(timing::check_again(now, since, longest)),
         });
     }
-    if let Some(first) = behind.first() {
-        let reason = if let (Found::OtherValues(others), 0) = (&first.found, having) {
-            let values = if *others == 1 { "another value" } else { "other values" };
-            format!(
-                "{name} has {values}, and not the one of this challenge: does another program, such as external-dns, \
-                 own that record?"
-            )
-        } else if having == 0 {
-            format!("{name} has no TXT record yet at {}", named(&behind))
+    if !behind.is_empty() {
+        let reason = if having == 0 {
+            missing(now, since, answers, &behind)
         } else {
-            let have = if having == 1 { "has" } else { "have" };
-            format!(
-                "waiting for {}, which has not the TXT record of {name} yet; {having} of {} name servers of {zone} {have} it",
-                named(&behind),
-                by_server.len()
-            )
+            lagging(answers, &behind, &by_server)
         };
         return Visibility::NotYet(not_yet(reason, None));
     }
@@ -149,6 +146,81 @@ pub fn visibility(now: Timestamp, since: Timestamp, longest: SignedDuration, ans
         causes(&silent)
     );
     Visibility::NotYet(not_yet(reason, None))
+}
+
+/// The reason while no name server has the record, and `behind` serve the zone without it.
+fn missing(now: Timestamp, since: Timestamp, answers: &Answers, behind: &[&ServerAnswer]) -> String {
+    let name = &answers.name;
+    if let Some(Found::OtherValues(others)) = behind.first().map(|one| &one.found) {
+        let values = if *others == 1 { "another value" } else { "other values" };
+        return format!(
+            "{name} has {values}, and not the one of this challenge: does another program, such as external-dns, own that record?"
+        );
+    }
+    let reason = format!("{name} has no TXT record yet at {}", named(behind));
+    if now < timing::add(since, LATE_AFTER) {
+        return reason;
+    }
+    format!(
+        "{reason}; it was written {} s ago: does the provider write into another view of the zone than the one that certlet sees \
+         (nameservers of the solver, --dns01-recursive-nameservers)?",
+        now.duration_since(since).as_secs()
+    )
+}
+
+/// The reason while some name servers have the record, and `behind` have not: with the serial numbers of both. A server that has the
+/// same one does not lag: it serves other content.
+fn lagging(answers: &Answers, behind: &[&ServerAnswer], by_server: &[&ServerAnswer]) -> String {
+    let Answers { name, zone, .. } = answers;
+    let having: Vec<&ServerAnswer> = by_server
+        .iter()
+        .copied()
+        .filter(|one| one.found == Found::Value)
+        .collect();
+    let have = if having.len() == 1 { "has" } else { "have" };
+    let newest = having.iter().find_map(|one| one.serial);
+    let serial = newest
+        .map(|serial| format!(", with serial {serial}"))
+        .unwrap_or_default();
+    let is_another_copy = newest.is_some() && behind.iter().any(|one| one.serial == newest);
+    let hint = if is_another_copy {
+        "; a server with the same serial does not lag: does it serve another view of the zone?"
+    } else {
+        ""
+    };
+    let servers = list(behind, |one| match one.serial {
+        Some(serial) => format!("{} with serial {serial}", named(&[one])),
+        None => named(&[one]),
+    });
+    format!(
+        "waiting for {servers}, which has not the TXT record of {name} yet; {} of {} name servers of {zone} {have} it{serial}{hint}",
+        having.len(),
+        by_server.len()
+    )
+}
+
+impl ServerAnswer {
+    /// What is wrong with a server that says nothing about the zone, and what to do; `None` if it serves the zone.
+    pub fn fault(&self) -> Option<String> {
+        match &self.found {
+            Found::NotServed(why) if why == SERVFAIL => Some(format!(
+                "cannot answer for the zone ({why}): look at its log and at its transfers"
+            )),
+            Found::NotServed(why) => Some(format!(
+                "does not serve the zone ({why}): remove it from the delegation"
+            )),
+            Found::Silent(why) => Some(format!("does not answer ({why})")),
+            Found::Value | Found::OtherValues(_) | Found::Nothing => None,
+        }
+    }
+}
+
+impl Answers {
+    /// Whether some name servers have the record and others lack it: their serial numbers tell why.
+    pub fn differ(&self) -> bool {
+        let has = |is: fn(&Found) -> bool| self.servers.iter().any(|one| is(&one.found));
+        has(Found::is_behind) && has(|found| *found == Found::Value)
+    }
 }
 
 impl Found {
@@ -206,13 +278,7 @@ fn named(servers: &[&ServerAnswer]) -> String {
 fn causes(servers: &[&ServerAnswer]) -> String {
     list(servers, |one| {
         let server = named(&[one]);
-        match &one.found {
-            Found::NotServed(why) => {
-                format!("{server} does not serve the zone ({why}): remove it from the delegation")
-            }
-            Found::Silent(why) => format!("{server} does not answer ({why})"),
-            Found::Value | Found::OtherValues(_) | Found::Nothing => server,
-        }
+        one.fault().map_or(server.clone(), |fault| format!("{server} {fault}"))
     })
 }
 
@@ -226,144 +292,5 @@ fn list(servers: &[&ServerAnswer], text: impl Fn(&ServerAnswer) -> String) -> St
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::{collection::vec, prelude::*};
-
-    use super::*;
-
-    const SINCE: Timestamp = Timestamp::UNIX_EPOCH;
-    const LONGEST: SignedDuration = SignedDuration::from_secs(10);
-
-    fn answers(found: &[Found]) -> Answers {
-        let server = |(at, found): (usize, &Found)| ServerAnswer {
-            server: format!("ns{at}.example"),
-            address: Some(format!("192.0.2.{at}").parse().unwrap()),
-            found: found.clone(),
-        };
-        Answers {
-            name: "_acme-challenge.a.example".to_owned(),
-            zone: "example".to_owned(),
-            servers: found.iter().enumerate().map(server).collect(),
-            absent_for: None,
-        }
-    }
-
-    fn after(seconds: i64, found: &[Found]) -> Visibility {
-        let now = timing::add(SINCE, SignedDuration::from_secs(seconds));
-        visibility(now, SINCE, LONGEST, &answers(found))
-    }
-
-    fn reason(visibility: Visibility) -> String {
-        let Visibility::NotYet(not_yet) = visibility else {
-            panic!("{visibility:?}");
-        };
-        not_yet.reason
-    }
-
-    fn silent() -> Found {
-        Found::Silent("no answer within 3 s".to_owned())
-    }
-
-    fn refused() -> Found {
-        Found::NotServed("REFUSED".to_owned())
-    }
-
-    #[test]
-    fn a_record_that_every_name_server_has_is_visible_at_once() {
-        assert_eq!(after(0, &[Found::Value, Found::Value]), Visibility::Visible);
-    }
-
-    #[test]
-    fn a_name_server_without_the_record_is_named_and_waited_for_without_end() {
-        for seconds in [0, 10, 3600] {
-            let reason = reason(after(seconds, &[Found::Value, Found::Nothing, Found::Value]));
-            assert!(
-                reason.contains("waiting for ns1.example (192.0.2.1)") && reason.contains("2 of 3"),
-                "{reason}"
-            );
-        }
-    }
-
-    #[test]
-    fn name_servers_that_do_not_serve_the_zone_are_named_and_do_not_count_after_ten_seconds() {
-        let found = [Found::Value, Found::Value, refused()];
-        let early = reason(after(3, &found));
-        assert!(
-            early.contains("ns2.example (192.0.2.2) does not serve the zone (REFUSED)") && early.contains("in 8 s"),
-            "{early}"
-        );
-        assert_eq!(after(10, &found), Visibility::Visible);
-        let minority = [Found::Value, silent(), refused()];
-        assert!(reason(after(60, &minority)).contains("only 1 of 3"));
-    }
-
-    #[test]
-    fn an_address_that_is_not_routed_does_not_count_where_the_server_answers_at_another() {
-        let mut answers = answers(&[Found::Value, Found::Silent("network is unreachable".to_owned())]);
-        answers.servers[1].server = answers.servers[0].server.clone();
-        assert_eq!(visibility(SINCE, SINCE, LONGEST, &answers), Visibility::Visible);
-        answers.servers[1].found = Found::Nothing;
-        assert_ne!(visibility(SINCE, SINCE, LONGEST, &answers), Visibility::Visible);
-    }
-
-    #[test]
-    fn a_closed_port_is_told_from_servers_that_refuse() {
-        assert!(matches!(after(0, &[silent(), silent()]), Visibility::NoAnswer(_)));
-        assert!(matches!(after(0, &[silent(), refused()]), Visibility::NotYet(_)));
-        assert!(reason(after(0, &[])).contains("no name server"));
-    }
-
-    #[test]
-    fn a_recursive_server_is_asked_again_when_it_has_forgotten_that_there_was_no_record() {
-        let mut answers = answers(&[Found::Nothing]);
-        answers.absent_for = Some(SignedDuration::from_secs(47));
-        let Visibility::NotYet(not_yet) = visibility(SINCE, SINCE, LONGEST, &answers) else {
-            panic!("it is not visible");
-        };
-        assert_eq!(not_yet.again, timing::add(SINCE, SignedDuration::from_secs(47)));
-        assert!(
-            not_yet.reason.contains("remembers until 1970-01-01T00:00:47Z"),
-            "{}",
-            not_yet.reason
-        );
-        answers.servers[0].found = Found::Value;
-        assert_eq!(visibility(SINCE, SINCE, LONGEST, &answers), Visibility::Visible);
-    }
-
-    #[test]
-    fn other_values_raise_the_question_who_owns_the_record() {
-        let reason = reason(after(0, &[Found::OtherValues(2), Found::OtherValues(2)]));
-        assert!(reason.contains("external-dns"), "{reason}");
-    }
-
-    fn found() -> impl Strategy<Value = Found> {
-        prop_oneof![
-            Just(Found::Value),
-            (1..5_usize).prop_map(Found::OtherValues),
-            Just(Found::Nothing),
-            Just(refused()),
-            Just(silent()),
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn a_record_is_never_visible_while_a_server_answers_without_it_and_a_check_never_repeats_at_once(
-            found in vec(found(), 0..7), seconds in 0..1000_i64,
-        ) {
-            let now = timing::add(SINCE, SignedDuration::from_secs(seconds));
-            match visibility(now, SINCE, LONGEST, &answers(&found)) {
-                Visibility::Visible => {
-                    prop_assert!(!found.iter().any(Found::is_behind));
-                    let having = found.iter().filter(|one| **one == Found::Value).count();
-                    prop_assert!(having * 2 > found.len());
-                }
-                Visibility::NotYet(not_yet) | Visibility::NoAnswer(not_yet) => {
-                    prop_assert!(not_yet.again > now && !not_yet.reason.is_empty());
-                }
-            }
-        }
-    }
-}
+#[path = "dns_tests.rs"]
+mod tests;

@@ -2,16 +2,21 @@
 //!
 //! Before a write outside the cluster, the Challenge gets its guard: cert-manager's finalizer, and an annotation that
 //! names the record ([`guard`]). It keeps both until the withdrawal, also if its Order is deleted or the process is
-//! killed in between.
+//! killed in between. A Challenge that cert-manager has left in flight has the finalizer, and names no record
+//! ([`Left::Unnamed`]).
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{memory::NotYet, timing};
 use crate::{
-    api::names::{CHALLENGE_FINALIZER, LEGACY_CHALLENGE_FINALIZER, annotation},
+    api::{
+        challenge::ChallengeType,
+        names::{CHALLENGE_FINALIZER, LEGACY_CHALLENGE_FINALIZER, annotation},
+    },
     plan::{
         challenge::finalizers_to_release,
-        seen::{Meta, Next},
+        kinds::ChallengeKind,
+        seen::{Meta, Next, Object},
     },
 };
 
@@ -83,6 +88,36 @@ impl Call {
     }
 }
 
+/// What may be outside the cluster for a Challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left<'a> {
+    /// Nothing.
+    Nothing,
+    /// The record that its annotation names.
+    Named(&'a str),
+    /// A record of cert-manager's, which has to be located.
+    Unnamed,
+}
+
+/// What may be outside the cluster for this Challenge. cert-manager sets its finalizer before it presents, and says in the status that
+/// it is at work until it has cleaned up.
+pub fn left(challenge: &Object<ChallengeKind>) -> Left<'_> {
+    let named = left_by_name(&challenge.meta);
+    let status = &challenge.status;
+    let is_at_work = status.presented == Some(true) || status.processing == Some(true);
+    let is_outside = challenge.spec.type_ == ChallengeType::Dns01;
+    if named == Left::Nothing && is_outside && is_at_work && is_kept(&challenge.meta) {
+        Left::Unnamed
+    } else {
+        named
+    }
+}
+
+/// The same for a Challenge that cannot be decoded.
+pub fn left_by_name(challenge: &Meta) -> Left<'_> {
+    record(challenge).map_or(Left::Nothing, Left::Named)
+}
+
 /// What is needed before a Challenge may be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CleanUp {
@@ -94,14 +129,16 @@ pub enum CleanUp {
     Done,
 }
 
-/// What is needed before this Challenge may be deleted. `call` is the last call for it.
-pub fn clean_up(now: Timestamp, challenge: &Meta, call: Option<&Call>) -> CleanUp {
-    match (record(challenge), call) {
-        (None, _) | (Some(_), Some(Call::Withdrawn)) => CleanUp::Done,
-        (Some(_), None) => CleanUp::Withdraw,
-        (Some(_), Some(Call::NotWithdrawn { again, .. })) if *again <= now => CleanUp::Withdraw,
-        (Some(_), Some(Call::NotWithdrawn { again, .. })) => CleanUp::Wait(Next::At(*again)),
-        (Some(_), Some(Call::Presenting | Call::Withdrawing { .. })) => CleanUp::Wait(Next::OnChange),
+/// What is needed before a Challenge may be deleted. `call` is the last call for it.
+pub fn clean_up(now: Timestamp, left: Left<'_>, call: Option<&Call>) -> CleanUp {
+    match (left, call) {
+        (Left::Nothing, _) | (Left::Named(_) | Left::Unnamed, Some(Call::Withdrawn)) => CleanUp::Done,
+        (Left::Named(_) | Left::Unnamed, None) => CleanUp::Withdraw,
+        (Left::Named(_) | Left::Unnamed, Some(Call::NotWithdrawn { again, .. })) if *again <= now => CleanUp::Withdraw,
+        (Left::Named(_) | Left::Unnamed, Some(Call::NotWithdrawn { again, .. })) => CleanUp::Wait(Next::At(*again)),
+        (Left::Named(_) | Left::Unnamed, Some(Call::Presenting | Call::Withdrawing { .. })) => {
+            CleanUp::Wait(Next::OnChange)
+        }
     }
 }
 
@@ -116,9 +153,11 @@ pub enum Abandoned {
     Wait(Next),
 }
 
-/// The next step for such a Challenge. `call` is the last call for it.
-pub fn abandoned(now: Timestamp, challenge: &Meta, call: Option<&Call>) -> Abandoned {
-    match clean_up(now, challenge, call) {
+/// The next step for such a Challenge. `call` is the last call for it. What cert-manager has left is touched only once the Challenge is
+/// being deleted: certlet does not act for its Order, and others may.
+pub fn abandoned(now: Timestamp, challenge: &Meta, left: Left<'_>, call: Option<&Call>) -> Abandoned {
+    match clean_up(now, left, call) {
+        CleanUp::Withdraw if left == Left::Unnamed && challenge.deleting.is_none() => Abandoned::Wait(Next::OnChange),
         CleanUp::Withdraw => Abandoned::Withdraw,
         CleanUp::Wait(next) => Abandoned::Wait(next),
         CleanUp::Done => {
@@ -129,10 +168,16 @@ pub fn abandoned(now: Timestamp, challenge: &Meta, call: Option<&Call>) -> Aband
     }
 }
 
-/// What may be outside the cluster for this Challenge, from its annotation. `None` without the finalizer.
+/// The record that the annotation of this Challenge names. `None` without the finalizer.
 pub fn record(challenge: &Meta) -> Option<&str> {
-    let is_kept = challenge.finalizers.iter().any(|name| is_of_cert_manager(name));
-    challenge.annotations.get(annotation::RECORD).filter(|_| is_kept)
+    challenge
+        .annotations
+        .get(annotation::RECORD)
+        .filter(|_| is_kept(challenge))
+}
+
+fn is_kept(challenge: &Meta) -> bool {
+    challenge.finalizers.iter().any(|name| is_of_cert_manager(name))
 }
 
 /// The finalizers that the Challenge needs before `record` is written outside the cluster. `None` if it has them and
@@ -150,4 +195,56 @@ pub fn guard(challenge: &Meta, written: &str) -> Option<Vec<String>> {
 
 fn is_of_cert_manager(finalizer: &str) -> bool {
     finalizer == CHALLENGE_FINALIZER || finalizer == LEGACY_CHALLENGE_FINALIZER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A Challenge as cert-manager has left it: with this finalizer and, in its status, `presented` and `processing`.
+    fn of_cert_manager(
+        finalizer: &str,
+        type_: ChallengeType,
+        presented: bool,
+        processing: bool,
+    ) -> Object<ChallengeKind> {
+        let mut challenge = Object::<ChallengeKind> {
+            meta: Meta::default(),
+            spec: crate::api::challenge::ChallengeSpec::default(),
+            status: crate::api::challenge::ChallengeStatus::default(),
+        };
+        challenge.meta.finalizers = [finalizer].map(Into::into).into();
+        challenge.spec.type_ = type_;
+        (challenge.status.presented, challenge.status.processing) = (Some(presented), Some(processing));
+        challenge
+    }
+
+    #[test]
+    fn what_cert_manager_leaves_in_flight_has_a_record_that_is_located_and_withdrawn() {
+        let now = Timestamp::UNIX_EPOCH;
+        for finalizer in [CHALLENGE_FINALIZER, LEGACY_CHALLENGE_FINALIZER] {
+            for (presented, processing) in [(true, true), (false, true), (true, false)] {
+                let mut challenge = of_cert_manager(finalizer, ChallengeType::Dns01, presented, processing);
+                assert_eq!(left(&challenge), Left::Unnamed);
+                assert_eq!(clean_up(now, Left::Unnamed, None), CleanUp::Withdraw);
+                let next =
+                    |challenge: &Object<ChallengeKind>, call| abandoned(now, &challenge.meta, left(challenge), call);
+                assert_eq!(next(&challenge, None), Abandoned::Wait(Next::OnChange));
+                challenge.meta.deleting = Some(now);
+                assert_eq!(next(&challenge, None), Abandoned::Withdraw);
+                assert_eq!(next(&challenge, Some(&Call::Withdrawn)), Abandoned::Release(Vec::new()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_cert_manager_has_cleaned_up_or_never_began_or_proves_over_http_has_no_record() {
+        for challenge in [
+            of_cert_manager(CHALLENGE_FINALIZER, ChallengeType::Dns01, false, false),
+            of_cert_manager("somebody.example/else", ChallengeType::Dns01, true, true),
+            of_cert_manager(CHALLENGE_FINALIZER, ChallengeType::Http01, true, true),
+        ] {
+            assert_eq!(left(&challenge), Left::Nothing, "{challenge:?}");
+        }
+    }
 }

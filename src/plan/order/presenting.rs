@@ -8,7 +8,7 @@ use super::{
     OrderStep, Planner,
     ca::OrderAtCa,
     memory::{Location, Probe, Progress},
-    outside::{self, Call},
+    outside::{self, Call, Left},
     proof::Batch,
     proving::Open,
     slots::Slot,
@@ -75,7 +75,7 @@ impl Planner<'_> {
     }
 
     /// Writes the Challenge's guard, before anything is written outside the cluster. The record of an earlier guard
-    /// is withdrawn first.
+    /// is withdrawn first. What cert-manager has written for it stays: it is the same record.
     fn guarded(&self, one: &Open<'_>, challenge: &Object<ChallengeKind>) -> Option<OrderStep> {
         let record = self.record_of(one)?;
         let finalizers = outside::guard(&challenge.meta, record)?;
@@ -84,7 +84,10 @@ impl Planner<'_> {
             finalizers,
             record: record.to_owned(),
         };
-        self.cleaned(challenge, guard)
+        match outside::left(challenge) {
+            Left::Named(_) => self.cleaned(challenge, guard),
+            Left::Unnamed | Left::Nothing => Some(guard),
+        }
     }
 
     /// The record of a proof outside the cluster, as its Challenge has to name it; `None` as long as it is not located.

@@ -10,8 +10,8 @@ use futures::future::join_all;
 use super::target::{self, Target};
 use crate::{
     dns::{
-        self, AskProblem, Name, RecordType, Recursive, ResponseCode, ask, code_name, nameserver::PORT, parse_name,
-        shown,
+        self, AskProblem, Data, Name, Record, RecordType, Recursive, ResponseCode, ask, code_name, nameserver::PORT,
+        parse_name, shown,
     },
     net::AddressPolicy,
     plan::order::dns::{Answers, Found, ServerAnswer},
@@ -78,6 +78,7 @@ pub async fn at_recursive(dns: &Recursive, question: Question<'_>) -> Seen {
                 server: "the recursive name server".to_owned(),
                 address: None,
                 found: found(texts.values.iter().map(Vec::as_slice), question.value),
+                serial: None,
             }],
             absent_for: texts.absent_for.and_then(|time| time.try_into().ok()),
         }),
@@ -109,38 +110,71 @@ async fn answers(dns: &Recursive, policy: &AddressPolicy, question: Question<'_>
     });
     let asked = &asked;
     let answers = addresses.take(MOST_ADDRESSES).map(|(server, address)| async move {
-        let found = match address {
+        let (found, serial) = match address {
             Some(address) => found_by(policy, address, asked, question.value).await,
-            None => Found::Silent("its name has no address".to_owned()),
+            None => (Found::Silent("its name has no address".to_owned()), None),
         };
-        ServerAnswer { server, address, found }
+        ServerAnswer {
+            server,
+            address,
+            found,
+            serial,
+        }
     });
-    Ok(Answers {
+    let mut answers = Answers {
         name: name.clone(),
         zone: zone.clone(),
         servers: join_all(answers).await,
         absent_for: None,
+    };
+    if answers.differ() {
+        join_all(answers.servers.iter_mut().map(|one| add_serial(one, &parsed))).await;
+    }
+    Ok(answers)
+}
+
+/// Asks a server that has TXT records for the serial number of its copy of the zone: its answer has none.
+async fn add_serial(answer: &mut ServerAnswer, zone: &Name) {
+    let (Found::Value | Found::OtherValues(_), Some(address)) = (&answer.found, answer.address) else {
+        return;
+    };
+    let question = dns::Question {
+        name: zone.clone(),
+        kind: RecordType::SOA,
+        recursive: false,
+    };
+    let soa = ask(SocketAddr::new(address, PORT), &question, LIMIT).await.ok();
+    answer.serial = soa.and_then(|soa| serial(&soa.answers));
+}
+
+/// The serial number in the SOA record among these.
+fn serial(records: &[Record]) -> Option<u32> {
+    records.iter().find_map(|record| match record.data {
+        Data::Soa { serial, .. } => Some(serial),
+        Data::Cname(_) | Data::Txt(_) | Data::Ns(_) | Data::Address(_) => None,
     })
 }
 
-async fn found_by(policy: &AddressPolicy, address: IpAddr, name: &Name, value: &str) -> Found {
+/// What a server has, and the serial number of the zone if its answer names it.
+async fn found_by(policy: &AddressPolicy, address: IpAddr, name: &Name, value: &str) -> (Found, Option<u32>) {
     if let Err(refused) = policy.check(address) {
-        return Found::Silent(refused.to_string());
+        return (Found::Silent(refused.to_string()), None);
     }
     let question = dns::Question {
         name: name.clone(),
         kind: RecordType::TXT,
         recursive: false,
     };
-    match ask(SocketAddr::new(address, PORT), &question, LIMIT).await {
+    let found = match ask(SocketAddr::new(address, PORT), &question, LIMIT).await {
         Ok(answer) if ![ResponseCode::NoError, ResponseCode::NXDomain].contains(&answer.code) => {
             Found::NotServed(code_name(answer.code))
         }
         Ok(answer) if !answer.authoritative => Found::NotServed("it is not authoritative".to_owned()),
-        Ok(answer) => found(answer.texts(), value),
+        Ok(answer) => return (found(answer.texts(), value), serial(&answer.authorities)),
         Err(AskProblem::TimedOut(_)) => Found::Silent(format!("no answer within {} s", LIMIT.as_secs())),
         Err(problem @ (AskProblem::Unreachable(_) | AskProblem::Unusable(_))) => Found::Silent(problem.to_string()),
-    }
+    };
+    (found, None)
 }
 
 fn found<'a>(values: impl Iterator<Item = &'a [u8]>, value: &str) -> Found {

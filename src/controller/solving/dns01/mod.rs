@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`access`] | how the provider of a record is reached |
 //! | [`provider`] | the providers |
 //! | [`credentials`] | providers with what their Secrets contain |
 //! | [`receipts`] | changes that providers are still bringing to their name servers |
@@ -12,6 +13,7 @@
 //! | [`record`] | the proof of one authorization, as a solver |
 //! | `memory` | a provider in memory for tests, which can be slow, fail, or lose its answer |
 
+mod access;
 mod credentials;
 #[cfg(test)]
 pub mod memory;
@@ -32,10 +34,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::{
-    provider::Provider,
-    record::{Access, Record},
-};
+pub use self::{access::Access, provider::Provider, record::Record};
 use self::{receipts::Receipts, settle::Settling};
 use super::SolvingError;
 use crate::{

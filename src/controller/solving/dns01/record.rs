@@ -4,25 +4,16 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Dns01, Provider, credentials, receipts::Progress, recursive, settle};
+use super::{Access, Dns01, Provider, credentials, receipts::Progress, recursive, settle};
 use crate::{
-    api::{challenge::ChallengeSpec, dns01},
+    api::dns01,
     cloud::fault::{Fault, FaultKind},
-    cluster::issuers,
-    controller::{
-        Ports,
-        solving::{Answer, Checked},
-    },
+    controller::solving::{Answer, Checked},
     dns::Recursive,
-    plan::{
-        issuer::{IssuerId, Lookup},
-        kinds::ChallengeKind,
-        order::{
-            dns::{Visibility, visibility},
-            memory::NotYet,
-            timing,
-        },
-        seen::Object,
+    plan::order::{
+        dns::{Visibility, visibility},
+        memory::NotYet,
+        timing,
     },
     process::clock,
     solver::dns01::{
@@ -54,65 +45,6 @@ pub struct Record {
     pub target: Option<Target>,
     /// Its value.
     pub value: String,
-}
-
-/// How a provider is reached.
-#[derive(Clone)]
-pub enum Access {
-    /// With these settings of a solver and the Secrets that they name.
-    Settings {
-        /// To read the Secrets.
-        ports: Box<Ports>,
-        /// The settings.
-        dns01: Box<dns01::Dns01>,
-        /// Namespace of the Secrets.
-        namespace: String,
-        /// Whether credentials of the place that certlet runs in may be used (FLG-15).
-        ambient: bool,
-    },
-    /// It is at hand.
-    Provider(Provider),
-    /// Not at all; why, as a sentence.
-    Denied(String),
-}
-
-impl Access {
-    /// With the settings of a solver of this issuer.
-    pub fn of_issuer(ports: &Ports, dns01: dns01::Dns01, issuer: &IssuerId) -> Self {
-        let namespace = issuer.namespace_of_secrets(&ports.settings.cluster_resource_namespace);
-        Self::Settings {
-            ports: Box::new(ports.clone()),
-            dns01: Box::new(dns01),
-            namespace: namespace.to_owned(),
-            ambient: ports.settings.dns01.allows_ambient(issuer.is_cluster()),
-        }
-    }
-
-    /// With the solver that a Challenge names. Tenants may write Challenges: one for a ClusterIssuer counts only as far as the
-    /// ClusterIssuer has the same solver, since its Secrets are not the tenant's.
-    pub fn of_challenge(ports: &Ports, challenge: &Object<ChallengeKind>) -> Self {
-        let ChallengeSpec { solver, issuer_ref, .. } = &challenge.spec;
-        let Some(dns01) = solver.dns01.clone() else {
-            return Self::Denied("its Challenge names no dns01 solver".to_owned());
-        };
-        let namespace = &challenge.meta.key.namespace;
-        let id = match issuers::find(&ports.index, issuer_ref, namespace) {
-            Lookup::External => return Self::Denied(format!("{issuer_ref} is another controller's issuer")),
-            Lookup::Missing(id) | Lookup::Unreadable(id, _) => (id, false),
-            Lookup::Found(issuer) => {
-                let acme = issuer.spec.acme.as_ref();
-                let solvers = acme.map(|acme| acme.solvers.as_slice()).unwrap_or_default();
-                (
-                    issuer.id(),
-                    solvers.iter().any(|solver| solver.dns01.as_ref() == Some(&dns01)),
-                )
-            }
-        };
-        match id {
-            (id, false) if id.is_cluster() => Self::Denied(format!("the {id} has no such solver any more")),
-            (id, _) => Self::of_issuer(ports, dns01, &id),
-        }
-    }
 }
 
 impl Record {
@@ -155,21 +87,54 @@ impl Record {
 
     /// Writes the record at this provider.
     pub(super) async fn present_at(&self, provider: &Provider) -> Answer {
+        let Some(target) = &self.target else {
+            return Err(now(format!("the zone of {} is not known yet", self.identifier)));
+        };
         self.dns01.remember(&self.challenge, provider);
-        let receipt = self.change(provider, Wanted::Present).await?;
+        let receipt = self.change(provider, target, Wanted::Present).await?;
         self.dns01.receipts.remember(&self.challenge, receipt);
         Ok(())
     }
 
-    /// Removes the record.
+    /// Removes the record. The credential that wrote it may not be valid any more, and its Secret may be gone: what is left of both is tried.
     pub async fn withdraw(&self) -> Answer {
-        let provider = match self.dns01.remembered(&self.challenge) {
-            Some(provider) => provider,
-            None => self.provider().await?,
+        let Some(wrote) = self.dns01.remembered(&self.challenge) else {
+            let provider = self.provider().await?;
+            return self.withdraw_from(&provider).await;
         };
-        self.change(&provider, Wanted::Absent).await?;
+        let Err(not_yet) = self.withdraw_from(&wrote).await else {
+            return Ok(());
+        };
+        match self.provider().await {
+            Ok(current) if current.credential() != wrote.credential() => self.withdraw_from(&current).await,
+            Ok(_) | Err(_) => Err(not_yet),
+        }
+    }
+
+    async fn withdraw_from(&self, provider: &Provider) -> Answer {
+        if let Some(target) = &self.target {
+            self.change(provider, target, Wanted::Absent).await?;
+        } else {
+            self.change(provider, &self.left_at(provider).await?, Wanted::Absent)
+                .await?;
+        }
         self.dns01.forget(&self.challenge);
         Ok(())
+    }
+
+    /// Where cert-manager has written the record of a Challenge that names none: CNAMEs are followed only if the solver says so.
+    async fn left_at(&self, provider: &Provider) -> Result<Target, NotYet> {
+        let own = self.own_recursive().await?;
+        let recursive = own.as_ref().unwrap_or(&self.dns01.recursive);
+        let name = match self.cname_strategy() {
+            dns01::CnameStrategy::None => target::challenge_name(&self.identifier),
+            dns01::CnameStrategy::Follow => {
+                let located = target::name(recursive, &self.identifier, dns01::CnameStrategy::Follow).await;
+                located.map_err(now)?
+            }
+        };
+        let zone = self.zone(provider, recursive, &name).await?;
+        Ok(Target { name, zone })
     }
 
     /// Whether the CA would find the record now. It is checked since `since`.
@@ -312,10 +277,12 @@ impl Record {
         }
     }
 
-    async fn change(&self, provider: &Provider, wanted: Wanted) -> Result<Option<Receipt>, NotYet> {
-        let Some(Target { name, zone }) = &self.target else {
-            return Err(now(format!("the zone of {} is not known yet", self.identifier)));
-        };
+    async fn change(
+        &self,
+        provider: &Provider,
+        Target { name, zone }: &Target,
+        wanted: Wanted,
+    ) -> Result<Option<Receipt>, NotYet> {
         let txt = Txt {
             name: name.clone(),
             value: self.value.clone(),
@@ -334,13 +301,13 @@ impl Record {
                 ports,
                 dns01,
                 namespace,
-                ambient,
+                allows,
             } => {
                 let place = credentials::Place {
                     ports,
                     cloud: &self.dns01.cloud,
                     namespace,
-                    ambient: *ambient,
+                    allows: *allows,
                 };
                 let provider = credentials::provider(&place, dns01).await;
                 provider.map_err(|Fault { sentence, .. }| now(sentence))

@@ -103,7 +103,8 @@ impl World {
         self.challenge.deleting = Some(clock::now());
         for _ in 0..1000 {
             let call = self.calls.last(UID);
-            match outside::abandoned(clock::now(), &self.challenge, call.as_ref()) {
+            let left = outside::left_by_name(&self.challenge);
+            match outside::abandoned(clock::now(), &self.challenge, left, call.as_ref()) {
                 Abandoned::Withdraw => self.begin(Call::withdraw(clock::now(), call.as_ref())),
                 Abandoned::Release(rest) => {
                     assert!(rest.is_empty());

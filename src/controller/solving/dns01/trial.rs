@@ -9,7 +9,7 @@ use super::{Provider, Record};
 use crate::{
     controller::solving::Checked,
     plan::order::{
-        dns::{Answers, Found, ServerAnswer},
+        dns::{Answers, ServerAnswer},
         memory::NotYet,
         timing,
     },
@@ -154,24 +154,15 @@ async fn servers(record: &Record, target: &Target) -> Vec<Finding> {
 
 fn judged(Answers { zone, servers, .. }: &Answers) -> Vec<Finding> {
     const ABOUT: &str = "name servers";
-    let serves = |one: &&ServerAnswer| match one.found {
-        Found::Value | Found::OtherValues(_) | Found::Nothing => true,
-        Found::NotServed(_) | Found::Silent(_) => false,
-    };
+    let serves = |one: &&ServerAnswer| one.fault().is_none();
     let names = |one: &ServerAnswer| match one.address {
         Some(address) => format!("{} ({address})", one.server),
         None => one.server.clone(),
     };
     let serving: Vec<String> = servers.iter().filter(serves).map(names).collect();
     let mut findings = Vec::new();
-    for one in servers {
-        let what = match &one.found {
-            Found::NotServed(why) => format!("does not serve the zone {zone} ({why}): remove it from the delegation"),
-            Found::Silent(why) => format!("does not answer ({why})"),
-            Found::Value | Found::OtherValues(_) | Found::Nothing => continue,
-        };
-        findings.push(doubtful(ABOUT, format!("{} {what}", names(one))));
-    }
+    let faults = servers.iter().filter_map(|one| Some((one, one.fault()?)));
+    findings.extend(faults.map(|(one, fault)| doubtful(ABOUT, format!("{} {fault}", names(one)))));
     if serving.is_empty() {
         findings.push(doubtful(
             ABOUT,

@@ -3,7 +3,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use futures::future::join_all;
 use http::StatusCode;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,6 +24,8 @@ use crate::{
 
 /// How long the webhook may take for one record. The API server itself ends a call after a minute.
 const LIMIT: Duration = Duration::from_secs(60);
+/// How many records are written or removed at once, where the issuer allows that.
+const AT_ONCE: usize = 16;
 /// What `apiVersion` and `kind` of a payload are, whatever the group of the solver is.
 const API_VERSION: &str = "webhook.acme.cert-manager.io/v1alpha1";
 
@@ -33,8 +37,17 @@ struct Inner {
     reader: Reader,
     settings: Webhook,
     namespace: String,
-    ambient: bool,
+    allows: Allows,
     credential: String,
+}
+
+/// What the issuer allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allows {
+    /// Whether credentials of the place that the webhook runs in may be used (FLG-15).
+    pub ambient: bool,
+    /// Whether several records may be written and removed at once.
+    pub parallel: bool,
 }
 
 impl fmt::Debug for Solver {
@@ -100,41 +113,56 @@ struct Status {
 
 impl Solver {
     /// The solver of these settings, called through `reader`. Secrets that its configuration names are in `namespace`.
-    pub fn new(reader: Reader, settings: &Webhook, namespace: &str, ambient: bool) -> Self {
+    pub fn new(reader: Reader, settings: &Webhook, namespace: &str, allows: Allows) -> Self {
         let config = serde_json::to_vec(&settings.config).unwrap_or_default();
         let Webhook {
             group_name,
             solver_name,
             config: _,
         } = settings;
+        let Allows { ambient, parallel } = allows;
         Self(Arc::new(Inner {
             reader,
             credential: format!(
-                "webhook {group_name} {solver_name} {namespace} {ambient} {}",
+                "webhook {group_name} {solver_name} {namespace} {ambient} {parallel} {}",
                 fingerprint(&config)
             ),
             settings: settings.clone(),
             namespace: namespace.to_owned(),
-            ambient,
+            allows,
         }))
     }
 
     async fn call(&self, zone: &str, txt: &Txt, action: Action) -> Result<(), Fault> {
         let (path, body) = self.request(zone, txt, action)?;
-        let answer = self
-            .0
-            .reader
-            .post(&path, body)
-            .await
-            .map_err(|refused| self.fault(&refused))?;
-        self.judge(&answer, txt, action)
+        match self.0.reader.post(&path, body).await {
+            Ok(answer) => self.judge(&answer, txt, action),
+            Err(refused) => {
+                let service = match refused.code {
+                    // the API server answers so if the webhook is unknown, if it is down, and if it has no such solver
+                    Some(404 | 503) => self.api_service().await,
+                    Some(_) | None => ApiService::Unreadable,
+                };
+                Err(self.fault(&refused, &service))
+            }
+        }
+    }
+
+    /// What the API server knows of the webhook.
+    async fn api_service(&self) -> ApiService {
+        let name = format!("v1alpha1.{}", self.0.settings.group_name);
+        match self.0.reader.cluster_object::<APIService>(&name).await {
+            Ok(Some(service)) => ApiService::of(&service),
+            Ok(None) => ApiService::Missing,
+            Err(_) => ApiService::Unreadable,
+        }
     }
 
     fn request(&self, zone: &str, txt: &Txt, action: Action) -> Result<(String, Vec<u8>), Fault> {
         let Inner {
             settings,
             namespace,
-            ambient,
+            allows,
             ..
         } = &*self.0;
         let payload = Payload {
@@ -149,7 +177,7 @@ impl Solver {
                 resource_namespace: namespace,
                 resolved_fqdn: format!("{}.", txt.name),
                 resolved_zone: format!("{zone}."),
-                allow_ambient_credentials: *ambient,
+                allow_ambient_credentials: allows.ambient,
                 config: settings.config.as_ref(),
             }),
             response: None,
@@ -195,7 +223,7 @@ impl Solver {
         other(format!("{did_not} the record {}: {why}", txt.name))
     }
 
-    fn fault(&self, refused: &Refused) -> Fault {
+    fn fault(&self, refused: &Refused, service: &ApiService) -> Fault {
         let Webhook {
             group_name,
             solver_name,
@@ -209,34 +237,74 @@ impl Solver {
             let sentence = format!("{self} cannot be called: {}", excerpt(&refused.message));
             return Fault::new(FaultKind::Unreachable, sentence);
         };
-        let (kind, what) = match StatusCode::from_u16(*code) {
-            Ok(StatusCode::NOT_FOUND) => (
+        let name = format!("APIService v1alpha1.{group_name}");
+        let (kind, what) = match (StatusCode::from_u16(*code), service) {
+            (Ok(StatusCode::NOT_FOUND), ApiService::Missing) => (
+                FaultKind::Other,
+                format!("is not served: there is no {name}; install the webhook, or correct groupName"),
+            ),
+            (Ok(StatusCode::NOT_FOUND), ApiService::Available) => (
+                FaultKind::Other,
+                format!("is not served: the webhook behind {name} has no solver {solver_name:?}; correct solverName"),
+            ),
+            (Ok(StatusCode::NOT_FOUND), ApiService::Unreadable) => (
                 FaultKind::Other,
                 format!(
-                    "is not served: there is no APIService v1alpha1.{group_name}, or it has no solver {solver_name:?}; install the \
-                     webhook, or correct groupName and solverName"
+                    "is not served: there is no {name}, or it is not available, or it has no solver {solver_name:?}; install the webhook, \
+                     see that it runs (kubectl get apiservice v1alpha1.{group_name}), or correct groupName and solverName"
                 ),
             ),
+            (Ok(StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE), ApiService::Unavailable(reason)) => (
+                FaultKind::Unreachable,
+                format!(
+                    "does not run: the {name} is not available ({reason}); kubectl get apiservice v1alpha1.{group_name} says more"
+                ),
+            ),
+            (Ok(StatusCode::SERVICE_UNAVAILABLE), _) => (
+                FaultKind::Unreachable,
+                format!("does not run: the {name} is not available (kubectl get apiservice v1alpha1.{group_name})"),
+            ),
             // the API server is asked, not a provider: soon again
-            Ok(StatusCode::FORBIDDEN) => (
+            (Ok(StatusCode::FORBIDDEN), _) => (
                 FaultKind::Other,
                 format!(
                     "may not be called by certlet: give its ServiceAccount the verb create on the resource {solver_name} of the API group \
                      {group_name}"
                 ),
             ),
-            Ok(StatusCode::SERVICE_UNAVAILABLE) => (
-                FaultKind::Unreachable,
-                format!(
-                    "does not run: the APIService v1alpha1.{group_name} is not available (kubectl get apiservice v1alpha1.{group_name})"
-                ),
-            ),
-            Ok(_) | Err(_) => (
+            (Ok(_) | Err(_), _) => (
                 FaultKind::Other,
                 format!("failed: the API server answered {code} {}", excerpt(message)),
             ),
         };
         Fault::new(kind, format!("{self} {what}"))
+    }
+}
+
+/// What the API server knows of a webhook.
+enum ApiService {
+    /// It has no APIService.
+    Missing,
+    /// Its APIService is not available; the reason in one word. The message is not for tenants: it may name what they cannot see.
+    Unavailable(String),
+    /// Its APIService is available.
+    Available,
+    /// That cannot be read, for example because certlet may not.
+    Unreadable,
+}
+
+impl ApiService {
+    fn of(service: &APIService) -> Self {
+        let conditions = service
+            .status
+            .iter()
+            .flat_map(|status| status.conditions.iter().flatten());
+        let available = conditions.into_iter().find(|condition| condition.type_ == "Available");
+        match available {
+            Some(condition) if condition.status == "True" => Self::Available,
+            Some(condition) => Self::Unavailable(excerpt(condition.reason.as_deref().unwrap_or("no reason"))),
+            None => Self::Unavailable("the API server has not tried it yet".to_owned()),
+        }
     }
 }
 
@@ -269,18 +337,17 @@ impl TxtRecords for Solver {
     }
 
     async fn change(&self, zone: &str, change: &Change) -> Result<Option<Receipt>, Fault> {
-        for txt in &change.remove {
-            self.call(zone, txt, Action::CleanUp).await?;
-        }
-        for txt in &change.add {
-            self.call(zone, txt, Action::Present).await?;
+        // one record if the webhook is not known to take several at once
+        for (txts, action) in [(&change.remove, Action::CleanUp), (&change.add, Action::Present)] {
+            let calls = txts.iter().map(|txt| self.call(zone, txt, action));
+            join_all(calls).await.into_iter().collect::<Result<(), Fault>>()?;
         }
         Ok(None)
     }
 
-    /// Third-party webhooks were never called by cert-manager for two records at a time.
+    /// cert-manager never calls a webhook for two records of a name at a time, and most webhooks were tried with it alone.
     fn most_records(&self) -> usize {
-        1
+        if self.0.allows.parallel { AT_ONCE } else { 1 }
     }
 
     fn limit(&self) -> Duration {
@@ -289,153 +356,5 @@ impl TxtRecords for Solver {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use http::{Method, Request};
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    /// What was sent to the API server: method, path and body.
-    type Sent = Arc<Mutex<Vec<(Method, String, Value)>>>;
-
-    /// A solver whose API server always answers this.
-    fn solver(status: u16, answer: &Value) -> (Solver, Sent) {
-        let (sent, answer) = (Sent::default(), answer.to_string());
-        let noted = Arc::clone(&sent);
-        let service = tower::service_fn(move |request: Request<kube::client::Body>| {
-            let (noted, answer) = (Arc::clone(&noted), answer.clone());
-            async move {
-                let (parts, body) = request.into_parts();
-                let body = body.collect_bytes().await.unwrap();
-                let body = serde_json::from_slice(&body).unwrap();
-                noted
-                    .lock()
-                    .unwrap()
-                    .push((parts.method, parts.uri.path().to_owned(), body));
-                let response = http::Response::builder().status(status);
-                Ok::<_, std::io::Error>(response.body(kube::client::Body::from(answer.into_bytes())).unwrap())
-            }
-        });
-        let settings = Webhook {
-            group_name: "acme.example.com".to_owned(),
-            solver_name: "hoster".to_owned(),
-            config: Some(json!({"zone": "example"})),
-        };
-        let reader = Reader::new(kube::Client::new(service, "default"));
-        (Solver::new(reader, &settings, "shop", false), sent)
-    }
-
-    fn present() -> Change {
-        let txt = Txt {
-            name: "_acme-challenge.www.example".to_owned(),
-            value: "value".to_owned(),
-            identifier: "www.example".to_owned(),
-        };
-        Change::of(txt, crate::solver::dns01::change::Wanted::Present)
-    }
-
-    /// As cert-manager's client sends it: fields and their order of `ChallengeRequest`.
-    #[tokio::test]
-    async fn a_webhook_gets_the_payload_that_cert_manager_sends() {
-        let (solver, sent) = solver(201, &json!({"response": {"uid": "", "success": true}}));
-        assert_eq!(solver.change("example", &present()).await, Ok(None));
-        let sent = sent.lock().unwrap();
-        let [(method, path, body)] = sent.as_slice() else {
-            panic!("{sent:?}");
-        };
-        assert_eq!(
-            (method, path.as_str()),
-            (&Method::POST, "/apis/acme.example.com/v1alpha1/hoster")
-        );
-        let expected = json!({
-            "apiVersion": "webhook.acme.cert-manager.io/v1alpha1",
-            "kind": "ChallengePayload",
-            "request": {
-                "uid": "",
-                "action": "Present",
-                "type": "dns-01",
-                "dnsName": "www.example",
-                "key": "value",
-                "resourceNamespace": "shop",
-                "resolvedFQDN": "_acme-challenge.www.example.",
-                "resolvedZone": "example.",
-                "allowAmbientCredentials": false,
-                "config": {"zone": "example"},
-            },
-        });
-        assert_eq!(*body, expected);
-    }
-
-    #[tokio::test]
-    async fn what_is_wrong_with_a_webhook_is_one_sentence_with_what_to_do() {
-        let status = |code: u16| json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "text", "reason": "R", "code": code});
-        let failed = json!({"response": {"uid": "", "success": false, "status": {"message": "zone is locked"}}});
-        for (code, answer, kind, words) in [
-            (
-                404,
-                status(404),
-                FaultKind::Other,
-                "there is no APIService v1alpha1.acme.example.com",
-            ),
-            (
-                403,
-                status(403),
-                FaultKind::Other,
-                "the verb create on the resource hoster",
-            ),
-            (503, status(503), FaultKind::Unreachable, "is not available"),
-            (500, status(500), FaultKind::Other, "answered 500"),
-            (
-                201,
-                failed,
-                FaultKind::Other,
-                "did not write the record _acme-challenge.www.example: zone is locked",
-            ),
-            (
-                201,
-                json!({"response": {"success": false}}),
-                FaultKind::Other,
-                "gives no reason",
-            ),
-            (201, json!({"a": 1}), FaultKind::Other, "not a ChallengePayload"),
-        ] {
-            let (solver, _) = solver(code, &answer);
-            let fault = solver.change("example", &present()).await.unwrap_err();
-            assert!(fault.kind == kind && fault.sentence.contains(words), "{fault:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn names_that_lead_to_another_path_of_the_api_server_are_not_called() {
-        for (group, name) in [
-            ("../api/v1/namespaces/kube-system", "secrets"),
-            ("apps/v1/namespaces/kube-system", "deployments"),
-            ("acme.example.com", "hoster?x=1"),
-            ("acme.example.com", ".."),
-            ("acme.example.com", ""),
-            ("%2e%2e", "hoster"),
-            ("acme.example.com", "hoster/status"),
-        ] {
-            let (good, sent) = solver(201, &json!({"response": {"success": true}}));
-            let settings = Webhook {
-                group_name: group.to_owned(),
-                solver_name: name.to_owned(),
-                config: None,
-            };
-            let bad = Solver::new(good.0.reader.clone(), &settings, "shop", false);
-            let fault = bad.change("example", &present()).await.unwrap_err();
-            assert!(fault.sentence.contains("cannot be called"), "{fault:?}");
-            assert!(sent.lock().unwrap().is_empty(), "{group} {name}");
-        }
-    }
-
-    #[tokio::test]
-    async fn another_configuration_is_another_credential_and_is_in_no_text() {
-        let (solver, _) = solver(201, &json!({}));
-        let text = format!("{solver:?} {}", solver.credential());
-        assert!(!text.contains("zone"), "{text}");
-        assert!(text.contains("hoster"), "{text}");
-    }
-}
+#[path = "webhook_tests.rs"]
+mod tests;

@@ -191,7 +191,7 @@ impl World {
         let challenge = self.challenges.first()?.clone();
         let key = &challenge.meta.key;
         let call = self.outside.calls.get(&challenge.meta.uid);
-        match outside::abandoned(self.now, &challenge.meta, call) {
+        match outside::abandoned(self.now, &challenge.meta, outside::left(&challenge), call) {
             Abandoned::Withdraw => self.begin_to_withdraw(key),
             Abandoned::Release(finalizers) => {
                 assert!(finalizers.is_empty());

@@ -45,7 +45,7 @@ pub(super) async fn azure_dns(place: &Place<'_>, settings: &AzureDns) -> Result<
             let secret = secret.ok_or_else(|| missing("clientSecretSecretRef"))?;
             azure::Login::with_secret(endpoints, &tenant, &client, secret.bytes(), &secret.text)?
         }
-        None if place.ambient => {
+        None if place.allows.ambient => {
             let identity = settings.managed_identity.as_ref();
             let identity = azure::Identity {
                 client: identity.and_then(|identity| identity.client_id.as_deref()),
@@ -76,7 +76,7 @@ fn endpoints(environment: AzureEnvironment) -> Result<azure::Endpoints, Fault> {
 pub(super) async fn cloud_dns(place: &Place<'_>, settings: &CloudDns) -> Result<Provider, Fault> {
     let login = match place.optional(settings.service_account_secret_ref.as_ref()).await? {
         Some(secret) => google::Login::with_key(secret.bytes(), &secret.text)?,
-        None if place.ambient => google::Login::ambient(place.cloud).await?,
+        None if place.allows.ambient => google::Login::ambient(place.cloud).await?,
         None => return Err(not_ambient("cloudDNS.serviceAccountSecretRef")),
     };
     clouddns::Project::new(place.cloud, settings, login, clouddns::BASE).map(Provider::CloudDns)

@@ -31,8 +31,8 @@ pub(super) struct Place<'a> {
     pub(super) cloud: &'a Cloud,
     /// The namespace of Secrets and ServiceAccounts.
     pub(super) namespace: &'a str,
-    /// Whether credentials of the place that certlet runs in may be used (FLG-15).
-    pub(super) ambient: bool,
+    /// What the issuer allows.
+    pub(super) allows: webhook::Allows,
 }
 
 /// The provider that the settings of a solver name.
@@ -71,7 +71,7 @@ pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Prov
             return built_in::built_in(place, settings).await;
         }
         let reader = place.ports.reader.clone();
-        let solver = webhook::Solver::new(reader, settings, place.namespace, place.ambient);
+        let solver = webhook::Solver::new(reader, settings, place.namespace, place.allows);
         return Ok(Provider::Webhook(solver));
     }
     Err(Fault::new(

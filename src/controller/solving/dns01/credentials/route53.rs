@@ -83,7 +83,7 @@ async fn source(place: &Place<'_>, settings: &Route53) -> Result<Source, Fault> 
         (None, Some(_), None) => wrong(
             "route53.secretAccessKeySecretRef is set and no access key is: set route53.accessKeyID or route53.accessKeyIDSecretRef",
         ),
-        (None, None, None) if place.ambient => Ok(Source::Ambient),
+        (None, None, None) if place.allows.ambient => Ok(Source::Ambient),
         (None, None, None) => wrong(
             "route53 names no credentials, and certlet does not use its own identity for this kind of issuer: set route53.accessKeyID and \
              route53.secretAccessKeySecretRef, or route53.auth.kubernetes.serviceAccountRef and route53.role, or start certlet with \
