@@ -95,6 +95,7 @@ fn authority(subject: &Subject, at: usize) -> Issuer {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn certificates_are_written_as_x509_cert_writes_them(
         subjects in [subject(), subject()], sans in sans(), usages in usages(), max_path_len in any::<Option<u8>>(), is_ca in any::<bool>(),
