@@ -7,7 +7,7 @@ use tokio::process::{Child, Command};
 
 use crate::{
     check::{check, steps},
-    stage::{name_in, no_challenges, record_of, recursive, scene_with, tsig_secret},
+    stage::{challenge_says, name_in, no_challenges, prepare, record_of, recursive, scene_with, tsig_secret},
     support::{
         Certlet, IN_TIME,
         command::try_run,
@@ -166,4 +166,73 @@ async fn check_tries_every_step_at_powerdns_and_leaves_no_record() {
     assert_eq!(steps(&done), all.map(|step| ("ok", step)));
     assert!(done.stdout.contains("ns1.pdns.example (10.99.0.8)"));
     assert_eq!(dig_txt(SERVER, &record_of(&host)).await, [""; 0]);
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_wrong_config_of_a_built_in_solver_is_one_sentence() {
+    let scene = scene_with(&solver()).await;
+    let host = name_in(&scene, "config", "dns01.example");
+    let reference = json!({"name": "tsig", "key": "secret"});
+    for (name, config, step, words) in [
+        (
+            "nodns",
+            json!({}),
+            "credential",
+            "certlet.io has no solver \"nodns\": solverName is httpreq or pdns",
+        ),
+        (
+            "pdns",
+            json!({"host": URL}),
+            "credential",
+            "has the unknown field \"host\"",
+        ),
+        ("pdns", json!({"url": URL}), "credential", "has no apiKeySecretRef"),
+        ("httpreq", json!({}), "credential", "has no endpoint"),
+        (
+            "pdns",
+            json!({"url": "pdns.example", "apiKeySecretRef": reference}),
+            "credential",
+            "is no URL",
+        ),
+        (
+            "pdns",
+            json!({"url": "http://169.254.169.254", "apiKeySecretRef": reference}),
+            "zone",
+            "is not contacted",
+        ),
+    ] {
+        prepare(&scene, &built_in(name, &config)).await;
+        let done = check(&scene, &host, &[]).await;
+        assert_eq!(done.status.code(), Some(3));
+        assert_eq!(steps(&done).last(), Some(&("FAIL", step)));
+        let last = done.stdout.lines().last().unwrap();
+        assert!(last.contains(words), "{last}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_missing_secret_and_a_wrong_key_are_told_apart_and_their_correction_is_enough() {
+    let _powerdns = PowerDns::start().await;
+    let scene = scene_with(&solver()).await;
+    let certlet = Certlet::start(&scene.bed, &[&recursive()]).await;
+    let host = name_in(&scene, "wrong", ZONE);
+    scene.apply(&certificate("wrong", &[&host], "")).await;
+    let missing = format!("the Secret {}/pdns does not exist", scene.namespace);
+    println!("{}", scene.told("wrong", &missing).await);
+    scene.apply(&tsig_secret("pdns", "another-key")).await;
+    let place = format!(
+        "does not accept the key in the key \"secret\" of the Secret {}/pdns",
+        scene.namespace
+    );
+    println!("{}", scene.told("wrong", &place).await);
+    challenge_says(&scene, &place).await;
+    assert_eq!(dig_txt(SERVER, &record_of(&host)).await, [""; 0]);
+    scene.apply(&tsig_secret("pdns", KEY)).await;
+    scene.ready("wrong").await;
+    no_challenges(&scene).await;
+    assert_eq!(dig_txt(SERVER, &record_of(&host)).await, [""; 0]);
+    let log = certlet.log();
+    assert!(!log.contains("another-key") && !log.contains(KEY));
 }

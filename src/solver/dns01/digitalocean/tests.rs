@@ -122,8 +122,8 @@ async fn requests_are_those_of_digitaloceans_own_client_and_of_lego() {
     assert_eq!(create["body"]["ttl"], requests[1].json()["ttl"]);
     zone.records.lock().unwrap()[0]["id"] = json!(1001);
     account.change("example.com", &change(&[], &["value"])).await.unwrap();
-    let last = server.lines().pop().unwrap();
-    assert_eq!(last, format!("DELETE {}", delete["path"].as_str().unwrap()));
+    let removal = server.lines().pop().unwrap();
+    assert_eq!(removal, format!("DELETE {}", delete["path"].as_str().unwrap()));
     assert_eq!(zone.values(), [""; 0]);
 }
 

@@ -1,5 +1,5 @@
 //! Providers of certlet's own that the settings of a webhook name: the group `certlet.io`, a solver, and its config. They are called by this
-//! process, and no APIService is needed.
+//! process, and no `APIService` is needed.
 
 use serde_json::{Map, Value};
 
