@@ -278,7 +278,10 @@ fn named(servers: &[&ServerAnswer]) -> String {
 fn causes(servers: &[&ServerAnswer]) -> String {
     list(servers, |one| {
         let server = named(&[one]);
-        one.fault().map_or(server.clone(), |fault| format!("{server} {fault}"))
+        match one.fault() {
+            Some(fault) => format!("{server} {fault}"),
+            None => server,
+        }
     })
 }
 

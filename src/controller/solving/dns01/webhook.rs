@@ -295,11 +295,11 @@ enum ApiService {
 
 impl ApiService {
     fn of(service: &APIService) -> Self {
-        let conditions = service
+        let mut conditions = service
             .status
             .iter()
             .flat_map(|status| status.conditions.iter().flatten());
-        let available = conditions.into_iter().find(|condition| condition.type_ == "Available");
+        let available = conditions.find(|condition| condition.type_ == "Available");
         match available {
             Some(condition) if condition.status == "True" => Self::Available,
             Some(condition) => Self::Unavailable(excerpt(condition.reason.as_deref().unwrap_or("no reason"))),
