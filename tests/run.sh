@@ -47,7 +47,7 @@ prepare_bed() { # builds the programs of the bed beside what cargo does
   tests/testbed/packages.sh --tests
   # Without a node the tests that want one say so and are counted as skipped.
   if [ "$(id -u)" = 0 ]; then tests/testbed/packages.sh --node || true; fi
-  setsid tests/testbed/build.sh edge acme pause haproxy cmctl webhook node & # a process group, so that its compilers can be stopped with it
+  setsid tests/testbed/build.sh edge acme pause haproxy cmctl webhook helm node & # a process group, so that its compilers can be stopped with it
   parts_pid=$!
 }
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds the programs of the test bed, each once, into a cache outside the tree.
 #
-#   build.sh [PART...]      parts: edge acme pause haproxy cmctl webhook controlplane node
+#   build.sh [PART...]      parts: edge acme pause haproxy cmctl webhook helm controlplane node
 #   build.sh --print-path   prints the folder of links that holds every built program
 #
 # `controlplane` has etcd, kube-apiserver, kube-controller-manager and kubectl; `node` has these and what a node needs, so that where it is
-# built the other one is not. Without arguments: what the parts in CERTLET_TESTBED_PARTS need (see up.sh), or all but cmctl and webhook.
+# built the other one is not. Without arguments: what the parts in CERTLET_TESTBED_PARTS need (see up.sh), or all but cmctl, webhook and helm.
 #
 # Traefik's own release is taken where pip finds it (edge/requirements.txt has version and hash): building the same takes minutes.
 #
@@ -22,7 +22,7 @@ key() { (cd "$here/$(source_of "$1")" && find . -type f | LC_ALL=C sort | xargs 
 
 links() { # one folder of links per combination of part versions
   local id=""
-  for part in controlplane acme edge haproxy pause cmctl webhook; do id+=$(key "$part"); done
+  for part in controlplane acme edge haproxy pause cmctl webhook helm; do id+=$(key "$part"); done
   echo "$cache/bin-$(printf %s "$id" | sha256sum | cut -c1-16)"
 }
 
@@ -42,7 +42,7 @@ require_go() {
 }
 
 # Seconds on two cores that also compile certlet, for whoever waits.
-usual_time() { case $1 in node) echo 420 ;; controlplane) echo 360 ;; haproxy) echo 120 ;; cmctl) echo 90 ;; webhook) echo 380 ;; acme) echo 60 ;; *) echo 10 ;; esac; }
+usual_time() { case $1 in node) echo 420 ;; controlplane) echo 360 ;; haproxy) echo 120 ;; cmctl) echo 90 ;; helm) echo 90 ;; webhook) echo 380 ;; acme) echo 60 ;; *) echo 10 ;; esac; }
 
 minutes() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
 
@@ -100,6 +100,9 @@ build() {
         installed edge "$out.tmp.$$"
       } ;;
     webhook) CGO_ENABLED=0 compiled webhook go build -trimpath -ldflags "-s -w" -o "$out.tmp.$$/bed-webhook" . ;;
+    helm)
+      installed helm "$out.tmp.$$"
+      compiled helm go build -trimpath -ldflags "-s -w" -o "$out.tmp.$$/bed-helm" . ;;
     pause) (cd "$here/pause" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$out.tmp.$$/pause" .) ;;
     *) installed "$part" "$out.tmp.$$" ;;
   esac
