@@ -229,6 +229,7 @@ fn rights_in_one_namespace_are_those_in_the_cluster_but_for_what_has_no_namespac
         "selfsubjectreviews",
         "validatingwebhookconfigurations",
         "mutatingwebhookconfigurations",
+        "mutatingadmissionpolicybindings",
     ];
     let expected = everywhere["certlet-controller"]
         .iter()
