@@ -24,9 +24,7 @@ table() {
       depth = match($0, /[^ ]/) - 1; line = substr($0, depth + 1); colon = index(line, ":")
       path[depth / 2] = substr(line, 1, colon - 1); value = substr(line, colon + 1); sub(/^ +/, "", value)
       name = path[0]; for (level = 1; level <= depth / 2; level++) name = name "." path[level]
-      if (value == "") { group = said(); next }
-      if (comment == "" && group != "") comment = group
-      group = ""
+      if (value == "") { if (comment != "") printf "| `%s` | | %s |\n", name, said(); next }
       gsub(/\|/, "\\|", value)
       printf "| `%s` | `%s` | %s |\n", name, value, said()
     }' "$chart/values.yaml"
