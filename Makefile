@@ -10,7 +10,7 @@ endif
 TEST ?=
 FILTER ?=
 
-.PHONY: help demo test fuzz bench testbed testbed-down fmt lint unit cluster crds deny image
+.PHONY: help demo test fuzz bench testbed testbed-down fmt lint unit cluster crds chart deny image
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -50,6 +50,9 @@ lint: ## what CI says about formatting and style
 
 crds: ## writes crds/ from src/api
 	cargo run --quiet --locked -- crds --output-dir crds
+
+chart: ## writes the parts of deploy/chart that come from deploy/, crds/ and values.yaml
+	deploy/chart.sh
 
 deny: ## licences, duplicates and advisories of the dependencies (needs cargo-deny)
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \

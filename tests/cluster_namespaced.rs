@@ -230,6 +230,7 @@ fn rights_in_one_namespace_are_those_in_the_cluster_but_for_what_has_no_namespac
         "validatingwebhookconfigurations",
         "mutatingwebhookconfigurations",
         "apiservices",
+        "mutatingadmissionpolicybindings",
     ];
     let expected = everywhere["certlet-controller"]
         .iter()

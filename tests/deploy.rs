@@ -130,6 +130,7 @@ fn what_is_not_certlets_own_is_named() {
     let named = [
         "validatingwebhookconfigurations",
         "mutatingwebhookconfigurations",
+        "mutatingadmissionpolicybindings",
         "customresourcedefinitions",
     ];
     let given = objects("base/rbac.yaml")
@@ -145,5 +146,30 @@ fn what_is_not_certlets_own_is_named() {
     for rule in about {
         assert!(!rule["resourceNames"].as_array().unwrap().is_empty(), "{rule}");
         assert_eq!(rule["verbs"], json!(["get"]), "{rule}");
+    }
+}
+
+#[test]
+fn the_chart_is_whole_by_itself_and_what_it_has_of_others_is_what_they_say() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let checked = std::process::Command::new(deploy.join("chart.sh"))
+        .arg("--check")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout) + String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+    let mut folders = vec![deploy.join("chart")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            assert!(
+                !path.is_symlink(),
+                "{} is a link, and Flux leaves those out",
+                path.display()
+            );
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
     }
 }

@@ -166,6 +166,8 @@ pub const EVENT_REPORTER: &str = "certlet";
 pub const LEASE_NAME: &str = "cert-manager-controller";
 /// The configurations of cert-manager's admission webhook, as its manifests name them (WHK-01, WHK-02).
 pub const WEBHOOK_CONFIGURATION: &str = "cert-manager-webhook";
+/// The admission policy by which the API server records who creates a CertificateRequest, and its binding, as deploy/requester-identity names them (VAL-34).
+pub const REQUESTER_POLICY: &str = "certlet-requester-identity";
 /// Value of the label [`label::MANAGED_BY`] on account Secrets (ANW-11).
 pub const MANAGED_BY: &str = "cert-manager";
 /// Prefix of the names of solver objects (HTT-03).

@@ -156,10 +156,11 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     tokio::spawn(cluster::metadata::follow(client.clone(), namespace, observer));
     listeners.serve(&controllers, &leadership, &tasks, &shutdown);
     controllers.start(options.workers, clock::now);
-    tokio::spawn(say_what_is_missing(controllers.ports.reader.clone()));
+    let is_for_cluster = options.settings.namespace.is_none();
+    tokio::spawn(say_what_is_missing(controllers.ports.reader.clone(), is_for_cluster));
     tokio::spawn(super::webhooks::report(
         controllers.ports.reader.client().clone(),
-        options.settings.namespace.is_none(),
+        is_for_cluster,
     ));
     tokio::spawn(follow_leadership(Arc::clone(&controllers), leadership.clone()));
     if let Some(election) = options.election {
@@ -311,9 +312,18 @@ impl Listeners {
     }
 }
 
-/// Logs what this API server does not support, and the consequences.
-async fn say_what_is_missing(reader: Reader) {
+/// Logs what this API server does not support or does not have, and the consequences. An installation for one namespace may read no policies.
+async fn say_what_is_missing(reader: Reader, is_for_cluster: bool) {
     match reader.can_write_requesters().await {
+        Ok(true) if is_for_cluster => match reader.writes_requesters().await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(
+                "the policy {policy} is not applied: the API server does not record the requester of CertificateRequests that other \
+                 clients create. Apply deploy/requester-identity/policy.yaml, or the Helm chart again",
+                policy = names::REQUESTER_POLICY
+            ),
+            Err(error) => tracing::info!("cannot check whether this API server records requesters: {error}"),
+        },
         Ok(true) => {}
         Ok(false) => tracing::warn!(
             "Kubernetes before 1.36: the API server cannot record the requester of CertificateRequests that other clients create. The \

@@ -15,7 +15,7 @@ async fn the_server_takes_every_manifest_as_it_is() {
         "{apiVersion: v1, kind: Namespace, metadata: {name: cert-manager}}",
     )
     .await;
-    let parts = ["deploy/base", "deploy/api", "crds"].map(|part| project().join(part).display().to_string());
+    let parts = ["deploy", "deploy/api", "crds"].map(|part| project().join(part).display().to_string());
     // What only some installations need, beside what all have.
     for part in [
         "solver-pods/rbac.yaml",
@@ -33,7 +33,11 @@ async fn the_server_takes_every_manifest_as_it_is() {
     let rendered = bed.kubectl(&["kustomize", whole.path().to_str().unwrap()]).await;
     let policies = rendered.lines().filter(|line| *line == "kind: NetworkPolicy");
     assert_eq!(policies.count(), 2, "{rendered}");
-    for part in parts.into_iter().chain([crate::kustomization(&bed).await]) {
+    for [how, part] in crate::installation(&bed).await {
+        bed.kubectl(&["apply", "--dry-run=server", "--warnings-as-errors", &how, &part])
+            .await;
+    }
+    for part in parts {
         let args = ["apply", "--dry-run=server", "--warnings-as-errors", "-k", &part];
         let said = bed.kubectl(&args).await;
         assert_eq!(said.matches("customresourcedefinition").count(), 6, "{part}: {said}");

@@ -65,14 +65,15 @@ async fn prepared() -> (Bed, String) {
     (bed, namespace)
 }
 
-/// What is applied to this server with `kubectl apply -k`, as docs/install.md says.
-async fn kustomization(bed: &Bed) -> String {
-    let part = if bed.can_write_requesters().await {
-        "deploy"
-    } else {
-        "deploy/base"
-    };
-    project().join(part).display().to_string()
+/// What is applied to this server, as docs/install.md says: `-k` and `-f` with a folder or file.
+async fn installation(bed: &Bed) -> Vec<[String; 2]> {
+    let of_all = ("-k", "deploy");
+    let of_new = ("-f", "deploy/requester-identity/policy.yaml");
+    let has_new = bed.can_write_requesters().await;
+    let parts = [Some(of_all), has_new.then_some(of_new)].into_iter().flatten();
+    parts
+        .map(|(how, path)| [how.to_owned(), project().join(path).display().to_string()])
+        .collect()
 }
 
 fn cases() -> Value {

@@ -42,8 +42,10 @@ async fn traces(bed: &Bed, namespace: &str) -> Vec<String> {
 #[ignore = "needs the test bed: make cluster"]
 async fn an_uninstall_in_mid_order_leaves_the_secrets_of_users_and_nothing_else() {
     let (bed, namespace) = prepared().await;
-    let deploy = crate::kustomization(&bed).await;
-    bed.kubectl(&["apply", "-k", &deploy]).await;
+    let installation = crate::installation(&bed).await;
+    for [how, part] in &installation {
+        bed.kubectl(&["apply", how, part]).await;
+    }
     let certlet = Certlet::launch(&bed).leader_election().ready().await;
 
     let issuers = bed.objects("cert-manager.io/v1", "Issuer", Some(&namespace)).await;
@@ -84,8 +86,10 @@ async fn an_uninstall_in_mid_order_leaves_the_secrets_of_users_and_nothing_else(
     let kinds = "certificates,certificaterequests,orders.acme.cert-manager.io,challenges.acme.cert-manager.io";
     bed.kubectl(&["delete", kinds, "--all", "-A", "--cascade=foreground", "--timeout=10m"])
         .await;
-    bed.kubectl(&["delete", "-k", &deploy, "--ignore-not-found", "--timeout=90s"])
-        .await;
+    for [how, part] in &installation {
+        bed.kubectl(&["delete", how, part, "--ignore-not-found", "--timeout=90s"])
+            .await;
+    }
     bed.kubectl(&["delete", "lease", "-n", "kube-system", "cert-manager-controller"])
         .await;
 

@@ -10,6 +10,7 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+mod chart;
 mod installation;
 mod pods;
 mod replicas;

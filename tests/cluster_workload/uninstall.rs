@@ -69,6 +69,8 @@ async fn an_ingress_gets_its_certificate_from_the_deployment_and_an_uninstall_le
     let deploy = project().join("deploy").display().to_string();
     bed.kubectl(&["delete", "-k", &deploy, "--ignore-not-found", "--timeout=90s"])
         .await;
+    let policy = deploy + "/requester-identity/policy.yaml";
+    bed.kubectl(&["delete", "-f", &policy, "--ignore-not-found"]).await;
     let optional = [
         "clusterroles,clusterrolebindings",
         "-l",

@@ -1,0 +1,36 @@
+{{- /* The arguments of certlet, as a list below `args`. The last occurrence of a flag counts: extraArgs come last. */}}
+{{- define "certlet.args" -}}
+{{- $values := .Values -}}
+{{- $election := $values.global.leaderElection -}}
+{{- $flags := list -}}
+{{- if $values.namespaced }}{{ $flags = append $flags (list "namespace" "$(POD_NAMESPACE)") }}{{ end }}
+{{- $flags = append $flags (list "cluster-resource-namespace" (default "$(POD_NAMESPACE)" $values.clusterResourceNamespace)) }}
+{{- $flags = append $flags (list "leader-election-namespace" (ternary $election.namespace "$(POD_NAMESPACE)" (empty $values.namespaced))) }}
+{{- $flags = append $flags (list "leader-election-lease-duration" $election.leaseDuration) }}
+{{- $flags = append $flags (list "leader-election-renew-deadline" $election.renewDeadline) }}
+{{- $flags = append $flags (list "leader-election-retry-period" $election.retryPeriod) }}
+{{- if not (kindIs "invalid" $values.global.logLevel) }}{{ $flags = append $flags (list "v" (toString $values.global.logLevel)) }}{{ end }}
+{{- if $values.config }}{{ $flags = append $flags (list "config" "/var/cert-manager/config/config.yaml") }}{{ end }}
+{{- $flags = append $flags (list "feature-gates" $values.featureGates) }}
+{{- /* 60 is certlet's default, and config may have another one. */}}
+{{- if ne (int $values.maxConcurrentChallenges) 60 }}
+{{- $flags = append $flags (list "max-concurrent-challenges" (toString $values.maxConcurrentChallenges)) }}
+{{- end }}
+{{- $flags = append $flags (list "enable-certificate-owner-ref" (ternary "" "true" (empty $values.enableCertificateOwnerRef))) }}
+{{- $flags = append $flags (list "dns01-recursive-nameservers" $values.dns01RecursiveNameservers) }}
+{{- $flags = append $flags (list "dns01-recursive-nameservers-only" (ternary "" "true" (empty $values.dns01RecursiveNameserversOnly))) }}
+{{- $flags = append $flags (list "default-issuer-name" $values.ingressShim.defaultIssuerName) }}
+{{- $flags = append $flags (list "default-issuer-kind" $values.ingressShim.defaultIssuerKind) }}
+{{- $flags = append $flags (list "default-issuer-group" $values.ingressShim.defaultIssuerGroup) }}
+{{- $flags = append $flags (list "acme-http01-solver-image" (include "certlet.solverImage" .)) }}
+{{- $flags = append $flags (list "acme-http01-solver-runtime-class-name" $values.acmesolver.runtimeClassName) }}
+{{- range $key, $value := $values.global.commonLabels }}
+{{- $flags = append $flags (list "acme-http01-solver-extra-labels" (printf "%s=%s" $key $value)) }}
+{{- end }}
+{{- if $values.disableAutoApproval }}{{ $flags = append $flags (list "controllers" "*,-certificaterequests-approver") }}{{ end }}
+{{- $args := list "run" }}
+{{- range $flags }}
+{{- if last . }}{{ $args = append $args (printf "--%s=%s" (first .) (last .)) }}{{ end }}
+{{- end }}
+{{- toYaml (dict "args" (concat $args (default list $values.extraArgs))) }}
+{{- end -}}

@@ -1,0 +1,25 @@
+{{- /* What cannot be as the values say, each with one sentence; certlet.image has those about the image. */}}
+{{- define "certlet.checks" -}}
+{{- $metrics := "metrics are served over plain HTTP only; remove the setting, or have a proxy in the pod (extraContainers) serve them over TLS" -}}
+{{- if (default (dict) .Values.config).metricsTLSConfig -}}
+{{- fail (printf "config.metricsTLSConfig: %s" $metrics) -}}
+{{- end -}}
+{{- range .Values.extraArgs -}}
+{{- if regexMatch "^--metrics-(tls|dynamic-serving)-" . -}}
+{{- fail (printf "extraArgs: %s: %s" . $metrics) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.podDisruptionBudget -}}
+{{- if not (or (kindIs "invalid" .minAvailable) (kindIs "invalid" .maxUnavailable)) -}}
+{{- fail "podDisruptionBudget: Kubernetes takes minAvailable or maxUnavailable, not both; remove one of them" -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.prometheus -}}
+{{- if and .enabled .servicemonitor.enabled .podmonitor.enabled -}}
+{{- fail "prometheus: servicemonitor and podmonitor would scrape the same pods twice; enable one of them" -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.namespaced .Values.clusterResourceNamespace (ne .Values.clusterResourceNamespace (include "certlet.namespace" .)) -}}
+{{- fail "clusterResourceNamespace: an installation for one namespace (namespaced) has no permissions in another one; leave it empty" -}}
+{{- end -}}
+{{- end -}}
