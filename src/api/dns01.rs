@@ -47,7 +47,7 @@ pub struct Dns01 {
 }
 
 impl Dns01 {
-    /// The field of its provider, if certlet does not support that yet.
+    /// The field of its provider, if certlet does not support that: `dns01` if there is none.
     pub fn unsupported(&self) -> Option<&'static str> {
         let Self {
             acme_dns,
@@ -62,22 +62,24 @@ impl Dns01 {
             route53,
             webhook,
         } = self;
-        if akamai.is_some()
+        let supported = acme_dns.is_some()
+            || akamai.is_some()
             || azure_dns.is_some()
             || cloud_dns.is_some()
             || cloudflare.is_some()
+            || digitalocean.is_some()
             || rfc2136.is_some()
             || route53.is_some()
-            || webhook.is_some()
-        {
-            return None;
+            || webhook.is_some();
+        (!supported).then_some("dns01")
+    }
+
+    /// What it says about CNAMEs. With acme-dns they are always followed: the CNAME is how it works.
+    pub fn follows(&self) -> CnameStrategy {
+        match self.acme_dns {
+            Some(_) => CnameStrategy::Follow,
+            None => self.cname_strategy.unwrap_or_default(),
         }
-        let others = [
-            (acme_dns.is_some(), "dns01.acmeDNS"),
-            (digitalocean.is_some(), "dns01.digitalocean"),
-        ];
-        let set = others.into_iter().find(|(set, _)| *set);
-        Some(set.map_or("dns01", |(_, field)| field))
     }
 }
 
@@ -302,7 +304,10 @@ pub struct Route53KubernetesAuth {
     pub service_account_ref: ServiceAccountRef,
 }
 
-/// A provider that is reached through its webhook in the cluster (DNS-10).
+/// The API group of the solvers that certlet itself has, beside those of its fields: `httpreq`, `pdns`.
+pub const BUILT_IN_GROUP: &str = "certlet.io";
+
+/// A provider that is reached through its webhook in the cluster (DNS-10), or one of [`BUILT_IN_GROUP`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Webhook {

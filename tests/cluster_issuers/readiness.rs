@@ -119,12 +119,12 @@ async fn issuers_without_a_server_are_judged_by_what_they_hold() {
     let message = place.is_refused("vault", "NotSupported").await;
     assert!(message.contains("vault"), "{message}");
 
-    let dns01 = json!({"solvers": [{"dns01": {"digitalocean": {"tokenSecretRef": {"name": "n", "key": "k"}}}}]});
-    place.acme_issuer("dns", &dns01).await;
-    place.is_ready("dns").await;
+    let gateway = json!({"solvers": [{"http01": {"gatewayHTTPRoute": {"parentRefs": [{"name": "g"}]}}}]});
+    place.acme_issuer("gateway", &gateway).await;
+    place.is_ready("gateway").await;
     let issuer = until(
         &place.issuers,
-        "dns",
+        "gateway",
         IN_TIME,
         condition_is("SolversSupported", "False"),
     )
@@ -133,7 +133,7 @@ async fn issuers_without_a_server_are_judged_by_what_they_hold() {
     assert!(
         issuer.data["status"]
             .to_string()
-            .contains("spec.acme.solvers[0] (dns01.digitalocean)")
+            .contains("spec.acme.solvers[0] (http01.gatewayHTTPRoute)")
     );
-    place.told("dns", "UnsupportedSolver").await;
+    place.told("gateway", "UnsupportedSolver").await;
 }

@@ -56,6 +56,11 @@ pub trait TxtRecords: Clone + Send + Sync + 'static {
     fn serves_alike(&self) -> bool {
         false
     }
+
+    /// Whether removed records stay: the server itself replaces them by newer ones.
+    fn keeps_records(&self) -> bool {
+        false
+    }
 }
 
 /// All queues.

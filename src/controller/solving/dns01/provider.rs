@@ -11,9 +11,9 @@ use super::webhook;
 use crate::{
     cloud::Fault,
     solver::dns01::{
-        akamai, azuredns,
+        acmedns, akamai, azuredns,
         change::{Change, Receipt},
-        clouddns, cloudflare, rfc2136, route53,
+        clouddns, cloudflare, digitalocean, httpreq, pdns, rfc2136, route53,
         zones::TxtRecords,
     },
 };
@@ -21,6 +21,8 @@ use crate::{
 /// Where records are written. One variant for each provider.
 #[derive(Clone, Debug)]
 pub enum Provider {
+    /// An acme-dns server.
+    AcmeDns(acmedns::Server),
     /// Akamai Edge DNS.
     Akamai(akamai::Client),
     /// Azure DNS.
@@ -29,6 +31,12 @@ pub enum Provider {
     CloudDns(clouddns::Project),
     /// Cloudflare.
     Cloudflare(cloudflare::Account),
+    /// `DigitalOcean`.
+    DigitalOcean(digitalocean::Account),
+    /// A server that speaks lego's HTTP request protocol.
+    HttpReq(httpreq::Server),
+    /// `PowerDNS`, by its HTTP API.
+    Pdns(pdns::Server),
     /// A DNS server that takes dynamic updates.
     Rfc2136(rfc2136::Server),
     /// Amazon Route 53.
@@ -44,10 +52,14 @@ pub enum Provider {
 macro_rules! each {
     ($self:ident, $provider:ident => $do:expr) => {
         match $self {
+            Provider::AcmeDns($provider) => $do,
             Provider::Akamai($provider) => $do,
             Provider::AzureDns($provider) => $do,
             Provider::CloudDns($provider) => $do,
             Provider::Cloudflare($provider) => $do,
+            Provider::DigitalOcean($provider) => $do,
+            Provider::HttpReq($provider) => $do,
+            Provider::Pdns($provider) => $do,
             Provider::Rfc2136($provider) => $do,
             Provider::Route53($provider) => $do,
             Provider::Webhook($provider) => $do,
@@ -84,5 +96,9 @@ impl TxtRecords for Provider {
 
     fn serves_alike(&self) -> bool {
         each!(self, provider => provider.serves_alike())
+    }
+
+    fn keeps_records(&self) -> bool {
+        each!(self, provider => provider.keeps_records())
     }
 }

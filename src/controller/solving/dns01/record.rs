@@ -142,7 +142,7 @@ impl Record {
     /// What the solver says about CNAMEs.
     pub(super) fn cname_strategy(&self) -> dns01::CnameStrategy {
         match &self.access {
-            Access::Settings { dns01, .. } => dns01.cname_strategy.unwrap_or_default(),
+            Access::Settings { dns01, .. } => dns01.follows(),
             Access::Provider(_) | Access::Denied(_) => dns01::CnameStrategy::None,
         }
     }

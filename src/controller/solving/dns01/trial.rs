@@ -17,6 +17,7 @@ use crate::{
     solver::dns01::{
         check::{self, Question, Seen},
         target::{self, Target},
+        zones::TxtRecords as _,
     },
 };
 
@@ -73,6 +74,13 @@ pub async fn trial(
         return false;
     }
     let removed = match record.withdraw().await {
+        Ok(()) if provider.keeps_records() => good(
+            "removed",
+            format!(
+                "{} keeps the record until newer ones replace it: its server removes none",
+                target.name
+            ),
+        ),
         Ok(()) => good("removed", format!("the record was removed from {}", target.name)),
         Err(NotYet { reason, .. }) => bad(
             "removed",

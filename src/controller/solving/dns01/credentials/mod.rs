@@ -1,5 +1,6 @@
 //! Providers with what their Secrets contain. Secrets are read when they are needed, and never kept in a form that can be printed.
 
+mod built_in;
 mod clouds;
 mod route53;
 mod tokens;
@@ -8,7 +9,10 @@ use super::{Provider, webhook};
 use reqwest::Url;
 
 use crate::{
-    api::{SecretKeySelector, dns01::Dns01},
+    api::{
+        SecretKeySelector,
+        dns01::{BUILT_IN_GROUP, Dns01},
+    },
     cloud::{
         Cloud,
         fault::{Fault, FaultKind},
@@ -56,14 +60,23 @@ pub(super) async fn provider(place: &Place<'_>, settings: &Dns01) -> Result<Prov
     if let Some(settings) = &settings.cloudflare {
         return tokens::cloudflare(place, settings).await;
     }
+    if let Some(settings) = &settings.acme_dns {
+        return tokens::acme_dns(place, settings).await;
+    }
+    if let Some(settings) = &settings.digitalocean {
+        return tokens::digital_ocean(place, settings).await;
+    }
     if let Some(settings) = &settings.webhook {
+        if settings.group_name == BUILT_IN_GROUP {
+            return built_in::built_in(place, settings).await;
+        }
         let reader = place.ports.reader.clone();
         let solver = webhook::Solver::new(reader, settings, place.namespace, place.ambient);
         return Ok(Provider::Webhook(solver));
     }
     Err(Fault::new(
         FaultKind::Other,
-        "the dns01 solver has no provider that certlet supports".to_owned(),
+        "the dns01 solver has no provider".to_owned(),
     ))
 }
 

@@ -1,11 +1,11 @@
-//! Providers with a token or a key in a Secret.
+//! Providers with a token, a key or accounts in one Secret.
 
 use super::{Place, Provider, Secret};
 use crate::{
-    api::dns01::Cloudflare,
+    api::dns01::{AcmeDns, Cloudflare, DigitalOcean},
     cloud::fault::{Fault, FaultKind},
     pki::hidden::Hidden,
-    solver::dns01::cloudflare,
+    solver::dns01::{acmedns, cloudflare, digitalocean},
 };
 
 impl Secret {
@@ -21,6 +21,26 @@ impl Secret {
             token => Ok(Hidden::new(token.to_owned())),
         }
     }
+}
+
+/// An acme-dns server (DNS-08): accounts by domain.
+pub(super) async fn acme_dns(place: &Place<'_>, settings: &AcmeDns) -> Result<Provider, Fault> {
+    let AcmeDns {
+        account_secret_ref,
+        host,
+    } = settings;
+    let accounts = place.secret(account_secret_ref).await?;
+    let server = acmedns::Server::new(place.cloud, host, accounts.bytes(), accounts.text.clone());
+    server.map(Provider::AcmeDns)
+}
+
+/// `DigitalOcean` (DNS-07): a token.
+pub(super) async fn digital_ocean(place: &Place<'_>, settings: &DigitalOcean) -> Result<Provider, Fault> {
+    let DigitalOcean { token_secret_ref } = settings;
+    let secret = place.secret(token_secret_ref).await?;
+    let base = Place::url(digitalocean::URL)?;
+    let account = digitalocean::Account::new(place.cloud, base, &secret.token()?, secret.text);
+    account.map(Provider::DigitalOcean)
 }
 
 /// Cloudflare (DNS-04): a token, or an e-mail address with a key.
