@@ -37,7 +37,7 @@ fn refused(status: u16, code: u32, message: &str) -> Answer {
     )
 }
 
-fn done(result: Value) -> Answer {
+fn done(result: &Value) -> Answer {
     let count = result.as_array().map_or(1, Vec::len);
     let info = json!({"page": 1, "per_page": 50, "count": count, "total_count": count, "total_pages": 1});
     Answer::ok(json!({"success": true, "errors": [], "messages": [], "result": result, "result_info": info}))
@@ -127,7 +127,7 @@ impl Cloudflare {
             }
         }
         *table = after;
-        done(result)
+        done(&result)
     }
 
     async fn list(&self, asked: &Asked) -> Answer {
@@ -136,7 +136,7 @@ impl Cloudflare {
         let found = table
             .iter()
             .filter(|(_, (name, content))| wanted("name", name) && wanted("type", "TXT") && wanted("content", content));
-        done(found.map(|(id, record)| shown(id, record)).collect())
+        done(&found.map(|(id, record)| shown(id, record)).collect())
     }
 }
 
@@ -166,9 +166,9 @@ impl Api for Cloudflare {
         };
         match (&asked.method, rest) {
             (&Method::GET, []) if asked.query("name") == ZONE => {
-                done(json!([{"id": ZONE_ID, "name": ZONE, "status": "active"}]))
+                done(&json!([{"id": ZONE_ID, "name": ZONE, "status": "active"}]))
             }
-            (&Method::GET, []) => done(json!([])),
+            (&Method::GET, []) => done(&json!([])),
             (&Method::GET, &[ZONE_ID, "dns_records"]) => self.list(asked).await,
             (&Method::POST, &[ZONE_ID, "dns_records"]) => {
                 let new = asked.json().unwrap_or_default();

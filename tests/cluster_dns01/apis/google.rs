@@ -204,7 +204,7 @@ impl Google {
     }
 
     async fn look(&self, id: &str) -> Answer {
-        let Some(number) = id.parse().ok().filter(|number| (1..=u64::MAX).contains(number)) else {
+        let Ok(number) = id.parse::<u64>() else {
             return refused(404, "notFound");
         };
         let was_pending = self.pending.lock().await.remove(&number);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{Request, Response, header, uri::PathAndQuery};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -123,11 +123,7 @@ async fn reply<A: Api>(
         Asked {
             host: host.split(':').next().unwrap_or_default().to_owned(),
             method: parts.method,
-            target: parts
-                .uri
-                .path_and_query()
-                .map_or("", |target| target.as_str())
-                .to_owned(),
+            target: parts.uri.path_and_query().map_or("", PathAndQuery::as_str).to_owned(),
             path: segments.map(decoded).collect(),
             query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             headers: parts.headers,
@@ -140,10 +136,12 @@ async fn reply<A: Api>(
     } else {
         Answer::new(421, Value::Null)
     };
-    let mut response = Response::new(match body {
-        Value::Null => Full::default(),
-        body => Full::from(body.to_string()),
-    });
+    let text = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    let mut response = Response::new(Full::from(text));
     *response.status_mut() = status;
     let kind = header::HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
