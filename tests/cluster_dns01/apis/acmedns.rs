@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     asked::{Answer, Asked},
-    judge::{Case, lego_asks, open},
+    judge::{Case, Wrong, judge, open, refusal},
     records::Records,
     server::Api,
 };
@@ -58,20 +58,32 @@ impl Api for AcmeDns {
 }
 
 /// The accounts, as lego and cert-manager keep them.
-fn accounts() -> String {
+fn accounts(password: &str) -> String {
     let account =
-        json!({"username": USER, "password": PASSWORD, "fulldomain": FULL, "subdomain": SUBDOMAIN, "allowfrom": []});
+        json!({"username": USER, "password": password, "fulldomain": FULL, "subdomain": SUBDOMAIN, "allowfrom": []});
     json!({ALIAS: account}).to_string()
 }
 
+fn secret(password: &str) -> String {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "acme-dns"},
+        "stringData": {"accounts.json": accounts(password)},
+    })
+    .to_string()
+}
+
+const SOLVER: &str = "{dns01: {acmeDNS: {host: 'https://auth.certlet-tests.net', accountSecretRef: {name: acme-dns, key: accounts.json}}}}";
+
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
-async fn lego_gets_a_certificate_through_acme_dns() {
-    let Some((scene, server)) = open(AcmeDns::new(), "acme-dns, with lego").await else {
+async fn dns_08_certlet_asks_acme_dns_as_lego_does() {
+    let Some((scene, server)) = open(AcmeDns::new(), "acme-dns, with lego as its judge").await else {
         return;
     };
     let file = scene.bed.path("run/acme-dns.json");
-    std::fs::write(&file, accounts()).unwrap();
+    std::fs::write(&file, accounts(PASSWORD)).unwrap();
     let case = Case {
         provider: "acme-dns",
         variables: &[
@@ -79,9 +91,36 @@ async fn lego_gets_a_certificate_through_acme_dns() {
             ("ACME_DNS_STORAGE_PATH", file.to_str().unwrap()),
         ],
         kept: Some(ALIAS),
-        solver: "",
-        secret: "",
+        solver: SOLVER,
+        secret: &secret(PASSWORD),
         exceptions: &[],
     };
-    lego_asks(&scene, &server, &case).await;
+    judge(&scene, &server, &case).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn an_account_that_acme_dns_does_not_know_is_named_with_its_secret() {
+    let Some((scene, server)) = open(AcmeDns::new(), "a wrong password at acme-dns").await else {
+        return;
+    };
+    let wrong = PASSWORD.replace("htB9", "AAAA");
+    let case = Case {
+        provider: "acme-dns",
+        variables: &[],
+        kept: Some(ALIAS),
+        solver: SOLVER,
+        secret: &secret(PASSWORD),
+        exceptions: &[],
+    };
+    let refused = Wrong {
+        secret: &secret(&wrong),
+        hidden: &wrong,
+        words: &[
+            "does not accept the account for acme-dns.dns01.example",
+            HOST,
+            &format!("{}/acme-dns", scene.namespace),
+        ],
+    };
+    refusal(&scene, &server, &case, &refused).await;
 }

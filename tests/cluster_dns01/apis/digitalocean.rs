@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::{
     asked::{Answer, Asked},
-    judge::{Case, lego_asks, open},
+    judge::{Case, Wrong, judge, open, refusal},
     records::{Records, ZONE, is_in_zone},
     server::Api,
 };
@@ -116,14 +116,36 @@ const CASE: Case<'_> = Case {
     solver: "{dns01: {digitalocean: {tokenSecretRef: {name: digitalocean, key: token}}}}",
     secret: "{apiVersion: v1, kind: Secret, metadata: {name: digitalocean}, \
              stringData: {token: dop_v1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}}",
-    exceptions: &[],
+    exceptions: &[(
+        "GET api.digitalocean.com/v2/domains/{}/records",
+        "lego remembers the identifiers of its records; certlet finds them by name, also after it was killed",
+    )],
 };
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
-async fn lego_gets_a_certificate_through_digitalocean() {
-    let Some((scene, server)) = open(DigitalOcean::default(), "DigitalOcean, with lego").await else {
+async fn dns_07_certlet_asks_digitalocean_as_lego_does() {
+    let Some((scene, server)) = open(DigitalOcean::default(), "DigitalOcean, with lego as its judge").await else {
         return;
     };
-    lego_asks(&scene, &server, &CASE).await;
+    judge(&scene, &server, &CASE).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_token_that_digitalocean_does_not_know_is_named_with_its_secret() {
+    let Some((scene, server)) = open(DigitalOcean::default(), "a wrong token at DigitalOcean").await else {
+        return;
+    };
+    let wrong = TOKEN.replace("0123", "3210");
+    let refused = Wrong {
+        secret: &CASE.secret.replace(TOKEN, &wrong),
+        hidden: &wrong,
+        words: &[
+            "does not know the token in",
+            "DigitalOcean (api.digitalocean.com)",
+            &format!("{}/digitalocean", scene.namespace),
+        ],
+    };
+    refusal(&scene, &server, &CASE, &refused).await;
 }

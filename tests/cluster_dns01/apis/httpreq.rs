@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     asked::{Answer, Asked},
-    judge::{Case, lego_asks, open},
+    judge::{Case, Wrong, judge, open, refusal},
     records::{Records, is_in_zone},
     server::Api,
 };
@@ -64,9 +64,28 @@ const CASE: Case<'_> = Case {
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
-async fn lego_gets_a_certificate_through_its_own_protocol() {
+async fn certlet_speaks_legos_http_request_protocol_as_lego_does() {
     let Some((scene, server)) = open(HttpReq::default(), "lego's HTTP request protocol").await else {
         return;
     };
-    lego_asks(&scene, &server, &CASE).await;
+    judge(&scene, &server, &CASE).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_password_that_the_server_does_not_take_is_named_with_its_secret() {
+    let Some((scene, server)) = open(HttpReq::default(), "a wrong password at a server for httpreq").await else {
+        return;
+    };
+    let wrong = "incorrect-horse";
+    let refused = Wrong {
+        secret: &CASE.secret.replace(PASSWORD, wrong),
+        hidden: wrong,
+        words: &[
+            "it does not accept the user with the password in",
+            HOST,
+            &format!("{}/httpreq", scene.namespace),
+        ],
+    };
+    refusal(&scene, &server, &CASE, &refused).await;
 }
