@@ -206,15 +206,8 @@ async fn flg_19_a_server_with_https_is_asked_over_https() {
                 head.contains("content-type: application/dns-message")
                     && head.contains("accept: application/dns-message")
             );
-            let length = head
-                .split("content-length: ")
-                .nth(1)
-                .unwrap()
-                .lines()
-                .next()
-                .unwrap()
-                .parse()
-                .unwrap();
+            let rest = head.split("content-length: ").nth(1).unwrap();
+            let length = rest.lines().next().unwrap().parse().unwrap();
             let mut body = vec![0; length];
             stream.read_exact(&mut body).await.unwrap();
             assert_eq!(&body[..2], [0, 0]);
