@@ -129,6 +129,17 @@ impl Reply {
         serde_json::from_slice(&self.body).map_err(|_| self.not("the JSON that its API describes"))
     }
 
+    /// Checks the answer to a write: its body is JSON, or there is none.
+    ///
+    /// # Errors
+    /// If it is something else, as of a proxy that answers for the server.
+    pub fn is_json_or_empty(&self) -> Result<(), Fault> {
+        if self.body.is_empty() {
+            return Ok(());
+        }
+        self.json::<serde::de::IgnoredAny>().map(drop)
+    }
+
     /// How far this clock is ahead of the server's at `now`; `None` if the reply does not give the server's time.
     pub fn clock_ahead(&self, now: Timestamp) -> Option<SignedDuration> {
         let date = self.headers.get(header::DATE)?.to_str().ok()?;

@@ -24,6 +24,8 @@ use crate::{
 
 /// How long the webhook may take for one record. The API server itself ends a call after a minute.
 const LIMIT: Duration = Duration::from_secs(60);
+/// How long a call may be unanswered before certlet reads whether the webhook runs.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How many records are written or removed at once, where the issuer allows that.
 const AT_ONCE: usize = 16;
 /// What `apiVersion` and `kind` of a payload are, whatever the group of the solver is.
@@ -135,7 +137,17 @@ impl Solver {
 
     async fn call(&self, zone: &str, txt: &Txt, action: Action) -> Result<(), Fault> {
         let (path, body) = self.request(zone, txt, action)?;
-        match self.0.reader.post(&path, body).await {
+        let call = self.0.reader.post(&path, body);
+        tokio::pin!(call);
+        let answered = match tokio::time::timeout(PATIENCE, &mut call).await {
+            Ok(answered) => answered,
+            // the client repeats what is answered with 503, and a webhook that runs may be slow
+            Err(_) => match self.api_service().await {
+                ApiService::Unavailable(reason) => return Err(self.down(&reason)),
+                ApiService::Missing | ApiService::Available | ApiService::Unreadable => call.await,
+            },
+        };
+        match answered {
             Ok(answer) => self.judge(&answer, txt, action),
             Err(refused) => {
                 let service = match refused.code {
@@ -254,12 +266,9 @@ impl Solver {
                      see that it runs (kubectl get apiservice v1alpha1.{group_name}), or correct groupName and solverName"
                 ),
             ),
-            (Ok(StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE), ApiService::Unavailable(reason)) => (
-                FaultKind::Unreachable,
-                format!(
-                    "does not run: the {name} is not available ({reason}); kubectl get apiservice v1alpha1.{group_name} says more"
-                ),
-            ),
+            (Ok(StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE), ApiService::Unavailable(reason)) => {
+                return self.down(reason);
+            }
             (Ok(StatusCode::SERVICE_UNAVAILABLE), _) => (
                 FaultKind::Unreachable,
                 format!("does not run: the {name} is not available (kubectl get apiservice v1alpha1.{group_name})"),
@@ -278,6 +287,18 @@ impl Solver {
             ),
         };
         Fault::new(kind, format!("{self} {what}"))
+    }
+}
+
+impl Solver {
+    /// The APIService is not available, for this reason.
+    fn down(&self, reason: &str) -> Fault {
+        let group = &self.0.settings.group_name;
+        let sentence = format!(
+            "{self} does not run: the APIService v1alpha1.{group} is not available ({reason}); kubectl get apiservice v1alpha1.{group} \
+             says more"
+        );
+        Fault::new(FaultKind::Unreachable, sentence)
     }
 }
 

@@ -130,7 +130,9 @@ impl Client {
         let is_new = method == Method::POST;
         let reply = self.call(method, zone, url, body).await?;
         match reply.status {
-            StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(Outcome::Made),
+            StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => {
+                reply.is_json_or_empty().map(|()| Outcome::Made)
+            }
             StatusCode::NOT_FOUND if is_new => Err(Self::no_zone(&reply, zone)),
             StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Ok(Outcome::Conflict),
             _ => Err(reply.unexpected("change a record")),

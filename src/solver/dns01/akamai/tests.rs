@@ -176,6 +176,24 @@ async fn refusals_are_sorted() {
     );
 }
 
+#[tokio::test]
+async fn a_page_of_something_else_is_no_answer_whether_something_is_read_or_written() {
+    let page = || Answer {
+        status: 200,
+        body: "<html><body>SERVER TEXT</body></html>".to_owned(),
+        ..Answer::default()
+    };
+    for before in [None, Some(Answer::json(404, &json!({"title": "Not Found"})))] {
+        let akamai = Akamai::default();
+        akamai.next.lock().unwrap().push(page());
+        akamai.next.lock().unwrap().extend(before);
+        let Scene { client, .. } = scene(akamai).await;
+        let fault = client.change("example.com", &change(&["a"], &[])).await.unwrap_err();
+        assert!(fault.sentence.contains("JSON"), "{fault:?}");
+        assert!(!fault.sentence.contains("SERVER TEXT"), "{fault:?}");
+    }
+}
+
 #[test]
 fn the_host_is_accepted_with_and_without_https() {
     for domain in [

@@ -134,7 +134,9 @@ impl ResourceGroup {
         };
         let reply = self.call(verb, zone, url, body, guard).await?;
         match reply.status {
-            StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(Outcome::Made),
+            StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
+                reply.is_json_or_empty().map(|()| Outcome::Made)
+            }
             StatusCode::PRECONDITION_FAILED => Ok(Outcome::Conflict),
             StatusCode::CONFLICT => self.conflict(&reply, zone).map_or(Ok(Outcome::Conflict), Err),
             StatusCode::NOT_FOUND if !adds => Ok(Outcome::Made),

@@ -273,6 +273,24 @@ async fn refusals_are_sorted_and_name_the_right() {
 }
 
 #[tokio::test]
+async fn a_page_of_something_else_is_no_answer_whether_something_is_read_or_written() {
+    let page = || Answer {
+        status: 200,
+        body: "<html><body>SERVER TEXT</body></html>".to_owned(),
+        ..Answer::default()
+    };
+    for before in [None, Some(Answer::json(404, &json!({"error": {"code": "NotFound"}})))] {
+        let azure = Azure::default();
+        azure.next.lock().unwrap().push(page());
+        azure.next.lock().unwrap().extend(before);
+        let Scene { group, .. } = scene(azure, AzureZoneType::Public).await;
+        let fault = group.change("example.com", &change(&["a"], &[])).await.unwrap_err();
+        assert!(fault.sentence.contains("JSON"), "{fault:?}");
+        assert!(!fault.sentence.contains("SERVER TEXT"), "{fault:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_is_refused_is_replaced_once() {
     let expired = Azure::default().answers(401, "ExpiredAuthenticationToken");
     let Scene { azure, group, .. } = scene(expired, AzureZoneType::Public).await;
