@@ -80,7 +80,7 @@ impl Google {
     }
 
     /// The file that Google gives for this key.
-    fn key_file(&self, private_key: &str) -> String {
+    fn key_file(private_key: &str) -> String {
         json!({
             "type": "service_account",
             "project_id": PROJECT,
@@ -94,12 +94,12 @@ impl Google {
         .to_string()
     }
 
-    fn secret(&self, private_key: &str) -> String {
+    fn secret(private_key: &str) -> String {
         json!({
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": "google"},
-            "stringData": {"key.json": self.key_file(private_key)},
+            "stringData": {"key.json": Self::key_file(private_key)},
         })
         .to_string()
     }
@@ -263,7 +263,10 @@ const SOLVER: &str =
 #[ignore = "needs the test bed: make cluster"]
 async fn dns_03_certlet_asks_google_as_lego_does() {
     let google = Google::new().await;
-    let (file, secret) = (google.key_file(&google.private_key), google.secret(&google.private_key));
+    let (file, secret) = (
+        Google::key_file(&google.private_key),
+        Google::secret(&google.private_key),
+    );
     let Some((scene, server)) = open(google, "Google Cloud DNS, with lego as its judge").await else {
         return;
     };
@@ -292,7 +295,7 @@ async fn dns_03_certlet_asks_google_as_lego_does() {
 async fn a_key_that_google_does_not_know_is_named_with_its_account() {
     let google = Google::new().await;
     let other = Google::new().await.private_key;
-    let (secret, wrong) = (google.secret(&google.private_key), google.secret(&other));
+    let (secret, wrong) = (Google::secret(&google.private_key), Google::secret(&other));
     let Some((scene, server)) = open(google, "a wrong key at Google").await else {
         return;
     };
