@@ -47,11 +47,6 @@ impl OpenBao {
         Some(bao)
     }
 
-    /// The directory of another role than the mount's default.
-    pub(crate) fn directory_of_role(&self, role: &str) -> String {
-        url(&format!("pki/roles/{role}/acme/directory"))
-    }
-
     /// Makes it look names up at this DNS server (`address:port`).
     pub(crate) async fn resolve_at(&self, server: &str) {
         self.write("pki/config/acme", &acme_config(server, "not-required"))
