@@ -142,17 +142,17 @@ pub(crate) async fn refuses(server: &AcmeServer, words: &str) {
     scene.tidy().await;
 }
 
-/// A server that looks for records where there are none yet: the Order and the Challenge say what it says, and the certificate comes when it
-/// finds them. Its DNS server is [`KNOT`].
-pub(crate) async fn says_what_it_does_not_find(server: &AcmeServer) {
+/// A server that looks for records where there are none yet: the Order and the Challenge say what it says, which begins with these words, and
+/// the certificate comes when it finds them. Its DNS server is [`KNOT`].
+pub(crate) async fn says_what_it_does_not_find(server: &AcmeServer, error: &str) {
     let (scene, _certlet) = scene_at(server, &Rfc2136::default().solver()).await;
     let host = name_in(&scene, "late", "dns01.example");
     scene.apply(&certificate("late", &[&host], "")).await;
-    let words = "Waiting for DNS-01 challenge propagation: the CA's validation failed: urn:ietf:params:acme:error:";
-    let reason = scene.order_says(words).await;
+    let words = format!("Waiting for DNS-01 challenge propagation: the CA's validation failed: {error}");
+    let reason = scene.order_says(&words).await;
     println!("{reason}");
     challenge_says(&scene, &reason).await;
-    scene.told("late", words).await;
+    scene.told("late", &words).await;
     let records = dig_txt(BIND, &record_of(&host)).await;
     publish_txt(KNOT, &record_of(&host), &records).await;
     scene.ready("late").await;

@@ -270,11 +270,20 @@ async fn abandon(
     key: &ObjectKey,
     challenges: &[Arc<Lean<ChallengeKind>>],
 ) -> Result<Next, ControllerError> {
-    if let Some(uid) = controller.state.forget(key) {
-        forget_slots(controller, &uid);
-        withdrawing::withdraw_by_uid(controller, key, &uid).await?;
+    let withdrawn = match controller.state.remembered(key) {
+        Some(uid) => {
+            forget_slots(controller, &uid);
+            withdrawing::withdraw_by_uid(controller, key, &uid).await
+        }
+        None => Ok(()),
+    };
+    if withdrawn.is_ok() {
+        // not before: a retry finds the objects by the uid
+        controller.state.forget(key);
     }
-    withdrawing::abandon(controller, key, challenges).await
+    // a failure in the cluster must not keep a record outside of it
+    let next = withdrawing::abandon(controller, key, challenges).await?;
+    withdrawn.map(|()| next)
 }
 
 fn forget_slots(controller: &Arc<Orders>, uid: &str) {

@@ -100,9 +100,14 @@ impl State {
         }
     }
 
-    /// Forgets the Order of this name. Returns its uid, if anything was remembered.
-    pub(super) fn forget(&self, key: &ObjectKey) -> Option<Box<str>> {
-        lock(&self.memories).remove(key).map(|remembered| remembered.uid)
+    /// The uid of the Order of this name, if anything is remembered about it.
+    pub(super) fn remembered(&self, key: &ObjectKey) -> Option<Box<str>> {
+        lock(&self.memories).get(key).map(|remembered| remembered.uid.clone())
+    }
+
+    /// Forgets the Order of this name.
+    pub(super) fn forget(&self, key: &ObjectKey) {
+        lock(&self.memories).remove(key);
     }
 
     /// Requests slots. Returns the Orders that got one.

@@ -221,7 +221,8 @@ impl Planner<'_> {
             let waits = status.reason.as_deref().is_some_and(challenge::is_waiting);
             Some(waits && long_ago(status.presented_at.as_ref()?.0))
         };
-        let unreached = *probe != Probe::Passed && accepted.is_none();
+        // with a fixed wait, nothing but the CA's validation tells that it is reachable again
+        let unreached = one.wait.is_none() && *probe != Probe::Passed && accepted.is_none();
         unreached && (found || written().unwrap_or(false))
     }
 }

@@ -64,7 +64,7 @@ impl Proof {
 }
 
 /// Whether the proof of a challenge of this type is in the cluster.
-pub(super) const fn is_in_cluster(type_: ChallengeType) -> bool {
+pub const fn is_in_cluster(type_: ChallengeType) -> bool {
     match type_ {
         ChallengeType::Http01 => true,
         ChallengeType::Dns01 => false,

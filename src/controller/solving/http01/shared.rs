@@ -19,11 +19,13 @@ use crate::{
         names::{SOLVER_NAME_PREFIX, label},
         order::State,
     },
-    cluster::objects::Typed,
+    cluster::{index::Index, objects::Typed},
     controller::{ControllerError, Ports},
     plan::{
         ending::NOTICED,
-        seen::{Meta, ObjectKey, Owner},
+        kinds::ChallengeKind,
+        order::proof::is_in_cluster,
+        seen::{Lean, Meta, ObjectKey, Owner},
         settings::Http01Settings,
     },
     solver::objects::{CHALLENGE_CRD, ServiceKind, crd_owner, endpoint_slices, leads_as_wanted, shared_service},
@@ -45,12 +47,32 @@ pub(super) struct Shared {
 struct Space {
     /// UIDs of the Orders with challenges in flight.
     orders: HashSet<Box<str>>,
+    /// UIDs of the Orders that are released, while the index still shows them.
+    released: HashSet<Box<str>>,
     made: BTreeMap<ServiceKind, (Vec<IpAddr>, Instant)>,
     /// Former addresses of the slices, with the time of their removal.
     former: BTreeMap<IpAddr, Instant>,
 }
 
 impl Space {
+    /// Records that this Order has challenges in flight.
+    fn enter(&mut self, order_uid: &str) {
+        self.orders.insert(order_uid.into());
+        self.released.remove(order_uid);
+    }
+
+    /// Records that this Order has none. Returns whether no Order needs the objects any more; `shown` are those of the
+    /// index.
+    ///
+    /// The index alone does not tell: of Orders that are deleted together, each is still shown when the others are
+    /// released, because an Order is released when its request is deleted, which is before its own deletion.
+    fn leave(&mut self, order_uid: &str, shown: &HashSet<Box<str>>) -> bool {
+        self.orders.remove(order_uid);
+        self.released.insert(order_uid.into());
+        self.released.retain(|uid| shown.contains(uid));
+        self.orders.is_empty() && shown.is_subset(&self.released)
+    }
+
     /// Records that the slices of this kind have these addresses now, instead of those in `before`.
     fn replace(&mut self, kind: ServiceKind, addresses: &[IpAddr], before: Vec<IpAddr>) {
         let now = Instant::now();
@@ -61,7 +83,7 @@ impl Space {
     }
 
     fn is_idle(&self) -> bool {
-        self.orders.is_empty() && self.made.is_empty()
+        self.orders.is_empty() && self.made.is_empty() && self.released.is_empty()
     }
 }
 
@@ -88,7 +110,7 @@ impl Shared {
     ) -> Result<(), ControllerError> {
         let space = self.space(order.namespace());
         let mut space = space.lock().await;
-        space.orders.insert(order.uid.clone());
+        space.enter(&order.uid);
         let is_fresh = |(with, since): &(Vec<IpAddr>, Instant)| with == addresses && since.elapsed() < TRUSTED;
         let made = space.made.get(&kind);
         if made.is_some_and(is_fresh) {
@@ -118,6 +140,10 @@ impl Shared {
     ) -> Result<Vec<IpAddr>, ControllerError> {
         let space = self.space(namespace);
         let mut space = space.lock().await;
+        if !space.released.is_empty() {
+            let shown = shown(&context.index, namespace);
+            space.released.retain(|uid| shown.contains(uid));
+        }
         let outdated = space.made.iter().filter(|(_, (with, _))| with != addresses);
         let outdated: Vec<(ServiceKind, Vec<IpAddr>)> =
             outdated.map(|(kind, (with, _))| (*kind, with.clone())).collect();
@@ -199,8 +225,7 @@ impl Shared {
     ) -> Result<(), ControllerError> {
         let space = self.space(&order.namespace);
         let mut inside = space.lock().await;
-        inside.orders.remove(order_uid);
-        if inside.orders.is_empty() && !others_are_shown(context, order, order_uid) {
+        if inside.leave(order_uid, &shown(&context.index, &order.namespace)) {
             inside.made.clear();
             delete_shared(context, &order.namespace).await?;
         }
@@ -258,19 +283,26 @@ impl Shared {
     }
 }
 
-/// Whether another Order of the namespace has challenges in flight according to the index, perhaps from an earlier
-/// term. A Challenge whose Order is deleted or finished only waits for its own deletion.
-fn others_are_shown(context: &Ports, order: &ObjectKey, order_uid: &str) -> bool {
+/// UIDs of the Orders of the namespace that have challenges over HTTP-01 in flight according to the index, perhaps from an
+/// earlier term. A Challenge whose Order is deleted or finished only waits for its own deletion.
+fn shown(index: &Index, namespace: &str) -> HashSet<Box<str>> {
     let in_flight = |owner: &Owner| {
-        let other = context.index.orders.get(&order.sibling(&*owner.name));
-        other.is_some_and(|other| other.meta.uid == owner.uid && !other.status().state.is_some_and(State::is_final))
+        let order = index.orders.get(&ObjectKey::new(namespace, &*owner.name));
+        order.is_some_and(|order| order.meta.uid == owner.uid && !order.status().state.is_some_and(State::is_final))
     };
-    let challenges = context.index.challenges.in_namespace(&order.namespace);
-    challenges
+    let is_outside = |challenge: &Lean<ChallengeKind>| {
+        let parsed = challenge.parse();
+        parsed.is_ok_and(|challenge| !is_in_cluster(challenge.spec.type_))
+    };
+    let challenges = index.challenges.in_namespace(namespace);
+    let presented = challenges
         .iter()
-        .filter(|challenge| challenge.status().presented == Some(true))
+        .filter(|challenge| challenge.status().presented == Some(true) && !is_outside(challenge));
+    presented
         .filter_map(|challenge| challenge.meta.controller())
-        .any(|owner| *owner.uid != *order_uid && in_flight(owner))
+        .filter(|owner| in_flight(owner))
+        .map(|owner| owner.uid.clone())
+        .collect()
 }
 
 /// Deletes the shared Services and slices of a namespace: those with our label and name that no Challenge owns.
@@ -321,3 +353,7 @@ fn is_shared(metadata: &ObjectMeta) -> bool {
     let prefix = format!("{SOLVER_NAME_PREFIX}certlet");
     !owned && metadata.name.as_deref().is_some_and(|name| name.starts_with(&prefix))
 }
+
+#[cfg(test)]
+#[path = "shared_tests.rs"]
+mod tests;
