@@ -11,7 +11,7 @@ use crate::{
         Certlet,
         dns::{BIND, dig_txt},
         openssl,
-        scene::{CERTIFICATES, CHALLENGES, ISSUERS, ORDERS, SECRETS, Scene, certificate, decoded, field},
+        scene::{CERTIFICATES, CHALLENGES, ISSUERS, ORDERS, SECRETS, Scene, certificate, decoded, field, solver},
     },
 };
 
@@ -95,6 +95,27 @@ async fn one_order_proves_a_name_by_http_and_a_wildcard_by_dns_as_the_selectors_
     scene.tidy().await;
     no_challenges(&scene).await;
     removed(&record_of(&by_dns)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn one_name_is_proved_in_two_namespaces_at_once_by_dns_and_by_http() {
+    // the zone leads this name to the ingress controller, too
+    const HOST: &str = "two-ways.dns01.example";
+    let by_dns = scene_with(&Rfc2136::default().solver()).await;
+    let by_http = by_dns.another().await;
+    prepare(&by_http, &solver("traefik")).await;
+    let _certlet = Certlet::start(&by_dns.bed, &[&recursive()]).await;
+    for scene in [&by_dns, &by_http] {
+        scene.apply(&certificate("web", &[HOST], "")).await;
+    }
+    for scene in [&by_dns, &by_http] {
+        scene.ready("web").await;
+        scene.verify_secret("web-tls", &scene.bed.pebble(), 0, HOST).await;
+        scene.tidy().await;
+        no_challenges(scene).await;
+    }
+    removed(&record_of(HOST)).await;
 }
 
 #[tokio::test]
