@@ -12,6 +12,7 @@
 mod support;
 
 mod accounts;
+mod examples;
 mod external_account;
 mod readiness;
 
