@@ -22,9 +22,9 @@
 pub mod acme;
 pub mod api;
 pub mod cli;
-pub mod cloud;
+mod cloud;
 pub mod cluster;
-pub mod controller;
+mod controller;
 pub mod dns;
 #[cfg(test)]
 mod fuzz;
@@ -32,8 +32,8 @@ pub mod net;
 pub mod pki;
 pub mod plan;
 pub mod process;
-pub mod runtime;
-pub mod signer;
+mod runtime;
+mod signer;
 pub mod solver;
 pub mod text;
-pub mod work;
+mod work;

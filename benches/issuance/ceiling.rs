@@ -71,8 +71,11 @@ pub(crate) async fn until_policies_are_read(bed: &Bed) {
 
 async fn client(bed: &Bed) -> kube::Client {
     let path = bed.kubeconfig();
-    let config = certlet::runtime::run::kube_config(path.to_str(), None).await.unwrap();
-    certlet::cluster::client::connect(&config).unwrap()
+    let file = kube::config::Kubeconfig::read_from(path).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(file, &kube::config::KubeConfigOptions::default())
+        .await
+        .unwrap();
+    certlet::cluster::connect(&config).unwrap()
 }
 
 async fn objects(client: &kube::Client, namespace: &str, group: &str, version: &str, kind: &str) -> Api<DynamicObject> {

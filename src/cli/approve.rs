@@ -11,7 +11,7 @@ use crate::{
 
 /// Approve or deny a CertificateRequest. You need the verb `approve` on the signer of its issuer
 #[derive(Args, Clone, Debug)]
-pub struct ApproveArgs {
+pub(super) struct ApproveArgs {
     /// Name of the CertificateRequest
     name: String,
     /// Reason of the condition, one word in CamelCase

@@ -7,7 +7,7 @@ use crate::api::crds;
 
 /// Print the custom resource definitions, or write them to files
 #[derive(Clone, Debug, clap::Args)]
-pub struct CrdsArgs {
+pub(super) struct CrdsArgs {
     /// Write one file per kind to this directory instead of printing all kinds
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
@@ -17,7 +17,7 @@ pub struct CrdsArgs {
 ///
 /// # Errors
 /// A sentence that names the file that cannot be written.
-pub fn run(args: &CrdsArgs) -> Result<(), String> {
+pub(super) fn run(args: &CrdsArgs) -> Result<(), String> {
     let files = crds::render()?;
     let Some(directory) = &args.output_dir else {
         let documents: Vec<&str> = files.iter().map(|(_, yaml)| yaml.as_str()).collect();

@@ -9,7 +9,7 @@ use crate::text::{self, Escaped, Escaping};
 
 /// An output format.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     /// A table for people.
     #[default]
     Table,
@@ -23,7 +23,7 @@ pub enum Format {
 ///
 /// # Errors
 /// If the output cannot be written.
-pub fn print<T: Serialize>(
+pub(super) fn print<T: Serialize>(
     out: &mut dyn Write,
     format: Format,
     value: &T,
@@ -40,7 +40,7 @@ pub fn print<T: Serialize>(
 ///
 /// # Errors
 /// If the output cannot be written.
-pub fn text(out: &mut dyn Write, text: &str) -> io::Result<()> {
+pub(super) fn text(out: &mut dyn Write, text: &str) -> io::Result<()> {
     Escaped::new(out, Escaping::Lines).write_all(text.as_bytes())
 }
 
@@ -48,7 +48,7 @@ pub fn text(out: &mut dyn Write, text: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// If the output cannot be written.
-pub fn json<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result<()> {
+pub(super) fn json<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result<()> {
     let text = serde_json::to_string_pretty(value)? + "\n";
     Escaped::new(out, Escaping::Json).write_all(text.as_bytes())
 }
@@ -57,7 +57,7 @@ pub fn json<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result
 ///
 /// # Errors
 /// If the output cannot be written.
-pub fn yaml<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result<()> {
+pub(super) fn yaml<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result<()> {
     let text = serde_saphyr::to_string(&value).map_err(io::Error::other)?;
     if matches!(text::lines(&text), Cow::Borrowed(_)) {
         writeln!(out, "{}", text.trim_end())
@@ -67,7 +67,7 @@ pub fn yaml<T: Serialize + ?Sized>(out: &mut dyn Write, value: &T) -> io::Result
 }
 
 /// Renders rows of a name and a value with aligned values. Rows with an empty value are omitted.
-pub fn rows(rows: &[(&str, String)]) -> String {
+pub(super) fn rows(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let shown = rows.iter().filter(|(_, value)| !value.is_empty());
     shown.fold(String::new(), |all, (name, value)| {

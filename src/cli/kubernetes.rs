@@ -14,7 +14,7 @@ use crate::pki::hidden::Hidden;
 
 /// The cluster of the kubeconfig, or the one that this process runs in.
 #[derive(Clone, Copy, Debug)]
-pub struct KubernetesCluster;
+pub(super) struct KubernetesCluster;
 
 const TLS: &str = "kubernetes.io/tls";
 /// Time limit for all requests of one command.

@@ -1,20 +1,20 @@
 //! The command line: one file per subcommand.
 
 mod acmesolver;
-pub mod approve;
-pub mod args;
-pub mod ca;
+mod approve;
+mod args;
+pub(crate) mod ca;
 mod check;
-pub mod crds;
-pub mod format;
-pub mod inspect;
-pub mod kubernetes;
+mod crds;
+mod format;
+mod inspect;
+mod kubernetes;
 mod plan;
-pub mod renew;
+mod renew;
 mod run;
-pub mod secret;
-pub mod status;
-pub mod target;
+mod secret;
+mod status;
+mod target;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 

@@ -15,7 +15,7 @@ use crate::{
 
 /// Re-issue Certificates now
 #[derive(Args, Clone, Debug)]
-pub struct RenewArgs {
+pub(super) struct RenewArgs {
     /// Names of Certificates
     #[arg(required_unless_present_any = ["all", "selector"])]
     names: Vec<String>,

@@ -13,7 +13,7 @@ use crate::cli::ca::Error;
 use crate::pki::hidden::Hidden;
 
 /// Access to the Secrets of a cluster. Errors are sentences.
-pub trait Cluster {
+pub(super) trait Cluster {
     /// Creates the Secret. With `replace`, an existing Secret of the same name and type gets the new data. Returns
     /// `namespace/name`.
     ///
@@ -30,7 +30,7 @@ pub trait Cluster {
 
 /// A Secret to create.
 #[derive(Debug)]
-pub struct TlsSecret {
+pub(super) struct TlsSecret {
     /// Its name.
     pub name: String,
     /// Its namespace. `None` means the namespace of the kubeconfig's context.
@@ -43,7 +43,7 @@ pub struct TlsSecret {
 
 /// A Secret that was read. `Debug` does not print its data.
 #[derive(Debug, Default)]
-pub struct StoredSecret {
+pub(super) struct StoredSecret {
     /// `namespace/name`.
     pub place: String,
     /// Its type.
@@ -77,7 +77,12 @@ impl TlsSecret {
     ///
     /// # Errors
     /// [`Error::Usage`] if Kubernetes would reject the name.
-    pub fn new(name: &str, namespace: Option<&str>, certificate: &[u8], key: &Hidden<Vec<u8>>) -> Result<Self, Error> {
+    pub(super) fn new(
+        name: &str,
+        namespace: Option<&str>,
+        certificate: &[u8],
+        key: &Hidden<Vec<u8>>,
+    ) -> Result<Self, Error> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         let edges = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         if name.len() > 253 || !name.chars().all(plain) || !name.starts_with(edges) || !name.ends_with(edges) {
@@ -97,7 +102,7 @@ impl TlsSecret {
     ///
     /// # Errors
     /// [`Error::Print`] if it cannot be serialised.
-    pub fn manifest(&self, format: Format) -> Result<Hidden<String>, Error> {
+    pub(super) fn manifest(&self, format: Format) -> Result<Hidden<String>, Error> {
         let Self {
             name,
             namespace,

@@ -7,7 +7,7 @@ use crate::{cluster, runtime::run};
 
 /// Flags of every command that uses a cluster.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Target {
+pub(super) struct Target {
     /// Path to the kubeconfig. Default: $KUBECONFIG, then ~/.kube/config
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<String>,
@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 /// A client and the namespace to use.
-pub struct Connected {
+pub(super) struct Connected {
     /// The client.
     pub client: Client,
     /// The namespace.
@@ -29,7 +29,7 @@ impl Target {
     ///
     /// # Errors
     /// A sentence that says what is missing or wrong in the configuration.
-    pub async fn connect(&self) -> Result<Connected, String> {
+    pub(super) async fn connect(&self) -> Result<Connected, String> {
         let config = run::kube_config(self.kubeconfig.as_deref(), None)
             .await
             .map_err(|error| error.to_string())?;

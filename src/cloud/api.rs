@@ -17,14 +17,14 @@ const LIMITED: SignedDuration = SignedDuration::from_mins(1);
 
 /// An API.
 #[derive(Clone, Debug)]
-pub struct Api {
+pub(crate) struct Api {
     http: HttpClient,
     provider: &'static str,
     now: fn() -> Timestamp,
 }
 
 /// A request. It has no `Debug`: headers and body may contain credentials.
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// The purpose: a word of a closed set, for logs.
     pub purpose: &'static str,
     /// The method.
@@ -39,7 +39,7 @@ pub struct Call<'a> {
 
 /// A reply with a status below 500 other than 429.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// The provider and its host, for sentences.
     pub server: String,
     /// The status.
@@ -56,16 +56,11 @@ impl Api {
         Self { http, provider, now }
     }
 
-    /// Its name, for sentences.
-    pub const fn provider(&self) -> &'static str {
-        self.provider
-    }
-
     /// Sends one request.
     ///
     /// # Errors
     /// If there is no complete reply, if the server failed (status 500 and above), or if it limits calls (status 429).
-    pub async fn send(&self, call: Call<'_>) -> Result<Reply, Fault> {
+    pub(crate) async fn send(&self, call: Call<'_>) -> Result<Reply, Fault> {
         let Call {
             purpose,
             method,
@@ -106,7 +101,7 @@ impl Api {
     }
 
     /// The server accepts no more calls for a while: as its `Retry-After` says, or for a minute.
-    pub fn limited(&self, reply: &Reply) -> Fault {
+    pub(crate) fn limited(&self, reply: &Reply) -> Fault {
         let now = (self.now)();
         let until = RetryAfter::from_headers(&reply.headers).map_or_else(
             || now.saturating_add(LIMITED).unwrap_or(Timestamp::MAX),
@@ -125,7 +120,7 @@ impl Reply {
     ///
     /// # Errors
     /// If it is something else; the sentence gives its type.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         serde_json::from_slice(&self.body).map_err(|_| self.not("the JSON that its API describes"))
     }
 
@@ -133,7 +128,7 @@ impl Reply {
     ///
     /// # Errors
     /// If it is something else, as of a proxy that answers for the server.
-    pub fn is_json_or_empty(&self) -> Result<(), Fault> {
+    pub(crate) fn is_json_or_empty(&self) -> Result<(), Fault> {
         if self.body.is_empty() {
             return Ok(());
         }
@@ -141,14 +136,14 @@ impl Reply {
     }
 
     /// How far this clock is ahead of the server's at `now`; `None` if the reply does not give the server's time.
-    pub fn clock_ahead(&self, now: Timestamp) -> Option<SignedDuration> {
+    pub(crate) fn clock_ahead(&self, now: Timestamp) -> Option<SignedDuration> {
         let date = self.headers.get(header::DATE)?.to_str().ok()?;
         let date = Timestamp::try_from(httpdate::parse_http_date(date).ok()?).ok()?;
         Some(now.duration_since(date))
     }
 
     /// The body is not what was expected.
-    pub fn not(&self, expected: &str) -> Fault {
+    pub(crate) fn not(&self, expected: &str) -> Fault {
         let kind = self
             .headers
             .get(header::CONTENT_TYPE)
@@ -163,7 +158,7 @@ impl Reply {
     }
 
     /// The status is not one that the API describes.
-    pub fn unexpected(&self, call: &str) -> Fault {
+    pub(crate) fn unexpected(&self, call: &str) -> Fault {
         let sentence = format!("{} answered {} when it was asked to {call}", self.server, self.status);
         Fault::new(FaultKind::Other, sentence)
     }

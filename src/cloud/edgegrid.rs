@@ -16,7 +16,7 @@ const MOST_SIGNED: usize = 131_072;
 
 /// The credentials of an API client.
 #[derive(Clone)]
-pub struct Signer {
+pub(crate) struct Signer {
     client_token: Hidden<String>,
     client_secret: Hidden<String>,
     access_token: Hidden<String>,
@@ -33,7 +33,7 @@ impl Signer {
     ///
     /// # Errors
     /// Which of them is not text.
-    pub fn new(client_token: &[u8], client_secret: &[u8], access_token: &[u8]) -> Result<Self, Fault> {
+    pub(crate) fn new(client_token: &[u8], client_secret: &[u8], access_token: &[u8]) -> Result<Self, Fault> {
         let text = |bytes: &[u8], what: &str| {
             let text = std::str::from_utf8(bytes.trim_ascii()).ok();
             text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';'))
@@ -51,7 +51,7 @@ impl Signer {
     }
 
     /// Identifies the credentials without revealing them.
-    pub fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         let parts = [&self.client_token, &self.client_secret, &self.access_token];
         let parts = parts.map(|part| super::fingerprint(part.expose().as_bytes()));
         super::fingerprint(parts.join(" ").as_bytes())
@@ -61,7 +61,7 @@ impl Signer {
     ///
     /// # Errors
     /// If the body is larger than what is signed.
-    pub fn sign(
+    pub(crate) fn sign(
         &self,
         method: &Method,
         url: &Url,

@@ -20,7 +20,7 @@ const FAILED_AGAIN: [SignedDuration; 5] = [
 
 /// Why a provider did not change a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// Whose turn it is.
     pub kind: FaultKind,
     /// What failed, where, and what to do: one sentence without a secret and without a text of the server.
@@ -29,7 +29,7 @@ pub struct Fault {
 
 /// What kind of fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
+pub(crate) enum FaultKind {
     /// The credential is wrong: nothing that uses it can succeed.
     Credential,
     /// The credential may not change this record.
@@ -50,7 +50,7 @@ pub enum FaultKind {
 
 impl Fault {
     /// A fault of this kind.
-    pub fn new(kind: FaultKind, sentence: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: FaultKind, sentence: impl Into<String>) -> Self {
         Self {
             kind,
             sentence: sentence.into(),
@@ -60,7 +60,7 @@ impl Fault {
 
 impl FaultKind {
     /// Whether it holds for everything that the same credential is used for.
-    pub const fn is_of_credential(self) -> bool {
+    pub(crate) const fn is_of_credential(self) -> bool {
         match self {
             Self::Credential | Self::Clock | Self::Limited(_) => true,
             Self::Right | Self::NoZone | Self::Conflict | Self::Unreachable | Self::Other => false,
@@ -68,7 +68,7 @@ impl FaultKind {
     }
 
     /// When the same call may be repeated at the earliest, after it failed for the `failures + 1`st time in a row at `now`.
-    pub fn again(self, now: Timestamp, failures: u32) -> Timestamp {
+    pub(crate) fn again(self, now: Timestamp, failures: u32) -> Timestamp {
         let waits: &[SignedDuration] = match self {
             Self::Credential | Self::Right | Self::NoZone | Self::Clock => &REFUSED_AGAIN,
             Self::Conflict | Self::Unreachable | Self::Other => &FAILED_AGAIN,

@@ -15,7 +15,7 @@ const MOST: usize = 4096;
 
 /// The remembered values.
 #[derive(Debug)]
-pub struct Memo {
+pub(crate) struct Memo {
     values: Mutex<HashMap<(String, String), Value>>,
     turns: Mutex<HashMap<(String, String), Turn>>,
     now: fn() -> Timestamp,
@@ -32,7 +32,7 @@ struct Value {
 
 impl Memo {
     /// Nothing is remembered. `now` reads the clock.
-    pub fn new(now: fn() -> Timestamp) -> Self {
+    pub(crate) fn new(now: fn() -> Timestamp) -> Self {
         Self {
             values: Mutex::default(),
             turns: Mutex::default(),
@@ -41,14 +41,14 @@ impl Memo {
     }
 
     /// What is remembered of a credential under this name, if it is still valid.
-    pub fn get(&self, credential: &str, name: &str) -> Option<Hidden<String>> {
+    pub(crate) fn get(&self, credential: &str, name: &str) -> Option<Hidden<String>> {
         let values = self.lock();
         let found = values.get(&(credential.to_owned(), name.to_owned()))?;
         (found.until > (self.now)()).then(|| found.value.clone())
     }
 
     /// Remembers a value until this time.
-    pub fn set(&self, credential: &str, name: &str, value: Hidden<String>, until: Timestamp) {
+    pub(crate) fn set(&self, credential: &str, name: &str, value: Hidden<String>, until: Timestamp) {
         let mut values = self.lock();
         if values.len() >= MOST {
             let now = (self.now)();
@@ -61,13 +61,13 @@ impl Memo {
     }
 
     /// Forgets a value, which the server has refused.
-    pub fn forget(&self, credential: &str, name: &str) {
+    pub(crate) fn forget(&self, credential: &str, name: &str) {
         self.lock().remove(&(credential.to_owned(), name.to_owned()));
     }
 
     /// Waits until no other task has the turn of this value, and takes it. The one that has it asks the server for what is not
     /// remembered; the others find it remembered afterwards. Do not wait for a turn while having one of the same value.
-    pub async fn turn(&self, credential: &str, name: &str) -> OwnedMutexGuard<()> {
+    pub(crate) async fn turn(&self, credential: &str, name: &str) -> OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
@@ -77,7 +77,7 @@ impl Memo {
     }
 
     /// Forgets everything.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.lock().clear();
     }
 

@@ -11,16 +11,16 @@
 //! | [`oauth`] | access tokens in general: how they are requested and remembered |
 //! | [`memo`] | access tokens and identifiers that are valid for a while |
 
-pub mod api;
-pub mod aws;
-pub mod azure;
-pub mod edgegrid;
-pub mod fault;
-pub mod google;
-pub mod memo;
-pub mod oauth;
+pub(crate) mod api;
+pub(crate) mod aws;
+pub(crate) mod azure;
+pub(crate) mod edgegrid;
+pub(crate) mod fault;
+pub(crate) mod google;
+pub(crate) mod memo;
+pub(crate) mod oauth;
 #[cfg(test)]
-pub mod scripted;
+pub(crate) mod scripted;
 
 use std::{
     fmt::{self, Write as _},
@@ -30,7 +30,7 @@ use std::{
 use aws_lc_rs::digest;
 use jiff::Timestamp;
 
-pub use self::{
+pub(crate) use self::{
     api::{Api, Call, Reply},
     fault::{Fault, FaultKind},
     memo::Memo,
@@ -42,7 +42,7 @@ use crate::{
 
 /// How the APIs of providers are reached, and what is remembered of credentials. One per process, cheap to clone.
 #[derive(Clone)]
-pub struct Cloud {
+pub(crate) struct Cloud {
     http: HttpClient,
     platform: HttpClient,
     /// What is remembered of credentials.
@@ -62,7 +62,7 @@ impl fmt::Debug for Cloud {
 }
 
 /// The SHA-256 of a secret, in hexadecimal: identifies it without revealing it.
-pub fn fingerprint(secret: &[u8]) -> String {
+pub(crate) fn fingerprint(secret: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, secret).as_ref())
 }
 
@@ -79,7 +79,7 @@ impl Cloud {
     ///
     /// # Errors
     /// If the HTTP client cannot be set up.
-    pub fn new(
+    pub(crate) fn new(
         settings: &ClientSettings,
         environment: CloudEnvironment,
         now: fn() -> Timestamp,
@@ -101,12 +101,12 @@ impl Cloud {
     }
 
     /// An API in the network. `provider` is its name, for sentences.
-    pub fn api(&self, provider: &'static str) -> Api {
+    pub(crate) fn api(&self, provider: &'static str) -> Api {
         Api::new(self.http.clone(), provider, self.now)
     }
 
     /// An API of the platform that this process runs on, at an address that no user chose: a metadata service, an agent of the node.
-    pub fn platform(&self, provider: &'static str) -> Api {
+    pub(crate) fn platform(&self, provider: &'static str) -> Api {
         Api::new(self.platform.clone(), provider, self.now)
     }
 }

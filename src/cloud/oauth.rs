@@ -22,7 +22,7 @@ const LONGEST_TOKEN: usize = 16 << 10;
 
 /// A token that a server has issued.
 #[derive(Clone, Debug)]
-pub struct Token {
+pub(crate) struct Token {
     /// The token.
     pub value: Hidden<String>,
     /// How long it is valid.
@@ -46,7 +46,7 @@ enum Seconds {
 
 /// The body of a refusal (RFC 6749 section 5.2). Its texts are compared with known ones, and never repeated.
 #[derive(Debug, Default, Deserialize)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// The code.
     #[serde(default)]
     pub error: String,
@@ -62,7 +62,7 @@ pub struct Refused {
 ///
 /// # Errors
 /// If it has no token.
-pub fn granted(reply: &Reply) -> Result<Token, Fault> {
+pub(crate) fn granted(reply: &Reply) -> Result<Token, Fault> {
     let Granted {
         access_token,
         expires_in,
@@ -82,12 +82,12 @@ pub fn granted(reply: &Reply) -> Result<Token, Fault> {
 }
 
 /// Reads why a token was refused. Empty if the server does not answer as RFC 6749 describes.
-pub fn refused(reply: &Reply) -> Refused {
+pub(crate) fn refused(reply: &Reply) -> Refused {
     serde_json::from_slice(&reply.body).unwrap_or_default()
 }
 
 /// The code of a refusal, if it is a known one, for sentences.
-pub fn known_code(code: &str) -> &'static str {
+pub(crate) fn known_code(code: &str) -> &'static str {
     const CODES: [&str; 10] = [
         "invalid_request",
         "invalid_client",
@@ -110,7 +110,7 @@ pub fn known_code(code: &str) -> &'static str {
 ///
 /// # Errors
 /// Those of `ask`.
-pub async fn remembered(
+pub(crate) async fn remembered(
     cloud: &Cloud,
     credential: &str,
     ask: impl Future<Output = Result<Token, Fault>>,
@@ -127,12 +127,12 @@ pub async fn remembered(
 }
 
 /// Forgets a token that a server has refused.
-pub fn forget(cloud: &Cloud, credential: &str) {
+pub(crate) fn forget(cloud: &Cloud, credential: &str) {
     cloud.memo.forget(credential, TOKEN);
 }
 
 /// Whose tokens are remembered.
-pub trait Tokens {
+pub(crate) trait Tokens {
     /// A token, as [`remembered`] has it.
     fn token(&self, cloud: &Cloud) -> impl Future<Output = Result<Hidden<String>, Fault>> + Send;
 
@@ -145,7 +145,7 @@ pub trait Tokens {
 ///
 /// # Errors
 /// If there is no token, or no reply.
-pub async fn send(cloud: &Cloud, api: &Api, login: &impl Tokens, call: &Call<'_>) -> Result<Reply, Fault> {
+pub(crate) async fn send(cloud: &Cloud, api: &Api, login: &impl Tokens, call: &Call<'_>) -> Result<Reply, Fault> {
     let mut is_fresh = false;
     loop {
         let token = login.token(cloud).await?;
@@ -178,7 +178,7 @@ pub async fn send(cloud: &Cloud, api: &Api, login: &impl Tokens, call: &Call<'_>
 ///
 /// # Errors
 /// If the token cannot be sent in a header.
-pub fn bearer(token: &Hidden<String>) -> Result<HeaderMap, Fault> {
+pub(crate) fn bearer(token: &Hidden<String>) -> Result<HeaderMap, Fault> {
     let unusable = || Fault::new(FaultKind::Other, "the access token is not one that a header can carry");
     if token.expose().len() > LONGEST_TOKEN {
         return Err(unusable());
@@ -190,25 +190,25 @@ pub fn bearer(token: &Hidden<String>) -> Result<HeaderMap, Fault> {
 }
 
 /// Headers of a body of this type.
-pub fn content_type(mut headers: HeaderMap, kind: &'static str) -> HeaderMap {
+pub(crate) fn content_type(mut headers: HeaderMap, kind: &'static str) -> HeaderMap {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers
 }
 
 /// The headers of a form.
-pub fn form_headers() -> HeaderMap {
+pub(crate) fn form_headers() -> HeaderMap {
     content_type(HeaderMap::new(), "application/x-www-form-urlencoded")
 }
 
 /// The body of a form.
-pub fn form(fields: &[(&str, &str)]) -> Bytes {
+pub(crate) fn form(fields: &[(&str, &str)]) -> Bytes {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(fields);
     form.finish().into()
 }
 
 /// How far the clock of a server is from this one, for sentences.
-pub fn clock_difference(reply: &Reply, now: Timestamp) -> String {
+pub(crate) fn clock_difference(reply: &Reply, now: Timestamp) -> String {
     reply.clock_ahead(now).map_or_else(
         || "the server does not tell its time".to_owned(),
         |ahead| {

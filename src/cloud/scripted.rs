@@ -17,7 +17,7 @@ use crate::{net::ClientSettings, process::environment::CloudEnvironment};
 
 /// A request, as it was received.
 #[derive(Clone, Debug)]
-pub struct Recorded {
+pub(crate) struct Recorded {
     /// The method.
     pub method: String,
     /// Path and query.
@@ -30,25 +30,25 @@ pub struct Recorded {
 
 impl Recorded {
     /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON; null if it is none.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
     /// Method and target.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         format!("{} {}", self.method, self.target)
     }
 }
 
 /// An answer: the status, headers, and the body.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The status.
     pub status: u16,
     /// The headers, besides the content type, which is JSON.
@@ -59,7 +59,7 @@ pub struct Answer {
 
 impl Answer {
     /// An answer with JSON.
-    pub fn json(status: u16, body: &Value) -> Self {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self {
             status,
             headers: Vec::new(),
@@ -70,7 +70,7 @@ impl Answer {
 
 /// The server.
 #[derive(Debug)]
-pub struct Scripted {
+pub(crate) struct Scripted {
     /// Its URL, with a slash at the end.
     pub url: Url,
     requests: Arc<Mutex<Vec<Recorded>>>,
@@ -78,7 +78,7 @@ pub struct Scripted {
 
 impl Scripted {
     /// Starts a server that answers as `answer` says.
-    pub async fn start(answer: impl Fn(&Recorded) -> Answer + Clone + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Recorded) -> Answer + Clone + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -99,12 +99,12 @@ impl Scripted {
     }
 
     /// All requests.
-    pub fn requests(&self) -> Vec<Recorded> {
+    pub(crate) fn requests(&self) -> Vec<Recorded> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Methods and targets of all requests.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.requests().iter().map(Recorded::line).collect()
     }
 }
@@ -134,12 +134,12 @@ fn response(answer: Answer) -> Response {
 }
 
 /// The time of tests.
-pub fn noon() -> Timestamp {
+pub(crate) fn noon() -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_767_268_800)
 }
 
 /// APIs for tests, at [`noon`].
-pub fn cloud(environment: &[(&str, &str)]) -> Cloud {
+pub(crate) fn cloud(environment: &[(&str, &str)]) -> Cloud {
     let environment: CloudEnvironment = environment
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))

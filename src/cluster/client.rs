@@ -34,7 +34,7 @@ pub fn connect(config: &Config) -> Result<Client, kube::Error> {
 ///
 /// # Errors
 /// As [`connect`].
-pub fn connect_as_replica(config: &Config, pod: Option<&str>) -> Result<Client, kube::Error> {
+pub(crate) fn connect_as_replica(config: &Config, pod: Option<&str>) -> Result<Client, kube::Error> {
     client(config, Rights::All, pod)
 }
 
@@ -42,7 +42,7 @@ pub fn connect_as_replica(config: &Config, pod: Option<&str>) -> Result<Client, 
 ///
 /// # Errors
 /// As [`connect`].
-pub fn connect_to_read(config: &Config) -> Result<Client, kube::Error> {
+pub(crate) fn connect_to_read(config: &Config) -> Result<Client, kube::Error> {
     client(config, Rights::Read, None)
 }
 

@@ -12,7 +12,7 @@ use crate::{pki::hidden::Hidden, plan::seen::ObjectKey};
 
 /// Why nothing was created.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// The status of the API server's answer; `None` if there is no answer.
     pub code: Option<u16>,
     /// Its message, or why there is none.
@@ -39,7 +39,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server refuses the call, or cannot be reached.
-    pub async fn post(&self, path: &str, body: Vec<u8>) -> Result<String, Refused> {
+    pub(crate) async fn post(&self, path: &str, body: Vec<u8>) -> Result<String, Refused> {
         let request = Request::builder()
             .method(Method::POST)
             .uri(path)
@@ -56,7 +56,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server refuses it, or cannot be reached.
-    pub async fn token(
+    pub(crate) async fn token(
         &self,
         account: &ObjectKey,
         audiences: Vec<String>,

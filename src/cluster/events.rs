@@ -29,7 +29,7 @@ const NOTE_LIMIT: usize = 1024;
 
 /// Writes Events in the background.
 #[derive(Clone)]
-pub struct Events {
+pub(crate) struct Events {
     queue: mpsc::Sender<(ObjectReference, Event)>,
     dropped: Arc<AtomicU64>,
 }
@@ -37,7 +37,7 @@ pub struct Events {
 impl Events {
     /// Starts the task that writes Events, and returns their sender. `reporter` is the name of the reporting
     /// controller.
-    pub fn start(client: Client, reporter: &str, instance: Option<String>) -> Self {
+    pub(crate) fn start(client: Client, reporter: &str, instance: Option<String>) -> Self {
         let reporter = Reporter {
             controller: reporter.to_owned(),
             instance,
@@ -67,7 +67,7 @@ impl Events {
     }
 
     /// Publishes `notice` as an Event of the object of kind `K` with this metadata. Returns at once.
-    pub fn publish<K: Kind>(&self, meta: &Meta, notice: &Notice) {
+    pub(crate) fn publish<K: Kind>(&self, meta: &Meta, notice: &Notice) {
         let Notice {
             severity,
             reason,
@@ -100,7 +100,7 @@ impl Events {
     }
 
     /// The number of Events that were dropped because too many waited.
-    pub fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 }

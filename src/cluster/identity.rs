@@ -23,7 +23,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub async fn can_write_requesters(&self) -> Result<bool, Error> {
+    pub(crate) async fn can_write_requesters(&self) -> Result<bool, Error> {
         let call = Call {
             verb: "list",
             kind: "APIResource".into(),
@@ -38,7 +38,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub async fn writes_requesters(&self) -> Result<bool, Error> {
+    pub(crate) async fn writes_requesters(&self) -> Result<bool, Error> {
         let call = Call {
             verb: "get",
             kind: BINDING.into(),
@@ -55,7 +55,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub async fn whoami(&self) -> Result<UserInfo, Error> {
+    pub(crate) async fn whoami(&self) -> Result<UserInfo, Error> {
         let call = Call {
             verb: "create",
             kind: "SelfSubjectReview".into(),

@@ -12,7 +12,7 @@ use crate::plan::{
 };
 
 /// A record of a kind in the registry.
-pub trait Registered: Record {
+pub(crate) trait Registered: Record {
     /// How it is watched.
     const WATCHED: kinds::Watched = <Self::Kind as Kind>::WATCHED;
 
@@ -24,12 +24,12 @@ pub trait Registered: Record {
 }
 
 /// A kind of the registry.
-pub trait Stored: Kind<Record: Registered> {}
+pub(crate) trait Stored: Kind<Record: Registered> {}
 
 impl<K: Kind<Record: Registered>> Stored for K {}
 
 /// A visitor of the kinds of the registry.
-pub trait KindVisitor {
+pub(crate) trait KindVisitor {
     /// Visits one kind.
     fn visit<R: Registered>(&mut self);
 }
@@ -41,13 +41,13 @@ macro_rules! index {
     ($($(#[$doc:meta])* $kind:ident = $store:ident, $change:ident { $($_entry:tt)* })*) => {
         /// One store per kind.
         #[derive(Default)]
-        pub struct Index {
+        pub(crate) struct Index {
             $($(#[$doc])* pub $store: Store<RecordOf<kinds::$kind>>,)*
         }
 
         /// One change of the index.
         #[derive(Clone, Debug)]
-        pub enum Change {
+        pub(crate) enum Change {
             $($(#[$doc])* $change(Changed<RecordOf<kinds::$kind>>),)*
             /// A Secret without the label. Only its name is known.
             UnlabelledSecret(ObjectKey),
@@ -70,13 +70,13 @@ macro_rules! index {
         })*
 
         /// Visits every kind, in the order of the registry.
-        pub fn each_kind(visitor: &mut impl KindVisitor) {
+        pub(crate) fn each_kind(visitor: &mut impl KindVisitor) {
             $(visitor.visit::<RecordOf<kinds::$kind>>();)*
         }
 
         impl Index {
             /// Returns when all required kinds have been listed completely.
-            pub async fn until_ready(&self) {
+            pub(crate) async fn until_ready(&self) {
                 $(self.$store.until_ready().await;)*
             }
         }
@@ -87,7 +87,7 @@ watched_kinds!(index);
 
 impl Index {
     /// The plurals of the kinds that have not been listed completely.
-    pub fn not_listed(&self) -> Vec<&'static str> {
+    pub(crate) fn not_listed(&self) -> Vec<&'static str> {
         struct Missing<'a>(&'a Index, Vec<&'static str>);
         impl KindVisitor for Missing<'_> {
             fn visit<R: Registered>(&mut self) {
@@ -104,7 +104,7 @@ impl Index {
 
 /// A record that was created (`old` is `None`), changed, or deleted (`new` is `None`).
 #[derive(Clone, Debug)]
-pub struct Changed<R> {
+pub(crate) struct Changed<R> {
     /// The previous record.
     pub old: Option<Arc<R>>,
     /// The new record.
@@ -113,10 +113,10 @@ pub struct Changed<R> {
 
 impl<R: Record> Changed<R> {
     /// The metadata of the new record, or of the deleted one.
-    pub fn meta(&self) -> Option<&Meta> {
+    pub(crate) fn meta(&self) -> Option<&Meta> {
         self.new.as_ref().or(self.old.as_ref()).map(|record| record.meta())
     }
 }
 
 /// Receives every change. It is called without a lock and must not block.
-pub type Observer = Arc<dyn Fn(Change) + Send + Sync>;
+pub(crate) type Observer = Arc<dyn Fn(Change) + Send + Sync>;

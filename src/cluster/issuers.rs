@@ -14,7 +14,7 @@ use crate::{
 
 /// The record of an issuer. Only the issuers' own controller, which writes it, distinguishes the two kinds.
 #[derive(Clone, Debug)]
-pub enum IssuerRecord {
+pub(crate) enum IssuerRecord {
     /// An Issuer.
     Namespaced(Arc<Lean<IssuerKind>>),
     /// A ClusterIssuer.
@@ -22,7 +22,7 @@ pub enum IssuerRecord {
 }
 
 /// The issuer that a reference in `namespace` means.
-pub fn find(index: &Index, reference: &IssuerRef, namespace: &str) -> Lookup {
+pub(crate) fn find(index: &Index, reference: &IssuerRef, namespace: &str) -> Lookup {
     match IssuerId::of(reference, namespace) {
         None => Lookup::External,
         Some(id) => get(index, id),
@@ -30,7 +30,7 @@ pub fn find(index: &Index, reference: &IssuerRef, namespace: &str) -> Lookup {
 }
 
 /// The result for this issuer name.
-pub fn get(index: &Index, id: IssuerId) -> Lookup {
+pub(crate) fn get(index: &Index, id: IssuerId) -> Lookup {
     match record(index, &id) {
         None => Lookup::Missing(id),
         Some(IssuerRecord::Namespaced(issuer)) => parsed(id, &issuer),
@@ -39,7 +39,7 @@ pub fn get(index: &Index, id: IssuerId) -> Lookup {
 }
 
 /// The record of this issuer, if it exists.
-pub fn record(index: &Index, id: &IssuerId) -> Option<IssuerRecord> {
+pub(crate) fn record(index: &Index, id: &IssuerId) -> Option<IssuerRecord> {
     if id.is_cluster() {
         index.cluster_issuers.get(&id.0).map(IssuerRecord::Cluster)
     } else {
@@ -48,7 +48,7 @@ pub fn record(index: &Index, id: &IssuerId) -> Option<IssuerRecord> {
 }
 
 /// The value of an annotation of this issuer.
-pub fn annotation(index: &Index, id: &IssuerId, name: &str) -> Option<String> {
+pub(crate) fn annotation(index: &Index, id: &IssuerId, name: &str) -> Option<String> {
     let meta = match record(index, id)? {
         IssuerRecord::Namespaced(issuer) => issuer.meta.clone(),
         IssuerRecord::Cluster(issuer) => issuer.meta.clone(),
@@ -57,13 +57,13 @@ pub fn annotation(index: &Index, id: &IssuerId, name: &str) -> Option<String> {
 }
 
 /// All issuers, namespaced ones first.
-pub fn all(index: &Index) -> Vec<IssuerId> {
+pub(crate) fn all(index: &Index) -> Vec<IssuerId> {
     let keys = index.issuers.keys().into_iter().chain(index.cluster_issuers.keys());
     keys.map(IssuerId).collect()
 }
 
 /// The issuers that refer to this Secret, namespaced ones first.
-pub fn that_name(index: &Index, secret: &ObjectKey, cluster_resource_namespace: &str) -> Vec<IssuerId> {
+pub(crate) fn that_name(index: &Index, secret: &ObjectKey, cluster_resource_namespace: &str) -> Vec<IssuerId> {
     let own = index.issuers.linked(&Link::Secret(secret.clone()));
     let mut found: Vec<ObjectKey> = own.iter().map(|issuer| issuer.meta.key.clone()).collect();
     if &*secret.namespace == cluster_resource_namespace {

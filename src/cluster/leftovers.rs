@@ -20,12 +20,12 @@ use crate::{
 
 /// The keys to remove from a Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Leftovers(ManagedKeys);
+pub(crate) struct Leftovers(ManagedKeys);
 
 impl Leftovers {
     /// The left-overs: what our field manager owned before `applied`, what `applied` does not contain, and what still exists in
     /// `now`.
-    pub fn of(before: &ManagedKeys, applied: &SecretApply, now: &SecretSeen) -> Self {
+    pub(crate) fn of(before: &ManagedKeys, applied: &SecretApply, now: &SecretSeen) -> Self {
         let left = |held: &[Box<str>], stays: &dyn Fn(&str) -> bool, gone: &dyn Fn(&str) -> bool| {
             held.iter().filter(|key| !stays(key) && !gone(key)).cloned().collect()
         };
@@ -98,7 +98,7 @@ impl Writer {
     ///
     /// # Errors
     /// Those of the API server.
-    pub async fn take_out(&self, reader: &Reader, key: &ObjectKey, left: &Leftovers) -> Result<(), Error> {
+    pub(crate) async fn take_out(&self, reader: &Reader, key: &ObjectKey, left: &Leftovers) -> Result<(), Error> {
         if left.is_empty() {
             return Ok(());
         }

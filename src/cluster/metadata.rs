@@ -25,7 +25,7 @@ const UNLABELLED: &str = "controller.cert-manager.io/fao!=true";
 const NOT_HELM: &str = "type!=helm.sh/release.v1";
 
 /// Reports the name of every unlabelled Secret that is created, changed or deleted to `observer`.
-pub async fn follow(client: Client, namespace: Option<String>, observer: Observer) {
+pub(crate) async fn follow(client: Client, namespace: Option<String>, observer: Observer) {
     let api: Api<SecretName> = match &namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),

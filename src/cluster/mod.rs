@@ -3,27 +3,28 @@
 //! Watches fill the [`index`]. The [`reader`] reads from the API server where the index may be too old. The [`writer`] writes
 //! only while this process leads, and puts the answers into the index at once.
 
-pub mod client;
-pub mod create;
+pub(crate) mod client;
+pub(crate) mod create;
 pub mod error;
-pub mod events;
-pub mod identity;
-pub mod index;
-pub mod issuers;
-pub mod leftovers;
-pub mod metadata;
-pub mod objects;
-pub mod owner;
-pub mod packed;
-pub mod reader;
-pub mod request;
-pub mod secret;
-pub mod signing_requests;
-pub mod store;
-pub mod watch;
-pub mod webhooks;
-pub mod wire;
+pub(crate) mod events;
+pub(crate) mod identity;
+pub(crate) mod index;
+pub(crate) mod issuers;
+pub(crate) mod leftovers;
+pub(crate) mod metadata;
+pub(crate) mod objects;
+pub(crate) mod owner;
+pub(crate) mod packed;
+pub(crate) mod reader;
+pub(crate) mod request;
+pub(crate) mod secret;
+pub(crate) mod signing_requests;
+pub(crate) mod store;
+pub(crate) mod watch;
+pub(crate) mod webhooks;
+pub(crate) mod wire;
 mod write;
-pub mod writer;
+pub(crate) mod writer;
 
+pub use client::connect;
 pub use error::Error;

@@ -20,7 +20,7 @@ use super::{
 use crate::plan::seen::ObjectKey;
 
 /// A namespaced type of k8s-openapi.
-pub trait Typed:
+pub(crate) trait Typed:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Serialize + DeserializeOwned + std::fmt::Debug
 {
 }
@@ -39,7 +39,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::is_already_exists`] when the name is taken.
-    pub async fn create_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
+    pub(crate) async fn create_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
         let target = self.object("create", object)?;
         let body = serde_json::to_vec(object).map_err(|error| target.unreadable(&error))?;
         let answer = self.post(&target, body).await?;
@@ -50,7 +50,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::is_conflict`] when it was changed, made or replaced meanwhile.
-    pub async fn apply_object<K: Typed>(&self, reader: &Reader, object: &K) -> Result<K, Error> {
+    pub(crate) async fn apply_object<K: Typed>(&self, reader: &Reader, object: &K) -> Result<K, Error> {
         let target = self.object("apply", object)?;
         let mut body = serde_json::to_value(object).map_err(|error| target.unreadable(&error))?;
         let ObjectKey { namespace, name } = key(object);
@@ -66,7 +66,7 @@ impl Writer {
     }
 
     /// Replaces an object; its `metadata.resourceVersion` is the precondition.
-    pub async fn replace_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
+    pub(crate) async fn replace_object<K: Typed>(&self, object: &K) -> Result<K, Error> {
         let target = self.object("replace", object)?;
         let body = serde_json::to_vec(object).map_err(|error| target.unreadable(&error))?;
         let answer = self.put(&target, body).await?;
@@ -74,7 +74,7 @@ impl Writer {
     }
 
     /// Deletes exactly this object (uid precondition where it has one). It being gone already is success.
-    pub async fn delete_object<K: Typed>(&self, object: &K) -> Result<(), Error> {
+    pub(crate) async fn delete_object<K: Typed>(&self, object: &K) -> Result<(), Error> {
         let target = self.object("delete", object)?;
         let only = object.meta().uid.clone().map(|uid| Preconditions {
             uid: Some(uid),

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use crate::plan::seen::{Kind, Meta};
 
 /// A reference to the object of kind `K` with this metadata as the managing controller, with `blockOwnerDeletion`.
-pub fn controlling<K: Kind>(owner: &Meta) -> OwnerReference {
+pub(crate) fn controlling<K: Kind>(owner: &Meta) -> OwnerReference {
     OwnerReference {
         controller: Some(true),
         block_owner_deletion: Some(true),
@@ -14,7 +14,7 @@ pub fn controlling<K: Kind>(owner: &Meta) -> OwnerReference {
 }
 
 /// A reference to the object of kind `K` with this metadata as an owner, not as the controller.
-pub fn owning<K: Kind>(owner: &Meta) -> OwnerReference {
+pub(crate) fn owning<K: Kind>(owner: &Meta) -> OwnerReference {
     OwnerReference {
         api_version: format!("{}/{}", K::GROUP, K::VERSION),
         kind: K::KIND.to_owned(),

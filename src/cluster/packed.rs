@@ -38,7 +38,7 @@ const DICTIONARY: &str = concat!(
 );
 
 /// A record that can be encoded to bytes and decoded again.
-pub trait Pack: Sized {
+pub(crate) trait Pack: Sized {
     /// Encodes the record. Succeeds for every value that was read from the API server.
     fn pack(&self) -> Result<Vec<u8>, Unpackable>;
 
@@ -48,7 +48,7 @@ pub trait Pack: Sized {
 
 /// Why a record could not be encoded or decoded. Always a bug.
 #[derive(Debug, thiserror::Error)]
-pub enum Unpackable {
+pub(crate) enum Unpackable {
     /// Error of the binary format.
     #[error("{0}")]
     Binary(#[from] postcard::Error),

@@ -21,22 +21,22 @@ use super::{
 use crate::plan::seen::{ObjectKey, RequestSeen, SecretSeen};
 
 /// Time limit of every call. It is shorter than lease duration minus renew deadline.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads objects from the API server.
 #[derive(Clone)]
-pub struct Reader {
+pub(crate) struct Reader {
     client: Client,
 }
 
 impl Reader {
     /// A reader over `client`.
-    pub fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         Self { client }
     }
 
     /// The client, for objects without a record.
-    pub fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
@@ -44,7 +44,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub async fn get<K: Stored>(&self, key: &ObjectKey) -> Result<Option<K::Record>, Error> {
+    pub(crate) async fn get<K: Stored>(&self, key: &ObjectKey) -> Result<Option<K::Record>, Error> {
         self.record::<K::Record>(key).await
     }
 
@@ -78,7 +78,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub async fn secret(&self, key: &ObjectKey) -> Result<Option<LiveSecret>, Error> {
+    pub(crate) async fn secret(&self, key: &ObjectKey) -> Result<Option<LiveSecret>, Error> {
         let Some(text) = self.text::<SecretSeen>(key).await? else {
             return Ok(None);
         };
@@ -116,7 +116,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub async fn request(&self, key: &ObjectKey) -> Result<Option<LiveRequest>, Error> {
+    pub(crate) async fn request(&self, key: &ObjectKey) -> Result<Option<LiveRequest>, Error> {
         let Some(text) = self.text::<RequestSeen>(key).await? else {
             return Ok(None);
         };
@@ -127,7 +127,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub async fn object<K>(&self, key: &ObjectKey) -> Result<Option<K>, Error>
+    pub(crate) async fn object<K>(&self, key: &ObjectKey) -> Result<Option<K>, Error>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
     {
@@ -144,7 +144,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub async fn cluster_object<K>(&self, name: &str) -> Result<Option<K>, Error>
+    pub(crate) async fn cluster_object<K>(&self, name: &str) -> Result<Option<K>, Error>
     where
         K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
     {
@@ -156,7 +156,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub async fn cluster_metadata<K>(&self, name: &str) -> Result<Option<ObjectMeta>, Error>
+    pub(crate) async fn cluster_metadata<K>(&self, name: &str) -> Result<Option<ObjectMeta>, Error>
     where
         K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
     {
@@ -169,7 +169,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub async fn listed<K>(&self, namespace: &str, name: &str) -> Result<Option<ObjectMeta>, Error>
+    pub(crate) async fn listed<K>(&self, namespace: &str, name: &str) -> Result<Option<ObjectMeta>, Error>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
     {
@@ -189,7 +189,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub async fn list<K>(&self, namespace: Option<&str>, labels: &str) -> Result<Vec<K>, Error>
+    pub(crate) async fn list<K>(&self, namespace: Option<&str>, labels: &str) -> Result<Vec<K>, Error>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
     {
@@ -207,7 +207,7 @@ impl Reader {
 ///
 /// # Errors
 /// If the API server rejects the list, or cannot be reached.
-pub async fn list_readable<K>(
+pub(crate) async fn list_readable<K>(
     client: &Client,
     namespace: Option<&str>,
     parameters: &ListParams,

@@ -39,11 +39,9 @@ struct StatusIn {
 
 /// A CertificateRequest with the bytes that are not stored in memory.
 #[derive(Debug)]
-pub struct LiveRequest {
+pub(crate) struct LiveRequest {
     /// The record.
     pub seen: RequestSeen,
-    /// `spec.request`.
-    pub csr_pem: Vec<u8>,
     /// `status.certificate`.
     pub certificate: Option<Vec<u8>>,
     /// `status.ca`.
@@ -87,12 +85,7 @@ impl<'de> Deserialize<'de> for LiveRequest {
             conditions: status.conditions.into(),
             failure_time: status.failure_time.map(|time| time.0),
         };
-        Ok(Self {
-            seen,
-            csr_pem: spec.request.0,
-            certificate,
-            ca,
-        })
+        Ok(Self { seen, certificate, ca })
     }
 }
 

@@ -95,7 +95,7 @@ static SIZE_LIMITS: OnceLock<SizeLimits> = OnceLock::new();
 
 /// Sets the size limits for Secrets and requests (FLG-30), once, before anything is read. They belong to the process because
 /// objects of a watch are parsed when they arrive.
-pub fn set_size_limits(limits: SizeLimits) {
+pub(crate) fn set_size_limits(limits: SizeLimits) {
     // a second call keeps the first limits: a process has one set of flags
     SIZE_LIMITS.get_or_init(|| limits);
 }
@@ -228,7 +228,7 @@ impl<'de> Deserialize<'de> for SecretSeen {
 }
 
 /// A Secret with its data, as the API server has it.
-pub struct LiveSecret {
+pub(crate) struct LiveSecret {
     /// The summary.
     pub seen: SecretSeen,
     data: Data,
@@ -242,7 +242,7 @@ impl LiveSecret {
     }
 
     /// The value under this key of `data`.
-    pub fn data(&self, key: &str) -> Option<&[u8]> {
+    pub(crate) fn data(&self, key: &str) -> Option<&[u8]> {
         self.data.get(key).map(|value| value.expose().as_slice())
     }
 }
@@ -258,7 +258,7 @@ impl fmt::Debug for LiveSecret {
 
 /// A Secret to apply. certlet owns exactly these fields.
 #[derive(Debug)]
-pub struct SecretApply {
+pub(crate) struct SecretApply {
     /// Namespace and name.
     pub key: ObjectKey,
     /// `type`.

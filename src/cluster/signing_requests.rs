@@ -44,7 +44,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub async fn may_refer(&self, request: &SigningRequestSeen, issuer: &SignerName) -> Result<bool, Error> {
+    pub(crate) async fn may_refer(&self, request: &SigningRequestSeen, issuer: &SignerName) -> Result<bool, Error> {
         for name in [issuer.name.as_str(), "*"] {
             let spec = &request.spec;
             let review = SubjectAccessReview {

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{packed::Packed, wire::Record};
-pub use crate::plan::link::Link;
+pub(crate) use crate::plan::link::Link;
 use crate::plan::seen::{Meta, ObjectKey};
 
 /// How many deleted objects are remembered: more than can be deleted while the answer to a write is in transit.
@@ -71,7 +71,7 @@ impl<R: Record> Stored<R> {
 }
 
 /// All records of one kind, packed. Cheap to read from many tasks; readers never wait for a list.
-pub struct Store<R> {
+pub(crate) struct Store<R> {
     inner: RwLock<Inner<R>>,
     ready: watch::Sender<bool>,
 }
@@ -93,17 +93,17 @@ impl<R: Record> Default for Store<R> {
 
 impl<R: Record> Store<R> {
     /// The record of this name.
-    pub fn get(&self, key: &ObjectKey) -> Option<Arc<R>> {
+    pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<R>> {
         self.read().records.get(key)?.open()
     }
 
     /// All records with this link, in the order of their names.
-    pub fn linked(&self, link: &Link) -> Vec<Arc<R>> {
+    pub(crate) fn linked(&self, link: &Link) -> Vec<Arc<R>> {
         self.linked_besides(link, |_| false)
     }
 
     /// Like [`Store::linked`], without decoding the records that `skip` rejects.
-    pub fn linked_besides(&self, link: &Link, passes_over: impl Fn(&ObjectKey) -> bool) -> Vec<Arc<R>> {
+    pub(crate) fn linked_besides(&self, link: &Link, passes_over: impl Fn(&ObjectKey) -> bool) -> Vec<Arc<R>> {
         let inner = self.read();
         let open = |key: &ObjectKey| (!passes_over(key)).then(|| inner.open(key)).flatten();
         let mut found: Vec<_> = match inner.links.get(&digest(link)) {
@@ -117,17 +117,17 @@ impl<R: Record> Store<R> {
     }
 
     /// Every record, in the order of their names.
-    pub fn all(&self) -> Vec<Arc<R>> {
+    pub(crate) fn all(&self) -> Vec<Arc<R>> {
         self.read().records.values().filter_map(Stored::open).collect()
     }
 
     /// The keys of all records.
-    pub fn keys(&self) -> Vec<ObjectKey> {
+    pub(crate) fn keys(&self) -> Vec<ObjectKey> {
         self.read().records.keys().cloned().collect()
     }
 
     /// All records of a namespace.
-    pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<R>> {
+    pub(crate) fn in_namespace(&self, namespace: &str) -> Vec<Arc<R>> {
         let inner = self.read();
         let from = ObjectKey::new(namespace, "");
         inner
@@ -138,35 +138,31 @@ impl<R: Record> Store<R> {
             .collect()
     }
 
-    /// The number of records.
-    pub fn len(&self) -> usize {
-        self.read().records.len()
-    }
-
     /// Whether the store is empty.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.read().records.is_empty()
     }
 
     /// Whether a complete list has been received.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         *self.ready.borrow()
     }
 
     /// Returns when a complete list has been received.
-    pub async fn until_ready(&self) {
+    pub(crate) async fn until_ready(&self) {
         // an error would mean that the sender is dropped, but the store owns it
         drop(self.ready.subscribe().wait_for(|ready| *ready).await);
     }
 
     /// Marks a store as complete whose kind is not watched.
-    pub fn set_ready(&self) {
+    pub(crate) fn set_ready(&self) {
         self.ready.send_replace(true);
     }
 
     /// Whether this version of an object tells nothing new: it, or a newer one, is stored, or the object was deleted. Never during a list,
     /// which has to name every object.
-    pub fn is_known(&self, key: &ObjectKey, uid: &str, version: &str) -> bool {
+    pub(crate) fn is_known(&self, key: &ObjectKey, uid: &str, version: &str) -> bool {
         let inner = self.read();
         let is_as_new = |stored: &Stored<R>| number(version).is_some_and(|version| version <= stored.version);
         inner.listing.is_none() && (inner.is_gone(uid, version) || inner.records.get(key).is_some_and(is_as_new))
@@ -174,7 +170,8 @@ impl<R: Record> Store<R> {
 
     /// Stores a record. Returns `None` if the stored record is as new or newer, or the object was deleted; otherwise the previous
     /// record, if any.
-    pub fn apply(&self, record: &Arc<R>) -> Option<Option<Arc<R>>> {
+    #[expect(clippy::option_option, reason = "whether it was stored, and what was stored before")]
+    pub(crate) fn apply(&self, record: &Arc<R>) -> Option<Option<Arc<R>>> {
         let Meta {
             uid,
             resource_version: version,
@@ -212,7 +209,7 @@ impl<R: Record> Store<R> {
 
     /// An object was deleted; this is its last version. Removes its record, if that is what is stored under the name, and rejects
     /// older versions from then on. Returns the record.
-    pub fn remove(&self, key: &ObjectKey, uid: &str, version: &str) -> Option<Arc<R>> {
+    pub(crate) fn remove(&self, key: &ObjectKey, uid: &str, version: &str) -> Option<Arc<R>> {
         let mut inner = self.write();
         inner.bury(uid, version);
         let old = inner.open(key)?;
@@ -225,12 +222,12 @@ impl<R: Record> Store<R> {
     }
 
     /// Begins a list. Records that it does not contain are removed at its end; readers see them until then.
-    pub fn begin_list(&self) {
+    pub(crate) fn begin_list(&self) {
         self.write().listing = Some(HashSet::new());
     }
 
     /// Ends a list and returns the records that it did not contain.
-    pub fn end_list(&self) -> Vec<Arc<R>> {
+    pub(crate) fn end_list(&self) -> Vec<Arc<R>> {
         let mut inner = self.write();
         let Some(listed) = inner.listing.take() else {
             return Vec::new();
@@ -338,7 +335,7 @@ impl<R: Record> Inner<R> {
 }
 
 /// Compares resourceVersions, which are growing numbers (Kubernetes API conventions since 1.35). Any other text counts as newer.
-pub fn is_newer(new: &str, old: &str) -> bool {
+pub(crate) fn is_newer(new: &str, old: &str) -> bool {
     match (number(new), number(old)) {
         (Some(new), Some(old)) => new > old,
         _ => new != old,

@@ -24,7 +24,7 @@ use crate::plan::{
 const PAGE_SIZE: u32 = 100;
 
 /// Starts the watches of all kinds that this installation watches. Other kinds count as listed.
-pub fn watch_all(client: &Client, settings: &Settings, index: &Arc<Index>, observer: &Observer) {
+pub(crate) fn watch_all(client: &Client, settings: &Settings, index: &Arc<Index>, observer: &Observer) {
     struct Start<'a> {
         client: &'a Client,
         settings: &'a Settings,
@@ -65,7 +65,7 @@ pub fn watch_all(client: &Client, settings: &Settings, index: &Arc<Index>, obser
 ///
 /// # Errors
 /// If the API server rejects a list, or cannot be reached.
-pub async fn fill_all(
+pub(crate) async fn fill_all(
     client: &Client,
     settings: &Settings,
     namespace: Option<&str>,

@@ -23,7 +23,7 @@ const REFUSED: &str = "failed calling webhook \"webhook.cert-manager.io\"";
 
 /// Which configurations to check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+pub(crate) enum Which {
     /// Those with the names from cert-manager's manifests. The controller may read no others.
     Usual,
     /// All: a Helm release with another name changes their names.
@@ -32,7 +32,7 @@ pub enum Which {
 
 /// Configurations of one name that call cert-manager's webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Webhook {
+pub(crate) struct Webhook {
     /// Their name, for example `cert-manager-webhook`.
     pub name: String,
     /// Whether a ValidatingWebhookConfiguration and a MutatingWebhookConfiguration exist.
@@ -45,7 +45,7 @@ pub struct Webhook {
 
 impl Webhook {
     /// The effect of the configurations and the command that removes them, as sentences.
-    pub fn sentences(&self) -> String {
+    pub(crate) fn sentences(&self) -> String {
         let Self { name, service, .. } = self;
         let kinds = match self.kinds {
             (true, true) => "ValidatingWebhookConfiguration and MutatingWebhookConfiguration",
@@ -83,7 +83,7 @@ const BOTH: &str = "validatingwebhookconfigurations,mutatingwebhookconfiguration
 
 /// What to do if the API server rejected a write with `message` because cert-manager's webhook does not answer; `None` for
 /// another cause. The configurations have the name of the Service in the message.
-pub fn advice(message: &str) -> Option<String> {
+pub(crate) fn advice(message: &str) -> Option<String> {
     let (_, why) = message.split_once(REFUSED)?;
     let host = why.split_once("https://").map(|(_, url)| url);
     let name = host.and_then(|url| url.split(['.', ':', '/', '"']).next());
@@ -114,7 +114,7 @@ struct Found {
 ///
 /// # Errors
 /// If the API server rejects the list, or cannot be reached.
-pub async fn find(client: &Client, which: Which) -> Result<Vec<Webhook>, Error> {
+pub(crate) async fn find(client: &Client, which: Which) -> Result<Vec<Webhook>, Error> {
     let validating = named::<ValidatingWebhookConfiguration>(client, which).await?;
     let validating = validating.into_iter().flat_map(|object| {
         let name = object.name_any();

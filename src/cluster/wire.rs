@@ -156,7 +156,7 @@ impl<'de, K: Kind> Deserialize<'de> for Lean<K> {
 /// # Contract
 /// Decoding never fails for an object that the API server admits, because it would fail the list or the watch of all objects.
 /// What cannot be decoded becomes a record with the error, or is skipped.
-pub trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + fmt::Debug + 'static {
+pub(crate) trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + fmt::Debug + 'static {
     /// Its kind.
     type Kind: Kind<Record = Self>;
 
@@ -189,7 +189,7 @@ pub trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + fmt::Debug + 
 
 /// What kube's watcher sees of an object: its name and its version. The record is read when it is asked for: most events of a watch
 /// repeat what the answer to our write has already delivered.
-pub struct Wire<R> {
+pub(crate) struct Wire<R> {
     metadata: ObjectMeta,
     json: Arc<Zeroizing<Box<str>>>,
     record: PhantomData<fn() -> R>,
@@ -218,12 +218,12 @@ impl<R: Record> Wire<R> {
     ///
     /// # Errors
     /// Never for an object that the API server admits: see [`Record`].
-    pub fn record(&self) -> Result<Arc<R>, serde_json::Error> {
+    pub(crate) fn record(&self) -> Result<Arc<R>, serde_json::Error> {
         serde_json::from_str(&self.json).map(Arc::new)
     }
 
     /// Namespace and name.
-    pub fn key(&self) -> ObjectKey {
+    pub(crate) fn key(&self) -> ObjectKey {
         let text = |text: &Option<String>| Arc::from(text.as_deref().unwrap_or_default());
         ObjectKey {
             namespace: text(&self.metadata.namespace),
@@ -232,12 +232,12 @@ impl<R: Record> Wire<R> {
     }
 
     /// The uid.
-    pub fn uid(&self) -> &str {
+    pub(crate) fn uid(&self) -> &str {
         self.metadata.uid.as_deref().unwrap_or_default()
     }
 
     /// The resourceVersion.
-    pub fn resource_version(&self) -> &str {
+    pub(crate) fn resource_version(&self) -> &str {
         self.metadata.resource_version.as_deref().unwrap_or_default()
     }
 }

@@ -28,11 +28,11 @@ use crate::{
 };
 
 /// The name under which the API server records our writes, but for the target Secrets.
-pub use names::FIELD_MANAGER;
+pub(crate) use names::FIELD_MANAGER;
 
 /// Writes objects to the API server.
 #[derive(Clone)]
-pub struct Writer {
+pub(crate) struct Writer {
     client: Client,
     index: Arc<Index>,
     observer: Observer,
@@ -41,7 +41,7 @@ pub struct Writer {
 
 /// An object that is to be created.
 #[derive(Clone, Debug)]
-pub struct NewObject<K: Kind> {
+pub(crate) struct NewObject<K: Kind> {
     /// Namespace and name.
     pub key: ObjectKey,
     /// Labels.
@@ -58,7 +58,7 @@ pub struct NewObject<K: Kind> {
 
 impl Writer {
     /// A writer that writes while `leading` is true.
-    pub fn new(client: Client, index: Arc<Index>, observer: Observer, leading: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(client: Client, index: Arc<Index>, observer: Observer, leading: Arc<AtomicBool>) -> Self {
         Self {
             client,
             index,
@@ -68,7 +68,7 @@ impl Writer {
     }
 
     /// Whether this process may write.
-    pub fn leads(&self) -> bool {
+    pub(crate) fn leads(&self) -> bool {
         self.leading.load(Ordering::Acquire)
     }
 
@@ -76,7 +76,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::is_already_exists`] when the name is taken.
-    pub async fn create<K: Stored>(&self, new: &NewObject<K>) -> Result<Arc<K::Record>, Error> {
+    pub(crate) async fn create<K: Stored>(&self, new: &NewObject<K>) -> Result<Arc<K::Record>, Error> {
         let target = self.record::<K::Record>("create", &new.key)?;
         let body = json!({
             "apiVersion": format!("{}/{}", K::GROUP, K::VERSION),
@@ -90,7 +90,7 @@ impl Writer {
 
     /// Writes what differs between the status that was seen and `status`; nothing, and `None`, when nothing does.
     /// Fields of the status that we do not know stay as they are.
-    pub async fn write_status<K: Stored>(
+    pub(crate) async fn write_status<K: Stored>(
         &self,
         seen: &Object<K>,
         status: &K::Status,
@@ -116,7 +116,7 @@ impl Writer {
     }
 
     /// Merge patch of `status`, only if the object is still as it was seen.
-    pub async fn patch_status<K: Stored>(&self, meta: &Meta, status: Value) -> Result<Arc<K::Record>, Error> {
+    pub(crate) async fn patch_status<K: Stored>(&self, meta: &Meta, status: Value) -> Result<Arc<K::Record>, Error> {
         let target = self.record::<K::Record>("update status of", &meta.key)?;
         let patch = json!({ "metadata": precondition(meta), "status": status });
         let answer = self.change_status(&target, &Patch::Merge(patch)).await?;
@@ -124,7 +124,7 @@ impl Writer {
     }
 
     /// Merge patch of metadata and spec, only if the object is still as it was seen.
-    pub async fn patch<K: Stored>(&self, meta: &Meta, mut patch: Value) -> Result<Arc<K::Record>, Error> {
+    pub(crate) async fn patch<K: Stored>(&self, meta: &Meta, mut patch: Value) -> Result<Arc<K::Record>, Error> {
         let target = self.record::<K::Record>("update", &meta.key)?;
         merge(&mut patch, json!({ "metadata": precondition(meta) }));
         let answer = self
@@ -134,12 +134,12 @@ impl Writer {
     }
 
     /// Deletes exactly the object that was seen. It being gone already is success.
-    pub async fn delete<K: Stored>(&self, meta: &Meta) -> Result<(), Error> {
+    pub(crate) async fn delete<K: Stored>(&self, meta: &Meta) -> Result<(), Error> {
         self.delete_record::<K::Record>(meta).await
     }
 
     /// Deletes exactly the Secret that was seen. It being gone already is success.
-    pub async fn delete_secret(&self, meta: &Meta) -> Result<(), Error> {
+    pub(crate) async fn delete_secret(&self, meta: &Meta) -> Result<(), Error> {
         self.delete_record::<SecretSeen>(meta).await
     }
 
@@ -164,7 +164,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::is_conflict`] when another Secret is there by now.
-    pub async fn apply_secret(&self, secret: &SecretApply) -> Result<Arc<SecretSeen>, Error> {
+    pub(crate) async fn apply_secret(&self, secret: &SecretApply) -> Result<Arc<SecretSeen>, Error> {
         let target = self.record::<SecretSeen>("apply", &secret.key)?;
         let parameters = PatchParams::apply(names::SECRETS_FIELD_MANAGER).force();
         let mut body = secret.body();
@@ -187,7 +187,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::is_already_exists`] when the name is taken.
-    pub async fn create_secret(&self, secret: &SecretApply) -> Result<Arc<SecretSeen>, Error> {
+    pub(crate) async fn create_secret(&self, secret: &SecretApply) -> Result<Arc<SecretSeen>, Error> {
         let target = self.record::<SecretSeen>("create", &secret.key)?;
         let body = zeroize::Zeroizing::new(secret.body().to_string());
         let answer = self.post(&target, body.as_bytes().to_vec()).await?;

@@ -14,14 +14,14 @@ use crate::plan::notice::Notice;
 use crate::plan::seen::{Meta, Next, ObjectKey};
 
 /// Polls renewal information.
-pub struct RenewalPolls {
+pub(crate) struct RenewalPolls {
     ports: Ports,
     renewals: Arc<Renewals>,
 }
 
 impl RenewalPolls {
     /// A controller that writes down in `renewals` what it was answered.
-    pub fn new(services: &Services) -> Self {
+    pub(crate) fn new(services: &Services) -> Self {
         Self {
             ports: services.ports.clone(),
             renewals: Arc::clone(&services.renewals),
@@ -29,7 +29,7 @@ impl RenewalPolls {
     }
 
     /// Nothing of its own to clear: its state is in `renewals`.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let Self { ports: _, renewals: _ } = self;
     }
 
@@ -37,7 +37,7 @@ impl RenewalPolls {
     ///
     /// # Errors
     /// None: a failed poll is retried at its next time.
-    pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
+    pub(crate) async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
         let Some(certificate) = self
             .ports
             .index

@@ -9,7 +9,7 @@ use crate::{
 
 /// Why a reconcile did not finish its work.
 #[derive(Debug, thiserror::Error)]
-pub enum ControllerError {
+pub(crate) enum ControllerError {
     /// The API server rejected a call or cannot be reached.
     #[error(transparent)]
     Cluster(#[from] cluster::Error),
@@ -34,7 +34,7 @@ pub enum ControllerError {
 
 impl ControllerError {
     /// An error that is retried at `until`.
-    pub fn wait(message: impl Into<String>, until: Timestamp) -> Self {
+    pub(crate) fn wait(message: impl Into<String>, until: Timestamp) -> Self {
         Self::Wait {
             message: message.into(),
             until,
@@ -42,7 +42,7 @@ impl ControllerError {
     }
 
     /// Whether the observation was stale, so that planning again at once makes sense.
-    pub fn is_stale(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         match self {
             Self::Cluster(error) => error.is_conflict() || error.is_already_exists() || error.is_not_found(),
             Self::Stale(_) => true,
@@ -51,12 +51,12 @@ impl ControllerError {
     }
 
     /// Whether this replica is not the leader.
-    pub fn is_not_leader(&self) -> bool {
+    pub(crate) fn is_not_leader(&self) -> bool {
         matches!(self, Self::Cluster(error) if error.is_not_leader())
     }
 
     /// What to do if the API server rejected a write because cert-manager's webhook does not answer.
-    pub fn webhook_advice(&self) -> Option<String> {
+    pub(crate) fn webhook_advice(&self) -> Option<String> {
         match self {
             Self::Cluster(error) => error.webhook_advice(),
             Self::Wait { .. } | Self::Failed(_) | Self::Stale(_) | Self::Panicked => None,
@@ -64,7 +64,7 @@ impl ControllerError {
     }
 
     /// When a retry makes sense, if known.
-    pub fn until(&self) -> Option<Timestamp> {
+    pub(crate) fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Wait { until, .. } => Some(*until),
             Self::Cluster(_) | Self::Failed(_) | Self::Stale(_) | Self::Panicked => None,

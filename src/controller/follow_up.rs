@@ -5,7 +5,7 @@ use crate::plan::{issuer::IssuerId, seen::ObjectKey};
 
 /// A result of a controller or of a background task, and the object to reconcile because of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FollowUp {
+pub(crate) enum FollowUp {
     /// The RSA key of a Certificate was generated.
     KeyMade(ObjectKey),
     /// An ACME server moved the renewal window of a certificate.
@@ -26,7 +26,7 @@ pub enum FollowUp {
 
 impl Queues {
     /// Wakes the object.
-    pub fn follow_up(&self, follow_up: FollowUp) {
+    pub(crate) fn follow_up(&self, follow_up: FollowUp) {
         match follow_up {
             FollowUp::KeyMade(key) | FollowUp::WindowMoved(key) | FollowUp::AuthorityChanged(key) => {
                 self.certificates.add(key);

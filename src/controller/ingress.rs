@@ -17,20 +17,20 @@ use crate::{
 };
 
 /// The name in `--controllers` (CTL-03).
-pub const NAME: &str = "ingress-shim";
+pub(crate) const NAME: &str = "ingress-shim";
 
 /// Time for the watch to deliver a Certificate that another client has just created.
 const WATCH_LAG: SignedDuration = SignedDuration::from_secs(1);
 
 /// Reconciles Ingresses.
-pub struct Ingresses {
+pub(crate) struct Ingresses {
     ports: Ports,
     reported: Reported,
 }
 
 impl Ingresses {
     /// A controller that remembers nothing yet.
-    pub fn new(services: &Services) -> Self {
+    pub(crate) fn new(services: &Services) -> Self {
         Self {
             ports: services.ports.clone(),
             reported: Reported::default(),
@@ -38,12 +38,12 @@ impl Ingresses {
     }
 
     /// Forgets all that it remembers.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.reported.clear();
     }
 
     /// Reconciles one Ingress.
-    pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
+    pub(crate) async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
         let Some((ingress, plan)) = self.dry_run(&key) else {
             return Ok(Next::OnChange);
         };
@@ -80,7 +80,7 @@ impl Ingresses {
 
     /// What is to be done for an Ingress now, without doing any of it; `None` where there is no such Ingress, or where
     /// Ingresses are not ours.
-    pub fn dry_run(&self, key: &ObjectKey) -> Option<(Object<IngressKind>, IngressPlan)> {
+    pub(crate) fn dry_run(&self, key: &ObjectKey) -> Option<(Object<IngressKind>, IngressPlan)> {
         if !self.ports.settings.controllers.enabled(NAME) {
             return None;
         }

@@ -58,26 +58,26 @@ macro_rules! each_controller {
     };
 }
 
-pub mod ari;
-pub mod certificate;
-pub mod error;
-pub mod follow_up;
-pub mod ingress;
-pub mod issuer;
-pub mod order;
-pub mod ports;
-pub mod queues;
-pub mod renewals;
-pub mod reported;
-pub mod request;
-pub mod rotations;
-pub mod router;
-pub mod services;
-pub mod signing;
-pub mod signing_request;
-pub mod solving;
-pub mod sweep;
-pub mod wake;
+pub(crate) mod ari;
+pub(crate) mod certificate;
+pub(crate) mod error;
+pub(crate) mod follow_up;
+pub(crate) mod ingress;
+pub(crate) mod issuer;
+pub(crate) mod order;
+pub(crate) mod ports;
+pub(crate) mod queues;
+pub(crate) mod renewals;
+pub(crate) mod reported;
+pub(crate) mod request;
+pub(crate) mod rotations;
+pub(crate) mod router;
+pub(crate) mod services;
+pub(crate) mod signing;
+pub(crate) mod signing_request;
+pub(crate) mod solving;
+pub(crate) mod sweep;
+pub(crate) mod wake;
 
 use std::sync::{
     Arc,
@@ -90,7 +90,7 @@ use self::{
     ari::RenewalPolls, certificate::Certificates, ingress::Ingresses, issuer::Issuers, order::Orders,
     request::Requests, signing_request::SigningRequests,
 };
-pub use self::{error::ControllerError, follow_up::FollowUp, ports::Ports, services::Services};
+pub(crate) use self::{error::ControllerError, follow_up::FollowUp, ports::Ports, services::Services};
 use crate::{
     cluster::{self, index::Index},
     plan::seen::Next,
@@ -111,7 +111,7 @@ macro_rules! controllers {
         all: $all:expr,
     })*) => {
         /// All controllers, their shared state, and the state of the process.
-        pub struct Controllers {
+        pub(crate) struct Controllers {
             /// Their external dependencies.
             pub ports: Ports,
             $($(#[$doc])* pub $name: Arc<$controller>,)*
@@ -125,7 +125,7 @@ macro_rules! controllers {
 
         impl Controllers {
             /// Controllers without state. They do nothing before [`Controllers::start`].
-            pub fn new(services: Services) -> Self {
+            pub(crate) fn new(services: Services) -> Self {
                 Self {
                     $($name: Arc::new($controller::new(&services)),)*
                     ports: services.ports.clone(),
@@ -136,7 +136,7 @@ macro_rules! controllers {
             }
 
             /// Clears the state of all controllers, when a term ends or begins.
-            pub fn forget(&self) {
+            pub(crate) fn forget(&self) {
                 $(self.$name.clear();)*
                 self.services.clear();
             }
@@ -147,7 +147,7 @@ macro_rules! controllers {
             }
 
             /// Starts every controller with the configured number of workers, or more. They wait until their queues are resumed.
-            pub fn start(&self, configured: usize, now: fn() -> Timestamp) {
+            pub(crate) fn start(&self, configured: usize, now: fn() -> Timestamp) {
                 $({
                     let workers: fn(usize) -> usize = $workers;
                     work(&self.$name, &self.ports.queues.$name, workers(configured), now, $controller::reconcile);
@@ -162,12 +162,12 @@ each_controller!(controllers);
 
 impl Controllers {
     /// Whether this process is shutting down.
-    pub fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Acquire)
     }
 
     /// Whether all Certificates have been reconciled in this term.
-    pub fn is_reconciled(&self) -> bool {
+    pub(crate) fn is_reconciled(&self) -> bool {
         self.terms.is_reconciled()
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 
 /// See the module.
 #[derive(Clone)]
-pub struct Ports {
+pub(crate) struct Ports {
     /// Everything that is watched.
     pub index: Arc<Index>,
     /// Live reads.
@@ -39,7 +39,11 @@ pub struct Ports {
 
 impl Ports {
     /// The time.
-    pub fn now(&self) -> Timestamp {
+    #[expect(
+        clippy::unused_self,
+        reason = "controllers have the time from their ports, as everything from outside"
+    )]
+    pub(crate) fn now(&self) -> Timestamp {
         clock::now()
     }
 }

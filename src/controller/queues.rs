@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A visitor of the queues.
-pub trait QueueVisitor {
+pub(crate) trait QueueVisitor {
     /// Visits one queue.
     fn visit<K: Key>(&mut self, queue: &Queue<K>);
 }
@@ -16,7 +16,7 @@ pub trait QueueVisitor {
 macro_rules! queues {
     ($($(#[$doc:meta])* $name:ident: $controller:ident { queue: $queue:ty = $made:expr, $($_entry:tt)* })*) => {
         /// One queue per controller.
-        pub struct Queues {
+        pub(crate) struct Queues {
             $($(#[$doc])* pub $name: Arc<$queue>,)*
         }
 
@@ -28,7 +28,7 @@ macro_rules! queues {
 
         impl Queues {
             /// Visits every queue.
-            pub fn each(&self, visitor: &mut impl QueueVisitor) {
+            pub(crate) fn each(&self, visitor: &mut impl QueueVisitor) {
                 $(visitor.visit(&self.$name);)*
             }
         }
@@ -39,7 +39,7 @@ each_controller!(queues);
 
 impl Queues {
     /// Empties and pauses every queue.
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         struct Pause;
         impl QueueVisitor for Pause {
             fn visit<K: Key>(&mut self, queue: &Queue<K>) {
@@ -50,7 +50,7 @@ impl Queues {
     }
 
     /// The number of keys that wait for a worker, by the name of the queue.
-    pub fn waiting(&self) -> Vec<(&'static str, usize)> {
+    pub(crate) fn waiting(&self) -> Vec<(&'static str, usize)> {
         struct Waiting(Vec<(&'static str, usize)>);
         impl QueueVisitor for Waiting {
             fn visit<K: Key>(&mut self, queue: &Queue<K>) {

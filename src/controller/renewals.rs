@@ -9,11 +9,11 @@ use crate::plan::seen::ObjectKey;
 
 /// Renewal information by Certificate. There are never more entries than Certificates.
 #[derive(Debug, Default)]
-pub struct Renewals(Mutex<HashMap<ObjectKey, AriRecord>>);
+pub(crate) struct Renewals(Mutex<HashMap<ObjectKey, AriRecord>>);
 
 impl Renewals {
     /// The last renewal information for the certificate with this fingerprint.
-    pub fn information(&self, key: &ObjectKey, fingerprint: &[u8; 32]) -> Option<RenewalInformation> {
+    pub(crate) fn information(&self, key: &ObjectKey, fingerprint: &[u8; 32]) -> Option<RenewalInformation> {
         let record = self.lock();
         record
             .get(key)

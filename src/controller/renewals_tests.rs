@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::api::CertificateSpec;
 use crate::controller::ControllerError;
 use crate::plan::renewal::{Provenance, Validity, schedule};
-use crate::work::{Again, Queue};
+use crate::work::Queue;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -51,7 +51,7 @@ async fn ten_thousand_renewals_of_one_hour_never_outnumber_the_workers_and_none_
                 tokio::time::sleep(ISSUANCE).await;
                 busy.fetch_sub(1, Ordering::SeqCst);
                 done.fetch_add(1, Ordering::SeqCst);
-                Ok::<Again, ControllerError>(None)
+                Ok::<Option<Timestamp>, ControllerError>(None)
             }
         }
     };

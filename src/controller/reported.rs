@@ -13,11 +13,11 @@ const OBJECTS: usize = 4096;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Reported(Mutex<HashMap<Box<str>, u64>>);
+pub(crate) struct Reported(Mutex<HashMap<Box<str>, u64>>);
 
 impl Reported {
     /// Whether `words` are not what was reported about the object last. They count as reported from now on; so does having nothing to report.
-    pub fn is_new(&self, meta: &Meta, texts: &[String]) -> bool {
+    pub(crate) fn is_new(&self, meta: &Meta, texts: &[String]) -> bool {
         let mut hasher = DefaultHasher::new();
         texts.hash(&mut hasher);
         let digest = hasher.finish();
@@ -33,7 +33,7 @@ impl Reported {
     }
 
     /// Forgets all of it.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }

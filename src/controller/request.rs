@@ -28,7 +28,7 @@ use crate::{
 const PASSES: usize = 3;
 
 /// Reconciles CertificateRequests.
-pub struct Requests {
+pub(crate) struct Requests {
     ports: Ports,
     signing: Arc<Signing>,
     reported: Reported,
@@ -36,7 +36,7 @@ pub struct Requests {
 
 impl Requests {
     /// A controller that remembers nothing yet.
-    pub fn new(services: &Services) -> Self {
+    pub(crate) fn new(services: &Services) -> Self {
         Self {
             ports: services.ports.clone(),
             signing: Arc::clone(&services.signing),
@@ -45,12 +45,12 @@ impl Requests {
     }
 
     /// Forgets all that it remembers.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.reported.clear();
     }
 
     /// Reconciles one request.
-    pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
+    pub(crate) async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
         for _ in 0..PASSES {
             let Some(request) = self.ports.index.requests.get(&key) else {
                 return Ok(Next::OnChange);
@@ -69,7 +69,7 @@ impl Requests {
     }
 
     /// What would be done for a request now, without doing any of it; `None` where there is no such request.
-    pub fn dry_run(&self, key: &ObjectKey) -> Option<(Arc<RequestSeen>, RequestPlan)> {
+    pub(crate) fn dry_run(&self, key: &ObjectKey) -> Option<(Arc<RequestSeen>, RequestPlan)> {
         let request = self.ports.index.requests.get(key)?;
         let Decided { plan, .. } = decide(self, &request);
         Some((request, plan))

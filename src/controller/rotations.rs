@@ -19,11 +19,11 @@ use crate::{
 
 /// Rotations by issuer.
 #[derive(Debug, Default)]
-pub struct Rotations(RwLock<HashMap<IssuerId, Arc<Rotation>>>);
+pub(crate) struct Rotations(RwLock<HashMap<IssuerId, Arc<Rotation>>>);
 
 /// The rotation of one issuer.
 #[derive(Clone, Debug)]
-pub struct Rotation {
+pub(crate) struct Rotation {
     /// The current CA.
     pub authority: Authority,
     /// The required content of `ca.crt` of its leaves.
@@ -40,7 +40,7 @@ pub struct Rotation {
 
 impl Rotations {
     /// The rotation of this issuer, if any.
-    pub fn of(&self, issuer: &IssuerId) -> Option<Arc<Rotation>> {
+    pub(crate) fn of(&self, issuer: &IssuerId) -> Option<Arc<Rotation>> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         known.get(issuer).cloned()
     }
@@ -61,7 +61,7 @@ impl Rotations {
 
 impl Rotation {
     /// The part of the rotation that concerns a Certificate with this Secret.
-    pub fn share(&self, certificate: &ObjectKey, secret: &SecretSeen) -> Share {
+    pub(crate) fn share(&self, certificate: &ObjectKey, secret: &SecretSeen) -> Share {
         let Some(leaf) = secret.pair.certificate.valid() else {
             return Share::default();
         };
@@ -71,7 +71,7 @@ impl Rotation {
     }
 
     /// The new `ca.crt` for a Secret whose leaf stays, from the current one. A current one longer than `limit` counts as empty.
-    pub fn kept_bundle(
+    pub(crate) fn kept_bundle(
         &self,
         leaf: Option<&CertificateInfo>,
         trusted: &[Fingerprint],
@@ -87,7 +87,7 @@ impl Rotation {
 
     /// The `ca.crt` for a new leaf, from the one of its issuer. Nothing is removed, because the CA may be newer than the last
     /// scan.
-    pub fn new_bundle(&self, text: &[u8], limit: usize) -> Vec<u8> {
+    pub(crate) fn new_bundle(&self, text: &[u8], limit: usize) -> Vec<u8> {
         chain::merge(text, &self.bundle, false, limit)
     }
 

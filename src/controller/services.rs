@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Ports, renewals::Renewals, rotations::Rotations, signing::Signing, solving::Solving};
 
 /// Each controller clones what it uses.
-pub struct Services {
+pub(crate) struct Services {
     /// The external dependencies.
     pub ports: Ports,
     /// Signers, for requests and for Certificates that are issued in one pass.
@@ -20,7 +20,7 @@ pub struct Services {
 
 impl Services {
     /// Services without state.
-    pub fn new(ports: Ports, solving: Solving) -> Self {
+    pub(crate) fn new(ports: Ports, solving: Solving) -> Self {
         Self {
             signing: Arc::new(Signing::new(ports.clone())),
             solving,

@@ -67,7 +67,7 @@ impl Observed {
 }
 
 /// Reconciles Kubernetes' CertificateSigningRequests.
-pub struct SigningRequests {
+pub(crate) struct SigningRequests {
     ports: Ports,
     signing: Arc<Signing>,
     reported: Reported,
@@ -75,7 +75,7 @@ pub struct SigningRequests {
 
 impl SigningRequests {
     /// A controller that remembers nothing yet.
-    pub fn new(services: &Services) -> Self {
+    pub(crate) fn new(services: &Services) -> Self {
         Self {
             ports: services.ports.clone(),
             signing: Arc::clone(&services.signing),
@@ -84,12 +84,12 @@ impl SigningRequests {
     }
 
     /// Forgets all that it remembers.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.reported.clear();
     }
 
     /// Reconciles one request.
-    pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
+    pub(crate) async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
         let Some(observed) = Observed::of(&self, &key) else {
             return Ok(Next::OnChange);
         };
@@ -125,7 +125,7 @@ impl SigningRequests {
 
     /// What would be done for a request now, without doing any of it; `None` where there is no such request. Whether its
     /// requester may refer to the issuer is not asked: that would be a request that is no read.
-    pub fn dry_run(&self, key: &ObjectKey) -> Option<SigningRequestStep> {
+    pub(crate) fn dry_run(&self, key: &ObjectKey) -> Option<SigningRequestStep> {
         Observed::of(self, key).map(|observed| observed.plan(self, Some(true)))
     }
 }
@@ -253,7 +253,7 @@ fn publish(controller: &SigningRequests, request: &SigningRequestSeen, notice: &
 }
 
 /// Those that are not finished.
-pub fn waiting(index: &Index) -> Vec<ObjectKey> {
+pub(crate) fn waiting(index: &Index) -> Vec<ObjectKey> {
     let waiting = index.signing_requests.linked(&Link::Waiting).into_iter();
     waiting.map(|request| request.meta.key.clone()).collect()
 }

@@ -27,7 +27,7 @@ const INTERVAL: Duration = Duration::from_secs(3600);
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Cleans up now and then hourly, while this process leads.
-pub async fn hourly(ports: Ports) {
+pub(crate) async fn hourly(ports: Ports) {
     while ports.writer.leads() {
         match sweep(&ports).await {
             Ok(0) => {}
@@ -46,7 +46,7 @@ pub async fn hourly(ports: Ports) {
 ///
 /// # Errors
 /// If the objects cannot be listed. A failed removal is logged, and retried by the next clean-up.
-pub async fn sweep(ports: &Ports) -> Result<usize, ControllerError> {
+pub(crate) async fn sweep(ports: &Ports) -> Result<usize, ControllerError> {
     let strays = left_behind(ports, ports.settings.namespace.as_deref()).await?;
     let removals = strays.iter().map(|stray| remove(ports, stray));
     let removed = join_all(removals).await;
@@ -60,7 +60,7 @@ pub async fn sweep(ports: &Ports) -> Result<usize, ControllerError> {
 ///
 /// # Errors
 /// If the objects cannot be listed.
-pub async fn left_behind(ports: &Ports, namespace: Option<&str>) -> Result<Vec<Stray>, ControllerError> {
+pub(crate) async fn left_behind(ports: &Ports, namespace: Option<&str>) -> Result<Vec<Stray>, ControllerError> {
     let mut found = list::<Ingress>(ports, namespace, FoundKind::Ingress).await?;
     found.extend(list::<Service>(ports, namespace, FoundKind::Service).await?);
     found.extend(list::<EndpointSlice>(ports, namespace, FoundKind::EndpointSlice).await?);

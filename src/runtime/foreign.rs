@@ -35,7 +35,7 @@ const OF_CLUSTER: &str = "kube-system";
 /// An installation for the whole cluster shares objects with every other one: kube-system and its own namespace count. An
 /// installation for a single namespace shares objects only with those for the whole cluster, so only kube-system counts. `listed`
 /// are namespaces from the administrator's flag.
-pub fn namespaces(own_lease: &str, of_pod: Option<&str>, whole_cluster: bool, listed: &[String]) -> Vec<String> {
+pub(crate) fn namespaces(own_lease: &str, of_pod: Option<&str>, whole_cluster: bool, listed: &[String]) -> Vec<String> {
     let of_pod = of_pod.filter(|_| whole_cluster);
     let mut all: Vec<String> = std::iter::once(OF_CLUSTER)
         .chain(of_pod)

@@ -28,7 +28,12 @@ const METRICS_CONNECTIONS: usize = 16;
 const HEALTH_CONNECTIONS: usize = 64;
 
 /// Serves `/metrics` only, until `shutdown`.
-pub async fn serve_metrics(listener: TcpListener, ports: Ports, leadership: Leadership, shutdown: CancellationToken) {
+pub(crate) async fn serve_metrics(
+    listener: TcpListener,
+    ports: Ports,
+    leadership: Leadership,
+    shutdown: CancellationToken,
+) {
     let answer = move |request: &Request<_>| match request.uri().path() {
         "/metrics" => read_only(request, || page(&ports, &leadership, request.headers())),
         _ => text(StatusCode::NOT_FOUND, "metrics are at /metrics\n"),
@@ -37,7 +42,7 @@ pub async fn serve_metrics(listener: TcpListener, ports: Ports, leadership: Lead
 }
 
 /// Serves `/livez`, its single checks, and `/readyz` only, until `shutdown`.
-pub async fn serve_health(
+pub(crate) async fn serve_health(
     listener: TcpListener,
     controllers: Arc<Controllers>,
     leadership: Leadership,

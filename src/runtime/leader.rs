@@ -41,7 +41,7 @@ const NOTICE_TIME: Duration = Duration::from_secs(20);
 
 /// `--leader-election-*` (FLG-06, FLG-07).
 #[derive(Clone, Debug)]
-pub struct Election {
+pub(crate) struct Election {
     /// Namespace of the Lease.
     pub namespace: String,
     /// Holder identity of this process.
@@ -58,7 +58,7 @@ pub struct Election {
 
 /// The state of leadership: `flag` for writers, `changes` for tasks that wait for a change.
 #[derive(Clone)]
-pub struct Leadership {
+pub(crate) struct Leadership {
     /// Whether this process leads.
     pub flag: Arc<AtomicBool>,
     changes: watch::Sender<bool>,
@@ -80,12 +80,12 @@ impl Default for Leadership {
 
 impl Leadership {
     /// A receiver of all changes.
-    pub fn subscribe(&self) -> watch::Receiver<bool> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<bool> {
         self.changes.subscribe()
     }
 
     /// Sets the state, for a process without leader election.
-    pub fn set(&self, leads: bool) {
+    pub(crate) fn set(&self, leads: bool) {
         if leads {
             self.stand_by(None);
         }
@@ -95,7 +95,7 @@ impl Leadership {
     }
 
     /// The holder for which this process stands by, if known.
-    pub fn standing_by(&self) -> Option<StandingBy> {
+    pub(crate) fn standing_by(&self) -> Option<StandingBy> {
         self.standing_by.borrow().clone()
     }
 
@@ -115,13 +115,13 @@ impl Leadership {
     }
 
     /// Whether this process leads.
-    pub fn leads(&self) -> bool {
+    pub(crate) fn leads(&self) -> bool {
         self.flag.load(Ordering::Acquire)
     }
 }
 
 /// Takes part in the election until `shutdown`, then releases the Lease.
-pub async fn elect(client: Client, election: Election, leadership: Leadership, shutdown: CancellationToken) {
+pub(crate) async fn elect(client: Client, election: Election, leadership: Leadership, shutdown: CancellationToken) {
     foreign::until_none_acts(&client, &election.others, &leadership, &shutdown).await;
     let mut candidate = Candidate {
         leases: Api::namespaced(client.clone(), &election.namespace),

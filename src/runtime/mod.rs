@@ -1,14 +1,14 @@
 //! The running process: wiring, leadership, listeners, shutdown.
 
 mod ending;
-pub mod foreign;
+pub(crate) mod foreign;
 mod gzip;
 mod health;
-pub mod http;
-pub mod leader;
-pub mod metrics;
-pub mod run;
+pub(crate) mod http;
+pub(crate) mod leader;
+pub(crate) mod metrics;
+pub(crate) mod run;
 mod server;
 mod stalling;
-pub mod standing;
+pub(crate) mod standing;
 mod webhooks;

@@ -41,7 +41,7 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 
 /// The options of the command line.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// Path of a kubeconfig. Default: the variable `KUBECONFIG`, then the pod's service account.
     pub kubeconfig: Option<String>,
     /// URL of the API server. Overrides the one in the kubeconfig.
@@ -68,7 +68,7 @@ pub struct Options {
 
 /// Why `certlet run` stopped.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub(crate) enum RunError {
     /// There is no cluster configuration.
     #[error("cannot find a cluster: {0}. Name one with --kubeconfig, or run in a pod with a service account")]
     Config(String),
@@ -98,7 +98,7 @@ pub enum RunError {
 ///
 /// # Errors
 /// If there is no configuration, or it cannot be used.
-pub async fn kube_config(kubeconfig: Option<&str>, master: Option<&str>) -> Result<Config, RunError> {
+pub(crate) async fn kube_config(kubeconfig: Option<&str>, master: Option<&str>) -> Result<Config, RunError> {
     let master = master.filter(|master| !master.is_empty());
     let url = master.map(str::parse::<::http::Uri>).transpose();
     let url = url.map_err(|error| RunError::Config(format!("--master is not a URL: {error}")))?;
@@ -130,7 +130,7 @@ async fn found_config(kubeconfig: Option<&str>) -> Result<Config, RunError> {
 ///
 /// # Errors
 /// If something that is required at startup is not available.
-pub async fn run(options: Options) -> Result<(), RunError> {
+pub(crate) async fn run(options: Options) -> Result<(), RunError> {
     let shutdown = CancellationToken::new();
     let leaves_office = shutdown.child_token();
     let config = kube_config(options.kubeconfig.as_deref(), options.master.as_deref()).await?;
@@ -204,7 +204,7 @@ async fn end(ports: &Ports, signal: EndSignal, tasks: &TaskTracker, shutdown: &C
 ///
 /// # Errors
 /// If the self-check cannot be set up.
-pub fn dry_run_context(
+pub(crate) fn dry_run_context(
     client: &Client,
     settings: &Settings,
     environment: Environment,
@@ -222,7 +222,11 @@ pub fn dry_run_context(
 ///
 /// # Errors
 /// If the API server rejects a list, or cannot be reached.
-pub async fn read_everything(client: &Client, ports: &Ports, namespace: Option<&str>) -> Result<(), cluster::Error> {
+pub(crate) async fn read_everything(
+    client: &Client,
+    ports: &Ports,
+    namespace: Option<&str>,
+) -> Result<(), cluster::Error> {
     cluster::watch::fill_all(client, &ports.settings, namespace, &ports.index).await
 }
 

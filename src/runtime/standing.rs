@@ -13,7 +13,7 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The holder for which this process stands by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StandingBy {
+pub(crate) struct StandingBy {
     /// The holder identity, sanitised.
     pub holder: String,
     /// Namespace of the Lease.
@@ -24,7 +24,7 @@ pub struct StandingBy {
 
 /// Why a Lease keeps this process from leading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// It is the Lease of our own election. The holder leads.
     Leader,
     /// It is the Lease of another installation, and the holder renews it.
@@ -44,7 +44,7 @@ impl StandingBy {
     }
 
     /// Whether another installation, and not a replica of this one, is the reason.
-    pub fn is_for_other_installation(&self) -> bool {
+    pub(crate) fn is_for_other_installation(&self) -> bool {
         self.reason != Reason::Leader
     }
 }

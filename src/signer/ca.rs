@@ -11,7 +11,7 @@ use crate::pki::sign::{self, Extras, Issuer};
 
 /// The content of the Secret of a CA issuer.
 #[derive(Clone, Copy)]
-pub struct SecretData<'a> {
+pub(crate) struct SecretData<'a> {
     /// Its namespace, for messages.
     pub namespace: &'a str,
     /// Its name.
@@ -26,18 +26,19 @@ pub struct SecretData<'a> {
 
 /// URLs that the issuer adds to its certificates (ISS-03).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Urls {
+pub(crate) struct Urls {
     /// CRL distribution points.
     pub crl_distribution_points: Vec<String>,
     /// OCSP servers.
     pub ocsp_servers: Vec<String>,
     /// URLs of the issuer's own certificate.
+    #[expect(clippy::struct_field_names, reason = "named as the field of the issuer")]
     pub issuing_certificate_urls: Vec<String>,
 }
 
 /// How to treat a leaf that would outlive its CA.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Outliving {
+pub(crate) enum Outliving {
     /// Sign it as requested, with a warning (SGN-02 forbids silent shortening).
     #[default]
     State,
@@ -47,7 +48,7 @@ pub enum Outliving {
 
 /// A usable key pair. `Debug` prints no key material; the key is wiped on drop.
 #[derive(Debug)]
-pub struct CertificateAuthority {
+pub(crate) struct CertificateAuthority {
     issuer: Issuer,
     /// The certificates after the leaf in its chain: the CA and those above it, without the root.
     tail_pem: Vec<u8>,
@@ -57,7 +58,7 @@ pub struct CertificateAuthority {
 
 /// Why a Secret cannot be used as a CA. `Display` is the sentence.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum UnusablePair {
+pub(crate) enum UnusablePair {
     /// A data key is missing or cannot be parsed.
     #[error("{0}")]
     Unreadable(String),
@@ -70,52 +71,28 @@ pub enum UnusablePair {
 }
 
 impl UnusablePair {
-    /// The reason of the issuer's Ready condition (RDY-02).
-    pub fn ready_reason(&self) -> &'static str {
-        match self {
-            Self::Unreadable(_) => "ErrGetKeyPair",
-            Self::Invalid(_) | Self::NotNow(_) => "ErrInvalidKeyPair",
-        }
-    }
-
-    /// The message of the issuer's Ready condition (RDY-02).
-    pub fn ready_message(&self) -> String {
-        not_ready_message(&self.to_string())
-    }
-
     /// The refusal for a request that waits for this pair (SGN-02).
-    pub fn refusal(&self, secret: &SecretData<'_>) -> Refusal {
+    pub(crate) fn refusal(&self, secret: &SecretData<'_>) -> Refusal {
         let SecretData { namespace, name, .. } = secret;
         let message = format!("Failed to parse signing CA keypair from secret {namespace}/{name}: {self}");
         Refusal::pending(INVALID_DATA, message)
     }
 }
 
-/// The reason of the issuer's Ready condition if its key pair is usable (RDY-02).
-pub const READY_REASON: &str = "KeyPairVerified";
-/// The message for [`VERIFIED`].
-pub const READY_MESSAGE: &str = "Signing CA verified";
-
-/// The message of the issuer's Ready condition if its Secret is missing or cannot be read; the reason is `ErrGetKeyPair`
-/// (RDY-02).
-pub fn not_ready_message(why: &str) -> String {
-    format!("Error getting keypair for CA issuer: {why}")
-}
-
 /// The refusal if the Secret does not exist.
-pub fn missing_secret(namespace: &str, name: &str) -> Refusal {
+pub(crate) fn missing_secret(namespace: &str, name: &str) -> Refusal {
     let message = format!("Referenced secret {namespace}/{name} not found: secret {name:?} not found");
     Refusal::pending("SecretMissing", message)
 }
 
 /// Reason of [`UnusablePair::refusal`].
-pub const INVALID_DATA: &str = "SecretInvalidData";
+pub(crate) const INVALID_DATA: &str = "SecretInvalidData";
 
 /// Reason of [`secret_not_read`].
-pub const NOT_READ: &str = "SecretGetError";
+pub(crate) const NOT_READ: &str = "SecretGetError";
 
 /// The refusal if the Secret could not be read.
-pub fn secret_not_read(namespace: &str, name: &str, why: &str) -> Refusal {
+pub(crate) fn secret_not_read(namespace: &str, name: &str, why: &str) -> Refusal {
     let message = format!("Failed to get certificate key pair from secret {namespace}/{name}: {why}");
     Refusal::pending(NOT_READ, message)
 }
@@ -126,7 +103,7 @@ impl CertificateAuthority {
     /// # Errors
     /// [`UnusablePair`]: no key, no certificate, invalid content, a leaf instead of a CA, a key of another certificate, not valid
     /// yet or expired.
-    pub fn read(secret: &SecretData<'_>, now: Timestamp, limits: &SizeLimits) -> Result<Self, UnusablePair> {
+    pub(crate) fn read(secret: &SecretData<'_>, now: Timestamp, limits: &SizeLimits) -> Result<Self, UnusablePair> {
         let issuer = read_pair(secret, limits)?;
         check(&issuer, now)?;
         let mut chain = issuer.chain.clone();
@@ -152,17 +129,17 @@ impl CertificateAuthority {
     }
 
     /// The CA's own certificate.
-    pub fn info(&self) -> &CertificateInfo {
+    pub(crate) fn info(&self) -> &CertificateInfo {
         &self.issuer.info
     }
 
     /// The certificate by which leaves are trusted, as PEM.
-    pub fn ca_pem(&self) -> &[u8] {
+    pub(crate) fn ca_pem(&self) -> &[u8] {
         &self.ca_pem
     }
 
     /// The key identifier that all signed certificates contain.
-    pub fn key_identifier(&self) -> Vec<u8> {
+    pub(crate) fn key_identifier(&self) -> Vec<u8> {
         self.issuer.key_identifier()
     }
 
@@ -170,7 +147,7 @@ impl CertificateAuthority {
     ///
     /// # Errors
     /// A permanent [`Refusal`], `SigningError`: a CSR that cannot be used, or a CA below a CA with path length 0.
-    pub fn sign(
+    pub(crate) fn sign(
         &self,
         request: &Request<'_>,
         urls: &Urls,

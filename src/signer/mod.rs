@@ -10,12 +10,12 @@
 //! Nothing here reads the clock or the cluster: `now` is an argument, and the caller has read what a signer needs. An outcome
 //! contains the reason and the message of the request's Ready condition. ACME is not a signer: a planner follows the Order.
 
-pub mod ca;
-pub mod outcome;
+pub(crate) mod ca;
+pub(crate) mod outcome;
 #[cfg(test)]
-pub mod scripted;
-pub mod selfsigned;
-pub mod temporary;
+pub(crate) mod scripted;
+pub(crate) mod selfsigned;
+pub(crate) mod temporary;
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +24,7 @@ use std::{fmt, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use outcome::{Memo, Outcome, Refused, Until, Wait};
+pub(crate) use outcome::{Memo, Outcome, Refused, Until, Wait};
 
 use crate::pki::Error;
 use crate::pki::csr::CsrInfo;
@@ -35,7 +35,7 @@ use crate::work::SHORT;
 
 /// A signer with everything that it needs. One variant for each type of issuer that signs.
 #[derive(Clone, Debug)]
-pub enum Signer {
+pub(crate) enum Signer {
     /// A CA whose key pair was in a Secret.
     Ca {
         /// The key pair.
@@ -59,21 +59,28 @@ pub enum Signer {
 
 /// Where a signer works.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// In this process.
     Here,
     /// On a server, which may be slow. The text identifies the server.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "the signers of today work in this process; only tests have another"
+        )
+    )]
     Server(&'a str),
 }
 
 impl Signer {
     /// Where the signer works.
-    pub fn place(&self) -> Place<'_> {
+    pub(crate) fn place(&self) -> Place<'_> {
         self.surroundings().0
     }
 
     /// The annotation of a request with this signer's memo; `None` for a signer without memos.
-    pub fn memo_annotation(&self) -> Option<&'static str> {
+    pub(crate) fn memo_annotation(&self) -> Option<&'static str> {
         self.surroundings().1
     }
 
@@ -91,7 +98,7 @@ impl Signer {
     }
 
     /// Signs. Long computations run on a blocking thread.
-    pub async fn sign(self, task: Task, now: Timestamp) -> Outcome {
+    pub(crate) async fn sign(self, task: Task, now: Timestamp) -> Outcome {
         match self {
             Self::Ca {
                 authority,
@@ -138,7 +145,7 @@ fn interrupted(message: String) -> Refusal {
 
 /// A request to sign, owned, so that it can be moved to another thread.
 #[derive(Clone, Debug)]
-pub struct Task {
+pub(crate) struct Task {
     /// `spec.request`: the CSR in PEM.
     pub csr: Box<[u8]>,
     /// `spec.usages`; empty means the defaults.
@@ -150,12 +157,16 @@ pub struct Task {
     /// `spec.duration`, the default of 90 days applied.
     pub duration: SignedDuration,
     /// The signer's memo from an earlier call.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the signers of today need none; only tests have one that does")
+    )]
     pub memo: Option<Memo>,
 }
 
 impl Task {
     /// The same, borrowed, for signers in this process.
-    pub fn request(&self) -> Request<'_> {
+    pub(crate) fn request(&self) -> Request<'_> {
         Request {
             csr: &self.csr,
             usages: &self.usages,
@@ -168,7 +179,7 @@ impl Task {
 
 /// The parts of a `CertificateRequest` that a signer needs.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// `spec.request`: the CSR in PEM.
     pub csr: &'a [u8],
     /// `spec.usages`; empty means the defaults.
@@ -184,7 +195,7 @@ pub struct Request<'a> {
 
 /// A signed certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Issued {
+pub(crate) struct Issued {
     /// `status.certificate`: the chain as PEM, leaf first, without the root.
     pub certificate: Vec<u8>,
     /// `status.ca`: the root, or the topmost known certificate.
@@ -195,7 +206,7 @@ pub struct Issued {
 
 /// A warning about a signed certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Warning {
+pub(crate) struct Warning {
     /// Reason of the Event, in CamelCase.
     pub reason: &'static str,
     /// A sentence.
@@ -204,7 +215,7 @@ pub struct Warning {
 
 /// Why a request was not signed: the content of its Ready condition.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     /// Whether it is permanent.
     pub kind: RefusalKind,
     /// Reason of the Event (SGN-01, SGN-02). The reason of the condition is that of [`RefusalKind`].
@@ -215,7 +226,7 @@ pub struct Refusal {
 
 /// Whether a refusal is permanent. `Display` is the reason of the Ready condition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RefusalKind {
+pub(crate) enum RefusalKind {
     /// Retry when the Secret changes.
     Pending,
     /// The request can never be signed; a new request may be.
@@ -224,7 +235,7 @@ pub enum RefusalKind {
 
 impl Refusal {
     /// Whether no notification will tell when to retry, because the API server did not answer.
-    pub fn is_unanswered(&self) -> bool {
+    pub(crate) fn is_unanswered(&self) -> bool {
         is_unanswered(self.reason)
     }
 
@@ -246,10 +257,10 @@ impl Refusal {
 }
 
 /// Reason of a refusal with an internal cause: signing is retried.
-pub const INTERRUPTED: &str = "SigningInterrupted";
+pub(crate) const INTERRUPTED: &str = "SigningInterrupted";
 
 /// Whether a refusal with this reason is due to a missing answer, see [`Refusal::is_unanswered`].
-pub fn is_unanswered(reason: &str) -> bool {
+pub(crate) fn is_unanswered(reason: &str) -> bool {
     [ca::NOT_READ, selfsigned::NOT_READ, INTERRUPTED].contains(&reason)
 }
 
@@ -267,7 +278,7 @@ impl fmt::Display for RefusalKind {
 ///
 /// # Errors
 /// [`Error::Request`], and errors of [`CsrInfo::parse`]. The sentence names the difference.
-pub fn checked_csr(request: &Request<'_>) -> Result<(CsrInfo, UsageSet), Error> {
+pub(crate) fn checked_csr(request: &Request<'_>) -> Result<(CsrInfo, UsageSet), Error> {
     let csr = CsrInfo::parse(request.csr)?;
     let usages = UsageSet::new(request.usages, request.is_ca && request.adds_cert_sign);
     if let Some(is_ca) = csr.is_ca().filter(|is_ca| *is_ca != request.is_ca) {

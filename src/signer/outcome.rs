@@ -8,7 +8,7 @@ use super::{Issued, Refusal, RefusalKind};
 
 /// The outcome of a signer.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The certificate.
     Issued(Issued),
     /// The request can never be signed; a new request may be.
@@ -19,7 +19,7 @@ pub enum Outcome {
 
 /// A permanent refusal.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// Reason of the Event.
     pub reason: &'static str,
     /// Message of condition and Event.
@@ -28,7 +28,7 @@ pub struct Refused {
 
 /// A certificate that is not available yet.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Wait {
+pub(crate) struct Wait {
     /// Reason of the Event. The reason of the condition is always `Pending`.
     pub reason: &'static str,
     /// Message of condition and Event.
@@ -41,32 +41,39 @@ pub struct Wait {
 
 /// When to call a signer again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Until {
+pub(crate) enum Until {
     /// When an object changes that the request depends on.
     Change,
     /// After the queue's back-off: nothing tells when the signer can be called again.
     Retry,
     /// At this time.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "the signers of today never wait for a time; only tests have one that does"
+        )
+    )]
     At(Timestamp),
 }
 
 /// A signer's memo for its next call, for example the pick-up id of a server. It is not secret: it is stored in an annotation of
 /// the request, see [`Signer::memo_annotation`](super::Signer::memo_annotation).
 #[derive(Clone, Eq, PartialEq)]
-pub struct Memo(Box<str>);
+pub(crate) struct Memo(Box<str>);
 
 impl Memo {
     /// Maximum length of a memo, in bytes.
-    pub const LONGEST: usize = 1024;
+    pub(crate) const LONGEST: usize = 1024;
 
     /// A memo; `None` for a text that is empty, too long, or not printable ASCII, which no server returns.
-    pub fn new(text: &str) -> Option<Self> {
+    pub(crate) fn new(text: &str) -> Option<Self> {
         let fits = (1..=Self::LONGEST).contains(&text.len());
         (fits && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')).then(|| Self(text.into()))
     }
 
     /// The text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

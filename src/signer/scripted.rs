@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Issued, Memo, Outcome, Task, Until, Wait};
 
 /// The interval between polls.
-pub const PACE: SignedDuration = SignedDuration::from_secs(10);
+pub(crate) const PACE: SignedDuration = SignedDuration::from_secs(10);
 
 /// A scripted server.
 #[derive(Debug, Default)]
-pub struct Scripted {
+pub(crate) struct Scripted {
     /// The server's name.
     pub server: String,
     /// When the certificate is available; `None` if the server never answers.
@@ -25,10 +25,10 @@ pub struct Scripted {
 
 impl Scripted {
     /// The annotation for its memo.
-    pub const ANNOTATION: &'static str = "scripted.example.com/number";
+    pub(crate) const ANNOTATION: &'static str = "scripted.example.com/number";
 
     /// A server with this name.
-    pub fn new(server: &str, has_it: Option<Timestamp>) -> Self {
+    pub(crate) fn new(server: &str, has_it: Option<Timestamp>) -> Self {
         Self {
             server: server.to_owned(),
             has_it,
@@ -37,7 +37,7 @@ impl Scripted {
     }
 
     /// The numbers of requests and polls.
-    pub fn calls(&self) -> (usize, usize) {
+    pub(crate) fn calls(&self) -> (usize, usize) {
         (
             self.requested.load(Ordering::Relaxed),
             self.polled.load(Ordering::Relaxed),

@@ -19,7 +19,7 @@ const EMPTY_SUBJECT: &str = "Certificate will be issued with an empty Issuer DN,
 /// # Errors
 /// A permanent [`Refusal`]: `ErrorGenerating` for a CSR that cannot be used, `ErrorKeyMatch` for another key, `ErrorSigning`
 /// otherwise.
-pub fn sign(
+pub(crate) fn sign(
     request: &Request<'_>,
     key: &PrivateKey,
     crl_distribution_points: &[String],
@@ -61,28 +61,28 @@ pub fn sign(
 }
 
 /// The refusal if the request does not name a Secret.
-pub fn missing_annotation() -> Refusal {
+pub(crate) fn missing_annotation() -> Refusal {
     let message = format!("Annotation {KEY_ANNOTATION:?} missing or reference empty: secret name missing");
     Refusal::failed("MissingAnnotation", message)
 }
 
 /// The refusal if the Secret does not exist.
-pub fn missing_secret(namespace: &str, name: &str) -> Refusal {
+pub(crate) fn missing_secret(namespace: &str, name: &str) -> Refusal {
     let message = format!("Referenced secret {namespace}/{name} not found: secret {name:?} not found");
     Refusal::pending("MissingSecret", message)
 }
 
 /// The refusal if the `tls.key` of the Secret is missing or cannot be parsed.
-pub fn unreadable_key(name: &str, why: &str) -> Refusal {
+pub(crate) fn unreadable_key(name: &str, why: &str) -> Refusal {
     let message = format!("Failed to get key {name:?} referenced in annotation {KEY_ANNOTATION:?}: {why}");
     Refusal::pending("ErrorParsingKey", message)
 }
 
 /// Reason of [`secret_not_read`].
-pub const NOT_READ: &str = "ErrorGettingSecret";
+pub(crate) const NOT_READ: &str = "ErrorGettingSecret";
 
 /// The refusal if the Secret could not be read.
-pub fn secret_not_read(namespace: &str, name: &str, why: &str) -> Refusal {
+pub(crate) fn secret_not_read(namespace: &str, name: &str, why: &str) -> Refusal {
     let message = format!("Failed to get certificate key pair from secret {namespace}/{name}: {why}");
     Refusal::pending(NOT_READ, message)
 }

@@ -17,7 +17,7 @@ use crate::plan::certificate::TEMPORARY_CA;
 ///
 /// # Errors
 /// [`Error`] if the template cannot be encoded.
-pub fn sign_temporary(
+pub(crate) fn sign_temporary(
     template: &CsrTemplate,
     key: &PublicKey,
     duration: SignedDuration,

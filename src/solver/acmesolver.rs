@@ -13,7 +13,7 @@ use super::token::{KeyAuthorization, Token, TokenError};
 
 /// Serve one HTTP-01 challenge. Used by solver pods
 #[derive(Clone, Debug, clap::Args)]
-pub struct AcmeSolverArgs {
+pub(crate) struct AcmeSolverArgs {
     /// Port to listen on
     #[arg(long, default_value_t = 8089)]
     pub listen_port: u16,
@@ -30,7 +30,7 @@ pub struct AcmeSolverArgs {
 
 /// Why the solver cannot start.
 #[derive(Debug, Error)]
-pub enum AcmeSolverError {
+pub(crate) enum AcmeSolverError {
     /// `--domain` is neither a name nor an address.
     #[error("--domain: {0:?} is neither a DNS name nor an IP address")]
     Domain(String),
@@ -54,7 +54,7 @@ pub enum AcmeSolverError {
 ///
 /// # Errors
 /// [`AcmeSolverError`] if an argument is invalid or the port cannot be used.
-pub async fn run(args: &AcmeSolverArgs, shutdown: CancellationToken) -> Result<(), AcmeSolverError> {
+pub(crate) async fn run(args: &AcmeSolverArgs, shutdown: CancellationToken) -> Result<(), AcmeSolverError> {
     let responder = Arc::new(responder(args)?);
     let port = args.listen_port;
     let listen = |source| AcmeSolverError::Listen { port, source };

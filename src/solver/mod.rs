@@ -12,12 +12,12 @@
 //! | [`responder`] | the HTTP server of every replica, which answers challenges in flight |
 //! | [`probe`] | the self-check before a challenge is accepted, and its findings |
 
-pub mod acmesolver;
+pub(crate) mod acmesolver;
 pub mod classes;
-pub mod dns01;
+pub(crate) mod dns01;
 pub mod host;
 pub mod objects;
 pub mod probe;
 pub mod responder;
-pub mod select;
+pub(crate) mod select;
 pub mod token;

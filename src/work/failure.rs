@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 /// When a failed reconcile is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
+pub(crate) enum Retry {
     /// Not at all: another process is responsible.
     Never,
     /// At once: the observed objects have changed.
@@ -18,7 +18,7 @@ pub enum Retry {
 }
 
 /// A failed reconcile.
-pub trait Failure: Display + Send {
+pub(crate) trait Failure: Display + Send {
     /// The reconcile panicked.
     fn panicked() -> Self;
 

@@ -142,7 +142,7 @@ impl<K: Key> Lanes<K> {
 }
 
 /// A call in flight. It ends on drop.
-pub struct Call<K: Key> {
+pub(crate) struct Call<K: Key> {
     queue: Arc<Queue<K>>,
     lane: Lane,
     server: Box<str>,
@@ -151,13 +151,13 @@ pub struct Call<K: Key> {
 impl<K: Key> Queue<K> {
     /// Begins a call to `server` for `key`, which a worker of this queue reconciles. If there is no room, returns when `key` is
     /// requeued at the latest.
-    pub fn calling(self: &Arc<Self>, server: &str, key: &K, now: Timestamp) -> Result<Call<K>, Timestamp> {
+    pub(crate) fn calling(self: &Arc<Self>, server: &str, key: &K, now: Timestamp) -> Result<Call<K>, Timestamp> {
         self.enter(Lane::Server, server, key, now)
     }
 
     /// Begins the registration of `account` for `key`. If another key is registering it, returns when `key` is requeued at the
     /// latest.
-    pub fn registering(self: &Arc<Self>, account: &str, key: &K, now: Timestamp) -> Result<Call<K>, Timestamp> {
+    pub(crate) fn registering(self: &Arc<Self>, account: &str, key: &K, now: Timestamp) -> Result<Call<K>, Timestamp> {
         self.enter(Lane::Account, account, key, now)
     }
 

@@ -7,8 +7,8 @@ mod queue;
 mod terms;
 mod threads;
 
-pub use failure::{Failure, Retry};
-pub use lanes::Call;
-pub use queue::{Again, Counts, Key, Queue};
-pub use terms::{Term, Terms};
-pub use threads::{Interrupted, LONG, SHORT, Threads};
+pub(crate) use failure::{Failure, Retry};
+pub(crate) use lanes::Call;
+pub(crate) use queue::{Counts, Key, Queue};
+pub(crate) use terms::Terms;
+pub(crate) use threads::{Interrupted, LONG, SHORT, Threads};

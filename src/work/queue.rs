@@ -29,10 +29,10 @@ const RETRY_LONGEST: Duration = Duration::from_secs(300);
 const STALE_LIMIT: u32 = 20;
 
 /// When to requeue a key at the latest; `None`: when it is added again.
-pub type Again = Option<Timestamp>;
+pub(crate) type Again = Option<Timestamp>;
 
 /// The state of the queue.
-pub trait Key: Clone + Eq + Hash + Ord + Debug + Display + Send + Sync + 'static {}
+pub(crate) trait Key: Clone + Eq + Hash + Ord + Debug + Display + Send + Sync + 'static {}
 impl<T: Clone + Eq + Hash + Ord + Debug + Display + Send + Sync + 'static> Key for T {}
 
 struct State<K> {
@@ -49,7 +49,7 @@ struct State<K> {
 }
 
 /// A queue of keys, with pause and resume.
-pub struct Queue<K> {
+pub(crate) struct Queue<K> {
     name: &'static str,
     state: Mutex<State<K>>,
     pub(super) servers: Mutex<Lanes<K>>,
@@ -70,7 +70,7 @@ struct Counter {
 
 /// Counters of reconciles (MET-08).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Number of reconciles.
     pub calls: u64,
     /// Number of failed reconciles, without stale plans.
@@ -88,12 +88,12 @@ impl Counter {
 
 impl<K: Key> Queue<K> {
     /// A paused queue of the controller `name` (a name of `--controllers` and metrics).
-    pub fn new(name: &'static str) -> Arc<Self> {
+    pub(crate) fn new(name: &'static str) -> Arc<Self> {
         Self::split(name, |_| false)
     }
 
     /// Like [`Queue::new`], with separate counters for two kinds.
-    pub fn split(name: &'static str, is_second: fn(&K) -> bool) -> Arc<Self> {
+    pub(crate) fn split(name: &'static str, is_second: fn(&K) -> bool) -> Arc<Self> {
         let state = State {
             ready: VecDeque::new(),
             queued: HashSet::new(),
@@ -118,17 +118,17 @@ impl<K: Key> Queue<K> {
     }
 
     /// The controller's name.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
     /// The counters of each kind.
-    pub fn counts(&self) -> [Counts; 2] {
+    pub(crate) fn counts(&self) -> [Counts; 2] {
         self.counters.each_ref().map(Counter::read)
     }
 
     /// The sum of the counters.
-    pub fn total(&self) -> Counts {
+    pub(crate) fn total(&self) -> Counts {
         let [first, second] = self.counts();
         Counts {
             calls: first.calls + second.calls,
@@ -142,18 +142,18 @@ impl<K: Key> Queue<K> {
     }
 
     /// The number of keys that wait for a worker.
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.lock().ready.len()
     }
 
     /// Whether no key waits or is being reconciled.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         let state = self.lock();
         state.ready.is_empty() && state.running.is_empty()
     }
 
     /// Returns when no key waits or is being reconciled.
-    pub async fn until_idle(&self) {
+    pub(crate) async fn until_idle(&self) {
         loop {
             let changed = self.idle.notified();
             if self.is_idle() {
@@ -164,7 +164,7 @@ impl<K: Key> Queue<K> {
     }
 
     /// Requeues `key` at once. Ignored while the queue is paused.
-    pub fn add(&self, key: K) {
+    pub(crate) fn add(&self, key: K) {
         let mut state = self.lock();
         if state.paused {
             return;
@@ -178,7 +178,7 @@ impl<K: Key> Queue<K> {
     }
 
     /// Requeues `key` after `wait`, or earlier if it has an earlier timer.
-    pub fn add_after(&self, key: K, wait: Duration) {
+    pub(crate) fn add_after(&self, key: K, wait: Duration) {
         let at = Instant::now() + wait;
         let mut state = self.lock();
         if state.paused || state.due.get(&key).is_some_and(|due| *due <= at) {
@@ -190,7 +190,7 @@ impl<K: Key> Queue<K> {
     }
 
     /// Pauses the queue and forgets all waiting keys, for the end of leadership.
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         let mut state = self.lock();
         state.paused = true;
         state.ready.clear();
@@ -206,12 +206,12 @@ impl<K: Key> Queue<K> {
     }
 
     /// Whether the queue is paused.
-    pub fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         self.lock().paused
     }
 
     /// Resumes the queue, beginning with `all`.
-    pub fn resume(&self, all: impl IntoIterator<Item = K>) {
+    pub(crate) fn resume(&self, all: impl IntoIterator<Item = K>) {
         self.lock().paused = false;
         for key in all {
             self.add(key);
@@ -219,7 +219,7 @@ impl<K: Key> Queue<K> {
     }
 
     /// Runs `workers` workers. Never returns.
-    pub async fn run<F, Fut, E>(self: Arc<Self>, workers: usize, now: fn() -> Timestamp, reconcile: F)
+    pub(crate) async fn run<F, Fut, E>(self: Arc<Self>, workers: usize, now: fn() -> Timestamp, reconcile: F)
     where
         F: Fn(K) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<Again, E>> + Send + 'static,

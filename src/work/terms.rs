@@ -6,7 +6,7 @@ use super::queue::{Key, Queue};
 
 /// The current term. A term begins when this process becomes the leader, and ends with its leadership or with the next beginning.
 #[derive(Debug, Default)]
-pub struct Terms {
+pub(crate) struct Terms {
     /// Odd during a term; incremented at each beginning and end.
     now: AtomicU64,
     /// The last term in which all objects were reconciled.
@@ -15,11 +15,11 @@ pub struct Terms {
 
 /// A term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Term(u64);
+pub(crate) struct Term(u64);
 
 impl Terms {
     /// Begins a term.
-    pub fn begin(&self) -> Term {
+    pub(crate) fn begin(&self) -> Term {
         let before = self.now.load(Ordering::Acquire);
         let now = before + 1 + before % 2;
         self.now.store(now, Ordering::Release);
@@ -27,20 +27,20 @@ impl Terms {
     }
 
     /// Ends the current term, if there is one.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         let before = self.now.load(Ordering::Acquire);
         self.now.store(before + before % 2, Ordering::Release);
     }
 
     /// Whether all objects were reconciled in the current term.
-    pub fn is_reconciled(&self) -> bool {
+    pub(crate) fn is_reconciled(&self) -> bool {
         let now = self.now.load(Ordering::Acquire);
         now % 2 == 1 && self.reconciled.load(Ordering::Acquire) == now
     }
 
     /// Waits until all keys that were in `queue` at the beginning of `term` have been reconciled. If the term ends meanwhile,
     /// this has no effect.
-    pub async fn until_reconciled<K: Key>(&self, term: Term, queue: &Queue<K>) {
+    pub(crate) async fn until_reconciled<K: Key>(&self, term: Term, queue: &Queue<K>) {
         queue.until_idle().await;
         if !queue.is_paused() {
             self.reconciled.fetch_max(term.0, Ordering::AcqRel);

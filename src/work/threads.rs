@@ -5,19 +5,19 @@ use std::sync::OnceLock;
 use tokio::{sync::Semaphore, task::JoinError};
 
 /// Work of milliseconds, for example a signature with an RSA key.
-pub static SHORT: Threads = Threads::new(processors);
+pub(crate) static SHORT: Threads = Threads::new(processors);
 /// Work of seconds, for example the generation of an RSA key. It does not delay short work.
-pub static LONG: Threads = Threads::new(processors);
+pub(crate) static LONG: Threads = Threads::new(processors);
 
 /// Threads for one sort of work. Static, because the processors belong to the process.
-pub struct Threads {
+pub(crate) struct Threads {
     most: fn() -> usize,
     places: OnceLock<Semaphore>,
 }
 
 /// Why work on another thread has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Interrupted {
+pub(crate) enum Interrupted {
     /// The process is shutting down.
     #[error("the process is shutting down")]
     Ending,
@@ -28,7 +28,7 @@ pub enum Interrupted {
 
 impl Threads {
     /// As many threads as `most` returns.
-    pub const fn new(most: fn() -> usize) -> Self {
+    pub(crate) const fn new(most: fn() -> usize) -> Self {
         Self {
             most,
             places: OnceLock::new(),
@@ -39,7 +39,10 @@ impl Threads {
     ///
     /// # Errors
     /// If it panicked, or the process is shutting down.
-    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Interrupted> {
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Interrupted> {
         let places = self.places.get_or_init(|| Semaphore::new((self.most)()));
         let place = places.acquire().await.map_err(|_| Interrupted::Ending)?;
         let done = tokio::task::spawn_blocking(work).await;
@@ -51,7 +54,7 @@ impl Threads {
     ///
     /// # Errors
     /// If it was run on a thread, and panicked, or the process is shutting down.
-    pub async fn run_if<T: Send + 'static>(
+    pub(crate) async fn run_if<T: Send + 'static>(
         &self,
         slow: bool,
         work: impl FnOnce() -> T + Send + 'static,

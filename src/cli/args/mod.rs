@@ -1,7 +1,7 @@
 //! The flags of `certlet run`, with cert-manager's names (FLG rows). They are parsed once, into [`Options`].
 
 mod accepted;
-pub mod config;
+pub(super) mod config;
 mod dns01;
 mod go;
 mod switches;
@@ -12,7 +12,7 @@ use std::{net::IpAddr, net::SocketAddr, time::Duration};
 
 use clap::Args;
 
-pub use self::switches::ArgsError;
+pub(super) use self::switches::ArgsError;
 use self::{
     accepted::AcceptedArgs,
     dns01::Dns01Args,
@@ -31,7 +31,7 @@ use crate::{
 /// Run the controller: issue, store and renew certificates
 #[derive(Args, Clone, Debug)]
 #[command(next_line_help = true, args_override_self = true)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// File with a `ControllerConfiguration` of cert-manager (controller.config.cert-manager.io/v1alpha1). Flags take precedence
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]
     config: Option<String>,
@@ -224,7 +224,7 @@ pub struct RunArgs {
 
 /// How HTTP-01 challenges are solved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Mode {
+pub(super) enum Mode {
     /// certlet itself answers.
     Direct,
     /// One pod per challenge answers.
@@ -277,18 +277,18 @@ impl SizeArgs {
 
 impl RunArgs {
     /// The format of log lines and the log level.
-    pub fn logging(&self) -> (Format, u8) {
+    pub(super) fn logging(&self) -> (Format, u8) {
         (self.logging_format, self.verbosity)
     }
 
     /// Features that the flags request and that are not supported yet, as sentences without a verb.
-    pub fn missing(&self) -> Vec<String> {
+    pub(super) fn missing(&self) -> Vec<String> {
         let flags = self.accepted.missing().into_iter().map(str::to_owned);
         flags.chain(absent_controllers(&List::all(&self.controllers))).collect()
     }
 
     /// Flags that have no effect, each with the reason.
-    pub fn idle(&self) -> Vec<String> {
+    pub(super) fn idle(&self) -> Vec<String> {
         let flags = self.accepted.idle().into_iter().map(str::to_owned);
         flags.chain(idle_gates(&Map::all(&self.feature_gates))).collect()
     }
@@ -297,7 +297,7 @@ impl RunArgs {
     ///
     /// # Errors
     /// [`ArgsError`] if a value, or a combination of values, is invalid.
-    pub fn options(self) -> Result<Options, ArgsError> {
+    pub(super) fn options(self) -> Result<Options, ArgsError> {
         let environment = Environment::read();
         let election = self.election(&environment)?;
         let settings = Settings {
@@ -350,7 +350,7 @@ impl RunArgs {
     ///
     /// # Errors
     /// [`ArgsError`] if a value, or a combination of values, is invalid.
-    pub fn settings(&self, environment: &Environment) -> Result<Settings, ArgsError> {
+    pub(super) fn settings(&self, environment: &Environment) -> Result<Settings, ArgsError> {
         if let Some(flag) = self.accepted.refused() {
             return Err(ArgsError::MetricsTls(flag));
         }

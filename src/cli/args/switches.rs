@@ -113,7 +113,7 @@ const GATES: [(&str, GateState); 22] = [
 
 /// An invalid flag value.
 #[derive(Debug, thiserror::Error)]
-pub enum ArgsError {
+pub(crate) enum ArgsError {
     /// Unknown controller (CTL-11).
     #[error("--controllers: unknown controller {0:?}; the controllers are {known}", known = CONTROLLERS.join(", "))]
     Controller(String),

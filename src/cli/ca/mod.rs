@@ -29,7 +29,7 @@ use crate::text::line;
 /// Manage a certificate authority in files, without a cluster
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -62,7 +62,7 @@ Examples:
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(super) enum Error {
     /// The arguments, or the content of a file, are invalid.
     #[error("{0}")]
     Usage(String),
@@ -81,7 +81,7 @@ pub enum Error {
 }
 
 /// The environment of a command: time, cluster and output.
-pub struct Surroundings<'a> {
+pub(super) struct Surroundings<'a> {
     /// The time now.
     pub now: Timestamp,
     /// The cluster that stores Secrets.
@@ -102,7 +102,7 @@ impl Surroundings<'_> {
 ///
 /// # Errors
 /// [`Error`], as a sentence for the person at the terminal.
-pub fn run(args: &Args, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
+pub(super) fn run(args: &Args, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
     match &args.command {
         Command::Init(args) => init::run(args, surroundings),
         Command::Issue(args) => issue::run(args, surroundings),

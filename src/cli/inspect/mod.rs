@@ -13,7 +13,7 @@ use super::ca::{Error, Surroundings};
 
 /// Show certificates in a file, in a Secret, or of a server
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -32,7 +32,7 @@ enum Command {
 ///
 /// # Errors
 /// [`Error`], as a sentence for the person at the terminal.
-pub fn run(args: &Args, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
+pub(super) fn run(args: &Args, surroundings: &mut Surroundings<'_>) -> Result<ExitCode, Error> {
     match &args.command {
         Command::Cert(args) => show::run(args, surroundings),
         Command::Url(args) => url::run(args, surroundings),

@@ -17,7 +17,7 @@ use report::{Facts, Parent, Report};
 
 /// Show the state of an object and what happens next
 #[derive(Args, Clone, Debug)]
-pub struct StatusArgs {
+pub(super) struct StatusArgs {
     #[command(subcommand)]
     what: What,
 }
@@ -42,7 +42,7 @@ struct CertificateArgs {
 
 /// Output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(super) enum Output {
     /// Text for people.
     Text,
     /// JSON.

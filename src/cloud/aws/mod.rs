@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::Url;
 
 use self::region::Region;
-pub use self::source::{Source, Sources};
+pub(crate) use self::source::{Source, Sources};
 use super::{Api, Call, Cloud, Fault, FaultKind, Reply};
 use crate::pki::hidden::Hidden;
 
@@ -21,7 +21,7 @@ const AWS: &str = "AWS";
 
 /// An access key. `Debug` does not show the secret parts.
 #[derive(Clone, Debug)]
-pub struct Keys {
+pub(crate) struct Keys {
     /// The identifier.
     pub id: String,
     /// The secret key.
@@ -32,7 +32,7 @@ pub struct Keys {
 
 /// A call of a service.
 #[derive(Debug)]
-pub struct Action<'a> {
+pub(crate) struct Action<'a> {
     /// The service in signatures and rights: `route53`, `sts`.
     pub service: &'static str,
     /// The name of the action, for sentences.
@@ -49,7 +49,7 @@ pub struct Action<'a> {
 
 /// An AWS account as it is seen with one source of credentials. Cheap to clone with the cloud it is in.
 #[derive(Clone, Debug)]
-pub struct Aws {
+pub(crate) struct Aws {
     cloud: Cloud,
     region: Region,
     sources: Sources,
@@ -61,7 +61,7 @@ impl Aws {
     ///
     /// # Errors
     /// If the region cannot be one.
-    pub fn new(cloud: &Cloud, region: Option<&str>, sources: Sources) -> Result<Self, Fault> {
+    pub(crate) fn new(cloud: &Cloud, region: Option<&str>, sources: Sources) -> Result<Self, Fault> {
         let own = region.filter(|region| !region.is_empty());
         let environment = ["AWS_REGION", "AWS_DEFAULT_REGION"]
             .into_iter()
@@ -82,17 +82,17 @@ impl Aws {
     }
 
     /// Identifies region, source and role.
-    pub fn credential(&self) -> String {
+    pub(crate) fn credential(&self) -> String {
         format!("aws {} {}", self.region.name(), self.sources.credential())
     }
 
     /// The clouds' common ground.
-    pub const fn cloud(&self) -> &Cloud {
+    pub(crate) const fn cloud(&self) -> &Cloud {
         &self.cloud
     }
 
     /// The name of the partition in ARNs.
-    pub fn partition(&self) -> &'static str {
+    pub(crate) fn partition(&self) -> &'static str {
         self.region.partition().name
     }
 
@@ -100,7 +100,7 @@ impl Aws {
     ///
     /// # Errors
     /// If `AWS_ENDPOINT_URL` is not usable.
-    pub fn endpoint(&self, service: &str) -> Result<(Url, &str), Fault> {
+    pub(crate) fn endpoint(&self, service: &str) -> Result<(Url, &str), Fault> {
         self.region.endpoint(service, self.everywhere())
     }
 
@@ -122,7 +122,7 @@ impl Aws {
     ///
     /// # Errors
     /// Whatever else the reply is.
-    pub async fn call(&self, action: Action<'_>) -> Result<Reply, Fault> {
+    pub(crate) async fn call(&self, action: Action<'_>) -> Result<Reply, Fault> {
         let region = self.endpoint(action.service)?.1;
         let (keys, remembered) = self.keys().await?;
         let result = self.signed(&action, &keys, region).await;
@@ -182,7 +182,7 @@ impl Aws {
 }
 
 /// Why a batch of changes cannot be applied, if the reply says that. It is for comparisons, not for sentences.
-pub fn invalid_batch(reply: &Reply) -> Option<String> {
+pub(crate) fn invalid_batch(reply: &Reply) -> Option<String> {
     if reply.status.is_success() {
         return None;
     }

@@ -24,7 +24,7 @@ const ECS: &str = "http://169.254.170.2";
 
 /// A source of access keys, and a role that is assumed with them.
 #[derive(Clone, Debug)]
-pub struct Sources {
+pub(crate) struct Sources {
     /// The first keys.
     pub source: Source,
     /// The role.
@@ -33,7 +33,7 @@ pub struct Sources {
 
 /// A source of access keys.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub(crate) enum Source {
     /// These.
     Static(Keys),
     /// What the place that this process runs in has.

@@ -33,7 +33,7 @@ const AUTHORITY_VARIABLE: &str = "AZURE_AUTHORITY_HOST";
 
 /// The endpoints of one of Azure's clouds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Endpoints {
+pub(crate) struct Endpoints {
     /// Where tokens are issued.
     pub authority: &'static str,
     /// Azure Resource Manager, which is also what tokens are for.
@@ -42,17 +42,17 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// The public cloud.
-    pub const PUBLIC: Self = Self {
+    pub(crate) const PUBLIC: Self = Self {
         authority: "https://login.microsoftonline.com",
         manager: "https://management.azure.com",
     };
     /// China.
-    pub const CHINA: Self = Self {
+    pub(crate) const CHINA: Self = Self {
         authority: "https://login.chinacloudapi.cn",
         manager: "https://management.chinacloudapi.cn",
     };
     /// The government of the United States.
-    pub const US_GOVERNMENT: Self = Self {
+    pub(crate) const US_GOVERNMENT: Self = Self {
         authority: "https://login.microsoftonline.us",
         manager: "https://management.usgovcloudapi.net",
     };
@@ -60,7 +60,7 @@ impl Endpoints {
 
 /// What settings say about a managed identity or workload identity. An empty text is as good as none.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Identity<'a> {
+pub(crate) struct Identity<'a> {
     /// Client identifier.
     pub client: Option<&'a str>,
     /// Resource identifier.
@@ -71,7 +71,7 @@ pub struct Identity<'a> {
 
 /// A login at Azure. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Login(Arc<Inner>);
+pub(crate) struct Login(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -115,7 +115,7 @@ impl Login {
     ///
     /// # Errors
     /// If something is missing.
-    pub fn with_secret(
+    pub(crate) fn with_secret(
         endpoints: Endpoints,
         tenant: &str,
         client: &str,
@@ -140,7 +140,7 @@ impl Login {
     ///
     /// # Errors
     /// If something is missing.
-    pub fn ambient(cloud: &Cloud, endpoints: Option<Endpoints>, identity: Identity<'_>) -> Result<Self, Fault> {
+    pub(crate) fn ambient(cloud: &Cloud, endpoints: Option<Endpoints>, identity: Identity<'_>) -> Result<Self, Fault> {
         let named = endpoints.is_some();
         let endpoints = endpoints.unwrap_or(Endpoints::PUBLIC);
         let given = |value: Option<&str>| value.filter(|value| !value.is_empty()).map(str::to_owned);
@@ -209,12 +209,12 @@ impl Login {
     }
 
     /// Identifies it without revealing a secret.
-    pub fn credential(&self) -> &str {
+    pub(crate) fn credential(&self) -> &str {
         &self.0.credential
     }
 
     /// Who it is, for sentences.
-    pub fn who(&self) -> &str {
+    pub(crate) fn who(&self) -> &str {
         &self.0.who
     }
 

@@ -32,7 +32,7 @@ const METADATA_HOST: &str = "169.254.169.254";
 
 /// A login at Google Cloud. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Login {
+pub(crate) struct Login {
     source: Arc<Source>,
     credential: String,
 }
@@ -49,7 +49,7 @@ impl Login {
     ///
     /// # Errors
     /// If it is something else.
-    pub fn with_key(json: &[u8], place: &str) -> Result<Self, Fault> {
+    pub(crate) fn with_key(json: &[u8], place: &str) -> Result<Self, Fault> {
         match CredentialFile::parse(json, place)? {
             CredentialFile::Key(key) => Ok(Self::new(Source::Key(key), &super::fingerprint(json))),
             // it names a file to read, and servers to ask: only the administrator may do that
@@ -64,7 +64,7 @@ impl Login {
     ///
     /// # Errors
     /// If the file cannot be used.
-    pub async fn ambient(cloud: &Cloud) -> Result<Self, Fault> {
+    pub(crate) async fn ambient(cloud: &Cloud) -> Result<Self, Fault> {
         let Some(path) = cloud.environment.get(FILE_VARIABLE) else {
             let host = cloud.environment.get(METADATA_VARIABLE).unwrap_or(METADATA_HOST);
             let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token");
@@ -100,12 +100,12 @@ impl Login {
     }
 
     /// Identifies it without revealing a secret.
-    pub fn credential(&self) -> &str {
+    pub(crate) fn credential(&self) -> &str {
         &self.credential
     }
 
     /// Who it is, for sentences.
-    pub fn who(&self) -> String {
+    pub(crate) fn who(&self) -> String {
         match &*self.source {
             Source::Key(key) => format!("the service account {}", key.email),
             Source::External(_) => format!("the external account of {FILE_VARIABLE}"),

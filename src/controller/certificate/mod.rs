@@ -35,14 +35,14 @@ use crate::{
 use apply::Outcome;
 use observe::{LiveReads, Observed};
 use refusals::Consequence;
-pub use state::Certificates;
+pub(crate) use state::Certificates;
 
 /// Maximum number of steps of one reconcile. An issuance takes about six; more means that the plan does not converge.
 const MOST_STEPS: usize = 16;
 
 /// The dry run of a Certificate.
 #[derive(Clone, Debug)]
-pub struct CertificateDryRun {
+pub(crate) struct CertificateDryRun {
     /// The Certificate.
     pub record: Arc<Lean<CertificateKind>>,
     /// The next step.
@@ -60,7 +60,7 @@ impl Certificates {
     ///
     /// # Errors
     /// If the API server rejects a call or cannot be reached, or if the plan does not converge.
-    pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
+    pub(crate) async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
         let controller = &self;
         if !controller.ports.settings.controllers.enabled(controller::ISSUING) {
             return Ok(Next::OnChange);
@@ -92,7 +92,10 @@ impl Certificates {
     ///
     /// # Errors
     /// When the API server cannot be reached.
-    pub async fn dry_run(self: &Arc<Self>, key: &ObjectKey) -> Result<Option<CertificateDryRun>, ControllerError> {
+    pub(crate) async fn dry_run(
+        self: &Arc<Self>,
+        key: &ObjectKey,
+    ) -> Result<Option<CertificateDryRun>, ControllerError> {
         let controller = self;
         if !controller.ports.settings.controllers.enabled(controller::ISSUING) {
             return Ok(None);

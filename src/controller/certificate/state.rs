@@ -6,7 +6,7 @@ use super::{made_keys::Keys, opened::Opened, refusals::Refusals};
 use crate::controller::{Ports, Services, renewals::Renewals, rotations::Rotations, signing::Signing};
 
 /// Reconciles Certificates.
-pub struct Certificates {
+pub(crate) struct Certificates {
     pub(super) ports: Ports,
     /// Signs what is issued in one pass.
     pub(super) signing: Arc<Signing>,
@@ -27,7 +27,7 @@ pub(super) struct State {
 
 impl Certificates {
     /// A controller that remembers nothing yet.
-    pub fn new(services: &Services) -> Self {
+    pub(crate) fn new(services: &Services) -> Self {
         Self {
             ports: services.ports.clone(),
             signing: Arc::clone(&services.signing),
@@ -38,7 +38,7 @@ impl Certificates {
     }
 
     /// Forgets all that it remembers, keys included.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let State { keys, refusals, opened } = &self.state;
         keys.clear();
         refusals.clear();

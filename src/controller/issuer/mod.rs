@@ -23,7 +23,7 @@ use crate::plan::rotation::Rotating;
 use crate::plan::seen::{Kind, Lean, Next, Object};
 use crate::plan::settings::controller;
 
-pub use rotation::RotationDryRun;
+pub(crate) use rotation::RotationDryRun;
 
 /// Delay before a rejected read or write of a Secret is retried. Permissions, quotas and namespaces change without a
 /// notification.
@@ -32,7 +32,7 @@ const RETRY_REFUSED: SignedDuration = SignedDuration::from_secs(30);
 const RETRY_ROTATION: SignedDuration = SignedDuration::from_secs(30);
 
 /// Reconciles Issuers and ClusterIssuers.
-pub struct Issuers {
+pub(crate) struct Issuers {
     ports: Ports,
     signing: Arc<Signing>,
     rotations: Arc<Rotations>,
@@ -40,7 +40,7 @@ pub struct Issuers {
 
 impl Issuers {
     /// A controller that finds out with `signing` whether an issuer can sign, and writes down in `rotations` whose CA gets another key pair.
-    pub fn new(services: &Services) -> Self {
+    pub(crate) fn new(services: &Services) -> Self {
         Self {
             ports: services.ports.clone(),
             signing: Arc::clone(&services.signing),
@@ -49,7 +49,7 @@ impl Issuers {
     }
 
     /// Nothing of its own to clear: its state is in `signing` and `rotations`.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let Self {
             ports: _,
             signing: _,
@@ -61,7 +61,7 @@ impl Issuers {
     ///
     /// # Errors
     /// If the API server does not answer, or the issuer changed meanwhile.
-    pub async fn reconcile(self: Arc<Self>, id: IssuerId) -> Result<Next, ControllerError> {
+    pub(crate) async fn reconcile(self: Arc<Self>, id: IssuerId) -> Result<Next, ControllerError> {
         if !is_ours(&self, &id) {
             return Ok(Next::OnChange);
         }
@@ -76,7 +76,7 @@ impl Issuers {
     ///
     /// # Errors
     /// When the API server refuses or is not reached.
-    pub async fn dry_run(&self, id: &IssuerId) -> Result<Option<IssuerDryRun>, ControllerError> {
+    pub(crate) async fn dry_run(&self, id: &IssuerId) -> Result<Option<IssuerDryRun>, ControllerError> {
         if !is_ours(self, id) {
             return Ok(None);
         }
@@ -100,7 +100,7 @@ fn is_ours(controller: &Issuers, id: &IssuerId) -> bool {
 
 /// The dry run of an issuer.
 #[derive(Clone, Debug)]
-pub struct IssuerDryRun {
+pub(crate) struct IssuerDryRun {
     /// The effect on its leaves, if its CA has a new key pair.
     pub leaves: Option<RotationDryRun>,
     /// The planned call for its ACME account, if it has one and its Secrets can be read.

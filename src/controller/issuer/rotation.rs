@@ -106,7 +106,7 @@ pub(super) async fn scan<K: Either>(
 
 /// The result of a dry run.
 #[derive(Clone, Debug, Default)]
-pub struct RotationDryRun {
+pub(crate) struct RotationDryRun {
     /// The condition `Rotating`; `None` leaves it unchanged.
     pub condition: Option<Rotating>,
     /// Number of Certificates whose `ca.crt` would be updated.

@@ -9,7 +9,7 @@ use crate::controller::FollowUp;
 const SLOTS_EVERY: Duration = Duration::from_secs(10);
 
 /// Transfers slots at each interval, while this process is the leader.
-pub async fn lend_slots(controller: Arc<Orders>) {
+pub(crate) async fn lend_slots(controller: Arc<Orders>) {
     loop {
         tokio::time::sleep(SLOTS_EVERY).await;
         for order in controller.state.give(controller.ports.now()) {

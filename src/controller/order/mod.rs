@@ -19,8 +19,8 @@ mod lending;
 mod observe;
 mod orders;
 mod presenting;
-pub mod responder_sync;
-pub mod state;
+pub(crate) mod responder_sync;
+pub(crate) mod state;
 mod withdrawing;
 
 use std::{sync::Arc, time::Duration};
@@ -33,7 +33,7 @@ use self::{
     at_ca::Calls,
     observe::{Found, Observed},
 };
-pub use self::{
+pub(crate) use self::{
     lending::lend_slots,
     orders::{Orders, all},
 };
@@ -63,7 +63,7 @@ const TURN: Duration = Duration::from_secs(5);
 
 /// The result of a dry run of an Order.
 #[derive(Debug, Default)]
-pub struct OrderDryRun {
+pub(crate) struct OrderDryRun {
     /// The Order with its next steps, if it is readable and certlet acts for it.
     pub order: Option<(Object<OrderKind>, Plan)>,
     /// Challenges of other Orders that are being deleted, and only wait for a finalizer of ours.
@@ -75,7 +75,7 @@ impl Orders {
     ///
     /// # Errors
     /// The API server's error. An error of the CA is a result: it is remembered, and planned from.
-    pub async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
+    pub(crate) async fn reconcile(self: Arc<Self>, key: ObjectKey) -> Result<Next, ControllerError> {
         if !self.ports.settings.controllers.enabled(controller::ORDERS) {
             return Ok(Next::OnChange);
         }
@@ -108,7 +108,7 @@ impl Orders {
     ///
     /// # Errors
     /// The API server's error, and [`ControllerError::Failed`] if the account of its issuer cannot be used.
-    pub async fn dry_run(self: &Arc<Self>, key: &ObjectKey) -> Result<OrderDryRun, ControllerError> {
+    pub(crate) async fn dry_run(self: &Arc<Self>, key: &ObjectKey) -> Result<OrderDryRun, ControllerError> {
         if !self.ports.settings.controllers.enabled(controller::ORDERS) {
             return Ok(OrderDryRun::default());
         }

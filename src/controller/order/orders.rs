@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Reconciles Orders and their Challenges.
-pub struct Orders {
+pub(crate) struct Orders {
     pub(super) ports: Ports,
     /// Presents, checks and withdraws proofs.
     pub solving: Solving,
@@ -22,7 +22,7 @@ pub struct Orders {
 
 impl Orders {
     /// A controller without remembered state.
-    pub fn new(services: &Services) -> Self {
+    pub(crate) fn new(services: &Services) -> Self {
         Self {
             state: State::new(services.ports.settings.max_concurrent_challenges),
             ports: services.ports.clone(),
@@ -33,7 +33,7 @@ impl Orders {
     }
 
     /// Forgets all remembered state.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let Self {
             ports,
             // cleared with the services
@@ -48,7 +48,7 @@ impl Orders {
 }
 
 /// All Orders, and those that have gone and whose Challenges have not.
-pub fn all(index: &Index) -> Vec<ObjectKey> {
+pub(crate) fn all(index: &Index) -> Vec<ObjectKey> {
     let challenges = index.challenges.all();
     let owners = challenges
         .iter()

@@ -265,7 +265,7 @@ pub(super) fn validation(controller: &Orders, observed: &Observed, url: &str) ->
 pub(super) fn follow(controller: &Arc<Orders>, observed: &Observed, url: String, validation: Validation) {
     let (controller, order) = (Arc::clone(controller), observed.order.meta.clone());
     tokio::spawn(async move {
-        if validation.is_answered().await {
+        if validation.answered().await {
             let now = controller.ports.now();
             controller
                 .state

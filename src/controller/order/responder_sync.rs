@@ -23,7 +23,7 @@ use crate::{
 
 /// Updates the answers after an Order was added, changed or deleted. Returns at once. If the account key has to be read
 /// first, a task updates the answers later.
-pub fn changed(controller: &Arc<Orders>, old: Option<&Lean<OrderKind>>, new: Option<&Lean<OrderKind>>) {
+pub(crate) fn changed(controller: &Arc<Orders>, old: Option<&Lean<OrderKind>>, new: Option<&Lean<OrderKind>>) {
     if let Some(old) = old.filter(|old| new.is_none_or(|new| new.meta.uid != old.meta.uid)) {
         withdraw(controller, &old.meta.uid);
     }
@@ -39,7 +39,7 @@ pub fn changed(controller: &Arc<Orders>, old: Option<&Lean<OrderKind>>, new: Opt
 }
 
 /// Updates the answers after a change of something that the Order depends on.
-pub fn resync(controller: &Arc<Orders>, key: &ObjectKey) {
+pub(crate) fn resync(controller: &Arc<Orders>, key: &ObjectKey) {
     if let Some(order) = controller.ports.index.orders.get(key) {
         changed(controller, None, Some(&order));
     }

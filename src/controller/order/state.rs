@@ -29,7 +29,7 @@ const LONGEST_GATE: SignedDuration = SignedDuration::from_mins(15);
 
 /// What is remembered about all Orders.
 #[derive(Debug)]
-pub struct State {
+pub(crate) struct State {
     memories: Mutex<HashMap<ObjectKey, Remembered>>,
     slots: Mutex<Slots>,
     gates: Mutex<HashMap<String, Gate>>,
@@ -45,7 +45,7 @@ struct Remembered {
 
 impl State {
     /// An empty state. At most `most_challenges` are in flight at once (FLG-26).
-    pub fn new(most_challenges: usize) -> Self {
+    pub(crate) fn new(most_challenges: usize) -> Self {
         Self {
             memories: Mutex::default(),
             slots: Mutex::new(Slots::new(most_challenges)),
@@ -56,15 +56,10 @@ impl State {
     }
 
     /// Forgets everything, at the beginning or end of a term.
-    pub fn clear(&self, most_challenges: usize) {
+    pub(crate) fn clear(&self, most_challenges: usize) {
         lock(&self.memories).clear();
         lock(&self.gates).clear();
         *lock(&self.slots) = Slots::new(most_challenges);
-    }
-
-    /// The number of challenges in flight, and of those that wait for a slot.
-    pub fn load(&self) -> (usize, usize) {
-        lock(&self.slots).load()
     }
 
     /// What is remembered about this Order.

@@ -26,7 +26,7 @@ const MAX_WAITS: usize = 10_000;
 /// Requests that a remote signer is working on: when to call it again, and its memo. What must survive a restart is in the
 /// request.
 #[derive(Debug, Default)]
-pub struct Waits(Mutex<HashMap<Box<str>, Entry>>);
+pub(crate) struct Waits(Mutex<HashMap<Box<str>, Entry>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -74,7 +74,7 @@ impl Waits {
     }
 
     /// Forgets everything, at the end of a term.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.lock().clear();
     }
 
@@ -85,7 +85,7 @@ impl Waits {
 
 /// The result of a call.
 #[derive(Debug)]
-pub enum SignerCall {
+pub(crate) enum SignerCall {
     /// The outcome of the signer.
     Answered(Outcome),
     /// The signer was not called: it requested a delay, or the lane of its server is full.
@@ -93,7 +93,7 @@ pub enum SignerCall {
 }
 
 /// The turn of a request: a worker of `queue` reconciles it under this key.
-pub struct Turn<'a, K: Key> {
+pub(crate) struct Turn<'a, K: Key> {
     /// The queue whose workers the server would occupy.
     pub queue: &'a Arc<Queue<K>>,
     /// The key that the worker reconciles.
@@ -104,7 +104,7 @@ pub struct Turn<'a, K: Key> {
 
 impl<K: Key> Turn<'_, K> {
     /// Calls `signer` of `issuer` for `request`. A remote signer is called in the lane of its server and not before its time.
-    pub async fn ask(&self, waits: &Waits, signer: Signer, request: &RequestSeen, issuer: &Meta) -> SignerCall {
+    pub(crate) async fn ask(&self, waits: &Waits, signer: Signer, request: &RequestSeen, issuer: &Meta) -> SignerCall {
         let call = match signer.place() {
             Place::Here => None,
             Place::Server(server) => match self.call(waits, server, &request.meta, issuer) {
@@ -149,7 +149,7 @@ pub(super) fn task(request: &RequestSeen, memo: Option<Memo>) -> Task {
 
 /// The writes for an outcome, in order, and when to reconcile the request again.
 #[derive(Debug, PartialEq)]
-pub struct Conclusion {
+pub(crate) struct Conclusion {
     /// The annotation with the signer's memo, unless the request has it. It is written first, so that a new leader does not
     /// request the certificate a second time.
     pub memo: Option<(&'static str, Memo)>,
@@ -162,7 +162,7 @@ pub struct Conclusion {
 }
 
 /// The writes for an outcome; `annotation` is the place of the signer's memo.
-pub fn conclude(request: &RequestSeen, annotation: Option<&'static str>, outcome: Outcome) -> Conclusion {
+pub(crate) fn conclude(request: &RequestSeen, annotation: Option<&'static str>, outcome: Outcome) -> Conclusion {
     let plain = |verdict| Conclusion {
         memo: None,
         notices: Vec::new(),

@@ -39,7 +39,7 @@ static READERS: Threads = Threads::new(|| 2);
 
 /// Key pairs by Secret. Keys are wiped on drop.
 #[derive(Debug, Default)]
-pub struct Authorities {
+pub(crate) struct Authorities {
     cached: Mutex<HashMap<ObjectKey, CachedPair>>,
     /// Number of changes of Secrets. A pair that was read before a change is not stored after it.
     changes: AtomicU64,
@@ -61,7 +61,7 @@ impl Authorities {
     ///
     /// # Errors
     /// The request must wait (SGN-02): the Secret does not exist, its pair cannot be used, or the API server does not answer.
-    pub async fn get(&self, ports: &Ports, secret: &ObjectKey) -> Result<Arc<CertificateAuthority>, Refusal> {
+    pub(crate) async fn get(&self, ports: &Ports, secret: &ObjectKey) -> Result<Arc<CertificateAuthority>, Refusal> {
         if let Some(authority) = self.recall_of(ports, secret) {
             return Ok(authority);
         }
@@ -161,24 +161,14 @@ impl Authorities {
     }
 
     /// Invalidates the pair of a changed Secret.
-    pub fn forget(&self, secret: &ObjectKey) {
+    pub(crate) fn forget(&self, secret: &ObjectKey) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.lock().remove(secret);
     }
 
     /// Drops idle pairs. It is called periodically.
-    pub fn drop_idle(&self, now: Timestamp) {
+    pub(crate) fn drop_idle(&self, now: Timestamp) {
         self.lock().retain(|_, entry| now.duration_since(entry.used) <= IDLE);
-    }
-
-    /// The number of stored pairs.
-    pub fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    /// Whether no pair is stored.
-    pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, CachedPair>> {

@@ -13,11 +13,11 @@ use crate::{
 
 /// The claimed requests.
 #[derive(Debug, Default)]
-pub struct Claims(Mutex<HashSet<ObjectKey>>);
+pub(crate) struct Claims(Mutex<HashSet<ObjectKey>>);
 
 /// A claim. While it lives, the controller of requests skips the request. It requeues it on drop.
 #[must_use = "a claim ends when it is dropped"]
-pub struct Claim {
+pub(crate) struct Claim {
     claims: Arc<Claims>,
     queues: Arc<Queues>,
     key: ObjectKey,
@@ -25,7 +25,7 @@ pub struct Claim {
 
 impl Claims {
     /// Takes a request, before it is created.
-    pub fn claim(self: &Arc<Self>, queues: &Arc<Queues>, key: ObjectKey) -> Claim {
+    pub(crate) fn claim(self: &Arc<Self>, queues: &Arc<Queues>, key: ObjectKey) -> Claim {
         self.lock().insert(key.clone());
         Claim {
             claims: Arc::clone(self),
@@ -35,7 +35,7 @@ impl Claims {
     }
 
     /// Whether the request is claimed.
-    pub fn holds(&self, key: &ObjectKey) -> bool {
+    pub(crate) fn holds(&self, key: &ObjectKey) -> bool {
         self.lock().contains(key)
     }
 

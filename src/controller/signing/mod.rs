@@ -11,13 +11,11 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 
-pub use asking::{Conclusion, SignerCall, Turn, Waits, conclude};
-pub use authorities::Authorities;
-pub use claims::{Claim, Claims};
-pub use orders::NotPlaced;
-pub use signers::Readiness;
+pub(crate) use asking::{Conclusion, SignerCall, Turn, conclude};
+pub(crate) use orders::NotPlaced;
+pub(crate) use signers::Readiness;
 use state::Identity;
-pub use state::{Reordered, Signing};
+pub(crate) use state::Signing;
 
 use super::ControllerError;
 use crate::{
@@ -38,7 +36,7 @@ const NOT_ALLOWED: SignedDuration = SignedDuration::from_mins(5);
 
 impl Signing {
     /// Wipes idle CA keys periodically. Never returns.
-    pub async fn drop_idle_keys(self: Arc<Self>) {
+    pub(crate) async fn drop_idle_keys(self: Arc<Self>) {
         loop {
             tokio::time::sleep(Duration::from_secs(60)).await;
             self.authorities.drop_idle(self.ports.now());
@@ -47,7 +45,7 @@ impl Signing {
 
     /// Sets the requester of a CertificateRequest of ours, if no admission policy of the server does (VAL-34): the identity that the
     /// server reports for this process.
-    pub async fn new_request(&self, mut new: NewObject<RequestKind>) -> NewObject<RequestKind> {
+    pub(crate) async fn new_request(&self, mut new: NewObject<RequestKind>) -> NewObject<RequestKind> {
         let identity = self.identity.get_or_try_init(async || {
             let user = self.ports.reader.whoami().await?;
             Ok::<_, crate::cluster::Error>(Identity {
@@ -73,7 +71,7 @@ impl Signing {
     ///
     /// # Errors
     /// If approval is not permitted (VAL-35), the request waits until an administrator grants it.
-    pub async fn settle(
+    pub(crate) async fn settle(
         &self,
         request: &RequestSeen,
         approve: bool,
@@ -105,7 +103,7 @@ impl Signing {
     }
 
     /// Publishes events about a request.
-    pub fn publish(&self, request: &RequestSeen, notices: &[Notice]) {
+    pub(crate) fn publish(&self, request: &RequestSeen, notices: &[Notice]) {
         for notice in notices {
             self.ports.events.publish::<RequestKind>(&request.meta, notice);
         }
@@ -115,7 +113,7 @@ impl Signing {
     ///
     /// # Errors
     /// If its issuer no longer signs at once. A request that cannot be signed is a [`RequestVerdict`], not an error.
-    pub async fn sign_at_once(
+    pub(crate) async fn sign_at_once(
         &self,
         issuer: &FoundIssuer,
         request: &RequestSeen,

@@ -19,7 +19,7 @@ use crate::{
 const WATCH_LAG: SignedDuration = SignedDuration::from_secs(1);
 
 /// Why there is no Order.
-pub enum NotPlaced {
+pub(crate) enum NotPlaced {
     /// The API server rejected the object with this name.
     Refused(String, cluster::Error),
     /// Another error.
@@ -35,7 +35,7 @@ impl From<cluster::Error> for NotPlaced {
 impl Signing {
     /// Creates the Order of `request` with `owner` as its owner. A name that another owner has taken is left alone (ORD-12); `taken`
     /// receives a sentence about it.
-    pub async fn place(
+    pub(crate) async fn place(
         &self,
         request: &RequestSeen,
         owner: OwnerReference,
@@ -76,7 +76,7 @@ impl Signing {
     }
 
     /// Deletes one of the Orders of `request`, so that another can be created, and remembers it if the Order was wrong.
-    pub async fn discard(
+    pub(crate) async fn discard(
         &self,
         request: &Meta,
         orders: &[Object<OrderKind>],

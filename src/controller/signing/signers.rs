@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The readiness of a signer.
-pub struct Readiness {
+pub(crate) struct Readiness {
     /// The Ready condition.
     pub verdict: IssuerVerdict,
     /// When to check again without a change.
@@ -49,7 +49,7 @@ impl Signing {
     ///
     /// # Errors
     /// If the issuer no longer has a signer. A [`Refusal`] if a Secret that it needs is not available.
-    pub async fn signer(
+    pub(crate) async fn signer(
         &self,
         issuer: &FoundIssuer,
         request: &RequestSeen,
@@ -78,7 +78,7 @@ impl Signing {
     ///
     /// # Errors
     /// If the API server does not answer.
-    pub async fn readiness(
+    pub(crate) async fn readiness(
         &self,
         issuer: &Meta,
         spec: SignerSpec<'_>,

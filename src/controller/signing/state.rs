@@ -14,7 +14,7 @@ use crate::controller::Ports;
 const MOST_REORDERED: usize = 10_000;
 
 /// Makes and asks signers, for the controllers of requests and for Certificates that are issued in one pass.
-pub struct Signing {
+pub(crate) struct Signing {
     pub(super) ports: Ports,
     /// Key pairs of CAs in use.
     pub authorities: Authorities,
@@ -37,7 +37,7 @@ pub(super) struct Identity {
 
 impl Signing {
     /// Remembers nothing yet.
-    pub fn new(ports: Ports) -> Self {
+    pub(crate) fn new(ports: Ports) -> Self {
         Self {
             ports,
             authorities: Authorities::default(),
@@ -50,7 +50,7 @@ impl Signing {
 
     /// Drops the key pairs, and forgets what is under way. Which request is being signed ends with that work, and the identity of this process
     /// does not change.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let Self {
             ports: _,
             claims: _,
@@ -67,16 +67,16 @@ impl Signing {
 
 /// Requests, by uid, whose Order was deleted and replaced. That is done once.
 #[derive(Debug, Default)]
-pub struct Reordered(Mutex<HashSet<Box<str>>>);
+pub(crate) struct Reordered(Mutex<HashSet<Box<str>>>);
 
 impl Reordered {
     /// Whether the Order of the request with this uid was replaced before.
-    pub fn contains(&self, request: &str) -> bool {
+    pub(crate) fn contains(&self, request: &str) -> bool {
         self.lock().contains(request)
     }
 
     /// Records that the Order of the request with this uid is replaced.
-    pub fn insert(&self, request: &str) {
+    pub(crate) fn insert(&self, request: &str) {
         let mut reordered = self.lock();
         if reordered.len() >= MOST_REORDERED {
             reordered.clear();

@@ -25,7 +25,7 @@ const MOST: usize = 10_000;
 
 /// The last call for each Challenge, by its uid. Successful calls that present are not kept.
 #[derive(Debug, Default)]
-pub struct Calls(Mutex<HashMap<Box<str>, Entry>>);
+pub(crate) struct Calls(Mutex<HashMap<Box<str>, Entry>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -35,12 +35,12 @@ struct Entry {
 
 impl Calls {
     /// The last call for the Challenge with this uid.
-    pub fn last(&self, challenge: &str) -> Option<Call> {
+    pub(crate) fn last(&self, challenge: &str) -> Option<Call> {
         self.lock().get(challenge).map(|entry| entry.call.clone())
     }
 
     /// The last calls for these Challenges, by uid.
-    pub fn of<'a>(&self, challenges: impl Iterator<Item = &'a str>) -> BTreeMap<Box<str>, Call> {
+    pub(crate) fn of<'a>(&self, challenges: impl Iterator<Item = &'a str>) -> BTreeMap<Box<str>, Call> {
         let calls = self.lock();
         challenges
             .filter_map(|challenge| Some((challenge.into(), calls.get(challenge)?.call.clone())))
@@ -48,7 +48,7 @@ impl Calls {
     }
 
     /// Starts a call for a Challenge, unless one is running.
-    pub fn begin(&self, challenge: &str, call: Call, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn begin(&self, challenge: &str, call: Call, task: impl Future<Output = ()> + Send + 'static) {
         let mut calls = self.lock();
         if calls.get(challenge).is_some_and(|entry| entry.call.is_under_way()) {
             return;
@@ -62,7 +62,7 @@ impl Calls {
     }
 
     /// Stores the result of the call for a Challenge.
-    pub fn end(&self, challenge: &str, call: Option<Call>) {
+    pub(crate) fn end(&self, challenge: &str, call: Option<Call>) {
         match call {
             Some(call) => drop(self.lock().insert(challenge.into(), Entry { call, task: None })),
             None => self.forget(challenge),
@@ -70,12 +70,12 @@ impl Calls {
     }
 
     /// Forgets a Challenge: nothing of it is outside the cluster any more.
-    pub fn forget(&self, challenge: &str) {
+    pub(crate) fn forget(&self, challenge: &str) {
         self.lock().remove(challenge);
     }
 
     /// Aborts every call, and forgets all of them.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         for (_, entry) in self.lock().drain() {
             if let Some(task) = entry.task {
                 task.abort();
@@ -90,7 +90,7 @@ impl Calls {
 
 /// The request to a solver outside the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub(crate) enum Ask {
     /// To present.
     Present,
     /// To withdraw.
@@ -98,7 +98,7 @@ pub enum Ask {
 }
 
 /// The solver's answer, or a failure after [`LIMIT`]. `now` reads the clock.
-pub async fn answer(solver: &Solver, ask: Ask, now: impl Fn() -> Timestamp) -> Answer {
+pub(crate) async fn answer(solver: &Solver, ask: Ask, now: impl Fn() -> Timestamp) -> Answer {
     let not_yet = |reason: String| NotYet { reason, again: now() };
     let asked = async {
         match ask {

@@ -9,9 +9,9 @@
 //! | `provable` | the input and the answer of a solver |
 //! | [`calls`] | calls outside the cluster, one at a time for each Challenge |
 
-pub mod calls;
-pub mod dns01;
-pub mod http01;
+pub(crate) mod calls;
+pub(crate) mod dns01;
+pub(crate) mod http01;
 mod provable;
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::provable::is_digest;
-pub use self::provable::{Answer, Checked, Provable, proof};
+pub(crate) use self::provable::{Answer, Checked, Provable, proof};
 use self::{
     calls::Calls,
     dns01::{Access, Dns01},
@@ -40,7 +40,7 @@ use crate::{
 
 /// Why the solvers cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum SolvingError {
+pub(crate) enum SolvingError {
     /// The self-check of HTTP-01.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -52,7 +52,7 @@ pub enum SolvingError {
 /// A solver with its proofs: one, or a batch that is presented together. There is one variant for each type of
 /// challenge.
 #[derive(Clone)]
-pub enum Solver {
+pub(crate) enum Solver {
     /// HTTP-01.
     Http01(Box<http01::Proofs>),
     /// DNS-01.
@@ -64,7 +64,7 @@ impl Solver {
     ///
     /// # Errors
     /// Why that is not known, and when to try again.
-    pub async fn locate(&self) -> Result<String, NotYet> {
+    pub(crate) async fn locate(&self) -> Result<String, NotYet> {
         match self {
             Self::Http01(_) => Ok(String::new()),
             Self::Dns01(record) => record.locate().await,
@@ -75,7 +75,7 @@ impl Solver {
     ///
     /// # Errors
     /// [`ControllerError::Stale`] if another replica leads, or if the plan is outdated; else the API server's error.
-    pub async fn present(&self) -> Result<Answer, ControllerError> {
+    pub(crate) async fn present(&self) -> Result<Answer, ControllerError> {
         match self {
             Self::Http01(proofs) => proofs.present().await,
             Self::Dns01(record) => Ok(record.present().await),
@@ -83,7 +83,7 @@ impl Solver {
     }
 
     /// Checks whether the CA would see the proof now. `since` is the time of the first check.
-    pub async fn check(&self, since: Timestamp) -> Checked {
+    pub(crate) async fn check(&self, since: Timestamp) -> Checked {
         match self {
             Self::Http01(proofs) => match proofs.check(since).await {
                 Ok(()) => Checked::Visible,
@@ -97,7 +97,7 @@ impl Solver {
     ///
     /// # Errors
     /// The API server's error. A retry withdraws the rest.
-    pub async fn withdraw(&self) -> Result<Answer, ControllerError> {
+    pub(crate) async fn withdraw(&self) -> Result<Answer, ControllerError> {
         match self {
             Self::Http01(proofs) => proofs.withdraw().await.map(Ok),
             Self::Dns01(record) => Ok(record.withdraw().await),
@@ -105,7 +105,7 @@ impl Solver {
     }
 
     /// Listens for the CA's validation, if this process can observe it.
-    pub fn validation(&self) -> Option<http01::Validation> {
+    pub(crate) fn validation(&self) -> Option<http01::Validation> {
         match self {
             Self::Http01(proofs) => proofs.validation(),
             Self::Dns01(_) => None,
@@ -115,7 +115,7 @@ impl Solver {
 
 /// The shared state of all solvers.
 #[derive(Clone, Debug)]
-pub struct Solving {
+pub(crate) struct Solving {
     /// HTTP-01.
     pub http01: Arc<Http01>,
     /// DNS-01.
@@ -129,7 +129,7 @@ impl Solving {
     ///
     /// # Errors
     /// If a nameserver for the self-checks is invalid, or the system has none.
-    pub fn new(settings: &Settings, cloud: Cloud) -> Result<Self, SolvingError> {
+    pub(crate) fn new(settings: &Settings, cloud: Cloud) -> Result<Self, SolvingError> {
         Ok(Self {
             http01: Arc::new(Http01::new(settings)?),
             dns01: Arc::new(Dns01::new(settings, cloud)?),
@@ -139,7 +139,7 @@ impl Solving {
 
     /// The solver of these proofs of an Order, which are a batch or a part of one. `None` without any, or without a
     /// solver for them.
-    pub fn solver(&self, ports: &Ports, order: &Object<OrderKind>, proofs: &[Provable]) -> Option<Solver> {
+    pub(crate) fn solver(&self, ports: &Ports, order: &Object<OrderKind>, proofs: &[Provable]) -> Option<Solver> {
         let first = proofs.first()?;
         match &first.proof {
             Proof::Http01 { .. } => {
@@ -166,14 +166,25 @@ impl Solving {
 
     /// The solver that withdraws everything in the cluster for an Order. It finds objects by the Order's uid, and
     /// paths in users' Ingresses by the Order's status, if the Order still exists.
-    pub fn of_order(&self, ports: &Ports, key: &ObjectKey, uid: &str, order: Option<&Object<OrderKind>>) -> Solver {
+    pub(crate) fn of_order(
+        &self,
+        ports: &Ports,
+        key: &ObjectKey,
+        uid: &str,
+        order: Option<&Object<OrderKind>>,
+    ) -> Solver {
         let proofs = http01::Proofs::of_order(Arc::clone(&self.http01), ports, key, uid, order);
         Solver::Http01(Box::new(proofs))
     }
 
     /// The solver that withdraws what was placed outside the cluster for a Challenge, found by the Challenge alone: `record` is what
     /// its annotation names, if it has one; otherwise the record is located. `None` where nothing can be outside.
-    pub fn recover(&self, ports: &Ports, challenge: &Object<ChallengeKind>, record: Option<&str>) -> Option<Solver> {
+    pub(crate) fn recover(
+        &self,
+        ports: &Ports,
+        challenge: &Object<ChallengeKind>,
+        record: Option<&str>,
+    ) -> Option<Solver> {
         let ChallengeSpec {
             type_, dns_name, key, ..
         } = &challenge.spec;
@@ -196,7 +207,7 @@ impl Solving {
     }
 
     /// Forgets all remembered objects, at the beginning or end of a term. They are found again.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.http01.clear();
         self.dns01.clear();
         self.calls.clear();

@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// A solver's answer: done, or not yet.
-pub type Answer = Result<(), NotYet>;
+pub(crate) type Answer = Result<(), NotYet>;
 
 /// The answer of a solver to the question whether the CA would find a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Checked {
+pub(crate) enum Checked {
     /// It would.
     Visible,
     /// Not yet.
@@ -26,7 +26,7 @@ pub enum Checked {
 
 /// A proof, with those parts of its authorization that a solver needs.
 #[derive(Clone, Debug)]
-pub struct Provable {
+pub(crate) struct Provable {
     /// Metadata of its Challenge, as soon as that exists.
     pub challenge: Option<Meta>,
     /// The name or address, without the `*.` of a wildcard.
@@ -56,7 +56,7 @@ pub(super) fn is_digest(value: &str) -> bool {
 ///
 /// # Errors
 /// Why the method cannot prove this identifier, as a sentence.
-pub fn proof(method: Method, identifier: &str, key_authorization: &KeyAuthorization) -> Result<Proof, String> {
+pub(crate) fn proof(method: Method, identifier: &str, key_authorization: &KeyAuthorization) -> Result<Proof, String> {
     match method {
         Method::Http01(ingress) if Host::parse(identifier).is_some() => Ok(Proof::Http01 {
             key_authorization: key_authorization.as_str().to_owned(),

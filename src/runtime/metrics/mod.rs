@@ -13,7 +13,7 @@ use crate::{
 
 /// The page in pieces that are made while it is sent: with 10,000 Certificates the whole page would take 20 MB. Only the leader
 /// reports metrics of objects, as in cert-manager, so that two replicas do not count twice.
-pub fn page(ports: &Ports, leadership: &Leadership) -> impl Iterator<Item = String> + Send + 'static + use<> {
+pub(crate) fn page(ports: &Ports, leadership: &Leadership) -> impl Iterator<Item = String> + Send + 'static + use<> {
     let objects = leadership.leads().then(|| objects::all(&ports.index));
     let (ports, leadership) = (ports.clone(), leadership.clone());
     objects.into_iter().flatten().chain(std::iter::once_with(move || {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// One TXT record with one value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Txt {
+pub(crate) struct Txt {
     /// Its name, without a final dot.
     pub name: String,
     /// Its value.
@@ -15,7 +15,7 @@ pub struct Txt {
 
 /// Records that are added, and records that are removed. Other values of the same names stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     /// Present afterwards. That they were present before is no error.
     pub add: BTreeSet<Txt>,
     /// Absent afterwards. That they were absent before is no error.
@@ -24,11 +24,11 @@ pub struct Change {
 
 /// Identifies a change that a provider has accepted and may still be bringing to its name servers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Receipt(pub String);
+pub(crate) struct Receipt(pub String);
 
 /// What is wanted of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub(crate) enum Wanted {
     /// It is added.
     Present,
     /// It is removed.
@@ -37,14 +37,14 @@ pub enum Wanted {
 
 impl Change {
     /// The change of one record.
-    pub fn of(txt: Txt, wanted: Wanted) -> Self {
+    pub(crate) fn of(txt: Txt, wanted: Wanted) -> Self {
         let mut change = Self::default();
         change.insert(txt, wanted);
         change
     }
 
     /// Adds what is wanted of one record. It replaces what was wanted of it before.
-    pub fn insert(&mut self, txt: Txt, wanted: Wanted) {
+    pub(crate) fn insert(&mut self, txt: Txt, wanted: Wanted) {
         let (to, from) = match wanted {
             Wanted::Present => (&mut self.add, &mut self.remove),
             Wanted::Absent => (&mut self.remove, &mut self.add),

@@ -24,7 +24,7 @@ const MOST_ADDRESSES: usize = 32;
 
 /// A TXT record that a CA is to find.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     /// The name that the certificate is for.
     pub identifier: &'a str,
     /// Where the record was written.
@@ -35,7 +35,7 @@ pub struct Question<'a> {
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// The answers of the name servers.
     Answers(Answers),
     /// CNAMEs lead the CA to another name than the one that was written.
@@ -45,7 +45,7 @@ pub enum Seen {
 }
 
 /// Asks every name server of the zone, in parallel, and follows the CNAMEs that a CA would follow.
-pub async fn at_authorities(dns: &Recursive, policy: &AddressPolicy, question: Question<'_>) -> Seen {
+pub(crate) async fn at_authorities(dns: &Recursive, policy: &AddressPolicy, question: Question<'_>) -> Seen {
     let (found_at, answers) = tokio::join!(
         target::found_at(dns, question.identifier),
         answers(dns, policy, question)
@@ -59,7 +59,7 @@ pub async fn at_authorities(dns: &Recursive, policy: &AddressPolicy, question: Q
 }
 
 /// Asks the recursive servers only.
-pub async fn at_recursive(dns: &Recursive, question: Question<'_>) -> Seen {
+pub(crate) async fn at_recursive(dns: &Recursive, question: Question<'_>) -> Seen {
     match target::found_at(dns, question.identifier).await {
         Ok(name) if leads_elsewhere(&name, question) => return Seen::Elsewhere(name),
         Ok(_) => {}

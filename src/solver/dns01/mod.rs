@@ -18,19 +18,19 @@
 //! | [`rfc2136`] | dynamic updates |
 //! | [`route53`] | Amazon Route 53 |
 
-pub mod acmedns;
-pub mod akamai;
-pub mod azuredns;
-pub mod change;
-pub mod check;
-pub mod clouddns;
-pub mod cloudflare;
-pub mod digitalocean;
-pub mod httpreq;
+pub(crate) mod acmedns;
+pub(crate) mod akamai;
+pub(crate) mod azuredns;
+pub(crate) mod change;
+pub(crate) mod check;
+pub(crate) mod clouddns;
+pub(crate) mod cloudflare;
+pub(crate) mod digitalocean;
+pub(crate) mod httpreq;
 mod json_api;
 mod merge;
-pub mod pdns;
-pub mod rfc2136;
-pub mod route53;
-pub mod target;
-pub mod zones;
+pub(crate) mod pdns;
+pub(crate) mod rfc2136;
+pub(crate) mod route53;
+pub(crate) mod target;
+pub(crate) mod zones;

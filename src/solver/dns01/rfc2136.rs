@@ -27,7 +27,7 @@ const ZONE_LIMIT: Duration = Duration::from_secs(2);
 
 /// A DNS server that takes updates.
 #[derive(Clone)]
-pub struct Server(Arc<Inner>);
+pub(crate) struct Server(Arc<Inner>);
 
 struct Inner {
     primary: Primary,
@@ -51,7 +51,11 @@ impl Server {
     ///
     /// # Errors
     /// What of the settings or the key cannot be used.
-    pub fn new(settings: &Rfc2136, secret: Option<(&str, &[u8])>, policy: &AddressPolicy) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        settings: &Rfc2136,
+        secret: Option<(&str, &[u8])>,
+        policy: &AddressPolicy,
+    ) -> Result<Self, Fault> {
         let Rfc2136 {
             nameserver,
             protocol,

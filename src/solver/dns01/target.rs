@@ -12,7 +12,7 @@ const LONGEST_CHAIN: usize = 8;
 
 /// Where a TXT record is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// Its name.
     pub name: String,
     /// The zone that it is in.
@@ -28,7 +28,7 @@ impl fmt::Display for Target {
 
 impl Target {
     /// Parses the text that a Challenge has. `None` if it is not one.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (name, zone) = text.split_once(' ')?;
         let is_name = |name: &str| !name.is_empty() && !name.contains(char::is_whitespace);
         (is_name(name) && is_name(zone)).then(|| Self {
@@ -39,7 +39,7 @@ impl Target {
 }
 
 /// The name that a CA asks for the TXT record of an identifier.
-pub fn challenge_name(identifier: &str) -> String {
+pub(crate) fn challenge_name(identifier: &str) -> String {
     format!(
         "_acme-challenge.{}",
         identifier.trim_end_matches('.').to_ascii_lowercase()
@@ -50,7 +50,7 @@ pub fn challenge_name(identifier: &str) -> String {
 ///
 /// # Errors
 /// Why there is none, as a sentence.
-pub async fn name(dns: &Recursive, identifier: &str, strategy: CnameStrategy) -> Result<String, String> {
+pub(crate) async fn name(dns: &Recursive, identifier: &str, strategy: CnameStrategy) -> Result<String, String> {
     let asked = challenge_name(identifier);
     let chain = chain(dns, &asked).await?;
     let Some((first, last)) = chain.first().zip(chain.last()) else {
@@ -74,7 +74,7 @@ pub async fn name(dns: &Recursive, identifier: &str, strategy: CnameStrategy) ->
 ///
 /// # Errors
 /// Why that is not known, as a sentence.
-pub async fn found_at(dns: &Recursive, identifier: &str) -> Result<String, String> {
+pub(crate) async fn found_at(dns: &Recursive, identifier: &str) -> Result<String, String> {
     let asked = challenge_name(identifier);
     let chain = chain(dns, &asked).await?;
     Ok(chain.last().cloned().unwrap_or(asked))
@@ -104,7 +104,7 @@ async fn chain(dns: &Recursive, name: &str) -> Result<Vec<String>, String> {
 ///
 /// # Errors
 /// Why none is found, as a sentence.
-pub async fn zone(dns: &Recursive, name: &str) -> Result<String, String> {
+pub(crate) async fn zone(dns: &Recursive, name: &str) -> Result<String, String> {
     let parsed = parse_name(name).map_err(|error| error.to_string())?;
     match dns.zone_of(&parsed).await {
         Ok(zone) => Ok(shown(&zone.name)),

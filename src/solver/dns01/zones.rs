@@ -23,7 +23,7 @@ const MOST_RECORDS: usize = 100;
 const MOST_GATES: usize = 4096;
 
 /// What a provider does with TXT records.
-pub trait TxtRecords: Clone + Send + Sync + 'static {
+pub(crate) trait TxtRecords: Clone + Send + Sync + 'static {
     /// Identifies the provider and the credential without revealing it. Another secret is another credential.
     fn credential(&self) -> &str;
 
@@ -64,7 +64,7 @@ pub trait TxtRecords: Clone + Send + Sync + 'static {
 }
 
 /// All queues.
-pub struct Zones {
+pub(crate) struct Zones {
     queues: Mutex<HashMap<QueueKey, Queue>>,
     gates: Mutex<HashMap<GateKey, Gate>>,
     now: fn() -> Timestamp,
@@ -103,7 +103,7 @@ impl std::fmt::Debug for Zones {
 
 impl Zones {
     /// No queue. `now` reads the clock.
-    pub fn new(now: fn() -> Timestamp) -> Self {
+    pub(crate) fn new(now: fn() -> Timestamp) -> Self {
         Self {
             queues: Mutex::default(),
             gates: Mutex::default(),
@@ -115,7 +115,11 @@ impl Zones {
     ///
     /// # Errors
     /// The fault of the provider, and when it may be asked again; without a call while that time has not come.
-    pub async fn locate<P: TxtRecords>(&self, provider: &P, name: &str) -> Result<Option<String>, (Fault, Timestamp)> {
+    pub(crate) async fn locate<P: TxtRecords>(
+        &self,
+        provider: &P,
+        name: &str,
+    ) -> Result<Option<String>, (Fault, Timestamp)> {
         if let Some(gate) = self.closed(provider.credential(), name) {
             return Err((gate.fault, gate.until));
         }
@@ -132,7 +136,7 @@ impl Zones {
     ///
     /// # Errors
     /// The fault of the provider, and when it may be asked again; without a call while that time has not come.
-    pub async fn change<P: TxtRecords>(
+    pub(crate) async fn change<P: TxtRecords>(
         self: &Arc<Self>,
         provider: &P,
         zone: &str,
@@ -169,7 +173,7 @@ impl Zones {
     }
 
     /// Ends every call, and forgets everything.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         for (_, queue) in lock(&self.queues).drain() {
             if let Some(task) = queue.task {
                 task.abort();

@@ -18,7 +18,7 @@ use crate::api::names::annotation;
 
 /// The identifier to prove, and the challenge types for it.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// The identifier, without the `*.` of a wildcard.
     pub identifier: &'a str,
     /// Whether it is the wildcard of that name.
@@ -29,7 +29,7 @@ pub struct Wanted<'a> {
 
 /// The parts of the Order that count.
 #[derive(Clone, Copy, Debug)]
-pub struct OrderMeta<'a> {
+pub(crate) struct OrderMeta<'a> {
     /// Its labels, which selectors match.
     pub labels: &'a BTreeMap<String, String>,
     /// Its annotations, which override the Ingress of HTTP-01 solvers.
@@ -38,7 +38,7 @@ pub struct OrderMeta<'a> {
 
 /// The solver for one identifier.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Selected {
+pub(crate) struct Selected {
     /// Its index in the issuer's list, from 0.
     pub index: usize,
     /// The solver as the Challenge's `spec.solver` has it, with overrides.
@@ -49,7 +49,7 @@ pub struct Selected {
 
 /// The method by which a solver proves an identifier.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Method {
+pub(crate) enum Method {
     /// HTTP-01 through an Ingress with these settings, with overrides.
     Http01(Box<Http01Ingress>),
     /// DNS-01 with the provider that `solver.dns01` names.
@@ -58,7 +58,7 @@ pub enum Method {
 
 impl Method {
     /// The type of the challenge.
-    pub const fn challenge_type(&self) -> ChallengeType {
+    pub(crate) const fn challenge_type(&self) -> ChallengeType {
         match self {
             Self::Http01(_) => ChallengeType::Http01,
             Self::Dns01 => ChallengeType::Dns01,
@@ -68,7 +68,7 @@ impl Method {
 
 /// Why no solver can prove an identifier. The remedy is an edit of the issuer or the Certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum NoSolver {
+pub(crate) enum NoSolver {
     /// The issuer has an empty list.
     #[error(
         "no configured challenge solvers can be used for this challenge: the issuer has none, add one to spec.acme.solvers"
@@ -115,7 +115,7 @@ pub enum NoSolver {
 ///
 /// # Errors
 /// If none can be used. The error names the remedy.
-pub fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_>) -> Result<Selected, NoSolver> {
+pub(crate) fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_>) -> Result<Selected, NoSolver> {
     let name = if wanted.wildcard {
         format!("*.{}", wanted.identifier)
     } else {

@@ -20,7 +20,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// It does not exist, is too large, or is not readable.
     #[error("--config: cannot read {file}: {why}")]
     Read {
@@ -71,7 +71,7 @@ pub enum ConfigError {
 ///
 /// # Errors
 /// [`ConfigError`] if there is such a file and it cannot be used.
-pub fn with_file(flags: &[String]) -> Result<Vec<String>, ConfigError> {
+pub(crate) fn with_file(flags: &[String]) -> Result<Vec<String>, ConfigError> {
     let Some(file) = file_of(flags) else {
         return Ok(flags.to_vec());
     };
@@ -83,7 +83,7 @@ pub fn with_file(flags: &[String]) -> Result<Vec<String>, ConfigError> {
 ///
 /// # Errors
 /// [`ConfigError`] if the content cannot be used.
-pub fn with_text(flags: &[String], file: &str, text: &str) -> Result<Vec<String>, ConfigError> {
+pub(crate) fn with_text(flags: &[String], file: &str, text: &str) -> Result<Vec<String>, ConfigError> {
     let from_file = flags_of(file, text)?;
     let given = |name: &str| flags.iter().any(|flag| name_of(flag) == Some(name));
     let kept = from_file
@@ -94,7 +94,7 @@ pub fn with_text(flags: &[String], file: &str, text: &str) -> Result<Vec<String>
 }
 
 /// The file that the last `--config` flag names.
-pub fn file_of(flags: &[String]) -> Option<String> {
+pub(crate) fn file_of(flags: &[String]) -> Option<String> {
     let mut file = None;
     let mut flags = flags.iter();
     while let Some(flag) = flags.next() {

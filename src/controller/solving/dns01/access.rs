@@ -14,7 +14,7 @@ use crate::{
 
 /// How a provider is reached.
 #[derive(Clone)]
-pub enum Access {
+pub(crate) enum Access {
     /// With these settings of a solver and the Secrets that they name.
     Settings {
         /// To read the Secrets.
@@ -27,6 +27,7 @@ pub enum Access {
         allows: Allows,
     },
     /// It is at hand.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests have a provider without settings"))]
     Provider(Provider),
     /// Not at all; why, as a sentence.
     Denied(String),
@@ -34,7 +35,7 @@ pub enum Access {
 
 impl Access {
     /// With the settings of a solver of this issuer.
-    pub fn of_issuer(ports: &Ports, dns01: dns01::Dns01, issuer: &IssuerId) -> Self {
+    pub(crate) fn of_issuer(ports: &Ports, dns01: dns01::Dns01, issuer: &IssuerId) -> Self {
         let namespace = issuer.namespace_of_secrets(&ports.settings.cluster_resource_namespace);
         Self::Settings {
             ports: Box::new(ports.clone()),
@@ -50,7 +51,7 @@ impl Access {
 
     /// With the solver that a Challenge names. Tenants may write Challenges: one for a ClusterIssuer counts only as far as the
     /// ClusterIssuer has the same solver, since its Secrets are not the tenant's.
-    pub fn of_challenge(ports: &Ports, challenge: &Object<ChallengeKind>) -> Self {
+    pub(crate) fn of_challenge(ports: &Ports, challenge: &Object<ChallengeKind>) -> Self {
         let ChallengeSpec { solver, issuer_ref, .. } = &challenge.spec;
         let Some(dns01) = solver.dns01.clone() else {
             return Self::Denied("its Challenge names no dns01 solver".to_owned());

@@ -25,7 +25,7 @@ use crate::{
 
 /// How a call behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behaviour {
+pub(crate) enum Behaviour {
     /// It takes this many seconds, then does what is asked.
     Takes(u64),
     /// It is refused.
@@ -38,7 +38,7 @@ pub enum Behaviour {
 
 /// The records of a provider.
 #[derive(Debug, Default)]
-pub struct Zone {
+pub(crate) struct Zone {
     records: Mutex<BTreeSet<Txt>>,
     script: Mutex<VecDeque<Behaviour>>,
     under_way: AtomicUsize,
@@ -48,7 +48,7 @@ pub struct Zone {
 
 impl Zone {
     /// A zone without records, whose calls behave like this.
-    pub fn new(script: impl IntoIterator<Item = Behaviour>) -> Self {
+    pub(crate) fn new(script: impl IntoIterator<Item = Behaviour>) -> Self {
         Self {
             script: Mutex::new(script.into_iter().collect()),
             ..Self::default()
@@ -56,18 +56,18 @@ impl Zone {
     }
 
     /// Whether this record is there.
-    pub fn has(&self, name: &str, value: &str) -> bool {
+    pub(crate) fn has(&self, name: &str, value: &str) -> bool {
         let records = lock(&self.records);
         records.iter().any(|txt| txt.name == name && txt.value == value)
     }
 
     /// Whether no record is there.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         lock(&self.records).is_empty()
     }
 
     /// Whether the record is there.
-    pub fn check(&self, record: &Record, since: Timestamp) -> Checked {
+    pub(crate) fn check(&self, record: &Record, since: Timestamp) -> Checked {
         let name = record
             .target
             .as_ref()

@@ -16,7 +16,7 @@
 mod access;
 mod credentials;
 #[cfg(test)]
-pub mod memory;
+pub(crate) mod memory;
 mod provider;
 mod receipts;
 mod record;
@@ -24,8 +24,8 @@ mod recursive;
 mod settle;
 #[cfg(test)]
 mod tests;
-pub mod trial;
-pub mod webhook;
+pub(crate) mod trial;
+pub(crate) mod webhook;
 
 use std::{
     collections::HashMap,
@@ -34,7 +34,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::{access::Access, provider::Provider, record::Record};
+pub(crate) use self::{access::Access, provider::Provider, record::Record};
 use self::{receipts::Receipts, settle::Settling};
 use super::SolvingError;
 use crate::{
@@ -51,7 +51,7 @@ const MOST_IN_USE: usize = 10_000;
 
 /// What DNS-01 shares and remembers. One per process.
 #[derive(Debug)]
-pub struct Dns01 {
+pub(crate) struct Dns01 {
     zones: Arc<Zones>,
     cloud: Cloud,
     recursive: Recursive,
@@ -71,7 +71,7 @@ impl Dns01 {
     ///
     /// # Errors
     /// If a recursive name server cannot be parsed; the sentence names it.
-    pub fn new(settings: &Settings, cloud: Cloud) -> Result<Self, SolvingError> {
+    pub(crate) fn new(settings: &Settings, cloud: Cloud) -> Result<Self, SolvingError> {
         Self::with_clock(settings, cloud, clock::now)
     }
 
@@ -92,7 +92,7 @@ impl Dns01 {
     }
 
     /// Ends every call, and forgets everything except the settle times of zones, which hold in any term of leadership.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.zones.clear();
         self.receipts.clear();
         self.cloud.memo.clear();
@@ -101,7 +101,7 @@ impl Dns01 {
 
     /// A CA did not find a record, named as its Challenge names it, that all name servers had: from now on records of its zone are
     /// left to settle before their challenges are accepted. Returns the zone and that time; `None` if the text names no record.
-    pub fn missed(&self, record: &str) -> Option<(String, SignedDuration)> {
+    pub(crate) fn missed(&self, record: &str) -> Option<(String, SignedDuration)> {
         let zone = Target::parse(record)?.zone;
         let time = self.settling.missed(&zone);
         Some((zone, time))

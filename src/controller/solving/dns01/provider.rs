@@ -20,7 +20,7 @@ use crate::{
 
 /// Where records are written. One variant for each provider.
 #[derive(Clone, Debug)]
-pub enum Provider {
+pub(crate) enum Provider {
     /// An acme-dns server.
     AcmeDns(acmedns::Server),
     /// Akamai Edge DNS.

@@ -32,7 +32,7 @@ const UNASKED_FOR: SignedDuration = SignedDuration::from_secs(5);
 
 /// The record that proves one authorization.
 #[derive(Clone)]
-pub struct Record {
+pub(crate) struct Record {
     /// What DNS-01 shares.
     pub dns01: Arc<Dns01>,
     /// How its provider is reached.
@@ -52,7 +52,7 @@ impl Record {
     ///
     /// # Errors
     /// Why that is not known, and when to try again.
-    pub async fn locate(&self) -> Result<String, NotYet> {
+    pub(crate) async fn locate(&self) -> Result<String, NotYet> {
         let own = self.own_recursive().await?;
         let recursive = own.as_ref().unwrap_or(&self.dns01.recursive);
         let name = target::name(recursive, &self.identifier, self.cname_strategy())
@@ -80,7 +80,7 @@ impl Record {
     }
 
     /// Writes the record.
-    pub async fn present(&self) -> Answer {
+    pub(crate) async fn present(&self) -> Answer {
         let provider = self.provider().await?;
         self.present_at(&provider).await
     }
@@ -97,7 +97,7 @@ impl Record {
     }
 
     /// Removes the record. The credential that wrote it may not be valid any more, and its Secret may be gone: what is left of both is tried.
-    pub async fn withdraw(&self) -> Answer {
+    pub(crate) async fn withdraw(&self) -> Answer {
         let Some(wrote) = self.dns01.remembered(&self.challenge) else {
             let provider = self.provider().await?;
             return self.withdraw_from(&provider).await;
@@ -138,7 +138,7 @@ impl Record {
     }
 
     /// Whether the CA would find the record now. It is checked since `since`.
-    pub async fn check(&self, since: Timestamp) -> Checked {
+    pub(crate) async fn check(&self, since: Timestamp) -> Checked {
         #[cfg(test)]
         if let Access::Provider(Provider::Memory(zone)) = &self.access {
             return zone.check(self, since);

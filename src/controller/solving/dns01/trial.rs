@@ -26,7 +26,7 @@ const VISIBLE_WITHIN: SignedDuration = SignedDuration::from_mins(3);
 
 /// What one step has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// What the step is about: one or two words.
     pub about: &'static str,
     /// Whether it is as it has to be.
@@ -37,7 +37,7 @@ pub struct Finding {
 
 /// Whether what a step has shown is as it has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It is.
     Good,
     /// It is not, and challenges succeed nevertheless.
@@ -48,7 +48,7 @@ pub enum Verdict {
 
 /// Tries the solver of `record`, whose target is not located yet, and gives what each step has shown to `report`. With `write` a record
 /// is written, seen and removed. Returns whether no step was bad. If `interrupted` is ready, what was written is removed at once.
-pub async fn trial(
+pub(crate) async fn trial(
     mut record: Record,
     write: bool,
     interrupted: impl Future<Output = ()>,
@@ -96,7 +96,7 @@ pub async fn trial(
 }
 
 /// A value that has the form of those that prove a name, and proves none.
-pub fn value() -> String {
+pub(crate) fn value() -> String {
     let bytes: [u8; 32] = std::array::from_fn(|_| fastrand::u8(..));
     URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -33,7 +33,7 @@ const API_VERSION: &str = "webhook.acme.cert-manager.io/v1alpha1";
 
 /// A solver of a webhook.
 #[derive(Clone)]
-pub struct Solver(Arc<Inner>);
+pub(crate) struct Solver(Arc<Inner>);
 
 struct Inner {
     reader: Reader,
@@ -45,7 +45,7 @@ struct Inner {
 
 /// What the issuer allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allows {
+pub(crate) struct Allows {
     /// Whether credentials of the place that the webhook runs in may be used (FLG-15).
     pub ambient: bool,
     /// Whether several records may be written and removed at once.
@@ -115,7 +115,7 @@ struct Status {
 
 impl Solver {
     /// The solver of these settings, called through `reader`. Secrets that its configuration names are in `namespace`.
-    pub fn new(reader: Reader, settings: &Webhook, namespace: &str, allows: Allows) -> Self {
+    pub(crate) fn new(reader: Reader, settings: &Webhook, namespace: &str, allows: Allows) -> Self {
         let config = serde_json::to_vec(&settings.config).unwrap_or_default();
         let Webhook {
             group_name,

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// One answer for every HTTP-01 challenge in the Order's status, for ordered names.
-pub fn answers(order: &Object<OrderKind>, key: &AccountKey) -> Vec<Answer> {
+pub(crate) fn answers(order: &Object<OrderKind>, key: &AccountKey) -> Vec<Answer> {
     let of_order = order.status.url.as_deref().and_then(origin);
     let own = order
         .status

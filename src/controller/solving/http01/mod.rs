@@ -36,7 +36,7 @@ use self::{
     place::{Classes, Placing},
     shared::Shared,
 };
-pub use self::{answers::answers, proofs::Proofs, upkeep::follow_replicas, validation::Validation};
+pub(crate) use self::{answers::answers, proofs::Proofs, upkeep::follow_replicas, validation::Validation};
 
 use crate::{
     api::{http01::Http01Ingress, names::label},
@@ -95,7 +95,7 @@ impl fmt::Display for NotVisible {
 
 /// Presents HTTP-01 proofs, and probes them. There is one for each process.
 #[derive(Debug)]
-pub struct Http01 {
+pub(crate) struct Http01 {
     probe: Probe,
     advertised: Advertised,
     shared: Shared,
@@ -124,7 +124,7 @@ impl Http01 {
     ///
     /// # Errors
     /// If a nameserver for the probe is invalid, or the system has none.
-    pub fn new(settings: &Settings) -> Result<Self, ProbeError> {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, ProbeError> {
         let nameservers = probe::parse_nameservers(&settings.http01.nameservers)?;
         let probe = Probe::new(&probe::Settings {
             nameservers,
@@ -317,7 +317,7 @@ impl Http01 {
     }
 
     /// Forgets all objects, at the beginning or end of a term. They are found again by their label.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.lock().clear();
         self.shared.clear();
     }

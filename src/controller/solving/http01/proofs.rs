@@ -25,7 +25,7 @@ const LONGEST_PROBE_WAIT: SignedDuration = SignedDuration::from_mins(2);
 
 /// The proofs of one Order.
 #[derive(Clone)]
-pub struct Proofs {
+pub(crate) struct Proofs {
     http01: Arc<Http01>,
     ports: Ports,
     order: Meta,

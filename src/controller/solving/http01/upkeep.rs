@@ -9,7 +9,7 @@ use crate::{controller::Ports, plan::settings::SolverMode};
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Keeps the slices up to date while this process is the leader.
-pub async fn follow_replicas(http01: Arc<Http01>, ports: Ports) {
+pub(crate) async fn follow_replicas(http01: Arc<Http01>, ports: Ports) {
     if ports.settings.http01.mode == SolverMode::Pod {
         return;
     }

@@ -14,7 +14,7 @@ const OTHER_REQUESTS: Duration = Duration::from_millis(60);
 
 /// An expected validation by the CA.
 #[derive(Debug)]
-pub struct Validation {
+pub(crate) struct Validation {
     token: Token,
     answered: broadcast::Receiver<Arc<str>>,
 }
@@ -29,7 +29,7 @@ impl Validation {
     }
 
     /// Waits for the CA's request. Returns `false` if it did not arrive before the authorization is polled anyway.
-    pub async fn is_answered(mut self) -> bool {
+    pub(crate) async fn answered(mut self) -> bool {
         let limit = timing::FIRST_POLL.unsigned_abs();
         let answered = tokio::time::timeout(limit, async {
             loop {

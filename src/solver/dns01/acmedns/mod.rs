@@ -40,7 +40,7 @@ const NAMED: usize = 10;
 
 /// A server, and accounts at it.
 #[derive(Clone)]
-pub struct Server(Arc<Inner>);
+pub(crate) struct Server(Arc<Inner>);
 
 struct Inner {
     cloud: Cloud,
@@ -108,7 +108,7 @@ impl Server {
     ///
     /// # Errors
     /// If the URL cannot be used, or the accounts are not what acme-dns writes.
-    pub fn new(cloud: &Cloud, host: &str, json: &[u8], secret: String) -> Result<Self, Fault> {
+    pub(crate) fn new(cloud: &Cloud, host: &str, json: &[u8], secret: String) -> Result<Self, Fault> {
         let base = server_url("acmeDNS.host", host)?;
         let accounts: BTreeMap<String, Registered> = serde_json::from_slice(json).map_err(|_| {
             let sentence = format!(

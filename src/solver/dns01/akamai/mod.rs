@@ -26,7 +26,7 @@ const QUOTED: usize = 100;
 
 /// The zones that an API client may change.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub(crate) struct Client(Arc<Inner>);
 
 struct Inner {
     cloud: Cloud,
@@ -58,7 +58,7 @@ impl fmt::Debug for Client {
 ///
 /// # Errors
 /// If it is not a host.
-pub fn base(domain: &str) -> Result<Url, Fault> {
+pub(crate) fn base(domain: &str) -> Result<Url, Fault> {
     let host = domain.trim().trim_start_matches("https://").trim_end_matches('/');
     let url = format!("https://{host}/").parse::<Url>().ok();
     url.filter(|url| {
@@ -75,7 +75,7 @@ pub fn base(domain: &str) -> Result<Url, Fault> {
 
 impl Client {
     /// The API at `base`, with these credentials.
-    pub fn new(cloud: &Cloud, base: Url, signer: Signer) -> Self {
+    pub(crate) fn new(cloud: &Cloud, base: Url, signer: Signer) -> Self {
         Self(Arc::new(Inner {
             api: cloud.api(NAME),
             cloud: cloud.clone(),

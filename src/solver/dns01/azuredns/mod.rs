@@ -31,7 +31,7 @@ const TTL: i64 = 60;
 
 /// The zones of a resource group.
 #[derive(Clone)]
-pub struct ResourceGroup(Arc<Inner>);
+pub(crate) struct ResourceGroup(Arc<Inner>);
 
 struct Inner {
     cloud: Cloud,
@@ -59,7 +59,7 @@ impl ResourceGroup {
     ///
     /// # Errors
     /// If a setting is missing.
-    pub fn new(cloud: &Cloud, settings: &AzureDns, login: Login, base: &str) -> Result<Self, Fault> {
+    pub(crate) fn new(cloud: &Cloud, settings: &AzureDns, login: Login, base: &str) -> Result<Self, Fault> {
         let AzureDns {
             client_id: _,
             client_secret_secret_ref: _,

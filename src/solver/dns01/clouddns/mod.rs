@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The API.
-pub const BASE: &str = "https://dns.googleapis.com/";
+pub(crate) const BASE: &str = "https://dns.googleapis.com/";
 /// Its name, for sentences.
 const NAME: &str = "Google Cloud DNS";
 /// The lifetime of records in caches, in seconds: that of cert-manager.
@@ -45,7 +45,7 @@ const ZONES: &str = "zones";
 
 /// The zones of a project of Google Cloud.
 #[derive(Clone)]
-pub struct Project(Arc<Inner>);
+pub(crate) struct Project(Arc<Inner>);
 
 struct Inner {
     cloud: Cloud,
@@ -79,7 +79,7 @@ impl Project {
     ///
     /// # Errors
     /// If a setting is missing.
-    pub fn new(cloud: &Cloud, settings: &CloudDns, login: Login, base: &str) -> Result<Self, Fault> {
+    pub(crate) fn new(cloud: &Cloud, settings: &CloudDns, login: Login, base: &str) -> Result<Self, Fault> {
         let CloudDns {
             hosted_zone_name,
             project,

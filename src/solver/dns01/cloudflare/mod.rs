@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The API.
-pub const URL: &str = "https://api.cloudflare.com/client/v4/";
+pub(crate) const URL: &str = "https://api.cloudflare.com/client/v4/";
 /// Time to live of records, in seconds: the least that Cloudflare has.
 const TTL: u32 = 60;
 /// How long the identifier of a zone is remembered.
@@ -44,7 +44,7 @@ const NO_ZONE: [u32; 3] = [1001, 7000, 7003];
 
 /// How certlet logs in.
 #[derive(Clone, Debug)]
-pub enum Login {
+pub(crate) enum Login {
     /// With an API token.
     Token(Hidden<String>),
     /// With the API key of an account, which may do everything.
@@ -58,7 +58,7 @@ pub enum Login {
 
 /// An account at Cloudflare.
 #[derive(Clone)]
-pub struct Account(Arc<Inner>);
+pub(crate) struct Account(Arc<Inner>);
 
 struct Inner {
     api: Api,
@@ -148,7 +148,7 @@ impl Account {
     ///
     /// # Errors
     /// If the token or key cannot be sent: it has characters that no token has.
-    pub fn new(cloud: &Cloud, base: Url, login: &Login, secret: String) -> Result<Self, Fault> {
+    pub(crate) fn new(cloud: &Cloud, base: Url, login: &Login, secret: String) -> Result<Self, Fault> {
         let mut headers = HeaderMap::new();
         let value = |text: &str| {
             let value = HeaderValue::from_str(text).map_err(|_| {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The API.
-pub const URL: &str = "https://api.digitalocean.com/";
+pub(crate) const URL: &str = "https://api.digitalocean.com/";
 /// The lifetime of records in caches, in seconds: that of cert-manager. `DigitalOcean` has at least 30.
 const TTL: u32 = 60;
 /// How many records are asked for at once: the most that a page has.
@@ -31,7 +31,7 @@ const MOST_PAGES: usize = 10;
 
 /// The domains that a token may change.
 #[derive(Clone)]
-pub struct Account(Arc<Inner>);
+pub(crate) struct Account(Arc<Inner>);
 
 struct Inner {
     api: JsonApi,
@@ -113,7 +113,7 @@ impl Account {
     ///
     /// # Errors
     /// If the token cannot be sent: it has characters that no token has.
-    pub fn new(cloud: &Cloud, base: Url, token: &Hidden<String>, secret: String) -> Result<Self, Fault> {
+    pub(crate) fn new(cloud: &Cloud, base: Url, token: &Hidden<String>, secret: String) -> Result<Self, Fault> {
         let bearer = Hidden::new(format!("Bearer {}", token.expose()));
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, secret_header(bearer.expose(), &secret)?);

@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(40);
 
 /// A server.
 #[derive(Clone)]
-pub struct Server(Arc<Inner>);
+pub(crate) struct Server(Arc<Inner>);
 
 struct Inner {
     api: JsonApi,
@@ -43,7 +43,7 @@ impl fmt::Debug for Server {
 
 /// A user and a password (RFC 7617).
 #[derive(Debug)]
-pub struct Login {
+pub(crate) struct Login {
     /// The user.
     pub user: String,
     /// The password.
@@ -81,7 +81,7 @@ impl Server {
     ///
     /// # Errors
     /// If the URL, the user or the password cannot be used.
-    pub fn new(cloud: &Cloud, endpoint: &str, login: Option<&Login>) -> Result<Self, Fault> {
+    pub(crate) fn new(cloud: &Cloud, endpoint: &str, login: Option<&Login>) -> Result<Self, Fault> {
         let base = server_url("config.endpoint", endpoint)?;
         let mut headers = HeaderMap::new();
         let mut identity = String::new();

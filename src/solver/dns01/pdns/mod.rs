@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The name of the server in the API, unless the settings have another one.
-pub const SERVER: &str = "localhost";
+pub(crate) const SERVER: &str = "localhost";
 /// The lifetime of new records in caches, in seconds.
 const TTL: u32 = 60;
 /// How long the identifier of a zone is remembered.
@@ -35,7 +35,7 @@ const NATIVE: &str = "Native";
 
 /// A server.
 #[derive(Clone)]
-pub struct Server(Arc<Inner>);
+pub(crate) struct Server(Arc<Inner>);
 
 struct Inner {
     cloud: Cloud,
@@ -109,7 +109,13 @@ impl Server {
     ///
     /// # Errors
     /// If the URL or the key cannot be used.
-    pub fn new(cloud: &Cloud, url: &str, name: &str, key: &Hidden<String>, secret: String) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        cloud: &Cloud,
+        url: &str,
+        name: &str,
+        key: &Hidden<String>,
+        secret: String,
+    ) -> Result<Self, Fault> {
         let base = server_url("config.url", url)?;
         let mut headers = HeaderMap::new();
         headers.insert(KEY, secret_header(key.expose(), &secret)?);

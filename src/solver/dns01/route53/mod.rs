@@ -26,7 +26,7 @@ const LONGEST_ID: usize = 32;
 
 /// Zones of an AWS account. Cheap to clone.
 #[derive(Clone)]
-pub struct Zones(Arc<Inner>);
+pub(crate) struct Zones(Arc<Inner>);
 
 struct Inner {
     aws: Aws,
@@ -47,7 +47,7 @@ impl Zones {
     ///
     /// # Errors
     /// If `zone_id` cannot be the identifier of a zone.
-    pub fn new(aws: Aws, zone_id: Option<&str>) -> Result<Self, Fault> {
+    pub(crate) fn new(aws: Aws, zone_id: Option<&str>) -> Result<Self, Fault> {
         let zone_id = match zone_id.map(str::trim).filter(|id| !id.is_empty()) {
             Some(id) => Some(bare(id, "/hostedzone/").ok_or_else(|| {
                 let sentence = format!(
