@@ -73,9 +73,13 @@ async fn no_right_is_missing_and_every_right_is_needed() {
     let of_plan = |group: &str, verb: &str| ["admissionregistration.k8s.io", "apps"].contains(&group) && verb == "list";
     // the right to call a solver comes with its webhook: tests of DNS-01 call some without it
     let of_webhook = |group: &str, verb: &str| group.ends_with(".example") && verb == "create";
+    // Helm takes the rights away while the pod still ends, which then cannot give its Lease back
+    let of_uninstall = |group: &str, verb: &str| group == "coordination.k8s.io" && verb == "update";
+    let excused =
+        |group: &str, verb: &str| of_plan(group, verb) || of_webhook(group, verb) || of_uninstall(group, verb);
     let refused: Vec<_> = calls
         .iter()
-        .filter(|call| !call.allowed && !of_plan(&call.group, &call.verb) && !of_webhook(&call.group, &call.verb))
+        .filter(|call| !call.allowed && !excused(&call.group, &call.verb))
         .collect();
     assert!(
         refused.is_empty(),
