@@ -49,9 +49,10 @@ pub(crate) fn record(index: &Index, id: &IssuerId) -> Option<IssuerRecord> {
 
 /// The value of an annotation of this issuer.
 pub(crate) fn annotation(index: &Index, id: &IssuerId, name: &str) -> Option<String> {
-    let meta = match record(index, id)? {
-        IssuerRecord::Namespaced(issuer) => issuer.meta.clone(),
-        IssuerRecord::Cluster(issuer) => issuer.meta.clone(),
+    let record = record(index, id)?;
+    let meta = match &record {
+        IssuerRecord::Namespaced(issuer) => &issuer.meta,
+        IssuerRecord::Cluster(issuer) => &issuer.meta,
     };
     meta.annotations.get(name).map(str::to_owned)
 }

@@ -131,14 +131,15 @@ pub enum CleanUp {
 
 /// What is needed before a Challenge may be deleted. `call` is the last call for it.
 pub fn clean_up(now: Timestamp, left: Left<'_>, call: Option<&Call>) -> CleanUp {
-    match (left, call) {
-        (Left::Nothing, _) | (Left::Named(_) | Left::Unnamed, Some(Call::Withdrawn)) => CleanUp::Done,
-        (Left::Named(_) | Left::Unnamed, None) => CleanUp::Withdraw,
-        (Left::Named(_) | Left::Unnamed, Some(Call::NotWithdrawn { again, .. })) if *again <= now => CleanUp::Withdraw,
-        (Left::Named(_) | Left::Unnamed, Some(Call::NotWithdrawn { again, .. })) => CleanUp::Wait(Next::At(*again)),
-        (Left::Named(_) | Left::Unnamed, Some(Call::Presenting | Call::Withdrawing { .. })) => {
-            CleanUp::Wait(Next::OnChange)
-        }
+    if left == Left::Nothing {
+        return CleanUp::Done;
+    }
+    match call {
+        Some(Call::Withdrawn) => CleanUp::Done,
+        None => CleanUp::Withdraw,
+        Some(Call::NotWithdrawn { again, .. }) if *again <= now => CleanUp::Withdraw,
+        Some(Call::NotWithdrawn { again, .. }) => CleanUp::Wait(Next::At(*again)),
+        Some(Call::Presenting | Call::Withdrawing { .. }) => CleanUp::Wait(Next::OnChange),
     }
 }
 

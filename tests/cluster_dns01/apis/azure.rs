@@ -288,20 +288,26 @@ fn solver(more: &str) -> String {
     )
 }
 
+/// A solver, and what lego is told.
+fn case<'a>(solver: &'a str, variables: &'a [(&'a str, &'a str)]) -> Case<'a> {
+    Case {
+        provider: "azuredns",
+        variables,
+        kept: None,
+        solver,
+        secret: KEY_SECRET,
+        exceptions: &EXCEPTIONS,
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn dns_06_certlet_asks_azure_as_lego_does() {
     let Some((scene, server)) = open(Azure::default(), "Azure DNS, with lego as its judge").await else {
         return;
     };
-    let case = Case {
-        provider: "azuredns",
-        variables: &VARIABLES,
-        kept: None,
-        solver: &solver(""),
-        secret: KEY_SECRET,
-        exceptions: &EXCEPTIONS,
-    };
+    let solver = solver("");
+    let case = case(&solver, &VARIABLES);
     judge(&scene, &server, &case).await;
 }
 
@@ -311,14 +317,9 @@ async fn dns_06_certlet_asks_azures_private_zones_as_lego_does() {
     let Some((scene, server)) = open(Azure::default(), "Azure's private zones, with lego as their judge").await else {
         return;
     };
-    let case = Case {
-        provider: "azuredns",
-        variables: &[&VARIABLES[..], &[("AZURE_PRIVATE_ZONE", "true")]].concat(),
-        kept: None,
-        solver: &solver(", zoneType: AzurePrivateZone"),
-        secret: KEY_SECRET,
-        exceptions: &EXCEPTIONS,
-    };
+    let solver = solver(", zoneType: AzurePrivateZone");
+    let variables = [&VARIABLES[..], &[("AZURE_PRIVATE_ZONE", "true")]].concat();
+    let case = case(&solver, &variables);
     judge(&scene, &server, &case).await;
 }
 
@@ -328,14 +329,8 @@ async fn a_client_secret_that_is_not_the_one_of_azure_is_named_with_its_secret()
     let Some((scene, server)) = open(Azure::default(), "a wrong client secret at Azure").await else {
         return;
     };
-    let case = Case {
-        provider: "azuredns",
-        variables: &VARIABLES,
-        kept: None,
-        solver: &solver(""),
-        secret: KEY_SECRET,
-        exceptions: &EXCEPTIONS,
-    };
+    let solver = solver("");
+    let case = case(&solver, &VARIABLES);
     let wrong = SECRET.replace('0', "1");
     let place = format!("{}/azure", scene.namespace);
     let refused = Wrong {

@@ -1,6 +1,6 @@
 //! How the provider of a record is reached: with the settings of an issuer's solver.
 
-use super::{Provider, webhook::Allows};
+use super::Provider;
 use crate::{
     api::{challenge::ChallengeSpec, dns01, names::annotation},
     cluster::issuers,
@@ -11,6 +11,15 @@ use crate::{
         seen::Object,
     },
 };
+
+/// What the issuer allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Allows {
+    /// Whether credentials of the place that certlet, or a webhook, runs in may be used (FLG-15).
+    pub ambient: bool,
+    /// Whether a webhook may be called for several records at once.
+    pub parallel: bool,
+}
 
 /// How a provider is reached.
 #[derive(Clone)]

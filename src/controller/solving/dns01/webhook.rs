@@ -8,6 +8,7 @@ use http::StatusCode;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use serde::{Deserialize, Serialize};
 
+use super::access::Allows;
 use crate::{
     api::dns01::Webhook,
     cloud::{
@@ -41,15 +42,6 @@ struct Inner {
     namespace: String,
     allows: Allows,
     credential: String,
-}
-
-/// What the issuer allows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Allows {
-    /// Whether credentials of the place that the webhook runs in may be used (FLG-15).
-    pub ambient: bool,
-    /// Whether several records may be written and removed at once.
-    pub parallel: bool,
 }
 
 impl fmt::Debug for Solver {

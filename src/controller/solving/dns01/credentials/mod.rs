@@ -5,7 +5,7 @@ mod clouds;
 mod route53;
 mod tokens;
 
-use super::{Provider, webhook};
+use super::{Provider, access::Allows, webhook};
 use reqwest::Url;
 
 use crate::{
@@ -32,7 +32,7 @@ pub(super) struct Place<'a> {
     /// The namespace of Secrets and ServiceAccounts.
     pub(super) namespace: &'a str,
     /// What the issuer allows.
-    pub(super) allows: webhook::Allows,
+    pub(super) allows: Allows,
 }
 
 /// The provider that the settings of a solver name.
