@@ -115,6 +115,19 @@ impl Api {
     }
 }
 
+/// A URL with further segments of the path.
+///
+/// # Errors
+/// If no path can be added to the URL, as to `data:…`.
+pub(crate) fn below<'a>(base: &Url, path: impl IntoIterator<Item = &'a str>) -> Result<Url, Fault> {
+    let mut url = base.clone();
+    url.path_segments_mut()
+        .map_err(|()| Fault::new(FaultKind::Other, "the URL of the API cannot be extended"))?
+        .pop_if_empty()
+        .extend(path);
+    Ok(url)
+}
+
 impl Reply {
     /// The body, parsed as JSON.
     ///

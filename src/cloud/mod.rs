@@ -31,7 +31,7 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 
 pub(crate) use self::{
-    api::{Api, Call, Reply},
+    api::{Api, Call, Reply, below},
     fault::{Fault, FaultKind},
     memo::Memo,
 };

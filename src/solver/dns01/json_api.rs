@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::Url;
 use serde::Serialize;
 
-use crate::cloud::{Api, Call, Fault, FaultKind, Reply};
+use crate::cloud::{Api, Call, Fault, FaultKind, Reply, below};
 
 /// How much of a setting is quoted, in characters.
 const QUOTED: usize = 100;
@@ -23,13 +23,9 @@ impl JsonApi {
         Self { api, base, headers }
     }
 
-    /// Its URL with further segments of the path.
-    pub(super) fn url(&self, path: &[&str]) -> Url {
-        let mut url = self.base.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(path);
-        }
-        url
+    /// Its URL with further segments of the path, see [`below`].
+    pub(super) fn url(&self, path: &[&str]) -> Result<Url, Fault> {
+        below(&self.base, path.iter().copied())
     }
 
     /// Makes a call. A reply of any status below 500 other than 429 is for the caller.

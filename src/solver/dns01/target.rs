@@ -121,6 +121,11 @@ async fn cname(dns: &Recursive, name: &str) -> Result<Option<String>, String> {
     Ok(found.map(|target| shown(&target)))
 }
 
+/// A name and the names above it, without the root.
+pub(super) fn parents(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, parent)| parent))
+}
+
 fn parent(name: &str) -> &str {
     name.split_once('.').map_or(name, |(_, parent)| parent)
 }

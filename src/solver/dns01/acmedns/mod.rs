@@ -223,7 +223,7 @@ impl Server {
             subdomain,
             txt: &txt.value,
         };
-        let reply = api.call(Method::POST, &api.url(&["update"]), Some(&update)).await?;
+        let reply = api.call(Method::POST, &api.url(&["update"])?, Some(&update)).await?;
         match reply.status {
             StatusCode::OK => Ok(()),
             _ => Err(self.fault(&reply, &txt.identifier)),

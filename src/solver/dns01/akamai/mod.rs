@@ -15,7 +15,7 @@ use super::{
     merge::{self, Outcome},
     zones::TxtRecords,
 };
-use crate::cloud::{Api, Call, Cloud, Fault, FaultKind, Reply, edgegrid::Signer, oauth};
+use crate::cloud::{Api, Call, Cloud, Fault, FaultKind, Reply, below, edgegrid::Signer, oauth};
 
 /// Its name, for sentences.
 const NAME: &str = "Akamai Edge DNS";
@@ -90,11 +90,8 @@ impl Client {
             let sentence = format!("{name} is not in the zone {zone}");
             return Err(Fault::new(FaultKind::NoZone, sentence));
         }
-        let mut url = self.0.base.clone();
-        url.path_segments_mut()
-            .map_err(|()| Fault::new(FaultKind::Other, "the URL of the API cannot be extended"))?
-            .pop_if_empty()
-            .extend(["config-dns", "v2", "zones", zone, "names", name, "types", "TXT"]);
+        let path = ["config-dns", "v2", "zones", zone, "names", name, "types", "TXT"];
+        let url = below(&self.0.base, path)?;
         merge::twice(name, || self.attempt(&url, zone, name, change)).await
     }
 

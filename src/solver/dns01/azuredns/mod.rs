@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     api::dns01::{AzureDns, AzureZoneType},
-    cloud::{Api, Call, Cloud, Fault, FaultKind, Reply, azure::Login, oauth},
+    cloud::{Api, Call, Cloud, Fault, FaultKind, Reply, azure::Login, below, oauth},
 };
 
 /// Its name, for sentences.
@@ -158,12 +158,9 @@ impl ResourceGroup {
             AzureZoneType::Public => ("dnsZones", "2018-05-01"),
             AzureZoneType::Private => ("privateDnsZones", "2020-06-01"),
         };
-        let mut url = base.clone();
-        url.path_segments_mut()
-            .map_err(|()| Fault::new(FaultKind::Other, "the URL of the API cannot be extended"))?
-            .pop_if_empty()
-            .extend(["subscriptions", subscription, "resourceGroups", group])
-            .extend(["providers", "Microsoft.Network", kind, zone, "TXT", relative]);
+        let group = ["subscriptions", subscription, "resourceGroups", group];
+        let set = ["providers", "Microsoft.Network", kind, zone, "TXT", relative];
+        let mut url = below(base, group.into_iter().chain(set))?;
         url.query_pairs_mut().append_pair("api-version", version);
         Ok(url)
     }

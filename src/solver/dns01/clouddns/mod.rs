@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     api::dns01::CloudDns,
-    cloud::{Api, Call, Cloud, Fault, FaultKind, Reply, google::Login, oauth},
+    cloud::{Api, Call, Cloud, Fault, FaultKind, Reply, below, google::Login, oauth},
     pki::hidden::Hidden,
 };
 
@@ -228,13 +228,8 @@ impl Project {
 
     /// A URL below the managed zones of the project.
     fn url(&self, segments: &[&str]) -> Result<Url, Fault> {
-        let mut url = self.0.base.clone();
         let path = ["dns", "v1", "projects", &self.0.project, "managedZones"];
-        url.path_segments_mut()
-            .map_err(|()| Fault::new(FaultKind::Other, "the URL of the API cannot be extended"))?
-            .pop_if_empty()
-            .extend(path.iter().chain(segments));
-        Ok(url)
+        below(&self.0.base, path.iter().chain(segments).copied())
     }
 
     /// Makes a call. A reply with the status 2xx, 400, 404, 409 or 412 is for the caller.

@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     change::{Change, Receipt, Txt},
+    json_api::secret_header,
     merge,
+    target::parents,
     zones::TxtRecords,
 };
 use crate::{
     cloud::{
-        Api, Call, Cloud, Reply,
+        Api, Call, Cloud, Reply, below,
         fault::{Fault, FaultKind},
         fingerprint,
     },
@@ -151,13 +153,9 @@ impl Account {
     pub(crate) fn new(cloud: &Cloud, base: Url, login: &Login, secret: String) -> Result<Self, Fault> {
         let mut headers = HeaderMap::new();
         let value = |text: &str| {
-            let value = HeaderValue::from_str(text).map_err(|_| {
+            secret_header(text, &secret).map_err(|_| {
                 let sentence = format!("{secret} is no token of Cloudflare: it has characters that none has");
                 Fault::new(FaultKind::Credential, sentence)
-            });
-            value.map(|mut value| {
-                value.set_sensitive(true);
-                value
             })
         };
         let identity = match login {
@@ -255,10 +253,7 @@ impl Account {
         body: Option<Vec<u8>>,
     ) -> Result<T, Refused> {
         let Inner { api, base, login, .. } = &*self.0;
-        let mut url = base.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(path);
-        }
+        let mut url = below(base, path.iter().copied())?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -353,13 +348,8 @@ impl TxtRecords for Account {
 
     async fn zone(&self, name: &str) -> Result<Option<String>, Fault> {
         let mut asked = Vec::new();
-        let mut rest = Some(name);
         // a zone has at least two labels
-        while let Some(zone) = rest.filter(|zone| zone.contains('.')) {
-            rest = zone.split_once('.').map(|(_, parent)| parent);
-            if zone.starts_with('_') {
-                continue;
-            }
+        for zone in parents(name).filter(|zone| zone.contains('.') && !zone.starts_with('_')) {
             if self.zone_id(zone).await?.is_some() {
                 return Ok(Some(zone.to_owned()));
             }

@@ -152,7 +152,7 @@ impl Account {
         let mut records = Vec::new();
         let mut page = "1".to_owned();
         for _ in 0..MOST_PAGES {
-            let mut url = self.0.api.url(&["v2", "domains", zone, "records"]);
+            let mut url = self.0.api.url(&["v2", "domains", zone, "records"])?;
             url.query_pairs_mut().extend_pairs([
                 ("type", "TXT"),
                 ("name", name),
@@ -178,7 +178,7 @@ impl Account {
     }
 
     async fn create(&self, zone: &str, name: &str, value: &str) -> Result<(), Fault> {
-        let url = self.0.api.url(&["v2", "domains", zone, "records"]);
+        let url = self.0.api.url(&["v2", "domains", zone, "records"])?;
         let new = New {
             r#type: "TXT",
             name,
@@ -193,7 +193,7 @@ impl Account {
     }
 
     async fn delete(&self, zone: &str, id: u64) -> Result<(), Fault> {
-        let url = self.0.api.url(&["v2", "domains", zone, "records", &id.to_string()]);
+        let url = self.0.api.url(&["v2", "domains", zone, "records", &id.to_string()])?;
         let reply = self.0.api.ask(Method::DELETE, &url).await?;
         match reply.status {
             // absent: another client was faster

@@ -103,7 +103,7 @@ impl Server {
     }
 
     async fn call(&self, action: Action, txt: &Txt) -> Result<(), Fault> {
-        let url = self.0.api.url(&[action.path()]);
+        let url = self.0.api.url(&[action.path()])?;
         let message = Message {
             fqdn: format!("{}.", txt.name),
             value: &txt.value,

@@ -13,6 +13,7 @@ use super::{
     change::{Change, Receipt},
     json_api::{JsonApi, secret_header, server_url},
     merge,
+    target::parents,
     zones::TxtRecords,
 };
 use crate::{
@@ -140,7 +141,7 @@ impl Server {
             return Ok(found.map(|(notifies, id)| (id.to_owned(), notifies == "notifies")));
         }
         let fqdn = format!("{zone}.");
-        let mut url = api.url(&["api", "v1", "servers", &self.0.name, "zones"]);
+        let mut url = api.url(&["api", "v1", "servers", &self.0.name, "zones"])?;
         url.query_pairs_mut().append_pair("zone", &fqdn);
         let reply = api.ask(Method::GET, &url).await?;
         let listed: Vec<Listed> = match reply.status {
@@ -169,7 +170,7 @@ impl Server {
     /// What the record set of a name has after a change; `None` if that is what it has now.
     async fn changed(&self, zone: &str, id: &str, name: &str, change: &Change) -> Result<Option<ChangedSet>, Fault> {
         let fqdn = format!("{name}.");
-        let mut url = self.0.api.url(&["api", "v1", "servers", &self.0.name, "zones", id]);
+        let mut url = self.0.api.url(&["api", "v1", "servers", &self.0.name, "zones", id])?;
         url.query_pairs_mut()
             .extend_pairs([("rrset_name", fqdn.as_str()), ("rrset_type", "TXT")]);
         let reply = self.0.api.ask(Method::GET, &url).await?;
@@ -238,15 +239,12 @@ impl TxtRecords for Server {
 
     /// The longest zone that the server has.
     async fn zone(&self, name: &str) -> Result<Option<String>, Fault> {
-        let mut asked = Vec::new();
-        let mut rest = Some(name);
-        while let Some(zone) = rest {
+        for zone in parents(name) {
             if self.listed(zone).await?.is_some() {
                 return Ok(Some(zone.to_owned()));
             }
-            asked.push(zone);
-            rest = zone.split_once('.').map(|(_, parent)| parent);
         }
+        let asked: Vec<&str> = parents(name).collect();
         let sentence = format!(
             "PowerDNS has no zone for {name}: it was asked for {}; check the name and config.url",
             asked.join(", ")
@@ -271,7 +269,7 @@ impl TxtRecords for Server {
         let path = ["api", "v1", "servers", &self.0.name, "zones", &id];
         let what = format!("change TXT records of {}", merge::names(change).join(", "));
         let reply = api
-            .call(Method::PATCH, &api.url(&path), Some(&Patch { rrsets }))
+            .call(Method::PATCH, &api.url(&path)?, Some(&Patch { rrsets }))
             .await?;
         match reply.status {
             StatusCode::OK | StatusCode::NO_CONTENT => {}
@@ -280,7 +278,7 @@ impl TxtRecords for Server {
         }
         if notifies {
             // secondaries get the change at once; without it they get it a minute later
-            let url = api.url(&[path.as_slice(), &["notify"]].concat());
+            let url = api.url(&[path.as_slice(), &["notify"]].concat())?;
             drop(api.ask(Method::PUT, &url).await);
         }
         Ok(None)

@@ -4,7 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{super::merge::relative, Zones, bare, wire};
+use super::{
+    super::{merge::relative, target::parents},
+    Zones, bare, wire,
+};
 use crate::{
     cloud::{Fault, FaultKind},
     pki::hidden::Hidden,
@@ -38,7 +41,7 @@ impl Zones {
     pub(super) async fn find(&self, name: &str) -> Result<Zone, Fault> {
         let mut best: Option<Zone> = None;
         let mut listed = Listed::Nothing;
-        let parents = parents(name);
+        let parents = candidates(name);
         for parent in &parents {
             if listed.has(parent) {
                 continue;
@@ -66,7 +69,7 @@ impl Zones {
     /// Forgets the lists in which the zone of a name is looked up.
     pub(super) fn forget(&self, name: &str) {
         let memo = &self.0.aws.cloud().memo;
-        for parent in parents(name) {
+        for parent in candidates(name) {
             memo.forget(&self.0.credential, &key(parent));
         }
     }
@@ -138,14 +141,13 @@ fn without_dot(name: &str) -> String {
 }
 
 /// The names that a zone of `name` can have, the shortest first. A top-level domain is none of them, unless it is the name itself.
-fn parents(name: &str) -> Vec<&str> {
-    let dots = name.match_indices('.').map(|(at, _)| at + 1);
-    let mut parents: Vec<&str> = std::iter::once(0).chain(dots).filter_map(|at| name.get(at..)).collect();
-    if parents.len() > 1 {
-        parents.pop();
+fn candidates(name: &str) -> Vec<&str> {
+    let mut candidates: Vec<&str> = parents(name).collect();
+    if candidates.len() > 1 {
+        candidates.pop();
     }
-    parents.reverse();
-    parents
+    candidates.reverse();
+    candidates
 }
 
 /// Whether a zone of this name is listed before the other one. Whether labels are compared, or the reversed names with their dots, is
@@ -171,10 +173,10 @@ mod unit {
     #[test]
     fn parents_begin_with_two_labels() {
         assert_eq!(
-            parents("_acme-challenge.b.a.example"),
+            candidates("_acme-challenge.b.a.example"),
             ["a.example", "b.a.example", "_acme-challenge.b.a.example"]
         );
-        assert_eq!(parents("example"), ["example"]);
+        assert_eq!(candidates("example"), ["example"]);
     }
 
     #[test]
