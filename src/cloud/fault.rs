@@ -67,6 +67,14 @@ impl FaultKind {
         }
     }
 
+    /// Whether the provider has refused the change as a whole: it holds nothing of it.
+    pub(crate) const fn is_refusal(self) -> bool {
+        match self {
+            Self::Credential | Self::Right | Self::NoZone | Self::Clock | Self::Limited(_) => true,
+            Self::Conflict | Self::Unreachable | Self::Other => false,
+        }
+    }
+
     /// When the same call may be repeated at the earliest, after it failed for the `failures + 1`st time in a row at `now`.
     pub(crate) fn again(self, now: Timestamp, failures: u32) -> Timestamp {
         let waits: &[SignedDuration] = match self {

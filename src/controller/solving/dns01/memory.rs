@@ -28,8 +28,10 @@ use crate::{
 pub(crate) enum Behaviour {
     /// It takes this many seconds, then does what is asked.
     Takes(u64),
-    /// It is refused.
-    Refuses,
+    /// It fails.
+    Fails,
+    /// It is refused: the credential has not the right.
+    Forbids,
     /// It does what is asked, and its answer is lost.
     LosesAnswer,
     /// It does what is asked, and never answers.
@@ -42,6 +44,8 @@ pub(crate) struct Zone {
     records: Mutex<BTreeSet<Txt>>,
     script: Mutex<VecDeque<Behaviour>>,
     under_way: AtomicUsize,
+    /// All calls.
+    pub calls: AtomicUsize,
     /// The most calls that were under way at the same time.
     pub at_once: AtomicUsize,
 }
@@ -86,7 +90,7 @@ impl Zone {
     /// Changes records, as its script says.
     async fn make(&self, change: &Change) -> Result<Option<Receipt>, Fault> {
         let _counted = Counted::new(self);
-        let refused = |reason: &str| Err(Fault::new(FaultKind::Unreachable, reason));
+        let failed = |reason: &str| Err(Fault::new(FaultKind::Unreachable, reason));
         let make = || {
             let mut records = lock(&self.records);
             records.retain(|record| !change.remove.contains(record));
@@ -99,10 +103,14 @@ impl Zone {
                 make();
                 Ok(None)
             }
-            Behaviour::Refuses => refused("the provider refuses"),
+            Behaviour::Fails => failed("the provider fails"),
+            Behaviour::Forbids => Err(Fault::new(
+                FaultKind::Right,
+                "the credential may not change this record",
+            )),
             Behaviour::LosesAnswer => {
                 make();
-                refused("the connection was closed")
+                failed("the connection was closed")
             }
             Behaviour::NeverAnswers => {
                 make();
@@ -133,6 +141,7 @@ impl<'a> Counted<'a> {
     fn new(zone: &'a Zone) -> Self {
         let now = zone.under_way.fetch_add(1, Ordering::Relaxed) + 1;
         zone.at_once.fetch_max(now, Ordering::Relaxed);
+        zone.calls.fetch_add(1, Ordering::Relaxed);
         Self(zone)
     }
 }

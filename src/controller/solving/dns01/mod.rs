@@ -9,6 +9,7 @@
 //! | [`recursive`] | recursive name servers, of the administrator and of solvers |
 //! | [`webhook`] | providers behind a webhook in the cluster |
 //! | [`trial`] | every step of a challenge without a CA, for `certlet check dns01` |
+//! | [`written`] | what may be written at providers |
 //! | [`settle`] | settle times of zones, learned from CAs |
 //! | [`record`] | the proof of one authorization, as a solver |
 //! | `memory` | a provider in memory for tests, which can be slow, fail, or lose its answer |
@@ -26,16 +27,14 @@ mod settle;
 mod tests;
 pub(crate) mod trial;
 pub(crate) mod webhook;
+mod written;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use self::{access::Access, provider::Provider, record::Record};
-use self::{receipts::Receipts, settle::Settling};
+use self::{receipts::Receipts, settle::Settling, written::Written};
 use super::SolvingError;
 use crate::{
     cloud::Cloud,
@@ -45,9 +44,6 @@ use crate::{
     process::clock,
     solver::dns01::{target::Target, zones::Zones},
 };
-
-/// How many Challenges are remembered with their provider. Beyond that they are removed with what their issuer says then.
-const MOST_IN_USE: usize = 10_000;
 
 /// What DNS-01 shares and remembers. One per process.
 #[derive(Debug)]
@@ -62,8 +58,7 @@ pub(crate) struct Dns01 {
     longest_wait: SignedDuration,
     settling: Settling,
     receipts: Receipts,
-    /// The provider of each Challenge whose record may be there, by its uid: its Secret may be deleted before it.
-    in_use: Mutex<HashMap<Box<str>, Provider>>,
+    written: Written,
 }
 
 impl Dns01 {
@@ -87,7 +82,7 @@ impl Dns01 {
             longest_wait: SignedDuration::try_from(dns01.check_retry_period).unwrap_or(SignedDuration::MAX),
             settling: Settling::default(),
             receipts: Receipts::default(),
-            in_use: Mutex::default(),
+            written: Written::default(),
         })
     }
 
@@ -96,7 +91,7 @@ impl Dns01 {
         self.zones.clear();
         self.receipts.clear();
         self.cloud.memo.clear();
-        self.in_use().clear();
+        self.written.clear();
     }
 
     /// A CA did not find a record, named as its Challenge names it, that all name servers had: from now on records of its zone are
@@ -107,24 +102,13 @@ impl Dns01 {
         Some((zone, time))
     }
 
-    fn remember(&self, challenge: &str, provider: &Provider) {
-        let mut in_use = self.in_use();
-        if in_use.len() < MOST_IN_USE {
-            in_use.insert(challenge.into(), provider.clone());
-        }
-    }
-
     fn remembered(&self, challenge: &str) -> Option<Provider> {
-        self.in_use().get(challenge).cloned()
+        self.written.provider(challenge)
     }
 
-    fn forget(&self, challenge: &str) {
+    fn forget(&self, challenge: &str, value: &str) {
         self.settling.forget(challenge);
         self.receipts.forget(challenge);
-        self.in_use().remove(challenge);
-    }
-
-    fn in_use(&self) -> MutexGuard<'_, HashMap<Box<str>, Provider>> {
-        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
+        self.written.forget(challenge, value);
     }
 }

@@ -60,6 +60,9 @@ impl Record {
             .map_err(now)?;
         let provider = self.provider().await?;
         let zone = self.zone(&provider, recursive, &name).await?;
+        if self.challenge.is_empty() {
+            self.dns01.written.plan(&self.value);
+        }
         Ok(Target { name, zone }.to_string())
     }
 
@@ -90,14 +93,29 @@ impl Record {
         let Some(target) = &self.target else {
             return Err(now(format!("the zone of {} is not known yet", self.identifier)));
         };
-        self.dns01.remember(&self.challenge, provider);
-        let receipt = self.change(provider, target, Wanted::Present).await?;
-        self.dns01.receipts.remember(&self.challenge, receipt);
-        Ok(())
+        let written = &self.dns01.written;
+        let was_absent = written.begin(&self.challenge, &self.value, provider);
+        match self.change(provider, target, Wanted::Present).await {
+            Ok(receipt) => {
+                self.dns01.receipts.remember(&self.challenge, receipt);
+                Ok(())
+            }
+            Err(fault) => {
+                if was_absent && fault.0.kind.is_refusal() {
+                    written.refused(&self.challenge);
+                }
+                Err(again(fault))
+            }
+        }
     }
 
     /// Removes the record. The credential that wrote it may not be valid any more, and its Secret may be gone: what is left of both is tried.
+    /// A record that the provider has never accepted is not asked for.
     pub(crate) async fn withdraw(&self) -> Answer {
+        if self.dns01.written.is_absent(&self.challenge, &self.value) {
+            self.dns01.forget(&self.challenge, &self.value);
+            return Ok(());
+        }
         let Some(wrote) = self.dns01.remembered(&self.challenge) else {
             let provider = self.provider().await?;
             return self.withdraw_from(&provider).await;
@@ -113,12 +131,13 @@ impl Record {
 
     async fn withdraw_from(&self, provider: &Provider) -> Answer {
         if let Some(target) = &self.target {
-            self.change(provider, target, Wanted::Absent).await?;
+            self.change(provider, target, Wanted::Absent).await.map_err(again)?;
         } else {
             self.change(provider, &self.left_at(provider).await?, Wanted::Absent)
-                .await?;
+                .await
+                .map_err(again)?;
         }
-        self.dns01.forget(&self.challenge);
+        self.dns01.forget(&self.challenge, &self.value);
         Ok(())
     }
 
@@ -282,14 +301,13 @@ impl Record {
         provider: &Provider,
         Target { name, zone }: &Target,
         wanted: Wanted,
-    ) -> Result<Option<Receipt>, NotYet> {
+    ) -> Result<Option<Receipt>, (Fault, Timestamp)> {
         let txt = Txt {
             name: name.clone(),
             value: self.value.clone(),
             identifier: self.identifier.clone(),
         };
-        let answer = self.dns01.zones.change(provider, zone, txt, wanted).await;
-        answer.map_err(again)
+        self.dns01.zones.change(provider, zone, txt, wanted).await
     }
 
     /// The provider, with what its Secrets contain now.

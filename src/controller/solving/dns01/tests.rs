@@ -73,6 +73,16 @@ impl World {
         }))
     }
 
+    /// As when its Challenge is created: its record is located before.
+    fn plan_and_guard(&mut self) {
+        self.dns01.written.plan(VALUE);
+        self.guard();
+    }
+
+    fn calls(&self) -> usize {
+        self.zone.calls.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     fn guard(&mut self) {
         if let Some(finalizers) = outside::guard(&self.challenge, RECORD) {
             self.challenge.finalizers = finalizers.into_iter().map(Into::into).collect();
@@ -117,7 +127,8 @@ impl World {
                         return;
                     }
                     assert_eq!(next, Next::OnChange);
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    // a refusal is repeated after an hour
+                    tokio::time::sleep(Duration::from_secs(60)).await;
                 }
             }
         }
@@ -132,7 +143,8 @@ fn cloud() -> Cloud {
 fn behaviour() -> impl Strategy<Value = Behaviour> {
     prop_oneof![
         (0..90_u64).prop_map(Behaviour::Takes),
-        Just(Behaviour::Refuses),
+        Just(Behaviour::Fails),
+        Just(Behaviour::Forbids),
         Just(Behaviour::LosesAnswer),
         Just(Behaviour::NeverAnswers),
     ]
@@ -163,7 +175,7 @@ proptest! {
     ) {
         in_no_time(async {
             let mut world = World::new(script);
-            world.guard();
+            world.plan_and_guard();
             world.begin(Call::Presenting);
             tokio::time::sleep(Duration::from_secs(waits)).await;
             if killed {
@@ -220,5 +232,44 @@ fn a_challenge_that_was_never_guarded_goes_at_once() {
         let mut world = World::new(vec![Behaviour::NeverAnswers]);
         world.abandon().await;
         assert_eq!(world.zone.at_once.load(std::sync::atomic::Ordering::Relaxed), 0);
+    });
+}
+
+#[test]
+fn a_record_that_was_only_ever_refused_is_not_withdrawn() {
+    in_no_time(async {
+        for presented in 0..3 {
+            let mut world = World::new(vec![Behaviour::Forbids; 9]);
+            world.plan_and_guard();
+            for _ in 0..presented {
+                let answer = world.solver().present().await.expect("no write to the cluster");
+                answer.expect_err("it is refused");
+                tokio::time::sleep(Duration::from_hours(1)).await;
+            }
+            let before = world.calls();
+            world.abandon().await;
+            assert_eq!(world.calls(), before, "after {presented}");
+        }
+    });
+}
+
+#[test]
+fn a_refusal_after_a_lost_answer_or_a_restart_says_nothing_about_what_is_written() {
+    in_no_time(async {
+        for restarts in [false, true] {
+            let mut world = World::new(vec![Behaviour::LosesAnswer, Behaviour::Forbids]);
+            world.plan_and_guard();
+            for _ in 0..2 {
+                let answer = world.solver().present().await.expect("no write to the cluster");
+                answer.expect_err("it fails");
+                tokio::time::sleep(Duration::from_hours(1)).await;
+                if restarts {
+                    world.dns01.clear();
+                }
+            }
+            assert!(world.zone.has(NAME, VALUE));
+            world.abandon().await;
+            assert!(world.zone.is_empty(), "{restarts}");
+        }
     });
 }
