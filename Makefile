@@ -31,9 +31,9 @@ cluster: ## the cluster tests in a test bed (TEST=cluster_testbed FILTER=words t
 	tests/run.sh cluster "$(TEST)" $(FILTER)
 
 bench: ## speed, API writes and memory on the test bed, as a table
-	cargo build --release --locked
-	cargo bench --no-run --locked
-	cargo bench --locked $(if $(FILTER),-- $(FILTER))
+	cargo build --release --locked --features jemalloc
+	cargo bench --no-run --locked --features jemalloc
+	cargo bench --locked --features jemalloc $(if $(FILTER),-- $(FILTER))
 
 testbed: ## starts a test bed that stays, and says how to use it
 	tests/testbed/testbed.sh up
