@@ -10,6 +10,7 @@
 # anything is built. Environment:
 #   CERTLET_RELEASE_ARCHITECTURES   "amd64 arm64"; one of them, if the other one is made on another machine
 #   CERTLET_RELEASE_IMAGE           the image's name in the manifest and chart, without tag (default: certlet)
+#   CERTLET_RELEASE_URL             where the files are published, for the manifest of kubectl's plugin (default: an address that does not exist)
 #   CERTLET_RELEASE_PROFILE         Cargo's profile (default: release)
 #   CERTLET_RELEASE_PROGRAMS        a folder with certlet-amd64 and certlet-arm64, to be taken instead of building
 set -euo pipefail
@@ -18,6 +19,7 @@ cd "$project"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 read -ra architectures <<<"${CERTLET_RELEASE_ARCHITECTURES:-amd64 arm64}"
 image=${CERTLET_RELEASE_IMAGE:-certlet}
+url=${CERTLET_RELEASE_URL:-https://certlet.invalid/releases/v$version}
 profile=${CERTLET_RELEASE_PROFILE:-release}
 programs=${CERTLET_RELEASE_PROGRAMS:-}
 case "$#:${1:-}" in
@@ -95,6 +97,16 @@ chart() { # helm says what belongs to the package; it stores the present time in
   helm show chart "$file" >/dev/null
 }
 
+plugin() { # the manifest for krew, with the checksums of the archives that are here
+  local architecture file words=(-e "s|@VERSION@|v$version|" -e "s|@HOMEPAGE@|$url|")
+  for architecture in "${architectures[@]}"; do
+    file=certlet-$version-linux-$architecture.tar.gz
+    words+=(-e "s|@URL_LINUX_${architecture^^}@|$url/$file|")
+    words+=(-e "s|@SHA256_LINUX_${architecture^^}@|$(sha256sum "$out/$file" | cut -d' ' -f1)|")
+  done
+  sed "${words[@]}" deploy/krew/certlet.yaml
+}
+
 notes() { # the part of CHANGELOG.md about this version, or what is not released yet
   local heading="[$version]"
   grep -qF "## $heading" CHANGELOG.md || heading="[Unreleased]"
@@ -121,7 +133,7 @@ for architecture in "${architectures[@]}"; do
   folder=$work/certlet-$version-linux-$architecture
   install -D -m 0755 "$program" "$folder/certlet"
   install -m 0644 LICENSE NOTICE "$folder"
-  archive "$out/certlet-$version-linux-$architecture.tar.gz" "$work" "$(basename "$folder")"
+  archive "$out/certlet-$version-linux-$architecture.tar.gz" "$folder" LICENSE NOTICE certlet
   deploy/image.sh --certlet "$out/certlet-$version-image-$architecture.tar" "$image:$version" "$folder/certlet"
 done
 manifest >"$out/certlet.yaml"
@@ -131,8 +143,8 @@ chart
 deploy/release/dependencies.py sbom "$out/certlet-$version.cdx.json"
 cp NOTICE "$out/NOTICE"
 notes >"$out/RELEASE-NOTES.md"
-# kubectl's plugin manifest names the checksums of the archives.
-[ ! -x deploy/krew/render.sh ] || deploy/krew/render.sh "$version" "$out" >"$out/certlet-krew.yaml"
+# It names both architectures.
+[ ! -e deploy/krew/certlet.yaml ] || [ "${#architectures[@]}" -lt 2 ] || plugin >"$out/certlet-krew.yaml"
 # Times of files are no part of the release, but a listing looks better with them.
 find "$out" -type f -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 (cd "$out" && find . -type f ! -name SHA256SUMS -printf '%P\n' | LC_ALL=C sort | xargs sha256sum >SHA256SUMS)
