@@ -10,7 +10,7 @@ endif
 TEST ?=
 FILTER ?=
 
-.PHONY: help demo test fuzz bench testbed testbed-down fmt lint unit cluster crds chart deny image
+.PHONY: help demo test fuzz bench testbed testbed-down fmt lint unit cluster crds chart deny notice image release
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -54,9 +54,14 @@ crds: ## writes crds/ from src/api
 chart: ## writes the parts of deploy/chart that come from deploy/, crds/ and values.yaml
 	deploy/chart.sh
 
-deny: ## licences, duplicates and advisories of the dependencies (needs cargo-deny)
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
-	else echo "cargo-deny is not installed; install it with: cargo install cargo-deny --locked"; exit 1; fi
+deny: ## licences, sources, bans and (where their database can be reached) advisories of the dependencies
+	tests/run/deny.sh
+
+notice: ## writes NOTICE: the licences of the crates in the program
+	deploy/release/dependencies.py notice
 
 image: ## the container image as a tar, without docker
 	deploy/image.sh
+
+release: ## binaries and images for amd64 and arm64, manifest, chart, SBOM and checksums, in target/release-VERSION (docs/release.md)
+	deploy/release.sh

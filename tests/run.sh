@@ -64,6 +64,7 @@ lint() {
   say "Formatting and lints"
   cargo fmt --check
   cargo clippy --all-targets --locked -- -D warnings
+  tests/run/deny.sh
 }
 
 bedless() { # cargo's names for the test binaries that need no bed

@@ -64,6 +64,11 @@ enum Command {
     Crds(crds::CrdsArgs),
 }
 
+/// The command line: for tests, which read the commands in documents.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the program with the arguments of the process. Returns its exit code.
 pub fn main() -> ExitCode {
     // fails only if a provider is installed already, which cannot be the case here

@@ -16,6 +16,7 @@ begin() { # a project with one unit test binary and two for the bed, where every
   cp "$here"/*.sh "$scene/tests/run/"
   printf '# seconds\n20 cluster_a\n10 pebble_b\n' >"$scene/tests/run/durations.txt"
   script tests/run/check.sh 'echo "test result: ok. 1 passed; 0 failed; 0 ignored"'
+  script tests/run/deny.sh ''
   script tests/testbed/packages.sh ''
   script tests/testbed/build.sh ''
   script tests/testbed/with-bed.sh 'echo "$@" >>beds.txt; "$@"'
