@@ -5,7 +5,7 @@ WORKDIR /src
 COPY . .
 # A target on the command line keeps the flag away from build scripts and procedural macros.
 RUN target=$(rustc -vV | sed -n 's/^host: //p') && \
-    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$target" --bin certlet && \
+    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --features jemalloc --target "$target" --bin certlet && \
     cp "target/$target/release/certlet" /certlet
 
 FROM scratch
@@ -18,8 +18,6 @@ LABEL org.opencontainers.image.title="certlet" \
       org.opencontainers.image.revision="$REVISION"
 COPY --from=build /certlet /certlet
 COPY LICENSE NOTICE /licenses/
-# What glibc's allocator would keep for itself goes back to the system.
-ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
 USER 65532:65532
 EXPOSE 8089 9402 9403
 ENTRYPOINT ["/certlet"]

@@ -20,9 +20,6 @@ libraries() { # libraries PROGRAM: the files that it needs at run time, its inte
   ldd "$1" | sed -nE 's/^.*=> (\/[^ ]+) .*$/\1/p; s/^[[:space:]]*(\/[^ ]+) \(0x.*$/\1/p' | sort -u
 }
 
-# What glibc's allocator would keep for itself goes back to the system: 3 of 42 MiB with a thousand certificates.
-allocator='"MALLOC_ARENA_MAX=2","MALLOC_MMAP_THRESHOLD_=131072","MALLOC_TRIM_THRESHOLD_=131072"'
-
 revision() { # the commit of the sources, if they are in git
   echo "${CERTLET_REVISION:-$(git -C "$project" rev-parse --verify --quiet HEAD 2>/dev/null || echo unknown)}"
 }
@@ -63,7 +60,7 @@ pack() { # pack OUT NAME:TAG PROGRAM [LIBRARY...]
   layer=$(sha256sum "$work/image/layer.tar" | cut -d' ' -f1)
   cat >"$work/image/config.json" <<JSON
 {"architecture":"$architecture","os":"linux","created":"1970-01-01T00:00:00Z",
- "config":{"Entrypoint":["/$(basename "$program")"],"Env":[$allocator],"User":"65532:65532","WorkingDir":"/","Labels":{$labels}},
+ "config":{"Entrypoint":["/$(basename "$program")"],"User":"65532:65532","WorkingDir":"/","Labels":{$labels}},
  "rootfs":{"type":"layers","diff_ids":["sha256:$layer"]},
  "history":[{"created":"1970-01-01T00:00:00Z","created_by":"deploy/image.sh"}]}
 JSON
@@ -93,7 +90,7 @@ cd "$project"
 target=$(rustc -vV | sed -n 's/^host: //p')
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # A target on the command line keeps the flag away from build scripts and procedural macros.
-RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" cargo build --release --locked --target "$target" --bin certlet
+RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" cargo build --release --locked --features jemalloc --target "$target" --bin certlet
 built=${CARGO_TARGET_DIR:-target}
 mkdir -p "$(dirname "$out")"
 labels=$(labels "$version") licences=("$project/LICENSE" "$project/NOTICE")

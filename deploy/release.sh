@@ -69,7 +69,7 @@ build() { # build ARCHITECTURE: prints the path of the program
     command=(cargo zigbuild)
   fi
   RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static $remapped" CFLAGS="${CFLAGS:-} $c_remapped" \
-    "${command[@]}" --locked --profile "$profile" --target "$target" --bin certlet >&2
+    "${command[@]}" --locked --features jemalloc --profile "$profile" --target "$target" --bin certlet >&2
   echo "${CARGO_TARGET_DIR:-target}/$target/$([ "$profile" = dev ] && echo debug || echo "$profile")/certlet"
 }
 

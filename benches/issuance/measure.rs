@@ -138,9 +138,6 @@ fn is_ready(certificate: &DynamicObject) -> bool {
         .any(|c| c["type"] == "Ready" && c["status"] == "True")
 }
 
-/// Makes the image, and says which environment certlet has in it.
-const IMAGE: &str = include_str!("../../deploy/image.sh");
-
 /// A build of certlet, measured beside others in one run.
 pub(crate) struct Program {
     /// As `before`; empty where there is only one.
@@ -183,22 +180,18 @@ impl std::fmt::Display for Program {
     }
 }
 
-/// Starts certlet with the environment of its image, and waits until it is ready.
+/// Starts certlet, and waits until it is ready.
 pub(crate) async fn start(bed: &Bed, program: &Program) -> Certlet {
     start_with(bed, program, &[]).await
 }
 
-/// Starts certlet with the environment of its image and these arguments, and waits until it is ready.
+/// Starts certlet with these arguments, and waits until it is ready.
 pub(crate) async fn start_with(bed: &Bed, program: &Program, arguments: &[&str]) -> Certlet {
-    let variables = IMAGE.lines().find_map(|line| line.strip_prefix("allocator="));
-    let variables = variables.expect("image.sh names them").trim_matches('\'').split(',');
-    let pairs = variables.map(|pair| pair.trim_matches('"').split_once('=').expect("NAME=VALUE"));
     let launch = Certlet::launch(bed).args(arguments);
     let launch = match &program.path {
         Some(path) => launch.program(path),
         None => launch,
     };
-    let launch = pairs.fold(launch, |launch, (name, value)| launch.variable(name, value));
     launch.ready().await
 }
 

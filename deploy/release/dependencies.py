@@ -28,9 +28,9 @@ def needed_by(kinds):
     needs}, the id of certlet. `cargo tree` knows which are compiled; `cargo metadata` also has optional ones that nothing enables."""
     packages, edges, root = {}, {}, None
     for target in TARGETS:
-        tree = cargo("tree", "--locked", "--edges", kinds, "--prefix", "none", "--format", "{p}", "--target", target)
+        tree = cargo("tree", "--all-features", "--locked", "--edges", kinds, "--prefix", "none", "--format", "{p}", "--target", target)
         compiled = {tuple(line.split()[:2]) for line in tree.splitlines() if line}
-        found = json.loads(cargo("metadata", "--format-version=1", "--locked", "--filter-platform", target))
+        found = json.loads(cargo("metadata", "--all-features", "--format-version=1", "--locked", "--filter-platform", target))
         here = {package["id"]: package for package in found["packages"] if (package["name"], "v" + package["version"]) in compiled}
         packages |= here
         for node in found["resolve"]["nodes"]:
@@ -58,6 +58,8 @@ def texts(package):
     if " OR " in expression and "AND" not in expression and "Apache-2.0" in expression:
         apache = [path for path in files if re.search("apache|notice|copyright", path.name, re.IGNORECASE)]
         files = apache if any("apache" in path.name.lower() for path in apache) else files
+    # A crate that brings sources in another language has their licence in their folder.
+    files += folder.glob("*/COPYING")
     for path in sorted(files, key=lambda path: path.name.lower()):
         text = path.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n").strip("\n")
         if "Apache License" in text[:400] and END_OF_APACHE in text and "apache" in path.name.lower():
