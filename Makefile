@@ -10,7 +10,7 @@ endif
 TEST ?=
 FILTER ?=
 
-.PHONY: help demo test fuzz bench testbed testbed-down fmt lint unit cluster crds chart deny image
+.PHONY: help demo test fuzz bench testbed testbed-down fmt lint unit cluster crds chart man deny image
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -53,6 +53,9 @@ crds: ## writes crds/ from src/api
 
 chart: ## writes the parts of deploy/chart that come from deploy/, crds/ and values.yaml
 	deploy/chart.sh
+
+man: ## writes the manual pages to target/man
+	cargo run --quiet --locked -- man target/man
 
 deny: ## licences, duplicates and advisories of the dependencies (needs cargo-deny)
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
