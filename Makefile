@@ -10,7 +10,7 @@ endif
 TEST ?=
 FILTER ?=
 
-.PHONY: help demo test fuzz bench testbed testbed-down fmt lint unit cluster crds chart deny notice image release
+.PHONY: help demo test fuzz bench testbed testbed-down fmt lint unit cluster crds chart man deny notice image release
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -53,6 +53,9 @@ crds: ## writes crds/ from src/api
 
 chart: ## writes the parts of deploy/chart that come from deploy/, crds/ and values.yaml
 	deploy/chart.sh
+
+man: ## writes the manual pages to target/man
+	cargo run --quiet --locked -- man target/man
 
 deny: ## licences, sources, bans and (where their database can be reached) advisories of the dependencies
 	tests/run/deny.sh

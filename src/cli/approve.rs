@@ -1,9 +1,15 @@
 //! `certlet approve` and `certlet deny`: set the Approved or Denied condition of a CertificateRequest.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use kube::{Api, api::PostParams};
+use serde::Serialize;
 
-use super::target::{Target, block_on, failed};
+use super::{
+    complete,
+    format::Format,
+    target::{Target, block_on, failed},
+};
 use crate::{
     api::{CertificateRequest, Condition, ConditionStatus, condition},
     process::clock,
@@ -13,6 +19,7 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 pub(super) struct ApproveArgs {
     /// Name of the CertificateRequest
+    #[arg(add = ArgValueCandidates::new(complete::certificate_requests))]
     name: String,
     /// Reason of the condition, one word in CamelCase
     #[arg(long, default_value = "CertletCommand")]
@@ -20,6 +27,9 @@ pub(super) struct ApproveArgs {
     /// Message of the condition
     #[arg(long)]
     message: Option<String>,
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Format,
     #[command(flatten)]
     target: Target,
 }
@@ -29,6 +39,18 @@ pub(super) struct ApproveArgs {
 pub(super) enum Decision {
     Approve,
     Deny,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Decided {
+    namespace: String,
+    name: String,
+    /// `Approved` or `Denied`.
+    condition: &'static str,
+    reason: String,
+    message: String,
 }
 
 /// Runs the command.
@@ -64,8 +86,14 @@ async fn decide(args: &ApproveArgs, decision: Decision) -> Result<(), String> {
     condition::set(&mut status.conditions, condition, clock::now());
     let written = api.replace_status(&args.name, &PostParams::default(), &request).await;
     written.map_err(|error| failed(&format!("cannot mark {} as {done}", args.name), &error))?;
-    super::print(&format!(
-        "CertificateRequest {}/{} is {done}\n",
-        connected.namespace, args.name
-    ))
+    let decided = Decided {
+        namespace: connected.namespace,
+        name: args.name.clone(),
+        condition: type_,
+        reason: args.reason.clone(),
+        message,
+    };
+    super::print_as(args.output, &decided, |decided| {
+        format!("CertificateRequest {}/{} is {done}\n", decided.namespace, decided.name)
+    })
 }

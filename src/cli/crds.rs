@@ -1,6 +1,5 @@
 //! `certlet crds`: the custom resource definitions, for `kubectl apply -f -` or as files.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use crate::api::crds;
@@ -21,9 +20,7 @@ pub(super) fn run(args: &CrdsArgs) -> Result<(), String> {
     let files = crds::render()?;
     let Some(directory) = &args.output_dir else {
         let documents: Vec<&str> = files.iter().map(|(_, yaml)| yaml.as_str()).collect();
-        return std::io::stdout()
-            .write_all(documents.join("---\n").as_bytes())
-            .map_err(|error| format!("cannot print the definitions: {error}"));
+        return super::print_raw(&documents.join("---\n"));
     };
     std::fs::create_dir_all(directory).map_err(|error| format!("cannot create {}: {error}", directory.display()))?;
     for (name, yaml) in files {

@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::text::{self, Escaped, Escaping};
 
-/// An output format.
+/// An output format. Every command has the same three.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
 pub(super) enum Format {
-    /// A table for people.
+    /// A table, or lines, for people. `text` is the same.
     #[default]
+    #[value(alias = "text")]
     Table,
     /// JSON.
     Json,

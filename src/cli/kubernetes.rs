@@ -10,6 +10,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 
 use super::secret::{Cluster, StoredSecret, TlsSecret};
 use super::target::{Connected, Target, failed};
+use crate::cluster::commands::verdict::{Observed, observe};
 use crate::pki::hidden::Hidden;
 
 /// The cluster of the kubeconfig, or the one that this process runs in.
@@ -71,6 +72,15 @@ impl Cluster for KubernetesCluster {
                     .map(|(key, ByteString(value))| (key, Hidden::new(value)))
                     .collect(),
             })
+        })
+    }
+
+    fn certificates_of(&self, place: &Target, name: &str) -> Result<Vec<Observed>, String> {
+        block_on(async {
+            let Connected { client, namespace } = place.connect_to_read().await?;
+            observe(&client, &namespace, name)
+                .await
+                .map_err(|error| error.to_string())
         })
     }
 }

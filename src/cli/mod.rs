@@ -5,24 +5,35 @@ mod approve;
 mod args;
 pub(crate) mod ca;
 mod check;
+mod complete;
 mod crds;
+mod create;
 mod format;
 mod inspect;
 mod kubernetes;
+mod man;
 mod plan;
+mod program;
 mod renew;
 mod run;
 mod secret;
 mod status;
 mod target;
+mod version;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{FromArgMatches as _, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 
 use serde::Serialize;
 
 use crate::{solver::acmesolver::AcmeSolverArgs, text};
+use format::Format;
+use program::Program;
+
+/// Exit status if a command has worked and its answer is not good. 1 is for errors, 2 for invalid arguments.
+const NEGATIVE: u8 = 3;
 
 /// cert-manager in one small binary: issues, stores and renews X.509 certificates for Kubernetes
 #[derive(Debug, Parser)]
@@ -48,18 +59,37 @@ enum Command {
     Inspect(inspect::Args),
     /// Re-issue Certificates now
     Renew(renew::RenewArgs),
+    /// Create a request from a Certificate in a file, with a key that stays on this machine
+    Create(create::CreateArgs),
     /// Approve a CertificateRequest
     Approve(approve::ApproveArgs),
     /// Deny a CertificateRequest
     Deny(approve::ApproveArgs),
+    /// Show the versions of this program, of Kubernetes, and of the controller
+    Version(version::VersionArgs),
     /// Serve one HTTP-01 challenge inside a solver pod
     #[command(name = "acmesolver", hide = true)]
     AcmeSolver(AcmeSolverArgs),
-    /// Print shell completions
+    /// Print shell completions, with names of objects
+    #[command(after_help = "Examples:
+  source <(certlet completion bash)
+  certlet completion zsh >~/.zfunc/_certlet
+  certlet completion fish >~/.config/fish/completions/certlet.fish
+  certlet completion kubectl >kubectl_complete-certlet    for kubectl certlet: executable, on the PATH")]
     Completion {
         /// The shell
-        shell: clap_complete::Shell,
+        shell: complete::Shell,
     },
+    /// Answer kubectl: completions of kubectl certlet
+    #[command(name = "__complete", hide = true)]
+    Complete {
+        /// The words after kubectl certlet; the last one is not complete
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
+    /// Write the manual pages, one for each command
+    #[command(hide = true)]
+    Man(man::ManArgs),
     /// Print the custom resource definitions, or write them to files
     Crds(crds::CrdsArgs),
 }
@@ -73,34 +103,61 @@ pub fn command() -> clap::Command {
 pub fn main() -> ExitCode {
     // fails only if a provider is installed already, which cannot be the case here
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let program = Program::of(std::env::args_os().next().as_deref());
+    let completions = CompleteEnv::with_factory(|| program.command()).var(complete::VARIABLE);
+    match completions.try_complete(std::env::args_os(), std::env::current_dir().ok().as_deref()) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        // a shell that asks for completions shows no errors
+        Err(_) => return ExitCode::FAILURE,
+    }
+    if program == Program::PluginCompletions {
+        let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+        return result(print_raw(&complete::answer(program.command(), &words)));
+    }
     let line = match command_line() {
         Ok(line) => line,
         Err(error) => return fail(&error),
     };
-    let command = match Cli::try_parse_from(line) {
-        Ok(Cli { command }) => command,
-        Err(error) => return misused(&error),
-    };
+    let parsed = program
+        .command()
+        .try_get_matches_from(line)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    match parsed {
+        Ok(Cli { command }) => run_command(command, program),
+        Err(error) => misused(&error),
+    }
+}
+
+fn run_command(command: Command, program: Program) -> ExitCode {
     match command {
         Command::Run(args) => run::run(*args),
         Command::Status(args) => status::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Renew(args) => renew::run(&args),
+        Command::Create(args) => create::run(&args),
         Command::Approve(args) => approve::run(&args, approve::Decision::Approve),
         Command::Deny(args) => approve::run(&args, approve::Decision::Deny),
+        Command::Version(args) => version::run(&args),
         Command::Ca(args) => offline(|surroundings| ca::run(&args, surroundings)),
         Command::Inspect(args) => offline(|surroundings| inspect::run(&args, surroundings)),
         Command::AcmeSolver(args) => acmesolver::run(&args),
-        Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "certlet", &mut std::io::stdout());
-            ExitCode::SUCCESS
-        }
-        Command::Crds(args) => match crds::run(&args) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error),
-        },
+        Command::Completion { shell } => result(complete::script(shell).and_then(|script| print_raw(&script))),
+        Command::Complete { words } => result(print_raw(&complete::answer(program.command(), &words))),
+        Command::Man(args) => result(man::run(&args)),
+        Command::Crds(args) => result(crds::run(&args)),
     }
+}
+
+/// The exit code for a command whose error is a sentence.
+fn result(result: Result<(), String>) -> ExitCode {
+    result.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+}
+
+/// The words of the command line, for completions. Words that are not UTF-8 are left out.
+fn words() -> Vec<String> {
+    std::env::args_os().filter_map(|word| word.into_string().ok()).collect()
 }
 
 /// The arguments of this process. For `run`, those of its `--config` file are included.
@@ -128,7 +185,12 @@ fn offline(command: impl FnOnce(&mut ca::Surroundings<'_>) -> Result<ExitCode, c
         out: &mut std::io::stdout(),
         remarks: &mut std::io::stderr(),
     };
-    command(&mut surroundings).unwrap_or_else(|error| fail(&error))
+    match command(&mut surroundings) {
+        Ok(code) => code,
+        // the reader of a pipe has what it wants
+        Err(ca::Error::Print(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
 }
 
 /// Prints text to standard output. A closed pipe is not an error.
@@ -136,17 +198,18 @@ fn print(text: &str) -> Result<(), String> {
     printed(format::text(&mut std::io::stdout(), text))
 }
 
+/// Prints bytes of this program itself, which need no escapes. A closed pipe is not an error.
+fn print_raw(text: &str) -> Result<(), String> {
+    printed(std::io::stdout().write_all(text.as_bytes()))
+}
+
 /// Prints a value to standard output. `text` renders it for people.
-fn print_as<T: Serialize + ?Sized>(
-    output: status::Output,
-    value: &T,
-    text: impl FnOnce(&T) -> String,
-) -> Result<(), String> {
+fn print_as<T: Serialize + ?Sized>(output: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), String> {
     let mut out = std::io::stdout();
     printed(match output {
-        status::Output::Text => format::text(&mut out, &text(value)),
-        status::Output::Json => format::json(&mut out, value),
-        status::Output::Yaml => format::yaml(&mut out, value),
+        Format::Table => format::text(&mut out, &text(value)),
+        Format::Json => format::json(&mut out, value),
+        Format::Yaml => format::yaml(&mut out, value),
     })
 }
 
@@ -158,12 +221,9 @@ fn printed(result: std::io::Result<()>) -> Result<(), String> {
 }
 
 /// Prints a remark to standard error.
-#[expect(
-    clippy::print_stderr,
-    reason = "standard output is for the result: remarks go to standard error"
-)]
 fn remark(text: &str) {
-    eprintln!("certlet: {}", text::line(text));
+    // an error of standard error cannot be reported anywhere
+    drop(writeln!(std::io::stderr(), "certlet: {}", text::line(text)));
 }
 
 /// Prints help, or what is wrong with the arguments, and returns clap's exit code. clap repeats arguments without escaping them.
@@ -181,8 +241,12 @@ fn misused(error: &clap::Error) -> ExitCode {
 }
 
 /// Prints an error to standard error and returns the exit code for failure.
-#[expect(clippy::print_stderr, reason = "errors of the command line go to standard error")]
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("certlet: {}", text::lines(&error.to_string()));
+    // an error of standard error cannot be reported anywhere
+    drop(writeln!(
+        std::io::stderr(),
+        "certlet: {}",
+        text::lines(&error.to_string())
+    ));
     ExitCode::FAILURE
 }

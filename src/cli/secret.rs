@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::format::Format;
 use super::target::Target;
 use crate::cli::ca::Error;
+use crate::cluster::commands::verdict::Observed;
 use crate::pki::hidden::Hidden;
 
 /// Access to the Secrets of a cluster. Errors are sentences.
@@ -26,6 +27,12 @@ pub(super) trait Cluster {
     /// # Errors
     /// The answer of the API server, or why it could not be reached.
     fn read_secret(&self, place: &Target, name: &str) -> Result<StoredSecret, String>;
+
+    /// Observes the Certificates that name a Secret.
+    ///
+    /// # Errors
+    /// The answer of the API server, or why it could not be reached.
+    fn certificates_of(&self, place: &Target, name: &str) -> Result<Vec<Observed>, String>;
 }
 
 /// A Secret to create.

@@ -1,16 +1,24 @@
 //! The HTTP stack under kube's client: one HTTP/2 connection instead of one socket per request and watch.
 
-use std::{task, time::Duration};
+use std::{error::Error as _, task, time::Duration};
 
-use futures::future::{Either, Ready, ready};
+use bytes::Bytes;
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::{BoxFuture, Either, Ready, ready},
+    stream,
+};
+use http_body_util::{BodyExt as _, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::Frame;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::{
     Client, Config,
     client::{Body, ConfigExt, retry::RetryPolicy},
 };
+use tokio::time::{Instant, timeout_at};
 use tower::{BoxError, Service, ServiceBuilder, retry::RetryLayer};
 
-use crate::process::USER_AGENT;
+use crate::{pki::tls, process::USER_AGENT, text::excerpt};
 
 /// Idle time after which an HTTP/2 ping is sent, and the time limit for its answer.
 const PING_AFTER: Duration = Duration::from_secs(20);
@@ -27,7 +35,15 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// # Errors
 /// If the certificates or credentials in `config` cannot be used.
 pub fn connect(config: &Config) -> Result<Client, kube::Error> {
-    client(config, Rights::All, None)
+    client(config, Rights::All, None, None)
+}
+
+/// A client for a command, with a time limit for every request.
+///
+/// # Errors
+/// As [`connect`].
+pub(crate) fn connect_within(config: &Config, limit: Option<Duration>) -> Result<Client, kube::Error> {
+    client(config, Rights::All, None, limit)
 }
 
 /// A client whose User-Agent also names the replica.
@@ -35,18 +51,18 @@ pub fn connect(config: &Config) -> Result<Client, kube::Error> {
 /// # Errors
 /// As [`connect`].
 pub(crate) fn connect_as_replica(config: &Config, pod: Option<&str>) -> Result<Client, kube::Error> {
-    client(config, Rights::All, pod)
+    client(config, Rights::All, pod, None)
 }
 
 /// A read-only client: any other request fails before it is sent, whatever the credentials allow.
 ///
 /// # Errors
 /// As [`connect`].
-pub(crate) fn connect_to_read(config: &Config) -> Result<Client, kube::Error> {
-    client(config, Rights::Read, None)
+pub(crate) fn connect_to_read(config: &Config, limit: Option<Duration>) -> Result<Client, kube::Error> {
+    client(config, Rights::Read, None, limit)
 }
 
-fn client(config: &Config, rights: Rights, pod: Option<&str>) -> Result<Client, kube::Error> {
+fn client(config: &Config, rights: Rights, pod: Option<&str>, limit: Option<Duration>) -> Result<Client, kube::Error> {
     let agent = agent(pod);
     let mut http = hyper_util::client::legacy::connect::HttpConnector::new();
     http.enforce_http(false);
@@ -74,10 +90,48 @@ fn client(config: &Config, rights: Rights, pod: Option<&str>) -> Result<Client, 
         .layer(RetryLayer::new(RetryPolicy::server_retry()))
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
-        .map_err(BoxError::from)
+        .map_err(unreachable_from(&config.cluster_url))
         .service(client);
     let service = Guard { rights, service };
-    Ok(Client::new(service, config.default_namespace.clone()))
+    let namespace = config.default_namespace.clone();
+    Ok(match limit {
+        Some(limit) => Client::new(Limited { limit, service }, namespace),
+        None => Client::new(service, namespace),
+    })
+}
+
+/// No connection to the API server.
+#[derive(Debug, thiserror::Error)]
+#[error("the API server {url} cannot be reached: {cause}")]
+pub(crate) struct Unreachable {
+    url: String,
+    cause: String,
+}
+
+/// No answer within the time limit of a command.
+#[derive(Debug, thiserror::Error)]
+#[error("the API server did not answer within {}s (--request-timeout)", limit.as_secs_f64())]
+pub(crate) struct TooSlow {
+    limit: Duration,
+}
+
+/// Replaces the nested causes of a failed connection by the last one.
+fn unreachable_from(url: &http::Uri) -> impl Fn(hyper_util::client::legacy::Error) -> BoxError + Clone + Send + use<> {
+    let url = url.to_string();
+    move |error| {
+        if !error.is_connect() {
+            return error.into();
+        }
+        let mut cause = error.source();
+        let mut text = error.to_string();
+        while let Some(error) = cause {
+            text = tls::cause(error);
+            cause = error.source();
+        }
+        let url = url.trim_end_matches('/').to_owned();
+        let cause = excerpt(&text);
+        Unreachable { url, cause }.into()
+    }
 }
 
 /// The User-Agent: `certlet/1.2.3`, or `certlet/1.2.3 (certlet-5d8f)` in a pod.
@@ -124,5 +178,48 @@ where
             request.uri().path()
         );
         Either::Right(ready(Err(refused.into())))
+    }
+}
+
+/// A layer with a time limit for each request, from its start to the end of the answer.
+#[derive(Clone)]
+struct Limited<S> {
+    limit: Duration,
+    service: S,
+}
+
+impl<S, B> Service<http::Request<Body>> for Limited<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<B>, Error = BoxError>,
+    S::Future: Send + 'static,
+    B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = http::Response<UnsyncBoxBody<Bytes, BoxError>>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, context: &mut task::Context<'_>) -> task::Poll<Result<(), BoxError>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let limit = self.limit;
+        let deadline = Instant::now() + limit;
+        let answer = timeout_at(deadline, self.service.call(request));
+        async move {
+            let answer = answer.await.map_err(|_| TooSlow { limit })??;
+            Ok(answer.map(|body| {
+                let chunks = stream::unfold(Some(body.into_data_stream()), move |body| async move {
+                    let mut body = body?;
+                    match timeout_at(deadline, body.next()).await {
+                        Ok(chunk) => Some((chunk?.map(Frame::data).map_err(Into::into), Some(body))),
+                        Err(_) => Some((Err(BoxError::from(TooSlow { limit })), None)),
+                    }
+                });
+                UnsyncBoxBody::new(StreamBody::new(chunks))
+            }))
+        }
+        .boxed()
     }
 }

@@ -4,12 +4,14 @@
 //! only while this process leads, and puts the answers into the index at once.
 
 pub(crate) mod client;
+pub(crate) mod commands;
 pub(crate) mod create;
 pub mod error;
 pub(crate) mod events;
 pub(crate) mod identity;
 pub(crate) mod index;
 pub(crate) mod issuers;
+pub(crate) mod kubeconfig;
 pub(crate) mod leftovers;
 pub(crate) mod metadata;
 pub(crate) mod objects;

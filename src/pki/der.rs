@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use ::der::asn1::{BitStringRef, GeneralizedTime, Null, OctetStringRef, UintRef, UtcTime};
-use ::der::{DateTime, Encode, Header, Length, Reader as _, SliceReader};
+use ::der::{DateTime, Decode as _, Encode, Header, Length, Reader as _, SliceReader};
 use jiff::Timestamp;
 
 pub(crate) use ::der::{Tag, TagNumber};
@@ -136,6 +136,12 @@ pub(crate) fn time(at: Timestamp) -> Vec<u8> {
         _ => DateTime::INFINITY,
     };
     UtcTime::from_date_time(at).map_or_else(|_| encoded(&GeneralizedTime::from_date_time(at)), |time| encoded(&time))
+}
+
+/// The time of a `GeneralizedTime` in DER.
+pub(crate) fn generalized_time(raw: &[u8]) -> Option<Timestamp> {
+    let time = GeneralizedTime::from_der(raw).ok()?;
+    Timestamp::from_second(i64::try_from(time.to_unix_duration().as_secs()).ok()?).ok()
 }
 
 /// The last whole second of a [`Timestamp`]. Later times of certificates are limited to it. It is encoded as

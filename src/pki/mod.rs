@@ -13,6 +13,7 @@
 //! | [`certificate`] | parsing of certificates |
 //! | [`chain`] | bundles: order, roots, size limits |
 //! | [`sign`] | signing of certificates |
+//! | [`revocation`] | OCSP and revocation lists |
 //! | [`keystore`] | PKCS#12 and JKS |
 //! | [`tls`] | trust of TLS clients |
 //! | [`summary`] | the record of a Secret, without its bytes |
@@ -36,6 +37,7 @@ mod oid;
 #[cfg(test)]
 pub(crate) mod oracle;
 pub mod pem;
+pub mod revocation;
 pub mod sign;
 pub mod signature;
 pub mod summary;

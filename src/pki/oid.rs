@@ -23,6 +23,7 @@ pub(crate) const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
 pub(crate) const AUTHORITY_INFO_ACCESS: &str = "1.3.6.1.5.5.7.1.1";
 pub(crate) const ACCESS_OCSP: &str = "1.3.6.1.5.5.7.48.1";
 pub(crate) const ACCESS_CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
+pub(crate) const OCSP_BASIC: &str = "1.3.6.1.5.5.7.48.1.1";
 pub(crate) const EXTENSION_REQUEST: &str = "1.2.840.113549.1.9.14";
 
 pub(crate) const RSA: &str = "1.2.840.113549.1.1.1";

@@ -123,3 +123,36 @@ impl Environment {
         format!("{}_{:016x}", self.host_name, fastrand::u64(..))
     }
 }
+
+/// Where kubectl finds the kubeconfig if none is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KubeconfigPlaces {
+    /// Whether `KUBECONFIG` is set.
+    pub from_variable: bool,
+    /// The files of `KUBECONFIG`, or `~/.kube/config`. They may not exist.
+    pub files: Vec<PathBuf>,
+    /// Whether this process runs in a pod, which has a service account.
+    pub in_a_pod: bool,
+}
+
+impl KubeconfigPlaces {
+    /// Reads the variables.
+    pub fn read() -> Self {
+        let variable = var_os("KUBECONFIG").filter(|list| !list.is_empty());
+        let home = || std::env::home_dir().map(|home| home.join(".kube").join("config"));
+        let files = match &variable {
+            Some(list) => split_paths(list).filter(|path| path != Path::new("")).collect(),
+            None => home().into_iter().collect(),
+        };
+        Self {
+            from_variable: variable.is_some(),
+            files,
+            in_a_pod: var_os("KUBERNETES_SERVICE_HOST").is_some_and(|host| !host.is_empty()),
+        }
+    }
+}
+
+/// The platform that this program was built for, for example `linux/x86_64`.
+pub fn platform() -> String {
+    format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH)
+}

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use kube::{Client, Config, config::KubeConfigOptions};
+use kube::{Client, Config};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -20,7 +20,14 @@ use crate::{
     acme,
     api::names,
     cloud::Cloud,
-    cluster::{self, events::Events, index::Index, reader::Reader, writer::Writer},
+    cluster::{
+        self,
+        events::Events,
+        index::Index,
+        kubeconfig::{self, Choice, ConfigError},
+        reader::Reader,
+        writer::Writer,
+    },
     controller::{
         self, Controllers, Ports, Services,
         router::Router,
@@ -30,7 +37,7 @@ use crate::{
     plan::settings::{Settings, controller as names_of},
     process::{
         clock,
-        environment::{CloudEnvironment, Environment},
+        environment::{CloudEnvironment, Environment, KubeconfigPlaces},
         metrics::Metrics,
     },
     solver::responder::Responder,
@@ -70,8 +77,11 @@ pub(crate) struct Options {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
     /// There is no cluster configuration.
-    #[error("cannot find a cluster: {0}. Name one with --kubeconfig, or run in a pod with a service account")]
-    Config(String),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// `--master` is not a URL.
+    #[error("--master is not a URL: {0}")]
+    Master(String),
     /// Credentials or certificates that cannot be used.
     #[error("cannot talk to the cluster: {0}")]
     Client(#[from] kube::Error),
@@ -98,30 +108,21 @@ pub(crate) enum RunError {
 ///
 /// # Errors
 /// If there is no configuration, or it cannot be used.
-pub(crate) async fn kube_config(kubeconfig: Option<&str>, master: Option<&str>) -> Result<Config, RunError> {
+async fn kube_config(kubeconfig: Option<&str>, master: Option<&str>) -> Result<Config, RunError> {
     let master = master.filter(|master| !master.is_empty());
     let url = master.map(str::parse::<::http::Uri>).transpose();
-    let url = url.map_err(|error| RunError::Config(format!("--master is not a URL: {error}")))?;
-    match (found_config(kubeconfig).await, url) {
+    let url = url.map_err(|error| RunError::Master(error.to_string()))?;
+    let choice = Choice {
+        kubeconfig: kubeconfig.map(str::to_owned),
+        ..Choice::default()
+    };
+    match (kubeconfig::load(&choice, &KubeconfigPlaces::read()).await, url) {
         (Ok(mut config), Some(url)) => {
             config.cluster_url = url;
             Ok(config)
         }
         (Err(_), Some(url)) if kubeconfig.is_none() => Ok(Config::new(url)),
-        (found, _) => found,
-    }
-}
-
-async fn found_config(kubeconfig: Option<&str>) -> Result<Config, RunError> {
-    let failed = |error: &dyn std::fmt::Display| RunError::Config(error.to_string());
-    match kubeconfig {
-        Some(path) => {
-            let file = kube::config::Kubeconfig::read_from(path).map_err(|error| failed(&error))?;
-            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-                .await
-                .map_err(|error| failed(&error))
-        }
-        None => Config::infer().await.map_err(|error| failed(&error)),
+        (found, _) => Ok(found?),
     }
 }
 

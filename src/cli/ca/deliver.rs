@@ -25,7 +25,7 @@ pub(super) struct FileArgs {
     /// Overwrite existing files and data
     #[arg(long)]
     force: bool,
-    /// Output format: table, json or yaml
+    /// Output format
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
 }

@@ -14,10 +14,10 @@ const MAX_SIZE: u64 = 4 << 20;
 
 /// A file to write.
 #[derive(Debug)]
-pub(super) struct Output<'a> {
-    pub(super) path: PathBuf,
-    pub(super) content: &'a [u8],
-    pub(super) is_secret: bool,
+pub(in crate::cli) struct Output<'a> {
+    pub(in crate::cli) path: PathBuf,
+    pub(in crate::cli) content: &'a [u8],
+    pub(in crate::cli) is_secret: bool,
 }
 
 /// Reads a file; `-` is standard input.
@@ -70,7 +70,7 @@ fn is_like_a_certificate(label: &str) -> bool {
 }
 
 /// Writes all files, or none if one exists and `force` is false.
-pub(super) fn write(outputs: &[Output<'_>], force: bool) -> Result<(), Error> {
+pub(in crate::cli) fn write(outputs: &[Output<'_>], force: bool) -> Result<(), Error> {
     check(outputs, force)?;
     for output in outputs {
         write_one(output, force)
@@ -80,7 +80,7 @@ pub(super) fn write(outputs: &[Output<'_>], force: bool) -> Result<(), Error> {
 }
 
 /// Refuses what [`write()`] would refuse, without writing.
-pub(super) fn check(outputs: &[Output<'_>], force: bool) -> Result<(), Error> {
+pub(in crate::cli) fn check(outputs: &[Output<'_>], force: bool) -> Result<(), Error> {
     let taken: Vec<String> = outputs
         .iter()
         .filter(|output| output.path.symlink_metadata().is_ok())
@@ -95,7 +95,7 @@ pub(super) fn check(outputs: &[Output<'_>], force: bool) -> Result<(), Error> {
         ("exist", "them")
     };
     Err(Error::File(format!(
-        "{} {verb} already; --force overwrites {pronoun}, --out selects another file",
+        "{} {verb} already; --force overwrites {pronoun}, and flags name another file",
         taken.join(" and ")
     )))
 }

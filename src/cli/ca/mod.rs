@@ -13,6 +13,8 @@ mod sign;
 mod subject;
 mod verify;
 
+pub(super) use files::{Output, check as check_files, write as write_files};
+
 #[cfg(test)]
 pub(crate) use cfssl::fuzz as fuzz_cfssl;
 

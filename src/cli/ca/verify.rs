@@ -35,7 +35,7 @@ pub(super) struct VerifyArgs {
     /// Verify as of another time, such as 2030-01-01T00:00:00Z
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
-    /// Output format: table, json or yaml
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
 }
@@ -89,7 +89,7 @@ pub(super) fn run(args: &VerifyArgs, surroundings: &mut Surroundings<'_>) -> Res
     Ok(if verdicts.iter().all(|verdict| verdict.good) {
         ExitCode::SUCCESS
     } else {
-        ExitCode::FAILURE
+        ExitCode::from(crate::cli::NEGATIVE)
     })
 }
 

@@ -38,15 +38,16 @@ Secrets are read with your own rights, and cloud credentials are those of this m
 
 Examples:
   certlet check dns01 letsencrypt www.example.com -n shop
-  certlet check dns01 letsencrypt '*.example.com' --cluster --write")]
+  certlet check dns01 letsencrypt '*.example.com' --cluster-issuer --write")]
 pub(super) struct Dns01Args {
     /// Name of the Issuer
+    #[arg(add = clap_complete::engine::ArgValueCandidates::new(crate::cli::complete::issuers))]
     issuer: String,
     /// The DNS name that a certificate is wanted for, for example `*.example.com`
     name: String,
     /// The issuer is a ClusterIssuer
     #[arg(long)]
-    cluster: bool,
+    cluster_issuer: bool,
     /// Write a TXT record with a random value, wait until the name servers have it, and remove it
     #[arg(long)]
     write: bool,
@@ -68,7 +69,7 @@ pub(super) fn run(args: &Dns01Args) -> ExitCode {
 
 async fn check(args: &Dns01Args) -> Result<bool, String> {
     let connected = args.target.connect().await?;
-    let id = IssuerId(if args.cluster {
+    let id = IssuerId(if args.cluster_issuer {
         ObjectKey::cluster(args.issuer.as_str())
     } else {
         ObjectKey::new(connected.namespace.as_str(), args.issuer.as_str())
@@ -150,5 +151,6 @@ fn print(finding: &Finding) {
         Verdict::Bad => "FAIL",
     };
     let line = format!("{verdict}  {:<12}  {}", finding.about, finding.sentence);
-    println!("{}", text::line(&line));
+    // the verdict is also the exit status
+    drop(crate::cli::print(&format!("{}\n", text::line(&line))));
 }

@@ -1,9 +1,11 @@
 //! `certlet inspect`: shows the content of certificates in a file, in a Secret, or of a server.
 
 pub(super) mod report;
+mod revocation;
 mod secret;
 pub(super) mod show;
 mod url;
+mod verdict;
 
 use std::process::ExitCode;
 
@@ -24,7 +26,7 @@ enum Command {
     Cert(show::ShowArgs),
     /// Show the certificate of a server and whether clients accept it
     Url(url::UrlArgs),
-    /// Show a Secret and whether its key and certificate match
+    /// Show a Secret, whether its key pair is good and not revoked, and whether its Certificate asks for another one
     Secret(secret::SecretArgs),
 }
 

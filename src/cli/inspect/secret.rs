@@ -1,25 +1,46 @@
-//! `certlet inspect secret`: shows a Secret and checks that its key and certificate match.
+//! `certlet inspect secret`: shows a Secret, and checks its key pair, whether it is revoked, and the rules of its Certificate.
 
 use std::process::ExitCode;
 
+use clap_complete::engine::ArgValueCandidates;
 use serde::Serialize;
 
 use super::report::Report;
+use super::revocation::{self, Revocation};
 use super::show;
+use super::verdict::{self, CertificateVerdict};
 use crate::cli::ca::{Error, Surroundings};
 use crate::cli::format::{Format, print, rows};
 use crate::cli::secret::StoredSecret;
-use crate::cli::target::Target;
-use crate::pki::chain::SizeLimits;
+use crate::cli::target::{Target, run_to_end};
+use crate::cli::{NEGATIVE, complete};
+use crate::net::Network;
+use crate::pki::chain::{SizeLimits, parse_certificates};
 use crate::pki::summary::{PairSummary, Part};
 use crate::text::line;
 
-/// Show a Secret and whether its key and certificate match
+/// Show a Secret, whether its key pair is good and not revoked, and whether its Certificate asks for another one
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Exit status:
+  0  nothing was found
+  3  something was found: the lines that begin with !
+  1  an error
+  2  invalid arguments
+
+Examples:
+  certlet inspect secret web-tls -n shop
+  certlet inspect secret web-tls --revocation=false -o json")]
 pub(super) struct SecretArgs {
     /// Name of the Secret
+    #[arg(add = ArgValueCandidates::new(complete::secrets))]
     name: String,
-    /// Output format: table, json or yaml
+    /// Ask the OCSP responders and fetch the revocation lists that the certificate names
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    revocation: bool,
+    /// Networks in which responders and lists are contacted although their addresses are of this machine, link-local or of a cloud's metadata
+    #[arg(long, value_name = "CIDRS", value_delimiter = ',')]
+    allow_outgoing_networks: Vec<Network>,
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
     #[command(flatten)]
@@ -37,6 +58,10 @@ struct SecretReport {
     certificate_name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     issuer: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<CertificateVerdict>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    revocation: Vec<Revocation>,
     findings: Vec<String>,
     contents: Vec<Report>,
 }
@@ -46,10 +71,33 @@ pub(super) fn run(args: &SecretArgs, surroundings: &mut Surroundings<'_>) -> Res
         .cluster
         .read_secret(&args.target, &args.name)
         .map_err(Error::Cluster)?;
-    let report = SecretReport::new(secret, surroundings.now);
+    let now = surroundings.now;
+    let (chain, authorities) = (certificates(&secret, "tls.crt"), certificates(&secret, "ca.crt"));
+    let mut report = SecretReport::new(secret, now);
+    match surroundings.cluster.certificates_of(&args.target, &args.name) {
+        Ok(observed) => report.judge(verdict::of_all(now, &observed)),
+        // without this permission, the rest is shown nevertheless
+        Err(why) => surroundings.remark(&format!("the Certificate of the Secret was not read: {why}"))?,
+    }
+    if args.revocation {
+        let answers =
+            run_to_end(async { Ok(revocation::check(now, &chain, &authorities, &args.allow_outgoing_networks).await) });
+        report.add_revocation(answers.map_err(Error::Usage)?);
+    }
     let is_good = report.findings.is_empty();
     print(surroundings.out, args.output, &report, SecretReport::table)?;
-    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(NEGATIVE)
+    })
+}
+
+/// The certificates under a key, in DER. Those that cannot be read are findings elsewhere.
+fn certificates(secret: &StoredSecret, key: &str) -> Vec<Vec<u8>> {
+    let text = secret.data.get(key).map(|value| value.expose().as_slice());
+    let text = text.unwrap_or_default();
+    parse_certificates(text, text.len()).unwrap_or_default()
 }
 
 impl SecretReport {
@@ -93,19 +141,43 @@ impl SecretReport {
             keys: data.keys().cloned().collect(),
             certificate_name: annotation("certificate-name"),
             issuer: issuer.trim_matches('/').to_owned(),
+            certificates: Vec::new(),
+            revocation: Vec::new(),
             findings,
             contents,
         }
     }
 
+    /// Adds what the rules of the Certificates ask for. A new certificate is a finding.
+    fn judge(&mut self, certificates: Vec<CertificateVerdict>) {
+        let due = certificates
+            .iter()
+            .filter(|one| one.is_due())
+            .map(CertificateVerdict::text);
+        self.findings.extend(due);
+        self.certificates = certificates;
+    }
+
+    /// Adds the answers of responders and lists.
+    fn add_revocation(&mut self, answers: Vec<Revocation>) {
+        let revoked = answers.iter().filter(|one| one.is_revoked());
+        let findings = revoked.map(|one| format!("the certificate is revoked, says {}: {}", one.method, one.message));
+        self.findings.extend(findings);
+        self.revocation = answers;
+    }
+
     fn table(&self) -> String {
-        let head = rows(&[
+        let mut lines = vec![
             ("SECRET", self.secret.clone()),
             ("Type", self.kind.clone()),
             ("Data", self.keys.join(", ")),
             ("Certificate", self.certificate_name.clone()),
             ("Issuer", self.issuer.clone()),
-        ]);
+        ];
+        let kept = self.certificates.iter().filter(|one| !one.is_due());
+        lines.extend(kept.map(|one| ("Verdict", one.text())));
+        lines.extend(self.revocation.iter().map(|one| (one.method, one.text())));
+        let head = rows(&lines);
         let findings = self.findings.iter().map(|finding| format!("! {}\n", line(finding)));
         let contents = self.contents.iter().map(|report| format!("\n{}", report.table()));
         std::iter::once(head).chain(findings).chain(contents).collect()

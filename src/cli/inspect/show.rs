@@ -19,7 +19,7 @@ pub(crate) struct ShowArgs {
     /// File with certificates, signing requests or keys, PEM or DER; - reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Output format: table, json or yaml
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
 }
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ShowArgs, surroundings: &mut Surroundings<'_>) -> Resul
     Ok(if passed_over.is_empty() {
         ExitCode::SUCCESS
     } else {
-        ExitCode::FAILURE
+        ExitCode::from(crate::cli::NEGATIVE)
     })
 }
 

@@ -30,7 +30,7 @@ pub(super) struct UrlArgs {
     /// File with CAs to trust, instead of the public ones and those of the system
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Output format: table, json or yaml
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
 }
@@ -88,7 +88,7 @@ pub(super) fn run(args: &UrlArgs, surroundings: &mut Surroundings<'_>) -> Result
     Ok(if report.accepted {
         ExitCode::SUCCESS
     } else {
-        ExitCode::FAILURE
+        ExitCode::from(crate::cli::NEGATIVE)
     })
 }
 

@@ -10,7 +10,10 @@ use clap::Args;
 use kube::Client;
 use serde::Serialize;
 
-use super::{status::Output, target};
+use super::{
+    format::Format,
+    target::{self, Target},
+};
 use crate::{
     cluster::{
         self,
@@ -44,18 +47,14 @@ Examples:
   certlet plan -n shop -o yaml
   certlet plan -A -- --cluster-resource-namespace=cert-manager --enable-certificate-owner-ref")]
 pub(super) struct PlanArgs {
-    /// Path to the kubeconfig. Default: $KUBECONFIG, then ~/.kube/config
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<String>,
-    /// Namespace. Default: the namespace of the kubeconfig's context
-    #[arg(short, long, value_name = "NAMESPACE")]
-    namespace: Option<String>,
+    #[command(flatten)]
+    target: Target,
     /// All namespaces, and cluster-scoped objects
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     all_namespaces: bool,
     /// Output format
-    #[arg(short, long, value_enum, default_value = "text")]
-    output: Output,
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Format,
     /// Flags of `certlet run`, or of cert-manager's controller, to plan with
     #[arg(last = true, value_name = "FLAGS")]
     flags: Vec<String>,
@@ -83,14 +82,7 @@ pub(super) fn run(args: &PlanArgs) -> ExitCode {
 }
 
 async fn plan(args: &PlanArgs) -> Result<usize, String> {
-    let config = run::kube_config(args.kubeconfig.as_deref(), None)
-        .await
-        .map_err(|error| error.to_string())?;
-    let client = cluster::client::connect_to_read(&config).map_err(|error| error.to_string())?;
-    let own = args
-        .namespace
-        .clone()
-        .unwrap_or_else(|| config.default_namespace.clone());
+    let target::Connected { client, namespace: own } = args.target.connect_to_read().await?;
     let namespace = (!args.all_namespaces).then_some(own);
     remark_on_webhooks(&client).await;
     let settings = flags::settings(&client, &args.flags).await?;

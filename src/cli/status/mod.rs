@@ -2,11 +2,14 @@
 
 mod report;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt as _, api::ListParams};
 
-use super::target::{Target, block_on, failed};
+use super::{
+    format::Format,
+    target::{Target, block_on, failed},
+};
 use crate::{
     api::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Condition, Issuer, Order, names},
     cluster::reader::list_readable,
@@ -32,23 +35,13 @@ enum What {
 #[derive(Args, Clone, Debug)]
 struct CertificateArgs {
     /// Name of the Certificate
+    #[arg(add = clap_complete::engine::ArgValueCandidates::new(super::complete::certificates))]
     name: String,
     #[command(flatten)]
     target: Target,
     /// Output format
-    #[arg(short, long, value_enum, default_value = "text")]
-    output: Output,
-}
-
-/// Output format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    /// Text for people.
-    Text,
-    /// JSON.
-    Json,
-    /// YAML.
-    Yaml,
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Format,
 }
 
 /// Runs the command.

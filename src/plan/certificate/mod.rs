@@ -19,6 +19,7 @@ mod status;
 mod unsettled;
 mod upkeep;
 mod validation;
+pub mod verdict;
 mod view;
 
 #[cfg(test)]

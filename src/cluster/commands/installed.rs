@@ -1,0 +1,253 @@
+//! The controllers that are installed in a cluster, and which of them leads.
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    coordination::v1::Lease,
+    core::v1::{Container, PodTemplateSpec},
+};
+use kube::{Api, Client, ResourceExt as _, api::ListParams};
+use serde::Serialize;
+
+use crate::{api::names::LEASE_NAME, cluster::reader::list_readable};
+
+/// Label selector for the Deployments of cert-manager and certlet.
+const SELECTOR: &str = "app.kubernetes.io/name in (cert-manager,certlet)";
+/// Label that distinguishes the controller from cert-manager's other Deployments: webhook, cainjector, startupapicheck.
+const COMPONENT: &str = "app.kubernetes.io/component";
+/// Label with the version.
+const VERSION: &str = "app.kubernetes.io/version";
+/// The namespace of the Lease if no flag sets another.
+const DEFAULT_LEASE_NAMESPACE: &str = "kube-system";
+
+/// A Deployment of cert-manager's or certlet's controller.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Installed {
+    /// Namespace of the Deployment.
+    pub(crate) namespace: String,
+    /// Name of the Deployment.
+    pub(crate) deployment: String,
+    /// Its version: the label of the pods or of the Deployment, otherwise the tag of the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    /// Its image.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) image: String,
+    /// The value of `--feature-gates`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) feature_gates: Vec<String>,
+    /// Number of wanted replicas.
+    pub(crate) replicas: i32,
+    /// Number of ready replicas.
+    pub(crate) ready_replicas: i32,
+    /// The namespace of its Lease.
+    pub(crate) lease_namespace: String,
+    /// Whether one of its pods holds the Lease.
+    pub(crate) leads: bool,
+}
+
+/// The controllers, and the holder of the Lease.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Controllers {
+    /// The Deployments.
+    pub(crate) installed: Vec<Installed>,
+    /// The holder of the Lease, and the namespace of the Lease.
+    pub(crate) holder: Option<(String, String)>,
+    /// What cannot be read, as sentences.
+    pub(crate) unseen: Vec<String>,
+}
+
+/// The controllers in the cluster. What the caller may not read is a sentence in the result.
+///
+/// # Errors
+/// If the API server cannot be reached.
+pub(crate) async fn controllers(client: &Client, namespace: &str) -> Result<Controllers, kube::Error> {
+    let selected = ListParams::default().labels(SELECTOR);
+    let mut controllers = Controllers::default();
+    let found: Vec<Deployment> = match list_readable(client, None, &selected).await {
+        Err(kube::Error::Api(status)) if status.is_forbidden() => {
+            controllers.unseen.push(format!(
+                "Deployments of other namespaces than {namespace:?} cannot be listed: {}",
+                status.message
+            ));
+            match list_readable(client, Some(namespace), &selected).await {
+                Err(kube::Error::Api(status)) if status.is_forbidden() => Vec::new(),
+                found => found?,
+            }
+        }
+        found => found?,
+    };
+    controllers.installed = found.iter().filter_map(installed).collect();
+    let mut places: Vec<String> = controllers
+        .installed
+        .iter()
+        .map(|one| one.lease_namespace.clone())
+        .collect();
+    places.push(DEFAULT_LEASE_NAMESPACE.to_owned());
+    places.sort();
+    places.dedup();
+    for place in places {
+        let leases: Api<Lease> = Api::namespaced(client.clone(), &place);
+        let holder = match leases.get_opt(LEASE_NAME).await {
+            Ok(lease) => lease.and_then(|lease| lease.spec?.holder_identity),
+            Err(kube::Error::Api(status)) if status.is_forbidden() => {
+                controllers.unseen.push(format!(
+                    "the Lease in namespace {place:?} cannot be read: {}",
+                    status.message
+                ));
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(holder) = holder.filter(|holder| !holder.is_empty()) {
+            mark(&mut controllers.installed, &place, &holder);
+            controllers.holder = Some((place, holder));
+        }
+    }
+    Ok(controllers)
+}
+
+/// Marks the Deployment whose pod holds the Lease: the identity begins with the name of the pod.
+fn mark(installed: &mut [Installed], lease_namespace: &str, holder: &str) {
+    let leader = installed
+        .iter_mut()
+        .filter(|one| one.lease_namespace == lease_namespace && holder.starts_with(&format!("{}-", one.deployment)))
+        .max_by_key(|one| one.deployment.len());
+    if let Some(leader) = leader {
+        leader.leads = true;
+    }
+}
+
+/// The controller of a Deployment; `None` for cert-manager's other Deployments.
+fn installed(deployment: &Deployment) -> Option<Installed> {
+    let component = deployment.labels().get(COMPONENT).map(String::as_str);
+    if !matches!(component, None | Some("controller")) {
+        return None;
+    }
+    let namespace = deployment.namespace().unwrap_or_default();
+    let spec = deployment.spec.as_ref()?;
+    let container = spec.template.spec.as_ref()?.containers.first()?;
+    let image = container.image.clone().unwrap_or_default();
+    let own_namespace = |value: String| {
+        if value == "$(POD_NAMESPACE)" {
+            namespace.clone()
+        } else {
+            value
+        }
+    };
+    Some(Installed {
+        deployment: deployment.name_any(),
+        version: label(deployment, &spec.template).or_else(|| tag(&image)),
+        feature_gates: flag(container, "--feature-gates")
+            .map(|gates| gates.split(',').map(str::to_owned).collect())
+            .unwrap_or_default(),
+        replicas: spec.replicas.unwrap_or(1),
+        ready_replicas: deployment
+            .status
+            .as_ref()
+            .and_then(|status| status.ready_replicas)
+            .unwrap_or(0),
+        lease_namespace: flag(container, "--leader-election-namespace")
+            .map_or_else(|| DEFAULT_LEASE_NAMESPACE.to_owned(), own_namespace),
+        image,
+        leads: false,
+        namespace,
+    })
+}
+
+fn label(deployment: &Deployment, template: &PodTemplateSpec) -> Option<String> {
+    let of_pods = template.metadata.as_ref().and_then(|meta| meta.labels.as_ref());
+    let found = of_pods.and_then(|labels| labels.get(VERSION));
+    found.or_else(|| deployment.labels().get(VERSION)).cloned()
+}
+
+/// The tag of an image, without its digest.
+fn tag(image: &str) -> Option<String> {
+    let (name, _digest) = image.split_once('@').unwrap_or((image, ""));
+    let (_, tag) = name.rsplit_once(':')?;
+    // a port is no tag
+    (!tag.contains('/')).then(|| tag.to_owned())
+}
+
+/// The last value of a flag, in both of its forms.
+fn flag(container: &Container, name: &str) -> Option<String> {
+    let args = container
+        .args
+        .iter()
+        .flatten()
+        .chain(container.command.iter().flatten());
+    let mut words = args.map(String::as_str);
+    let mut found = None;
+    while let Some(word) = words.next() {
+        let value = match word.strip_prefix(name) {
+            Some("") => words.next(),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        found = value.map(str::to_owned).or(found);
+    }
+    found.filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn deployment(name: &str, labels: &serde_json::Value, image: &str, args: &[&str]) -> Deployment {
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "namespace": "pki", "labels": labels},
+            "spec": {"replicas": 2, "selector": {}, "template": {"spec": {"containers": [
+                {"name": "controller", "image": image, "args": args}
+            ]}}},
+            "status": {"readyReplicas": 1}
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn version_gates_and_lease_are_those_of_the_deployment() {
+        let args = [
+            "run",
+            "--feature-gates=A=true,B=false",
+            "--leader-election-namespace",
+            "$(POD_NAMESPACE)",
+        ];
+        let found = installed(&deployment(
+            "certlet",
+            &json!({}),
+            "registry:5000/certlet:1.2.3@sha256:ab",
+            &args,
+        ))
+        .unwrap();
+        assert_eq!(found.version.as_deref(), Some("1.2.3"));
+        assert_eq!(found.feature_gates, ["A=true", "B=false"]);
+        assert_eq!(found.lease_namespace, "pki");
+        assert_eq!((found.replicas, found.ready_replicas, found.leads), (2, 1, false));
+        let labelled = json!({"app.kubernetes.io/version": "v1.21.1"});
+        let found = installed(&deployment("cert-manager", &labelled, "registry:5000/x", &[])).unwrap();
+        assert_eq!(
+            (found.version.as_deref(), found.lease_namespace.as_str()),
+            (Some("v1.21.1"), "kube-system")
+        );
+        let webhook = json!({"app.kubernetes.io/component": "webhook"});
+        assert_eq!(installed(&deployment("w", &webhook, "", &[])), None);
+        assert_eq!(tag("registry:5000/x"), None);
+    }
+
+    #[test]
+    fn the_leader_is_the_deployment_whose_pod_holds_the_lease() {
+        let named = |name: &str| Installed {
+            deployment: name.to_owned(),
+            lease_namespace: "kube-system".to_owned(),
+            ..Installed::default()
+        };
+        let mut all = [named("cert"), named("cert-manager"), named("certlet")];
+        mark(&mut all, "kube-system", "cert-manager-5d8f-x7_1");
+        assert_eq!(all.clone().map(|one| one.leads), [false, true, false]);
+        let mut all = [named("certlet")];
+        mark(&mut all, "elsewhere", "certlet-5d8f-x7_1");
+        assert!(!all[0].leads);
+    }
+}

@@ -1,0 +1,68 @@
+//! Names of objects, for completions.
+
+use std::fmt;
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::{
+    Api, Client, Resource,
+    api::ListParams,
+    core::{ClusterResourceScope, NamespaceResourceScope},
+};
+use serde::de::DeserializeOwned;
+
+use crate::api::{Certificate, CertificateRequest, ClusterIssuer, Issuer};
+
+/// The most names that are read.
+const MOST: u32 = 500;
+
+/// Kinds whose names are completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// Certificates of the namespace.
+    Certificate,
+    /// CertificateRequests of the namespace.
+    CertificateRequest,
+    /// ClusterIssuers.
+    ClusterIssuer,
+    /// Issuers of the namespace.
+    Issuer,
+    /// Namespaces.
+    Namespace,
+    /// Secrets of the namespace.
+    Secret,
+}
+
+/// The names of the objects of a kind. Only metadata is read.
+///
+/// # Errors
+/// If the API server rejects the list, or cannot be reached.
+pub(crate) async fn names(client: &Client, kind: Named, namespace: &str) -> Result<Vec<String>, kube::Error> {
+    match kind {
+        Named::Certificate => within::<Certificate>(client, namespace).await,
+        Named::CertificateRequest => within::<CertificateRequest>(client, namespace).await,
+        Named::ClusterIssuer => all::<ClusterIssuer>(client).await,
+        Named::Issuer => within::<Issuer>(client, namespace).await,
+        Named::Namespace => all::<Namespace>(client).await,
+        Named::Secret => within::<Secret>(client, namespace).await,
+    }
+}
+
+async fn within<K>(client: &Client, namespace: &str) -> Result<Vec<String>, kube::Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + fmt::Debug,
+{
+    listed(&Api::<K>::namespaced(client.clone(), namespace)).await
+}
+
+async fn all<K>(client: &Client) -> Result<Vec<String>, kube::Error>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + fmt::Debug,
+{
+    listed(&Api::<K>::all(client.clone())).await
+}
+
+async fn listed<K: Clone + DeserializeOwned + fmt::Debug>(api: &Api<K>) -> Result<Vec<String>, kube::Error> {
+    let found = api.list_metadata(&ListParams::default().limit(MOST)).await?;
+    let names = found.items.into_iter().filter_map(|object| object.metadata.name);
+    Ok(names.collect())
+}
