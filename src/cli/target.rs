@@ -1,7 +1,7 @@
 //! The cluster and the namespace that a command works with.
 
 use clap::Args;
-use kube::Client;
+use kube::{Client, Config};
 
 use crate::{cluster, runtime::run};
 
@@ -30,10 +30,22 @@ impl Target {
     /// # Errors
     /// A sentence that says what is missing or wrong in the configuration.
     pub(super) async fn connect(&self) -> Result<Connected, String> {
+        self.connected(cluster::client::connect).await
+    }
+
+    /// Connects to the API server with a client that writes nothing, whatever the credentials allow.
+    ///
+    /// # Errors
+    /// As [`Target::connect`].
+    pub(super) async fn connect_to_read(&self) -> Result<Connected, String> {
+        self.connected(cluster::client::connect_to_read).await
+    }
+
+    async fn connected(&self, connect: fn(&Config) -> Result<Client, kube::Error>) -> Result<Connected, String> {
         let config = run::kube_config(self.kubeconfig.as_deref(), None)
             .await
             .map_err(|error| error.to_string())?;
-        let client = cluster::client::connect(&config).map_err(|error| error.to_string())?;
+        let client = connect(&config).map_err(|error| error.to_string())?;
         let namespace = self
             .namespace
             .clone()
