@@ -327,6 +327,11 @@ async fn nothing_is_planned_for_what_is_settled_and_every_other_state_is_told_wi
     scene.planned().await.nothing();
     let text = scene.certlet(&["-n", &scene.namespace]).await;
     assert_eq!((text.stdout.as_str(), text.status.code()), ("", Some(0)), "{text:?}");
+    let summary = text.stderr.lines().last().unwrap();
+    assert!(
+        summary.starts_with("certlet: nothing to do: 4 Certificates, 2 issuers"),
+        "{summary}"
+    );
     scene.a_configuration_file_of_the_controller_counts().await;
     scene.what_a_sweep_would_remove_is_told().await;
     scene.a_deleted_secret_is_told().await;
@@ -420,6 +425,13 @@ async fn who_may_not_read_is_told_what_is_missing() {
         stderr.contains("cannot list resource \"certificates\"") && stderr.contains("To plan, certlet needs"),
         "{stderr}"
     );
+    for right in [
+        "list certificates.cert-manager.io",
+        "get and list secrets",
+        "list clusterissuers.cert-manager.io",
+    ] {
+        assert!(stderr.contains(right), "{right}: {stderr}");
+    }
     let Finished { status, stderr, .. } = scene.certlet(&["--", "--controllers=certificates-triger"]).await;
     assert_eq!(status.code(), Some(1));
     assert!(

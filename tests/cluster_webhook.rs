@@ -178,7 +178,7 @@ async fn a_webhook_without_its_program_is_named_with_the_command_that_removes_it
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
-async fn configurations_of_another_name_are_found_by_plan_and_named_by_the_refused_write() {
+async fn configurations_of_another_name_are_found_by_plan_and_check_named_by_the_refused_write_and_removed_if_asked() {
     let swap = Swap::without_a_program(OTHER_RELEASE).await;
     let (bed, namespace) = (&swap.scene.bed, &swap.scene.namespace);
     let certlet = Certlet::launch(bed).spawn();
@@ -186,7 +186,23 @@ async fn configurations_of_another_name_are_found_by_plan_and_named_by_the_refus
     assert!(event.contains(&swap.command()), "{event}");
     let planned = swap.certlet(&["plan", "-n", namespace]).await;
     assert!(planned.stderr.contains(&swap.command()), "{planned:?}");
-    swap.follow(&event).await;
+    let checked = swap.certlet(&["check"]).await;
+    let line = checked.stdout.lines().find(|line| line.starts_with("FAIL  webhooks"));
+    assert!(line.is_some_and(|line| line.ends_with(&swap.command())), "{checked:?}");
+    // without a terminal to ask on
+    let refused = swap.certlet(&["check", "--fix"]).await;
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(
+        refused.stderr.contains("add --yes") && refused.stderr.contains(&swap.command()),
+        "{refused:?}"
+    );
+    let fixed = swap.certlet(&["check", "--fix", "--yes"]).await;
+    assert!(
+        fixed.stderr.contains(&format!("removed: {}", swap.command())),
+        "{fixed:?}"
+    );
+    assert!(fixed.stdout.contains("ok    webhooks"), "{fixed:?}");
+    swap.until_writes_are(|refused| !refused).await;
     certlet.wait_ready().await;
     let planned = swap.certlet(&["plan", "-n", namespace]).await;
     assert!(!planned.stderr.contains("webhook"), "{planned:?}");

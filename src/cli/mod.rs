@@ -23,7 +23,7 @@ mod version;
 
 use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
-use clap::{FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 
 use serde::Serialize;
@@ -51,7 +51,7 @@ enum Command {
     Status(status::StatusArgs),
     /// Show what the controller would do now, and why, without doing it
     Plan(plan::PlanArgs),
-    /// Try what an issuer needs, without a CA
+    /// Check whether an installation is well, or try the dns01 solver of an issuer
     Check(check::CheckArgs),
     /// Manage a certificate authority in files, without a cluster
     Ca(Box<ca::Args>),

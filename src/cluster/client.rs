@@ -54,7 +54,8 @@ pub(crate) fn connect_as_replica(config: &Config, pod: Option<&str>) -> Result<C
     client(config, Rights::All, pod, None)
 }
 
-/// A read-only client: any other request fails before it is sent, whatever the credentials allow.
+/// A read-only client: any other request fails before it is sent, whatever the credentials allow. Questions about rights and
+/// identity are sent: they are created, and nothing is stored.
 ///
 /// # Errors
 /// As [`connect`].
@@ -149,6 +150,17 @@ enum Rights {
     Read,
 }
 
+/// The paths of questions about rights and identity.
+const QUESTIONS: [&str; 3] = [
+    "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+    "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+    "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+];
+
+fn is_question(request: &http::Request<Body>) -> bool {
+    request.method() == http::Method::POST && QUESTIONS.contains(&request.uri().path())
+}
+
 /// A layer that rejects requests which the rights do not cover.
 #[derive(Clone)]
 struct Guard<S> {
@@ -169,7 +181,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        if self.rights == Rights::All || request.method() == http::Method::GET {
+        if self.rights == Rights::All || request.method() == http::Method::GET || is_question(&request) {
             return Either::Left(self.service.call(request));
         }
         let refused = format!(

@@ -3,6 +3,7 @@
 //! Watches fill the [`index`]. The [`reader`] reads from the API server where the index may be too old. The [`writer`] writes
 //! only while this process leads, and puts the answers into the index at once.
 
+pub(crate) mod access;
 pub(crate) mod client;
 pub(crate) mod commands;
 pub(crate) mod create;
@@ -10,6 +11,7 @@ pub mod error;
 pub(crate) mod events;
 pub(crate) mod identity;
 pub(crate) mod index;
+pub(crate) mod installation;
 pub(crate) mod issuers;
 pub(crate) mod kubeconfig;
 pub(crate) mod leftovers;
@@ -22,6 +24,7 @@ pub(crate) mod request;
 pub(crate) mod secret;
 pub(crate) mod signing_requests;
 pub(crate) mod store;
+pub(crate) mod temporary;
 pub(crate) mod watch;
 pub(crate) mod webhooks;
 pub(crate) mod wire;

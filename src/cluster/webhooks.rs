@@ -9,7 +9,10 @@ use k8s_openapi::api::{
     },
     discovery::v1::EndpointSlice,
 };
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams},
+};
 
 use super::{
     error::{Call, Error},
@@ -46,6 +49,12 @@ pub(crate) struct Webhook {
 impl Webhook {
     /// The effect of the configurations and the command that removes them, as sentences.
     pub(crate) fn sentences(&self) -> String {
+        let (message, action) = self.message_and_action();
+        format!("{message}. {action}")
+    }
+
+    /// The two sentences of [`Webhook::sentences`], without full stops. The second ends with the command.
+    pub(crate) fn message_and_action(&self) -> (String, String) {
         let Self { name, service, .. } = self;
         let kinds = match self.kinds {
             (true, true) => "ValidatingWebhookConfiguration and MutatingWebhookConfiguration",
@@ -57,19 +66,28 @@ impl Webhook {
             .map_or_else(String::new, |service| format!(" (Service {service})"));
         let command = self.command();
         if self.blocks {
-            format!(
+            let message = format!(
                 "{kinds} {name} of cert-manager: nothing answers the webhook{service}, so the API server refuses every write of \
-                 cert-manager's kinds, certlet's too. Remove the configuration: {command}"
+                 cert-manager's kinds, certlet's too"
+            );
+            (
+                message,
+                format!("Remove the configuration (certlet check --fix does): {command}"),
             )
         } else {
-            format!(
+            let message = format!(
                 "{kinds} {name} of cert-manager: its webhook{service} judges every write of cert-manager's kinds, and \
-                 without its program all of them are refused. Before that Deployment goes, remove the configuration: {command}"
+                 without its program all of them are refused"
+            );
+            (
+                message,
+                format!("Before that Deployment goes, remove the configuration: {command}"),
             )
         }
     }
 
-    fn command(&self) -> String {
+    /// The command that removes the configurations.
+    pub(crate) fn command(&self) -> String {
         let kinds = match self.kinds {
             (true, true) => BOTH,
             (true, false) => "validatingwebhookconfigurations",
@@ -92,7 +110,7 @@ pub(crate) fn advice(message: &str) -> Option<String> {
         .unwrap_or(names::WEBHOOK_CONFIGURATION);
     Some(format!(
         "The webhook of cert-manager does not answer, and its configuration has writes refused without it. If cert-manager is \
-         gone, remove it: kubectl delete {BOTH} {name} --ignore-not-found"
+         gone, remove it (certlet check --fix does): kubectl delete {BOTH} {name} --ignore-not-found"
     ))
 }
 
@@ -101,6 +119,41 @@ fn is_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Removes the configurations of one name. One that does not exist any more is no error.
+///
+/// # Errors
+/// If the API server rejects the call, or cannot be reached.
+pub(crate) async fn remove(client: &Client, webhook: &Webhook) -> Result<(), Error> {
+    let (validating, mutating) = webhook.kinds;
+    if validating {
+        delete::<ValidatingWebhookConfiguration>(client, &webhook.name).await?;
+    }
+    if mutating {
+        delete::<MutatingWebhookConfiguration>(client, &webhook.name).await?;
+    }
+    Ok(())
+}
+
+async fn delete<K>(client: &Client, name: &str) -> Result<(), Error>
+where
+    K: kube::Resource<DynamicType = (), Scope = kube::core::ClusterResourceScope>
+        + Clone
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug,
+{
+    let api: Api<K> = Api::all(client.clone());
+    let call = Call {
+        verb: "delete",
+        kind: K::kind(&()).into_owned(),
+        object: name.to_owned(),
+    };
+    match within(call, api.delete(name, &DeleteParams::default())).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// A webhook of either kind of configuration.

@@ -32,10 +32,7 @@ impl RetryAfter {
             return Some(Self::After(SignedDuration::from_secs(seconds).min(MAX_SERVER_DELAY)));
         }
         let at = http_date(value)?;
-        let date = headers
-            .get(header::DATE)
-            .and_then(|date| http_date(date.to_str().ok()?));
-        Some(match date {
+        Some(match date(headers) {
             Some(date) => Self::After(at.duration_since(date).clamp(SignedDuration::ZERO, MAX_SERVER_DELAY)),
             None => Self::At(at),
         })
@@ -55,6 +52,11 @@ impl RetryAfter {
     pub fn delay(self, now: Timestamp) -> Duration {
         self.until(now).duration_since(now).unsigned_abs()
     }
+}
+
+/// The server's time in the `Date` header (RFC 9110 section 6.6.1). `None` if it is absent or invalid.
+pub fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get(header::DATE)?.to_str().ok()?)
 }
 
 /// Parses an HTTP-date in any of the three formats of RFC 9110 section 5.6.7.

@@ -4,11 +4,8 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::{
-    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
-    coordination::v1::{Lease, LeaseSpec},
-};
-use kube::{Api, Client, api::PostParams};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use kube::{Api, Client};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +15,7 @@ use super::{
 };
 use crate::{
     api::names,
+    cluster::access::{self, Right},
     plan::lease::{Installation, installation},
 };
 
@@ -165,23 +163,15 @@ impl Other {
 }
 
 async fn may_read(client: &Client, namespace: &str) -> Result<bool, kube::Error> {
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec {
-            resource_attributes: Some(ResourceAttributes {
-                group: Some("coordination.k8s.io".to_owned()),
-                resource: Some("leases".to_owned()),
-                verb: Some("get".to_owned()),
-                namespace: Some(namespace.to_owned()),
-                name: Some(names::LEASE_NAME.to_owned()),
-                ..ResourceAttributes::default()
-            }),
-            ..SelfSubjectAccessReviewSpec::default()
-        },
-        ..SelfSubjectAccessReview::default()
+    let right = Right {
+        namespace: namespace.to_owned(),
+        group: "coordination.k8s.io".to_owned(),
+        resource: "leases".to_owned(),
+        name: names::LEASE_NAME.to_owned(),
+        verb: "get".to_owned(),
+        ..Right::default()
     };
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let answer = reviews.create(&PostParams::default(), &review).await?;
-    Ok(answer.status.is_some_and(|status| status.allowed))
+    access::caller_may(client, &right).await
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 
 mod helm;
 mod manifests;
+mod migrate;
 mod release;
 mod settings;
 #[path = "../support/mod.rs"]

@@ -38,6 +38,7 @@ pub(crate) mod bed;
 pub(crate) mod certlet;
 pub(crate) mod command;
 pub(crate) mod dns;
+pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod fault_proxy;
 pub(crate) mod hostile_acme;

@@ -53,7 +53,7 @@ pub(super) fn level(text: &str) -> Result<u8, String> {
 }
 
 /// A duration as Go writes it.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
     let duration: GoDuration = text.parse().map_err(|error| format!("{error}"))?;
     u64::try_from(duration.as_nanoseconds())
         .map(Duration::from_nanos)

@@ -12,13 +12,13 @@ use std::{net::IpAddr, net::SocketAddr, time::Duration};
 
 use clap::Args;
 
-pub(super) use self::switches::ArgsError;
 use self::{
     accepted::AcceptedArgs,
     dns01::Dns01Args,
-    go::{List, Listen, Map, address, boolean, count, duration, level, socket},
+    go::{List, Listen, Map, address, boolean, count, level, socket},
     switches::{absent_controllers, controllers, gates, idle_gates, path_type_exact},
 };
+pub(super) use self::{go::duration, switches::ArgsError};
 
 use crate::{
     net::{AddressPolicy, ExtraRoots, Network, proxy_hosts},
@@ -321,6 +321,11 @@ impl RunArgs {
             health_address: self.internal_healthz_listen_address.0,
             http01_address: self.acme_http01_listen_address,
         })
+    }
+
+    /// The namespace of the Lease; `None` without leader election.
+    pub(super) fn lease_namespace(&self) -> Option<String> {
+        self.leader_elect.then(|| self.leader_election_namespace.clone())
     }
 
     fn election(&self, environment: &Environment) -> Result<Option<Election>, ArgsError> {

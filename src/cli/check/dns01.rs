@@ -8,7 +8,7 @@ use kube::Api;
 use crate::{
     api::{ClusterIssuer, Issuer, IssuerSpec, challenge::ChallengeType},
     cli::{
-        plan::flags,
+        plan::flags::{self, Chosen, Places},
         target::{Target, failed, run_to_end},
     },
     controller::solving::dns01::{
@@ -19,11 +19,9 @@ use crate::{
     process::environment::Environment,
     runtime::run,
     solver::select::{Method, OrderMeta, Wanted, select},
-    text,
 };
 
-/// Exit status if a step shows that challenges fail. 1 is for errors, 2 for invalid arguments.
-const BAD: u8 = 3;
+use super::finding;
 
 /// See [`super`].
 #[derive(Args, Clone, Debug)]
@@ -62,7 +60,7 @@ pub(super) struct Dns01Args {
 pub(super) fn run(args: &Dns01Args) -> ExitCode {
     match run_to_end(check(args)) {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(BAD),
+        Ok(false) => ExitCode::from(super::BAD),
         Err(error) => crate::cli::fail(&error),
     }
 }
@@ -107,7 +105,12 @@ async fn check(args: &Dns01Args) -> Result<bool, String> {
             selected.index, args.name
         ),
     });
-    let settings = flags::settings(&connected.client, &args.flags).await?;
+    let places = Places {
+        controller: None,
+        command: args.target.namespace.as_deref(),
+    };
+    let Chosen { settings, remarks, .. } = flags::settings(&connected.client, places, &args.flags).await?;
+    remarks.iter().for_each(|remark| crate::cli::remark(remark));
     let environment = Environment::read();
     let controllers =
         run::dry_run_context(&connected.client, &settings, environment).map_err(|error| error.to_string())?;
@@ -146,11 +149,11 @@ async fn spec(client: &kube::Client, id: &IssuerId) -> Result<IssuerSpec, String
 
 fn print(finding: &Finding) {
     let verdict = match finding.verdict {
-        Verdict::Good => "ok  ",
-        Verdict::Doubtful => "warn",
-        Verdict::Bad => "FAIL",
+        Verdict::Good => finding::Verdict::Ok,
+        Verdict::Doubtful => finding::Verdict::Warning,
+        Verdict::Bad => finding::Verdict::Failure,
     };
-    let line = format!("{verdict}  {:<12}  {}", finding.about, finding.sentence);
+    let line = finding::line(verdict, finding.about, &finding.sentence);
     // the verdict is also the exit status
-    drop(crate::cli::print(&format!("{}\n", text::line(&line))));
+    drop(crate::cli::print(&format!("{line}\n")));
 }

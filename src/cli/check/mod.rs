@@ -1,16 +1,52 @@
-//! `certlet check`: tries what an issuer needs, without a CA.
+//! `certlet check`: whether an installation is well, and `certlet check dns01`, which tries what an issuer needs without a CA.
 
+mod definitions;
 mod dns01;
+mod finding;
+mod general;
+mod ingress;
+mod issuers;
+mod lease;
+mod manifest;
+mod owners;
+mod policies;
+mod program;
+pub(super) mod rights;
+mod servers;
+mod webhooks;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-/// Try what an issuer needs, without a CA
+/// Exit status if something is not well. 1 is for errors, 2 for invalid arguments.
+const BAD: u8 = 3;
+
+/// Check an installation: API, policies, rights, leader, left-over webhooks, ACME servers, clocks and Secrets
+///
+/// One line for each finding, with what to do. Reads only, except with --fix and --probe-ingress. ACME servers and clocks are tried from
+/// the machine that the command runs on.
 #[derive(Args, Clone, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit status:
+  0  all is well; there may be warnings
+  3  a line begins with FAIL
+  1  an error
+  2  invalid arguments
+
+Examples:
+  certlet check
+  certlet check --wait 2m -o json                     until all is well, at most two minutes
+  certlet check --probe-ingress                       also through each ingress controller, with temporary objects
+  certlet check --fix                                 removes webhook configurations that cert-manager has left
+  kubectl -n cert-manager exec deploy/certlet -- certlet check"
+)]
 pub(super) struct CheckArgs {
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
+    #[command(flatten)]
+    general: general::GeneralArgs,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -22,6 +58,7 @@ enum What {
 /// Runs the command.
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
     match &args.what {
-        What::Dns01(args) => dns01::run(args),
+        Some(What::Dns01(args)) => dns01::run(args),
+        None => general::run(&args.general),
     }
 }

@@ -3,6 +3,8 @@
 mod actions;
 pub(super) mod flags;
 mod mounted;
+mod renewable;
+mod summary;
 
 use std::process::ExitCode;
 
@@ -11,6 +13,7 @@ use kube::Client;
 use serde::Serialize;
 
 use super::{
+    check::rights::{self, Installation},
     format::Format,
     target::{self, Target},
 };
@@ -18,14 +21,16 @@ use crate::{
     cluster::{
         self,
         index::Index,
+        reader::Reader,
         webhooks::{Which, find},
     },
-    controller::{Controllers, Ports, signing_request, sweep},
+    controller::{Controllers, Ports, certificate::CertificateDryRun, signing_request, sweep},
     plan::{issuer::IssuerId, kinds::OrderKind, seen::ObjectKey},
     process::{clock, environment::Environment},
     runtime::run,
     text,
 };
+use flags::{Chosen, Places, Running};
 
 /// Exit status if there is something to do. 1 is for errors, 2 for invalid arguments.
 const SOMETHING: u8 = 3;
@@ -34,7 +39,8 @@ const SOMETHING: u8 = 3;
 ///
 /// Objects that cert-manager created count, too: before a take-over, the output shows what certlet would change. The flags
 /// are those of the controller in the cluster (a Deployment of cert-manager or certlet, with its configuration file), or
-/// those after `--`. No CA is contacted: ARI is not evaluated, and the answers of an ACME server are not known.
+/// those after `--`. A Deployment counts in the namespace that is named (--controller-namespace, -n), in cert-manager, or if its pod
+/// holds the Lease. No CA is contacted: ARI is not evaluated, and the answers of an ACME server are not known.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Exit status:
   0  there is nothing to do
@@ -43,7 +49,7 @@ const SOMETHING: u8 = 3;
   2  invalid arguments
 
 Examples:
-  certlet plan -A                                     all namespaces; usually prints nothing
+  certlet plan -A                                     all namespaces; usually prints only a summary, on standard error
   certlet plan -n shop -o yaml
   certlet plan -A -- --cluster-resource-namespace=cert-manager --enable-certificate-owner-ref")]
 pub(super) struct PlanArgs {
@@ -52,6 +58,9 @@ pub(super) struct PlanArgs {
     /// All namespaces, and cluster-scoped objects
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     all_namespaces: bool,
+    /// Namespace of the controller's Deployment, whose flags are used. No other counts then
+    #[arg(long, value_name = "NAMESPACE")]
+    controller_namespace: Option<String>,
     /// Output format
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
@@ -85,18 +94,56 @@ async fn plan(args: &PlanArgs) -> Result<usize, String> {
     let target::Connected { client, namespace: own } = args.target.connect_to_read().await?;
     let namespace = (!args.all_namespaces).then_some(own);
     remark_on_webhooks(&client).await;
-    let settings = flags::settings(&client, &args.flags).await?;
+    let places = Places {
+        controller: args.controller_namespace.as_deref(),
+        command: args.target.namespace.as_deref(),
+    };
+    let chosen = flags::settings(&client, places, &args.flags).await?;
+    chosen.remarks.iter().for_each(|text| super::remark(text));
+    let reader = Reader::new(client.clone());
+    remark_on_rights(&reader, &chosen).await;
     let controllers =
-        run::dry_run_context(&client, &settings, Environment::read()).map_err(|error| error.to_string())?;
-    run::read_everything(&client, &controllers.ports, namespace.as_deref())
-        .await
-        .map_err(|error| not_read(&error))?;
-    let mut lines = lines(&controllers, namespace.is_none()).await?;
-    lines.extend(left_behind(&controllers.ports, namespace.as_deref()).await);
-    super::print_as(args.output, lines.as_slice(), |lines| {
+        run::dry_run_context(&client, &chosen.settings, Environment::read()).map_err(|error| error.to_string())?;
+    if let Err(error) = run::read_everything(&client, &controllers.ports, namespace.as_deref()).await {
+        return Err(not_read(&reader, &chosen, namespace.as_deref(), &error).await);
+    }
+    let mut planned = planned(&controllers, namespace.is_none()).await;
+    planned
+        .lines
+        .extend(left_behind(&controllers.ports, namespace.as_deref()).await);
+    super::print_as(args.output, planned.lines.as_slice(), |lines| {
         lines.iter().map(|line| line.text() + "\n").collect()
     })?;
-    Ok(lines.len())
+    super::remark(&summary::sentence(&planned, &controllers.ports.index));
+    Ok(planned.lines.len())
+}
+
+/// Remarks on rights that certlet's ServiceAccount does not have. cert-manager's gets certlet's roles with the installation.
+async fn remark_on_rights(reader: &Reader, chosen: &Chosen) {
+    let Some(running) = chosen.running.as_ref().filter(|running| running.is_certlet) else {
+        return;
+    };
+    let installation = installation(chosen, running);
+    match rights::lacking(reader, &installation).await {
+        Ok(lacking) if lacking.is_empty() => {}
+        Ok(lacking) => super::remark(&format!(
+            "the controller cannot do all of this: ServiceAccount {}/{} lacks {}. {}",
+            installation.namespace,
+            installation.service_account,
+            rights::sentence(&lacking),
+            rights::GIVE
+        )),
+        Err(error) => super::remark(&format!("cannot check the rights of the controller: {error}")),
+    }
+}
+
+fn installation<'a>(chosen: &'a Chosen, running: &'a Running) -> Installation<'a> {
+    Installation {
+        settings: &chosen.settings,
+        namespace: &running.namespace,
+        service_account: &running.service_account,
+        lease_namespace: chosen.lease_namespace.as_deref(),
+    }
 }
 
 /// Remarks on webhooks of cert-manager that would reject the planned writes. They can outlive cert-manager.
@@ -113,16 +160,24 @@ async fn remark_on_webhooks(client: &Client) {
     }
 }
 
-fn not_read(error: &cluster::Error) -> String {
+/// Why the objects cannot be read, with all rights that are missing for that.
+async fn not_read(reader: &Reader, chosen: &Chosen, namespace: Option<&str>, error: &cluster::Error) -> String {
     if error.is_not_found() {
         return format!("{error}. Are the definitions in crds/, or those of cert-manager, applied?");
     }
-    if error.is_forbidden() {
-        return format!(
-            "{error}. To plan, certlet needs the controller's read permissions: all of cert-manager's groups, Ingresses, and Secrets"
-        );
+    if !error.is_forbidden() {
+        return error.to_string();
     }
-    error.to_string()
+    let unknown = Running::default();
+    let running = chosen.running.as_ref().unwrap_or(&unknown);
+    let reads = rights::reads(&installation(chosen, running), namespace);
+    let lacks = match rights::caller_lacks(reader, reads).await {
+        Ok(lacks) if !lacks.is_empty() => format!(". You lack {}", rights::sentence(&lacks)),
+        Ok(_) | Err(_) => String::new(),
+    };
+    format!(
+        "{error}. To plan, certlet needs the controller's read permissions: all of cert-manager's groups, Ingresses, and Secrets{lacks}"
+    )
 }
 
 impl Line {
@@ -160,10 +215,20 @@ fn unplanned(kind: &'static str, key: &ObjectKey, error: &dyn std::fmt::Display)
     Line::new(kind, key, (would, error.to_string()))
 }
 
-/// All actions, in the order in which the kinds depend on each other.
-async fn lines(controllers: &Controllers, whole_cluster: bool) -> Result<Vec<Line>, String> {
+/// What was planned.
+#[derive(Clone, Debug, Default)]
+struct Planned {
+    /// All actions, in the order in which the kinds depend on each other.
+    lines: Vec<Line>,
+    /// Certificates that cannot be issued again, each with the reason.
+    unrenewable: Vec<(ObjectKey, String)>,
+}
+
+/// Plans for every object, and remarks on Certificates that cannot be issued again.
+async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
     let index = &controllers.ports.index;
     let mut lines = Vec::new();
+    let mut unrenewable = Vec::new();
     let mut add = |kind, key: &ObjectKey, actions: Vec<(String, String)>| {
         lines.extend(actions.into_iter().map(|action| Line::new(kind, key, action)));
     };
@@ -191,6 +256,12 @@ async fn lines(controllers: &Controllers, whole_cluster: bool) -> Result<Vec<Lin
                     super::remark(&format!(
                         "Certificate {key} needs no action now, but its next issuance will fail: {refused}"
                     ));
+                }
+                if let Some(why) = not_served(index, &dry_run) {
+                    super::remark(&format!(
+                        "Certificate {key} cannot be issued again by this version: {why}"
+                    ));
+                    unrenewable.push((key.clone(), why));
                 }
                 add("Certificate", &key, actions::certificate(&dry_run));
             }
@@ -231,7 +302,16 @@ async fn lines(controllers: &Controllers, whole_cluster: bool) -> Result<Vec<Lin
         }
     }
     lines.extend(failed);
-    Ok(lines)
+    Planned { lines, unrenewable }
+}
+
+/// Why a Certificate cannot be issued again, if certlet does not serve what it needs.
+fn not_served(index: &Index, dry_run: &CertificateDryRun) -> Option<String> {
+    let certificate = dry_run.record.parse().ok()?;
+    let issuer = cluster::issuers::find(index, &certificate.spec.issuer_ref, certificate.meta.namespace());
+    let labels = certificate.meta.labels.iter();
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    renewable::obstacle(&certificate.spec, &labels, &issuer)
 }
 
 /// What the hourly clean-up would remove. A missing permission is a remark: the rest of the plan does not depend on it.

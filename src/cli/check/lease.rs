@@ -1,0 +1,195 @@
+//! Who leads: the holder of the Lease, how long ago it was renewed, and whether there is a second one.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::finding::{Finding, names};
+use crate::{
+    cli::plan::flags::Running,
+    cluster::{Error, installation::LeaseRecord, reader::Reader},
+};
+
+const CHECK: &str = "lease";
+/// Duration of a Lease without `leaseDurationSeconds`.
+const DEFAULT_DURATION: SignedDuration = SignedDuration::from_secs(60);
+
+/// The Leases of a cluster that controllers may hold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// The Lease of the installation.
+    own: Option<LeaseRecord>,
+    /// Those in other namespaces.
+    others: Vec<LeaseRecord>,
+}
+
+/// Reads the Lease in the namespace of the election, and those in kube-system and in the namespace of the controller.
+///
+/// # Errors
+/// If the API server rejects a call, or cannot be reached.
+pub(super) async fn observe(reader: &Reader, namespace: &str, controller: Option<&Running>) -> Result<Seen, Error> {
+    let own = reader.lease(namespace).await?;
+    let mut others = Vec::new();
+    let places = [
+        "kube-system",
+        controller.map_or(namespace, |controller| &controller.namespace),
+    ];
+    for other in places.into_iter().filter(|other| *other != namespace) {
+        others.extend(reader.lease(other).await?);
+    }
+    Ok(Seen { own, others })
+}
+
+/// What the Leases show. `now` is the API server's time: a renewal is compared with no clock but that and the holder's.
+pub(super) fn verdict(now: Timestamp, namespace: &str, seen: &Seen, controller: Option<&Running>) -> Vec<Finding> {
+    let Seen { own, others } = seen;
+    let mut findings = vec![own_verdict(now, namespace, own.as_ref(), controller)];
+    let acting: Vec<String> = others
+        .iter()
+        .filter(|lease| holder(lease).is_some() && !is_stale(now, lease))
+        .map(|lease| format!("{} in namespace {}", holder(lease).unwrap_or_default(), lease.namespace))
+        .collect();
+    if !acting.is_empty() {
+        let message = format!("another installation holds a Lease of its own: {}", names(&acting));
+        let action = "Stop one of them, or have both use the same --leader-election-namespace";
+        findings.push(Finding::failure(CHECK, message, action));
+    }
+    findings
+}
+
+fn own_verdict(now: Timestamp, namespace: &str, lease: Option<&LeaseRecord>, controller: Option<&Running>) -> Finding {
+    let start = match controller {
+        Some(Running {
+            namespace,
+            name,
+            replicas: 0,
+            ..
+        }) => format!("Start it: kubectl -n {namespace} scale deployment/{name} --replicas=1"),
+        Some(Running { namespace, name, .. }) => {
+            format!("Find out why it does not lead: kubectl -n {namespace} logs deployment/{name}")
+        }
+        None => "Install certlet: docs/install.md".to_owned(),
+    };
+    let Some(lease) = lease else {
+        let message = format!("there is no Lease in namespace {namespace}: no controller has ever led");
+        return Finding::failure(CHECK, message, start);
+    };
+    let Some(holder) = holder(lease) else {
+        let message = format!("the Lease in namespace {namespace} has no holder: no controller is running");
+        return Finding::failure(CHECK, message, start);
+    };
+    let ago = age(now, lease).map_or_else(
+        || "was never renewed".to_owned(),
+        |age| format!("was renewed {} s ago", age.as_secs().max(0)),
+    );
+    if is_stale(now, lease) {
+        let message =
+            format!("the Lease in namespace {namespace} is held by {holder}, and {ago}: that controller has ended");
+        return Finding::failure(CHECK, message, start);
+    }
+    let message = format!("{holder} leads; the Lease in namespace {namespace} {ago}");
+    match controller {
+        Some(Running { name, place, .. }) if !holder.starts_with(&format!("{name}-")) => {
+            let message = format!("{message}. Deployment {place} stands by");
+            let action = format!("If it shall lead, stop the program that holds the Lease: {holder}");
+            Finding::warning(CHECK, message, action)
+        }
+        Some(_) | None => Finding::ok(CHECK, message),
+    }
+}
+
+fn holder(lease: &LeaseRecord) -> Option<&str> {
+    lease
+        .spec
+        .holder_identity
+        .as_deref()
+        .filter(|holder| !holder.is_empty())
+}
+
+fn age(now: Timestamp, lease: &LeaseRecord) -> Option<SignedDuration> {
+    lease
+        .spec
+        .renew_time
+        .as_ref()
+        .map(|renewed| now.duration_since(renewed.0))
+}
+
+fn is_stale(now: Timestamp, lease: &LeaseRecord) -> bool {
+    let seconds = lease.spec.lease_duration_seconds.map(i64::from);
+    let duration = seconds.map_or(DEFAULT_DURATION, SignedDuration::from_secs);
+    age(now, lease).is_none_or(|age| age > duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::{api::coordination::v1::LeaseSpec, apimachinery::pkg::apis::meta::v1::MicroTime};
+
+    use super::*;
+    use crate::cli::check::finding::Verdict;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn lease(namespace: &str, holder: &str, renewed_before: i64) -> LeaseRecord {
+        LeaseRecord {
+            namespace: namespace.into(),
+            spec: LeaseSpec {
+                holder_identity: Some(holder.into()),
+                lease_duration_seconds: Some(60),
+                renew_time: Some(MicroTime(NOW - SignedDuration::from_secs(renewed_before))),
+                ..LeaseSpec::default()
+            },
+        }
+    }
+
+    fn running(replicas: i32) -> Running {
+        Running {
+            place: "cert-manager/certlet".into(),
+            namespace: "cert-manager".into(),
+            name: "certlet".into(),
+            service_account: "cert-manager".into(),
+            replicas,
+            is_certlet: true,
+            ..Running::default()
+        }
+    }
+
+    fn found(own: Option<LeaseRecord>, others: Vec<LeaseRecord>, replicas: i32) -> Vec<Finding> {
+        verdict(NOW, "kube-system", &Seen { own, others }, Some(&running(replicas)))
+    }
+
+    #[test]
+    fn a_fresh_lease_of_the_deployments_pod_is_good() {
+        let findings = found(Some(lease("kube-system", "certlet-5d8f-x_01", 7)), Vec::new(), 1);
+        assert_eq!((findings.len(), findings[0].verdict), (1, Verdict::Ok));
+        assert!(findings[0].message.contains("renewed 7 s ago"), "{findings:?}");
+    }
+
+    #[test]
+    fn no_lease_no_holder_and_a_silent_holder_are_failures_with_the_next_command() {
+        for own in [
+            None,
+            Some(lease("kube-system", "", 1)),
+            Some(lease("kube-system", "certlet-5d8f-x_01", 61)),
+        ] {
+            let findings = found(own.clone(), Vec::new(), 1);
+            assert_eq!(findings[0].verdict, Verdict::Failure);
+            assert!(findings[0].action.contains("logs deployment/certlet"), "{findings:?}");
+            assert!(found(own, Vec::new(), 0)[0].action.contains("--replicas=1"));
+        }
+    }
+
+    #[test]
+    fn another_holder_and_a_second_lease_are_named() {
+        let own = Some(lease("kube-system", "cert-manager-7c9-external", 5));
+        let findings = found(
+            own,
+            vec![
+                lease("cert-manager", "other-1", 5),
+                lease("cert-manager", "dead-1", 600),
+            ],
+            1,
+        );
+        let verdicts: Vec<Verdict> = findings.iter().map(|finding| finding.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Warning, Verdict::Failure]);
+        assert!(findings[0].message.contains("cert-manager-7c9-external leads"));
+        assert!(findings[1].message.contains("other-1") && !findings[1].message.contains("dead-1"));
+    }
+}

@@ -1,0 +1,122 @@
+//! Certificates that this version of certlet cannot issue again, because it does not serve their issuer or the solver of one of their
+//! names. cert-manager may have issued them.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    api::{CertificateSpec, challenge::ChallengeType},
+    plan::issuer::{Backend, Lookup, Way},
+    solver::select::{NoSolver, OrderMeta, Wanted, select},
+};
+
+/// Why a Certificate cannot be issued again, as a sentence without its full stop; `None` if certlet serves what it needs.
+pub(super) fn obstacle(spec: &CertificateSpec, labels: &BTreeMap<String, String>, issuer: &Lookup) -> Option<String> {
+    let found = match issuer {
+        // another controller's, or reported by the plan itself
+        Lookup::External | Lookup::Unreadable(..) => return None,
+        Lookup::Missing(id) => return Some(format!("{id} does not exist")),
+        Lookup::Found(found) => found,
+    };
+    match found.backend().map(Backend::way)? {
+        Way::Sign(_) => None,
+        Way::NotSupported(issuer_type) => Some(format!(
+            "{} is of type {}, which this version of certlet does not serve: use an issuer of type acme, ca or selfSigned, or keep cert-manager",
+            found.id(),
+            issuer_type.field()
+        )),
+        Way::Order(acme) => {
+            let none = BTreeMap::new();
+            let order = OrderMeta {
+                labels,
+                annotations: &none,
+            };
+            let names = spec.common_name.iter().chain(&spec.dns_names).chain(&spec.ip_addresses);
+            names
+                .filter(|name| !name.is_empty())
+                .find_map(|name| match select(&acme.solvers, order, wanted(name)) {
+                    Err(error @ NoSolver::NotSupported { .. }) => Some(format!("{error} ({})", found.id())),
+                    Err(_) | Ok(_) => None,
+                })
+        }
+    }
+}
+
+fn wanted(name: &str) -> Wanted<'_> {
+    let (identifier, wildcard) = name.strip_prefix("*.").map_or((name, false), |parent| (parent, true));
+    Wanted {
+        identifier,
+        wildcard,
+        offered: if wildcard {
+            &[ChallengeType::Dns01]
+        } else {
+            &[ChallengeType::Http01, ChallengeType::Dns01]
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        api::{IssuerSpec, IssuerStatus},
+        plan::{
+            issuer::{FoundIssuer, IssuerId},
+            seen::{Meta, ObjectKey},
+        },
+    };
+
+    fn issuer(spec: serde_json::Value) -> Lookup {
+        let spec: IssuerSpec = serde_json::from_value(spec).unwrap();
+        Lookup::Found(Box::new(FoundIssuer {
+            meta: Meta {
+                key: ObjectKey::new("shop", "old"),
+                ..Meta::default()
+            },
+            spec,
+            status: IssuerStatus::default(),
+        }))
+    }
+
+    fn why(names: &[&str], issuer: &Lookup) -> Option<String> {
+        let spec = CertificateSpec {
+            dns_names: names.iter().map(ToString::to_string).collect(),
+            ..CertificateSpec::default()
+        };
+        obstacle(&spec, &BTreeMap::new(), issuer)
+    }
+
+    #[test]
+    fn a_type_of_issuer_that_is_not_served_is_named() {
+        let vault = issuer(json!({"vault": {"server": "https://vault", "path": "pki/sign/x", "auth": {}}}));
+        let why = why(&["a.example"], &vault).unwrap();
+        assert!(why.contains("Issuer shop/old is of type vault"), "{why}");
+    }
+
+    #[test]
+    fn of_an_acme_issuer_only_the_names_count_that_the_unserved_solver_is_for() {
+        let acme = issuer(json!({"acme": {
+            "server": "https://acme.example", "privateKeySecretRef": {"name": "account"},
+            "solvers": [
+                {"http01": {"ingress": {}}},
+                {"http01": {"gatewayHTTPRoute": {}}, "selector": {"dnsNames": ["gate.example"]}},
+            ],
+        }}));
+        assert_eq!(why(&["a.example"], &acme), None);
+        let why = why(&["a.example", "gate.example"], &acme).unwrap();
+        assert!(
+            why.contains("spec.acme.solvers[1]") && why.contains("gatewayHTTPRoute"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn an_issuer_that_does_not_exist_cannot_issue_and_one_of_another_group_is_not_ours() {
+        let missing = Lookup::Missing(IssuerId(ObjectKey::new("shop", "gone")));
+        assert!(why(&["a.example"], &missing).unwrap().contains("does not exist"));
+        assert_eq!(why(&["a.example"], &Lookup::External), None);
+        let ca = issuer(json!({"ca": {"secretName": "ca"}}));
+        assert_eq!(why(&["a.example"], &ca), None);
+    }
+}

@@ -1,0 +1,3 @@
+module certlet.invalid/testbed/swap
+
+go 1.26.0
