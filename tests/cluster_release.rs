@@ -128,7 +128,19 @@ async fn accepted(bed: &Bed, release: &Path) {
     assert!(manifest.contains(&format!("image: registry.example/certlet:{VERSION}")));
     let chart = release.join(format!("certlet-{VERSION}.tgz"));
     let chart = chart.to_str().unwrap();
-    let rendered = run("helm", &["template", "certlet", chart, "--namespace", "cert-manager"]).await;
+    let rendered = run(
+        "helm",
+        &[
+            "template",
+            "certlet",
+            chart,
+            "--namespace",
+            "cert-manager",
+            "--kube-version",
+            "1.36.0",
+        ],
+    )
+    .await;
     assert!(
         rendered.contains(&format!("registry.example/certlet:{VERSION}")),
         "{rendered}"

@@ -24,20 +24,23 @@ use shell::{Call, calls};
 const TO_READ: [&str; 6] = ["text", "json", "mermaid", "promql", "toml", "rust"];
 
 /// Programs in commands, and who judges their arguments.
-const PROGRAMS: [(&str, &str); 28] = [
+const PROGRAMS: [(&str, &str); 37] = [
     ("certlet", "the parser of its command line, here"),
     ("kubectl", "kubectl and the API server, in cluster_docs"),
     ("make", "the Makefile, here"),
     (
         "helm",
-        "cluster_chart, which installs the chart with the values that pages name",
+        "helm, in cluster_docs: the chart with the values in the command",
     ),
     ("argocd", "not judged: its server is not in the test bed"),
     ("aws", "not judged: it needs an account"),
     ("az", "not judged: it needs an account"),
+    ("base64", "not judged: it filters what another command prints"),
     ("bao", "not judged: cluster_servers configures OpenBao through its API"),
     ("cargo", "not judged: make calls it"),
+    ("cat", "not judged: it prints a file"),
     ("cfssl", "not judged: the old way, for comparison"),
+    ("cmctl", "cluster_cmctl"),
     ("cosign", "not judged: it needs a key"),
     ("ctr", "not judged: cluster_workload imports the image with it"),
     ("curl", "not judged: it shows what a server answers"),
@@ -46,15 +49,21 @@ const PROGRAMS: [(&str, &str); 28] = [
     ("gcloud", "not judged: it needs an account"),
     ("git", "not judged: it is not about certlet"),
     ("grep", "not judged: it filters what another command prints"),
+    ("head", "not judged: it filters what another command prints"),
+    ("install", "not judged: it copies a file"),
     ("jq", "not judged: it filters what another command prints"),
     ("kind", "not judged: it needs docker"),
     ("kustomize", "not judged: cluster_namespaced applies with kubectl -k"),
+    ("ln", "not judged: it makes a link"),
     ("oc", "not judged: OpenShift is not in the test bed"),
     ("openssl", "not judged: cluster tests use openssl as a judge"),
     ("podman", "not judged: it is not in the test bed"),
+    ("promtool", "not judged: it belongs to Prometheus"),
     ("sed", "not judged: it edits a copy"),
-    ("sha256sum", "not judged: tests/release checks the checksums"),
+    ("sha256sum", "cluster_release, which checks the checksums"),
     ("skopeo", "not judged: it is not in the test bed"),
+    ("tail", "not judged: it filters what another command prints"),
+    ("tar", "not judged: cluster_release lists what is in the archives"),
     ("velero", "not judged: its server is not in the test bed"),
 ];
 

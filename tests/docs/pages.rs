@@ -3,6 +3,11 @@
 //! A block is a fenced or an indented piece of code. Its language is the one that the fence names; without a name it is YAML if it begins as a
 //! manifest does, and commands of a shell otherwise. The comment `<!-- not run: REASON -->` before a block says that nothing judges it, and why.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a page has many kinds of events, and these are about few"
+)]
+
 use std::path::{Path, PathBuf};
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};

@@ -44,6 +44,20 @@ impl Call {
 /// bash's complaint.
 pub(crate) fn calls(block: &Block) -> Result<Vec<Call>, String> {
     let folder = tempfile::tempdir().unwrap();
+    for target in block
+        .text
+        .split("> ")
+        .skip(1)
+        .filter_map(|rest| rest.split_whitespace().next())
+    {
+        let target = target.replace(['"', '\''], "");
+        let below = target.trim_start_matches("~/").trim_start_matches("$HOME/");
+        if !below.starts_with(['/', '&'])
+            && let Some((parent, _)) = below.rsplit_once('/')
+        {
+            std::fs::create_dir_all(folder.path().join(parent)).unwrap();
+        }
+    }
     let finished = Command::new("bash")
         .args([
             "--noprofile",
@@ -52,6 +66,7 @@ pub(crate) fn calls(block: &Block) -> Result<Vec<Call>, String> {
             &format!("{PRELUDE}{}", commands(&block.text)),
         ])
         .current_dir(folder.path())
+        .env("HOME", folder.path())
         .stdin(Stdio::null())
         .output()
         .unwrap();
