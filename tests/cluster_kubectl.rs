@@ -12,7 +12,7 @@
 mod support;
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use support::certlet::PROGRAM;
@@ -27,8 +27,12 @@ struct Desk(TempDir);
 impl Desk {
     fn new(shop: &Shop) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        // apart from the files of commands, which must not be written through a link
+        for part in ["bin", "work"] {
+            std::fs::create_dir(folder.path().join(part)).unwrap();
+        }
         for name in ["certlet", "kubectl-certlet", "kubectl_complete-certlet"] {
-            symlink(PROGRAM, folder.path().join(name)).unwrap();
+            symlink(PROGRAM, folder.path().join("bin").join(name)).unwrap();
         }
         let mut config: Value =
             serde_saphyr::from_str(&std::fs::read_to_string(shop.bed.kubeconfig()).unwrap()).unwrap();
@@ -44,14 +48,16 @@ impl Desk {
         Self(folder)
     }
 
-    fn path(&self) -> &Path {
-        self.0.path()
+    /// Where the files of commands are.
+    fn path(&self) -> PathBuf {
+        self.0.path().join("work")
     }
 
     /// Runs a line of a shell here, with a list of kubeconfigs of which the first does not exist.
     async fn shell(&self, line: &str) -> Finished {
-        let here = self.path().display();
-        let script = format!("cd {here}; export PATH={here}:$PATH KUBECONFIG={here}/missing:{here}/config; {line}");
+        let here = self.0.path().display();
+        let script =
+            format!("cd {here}/work; export PATH={here}/bin:$PATH KUBECONFIG={here}/missing:{here}/config; {line}");
         try_run("bash", &["-euc", &script], None).await
     }
 
