@@ -196,7 +196,8 @@ impl Swap {
     }
 
     async fn definition(&self) -> String {
-        self.kubectl(&["get", "crd", "certificates.cert-manager.io", "-o", "json"])
+        // without the annotation in which kubectl keeps what it has applied before
+        self.kubectl(&["get", "crd", "certificates.cert-manager.io", "-o", "jsonpath={.spec}"])
             .await
     }
 
