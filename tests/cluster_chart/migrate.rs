@@ -16,6 +16,8 @@ use crate::support::{Certlet, IN_TIME, condition_is, eventually, until};
 const PAGE: &str = "docs/migrate.md";
 /// What comes from a registry in the commands of the page.
 const CHART: &str = "oci://quay.io/jetstack/charts/cert-manager --version v1.21.1";
+/// A helm that was built from its module takes itself for an old one.
+const SERVER: &str = "--kube-version=v1.36.0";
 /// Its Job would wait for pods.
 const WITHOUT_JOB: &str = "startupapicheck.enabled=false";
 const COMMAND: &str =
@@ -86,7 +88,7 @@ impl Swap {
     /// Runs the commands below a heading of the page.
     async fn follow(&self, heading: &str) {
         let new = self.helm.bed.can_write_requesters().await;
-        let commands = commands(PAGE, heading).replace(CHART, &part("swap-chart").unwrap());
+        let commands = commands(PAGE, heading).replace(CHART, &format!("{} {SERVER}", part("swap-chart").unwrap()));
         let commands: Vec<&str> = commands
             .lines()
             .filter(|line| new || !line.contains("# Kubernetes 1.36 and later"))
@@ -194,7 +196,8 @@ impl Swap {
     }
 
     async fn definition(&self) -> String {
-        self.kubectl(&["get", "crd", "certificates.cert-manager.io", "-o", "json"])
+        // without the annotation in which kubectl keeps what it has applied before
+        self.kubectl(&["get", "crd", "certificates.cert-manager.io", "-o", "jsonpath={.spec}"])
             .await
     }
 
@@ -296,6 +299,7 @@ async fn cert_manager_that_kubectl_has_applied_becomes_certlet_and_cert_manager_
         "cert-manager",
         "--set",
         "creator=static",
+        SERVER,
     ];
     let values = ["--set", "crds.enabled=true", "--set", WITHOUT_JOB];
     let manifest = run("helm", &[&template[..], &values].concat()).await;
@@ -338,6 +342,8 @@ async fn the_manifests_for_argo_cd_and_flux_are_valid_for_their_definitions() {
         return;
     };
     let bed = &helm.bed;
+    // a folder, and not the link to it
+    let definitions = format!("{definitions}/");
     bed.kubectl(&["apply", "--server-side", "-f", &definitions]).await;
     let established = [
         "wait",
