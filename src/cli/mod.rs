@@ -72,12 +72,17 @@ pub fn main() -> ExitCode {
         Ok(line) => line,
         Err(error) => return fail(&error),
     };
+    let flags: Vec<String> = line
+        .iter()
+        .skip(2)
+        .filter_map(|flag| flag.to_str().map(str::to_owned))
+        .collect();
     let command = match Cli::try_parse_from(line) {
         Ok(Cli { command }) => command,
         Err(error) => return misused(&error),
     };
     match command {
-        Command::Run(args) => run::run(*args),
+        Command::Run(args) => run::run(*args, &flags),
         Command::Status(args) => status::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Check(args) => check::run(&args),

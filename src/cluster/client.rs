@@ -1,6 +1,6 @@
 //! The HTTP stack under kube's client: one HTTP/2 connection instead of one socket per request and watch.
 
-use std::{task, time::Duration};
+use std::{sync::Arc, task, time::Duration};
 
 use futures::future::{Either, Ready, ready};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -10,7 +10,8 @@ use kube::{
 };
 use tower::{BoxError, Service, ServiceBuilder, retry::RetryLayer};
 
-use crate::process::USER_AGENT;
+use super::calls::Counted;
+use crate::process::{USER_AGENT, metrics::Metrics};
 
 /// Idle time after which an HTTP/2 ping is sent, and the time limit for its answer.
 const PING_AFTER: Duration = Duration::from_secs(20);
@@ -27,15 +28,19 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// # Errors
 /// If the certificates or credentials in `config` cannot be used.
 pub fn connect(config: &Config) -> Result<Client, kube::Error> {
-    client(config, Rights::All, None)
+    client(config, Rights::All, None, None)
 }
 
-/// A client whose User-Agent also names the replica.
+/// A client whose User-Agent also names the replica, and whose requests are counted.
 ///
 /// # Errors
 /// As [`connect`].
-pub(crate) fn connect_as_replica(config: &Config, pod: Option<&str>) -> Result<Client, kube::Error> {
-    client(config, Rights::All, pod)
+pub(crate) fn connect_as_replica(
+    config: &Config,
+    pod: Option<&str>,
+    metrics: Arc<Metrics>,
+) -> Result<Client, kube::Error> {
+    client(config, Rights::All, pod, Some(metrics))
 }
 
 /// A read-only client: any other request fails before it is sent, whatever the credentials allow.
@@ -43,10 +48,15 @@ pub(crate) fn connect_as_replica(config: &Config, pod: Option<&str>) -> Result<C
 /// # Errors
 /// As [`connect`].
 pub(crate) fn connect_to_read(config: &Config) -> Result<Client, kube::Error> {
-    client(config, Rights::Read, None)
+    client(config, Rights::Read, None, None)
 }
 
-fn client(config: &Config, rights: Rights, pod: Option<&str>) -> Result<Client, kube::Error> {
+fn client(
+    config: &Config,
+    rights: Rights,
+    pod: Option<&str>,
+    metrics: Option<Arc<Metrics>>,
+) -> Result<Client, kube::Error> {
     let agent = agent(pod);
     let mut http = hyper_util::client::legacy::connect::HttpConnector::new();
     http.enforce_http(false);
@@ -76,6 +86,7 @@ fn client(config: &Config, rights: Rights, pod: Option<&str>) -> Result<Client, 
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
         .service(client);
+    let service = Counted { metrics, service };
     let service = Guard { rights, service };
     Ok(Client::new(service, config.default_namespace.clone()))
 }

@@ -3,6 +3,7 @@
 //! Watches fill the [`index`]. The [`reader`] reads from the API server where the index may be too old. The [`writer`] writes
 //! only while this process leads, and puts the answers into the index at once.
 
+mod calls;
 pub(crate) mod client;
 pub(crate) mod create;
 pub mod error;
