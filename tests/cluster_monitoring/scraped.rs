@@ -16,6 +16,11 @@ const MAY_BE_EMPTY: [&str; 1] = ["Rate limits end in"];
 /// A CA in the cluster with a certificate, and a Certificate whose issuer does not exist.
 const OBJECTS: &str = r"
 apiVersion: cert-manager.io/v1
+kind: ClusterIssuer
+metadata: {name: monitored}
+spec: {selfSigned: {}}
+---
+apiVersion: cert-manager.io/v1
 kind: Issuer
 metadata: {name: own}
 spec: {selfSigned: {}}
@@ -46,7 +51,11 @@ spec: {secretName: never, dnsNames: [never.example], issuerRef: {name: nobody}}
 async fn a_prometheus_that_scrapes_certlet_answers_the_dashboard_and_evaluates_the_alerts() {
     let scene = Scene::new().await;
     let mark = scene.bed.audit_mark().await;
-    let certlet = Certlet::start(&scene.bed, &["--v=5", "--logging-format=json"]).await;
+    let certlet = Certlet::start(
+        &scene.bed,
+        &["--v=5", "--logging-format=json", "--acme-ari-minimum-interval=1s"],
+    )
+    .await;
     let prometheus = Prometheus::start(certlet.metrics_address());
     scene.apply(OBJECTS).await;
     scene.issuer(scene.bed.pebble().directory(), "traefik").await;

@@ -30,7 +30,7 @@ pub(super) fn report(ports: &Ports, seen: &CertificateObservation, outcome: Issu
                 issuer,
                 serial,
                 not_after,
-                took = %format_args!("{}s", took.as_secs()),
+                took = %format_args!("{:.3}s", took.as_secs_f64()),
                 "{} certificate",
                 if is_renewal { "renewed" } else { "issued" }
             );

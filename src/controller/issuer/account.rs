@@ -71,7 +71,7 @@ pub(super) async fn reconcile<K: Either>(
                     issuer = %format_args!("{} {}", K::KIND, issuer.meta.key),
                     uri = registration.uri,
                     created = registration.created,
-                    took = ?controller.ports.now().duration_since(began),
+                    took = %format_args!("{:.3}s", controller.ports.now().duration_since(began).as_secs_f64()),
                     "registered the ACME account"
                 );
             }

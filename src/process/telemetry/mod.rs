@@ -10,9 +10,8 @@ use crate::text::{Escaped, Escaping};
 /// The target of the line that describes this process at its start. It is logged at every level.
 pub const START: &str = "certlet::start";
 
-/// Libraries, whose lines below `info` may quote headers and bodies of requests: no level of `--v` includes them.
-const LIBRARIES: &str = "hyper=info,hyper_util=info,h2=info,rustls=info,reqwest=info,tower=info,kube=info,hickory_proto=error,\
-                         hickory_resolver=error";
+/// Libraries that report what certlet handles. All others log from `info` on, because below that they quote headers and bodies of requests.
+const LIBRARIES: &str = "hickory_proto=error,hickory_resolver=error,hickory_net=error";
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -60,8 +59,8 @@ fn directives(verbosity: u8) -> String {
         1 => format!("warn,{START}=info,certlet::runtime=info,certlet::cluster=info,certlet::controller::issuer=info"),
         2 => "info".to_owned(),
         3 => "info,certlet::controller=debug,certlet::cluster::events=debug".to_owned(),
-        4 => "debug".to_owned(),
-        _ => "trace".to_owned(),
+        4 => "info,certlet=debug".to_owned(),
+        _ => "info,certlet=trace".to_owned(),
     };
     format!("{own},{LIBRARIES}")
 }
