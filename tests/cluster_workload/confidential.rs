@@ -52,7 +52,7 @@ async fn what_is_planted_is_found() {
     let known = Known::of(&secrets);
     let body = |pem: &str| pem.lines().nth(1).unwrap().to_owned();
     for (planted, kind) in [
-        (key.clone(), "PEM: "),
+        (key.clone(), "a body of PEM: "),
         (format!("level=info key={}", encoded(&key)), "PEM: "),
         (format!("it is {}", body(&key)), "a body of PEM: "),
         (format!("it is \"{}\"", body(&rsa)), "a body of PEM: "),
