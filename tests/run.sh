@@ -108,7 +108,7 @@ cluster() {
   # The ACME servers of these tests are strict and refuse every fifth nonce; pebble_acme brings its own, which refuses none.
   export PEBBLE_STRICT=${PEBBLE_STRICT-1} PEBBLE_WFE_NONCEREJECT=${PEBBLE_WFE_NONCEREJECT-20}
   say "Cluster tests, $beds at a time"
-  # The last tests judge what certlet asked for in all of them.
+  # The last tests judge what certlet asked for, and said, in all of them.
   if [ -z "$wanted$filter" ]; then
     export CERTLET_AUDITS=$log/audits
     mkdir "$CERTLET_AUDITS"

@@ -1,6 +1,6 @@
 //! One HTTP request to an ACME server: [`crate::net`] with ACME's errors.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -8,7 +8,7 @@ use reqwest::Url;
 use serde::de::DeserializeOwned;
 
 use super::limits::{MAX_OBJECT, answer_limit};
-use super::problem::Problem;
+use super::problem::{DEFAULT_RATE_LIMIT_DELAY, Problem};
 use super::{Action, Error};
 use crate::api::AcmeIssuer;
 use crate::net::{self, ClientSettings, Failure, FailureKind, HttpClient, Observer, RetryAfter, Trust, TrustError};
@@ -151,11 +151,20 @@ pub struct Request<'a> {
 }
 
 /// Sends requests with one set of trust settings. Cheap to clone. Keeps connections open between requests.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Transport {
     http: HttpClient,
+    observer: Arc<dyn Observer>,
     max_object: usize,
     max_chain: usize,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("http", &self.http)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Transport {
@@ -165,7 +174,8 @@ impl Transport {
     /// [`Error::Trust`] when the trust settings cannot be used.
     pub fn new(trust: &Trust, settings: &Settings, observer: Arc<dyn Observer>) -> Result<Self, Error> {
         Ok(Self {
-            http: HttpClient::new(trust, &settings.client, observer).map_err(untrusted)?,
+            http: HttpClient::new(trust, &settings.client, Arc::clone(&observer)).map_err(untrusted)?,
+            observer,
             max_object: settings.max_object,
             max_chain: settings.max_chain,
         })
@@ -207,9 +217,15 @@ impl Transport {
         };
         let response = self.http.send(request).await.map_err(|error| failed(action, error))?;
         let net::Response { status, headers, body } = response;
+        let host = net::host(url);
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let wait = RetryAfter::from_headers(&headers);
+            let wait = wait.unwrap_or(RetryAfter::After(DEFAULT_RATE_LIMIT_DELAY));
+            self.observer.rate_limited(&host, wait);
+        }
         Ok(Answer {
             action,
-            host: net::host(url),
+            host,
             status,
             headers,
             body,

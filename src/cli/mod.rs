@@ -119,19 +119,24 @@ pub fn main() -> ExitCode {
         Ok(line) => line,
         Err(error) => return fail(&error),
     };
+    let flags: Vec<String> = line
+        .iter()
+        .skip(2)
+        .filter_map(|flag| flag.to_str().map(str::to_owned))
+        .collect();
     let parsed = program
         .command()
         .try_get_matches_from(line)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     match parsed {
-        Ok(Cli { command }) => run_command(command, program),
+        Ok(Cli { command }) => run_command(command, program, &flags),
         Err(error) => misused(&error),
     }
 }
 
-fn run_command(command: Command, program: Program) -> ExitCode {
+fn run_command(command: Command, program: Program, flags: &[String]) -> ExitCode {
     match command {
-        Command::Run(args) => run::run(*args),
+        Command::Run(args) => run::run(*args, flags),
         Command::Status(args) => status::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Check(args) => check::run(&args),

@@ -2,17 +2,24 @@
 
 use std::process::ExitCode;
 
-use super::args::RunArgs;
-use crate::{process::telemetry, runtime::run};
+use super::args::{RunArgs, differing::differing};
+use crate::{
+    process::telemetry,
+    runtime::{run, start::Start},
+};
 
 /// Number of worker threads. The API server is the bottleneck, and each thread costs memory.
 const THREADS: usize = 2;
 
-/// Runs the controller until it receives a signal. Returns the exit code.
-pub(super) fn run(args: RunArgs) -> ExitCode {
+/// Runs the controller until it receives a signal. `flags` are those from which `args` were parsed. Returns the exit code.
+pub(super) fn run(args: RunArgs, flags: &[String]) -> ExitCode {
     let (format, verbosity) = args.logging();
     telemetry::start(format, verbosity);
-    for missing in args.missing() {
+    let start = Start {
+        flags: differing(flags),
+        missing: args.missing(),
+    };
+    for missing in &start.missing {
         tracing::warn!("this version of certlet does not support {missing} yet");
     }
     for idle in args.idle() {
@@ -30,7 +37,7 @@ pub(super) fn run(args: RunArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return super::fail(&error),
     };
-    match runtime.block_on(run::run(options)) {
+    match runtime.block_on(run::run(options, start)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::fail(&error),
     }

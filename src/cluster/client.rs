@@ -1,6 +1,6 @@
 //! The HTTP stack under kube's client: one HTTP/2 connection instead of one socket per request and watch.
 
-use std::{error::Error as _, task, time::Duration};
+use std::{error::Error as _, sync::Arc, task, time::Duration};
 
 use bytes::Bytes;
 use futures::{
@@ -18,7 +18,12 @@ use kube::{
 use tokio::time::{Instant, timeout_at};
 use tower::{BoxError, Service, ServiceBuilder, retry::RetryLayer};
 
-use crate::{pki::tls, process::USER_AGENT, text::excerpt};
+use super::calls::Counted;
+use crate::{
+    pki::tls,
+    process::{USER_AGENT, metrics::Metrics},
+    text::excerpt,
+};
 
 /// Idle time after which an HTTP/2 ping is sent, and the time limit for its answer.
 const PING_AFTER: Duration = Duration::from_secs(20);
@@ -35,7 +40,7 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// # Errors
 /// If the certificates or credentials in `config` cannot be used.
 pub fn connect(config: &Config) -> Result<Client, kube::Error> {
-    client(config, Rights::All, None, None)
+    client(config, Rights::All, None, None, None)
 }
 
 /// A client for a command, with a time limit for every request.
@@ -43,15 +48,19 @@ pub fn connect(config: &Config) -> Result<Client, kube::Error> {
 /// # Errors
 /// As [`connect`].
 pub(crate) fn connect_within(config: &Config, limit: Option<Duration>) -> Result<Client, kube::Error> {
-    client(config, Rights::All, None, limit)
+    client(config, Rights::All, None, limit, None)
 }
 
-/// A client whose User-Agent also names the replica.
+/// A client whose User-Agent also names the replica, and whose requests are counted.
 ///
 /// # Errors
 /// As [`connect`].
-pub(crate) fn connect_as_replica(config: &Config, pod: Option<&str>) -> Result<Client, kube::Error> {
-    client(config, Rights::All, pod, None)
+pub(crate) fn connect_as_replica(
+    config: &Config,
+    pod: Option<&str>,
+    metrics: Arc<Metrics>,
+) -> Result<Client, kube::Error> {
+    client(config, Rights::All, pod, None, Some(metrics))
 }
 
 /// A read-only client: any other request fails before it is sent, whatever the credentials allow. Questions about rights and
@@ -60,10 +69,16 @@ pub(crate) fn connect_as_replica(config: &Config, pod: Option<&str>) -> Result<C
 /// # Errors
 /// As [`connect`].
 pub(crate) fn connect_to_read(config: &Config, limit: Option<Duration>) -> Result<Client, kube::Error> {
-    client(config, Rights::Read, None, limit)
+    client(config, Rights::Read, None, limit, None)
 }
 
-fn client(config: &Config, rights: Rights, pod: Option<&str>, limit: Option<Duration>) -> Result<Client, kube::Error> {
+fn client(
+    config: &Config,
+    rights: Rights,
+    pod: Option<&str>,
+    limit: Option<Duration>,
+    metrics: Option<Arc<Metrics>>,
+) -> Result<Client, kube::Error> {
     let agent = agent(pod);
     let mut http = hyper_util::client::legacy::connect::HttpConnector::new();
     http.enforce_http(false);
@@ -93,6 +108,7 @@ fn client(config: &Config, rights: Rights, pod: Option<&str>, limit: Option<Dura
         .layer(config.extra_headers_layer()?)
         .map_err(unreachable_from(&config.cluster_url))
         .service(client);
+    let service = Counted { metrics, service };
     let service = Guard { rights, service };
     let namespace = config.default_namespace.clone();
     Ok(match limit {

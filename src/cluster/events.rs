@@ -94,6 +94,13 @@ impl Events {
             action: reason.to_string(),
             secondary: None,
         };
+        tracing::debug!(
+            kind = K::KIND,
+            object = %meta.key,
+            reason = event.reason,
+            note = event.note,
+            "Event"
+        );
         if self.queue.try_send((reference, event)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }

@@ -185,6 +185,34 @@ pub struct Gates {
     pub certificate_signing_requests: bool,
 }
 
+impl Gates {
+    /// Each gate by cert-manager's name.
+    pub fn by_name(self) -> [(&'static str, bool); 7] {
+        // no `..`: a new gate must be named
+        let Self {
+            literal_subject,
+            stable_request_name,
+            basic_constraints_in_request,
+            name_constraints,
+            other_names,
+            ari,
+            certificate_signing_requests,
+        } = self;
+        [
+            ("LiteralCertificateSubject", literal_subject),
+            ("StableCertificateRequestName", stable_request_name),
+            ("UseCertificateRequestBasicConstraints", basic_constraints_in_request),
+            ("NameConstraints", name_constraints),
+            ("OtherNames", other_names),
+            ("ACMEUseARI", ari),
+            (
+                "ExperimentalCertificateSigningRequestControllers",
+                certificate_signing_requests,
+            ),
+        ]
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -17,10 +17,7 @@ use super::{
     metrics,
     server::{Body, serve},
 };
-use crate::{
-    controller::{Controllers, Ports},
-    process::clock::Skew,
-};
+use crate::{controller::Controllers, process::clock::Skew};
 
 /// Connection limit of the metrics server. Each connection may buffer a page: 1 MB with 10,000 Certificates.
 const METRICS_CONNECTIONS: usize = 16;
@@ -30,12 +27,12 @@ const HEALTH_CONNECTIONS: usize = 64;
 /// Serves `/metrics` only, until `shutdown`.
 pub(crate) async fn serve_metrics(
     listener: TcpListener,
-    ports: Ports,
+    controllers: Arc<Controllers>,
     leadership: Leadership,
     shutdown: CancellationToken,
 ) {
     let answer = move |request: &Request<_>| match request.uri().path() {
-        "/metrics" => read_only(request, || page(&ports, &leadership, request.headers())),
+        "/metrics" => read_only(request, || page(&controllers, &leadership, request.headers())),
         _ => text(StatusCode::NOT_FOUND, "metrics are at /metrics\n"),
     };
     serve(listener, METRICS_CONNECTIONS, answer, shutdown).await;
@@ -95,8 +92,8 @@ fn readiness(controllers: &Controllers, leadership: &Leadership) -> (bool, Strin
     (true, ok)
 }
 
-fn page(ports: &Ports, leadership: &Leadership, asked: &HeaderMap) -> Response<Body> {
-    let pieces = metrics::page(ports, leadership).map(Bytes::from);
+fn page(controllers: &Arc<Controllers>, leadership: &Leadership, asked: &HeaderMap) -> Response<Body> {
+    let pieces = metrics::page(controllers, leadership).map(Bytes::from);
     let encoded = is_accepted(asked);
     let body = if encoded {
         streamed(Gzip::new(pieces))

@@ -270,7 +270,11 @@ impl Candidate {
         self.reported = None;
         self.leadership.renewed(self.election.lease_duration);
         if !self.leadership.leads() {
-            tracing::info!(identity = self.election.identity, "leading");
+            tracing::info!(
+                identity = self.election.identity,
+                lease = %format_args!("{}/{}", self.election.namespace, names::LEASE_NAME),
+                "leading"
+            );
         }
         self.leadership.set(true);
     }

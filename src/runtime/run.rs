@@ -15,6 +15,7 @@ use super::{
     http,
     leader::{Election, Leadership, elect},
     server,
+    start::{self, Start},
 };
 use crate::{
     acme,
@@ -131,11 +132,13 @@ async fn kube_config(kubeconfig: Option<&str>, master: Option<&str>) -> Result<C
 ///
 /// # Errors
 /// If something that is required at startup is not available.
-pub(crate) async fn run(options: Options) -> Result<(), RunError> {
+pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> {
     let shutdown = CancellationToken::new();
     let leaves_office = shutdown.child_token();
     let config = kube_config(options.kubeconfig.as_deref(), options.master.as_deref()).await?;
-    let client = cluster::client::connect_as_replica(&config, options.settings.pod.name.as_deref())?;
+    let metrics = Arc::new(Metrics::default());
+    let pod = options.settings.pod.name.as_deref();
+    let client = cluster::client::connect_as_replica(&config, pod, Arc::clone(&metrics))?;
     let listeners = Listeners::bind(&options).await?;
     let leadership = Leadership::default();
     let http = ClientSettings {
@@ -143,7 +146,12 @@ pub(crate) async fn run(options: Options) -> Result<(), RunError> {
         proxies: options.proxies.clone(),
         ..ClientSettings::default()
     };
-    let (controllers, router) = controllers(&client, &options.settings, http, options.cloud.clone(), &leadership)?;
+    let outside = Outside {
+        http,
+        cloud: options.cloud.clone(),
+        metrics,
+    };
+    let (controllers, router) = controllers(&client, &options.settings, outside, &leadership)?;
     let tasks = TaskTracker::new();
 
     let observer = router.observer();
@@ -158,6 +166,9 @@ pub(crate) async fn run(options: Options) -> Result<(), RunError> {
     listeners.serve(&controllers, &leadership, &tasks, &shutdown);
     controllers.start(options.workers, clock::now);
     let is_for_cluster = options.settings.namespace.is_none();
+    // before the first wait: a signal must not end the process unheard
+    let mut signals = Signals::listen();
+    start::report(&controllers.ports.reader, &start, &options.settings).await;
     tokio::spawn(say_what_is_missing(controllers.ports.reader.clone(), is_for_cluster));
     tokio::spawn(super::webhooks::report(
         controllers.ports.reader.client().clone(),
@@ -175,7 +186,6 @@ pub(crate) async fn run(options: Options) -> Result<(), RunError> {
         });
     }
 
-    let mut signals = Signals::listen();
     let signal = signals.next().await;
     tracing::info!("ending");
     controllers.ending.store(true, Ordering::Release);
@@ -215,7 +225,12 @@ pub(crate) fn dry_run_context(
         proxies: proxy_hosts(environment.proxies),
         ..ClientSettings::default()
     };
-    let made = controllers(client, settings, http, environment.cloud, &Leadership::default());
+    let outside = Outside {
+        http,
+        cloud: environment.cloud,
+        metrics: Arc::default(),
+    };
+    let made = controllers(client, settings, outside, &Leadership::default());
     made.map(|(controllers, _)| controllers)
 }
 
@@ -231,17 +246,23 @@ pub(crate) async fn read_everything(
     cluster::watch::fill_all(client, &ports.settings, namespace, &ports.index).await
 }
 
+/// How the process reaches servers outside of the cluster, and where it counts.
+struct Outside {
+    http: ClientSettings,
+    cloud: CloudEnvironment,
+    metrics: Arc<Metrics>,
+}
+
 fn controllers(
     client: &Client,
     settings: &Settings,
-    http: ClientSettings,
-    cloud: CloudEnvironment,
+    outside: Outside,
     leadership: &Leadership,
 ) -> Result<(Arc<Controllers>, Router), RunError> {
     cluster::secret::set_size_limits(settings.size_limits);
     let router = Router::default();
     let index = Arc::new(Index::default());
-    let metrics = Arc::new(Metrics::default());
+    let Outside { http, cloud, metrics } = outside;
     let flag = Arc::clone(&leadership.flag);
     let http = ClientSettings {
         addresses: settings.outgoing.clone(),
@@ -306,8 +327,8 @@ impl Listeners {
     ) {
         let ports = &controllers.ports;
         if let Some(listener) = self.metrics {
-            let (ports, leadership, shutdown) = (ports.clone(), leadership.clone(), shutdown.clone());
-            tasks.spawn(http::serve_metrics(listener, ports, leadership, shutdown));
+            let (controllers, leadership, shutdown) = (Arc::clone(controllers), leadership.clone(), shutdown.clone());
+            tasks.spawn(http::serve_metrics(listener, controllers, leadership, shutdown));
         }
         if let Some(listener) = self.health {
             let (controllers, leadership, shutdown) = (Arc::clone(controllers), leadership.clone(), shutdown.clone());

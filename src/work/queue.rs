@@ -21,12 +21,16 @@ use super::{
     failure::{Failure, Retry},
     lanes::{Lane, Lanes},
 };
+use crate::process::metrics::Histogram;
 
 /// Minimum and maximum back-off after an error; it doubles with each failure (BKO-06).
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LONGEST: Duration = Duration::from_secs(300);
 /// Maximum number of immediate retries of a stale plan.
 const STALE_LIMIT: u32 = 20;
+
+/// Upper bounds of the buckets for durations of reconciles, in seconds.
+const DURATIONS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0];
 
 /// When to requeue a key at the latest; `None`: when it is added again.
 pub(crate) type Again = Option<Timestamp>;
@@ -58,6 +62,7 @@ pub(crate) struct Queue<K> {
     timer: Notify,
     idle: Notify,
     counters: [Counter; 2],
+    durations: Histogram,
     /// Whether a key counts for the second counter.
     is_second: fn(&K) -> bool,
 }
@@ -113,6 +118,7 @@ impl<K: Key> Queue<K> {
             timer: Notify::new(),
             idle: Notify::new(),
             counters: <[Counter; 2]>::default(),
+            durations: Histogram::new(&DURATIONS),
             is_second,
         })
     }
@@ -134,6 +140,11 @@ impl<K: Key> Queue<K> {
             calls: first.calls + second.calls,
             errors: first.errors + second.errors,
         }
+    }
+
+    /// Durations of reconciles, waits for servers included.
+    pub(crate) fn durations(&self) -> &Histogram {
+        &self.durations
     }
 
     fn counter(&self, key: &K) -> &Counter {
@@ -236,8 +247,11 @@ impl<K: Key> Queue<K> {
                         queue: &queue,
                         key: &key,
                     };
+                    let began = Instant::now();
                     let work = AssertUnwindSafe(reconcile(key.clone())).catch_unwind();
                     let result = work.await.unwrap_or_else(|_| Err(E::panicked()));
+                    queue.durations.observe(began.elapsed());
+                    tracing::trace!(controller = queue.name, %key, took = ?began.elapsed(), "reconciled");
                     drop(done);
                     queue.settle(key, result, now());
                 }

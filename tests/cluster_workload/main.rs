@@ -11,6 +11,7 @@
 )]
 
 mod chart;
+mod confidential;
 mod installation;
 mod pods;
 mod replicas;

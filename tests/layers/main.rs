@@ -43,7 +43,7 @@ const LAYERS: [Layer; 14] = [
     },
     Layer {
         folder: "work",
-        may_use: &[],
+        may_use: &["process"],
         never: &["kube", "k8s_openapi"],
     },
     Layer {

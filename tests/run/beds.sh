@@ -8,6 +8,7 @@
 # is a file of names or `-` for all, and SECONDS is what it may take.
 
 readonly durations=tests/run/durations.txt
+readonly judges='^(within_rights|confidential)::'
 [ -e "$durations" ] || touch "$durations"
 declare -A running=() # process -> KIND BINARY TEST TESTS OUTPUT BEGINNING
 
@@ -19,7 +20,7 @@ seconds_of() { # seconds_of BINARY: what it took at the last count. What nobody 
   awk -v name="$1" '$2 == name { seconds = $1 } END { print seconds ? seconds : 240 }' "$durations"
 }
 
-# plan FILTER: reads `BINARY PATH` lines. The tests that judge all beds (within_rights) are written to $log/last.txt instead if the whole suite runs.
+# plan FILTER: reads `BINARY PATH` lines. The tests that judge all beds ($judges) are written to $log/last.txt instead if the whole suite runs.
 plan() {
   local filter=$1 name path seconds total=0 fair listed=0
   : >"$log/plan.txt"; : >"$log/last.txt"; : >"$log/chosen.txt"
@@ -36,9 +37,9 @@ plan() {
       share "$seconds" "$name" "$path" "$names" plan
       continue
     fi
-    if [ -n "${CERTLET_AUDITS:-}" ] && grep -q '^within_rights::' "$names"; then
-      grep '^within_rights::' "$names" >"$names-last"
-      sed -i '/^within_rights::/d' "$names"
+    if [ -n "${CERTLET_AUDITS:-}" ] && grep -qE "$judges" "$names"; then
+      grep -E "$judges" "$names" >"$names-last"
+      sed -i -E "/$judges/d" "$names"
       share 0 "$name" "$path" "$names-last" last
       share "$seconds" "$name" "$path" "$names" plan
     elif [ "$seconds" -gt "$fair" ] && [ "$seconds" -gt 60 ]; then

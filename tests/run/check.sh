@@ -256,10 +256,10 @@ durations_are_written_when_asked_and_without_them_everything_runs() {
   [ "$(sed -E 's/^[0-9]+ //' "$scene/tests/run/durations.txt" | sort | tr '\n' ' ')" = "cluster_a pebble_b " ] || complain "$(cat "$scene/tests/run/durations.txt")"
 }
 what_judges_all_beds_comes_last() {
-  binary cluster_a a::one within_rights::all
+  binary cluster_a a::one confidential::all within_rights::all
   printf '10 cluster_a\n90 pebble_b\n' >"$scene/tests/run/durations.txt"
-  ends 0 "7 passed, 0 failed, 0 skipped"
-  tail -n 1 "$scene/beds.txt" | grep -q 'cluster_a .*within_rights::all' || complain "$(cat "$scene/beds.txt")"
+  ends 0 "8 passed, 0 failed, 0 skipped"
+  tail -n 1 "$scene/beds.txt" | grep -q 'cluster_a .*confidential::all within_rights::all' || complain "$(cat "$scene/beds.txt")"
   beds 3
 }
 what_could_not_run_counts_as_skipped() {

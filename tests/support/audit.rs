@@ -129,6 +129,16 @@ impl EarlierBeds {
         self.named("node").next().is_some()
     }
 
+    /// How many there were.
+    pub(crate) fn audits(&self) -> usize {
+        self.named("log").count()
+    }
+
+    /// The folders with what certlet has said in them.
+    pub(crate) fn said(&self) -> Vec<PathBuf> {
+        self.named("said").cloned().collect()
+    }
+
     fn named(&self, extension: &str) -> impl Iterator<Item = &PathBuf> {
         self.0
             .iter()

@@ -1,5 +1,6 @@
 //! certlet processes: started, watched, stopped and killed by tests.
 
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -173,6 +174,7 @@ impl Certlet {
     /// # Panics
     /// If it does not end in time.
     pub(crate) async fn stop(&self) -> ExitStatus {
+        self.keep_metrics();
         self.signal("TERM");
         self.ended().await
     }
@@ -193,6 +195,25 @@ impl Certlet {
                 self.log()
             );
             sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// If the whole suite runs, keeps its page of metrics beside its log, for those who judge what certlet has said. One that hangs, or has
+    /// ended, has none.
+    fn keep_metrics(&self) {
+        if std::env::var_os("CERTLET_AUDITS").is_none() || self.process.ended().is_some() {
+            return;
+        }
+        let limit = Duration::from_secs(2);
+        let read = || {
+            let mut stream = std::net::TcpStream::connect_timeout(&self.metrics_address(), limit)?;
+            stream.set_read_timeout(Some(limit))?;
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: certlet\r\nConnection: close\r\n\r\n")?;
+            let mut page = Vec::new();
+            stream.read_to_end(&mut page).map(|_| page)
+        };
+        if let Ok(page) = read() {
+            std::fs::write(self.log.with_extension("metrics"), page).unwrap();
         }
     }
 
@@ -223,6 +244,7 @@ impl Certlet {
 
 impl Drop for Certlet {
     fn drop(&mut self) {
+        self.keep_metrics();
         self.process.kill();
         // Somebody may have cleaned up before.
         drop(std::fs::remove_file(&self.pid_file));

@@ -37,6 +37,7 @@ pub(crate) mod authority;
 pub(crate) mod bed;
 pub(crate) mod certlet;
 pub(crate) mod command;
+pub(crate) mod confidential;
 pub(crate) mod dns;
 pub(crate) mod documents;
 pub(crate) mod events;

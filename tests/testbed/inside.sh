@@ -27,3 +27,6 @@ mount --bind "$bed/hosts" /etc/hosts || exit 1
 # An asynchronous command of a script ignores SIGINT; `env` gives it back its default.
 env --default-signal=INT,QUIT "$@" <&0 &
 wait $!
+status=$?
+[ -z "${CERTLET_AUDITS:-}" ] || "$here/said.sh" "$bed"
+exit "$status"

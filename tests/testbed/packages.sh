@@ -2,7 +2,7 @@
 # Sees to it that the programs that the test bed takes from the distribution are there.
 #
 #   packages.sh           what every bed needs
-#   packages.sh --tests   also what tests compare with: cfssl, keytool, Prometheus' parser, dig, nsupdate, Knot, PowerDNS
+#   packages.sh --tests   also what tests compare with: cfssl, keytool, Prometheus and its parser, dig, nsupdate, Knot, PowerDNS
 #   packages.sh --node    also what a node (containerd, kubelet, kube-proxy) needs
 #
 # As root on a machine with apt what is missing is installed. Otherwise the script names it and fails.
@@ -13,6 +13,7 @@ needed=(openssl:openssl curl:curl ip:iproute2 unshare:util-linux nsenter:util-li
   haproxy:haproxy /usr/share/lua/5.3/json.lua:lua-json)
 case " ${CERTLET_TESTBED_PARTS-dns} " in *" dns "*) needed+=(named:bind9 dnsmasq:dnsmasq-base) ;; esac
 if [ "${1:-}" = --tests ]; then needed+=(cfssl:golang-cfssl keytool:default-jre-headless
+  promtool:prometheus prometheus:prometheus
   dig:bind9-dnsutils nsupdate:bind9-dnsutils knotd:knot pdns_server:pdns-server
   /usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql:pdns-backend-sqlite3
   /usr/lib/python3/dist-packages/prometheus_client/parser.py:python3-prometheus-client); fi

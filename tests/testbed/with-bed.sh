@@ -9,7 +9,8 @@
 # and SIGKILL of this script, no process stays behind. On failure the logs are kept and the last line says where.
 #
 # Environment: see up.sh. CERTLET_TESTBED_NODE=1 also installs what node.sh needs, which the inside cannot.
-# CERTLET_AUDITS names a directory that gets what certlet asked the API server for, when the bed ends, and a file *.node if it had a node.
+# CERTLET_AUDITS names a directory that gets, when the bed ends, what certlet asked the API server for (*.log), what it said (*.said, see
+# said.sh), and a file *.node if the bed had a node.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -gt 0 ] || { echo "usage: with-bed.sh COMMAND [ARGUMENT...]" >&2; exit 2; }
@@ -51,6 +52,7 @@ cleanup() {
   # A bed that never came up has none.
   if [ -n "${CERTLET_AUDITS:-}" ] && [ -f "$bed/audit.log" ]; then
     grep -F '"userAgent":"certlet/' "$bed/audit.log" >"$CERTLET_AUDITS/${bed##*/}.log" || true
+    [ ! -d "$bed/said" ] || cp -r "$bed/said" "$CERTLET_AUDITS/${bed##*/}.said" || true
     [ ! -f "$bed/run/kubelet.pid" ] || touch "$CERTLET_AUDITS/${bed##*/}.node"
   fi
   # A node makes control groups, which no namespace takes away.

@@ -2,6 +2,7 @@
 
 mod accepted;
 pub(super) mod config;
+pub(super) mod differing;
 mod dns01;
 mod go;
 mod switches;
@@ -205,7 +206,7 @@ pub(super) struct RunArgs {
     /// Format of log lines
     #[arg(long, value_enum, default_value = "text", help_heading = "Metrics, health and logs")]
     logging_format: Format,
-    /// Log level: 2 is info, 4 is debug, 5 is everything
+    /// Log level: 0 warnings, 1 leadership and issuers, 2 issued certificates, 3 steps, 4 requests to ACME servers, 5 everything
     #[arg(
         short = 'v',
         long = "v",

@@ -8,6 +8,7 @@ mod keystores;
 mod made_keys;
 mod observe;
 mod opened;
+mod outcome;
 mod refusals;
 mod secret_read;
 mod state;
@@ -24,7 +25,8 @@ use crate::{
     plan::{
         certificate::{
             CertificateEffect, CertificateObservation, CertificatePlan, DUE_AT_ONCE, InvalidSpec, Made,
-            SECRET_NOT_KEPT, Violation, plan, plan_unreadable, refused_later, status_when_refused, why_repaired,
+            SECRET_NOT_KEPT, Violation, issuance_outcome, plan, plan_unreadable, refused_later, status_when_refused,
+            why_repaired,
         },
         kinds::CertificateKind,
         notice::Notice,
@@ -193,6 +195,7 @@ async fn carry_out(
         return Ok(Progress::Rest(Next::At(until)));
     }
     for effect in &plan.effects {
+        tracing::debug!(certificate = %meta.key, effect = effect.name(), "applying");
         match apply::apply(controller, seen, effect, reads).await {
             Ok(Outcome::Done) if effect.mends() => mended(controller, seen),
             Ok(Outcome::Done) => {}
@@ -211,6 +214,11 @@ async fn carry_out(
         .write_status::<CertificateKind>(&seen.certificate, &plan.status)
         .await?;
     publish(controller, &seen.certificate, &plan.events);
+    if written.is_some()
+        && let Some(outcome) = issuance_outcome(controller.ports.now(), seen, &plan.status)
+    {
+        outcome::report(&controller.ports, seen, outcome);
+    }
     if written.is_some() && seen.made != Made::Nothing {
         // the status contains it now
         reads.made = Made::Nothing;

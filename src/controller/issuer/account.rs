@@ -63,10 +63,17 @@ pub(super) async fn reconcile<K: Either>(
         (AccountPlan::Wait { verdict, next }, _) => (wanted(verdict, as_it_is), next),
         (AccountPlan::Ensure { known_contact }, Some(client)) => {
             let contact = spec.email.as_deref().unwrap_or_default();
+            let began = controller.ports.now();
             let outcome = accounts::ensure(client, contact, known_contact.as_deref(), secrets.binding.as_ref()).await;
             let concluded = account::conclude(controller.ports.now(), &seen, outcome.as_ref());
             if let Ok(registration) = &outcome {
-                tracing::info!(issuer = %issuer.meta.key, uri = registration.uri, created = registration.created, "registered the ACME account");
+                tracing::info!(
+                    issuer = %format_args!("{} {}", K::KIND, issuer.meta.key),
+                    uri = registration.uri,
+                    created = registration.created,
+                    took = %format_args!("{:.3}s", controller.ports.now().duration_since(began).as_secs_f64()),
+                    "registered the ACME account"
+                );
             }
             client.remember(concluded.attempt);
             (wanted(concluded.verdict, Some(concluded.status)), concluded.next)

@@ -1,6 +1,7 @@
 //! The controller of Issuers and ClusterIssuers, which sets their status. It also rotates the certificates of CA issuers.
 
 mod account;
+mod expiries;
 mod previous_cas;
 mod rotation;
 mod solvers;
@@ -23,6 +24,7 @@ use crate::plan::rotation::Rotating;
 use crate::plan::seen::{Kind, Lean, Next, Object};
 use crate::plan::settings::controller;
 
+pub(crate) use expiries::Expiries;
 pub(crate) use rotation::RotationDryRun;
 
 /// Delay before a rejected read or write of a Secret is retried. Permissions, quotas and namespaces change without a
@@ -36,6 +38,8 @@ pub(crate) struct Issuers {
     ports: Ports,
     signing: Arc<Signing>,
     rotations: Arc<Rotations>,
+    /// Expiry of the CAs, for metrics.
+    pub expiries: Expiries,
 }
 
 impl Issuers {
@@ -45,16 +49,19 @@ impl Issuers {
             ports: services.ports.clone(),
             signing: Arc::clone(&services.signing),
             rotations: Arc::clone(&services.rotations),
+            expiries: Expiries::default(),
         }
     }
 
-    /// Nothing of its own to clear: its state is in `signing` and `rotations`.
+    /// Forgets what it remembers. The rest of its state is in `signing` and `rotations`.
     pub(crate) fn clear(&self) {
         let Self {
             ports: _,
             signing: _,
             rotations: _,
+            expiries,
         } = self;
+        expiries.clear();
     }
 
     /// Reconciles one issuer: its status reports whether it can sign.
@@ -68,7 +75,10 @@ impl Issuers {
         match issuers::record(&self.ports.index, &id) {
             Some(IssuerRecord::Namespaced(seen)) => reconcile_lean(&self, &seen).await,
             Some(IssuerRecord::Cluster(seen)) => reconcile_lean(&self, &seen).await,
-            None => Ok(Next::OnChange),
+            None => {
+                self.expiries.set(&id.0, None);
+                Ok(Next::OnChange)
+            }
         }
     }
 
@@ -187,7 +197,11 @@ async fn wanted_status<K: Either>(
     issuer: &Object<K>,
     act: bool,
 ) -> Result<(WantedStatus, Next), ControllerError> {
-    let spec = match Backend::only(&issuer.spec).map(Backend::way) {
+    let way = Backend::only(&issuer.spec).map(Backend::way);
+    if !matches!(way, Ok(Way::Sign(_))) {
+        controller.expiries.set(&issuer.meta.key, None);
+    }
+    let spec = match way {
         Ok(Way::Order(spec)) => return account::reconcile(controller, issuer, spec).await,
         Ok(Way::Sign(spec)) => spec,
         Ok(Way::NotSupported(issuer_type)) => return Ok((only(issuer::not_supported(issuer_type)), Next::OnChange)),
@@ -197,10 +211,12 @@ async fn wanted_status<K: Either>(
         verdict,
         next,
         expiring,
+        not_after,
     } = controller
         .signing
         .readiness(&issuer.meta, spec, refused_again(controller))
         .await?;
+    controller.expiries.set(&issuer.meta.key, not_after);
     let (ready, mut wanted) = (verdict.ready, only(verdict));
     wanted.expiring = expiring;
     if let (SignerSpec::Ca(spec), true) = (spec, ready && act) {

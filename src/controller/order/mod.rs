@@ -210,6 +210,7 @@ fn together(steps: &[OrderStep]) -> usize {
 
 /// Applies one step.
 async fn take(controller: &Arc<Orders>, observed: &Observed, step: OrderStep) -> Result<(), ControllerError> {
+    tracing::debug!(order = %observed.order.meta.key, step = step.name(), "applying");
     match step {
         OrderStep::CreateOrder(request) => Calls::new(controller, observed)?.create(&request).await,
         OrderStep::ReadOrder { url } => Calls::new(controller, observed)?.read(&url).await,

@@ -246,6 +246,9 @@ pub(super) fn check(controller: &Arc<Orders>, observed: &Observed, url: String) 
         let permit = Arc::clone(&controller.state.probes).acquire_owned().await.ok();
         let checked = solver.check(since).await;
         drop(permit);
+        if let Some(finding) = solver.finding(&checked) {
+            controller.ports.metrics.findings.count("dns-01", finding);
+        }
         controller.state.recall(&order.key, &order.uid, |memory| match checked {
             Checked::Visible => memory.probed(&url, Ok(())),
             Checked::NotYet(not_yet) => memory.probed(&url, Err(not_yet)),

@@ -129,6 +129,11 @@ impl State {
         lock(&self.slots).give(now)
     }
 
+    /// The number of slots in use, and of waiting claims.
+    pub(super) fn load(&self) -> (usize, usize) {
+        lock(&self.slots).load()
+    }
+
     /// The slots of these authorizations, by URL.
     pub(super) fn slots<'a>(&self, uid: &str, urls: impl Iterator<Item = &'a String>) -> BTreeMap<String, Slot> {
         let slots = lock(&self.slots);

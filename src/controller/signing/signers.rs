@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::Signing;
 use crate::{
     api::{
@@ -29,6 +31,8 @@ pub(crate) struct Readiness {
     pub next: Next,
     /// What to do about a signer that expires soon, as a sentence.
     pub expiring: Option<String>,
+    /// Expiry of the CA certificate, if it has one that can be read.
+    pub not_after: Option<Timestamp>,
 }
 
 impl Readiness {
@@ -37,6 +41,7 @@ impl Readiness {
             verdict,
             next: Next::OnChange,
             expiring: None,
+            not_after: None,
         }
     }
 }
@@ -123,10 +128,12 @@ impl Signing {
         };
         let pair = live.as_ref().map(|live| &*live.seen.pair);
         let (verdict, next) = issuer::ca(self.ports.now(), spec, pair);
+        let info = pair.and_then(|pair| pair.certificate.valid());
         let not_usable = Readiness {
             verdict,
             next,
             expiring: None,
+            not_after: info.map(|info| info.not_after),
         };
         if !not_usable.verdict.ready {
             return Ok(not_usable);
@@ -140,7 +147,6 @@ impl Signing {
                 ..not_usable
             });
         }
-        let info = pair.and_then(|pair| pair.certificate.valid());
         Ok(Readiness {
             expiring: info.and_then(|info| issuer::nears_its_end(self.ports.now(), &spec.secret_name, info)),
             ..not_usable

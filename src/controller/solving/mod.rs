@@ -93,6 +93,16 @@ impl Solver {
         }
     }
 
+    /// The result of a check in one word, for metrics. HTTP-01 counts its findings by itself, because it knows more of them.
+    pub(crate) fn finding(&self, checked: &Checked) -> Option<&'static str> {
+        match (self, checked) {
+            (Self::Http01(_), _) => None,
+            (Self::Dns01(_), Checked::Visible) => Some("visible"),
+            (Self::Dns01(_), Checked::NotYet(_)) => Some("not_visible"),
+            (Self::Dns01(_), Checked::Moved) => Some("moved"),
+        }
+    }
+
     /// Withdraws the proofs. Succeeds if they do not exist.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ pub mod keystores;
 mod mail;
 mod matching;
 pub mod names;
+mod outcome;
 pub mod request;
 pub mod secret;
 mod stage;
@@ -33,6 +34,7 @@ pub use checks::{TEMPORARY_CA, Violation, is_temporary};
 pub use fitness::{Candidate, request_fault};
 pub use in_use::{Purpose, SecretUse};
 pub use matching::{key_encoding, key_spec, request_differences};
+pub use outcome::{IssuanceOutcome, issuance_outcome};
 pub use request::DesiredRequest;
 pub use unsettled::{DUE_AT_ONCE, SECRET_NOT_KEPT};
 pub use validation::InvalidSpec;
@@ -201,6 +203,22 @@ impl CertificateEffect {
     /// Whether it writes the target Secret without a new certificate.
     pub fn mends(&self) -> bool {
         matches!(self, Self::RepairSecret | Self::StoreTemporary { .. })
+    }
+
+    /// A word for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Confirm => "Confirm",
+            Self::OpenKeystores => "OpenKeystores",
+            Self::DeleteRequest(_) => "DeleteRequest",
+            Self::DeleteNextKey(_) => "DeleteNextKey",
+            Self::StoreKey { .. } => "StoreKey",
+            Self::CreateRequest(_) => "CreateRequest",
+            Self::IssueAtOnce { .. } => "IssueAtOnce",
+            Self::StoreCertificate { .. } => "StoreCertificate",
+            Self::StoreTemporary { .. } => "StoreTemporary",
+            Self::RepairSecret => "RepairSecret",
+        }
     }
 
     /// Whether it requires live reads.

@@ -117,6 +117,32 @@ pub enum OrderStep {
     },
 }
 
+impl OrderStep {
+    /// A word for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CreateOrder(_) => "CreateOrder",
+            Self::ReadOrder { .. } => "ReadOrder",
+            Self::ReadAuthorizations(_) => "ReadAuthorizations",
+            Self::WriteStatus(_) => "WriteStatus",
+            Self::StartOver => "StartOver",
+            Self::Locate { .. } => "Locate",
+            Self::CreateChallenge { .. } => "CreateChallenge",
+            Self::GuardChallenge { .. } => "GuardChallenge",
+            Self::Claim(_) => "Claim",
+            Self::Present { .. } => "Present",
+            Self::WriteChallenge { .. } => "WriteChallenge",
+            Self::Probe { .. } => "Probe",
+            Self::Accept { .. } => "Accept",
+            Self::Finalize { .. } => "Finalize",
+            Self::Download { .. } => "Download",
+            Self::Withdraw(_) => "Withdraw",
+            Self::DeleteChallenge { .. } => "DeleteChallenge",
+            Self::ReleaseChallenge { .. } => "ReleaseChallenge",
+        }
+    }
+}
+
 /// An authorization that needs a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {

@@ -18,6 +18,11 @@ use crate::{
 const LEAST_RSA_BITS: u32 = 2048;
 /// How much of a CSR is quoted in a message, in characters (VAL-31).
 const QUOTED: usize = 100;
+/// The beginning of a PEM block, and what its label ends with.
+const PEM_BEGIN: &str = "-----BEGIN ";
+const PEM_DASHES: &str = "-----";
+/// How much is quoted of a label, which may have no end.
+const LONGEST_LABEL: usize = 32;
 
 type Check = fn(&RequestSeen, &CsrInfo) -> Result<(), String>;
 
@@ -29,16 +34,27 @@ pub fn validate(request: &RequestSeen) -> Result<(), String> {
     CHECKS.iter().try_for_each(|check| check(request, csr))
 }
 
-/// Why the CSR in this text cannot be parsed, with the beginning of the text.
+/// Why the CSR in this text cannot be parsed, with the beginning of the text; of PEM, only the label is quoted.
 pub fn unreadable(text: &[u8], error: &Error) -> Box<str> {
     // only the quoted part is examined: a character has at most four bytes
     let begin = String::from_utf8_lossy(text.get(..4 * QUOTED + 4).unwrap_or(text)).into_owned();
-    let shown = if begin.chars().count() <= QUOTED {
-        format!("{begin:?}")
-    } else {
-        format!("{:?}…", begin.chars().take(QUOTED).collect::<String>())
+    let quoted: String = without_body(&begin).chars().take(QUOTED).collect();
+    let more = if quoted.len() < begin.len() { "…" } else { "" };
+    format!("spec.request: Invalid value: {quoted:?}{more}: {error}").into()
+}
+
+/// A text up to the label of its first PEM block: what follows may be a private key that was mistaken for a CSR.
+fn without_body(text: &str) -> &str {
+    let Some(label) = text.find(PEM_BEGIN).map(|at| at + PEM_BEGIN.len()) else {
+        return text;
     };
-    format!("spec.request: Invalid value: {shown}: {error}").into()
+    let rest = text.get(label..).unwrap_or_default();
+    let closed = rest.find(PEM_DASHES).filter(|at| *at <= LONGEST_LABEL);
+    let length = closed.map(|at| at + PEM_DASHES.len()).or_else(|| {
+        let (at, _) = rest.char_indices().nth(LONGEST_LABEL)?;
+        Some(at)
+    });
+    text.get(..label + length.unwrap_or(rest.len())).unwrap_or_default()
 }
 
 /// Validates the issuer kind (VAL-02).

@@ -2,12 +2,18 @@
 //!
 //! Written by hand: the Prometheus client library appends `_total` to every counter, but cert-manager's names have no suffix.
 
+mod counts;
+mod histogram;
+mod issuances;
 mod proc;
 mod requests;
 mod text;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use counts::{ApiCall, ApiCalls, Findings, RateLimits};
+pub use histogram::Histogram;
+pub use issuances::{Issuances, IssuerLabels};
 pub use proc::write as write_process;
 pub use requests::{RequestLabels, Requests};
 pub use text::{Page, sample};
@@ -17,6 +23,14 @@ pub use text::{Page, sample};
 pub struct Metrics {
     /// Requests to servers outside of the cluster.
     pub requests: Requests,
+    /// Waits that ACME servers have requested.
+    pub rate_limits: RateLimits,
+    /// Requests to the API server.
+    pub api_calls: ApiCalls,
+    /// Issuances of certificates.
+    pub issuances: Issuances,
+    /// Findings of self-checks.
+    pub findings: Findings,
     held_back: AtomicU64,
 }
 

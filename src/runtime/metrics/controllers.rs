@@ -4,10 +4,10 @@
 //! of all of them, and counts once for each.
 
 use crate::{
-    controller::queues::Queues,
+    controller::queues::{QueueVisitor, Queues},
     plan::settings::{Settings, controller as names},
     process::metrics::{Page, sample},
-    work::Counts,
+    work::{Counts, Key, Queue},
 };
 
 const CERTIFICATES: [&str; 6] = [
@@ -91,6 +91,24 @@ pub(super) fn write(settings: &Settings, queues: &Queues, page: &mut Page) {
         waiting,
         page,
     );
+    page.head(
+        DURATION,
+        "histogram",
+        "Duration of reconciles, waits for servers included.",
+    );
+    queues.each(&mut Durations(page));
+}
+
+const DURATION: &str = "certlet_controller_sync_duration_seconds";
+
+/// Writes the durations of each queue.
+struct Durations<'a>(&'a mut Page);
+
+impl QueueVisitor for Durations<'_> {
+    fn visit<K: Key>(&mut self, queue: &Queue<K>) {
+        let labels = [("controller", queue.name())];
+        queue.durations().write(&mut self.0.text, DURATION, &labels);
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]

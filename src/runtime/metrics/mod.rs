@@ -3,28 +3,67 @@
 
 mod condition;
 mod controllers;
+mod issuers;
 mod objects;
 
+use std::sync::Arc;
+
 use crate::{
-    controller::Ports,
+    controller::{Controllers, Ports},
     process::metrics::{Page, sample, write_process},
     runtime::leader::Leadership,
 };
 
 /// The page in pieces that are made while it is sent: with 10,000 Certificates the whole page would take 20 MB. Only the leader
 /// reports metrics of objects, as in cert-manager, so that two replicas do not count twice.
-pub(crate) fn page(ports: &Ports, leadership: &Leadership) -> impl Iterator<Item = String> + Send + 'static + use<> {
-    let objects = leadership.leads().then(|| objects::all(&ports.index));
-    let (ports, leadership) = (ports.clone(), leadership.clone());
+pub(crate) fn page(
+    all: &Arc<Controllers>,
+    leadership: &Leadership,
+) -> impl Iterator<Item = String> + Send + 'static + use<> {
+    let objects = leadership.leads().then(|| objects::all(&all.ports.index));
+    let (all, leadership) = (Arc::clone(all), leadership.clone());
     objects.into_iter().flatten().chain(std::iter::once_with(move || {
+        let ports = &all.ports;
         let mut page = Page::default();
         controllers::write(&ports.settings, &ports.queues, &mut page);
-        own(&ports, &mut page);
+        own(ports, &mut page);
         leading(&leadership, &mut page);
-        ports.metrics.requests.write(&mut page);
+        issuers::authorities(&all.issuers.expiries.all(), &mut page);
+        slots(all.orders.slots(), ports.settings.max_concurrent_challenges, &mut page);
+        let metrics = &ports.metrics;
+        metrics.requests.write(&mut page);
+        metrics.rate_limits.write(ports.now(), &mut page);
+        metrics.api_calls.write(&mut page);
+        metrics.issuances.write(&mut page);
+        metrics.findings.write(&mut page);
         write_process(ports.now().as_second(), &mut page);
         page.text
     }))
+}
+
+/// Slots of challenges in flight.
+#[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles")]
+fn slots((in_use, waiting): (usize, usize), limit: usize, page: &mut Page) {
+    for (name, help, value) in [
+        (
+            "certlet_challenge_slots_in_use",
+            "Challenges in flight that hold a slot.",
+            in_use,
+        ),
+        (
+            "certlet_challenge_slots_waiting",
+            "Challenges that wait for a slot.",
+            waiting,
+        ),
+        (
+            "certlet_challenge_slots_limit",
+            "Maximum number of slots (--max-concurrent-challenges).",
+            limit,
+        ),
+    ] {
+        page.head(name, "gauge", help);
+        sample(&mut page.text, name, &[], value as f64);
+    }
 }
 
 /// Metrics of leadership.

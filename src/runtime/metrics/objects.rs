@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::condition::{answers, ready};
 use crate::{
-    api::{ConditionStatus, IssuerRef, Time, condition},
+    api::{CertificateStatus, ConditionStatus, IssuerRef, Time, condition},
     cluster::index::Index,
     plan::{
         kinds::ChallengeKind,
@@ -20,7 +20,8 @@ const SMALL_PIECE: usize = 20;
 
 /// All metric families of objects.
 pub(super) fn all(index: &Arc<Index>) -> impl Iterator<Item = String> + Send + 'static + use<> {
-    certificates(index).chain(issuers(index)).chain(challenges(index))
+    let issuers = issuers(index).chain(super::issuers::accounts(index));
+    certificates(index).chain(issuers).chain(challenges(index))
 }
 
 /// A metric family of Certificates: its name, its help text, and the condition or the time that it reports.
@@ -34,9 +35,11 @@ struct Family {
 enum Value {
     Ready,
     Time(fn(&Row) -> f64),
+    /// Which end of the renewal window; without one there is no series.
+    Window(usize),
 }
 
-const FAMILIES: [Family; 5] = [
+const FAMILIES: [Family; 7] = [
     Family {
         name: "certmanager_certificate_ready_status",
         help: "Whether the Certificate is ready, one series per status.",
@@ -62,9 +65,19 @@ const FAMILIES: [Family; 5] = [
         help: "Time of the next renewal.",
         value: Value::Time(|row| row.renewal),
     },
+    Family {
+        name: "certlet_certificate_renewal_window_start_timestamp_seconds",
+        help: "Start of the window in which the ACME server suggests the renewal (ARI).",
+        value: Value::Window(0),
+    },
+    Family {
+        name: "certlet_certificate_renewal_window_end_timestamp_seconds",
+        help: "End of the window in which the ACME server suggests the renewal (ARI).",
+        value: Value::Window(1),
+    },
 ];
 
-/// The families of Certificates, piece by piece. A record is decoded once, for the first family. Its values, 32 bytes, are
+/// The families of Certificates, piece by piece. A record is decoded once, for the first family. Its values, 48 bytes, are
 /// buffered for the other families until the page is sent.
 pub(super) fn certificates(index: &Arc<Index>) -> impl Iterator<Item = String> + Send + 'static + use<> {
     let mut values = CertificateValues {
@@ -103,6 +116,8 @@ struct Row {
     not_before: f64,
     not_after: f64,
     renewal: f64,
+    /// The renewal window of the ACME server.
+    window: Option<[u32; 2]>,
     /// Index of its issuer.
     issuer: u32,
     ready: ConditionStatus,
@@ -132,6 +147,11 @@ impl CertificateValues {
             match family.value {
                 Value::Ready => answers(page, family.name, &labels, row.ready),
                 Value::Time(of) => sample(&mut page.text, family.name, &labels, of(row)),
+                Value::Window(end) => {
+                    if let Some(time) = row.window.and_then(|window| window.get(end).copied()) {
+                        sample(&mut page.text, family.name, &labels, f64::from(time));
+                    }
+                }
             }
         }
     }
@@ -147,11 +167,19 @@ impl CertificateValues {
             not_before: seconds(status.not_before.as_ref()),
             not_after: seconds(status.not_after.as_ref()),
             renewal: seconds(status.renewal_time.as_ref()),
+            window: window(&status),
             issuer,
             ready: condition::get(&status.conditions, condition::READY)
                 .map_or(ConditionStatus::Unknown, |ready| ready.status),
         })
     }
+}
+
+/// The renewal window of the ACME server in seconds since 1970.
+fn window(status: &CertificateStatus) -> Option<[u32; 2]> {
+    let window = status.acme.as_ref()?.ari.as_ref()?.suggested_window.as_ref()?;
+    let second = |time: &Time| u32::try_from(time.0.as_second()).ok();
+    Some([second(&window.start)?, second(&window.end)?])
 }
 
 fn seconds(time: Option<&Time>) -> f64 {

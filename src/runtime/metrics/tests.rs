@@ -2,15 +2,17 @@ use std::sync::Arc;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::objects::{certificates, challenges, issuers};
+use super::objects::{certificates, challenges, issuers as issuers_of};
 use super::*;
 use crate::acme::Action;
 use crate::cluster::index::{Index, Registered};
 use crate::controller::queues::Queues;
+use crate::plan::issuer::IssuerId;
 use crate::plan::kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IssuerKind};
-use crate::plan::seen::Lean;
+use crate::plan::seen::{Lean, ObjectKey};
 use crate::plan::settings::Settings;
 use crate::process::metrics::{Metrics, RequestLabels};
 
@@ -120,7 +122,7 @@ fn the_page_is_made_in_small_pieces_however_many_objects_there_are() {
         object["metadata"]["uid"] = format!("u{number}").into();
         put::<Lean<IssuerKind>>(&index, &object);
     }
-    let pieces: Vec<String> = issuers(&index).collect();
+    let pieces: Vec<String> = issuers_of(&index).collect();
     assert_eq!(pieces.concat().matches("condition=\"True\"").count(), 2_000);
     assert!(pieces.iter().all(|piece| piece.len() < 16 << 10));
 }
@@ -170,6 +172,65 @@ fn all_that_a_page_says_of_a_certificate_is_of_one_moment_and_its_record_is_open
             "{labels}"
         );
     }
+}
+
+#[test]
+fn a_renewal_window_has_two_series_and_a_certificate_without_one_has_none() {
+    let index = Arc::new(Index::default());
+    let spec = json!({"secretName": "web", "dnsNames": ["a.example"], "issuerRef": {"name": "le"}});
+    let window = json!({"start": "2026-01-01T00:01:00Z", "end": "2026-01-03T00:00:00Z"});
+    let status = json!({"acme": {"ari": {"suggestedWindow": window}}});
+    put::<Lean<CertificateKind>>(&index, &object(Some("shop"), &spec, &status));
+    let without = json!({"acme": {"ari": {"lastError": "it is gone"}}});
+    put::<Lean<CertificateKind>>(&index, &named("other", object(Some("shop"), &spec, &without)));
+    let page = Page {
+        text: certificates(&index).collect(),
+    };
+    let windows: Vec<_> = samples(&page)
+        .into_iter()
+        .filter(|line| line.contains("_window_"))
+        .collect();
+    let labels = "name=\"web\",namespace=\"shop\",issuer_name=\"le\",issuer_kind=\"\",issuer_group=\"\"";
+    assert_eq!(
+        windows,
+        [
+            format!("certlet_certificate_renewal_window_start_timestamp_seconds{{{labels}}} 1767225660"),
+            format!("certlet_certificate_renewal_window_end_timestamp_seconds{{{labels}}} 1767398400"),
+        ]
+    );
+}
+
+fn named(name: &str, mut object: Value) -> Value {
+    object["metadata"]["name"] = name.into();
+    object["metadata"]["uid"] = name.into();
+    object
+}
+
+#[test]
+fn an_acme_issuer_says_whether_its_account_is_registered_and_a_ca_when_it_expires() {
+    let index = Arc::new(Index::default());
+    let spec =
+        json!({"acme": {"server": "https://ca.example/dir", "privateKeySecretRef": {"name": "k"}, "solvers": []}});
+    let registered = json!({"acme": {"uri": "https://ca.example/1"}});
+    put::<Lean<ClusterIssuerKind>>(&index, &object(None, &spec, &registered));
+    put::<Lean<IssuerKind>>(&index, &object(Some("shop"), &spec, &json!({})));
+    let ca = object(Some("shop"), &json!({"ca": {"secretName": "acme"}}), &json!({}));
+    put::<Lean<IssuerKind>>(&index, &named("ca", ca));
+    let mut page = Page {
+        text: issuers::accounts(&index).collect(),
+    };
+    let expires: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
+    let keys = [ObjectKey::cluster("root"), ObjectKey::new("shop", "ca")];
+    issuers::authorities(&keys.map(|key| (IssuerId(key), expires)), &mut page);
+    assert_eq!(
+        samples(&page),
+        [
+            r#"certlet_issuer_acme_account_registered{name="web",namespace="shop",kind="Issuer",host="ca.example"} 0"#,
+            r#"certlet_issuer_acme_account_registered{name="web",namespace="",kind="ClusterIssuer",host="ca.example"} 1"#,
+            r#"certlet_issuer_ca_not_after_timestamp_seconds{name="root",namespace="",kind="ClusterIssuer"} 1767225660"#,
+            r#"certlet_issuer_ca_not_after_timestamp_seconds{name="ca",namespace="shop",kind="Issuer"} 1767225660"#,
+        ]
+    );
 }
 
 fn count(metrics: &Metrics, host: &str, status: Option<u16>, millis: u64) {
@@ -310,14 +371,32 @@ fn every_name_is_explained_once() {
     };
     controllers::write(&Settings::default(), &Queues::default(), &mut page);
     leading(&Leadership::default(), &mut page);
-    Metrics::default().requests.write(&mut page);
+    issuers::authorities(&[], &mut page);
+    slots((1, 2), 60, &mut page);
+    let metrics = Metrics::default();
+    metrics.requests.write(&mut page);
+    metrics.rate_limits.write(Timestamp::UNIX_EPOCH, &mut page);
+    metrics.api_calls.write(&mut page);
+    metrics.issuances.write(&mut page);
+    metrics.findings.write(&mut page);
     write_process(0, &mut page);
+    let documented = include_str!("../../../docs/metrics.md");
+    let types = page.text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let ours = types
+        .filter_map(|family| family.split(' ').next())
+        .filter(|name| name.starts_with("certlet_"));
+    for name in ours {
+        assert!(
+            documented.contains(&format!("`{name}`")),
+            "{name} is not in docs/metrics.md"
+        );
+    }
     let mut names: Vec<&str> = page
         .text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .collect();
-    assert!(names.len() > 25, "{names:?}");
+    assert!(names.len() > 38, "{names:?}");
     let count = names.len();
     names.sort_unstable();
     names.dedup();

@@ -218,11 +218,17 @@ impl Http01 {
             }
             _ => Vec::new(),
         };
-        match probe::decide(&Evidence {
+        let verdict = probe::decide(&Evidence {
             responders,
             public,
             ingress,
-        }) {
+        });
+        let kind = match &verdict {
+            Verdict::Accept => Finding::Visible.category(),
+            Verdict::NotYet(finding) => finding.category(),
+        };
+        context.metrics.findings.count("http-01", kind);
+        match verdict {
             Verdict::Accept => Ok(()),
             Verdict::NotYet(finding) => Err(NotVisible {
                 finding,

@@ -8,6 +8,7 @@ mod fitting;
 mod issuing;
 mod model;
 mod naming;
+mod outcome;
 mod rendering;
 mod renewing;
 mod rotating;

@@ -25,6 +25,18 @@ fn val_31_garbage_is_shown_up_to_a_hundred_characters() {
 }
 
 #[test]
+fn val_31_a_private_key_in_place_of_a_csr_is_not_quoted() {
+    for (before, after) in [("", "\n"), ("\n", "\r"), ("\u{feff}", "")] {
+        let key = format!(
+            "{before}-----BEGIN PRIVATE KEY-----{after}MC4CAQAwBQYDK2VwBCIEIA{after}-----END PRIVATE KEY-----\n"
+        );
+        let message = message(|it| it.asking(key.as_bytes()));
+        assert!(message.starts_with("spec.request: Invalid value: \""), "{message}");
+        assert!(!message.contains("MC4C"), "{message}");
+    }
+}
+
+#[test]
 fn val_31_a_csr_with_a_wrong_signature_is_refused() {
     let pem = String::from_utf8(fixture::csr_for(&["a.example.com"], |_| ())).unwrap();
     let der = crate::pki::pem::parse(pem.as_bytes())

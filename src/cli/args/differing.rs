@@ -1,0 +1,91 @@
+//! The flags of a command line whose value is not the default, for the log.
+
+use clap::{Args, Command, parser::ValueSource};
+
+use super::RunArgs;
+
+/// Each flag once, in the order of `--help`, as `--flag=value`. The user and password of a URL are omitted.
+pub(in crate::cli) fn differing(flags: &[String]) -> Vec<String> {
+    let command = RunArgs::augment_args(Command::new("run").no_binary_name(true));
+    let Ok(matches) = command.clone().try_get_matches_from(flags) else {
+        return Vec::new(); // it was parsed before
+    };
+    let differs = |argument: &clap::Arg| {
+        let id = argument.get_id().as_str();
+        if matches.value_source(id) != Some(ValueSource::CommandLine) {
+            return None;
+        }
+        let joined = |values: Vec<String>| values.join(",");
+        let given = matches
+            .get_raw(id)?
+            .map(|value| without_password(&value.to_string_lossy()))
+            .collect();
+        let default = argument.get_default_values().iter();
+        let default = joined(default.map(|value| value.to_string_lossy().into_owned()).collect());
+        let given = joined(given);
+        (given != default).then(|| format!("--{}={given}", argument.get_long().unwrap_or(id)))
+    };
+    command.get_arguments().filter_map(differs).collect()
+}
+
+/// A URL without its user information; any other text unchanged.
+fn without_password(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else {
+        return value.to_owned();
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://{host}{path}"),
+        None => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::differing;
+
+    fn of(flags: &[&str]) -> Vec<String> {
+        differing(&flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_flag_with_its_default_is_not_named() {
+        assert_eq!(of(&[]), Vec::<String>::new());
+        assert_eq!(
+            of(&["--v=2", "--namespace=", "--leader-elect=true"]),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn flags_are_named_once_with_the_value_that_counts_and_lists_whole() {
+        let flags = [
+            "--namespace=a",
+            "--namespace=b",
+            "--leader-elect=false",
+            "-v4",
+            "--feature-gates=ACMEUseARI=false",
+            "--controllers=*,-ingress-shim",
+        ];
+        let found = of(&flags);
+        for flag in [
+            "--namespace=b",
+            "--leader-elect=false",
+            "--v=4",
+            "--feature-gates=ACMEUseARI=false",
+            "--controllers=*,-ingress-shim",
+        ] {
+            assert!(found.iter().any(|found| found == flag), "no {flag} in {found:?}");
+        }
+        assert_eq!(found.len(), 5, "{found:?}");
+    }
+
+    #[test]
+    fn the_password_in_a_url_is_not_logged() {
+        assert_eq!(
+            of(&["--master=https://admin:secret@api.example:6443/a@b"]),
+            ["--master=https://api.example:6443/a@b"]
+        );
+    }
+}
