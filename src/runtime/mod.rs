@@ -11,4 +11,5 @@ pub(crate) mod run;
 mod server;
 mod stalling;
 pub(crate) mod standing;
+pub(crate) mod status;
 mod webhooks;

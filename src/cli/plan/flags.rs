@@ -65,6 +65,24 @@ pub(in crate::cli) async fn settings(client: &Client, given: &[String]) -> Resul
     parsed(&flags).map_err(wrong)
 }
 
+/// The settings of the controller in the cluster, without remarks; the defaults if they cannot be read.
+pub(in crate::cli) async fn running_settings(client: &Client) -> Settings {
+    let found = async {
+        let Controller { flags, mounts, .. } = running(client).await.ok()??;
+        let flags = bare(&flags);
+        let flags = match config::file_of(&flags) {
+            None => flags,
+            Some(file) => {
+                let text = mounted::source(&mounts, &file).ok()?.read(client).await.ok()?;
+                config::with_text(&flags, &file, &text).ok()?
+            }
+        };
+        let line = Line::try_parse_from(flags).ok()?;
+        line.run.settings(&Environment::read()).ok()
+    };
+    found.await.unwrap_or_default()
+}
+
 fn unread(place: &str, file: &str, why: &str) -> String {
     format!(
         "Deployment {place} has a configuration file {file} that cannot be read here: {why}. \

@@ -32,6 +32,11 @@ impl Orders {
         }
     }
 
+    /// The number of challenge slots in use, and of challenges that wait for one.
+    pub(crate) fn slot_load(&self) -> (usize, usize) {
+        self.state.slot_load()
+    }
+
     /// Forgets all remembered state.
     pub(crate) fn clear(&self) {
         let Self {

@@ -129,6 +129,11 @@ impl State {
         lock(&self.slots).give(now)
     }
 
+    /// The number of slots in use, and of challenges that wait for one.
+    pub(super) fn slot_load(&self) -> (usize, usize) {
+        lock(&self.slots).load()
+    }
+
     /// The slots of these authorizations, by URL.
     pub(super) fn slots<'a>(&self, uid: &str, urls: impl Iterator<Item = &'a String>) -> BTreeMap<String, Slot> {
         let slots = lock(&self.slots);
