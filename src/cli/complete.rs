@@ -12,6 +12,7 @@ use clap_complete::{
 
 use super::{
     program::PLUGIN,
+    status::What,
     target::{Connected, Target, run_to_end},
 };
 use crate::{
@@ -93,6 +94,23 @@ pub(super) fn answer(mut command: Command, words: &[OsString]) -> String {
         answer.push('\n');
     }
     format!("{answer}:{directive}\n")
+}
+
+/// Names of objects of the kind that the words of `certlet status` name.
+pub(super) fn of_status() -> Vec<CompletionCandidate> {
+    let words = super::words();
+    let kind = words.iter().find_map(|word| What::from_str(word, true).ok());
+    kind.map(|kind| {
+        objects(match kind {
+            What::Certificate => Named::Certificate,
+            What::Issuer => Named::Issuer,
+            What::ClusterIssuer => Named::ClusterIssuer,
+            What::Ingress => Named::Ingress,
+            What::Order => Named::Order,
+            What::Request => Named::CertificateRequest,
+        })
+    })
+    .unwrap_or_default()
 }
 
 /// Names of Certificates.

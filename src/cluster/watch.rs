@@ -101,7 +101,7 @@ pub(crate) async fn fill_all(
 }
 
 /// Synchronises the store of `R` with the API server. Never returns.
-async fn keep<R: Registered>(
+pub(super) async fn keep<R: Registered>(
     client: Client,
     namespace: Option<String>,
     kind: Watched,
@@ -150,7 +150,7 @@ async fn keep<R: Registered>(
 }
 
 /// Lists the objects of `R` once.
-async fn fill<R: Registered>(client: Client, namespace: Option<&str>, index: &Index) -> Result<(), Error> {
+pub(super) async fn fill<R: Registered>(client: Client, namespace: Option<&str>, index: &Index) -> Result<(), Error> {
     let api = api::<R>(client, namespace);
     let call = Call {
         verb: "list",

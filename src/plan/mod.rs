@@ -18,6 +18,7 @@ pub mod merge_patch;
 pub mod notice;
 pub mod object_name;
 pub mod order;
+pub mod overview;
 pub mod renewal;
 pub mod request;
 pub mod rotation;

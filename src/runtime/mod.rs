@@ -12,4 +12,5 @@ mod server;
 mod stalling;
 pub(crate) mod standing;
 pub(crate) mod start;
+pub(crate) mod status;
 mod webhooks;

@@ -16,6 +16,7 @@ use super::{
     leader::{Election, Leadership, elect},
     server,
     start::{self, Start},
+    status::{self, Source},
 };
 use crate::{
     acme,
@@ -70,6 +71,8 @@ pub(crate) struct Options {
     pub metrics_address: Option<SocketAddr>,
     /// Listen address of the health server; `None` disables it.
     pub health_address: Option<SocketAddr>,
+    /// Listen address of the status page; `None` disables it.
+    pub status_address: Option<SocketAddr>,
     /// Listen address of the HTTP-01 responder.
     pub http01_address: SocketAddr,
 }
@@ -293,6 +296,7 @@ fn controllers(
 struct Listeners {
     metrics: Option<TcpListener>,
     health: Option<TcpListener>,
+    status: Option<(TcpListener, SocketAddr)>,
     http01: TcpListener,
 }
 
@@ -309,11 +313,13 @@ impl Listeners {
             let listener = address.map(|address| server::listen(address).map_err(failed(address, purpose)));
             listener.transpose()
         };
+        let status = optional(options.status_address, "the status page (--status-listen-address)")?;
         let http01 = options.http01_address;
         let challenges = "HTTP-01 challenges (--acme-http01-listen-address)";
         Ok(Self {
             metrics: optional(options.metrics_address, "metrics (--metrics-listen-address)")?,
             health: optional(options.health_address, "health (--internal-healthz-listen-address)")?,
+            status: status.zip(options.status_address),
             http01: TcpListener::bind(http01).await.map_err(failed(http01, challenges))?,
         })
     }
@@ -333,6 +339,10 @@ impl Listeners {
         if let Some(listener) = self.health {
             let (controllers, leadership, shutdown) = (Arc::clone(controllers), leadership.clone(), shutdown.clone());
             tasks.spawn(http::serve_health(listener, controllers, leadership, shutdown));
+        }
+        if let Some((listener, address)) = self.status {
+            let source = Source::new(Arc::clone(controllers), leadership.clone());
+            tasks.spawn(status::serve_status(listener, address, source, shutdown.clone()));
         }
         tasks.spawn(Arc::clone(&ports.responder).serve(self.http01, shutdown.clone()));
     }

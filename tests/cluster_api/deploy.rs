@@ -20,6 +20,8 @@ async fn the_server_takes_every_manifest_as_it_is() {
     for part in [
         "solver-pods/rbac.yaml",
         "openshift/rbac.yaml",
+        "status-page/rbac.yaml",
+        "status-page/reader.yaml",
         "network-policies/policies.yaml",
     ] {
         let file = project().join("deploy").join(part).display().to_string();
@@ -27,7 +29,8 @@ async fn the_server_takes_every_manifest_as_it_is() {
         bed.kubectl(&args).await;
     }
     let whole = tempfile::tempdir_in(project().join("target")).unwrap();
-    let components = "[../../deploy/solver-pods, ../../deploy/openshift, ../../deploy/network-policies]";
+    let components =
+        "[../../deploy/solver-pods, ../../deploy/openshift, ../../deploy/status-page, ../../deploy/network-policies]";
     let text = format!("resources: [../../deploy/base]\ncomponents: {components}\n");
     std::fs::write(whole.path().join("kustomization.yaml"), text).unwrap();
     let rendered = bed.kubectl(&["kustomize", whole.path().to_str().unwrap()]).await;

@@ -92,7 +92,11 @@ async fn no_right_is_missing_and_every_right_is_needed() {
         .into_iter()
         .map(|call| (call.group, call.resource, call.verb))
         .collect();
-    let parts = ["deploy/base/rbac.yaml", "deploy/solver-pods/rbac.yaml"];
+    let parts = [
+        "deploy/base/rbac.yaml",
+        "deploy/solver-pods/rbac.yaml",
+        "deploy/status-page/rbac.yaml",
+    ];
     let given: BTreeSet<Right> = parts
         .into_iter()
         .flat_map(roles)

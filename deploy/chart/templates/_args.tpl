@@ -22,6 +22,7 @@
 {{- $flags = append $flags (list "default-issuer-name" $values.ingressShim.defaultIssuerName) }}
 {{- $flags = append $flags (list "default-issuer-kind" $values.ingressShim.defaultIssuerKind) }}
 {{- $flags = append $flags (list "default-issuer-group" $values.ingressShim.defaultIssuerGroup) }}
+{{- $flags = append $flags (list "status-listen-address" (ternary $values.statusPage.listenAddress "" (not (empty $values.statusPage.enabled)))) }}
 {{- $flags = append $flags (list "acme-http01-solver-image" (include "certlet.solverImage" .)) }}
 {{- $flags = append $flags (list "acme-http01-solver-runtime-class-name" $values.acmesolver.runtimeClassName) }}
 {{- range $key, $value := $values.global.commonLabels }}
@@ -33,4 +34,12 @@
 {{- if last . }}{{ $args = append $args (printf "--%s=%s" (first .) (last .)) }}{{ end }}
 {{- end }}
 {{- toYaml (dict "args" (concat $args (default list $values.extraArgs))) }}
+{{- end -}}
+
+{{- /* The port of the status page, and whether only processes of the pod reach it: true, or nothing. */}}
+{{- define "certlet.statusPagePort" -}}
+{{- regexFind "[0-9]+$" (toString .Values.statusPage.listenAddress) -}}
+{{- end -}}
+{{- define "certlet.statusPageIsLocal" -}}
+{{- if regexMatch "^(127\\.|localhost:|\\[::1\\]:)" (toString .Values.statusPage.listenAddress) -}}true{{- end -}}
 {{- end -}}

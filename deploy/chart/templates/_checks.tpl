@@ -22,4 +22,12 @@
 {{- if and .Values.namespaced .Values.clusterResourceNamespace (ne .Values.clusterResourceNamespace (include "certlet.namespace" .)) -}}
 {{- fail "clusterResourceNamespace: an installation for one namespace (namespaced) has no permissions in another one; leave it empty" -}}
 {{- end -}}
+{{- if .Values.statusPage.enabled -}}
+{{- if not (include "certlet.statusPagePort" .) -}}
+{{- fail "statusPage.listenAddress: an address and a port, for example 127.0.0.1:9404 or 0.0.0.0:9404" -}}
+{{- end -}}
+{{- if and .Values.namespaced (not (include "certlet.statusPageIsLocal" .)) -}}
+{{- fail "statusPage: an installation for one namespace (namespaced) may not review tokens; use listenAddress 127.0.0.1:9404 and kubectl port-forward" -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

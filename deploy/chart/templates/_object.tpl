@@ -15,7 +15,7 @@ so that `kubectl apply -k deploy` and this chart apply the same objects. Each fi
 {{- $_ := set $metadata "namespace" (ternary $root.Values.global.leaderElection.namespace $own (eq . "kube-system")) }}
 {{- end }}
 {{- /* Names that certlet or the documentation names are fixed; so are those of policies and of roles for users, which a cluster has once. */}}
-{{- $fixed := list "certlet-acme" "certlet-approve" "certlet-approve-issuers" "certlet-see-leader" }}
+{{- $fixed := list "certlet-acme" "certlet-approve" "certlet-approve-issuers" "certlet-see-leader" "certlet-status-reader" }}
 {{- $ours := list "Deployment" "Service" "Role" "RoleBinding" "ClusterRole" "ClusterRoleBinding" "NetworkPolicy" }}
 {{- $binding := hasSuffix "Binding" $object.kind }}
 {{- if and (has $object.kind $ours) (hasPrefix "certlet" $metadata.name) (or $binding (not (has $metadata.name $fixed))) }}

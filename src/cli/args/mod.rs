@@ -203,6 +203,10 @@ pub(super) struct RunArgs {
     /// Listen address of the health server; 0 disables it
     #[arg(long, default_value = "0.0.0.0:9403", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
     internal_healthz_listen_address: Listen,
+    /// Listen address of the status page; 0 disables it. On a loopback address everyone who reaches it may read it (kubectl
+    /// port-forward). Otherwise a bearer token with the right to get /certlet/status is required
+    #[arg(long, default_value = "0", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
+    status_listen_address: Listen,
     /// Format of log lines
     #[arg(long, value_enum, default_value = "text", help_heading = "Metrics, health and logs")]
     logging_format: Format,
@@ -320,6 +324,7 @@ impl RunArgs {
             workers: self.concurrent_workers.max(1),
             metrics_address: self.metrics_listen_address.0,
             health_address: self.internal_healthz_listen_address.0,
+            status_address: self.status_listen_address.0,
             http01_address: self.acme_http01_listen_address,
         })
     }

@@ -139,6 +139,16 @@ impl Chosen {
     }
 }
 
+/// The settings of the controller in the cluster, without remarks; the defaults if they cannot be read.
+pub(in crate::cli) async fn running_settings(client: &Client) -> Settings {
+    let places = Places {
+        controller: None,
+        command: None,
+    };
+    let chosen = settings(client, places, &[]).await;
+    chosen.map(|chosen| chosen.settings).unwrap_or_default()
+}
+
 fn unread(place: &str, file: &str, why: &str) -> String {
     format!(
         "Deployment {place} has a configuration file {file} that cannot be read here: {why}. \

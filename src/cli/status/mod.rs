@@ -1,139 +1,313 @@
-//! `certlet status certificate`: shows the state of a Certificate on one screen.
+//! `certlet status`: what is not well, what is renewed next, and the state of one object on one screen.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`gather`] | reads what a report is about |
+//! | [`report`] | the report about one object |
+//! | [`overview`], [`text`] | overview and report as text |
+//! | [`screen`] | colours and columns |
 
+mod gather;
+mod overview;
 mod report;
+mod screen;
+mod text;
 
-use clap::{Args, Subcommand};
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client, ResourceExt as _, api::ListParams};
+use std::{io, process::ExitCode, sync::Arc, time::Duration};
+
+use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
+use serde::Serialize;
+use tokio::sync::Notify;
 
 use super::{
-    format::Format,
-    target::{Target, block_on, failed},
+    complete,
+    format::{self, Format},
+    plan,
+    target::{Connected, Target, run_to_end},
 };
 use crate::{
-    api::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Condition, Issuer, Order, names},
-    cluster::reader::list_readable,
-    pki::certificate::CertificateInfo,
+    api::reference::{CLUSTER_ISSUER_KIND, ISSUER_KIND},
+    cluster::{
+        self,
+        index::{Index, Observer},
+        overview::Unlisted,
+        reader::Reader,
+    },
+    plan::{
+        backoff::Backoff,
+        overview::{Overview, Question},
+        seen::ObjectKey,
+    },
     process::clock,
+    runtime::status::page::Page,
 };
-use report::{Facts, Parent, Report};
+use gather::Subject;
+use report::Report;
+use screen::Screen;
 
-/// Show the state of an object and what happens next
+/// Exit status if something is not well. 1 is for errors, 2 for invalid arguments.
+const NOT_WELL: u8 = 3;
+/// With --watch: changes within this time are shown together.
+const TOGETHER: Duration = Duration::from_millis(250);
+/// With --watch on a terminal: how often relative times are drawn again. Nothing is read for that.
+const TICK: Duration = Duration::from_secs(20);
+
+/// Show what is not well, most urgent first, and what is renewed next; or the state of one object and what happens next
 #[derive(Args, Clone, Debug)]
+#[command(after_help = "Exit status:
+  0  all is well
+  3  something is not well; it was printed
+  1  an error
+  2  invalid arguments
+
+Examples:
+  certlet status -A                        everything that is not well, in all namespaces
+  certlet status certificate web -n shop   one Certificate: its request, order, challenges, Secret, Events, the next attempt
+  certlet status -A --watch                drawn again after each change
+  certlet status -A -o json | jq -r '.problems[] | [.urgency, .namespace, .name, .reason] | @tsv'
+  certlet status -A --page status.html     a page to look at or to send")]
 pub(super) struct StatusArgs {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-enum What {
-    /// A Certificate with its request, order, challenges, issuer and Secret
-    #[command(visible_alias = "cert")]
-    Certificate(CertificateArgs),
-}
-
-#[derive(Args, Clone, Debug)]
-struct CertificateArgs {
-    /// Name of the Certificate
-    #[arg(add = clap_complete::engine::ArgValueCandidates::new(super::complete::certificates))]
-    name: String,
+    /// Kind of one object
+    #[arg(value_enum, requires = "name")]
+    kind: Option<What>,
+    /// Its name
+    #[arg(add = ArgValueCandidates::new(complete::of_status))]
+    name: Option<String>,
     #[command(flatten)]
     target: Target,
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "kind"])]
+    all_namespaces: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
+    /// Continue, and print again after each change
+    #[arg(short, long)]
+    watch: bool,
+    /// Write the status page to this file, in place of a text; - is standard output
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kind", "output", "watch"])]
+    page: Option<String>,
+}
+
+/// The kind of one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lowercase")]
+pub(super) enum What {
+    /// A Certificate.
+    #[value(aliases = ["cert", "certs", "certificates"])]
+    Certificate,
+    /// An Issuer.
+    #[value(alias = "issuers")]
+    Issuer,
+    /// A ClusterIssuer.
+    #[value(alias = "clusterissuers")]
+    ClusterIssuer,
+    /// An Ingress.
+    #[value(aliases = ["ing", "ingresses"])]
+    Ingress,
+    /// An Order.
+    #[value(alias = "orders")]
+    Order,
+    /// A CertificateRequest.
+    #[value(aliases = ["cr", "certificaterequest", "certificaterequests", "requests"])]
+    Request,
+}
+
+impl What {
+    /// Its kind.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Certificate => "Certificate",
+            Self::Issuer => ISSUER_KIND,
+            Self::ClusterIssuer => CLUSTER_ISSUER_KIND,
+            Self::Ingress => "Ingress",
+            Self::Order => "Order",
+            Self::Request => "CertificateRequest",
+        }
+    }
 }
 
 /// Runs the command.
-pub(super) fn run(args: &StatusArgs) -> std::process::ExitCode {
-    let What::Certificate(args) = &args.what;
-    block_on(certificate(args))
+pub(super) fn run(args: &StatusArgs) -> ExitCode {
+    match run_to_end(status(args)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(NOT_WELL),
+        Err(error) => super::fail(&error),
+    }
 }
 
-async fn certificate(args: &CertificateArgs) -> Result<(), String> {
-    let connected = args.target.connect().await?;
-    let facts = gather(&connected.client, &connected.namespace, &args.name).await?;
-    let report = Report::new(clock::now(), &facts);
-    super::print_as(args.output, &report, |report| report.text(clock::now()))
+/// What is shown.
+enum Shown {
+    Overview(Overview),
+    Report(Box<Report>),
 }
 
-async fn gather(client: &Client, namespace: &str, name: &str) -> Result<Facts, String> {
-    let certificates: Api<Certificate> = Api::namespaced(client.clone(), namespace);
-    let certificate = certificates
-        .get(name)
-        .await
-        .map_err(|error| failed("cannot read the Certificate", &error))?;
-    let requests = owned::<CertificateRequest>(client, namespace, &certificate).await?;
-    let mut orders = Vec::new();
-    let mut challenges = Vec::new();
-    for request in &requests {
-        for order in owned::<Order>(client, namespace, request).await? {
-            challenges.extend(owned::<Challenge>(client, namespace, &order).await?);
-            orders.push(order);
+/// What is asked, and where it is read from.
+struct View {
+    index: Arc<Index>,
+    reader: Reader,
+    question: Question,
+    unlisted: Vec<Unlisted>,
+    /// The only object.
+    subject: Option<(What, ObjectKey)>,
+}
+
+/// Whether all is well.
+async fn status(args: &StatusArgs) -> Result<bool, String> {
+    let Connected { client, namespace } = args.target.connect().await?;
+    let subject = args.kind.zip(args.name.as_deref()).map(|(what, name)| match what {
+        What::ClusterIssuer => (what, ObjectKey::cluster(name)),
+        What::Certificate | What::Issuer | What::Ingress | What::Order | What::Request => {
+            (what, ObjectKey::new(namespace.as_str(), name))
         }
-    }
-    let issuer = issuer(client, namespace, &certificate).await?;
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let secret = match secrets.get_opt(&certificate.spec.secret_name).await {
-        Ok(secret) => Ok(secret.map(|secret| leaf(&secret))),
-        Err(error) => Err(failed("cannot read it", &error)),
-    };
-    Ok(Facts {
-        certificate,
-        requests,
-        orders,
-        challenges,
-        issuer,
-        secret,
-    })
-}
-
-/// The certificate in the Secret, or why there is none. The key is not read.
-fn leaf(secret: &Secret) -> Result<CertificateInfo, String> {
-    let data = secret.data.as_ref();
-    let pem = data
-        .and_then(|data| data.get(names::data_key::TLS_CRT))
-        .map(|bytes| bytes.0.as_slice())
-        .unwrap_or_default();
-    if pem.is_empty() {
-        return Err("it holds no certificate".into());
-    }
-    CertificateInfo::parse_pem(pem).map_err(|error| error.to_string())
-}
-
-async fn owned<K>(client: &Client, namespace: &str, owner: &impl kube::Resource) -> Result<Vec<K>, String>
-where
-    K: Parent,
-{
-    let all: Result<Vec<K>, _> = list_readable(client, Some(namespace), &ListParams::default()).await;
-    let all = all.map_err(|error| failed(&format!("cannot list {}s", K::kind(&())), &error))?;
-    let uid = owner.uid();
-    let mine = all.into_iter().filter(|child| {
-        child
-            .owner_references()
-            .iter()
-            .any(|parent| Some(&parent.uid) == uid.as_ref())
     });
-    let mut mine: Vec<K> = mine.collect();
-    mine.sort_by_key(|child| child.creation_timestamp().map(|time| time.0));
-    Ok(mine)
+    let everywhere = args.all_namespaces || subject.as_ref().is_some_and(|(what, _)| *what == What::ClusterIssuer);
+    let namespace = (!everywhere).then_some(namespace);
+    let index = Arc::new(Index::default());
+    let (unlisted, settings) = tokio::join!(
+        cluster::overview::list(&client, namespace.as_deref(), &index),
+        plan::flags::running_settings(&client),
+    );
+    let unlisted = unlisted.map_err(|error| not_read(&error))?;
+    let question = Question {
+        namespace: namespace.clone(),
+        backoff: Backoff {
+            first: settings.minimum_backoff,
+            longest: settings.maximum_backoff,
+        },
+        unlisted: unlisted.iter().map(|unlisted| unlisted.kind).collect(),
+    };
+    let view = View {
+        index,
+        reader: Reader::new(client.clone()),
+        question,
+        unlisted,
+        subject,
+    };
+    let shown = view.now().await?;
+    if let (Some(file), Shown::Overview(overview)) = (&args.page, &shown) {
+        write_page(file, overview)?;
+        return Ok(shown.is_well());
+    }
+    if args.watch {
+        view.watch(args.output, shown).await?;
+        return Ok(true);
+    }
+    super::printed(shown.print(args.output, Screen::stdout()))?;
+    Ok(shown.is_well())
 }
 
-/// The conditions of the issuer; `None` if it does not exist. Empty for an external issuer, whose status has another format.
-async fn issuer(client: &Client, namespace: &str, certificate: &Certificate) -> Result<Option<Vec<Condition>>, String> {
-    let reference = &certificate.spec.issuer_ref;
-    let conditions = match (reference.is_ours(), reference.kind_or_default()) {
-        (false, _) => return Ok(Some(Vec::new())),
-        (true, "ClusterIssuer") => {
-            let found = Api::<ClusterIssuer>::all(client.clone()).get_opt(&reference.name).await;
-            found.map(|found| found.map(|issuer| issuer.status.unwrap_or_default().conditions))
-        }
-        (true, _) => {
-            let found = Api::<Issuer>::namespaced(client.clone(), namespace)
-                .get_opt(&reference.name)
-                .await;
-            found.map(|found| found.map(|issuer| issuer.status.unwrap_or_default().conditions))
-        }
+fn not_read(error: &cluster::Error) -> String {
+    if error.is_not_found() {
+        return format!("{error}. Are the definitions in crds/, or those of cert-manager, applied?");
+    }
+    error.to_string()
+}
+
+fn write_page(file: &str, overview: &Overview) -> Result<(), String> {
+    let page = Page {
+        overview,
+        controller: None,
     };
-    conditions.map_err(|error| failed("cannot read the issuer", &error))
+    let page = page.html();
+    if file == "-" {
+        return super::print(&page);
+    }
+    std::fs::write(file, page).map_err(|error| format!("cannot write {file}: {error}"))
+}
+
+impl Shown {
+    fn is_well(&self) -> bool {
+        match self {
+            Self::Overview(overview) => overview.well,
+            Self::Report(report) => report.well,
+        }
+    }
+
+    fn print(&self, output: Format, screen: Screen) -> io::Result<()> {
+        match (output, self) {
+            (Format::Table, _) => screen::print(&self.text(screen)),
+            (Format::Json | Format::Yaml, Self::Overview(overview)) => print_value(output, overview),
+            (Format::Json | Format::Yaml, Self::Report(report)) => print_value(output, report),
+        }
+    }
+
+    fn text(&self, screen: Screen) -> String {
+        match self {
+            Self::Overview(overview) => overview::text(overview, screen),
+            Self::Report(report) => text::text(report, screen),
+        }
+    }
+}
+
+fn print_value<T: Serialize>(output: Format, value: &T) -> io::Result<()> {
+    let mut out = io::stdout();
+    match output {
+        Format::Json => format::json(&mut out, value),
+        Format::Table | Format::Yaml => format::yaml(&mut out, value),
+    }
+}
+
+impl View {
+    /// The state now, from the index. Of one object, its Secret and Events are read.
+    async fn now(&self) -> Result<Shown, String> {
+        let now = clock::now();
+        let incomplete: Vec<String> = self.unlisted.iter().map(|unlisted| unlisted.sentence.clone()).collect();
+        let Some((what, key)) = &self.subject else {
+            let seen = cluster::overview::seen(&self.index);
+            let mut overview = crate::plan::overview::overview(now, &self.question, seen);
+            overview.incomplete = incomplete;
+            return Ok(Shown::Overview(overview));
+        };
+        let subject = Subject {
+            what: *what,
+            key: key.clone(),
+            index: &self.index,
+            reader: &self.reader,
+            question: &self.question,
+        };
+        let report = subject.report(now, incomplete).await?;
+        Ok(Shown::Report(Box::new(report)))
+    }
+
+    /// Prints the state, and again after each change, until standard output is closed. Watches report the changes.
+    async fn watch(self, output: Format, first: Shown) -> Result<(), String> {
+        let changed = Arc::new(Notify::new());
+        let notify = Arc::clone(&changed);
+        let observer: Observer = Arc::new(move |_| notify.notify_one());
+        let namespace = self.question.namespace.as_deref();
+        cluster::overview::follow(self.reader.client(), namespace, &self.index, &observer);
+        if let (Some(_), Some(namespace)) = (&self.subject, namespace) {
+            let notify = Arc::clone(&changed);
+            cluster::overview::follow_events(self.reader.client(), namespace, move || notify.notify_one());
+        }
+        let (mut shown, mut before) = (first, None);
+        loop {
+            let screen = Screen::stdout();
+            let text = shown.text(screen);
+            if before.as_ref() != Some(&text) {
+                let drawn = match (output, screen.height) {
+                    (Format::Table, Some(height)) => screen::draw(&text, height),
+                    _ => shown.print(output, screen),
+                };
+                match drawn {
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                    drawn => drawn.map_err(|error| format!("cannot print: {error}"))?,
+                }
+                before = Some(text);
+            }
+            let tick = async {
+                match screen.width {
+                    Some(_) => tokio::time::sleep(TICK).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = changed.notified() => tokio::time::sleep(TOGETHER).await,
+                () = tick => {}
+            }
+            shown = self.now().await?;
+        }
+    }
 }

@@ -1,402 +1,401 @@
-//! The report of `certlet status`: a pure function of the objects that were read.
-
-use std::fmt::Write;
+//! The report about one object: a pure function of what was read.
 
 use jiff::Timestamp;
-use k8s_openapi::serde::de::DeserializeOwned;
-use kube::{Resource, ResourceExt, core::NamespaceResourceScope};
+use k8s_openapi::api::core::v1::Event;
 use serde::Serialize;
 
 use crate::{
-    api::{Certificate, CertificateRequest, Challenge, Condition, Order, Time, condition, names},
+    api::{
+        Condition,
+        condition::{APPROVED, DENIED, INVALID_REQUEST, READY},
+        names::annotation,
+        order::State,
+    },
     pki::certificate::CertificateInfo,
-    text::line,
+    plan::{
+        kinds::{CertificateKind, ChallengeKind, OrderKind},
+        order::outcome,
+        overview::{Entry, IssuerEntry, Urgency, issuer_name, relative},
+        seen::{Lean, Meta, Object, ObjectKey, RequestSeen},
+    },
 };
 
-/// A kind in the chain of owners from Certificate to Challenge.
-pub(super) trait Parent:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug
-{
-}
-impl<K> Parent for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug
-{
-}
+/// The most Events of a report, newest first.
+const MOST_EVENTS: usize = 20;
 
-/// The objects that were read.
-pub(super) struct Facts {
-    pub(super) certificate: Certificate,
-    pub(super) requests: Vec<CertificateRequest>,
-    pub(super) orders: Vec<Order>,
-    pub(super) challenges: Vec<Challenge>,
-    pub(super) issuer: Option<Vec<Condition>>,
-    /// The certificate in the Secret. The layers are: permission denied, no Secret, unreadable content, content.
-    pub(super) secret: Result<Option<Result<CertificateInfo, String>>, String>,
-}
-
-/// The report, with texts ready to print.
+/// The report. Field names and words are for programs, sentences for people.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
-    certificate: String,
-    ready: String,
+    /// The time that it is true for.
+    pub(super) time: Timestamp,
+    /// Whether there is nothing to do.
+    pub(super) well: bool,
+    /// The object.
+    #[serde(flatten)]
+    pub(super) entry: Entry,
+    /// Its conditions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) conditions: Vec<Condition>,
+    /// Of a Certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
-    issuing: Option<String>,
-    names: Vec<String>,
-    issuer: String,
-    secret: String,
+    pub(super) certificate: Option<CertificateDetails>,
+    /// The issuer, of this object or this object itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    not_before: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    not_after: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    renewal_time: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failures: Option<String>,
-    requests: Vec<String>,
-    orders: Vec<String>,
-    challenges: Vec<String>,
-    next: String,
+    pub(super) issuer_status: Option<IssuerEntry>,
+    /// The requests, Orders and Challenges that it owns, from the outermost to the innermost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) owned: Vec<Owned>,
+    /// Of an issuer: the Certificates that name it. Of an Ingress: those that it owns or whose Secret it names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) certificates: Vec<Entry>,
+    /// Events of the object and of what it owns, newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) events: Vec<EventRow>,
+    /// What happens next.
+    pub(super) next: Next,
+    /// What could not be read, as sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) incomplete: Vec<String>,
 }
 
-impl Report {
-    /// Evaluates `facts` at the time `now`.
-    pub(super) fn new(now: Timestamp, facts: &Facts) -> Self {
-        let Facts {
-            certificate,
-            requests,
-            orders,
-            challenges,
-            issuer: _,
-            secret: _,
-        } = facts;
-        let (spec, status) = (&certificate.spec, certificate.status.clone().unwrap_or_default());
-        let conditions = &status.conditions;
-        let time = |time: &Option<Time>| time.as_ref().map(|time| time.0.to_string());
-        let names = spec
-            .common_name
-            .iter()
-            .chain(&spec.dns_names)
-            .chain(&spec.ip_addresses)
-            .chain(&spec.uris);
-        let mut names: Vec<String> = names.chain(&spec.email_addresses).cloned().collect();
+/// What only a Certificate has.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CertificateDetails {
+    /// The names of its spec, each once.
+    pub(super) names: Vec<String>,
+    /// The target Secret.
+    pub(super) secret: SecretDetails,
+    /// When the certificate begins to be valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) not_before: Option<Timestamp>,
+    /// How many certificates were issued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) revision: Option<i64>,
+    /// When issuing last failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_failure_time: Option<Timestamp>,
+}
+
+/// The certificate in the target Secret. The key is not read.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SecretDetails {
+    /// Name of the Secret.
+    pub(super) name: String,
+    /// Type of the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<String>,
+    /// Who signed the certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) issuer: Option<String>,
+    /// Its serial number, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) serial: Option<String>,
+    /// Why there is no certificate, or why it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<String>,
+}
+
+/// A request, Order or Challenge.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Owned {
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    /// The state in one word.
+    pub(super) state: String,
+    /// Why, as a sentence.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) sentence: String,
+    /// When it was created.
+    pub(super) since: Timestamp,
+    /// The time that the ACME server asked to wait for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_attempt_time: Option<Timestamp>,
+    /// The name that a Challenge proves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dns_name: Option<String>,
+}
+
+/// An Event.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EventRow {
+    /// When it last happened.
+    pub(super) time: Timestamp,
+    /// `Normal` or `Warning`.
+    #[serde(rename = "type")]
+    pub(super) type_: String,
+    pub(super) reason: String,
+    /// Kind and name of the object.
+    pub(super) kind: String,
+    pub(super) name: String,
+    /// How often it happened.
+    pub(super) count: i32,
+    pub(super) message: String,
+}
+
+/// What happens next, and when.
+#[derive(Debug, Serialize)]
+pub(super) struct Next {
+    pub(super) sentence: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) time: Option<Timestamp>,
+}
+
+impl Next {
+    /// What follows for an object.
+    pub(super) fn of(now: Timestamp, entry: &Entry) -> Self {
+        let at = |time: Timestamp, sentence: String| Self {
+            sentence,
+            time: Some(time),
+        };
+        let only = |sentence: &str| Self {
+            sentence: sentence.to_owned(),
+            time: None,
+        };
+        match (entry.urgency, entry.next_attempt_time, entry.renewal_time) {
+            _ if entry.reason == "Deleting" => only("it is being deleted"),
+            (_, Some(time), _) if time > now && entry.kind == "Certificate" => {
+                let advice = "edit the Certificate, or run `certlet renew`, to try at once";
+                at(
+                    time,
+                    format!("the next attempt follows {}; {advice}", relative(now, time)),
+                )
+            }
+            (_, Some(time), _) if time > now => at(time, format!("it is tried again {}", relative(now, time))),
+            (_, Some(time), _) => at(time, "the next attempt is due".to_owned()),
+            (Urgency::Well, None, Some(time)) => at(time, format!("it is renewed {}", relative(now, time))),
+            (Urgency::Well, None, None) if entry.kind == "Certificate" => {
+                only("nothing; automatic renewal is disabled")
+            }
+            (Urgency::Well, None, None) => only("nothing"),
+            (Urgency::Waiting, None, _) => only("it continues by itself"),
+            (Urgency::Expired | Urgency::Expiring | Urgency::Missing | Urgency::Failing, None, _) => {
+                only("see the reason above; a change of the objects involved is noticed at once")
+            }
+        }
+    }
+}
+
+impl CertificateDetails {
+    /// The details of a Certificate. `secret`: permission denied, no Secret, no readable certificate, or the certificate.
+    pub(super) fn new(
+        certificate: &Object<CertificateKind>,
+        secret: Result<Option<Result<CertificateInfo, String>>, String>,
+    ) -> Self {
+        let (spec, status) = (&certificate.spec, &certificate.status);
+        let names = spec.common_name.iter().chain(&spec.dns_names).chain(&spec.ip_addresses);
+        let mut names: Vec<String> = names.chain(&spec.uris).chain(&spec.email_addresses).cloned().collect();
         let mut seen = std::collections::BTreeSet::new();
         names.retain(|name| seen.insert(name.clone()));
-        Self {
-            certificate: format!(
-                "{}/{}",
-                certificate.namespace().unwrap_or_default(),
-                certificate.name_any()
-            ),
-            ready: condition::get(conditions, condition::READY).map_or_else(|| "not reconciled yet".into(), sentence),
-            issuing: condition::get(conditions, condition::ISSUING)
-                .filter(|issuing| issuing.is_true())
-                .map(sentence),
-            names,
-            issuer: issuer(facts),
-            secret: secret(facts),
-            not_before: time(&status.not_before),
-            not_after: time(&status.not_after),
-            renewal_time: time(&status.renewal_time),
-            revision: status.revision,
-            failures: status
-                .failed_issuance_attempts
-                .filter(|attempts| *attempts > 0)
-                .map(|attempts| {
-                    let last = status
-                        .last_failure_time
-                        .as_ref()
-                        .map(|last| format!(", last {}", ago(now, last.0)));
-                    format!("{attempts} in a row{}", last.unwrap_or_default())
-                }),
-            requests: requests.iter().map(request).collect(),
-            orders: orders.iter().map(order).collect(),
-            challenges: challenges.iter().map(challenge).collect(),
-            next: next(now, facts),
-        }
-    }
-
-    /// The report as text for people.
-    pub(super) fn text(&self, now: Timestamp) -> String {
-        let mut text = String::new();
-        let mut row = |label: &str, value: &str| {
-            let _infallible = writeln!(text, "{:<13}{}", format!("{label}:"), line(value));
+        let name = spec.secret_name.clone();
+        let nothing = |error: String| SecretDetails {
+            name: name.clone(),
+            error: Some(error),
+            ..SecretDetails::default()
         };
-        row("Certificate", &self.certificate);
-        row("Ready", &self.ready);
-        if let Some(issuing) = &self.issuing {
-            row("Issuing", issuing);
+        let secret = match secret {
+            Ok(None) => nothing("it does not exist".to_owned()),
+            Err(error) | Ok(Some(Err(error))) => nothing(error),
+            Ok(Some(Ok(leaf))) => SecretDetails {
+                name: name.clone(),
+                key: Some(
+                    leaf.key_spec
+                        .map_or_else(|| "another type".into(), |spec| spec.to_string()),
+                ),
+                issuer: Some(leaf.issuer.to_string()),
+                serial: Some(leaf.serial_hex()),
+                error: None,
+            },
+        };
+        Self {
+            names,
+            secret,
+            not_before: status.not_before.as_ref().map(|time| time.0),
+            revision: status.revision,
+            last_failure_time: status.last_failure_time.as_ref().map(|time| time.0),
         }
-        row("Names", &self.names.join(", "));
-        row("Issuer", &self.issuer);
-        row("Secret", &self.secret);
-        for (label, time) in [
-            ("Valid from", &self.not_before),
-            ("Valid until", &self.not_after),
-            ("Renewal", &self.renewal_time),
-        ] {
-            if let Some(time) = time {
-                let relative = time
-                    .parse()
-                    .map(|at| format!("  ({})", ago(now, at)))
-                    .unwrap_or_default();
-                row(label, &format!("{time}{relative}"));
-            }
-        }
-        if let Some(revision) = self.revision {
-            row("Revision", &revision.to_string());
-        }
-        if let Some(failures) = &self.failures {
-            row("Failures", failures);
-        }
-        for (label, lines) in [
-            ("Request", &self.requests),
-            ("Order", &self.orders),
-            ("Challenge", &self.challenges),
-        ] {
-            for value in lines {
-                row(label, value);
-            }
-        }
-        row("Next", &self.next);
-        text
     }
 }
 
-fn sentence(condition: &Condition) -> String {
-    let reason = Some(condition.reason())
-        .filter(|reason| !reason.is_empty())
-        .map(|reason| format!(" ({reason})"));
-    let text = format!(
-        "{}{} {}",
-        condition.status,
-        reason.unwrap_or_default(),
-        condition.message()
-    );
-    text.trim_end().to_owned()
+impl Owned {
+    pub(super) fn request(request: &RequestSeen) -> Self {
+        let ready = request.condition(READY);
+        let held = [DENIED, INVALID_REQUEST].into_iter().find(|kind| request.is_true(kind));
+        let told = held.and_then(|kind| request.condition(kind)).or(ready);
+        let state = match (held, ready) {
+            (Some(kind), _) => kind.to_owned(),
+            (None, Some(ready)) if ready.is_true() => "Ready".to_owned(),
+            (None, Some(ready)) => ready.reason().to_owned(),
+            (None, None) if request.is_true(APPROVED) => "Approved".to_owned(),
+            (None, None) => "Pending".to_owned(),
+        };
+        let revision = request.meta.annotations.get(annotation::CERTIFICATE_REVISION);
+        let revision = revision.map(|revision| format!("revision {revision}"));
+        let message = told.map(Condition::message).filter(|message| !message.is_empty());
+        let waits = (!request.is_true(APPROVED) && held.is_none()).then_some("it waits for approval");
+        let parts = revision.as_deref().into_iter().chain(waits).chain(message);
+        Self {
+            kind: "CertificateRequest",
+            name: request.meta.name().to_owned(),
+            state,
+            sentence: parts.collect::<Vec<_>>().join(": "),
+            since: request.meta.created,
+            next_attempt_time: None,
+            dns_name: None,
+        }
+    }
+
+    pub(super) fn order(order: &Lean<OrderKind>) -> Self {
+        let status = order.status();
+        let sentence = status.reason.unwrap_or_default();
+        Self {
+            kind: "Order",
+            name: order.meta.name().to_owned(),
+            state: status
+                .state
+                .map_or_else(|| "not placed".into(), |state| state.to_string()),
+            next_attempt_time: outcome::waits_until(&sentence),
+            sentence,
+            since: order.meta.created,
+            dns_name: None,
+        }
+    }
+
+    pub(super) fn challenge(challenge: &Lean<ChallengeKind>) -> Self {
+        let status = challenge.status();
+        let spec = challenge.parse().map(|object| object.spec).unwrap_or_default();
+        let state = status
+            .state
+            .map_or_else(|| "not begun".into(), |state| state.to_string());
+        let presented = if status.presented == Some(true) {
+            ", presented"
+        } else {
+            ""
+        };
+        Self {
+            kind: "Challenge",
+            name: challenge.meta.name().to_owned(),
+            state: format!("{}, {state}{presented}", spec.type_),
+            sentence: status.reason.unwrap_or_default(),
+            since: challenge.meta.created,
+            next_attempt_time: None,
+            dns_name: Some(spec.dns_name),
+        }
+    }
 }
 
-fn issuer(facts: &Facts) -> String {
-    let reference = &facts.certificate.spec.issuer_ref;
-    let name = format!("{} {}", reference.kind_or_default(), reference.name);
-    match &facts.issuer {
-        _ if !reference.is_ours() => format!("{name} of {}: an external issuer", reference.group_or_default()),
-        None => format!("{name}: it does not exist"),
-        Some(conditions) => match condition::get(conditions, condition::READY) {
-            None => format!("{name}: not reconciled yet"),
-            Some(ready) if ready.is_true() => format!("{name}: ready"),
-            Some(ready) => format!("{name}: not ready: {}", ready.message()),
+/// The entry of a request.
+pub(super) fn request_entry(request: &RequestSeen) -> Entry {
+    let owned = Owned::request(request);
+    let failed = ["Failed", DENIED, INVALID_REQUEST].contains(&owned.state.as_str());
+    let urgency = match (request.is_true(READY), failed) {
+        (_, true) => Urgency::Failing,
+        (true, false) => Urgency::Well,
+        (false, false) => Urgency::Waiting,
+    };
+    Entry {
+        reason: owned.state,
+        issuer: Some(issuer_name(&request.issuer_ref)),
+        ..blank("CertificateRequest", &request.meta, urgency, owned.sentence)
+    }
+}
+
+/// The entry of an Order.
+pub(super) fn order_entry(order: &Lean<OrderKind>) -> Entry {
+    let (owned, state) = (Owned::order(order), order.status().state);
+    let urgency = match state {
+        Some(State::Valid) => Urgency::Well,
+        Some(state) if state.is_failure() => Urgency::Failing,
+        Some(_) | None => Urgency::Waiting,
+    };
+    let sentence = match owned.sentence.as_str() {
+        "" => format!("the order is {}", owned.state),
+        reason => format!("the order is {}: {reason}", owned.state),
+    };
+    let issuer = order.parse().map(|object| issuer_name(&object.spec.issuer_ref));
+    Entry {
+        reason: owned.state,
+        issuer: issuer.ok(),
+        next_attempt_time: owned.next_attempt_time,
+        ..blank("Order", &order.meta, urgency, sentence)
+    }
+}
+
+/// The entry of an Ingress: that of the most urgent of its Certificates.
+pub(super) fn ingress_entry(key: &ObjectKey, created: Timestamp, certificates: &[Entry]) -> Entry {
+    let meta = Meta {
+        key: key.clone(),
+        created,
+        ..Meta::default()
+    };
+    match certificates.iter().min_by_key(|entry| entry.urgency) {
+        None => {
+            let sentence = "no Certificate belongs to it: it has no annotation for one, or its Events say why";
+            blank("Ingress", &meta, Urgency::Well, sentence.to_owned())
+        }
+        Some(worst) if worst.urgency == Urgency::Well => {
+            let sentence = format!("{} Certificates, all well", certificates.len());
+            blank("Ingress", &meta, Urgency::Well, sentence)
+        }
+        Some(worst) => Entry {
+            reason: worst.reason.clone(),
+            next_attempt_time: worst.next_attempt_time,
+            ..blank(
+                "Ingress",
+                &meta,
+                worst.urgency,
+                format!("Certificate {}: {}", worst.name, worst.sentence),
+            )
         },
     }
 }
 
-fn secret(facts: &Facts) -> String {
-    let name = &facts.certificate.spec.secret_name;
-    match &facts.secret {
-        Ok(None) => format!("{name}: it does not exist"),
-        Err(error) | Ok(Some(Err(error))) => format!("{name}: {error}"),
-        Ok(Some(Ok(leaf))) => {
-            let key = leaf
-                .key_spec
-                .map_or_else(|| "a key of another type".into(), |spec| spec.to_string());
-            format!("{name}: {key}, issued by {}, serial {}", leaf.issuer, leaf.serial_hex())
-        }
+fn blank(kind: &'static str, meta: &Meta, urgency: Urgency, sentence: String) -> Entry {
+    Entry {
+        urgency,
+        kind,
+        namespace: meta.key.namespace.clone(),
+        name: meta.key.name.clone(),
+        reason: urgency.word().to_owned(),
+        sentence,
+        issuer: None,
+        since: Some(meta.created),
+        not_after: None,
+        renewal_time: None,
+        next_attempt_time: None,
+        failed_issuance_attempts: None,
     }
 }
 
-fn request(request: &CertificateRequest) -> String {
-    let status = request.status.clone().unwrap_or_default();
-    let conditions = status
-        .conditions
-        .iter()
-        .map(|condition| format!("{}={}", condition.type_, sentence(condition)));
-    let conditions: Vec<String> = conditions.collect();
-    let state = if conditions.is_empty() {
-        "not reconciled yet".to_owned()
-    } else {
-        conditions.join("; ")
-    };
-    let revision = request.annotations().get(names::annotation::CERTIFICATE_REVISION);
-    let revision = revision
-        .map(|revision| format!(" (revision {revision})"))
-        .unwrap_or_default();
-    format!("{}{revision}: {state}", request.name_any())
+/// The conditions of a Certificate, Ready first.
+pub(super) fn conditions(mut conditions: Vec<Condition>) -> Vec<Condition> {
+    conditions.sort_by_key(|condition| condition.type_ != READY);
+    conditions
 }
 
-fn order(order: &Order) -> String {
-    let status = order.status.clone().unwrap_or_default();
-    let state = status
-        .state
-        .map_or_else(|| "not placed yet".into(), |state| state.to_string());
-    let reason = status
-        .reason
-        .filter(|reason| !reason.is_empty())
-        .map(|reason| format!(": {reason}"));
-    format!("{}: {state}{}", order.name_any(), reason.unwrap_or_default())
+/// The rows of Events, newest first.
+pub(super) fn events(events: Vec<Event>) -> Vec<EventRow> {
+    let mut rows: Vec<EventRow> = events.into_iter().filter_map(event).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.time));
+    rows.truncate(MOST_EVENTS);
+    rows
 }
 
-fn challenge(challenge: &Challenge) -> String {
-    let status = challenge.status.clone().unwrap_or_default();
-    let state = status
-        .state
-        .map_or_else(|| "not begun".into(), |state| state.to_string());
-    let presented = if status.presented == Some(true) {
-        ", presented"
-    } else {
-        ""
-    };
-    let reason = status
-        .reason
-        .filter(|reason| !reason.is_empty())
-        .map(|reason| format!(": {reason}"));
-    format!(
-        "{} ({}): {state}{presented}{}",
-        challenge.spec.dns_name,
-        challenge.spec.type_,
-        reason.unwrap_or_default()
-    )
-}
-
-/// What happens next, and when.
-fn next(now: Timestamp, facts: &Facts) -> String {
-    let status = facts.certificate.status.clone().unwrap_or_default();
-    let is_true = |type_: &str| condition::is_true(&status.conditions, type_);
-    if facts.certificate.metadata.deletion_timestamp.is_some() {
-        return "the Certificate is being deleted".into();
-    }
-    if is_true(condition::ISSUING) {
-        if facts.issuer.is_none() {
-            return "it waits for its issuer to be created".into();
-        }
-        let waiting = facts
-            .challenges
-            .iter()
-            .find_map(|challenge| challenge.status.as_ref()?.reason.clone());
-        return match waiting.filter(|reason| !reason.is_empty()) {
-            Some(reason) => format!("the self-check of the challenge is retried: {reason}"),
-            None => "it is being issued".into(),
-        };
-    }
-    if let Some(last) = &status.last_failure_time
-        && !is_true(condition::READY)
-    {
-        return format!(
-            "the next attempt follows after a wait that doubles with each failure ({} so far, last {}); edit the Certificate, or run \
-             `certlet renew`, to try at once",
-            status.failed_issuance_attempts.unwrap_or(1),
-            ago(now, last.0)
-        );
-    }
-    match (&status.renewal_time, is_true(condition::READY)) {
-        (Some(renewal), true) => format!("it is renewed {}", ago(now, renewal.0)),
-        (None, true) => "nothing; automatic renewal is disabled".into(),
-        (_, false) => "see the condition above".into(),
-    }
-}
-
-/// A time relative to `now`: `in 3 days`, `2 hours ago`.
-fn ago(now: Timestamp, at: Timestamp) -> String {
-    let seconds = at.duration_since(now).as_secs();
-    let (count, unit) = match seconds.unsigned_abs() {
-        s if s < 120 => (s, "seconds"),
-        s if s < 2 * 3600 => (s / 60, "minutes"),
-        s if s < 2 * 86_400 => (s / 3600, "hours"),
-        s => (s / 86_400, "days"),
-    };
-    if seconds >= 0 {
-        format!("in {count} {unit}")
-    } else {
-        format!("{count} {unit} ago")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(status: &serde_json::Value) -> Facts {
-        let certificate = serde_json::json!({
-            "apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": { "name": "web", "namespace": "shop" },
-            "spec": { "secretName": "web-tls", "dnsNames": ["a.example", "b.example"], "commonName": "a.example",
-                      "issuerRef": { "name": "le" } },
-            "status": status,
-        });
-        Facts {
-            certificate: serde_json::from_value(certificate).unwrap(),
-            requests: Vec::new(),
-            orders: Vec::new(),
-            challenges: Vec::new(),
-            issuer: None,
-            secret: Ok(None),
-        }
-    }
-
-    #[test]
-    fn a_missing_issuer_and_secret_are_named() {
-        let now = Timestamp::UNIX_EPOCH;
-        let issuing = serde_json::json!({ "conditions": [
-            { "type": "Ready", "status": "False", "reason": "DoesNotExist", "message": "Issuing certificate as Secret does not exist" },
-            { "type": "Issuing", "status": "True", "reason": "DoesNotExist", "message": "Issuing certificate as Secret does not exist" }] });
-        let text = Report::new(now, &facts(&issuing)).text(now);
-        assert!(text.contains("Issuer:      Issuer le: it does not exist"), "{text}");
-        assert!(text.contains("Names:       a.example, b.example"), "{text}");
-        assert!(text.contains("Secret:      web-tls: it does not exist"), "{text}");
-        assert!(
-            text.contains("Next:        it waits for its issuer to be created"),
-            "{text}"
-        );
-    }
-
-    /// Whoever may write a status, or names of a spec, must not steer the terminal of whoever reads it.
-    #[test]
-    fn hidden_characters_of_every_string_are_escaped() {
-        const EVIL: &str = "good\u{1b}[8m\u{9b}\u{202e}\u{200b}\nReady:       True";
-        let now = Timestamp::UNIX_EPOCH;
-        let object = |kind: &str, group: &str, spec: serde_json::Value, status: serde_json::Value| {
-            serde_json::json!({ "apiVersion": format!("{group}/v1"), "kind": kind, "spec": spec, "status": status,
-                "metadata": { "name": EVIL, "namespace": EVIL, "annotations": { "cert-manager.io/certificate-revision": EVIL } } })
-        };
-        let conditions = serde_json::json!([
-            { "type": "Ready", "status": "False", "reason": EVIL, "message": EVIL },
-            { "type": "Issuing", "status": "True", "reason": EVIL, "message": EVIL }]);
-        let issuer = serde_json::json!({ "name": EVIL, "kind": EVIL, "group": EVIL });
-        let names = serde_json::json!({ "secretName": EVIL, "dnsNames": [EVIL], "commonName": EVIL, "uris": [EVIL],
-            "ipAddresses": [EVIL], "emailAddresses": [EVIL], "issuerRef": issuer });
-        let status = serde_json::json!({ "conditions": conditions, "state": "pending", "reason": EVIL });
-        let request = serde_json::json!({ "request": "", "issuerRef": issuer });
-        let order = serde_json::json!({ "request": "", "issuerRef": issuer, "dnsNames": [EVIL] });
-        let challenge = serde_json::json!({ "url": EVIL, "authorizationURL": EVIL, "dnsName": EVIL, "type": "HTTP-01", "token": EVIL,
-            "key": EVIL, "solver": {}, "issuerRef": issuer });
-        let acme = "acme.cert-manager.io";
-        let facts = Facts {
-            certificate: serde_json::from_value(object("Certificate", "cert-manager.io", names, status.clone()))
-                .unwrap(),
-            requests: vec![
-                serde_json::from_value(object("CertificateRequest", "cert-manager.io", request, status.clone()))
-                    .unwrap(),
-            ],
-            orders: vec![serde_json::from_value(object("Order", acme, order, status.clone())).unwrap()],
-            challenges: vec![serde_json::from_value(object("Challenge", acme, challenge, status)).unwrap()],
-            issuer: Some(serde_json::from_value(conditions).unwrap()),
-            secret: Err(EVIL.to_owned()),
-        };
-        let text = Report::new(now, &facts).text(now);
-        assert!(text.matches("\\u{1b}[8m").count() > 10, "{text}");
-        assert!(!text.contains(|c| crate::text::is_hidden(c) && c != '\n'), "{text:?}");
-        assert_eq!(
-            text.lines().filter(|line| line.starts_with("Ready:")).count(),
-            1,
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_ready_certificate_says_when_it_is_renewed() {
-        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let ready = serde_json::json!({ "renewalTime": "2026-01-31T00:00:00Z",
-            "conditions": [{ "type": "Ready", "status": "True", "reason": "Ready" }] });
-        assert_eq!(Report::new(now, &facts(&ready)).next, "it is renewed in 30 days");
-    }
+fn event(event: Event) -> Option<EventRow> {
+    let series = event.series.unwrap_or_default();
+    let last = series.last_observed_time.or(event.event_time).map(|time| time.0);
+    let last = last.or_else(|| event.last_timestamp.map(|time| time.0));
+    Some(EventRow {
+        time: last.or_else(|| event.metadata.creation_timestamp.map(|time| time.0))?,
+        type_: event.type_.unwrap_or_default(),
+        reason: event.reason.unwrap_or_default(),
+        kind: event.involved_object.kind.unwrap_or_default(),
+        name: event.involved_object.name.unwrap_or_default(),
+        count: series.count.or(event.count).unwrap_or(1).max(1),
+        message: event.message.unwrap_or_default(),
+    })
 }

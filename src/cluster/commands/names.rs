@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::{
+    core::v1::{Namespace, Secret},
+    networking::v1::Ingress,
+};
 use kube::{
     Api, Client, Resource,
     api::ListParams,
@@ -10,7 +13,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::api::{Certificate, CertificateRequest, ClusterIssuer, Issuer};
+use crate::api::{Certificate, CertificateRequest, ClusterIssuer, Issuer, Order};
 
 /// The most names that are read.
 const MOST: u32 = 500;
@@ -24,10 +27,14 @@ pub(crate) enum Named {
     CertificateRequest,
     /// ClusterIssuers.
     ClusterIssuer,
+    /// Ingresses of the namespace.
+    Ingress,
     /// Issuers of the namespace.
     Issuer,
     /// Namespaces.
     Namespace,
+    /// Orders of the namespace.
+    Order,
     /// Secrets of the namespace.
     Secret,
 }
@@ -41,8 +48,10 @@ pub(crate) async fn names(client: &Client, kind: Named, namespace: &str) -> Resu
         Named::Certificate => within::<Certificate>(client, namespace).await,
         Named::CertificateRequest => within::<CertificateRequest>(client, namespace).await,
         Named::ClusterIssuer => all::<ClusterIssuer>(client).await,
+        Named::Ingress => within::<Ingress>(client, namespace).await,
         Named::Issuer => within::<Issuer>(client, namespace).await,
         Named::Namespace => all::<Namespace>(client).await,
+        Named::Order => within::<Order>(client, namespace).await,
         Named::Secret => within::<Secret>(client, namespace).await,
     }
 }

@@ -36,7 +36,7 @@ pub use in_use::{Purpose, SecretUse};
 pub use matching::{key_encoding, key_spec, request_differences};
 pub use outcome::{IssuanceOutcome, issuance_outcome};
 pub use request::DesiredRequest;
-pub use unsettled::{DUE_AT_ONCE, SECRET_NOT_KEPT};
+pub use unsettled::{DUE_AT_ONCE, SECRET_NOT_KEPT, UNSETTLED, unsettled_until};
 pub use validation::InvalidSpec;
 
 use super::{

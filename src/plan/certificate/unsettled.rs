@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Condition type of a Certificate whose last certificate did not last. Otherwise it is absent.
-pub(super) const UNSETTLED: &str = "Unsettled";
+pub const UNSETTLED: &str = "Unsettled";
 /// Reason: another client changes or deletes the Secret.
 pub const SECRET_NOT_KEPT: &str = "SecretNotKept";
 /// Reason: each new certificate is due for renewal at once.
@@ -153,6 +153,12 @@ pub(super) fn hold(view: &View<'_>, until: Timestamp) -> CertificatePlan {
         next: view.wake(Some(until)),
         ..CertificatePlan::nothing(view.status())
     }
+}
+
+/// The time of the next attempt in the message of the condition [`UNSETTLED`].
+pub fn unsettled_until(message: &str) -> Option<Timestamp> {
+    let (_, time) = message.rsplit_once("Next attempt at ")?;
+    time.parse().ok()
 }
 
 /// Removes the condition if the certificate has lasted; otherwise returns when it will.

@@ -115,6 +115,18 @@ pub fn gated(gate: &Gate) -> String {
     )
 }
 
+/// The time in a reason of [`gated`] or [`trouble`] that the CA asked to wait for.
+pub fn waits_until(reason: &str) -> Option<Timestamp> {
+    let gated = reason
+        .strip_prefix("Waiting until ")
+        .and_then(|rest| rest.split_once(' '));
+    let asked = reason
+        .strip_suffix(", as the CA asks")
+        .and_then(|rest| rest.rsplit_once("; it is tried again at "));
+    let time = gated.map(|(time, _)| time).or_else(|| asked.map(|(_, time)| time))?;
+    time.parse().ok()
+}
+
 /// The reason for an order that belongs to another server.
 pub fn foreign(url: &str, server: &str) -> String {
     format!("The ACME order {url} belongs to another server than the issuer's, {server}; it cannot be continued there")

@@ -63,6 +63,16 @@ pub(super) async fn serve<F>(listener: TcpListener, most: usize, answer: F, shut
 where
     F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
 {
+    let answer = move |request: Request<Incoming>| std::future::ready(answer(&request));
+    serve_async(listener, most, answer, shutdown).await;
+}
+
+/// As [`serve`], for answers that are awaited.
+pub(super) async fn serve_async<F, A>(listener: TcpListener, most: usize, answer: F, shutdown: CancellationToken)
+where
+    F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
+    A: Future<Output = Response<Body>> + Send + 'static,
+{
     let (answer, places) = (Arc::new(answer), Arc::new(Places::new(most)));
     let connections = TaskTracker::new();
     loop {
@@ -76,7 +86,7 @@ where
                 connections.spawn(serve_connection(Arc::clone(&answer), stream, place));
             }
             Err(error) => {
-                tracing::warn!(%error, "could not accept a connection for metrics or health");
+                tracing::warn!(%error, "could not accept a connection for metrics, health or status");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -85,15 +95,16 @@ where
     connections.wait().await;
 }
 
-async fn serve_connection<F>(answer: Arc<F>, stream: TcpStream, place: Place)
+async fn serve_connection<F, A>(answer: Arc<F>, stream: TcpStream, place: Place)
 where
-    F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+    F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
+    A: Future<Output = Response<Body>> + Send + 'static,
 {
     let connection = Arc::clone(&place.connection);
     let service = service_fn(move |request: Request<Incoming>| {
         connection.asked.store(true, Ordering::Relaxed);
-        let response = answer(&request);
-        async move { Ok::<_, Infallible>(response) }
+        let response = answer(request);
+        async move { Ok::<_, Infallible>(response.await) }
     });
     let stream = Impatient::new(stream, STALL_TIME);
     let exchange = server::bounded().serve_connection(TokioIo::new(stream), service);
