@@ -70,6 +70,7 @@ fn signed(name: &str, issuer: &str) -> String {
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
+#[expect(clippy::too_many_lines, reason = "one scene, looked at in each form of output")]
 async fn what_is_not_well_comes_first_then_what_renews_next_and_the_exit_status_says_it() {
     let (scene, _certlet) = Scene::open("haproxy").await;
     scene
@@ -260,6 +261,7 @@ async fn curl(url: &str, more: &[&str]) -> (u16, String) {
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
+#[expect(clippy::too_many_lines, reason = "one page, from one reader to the next")]
 async fn the_page_is_for_those_with_the_right_and_on_loopback_for_localhost() {
     let scene = Scene::new().await;
     let (bed, namespace) = (&scene.bed, scene.namespace.as_str());

@@ -47,20 +47,20 @@ struct Cli {
 enum Command {
     /// Issue, store and renew certificates: the controller
     Run(Box<args::RunArgs>),
-    /// Show the state of a Certificate and what happens next
-    Status(status::StatusArgs),
+    /// Show what is not well, or the state of one object and what happens next
+    Status(Box<status::StatusArgs>),
     /// Show what the controller would do now, and why, without doing it
-    Plan(plan::PlanArgs),
+    Plan(Box<plan::PlanArgs>),
     /// Check whether an installation is well, or try the dns01 solver of an issuer
-    Check(check::CheckArgs),
+    Check(Box<check::CheckArgs>),
     /// Manage a certificate authority in files, without a cluster
     Ca(Box<ca::Args>),
     /// Show certificates in a file, in a Secret, or of a server
-    Inspect(inspect::Args),
+    Inspect(Box<inspect::Args>),
     /// Re-issue Certificates now
     Renew(renew::RenewArgs),
     /// Create a request from a Certificate in a file, with a key that stays on this machine
-    Create(create::CreateArgs),
+    Create(Box<create::CreateArgs>),
     /// Approve a CertificateRequest
     Approve(approve::ApproveArgs),
     /// Deny a CertificateRequest

@@ -26,7 +26,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The rules of the PrometheusRule, in the form that Prometheus reads.
+/// The rules of the `PrometheusRule`, in the form that Prometheus reads.
 fn rules() -> Value {
     let rule: Value = serde_saphyr::from_str(&read("deploy/monitoring/prometheusrule.yaml")).unwrap();
     rule["spec"].clone()
@@ -68,16 +68,16 @@ async fn every_alert_fires_and_is_silent_in_a_test_of_promtool() {
     run("promtool", &["test", "rules", &file("alerts.test.yaml", &tests)]).await;
 
     let tests: Value = serde_saphyr::from_str(&tests).unwrap();
-    let (mut fire, mut silent) = (BTreeSet::new(), BTreeSet::new());
+    let (mut firing, mut quiet) = (BTreeSet::new(), BTreeSet::new());
     for test in tests["tests"].as_array().unwrap() {
         for expected in test["alert_rule_test"].as_array().unwrap() {
-            let fires = !expected["exp_alerts"].as_array().unwrap().is_empty();
-            let names = if fires { &mut fire } else { &mut silent };
+            let is_expected = !expected["exp_alerts"].as_array().unwrap().is_empty();
+            let names = if is_expected { &mut firing } else { &mut quiet };
             names.insert(expected["alertname"].as_str().unwrap().to_owned());
         }
     }
     let alerts = alerts(&rules());
-    assert_eq!((&fire, &silent), (&alerts, &alerts));
+    assert_eq!((&firing, &quiet), (&alerts, &alerts));
     let documented = read("docs/metrics.md");
     let unknown: Vec<_> = alerts
         .iter()

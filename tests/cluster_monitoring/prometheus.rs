@@ -13,7 +13,7 @@ use crate::support::{IN_TIME, eventually, plain_http};
 
 const ADDRESS: &str = "127.0.0.1:9090";
 
-/// A Prometheus that scrapes one certlet four times a second, as a ServiceMonitor with cert-manager's job label has it.
+/// A Prometheus that scrapes one certlet four times a second, as a `ServiceMonitor` with cert-manager's job label has it.
 pub(crate) struct Prometheus {
     child: Child,
     _files: TempDir,

@@ -145,7 +145,7 @@ impl Page {
             if block.language.is_empty() {
                 let manifest = ["apiVersion:", "kind:"];
                 let yaml = manifest.iter().any(|begin| block.text.starts_with(begin));
-                block.language = if yaml { "yaml" } else { "sh" }.to_owned();
+                block.language.push_str(if yaml { "yaml" } else { "sh" });
             }
         }
         blocks

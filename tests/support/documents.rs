@@ -13,7 +13,7 @@ fn section(document: &str, heading: &str) -> String {
         .split_once(&start)
         .unwrap_or_else(|| panic!("{document} has no {heading:?}"));
     let lines = section.lines().take_while(|line| !line.starts_with('#'));
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.fold(String::new(), |all, line| all + line + "\n")
 }
 
 /// All indented commands below a heading, up to the next one.

@@ -175,7 +175,7 @@ mod tests {
         let change = |seen: &mut Seen, change: &dyn Fn(&mut Definition)| change(seen.found.as_mut().unwrap());
         change(&mut seen[1], &|found| found.is_served = false);
         change(&mut seen[2], &|found| {
-            found.converter = Some("Service cert-manager/cert-manager-webhook".into())
+            found.converter = Some("Service cert-manager/cert-manager-webhook".into());
         });
         change(&mut seen[3], &|found| found.stored_versions.push("v1alpha2".into()));
         let findings = verdict(&seen);

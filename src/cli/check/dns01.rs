@@ -110,7 +110,9 @@ async fn check(args: &Dns01Args) -> Result<bool, String> {
         command: args.target.namespace.as_deref(),
     };
     let Chosen { settings, remarks, .. } = flags::settings(&connected.client, places, &args.flags).await?;
-    remarks.iter().for_each(|remark| crate::cli::remark(remark));
+    for remark in &remarks {
+        crate::cli::remark(remark);
+    }
     let environment = Environment::read();
     let controllers =
         run::dry_run_context(&connected.client, &settings, environment).map_err(|error| error.to_string())?;

@@ -103,7 +103,9 @@ async fn check(args: &GeneralArgs) -> Result<bool, String> {
         let is_over = deadline.is_none_or(|deadline| Instant::now() + AGAIN > deadline);
         if is_good || is_over {
             let (findings, remarks) = round?;
-            remarks.iter().for_each(|text| remark(text));
+            for text in &remarks {
+                remark(text);
+            }
             print_as(args.output, findings.as_slice(), |findings| {
                 findings.iter().map(|finding| finding.text() + "\n").collect()
             })?;

@@ -99,7 +99,9 @@ async fn plan(args: &PlanArgs) -> Result<usize, String> {
         command: args.target.namespace.as_deref(),
     };
     let chosen = flags::settings(&client, places, &args.flags).await?;
-    chosen.remarks.iter().for_each(|text| super::remark(text));
+    for text in &chosen.remarks {
+        super::remark(text);
+    }
     let reader = Reader::new(client.clone());
     remark_on_rights(&reader, &chosen).await;
     let controllers =

@@ -139,7 +139,7 @@ pub(super) fn run(args: &StatusArgs) -> ExitCode {
 
 /// What is shown.
 enum Shown {
-    Overview(Overview),
+    Overview(Box<Overview>),
     Report(Box<Report>),
 }
 
@@ -228,8 +228,8 @@ impl Shown {
     fn print(&self, output: Format, screen: Screen) -> io::Result<()> {
         match (output, self) {
             (Format::Table, _) => screen::print(&self.text(screen)),
-            (Format::Json | Format::Yaml, Self::Overview(overview)) => print_value(output, overview),
-            (Format::Json | Format::Yaml, Self::Report(report)) => print_value(output, report),
+            (Format::Json | Format::Yaml, Self::Overview(overview)) => print_value(output, overview.as_ref()),
+            (Format::Json | Format::Yaml, Self::Report(report)) => print_value(output, report.as_ref()),
         }
     }
 
@@ -258,7 +258,7 @@ impl View {
             let seen = cluster::overview::seen(&self.index);
             let mut overview = crate::plan::overview::overview(now, &self.question, seen);
             overview.incomplete = incomplete;
-            return Ok(Shown::Overview(overview));
+            return Ok(Shown::Overview(Box::new(overview)));
         };
         let subject = Subject {
             what: *what,

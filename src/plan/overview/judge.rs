@@ -78,8 +78,8 @@ pub(super) fn certificate(now: Timestamp, question: &Question, facts: &Facts, of
         not_after: instant(status.not_after.as_ref()),
         renewal: instant(status.renewal_time.as_ref()),
     };
-    let cause = case.cause();
-    let urgency = case.urgency(cause.as_ref());
+    let found = case.cause();
+    let urgency = case.urgency(found.as_ref());
     let (namespace, name) = shared(&of.key);
     Judged {
         issuer: IssuerId::of(&of.issuer, &of.key.namespace),
@@ -88,15 +88,15 @@ pub(super) fn certificate(now: Timestamp, question: &Question, facts: &Facts, of
             kind: "Certificate",
             namespace,
             name,
-            reason: cause
+            reason: found
                 .as_ref()
                 .map_or_else(|| word(urgency), |cause| cause.reason.clone()),
-            sentence: case.sentence(urgency, cause.as_ref()),
+            sentence: case.sentence(urgency, found.as_ref()),
             issuer: Some(issuer_name(&of.issuer)),
             since: case.since(),
             not_after: case.not_after,
             renewal_time: case.renewal,
-            next_attempt_time: cause.and_then(|cause| cause.next),
+            next_attempt_time: found.and_then(|cause| cause.next),
             failed_issuance_attempts: status.failed_issuance_attempts.filter(|attempts| *attempts > 0),
         },
     }
@@ -221,8 +221,8 @@ fn unreadable(case: &Case<'_>) -> Option<Cause> {
 
 fn unsettled(case: &Case<'_>) -> Option<Cause> {
     let unsettled = case.condition(UNSETTLED).filter(|unsettled| unsettled.is_true())?;
-    let cause = Cause::new(unsettled.reason(), unsettled.message(), true);
-    Some(cause.next(unsettled_until(unsettled.message())))
+    let found = Cause::new(unsettled.reason(), unsettled.message(), true);
+    Some(found.next(unsettled_until(unsettled.message())))
 }
 
 /// The issuer does not exist or is not ready, and the Certificate needs it now.
@@ -248,7 +248,7 @@ fn no_issuer(case: &Case<'_>) -> Option<Cause> {
 fn in_flight(case: &Case<'_>) -> Option<Cause> {
     let issuing = case.condition(ISSUING).filter(|issuing| issuing.is_true())?;
     let late = since(issuing).is_some_and(|since| since.duration_until(case.now) > PATIENCE);
-    let cause = case
+    let innermost = case
         .facts
         .request(case.certificate)
         .map(|request| of_request(case.facts, request, late));
@@ -260,12 +260,12 @@ fn in_flight(case: &Case<'_>) -> Option<Cause> {
         };
         Cause::new("Issuing", words, late)
     };
-    let mut cause = cause.unwrap_or_else(alone);
+    let mut found = innermost.unwrap_or_else(alone);
     if late && let Some(since) = since(issuing) {
         let lasts = span(since.duration_until(case.now));
-        cause.sentence = format!("in progress for {lasts}: {}", cause.sentence);
+        found.sentence = format!("in progress for {lasts}: {}", found.sentence);
     }
-    Some(cause)
+    Some(found)
 }
 
 /// The cause of an unfinished request: that of its Challenge, of its Order, or its own.

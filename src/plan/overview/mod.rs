@@ -276,7 +276,7 @@ pub fn overview(now: Timestamp, question: &Question, seen: impl IntoIterator<Ite
         .partition(|entry| entry.urgency == Urgency::Well);
     problems.extend(issuers.iter().filter_map(IssuerEntry::problem));
     problems.extend(judge::requests(&facts));
-    problems.sort_by(|one, other| place(one).cmp(&place(other)));
+    problems.sort_by_key(place);
     Overview {
         time: now,
         namespace: question.namespace.clone(),
@@ -303,7 +303,7 @@ pub fn certificates(now: Timestamp, question: &Question, seen: impl IntoIterator
         .iter()
         .map(|certificate| judge::certificate(now, question, &facts, certificate));
     let mut entries: Vec<Entry> = judged.map(|judged| judged.entry).collect();
-    entries.sort_by(|one, other| place(one).cmp(&place(other)));
+    entries.sort_by_key(place);
     entries
 }
 

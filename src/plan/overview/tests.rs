@@ -205,7 +205,7 @@ fn the_innermost_object_says_why_a_certificate_is_not_ready() {
 }
 
 fn overview_of(question: &Question, objects: Vec<Seen>) -> Overview {
-    super::overview(now(), question, objects)
+    overview(now(), question, objects)
 }
 
 /// The texts are written by other modules: a change of their words must not lose the time.

@@ -12,7 +12,7 @@ pub(super) enum Access {
     /// It listens on a loopback address: for processes of this pod, and for `kubectl port-forward`.
     Loopback,
     /// Each request needs a token.
-    Tokens(Reviews),
+    Tokens(Box<Reviews>),
 }
 
 /// Why a request is not answered.
@@ -55,7 +55,7 @@ impl Access {
         if address.ip().to_canonical().is_loopback() {
             Self::Loopback
         } else {
-            Self::Tokens(Reviews::new(reader))
+            Self::Tokens(Box::new(Reviews::new(reader)))
         }
     }
 
