@@ -89,6 +89,7 @@ esac
 cd "$project"
 target=$(rustc -vV | sed -n 's/^host: //p')
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+export CERTLET_REVISION=${CERTLET_REVISION:-$(revision)}
 # A target on the command line keeps the flag away from build scripts and procedural macros.
 RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" cargo build --release --locked --features jemalloc --target "$target" --bin certlet
 built=${CARGO_TARGET_DIR:-target}

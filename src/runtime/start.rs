@@ -43,7 +43,7 @@ pub(super) async fn report(reader: &Reader, start: &Start, settings: &Settings) 
         gates = gates(settings.gates),
         kubernetes = version,
         missing = missing(groups, &start.missing).join("; "),
-        "certlet starts"
+        "starting certlet"
     );
 }
 

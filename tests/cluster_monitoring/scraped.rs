@@ -129,7 +129,7 @@ async fn judge_log(scene: &Scene, log: &str) {
         "{levels:?}"
     );
     let with = |message: &str| -> Vec<&Value> { lines.iter().filter(|line| line["msg"] == message).collect() };
-    let [start] = with("certlet starts")[..] else {
+    let [start] = with("starting certlet")[..] else {
         panic!("{log}")
     };
     let server = scene.bed.kubectl(&["version", "-o", "json"]).await;

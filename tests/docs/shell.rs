@@ -46,7 +46,7 @@ pub(crate) fn calls(block: &Block) -> Result<Vec<Call>, String> {
     let folder = tempfile::tempdir().unwrap();
     for target in block
         .text
-        .split("> ")
+        .split('>')
         .skip(1)
         .filter_map(|rest| rest.split_whitespace().next())
     {
