@@ -67,11 +67,11 @@ impl FaultKind {
         }
     }
 
-    /// Whether the provider has refused the change as a whole: it holds nothing of it.
+    /// Whether the provider has refused the change as a whole: it holds nothing of it. A limit may be met between two calls of a change.
     pub(crate) const fn is_refusal(self) -> bool {
         match self {
-            Self::Credential | Self::Right | Self::NoZone | Self::Clock | Self::Limited(_) => true,
-            Self::Conflict | Self::Unreachable | Self::Other => false,
+            Self::Credential | Self::Right | Self::NoZone | Self::Clock => true,
+            Self::Limited(_) | Self::Conflict | Self::Unreachable | Self::Other => false,
         }
     }
 

@@ -38,7 +38,7 @@
 
 {{- /* The port of the status page, and whether only processes of the pod reach it: true, or nothing. */}}
 {{- define "certlet.statusPagePort" -}}
-{{- regexFind "[0-9]+$" (toString .Values.statusPage.listenAddress) -}}
+{{- regexFind ":[0-9]+$" (toString .Values.statusPage.listenAddress) | trimPrefix ":" -}}
 {{- end -}}
 {{- define "certlet.statusPageIsLocal" -}}
 {{- if regexMatch "^(127\\.|localhost:|\\[::1\\]:)" (toString .Values.statusPage.listenAddress) -}}true{{- end -}}

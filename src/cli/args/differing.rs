@@ -18,7 +18,10 @@ pub(in crate::cli) fn differing(flags: &[String]) -> Vec<String> {
         let joined = |values: Vec<String>| values.join(",");
         let given = matches
             .get_raw(id)?
-            .map(|value| without_password(&value.to_string_lossy()))
+            .map(|value| {
+                let value = value.to_string_lossy();
+                joined(value.split(',').map(without_password).collect())
+            })
             .collect();
         let default = argument.get_default_values().iter();
         let default = joined(default.map(|value| value.to_string_lossy().into_owned()).collect());
@@ -33,7 +36,7 @@ fn without_password(value: &str) -> String {
     let Some((scheme, rest)) = value.split_once("://") else {
         return value.to_owned();
     };
-    let end = rest.find('/').unwrap_or(rest.len());
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     match authority.rsplit_once('@') {
         Some((_, host)) => format!("{scheme}://{host}{path}"),
@@ -83,6 +86,10 @@ mod tests {
 
     #[test]
     fn the_password_in_a_url_is_not_logged() {
+        assert_eq!(
+            of(&["--dns01-recursive-nameservers=https://u:p@a.example/dns-query,https://u:p@b.example"]),
+            ["--dns01-recursive-nameservers=https://a.example/dns-query,https://b.example"]
+        );
         assert_eq!(
             of(&["--master=https://admin:secret@api.example:6443/a@b"]),
             ["--master=https://api.example:6443/a@b"]

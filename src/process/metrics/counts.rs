@@ -92,18 +92,29 @@ impl Findings {
 
 /// Waits that ACME servers have requested with status 429, by host: when they end.
 #[derive(Debug, Default)]
-pub struct RateLimits(Mutex<BTreeMap<String, Timestamp>>);
+pub struct RateLimits(Mutex<BTreeMap<String, Limit>>);
+
+/// The wait that a server has requested.
+#[derive(Debug)]
+struct Limit {
+    until: Timestamp,
+    /// When it was recorded last.
+    recorded: Timestamp,
+}
 
 impl RateLimits {
-    /// Records that `host` takes no requests of this kind before `until`. The latest end counts.
+    /// Records that `host` takes no requests of this kind before `until`. The latest end counts. Above [`LIMITED`], the host that was
+    /// recorded longest ago is forgotten.
     pub fn limited(&self, host: &str, until: Timestamp, now: Timestamp) {
         let mut hosts = lock(&self.0);
-        hosts.retain(|_, until| *until > now);
-        if let Some(known) = hosts.get_mut(host) {
-            *known = until.max(*known);
-        } else if hosts.len() < LIMITED {
-            hosts.insert(host.to_owned(), until);
+        hosts.retain(|_, limit| limit.until > now);
+        let until = hosts.get(host).map_or(until, |known| until.max(known.until));
+        if hosts.len() >= LIMITED && !hosts.contains_key(host) {
+            let oldest = hosts.iter().min_by_key(|(_, limit)| limit.recorded);
+            let oldest = oldest.map(|(host, _)| host.clone());
+            oldest.and_then(|host| hosts.remove(&host));
         }
+        hosts.insert(host.to_owned(), Limit { until, recorded: now });
     }
 
     /// Writes the waits that have not ended.
@@ -115,8 +126,8 @@ impl RateLimits {
             "gauge",
             "End of the wait that an ACME server has requested with status 429; absent without one.",
         );
-        for (host, until) in lock(&self.0).iter().filter(|(_, until)| **until > now) {
-            sample(&mut page.text, NAME, &[("host", host)], until.as_second() as f64);
+        for (host, limit) in lock(&self.0).iter().filter(|(_, limit)| limit.until > now) {
+            sample(&mut page.text, NAME, &[("host", host)], limit.until.as_second() as f64);
         }
     }
 }
@@ -166,6 +177,10 @@ mod tests {
         let mut page = Page::default();
         limits.write(time(10), &mut page);
         assert_eq!(page.text.matches("host=").count(), LIMITED);
+        limits.limited("new.example", time(20), time(11));
+        let mut page = Page::default();
+        limits.write(time(11), &mut page);
+        assert!(page.text.contains("new.example"), "{}", page.text);
         let mut page = Page::default();
         calls.write(&mut page);
         let counted = page.text.lines().filter(|line| !line.starts_with('#'));

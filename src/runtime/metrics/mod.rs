@@ -28,7 +28,13 @@ pub(crate) fn page(
         controllers::write(&ports.settings, &ports.queues, &mut page);
         own(ports, &mut page);
         leading(&leadership, &mut page);
-        issuers::authorities(&all.issuers.expiries.all(), &mut page);
+        // what a reconcile at the end of a term has recorded is of no use
+        let authorities = if leadership.leads() {
+            all.issuers.expiries.all()
+        } else {
+            Vec::new()
+        };
+        issuers::authorities(&authorities, &mut page);
         slots(all.orders.slots(), ports.settings.max_concurrent_challenges, &mut page);
         let metrics = &ports.metrics;
         metrics.requests.write(&mut page);

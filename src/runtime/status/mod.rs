@@ -31,6 +31,7 @@ use super::{
     server::{Body, serve_async},
 };
 use crate::{
+    api::reference::CLUSTER_ISSUER_KIND,
     cluster,
     controller::Controllers,
     plan::{
@@ -54,7 +55,7 @@ pub(crate) struct Source {
     /// Leadership of this process.
     pub leadership: Leadership,
     /// The last page.
-    last: Mutex<Option<(Instant, Bytes)>>,
+    last: Arc<Mutex<Option<(Instant, Bytes)>>>,
 }
 
 impl Source {
@@ -63,23 +64,27 @@ impl Source {
         Self {
             controllers,
             leadership,
-            last: Mutex::default(),
+            last: Arc::default(),
         }
     }
 
     /// The page, made by one task at a time and off the async threads.
     async fn page(self: &Arc<Self>) -> Result<Bytes, String> {
-        let mut last = self.last.lock().await;
+        let mut last = Arc::clone(&self.last).lock_owned().await;
         if let Some((made, page)) = &*last
             && made.elapsed() < PAGE_AGE
         {
             return Ok(page.clone());
         }
         let source = Arc::clone(self);
-        let made = tokio::task::spawn_blocking(move || Bytes::from(source.make())).await;
-        let page = made.map_err(|error| format!("the page could not be made: {error}"))?;
-        *last = Some((Instant::now(), page.clone()));
-        Ok(page)
+        // the task has the lock: a reader who goes away does not let the next one begin beside it
+        let made = tokio::task::spawn_blocking(move || {
+            let page = Bytes::from(source.make());
+            *last = Some((Instant::now(), page.clone()));
+            page
+        });
+        made.await
+            .map_err(|error| format!("the page could not be made: {error}"))
     }
 
     fn make(&self) -> String {
@@ -91,7 +96,8 @@ impl Source {
                 first: settings.minimum_backoff,
                 longest: settings.maximum_backoff,
             },
-            unlisted: Vec::new(),
+            // one namespace is watched, and nothing outside of it
+            unlisted: settings.namespace.iter().map(|_| CLUSTER_ISSUER_KIND).collect(),
         };
         let mut overview = overview(ports.now(), &question, cluster::overview::seen(&ports.index));
         let not_listed = ports.index.not_listed();

@@ -24,6 +24,8 @@ use crate::{
 
 /// How long a token that may read the page is not reviewed again.
 const ALLOWED_FOR: Duration = Duration::from_secs(30);
+/// How long a token that may read the page is reviewed again whatever other tokens there are.
+const KNOWN_FOR: Duration = Duration::from_secs(600);
 /// How long a token that may not is not reviewed again.
 const DENIED_FOR: Duration = Duration::from_secs(5);
 /// The most verdicts that are remembered.
@@ -90,10 +92,13 @@ impl Reviews {
 
 impl Memory {
     fn recall(&mut self, digest: &TokenDigest, now: Instant) -> Option<Verdict> {
-        if let Some((verdict, until)) = self.verdicts.get(digest)
-            && now < *until
-        {
-            return Some(verdict.clone());
+        if let Some((verdict, until)) = self.verdicts.get(digest) {
+            if now < *until {
+                return Some(verdict.clone());
+            }
+            if verdict.is_ok() {
+                return None;
+            }
         }
         self.wrong = self.wrong.filter(|(began, _)| now.duration_since(*began) < WINDOW);
         self.wrong
@@ -102,9 +107,15 @@ impl Memory {
     }
 
     fn remember(&mut self, digest: TokenDigest, verdict: Verdict, now: Instant) {
-        self.verdicts.retain(|_, (_, until)| now < *until);
+        let known_for = |verdict: &Verdict| if verdict.is_ok() { KNOWN_FOR } else { Duration::ZERO };
+        self.verdicts
+            .retain(|_, (verdict, until)| now < *until + known_for(verdict));
         if self.verdicts.len() >= REMEMBERED {
-            let first = self.verdicts.iter().min_by_key(|(_, (_, until))| *until);
+            // guesses go before readers
+            let first = self
+                .verdicts
+                .iter()
+                .min_by_key(|(_, (verdict, until))| (verdict.is_ok(), *until));
             let first = first.map(|(digest, _)| *digest);
             first.and_then(|digest| self.verdicts.remove(&digest));
         }
@@ -176,6 +187,11 @@ mod tests {
             }
         }
         assert_eq!(asked, WRONG_TOKENS);
+        let after = Instant::now() + ALLOWED_FOR;
+        let before = memory.wrong.replace((after, WRONG_TOKENS));
+        assert_eq!(memory.recall(&digest_of("new"), after), Some(Err(Denial::Busy)));
+        assert_eq!(memory.recall(&good, after), None, "a reader is reviewed again");
+        memory.wrong = before;
         assert_eq!(
             memory.recall(&good, Instant::now()),
             Some(Ok(())),
