@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::audit::EarlierBeds;
+use crate::support::audit::{AuditedCall, EarlierBeds};
 use crate::support::rights::{Right, roles};
 use crate::support::{AuditMark, Bed};
 
@@ -58,6 +58,30 @@ const UNSEEN: [(&str, &[&str], &[&str], &str); 12] = [
     ),
 ];
 
+/// Calls that tests make without the right, on purpose: group, resource, verb, why.
+const REFUSED: [(&str, &str, &str, &str); 8] = [
+    ("", "serviceaccounts", "get", CHECK),
+    ("apiextensions.k8s.io", "customresourcedefinitions", "get", CHECK),
+    ("coordination.k8s.io", "leases", "list", CHECK),
+    ("discovery.k8s.io", "endpointslices", "list", CHECK),
+    (
+        "authentication.k8s.io",
+        "tokenreviews",
+        "create",
+        "the status page without deploy/status-page says what is missing",
+    ),
+    (
+        "cert-manager.io",
+        "certificates",
+        "get",
+        "Helm takes the rights away while the pod still ends",
+    ),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings", "get", SWAP),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", "get", SWAP),
+];
+const CHECK: &str = "`certlet check` with certlet's own rights says what they do not let it see";
+const SWAP: &str = "in a swap, certlet starts with cert-manager's account before its own roles are there";
+
 const ACCOUNT: &str = "cert-manager:cert-manager";
 const TEST: &str = "no_right_is_missing_and_every_right_is_needed";
 
@@ -77,9 +101,15 @@ async fn no_right_is_missing_and_every_right_is_needed() {
     let of_uninstall = |group: &str, verb: &str| group == "coordination.k8s.io" && verb == "update";
     let excused =
         |group: &str, verb: &str| of_plan(group, verb) || of_webhook(group, verb) || of_uninstall(group, verb);
+    let on_purpose = |call: &AuditedCall| {
+        let is = |(group, resource, verb, _): &(&str, &str, &str, &str)| {
+            (*group, *resource, *verb) == (call.group.as_str(), call.resource.as_str(), call.verb.as_str())
+        };
+        REFUSED.iter().any(is)
+    };
     let refused: Vec<_> = calls
         .iter()
-        .filter(|call| !call.allowed && !excused(&call.group, &call.verb))
+        .filter(|call| !call.allowed && !excused(&call.group, &call.verb) && !on_purpose(call))
         .collect();
     assert!(
         refused.is_empty(),
@@ -90,6 +120,7 @@ async fn no_right_is_missing_and_every_right_is_needed() {
     let Some(earlier) = earlier else { return };
     let used: BTreeSet<Right> = calls
         .into_iter()
+        .filter(|call| call.allowed)
         .map(|call| (call.group, call.resource, call.verb))
         .collect();
     let parts = [
