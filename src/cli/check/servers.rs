@@ -52,20 +52,33 @@ pub(super) struct Seen {
     skew: Option<SignedDuration>,
 }
 
-/// The servers of these issuers, each once for each trust settings.
+/// The servers of these issuers, each once for each trust settings. Those of ClusterIssuers are first: tenants who
+/// create many Issuers do not displace them.
 pub(super) fn places<'a>(issuers: impl Iterator<Item = (IssuerId, &'a AcmeIssuer)>) -> Vec<Place> {
-    let mut places: BTreeMap<(String, Option<Vec<u8>>, bool), Place> = BTreeMap::new();
+    let mut places: BTreeMap<(String, Option<Vec<u8>>, bool), (bool, Place)> = BTreeMap::new();
     for (id, spec) in issuers {
         let trust = trust(spec);
         let key = (spec.server.clone(), trust.ca_bundle.clone(), trust.skip_verify);
-        let place = places.entry(key).or_insert_with(|| Place {
-            url: spec.server.clone(),
-            trust,
-            issuers: Vec::new(),
+        let (of_cluster, place) = places.entry(key).or_insert_with(|| {
+            let place = Place {
+                url: spec.server.clone(),
+                trust,
+                issuers: Vec::new(),
+            };
+            (false, place)
         });
+        *of_cluster |= id.is_cluster();
         place.issuers.push(id.to_string());
     }
-    places.into_values().collect()
+    let (first, last): (Vec<_>, Vec<_>) = places.into_values().partition(|(of_cluster, _)| *of_cluster);
+    first.into_iter().chain(last).map(|(_, place)| place).collect()
+}
+
+/// What is found about servers beyond the limit.
+pub(super) fn left_out(places: usize) -> Option<Finding> {
+    let more = places.checked_sub(MOST_SERVERS).filter(|more| *more > 0)?;
+    let message = format!("{more} of {places} ACME servers were not tried: the limit is {MOST_SERVERS}");
+    Some(Finding::warning(CHECK, message, ""))
 }
 
 /// Reads the directory of each server.
@@ -208,6 +221,24 @@ mod tests {
         let places = places([(id("a"), &plain), (id("b"), &plain), (id("c"), &other)].into_iter());
         let issuers: Vec<usize> = places.iter().map(|place| place.issuers.len()).collect();
         assert_eq!(issuers, [2, 1]);
+    }
+
+    #[test]
+    fn servers_of_cluster_issuers_are_first_and_those_beyond_the_limit_are_counted() {
+        let at = |server: &str| AcmeIssuer {
+            server: server.to_owned(),
+            ..AcmeIssuer::default()
+        };
+        let (early, late) = (at("https://a.example/"), at("https://z.example/"));
+        let issuers = [
+            (IssuerId(ObjectKey::new("shop", "a")), &early),
+            (IssuerId(ObjectKey::cluster("z")), &late),
+        ];
+        let places = places(issuers.into_iter());
+        let urls: Vec<&str> = places.iter().map(|place| place.url.as_str()).collect();
+        assert_eq!(urls, ["https://z.example/", "https://a.example/"]);
+        assert_eq!(left_out(MOST_SERVERS), None);
+        assert!(left_out(MOST_SERVERS + 3).unwrap().message.starts_with("3 of 103"));
     }
 
     #[test]
