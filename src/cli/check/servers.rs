@@ -39,6 +39,8 @@ pub(super) struct Place {
     url: String,
     trust: Trust,
     issuers: Vec<String>,
+    /// Whether one of them is a ClusterIssuer.
+    of_cluster: bool,
 }
 
 /// The answer of a server.
@@ -55,23 +57,21 @@ pub(super) struct Seen {
 /// The servers of these issuers, each once for each trust settings. Those of ClusterIssuers are first: tenants who
 /// create many Issuers do not displace them.
 pub(super) fn places<'a>(issuers: impl Iterator<Item = (IssuerId, &'a AcmeIssuer)>) -> Vec<Place> {
-    let mut places: BTreeMap<(String, Option<Vec<u8>>, bool), (bool, Place)> = BTreeMap::new();
+    let mut places: BTreeMap<(String, Option<Vec<u8>>, bool), Place> = BTreeMap::new();
     for (id, spec) in issuers {
         let trust = trust(spec);
         let key = (spec.server.clone(), trust.ca_bundle.clone(), trust.skip_verify);
-        let (of_cluster, place) = places.entry(key).or_insert_with(|| {
-            let place = Place {
-                url: spec.server.clone(),
-                trust,
-                issuers: Vec::new(),
-            };
-            (false, place)
+        let place = places.entry(key).or_insert_with(|| Place {
+            url: spec.server.clone(),
+            trust,
+            issuers: Vec::new(),
+            of_cluster: false,
         });
-        *of_cluster |= id.is_cluster();
+        place.of_cluster |= id.is_cluster();
         place.issuers.push(id.to_string());
     }
-    let (first, last): (Vec<_>, Vec<_>) = places.into_values().partition(|(of_cluster, _)| *of_cluster);
-    first.into_iter().chain(last).map(|(_, place)| place).collect()
+    let (first, last): (Vec<_>, Vec<_>) = places.into_values().partition(|place| place.of_cluster);
+    first.into_iter().chain(last).collect()
 }
 
 /// What is found about servers beyond the limit.
@@ -88,7 +88,12 @@ pub(super) async fn observe(places: Vec<Place>, client: &ClientSettings) -> Vec<
 }
 
 async fn ask(place: Place, client: &ClientSettings) -> Seen {
-    let Place { url, trust, issuers } = place;
+    let Place {
+        url,
+        trust,
+        issuers,
+        of_cluster: _,
+    } = place;
     let settings = transport::Settings {
         client: client.clone(),
         ..transport::Settings::default()
