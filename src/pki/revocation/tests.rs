@@ -66,8 +66,8 @@ impl Ca {
         self.desk.get("response.der")
     }
 
-    /// A certificate and key with this name, signed by the CA, with this extended key usage.
-    fn delegate(&self, name: &str, usage: &str) {
+    /// A certificate and key with this name, signed by the CA, with this extended key usage. Now is then not before its first second.
+    fn delegate(&mut self, name: &str, usage: &str) {
         let usage = format!("extendedKeyUsage={usage}");
         self.desk.put(&format!("{name}.ext"), usage.as_bytes());
         self.desk
@@ -80,6 +80,8 @@ impl Ca {
                 "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -set_serial 7 -days 9 -extfile {name}.ext -out {name}.pem"
             ))
             .accepted();
+        let made = CertificateInfo::parse(&Self::der(&self.desk, &format!("{name}.pem"))).unwrap();
+        self.now = self.now.max(made.not_before);
     }
 
     /// A list of `openssl ca -gencrl` with these lines in its section of extensions.
@@ -132,7 +134,7 @@ fn openssl_answers_our_request_and_its_statuses_are_read() {
 
 #[test]
 fn a_response_counts_only_from_the_issuer_or_a_responder_that_it_named() {
-    let ca = Ca::new();
+    let mut ca = Ca::new();
     ca.delegate("named", "OCSPSigning");
     ca.delegate("server", "serverAuth");
     assert_eq!(ca.in_response(&ca.response("named")), Ok(Status::Good));
@@ -142,7 +144,7 @@ fn a_response_counts_only_from_the_issuer_or_a_responder_that_it_named() {
 
 #[test]
 fn a_changed_response_of_a_responder_about_a_revoked_certificate_never_reads_as_good() {
-    let ca = Ca::new();
+    let mut ca = Ca::new();
     ca.delegate("named", "OCSPSigning");
     ca.revoke();
     let response = ca.response("named");
@@ -162,7 +164,7 @@ fn a_changed_response_of_a_responder_about_a_revoked_certificate_never_reads_as_
 
 #[test]
 fn a_forged_response_with_the_certificate_of_a_responder_does_not_count() {
-    let ca = Ca::new();
+    let mut ca = Ca::new();
     ca.delegate("named", "OCSPSigning");
     ca.desk
         .openssl(&format!(
@@ -177,7 +179,7 @@ fn a_forged_response_with_the_certificate_of_a_responder_does_not_count() {
 
 #[test]
 fn of_several_certificates_of_responders_the_one_that_signed_counts() {
-    let ca = Ca::new();
+    let mut ca = Ca::new();
     for name in ["old", "new", "next"] {
         ca.delegate(name, "OCSPSigning");
     }
