@@ -196,6 +196,22 @@ async fn configurations_of_another_name_are_found_by_plan_and_check_named_by_the
         refused.stderr.contains("add --yes") && refused.stderr.contains(&swap.command()),
         "{refused:?}"
     );
+    // a program that is to run, and has no ready pod at the moment
+    let program = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "webhook", "labels": {"app.kubernetes.io/component": "webhook"}},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "webhook"}}, "template": {
+            "metadata": {"labels": {"app": "webhook"}}, "spec": {"containers": [{"name": "webhook", "image": "none.invalid/webhook"}]}}}});
+    swap.scene.apply(&program.to_string()).await;
+    let refused = swap.certlet(&["check", "--fix", "--yes"]).await;
+    let why = format!("Deployment {namespace}/webhook is to run: scale it to 0 first");
+    assert!(
+        refused.status.code() == Some(1) && refused.stderr.contains(&why),
+        "{refused:?}"
+    );
+    let scaled = bed
+        .try_kubectl(&["-n", namespace, "scale", "deployment/webhook", "--replicas=0"])
+        .await;
+    assert!(scaled.status.success(), "{scaled:?}");
     let fixed = swap.certlet(&["check", "--fix", "--yes"]).await;
     assert!(
         fixed.stderr.contains(&format!("removed: {}", swap.command())),
@@ -226,4 +242,10 @@ async fn a_webhook_that_is_answered_is_named_before_its_program_goes() {
     assert!(planned.stderr.contains(&wanted), "{planned:?}");
     let certlet = Certlet::launch(bed).spawn();
     certlet.wait_for_log(&wanted).await;
+    let fixed = swap.certlet(&["check", "--fix", "--yes"]).await;
+    assert!(!fixed.stderr.contains("removed"), "{fixed:?}");
+    for kind in ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"] {
+        let found = bed.try_kubectl(&["get", kind, swap.name]).await;
+        assert!(found.status.success(), "{found:?}");
+    }
 }

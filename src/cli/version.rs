@@ -9,8 +9,12 @@ use super::{
     target::{Connected, Target, block_on, failed},
 };
 use crate::{
-    cluster::commands::installed::{Controllers, Installed, controllers},
-    process::{COMMIT, environment::platform},
+    cluster::{
+        commands::installed::{Controllers, Installed, controllers},
+        reader::Reader,
+    },
+    net::headers::date,
+    process::{COMMIT, clock, environment::platform},
 };
 
 /// Show the versions of this program, of Kubernetes, and of the controller
@@ -101,11 +105,16 @@ async fn server(target: &Target) -> Result<(ServerVersion, Vec<String>), String>
         .apiserver_version()
         .await
         .map_err(|error| failed("cannot read the version of Kubernetes", &error))?;
+    // Leases are compared with the API server's clock
+    let headers = Reader::new(client.clone()).server_version().await.ok();
+    let now = headers
+        .and_then(|(_, headers)| date(&headers))
+        .unwrap_or_else(clock::now);
     let Controllers {
         installed,
         holder,
         unseen,
-    } = controllers(&client, &namespace)
+    } = controllers(&client, &namespace, now)
         .await
         .map_err(|error| failed("cannot read the controllers", &error))?;
     let server = ServerVersion {

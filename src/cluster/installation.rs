@@ -1,6 +1,7 @@
 //! What an installation consists of: definitions, policies, Leases, and who owns its objects. For commands that report on it.
 
 use http::{HeaderMap, Request};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::{
         admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
@@ -60,6 +61,21 @@ pub(crate) struct LeaseRecord {
     pub namespace: String,
     /// Its spec.
     pub spec: LeaseSpec,
+}
+
+/// Duration of a Lease without `leaseDurationSeconds`.
+const DEFAULT_DURATION: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long ago a Lease was renewed; `None` if it never was.
+pub(crate) fn age(now: Timestamp, lease: &LeaseSpec) -> Option<SignedDuration> {
+    lease.renew_time.as_ref().map(|renewed| now.duration_since(renewed.0))
+}
+
+/// Whether a Lease was not renewed within its duration: its holder has ended.
+pub(crate) fn is_stale(now: Timestamp, lease: &LeaseSpec) -> bool {
+    let seconds = lease.lease_duration_seconds.map(i64::from);
+    let duration = seconds.map_or(DEFAULT_DURATION, SignedDuration::from_secs);
+    age(now, lease).is_none_or(|age| age > duration)
 }
 
 impl Reader {

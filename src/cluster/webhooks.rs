@@ -7,6 +7,7 @@ use k8s_openapi::api::{
     admissionregistration::v1::{
         MutatingWebhookConfiguration, ServiceReference, ValidatingWebhookConfiguration, WebhookClientConfig,
     },
+    apps::v1::Deployment,
     discovery::v1::EndpointSlice,
 };
 use kube::{
@@ -16,12 +17,14 @@ use kube::{
 
 use super::{
     error::{Call, Error},
-    reader::within,
+    reader::{Reader, within},
 };
 use crate::api::names;
 
 /// The name of the webhook in both configurations, whatever the names of the configurations (WHK-01, WHK-02).
 const WEBHOOK: &str = "webhook.cert-manager.io";
+/// Labels of the Deployment of the webhook: those of all versions, and those of old ones.
+const PROGRAM: [&str; 2] = ["app.kubernetes.io/component=webhook", "app=webhook"];
 const REFUSED: &str = "failed calling webhook \"webhook.cert-manager.io\"";
 
 /// Which configurations to check.
@@ -33,7 +36,7 @@ pub(crate) enum Which {
     All,
 }
 
-/// Configurations of one name that call cert-manager's webhook.
+/// Configurations of one name that call cert-manager's webhook at the same Service, and that all block or all do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Webhook {
     /// Their name, for example `cert-manager-webhook`.
@@ -103,6 +106,15 @@ const BOTH: &str = "validatingwebhookconfigurations,mutatingwebhookconfiguration
 /// another cause. The configurations have the name of the Service in the message.
 pub(crate) fn advice(message: &str) -> Option<String> {
     let (_, why) = message.split_once(REFUSED)?;
+    let is_unanswered = ["not found", "no endpoints available"]
+        .iter()
+        .any(|cause| why.contains(cause));
+    // check --fix removes nothing that has endpoints
+    let fix = if is_unanswered {
+        " (certlet check --fix does)"
+    } else {
+        ""
+    };
     let host = why.split_once("https://").map(|(_, url)| url);
     let name = host.and_then(|url| url.split(['.', ':', '/', '"']).next());
     let name = name
@@ -110,7 +122,7 @@ pub(crate) fn advice(message: &str) -> Option<String> {
         .unwrap_or(names::WEBHOOK_CONFIGURATION);
     Some(format!(
         "The webhook of cert-manager does not answer, and its configuration has writes refused without it. If cert-manager is \
-         gone, remove it (certlet check --fix does): kubectl delete {BOTH} {name} --ignore-not-found"
+         gone, remove it{fix}: kubectl delete {BOTH} {name} --ignore-not-found"
     ))
 }
 
@@ -156,6 +168,29 @@ where
     }
 }
 
+/// The Deployment of a webhook's program that is to run, as `namespace/name`, if there is one: without ready pods now, it answers again
+/// later.
+///
+/// # Errors
+/// If the API server rejects the list, or cannot be reached.
+pub(crate) async fn program_to_run(reader: &Reader, webhook: &Webhook) -> Result<Option<String>, Error> {
+    let Some((namespace, _)) = webhook.service.as_deref().and_then(|service| service.split_once('/')) else {
+        return Ok(None);
+    };
+    for labels in PROGRAM {
+        let found = reader.list::<Deployment>(Some(namespace), labels).await?;
+        if let Some(deployment) = found.iter().find(|deployment| is_to_run(deployment)) {
+            return Ok(Some(format!("{namespace}/{}", deployment.name_any())));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a Deployment is to have pods: 1 without a number.
+fn is_to_run(deployment: &Deployment) -> bool {
+    deployment.spec.as_ref().and_then(|spec| spec.replicas) != Some(0)
+}
+
 /// A webhook of either kind of configuration.
 struct Found {
     name: String,
@@ -196,7 +231,8 @@ pub(crate) async fn find(client: &Client, which: Which) -> Result<Vec<Webhook>, 
         };
         webhooks.filter_map(found).map(|found| (false, found))
     });
-    let mut webhooks: BTreeMap<String, Webhook> = BTreeMap::new();
+    // a configuration that is answered must not be removed with the other one of its name
+    let mut webhooks: BTreeMap<(String, Option<String>, bool), Webhook> = BTreeMap::new();
     for (validates, found) in validating.chain(mutating) {
         let answers = match &found.service {
             Some(service) => has_endpoints(client, service).await?,
@@ -205,15 +241,16 @@ pub(crate) async fn find(client: &Client, which: Which) -> Result<Vec<Webhook>, 
         let service = found
             .service
             .map(|service| format!("{}/{}", service.namespace, service.name));
-        let webhook = webhooks.entry(found.name.clone()).or_insert(Webhook {
+        let blocks = found.required && !answers;
+        let group = (found.name.clone(), service.clone(), blocks);
+        let webhook = webhooks.entry(group).or_insert(Webhook {
             name: found.name,
             kinds: (false, false),
             service,
-            blocks: false,
+            blocks,
         });
         webhook.kinds.0 |= validates;
         webhook.kinds.1 |= !validates;
-        webhook.blocks |= found.required && !answers;
     }
     Ok(webhooks.into_values().collect())
 }
@@ -289,6 +326,7 @@ mod tests {
                 advice.ends_with(&format!("mutatingwebhookconfigurations {name} --ignore-not-found")),
                 "{advice}"
             );
+            assert!(advice.contains("certlet check --fix"), "{advice}");
         }
     }
 
@@ -299,11 +337,26 @@ mod tests {
             advice.contains("mutatingwebhookconfigurations cert-manager-webhook"),
             "{advice}"
         );
+        // there is something that answers, if wrongly: --fix does not remove its configuration
+        assert!(!advice.contains("--fix"), "{advice}");
         assert!(
             super::advice("failed calling webhook \"webhook.cert-manager.io\": Post \"https://$(rm):1/\"")
                 .unwrap()
                 .contains("cert-manager-webhook")
         );
+    }
+
+    #[test]
+    fn a_deployment_runs_unless_it_is_scaled_to_nothing() {
+        let of = |spec: serde_json::Value| {
+            let deployment = serde_json::json!({"metadata": {"name": "cert-manager-webhook"}, "spec": spec});
+            is_to_run(&serde_json::from_value(deployment).unwrap())
+        };
+        let spec =
+            |replicas: serde_json::Value| serde_json::json!({"replicas": replicas, "selector": {}, "template": {}});
+        assert!(of(spec(serde_json::json!(2))));
+        assert!(of(spec(serde_json::Value::Null)));
+        assert!(!of(spec(serde_json::json!(0))));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Starting the program: without a cluster, with one that does not answer, under other names, into a closed pipe.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{Ended, PROGRAM, api::Server, certlet, kubeconfig, run};
@@ -81,6 +82,52 @@ fn a_request_that_is_not_answered_ends_with_the_time_limit() {
         sentence(&ended),
         "cannot read the Certificate: the API server did not answer within 1s (--request-timeout)"
     );
+}
+
+/// `certlet create cr r --force` against the API server at a URL, where `r.key` is there already.
+fn create_again(home: &Path, url: &str) -> Ended {
+    std::fs::write(home.join("r.key"), "the old key").unwrap();
+    let config = kubeconfig(home, url);
+    let create = ["create", "cr", "r", "-f", "certificate.yaml", "--force", "--kubeconfig"];
+    certlet(&[&create[..], &[config.as_str()]].concat(), home)
+}
+
+#[test]
+fn a_request_that_is_refused_leaves_the_key_of_the_one_before() {
+    let home = home();
+    // the status 404 for every request
+    let server = Server::start(|_| None);
+    let ended = create_again(home.path(), &server.url);
+    assert!(sentence(&ended).contains("not found"), "{ended:?}");
+    assert!(
+        server
+            .asked()
+            .iter()
+            .any(|asked| asked.path.contains("certificaterequests"))
+    );
+    assert_eq!(std::fs::read(home.path().join("r.key")).unwrap(), b"the old key");
+    assert!(!home.path().join("r.key.new").exists());
+}
+
+#[test]
+fn a_request_whose_answer_is_lost_leaves_both_keys_and_names_the_new_one() {
+    let home = home();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for socket in listener.incoming().map_while(Result::ok) {
+            // the request has come, and the connection ends
+            drop(socket.peek(&mut [0]));
+        }
+    });
+    let ended = create_again(home.path(), &url);
+    assert!(sentence(&ended).contains("r.key.new"), "{ended:?}");
+    assert_eq!(std::fs::read(home.path().join("r.key")).unwrap(), b"the old key");
+    let kept = std::fs::read_to_string(home.path().join("r.key.new")).unwrap();
+    assert!(kept.contains("PRIVATE KEY"));
+    // nor does the next call lose it
+    let again = create_again(home.path(), &url);
+    assert!(sentence(&again).contains("r.key.new exists"), "{again:?}");
 }
 
 #[test]

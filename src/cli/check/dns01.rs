@@ -21,7 +21,7 @@ use crate::{
     solver::select::{Method, OrderMeta, Wanted, select},
 };
 
-use super::finding;
+use super::{finding, interrupt::interrupt};
 
 /// See [`super`].
 #[derive(Args, Clone, Debug)]
@@ -60,7 +60,7 @@ pub(super) struct Dns01Args {
 pub(super) fn run(args: &Dns01Args) -> ExitCode {
     match run_to_end(check(args)) {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(super::BAD),
+        Ok(false) => ExitCode::from(crate::cli::NEGATIVE),
         Err(error) => crate::cli::fail(&error),
     }
 }
@@ -124,13 +124,7 @@ async fn check(args: &Dns01Args) -> Result<bool, String> {
         target: None,
         value: value(),
     };
-    let interrupted = async {
-        // without the signal there is no interruption
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let good = trial(record, args.write, interrupted, |finding| print(&finding)).await;
+    let good = trial(record, args.write, interrupt(), |finding| print(&finding)).await;
     if good && !args.write {
         crate::cli::remark("the right to write was not tried: --write writes a TXT record, and removes it");
     }

@@ -10,6 +10,7 @@ use super::{
     definitions,
     finding::{Finding, Verdict},
     ingress::{self, At, Probed},
+    interrupt::{Interrupt, interrupt, never, unless},
     issuers, lease, owners, policies, program,
     rights::{self, Installation},
     servers, webhooks,
@@ -25,7 +26,7 @@ use crate::{
     cluster::{
         self,
         reader::Reader,
-        webhooks::{Webhook, Which, find},
+        webhooks::{Which, find},
     },
     controller::Controllers,
     net::{ClientSettings, ExtraRoots, proxy_hosts},
@@ -36,6 +37,8 @@ use crate::{
 
 /// The namespace and the ServiceAccount of certlet in the manifests.
 const USUAL: &str = "cert-manager";
+const NAMESPACE: &str =
+    "Namespace of certlet's Deployment. Default: cert-manager, or that of the Deployment whose pod holds the Lease";
 /// Interval of checks with --wait.
 const AGAIN: Duration = Duration::from_secs(2);
 /// Issuers whose Secrets are read at the same time.
@@ -45,8 +48,8 @@ const ACME_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// See [`super`].
 #[derive(Args, Clone, Debug)]
+#[command(mut_arg("namespace", |arg| arg.help(NAMESPACE)))]
 pub(super) struct GeneralArgs {
-    /// The namespace is that of certlet's Deployment. Default: cert-manager, or that of the Deployment whose pod holds the Lease
     #[command(flatten)]
     target: Target,
     /// Output format
@@ -81,7 +84,7 @@ pub(super) struct GeneralArgs {
 pub(super) fn run(args: &GeneralArgs) -> ExitCode {
     match run_to_end(check(args)) {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(super::BAD),
+        Ok(false) => ExitCode::from(crate::cli::NEGATIVE),
         Err(error) => crate::cli::fail(&error),
     }
 }
@@ -91,14 +94,16 @@ async fn check(args: &GeneralArgs) -> Result<bool, String> {
     if args.fix {
         fix(&args.target, args.yes).await?;
     }
-    let writer = if args.probe_ingress.is_empty() {
-        None
+    let (writer, interrupt) = if args.probe_ingress.is_empty() {
+        (None, never())
     } else {
-        Some(Reader::new(args.target.connect().await?.client))
+        (Some(Reader::new(args.target.connect().await?.client)), interrupt())
     };
     let deadline = args.wait.map(|wait| Instant::now() + wait);
     loop {
-        let round = round(args, &connected, writer.as_ref()).await;
+        let round = round(args, &connected, writer.as_ref(), &interrupt).await;
+        // --wait does not retry an interruption
+        unless(&interrupt, async {}).await?;
         let is_good = round.as_ref().is_ok_and(|(findings, _)| is_good(findings));
         let is_over = deadline.is_none_or(|deadline| Instant::now() + AGAIN > deadline);
         if is_good || is_over {
@@ -111,7 +116,7 @@ async fn check(args: &GeneralArgs) -> Result<bool, String> {
             })?;
             return Ok(is_good);
         }
-        sleep(AGAIN).await;
+        unless(&interrupt, sleep(AGAIN)).await?;
     }
 }
 
@@ -121,20 +126,40 @@ fn is_good(findings: &[Finding]) -> bool {
 
 async fn fix(target: &Target, yes: bool) -> Result<(), String> {
     let reader = Reader::new(target.connect().await?.client);
-    let found = left_webhooks(&reader).await.map_err(|error| error.to_string())?;
-    webhooks::fix(&reader, &found, yes).await
+    webhooks::fix(&reader, yes).await
 }
 
-async fn left_webhooks(reader: &Reader) -> Result<Vec<Webhook>, cluster::Error> {
-    find(reader.client(), Which::All).await
-}
-
-/// All checks once, with remarks on the flags. `writer` creates the temporary objects of a probe.
+/// All checks once, with remarks on the flags. `writer` creates the temporary objects of a probe, which are removed if it is interrupted.
 async fn round(
     args: &GeneralArgs,
     connected: &Connected,
     writer: Option<&Reader>,
+    interrupt: &Interrupt,
 ) -> Result<(Vec<Finding>, Vec<String>), String> {
+    let (mut findings, chosen) = unless(interrupt, of_reading(args, connected)).await??;
+    if let Some(writer) = writer {
+        let own = args.target.namespace.as_deref().unwrap_or(USUAL);
+        let http01 = &chosen.settings.http01;
+        let probed = Probed {
+            namespace: chosen.running.as_ref().map_or(own, |running| &running.namespace),
+            advertised: &http01.advertise,
+            port: http01.port,
+            at: &args.probe_ingress,
+        };
+        let found = ingress::probe(writer, &probed, interrupt.clone()).await;
+        if let Err(error) = unless(interrupt, async {}).await {
+            for finding in found.iter().filter(|finding| finding.verdict != Verdict::Ok) {
+                remark(&finding.text());
+            }
+            return Err(error);
+        }
+        findings.extend(found);
+    }
+    Ok((findings, chosen.remarks))
+}
+
+/// The checks that only read.
+async fn of_reading(args: &GeneralArgs, connected: &Connected) -> Result<(Vec<Finding>, Chosen), String> {
     let reader = Reader::new(connected.client.clone());
     let asked = clock::now();
     let (version, headers) = reader.server_version().await.map_err(|error| error.to_string())?;
@@ -172,7 +197,7 @@ async fn round(
             Err(error) => vec![Finding::unknown("lease", &error)],
         });
     }
-    findings.extend(match left_webhooks(&reader).await {
+    findings.extend(match find(reader.client(), Which::All).await {
         Ok(found) => webhooks::verdict(&found),
         Err(error) => vec![Finding::unknown("webhooks", &error)],
     });
@@ -183,31 +208,7 @@ async fn round(
         },
     );
     findings.extend(of_issuers(connected, &chosen, skew).await?);
-    if let Some(writer) = writer {
-        let http01 = &chosen.settings.http01;
-        let probed = Probed {
-            namespace: installation.namespace,
-            advertised: &http01.advertise,
-            port: http01.port,
-            at: &args.probe_ingress,
-        };
-        findings.extend(ingress::probe(writer, &probed, interrupted()).await);
-    }
-    Ok((findings, chosen.remarks))
-}
-
-/// Ready when the command is to end: SIGINT or SIGTERM.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => if pressed.is_err() {
-            std::future::pending::<()>().await;
-        },
-        _ = terminate.recv() => {}
-    }
+    Ok((findings, chosen))
 }
 
 async fn of_definitions(reader: &Reader, seen: &Result<Vec<definitions::Seen>, cluster::Error>) -> Vec<Finding> {
@@ -286,10 +287,13 @@ async fn of_issuers(
     let acme = found
         .iter()
         .filter_map(|(id, lookup)| Some((id.clone(), lookup.found()?.spec.acme.as_ref()?)));
-    let answers = servers::observe(servers::places(acme), &client).await;
+    let places = servers::places(acme);
+    let left_out = servers::left_out(places.len());
+    let answers = servers::observe(places, &client).await;
     Ok([
         issuers::verdict(&judged),
         servers::verdict(&answers),
+        left_out.into_iter().collect(),
         servers::clocks(skew, &answers),
     ]
     .concat())

@@ -96,8 +96,6 @@ enum Outcome {
     Other(String, String),
     /// The objects could not be created.
     NotCreated(String),
-    /// The command was interrupted.
-    Interrupted,
 }
 
 /// The name of a class, and the name of its temporary objects.
@@ -108,7 +106,8 @@ struct Place {
     key: ObjectKey,
 }
 
-/// Probes every IngressClass. What was created is deleted, whatever happens, also if `interrupted` is ready.
+/// Probes every IngressClass. What was created is deleted, whatever happens, also if `interrupted` is ready: then only what could not be
+/// deleted is a finding.
 pub(super) async fn probe(reader: &Reader, probed: &Probed<'_>, interrupted: impl Future<Output = ()>) -> Vec<Finding> {
     let addresses = match addresses(reader, probed).await {
         Ok(addresses) if addresses.is_empty() => {
@@ -132,6 +131,7 @@ pub(super) async fn probe(reader: &Reader, probed: &Probed<'_>, interrupted: imp
     if classes.is_empty() {
         return vec![Finding::warning(CHECK, "there is no IngressClass to probe", "")];
     }
+    let left_out = left_out(classes.len());
     let number = fastrand::u32(..);
     let place = |(index, (class, controller)): (usize, (String, String))| Place {
         class,
@@ -143,7 +143,7 @@ pub(super) async fn probe(reader: &Reader, probed: &Probed<'_>, interrupted: imp
         let all = join_all(places.iter().map(|place| of_class(reader, probed, &addresses, place)));
         tokio::select! {
             outcomes = all => outcomes,
-            () = interrupted => vec![Outcome::Interrupted; places.len()],
+            () = interrupted => Vec::new(),
         }
     };
     let mut findings: Vec<Finding> = places
@@ -151,8 +151,16 @@ pub(super) async fn probe(reader: &Reader, probed: &Probed<'_>, interrupted: imp
         .zip(outcomes)
         .map(|(place, outcome)| verdict(&place.class, &outcome))
         .collect();
+    findings.extend(left_out);
     findings.extend(clean_up(reader, &places).await);
     findings
+}
+
+/// What is found about classes beyond the limit.
+fn left_out(classes: usize) -> Option<Finding> {
+    let more = classes.checked_sub(MOST_CLASSES).filter(|more| *more > 0)?;
+    let message = format!("{more} of {classes} IngressClasses were not probed: the limit is {MOST_CLASSES}");
+    Some(Finding::warning(CHECK, message, ""))
 }
 
 /// The addresses of the responder: those of the flag, else the ready endpoints of certlet's Service.
@@ -328,7 +336,6 @@ fn verdict(class: &str, outcome: &Outcome) -> Finding {
             ),
         ),
         Outcome::NotCreated(why) => Finding::warning(CHECK, format!("IngressClass {class} was not probed: {why}"), ""),
-        Outcome::Interrupted => Finding::warning(CHECK, format!("IngressClass {class}: the probe was interrupted"), ""),
     }
 }
 
@@ -349,6 +356,12 @@ mod tests {
         for wrong in ["nginx=", "a/b", "user@host", "a b"] {
             assert!(at(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn classes_beyond_the_limit_are_counted() {
+        assert_eq!(left_out(MOST_CLASSES), None);
+        assert!(left_out(MOST_CLASSES + 2).unwrap().message.starts_with("2 of 52"));
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! Who leads: the holder of the Lease, how long ago it was renewed, and whether there is a second one.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::finding::{Finding, names};
 use crate::{
     cli::plan::flags::Running,
-    cluster::{Error, installation::LeaseRecord, reader::Reader},
+    cluster::{
+        Error,
+        installation::{LeaseRecord, age, is_stale},
+        reader::Reader,
+    },
 };
 
 const CHECK: &str = "lease";
-/// Duration of a Lease without `leaseDurationSeconds`.
-const DEFAULT_DURATION: SignedDuration = SignedDuration::from_secs(60);
 
 /// The Leases of a cluster that controllers may hold.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +46,7 @@ pub(super) fn verdict(now: Timestamp, namespace: &str, seen: &Seen, controller: 
     let mut findings = vec![own_verdict(now, namespace, own.as_ref(), controller)];
     let acting: Vec<String> = others
         .iter()
-        .filter(|lease| holder(lease).is_some() && !is_stale(now, lease))
+        .filter(|lease| holder(lease).is_some() && !is_stale(now, &lease.spec))
         .map(|lease| format!("{} in namespace {}", holder(lease).unwrap_or_default(), lease.namespace))
         .collect();
     if !acting.is_empty() {
@@ -76,11 +78,11 @@ fn own_verdict(now: Timestamp, namespace: &str, lease: Option<&LeaseRecord>, con
         let message = format!("the Lease in namespace {namespace} has no holder: no controller is running");
         return Finding::failure(CHECK, message, start);
     };
-    let ago = age(now, lease).map_or_else(
+    let ago = age(now, &lease.spec).map_or_else(
         || "was never renewed".to_owned(),
         |age| format!("was renewed {} s ago", age.as_secs().max(0)),
     );
-    if is_stale(now, lease) {
+    if is_stale(now, &lease.spec) {
         let message =
             format!("the Lease in namespace {namespace} is held by {holder}, and {ago}: that controller has ended");
         return Finding::failure(CHECK, message, start);
@@ -104,22 +106,9 @@ fn holder(lease: &LeaseRecord) -> Option<&str> {
         .filter(|holder| !holder.is_empty())
 }
 
-fn age(now: Timestamp, lease: &LeaseRecord) -> Option<SignedDuration> {
-    lease
-        .spec
-        .renew_time
-        .as_ref()
-        .map(|renewed| now.duration_since(renewed.0))
-}
-
-fn is_stale(now: Timestamp, lease: &LeaseRecord) -> bool {
-    let seconds = lease.spec.lease_duration_seconds.map(i64::from);
-    let duration = seconds.map_or(DEFAULT_DURATION, SignedDuration::from_secs);
-    age(now, lease).is_none_or(|age| age > duration)
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use k8s_openapi::{api::coordination::v1::LeaseSpec, apimachinery::pkg::apis::meta::v1::MicroTime};
 
     use super::*;

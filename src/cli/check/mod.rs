@@ -5,6 +5,7 @@ mod dns01;
 mod finding;
 mod general;
 mod ingress;
+mod interrupt;
 mod issuers;
 mod lease;
 mod manifest;
@@ -19,9 +20,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-/// Exit status if something is not well. 1 is for errors, 2 for invalid arguments.
-const BAD: u8 = 3;
-
 /// Check an installation: API, policies, rights, leader, left-over webhooks, ACME servers, clocks and Secrets
 ///
 /// One line for each finding, with what to do. Reads only, except with --fix and --probe-ingress. ACME servers and clocks are tried from
@@ -32,7 +30,7 @@ const BAD: u8 = 3;
     after_help = "Exit status:
   0  all is well; there may be warnings
   3  a line begins with FAIL
-  1  an error
+  1  an error, or an interruption
   2  invalid arguments
 
 Examples:

@@ -39,6 +39,8 @@ pub(super) struct Place {
     url: String,
     trust: Trust,
     issuers: Vec<String>,
+    /// Whether one of them is a ClusterIssuer.
+    of_cluster: bool,
 }
 
 /// The answer of a server.
@@ -52,7 +54,8 @@ pub(super) struct Seen {
     skew: Option<SignedDuration>,
 }
 
-/// The servers of these issuers, each once for each trust settings.
+/// The servers of these issuers, each once for each trust settings. Those of ClusterIssuers are first: tenants who
+/// create many Issuers do not displace them.
 pub(super) fn places<'a>(issuers: impl Iterator<Item = (IssuerId, &'a AcmeIssuer)>) -> Vec<Place> {
     let mut places: BTreeMap<(String, Option<Vec<u8>>, bool), Place> = BTreeMap::new();
     for (id, spec) in issuers {
@@ -62,10 +65,20 @@ pub(super) fn places<'a>(issuers: impl Iterator<Item = (IssuerId, &'a AcmeIssuer
             url: spec.server.clone(),
             trust,
             issuers: Vec::new(),
+            of_cluster: false,
         });
+        place.of_cluster |= id.is_cluster();
         place.issuers.push(id.to_string());
     }
-    places.into_values().collect()
+    let (first, last): (Vec<_>, Vec<_>) = places.into_values().partition(|place| place.of_cluster);
+    first.into_iter().chain(last).collect()
+}
+
+/// What is found about servers beyond the limit.
+pub(super) fn left_out(places: usize) -> Option<Finding> {
+    let more = places.checked_sub(MOST_SERVERS).filter(|more| *more > 0)?;
+    let message = format!("{more} of {places} ACME servers were not tried: the limit is {MOST_SERVERS}");
+    Some(Finding::warning(CHECK, message, ""))
 }
 
 /// Reads the directory of each server.
@@ -75,7 +88,12 @@ pub(super) async fn observe(places: Vec<Place>, client: &ClientSettings) -> Vec<
 }
 
 async fn ask(place: Place, client: &ClientSettings) -> Seen {
-    let Place { url, trust, issuers } = place;
+    let Place {
+        url,
+        trust,
+        issuers,
+        of_cluster: _,
+    } = place;
     let settings = transport::Settings {
         client: client.clone(),
         ..transport::Settings::default()
@@ -208,6 +226,24 @@ mod tests {
         let places = places([(id("a"), &plain), (id("b"), &plain), (id("c"), &other)].into_iter());
         let issuers: Vec<usize> = places.iter().map(|place| place.issuers.len()).collect();
         assert_eq!(issuers, [2, 1]);
+    }
+
+    #[test]
+    fn servers_of_cluster_issuers_are_first_and_those_beyond_the_limit_are_counted() {
+        let at = |server: &str| AcmeIssuer {
+            server: server.to_owned(),
+            ..AcmeIssuer::default()
+        };
+        let (early, late) = (at("https://a.example/"), at("https://z.example/"));
+        let issuers = [
+            (IssuerId(ObjectKey::new("shop", "a")), &early),
+            (IssuerId(ObjectKey::cluster("z")), &late),
+        ];
+        let places = places(issuers.into_iter());
+        let urls: Vec<&str> = places.iter().map(|place| place.url.as_str()).collect();
+        assert_eq!(urls, ["https://z.example/", "https://a.example/"]);
+        assert_eq!(left_out(MOST_SERVERS), None);
+        assert!(left_out(MOST_SERVERS + 3).unwrap().message.starts_with("3 of 103"));
     }
 
     #[test]

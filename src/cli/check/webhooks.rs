@@ -7,7 +7,7 @@ use crate::{
     cli::remark,
     cluster::{
         reader::Reader,
-        webhooks::{Webhook, remove},
+        webhooks::{Webhook, Which, find, program_to_run, remove},
     },
     text,
 };
@@ -33,15 +33,27 @@ pub(super) fn verdict(webhooks: &[Webhook]) -> Vec<Finding> {
         .collect()
 }
 
-/// Removes the configurations whose webhook nothing answers. `yes` is the consent; without it, it is asked for on a terminal.
+/// Removes the configurations whose webhook nothing answers and nothing is to answer. `yes` is the consent; without it, it is asked for
+/// on a terminal.
 ///
 /// # Errors
-/// A sentence if there is no consent, or if a configuration cannot be removed.
-pub(super) async fn fix(reader: &Reader, webhooks: &[Webhook], yes: bool) -> Result<(), String> {
-    let left: Vec<&Webhook> = webhooks.iter().filter(|webhook| webhook.blocks).collect();
-    for webhook in left {
-        if !yes && !consent(webhook)? {
-            return Err(format!("nothing was removed: {}", webhook.command()));
+/// A sentence if there is no consent, if the webhook's program is to run, or if a configuration cannot be removed.
+pub(super) async fn fix(reader: &Reader, yes: bool) -> Result<(), String> {
+    for webhook in &blocking(reader).await? {
+        is_left(reader, webhook).await?;
+        if !yes {
+            if !consent(webhook)? {
+                return Err(format!("not removed, because you did not agree: {}", webhook.command()));
+            }
+            // the answer may have taken long
+            if !blocking(reader).await?.contains(webhook) {
+                remark(&format!(
+                    "not removed, because it has changed or no longer blocks: {}",
+                    webhook.command()
+                ));
+                continue;
+            }
+            is_left(reader, webhook).await?;
         }
         remove(reader.client(), webhook)
             .await
@@ -49,6 +61,24 @@ pub(super) async fn fix(reader: &Reader, webhooks: &[Webhook], yes: bool) -> Res
         remark(&format!("removed: {}", webhook.command()));
     }
     Ok(())
+}
+
+async fn blocking(reader: &Reader) -> Result<Vec<Webhook>, String> {
+    let found = find(reader.client(), Which::All).await;
+    let found = found.map_err(|error| error.to_string())?;
+    Ok(found.into_iter().filter(|webhook| webhook.blocks).collect())
+}
+
+/// Refuses if a Deployment of the webhook is to run.
+async fn is_left(reader: &Reader, webhook: &Webhook) -> Result<(), String> {
+    let program = program_to_run(reader, webhook).await;
+    match program.map_err(|error| format!("not removed: {}. {error}", webhook.command()))? {
+        Some(place) => Err(format!(
+            "not removed: {}. Deployment {place} is to run: scale it to 0 first",
+            webhook.command()
+        )),
+        None => Ok(()),
+    }
 }
 
 fn consent(webhook: &Webhook) -> Result<bool, String> {

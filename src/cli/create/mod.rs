@@ -1,5 +1,6 @@
 //! `certlet create`: requests from the template of a Certificate, with a key that stays on this machine, as cmctl creates them.
 
+mod key;
 mod request;
 mod template;
 
@@ -19,6 +20,7 @@ use super::{
 use crate::cluster::commands::requests::{
     Answer, answer, create_request, create_signing_request, signer, signing_answer,
 };
+use key::{NewKey, NotCreated};
 use request::Made;
 use template::Template;
 
@@ -160,13 +162,11 @@ async fn create(kind: Kind, args: &RequestArgs) -> Result<Report, String> {
     let mut connected = args.target.connect().await?;
     connected.namespace = template.namespace(args.target.namespace.as_deref(), connected.namespace)?;
     let made = Made::new(&template)?;
-    // before the request: a certificate without its key is of no use
-    write(&key_file, made.key.expose(), args.force)?;
+    let stored = NewKey::store(&key_file, made.key.expose())?;
     if let Err(error) = send(kind, args, &connected, &template, &made).await {
-        // the key belongs to no request
-        drop(std::fs::remove_file(&key_file));
-        return Err(error);
+        return Err(stored.without_request(error));
     }
+    stored.keep()?;
     let mut report = Report {
         kind: kind.name(),
         namespace: if kind == Kind::Request {
@@ -238,19 +238,20 @@ async fn send(
     Connected { client, namespace }: &Connected,
     template: &Template,
     made: &Made,
-) -> Result<(), String> {
+) -> Result<(), NotCreated> {
     let created = match kind {
         Kind::Request => {
             let request = made.request(template, &args.name);
             create_request(client, namespace, &request).await
         }
         Kind::SigningRequest => {
-            let signer = signer(client, &template.spec.issuer_ref, namespace).await?;
+            let signer = signer(client, &template.spec.issuer_ref, namespace).await;
+            let signer = signer.map_err(NotCreated::Refused)?;
             let request = made.signing_request(template, &args.name, signer);
             create_signing_request(client, &request).await
         }
     };
-    created.map_err(|error| failed(&format!("cannot create the {} {}", kind.name(), args.name), &error))
+    created.map_err(|error| NotCreated::new(&format!("cannot create the {} {}", kind.name(), args.name), &error))
 }
 
 /// The answer to the request, or what it waits for when the time is over.

@@ -238,6 +238,11 @@ fn chosen(controllers: Vec<Controller>, places: Places<'_>, holders: &[(String, 
     if believed.iter().any(|controller| controller.running.replicas > 0) {
         believed.retain(|controller| controller.running.replicas > 0);
     }
+    // any Deployment whose name begins as the holder's is believed, but does not compete with one in a namespace that counts anyway
+    let is_named = |running: &Running| running.namespace == USUAL || places.command == Some(running.namespace.as_str());
+    if places.controller.is_none() && believed.iter().any(|controller| is_named(&controller.running)) {
+        believed.retain(|controller| is_named(&controller.running));
+    }
     let places = |controllers: Vec<Controller>| -> Vec<String> {
         controllers
             .into_iter()
@@ -246,7 +251,7 @@ fn chosen(controllers: Vec<Controller>, places: Places<'_>, holders: &[(String, 
     };
     if believed.len() > 1 {
         return Err(format!(
-            "found several controllers: {}. Name the namespace of one with --controller-namespace, or add the flags to plan with after --",
+            "found several controllers: {}. Name the namespace of one (see --help), or add the flags after --",
             places(believed).join(", ")
         ));
     }
@@ -402,10 +407,21 @@ mod tests {
         for both in [[1, 1], [0, 0]] {
             let why = of(both).unwrap_err();
             assert!(
-                why.contains("several controllers") && why.contains("--controller-namespace"),
+                why.contains("several controllers") && why.contains("see --help"),
                 "{why}"
             );
         }
+    }
+
+    #[test]
+    fn a_deployment_of_a_tenant_with_the_name_of_the_holder_does_not_compete_with_the_usual_namespace() {
+        let holder = [("kube-system".to_owned(), "certlet-7c9f-x".to_owned())];
+        let all = || vec![at("cert-manager", "certlet", 1), at("shop", "certlet", 1)];
+        let found = place(chosen(all(), Places::default(), &holder));
+        assert_eq!(found.0.as_deref(), Some("cert-manager/certlet"));
+        // nothing distinguishes them elsewhere
+        let elsewhere = vec![at("security", "certlet", 1), at("shop", "certlet", 1)];
+        assert!(chosen(elsewhere, Places::default(), &holder).is_err());
     }
 
     #[test]

@@ -32,9 +32,6 @@ use crate::{
 };
 use flags::{Chosen, Places, Running};
 
-/// Exit status if there is something to do. 1 is for errors, 2 for invalid arguments.
-const SOMETHING: u8 = 3;
-
 /// Show what the controller would do now for each object, and why. Reads only, and prints nothing if there is nothing to do
 ///
 /// Objects that cert-manager created count, too: before a take-over, the output shows what certlet would change. The flags
@@ -85,7 +82,7 @@ struct Line {
 pub(super) fn run(args: &PlanArgs) -> ExitCode {
     match target::run_to_end(plan(args)) {
         Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(SOMETHING),
+        Ok(_) => ExitCode::from(super::NEGATIVE),
         Err(error) => super::fail(&error),
     }
 }

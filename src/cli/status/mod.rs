@@ -46,8 +46,6 @@ use gather::Subject;
 use report::Report;
 use screen::Screen;
 
-/// Exit status if something is not well. 1 is for errors, 2 for invalid arguments.
-const NOT_WELL: u8 = 3;
 /// With --watch: changes within this time are shown together.
 const TOGETHER: Duration = Duration::from_millis(250);
 /// With --watch on a terminal: how often relative times are drawn again. Nothing is read for that.
@@ -132,7 +130,7 @@ impl What {
 pub(super) fn run(args: &StatusArgs) -> ExitCode {
     match run_to_end(status(args)) {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(NOT_WELL),
+        Ok(false) => ExitCode::from(super::NEGATIVE),
         Err(error) => super::fail(&error),
     }
 }
@@ -155,7 +153,7 @@ struct View {
 
 /// Whether all is well.
 async fn status(args: &StatusArgs) -> Result<bool, String> {
-    let Connected { client, namespace } = args.target.connect().await?;
+    let Connected { client, namespace } = args.target.connect_to_read().await?;
     let subject = args.kind.zip(args.name.as_deref()).map(|(what, name)| match what {
         What::ClusterIssuer => (what, ObjectKey::cluster(name)),
         What::Certificate | What::Issuer | What::Ingress | What::Order | What::Request => {

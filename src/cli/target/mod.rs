@@ -19,6 +19,9 @@ use crate::{
     process::environment::KubeconfigPlaces,
 };
 
+/// A larger time limit of a request is as good as this one, and might not be a time that the clock can show.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(24 * 365);
+
 /// Flags of every command that uses a cluster.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "Cluster")]
@@ -82,6 +85,7 @@ impl Target {
             .await
             .map_err(|error| error.to_string())?;
         let limit = self.request_timeout.filter(|limit| !limit.is_zero());
+        let limit = limit.map(|limit| limit.min(LONGEST_TIMEOUT));
         let client = connect(&config, limit).map_err(|error| format!("cannot talk to the cluster: {error}"))?;
         let namespace = self.namespace.clone().filter(|namespace| !namespace.is_empty());
         Ok(Connected {

@@ -15,6 +15,11 @@ impl Target {
                     _ => (word, None),
                 },
             };
+            // bash splits --flag=value into three words
+            let mut value = || match joined.or_else(|| words.next()) {
+                Some("=") if joined.is_none() => words.next(),
+                value => value,
+            };
             let field = match flag {
                 "-n" | "--namespace" => &mut target.namespace,
                 "--kubeconfig" => &mut target.kubeconfig,
@@ -22,10 +27,14 @@ impl Target {
                 "--cluster" => &mut target.cluster,
                 "--user" => &mut target.user,
                 "--as" => &mut target.impersonate,
+                "--as-group" => {
+                    let group = value().filter(|group| !group.is_empty());
+                    target.as_group.extend(group.map(str::to_owned));
+                    continue;
+                }
                 _ => continue,
             };
-            let value = joined.or_else(|| words.next()).filter(|value| !value.is_empty());
-            if let Some(value) = value {
+            if let Some(value) = value().filter(|value| !value.is_empty()) {
                 *field = Some(value.to_owned());
             }
         }
@@ -48,6 +57,7 @@ mod tests {
             "renew -nshop --context=there",
             "renew --namespace=old -n shop x --context there",
             "renew --namespace shop --context there w",
+            "renew --namespace = shop --context = there w",
         ] {
             let target = read(line);
             assert_eq!(
@@ -57,5 +67,8 @@ mod tests {
             );
         }
         assert_eq!(read("renew web -n"), Target::default());
+        assert_eq!(read("renew web --namespace ="), Target::default());
+        let groups = read("renew --as-group=a --as-group b --as-group = c").as_group;
+        assert_eq!(groups, ["a", "b", "c"]);
     }
 }

@@ -1,14 +1,20 @@
 //! The controllers that are installed in a cluster, and which of them leads.
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    coordination::v1::Lease,
+    coordination::v1::{Lease, LeaseSpec},
     core::v1::{Container, PodTemplateSpec},
 };
 use kube::{Api, Client, ResourceExt as _, api::ListParams};
 use serde::Serialize;
 
-use crate::{api::names::LEASE_NAME, cluster::reader::list_readable};
+use crate::{
+    api::names::LEASE_NAME,
+    cluster::{installation::is_stale, reader::list_readable},
+};
 
 /// Label selector for the Deployments of cert-manager and certlet.
 const SELECTOR: &str = "app.kubernetes.io/name in (cert-manager,certlet)";
@@ -18,6 +24,8 @@ const COMPONENT: &str = "app.kubernetes.io/component";
 const VERSION: &str = "app.kubernetes.io/version";
 /// The namespace of the Lease if no flag sets another.
 const DEFAULT_LEASE_NAMESPACE: &str = "kube-system";
+/// The usual namespace of the controller.
+const USUAL: &str = "cert-manager";
 
 /// A Deployment of cert-manager's or certlet's controller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -42,7 +50,7 @@ pub(crate) struct Installed {
     pub(crate) ready_replicas: i32,
     /// The namespace of its Lease.
     pub(crate) lease_namespace: String,
-    /// Whether one of its pods holds the Lease.
+    /// Whether one of its pods holds the Lease: that of kube-system if that is held.
     pub(crate) leads: bool,
 }
 
@@ -61,7 +69,7 @@ pub(crate) struct Controllers {
 ///
 /// # Errors
 /// If the API server cannot be reached.
-pub(crate) async fn controllers(client: &Client, namespace: &str) -> Result<Controllers, kube::Error> {
+pub(crate) async fn controllers(client: &Client, namespace: &str, now: Timestamp) -> Result<Controllers, kube::Error> {
     let selected = ListParams::default().labels(SELECTOR);
     let mut controllers = Controllers::default();
     let found: Vec<Deployment> = match list_readable(client, None, &selected).await {
@@ -84,12 +92,13 @@ pub(crate) async fn controllers(client: &Client, namespace: &str) -> Result<Cont
         .map(|one| one.lease_namespace.clone())
         .collect();
     places.push(DEFAULT_LEASE_NAMESPACE.to_owned());
-    places.sort();
+    // the first one that is held counts; anyone may hold a Lease in a namespace of theirs
+    places.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.cmp(other)));
     places.dedup();
     for place in places {
         let leases: Api<Lease> = Api::namespaced(client.clone(), &place);
         let holder = match leases.get_opt(LEASE_NAME).await {
-            Ok(lease) => lease.and_then(|lease| lease.spec?.holder_identity),
+            Ok(lease) => lease.and_then(|lease| holder(now, lease.spec?)),
             Err(kube::Error::Api(status)) if status.is_forbidden() => {
                 controllers.unseen.push(format!(
                     "the Lease in namespace {place:?} cannot be read: {}",
@@ -99,21 +108,47 @@ pub(crate) async fn controllers(client: &Client, namespace: &str) -> Result<Cont
             }
             Err(error) => return Err(error),
         };
-        if let Some(holder) = holder.filter(|holder| !holder.is_empty()) {
+        if let Some(holder) = holder {
             mark(&mut controllers.installed, &place, &holder);
             controllers.holder = Some((place, holder));
+            break;
         }
     }
     Ok(controllers)
 }
 
-/// Marks the Deployment whose pod holds the Lease: the identity begins with the name of the pod.
+/// The order of namespaces: the usual ones first.
+fn rank(namespace: &str) -> usize {
+    let usual = [DEFAULT_LEASE_NAMESPACE, USUAL];
+    usual
+        .iter()
+        .position(|usual| *usual == namespace)
+        .unwrap_or(usual.len())
+}
+
+/// The holder of a Lease; `None` if it has ended.
+fn holder(now: Timestamp, lease: LeaseSpec) -> Option<String> {
+    if is_stale(now, &lease) {
+        return None;
+    }
+    lease.holder_identity.filter(|holder| !holder.is_empty())
+}
+
+/// Marks the Deployment whose pod holds the Lease: the identity begins with the name of the pod. Anyone may create a Deployment with such a
+/// name: one in the usual namespace counts more, and of several namespaces otherwise none.
 fn mark(installed: &mut [Installed], lease_namespace: &str, holder: &str) {
-    let leader = installed
+    let mut able: Vec<&mut Installed> = installed
         .iter_mut()
         .filter(|one| one.lease_namespace == lease_namespace && holder.starts_with(&format!("{}-", one.deployment)))
-        .max_by_key(|one| one.deployment.len());
-    if let Some(leader) = leader {
+        .collect();
+    if able.iter().any(|one| one.namespace == USUAL) {
+        able.retain(|one| one.namespace == USUAL);
+    }
+    let namespaces: BTreeSet<String> = able.iter().map(|one| one.namespace.clone()).collect();
+    if namespaces.len() > 1 {
+        return;
+    }
+    if let Some(leader) = able.into_iter().max_by_key(|one| one.deployment.len()) {
         leader.leads = true;
     }
 }
@@ -249,5 +284,37 @@ mod tests {
         let mut all = [named("certlet")];
         mark(&mut all, "elsewhere", "certlet-5d8f-x7_1");
         assert!(!all[0].leads);
+    }
+
+    #[test]
+    fn a_deployment_of_a_tenant_with_the_name_of_the_holder_is_not_the_leader() {
+        let at = |namespace: &str, name: &str| Installed {
+            namespace: namespace.to_owned(),
+            deployment: name.to_owned(),
+            lease_namespace: "kube-system".to_owned(),
+            ..Installed::default()
+        };
+        let mut all = [at("cert-manager", "certlet"), at("shop", "certlet-5d8f")];
+        mark(&mut all, "kube-system", "certlet-5d8f-x7_1");
+        assert_eq!(all.map(|one| one.leads), [true, false]);
+        let mut all = [at("security", "certlet"), at("shop", "certlet-5d8f")];
+        mark(&mut all, "kube-system", "certlet-5d8f-x7_1");
+        assert_eq!(all.map(|one| one.leads), [false, false]);
+        let mut all = [at("security", "certlet")];
+        mark(&mut all, "kube-system", "certlet-5d8f-x7_1");
+        assert!(all[0].leads);
+    }
+
+    #[test]
+    fn a_lease_that_is_not_renewed_has_no_holder_and_that_of_kube_system_is_first() {
+        let now = Timestamp::UNIX_EPOCH;
+        let lease = |ago: i64| -> LeaseSpec {
+            let renewed = (now - jiff::SignedDuration::from_secs(ago)).strftime("%Y-%m-%dT%H:%M:%S.000000Z");
+            let lease = json!({"holderIdentity": "certlet-5d8f-x7_1", "leaseDurationSeconds": 15, "renewTime": renewed.to_string()});
+            serde_json::from_value(lease).unwrap()
+        };
+        assert_eq!(holder(now, lease(14)).as_deref(), Some("certlet-5d8f-x7_1"));
+        assert_eq!(holder(now, lease(16)), None);
+        assert!(rank("kube-system") < rank("cert-manager") && rank("cert-manager") < rank("a"));
     }
 }

@@ -28,7 +28,10 @@ pub fn in_list(now: Timestamp, list: &[u8], url: &str, subject: &Subject) -> Res
         return Err(not("the revocation list is of another issuer"));
     }
     let from = time(parsed.last_update()).ok_or_else(|| not("the revocation list has no valid time"))?;
-    is_current(now, from, parsed.next_update().and_then(time))?;
+    let until = parsed
+        .next_update()
+        .map(|until| time(until).ok_or_else(|| not("the revocation list has no valid time")));
+    is_current(now, from, until.transpose()?)?;
     for extension in parsed.extensions() {
         if let ParsedExtension::IssuingDistributionPoint(scope) = extension.parsed_extension() {
             covers(scope, url, subject.certificate.is_ca)?;

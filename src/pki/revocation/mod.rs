@@ -24,6 +24,10 @@ pub use ocsp::{OcspRequest, in_response};
 /// Difference of clocks that is tolerated.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
+/// How long an answer that does not say when the next one comes counts after its `thisUpdate`. Without a limit, an old "good" could be
+/// replayed for ever.
+const WITHOUT_NEXT_UPDATE: SignedDuration = SignedDuration::from_hours(24);
+
 /// The status of a certificate in a valid answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -91,6 +95,10 @@ fn is_current(now: Timestamp, from: Timestamp, until: Option<Timestamp>) -> Resu
     match until {
         Some(until) if late(until, SKEW) < now => Err(Error::Certificate(format!(
             "it is out of date: a newer one was due on {until}"
+        ))),
+        None if late(from, WITHOUT_NEXT_UPDATE) < now => Err(Error::Certificate(format!(
+            "it is of {from}, and does not say when a newer one is due: it counts for {} hours",
+            WITHOUT_NEXT_UPDATE.as_hours()
         ))),
         Some(_) | None => Ok(()),
     }

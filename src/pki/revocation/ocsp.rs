@@ -57,9 +57,13 @@ pub fn in_response(now: Timestamp, response: &[u8], subject: &Subject) -> Result
     let [data, algorithm, bits, rest @ ..] = fields.as_slice() else {
         return Err(damaged());
     };
-    let key = signer(now, rest.first(), subject, data, (algorithm, bits))?;
-    let made = signature::verify(&key, algorithm.raw, data.raw, bits.content.get(1..).unwrap_or_default());
-    made.map_err(|_| Error::Certificate("the signature of the OCSP response is wrong".into()))?;
+    let signature = bits.content.get(1..).unwrap_or_default();
+    let signed_by = |key: &PublicKey| signature::verify(key, algorithm.raw, data.raw, signature).is_ok();
+    if !signed_by(&subject.issuer_key) && !delegated(now, rest.first(), subject).any(|key| signed_by(&key)) {
+        return Err(Error::Certificate(
+            "the OCSP response is signed neither by the issuer nor by a responder that it has named".into(),
+        ));
+    }
     let single = single(data, &OcspRequest::new(subject).id).ok_or_else(damaged)?;
     let Some(single) = single else {
         return Err(Error::Certificate(
@@ -108,24 +112,19 @@ fn basic(response: &[u8]) -> Result<&[u8], Error> {
     Ok(content.content)
 }
 
-/// The key that signed: the issuer's, or that of a certificate that the issuer has signed for OCSP (RFC 6960 section 4.2.2.2).
-fn signer(
+/// The keys of the attached certificates that the issuer has signed for OCSP (RFC 6960 section 4.2.2.2). There may be several, for
+/// example before and after a renewal, and anyone can attach one that is not theirs: only the signature decides.
+fn delegated<'a>(
     now: Timestamp,
-    certificates: Option<&Value<'_>>,
-    subject: &Subject,
-    data: &Value<'_>,
-    (algorithm, bits): (&Value<'_>, &Value<'_>),
-) -> Result<PublicKey, Error> {
-    let signature = bits.content.get(1..).unwrap_or_default();
-    if signature::verify(&subject.issuer_key, algorithm.raw, data.raw, signature).is_ok() {
-        return Ok(subject.issuer_key.clone());
-    }
+    certificates: Option<&Value<'a>>,
+    subject: &'a Subject,
+) -> impl Iterator<Item = PublicKey> + use<'a> {
     let listed = certificates
         .filter(|field| field.tag == der::explicit(0))
         .and_then(|field| der::read_all(field.content, Tag::Sequence))
         .and_then(|list| list.children())
         .unwrap_or_default();
-    let delegated = listed.iter().take(MOST).find_map(|certificate| {
+    listed.into_iter().take(MOST).filter_map(move |certificate| {
         let info = CertificateInfo::parse(certificate.raw).ok()?;
         let named = info.issuer == subject.issuer.subject && is_signed_by(certificate.raw, &subject.issuer_key);
         let for_ocsp = info
@@ -134,11 +133,6 @@ fn signer(
             .is_some_and(|usages| usages.contains(Usage::OcspSigning));
         let valid = info.not_before <= now && now <= info.not_after;
         (named && for_ocsp && valid).then(|| public_key(certificate.raw))?
-    });
-    delegated.ok_or_else(|| {
-        Error::Certificate(
-            "the OCSP response is signed neither by the issuer nor by a responder that it has named".into(),
-        )
     })
 }
 

@@ -51,14 +51,37 @@ impl Ca {
 
     /// The response of `openssl ocsp`, signed by the certificate and key with these names.
     fn response(&self, signer: &str) -> Vec<u8> {
+        self.response_with(signer, "-ndays 1")
+    }
+
+    /// A response with further flags. Without `-ndays` and `-nmin` it has no `nextUpdate`.
+    fn response_with(&self, signer: &str, flags: &str) -> Vec<u8> {
         self.desk.put("request.der", &OcspRequest::new(&self.subject).to_der());
         self.desk
             .openssl(&format!(
                 "ocsp -index index.txt -CA ca.pem -rsigner {signer}.pem -rkey {signer}.key -reqin request.der \
-                 -respout response.der -ndays 1"
+                 -respout response.der {flags}"
             ))
             .accepted();
         self.desk.get("response.der")
+    }
+
+    /// A certificate and key with this name, signed by the CA, with this extended key usage. Now is then not before its first second.
+    fn delegate(&mut self, name: &str, usage: &str) {
+        let usage = format!("extendedKeyUsage={usage}");
+        self.desk.put(&format!("{name}.ext"), usage.as_bytes());
+        self.desk
+            .openssl(&format!(
+                "req -new {NEW_KEY} -subj /CN={name} -keyout {name}.key -out {name}.csr"
+            ))
+            .accepted();
+        self.desk
+            .openssl(&format!(
+                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -set_serial 7 -days 9 -extfile {name}.ext -out {name}.pem"
+            ))
+            .accepted();
+        let made = CertificateInfo::parse(&Self::der(&self.desk, &format!("{name}.pem"))).unwrap();
+        self.now = self.now.max(made.not_before);
     }
 
     /// A list of `openssl ca -gencrl` with these lines in its section of extensions.
@@ -111,26 +134,93 @@ fn openssl_answers_our_request_and_its_statuses_are_read() {
 
 #[test]
 fn a_response_counts_only_from_the_issuer_or_a_responder_that_it_named() {
-    let ca = Ca::new();
-    for (name, usage) in [
-        ("named", "extendedKeyUsage=OCSPSigning"),
-        ("server", "extendedKeyUsage=serverAuth"),
-    ] {
-        ca.desk.put(&format!("{name}.ext"), usage.as_bytes());
-        ca.desk
-            .openssl(&format!(
-                "req -new {NEW_KEY} -subj /CN={name} -keyout {name}.key -out {name}.csr"
-            ))
-            .accepted();
-        ca.desk
-            .openssl(&format!(
-                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -set_serial 7 -days 9 -extfile {name}.ext -out {name}.pem"
-            ))
-            .accepted();
-    }
+    let mut ca = Ca::new();
+    ca.delegate("named", "OCSPSigning");
+    ca.delegate("server", "serverAuth");
     assert_eq!(ca.in_response(&ca.response("named")), Ok(Status::Good));
     refused(ca.in_response(&ca.response("server")), "signed neither by the issuer");
     refused(ca.in_response(&ca.response("leaf")), "signed neither by the issuer");
+}
+
+#[test]
+fn a_changed_response_of_a_responder_about_a_revoked_certificate_never_reads_as_good() {
+    let mut ca = Ca::new();
+    ca.delegate("named", "OCSPSigning");
+    ca.revoke();
+    let response = ca.response("named");
+    assert_eq!(ca.in_response(&response), Ok(revoked()));
+    for at in 0..response.len() {
+        for bits in [1, 2, 0x20, 0x80] {
+            let mut changed = response.clone();
+            changed[at] ^= bits;
+            // what is outside of the signed data may change
+            assert!(
+                !matches!(ca.in_response(&changed), Ok(status) if status != revoked()),
+                "byte {at}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_forged_response_with_the_certificate_of_a_responder_does_not_count() {
+    let mut ca = Ca::new();
+    ca.delegate("named", "OCSPSigning");
+    ca.desk
+        .openssl(&format!(
+            "req -x509 {NEW_KEY} -subj /CN=named -days 9 -keyout forger.key -out forger.pem"
+        ))
+        .accepted();
+    let forged = ca.response_with("forger", "-ndays 1 -rother named.pem");
+    let attached = Ca::der(&ca.desk, "named.pem");
+    assert!(forged.windows(attached.len()).any(|part| part == attached));
+    refused(ca.in_response(&forged), "signed neither by the issuer");
+}
+
+#[test]
+fn of_several_certificates_of_responders_the_one_that_signed_counts() {
+    let mut ca = Ca::new();
+    for name in ["old", "new", "next"] {
+        ca.delegate(name, "OCSPSigning");
+    }
+    let others = [ca.desk.get("old.pem"), ca.desk.get("next.pem")].concat();
+    ca.desk.put("others.pem", &others);
+    let response = ca.response_with("new", "-ndays 1 -rother others.pem");
+    assert_eq!(ca.in_response(&response), Ok(Status::Good));
+    // no certificate is attached
+    let without = ca.response_with("new", "-ndays 1 -resp_no_certs -rother others.pem");
+    refused(ca.in_response(&without), "signed neither by the issuer");
+    // openssl attaches the signer first; the order does not matter
+    let (own, old) = (Ca::der(&ca.desk, "new.pem"), Ca::der(&ca.desk, "old.pem"));
+    let place = |part: &[u8]| response.windows(part.len()).position(|found| found == part).unwrap();
+    let (first, second) = (place(&own).min(place(&old)), place(&own).max(place(&old)));
+    let (one, two) = if place(&own) < place(&old) {
+        (&own, &old)
+    } else {
+        (&old, &own)
+    };
+    let swapped = [
+        &response[..first],
+        two.as_slice(),
+        &response[first + one.len()..second],
+        one.as_slice(),
+        &response[second + two.len()..],
+    ]
+    .concat();
+    assert_eq!(ca.in_response(&swapped), Ok(Status::Good));
+}
+
+#[test]
+fn an_answer_without_the_time_of_the_next_one_counts_for_a_day() {
+    let ca = Ca::new();
+    let response = ca.response_with("ca", "");
+    assert_eq!(ca.in_response(&response), Ok(Status::Good));
+    let after = |hours| ca.now.checked_add(SignedDuration::from_hours(hours)).unwrap();
+    assert_eq!(in_response(after(23), &response, &ca.subject), Ok(Status::Good));
+    refused(
+        in_response(after(25), &response, &ca.subject),
+        "does not say when a newer one is due",
+    );
 }
 
 #[test]
