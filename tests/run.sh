@@ -10,7 +10,7 @@
 # did not run without naming a test. A test that could not run here (no root for a node, for example) says why on a line of its own
 # that begins with SKIPPED, and counts as skipped.
 #
-# Environment: CERTLET_TEST_BEDS, how many beds run side by side (default: one for each processor that has 1.5 GB of memory).
+# Environment: CERTLET_TEST_BEDS, how many beds run side by side (default: one more than there are processors, since tests also wait, but each with 1.5 GB of memory).
 # CERTLET_TEST_DURATIONS=1 writes tests/run/durations.txt anew, by which the beds are given their tests.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -20,7 +20,7 @@ stage=start
 export RUST_BACKTRACE=0 # frames of the async runtime bury the sentence that says what failed
 exec {stdout}>&1
 parts_pid=
-beds=${CERTLET_TEST_BEDS:-$(awk -v cores="$(nproc)" '/^MemAvailable/ { n = int($2 / 1500000); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)}
+beds=${CERTLET_TEST_BEDS:-$(awk -v cores="$(nproc)" '/^MemAvailable/ { n = int($2 / 1500000); print n < 1 ? 1 : n < cores + 1 ? n : cores + 1 }' /proc/meminfo)}
 # shellcheck source=tests/run/judge.sh
 . tests/run/judge.sh
 # shellcheck source=tests/run/beds.sh

@@ -76,8 +76,18 @@ const REFUSED: [(&str, &str, &str, &str); 8] = [
         "get",
         "Helm takes the rights away while the pod still ends",
     ),
-    ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings", "get", SWAP),
-    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", "get", SWAP),
+    (
+        "admissionregistration.k8s.io",
+        "mutatingadmissionpolicybindings",
+        "get",
+        SWAP,
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "validatingwebhookconfigurations",
+        "get",
+        SWAP,
+    ),
 ];
 const CHECK: &str = "`certlet check` with certlet's own rights says what they do not let it see";
 const SWAP: &str = "in a swap, certlet starts with cert-manager's account before its own roles are there";

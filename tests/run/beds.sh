@@ -1,4 +1,4 @@
-# Sourced by run.sh: test binaries side by side. Those that need the bed run in as many beds as there are processors.
+# Sourced by run.sh: test binaries side by side. Those that need the bed run in several beds, one more than there are processors.
 #
 # Each bed has namespaces and a directory of its own, so they do not see one another. Within a bed tests take turns: one certlet acts on the
 # whole cluster. What took longest at the last count begins first, and a binary that alone would take longer than the fair share of a bed is
