@@ -255,7 +255,7 @@ fn completions_have_the_names_of_objects_in_the_cluster_that_the_line_names() {
         "source <(\"$0\" completion bash); COMP_WORDS=(certlet renew --kubeconfig {config} w); COMP_CWORD=4; \
          _clap_complete_certlet certlet w --kubeconfig; printf '%s\\n' \"${{COMPREPLY[@]}}\""
     );
-    let folder = std::path::Path::new(PROGRAM).parent().unwrap().display();
+    let folder = Path::new(PROGRAM).parent().unwrap().display();
     let script = format!("PATH={folder}:$PATH; {script}");
     let ended = run("bash", &["-c", &script, PROGRAM], home.path());
     assert_eq!(ended.stdout, "web\n", "{ended:?}");
