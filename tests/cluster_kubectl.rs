@@ -135,7 +135,7 @@ async fn version_names_the_controller_with_its_gates_and_whether_it_holds_the_le
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "certlet", "labels": labels},
         "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}}});
     let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "cert-manager-controller"},
-        "spec": {"holderIdentity": "certlet-5d8f_0123"}});
+        "spec": {"holderIdentity": "certlet-5d8f_0123", "leaseDurationSeconds": 3600, "renewTime": "2099-01-01T00:00:00.000000Z"}});
     shop.apply(&deployment.to_string()).await;
     shop.apply(&lease.to_string()).await;
     let versions: Value = serde_json::from_str(&desk.says("certlet version -o json").await).unwrap();
