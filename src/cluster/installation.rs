@@ -13,20 +13,20 @@ use k8s_openapi::{
     apimachinery::pkg::{apis::meta::v1::ObjectMeta, version::Info},
 };
 use kube::{
-    Api, Resource,
+    Api,
     api::{ApiResource, DynamicObject, ListParams},
     client::Body,
-    core::{ClusterResourceScope, GroupVersionKind},
+    core::GroupVersionKind,
 };
 
 use super::{
+    controllers::INSTALLED,
     error::{Call, Error},
     reader::{Reader, list_readable, within},
+    scope::ClusterScoped,
 };
 use crate::{api::names, plan::seen::ObjectKey};
 
-/// Label selector of the cluster roles of certlet and cert-manager.
-const ROLES: &str = "app.kubernetes.io/name in (cert-manager,certlet)";
 /// The version of the API.
 const VERSION: &str = "v1";
 
@@ -170,8 +170,8 @@ impl Reader {
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
     pub(crate) async fn role_metadata(&self) -> Result<Vec<ObjectMeta>, Error> {
-        let mut found = self.named_like::<ClusterRole>(ROLES).await?;
-        found.extend(self.named_like::<ClusterRoleBinding>(ROLES).await?);
+        let mut found = self.named_like::<ClusterRole>(INSTALLED).await?;
+        found.extend(self.named_like::<ClusterRoleBinding>(INSTALLED).await?);
         Ok(found)
     }
 
@@ -197,23 +197,14 @@ impl Reader {
         Ok((git_version, headers))
     }
 
-    async fn named_like<K>(&self, labels: &str) -> Result<Vec<ObjectMeta>, Error>
-    where
-        K: Resource<DynamicType = (), Scope = ClusterResourceScope>
-            + Clone
-            + serde::de::DeserializeOwned
-            + std::fmt::Debug,
-    {
+    async fn named_like<K: ClusterScoped>(&self, labels: &str) -> Result<Vec<ObjectMeta>, Error> {
         let api: Api<K> = Api::all(self.client().clone());
         let selected = ListParams::default().labels(labels);
         let found = within(call("list", &K::kind(&()), "*"), api.list_metadata(&selected)).await?;
         Ok(found.items.into_iter().map(|found| found.metadata).collect())
     }
 
-    async fn listed_all<K>(&self, labels: &str) -> Result<Vec<K>, Error>
-    where
-        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + serde::de::DeserializeOwned,
-    {
+    async fn listed_all<K: ClusterScoped>(&self, labels: &str) -> Result<Vec<K>, Error> {
         let selected = ListParams::default().labels(labels);
         let listed = list_readable(self.client(), None, &selected);
         within(call("list", &K::kind(&()), "*"), listed).await

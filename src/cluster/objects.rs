@@ -1,38 +1,22 @@
 //! Writes of objects that have a type in k8s-openapi: Services, EndpointSlices, Ingresses, Pods, Leases.
 
-use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
-    serde::{Serialize, de::DeserializeOwned},
-};
-use kube::{
-    Resource,
-    api::{Patch, PatchParams, Preconditions},
-    core::NamespaceResourceScope,
-};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, serde::Serialize};
+use kube::api::{Patch, PatchParams, Preconditions};
 use serde_json::json;
 
 use super::{
     error::Error,
     reader::Reader,
+    scope::Namespaced,
     write::Target,
     writer::{FIELD_MANAGER, Writer, merge, where_nothing_is},
 };
 use crate::plan::seen::ObjectKey;
 
-/// A namespaced type of k8s-openapi.
-pub(crate) trait Typed:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Serialize + DeserializeOwned + std::fmt::Debug
-{
-}
+/// A namespaced type that is read and written.
+pub(crate) trait Typed: Namespaced + Serialize {}
 
-impl<K> Typed for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Serialize
-        + DeserializeOwned
-        + std::fmt::Debug
-{
-}
+impl<K> Typed for K where K: Namespaced + Serialize {}
 
 impl Writer {
     /// Creates an object.

@@ -6,7 +6,7 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, serde::de::Dese
 use kube::{
     Api, Client, Resource,
     api::{GetParams, ListParams},
-    core::{ClusterResourceScope, NamespaceResourceScope, Request},
+    core::Request,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,6 +15,7 @@ use super::{
     error::{Call, Error},
     index::Stored,
     request::LiveRequest,
+    scope::{ClusterScoped, Namespaced},
     secret::{LiveSecret, ManagedFieldsIn},
     wire::{self, Record},
 };
@@ -127,10 +128,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub(crate) async fn object<K>(&self, key: &ObjectKey) -> Result<Option<K>, Error>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
-    {
+    pub(crate) async fn object<K: Namespaced>(&self, key: &ObjectKey) -> Result<Option<K>, Error> {
         let call = Call {
             verb: "get",
             kind: K::kind(&()).into_owned(),
@@ -144,10 +142,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub(crate) async fn cluster_object<K>(&self, name: &str) -> Result<Option<K>, Error>
-    where
-        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
-    {
+    pub(crate) async fn cluster_object<K: ClusterScoped>(&self, name: &str) -> Result<Option<K>, Error> {
         let api: Api<K> = Api::all(self.client.clone());
         within(cluster_call::<K>(name), api.get_opt(name)).await
     }
@@ -156,10 +151,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub(crate) async fn cluster_metadata<K>(&self, name: &str) -> Result<Option<ObjectMeta>, Error>
-    where
-        K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
-    {
+    pub(crate) async fn cluster_metadata<K: ClusterScoped>(&self, name: &str) -> Result<Option<ObjectMeta>, Error> {
         let api: Api<K> = Api::all(self.client.clone());
         let found = within(cluster_call::<K>(name), api.get_metadata_opt(name)).await?;
         Ok(found.map(|found| found.metadata))
@@ -169,10 +161,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub(crate) async fn listed<K>(&self, namespace: &str, name: &str) -> Result<Option<ObjectMeta>, Error>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
-    {
+    pub(crate) async fn listed<K: Namespaced>(&self, namespace: &str, name: &str) -> Result<Option<ObjectMeta>, Error> {
         let call = Call {
             verb: "list",
             kind: K::kind(&()).into_owned(),
@@ -189,10 +178,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub(crate) async fn list<K>(&self, namespace: Option<&str>, labels: &str) -> Result<Vec<K>, Error>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
-    {
+    pub(crate) async fn list<K: Namespaced>(&self, namespace: Option<&str>, labels: &str) -> Result<Vec<K>, Error> {
         let call = Call {
             verb: "list",
             kind: K::kind(&()).into_owned(),

@@ -4,40 +4,21 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::{
     Api, Resource,
     api::{DeleteParams, ListParams, PostParams},
-    core::NamespaceResourceScope,
 };
 
 use super::{
     error::{Call, Error},
+    objects::Typed,
     reader::{Reader, list_readable, within},
 };
 use crate::plan::seen::ObjectKey;
-
-/// A namespaced type of k8s-openapi.
-pub(crate) trait Namespaced:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Clone
-    + std::fmt::Debug
-    + serde::Serialize
-    + serde::de::DeserializeOwned
-{
-}
-
-impl<K> Namespaced for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + std::fmt::Debug
-        + serde::Serialize
-        + serde::de::DeserializeOwned
-{
-}
 
 impl Reader {
     /// Creates an object, with the rights of a command's caller.
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub(crate) async fn create_temporary<K: Namespaced>(&self, key: &ObjectKey, object: &K) -> Result<(), Error> {
+    pub(crate) async fn create_temporary<K: Typed>(&self, key: &ObjectKey, object: &K) -> Result<(), Error> {
         let api: Api<K> = Api::namespaced(self.client().clone(), &key.namespace);
         let parameters = PostParams::default();
         let created = api.create(&parameters, object);
@@ -48,7 +29,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
-    pub(crate) async fn delete_temporary<K: Namespaced>(&self, key: &ObjectKey) -> Result<(), Error> {
+    pub(crate) async fn delete_temporary<K: Typed>(&self, key: &ObjectKey) -> Result<(), Error> {
         let api: Api<K> = Api::namespaced(self.client().clone(), &key.namespace);
         let parameters = DeleteParams::default();
         match within(call::<K>("delete", key), api.delete(&key.name, &parameters)).await {

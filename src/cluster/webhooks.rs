@@ -18,6 +18,7 @@ use kube::{
 use super::{
     error::{Call, Error},
     reader::{Reader, within},
+    scope::ClusterScoped,
 };
 use crate::api::names;
 
@@ -148,13 +149,7 @@ pub(crate) async fn remove(client: &Client, webhook: &Webhook) -> Result<(), Err
     Ok(())
 }
 
-async fn delete<K>(client: &Client, name: &str) -> Result<(), Error>
-where
-    K: kube::Resource<DynamicType = (), Scope = kube::core::ClusterResourceScope>
-        + Clone
-        + serde::de::DeserializeOwned
-        + std::fmt::Debug,
-{
+async fn delete<K: ClusterScoped>(client: &Client, name: &str) -> Result<(), Error> {
     let api: Api<K> = Api::all(client.clone());
     let call = Call {
         verb: "delete",
@@ -263,13 +258,7 @@ fn found(name: &str, webhook: &str, config: WebhookClientConfig, policy: Option<
     })
 }
 
-async fn named<K>(client: &Client, which: Which) -> Result<Vec<K>, Error>
-where
-    K: kube::Resource<DynamicType = (), Scope = kube::core::ClusterResourceScope>
-        + Clone
-        + serde::de::DeserializeOwned
-        + std::fmt::Debug,
-{
+async fn named<K: ClusterScoped>(client: &Client, which: Which) -> Result<Vec<K>, Error> {
     let api: Api<K> = Api::all(client.clone());
     let call = |verb, object: &str| Call {
         verb,

@@ -25,6 +25,7 @@ use crate::{
     },
     cluster::{
         self,
+        controllers::USUAL_NAMESPACE,
         reader::Reader,
         webhooks::{Which, find},
     },
@@ -35,8 +36,8 @@ use crate::{
     runtime::run::{dry_run_context, read_everything},
 };
 
-/// The namespace and the ServiceAccount of certlet in the manifests.
-const USUAL: &str = "cert-manager";
+/// The ServiceAccount of certlet in the manifests.
+const USUAL_ACCOUNT: &str = "cert-manager";
 const NAMESPACE: &str =
     "Namespace of certlet's Deployment. Default: cert-manager, or that of the Deployment whose pod holds the Lease";
 /// Interval of checks with --wait.
@@ -138,7 +139,7 @@ async fn round(
 ) -> Result<(Vec<Finding>, Vec<String>), String> {
     let (mut findings, chosen) = unless(interrupt, of_reading(args, connected)).await??;
     if let Some(writer) = writer {
-        let own = args.target.namespace.as_deref().unwrap_or(USUAL);
+        let own = args.target.namespace.as_deref().unwrap_or(USUAL_NAMESPACE);
         let http01 = &chosen.settings.http01;
         let probed = Probed {
             namespace: chosen.running.as_ref().map_or(own, |running| &running.namespace),
@@ -169,12 +170,12 @@ async fn of_reading(args: &GeneralArgs, connected: &Connected) -> Result<(Vec<Fi
         command: None,
     };
     let chosen = flags::settings(&connected.client, places, &args.flags).await?;
-    let own = args.target.namespace.as_deref().unwrap_or(USUAL);
+    let own = args.target.namespace.as_deref().unwrap_or(USUAL_NAMESPACE);
     let running = chosen.running.as_ref();
     let installation = Installation {
         settings: &chosen.settings,
         namespace: running.map_or(own, |running| &running.namespace),
-        service_account: running.map_or(USUAL, |running| &running.service_account),
+        service_account: running.map_or(USUAL_ACCOUNT, |running| &running.service_account),
         lease_namespace: chosen.lease_namespace.as_deref(),
     };
     let mut findings = vec![program::server(&version), program::deployment(running, own)];

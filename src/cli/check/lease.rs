@@ -7,6 +7,7 @@ use crate::{
     cli::plan::flags::Running,
     cluster::{
         Error,
+        controllers::{USUAL_LEASE_NAMESPACE, holder, is_pod_of},
         installation::{LeaseRecord, age, is_stale},
         reader::Reader,
     },
@@ -31,7 +32,7 @@ pub(super) async fn observe(reader: &Reader, namespace: &str, controller: Option
     let own = reader.lease(namespace).await?;
     let mut others = Vec::new();
     let places = [
-        "kube-system",
+        USUAL_LEASE_NAMESPACE,
         controller.map_or(namespace, |controller| &controller.namespace),
     ];
     for other in places.into_iter().filter(|other| *other != namespace) {
@@ -46,8 +47,14 @@ pub(super) fn verdict(now: Timestamp, namespace: &str, seen: &Seen, controller: 
     let mut findings = vec![own_verdict(now, namespace, own.as_ref(), controller)];
     let acting: Vec<String> = others
         .iter()
-        .filter(|lease| holder(lease).is_some() && !is_stale(now, &lease.spec))
-        .map(|lease| format!("{} in namespace {}", holder(lease).unwrap_or_default(), lease.namespace))
+        .filter(|lease| holder(&lease.spec).is_some() && !is_stale(now, &lease.spec))
+        .map(|lease| {
+            format!(
+                "{} in namespace {}",
+                holder(&lease.spec).unwrap_or_default(),
+                lease.namespace
+            )
+        })
         .collect();
     if !acting.is_empty() {
         let message = format!("another installation holds a Lease of its own: {}", names(&acting));
@@ -74,7 +81,7 @@ fn own_verdict(now: Timestamp, namespace: &str, lease: Option<&LeaseRecord>, con
         let message = format!("there is no Lease in namespace {namespace}: no controller has ever led");
         return Finding::failure(CHECK, message, start);
     };
-    let Some(holder) = holder(lease) else {
+    let Some(holder) = holder(&lease.spec) else {
         let message = format!("the Lease in namespace {namespace} has no holder: no controller is running");
         return Finding::failure(CHECK, message, start);
     };
@@ -89,21 +96,13 @@ fn own_verdict(now: Timestamp, namespace: &str, lease: Option<&LeaseRecord>, con
     }
     let message = format!("{holder} leads; the Lease in namespace {namespace} {ago}");
     match controller {
-        Some(Running { name, place, .. }) if !holder.starts_with(&format!("{name}-")) => {
+        Some(Running { name, place, .. }) if !is_pod_of(name, holder) => {
             let message = format!("{message}. Deployment {place} stands by");
             let action = format!("If it shall lead, stop the program that holds the Lease: {holder}");
             Finding::warning(CHECK, message, action)
         }
         Some(_) | None => Finding::ok(CHECK, message),
     }
-}
-
-fn holder(lease: &LeaseRecord) -> Option<&str> {
-    lease
-        .spec
-        .holder_identity
-        .as_deref()
-        .filter(|holder| !holder.is_empty())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::{
     cluster::{
         Error,
         access::{Right, user_name},
+        controllers::{USUAL_LEASE_NAMESPACE, USUAL_NAMESPACE},
         reader::Reader,
     },
     plan::settings::{Settings, SolverMode},
@@ -29,9 +30,9 @@ const SOLVER_PODS: &str = include_str!("../../../deploy/solver-pods/rbac.yaml");
 const NAMESPACED: &str = include_str!("../../../deploy/namespaced/role.yaml");
 
 /// The namespace of certlet in the manifests.
-const OWN: &str = "cert-manager";
+const OWN: &str = USUAL_NAMESPACE;
 /// The namespace of the Lease in the manifests.
-const LEASES: &str = "kube-system";
+const LEASES: &str = USUAL_LEASE_NAMESPACE;
 
 /// The installation whose rights are in question.
 #[derive(Clone, Copy, Debug)]

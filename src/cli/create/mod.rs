@@ -13,9 +13,10 @@ use serde::Serialize;
 
 use super::{
     NEGATIVE,
+    args::duration,
     ca::{Output, check_files, write_files},
     format::{Format, rows},
-    target::{Connected, Target, failed, positive, run_to_end},
+    target::{Connected, Target, failed, run_to_end},
 };
 use crate::cluster::commands::requests::{
     Answer, answer, create_request, create_signing_request, signer, signing_answer,
@@ -84,7 +85,7 @@ struct RequestArgs {
     #[arg(short = 'c', long, value_name = "FILE", requires = "fetch_certificate")]
     output_certificate_file: Option<PathBuf>,
     /// How long to wait for the certificate, with its unit (10m, 1h)
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = positive)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     timeout: Duration,
     /// Overwrite existing files
     #[arg(long)]

@@ -1,12 +1,9 @@
 //! The flags to plan with: those of the command line, or those of the controller that runs in the cluster.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use clap::Parser;
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{Container, EnvVar},
-};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Client, ResourceExt as _, api::ListParams};
 
@@ -16,21 +13,16 @@ use crate::{
         args::{RunArgs, config},
         target::failed,
     },
-    cluster::reader::{Reader, list_readable},
+    cluster::{
+        controllers::{INSTALLED, USUAL_LEASE_NAMESPACE, USUAL_NAMESPACE, expanded, is_controller, is_pod_of},
+        reader::{Reader, list_readable},
+    },
     plan::settings::Settings,
     process::environment::Environment,
 };
 
-/// Label selector for the Deployments of cert-manager and certlet.
-const SELECTOR: &str = "app.kubernetes.io/name in (cert-manager,certlet)";
 /// Label with the name of the program.
 const NAME: &str = "app.kubernetes.io/name";
-/// The usual namespace of cert-manager and certlet.
-const USUAL: &str = "cert-manager";
-/// The usual namespace of the Lease.
-const LEASES: &str = "kube-system";
-/// Label that distinguishes the controller from cert-manager's other Deployments: webhook, cainjector, startupapicheck.
-const COMPONENT: &str = "app.kubernetes.io/component";
 
 #[derive(Debug, Parser)]
 #[command(name = "certlet run", no_binary_name = true, disable_help_flag = true)]
@@ -141,11 +133,7 @@ impl Chosen {
 
 /// The settings of the controller in the cluster, without remarks; the defaults if they cannot be read.
 pub(in crate::cli) async fn running_settings(client: &Client) -> Settings {
-    let places = Places {
-        controller: None,
-        command: None,
-    };
-    let chosen = settings(client, places, &[]).await;
+    let chosen = settings(client, Places::default(), &[]).await;
     chosen.map(|chosen| chosen.settings).unwrap_or_default()
 }
 
@@ -195,7 +183,7 @@ struct Found {
 
 /// The controller that runs in the cluster. None if Deployments cannot be listed.
 async fn running(client: &Client, places: Places<'_>) -> Result<Found, String> {
-    let selected = ListParams::default().labels(SELECTOR);
+    let selected = ListParams::default().labels(INSTALLED);
     // users can create Deployments with these labels, and with content that cannot be decoded
     let found: Vec<Deployment> = match list_readable(client, None, &selected).await {
         Ok(found) => found,
@@ -208,7 +196,7 @@ async fn running(client: &Client, places: Places<'_>) -> Result<Found, String> {
     let own = controllers
         .iter()
         .map(|controller| controller.running.namespace.as_str());
-    let lease_namespaces: BTreeSet<&str> = own.chain([LEASES]).collect();
+    let lease_namespaces: BTreeSet<&str> = own.chain([USUAL_LEASE_NAMESPACE]).collect();
     for namespace in lease_namespaces {
         // without the right to read Leases, the names of namespaces decide
         if let Ok(Some(lease)) = reader.lease(namespace).await {
@@ -227,9 +215,9 @@ fn chosen(controllers: Vec<Controller>, places: Places<'_>, holders: &[(String, 
             return named == namespace;
         }
         let holds = holders.iter().any(|(of_lease, holder)| {
-            [LEASES, namespace].contains(&of_lease.as_str()) && holder.starts_with(&format!("{}-", running.name))
+            [USUAL_LEASE_NAMESPACE, namespace].contains(&of_lease.as_str()) && is_pod_of(&running.name, holder)
         });
-        namespace == USUAL || places.command == Some(namespace) || holds
+        namespace == USUAL_NAMESPACE || places.command == Some(namespace) || holds
     };
     let (mut believed, others): (Vec<Controller>, Vec<Controller>) = controllers
         .into_iter()
@@ -239,7 +227,8 @@ fn chosen(controllers: Vec<Controller>, places: Places<'_>, holders: &[(String, 
         believed.retain(|controller| controller.running.replicas > 0);
     }
     // any Deployment whose name begins as the holder's is believed, but does not compete with one in a namespace that counts anyway
-    let is_named = |running: &Running| running.namespace == USUAL || places.command == Some(running.namespace.as_str());
+    let is_named =
+        |running: &Running| running.namespace == USUAL_NAMESPACE || places.command == Some(running.namespace.as_str());
     if places.controller.is_none() && believed.iter().any(|controller| is_named(&controller.running)) {
         believed.retain(|controller| is_named(&controller.running));
     }
@@ -266,8 +255,7 @@ fn chosen(controllers: Vec<Controller>, places: Places<'_>, holders: &[(String, 
 }
 
 fn controller(deployment: &Deployment) -> Option<Controller> {
-    let component = deployment.labels().get(COMPONENT).map(String::as_str);
-    if !matches!(component, None | Some("controller")) {
+    if !is_controller(deployment) {
         return None;
     }
     let namespace = deployment.namespace().unwrap_or_default();
@@ -276,7 +264,7 @@ fn controller(deployment: &Deployment) -> Option<Controller> {
     let pod = spec.template.spec.as_ref()?;
     let container = pod.containers.first()?;
     Some(Controller {
-        flags: flags(container, &namespace),
+        flags: expanded(container, &namespace, container.args.iter().flatten()),
         mounts: Mounts::new(&namespace, pod, container),
         running: Running {
             place: format!("{namespace}/{name}"),
@@ -288,34 +276,6 @@ fn controller(deployment: &Deployment) -> Option<Controller> {
             name,
         },
     })
-}
-
-/// The arguments of a container, with `$(NAME)` expanded as the kubelet does.
-fn flags(container: &Container, namespace: &str) -> Vec<String> {
-    let value = |variable: &EnvVar| {
-        let field = variable
-            .value_from
-            .as_ref()
-            .and_then(|from| from.field_ref.as_ref())
-            .map(|field| field.field_path.as_str());
-        match field {
-            Some("metadata.namespace") => Some(namespace.to_owned()),
-            Some(_) => None,
-            None => variable.value.clone(),
-        }
-    };
-    let variables: BTreeMap<String, String> = container
-        .env
-        .iter()
-        .flatten()
-        .filter_map(|variable| Some((format!("$({})", variable.name), value(variable)?)))
-        .collect();
-    let expand = |argument: &String| {
-        variables
-            .iter()
-            .fold(argument.clone(), |text, (name, value)| text.replace(name, value))
-    };
-    container.args.iter().flatten().map(expand).collect()
 }
 
 #[cfg(test)]

@@ -13,9 +13,11 @@ use kube::{
 use serde::Serialize;
 
 use super::{
-    NEGATIVE, complete,
+    NEGATIVE,
+    args::duration,
+    complete,
     format::Format,
-    target::{Target, failed, positive, run_to_end},
+    target::{Target, failed, run_to_end},
 };
 use crate::{
     api::{Certificate, Condition, ConditionStatus, condition},
@@ -56,7 +58,7 @@ pub(super) struct RenewArgs {
     #[arg(long)]
     wait: bool,
     /// How long to wait for all of them, with its unit (90s, 10m)
-    #[arg(long, value_name = "DURATION", default_value = "5m", requires = "wait", value_parser = positive)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", requires = "wait", value_parser = duration)]
     timeout: Duration,
     /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]

@@ -8,9 +8,8 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use kube::Client;
 
-use super::complete;
+use super::{args::duration, complete};
 use crate::{
-    api::GoDuration,
     cluster::{
         self,
         client::{TooSlow, Unreachable},
@@ -112,15 +111,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(Duration::from_secs(seconds));
     }
-    positive(text)
-}
-
-/// A duration that is not negative.
-pub(super) fn positive(text: &str) -> Result<Duration, String> {
-    let duration: GoDuration = text.parse().map_err(|error| format!("{error}"))?;
-    u64::try_from(duration.as_nanoseconds())
-        .map(Duration::from_nanos)
-        .map_err(|_| "a duration must not be negative".into())
+    duration(text)
 }
 
 /// Runs a command's future to its end. The caller must not be inside a runtime.

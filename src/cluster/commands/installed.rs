@@ -6,27 +6,22 @@ use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::Deployment,
     coordination::v1::{Lease, LeaseSpec},
-    core::v1::{Container, PodTemplateSpec},
+    core::v1::PodTemplateSpec,
 };
 use kube::{Api, Client, ResourceExt as _, api::ListParams};
 use serde::Serialize;
 
 use crate::{
     api::names::LEASE_NAME,
-    cluster::{installation::is_stale, reader::list_readable},
+    cluster::{
+        controllers::{self, INSTALLED, USUAL_LEASE_NAMESPACE, USUAL_NAMESPACE, expanded, is_controller, is_pod_of},
+        installation::is_stale,
+        reader::list_readable,
+    },
 };
 
-/// Label selector for the Deployments of cert-manager and certlet.
-const SELECTOR: &str = "app.kubernetes.io/name in (cert-manager,certlet)";
-/// Label that distinguishes the controller from cert-manager's other Deployments: webhook, cainjector, startupapicheck.
-const COMPONENT: &str = "app.kubernetes.io/component";
 /// Label with the version.
 const VERSION: &str = "app.kubernetes.io/version";
-/// The namespace of the Lease if no flag sets another.
-const DEFAULT_LEASE_NAMESPACE: &str = "kube-system";
-/// The usual namespace of the controller.
-const USUAL: &str = "cert-manager";
-
 /// A Deployment of cert-manager's or certlet's controller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,7 +65,7 @@ pub(crate) struct Controllers {
 /// # Errors
 /// If the API server cannot be reached.
 pub(crate) async fn controllers(client: &Client, namespace: &str, now: Timestamp) -> Result<Controllers, kube::Error> {
-    let selected = ListParams::default().labels(SELECTOR);
+    let selected = ListParams::default().labels(INSTALLED);
     let mut controllers = Controllers::default();
     let found: Vec<Deployment> = match list_readable(client, None, &selected).await {
         Err(kube::Error::Api(status)) if status.is_forbidden() => {
@@ -91,14 +86,14 @@ pub(crate) async fn controllers(client: &Client, namespace: &str, now: Timestamp
         .iter()
         .map(|one| one.lease_namespace.clone())
         .collect();
-    places.push(DEFAULT_LEASE_NAMESPACE.to_owned());
+    places.push(USUAL_LEASE_NAMESPACE.to_owned());
     // the first one that is held counts; anyone may hold a Lease in a namespace of theirs
     places.sort_by(|one, other| rank(one).cmp(&rank(other)).then_with(|| one.cmp(other)));
     places.dedup();
     for place in places {
         let leases: Api<Lease> = Api::namespaced(client.clone(), &place);
         let holder = match leases.get_opt(LEASE_NAME).await {
-            Ok(lease) => lease.and_then(|lease| holder(now, lease.spec?)),
+            Ok(lease) => lease.and_then(|lease| holder(now, &lease.spec?)),
             Err(kube::Error::Api(status)) if status.is_forbidden() => {
                 controllers.unseen.push(format!(
                     "the Lease in namespace {place:?} cannot be read: {}",
@@ -119,7 +114,7 @@ pub(crate) async fn controllers(client: &Client, namespace: &str, now: Timestamp
 
 /// The order of namespaces: the usual ones first.
 fn rank(namespace: &str) -> usize {
-    let usual = [DEFAULT_LEASE_NAMESPACE, USUAL];
+    let usual = [USUAL_LEASE_NAMESPACE, USUAL_NAMESPACE];
     usual
         .iter()
         .position(|usual| *usual == namespace)
@@ -127,22 +122,20 @@ fn rank(namespace: &str) -> usize {
 }
 
 /// The holder of a Lease; `None` if it has ended.
-fn holder(now: Timestamp, lease: LeaseSpec) -> Option<String> {
-    if is_stale(now, &lease) {
-        return None;
-    }
-    lease.holder_identity.filter(|holder| !holder.is_empty())
+fn holder(now: Timestamp, lease: &LeaseSpec) -> Option<String> {
+    let holder = controllers::holder(lease).filter(|_| !is_stale(now, lease));
+    holder.map(str::to_owned)
 }
 
-/// Marks the Deployment whose pod holds the Lease: the identity begins with the name of the pod. Anyone may create a Deployment with such a
-/// name: one in the usual namespace counts more, and of several namespaces otherwise none.
+/// Marks the Deployment whose pod holds the Lease. One in the usual namespace counts more than others, and of several namespaces otherwise
+/// none.
 fn mark(installed: &mut [Installed], lease_namespace: &str, holder: &str) {
     let mut able: Vec<&mut Installed> = installed
         .iter_mut()
-        .filter(|one| one.lease_namespace == lease_namespace && holder.starts_with(&format!("{}-", one.deployment)))
+        .filter(|one| one.lease_namespace == lease_namespace && is_pod_of(&one.deployment, holder))
         .collect();
-    if able.iter().any(|one| one.namespace == USUAL) {
-        able.retain(|one| one.namespace == USUAL);
+    if able.iter().any(|one| one.namespace == USUAL_NAMESPACE) {
+        able.retain(|one| one.namespace == USUAL_NAMESPACE);
     }
     let namespaces: BTreeSet<String> = able.iter().map(|one| one.namespace.clone()).collect();
     if namespaces.len() > 1 {
@@ -155,25 +148,23 @@ fn mark(installed: &mut [Installed], lease_namespace: &str, holder: &str) {
 
 /// The controller of a Deployment; `None` for cert-manager's other Deployments.
 fn installed(deployment: &Deployment) -> Option<Installed> {
-    let component = deployment.labels().get(COMPONENT).map(String::as_str);
-    if !matches!(component, None | Some("controller")) {
+    if !is_controller(deployment) {
         return None;
     }
     let namespace = deployment.namespace().unwrap_or_default();
     let spec = deployment.spec.as_ref()?;
     let container = spec.template.spec.as_ref()?.containers.first()?;
     let image = container.image.clone().unwrap_or_default();
-    let own_namespace = |value: String| {
-        if value == "$(POD_NAMESPACE)" {
-            namespace.clone()
-        } else {
-            value
-        }
-    };
+    let words = container
+        .args
+        .iter()
+        .flatten()
+        .chain(container.command.iter().flatten());
+    let words = expanded(container, &namespace, words);
     Some(Installed {
         deployment: deployment.name_any(),
         version: label(deployment, &spec.template).or_else(|| tag(&image)),
-        feature_gates: flag(container, "--feature-gates")
+        feature_gates: flag(&words, "--feature-gates")
             .map(|gates| gates.split(',').map(str::to_owned).collect())
             .unwrap_or_default(),
         replicas: spec.replicas.unwrap_or(1),
@@ -182,8 +173,8 @@ fn installed(deployment: &Deployment) -> Option<Installed> {
             .as_ref()
             .and_then(|status| status.ready_replicas)
             .unwrap_or(0),
-        lease_namespace: flag(container, "--leader-election-namespace")
-            .map_or_else(|| DEFAULT_LEASE_NAMESPACE.to_owned(), own_namespace),
+        lease_namespace: flag(&words, "--leader-election-namespace")
+            .unwrap_or_else(|| USUAL_LEASE_NAMESPACE.to_owned()),
         image,
         leads: false,
         namespace,
@@ -205,13 +196,8 @@ fn tag(image: &str) -> Option<String> {
 }
 
 /// The last value of a flag, in both of its forms.
-fn flag(container: &Container, name: &str) -> Option<String> {
-    let args = container
-        .args
-        .iter()
-        .flatten()
-        .chain(container.command.iter().flatten());
-    let mut words = args.map(String::as_str);
+fn flag(words: &[String], name: &str) -> Option<String> {
+    let mut words = words.iter().map(String::as_str);
     let mut found = None;
     while let Some(word) = words.next() {
         let value = match word.strip_prefix(name) {
@@ -234,7 +220,8 @@ mod tests {
         serde_json::from_value(json!({
             "metadata": {"name": name, "namespace": "pki", "labels": labels},
             "spec": {"replicas": 2, "selector": {}, "template": {"spec": {"containers": [
-                {"name": "controller", "image": image, "args": args}
+                {"name": "controller", "image": image, "args": args,
+                 "env": [{"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}]}
             ]}}},
             "status": {"readyReplicas": 1}
         }))
@@ -313,8 +300,8 @@ mod tests {
             let lease = json!({"holderIdentity": "certlet-5d8f-x7_1", "leaseDurationSeconds": 15, "renewTime": renewed.to_string()});
             serde_json::from_value(lease).unwrap()
         };
-        assert_eq!(holder(now, lease(14)).as_deref(), Some("certlet-5d8f-x7_1"));
-        assert_eq!(holder(now, lease(16)), None);
+        assert_eq!(holder(now, &lease(14)).as_deref(), Some("certlet-5d8f-x7_1"));
+        assert_eq!(holder(now, &lease(16)), None);
         assert!(rank("kube-system") < rank("cert-manager") && rank("cert-manager") < rank("a"));
     }
 }

@@ -6,14 +6,11 @@ use k8s_openapi::api::{
     core::v1::{Namespace, Secret},
     networking::v1::Ingress,
 };
-use kube::{
-    Api, Client, Resource,
-    api::ListParams,
-    core::{ClusterResourceScope, NamespaceResourceScope},
-};
+use kube::{Api, Client, api::ListParams};
 use serde::de::DeserializeOwned;
 
 use crate::api::{Certificate, CertificateRequest, ClusterIssuer, Issuer, Order};
+use crate::cluster::scope::{ClusterScoped, Namespaced};
 
 /// The most names that are read.
 const MOST: u32 = 500;
@@ -56,17 +53,11 @@ pub(crate) async fn names(client: &Client, kind: Named, namespace: &str) -> Resu
     }
 }
 
-async fn within<K>(client: &Client, namespace: &str) -> Result<Vec<String>, kube::Error>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + fmt::Debug,
-{
+async fn within<K: Namespaced>(client: &Client, namespace: &str) -> Result<Vec<String>, kube::Error> {
     listed(&Api::<K>::namespaced(client.clone(), namespace)).await
 }
 
-async fn all<K>(client: &Client) -> Result<Vec<String>, kube::Error>
-where
-    K: Resource<DynamicType = (), Scope = ClusterResourceScope> + Clone + DeserializeOwned + fmt::Debug,
-{
+async fn all<K: ClusterScoped>(client: &Client) -> Result<Vec<String>, kube::Error> {
     listed(&Api::<K>::all(client.clone())).await
 }
 
