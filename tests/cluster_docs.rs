@@ -22,7 +22,7 @@ use futures::StreamExt as _;
 use pages::{Block, Page, pages, project};
 use shell::{Call, calls};
 use support::Bed;
-use support::command::{Finished, try_run};
+use support::command::{Finished, on_path, try_run};
 
 /// Commands run side by side: kubectl waits for the disk and the server.
 const AT_ONCE: usize = 4;
@@ -236,8 +236,7 @@ fn rendering(call: &Call) -> Option<Vec<String>> {
 #[ignore = "needs the test bed: make cluster"]
 async fn values_of_the_chart_in_the_documentation_are_accepted_by_helm() {
     let bed = Bed::attach().await;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if !std::env::split_paths(&path).any(|folder| folder.join("helm").exists()) {
+    if on_path("helm").is_none() {
         let test = "values_of_the_chart_in_the_documentation_are_accepted_by_helm";
         bed.skip(test, "tests/testbed/build.sh helm has not been run");
         return;

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use support::bed::project;
-use support::command::{run_with_input, try_run};
+use support::command::{on_path, run_with_input, try_run};
 use support::{Bed, run};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -48,8 +48,7 @@ async fn release(programs: &str, out: &Path) {
 #[ignore = "needs the test bed: make cluster"]
 async fn a_release_is_the_same_bytes_twice_and_can_be_installed() {
     let bed = Bed::attach().await;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if !std::env::split_paths(&path).any(|folder| folder.join("helm").exists()) {
+    if on_path("helm").is_none() {
         let test = "a_release_is_the_same_bytes_twice_and_can_be_installed";
         bed.skip(test, "tests/testbed/build.sh helm has not been run");
         return;

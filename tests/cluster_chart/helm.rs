@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::support::bed::project;
-use crate::support::command::{Finished, run_with_input, try_run};
+use crate::support::command::{Finished, on_path, run_with_input, try_run};
 use crate::support::{Bed, run};
 
 /// The kind that the API server has from Kubernetes 1.36 on, as helm names it.
@@ -41,8 +41,7 @@ impl Helm {
     /// `None`: it has not been built, which was said.
     pub(crate) async fn prepare(test: &str) -> Option<Self> {
         let bed = Bed::attach().await;
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        if std::env::split_paths(&path).any(|folder| folder.join("bed-helm").exists()) {
+        if on_path("bed-helm").is_some() {
             return Some(Self { bed });
         }
         bed.skip(test, "tests/testbed/build.sh helm has not been run");

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::helm::Helm;
 use crate::support::bed::project;
 use crate::support::certlet::PROGRAM;
-use crate::support::command::{Finished, run, run_with_input, try_run};
+use crate::support::command::{Finished, on_path, run, run_with_input, try_run};
 use crate::support::documents::{commands, yaml};
 use crate::support::scene::{CERTIFICATES, Scene};
 use crate::support::{Certlet, IN_TIME, condition_is, eventually, until};
@@ -231,11 +231,7 @@ const CERTIFICATE: &str = "{apiVersion: cert-manager.io/v1, kind: Certificate, m
 
 /// A folder of the part `swap`, if it was fetched.
 fn part(name: &str) -> Option<String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|part| part.exists());
-    found.map(|part| part.display().to_string())
+    on_path(name).map(|part| part.display().to_string())
 }
 
 #[tokio::test]

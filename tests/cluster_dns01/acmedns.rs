@@ -10,7 +10,7 @@ use crate::{
     stage::{name_in, no_challenges, prepare, record_of, recursive, scene_with, tsig_secret},
     support::{
         Bed, Certlet, IN_TIME,
-        command::{run, run_with_input, try_run},
+        command::{on_path, run, run_with_input, try_run},
         dns::dig_txt,
         eventually,
         scene::certificate,
@@ -34,8 +34,7 @@ struct AcmeDns {
 impl AcmeDns {
     /// Starts it; `None` and a line SKIPPED if there is no such program.
     async fn start(bed: &Bed, test: &str) -> Option<Self> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        if !std::env::split_paths(&path).any(|folder| folder.join(PROGRAM).exists()) {
+        if on_path(PROGRAM).is_none() {
             bed.skip(
                 test,
                 "there is no program acme-dns: build github.com/joohoi/acme-dns and put it on the PATH",

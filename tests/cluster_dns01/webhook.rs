@@ -11,7 +11,7 @@ use crate::{
     support::{
         Bed, Certlet, IN_TIME,
         dns::{BIND, dig_txt, secret},
-        eventually, openssl,
+        eventually, on_path, openssl,
         scene::{SECRETS, Scene, certificate, decoded},
     },
 };
@@ -140,8 +140,7 @@ subjects: [{{kind: ServiceAccount, name: cert-manager, namespace: cert-manager}}
 
 /// Whether the program is there; says so if not.
 fn is_built(bed: &Bed, test: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = std::env::split_paths(&path).any(|folder| folder.join(PROGRAM).exists());
+    let is_there = on_path(PROGRAM).is_some();
     if !is_there {
         bed.skip(test, "tests/testbed/build.sh webhook has not been run");
     }

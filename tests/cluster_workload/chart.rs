@@ -2,7 +2,7 @@
 
 use crate::installation::{Installation, NAMESPACE};
 use crate::support::bed::project;
-use crate::support::{IN_TIME, eventually, run};
+use crate::support::{IN_TIME, eventually, on_path, run};
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
@@ -12,8 +12,7 @@ async fn a_release_gets_ready_issues_a_certificate_takes_another_configuration_a
         return;
     };
     let bed = &installation.bed;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if !std::env::split_paths(&path).any(|folder| folder.join("helm").exists()) {
+    if on_path("helm").is_none() {
         bed.skip(test, "tests/testbed/build.sh helm has not been run");
         return;
     }

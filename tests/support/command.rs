@@ -5,6 +5,14 @@ use std::process::{ExitStatus, Stdio};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
+/// A program, or another part of the bed, in a folder of the PATH; `None` where it was not built.
+pub(crate) fn on_path(name: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|found| found.exists())
+}
+
 /// A program that has ended.
 #[derive(Debug)]
 pub(crate) struct Finished {

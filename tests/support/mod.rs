@@ -58,7 +58,7 @@ pub(crate) use authority::{Pair, certificate_says};
 pub(crate) use bed::Bed;
 pub(crate) use certlet::{Certlet, Killer};
 pub(crate) use command::{
-    NEW_P256, curl_status, openssl, openssl_csr, openssl_verify, run, run_with_input, served_chain,
+    NEW_P256, curl_status, on_path, openssl, openssl_csr, openssl_verify, run, run_with_input, served_chain,
 };
 pub(crate) use fault_proxy::{Fault, FaultProxy, Head, Moment, Times};
 pub(crate) use metrics::Requests;

@@ -14,7 +14,7 @@ use crate::{
     stage::{challenge_says, name_in, no_challenges, record_of, recursive, removed},
     support::{
         Bed, Certlet,
-        command::split_pem,
+        command::{on_path, split_pem},
         dns::{BIND, RESOLVER, dig_txt},
         openssl_verify,
         scene::{Scene, certificate, field, issuer},
@@ -45,8 +45,7 @@ pub(super) struct Case<'a> {
 /// The API of a provider and a namespace. `None` where lego is not built, which is said.
 pub(super) async fn open<A: Api>(api: A, test: &str) -> Option<(Scene, Server)> {
     let bed = Bed::attach().await;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if !std::env::split_paths(&path).any(|folder| folder.join(LEGO).exists()) {
+    if on_path(LEGO).is_none() {
         bed.skip(test, "tests/testbed/build.sh lego has not been run");
         return None;
     }

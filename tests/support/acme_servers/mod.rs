@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::bed::Bed;
+use super::{bed::Bed, on_path};
 
 pub(crate) use caddy::Caddy;
 pub(crate) use openbao::OpenBao;
@@ -65,8 +65,7 @@ impl Drop for Process {
 
 /// Whether the bed has this program; says which test is skipped if not.
 fn is_there(bed: &Bed, program: &str, test: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|folder| folder.join(program).exists());
+    let found = on_path(program).is_some();
     if !found {
         bed.skip(
             test,
