@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::{Stream, StreamExt, stream};
 use kube::{
-    Api, Client,
+    Api,
     api::{Patch, PatchParams, PostParams},
     core::Request,
     runtime::{WatchStreamExt, watcher},
@@ -37,14 +37,14 @@ pub(crate) struct AuthorityPair {
 /// See the module.
 #[derive(Clone)]
 pub(crate) struct ServingSecret {
-    client: Client,
+    reader: Reader,
     key: ObjectKey,
 }
 
 impl ServingSecret {
     /// The Secret of this name.
-    pub(crate) fn new(client: Client, key: ObjectKey) -> Self {
-        Self { client, key }
+    pub(crate) fn new(reader: Reader, key: ObjectKey) -> Self {
+        Self { reader, key }
     }
 
     /// Its namespace and name.
@@ -57,7 +57,7 @@ impl ServingSecret {
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
     pub(crate) async fn read(&self) -> Result<Option<LiveSecret>, Error> {
-        Reader::new(self.client.clone()).secret(&self.key).await
+        self.reader.secret(&self.key).await
     }
 
     /// Creates it, with the label and the annotation that cert-manager gives it.
@@ -109,7 +109,7 @@ impl ServingSecret {
 
     /// Reports that it may have been created, changed or deleted. Never ends.
     pub(crate) fn changes(&self) -> impl Stream<Item = ()> + Send + use<> {
-        let api: Api<SecretName> = Api::namespaced(self.client.clone(), &self.key.namespace);
+        let api: Api<SecretName> = Api::namespaced(self.reader.client().clone(), &self.key.namespace);
         let name = format!("metadata.name={}", self.key.name);
         let selected = move |config: watcher::Config| config.fields(&name);
         let begin = move |config| watcher(api.clone(), selected(config)).default_backoff().boxed();
@@ -146,7 +146,7 @@ impl ServingSecret {
             call: call.clone(),
             message: error.to_string(),
         })?;
-        let answer = within(call, self.client.request_text(request)).await?;
+        let answer = within(call, self.reader.client().request_text(request)).await?;
         // it has the key
         drop(Zeroizing::new(answer));
         Ok(())

@@ -43,11 +43,11 @@ pub enum AuthorityStep {
     Renew,
     /// Replace key and certificate. The reason is a sentence without its full stop.
     Replace(String),
-    /// The Secret belongs to somebody else, and has no CA. The reason is a sentence without its full stop.
+    /// The Secret has another purpose, and no CA. The reason is a sentence without its full stop.
     Refuse(String),
 }
 
-/// Decides about the CA. A Secret of somebody else is used if it has a CA, and never changed.
+/// Decides about the CA. A Secret that neither certlet nor cert-manager created is used if it has a CA, and never changed.
 pub fn authority_step(now: Timestamp, seen: Option<&AuthoritySeen>) -> AuthorityStep {
     let Some(seen) = seen else {
         return AuthorityStep::Create;
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(not_after.to_string(), "2026-12-07T12:00:00Z");
         assert_eq!(
             renewal_time(now(), not_after).to_string(),
-            "2026-12-05T04:00:00.233333333Z"
+            "2026-12-05T04:00:00.233333334Z"
         );
         let end = now() + SignedDuration::from_hours(1);
         assert!(leaf_validity(now(), week, end).not_after <= end);

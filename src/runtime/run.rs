@@ -175,7 +175,8 @@ pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> 
     let tls = match options.metrics_tls.filter(|_| listeners.metrics.is_some()) {
         Some(tls) => {
             let limits = options.settings.size_limits;
-            Some(Tls::start(tls, client.clone(), limits, &tasks, &shutdown)?)
+            let reader = controllers.ports.reader.clone();
+            Some(Tls::start(tls, reader, limits, &tasks, &shutdown)?)
         }
         None => None,
     };

@@ -31,7 +31,7 @@ const CHECK: &str = "api";
 /// What cmctl prints, and scripts look for.
 const READY: &str = "The cert-manager API is ready\n";
 /// Who the third request pretends to be from.
-const FORGED: &str = "certlet-check:somebody-else";
+const FORGED: &str = "certlet-check:another-user";
 /// Ends of sentences about policies that are not in force.
 const APPLY: &str = "Apply the policies: kubectl apply -k deploy/api, or helm upgrade";
 

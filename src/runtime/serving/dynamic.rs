@@ -1,5 +1,5 @@
 //! A key pair that this process signs with a CA in a Secret, as cert-manager's "dynamic serving" does. The replicas share the CA:
-//! whoever misses it creates it, and the API server lets one win.
+//! each of them creates it if it does not exist, and the API server lets one win.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 

@@ -16,7 +16,6 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kube::Client;
 use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
@@ -26,7 +25,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    cluster::serving::ServingSecret,
+    cluster::{reader::Reader, serving::ServingSecret},
     net::server::HEADER_TIME,
     pki::{
         certificate::CertificateInfo,
@@ -174,7 +173,7 @@ impl Tls {
     /// If the options fit no version of TLS.
     pub(super) fn start(
         options: TlsOptions,
-        client: Client,
+        reader: Reader,
         limits: SizeLimits,
         tasks: &TaskTracker,
         shutdown: &CancellationToken,
@@ -187,7 +186,7 @@ impl Tls {
                 tasks.spawn(shutdown.run_until_cancelled_owned(files::follow(provided, files, limits)));
             }
             Source::Dynamic(dynamic) => {
-                let secret = ServingSecret::new(client, dynamic.secret.clone());
+                let secret = ServingSecret::new(reader, dynamic.secret.clone());
                 let provide = dynamic::follow(provided, secret, dynamic, limits);
                 tasks.spawn(shutdown.run_until_cancelled_owned(provide));
             }
