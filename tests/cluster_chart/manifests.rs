@@ -180,7 +180,7 @@ async fn monitors_and_annotations_follow_metrics_over_tls() {
         (&endpoint["scheme"], &endpoint["tlsConfig"]),
         (&json!("https"), &Value::Null)
     );
-    assert_eq!(scraping(given).0["tlsConfig"]["insecureSkipVerify"], true);
+    assert_eq!(scraping(given).0["tlsConfig"], json!({"insecureSkipVerify": true}));
     let (endpoint, _) = scraping(files);
     assert_eq!(
         (&endpoint["scheme"], &endpoint["tlsConfig"]),
