@@ -209,7 +209,7 @@ async fn key_of_another() -> String {
 async fn check_api_stores_nothing_and_says_which_right_or_policy_is_missing() {
     let scene = Scene::new().await;
     let (bed, namespace) = (&scene.bed, scene.namespace.as_str());
-    let account = bed.kubeconfig_of_service_account(namespace, "default").await;
+    let account = bed.kubeconfig_of_service_account(namespace, "checker").await;
     let check = async |more: &[&str]| {
         let kubeconfig = account.to_str().unwrap();
         let args = [&["check", "api", "--kubeconfig", kubeconfig, "-n", namespace], more].concat();
@@ -226,7 +226,7 @@ async fn check_api_stores_nothing_and_says_which_right_or_policy_is_missing() {
         "rules": [{"apiGroups": ["cert-manager.io"], "resources": ["certificaterequests"], "verbs": ["create"]}]});
     let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "check"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "check"},
-        "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": namespace}]});
+        "subjects": [{"kind": "ServiceAccount", "name": "checker", "namespace": namespace}]});
     scene.apply(&role.to_string()).await;
     scene.apply(&binding.to_string()).await;
     let ready = check(&["--wait=60s", "--interval=200ms", "-v"]).await;
