@@ -61,7 +61,7 @@ pub(crate) async fn follow(client: Client, namespace: Option<String>, observer: 
 /// The only field that is read of a Secret: its name. Users may write unparsable times into `managedFields`, so these are
 /// skipped.
 #[derive(Clone, Debug)]
-struct SecretName {
+pub(super) struct SecretName {
     metadata: ObjectMeta,
 }
 
