@@ -116,7 +116,8 @@ pub(super) async fn keep<R: Registered>(
     let mut events = watch::<R>(client.clone(), namespace.as_deref(), config);
     let mut is_unknown = false;
     while let Some(event) = events.next().await {
-        let was_unknown = std::mem::replace(&mut is_unknown, event.as_ref().is_err_and(is_unknown_kind));
+        let is_absent = |error| is_unknown_kind(error) || kind.presence == Presence::Optional && is_forbidden(error);
+        let was_unknown = std::mem::replace(&mut is_unknown, event.as_ref().is_err_and(is_absent));
         match event {
             Ok(event) => take::<R>(event, &index, &observer),
             Err(error) if refuses_streaming(&error) => {
@@ -127,10 +128,15 @@ pub(super) async fn keep<R: Registered>(
                 let config = selected(watcher::Config::default().page_size(PAGE_SIZE));
                 events = watch::<R>(client.clone(), namespace.as_deref(), config);
             }
-            Err(_) if is_unknown && kind.presence == Presence::Optional => {
+            Err(error) if is_unknown && kind.presence == Presence::Optional => {
                 if !was_unknown {
+                    let why = if is_forbidden(&error) {
+                        "does not let certlet list and watch"
+                    } else {
+                        "does not know"
+                    };
                     tracing::info!(
-                        "the API server does not know {} of {}; certlet continues without them",
+                        "the API server {why} {} of {}; certlet continues without them",
                         R::PLURAL,
                         R::GROUP
                     );
@@ -165,7 +171,7 @@ pub(super) async fn fill<R: Registered>(client: Client, namespace: Option<&str>,
     }
     loop {
         let found = match within(call.clone(), api.list(&page)).await {
-            Err(error) if error.is_not_found() && R::WATCHED.presence == Presence::Optional => break,
+            Err(error) if is_absent::<R>(&error) => break,
             found => found?,
         };
         for record in found.items.iter().filter_map(read) {
@@ -207,13 +213,18 @@ fn take<R: Registered>(event: watcher::Event<Wire<R>>, index: &Index, observer: 
     match event {
         watcher::Event::Init => store.begin_list(),
         watcher::Event::Apply(wire) if store.is_known(&wire.key(), wire.uid(), wire.resource_version()) => {}
-        watcher::Event::InitApply(wire) | watcher::Event::Apply(wire) => {
-            if let Some(record) = read(&wire)
-                && let Some(old) = store.apply(&record)
-            {
-                observer(R::change(old, Some(record)));
+        watcher::Event::InitApply(wire) | watcher::Event::Apply(wire) => match read(&wire) {
+            Some(record) => {
+                if let Some(old) = store.apply(&record) {
+                    observer(R::change(old, Some(record)));
+                }
             }
-        }
+            None => {
+                if let Some(old) = store.leave(&wire.key(), wire.uid(), wire.resource_version()) {
+                    observer(R::change(Some(old), None));
+                }
+            }
+        },
         watcher::Event::Delete(wire) => {
             if let Some(old) = store.remove(&wire.key(), wire.uid(), wire.resource_version()) {
                 observer(R::change(Some(old), None));
@@ -240,10 +251,25 @@ fn read<R: Registered>(wire: &Wire<R>) -> Option<Arc<R>> {
 }
 
 fn is_unknown_kind(error: &watcher::Error) -> bool {
+    code(error) == Some(404)
+}
+
+fn is_forbidden(error: &watcher::Error) -> bool {
+    code(error) == Some(403)
+}
+
+/// The status with which a list, or the start of a watch, was refused.
+fn code(error: &watcher::Error) -> Option<u16> {
     let (watcher::Error::WatchStartFailed(error) | watcher::Error::InitialListFailed(error)) = error else {
-        return false;
+        return None;
     };
-    matches!(error, kube::Error::Api(status) if status.code == 404)
+    let kube::Error::Api(status) = error else { return None };
+    Some(status.code)
+}
+
+/// Whether a list is refused, and the kind may be absent.
+fn is_absent<R: Registered>(error: &Error) -> bool {
+    R::WATCHED.presence == Presence::Optional && (error.is_not_found() || error.is_forbidden())
 }
 
 /// Whether streaming lists are disabled (status 400 or 422). kube's watcher would retry them for ever.

@@ -16,15 +16,19 @@ use clap::Args;
 use self::{
     accepted::AcceptedArgs,
     dns01::Dns01Args,
-    go::{List, Listen, Map, address, boolean, count, level, socket},
+    go::{Listen, Map, address, count, level, socket},
     switches::{absent_controllers, controllers, gates, idle_gates, path_type_exact},
 };
-pub(super) use self::{go::duration, switches::ArgsError};
+pub(super) use self::{
+    go::{List, boolean, duration},
+    switches::ArgsError,
+};
 
 use crate::{
+    api::names,
     net::{AddressPolicy, ExtraRoots, Network, proxy_hosts},
     pki::chain::SizeLimits,
-    plan::settings::{DefaultIssuer, Http01Settings, Pod, Settings, SolverMode},
+    plan::settings::{DefaultIssuer, Http01Settings, InjectionSettings, Pod, Settings, SolverMode},
     process::{environment::Environment, telemetry::Format},
     runtime::{foreign, leader::Election, run::Options},
 };
@@ -95,6 +99,12 @@ pub(super) struct RunArgs {
         help_heading = "Controllers"
     )]
     controllers: Vec<List>,
+    /// Inject CAs into webhook configurations, APIServices and CRDs that are annotated with cert-manager.io/inject-ca-from and the like
+    ///
+    /// Another program that holds the Lease cert-manager-cainjector-leader-election, as cert-manager's cainjector does, keeps certlet
+    /// from it. An installation for one namespace injects nothing.
+    #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Controllers")]
+    enable_cainjector: bool,
     /// Feature gates, as `A=true,B=false`. Every gate of cert-manager is accepted
     #[arg(long, value_name = "GATE=BOOL", help_heading = "Controllers")]
     feature_gates: Vec<Map>,
@@ -325,7 +335,7 @@ impl RunArgs {
             metrics_address: self.metrics_listen_address.0,
             health_address: self.internal_healthz_listen_address.0,
             status_address: self.status_listen_address.0,
-            http01_address: self.acme_http01_listen_address,
+            http01_address: Some(self.acme_http01_listen_address),
         })
     }
 
@@ -339,6 +349,7 @@ impl RunArgs {
             return Ok(None);
         }
         let election = Election {
+            lease: names::LEASE_NAME,
             namespace: self.leader_election_namespace.clone(),
             identity: environment.identity(),
             lease_duration: self.leader_election_lease_duration,
@@ -393,6 +404,10 @@ impl RunArgs {
             http01: self.http01()?,
             dns01: self.dns01.settings(),
             ari_minimum_interval: self.acme_ari_minimum_interval,
+            injection: InjectionSettings {
+                enabled: self.enable_cainjector,
+                ..Settings::default().injection
+            },
             pod: Pod::default(),
         })
     }

@@ -24,7 +24,7 @@ use crate::{
         reader::Reader,
         webhooks::{Which, find},
     },
-    controller::{Controllers, Ports, certificate::CertificateDryRun, signing_request, sweep},
+    controller::{Controllers, Ports, certificate::CertificateDryRun, injection, signing_request, sweep},
     plan::{issuer::IssuerId, kinds::OrderKind, seen::ObjectKey},
     process::{clock, environment::Environment},
     runtime::run,
@@ -291,6 +291,17 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
         }
     }
     if whole_cluster {
+        for id in injection::all(index) {
+            match controllers.injections.dry_run(&id).await {
+                Ok(Some(dry_run)) => add(
+                    id.kind.name(),
+                    &ObjectKey::cluster(id.name),
+                    actions::injection(&dry_run),
+                ),
+                Ok(None) => {}
+                Err(error) => failed.push(unplanned(id.kind.name(), &ObjectKey::cluster(id.name), &error)),
+            }
+        }
         for key in signing_request::waiting(index) {
             let step = controllers.signing_requests.dry_run(&key);
             add(
