@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::process::{Child, Command};
 
 use crate::stage::{ALLOWS, FROM, FROM_SECRET, Kind, Stage};
-use crate::support::{Certlet, IN_TIME, certlet::PROGRAM, events, eventually};
+use crate::support::{Certlet, certlet::PROGRAM, events};
 
 const LEASE: &str = "cert-manager-cainjector-leader-election";
 

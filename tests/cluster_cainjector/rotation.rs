@@ -1,6 +1,5 @@
 //! A real webhook server, whose certificate certlet issues, under constant calls while its CA rotates.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +13,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use kube::Api;
 use kube::api::{DynamicObject, PostParams};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -21,7 +23,6 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::stage::{FROM, Kind, Stage};
 use crate::support::command::run;
-use crate::support::fault_proxy::acceptor;
 use crate::support::scene::{SECRETS, decoded, field};
 use crate::support::{Certlet, IN_TIME, certlet::PROGRAM, eventually};
 
@@ -42,9 +43,8 @@ impl Server {
     async fn start(secrets: Api<DynamicObject>, name: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let folder = tempfile::tempdir().unwrap();
         let first = pair(&secrets, name).await;
-        let current = Arc::new(Mutex::new(Self::acceptor(folder.path(), &first)));
+        let current = Arc::new(Mutex::new(Self::acceptor(&first)));
         let (calls, serves) = (Arc::<AtomicUsize>::default(), Arc::new(Mutex::new(first.0.clone())));
         let (mounted, shown) = (Arc::clone(&current), Arc::clone(&serves));
         let following = tokio::spawn(async move {
@@ -54,7 +54,7 @@ impl Server {
                 let now = pair(&secrets, name).await;
                 if now != before {
                     tokio::time::sleep(MOUNT_DELAY).await;
-                    *lock(&mounted) = Self::acceptor(folder.path(), &now);
+                    *lock(&mounted) = Self::acceptor(&now);
                     lock(&shown).clone_from(&now.0);
                     before = now;
                 }
@@ -83,11 +83,18 @@ impl Server {
         }
     }
 
-    fn acceptor(folder: &Path, (certificate, key): &(String, String)) -> TlsAcceptor {
-        let (certificate_file, key_file) = (folder.join("tls.crt"), folder.join("tls.key"));
-        std::fs::write(&certificate_file, certificate).unwrap();
-        std::fs::write(&key_file, key).unwrap();
-        acceptor(&certificate_file, &key_file)
+    fn acceptor((certificate, key): &(String, String)) -> TlsAcceptor {
+        let chain = CertificateDer::pem_slice_iter(certificate.as_bytes());
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        // without HTTP/2, whose connections outlive a call
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let config = config
+            .with_no_client_auth()
+            .with_single_cert(chain.map(Result::unwrap).collect(), key);
+        TlsAcceptor::from(Arc::new(config.unwrap()))
     }
 }
 

@@ -6,7 +6,7 @@ use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::support::scene::{SECRETS, Scene, decoded};
+use crate::support::scene::{CERTIFICATES, SECRETS, Scene, decoded};
 use crate::support::{Bed, IN_TIME, eventually};
 
 /// The annotations of cert-manager.
@@ -249,7 +249,26 @@ impl Stage {
         let certificate = json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": name}, "spec": {
             "secretName": format!("{name}-tls"), "dnsNames": hosts, "privateKey": {"algorithm": "ECDSA"}, "issuerRef": {"name": "self"}}});
         self.scene.apply(&certificate.to_string()).await;
-        self.scene.ready(name).await;
+        let certificates = self.scene.objects(CERTIFICATES).await;
+        eventually("the Certificate as it is now is issued", IN_TIME, async || {
+            let found = certificates.get(name).await.unwrap();
+            let generation = found.metadata.generation;
+            let conditions = found
+                .data
+                .pointer("/status/conditions")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
+            let is = |kind: &str| {
+                conditions
+                    .iter()
+                    .find(|one| one["type"] == kind && one["status"] == "True")
+                    .cloned()
+            };
+            let ready = is("Ready")?;
+            (ready["observedGeneration"].as_i64() == generation && is("Issuing").is_none()).then_some(())
+        })
+        .await;
         self.ca(&format!("{name}-tls")).await
     }
 
