@@ -83,13 +83,13 @@ struct KindArgs {
     /// Let Certificates be sources of CAs
     #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_certificates_data_source: bool,
-    /// Inject CAs into ValidatingWebhookConfigurations
+    /// Inject CAs into `ValidatingWebhookConfigurations`
     #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_validatingwebhookconfigurations_injectable: bool,
-    /// Inject CAs into MutatingWebhookConfigurations
+    /// Inject CAs into `MutatingWebhookConfigurations`
     #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_mutatingwebhookconfigurations_injectable: bool,
-    /// Inject CAs into CustomResourceDefinitions with a conversion webhook
+    /// Inject CAs into `CustomResourceDefinitions` with a conversion webhook
     #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_customresourcedefinitions_injectable: bool,
     /// Inject CAs into APIServices

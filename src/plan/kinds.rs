@@ -163,7 +163,7 @@ macro_rules! watched_kinds {
                     ..Watched::ALL
                 },
             }
-            /// ValidatingWebhookConfigurations that request a CA.
+            /// `ValidatingWebhookConfigurations` that request a CA.
             ValidatingWebhookKind = validating_webhooks, ValidatingWebhook {
                 names: "admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations",
                 namespaced: false,
@@ -173,7 +173,7 @@ macro_rules! watched_kinds {
                 links: link::of_target,
                 watched: Watched::target(|settings| settings.injects(TargetKind::ValidatingWebhook)),
             }
-            /// MutatingWebhookConfigurations that request a CA.
+            /// `MutatingWebhookConfigurations` that request a CA.
             MutatingWebhookKind = mutating_webhooks, MutatingWebhook {
                 names: "admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations",
                 namespaced: false,

@@ -3,13 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::{Client, Config};
+use kube::Config;
 use tokio_util::sync::CancellationToken;
 
 use super::leader::{Election, Leadership, elect};
 use crate::{
     api::names,
-    cluster::access::{self, Right},
+    cluster::access::Right,
     controller::{Controllers, injection},
     pki::chain,
     plan::settings::Settings,
@@ -35,7 +35,6 @@ pub(super) fn ca_of(config: &Config) -> Option<Arc<[u8]>> {
 
 /// What decides who injects.
 pub(super) struct Office {
-    pub(super) client: Client,
     pub(super) controllers: Arc<Controllers>,
     /// Of the controller.
     pub(super) leadership: Leadership,
@@ -90,7 +89,8 @@ impl Office {
             others: Vec::new(),
             ..election
         };
-        elect(self.client.clone(), election, self.injecting.clone(), term).await;
+        let client = self.controllers.ports.reader.client().clone();
+        elect(client, election, self.injecting.clone(), term).await;
     }
 
     /// Returns when this process may renew the Lease. Rights that an installation of an earlier version does not have are reported once.
@@ -105,7 +105,7 @@ impl Office {
         };
         let mut is_reported = false;
         loop {
-            match access::caller_may(&self.client, &right).await {
+            match self.controllers.ports.reader.caller_may(&right).await {
                 Ok(true) => return,
                 Ok(false) if !is_reported => {
                     is_reported = true;

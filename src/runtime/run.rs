@@ -179,7 +179,6 @@ pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> 
     report_surroundings(&controllers.ports);
     tokio::spawn(follow_leadership(Arc::clone(&controllers), leadership.clone()));
     let office = injecting::Office {
-        client: client.clone(),
         controllers: Arc::clone(&controllers),
         leadership: leadership.clone(),
         injecting,

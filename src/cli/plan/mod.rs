@@ -6,7 +6,7 @@ mod mounted;
 mod renewable;
 mod summary;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use clap::Args;
 use kube::Client;
@@ -291,17 +291,6 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
         }
     }
     if whole_cluster {
-        for id in injection::all(index) {
-            match controllers.injections.dry_run(&id).await {
-                Ok(Some(dry_run)) => add(
-                    id.kind.name(),
-                    &ObjectKey::cluster(id.name),
-                    actions::injection(&dry_run),
-                ),
-                Ok(None) => {}
-                Err(error) => failed.push(unplanned(id.kind.name(), &ObjectKey::cluster(id.name), &error)),
-            }
-        }
         for key in signing_request::waiting(index) {
             let step = controllers.signing_requests.dry_run(&key);
             add(
@@ -311,8 +300,28 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
             );
         }
     }
+    if whole_cluster {
+        lines.extend(injected(controllers).await);
+    }
     lines.extend(failed);
     Planned { lines, unrenewable }
+}
+
+/// Plans for every object into which a CA is injected.
+async fn injected(controllers: &Controllers) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for id in injection::all(&controllers.ports.index) {
+        let (kind, key) = (id.kind.name(), ObjectKey::cluster(Arc::clone(&id.name)));
+        match controllers.injections.dry_run(&id).await {
+            Ok(Some(dry_run)) => {
+                let actions = actions::injection(&dry_run).into_iter();
+                lines.extend(actions.map(|action| Line::new(kind, &key, action)));
+            }
+            Ok(None) => {}
+            Err(error) => lines.push(unplanned(kind, &key, &error)),
+        }
+    }
+    lines
 }
 
 /// Why a Certificate cannot be issued again, if certlet does not serve what it needs.

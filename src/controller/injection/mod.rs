@@ -157,13 +157,14 @@ impl Injections {
             None => return Ok(None),
             Some(_) if target.slots.is_empty() => (None, InjectionStep::Leave.into()),
             Some(Err(refusal)) => (None, refused(refusal)),
-            Some(Ok(source)) => match allowed(&source, &ports.settings) {
-                Err(refusal) => (Some(source), refused(refusal)),
-                Ok(()) => {
-                    let plan = self.plan(id, &target, &source).await?;
-                    (Some(source), plan)
-                }
-            },
+            Some(Ok(source)) => {
+                let plan = if let Err(refusal) = allowed(&source, &ports.settings) {
+                    refused(refusal)
+                } else {
+                    self.plan(id, &target, &source).await?
+                };
+                (Some(source), plan)
+            }
         };
         Ok(Some((target.meta, InjectionDryRun { source, plan })))
     }

@@ -106,9 +106,8 @@ fn a_value_of_the_wrong_kind_and_a_file_of_another_kind_are_refused() {
 fn flags_win_over_the_file_and_feature_gates_come_together() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.yaml");
-    let text = format!(
-        "apiVersion: controller.config.cert-manager.io/v1alpha1\nkind: ControllerConfiguration\nnamespace: file\nnumberOfConcurrentWorkers: 7\nfeatureGates: {{OtherNames: false}}\nlogging: {{verbosity: 5}}"
-    );
+    let text = "apiVersion: controller.config.cert-manager.io/v1alpha1\nkind: ControllerConfiguration\nnamespace: file\n\
+                numberOfConcurrentWorkers: 7\nfeatureGates: {OtherNames: false}\nlogging: {verbosity: 5}";
     std::fs::write(&file, text).unwrap();
     let flags = [
         "--namespace=flag",
@@ -133,5 +132,34 @@ fn a_file_that_is_not_there_is_named() {
     assert!(
         missing.starts_with("--config: cannot read /no/such/file: "),
         "{missing}"
+    );
+}
+
+#[test]
+fn cai_06_the_file_of_cainjector_has_fields_of_its_own() {
+    let text = "apiVersion: cainjector.config.cert-manager.io/v1alpha1\nkind: CAInjectorConfiguration\nnamespace: shop\n\
+                ignoreNamespaces: [a, b]\nleaderElectionConfig: {enabled: false}\nenableDataSourceConfig: {certificates: false}\n\
+                enableInjectableConfig: {apiServices: false, customResourceDefinitions: true}\n";
+    let flags = flags_of(&INJECTOR, "file.yaml", text).unwrap();
+    let mut flags: Vec<String> = flags
+        .into_iter()
+        .map(|(flag, value)| format!("{flag}={value}"))
+        .collect();
+    flags.sort();
+    assert_eq!(
+        flags,
+        [
+            "enable-apiservices-injectable=false",
+            "enable-certificates-data-source=false",
+            "enable-customresourcedefinitions-injectable=true",
+            "ignore-namespaces=a,b",
+            "leader-elect=false",
+            "namespace=shop",
+        ]
+    );
+    let of_controller = flags_of(&CONTROLLER, "file.yaml", text).unwrap_err().to_string();
+    assert!(
+        of_controller.contains("kind: ControllerConfiguration"),
+        "{of_controller}"
     );
 }
