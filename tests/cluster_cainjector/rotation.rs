@@ -70,8 +70,8 @@ impl Server {
                         return;
                     };
                     let service = service_fn(move |request| review(request, Arc::clone(&calls)));
-                    let served = auto::Builder::new(TokioExecutor::new()).http1_only();
-                    drop(served.serve_connection(TokioIo::new(stream), service).await);
+                    let builder = auto::Builder::new(TokioExecutor::new()).http1_only();
+                    drop(builder.serve_connection(TokioIo::new(stream), service).await);
                 });
             }
         });

@@ -291,20 +291,23 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
         }
     }
     if whole_cluster {
-        for key in signing_request::waiting(index) {
-            let step = controllers.signing_requests.dry_run(&key);
-            add(
-                "CertificateSigningRequest",
-                &key,
-                actions::signing_request(step.as_ref()),
-            );
-        }
-    }
-    if whole_cluster {
+        lines.extend(signed_by_cluster(controllers));
         lines.extend(injected(controllers).await);
     }
     lines.extend(failed);
     Planned { lines, unrenewable }
+}
+
+/// Plans for every CertificateSigningRequest.
+fn signed_by_cluster(controllers: &Controllers) -> Vec<Line> {
+    let waiting = signing_request::waiting(&controllers.ports.index).into_iter();
+    let lines = waiting.flat_map(|key| {
+        let step = controllers.signing_requests.dry_run(&key);
+        let actions = actions::signing_request(step.as_ref()).into_iter();
+        let lines = actions.map(|action| Line::new("CertificateSigningRequest", &key, action));
+        lines.collect::<Vec<_>>()
+    });
+    lines.collect()
 }
 
 /// Plans for every object into which a CA is injected.
