@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{
     measure::{Program, number, settle, start_with},
     support::{
-        Bed, Certlet, IN_TIME, condition_is, eventually,
+        Bed, Certlet, IN_TIME, Requests, condition_is, eventually,
         scene::{CERTIFICATES, SECRETS, field},
         until,
     },
@@ -25,36 +25,21 @@ const DEFINITION: usize = 300_000;
 /// How many creates are under way at once.
 const CLIENTS: usize = 8;
 
+const CONFIGURATIONS: (&str, &str) = ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration");
+
 pub(crate) async fn run(bed: &Bed, program: &Program) {
-    let [definitions, webhooks, secrets] = [("BENCH_CRDS", 400), ("BENCH_WEBHOOKS", 200), ("BENCH_SECRETS", 20_000)]
-        .map(|(variable, otherwise)| number(variable, otherwise));
+    let sizes = [("BENCH_CRDS", 400), ("BENCH_WEBHOOKS", 200), ("BENCH_SECRETS", 20_000)];
+    let [definitions, webhooks, secrets] = sizes.map(|(variable, otherwise)| number(variable, otherwise));
     println!(
         "\n{program}injection: {definitions} CRDs of {DEFINITION} bytes, {webhooks} webhook configurations, {secrets} Secrets"
     );
     let namespace = bed.new_namespace().await;
-    create(
-        bed,
-        SECRETS,
-        Some(&namespace),
-        (0..secrets).map(|at| secret(at)).collect(),
-    )
-    .await;
+    create(bed, SECRETS, Some(&namespace), (0..secrets).map(secret).collect()).await;
     let crds = ("apiextensions.k8s.io/v1", "CustomResourceDefinition");
-    create(
-        bed,
-        crds,
-        None,
-        (0..definitions).map(|at| definition(&namespace, at)).collect(),
-    )
-    .await;
-    let configurations = ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration");
-    create(
-        bed,
-        configurations,
-        None,
-        (0..webhooks).map(|at| webhook(&namespace, at)).collect(),
-    )
-    .await;
+    let all = (0..definitions).map(|at| definition(&namespace, at)).collect();
+    create(bed, crds, None, all).await;
+    let all = (0..webhooks).map(|at| webhook(&namespace, at)).collect();
+    create(bed, CONFIGURATIONS, None, all).await;
 
     let off = start_with(bed, program, &["--enable-cainjector=false"]).await;
     settle(bed).await;
@@ -68,21 +53,33 @@ pub(crate) async fn run(bed: &Bed, program: &Program) {
         with[0] - without[0],
         with[1] - without[1]
     );
+    rotation(bed, &namespace, webhooks).await;
+    let after = rest("after the rotation", &on);
+    println!("that is {:+.1} MiB at most", after[1] - without[1]);
+    on.stop().await;
+    let before = bed.requests().await;
+    let again = start_with(bed, program, &[]).await;
+    settle(bed).await;
+    let requests = bed.requests().await.since(&before);
+    println!("a restart: {} writes", writes(&requests));
+    drop(again);
+    clean(bed, &namespace).await;
+}
 
-    let targets = bed.objects(configurations.0, configurations.1, None).await;
-    bed.apply(&namespace, &certificate(&["a.example"])).await;
-    all_injected(&targets, &namespace, webhooks, "").await;
+/// Injects a first CA, then another one.
+async fn rotation(bed: &Bed, namespace: &str, webhooks: usize) {
+    let targets = bed.objects(CONFIGURATIONS.0, CONFIGURATIONS.1, None).await;
+    bed.apply(namespace, &certificate(&["a.example"])).await;
+    all_injected(&targets, namespace, webhooks, "").await;
     settle(bed).await;
     let before = bed.requests().await;
-    let secret = bed.objects(SECRETS.0, SECRETS.1, Some(&namespace)).await;
+    let secret = bed.objects(SECRETS.0, SECRETS.1, Some(namespace)).await;
     let ca = async || field(&secret.get("serving").await.unwrap(), "/data/ca.crt");
     let old = ca().await;
-    let watching = tokio::spawn({
-        let (targets, namespace) = (targets.clone(), namespace.clone());
-        let old = bundles(&targets, &namespace).await;
-        async move { all_injected(&targets, &namespace, webhooks, &old).await }
-    });
-    bed.apply(&namespace, &certificate(&["a.example", "b.example"])).await;
+    let there = bundle(&targets.get(&format!("w0.{namespace}")).await.unwrap());
+    let all = namespace.to_owned();
+    let watching = tokio::spawn(async move { all_injected(&targets, &all, webhooks, &there).await });
+    bed.apply(namespace, &certificate(&["a.example", "b.example"])).await;
     let changed = eventually("the CA rotates", IN_TIME, async || {
         (ca().await != old).then(Instant::now)
     })
@@ -90,28 +87,19 @@ pub(crate) async fn run(bed: &Bed, program: &Program) {
     let last = watching.await.unwrap();
     settle(bed).await;
     let requests = bed.requests().await.since(&before);
-    let writes = requests
-        .writes()
-        .filter(|series| series.resource == "validatingwebhookconfigurations")
-        .total();
     println!(
-        "a rotation: {:.2} s from the Secret to the last of {webhooks} configurations, {writes} writes",
-        last.saturating_duration_since(changed).as_secs_f64()
+        "a rotation: {:.2} s from the Secret to the last of {webhooks} configurations, {} writes",
+        last.saturating_duration_since(changed).as_secs_f64(),
+        writes(&requests)
     );
-    let after = rest("after the rotation", &on);
-    println!("that is {:+.1} MiB", after[1] - without[1]);
-    on.stop().await;
-    let before = bed.requests().await;
-    let again = start_with(bed, program, &[]).await;
-    settle(bed).await;
-    let requests = bed.requests().await.since(&before);
-    let writes = requests
-        .writes()
+}
+
+/// Writes of webhook configurations.
+fn writes(requests: &Requests) -> u64 {
+    let writes = requests.writes();
+    writes
         .filter(|series| series.resource == "validatingwebhookconfigurations")
-        .total();
-    println!("a restart: {writes} writes");
-    drop(again);
-    clean(bed, &namespace).await;
+        .total()
 }
 
 /// Resident memory now and at most, in MiB.
@@ -166,11 +154,6 @@ fn bundle(object: &DynamicObject) -> String {
         .pointer("/webhooks/0/clientConfig/caBundle")
         .and_then(Value::as_str);
     found.unwrap_or_default().to_owned()
-}
-
-/// The bundle of the first configuration.
-async fn bundles(targets: &Api<DynamicObject>, namespace: &str) -> String {
-    bundle(&targets.get(&format!("w0.{namespace}")).await.unwrap())
 }
 
 /// When so many configurations of the namespace have a bundle that is not `old`.

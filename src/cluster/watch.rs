@@ -1,6 +1,6 @@
 //! Watches: feed the events of the API server into the index.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
 use kube::{
@@ -10,6 +10,7 @@ use kube::{
 };
 
 use super::{
+    access::{self, Right},
     error::{Call, Error},
     index::{Index, KindVisitor, Observer, Registered, each_kind},
     reader::within,
@@ -22,6 +23,9 @@ use crate::plan::{
 
 /// Page size for servers without streaming lists. Small pages limit peak memory.
 const PAGE_SIZE: u32 = 100;
+
+/// Interval between two checks of a right that is missing.
+const RIGHTS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Starts the watches of all kinds that this installation watches. Other kinds count as listed.
 pub(crate) fn watch_all(client: &Client, settings: &Settings, index: &Arc<Index>, observer: &Observer) {
@@ -108,6 +112,9 @@ pub(super) async fn keep<R: Registered>(
     index: Arc<Index>,
     observer: Observer,
 ) {
+    if kind.is_metadata {
+        until_allowed::<R>(&client, &index, &observer).await;
+    }
     let selected = |config: watcher::Config| match kind.labels {
         Some(labels) => config.labels(labels),
         None => config,
@@ -116,8 +123,7 @@ pub(super) async fn keep<R: Registered>(
     let mut events = watch::<R>(client.clone(), namespace.as_deref(), config);
     let mut is_unknown = false;
     while let Some(event) = events.next().await {
-        let is_absent = |error| is_unknown_kind(error) || kind.presence == Presence::Optional && is_forbidden(error);
-        let was_unknown = std::mem::replace(&mut is_unknown, event.as_ref().is_err_and(is_absent));
+        let was_unknown = std::mem::replace(&mut is_unknown, event.as_ref().is_err_and(is_unknown_kind));
         match event {
             Ok(event) => take::<R>(event, &index, &observer),
             Err(error) if refuses_streaming(&error) => {
@@ -128,15 +134,10 @@ pub(super) async fn keep<R: Registered>(
                 let config = selected(watcher::Config::default().page_size(PAGE_SIZE));
                 events = watch::<R>(client.clone(), namespace.as_deref(), config);
             }
-            Err(error) if is_unknown && kind.presence == Presence::Optional => {
+            Err(_) if is_unknown && kind.presence == Presence::Optional => {
                 if !was_unknown {
-                    let why = if is_forbidden(&error) {
-                        "does not let certlet list and watch"
-                    } else {
-                        "does not know"
-                    };
                     tracing::info!(
-                        "the API server {why} {} of {}; certlet continues without them",
+                        "the API server does not know {} of {}; certlet continues without them",
                         R::PLURAL,
                         R::GROUP
                     );
@@ -199,6 +200,29 @@ fn api<R: Record>(client: Client, namespace: Option<&str>) -> Api<Wire<R>> {
     }
 }
 
+/// Returns when this process may watch the kind. Until then it has no records. An installation of an earlier version may not.
+async fn until_allowed<R: Registered>(client: &Client, index: &Index, observer: &Observer) {
+    let right = Right {
+        group: R::GROUP.to_owned(),
+        resource: R::PLURAL.to_owned(),
+        verb: "watch".to_owned(),
+        ..Right::default()
+    };
+    let mut is_reported = false;
+    // without an answer, the watch itself reports what is wrong
+    while let Ok(false) = access::caller_may(client, &right).await {
+        if !std::mem::replace(&mut is_reported, true) {
+            tracing::info!(
+                "certlet may not watch {} of {}, and continues without them",
+                R::PLURAL,
+                R::GROUP
+            );
+        }
+        none::<R>(index, observer);
+        tokio::time::sleep(RIGHTS_INTERVAL).await;
+    }
+}
+
 /// Handles a kind that the API server does not know: all records are removed, and the kind counts as listed.
 fn none<R: Registered>(index: &Index, observer: &Observer) {
     let store = R::store(index);
@@ -251,20 +275,10 @@ fn read<R: Registered>(wire: &Wire<R>) -> Option<Arc<R>> {
 }
 
 fn is_unknown_kind(error: &watcher::Error) -> bool {
-    code(error) == Some(404)
-}
-
-fn is_forbidden(error: &watcher::Error) -> bool {
-    code(error) == Some(403)
-}
-
-/// The status with which a list, or the start of a watch, was refused.
-fn code(error: &watcher::Error) -> Option<u16> {
     let (watcher::Error::WatchStartFailed(error) | watcher::Error::InitialListFailed(error)) = error else {
-        return None;
+        return false;
     };
-    let kube::Error::Api(status) = error else { return None };
-    Some(status.code)
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
 /// Whether a list is refused, and the kind may be absent.
