@@ -13,6 +13,7 @@ pub mod error;
 pub(crate) mod events;
 pub(crate) mod identity;
 pub(crate) mod index;
+pub(crate) mod injection;
 pub(crate) mod installation;
 pub(crate) mod issuers;
 pub(crate) mod kubeconfig;

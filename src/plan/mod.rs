@@ -10,6 +10,7 @@ pub mod certificate;
 pub mod challenge;
 pub mod ending;
 pub mod ingress;
+pub mod injection;
 pub mod issuer;
 pub mod kinds;
 pub mod lease;

@@ -5,6 +5,7 @@ pub(crate) mod foreign;
 mod gzip;
 mod health;
 pub(crate) mod http;
+mod injecting;
 pub(crate) mod leader;
 pub(crate) mod metrics;
 pub(crate) mod run;

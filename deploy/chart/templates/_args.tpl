@@ -28,6 +28,7 @@
 {{- range $key, $value := $values.global.commonLabels }}
 {{- $flags = append $flags (list "acme-http01-solver-extra-labels" (printf "%s=%s" $key $value)) }}
 {{- end }}
+{{- if not $values.cainjector.enabled }}{{ $flags = append $flags (list "enable-cainjector" "false") }}{{ end }}
 {{- if $values.disableAutoApproval }}{{ $flags = append $flags (list "controllers" "*,-certificaterequests-approver") }}{{ end }}
 {{- $args := list "run" }}
 {{- range $flags }}

@@ -17,19 +17,20 @@ use clap::Args;
 use self::{
     accepted::AcceptedArgs,
     dns01::Dns01Args,
-    go::{List, Listen, Map, address, boolean, count, socket},
+    go::{Listen, Map, address, count, socket},
     metrics_tls::MetricsTlsArgs,
     switches::{absent_controllers, controllers, gates, idle_gates, path_type_exact},
 };
 pub(super) use self::{
-    go::{duration, level},
+    go::{List, boolean, duration, level},
     switches::ArgsError,
 };
 
 use crate::{
+    api::names,
     net::{AddressPolicy, ExtraRoots, Network, proxy_hosts},
     pki::chain::SizeLimits,
-    plan::settings::{DefaultIssuer, Http01Settings, Pod, Settings, SolverMode},
+    plan::settings::{DefaultIssuer, Http01Settings, InjectionSettings, Pod, Settings, SolverMode},
     process::{environment::Environment, telemetry::Format},
     runtime::{foreign, leader::Election, run::Options},
 };
@@ -37,6 +38,10 @@ use crate::{
 /// Run the controller: issue, store and renew certificates
 #[derive(Args, Clone, Debug)]
 #[command(next_line_help = true, args_override_self = true)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent flags, most with cert-manager's names"
+)]
 pub(super) struct RunArgs {
     /// File with a `ControllerConfiguration` of cert-manager (controller.config.cert-manager.io/v1alpha1). Flags take precedence
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]
@@ -100,6 +105,12 @@ pub(super) struct RunArgs {
         help_heading = "Controllers"
     )]
     controllers: Vec<List>,
+    /// Inject CAs into webhook configurations, APIServices and CRDs that are annotated with cert-manager.io/inject-ca-from and the like
+    ///
+    /// Another program that holds the Lease cert-manager-cainjector-leader-election, as cert-manager's cainjector does, keeps certlet
+    /// from it. An installation for one namespace injects nothing.
+    #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Controllers")]
+    enable_cainjector: bool,
     /// Feature gates, as `A=true,B=false`. Every gate of cert-manager is accepted
     #[arg(long, value_name = "GATE=BOOL", help_heading = "Controllers")]
     feature_gates: Vec<Map>,
@@ -334,7 +345,7 @@ impl RunArgs {
             metrics_tls: self.metrics_tls.options()?,
             health_address: self.internal_healthz_listen_address.0,
             status_address: self.status_listen_address.0,
-            http01_address: self.acme_http01_listen_address,
+            http01_address: Some(self.acme_http01_listen_address),
         })
     }
 
@@ -348,6 +359,7 @@ impl RunArgs {
             return Ok(None);
         }
         let election = Election {
+            lease: names::LEASE_NAME,
             namespace: self.leader_election_namespace.clone(),
             identity: environment.identity(),
             lease_duration: self.leader_election_lease_duration,
@@ -399,6 +411,10 @@ impl RunArgs {
             http01: self.http01()?,
             dns01: self.dns01.settings(),
             ari_minimum_interval: self.acme_ari_minimum_interval,
+            injection: InjectionSettings {
+                enabled: self.enable_cainjector,
+                ..Settings::default().injection
+            },
             pod: Pod::default(),
         })
     }

@@ -101,7 +101,7 @@ const GATES: [(&str, GateState); 22] = [
     ("ACMEHTTP01IngressPathTypeExact", Works),
     ("ACMEUseARI", Works),
     ("ValidateCAA", Fixed(false)),
-    ("CAInjectorMerging", Idle("cainjector is not part of certlet")),
+    ("CAInjectorMerging", Fixed(true)),
     ("UseCertificateRequestNameConstraints", Fixed(true)),
     (
         "ExperimentalCertificateControllers",
