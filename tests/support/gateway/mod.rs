@@ -40,9 +40,9 @@ impl Bed {
         if self.gateway_definitions().await < wanted {
             self.kubectl(&["apply", "-f", &folder]).await;
         }
+        let client = self.client();
         eventually("the server serves the Gateway API", IN_TIME, async || {
-            let served = self.client().list_api_group_resources("gateway.networking.k8s.io/v1");
-            let kinds = served.await.ok()?.resources;
+            let kinds = client.list_api_group_resources(GATEWAYS.0).await.ok()?.resources;
             let count = kinds.iter().filter(|kind| !kind.name.contains('/')).count();
             (count == wanted).then_some(())
         })
