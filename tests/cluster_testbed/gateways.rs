@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::ingresses::page_server;
-use crate::support::gateway::{HaproxyGateway, ROUTES, TraefikGateway, condition, http_gateway};
+use crate::support::gateway::{
+    EnvoyGateway, HaproxyGateway, LISTENER_SETS, ROUTES, TraefikGateway, condition, http_gateway, listener_set,
+    listening,
+};
 use crate::support::{Bed, IN_TIME, curl_status, eventually};
 
 const TEXT: &str = "the page behind the gateway";
@@ -147,4 +150,74 @@ async fn haproxy_serves_a_route_and_writes_no_status() {
     serves_the_page(&host, HaproxyGateway::ADDRESS).await;
     let routes = bed.objects(ROUTES.0, ROUTES.1, Some(&namespace)).await;
     assert_eq!(routes.get("good").await.unwrap().data["status"], Value::Null);
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn envoy_gateway_serves_the_routes_of_listener_sets() {
+    let test = "envoy_gateway_serves_the_routes_of_listener_sets";
+    let bed = Bed::attach().await;
+    if !bed.install_gateway_api(test).await {
+        return;
+    }
+    let Some(_controller) = EnvoyGateway::start(&bed, test).await else {
+        return;
+    };
+    let (infra, namespace) = (bed.new_namespace().await, bed.new_namespace().await);
+    let port = page_server(TEXT).await;
+    let childless = http_gateway("childless", EnvoyGateway::CLASS);
+    let childless = childless.replace("port: 80", "port: 80, hostname: childless.example");
+    let gateways = listening(&http_gateway("web", EnvoyGateway::CLASS)) + "---" + &childless;
+    bed.apply(&infra, &gateways).await;
+    let host = |name: &str| format!("{name}.{namespace}.example");
+    let sets =
+        listener_set("mine", &infra, "web", &host("*")) + &listener_set("refused", &infra, "childless", &host("*"));
+    let routes = [
+        route(
+            "good",
+            "{group: gateway.networking.k8s.io, kind: ListenerSet, name: mine}",
+            &host("good"),
+            PAGE,
+        ),
+        route(
+            "direct",
+            &format!("{{name: web, namespace: {infra}}}"),
+            &host("direct"),
+            PAGE,
+        ),
+        route(
+            "elsewhere",
+            "{group: gateway.networking.k8s.io, kind: ListenerSet, name: mine}",
+            "elsewhere.example",
+            PAGE,
+        ),
+        route(
+            "refused",
+            "{group: gateway.networking.k8s.io, kind: ListenerSet, name: refused}",
+            &host("refused"),
+            PAGE,
+        ),
+    ];
+    bed.apply(&namespace, &(service(port) + &sets + &routes.concat())).await;
+    serves_the_page(&host("good"), EnvoyGateway::ADDRESS).await;
+    serves_the_page(&host("direct"), EnvoyGateway::ADDRESS).await;
+    let (yes, resolved) = (("True", "Accepted"), ("True", "ResolvedRefs"));
+    for (name, accepted) in [
+        ("good", yes),
+        ("direct", yes),
+        ("elsewhere", ("False", "NoMatchingListenerHostname")),
+    ] {
+        let wanted = json!([EnvoyGateway::CONTROLLER, accepted, resolved]);
+        assert_eq!(verdict(&bed, &namespace, name).await, wanted, "{name}");
+    }
+    // A set that its Gateway does not allow says so itself; its routes are told nothing.
+    let sets = bed.objects(LISTENER_SETS.0, LISTENER_SETS.1, Some(&namespace)).await;
+    let refused = eventually("the ListenerSet is refused", IN_TIME, async || {
+        let set = sets.get("refused").await.ok()?;
+        let (status, reason) = condition(&set.data["status"]["conditions"], "Accepted")?;
+        (status == "False").then(|| reason.to_owned())
+    });
+    assert_eq!(refused.await, "NotAllowed");
+    let routes = bed.objects(ROUTES.0, ROUTES.1, Some(&namespace)).await;
+    assert_eq!(routes.get("refused").await.unwrap().data["status"], Value::Null);
 }

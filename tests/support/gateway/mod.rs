@@ -3,6 +3,7 @@
 //! No controller of the bed serves Gateways by itself: a test starts one at an address of its own and leads its hosts there
 //! (`bed.names().set_a(&host, &[controller.address()])`), where Pebble then validates.
 
+mod envoy;
 mod haproxy;
 mod traefik;
 
@@ -15,6 +16,7 @@ use super::bed::Bed;
 use super::command::on_path;
 use super::wait::{IN_TIME, eventually};
 
+pub(crate) use envoy::EnvoyGateway;
 pub(crate) use haproxy::HaproxyGateway;
 pub(crate) use traefik::TraefikGateway;
 
@@ -99,6 +101,27 @@ spec:
   gatewayClassName: {class}
   listeners:
   - {{name: http, port: 80, protocol: HTTP, allowedRoutes: {{namespaces: {{from: All}}}}}}
+"
+    )
+}
+
+/// A Gateway of [`http_gateway`] that lets the `ListenerSet`s of all namespaces add listeners.
+pub(crate) fn listening(gateway: &str) -> String {
+    gateway.replace("\nspec:\n", "\nspec:\n  allowedListeners: {namespaces: {from: All}}\n")
+}
+
+/// The manifest of a `ListenerSet` with one listener `http` at port 80 for this hostname, below a Gateway of another namespace.
+pub(crate) fn listener_set(name: &str, infra: &str, gateway: &str, hostname: &str) -> String {
+    format!(
+        "
+---
+apiVersion: {GROUP}/v1
+kind: ListenerSet
+metadata: {{name: {name}}}
+spec:
+  parentRef: {{name: {gateway}, namespace: {infra}}}
+  listeners:
+  - {{name: http, port: 80, protocol: HTTP, hostname: '{hostname}'}}
 "
     )
 }
