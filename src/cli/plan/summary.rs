@@ -7,8 +7,18 @@ use crate::cluster::index::Index;
 
 /// What was planned, and for how many objects.
 pub(super) fn sentence(planned: &Planned, index: &Index) -> String {
+    // the kinds of the Gateway API are named where there are any
+    let gateways = [
+        (index.gateways.keys().len(), "Gateway"),
+        (index.listener_sets.keys().len(), "ListenerSet"),
+    ];
+    let gateways: String = gateways
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, kind)| format!(", {}", count(number, kind)))
+        .collect();
     let read = format!(
-        "{}, {} and {}",
+        "{}, {}{gateways} and {}",
         count(index.certificates.keys().len(), "Certificate"),
         count(
             index.issuers.keys().len() + index.cluster_issuers.keys().len(),

@@ -6,8 +6,9 @@ use std::{sync::Arc, time::Duration};
 
 use self::find::{
     answers, answers_of_issuer, answers_of_orders, certificate_of_challenge, certificate_of_order,
-    certificates_of_issuer, every_issuer, issuers_of_secret, itself, itself_as_issuer, naming_secret, orders_of_issuer,
-    owned_orders, owning_certificate, owning_ingress, owning_order, owning_request, owning_signing_request, pair,
+    certificates_of_issuer, every_issuer, gateways_of_route, issuers_of_secret, itself, itself_as_issuer,
+    listener_sets_of, listener_sets_of_route, naming_secret, orders_of_issuer, owned_orders, owning_certificate,
+    owning_gateway, owning_ingress, owning_listener_set, owning_order, owning_request, owning_signing_request, pair,
     requests_of_issuer, requests_of_secret, rotating, sharing_secrets, stored_at_issuer, waiting,
 };
 use super::Controllers;
@@ -52,6 +53,8 @@ enum Target {
     Issuers(Find<IssuerId>),
     IssuersLater(Find<IssuerId>),
     Ingresses(Find<ObjectKey>),
+    Gateways(Find<ObjectKey>),
+    ListenerSets(Find<ObjectKey>),
     Renewals(Find<ObjectKey>),
     SigningRequests(Find<ObjectKey>),
     /// The responder, on every replica.
@@ -72,7 +75,8 @@ use Source::{
     UnlabelledSecret, UnlabelledSecrets,
 };
 use Target::{
-    Authorities, Certificates, Ingresses, Issuers, IssuersLater, Orders, Renewals, Requests, Responder, SigningRequests,
+    Authorities, Certificates, Gateways, Ingresses, Issuers, IssuersLater, ListenerSets, Orders, Renewals, Requests,
+    Responder, SigningRequests,
 };
 
 /// The text of the third column.
@@ -80,6 +84,12 @@ const ROWS: &[Row] = &[
     Row(&[Certificate], Certificates(itself), "itself"),
     Row(&[Certificate], Renewals(itself), "itself"),
     Row(&[Certificate], Ingresses(owning_ingress), "the one that owns it"),
+    Row(&[Certificate], Gateways(owning_gateway), "the one that owns it"),
+    Row(
+        &[Certificate],
+        ListenerSets(owning_listener_set),
+        "the one that owns it",
+    ),
     Row(
         &[Certificate],
         Certificates(sharing_secrets),
@@ -133,6 +143,23 @@ const ROWS: &[Row] = &[
         "those whose Secret it names now or named before, under the same condition",
     ),
     Row(&[Ingress], Ingresses(itself), "itself"),
+    Row(&[Gateway], Gateways(itself), "itself"),
+    Row(
+        &[Gateway],
+        ListenerSets(listener_sets_of),
+        "those that add listeners to it",
+    ),
+    Row(&[ListenerSet], ListenerSets(itself), "itself"),
+    Row(
+        &[HttpRoute],
+        Gateways(gateways_of_route),
+        "those that it is, or was, attached to and that take names from routes",
+    ),
+    Row(
+        &[HttpRoute],
+        ListenerSets(listener_sets_of_route),
+        "those that it is, or was, attached to and that take names from routes",
+    ),
     Row(&[Secret, UnlabelledSecret], Authorities(pair), "the key pair in it"),
     Row(&[Secret, UnlabelledSecret], SigningRequests(waiting), "those that wait"),
     Row(
@@ -182,7 +209,10 @@ pub(super) fn wake(controllers: &Arc<Controllers>, change: &Change) {
         meta.map(|meta| &meta.key)
     };
     let seen = Seen { change, key, meta };
-    let many = matches!(source, Certificate | Ingress | Request | SigningRequest | Secret);
+    let many = matches!(
+        source,
+        Certificate | Ingress | Gateway | ListenerSet | HttpRoute | Request | SigningRequest | Secret
+    );
     let only_replicas = many && controllers.ports.queues.issuers.is_paused();
     for Row(sources, target, _) in ROWS {
         if sources.contains(&source) && (target.is_for_replicas() || !only_replicas) {
@@ -205,6 +235,8 @@ impl Target {
                 found.for_each(|id| queues.issuers.add_after(id, LEAVES_LATER));
             }
             Ingresses(find) => add(&queues.ingresses, find(controllers, seen)),
+            Gateways(find) => add(&queues.gateways, find(controllers, seen)),
+            ListenerSets(find) => add(&queues.listener_sets, find(controllers, seen)),
             Renewals(find) => add(&queues.renewal_polls, find(controllers, seen)),
             SigningRequests(find) => add(&queues.signing_requests, find(controllers, seen)),
         }
@@ -224,6 +256,8 @@ impl Target {
             Orders(_) => "Orders",
             Issuers(_) | IssuersLater(_) => "Issuers, ClusterIssuers",
             Ingresses(_) => "Ingresses",
+            Gateways(_) => "Gateways",
+            ListenerSets(_) => "ListenerSets",
             Renewals(_) => "polls of renewal information",
             SigningRequests(_) => "CertificateSigningRequests",
             Responder(_) => "the responder, on every replica",

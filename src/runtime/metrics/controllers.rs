@@ -41,7 +41,17 @@ fn counted(settings: &Settings, queues: &Queues) -> Vec<(&'static str, Counts)> 
         (&ORDERS, queues.orders.total(), true),
         (&[names::ISSUERS], issuers, true),
         (&[names::CLUSTER_ISSUERS], cluster_issuers, whole_cluster),
-        (&["ingress-shim"], queues.ingresses.total(), true),
+        (&[names::INGRESS_SHIM], queues.ingresses.total(), true),
+        (
+            &[names::GATEWAY_SHIM],
+            queues.gateways.total(),
+            settings.gateway.enabled,
+        ),
+        (
+            &[names::LISTENER_SETS],
+            queues.listener_sets.total(),
+            settings.gateway.listener_sets,
+        ),
     ];
     let with_signing_requests = whole_cluster && settings.gates.certificate_signing_requests;
     all.push((
