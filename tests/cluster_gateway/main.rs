@@ -14,6 +14,7 @@ mod support;
 mod arriving;
 mod commands;
 mod definitions;
+mod listener_sets;
 mod names;
 mod shim;
 
