@@ -247,7 +247,7 @@ fn an_annotated_gateway_takes_less_than_2_kib_and_a_route_of_a_stranger_less_tha
             "conditions": [condition("Accepted"), condition("ResolvedRefs")],
         }] },
     });
-    let wire: Wire<RouteSeen> = serde_json::from_value(route.clone()).unwrap();
+    let wire: Wire<RouteSeen> = serde_json::from_value(route).unwrap();
     let record = Arc::into_inner(wire.record().unwrap()).unwrap();
     let opened = Arc::into_inner(Packed::new(&record).unwrap().open().unwrap()).unwrap();
     assert_eq!(opened, record);

@@ -58,7 +58,7 @@ async fn plan_and_status_show_the_certificates_of_gateways_and_listener_sets() {
     for (kind, name, certificate) in [("gateway", "web", "web-tls"), ("listenerset", "more", "set-tls")] {
         let done = certlet(&scene, &["status", "-o", "json", kind, name]).await;
         let report: Value = serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{error}: {done:?}"));
-        assert_eq!(report["entry"]["sentence"], "1 Certificates, all well", "{report:#}");
+        assert_eq!(report["sentence"], "1 Certificates, all well", "{report:#}");
         assert_eq!(report["certificates"][0]["name"], certificate);
         assert_eq!(done.status.code(), Some(0));
     }

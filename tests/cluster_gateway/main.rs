@@ -13,7 +13,6 @@ mod support;
 
 mod arriving;
 mod commands;
-mod definitions;
 mod listener_sets;
 mod names;
 mod shim;
