@@ -73,7 +73,7 @@ async fn report(api: Api<SecretName>, labels: Option<&'static str>, observer: Ob
 /// The only field that is read of a Secret: its name. Users may write unparsable times into `managedFields`, so these are
 /// skipped.
 #[derive(Clone, Debug)]
-struct SecretName {
+pub(super) struct SecretName {
     metadata: ObjectMeta,
 }
 

@@ -28,6 +28,7 @@ pub(crate) mod request;
 mod reviews;
 mod scope;
 pub(crate) mod secret;
+pub(crate) mod serving;
 pub(crate) mod signing_requests;
 pub(crate) mod store;
 pub(crate) mod temporary;

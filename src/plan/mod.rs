@@ -24,5 +24,6 @@ pub mod renewal;
 pub mod request;
 pub mod rotation;
 pub mod seen;
+pub mod serving;
 pub mod settings;
 pub mod signing_request;

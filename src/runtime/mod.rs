@@ -10,6 +10,7 @@ pub(crate) mod leader;
 pub(crate) mod metrics;
 pub(crate) mod run;
 mod server;
+pub(crate) mod serving;
 mod stalling;
 pub(crate) mod standing;
 pub(crate) mod start;

@@ -18,6 +18,7 @@ use super::{
     http, injecting,
     leader::{Election, Leadership, elect},
     server,
+    serving::{Tls, TlsOptions},
     start::{self, Start},
     status::{self, Source},
 };
@@ -72,6 +73,8 @@ pub(crate) struct Options {
     pub workers: usize,
     /// Listen address of the metrics server; `None` disables it.
     pub metrics_address: Option<SocketAddr>,
+    /// TLS of the metrics server; `None` for plain HTTP.
+    pub metrics_tls: Option<TlsOptions>,
     /// Listen address of the health server; `None` disables it.
     pub health_address: Option<SocketAddr>,
     /// Listen address of the status page; `None` disables it.
@@ -98,6 +101,9 @@ pub(crate) enum RunError {
     /// The self-checks cannot be set up.
     #[error(transparent)]
     Solving(#[from] SolvingError),
+    /// The flags for TLS of the metrics server fit no version of TLS.
+    #[error("metrics cannot be served over TLS: {0}")]
+    Tls(#[from] rustls::Error),
     /// A listen address is in use or not local.
     #[error("cannot listen on {address} for {purpose}: {source}")]
     Listen {
@@ -171,7 +177,15 @@ pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> 
         &observer,
     );
     cluster::metadata::follow(client.clone(), &options.settings, observer);
-    listeners.serve(&controllers, &leadership, &tasks, &shutdown);
+    let tls = match options.metrics_tls.filter(|_| listeners.metrics.is_some()) {
+        Some(tls) => {
+            let limits = options.settings.size_limits;
+            let reader = controllers.ports.reader.clone();
+            Some(Tls::start(tls, reader, limits, &tasks, &shutdown)?)
+        }
+        None => None,
+    };
+    listeners.serve(tls, (&controllers, &leadership), &tasks, &shutdown);
     controllers.start(options.workers, clock::now);
     // before the first wait: a signal must not end the process unheard
     let mut signals = Signals::listen();
@@ -347,15 +361,15 @@ impl Listeners {
 
     fn serve(
         self,
-        controllers: &Arc<Controllers>,
-        leadership: &Leadership,
+        tls: Option<Tls>,
+        (controllers, leadership): (&Arc<Controllers>, &Leadership),
         tasks: &TaskTracker,
         shutdown: &CancellationToken,
     ) {
         let ports = &controllers.ports;
         if let Some(listener) = self.metrics {
             let (controllers, leadership, shutdown) = (Arc::clone(controllers), leadership.clone(), shutdown.clone());
-            tasks.spawn(http::serve_metrics(listener, controllers, leadership, shutdown));
+            tasks.spawn(http::serve_metrics((listener, tls), controllers, leadership, shutdown));
         }
         if let Some(listener) = self.health {
             let (controllers, leadership, shutdown) = (Arc::clone(controllers), leadership.clone(), shutdown.clone());

@@ -47,7 +47,7 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
 }
 
 /// A log level. A negative number counts as 0.
-pub(super) fn level(text: &str) -> Result<u8, String> {
+pub(in crate::cli) fn level(text: &str) -> Result<u8, String> {
     let level: i32 = text.parse().map_err(|_| format!("{text:?} is not a whole number"))?;
     Ok(u8::try_from(level.max(0)).unwrap_or(u8::MAX))
 }

@@ -5,6 +5,7 @@ pub(super) mod config;
 pub(super) mod differing;
 mod dns01;
 mod go;
+mod metrics_tls;
 mod switches;
 #[cfg(test)]
 mod tests;
@@ -16,11 +17,12 @@ use clap::Args;
 use self::{
     accepted::AcceptedArgs,
     dns01::Dns01Args,
-    go::{Listen, Map, address, count, level, socket},
+    go::{Listen, Map, address, count, socket},
+    metrics_tls::MetricsTlsArgs,
     switches::{absent_controllers, controllers, gates, idle_gates, path_type_exact},
 };
 pub(super) use self::{
-    go::{List, boolean, duration},
+    go::{List, boolean, duration, level},
     switches::ArgsError,
 };
 
@@ -214,6 +216,8 @@ pub(super) struct RunArgs {
     /// Listen address of the metrics server; 0 disables it
     #[arg(long, default_value = "0.0.0.0:9402", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
     metrics_listen_address: Listen,
+    #[command(flatten)]
+    metrics_tls: MetricsTlsArgs,
     /// Listen address of the health server; 0 disables it
     #[arg(long, default_value = "0.0.0.0:9403", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
     internal_healthz_listen_address: Listen,
@@ -309,6 +313,7 @@ impl RunArgs {
     /// Flags that have no effect, each with the reason.
     pub(super) fn idle(&self) -> Vec<String> {
         let flags = self.accepted.idle().into_iter().map(str::to_owned);
+        let flags = flags.chain(self.metrics_tls.idle());
         flags.chain(idle_gates(&Map::all(&self.feature_gates))).collect()
     }
 
@@ -337,6 +342,7 @@ impl RunArgs {
             election,
             workers: self.concurrent_workers.max(1),
             metrics_address: self.metrics_listen_address.0,
+            metrics_tls: self.metrics_tls.options()?,
             health_address: self.internal_healthz_listen_address.0,
             status_address: self.status_listen_address.0,
             http01_address: Some(self.acme_http01_listen_address),
@@ -377,9 +383,6 @@ impl RunArgs {
     /// # Errors
     /// [`ArgsError`] if a value, or a combination of values, is invalid.
     pub(super) fn settings(&self, environment: &Environment) -> Result<Settings, ArgsError> {
-        if let Some(flag) = self.accepted.refused() {
-            return Err(ArgsError::MetricsTls(flag));
-        }
         if self.certificate_request_minimum_backoff_duration > self.certificate_request_maximum_backoff_duration {
             return Err(ArgsError::Backoff);
         }
