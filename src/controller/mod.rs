@@ -126,8 +126,9 @@ use crate::{
 const ORDERS_AT_ONCE: usize = 128;
 /// Minimum number of workers for other controllers that call CAs.
 const OTHERS_AT_ONCE: usize = 32;
-/// Number of targets of CAs that are in memory at the same time: a CRD can have a megabyte.
-const INJECTIONS_AT_ONCE: usize = 2;
+/// Number of targets of CAs that are in memory at the same time: a CRD can have a megabyte. cert-manager's cainjector also has four
+/// workers.
+const INJECTIONS_AT_ONCE: usize = 4;
 /// Minimum number of workers for requests: one may wait for a slow server.
 const SIGNING_AT_ONCE: usize = 2;
 
