@@ -8,6 +8,6 @@
     reason = "helpers of tests fail by panicking"
 )]
 
-mod listener_sets;
+mod http01_listener_sets;
 #[path = "../support/mod.rs"]
 mod support;
