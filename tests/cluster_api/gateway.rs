@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::support::Bed;
 use crate::support::gateway::{GATEWAYS, LISTENER_SETS, ROUTES};
 
+#[expect(clippy::unnecessary_wraps, reason = "each field of the samples is there")]
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

@@ -11,9 +11,10 @@ use self::source::Source;
 use super::{ControllerError, Ports, Services, reported::Reported};
 use crate::{
     api::condition,
-    cluster::{owner::controlling, store::Link, writer::NewObject},
+    cluster::{issuers, owner::controlling, store::Link, writer::NewObject},
     plan::{
         self,
+        issuer::Lookup,
         kinds::{CertificateKind, GatewayKind, IngressKind, ListenerSetKind},
         notice::Notice,
         seen::{Lean, Meta, Next, ObjectKey},
@@ -99,9 +100,14 @@ impl<S: Source> Shim<S> {
         }
         let object = S::annotated(&self.ports, key)?;
         let certificates = self.certificates_of(&object);
+        let issuer = object.issuer(&self.ports.settings);
+        let issuer = issuer.map(|issuer| issuers::find(&self.ports.index, &issuer, object.meta.namespace()));
+        let issuer = issuer.as_ref().and_then(Lookup::found);
+        let acme = issuer.and_then(|issuer| issuer.spec.acme.as_ref());
         let seen = ShimObservation {
             object: &object,
             certificates: &certificates,
+            solvers: acme.map(|acme| acme.solvers.as_slice()),
             settings: &self.ports.settings,
         };
         let plan = plan::shim::plan(self.ports.now(), &seen);
@@ -129,11 +135,11 @@ impl<S: Source> Shim<S> {
         }
         for complaint in complaints {
             tracing::info!(kind = S::KIND, object = %object.key, complaint, "the object cannot be served as it is");
-            let notice = Notice::warning("BadConfig", complaint);
+            let notice = Notice::warning("BadConfig", complaint).by_message();
             self.ports.events.publish::<S>(object, &notice);
         }
         for why in waiting {
-            let notice = Notice::normal("WaitingForRoutes", why);
+            let notice = Notice::normal("WaitingForRoutes", why).by_message();
             self.ports.events.publish::<S>(object, &notice);
         }
     }
@@ -154,7 +160,7 @@ impl<S: Source> Shim<S> {
                 ("DeleteCertificate", "deleted unrequired", certificate.name())
             }
         };
-        let notice = Notice::normal(reason, format!("Successfully {done} Certificate {name:?}"));
+        let notice = Notice::normal(reason, format!("Successfully {done} Certificate {name:?}")).by_message();
         self.ports.events.publish::<S>(object, &notice);
         Ok(())
     }

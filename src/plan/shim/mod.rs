@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    api::{IssuerRef, certificate::CertificateSpec},
+    api::{IssuerRef, Solver, certificate::CertificateSpec, names::annotation},
     plan::{
         merge_patch,
         seen::{Meta, Pairs},
@@ -56,6 +56,13 @@ impl Annotated {
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let tls = self.tls.iter().flat_map(|tls| &tls.blocks);
         tls.map(|block| block.secret_name.as_str())
+    }
+
+    /// The issuer that its annotations name, if it asks for certificates.
+    pub fn issuer(&self, settings: &Settings) -> Option<IssuerRef> {
+        let wanted = issuer::is_wanted(self, settings);
+        let chosen = wanted.then(|| issuer::choose(&self.meta.annotations, &settings.default_issuer, self.noun));
+        chosen?.ok()
     }
 }
 
@@ -96,6 +103,8 @@ pub struct ShimObservation<'a> {
     pub object: &'a Annotated,
     /// All Certificates of its namespace that it owns, or with the name of one of its Secrets.
     pub certificates: &'a [Existing],
+    /// The solvers of its issuer, if that is an ACME issuer that exists.
+    pub solvers: Option<&'a [Solver]>,
     /// The settings of the administrator.
     pub settings: &'a Settings,
 }
@@ -235,8 +244,27 @@ fn plan_block(
             return Ok(());
         }
     }
+    plan.complaints.extend(unprovable(seen, &wanted));
     plan.effects.extend(reach(wanted, existing, object));
     Ok(())
+}
+
+/// Why the issuer cannot prove a wildcard of a listener. The Certificate is created all the same, as by cert-manager.
+fn unprovable(seen: &ShimObservation<'_>, wanted: &WantedCertificate) -> Option<String> {
+    let solvers = seen.solvers.filter(|solvers| !solvers.is_empty())?;
+    let without_dns = solvers.iter().all(|solver| solver.dns01.is_none());
+    let is_of_listener = !seen.object.may_be_automatic;
+    let wildcard = wanted.spec.dns_names.iter().find(|name| name.starts_with("*."))?;
+    (without_dns && is_of_listener).then(|| {
+        format!(
+            "Secret {:?}: {} {:?} has no dns01 solver, and a server issues {wildcard:?} only with DNS-01; add one to the issuer, or take \
+             the names of the HTTPRoutes with the annotation {}: \"true\"",
+            wanted.name,
+            wanted.spec.issuer_ref.kind_or_default(),
+            wanted.spec.issuer_ref.name,
+            annotation::HOSTNAMES_FROM_ROUTES
+        )
+    })
 }
 
 fn has_no_names(spec: &CertificateSpec) -> bool {

@@ -148,6 +148,8 @@ mod tests {
     fn each_of_cert_manager_s_controllers_that_certlet_has_is_counted_under_its_name() {
         let mut settings = Settings::default();
         settings.gates.certificate_signing_requests = true;
+        settings.gateway.enabled = true;
+        settings.gateway.listener_sets = true;
         let mut found = names_of(&settings);
         found.sort_unstable();
         let known = include_str!("../../../tests/data/metrics/controllers.txt");

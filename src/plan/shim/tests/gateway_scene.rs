@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use super::{INGRESS_UID, apply, meta, with};
 use crate::{
-    api::gateway::{GatewaySpec, GatewayStatus, ListenerSetSpec, ListenerSetStatus, RouteParentStatus},
+    api::{
+        Solver,
+        gateway::{GatewaySpec, GatewayStatus, ListenerSetSpec, ListenerSetStatus, RouteParentStatus},
+    },
     plan::{
         kinds::{GatewayKind, ListenerSetKind},
         route::RouteSeen,
@@ -24,6 +27,7 @@ pub(super) struct GatewayScene {
     pub(super) set: Option<Object<ListenerSetKind>>,
     pub(super) routes: Vec<Arc<RouteSeen>>,
     pub(super) certificates: Vec<Existing>,
+    pub(super) solvers: Option<Vec<Solver>>,
     pub(super) settings: Settings,
     pub(super) now: Timestamp,
 }
@@ -39,6 +43,7 @@ pub(super) fn a_gateway() -> GatewayScene {
         set: None,
         routes: Vec::new(),
         certificates: Vec::new(),
+        solvers: None,
         settings: Settings::default(),
         now: Timestamp::UNIX_EPOCH,
     }
@@ -125,6 +130,7 @@ impl GatewayScene {
         let seen = ShimObservation {
             object: &object,
             certificates: &self.certificates,
+            solvers: self.solvers.as_deref(),
             settings: &self.settings,
         };
         plan(self.now, &seen)

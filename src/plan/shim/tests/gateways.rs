@@ -247,3 +247,26 @@ fn a_certificate_without_the_annotations_of_a_parent_keeps_none_until_it_changes
     let kind = "acme.cert-manager.io/http01-parentrefkind";
     assert_eq!(edited.certificates[0].meta.annotations.get(kind), Some("Gateway"));
 }
+
+#[test]
+fn a_wildcard_that_the_issuer_cannot_prove_is_reported_with_the_cure() {
+    let solvers = |solvers: serde_json::Value| Some(serde_json::from_value(solvers).unwrap());
+    let mut scene = asking().listener(listener("*.example.com", "t"));
+    scene.solvers = solvers(json!([{"http01": {"ingress": {}}}]));
+    let plan = scene.plan();
+    assert_eq!(
+        plan.complaints,
+        [
+            "Secret \"t\": ClusterIssuer \"ca\" has no dns01 solver, and a server issues \"*.example.com\" only with DNS-01; \
+          add one to the issuer, or take the names of the HTTPRoutes with the annotation certlet.io/hostnames-from-routes: \"true\""
+        ]
+    );
+    assert_eq!(plan.effects.len(), 1, "the Certificate is created all the same");
+    for provable in [json!([]), json!([{"http01": {"ingress": {}}}, {"dns01": {}}])] {
+        scene.solvers = solvers(provable);
+        assert_eq!(scene.plan().complaints, Vec::<String>::new());
+    }
+    let mut exact = asking().listener(listener("a.example.com", "t"));
+    exact.solvers = solvers(json!([{"http01": {"ingress": {}}}]));
+    assert_eq!(exact.plan().complaints, Vec::<String>::new());
+}

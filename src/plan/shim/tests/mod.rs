@@ -106,6 +106,7 @@ impl Scene {
         let seen = ShimObservation {
             object: &object,
             certificates: &self.certificates,
+            solvers: None,
             settings: &self.settings,
         };
         plan(Timestamp::UNIX_EPOCH, &seen)
