@@ -14,7 +14,6 @@ mod support;
 mod arriving;
 mod commands;
 mod http01_listener_sets;
-mod listener_sets;
 mod names;
 mod shim;
 
