@@ -21,8 +21,9 @@ use crate::{
     work::{Key, Queue},
 };
 
-/// Delay between the change of a leaf and the reconcile of its issuer, whose CA gets another key pair: there may be thousands.
-const LEAVES_LATER: Duration = Duration::from_secs(1);
+/// Delay between a change and the reconcile of an object of which thousands may change at once: the leaves of an issuer whose CA gets another key
+/// pair, the routes of a Gateway.
+const LATER: Duration = Duration::from_secs(1);
 
 /// The kind that changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,9 @@ enum Target {
     IssuersLater(Find<IssuerId>),
     Ingresses(Find<ObjectKey>),
     Gateways(Find<ObjectKey>),
+    GatewaysLater(Find<ObjectKey>),
     ListenerSets(Find<ObjectKey>),
+    ListenerSetsLater(Find<ObjectKey>),
     Renewals(Find<ObjectKey>),
     SigningRequests(Find<ObjectKey>),
     /// The responder, on every replica.
@@ -75,8 +78,8 @@ use Source::{
     UnlabelledSecret, UnlabelledSecrets,
 };
 use Target::{
-    Authorities, Certificates, Gateways, Ingresses, Issuers, IssuersLater, ListenerSets, Orders, Renewals, Requests,
-    Responder, SigningRequests,
+    Authorities, Certificates, Gateways, GatewaysLater, Ingresses, Issuers, IssuersLater, ListenerSets,
+    ListenerSetsLater, Orders, Renewals, Requests, Responder, SigningRequests,
 };
 
 /// The text of the third column.
@@ -152,13 +155,13 @@ const ROWS: &[Row] = &[
     Row(&[ListenerSet], ListenerSets(itself), "itself"),
     Row(
         &[HttpRoute],
-        Gateways(gateways_of_route),
-        "those that it is, or was, attached to and that take names from routes",
+        GatewaysLater(gateways_of_route),
+        "those that it is, or was, attached to and that take names from routes; a second later",
     ),
     Row(
         &[HttpRoute],
-        ListenerSets(listener_sets_of_route),
-        "those that it is, or was, attached to and that take names from routes",
+        ListenerSetsLater(listener_sets_of_route),
+        "those that it is, or was, attached to and that take names from routes; a second later",
     ),
     Row(&[Secret, UnlabelledSecret], Authorities(pair), "the key pair in it"),
     Row(&[Secret, UnlabelledSecret], SigningRequests(waiting), "those that wait"),
@@ -230,10 +233,9 @@ impl Target {
             Requests(find) => add(&queues.requests, find(controllers, seen)),
             Orders(find) => add(&queues.orders, find(controllers, seen)),
             Issuers(find) => add(&queues.issuers, find(controllers, seen)),
-            IssuersLater(find) => {
-                let found = find(controllers, seen).into_iter();
-                found.for_each(|id| queues.issuers.add_after(id, LEAVES_LATER));
-            }
+            IssuersLater(find) => add_later(&queues.issuers, find(controllers, seen)),
+            GatewaysLater(find) => add_later(&queues.gateways, find(controllers, seen)),
+            ListenerSetsLater(find) => add_later(&queues.listener_sets, find(controllers, seen)),
             Ingresses(find) => add(&queues.ingresses, find(controllers, seen)),
             Gateways(find) => add(&queues.gateways, find(controllers, seen)),
             ListenerSets(find) => add(&queues.listener_sets, find(controllers, seen)),
@@ -256,13 +258,19 @@ impl Target {
             Orders(_) => "Orders",
             Issuers(_) | IssuersLater(_) => "Issuers, ClusterIssuers",
             Ingresses(_) => "Ingresses",
-            Gateways(_) => "Gateways",
-            ListenerSets(_) => "ListenerSets",
+            Gateways(_) | GatewaysLater(_) => "Gateways",
+            ListenerSets(_) | ListenerSetsLater(_) => "ListenerSets",
             Renewals(_) => "polls of renewal information",
             SigningRequests(_) => "CertificateSigningRequests",
             Responder(_) => "the responder, on every replica",
             Authorities(_) => "CA keys in memory, on every replica",
         }
+    }
+}
+
+fn add_later<K: Key>(queue: &Queue<K>, found: Vec<K>) {
+    for key in found {
+        queue.add_after(key, LATER);
     }
 }
 
