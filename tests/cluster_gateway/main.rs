@@ -13,7 +13,7 @@ mod support;
 
 mod arriving;
 mod commands;
-mod listener_sets;
+mod http01_listener_sets;
 mod names;
 mod shim;
 

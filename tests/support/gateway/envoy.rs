@@ -33,6 +33,7 @@ impl EnvoyGateway {
             return None;
         }
         forget_gateways(bed).await;
+        bed.release_gateway_classes().await;
         // A class that an earlier one has accepted tells nothing of this one.
         bed.kubectl(&["delete", "--ignore-not-found", "gatewayclass", Self::CLASS])
             .await;

@@ -58,6 +58,9 @@ impl Bed {
             return;
         };
         let folder = format!("{}/", folder.display());
+        if self.gateway_definitions().await > 0 {
+            self.release_gateway_classes().await;
+        }
         self.kubectl(&["delete", "--ignore-not-found", "--wait=false", "-f", &folder])
             .await;
         let definitions = Api::<CustomResourceDefinition>::all(self.client());
@@ -80,6 +83,16 @@ impl Bed {
             groups.iter().all(|group| group.name != GROUP).then_some(())
         })
         .await;
+    }
+
+    /// Takes their finalizers off all `GatewayClass`es, so that they can be deleted: a controller that was killed does not.
+    async fn release_gateway_classes(&self) {
+        let classes = self.objects(GATEWAYS.0, "GatewayClass", None).await;
+        let released = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        for class in classes.list(&ListParams::default()).await.unwrap() {
+            let name = class.metadata.name.unwrap();
+            classes.patch(&name, &PatchParams::default(), &released).await.unwrap();
+        }
     }
 
     /// How many definitions the server has that are not about to go.

@@ -2,16 +2,10 @@
 
 use serde_json::json;
 
+use crate::FLAGS;
 use crate::support::gateway::{EnvoyGateway, ROUTES, http_gateway, listening};
 use crate::support::scene::{Scene, certificate, issuer};
 use crate::support::{Certlet, IN_TIME, eventually};
-
-/// What switches ListenerSets on.
-const ON: [&str; 3] = [
-    "--enable-gateway-api",
-    "--enable-gateway-api-listenerset",
-    "--feature-gates=ListenerSets=true",
-];
 
 /// A bed with Envoy Gateway, and a certlet that handles ListenerSets.
 struct Stage {
@@ -38,7 +32,7 @@ impl Stage {
         };
         let gateways = listening(&own("web")) + "---" + &own("childless");
         bed.apply(&infra, &gateways).await;
-        let certlet = Certlet::start(bed, &ON).await;
+        let certlet = Certlet::start(bed, &FLAGS).await;
         Some(Self {
             scene,
             infra,
