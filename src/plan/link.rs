@@ -3,11 +3,11 @@
 use serde::Deserialize;
 
 use super::{
-    kinds::CertificateKind,
+    kinds::{CertificateKind, GatewayKind, ListenerSetKind},
     seen::{Kind, Lean, Meta, ObjectKey, RequestSeen},
     signing_request::SigningRequestSeen,
 };
-use crate::api::{IssuerRef, names};
+use crate::api::{IssuerRef, gateway::ParentGateway, names};
 
 /// A reference of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +18,8 @@ pub enum Link {
     Secret(ObjectKey),
     /// Its issuer: kind, group (both with their defaults applied), and namespace/name.
     Issuer(Box<str>, Box<str>, ObjectKey),
+    /// The Gateway or ListenerSet that it attaches to, by its kind.
+    Parent(&'static str, ObjectKey),
     /// It is unfinished and has no other link by which a change could find it.
     Waiting,
 }
@@ -162,4 +164,22 @@ pub fn of_signing_request(record: &SigningRequestSeen) -> Vec<Link> {
     } else {
         vec![Link::Waiting]
     }
+}
+
+/// Of a ListenerSet: its Gateway and its owners.
+pub fn of_listener_set(record: &Lean<ListenerSetKind>) -> Vec<Link> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Peek {
+        parent_ref: ParentGateway,
+    }
+    let Peek { parent_ref } = peek(record.spec.get());
+    let gateway = ObjectKey::new(
+        parent_ref.namespace_or(record.meta.namespace()),
+        parent_ref.name.as_str(),
+    );
+    [Link::Parent(GatewayKind::KIND, gateway)]
+        .into_iter()
+        .chain(owners(&record.meta))
+        .collect()
 }

@@ -22,6 +22,7 @@ pub mod overview;
 pub mod renewal;
 pub mod request;
 pub mod rotation;
+pub mod route;
 pub mod seen;
 pub mod settings;
 pub mod signing_request;

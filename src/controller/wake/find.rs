@@ -159,7 +159,7 @@ pub(super) fn stored_at_issuer(controllers: &Controllers, seen: &Seen<'_>) -> Ve
             Some(Link::Secret(ObjectKey::new(namespace, secret.name)))
         }
         Link::Secret(_) => Some(link),
-        Link::Owner(_) | Link::Issuer(..) | Link::Waiting => None,
+        Link::Owner(_) | Link::Issuer(..) | Link::Parent(..) | Link::Waiting => None,
     });
     secrets.flat_map(|secret| unready(controllers, &secret)).collect()
 }

@@ -32,6 +32,9 @@ enum Source {
     Challenge,
     Issuer,
     Ingress,
+    Gateway,
+    ListenerSet,
+    HttpRoute,
     Secret,
     UnlabelledSecret,
     UnlabelledSecrets,
@@ -65,8 +68,8 @@ struct Row(
 );
 
 use Source::{
-    Certificate, Challenge, Ingress, Issuer, Order, Request, Secret, SigningRequest, UnlabelledSecret,
-    UnlabelledSecrets,
+    Certificate, Challenge, Gateway, HttpRoute, Ingress, Issuer, ListenerSet, Order, Request, Secret, SigningRequest,
+    UnlabelledSecret, UnlabelledSecrets,
 };
 use Target::{
     Authorities, Certificates, Ingresses, Issuers, IssuersLater, Orders, Renewals, Requests, Responder, SigningRequests,
@@ -245,6 +248,9 @@ fn split(change: &Change) -> (Source, Option<&Meta>) {
         Change::Issuer(changed) => (Issuer, changed.meta()),
         Change::ClusterIssuer(changed) => (Issuer, changed.meta()),
         Change::Ingress(changed) => (Ingress, changed.meta()),
+        Change::Gateway(changed) => (Gateway, changed.meta()),
+        Change::ListenerSet(changed) => (ListenerSet, changed.meta()),
+        Change::HttpRoute(changed) => (HttpRoute, changed.meta()),
         Change::Secret(changed) => (Secret, changed.meta()),
         Change::UnlabelledSecret(_) => (UnlabelledSecret, None),
         Change::UnlabelledSecrets => (UnlabelledSecrets, None),
@@ -264,6 +270,9 @@ mod tests {
             Challenge => "Challenge",
             Issuer => "Issuer, ClusterIssuer",
             Ingress => "Ingress",
+            Gateway => "Gateway",
+            ListenerSet => "ListenerSet",
+            HttpRoute => "HTTPRoute",
             Secret => "Secret with our label",
             UnlabelledSecret => "Secret without it",
             UnlabelledSecrets => "list of Secrets without it",
