@@ -295,15 +295,19 @@ impl Refusals {
             return;
         }
         self.warn(sentence);
-        controller
-            .state
-            .recall(&order.key, &order.uid, |memory| memory.reported(url, sentence.to_owned()));
+        controller.state.recall(&order.key, &order.uid, |memory| {
+            memory.reported(url, sentence.to_owned())
+        });
         controller.ports.queues.follow_up(FollowUp::Probed(order.key.clone()));
     }
 
     /// Publishes an Event of the Challenge, if this is news. The recorder does not repeat the same Event.
     fn warn(&self, sentence: &str) {
-        if let Some(challenge) = self.challenge.as_ref().filter(|_| self.before.as_deref() != Some(sentence)) {
+        if let Some(challenge) = self
+            .challenge
+            .as_ref()
+            .filter(|_| self.before.as_deref() != Some(sentence))
+        {
             warn(&self.controller, challenge, "RouteNotAccepted", sentence);
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Seen;
 use crate::{
-    api::{GROUP, IssuerRef, condition, names::annotation},
+    api::{Condition, GROUP, IssuerRef, condition, gateway::ListenerStatus, names::annotation},
     cluster::{
         index::{Change, Changed},
         issuers,
@@ -14,7 +14,7 @@ use crate::{
     controller::{Controllers, order::responder_sync, signing_request},
     plan::{
         issuer::IssuerId,
-        kinds::{CertificateKind, IngressKind, OrderKind, RequestKind, SigningRequestKind},
+        kinds::{CertificateKind, ChallengeKind, IngressKind, OrderKind, RequestKind, SigningRequestKind},
         seen::{Kind, Lean, Meta, ObjectKey},
     },
 };
@@ -92,6 +92,68 @@ pub(super) fn sharing_secrets(controllers: &Controllers, seen: &Seen<'_>) -> Vec
         .filter(|link| matches!(link, Link::Secret(_)));
     secrets
         .flat_map(|secret| keys(controllers.ports.index.certificates.linked(&secret)))
+        .collect()
+}
+
+/// The Orders of the Challenges that own an HTTPRoute.
+pub(super) fn routed_orders(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let challenges = owners::<ChallengeKind>(seen.meta).into_iter();
+    let orders = challenges.filter_map(|challenge| {
+        let challenge = controllers.ports.index.challenges.get(&challenge)?;
+        owners::<OrderKind>(Some(&challenge.meta)).into_iter().next()
+    });
+    let mut orders: Vec<ObjectKey> = orders.collect();
+    orders.sort();
+    orders.dedup();
+    orders
+}
+
+/// The Orders with a Challenge whose solver attaches HTTPRoutes to this Gateway or ListenerSet.
+pub(super) fn orders_of_parent(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let matters = match seen.change {
+        Change::Gateway(changed) => matters(changed, |gateway| {
+            let status = gateway.status();
+            (status.conditions, conditions_of(status.listeners))
+        }),
+        Change::ListenerSet(changed) => matters(changed, |set| {
+            let status = set.status();
+            (status.conditions, conditions_of(status.listeners))
+        }),
+        _ => false,
+    };
+    let Some(parent) = seen.key.filter(|_| matters) else {
+        return Vec::new();
+    };
+    // quoted, as the JSON has it
+    let name = format!("{:?}", &*parent.name);
+    let challenges = controllers.ports.index.challenges.all().into_iter();
+    let naming = challenges.filter(|challenge| {
+        let spec = challenge.spec.get();
+        spec.contains("\"gatewayHTTPRoute\"") && spec.contains(&name)
+    });
+    let mut orders: Vec<ObjectKey> = naming
+        .flat_map(|challenge| owners::<OrderKind>(Some(&challenge.meta)))
+        .collect();
+    orders.sort();
+    orders.dedup();
+    orders
+}
+
+/// Whether an object was created or deleted, or its spec or what `of` it has changed.
+fn matters<K: Kind, T: PartialEq>(changed: &Changed<Lean<K>>, of: impl Fn(&Lean<K>) -> T) -> bool
+where
+    Lean<K>: Record,
+{
+    match (&changed.old, &changed.new) {
+        (Some(old), Some(new)) => old.spec.get() != new.spec.get() || of(old) != of(new),
+        (None, _) | (_, None) => true,
+    }
+}
+
+fn conditions_of(listeners: Vec<ListenerStatus>) -> Vec<(String, Vec<Condition>)> {
+    let listeners = listeners.into_iter();
+    listeners
+        .map(|ListenerStatus { name, conditions, .. }| (name, conditions))
         .collect()
 }
 

@@ -7,8 +7,9 @@ use std::{sync::Arc, time::Duration};
 use self::find::{
     answers, answers_of_issuer, answers_of_orders, certificate_of_challenge, certificate_of_order,
     certificates_of_issuer, every_issuer, issuers_of_secret, itself, itself_as_issuer, naming_secret, orders_of_issuer,
-    owned_orders, owning_certificate, owning_ingress, owning_order, owning_request, owning_signing_request, pair,
-    requests_of_issuer, requests_of_secret, rotating, sharing_secrets, stored_at_issuer, waiting,
+    orders_of_parent, owned_orders, owning_certificate, owning_ingress, owning_order, owning_request,
+    owning_signing_request, pair, requests_of_issuer, requests_of_secret, rotating, routed_orders, sharing_secrets,
+    stored_at_issuer, waiting,
 };
 use super::Controllers;
 use crate::{
@@ -54,6 +55,8 @@ enum Target {
     Ingresses(Find<ObjectKey>),
     Renewals(Find<ObjectKey>),
     SigningRequests(Find<ObjectKey>),
+    /// Orders, whose failed self-checks are repeated now.
+    Checks(Find<ObjectKey>),
     /// The responder, on every replica.
     Responder(fn(&Arc<Controllers>, &Seen<'_>)),
     /// Key pairs of CAs in memory, on every replica.
@@ -72,7 +75,8 @@ use Source::{
     UnlabelledSecret, UnlabelledSecrets,
 };
 use Target::{
-    Authorities, Certificates, Ingresses, Issuers, IssuersLater, Orders, Renewals, Requests, Responder, SigningRequests,
+    Authorities, Certificates, Checks, Ingresses, Issuers, IssuersLater, Orders, Renewals, Requests, Responder,
+    SigningRequests,
 };
 
 /// The text of the third column.
@@ -133,6 +137,12 @@ const ROWS: &[Row] = &[
         "those whose Secret it names now or named before, under the same condition",
     ),
     Row(&[Ingress], Ingresses(itself), "itself"),
+    Row(&[HttpRoute], Checks(routed_orders), "those whose challenges own it"),
+    Row(
+        &[Gateway, ListenerSet],
+        Checks(orders_of_parent),
+        "those with a solver for HTTPRoutes that names it, unless only addresses or the number of its routes changed",
+    ),
     Row(&[Secret, UnlabelledSecret], Authorities(pair), "the key pair in it"),
     Row(&[Secret, UnlabelledSecret], SigningRequests(waiting), "those that wait"),
     Row(
@@ -199,6 +209,13 @@ impl Target {
             Certificates(find) => add(&queues.certificates, find(controllers, seen)),
             Requests(find) => add(&queues.requests, find(controllers, seen)),
             Orders(find) => add(&queues.orders, find(controllers, seen)),
+            Checks(find) => {
+                let found = find(controllers, seen);
+                for order in &found {
+                    controllers.orders.reconsider(order);
+                }
+                add(&queues.orders, found);
+            }
             Issuers(find) => add(&queues.issuers, find(controllers, seen)),
             IssuersLater(find) => {
                 let found = find(controllers, seen).into_iter();
@@ -222,6 +239,7 @@ impl Target {
             Certificates(_) => "Certificates",
             Requests(_) => "CertificateRequests",
             Orders(_) => "Orders",
+            Checks(_) => "self-checks of Orders",
             Issuers(_) | IssuersLater(_) => "Issuers, ClusterIssuers",
             Ingresses(_) => "Ingresses",
             Renewals(_) => "polls of renewal information",

@@ -15,7 +15,9 @@ use super::ingress::{Frame, build};
 use super::route;
 use super::{ChallengePath, PORT_NAME, add_labels, controlled, derived_name, identity_labels, service_port};
 use crate::api::gateway::HttpRoute;
-use crate::api::http01::{self, GatewayHttpRoute, Http01Ingress, ParentRef, PodResources, PodTemplateSpec, Routing, TemplateMetadata};
+use crate::api::http01::{
+    self, GatewayHttpRoute, Http01Ingress, ParentRef, PodResources, PodTemplateSpec, Routing, TemplateMetadata,
+};
 use crate::api::names::{SOLVER_PORT, annotation, label};
 use crate::solver::classes::{Class, PathType};
 use crate::solver::token::KeyAuthorization;

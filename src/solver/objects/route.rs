@@ -50,7 +50,12 @@ impl Attachment {
                 hosted: path.host.in_rule().is_some(),
                 part: 0,
             };
-            let is_alike = |other: &Self| Self { part: 0, ..other.clone() } == attachment;
+            let is_alike = |other: &Self| {
+                Self {
+                    part: 0,
+                    ..other.clone()
+                } == attachment
+            };
             let before = attached.iter().filter(|(other, ..)| is_alike(other)).count();
             attachment.part = before / MOST_HOSTNAMES;
             attached.push((attachment, path, owner));

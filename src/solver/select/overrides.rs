@@ -51,7 +51,9 @@ fn with_parent(
         (None, None) => {}
         (Some(name), Some(kind)) => {
             let given = annotations.get(annotation::HTTP01_PARENT_REF_NAMESPACE);
-            let namespace = given.filter(|given| !given.is_empty()).map_or(namespace, String::as_str);
+            let namespace = given
+                .filter(|given| !given.is_empty())
+                .map_or(namespace, String::as_str);
             let is_equal = |parent: &ParentRef| {
                 parent.namespace.as_deref() == Some(namespace)
                     && parent.name == *name

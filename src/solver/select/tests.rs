@@ -374,8 +374,7 @@ fn ano_03_the_parent_of_the_annotations_is_added_and_replaces_an_equal_one() {
     let ours = json!({"kind": "Gateway", "name": "edge", "namespace": "shop"});
     let elsewhere = json!({"kind": "Gateway", "name": "edge", "namespace": "infra"});
     let other = json!({"kind": "Gateway", "name": "other"});
-    let section =
-        json!({"kind": "Gateway", "name": "edge", "namespace": "infra", "sectionName": "web", "port": 81});
+    let section = json!({"kind": "Gateway", "name": "edge", "namespace": "infra", "sectionName": "web", "port": 81});
     // as cert-manager's applyGatewayAPIAnnotationParentRefOverride
     for (of_solver, annotations, expected) in [
         (json!([other]), vec![], json!([other])),
@@ -383,17 +382,33 @@ fn ano_03_the_parent_of_the_annotations_is_added_and_replaces_an_equal_one() {
         (json!([]), vec![KIND, NAME, namespace("")], json!([ours])),
         (json!([]), vec![KIND, NAME, namespace("infra")], json!([elsewhere])),
         (json!([other]), vec![KIND, NAME], json!([other, ours])),
-        (json!([section, other]), vec![KIND, NAME, namespace("infra")], json!([other, elsewhere])),
-        (json!([{"name": "edge", "namespace": "shop"}]), vec![KIND, NAME], json!([ours])),
+        (
+            json!([section, other]),
+            vec![KIND, NAME, namespace("infra")],
+            json!([other, elsewhere]),
+        ),
+        (
+            json!([{"name": "edge", "namespace": "shop"}]),
+            vec![KIND, NAME],
+            json!([ours]),
+        ),
         // without a namespace it is not equal, although it is the same
-        (json!([{"name": "edge"}]), vec![KIND, NAME], json!([{"name": "edge"}, ours])),
+        (
+            json!([{"name": "edge"}]),
+            vec![KIND, NAME],
+            json!([{"name": "edge"}, ours]),
+        ),
         (
             json!([{"kind": "ListenerSet", "name": "edge", "namespace": "shop"}]),
             vec![KIND, NAME],
             json!([{"kind": "ListenerSet", "name": "edge", "namespace": "shop"}, ours]),
         ),
     ] {
-        assert_eq!(parents(&of_solver, &annotations), Ok(expected), "{of_solver} {annotations:?}");
+        assert_eq!(
+            parents(&of_solver, &annotations),
+            Ok(expected),
+            "{of_solver} {annotations:?}"
+        );
     }
 }
 

@@ -5,8 +5,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
 use crate::{
-    api::names::label,
+    api::{gateway::HttpRouteSpec, names::label},
     controller::Ports,
     plan::seen::{Meta, ObjectKey},
     solver::{classes::Class, objects::ChallengePath},
@@ -14,7 +16,35 @@ use crate::{
 
 /// The objects of all Orders. May be lost at any time: they are found by their label.
 #[derive(Debug, Default)]
-pub(super) struct Placed(Mutex<HashMap<Box<str>, Vec<PlacedObject>>>);
+pub(super) struct Placed {
+    orders: Mutex<HashMap<Box<str>, Vec<PlacedObject>>>,
+    /// HTTPRoutes as they were written, by the uid of the Order and their name.
+    routes: Mutex<HashMap<(Box<str>, String), Written>>,
+}
+
+/// An HTTPRoute as it was written.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    uid: String,
+    generation: i64,
+    pub(super) spec: HttpRouteSpec,
+}
+
+impl Written {
+    /// The HTTPRoute that the API server has after it was written with this spec.
+    pub(super) fn of(metadata: &ObjectMeta, spec: HttpRouteSpec) -> Self {
+        Self {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            generation: metadata.generation.unwrap_or_default(),
+            spec,
+        }
+    }
+
+    /// Whether an observed HTTPRoute is this one, and its spec was not edited since.
+    pub(super) fn is(&self, seen: &Meta) -> bool {
+        *seen.uid == *self.uid && seen.generation == self.generation
+    }
+}
 
 /// An object with challenge paths.
 #[derive(Clone, Debug)]
@@ -85,8 +115,19 @@ impl Placed {
         others.map(|object| object.name.clone()).collect()
     }
 
+    /// Remembers how an HTTPRoute of an Order was written.
+    pub(super) fn wrote(&self, order: &Meta, name: &str, written: Written) {
+        lock(&self.routes).insert((order.uid.clone(), name.to_owned()), written);
+    }
+
+    /// How an HTTPRoute of an Order was written.
+    pub(super) fn written(&self, order: &Meta, name: &str) -> Option<Written> {
+        lock(&self.routes).get(&(order.uid.clone(), name.to_owned())).cloned()
+    }
+
     /// Forgets a deleted HTTPRoute of an Order.
     pub(super) fn forget_route(&self, order: &Meta, name: &str) {
+        lock(&self.routes).remove(&(order.uid.clone(), name.to_owned()));
         if let Some(objects) = self.lock().get_mut(&order.uid) {
             objects.retain(|object| !object.kind.is_route() || object.name != name);
         }
@@ -118,16 +159,22 @@ impl Placed {
     /// Forgets the objects of an Order.
     pub(super) fn forget(&self, order_uid: &str) {
         self.lock().remove(order_uid);
+        lock(&self.routes).retain(|(uid, _), _| **uid != *order_uid);
     }
 
     /// Forgets all objects.
     pub(super) fn clear(&self) {
         self.lock().clear();
+        lock(&self.routes).clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Vec<PlacedObject>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.orders)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The objects of an Order after a restart.

@@ -66,7 +66,12 @@ struct Presenting<'a> {
 
 impl Presenting<'_> {
     async fn by_ingress(&self, challenge: &PodChallenge<'_>, config: &Http01Ingress) -> Result<(), ControllerError> {
-        let Self { context, order, settings, .. } = *self;
+        let Self {
+            context,
+            order,
+            settings,
+            ..
+        } = *self;
         let class = self.http01.classes.class(context, order, config).await;
         let placing = Placing { context, order, class };
         let service = name_of(&pod_service(challenge, settings));
@@ -78,7 +83,11 @@ impl Presenting<'_> {
         self.http01.placed.remember(order, PlacedObject { name, kind, paths });
         self.pod_and_service(challenge).await?;
         match &config.name {
-            Some(edited) => placing.edit(edited, std::slice::from_ref(challenge.path), &service).await,
+            Some(edited) => {
+                placing
+                    .edit(edited, std::slice::from_ref(challenge.path), &service)
+                    .await
+            }
             None => {
                 let ingress = |path_type| pod_ingress(challenge, config, settings, (class, path_type));
                 placing.apply(ingress).await
@@ -87,7 +96,12 @@ impl Presenting<'_> {
     }
 
     async fn by_route(&self, challenge: &PodChallenge<'_>, config: &GatewayHttpRoute) -> Result<(), ControllerError> {
-        let Self { context, order, settings, .. } = *self;
+        let Self {
+            context,
+            order,
+            settings,
+            ..
+        } = *self;
         routes::enabled(context)?;
         let parents = routes::parents(context, order.namespace(), config, challenge.path);
         let route = pod_route(challenge, (config, &parents), settings);

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use super::{
     Exposed, Http01,
     place::is_current,
-    placed::{PlacedKind, PlacedObject},
+    placed::{PlacedKind, PlacedObject, Written},
 };
 use crate::{
     api::{
@@ -25,7 +25,8 @@ use crate::{
 };
 
 /// The error without the Gateway API.
-const NOT_ENABLED: &str = "the solver is http01.gatewayHTTPRoute, and the Gateway API is off: start certlet with --enable-gateway-api";
+const NOT_ENABLED: &str =
+    "the solver is http01.gatewayHTTPRoute, and the Gateway API is off: start certlet with --enable-gateway-api";
 /// The error without its CustomResourceDefinitions.
 const NOT_INSTALLED: &str = "the API server does not know HTTPRoutes (gateway.networking.k8s.io/v1): install the \
                              CustomResourceDefinitions of the Gateway API";
@@ -94,25 +95,36 @@ pub(super) async fn place(
 ) -> Result<(), ControllerError> {
     let name = route.metadata.name.clone().unwrap_or_default();
     let kind = PlacedKind::Route;
-    http01.placed.remember(order, PlacedObject { name, kind, paths });
-    if is_as_wanted(context, order, &route) {
+    let object = PlacedObject {
+        name: name.clone(),
+        kind,
+        paths,
+    };
+    http01.placed.remember(order, object);
+    if is_as_wanted(http01, context, order, &route) {
         return Ok(());
     }
     match context.writer.apply_object(&context.reader, &route).await {
-        Ok(_) => Ok(()),
+        Ok(there) => {
+            http01
+                .placed
+                .wrote(order, &name, Written::of(&there.metadata, route.spec));
+            Ok(())
+        }
         Err(error) if is_unknown_kind(&error) => Err(ControllerError::Failed(NOT_INSTALLED.to_owned())),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Whether the index shows the HTTPRoute as wanted. Fields that certlet does not know count, too: a filter that somebody adds could
-/// redirect the CA.
-fn is_as_wanted(context: &Ports, order: &Meta, wanted: &HttpRoute) -> bool {
+/// Whether the HTTPRoute is as it was written with the wanted spec: the index keeps no rules, but every edit of the spec increases the
+/// generation.
+fn is_as_wanted(http01: &Http01, context: &Ports, order: &Meta, wanted: &HttpRoute) -> bool {
     let name = wanted.metadata.name.as_deref().unwrap_or_default();
     let seen = context.index.http_routes.get(&order.key.sibling(name));
     seen.is_some_and(|seen| {
-        let spec: Option<serde_json::Value> = serde_json::from_str(seen.spec.get()).ok();
-        spec == serde_json::to_value(&wanted.spec).ok() && is_current(&seen.meta, &wanted.metadata)
+        let written = http01.placed.written(order, name);
+        let is_unedited = written.is_some_and(|written| written.is(&seen.meta) && written.spec == wanted.spec);
+        is_unedited && is_current(&seen.meta, &wanted.metadata)
     })
 }
 
@@ -149,8 +161,12 @@ pub(super) fn parents(
     config: &GatewayHttpRoute,
     path: &ChallengePath,
 ) -> Vec<ParentRef> {
-    let seen = config.parent_refs.iter().map(|reference| parent(context, namespace, reference));
-    seen.map(|seen| route::attached(&seen, namespace, path.host.in_rule())).collect()
+    let seen = config
+        .parent_refs
+        .iter()
+        .map(|reference| parent(context, namespace, reference));
+    seen.map(|seen| route::attached(&seen, namespace, path.host.in_rule()))
+        .collect()
 }
 
 /// A parent of an HTTPRoute in this namespace, from the index.
@@ -159,7 +175,14 @@ fn parent(context: &Ports, namespace: &str, reference: &ParentRef) -> ParentSeen
     let settings = &context.settings.gateway;
     let offered = match kind {
         // an installation for one namespace does not see those of others
-        _ if context.settings.namespace.as_deref().is_some_and(|only| *key.namespace != *only) => None,
+        _ if context
+            .settings
+            .namespace
+            .as_deref()
+            .is_some_and(|only| *key.namespace != *only) =>
+        {
+            None
+        }
         Some(ParentKind::Gateway) if settings.enabled => Some(gateway(context, &key)),
         Some(ParentKind::ListenerSet) if settings.listener_sets => Some(listener_set(context, &key)),
         Some(ParentKind::Gateway | ParentKind::ListenerSet) | None => None,
@@ -198,21 +221,27 @@ fn listener_set(context: &Ports, key: &ObjectKey) -> Option<Offered> {
 
 /// The verdict about the HTTPRoute of this name for the proof of this path; `None` as long as the watch has not shown it.
 pub(super) fn verdict(context: &Ports, key: &ObjectKey, path: &ChallengePath) -> Option<RouteVerdict> {
-    let route = context.index.http_routes.get(key)?.parse().ok()?;
-    let references = route.spec.parent_refs.iter();
+    let route = context.index.http_routes.get(key)?;
+    let references = route.parent_refs.iter();
     let parents: Vec<ParentSeen> = references
         .map(|reference| parent(context, &key.namespace, reference))
         .collect();
     let host = path.host.in_rule();
-    Some(route::verdict(key, route.meta.generation, &route.status, &parents, host))
+    Some(route::verdict(
+        key,
+        route.meta.generation,
+        &route.parents,
+        &parents,
+        host,
+    ))
 }
 
 /// The addresses of the Gateways of this HTTPRoute, as their controllers wrote them into the status.
 pub(super) fn addresses(context: &Ports, key: &ObjectKey) -> Vec<IpAddr> {
-    let Some(route) = context.index.http_routes.get(key).and_then(|route| route.parse().ok()) else {
+    let Some(route) = context.index.http_routes.get(key) else {
         return Vec::new();
     };
-    let gateways = route.spec.parent_refs.iter().filter_map(|reference| {
+    let gateways = route.parent_refs.iter().filter_map(|reference| {
         let (kind, parent) = route::parent_of(reference, &key.namespace);
         match kind? {
             ParentKind::Gateway => Some(parent),

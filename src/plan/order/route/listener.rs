@@ -52,7 +52,10 @@ pub(super) fn asks_here(listener: &Listener) -> bool {
 
 /// Whether a reference means this listener.
 pub(super) fn is_meant(reference: &ParentRef, listener: &Listener) -> bool {
-    let by_name = reference.section_name.as_ref().is_none_or(|name| *name == listener.name);
+    let by_name = reference
+        .section_name
+        .as_ref()
+        .is_none_or(|name| *name == listener.name);
     by_name && reference.port.is_none_or(|port| port == listener.port)
 }
 
@@ -72,7 +75,10 @@ pub(super) fn admission(listener: &Listener, own: &str, namespace: &str) -> Admi
     if !admits_kind(listener) {
         return Admission::No;
     }
-    let namespaces = listener.allowed_routes.as_ref().and_then(|allowed| allowed.namespaces.as_ref());
+    let namespaces = listener
+        .allowed_routes
+        .as_ref()
+        .and_then(|allowed| allowed.namespaces.as_ref());
     match namespaces.and_then(|namespaces| namespaces.from.as_deref()) {
         Some("All") => Admission::Yes,
         Some("Selector") => Admission::ByLabels,

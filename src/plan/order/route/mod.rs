@@ -79,5 +79,8 @@ pub fn parent_of(reference: &ParentRef, namespace: &str) -> (Option<ParentKind>,
         Some(LISTENER_SET_KIND) => Some(ParentKind::ListenerSet),
         Some(_) | None => None,
     };
-    (kind, ObjectKey::new(reference.namespace_or(namespace), reference.name.as_str()))
+    (
+        kind,
+        ObjectKey::new(reference.namespace_or(namespace), reference.name.as_str()),
+    )
 }

@@ -28,7 +28,11 @@ pub(super) struct Report<'a> {
 
 /// The kind of a parent as manifests have it.
 pub(super) fn kind(reference: &ParentRef) -> &str {
-    reference.kind.as_deref().filter(|kind| !kind.is_empty()).unwrap_or(GATEWAY_KIND)
+    reference
+        .kind
+        .as_deref()
+        .filter(|kind| !kind.is_empty())
+        .unwrap_or(GATEWAY_KIND)
 }
 
 impl Report<'_> {
@@ -60,7 +64,12 @@ impl Report<'_> {
             "NotAllowedByListeners" => self.not_allowed(&message),
             "NoMatchingListenerHostname" => self.no_hostname(&message),
             "NoMatchingParent" => self.no_listener(&message),
-            _ => format!("{} does not accept HTTPRoute {} ({message}){}", self.name(), self.route, self.faults()),
+            _ => format!(
+                "{} does not accept HTTPRoute {} ({message}){}",
+                self.name(),
+                self.route,
+                self.faults()
+            ),
         }
     }
 
@@ -77,7 +86,11 @@ impl Report<'_> {
                 Admission::No => Some(format!(
                     "listener {name:?} admits routes of {} only: set its allowedRoutes.namespaces.from to All, or to \
                      Selector with a label of namespace {namespace}",
-                    if from(listener) == Some("None") { "no namespace".to_owned() } else { format!("namespace {own}") },
+                    if from(listener) == Some("None") {
+                        "no namespace".to_owned()
+                    } else {
+                        format!("namespace {own}")
+                    },
                 )),
                 Admission::ByLabels => Some(format!(
                     "listener {name:?} admits routes of namespaces with certain labels only: label namespace {namespace} \
@@ -108,7 +121,11 @@ impl Report<'_> {
             format!("{:?} has {:?}", excerpt(&listener.name), excerpt(hostname))
         };
         let has = list(self.meant().iter().map(has));
-        let has = if has.is_empty() { has } else { format!("; listener {has}") };
+        let has = if has.is_empty() {
+            has
+        } else {
+            format!("; listener {has}")
+        };
         format!(
             "no listener of {} has {host} ({message}{has}): change the hostname of a listener, add a listener for HTTP on \
              port 80, or edit {PARENT_REFS}",
@@ -127,7 +144,10 @@ impl Report<'_> {
         };
         if !self.listeners().is_empty() {
             let has = |is_meant: &dyn Fn(&Listener) -> bool| self.listeners().iter().any(is_meant);
-            if let Some(section) = section_name.as_ref().filter(|section| !has(&|one| one.name == **section)) {
+            if let Some(section) = section_name
+                .as_ref()
+                .filter(|section| !has(&|one| one.name == **section))
+            {
                 return format!(
                     "{name} has no listener {:?} ({message}; its listeners: {}): change sectionName in {PARENT_REFS}",
                     excerpt(section),
@@ -171,7 +191,12 @@ impl Report<'_> {
             }
             _ => "is accepted, but its controller cannot use the solver's Service",
         };
-        format!("HTTPRoute {} at {} {what} ({})", self.route, self.name(), said(condition))
+        format!(
+            "HTTPRoute {} at {} {what} ({})",
+            self.route,
+            self.name(),
+            said(condition)
+        )
     }
 
     /// `PartiallyInvalid` is True.
@@ -196,6 +221,15 @@ impl Report<'_> {
              controller runs, or change gatewayClassName",
             self.name(),
             excerpt(class)
+        )
+    }
+
+    /// The Gateway of a ListenerSet refuses it.
+    pub(super) fn set_refused(&self, accepted: &Condition) -> String {
+        format!(
+            "{} is not accepted by its Gateway ({}): edit allowedListeners of the Gateway, or {PARENT_REFS}",
+            self.name(),
+            said(accepted)
         )
     }
 
@@ -224,10 +258,17 @@ impl Report<'_> {
             return String::new();
         };
         let meant = self.meant();
-        let of_meant = offered.statuses.iter().filter(|status| meant.iter().any(|one| one.name == status.name));
+        let of_meant = offered
+            .statuses
+            .iter()
+            .filter(|status| meant.iter().any(|one| one.name == status.name));
         let faults = of_meant.filter_map(|status| {
             let fault = fault(&status.conditions)?;
-            Some(format!("listener {:?} is not served ({})", excerpt(&status.name), said(fault)))
+            Some(format!(
+                "listener {:?} is not served ({})",
+                excerpt(&status.name),
+                said(fault)
+            ))
         });
         let faults: Vec<String> = faults.take(MOST_NAMED).collect();
         if faults.is_empty() {

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     api::{
         Condition, ConditionStatus, condition,
-        gateway::{ACCEPTED, GROUP, HttpRouteStatus, RouteParentStatus},
+        gateway::{ACCEPTED, GROUP, RouteParentStatus},
         http01::ParentRef,
     },
     plan::seen::ObjectKey,
@@ -26,11 +26,12 @@ pub enum RouteVerdict {
     Refused(String),
 }
 
-/// The verdict for the proof of `host` (`None` for an address), which the HTTPRoute `route` in its current `generation` routes.
+/// The verdict for the proof of `host` (`None` for an address), which the HTTPRoute `route` in its current `generation` routes. `answers`
+/// are its `status.parents`.
 pub fn verdict(
     route: &ObjectKey,
     generation: i64,
-    status: &HttpRouteStatus,
+    answers: &[RouteParentStatus],
     parents: &[ParentSeen],
     host: Option<&str>,
 ) -> RouteVerdict {
@@ -38,8 +39,7 @@ pub fn verdict(
     let mut is_silent = false;
     for parent in parents {
         let report = Report { route, parent, host };
-        let entries = status
-            .parents
+        let entries = answers
             .iter()
             .filter(|entry| is_same(&entry.parent_ref, &parent.reference, &route.namespace));
         let sentence = match best(&report, entries, generation) {
@@ -124,9 +124,14 @@ fn unanswered(report: &Report<'_>) -> RouteVerdict {
         ParentFound::Found(offered) => {
             let accepted = condition::get(&offered.conditions, ACCEPTED);
             let is_seen = accepted.is_some_and(|accepted| accepted.status != ConditionStatus::Unknown);
-            match &offered.class {
-                Some(class) if !is_seen => RouteVerdict::Silent(report.no_controller(class)),
-                Some(_) | None => RouteVerdict::Silent(report.silent()),
+            match (&offered.class, accepted) {
+                (Some(class), _) if !is_seen => RouteVerdict::Silent(report.no_controller(class)),
+                // nobody answers for the routes of a ListenerSet that its Gateway refuses; a Gateway that is not accepted may serve
+                // routes nevertheless, with a part of its listeners
+                (None, Some(refused)) if refused.status == ConditionStatus::False => {
+                    RouteVerdict::Refused(report.set_refused(refused))
+                }
+                (Some(_) | None, _) => RouteVerdict::Silent(report.silent()),
             }
         }
     }

@@ -74,7 +74,12 @@ fn htt_12_one_host_gives_the_route_that_cert_manager_would_make() {
 #[test]
 fn an_address_has_a_route_without_hostname_and_names_have_another() {
     let routes = routes(
-        &[("a.example", "t1"), ("192.0.2.7", "t2"), ("b.example", "t3"), ("2001:db8::1", "t4")],
+        &[
+            ("a.example", "t1"),
+            ("192.0.2.7", "t2"),
+            ("b.example", "t3"),
+            ("2001:db8::1", "t4"),
+        ],
         edge,
     );
     assert_eq!(routes.len(), 2);
@@ -98,7 +103,10 @@ fn no_route_has_more_hostnames_than_the_gateway_api_allows() {
     let sizes = routes.iter().map(|route| {
         let hostnames = route["spec"]["hostnames"].as_array().unwrap().len();
         assert_eq!(route["spec"]["rules"].as_array().unwrap().len(), hostnames);
-        assert_eq!(route["metadata"]["ownerReferences"].as_array().unwrap().len(), hostnames);
+        assert_eq!(
+            route["metadata"]["ownerReferences"].as_array().unwrap().len(),
+            hostnames
+        );
         hostnames
     });
     let sizes: Vec<usize> = sizes.collect();
@@ -113,7 +121,15 @@ fn names_with_different_listeners_have_different_routes() {
     let routes = routes(&[("a.example", "t1"), ("b.example", "t2")], listener);
     let sections: Vec<_> = routes
         .iter()
-        .map(|route| (&route["spec"]["hostnames"][0], &route["spec"]["parentRefs"][0]["sectionName"]))
+        .map(|route| {
+            (
+                &route["spec"]["hostnames"][0],
+                &route["spec"]["parentRefs"][0]["sectionName"],
+            )
+        })
         .collect();
-    assert_eq!(sections, [(&json!("a.example"), &json!("a")), (&json!("b.example"), &json!("b"))]);
+    assert_eq!(
+        sections,
+        [(&json!("a.example"), &json!("a")), (&json!("b.example"), &json!("b"))]
+    );
 }

@@ -105,7 +105,12 @@ fn addresses_of_both_families_make_two_slices_and_a_dual_stack_service() {
 
 #[test]
 fn node_ports_are_for_those_who_need_or_want_them() {
-    let kind = |solver, class| service_kind(Routing::Ingress(config(solver)).service_type(), Some(class_of(None, Some(class))));
+    let kind = |solver, class| {
+        service_kind(
+            Routing::Ingress(config(solver)).service_type(),
+            Some(class_of(None, Some(class))),
+        )
+    };
     assert_eq!(kind(json!({}), "nginx"), ServiceKind::ClusterIp);
     assert_eq!(kind(json!({}), "gce"), ServiceKind::NodePort);
     assert_eq!(kind(json!({"serviceType": ""}), "gce"), ServiceKind::NodePort);
