@@ -296,7 +296,7 @@ impl Refusals {
         }
         self.warn(sentence);
         controller.state.recall(&order.key, &order.uid, |memory| {
-            memory.reported(url, sentence.to_owned())
+            memory.reported(url, sentence.to_owned());
         });
         controller.ports.queues.follow_up(FollowUp::Probed(order.key.clone()));
     }

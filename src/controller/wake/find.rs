@@ -110,16 +110,18 @@ pub(super) fn routed_orders(controllers: &Controllers, seen: &Seen<'_>) -> Vec<O
 
 /// The Orders with a Challenge whose solver attaches HTTPRoutes to this Gateway or ListenerSet.
 pub(super) fn orders_of_parent(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
-    let matters = match seen.change {
-        Change::Gateway(changed) => matters(changed, |gateway| {
+    let matters = if let Change::Gateway(changed) = seen.change {
+        matters(changed, |gateway| {
             let status = gateway.status();
             (status.conditions, conditions_of(status.listeners))
-        }),
-        Change::ListenerSet(changed) => matters(changed, |set| {
+        })
+    } else if let Change::ListenerSet(changed) = seen.change {
+        matters(changed, |set| {
             let status = set.status();
             (status.conditions, conditions_of(status.listeners))
-        }),
-        _ => false,
+        })
+    } else {
+        false
     };
     let Some(parent) = seen.key.filter(|_| matters) else {
         return Vec::new();

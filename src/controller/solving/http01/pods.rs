@@ -82,17 +82,12 @@ impl Presenting<'_> {
         let paths = vec![challenge.path.clone()];
         self.http01.placed.remember(order, PlacedObject { name, kind, paths });
         self.pod_and_service(challenge).await?;
-        match &config.name {
-            Some(edited) => {
-                placing
-                    .edit(edited, std::slice::from_ref(challenge.path), &service)
-                    .await
-            }
-            None => {
-                let ingress = |path_type| pod_ingress(challenge, config, settings, (class, path_type));
-                placing.apply(ingress).await
-            }
+        if let Some(edited) = &config.name {
+            let path = std::slice::from_ref(challenge.path);
+            return placing.edit(edited, path, &service).await;
         }
+        let ingress = |path_type| pod_ingress(challenge, config, settings, (class, path_type));
+        placing.apply(ingress).await
     }
 
     async fn by_route(&self, challenge: &PodChallenge<'_>, config: &GatewayHttpRoute) -> Result<(), ControllerError> {

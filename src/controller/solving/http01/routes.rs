@@ -27,7 +27,7 @@ use crate::{
 /// The error without the Gateway API.
 const NOT_ENABLED: &str =
     "the solver is http01.gatewayHTTPRoute, and the Gateway API is off: start certlet with --enable-gateway-api";
-/// The error without its CustomResourceDefinitions.
+/// The error without its definitions.
 const NOT_INSTALLED: &str = "the API server does not know HTTPRoutes (gateway.networking.k8s.io/v1): install the \
                              CustomResourceDefinitions of the Gateway API";
 

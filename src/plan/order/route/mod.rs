@@ -50,10 +50,10 @@ pub enum ParentFound {
     Found(Box<Offered>),
 }
 
-/// The parts of a Gateway or ListenerSet that decide about an HTTPRoute.
+/// The parts of a Gateway or `ListenerSet` that decide about an HTTPRoute.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Offered {
-    /// Name of the GatewayClass; `None` for a ListenerSet.
+    /// Name of the `GatewayClass`; `None` for a `ListenerSet`.
     pub class: Option<String>,
     /// Listeners.
     pub listeners: Vec<Listener>,
@@ -68,7 +68,7 @@ pub struct Offered {
 pub enum ParentKind {
     /// A Gateway.
     Gateway,
-    /// A ListenerSet.
+    /// A `ListenerSet`.
     ListenerSet,
 }
 

@@ -30,7 +30,7 @@ fn conditions(value: Value) -> Vec<Condition> {
 }
 
 /// Gateway infra/web of class edge with these listeners, and a reference with these further fields.
-fn gateway(reference: Value, listeners: Vec<Listener>) -> ParentSeen {
+fn gateway(reference: &Value, listeners: Vec<Listener>) -> ParentSeen {
     let mut whole = json!({"name": "web", "namespace": "infra"});
     whole
         .as_object_mut()
@@ -104,7 +104,7 @@ fn the_one_listener_for_http_on_port_80_that_admits_the_route_is_chosen() {
         (vec![all("exact", "a.example.com")], None, None),
     ] {
         let names: Vec<_> = listeners.iter().map(|one| one.name.clone()).collect();
-        let found = section(&gateway(json!({}), listeners), host);
+        let found = section(&gateway(&json!({}), listeners), host);
         assert_eq!(found.as_deref(), chosen, "{names:?} {host:?}");
     }
 }
@@ -113,16 +113,16 @@ fn the_one_listener_for_http_on_port_80_that_admits_the_route_is_chosen() {
 fn what_the_user_named_is_not_changed() {
     let listeners = || vec![http("web", "", "All")];
     assert_eq!(
-        section(&gateway(json!({"sectionName": "mine"}), listeners()), None).as_deref(),
+        section(&gateway(&json!({"sectionName": "mine"}), listeners()), None).as_deref(),
         Some("mine")
     );
-    assert_eq!(section(&gateway(json!({"port": 80}), listeners()), None), None);
+    assert_eq!(section(&gateway(&json!({"port": 80}), listeners()), None), None);
     let tcp = listener(json!({
         "name": "tcp", "port": 80, "protocol": "HTTP",
         "allowedRoutes": {"namespaces": {"from": "All"}, "kinds": [{"kind": "GRPCRoute"}]},
     }));
-    assert_eq!(section(&gateway(json!({}), vec![tcp]), None), None, "no HTTPRoutes");
-    let mut missing = gateway(json!({}), listeners());
+    assert_eq!(section(&gateway(&json!({}), vec![tcp]), None), None, "no HTTPRoutes");
+    let mut missing = gateway(&json!({}), listeners());
     missing.found = ParentFound::Missing;
     assert_eq!(section(&missing, None), None);
 }
@@ -173,12 +173,15 @@ fn sentence(verdict: RouteVerdict) -> String {
     }
 }
 
-#[test]
-fn a_refusal_names_the_object_and_the_field_to_edit() {
-    let rows: [(&str, ParentSeen, &[&str]); 8] = [
+/// Reason, Gateway, and parts of the sentence.
+type Refusal = (&'static str, ParentSeen, &'static [&'static str]);
+
+#[rustfmt::skip]
+fn refusals() -> [Refusal; 8] {
+    [
         (
             "NotAllowedByListeners",
-            gateway(json!({"sectionName": "web"}), vec![http("web", "", "Same"), https("tls")]),
+            gateway(&json!({"sectionName": "web"}), vec![http("web", "", "Same"), https("tls")]),
             &[
                 "Gateway infra/web does not accept HTTPRoute shop/cm-acme-http-solver-1 (NotAllowedByListeners)",
                 "listener \"web\" admits routes of namespace infra only",
@@ -187,13 +190,13 @@ fn a_refusal_names_the_object_and_the_field_to_edit() {
         ),
         (
             "NotAllowedByListeners",
-            gateway(json!({}), vec![http("web", "", "Selector")]),
+            gateway(&json!({}), vec![http("web", "", "Selector")]),
             &["listener \"web\" admits routes of namespaces with certain labels only", "label namespace shop"],
         ),
         (
             "NotAllowedByListeners",
             gateway(
-                json!({}),
+                &json!({}),
                 vec![listener(json!({
                     "name": "web", "port": 80, "protocol": "HTTP",
                     "allowedRoutes": {"namespaces": {"from": "All"}, "kinds": [{"kind": "GRPCRoute"}]},
@@ -204,7 +207,7 @@ fn a_refusal_names_the_object_and_the_field_to_edit() {
         (
             // Traefik says so for a listener on a port that it does not serve
             "NotAllowedByListeners",
-            gateway(json!({}), vec![http("web", "", "All")]).changed(|offered| {
+            gateway(&json!({}), vec![http("web", "", "All")]).changed(|offered| {
                 offered.statuses = vec![ListenerStatus {
                     name: "web".to_owned(),
                     conditions: conditions(json!([
@@ -217,7 +220,7 @@ fn a_refusal_names_the_object_and_the_field_to_edit() {
         ),
         (
             "NoMatchingListenerHostname",
-            gateway(json!({}), vec![http("web", "*.other.example", "All"), https("tls")]),
+            gateway(&json!({}), vec![http("web", "*.other.example", "All"), https("tls")]),
             &[
                 "no listener of Gateway infra/web has a hostname that matches a.example (NoMatchingListenerHostname; \
                  listener \"web\" has \"*.other.example\")",
@@ -226,7 +229,7 @@ fn a_refusal_names_the_object_and_the_field_to_edit() {
         ),
         (
             "NoMatchingParent",
-            gateway(json!({"sectionName": "wbe"}), vec![http("web", "", "All"), https("tls")]),
+            gateway(&json!({"sectionName": "wbe"}), vec![http("web", "", "All"), https("tls")]),
             &[
                 "Gateway infra/web has no listener \"wbe\" (NoMatchingParent; its listeners: \"web\" (HTTP, port 80), \"tls\" \
                  (HTTPS, port 443))",
@@ -235,13 +238,13 @@ fn a_refusal_names_the_object_and_the_field_to_edit() {
         ),
         (
             "NoMatchingParent",
-            gateway(json!({"port": 8080}), vec![http("web", "", "All")]),
+            gateway(&json!({"port": 8080}), vec![http("web", "", "All")]),
             &["Gateway infra/web has no listener on port 8080", "change port in http01.gatewayHTTPRoute.parentRefs"],
         ),
         (
             // Traefik says so of a listener whose Secret does not exist yet
             "NoMatchingParent",
-            gateway(json!({"sectionName": "tls"}), vec![https("tls")]).changed(|offered| {
+            gateway(&json!({"sectionName": "tls"}), vec![https("tls")]).changed(|offered| {
                 offered.statuses = vec![ListenerStatus {
                     name: "tls".to_owned(),
                     conditions: conditions(json!([
@@ -255,8 +258,12 @@ fn a_refusal_names_the_object_and_the_field_to_edit() {
                 "listener \"tls\" is not served (InvalidCertificateRef: no Secret)",
             ],
         ),
-    ];
-    for (reason, parent, parts) in rows {
+    ]
+}
+
+#[test]
+fn a_refusal_names_the_object_and_the_field_to_edit() {
+    for (reason, parent, parts) in refusals() {
         let found = verdict_of(&parent, &answered(&parent, refused(reason)), Some("a.example"));
         let RouteVerdict::Refused(sentence) = found else {
             panic!("{reason}: {found:?}")
@@ -269,7 +276,7 @@ fn a_refusal_names_the_object_and_the_field_to_edit() {
 
 #[test]
 fn a_reference_that_is_not_resolved_may_be_a_moment_later() {
-    let parent = gateway(json!({}), vec![http("web", "", "All")]);
+    let parent = gateway(&json!({}), vec![http("web", "", "All")]);
     for (reason, message, part) in [
         (
             "RefNotPermitted",
@@ -310,7 +317,7 @@ fn a_reference_that_is_not_resolved_may_be_a_moment_later() {
 
 #[test]
 fn silence_is_told_apart_from_a_missing_gateway_and_from_a_class_that_nobody_serves() {
-    let parent = gateway(json!({}), vec![http("web", "", "All")]);
+    let parent = gateway(&json!({}), vec![http("web", "", "All")]);
     let found = verdict_of(&parent, &[], Some("a.example"));
     assert!(
         matches!(&found, RouteVerdict::Silent(sentence)
@@ -367,13 +374,13 @@ fn silence_is_told_apart_from_a_missing_gateway_and_from_a_class_that_nobody_ser
 
 #[test]
 fn an_accepted_route_needs_a_listener_for_the_host_and_port_80_nevertheless() {
-    let parent = gateway(json!({}), vec![http("web", "", "All")]);
+    let parent = gateway(&json!({}), vec![http("web", "", "All")]);
     assert_eq!(
         verdict_of(&parent, &answered(&parent, accepted()), Some("a.example")),
         RouteVerdict::Accepted(None)
     );
     // Traefik accepts a route of which one of two hostnames matches
-    let narrow = gateway(json!({}), vec![http("web", "b.example", "All")]);
+    let narrow = gateway(&json!({}), vec![http("web", "b.example", "All")]);
     let found = verdict_of(&narrow, &answered(&narrow, accepted()), Some("a.example"));
     assert!(
         matches!(&found, RouteVerdict::Refused(sentence) if sentence.contains("a hostname that matches a.example")),
@@ -387,7 +394,7 @@ fn an_accepted_route_needs_a_listener_for_the_host_and_port_80_nevertheless() {
     let port = listener(json!({
         "name": "web", "port": 8080, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}},
     }));
-    let other = gateway(json!({}), vec![port]);
+    let other = gateway(&json!({}), vec![port]);
     let found = verdict_of(&other, &answered(&other, accepted()), Some("a.example"));
     assert!(
         matches!(&found, RouteVerdict::Accepted(Some(hint)) if hint.contains("has no listener for HTTP on port 80")),
@@ -397,8 +404,8 @@ fn an_accepted_route_needs_a_listener_for_the_host_and_port_80_nevertheless() {
 
 #[test]
 fn of_several_parents_one_that_serves_is_enough() {
-    let good = gateway(json!({}), vec![http("web", "", "All")]);
-    let mut bad = gateway(json!({"name": "other"}), vec![http("web", "", "Same")]);
+    let good = gateway(&json!({}), vec![http("web", "", "All")]);
+    let mut bad = gateway(&json!({"name": "other"}), vec![http("web", "", "Same")]);
     bad.reference.kind = Some("Gateway".to_owned());
     let answers = [
         answered(&bad, refused("NotAllowedByListeners")),
@@ -406,7 +413,7 @@ fn of_several_parents_one_that_serves_is_enough() {
     ]
     .concat();
     let route = ObjectKey::new("shop", ROUTE);
-    let both = [bad.clone(), good.clone()];
+    let both = [bad.clone(), good];
     assert_eq!(
         verdict(&route, 2, &answers, &both, Some("a.example")),
         RouteVerdict::Accepted(None)
@@ -430,7 +437,7 @@ fn of_several_parents_one_that_serves_is_enough() {
 #[test]
 fn messages_of_controllers_are_sanitised_and_bounded() {
     let parent = gateway(
-        json!({"sectionName": "x\u{202e}y"}),
+        &json!({"sectionName": "x\u{202e}y"}),
         (0..64).map(|n| http(&format!("l{n}"), "", "All")).collect(),
     );
     let hostile = json!([{

@@ -112,7 +112,7 @@ fn served(report: &Report<'_>) -> RouteVerdict {
     if meant().next().is_some() && !meant().any(|listener| rank(listener, report.host).is_some()) {
         return RouteVerdict::Refused(report.no_hostname("its controller accepts the HTTPRoute"));
     }
-    let is_asked = meant().any(|listener| asks_here(listener));
+    let is_asked = meant().any(asks_here);
     RouteVerdict::Accepted((!is_asked).then(|| report.no_port_80()))
 }
 
