@@ -24,6 +24,18 @@ macro_rules! each_controller {
                 workers: |configured| configured,
                 all: |index| index.ingresses.keys(),
             }
+            /// Gateways (CTL-04).
+            gateways: Gateways {
+                queue: Queue<ObjectKey> = Queue::new("gateway-shim"),
+                workers: |configured| configured,
+                all: |index| index.gateways.keys(),
+            }
+            /// ListenerSets (CTL-05).
+            listener_sets: ListenerSets {
+                queue: Queue<ObjectKey> = Queue::new("listenerset"),
+                workers: |configured| configured,
+                all: |index| index.listener_sets.keys(),
+            }
             /// Certificates.
             certificates: Certificates {
                 queue: Queue<ObjectKey> = Queue::new("certificates"),
@@ -62,7 +74,6 @@ pub(crate) mod ari;
 pub(crate) mod certificate;
 pub(crate) mod error;
 pub(crate) mod follow_up;
-pub(crate) mod ingress;
 pub(crate) mod issuer;
 pub(crate) mod order;
 pub(crate) mod ports;
@@ -73,6 +84,7 @@ pub(crate) mod request;
 pub(crate) mod rotations;
 pub(crate) mod router;
 pub(crate) mod services;
+pub(crate) mod shim;
 pub(crate) mod signing;
 pub(crate) mod signing_request;
 pub(crate) mod solving;
@@ -87,8 +99,13 @@ use std::sync::{
 use jiff::Timestamp;
 
 use self::{
-    ari::RenewalPolls, certificate::Certificates, ingress::Ingresses, issuer::Issuers, order::Orders,
-    request::Requests, signing_request::SigningRequests,
+    ari::RenewalPolls,
+    certificate::Certificates,
+    issuer::Issuers,
+    order::Orders,
+    request::Requests,
+    shim::{Gateways, Ingresses, ListenerSets},
+    signing_request::SigningRequests,
 };
 pub(crate) use self::{error::ControllerError, follow_up::FollowUp, ports::Ports, services::Services};
 use crate::{

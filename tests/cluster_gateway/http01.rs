@@ -1,6 +1,6 @@
 //! HTTP-01 through temporary HTTPRoutes: what is served, what is reported where it is not, and what is left.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use kube::api::DynamicObject;
 use serde_json::Value;

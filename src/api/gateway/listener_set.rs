@@ -1,12 +1,21 @@
 //! ListenerSets: further listeners of a Gateway, in an object of their own.
 
+use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
 use super::{Listener, ListenerStatus};
 use crate::api::Condition;
 
 /// The `spec` of a ListenerSet.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "gateway.networking.k8s.io",
+    version = "v1",
+    kind = "ListenerSet",
+    namespaced
+)]
+#[kube(status = "ListenerSetStatus", schema = "disabled")]
+#[kube(doc = "Further listeners of a Gateway.")]
 #[serde(rename_all = "camelCase", default)]
 pub struct ListenerSetSpec {
     /// The Gateway that the listeners are added to.

@@ -6,11 +6,12 @@ mod listener;
 mod listener_set;
 mod route;
 
+use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
 use super::Condition;
 pub use listener::{AllowedRoutes, Listener, ListenerTls, RouteKind, RouteNamespaces, SecretReference};
-pub use listener_set::{ListenerSetSpec, ListenerSetStatus, ParentGateway};
+pub use listener_set::{ListenerSet, ListenerSetSpec, ListenerSetStatus, ParentGateway};
 pub use route::{
     BackendRef, HttpRoute, HttpRouteSpec, HttpRouteStatus, PathMatch, RouteMatch, RouteParentStatus, RouteRule,
 };
@@ -25,7 +26,10 @@ pub const LISTENER_SET_KIND: &str = "ListenerSet";
 pub const ACCEPTED: &str = "Accepted";
 
 /// The `spec` of a Gateway.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(group = "gateway.networking.k8s.io", version = "v1", kind = "Gateway", namespaced)]
+#[kube(status = "GatewayStatus", schema = "disabled")]
+#[kube(doc = "Listeners at which requests enter the cluster.")]
 #[serde(rename_all = "camelCase", default)]
 pub struct GatewaySpec {
     /// Name of the GatewayClass.

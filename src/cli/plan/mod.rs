@@ -25,7 +25,12 @@ use crate::{
         webhooks::{Which, find},
     },
     controller::{Controllers, Ports, certificate::CertificateDryRun, signing_request, sweep},
-    plan::{issuer::IssuerId, kinds::OrderKind, seen::ObjectKey},
+    plan::{
+        issuer::IssuerId,
+        kinds::{GatewayKind, IngressKind, ListenerSetKind, OrderKind},
+        seen::{Kind, ObjectKey},
+        shim::ShimPlan,
+    },
     process::{clock, environment::Environment},
     runtime::run,
     text,
@@ -243,10 +248,8 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
             Err(error) => failed.push(unplanned(id.kind(), &id.0, &error)),
         }
     }
-    for key in index.ingresses.keys() {
-        if let Some((_, plan)) = controllers.ingresses.dry_run(&key) {
-            add("Ingress", &key, actions::ingress(&plan));
-        }
+    for (kind, key, plan) in shims(controllers) {
+        add(kind, &key, actions::shim(kind, &plan));
     }
     for key in index.certificates.keys() {
         match controllers.certificates.dry_run(&key).await {
@@ -302,6 +305,20 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
     }
     lines.extend(failed);
     Planned { lines, unrenewable }
+}
+
+/// The plans of all annotated objects, each with its kind.
+fn shims(controllers: &Controllers) -> Vec<(&'static str, ObjectKey, ShimPlan)> {
+    let index = &controllers.ports.index;
+    let ingresses = index.ingresses.keys().into_iter();
+    let gateways = index.gateways.keys().into_iter();
+    let listener_sets = index.listener_sets.keys().into_iter();
+    let ingresses = ingresses.map(|key| (IngressKind::KIND, controllers.ingresses.dry_run(&key), key));
+    let gateways = gateways.map(|key| (GatewayKind::KIND, controllers.gateways.dry_run(&key), key));
+    let listener_sets = listener_sets.map(|key| (ListenerSetKind::KIND, controllers.listener_sets.dry_run(&key), key));
+    let all = ingresses.chain(gateways).chain(listener_sets);
+    all.filter_map(|(kind, planned, key)| planned.map(|(_, plan)| (kind, key, plan)))
+        .collect()
 }
 
 /// Why a Certificate cannot be issued again, if certlet does not serve what it needs.

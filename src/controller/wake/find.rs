@@ -14,8 +14,12 @@ use crate::{
     controller::{Controllers, order::responder_sync, signing_request},
     plan::{
         issuer::IssuerId,
-        kinds::{CertificateKind, ChallengeKind, IngressKind, OrderKind, RequestKind, SigningRequestKind},
+        kinds::{
+            CertificateKind, ChallengeKind, GatewayKind, IngressKind, ListenerSetKind, OrderKind, RequestKind,
+            SigningRequestKind,
+        },
         seen::{Kind, Lean, Meta, ObjectKey},
+        shim::routes,
     },
 };
 
@@ -34,6 +38,51 @@ fn owners<K: Kind>(meta: Option<&Meta>) -> Vec<ObjectKey> {
 
 pub(super) fn owning_ingress(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     owners::<IngressKind>(seen.meta)
+}
+
+pub(super) fn owning_gateway(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    owners::<GatewayKind>(seen.meta)
+}
+
+pub(super) fn owning_listener_set(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    owners::<ListenerSetKind>(seen.meta)
+}
+
+/// ListenerSets inherit annotations of their Gateway.
+pub(super) fn listener_sets_of(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let link = seen.key.map(|key| Link::Parent(GatewayKind::KIND, key.clone()));
+    link.map(|link| keys(controllers.ports.index.listener_sets.linked(&link)))
+        .unwrap_or_default()
+}
+
+pub(super) fn gateways_of_route(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let gateways = &controllers.ports.index.gateways;
+    let mut found = parents_of_route(seen, GatewayKind::KIND);
+    found.retain(|key| {
+        gateways
+            .get(key)
+            .is_some_and(|gateway| routes::are_wanted(&gateway.meta))
+    });
+    found
+}
+
+pub(super) fn listener_sets_of_route(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let sets = &controllers.ports.index.listener_sets;
+    let mut found = parents_of_route(seen, ListenerSetKind::KIND);
+    found.retain(|key| sets.get(key).is_some_and(|set| routes::are_wanted(&set.meta)));
+    found
+}
+
+/// The parents of this kind that a route has, or had before the change.
+fn parents_of_route(seen: &Seen<'_>, kind: &str) -> Vec<ObjectKey> {
+    let Change::HttpRoute(changed) = seen.change else {
+        return Vec::new();
+    };
+    let parent = |link| match link {
+        Link::Parent(found, key) if found == kind => Some(key),
+        Link::Parent(..) | Link::Owner(_) | Link::Secret(_) | Link::Issuer(..) | Link::Waiting => None,
+    };
+    links(changed).into_iter().filter_map(parent).collect()
 }
 
 pub(super) fn owning_certificate(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {

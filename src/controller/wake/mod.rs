@@ -6,8 +6,9 @@ use std::{sync::Arc, time::Duration};
 
 use self::find::{
     answers, answers_of_issuer, answers_of_orders, certificate_of_challenge, certificate_of_order,
-    certificates_of_issuer, every_issuer, issuers_of_secret, itself, itself_as_issuer, naming_secret, orders_of_issuer,
-    orders_of_parent, owned_orders, owning_certificate, owning_ingress, owning_order, owning_request,
+    certificates_of_issuer, every_issuer, gateways_of_route, issuers_of_secret, itself, itself_as_issuer,
+    listener_sets_of, listener_sets_of_route, naming_secret, orders_of_issuer, orders_of_parent, owned_orders,
+    owning_certificate, owning_gateway, owning_ingress, owning_listener_set, owning_order, owning_request,
     owning_signing_request, pair, requests_of_issuer, requests_of_secret, rotating, routed_orders, sharing_secrets,
     stored_at_issuer, waiting,
 };
@@ -21,8 +22,9 @@ use crate::{
     work::{Key, Queue},
 };
 
-/// Delay between the change of a leaf and the reconcile of its issuer, whose CA gets another key pair: there may be thousands.
-const LEAVES_LATER: Duration = Duration::from_secs(1);
+/// Delay between a change and the reconcile of an object of which thousands may change at once: the leaves of an issuer whose CA gets another key
+/// pair, the routes of a Gateway.
+const LATER: Duration = Duration::from_secs(1);
 
 /// The kind that changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,10 @@ enum Target {
     Issuers(Find<IssuerId>),
     IssuersLater(Find<IssuerId>),
     Ingresses(Find<ObjectKey>),
+    Gateways(Find<ObjectKey>),
+    GatewaysLater(Find<ObjectKey>),
+    ListenerSets(Find<ObjectKey>),
+    ListenerSetsLater(Find<ObjectKey>),
     Renewals(Find<ObjectKey>),
     SigningRequests(Find<ObjectKey>),
     /// Orders, whose failed self-checks are repeated now.
@@ -75,8 +81,8 @@ use Source::{
     UnlabelledSecret, UnlabelledSecrets,
 };
 use Target::{
-    Authorities, Certificates, Checks, Ingresses, Issuers, IssuersLater, Orders, Renewals, Requests, Responder,
-    SigningRequests,
+    Authorities, Certificates, Checks, Gateways, GatewaysLater, Ingresses, Issuers, IssuersLater, ListenerSets,
+    ListenerSetsLater, Orders, Renewals, Requests, Responder, SigningRequests,
 };
 
 /// The text of the third column.
@@ -84,6 +90,12 @@ const ROWS: &[Row] = &[
     Row(&[Certificate], Certificates(itself), "itself"),
     Row(&[Certificate], Renewals(itself), "itself"),
     Row(&[Certificate], Ingresses(owning_ingress), "the one that owns it"),
+    Row(&[Certificate], Gateways(owning_gateway), "the one that owns it"),
+    Row(
+        &[Certificate],
+        ListenerSets(owning_listener_set),
+        "the one that owns it",
+    ),
     Row(
         &[Certificate],
         Certificates(sharing_secrets),
@@ -143,6 +155,23 @@ const ROWS: &[Row] = &[
         Checks(orders_of_parent),
         "those with a solver for HTTPRoutes that names it, unless only addresses or the number of its routes changed",
     ),
+    Row(&[Gateway], Gateways(itself), "itself"),
+    Row(
+        &[Gateway],
+        ListenerSets(listener_sets_of),
+        "those that add listeners to it",
+    ),
+    Row(&[ListenerSet], ListenerSets(itself), "itself"),
+    Row(
+        &[HttpRoute],
+        GatewaysLater(gateways_of_route),
+        "those that it is, or was, attached to and that take names from routes; a second later",
+    ),
+    Row(
+        &[HttpRoute],
+        ListenerSetsLater(listener_sets_of_route),
+        "those that it is, or was, attached to and that take names from routes; a second later",
+    ),
     Row(&[Secret, UnlabelledSecret], Authorities(pair), "the key pair in it"),
     Row(&[Secret, UnlabelledSecret], SigningRequests(waiting), "those that wait"),
     Row(
@@ -192,7 +221,10 @@ pub(super) fn wake(controllers: &Arc<Controllers>, change: &Change) {
         meta.map(|meta| &meta.key)
     };
     let seen = Seen { change, key, meta };
-    let many = matches!(source, Certificate | Ingress | Request | SigningRequest | Secret);
+    let many = matches!(
+        source,
+        Certificate | Ingress | Gateway | ListenerSet | HttpRoute | Request | SigningRequest | Secret
+    );
     let only_replicas = many && controllers.ports.queues.issuers.is_paused();
     for Row(sources, target, _) in ROWS {
         if sources.contains(&source) && (target.is_for_replicas() || !only_replicas) {
@@ -217,11 +249,12 @@ impl Target {
                 add(&queues.orders, found);
             }
             Issuers(find) => add(&queues.issuers, find(controllers, seen)),
-            IssuersLater(find) => {
-                let found = find(controllers, seen).into_iter();
-                found.for_each(|id| queues.issuers.add_after(id, LEAVES_LATER));
-            }
+            IssuersLater(find) => add_later(&queues.issuers, find(controllers, seen)),
+            GatewaysLater(find) => add_later(&queues.gateways, find(controllers, seen)),
+            ListenerSetsLater(find) => add_later(&queues.listener_sets, find(controllers, seen)),
             Ingresses(find) => add(&queues.ingresses, find(controllers, seen)),
+            Gateways(find) => add(&queues.gateways, find(controllers, seen)),
+            ListenerSets(find) => add(&queues.listener_sets, find(controllers, seen)),
             Renewals(find) => add(&queues.renewal_polls, find(controllers, seen)),
             SigningRequests(find) => add(&queues.signing_requests, find(controllers, seen)),
         }
@@ -242,11 +275,19 @@ impl Target {
             Checks(_) => "self-checks of Orders",
             Issuers(_) | IssuersLater(_) => "Issuers, ClusterIssuers",
             Ingresses(_) => "Ingresses",
+            Gateways(_) | GatewaysLater(_) => "Gateways",
+            ListenerSets(_) | ListenerSetsLater(_) => "ListenerSets",
             Renewals(_) => "polls of renewal information",
             SigningRequests(_) => "CertificateSigningRequests",
             Responder(_) => "the responder, on every replica",
             Authorities(_) => "CA keys in memory, on every replica",
         }
+    }
+}
+
+fn add_later<K: Key>(queue: &Queue<K>, found: Vec<K>) {
+    for key in found {
+        queue.add_after(key, LATER);
     }
 }
 
