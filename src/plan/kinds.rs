@@ -157,7 +157,7 @@ macro_rules! watched_kinds {
                 links: |record| link::owners(&record.meta).collect(),
                 watched: Watched::GATEWAY_API,
             }
-            /// ListenerSets (GWS-02).
+            /// `ListenerSet`s (GWS-02).
             ListenerSetKind = listener_sets, ListenerSet {
                 names: "gateway.networking.k8s.io", "v1", "ListenerSet", "listenersets",
                 namespaced: true,

@@ -13,6 +13,7 @@ mod support;
 
 mod arriving;
 mod commands;
+mod http01;
 mod http01_listener_sets;
 mod names;
 mod shim;

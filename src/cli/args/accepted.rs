@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::go::{List, boolean, integer};
+use super::go::{boolean, integer};
 
 /// Flags of cert-manager without a function in certlet (NB-31). They are accepted and logged at startup.
 #[derive(Args, Clone, Debug, Default)]
@@ -151,7 +151,6 @@ impl AcceptedArgs {
         idle
     }
 }
-
 
 fn asked<const N: usize>(flags: [(bool, &'static str); N]) -> Vec<&'static str> {
     let given = flags.into_iter().filter(|(given, _)| *given);

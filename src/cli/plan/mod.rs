@@ -259,7 +259,7 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
                         "Certificate {key} needs no action now, but its next issuance will fail: {refused}"
                     ));
                 }
-                if let Some(why) = not_served(index, &dry_run) {
+                if let Some(why) = not_served(&controllers.ports, &dry_run) {
                     super::remark(&format!(
                         "Certificate {key} cannot be issued again by this version: {why}"
                     ));
@@ -345,12 +345,12 @@ async fn injected(controllers: &Controllers) -> Vec<Line> {
 }
 
 /// Why a Certificate cannot be issued again, if certlet does not serve what it needs.
-fn not_served(index: &Index, dry_run: &CertificateDryRun) -> Option<String> {
+fn not_served(ports: &Ports, dry_run: &CertificateDryRun) -> Option<String> {
     let certificate = dry_run.record.parse().ok()?;
-    let issuer = cluster::issuers::find(index, &certificate.spec.issuer_ref, certificate.meta.namespace());
+    let issuer = cluster::issuers::find(&ports.index, &certificate.spec.issuer_ref, certificate.meta.namespace());
     let labels = certificate.meta.labels.iter();
     let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    renewable::obstacle(&certificate.spec, &labels, &issuer)
+    renewable::obstacle(&certificate.spec, &labels, &issuer, &ports.settings.gateway)
 }
 
 /// What the hourly clean-up would remove. A missing permission is a remark: the rest of the plan does not depend on it.

@@ -8,9 +8,9 @@ use self::find::{
     answers, answers_of_issuer, answers_of_orders, certificate_of_challenge, certificate_of_order,
     certificates_of_issuer, every_issuer, every_target, gateways_of_route, getting_ca_of_certificate,
     getting_ca_of_secret, issuers_of_secret, itself, itself_as_issuer, itself_as_target, listener_sets_of,
-    listener_sets_of_route, naming_secret, orders_of_issuer, owned_orders, owning_certificate, owning_gateway,
-    owning_ingress, owning_listener_set, owning_order, owning_request, owning_signing_request, pair,
-    requests_of_issuer, requests_of_secret, rotating, sharing_secrets, stored_at_issuer, waiting,
+    listener_sets_of_route, naming_secret, orders_of_issuer, orders_of_parent, owned_orders, owning_certificate,
+    owning_gateway, owning_ingress, owning_listener_set, owning_order, owning_request, owning_signing_request, pair,
+    requests_of_issuer, requests_of_secret, rotating, routed_orders, sharing_secrets, stored_at_issuer, waiting,
 };
 use super::Controllers;
 use crate::{
@@ -64,6 +64,8 @@ enum Target {
     Renewals(Find<ObjectKey>),
     SigningRequests(Find<ObjectKey>),
     Injections(Find<TargetId>),
+    /// Orders, whose failed self-checks are repeated now.
+    Checks(Find<ObjectKey>),
     /// The responder, on every replica.
     Responder(fn(&Arc<Controllers>, &Seen<'_>)),
     /// Key pairs of CAs in memory, on every replica.
@@ -82,8 +84,8 @@ use Source::{
     SigningRequest, UnlabelledSecret, UnlabelledSecrets,
 };
 use Target::{
-    Authorities, Certificates, Gateways, GatewaysLater, Ingresses, Injections, Issuers, IssuersLater, ListenerSets,
-    ListenerSetsLater, Orders, Renewals, Requests, Responder, SigningRequests,
+    Authorities, Certificates, Checks, Gateways, GatewaysLater, Ingresses, Injections, Issuers, IssuersLater,
+    ListenerSets, ListenerSetsLater, Orders, Renewals, Requests, Responder, SigningRequests,
 };
 
 /// The text of the third column.
@@ -150,6 +152,12 @@ const ROWS: &[Row] = &[
         "those whose Secret it names now or named before, under the same condition",
     ),
     Row(&[Ingress], Ingresses(itself), "itself"),
+    Row(&[HttpRoute], Checks(routed_orders), "those whose challenges own it"),
+    Row(
+        &[Gateway, ListenerSet],
+        Checks(orders_of_parent),
+        "those with a solver for HTTPRoutes that names it, unless only addresses or the number of its routes changed",
+    ),
     Row(&[Gateway], Gateways(itself), "itself"),
     Row(
         &[Gateway],
@@ -248,6 +256,13 @@ impl Target {
             Certificates(find) => add(&queues.certificates, find(controllers, seen)),
             Requests(find) => add(&queues.requests, find(controllers, seen)),
             Orders(find) => add(&queues.orders, find(controllers, seen)),
+            Checks(find) => {
+                let found = find(controllers, seen);
+                for order in &found {
+                    controllers.orders.reconsider(order);
+                }
+                add(&queues.orders, found);
+            }
             Issuers(find) => add(&queues.issuers, find(controllers, seen)),
             IssuersLater(find) => add_later(&queues.issuers, find(controllers, seen)),
             GatewaysLater(find) => add_later(&queues.gateways, find(controllers, seen)),
@@ -273,6 +288,7 @@ impl Target {
             Certificates(_) => "Certificates",
             Requests(_) => "CertificateRequests",
             Orders(_) => "Orders",
+            Checks(_) => "self-checks of Orders",
             Issuers(_) | IssuersLater(_) => "Issuers, ClusterIssuers",
             Ingresses(_) => "Ingresses",
             Gateways(_) | GatewaysLater(_) => "Gateways",
