@@ -205,7 +205,7 @@ fn never(issuer_type: IssuerType, refusal: &str) -> SigningRequestStep {
 fn not_supported(issuer_type: IssuerType) -> SigningRequestStep {
     let field = issuer_type.field();
     let message = format!(
-        "Issuers of type {field} cannot sign CertificateSigningRequests with certlet yet: use one of type acme, ca or selfSigned"
+        "Issuers of type {field} cannot sign CertificateSigningRequests with certlet yet: use one of type acme, ca, selfSigned or vault"
     );
     SigningRequestStep::Report(Notice::warning("IssuerNotSupported", message))
 }
@@ -231,6 +231,7 @@ pub fn reworded(reason: &'static str, message: &str, asked: &RequestSeen) -> (&'
             reason,
             "Referenced private key in Secret does not match that in the request".to_owned(),
         ),
+        "VaultInitError" => ("ErrorVaultInit", message.to_owned()),
         _ => {
             let (theirs, ours) = (
                 annotation::PRIVATE_KEY_SECRET_NAME,
