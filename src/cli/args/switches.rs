@@ -52,13 +52,11 @@ const SIGNING_REQUESTS: [&str; 5] = [
 ];
 
 /// Controllers that are accepted and not supported yet (CTL-04, CTL-05, CTL-07).
-const ABSENT: [&str; 6] = [
+const ABSENT: [&str; 4] = [
     "gateway-shim",
     "listenerset",
-    "certificaterequests-issuer-vault",
     "certificaterequests-issuer-venafi",
     "certificatesigningrequests-issuer-venafi",
-    "certificatesigningrequests-issuer-vault",
 ];
 
 /// The effect of a feature gate of cert-manager in certlet.
