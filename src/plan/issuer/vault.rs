@@ -91,7 +91,7 @@ fn of_method(auth: &VaultAuth) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn why(auth: serde_json::Value) -> Option<String> {
+    fn why(auth: &serde_json::Value) -> Option<String> {
         let spec = serde_json::json!({ "server": "https://v", "path": "pki/sign/x", "auth": auth });
         vault_settings(&serde_json::from_value(spec).unwrap()).map(|verdict| verdict.message)
     }
@@ -115,9 +115,9 @@ mod tests {
             (serde_json::json!({"kubernetes": {"role": "r"}}), "requires either"),
             (serde_json::json!({"aws": {"role": "r"}}), "AWS identities"),
         ] {
-            assert!(why(auth).unwrap().contains(words), "{words}");
+            assert!(why(&auth).unwrap().contains(words), "{words}");
         }
-        assert_eq!(why(serde_json::json!({"tokenSecretRef": {"name": "t"}})), None);
-        assert_eq!(why(serde_json::json!({"clientCertificate": {}})), None);
+        assert_eq!(why(&serde_json::json!({"tokenSecretRef": {"name": "t"}})), None);
+        assert_eq!(why(&serde_json::json!({"clientCertificate": {}})), None);
     }
 }
