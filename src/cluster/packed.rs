@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::plan::{
-    seen::{Kind, Lean, Meta, RequestSeen, SecretSeen},
+    seen::{Annotated, Kind, Lean, Meta, RequestSeen, SecretSeen},
     signing_request::SigningRequestSeen,
 };
 
@@ -115,6 +115,20 @@ impl<K: Kind> Pack for Lean<K> {
             meta,
             spec: raw(spec)?,
             status: status.map(raw).transpose()?,
+            kind: PhantomData,
+        })
+    }
+}
+
+impl<K: Kind> Pack for Annotated<K> {
+    fn pack(&self) -> Result<Vec<u8>, Unpackable> {
+        let Self { meta, kind: _ } = self;
+        bytes(meta)
+    }
+
+    fn unpack(bytes: &[u8]) -> Result<Self, Unpackable> {
+        Ok(Self {
+            meta: value(bytes)?,
             kind: PhantomData,
         })
     }

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::{
+    injection::{CaSource, source_of},
     kinds::CertificateKind,
-    seen::{Kind, Lean, Meta, ObjectKey, RequestSeen},
+    seen::{Annotated, Kind, Lean, Meta, ObjectKey, RequestSeen},
     signing_request::SigningRequestSeen,
 };
 use crate::api::{IssuerRef, names};
@@ -18,6 +19,8 @@ pub enum Link {
     Secret(ObjectKey),
     /// Its issuer: kind, group (both with their defaults applied), and namespace/name.
     Issuer(Box<str>, Box<str>, ObjectKey),
+    /// The Certificate whose CA it gets.
+    Certificate(ObjectKey),
     /// It is unfinished and has no other link by which a change could find it.
     Waiting,
 }
@@ -153,6 +156,15 @@ pub fn of_request(record: &RequestSeen) -> Vec<Link> {
         links.push(Link::issuer(&record.issuer_ref, record.meta.namespace()));
     }
     links
+}
+
+/// Of a target of CAs: its source.
+pub fn of_target<K: Kind>(record: &Annotated<K>) -> Vec<Link> {
+    match source_of(&record.meta.annotations) {
+        Some(Ok(CaSource::Secret(secret))) => vec![Link::Secret(secret)],
+        Some(Ok(CaSource::Certificate(certificate))) => vec![Link::Certificate(certificate)],
+        Some(Ok(CaSource::ApiServer) | Err(_)) | None => Vec::new(),
+    }
 }
 
 /// Of a CertificateSigningRequest: it waits until it is finished.

@@ -58,6 +58,7 @@ pub(in crate::cli) fn needed(installation: &Installation<'_>) -> BTreeSet<Right>
     needed.extend(given(BASE, installation, |role| match role {
         "certlet-approve" => settings.controllers.approver(),
         "certlet-certificatesigningrequests" => settings.gates.certificate_signing_requests,
+        "certlet-cainjector" => settings.injection.enabled,
         "certlet-leader-election" | "certlet-see-leader" => installation.lease_namespace.is_some(),
         _ => true,
     }));

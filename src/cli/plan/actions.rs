@@ -7,11 +7,12 @@ use serde_json::Value;
 use crate::{
     api::{AcmeIssuer, IssuerRef, IssuerStatus, condition, names::CHALLENGE_FINALIZER},
     cluster::{index::Index, issuers},
-    controller::{certificate, issuer},
+    controller::{certificate, injection::InjectionDryRun, issuer},
     plan::{
         account::AccountPlan,
         certificate::{CertificateEffect, KeySource},
         ingress,
+        injection::InjectionStep,
         issuer::{IssuerId, IssuerType},
         kinds::OrderKind,
         order,
@@ -193,6 +194,30 @@ pub(super) fn ingress(plan: &ingress::IngressPlan) -> Vec<Action> {
         .iter()
         .map(|complaint| ("warn in an Event, and wait for an edit".to_owned(), complaint.clone()));
     effects.chain(complaints).collect()
+}
+
+/// The action for a target of a CA.
+pub(super) fn injection(dry_run: &InjectionDryRun) -> Vec<Action> {
+    match &dry_run.plan.step {
+        InjectionStep::Leave => Vec::new(),
+        InjectionStep::Refuse(refusal) => {
+            vec![(
+                "warn in an Event, and wait for a change".to_owned(),
+                refusal.message.clone(),
+            )]
+        }
+        InjectionStep::Write { slots, .. } => {
+            let source = dry_run.source.as_ref().map(ToString::to_string).unwrap_or_default();
+            let place = match slots.as_slice() {
+                [_] => "its caBundle".to_owned(),
+                slots => format!("its {} caBundles", slots.len()),
+            };
+            vec![(
+                format!("inject the CA of {source} into {place}"),
+                "a caBundle lacks it, or holds a certificate that has expired".to_owned(),
+            )]
+        }
+    }
 }
 
 /// The paths that a merge patch of spec and metadata changes, without values.

@@ -6,14 +6,16 @@ use std::{sync::Arc, time::Duration};
 
 use self::find::{
     answers, answers_of_issuer, answers_of_orders, certificate_of_challenge, certificate_of_order,
-    certificates_of_issuer, every_issuer, issuers_of_secret, itself, itself_as_issuer, naming_secret, orders_of_issuer,
-    owned_orders, owning_certificate, owning_ingress, owning_order, owning_request, owning_signing_request, pair,
-    requests_of_issuer, requests_of_secret, rotating, sharing_secrets, stored_at_issuer, waiting,
+    certificates_of_issuer, every_issuer, every_target, getting_ca_of_certificate, getting_ca_of_secret,
+    issuers_of_secret, itself, itself_as_issuer, itself_as_target, naming_secret, orders_of_issuer, owned_orders,
+    owning_certificate, owning_ingress, owning_order, owning_request, owning_signing_request, pair, requests_of_issuer,
+    requests_of_secret, rotating, sharing_secrets, stored_at_issuer, waiting,
 };
 use super::Controllers;
 use crate::{
     cluster::index::Change,
     plan::{
+        injection::TargetId,
         issuer::IssuerId,
         seen::{Meta, ObjectKey},
     },
@@ -36,6 +38,7 @@ enum Source {
     UnlabelledSecret,
     UnlabelledSecrets,
     SigningRequest,
+    InjectionTarget,
 }
 
 /// Finds the objects to reconcile.
@@ -51,6 +54,7 @@ enum Target {
     Ingresses(Find<ObjectKey>),
     Renewals(Find<ObjectKey>),
     SigningRequests(Find<ObjectKey>),
+    Injections(Find<TargetId>),
     /// The responder, on every replica.
     Responder(fn(&Arc<Controllers>, &Seen<'_>)),
     /// Key pairs of CAs in memory, on every replica.
@@ -65,11 +69,12 @@ struct Row(
 );
 
 use Source::{
-    Certificate, Challenge, Ingress, Issuer, Order, Request, Secret, SigningRequest, UnlabelledSecret,
+    Certificate, Challenge, Ingress, InjectionTarget, Issuer, Order, Request, Secret, SigningRequest, UnlabelledSecret,
     UnlabelledSecrets,
 };
 use Target::{
-    Authorities, Certificates, Ingresses, Issuers, IssuersLater, Orders, Renewals, Requests, Responder, SigningRequests,
+    Authorities, Certificates, Ingresses, Injections, Issuers, IssuersLater, Orders, Renewals, Requests, Responder,
+    SigningRequests,
 };
 
 /// The text of the third column.
@@ -159,6 +164,18 @@ const ROWS: &[Row] = &[
     ),
     Row(&[Secret], Certificates(owning_certificate), "the one that owns it"),
     Row(&[UnlabelledSecrets], Issuers(every_issuer), "all"),
+    Row(&[InjectionTarget], Injections(itself_as_target), "itself"),
+    Row(
+        &[Certificate],
+        Injections(getting_ca_of_certificate),
+        "those into which its CA is injected",
+    ),
+    Row(
+        &[Secret, UnlabelledSecret],
+        Injections(getting_ca_of_secret),
+        "those into which the CA in it is injected",
+    ),
+    Row(&[UnlabelledSecrets], Injections(every_target), "all"),
 ];
 
 /// A change, as the functions of the table see it.
@@ -204,6 +221,7 @@ impl Target {
             Ingresses(find) => add(&queues.ingresses, find(controllers, seen)),
             Renewals(find) => add(&queues.renewal_polls, find(controllers, seen)),
             SigningRequests(find) => add(&queues.signing_requests, find(controllers, seen)),
+            Injections(find) => add(&queues.injections, find(controllers, seen)),
         }
     }
 
@@ -223,6 +241,7 @@ impl Target {
             Ingresses(_) => "Ingresses",
             Renewals(_) => "polls of renewal information",
             SigningRequests(_) => "CertificateSigningRequests",
+            Injections(_) => "targets of CAs",
             Responder(_) => "the responder, on every replica",
             Authorities(_) => "CA keys in memory, on every replica",
         }
@@ -249,6 +268,10 @@ fn split(change: &Change) -> (Source, Option<&Meta>) {
         Change::UnlabelledSecret(_) => (UnlabelledSecret, None),
         Change::UnlabelledSecrets => (UnlabelledSecrets, None),
         Change::SigningRequest(changed) => (SigningRequest, changed.meta()),
+        Change::ValidatingWebhook(changed) => (InjectionTarget, changed.meta()),
+        Change::MutatingWebhook(changed) => (InjectionTarget, changed.meta()),
+        Change::ApiService(changed) => (InjectionTarget, changed.meta()),
+        Change::Definition(changed) => (InjectionTarget, changed.meta()),
     }
 }
 
@@ -268,6 +291,9 @@ mod tests {
             UnlabelledSecret => "Secret without it",
             UnlabelledSecrets => "list of Secrets without it",
             SigningRequest => "CertificateSigningRequest",
+            InjectionTarget => {
+                "ValidatingWebhookConfiguration, MutatingWebhookConfiguration, APIService, CustomResourceDefinition"
+            }
         }
     }
 
