@@ -75,6 +75,18 @@ async fn a_revoked_token_is_replaced_and_a_changed_secret_is_used_at_once() {
     place.verify("second", &host).await;
     assert_eq!(place.requests("auth/approle/login"), 2);
 
+    place.secret("bad", &json!({"token": "wrong"})).await;
+    place
+        .issuer("bad", json!({"auth": {"tokenSecretRef": {"name": "bad"}}}))
+        .await;
+    place.is_refused("bad", "POST v1/pki/sign/names with 403").await;
+    let rights = json!({"policies": ["certlet"], "no_default_policy": true});
+    let token = place.bao.write("auth/token/create", &rights).await;
+    place
+        .secret("bad", &json!({"token": token["auth"]["client_token"]}))
+        .await;
+    place.is_ready("bad").await;
+
     place.secret("approle", &json!({"id": "wrong"})).await;
     place.is_refused("ca", "invalid role or secret ID").await;
     place.secret("approle", &json!({"id": place.secret_id})).await;
