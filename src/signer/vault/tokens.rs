@@ -28,7 +28,7 @@ pub(crate) type MakeJwt = Arc<dyn Fn() -> BoxFuture<'static, Result<Hidden<Strin
 /// How to log in (ISS-06..09). `Debug` shows no credential.
 #[derive(Clone)]
 pub(crate) enum Login {
-    /// A token that somebody else manages: it is neither renewed nor revoked.
+    /// A token that an administrator manages: it is neither renewed nor revoked.
     Token(Hidden<String>),
     /// A call of a login endpoint with these fields.
     Post {
