@@ -82,6 +82,8 @@ async fn the_root_is_read_from_the_mount_and_a_shorter_certificate_is_reported()
     };
     let root = json!({"pem_bundle": place.bao.acme.root});
     place.bao.write("pki/issuers/import/cert", &root).await;
+    let role = json!({"allowed_domains": ["example"], "allow_subdomains": true, "key_type": "any", "require_cn": false, "max_ttl": "720h"});
+    place.bao.write("pki/roles/names", &role).await;
     place.issuer("ca", json!({})).await;
     place.is_ready("ca").await;
     place
