@@ -70,6 +70,8 @@ pub mod annotation {
     pub const CLAMP_TO_CA: &str = "certlet.io/clamp-to-ca";
     /// On a CA issuer, `true` or a duration: when the CA's key pair changes, its certificates are issued again in waves.
     pub const ROTATE_LEAVES: &str = "certlet.io/rotate-leaves";
+    /// On a Vault issuer, `true`: a root that Vault does not return with a certificate is read from the mount and put into `ca.crt`.
+    pub const VAULT_ROOT: &str = "certlet.io/vault-root";
     /// On an ACME issuer, `true`: its DNS-01 webhooks may be called for several records at once.
     pub const DNS01_PARALLEL: &str = "certlet.io/dns01-parallel";
     /// On a Gateway or a ListenerSet, `true`: certificates get the hostnames of attached HTTPRoutes.

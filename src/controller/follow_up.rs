@@ -16,6 +16,8 @@ pub(crate) enum FollowUp {
     Unclaimed(ObjectKey),
     /// The ACME server no longer knows the account of an issuer.
     AccountUnknown(IssuerId),
+    /// The Vault server of an issuer did not sign.
+    NotSigned(IssuerId),
     /// A challenge of an Order got a slot.
     SlotFree(ObjectKey),
     /// A challenge was presented or withdrawn outside the cluster.
@@ -32,7 +34,7 @@ impl Queues {
                 self.certificates.add(key);
             }
             FollowUp::Unclaimed(key) => self.requests.add(key),
-            FollowUp::AccountUnknown(id) => self.issuers.add(id),
+            FollowUp::AccountUnknown(id) | FollowUp::NotSigned(id) => self.issuers.add(id),
             FollowUp::SlotFree(key) | FollowUp::Solved(key) | FollowUp::Probed(key) => self.orders.add(key),
         }
     }
@@ -43,7 +45,7 @@ mod tests {
     use super::*;
 
     /// The columns of the table: the result, the queue, and the object.
-    const ROWS: [(&str, &str, &str); 8] = [
+    const ROWS: [(&str, &str, &str); 9] = [
         (
             "an RSA key was made in the background",
             "Certificates",
@@ -64,6 +66,11 @@ mod tests {
             "an ACME server does not know an account",
             "Issuers, ClusterIssuers",
             "the one whose account it is",
+        ),
+        (
+            "a Vault server did not sign",
+            "Issuers, ClusterIssuers",
+            "the one that it is the server of",
         ),
         ("a challenge got its turn", "Orders", "the one that it belongs to"),
         (
@@ -86,7 +93,8 @@ mod tests {
             FollowUp::WindowMoved(key.clone()),
             FollowUp::AuthorityChanged(key.clone()),
             FollowUp::Unclaimed(key.clone()),
-            FollowUp::AccountUnknown(issuer),
+            FollowUp::AccountUnknown(issuer.clone()),
+            FollowUp::NotSigned(issuer),
             FollowUp::SlotFree(key.clone()),
             FollowUp::Solved(key.clone()),
             FollowUp::Probed(key),

@@ -51,7 +51,7 @@ macro_rules! each_controller {
             /// CertificateRequests.
             requests: Requests {
                 queue: Queue<ObjectKey> = Queue::new("certificaterequests"),
-                workers: |configured| configured.max(SIGNING_AT_ONCE),
+                workers: |configured| configured.max(OTHERS_AT_ONCE),
                 all: |index| index.requests.keys(),
             }
             /// Kubernetes' CertificateSigningRequests (GAT-01).

@@ -12,6 +12,7 @@ use super::queues::Queues;
 use crate::{
     acme::Registry,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
+    net::ClientSettings,
     plan::settings::Settings,
     process::{clock, metrics::Metrics},
     solver::responder::Responder,
@@ -36,6 +37,8 @@ pub(crate) struct Ports {
     pub responder: Arc<Responder>,
     /// ACME accounts in use.
     pub acme: Arc<Registry>,
+    /// How HTTPS clients for servers of issuers are set up.
+    pub http: Arc<ClientSettings>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether this process holds the Lease for the injection of CAs.

@@ -188,6 +188,7 @@ async fn sign(
     match turn.ask(&controller.signing.waits, signer, request, &issuer.meta).await {
         SignerCall::NotYet(next) => Ok(next),
         SignerCall::Answered(outcome) => {
+            controller.signing.doubt(issuer, &outcome);
             write(controller, request, approve, conclude(request, annotation, outcome)).await
         }
     }

@@ -144,7 +144,10 @@ async fn sign(controller: &SigningRequests, observed: &Observed, asked: &Request
         Err(refusal) => refusal.into(),
         Ok(signer) => match turn.ask(&controller.signing.waits, signer, asked, &issuer.meta).await {
             SignerCall::NotYet(next) => return Ok(next),
-            SignerCall::Answered(outcome) => outcome,
+            SignerCall::Answered(outcome) => {
+                controller.signing.doubt(issuer, &outcome);
+                outcome
+            }
         },
     };
     match outcome {

@@ -18,7 +18,7 @@ use super::address::AddressPolicy;
 use super::failure::{Failure, FailureKind};
 use super::names::{CheckedNames, literal};
 use super::observer::Observer;
-use super::trust::{ExtraRoots, Trust, TrustError, client_config};
+use super::trust::{ExtraRoots, Presented, Trust, TrustError, presenting_config};
 use crate::process::{USER_AGENT, metrics::RequestLabels};
 
 /// Bytes that a server may send ahead, per stream and per connection (HTTP/2 windows).
@@ -112,12 +112,27 @@ impl HttpClient {
     /// # Errors
     /// If the trust settings cannot be used.
     pub fn new(trust: &Trust, settings: &ClientSettings, observer: Arc<dyn Observer>) -> Result<Self, TrustError> {
+        Self::presenting(trust, &Presented::default(), settings, observer)
+    }
+
+    /// As [`HttpClient::new`], with a client certificate, and with another name of the server. The URLs of requests have that
+    /// name as their host.
+    ///
+    /// # Errors
+    /// If the settings cannot be used.
+    pub fn presenting(
+        trust: &Trust,
+        presented: &Presented,
+        settings: &ClientSettings,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, TrustError> {
         let addresses = Arc::new(settings.addresses.clone());
         let resolver = CheckedNames::new(Arc::clone(&addresses), settings.proxies.clone());
+        let resolver = resolver.with_alias(presented.server_name.clone());
         let http = reqwest::Client::builder()
             .dns_resolver(Arc::new(resolver))
             .user_agent(USER_AGENT)
-            .tls_backend_preconfigured(client_config(trust, &settings.extra_roots)?)
+            .tls_backend_preconfigured(presenting_config(trust, presented, &settings.extra_roots)?)
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.request_timeout)
             .redirect(redirect::Policy::none())

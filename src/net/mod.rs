@@ -16,4 +16,4 @@ pub use failure::{Failure, FailureKind};
 pub use headers::RetryAfter;
 pub use names::{CheckedNames, literal, proxy_hosts, refused};
 pub use observer::{Observer, Unobserved};
-pub use trust::{ExtraRoots, Trust, TrustError};
+pub use trust::{ClientCertificate, ExtraRoots, Presented, Trust, TrustError};

@@ -15,12 +15,23 @@ use super::address::{AddressPolicy, RefusedAddress};
 pub struct CheckedNames {
     addresses: Arc<AddressPolicy>,
     exempt: Vec<String>,
+    alias: Option<(String, String)>,
 }
 
 impl CheckedNames {
     /// `exempt` are hosts that the administrator chose: the proxies.
     pub fn new(addresses: Arc<AddressPolicy>, exempt: Vec<String>) -> Self {
-        Self { addresses, exempt }
+        Self {
+            addresses,
+            exempt,
+            alias: None,
+        }
+    }
+
+    /// Resolves the first name of the pair to the addresses of the second one, which may be an address itself.
+    #[must_use]
+    pub fn with_alias(self, alias: Option<(String, String)>) -> Self {
+        Self { alias, ..self }
     }
 }
 
@@ -28,10 +39,15 @@ impl Resolve for CheckedNames {
     fn resolve(&self, name: Name) -> Resolving {
         let addresses = Arc::clone(&self.addresses);
         let is_exempt = self.exempt.iter().any(|host| host.eq_ignore_ascii_case(name.as_str()));
+        let real = self
+            .alias
+            .as_ref()
+            .filter(|(alias, _)| alias.eq_ignore_ascii_case(name.as_str()))
+            .map_or_else(|| name.as_str().to_owned(), |(_, real)| real.clone());
         Box::pin(async move {
             let mut refused = None;
             let mut good: Vec<SocketAddr> = Vec::new();
-            for address in tokio::net::lookup_host((name.as_str(), 0)).await? {
+            for address in tokio::net::lookup_host((real.as_str(), 0)).await? {
                 match addresses.check(address.ip()) {
                     Err(verdict) if !is_exempt => refused = Some(verdict),
                     Err(_) | Ok(()) => good.push(address),

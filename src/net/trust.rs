@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 
+use crate::pki::key::PrivateKey;
 use crate::pki::{pem, tls};
 use crate::process::environment::Environment;
 
@@ -73,6 +75,74 @@ impl ExtraRoots {
         }
         roots
     }
+}
+
+/// What a client shows to servers, and the name that it expects them to have (ISS-05).
+#[derive(Clone, Debug, Default)]
+pub struct Presented {
+    /// The client certificate.
+    pub certificate: Option<ClientCertificate>,
+    /// The DNS name for SNI and for the verification, if it is not the one in the URL, and the host that has it.
+    pub server_name: Option<(String, String)>,
+}
+
+/// A client certificate with its key. `Debug` shows no key.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate(Arc<CertifiedKey>);
+
+impl ClientCertificate {
+    /// Parses a certificate with its chain, and its key, both as PEM.
+    ///
+    /// # Errors
+    /// If one cannot be parsed, or if they do not belong together; a sentence.
+    pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, String> {
+        let blocks =
+            pem::parse_all(certificate).map_err(|error| format!("the certificate cannot be parsed: {error}"))?;
+        let chain: Vec<_> = blocks
+            .iter()
+            .filter(|block| block.label == "CERTIFICATE")
+            .map(|block| CertificateDer::from(block.der.expose().clone()))
+            .collect();
+        if chain.is_empty() {
+            return Err("there is no certificate in it".to_owned());
+        }
+        let unreadable = |error: crate::pki::Error| format!("the private key cannot be parsed: {error}");
+        let (key, _) = PrivateKey::from_pem(key).map_err(unreadable)?;
+        let key = PrivatePkcs8KeyDer::from(key.pkcs8_der().map_err(unreadable)?.expose().clone());
+        let pair = CertifiedKey::from_der(chain, PrivateKeyDer::from(key), &tls::provider());
+        let pair = pair.map_err(|error| format!("certificate and private key do not fit: {}", tls::error(&error)))?;
+        Ok(Self(Arc::new(pair)))
+    }
+}
+
+/// Presents one certificate to every server that asks for one.
+#[derive(Debug)]
+struct Always(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for Always {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// As [`client_config`], with a client certificate. With another server name only HTTP/1.1, whose `Host` is independent of SNI.
+pub(super) fn presenting_config(
+    trust: &Trust,
+    presented: &Presented,
+    extra: &ExtraRoots,
+) -> Result<ClientConfig, TrustError> {
+    let mut config = client_config(trust, extra)?;
+    if let Some(ClientCertificate(pair)) = &presented.certificate {
+        config.client_auth_cert_resolver = Arc::new(Always(Arc::clone(pair)));
+    }
+    if presented.server_name.is_some() {
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    }
+    Ok(config)
 }
 
 /// The TLS configuration for these trust settings, with HTTP/2 and HTTP/1.1.

@@ -49,6 +49,8 @@ use crate::{
     solver::responder::Responder,
 };
 
+/// Time limit of the revocation of tokens at the exit.
+const REVOCATION_LIMIT: Duration = Duration::from_secs(2);
 /// Time limit of the exit after the last request, the release of the Lease included.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 
@@ -215,7 +217,7 @@ pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> 
     controllers.ending.store(true, Ordering::Release);
     controller::router::nothing(&controllers);
     leaves_office.cancel();
-    let ended = end(&controllers.ports, signal, &tasks, &shutdown);
+    let ended = end(&controllers, signal, &tasks, &shutdown);
     tokio::select! {
         () = ended => {}
         _ = signals.next() => tracing::info!("received a second signal, exiting at once"),
@@ -223,12 +225,18 @@ pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> 
     Ok(())
 }
 
-async fn end(ports: &Ports, signal: EndSignal, tasks: &TaskTracker, shutdown: &CancellationToken) {
+async fn end(controllers: &Controllers, signal: EndSignal, tasks: &TaskTracker, shutdown: &CancellationToken) {
     if signal == EndSignal::Terminate {
+        let ports = &controllers.ports;
         ending::until_no_requests(ports, ports.settings.pod.address).await;
     }
     shutdown.cancel();
     tasks.close();
+    // a Vault that does not answer must not delay the end
+    let revoked = tokio::time::timeout(REVOCATION_LIMIT, controllers.services.signing.vault.end());
+    if revoked.await.is_err() {
+        tracing::debug!("not all tokens of Vault were revoked; they end by themselves");
+    }
     if tokio::time::timeout(SHUTDOWN_LIMIT, tasks.wait()).await.is_err() {
         tracing::warn!("not all tasks ended within {}s", SHUTDOWN_LIMIT.as_secs());
     }
@@ -304,7 +312,7 @@ fn controllers(
     };
     let cloud = Cloud::new(&http, cloud, clock::now)?;
     let transport = acme::transport::Settings {
-        client: http,
+        client: http.clone(),
         max_chain: settings.size_limits.chain,
         ..acme::transport::Settings::default()
     };
@@ -317,6 +325,7 @@ fn controllers(
         queues: Arc::default(),
         responder: Arc::new(Responder::new()),
         acme: Arc::new(acme::Registry::new(transport, Arc::clone(&metrics) as _)),
+        http: Arc::new(http),
         metrics,
         injecting,
         api_server_ca,

@@ -6,6 +6,7 @@
 //! | [`selfsigned`] | signing with the key of the requester |
 //! | [`outcome`] | the result of a signer |
 //! | [`temporary`] | temporary certificates |
+//! | [`vault`] | signing by Vault or `OpenBao` |
 //!
 //! Nothing here reads the clock or the cluster: `now` is an argument, and the caller has read what a signer needs. An outcome
 //! contains the reason and the message of the request's Ready condition. ACME is not a signer: a planner follows the Order.
@@ -16,6 +17,7 @@ pub(crate) mod outcome;
 pub(crate) mod scripted;
 pub(crate) mod selfsigned;
 pub(crate) mod temporary;
+pub(crate) mod vault;
 
 #[cfg(test)]
 mod tests;
@@ -52,6 +54,13 @@ pub(crate) enum Signer {
         /// CRL distribution points of the issuer.
         crl_distribution_points: Vec<String>,
     },
+    /// Vault, or `OpenBao`.
+    Vault {
+        /// The server, the login and the path.
+        session: Arc<vault::Session>,
+        /// Whether a missing root is read from the mount.
+        with_root: bool,
+    },
     /// A server for tests.
     #[cfg(test)]
     Scripted(Arc<scripted::Scripted>),
@@ -63,13 +72,6 @@ pub(crate) enum Place<'a> {
     /// In this process.
     Here,
     /// On a server, which may be slow. The text identifies the server.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "the signers of today work in this process; only tests have another"
-        )
-    )]
     Server(&'a str),
 }
 
@@ -92,6 +94,7 @@ impl Signer {
         match self {
             Self::Ca { .. } => (Place::Here, None),
             Self::SelfSigned { .. } => (Place::Here, None),
+            Self::Vault { session, .. } => (Place::Server(&session.lane), None),
             #[cfg(test)]
             Self::Scripted(scripted) => (Place::Server(&scripted.server), Some(scripted::Scripted::ANNOTATION)),
         }
@@ -117,6 +120,7 @@ impl Signer {
                 let sign = move || selfsigned::sign(&task.request(), &key, &crl_distribution_points, now, serial()?);
                 signed(slow, sign).await
             }
+            Self::Vault { session, with_root } => session.sign(&task, with_root, now).await,
             #[cfg(test)]
             Self::Scripted(scripted) => scripted.sign(&task, now).await,
         }

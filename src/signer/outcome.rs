@@ -47,13 +47,6 @@ pub(crate) enum Until {
     /// After the queue's back-off: nothing tells when the signer can be called again.
     Retry,
     /// At this time.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "the signers of today never wait for a time; only tests have one that does"
-        )
-    )]
     At(Timestamp),
 }
 

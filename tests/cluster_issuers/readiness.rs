@@ -116,8 +116,8 @@ async fn issuers_without_a_server_are_judged_by_what_they_hold() {
 
     let vault = json!({"vault": {"server": "https://vault.example", "path": "pki/sign/x", "auth": {"tokenSecretRef": {"name": "t"}}}});
     place.issuer("vault", &vault).await;
-    let message = place.is_refused("vault", "NotSupported").await;
-    assert!(message.contains("vault"), "{message}");
+    let message = place.is_refused("vault", "VaultError").await;
+    assert!(message.contains("not found"), "{message}");
 
     let gateway = json!({"solvers": [{"http01": {"gatewayHTTPRoute": {"parentRefs": [{"name": "g"}]}}}]});
     place.acme_issuer("gateway", &gateway).await;

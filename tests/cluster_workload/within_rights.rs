@@ -71,7 +71,7 @@ const UNSEEN: [(&str, &[&str], &[&str], &str); 14] = [
 ];
 
 /// Calls that tests make without the right, on purpose: group, resource (`*` for all), verb, why.
-const REFUSED: [(&str, &str, &str, &str); 11] = [
+const REFUSED: [(&str, &str, &str, &str); 12] = [
     ("admissionregistration.k8s.io", "*", "list", PLAN),
     ("apps", "*", "list", PLAN),
     ("coordination.k8s.io", "*", "update", UNINSTALL),
@@ -84,6 +84,12 @@ const REFUSED: [(&str, &str, &str, &str); 11] = [
         "tokenreviews",
         "create",
         "the status page without deploy/status-page says what is missing",
+    ),
+    (
+        "",
+        "serviceaccounts/token",
+        "create",
+        "a Vault issuer says which right its serviceAccountRef lacks",
     ),
     ("cert-manager.io", "certificates", "get", UNINSTALL),
     (

@@ -83,7 +83,7 @@ const LAYERS: [Layer; 14] = [
     },
     Layer {
         folder: "signer",
-        may_use: &["pki", "plan", "work"],
+        may_use: &["text", "api", "pki", "net", "plan", "work"],
         never: &["kube::Client"],
     },
     Layer {

@@ -50,7 +50,7 @@ impl Pair {
         }
     }
 
-    /// The certificate of a server with these names, of this CA.
+    /// The certificate of a server with these names and addresses, of this CA.
     pub(crate) fn server(&self, names: &[&str]) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
         let own = rcgen::KeyPair::from_pem(&self.key).unwrap();
@@ -58,7 +58,10 @@ impl Pair {
         let mut params = ca_params(names[0], (-1, 30), false);
         params.subject_alt_names = names
             .iter()
-            .map(|name| rcgen::SanType::DnsName((*name).try_into().unwrap()))
+            .map(|name| match name.parse() {
+                Ok(address) => rcgen::SanType::IpAddress(address),
+                Err(_) => rcgen::SanType::DnsName((*name).try_into().unwrap()),
+            })
             .collect();
         Self {
             key: key.serialize_pem(),

@@ -52,11 +52,9 @@ const SIGNING_REQUESTS: [&str; 5] = [
 ];
 
 /// Controllers that are accepted and not supported yet (CTL-07).
-const ABSENT: [&str; 4] = [
-    "certificaterequests-issuer-vault",
+const ABSENT: [&str; 2] = [
     "certificaterequests-issuer-venafi",
     "certificatesigningrequests-issuer-venafi",
-    "certificatesigningrequests-issuer-vault",
 ];
 
 /// The effect of a feature gate of cert-manager in certlet.

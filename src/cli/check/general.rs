@@ -29,7 +29,7 @@ use crate::{
         reader::Reader,
         webhooks::{Which, find},
     },
-    controller::Controllers,
+    controller::{Controllers, signing::Ask},
     net::{ClientSettings, ExtraRoots, proxy_hosts},
     plan::issuer::IssuerId,
     process::{clock, environment::Environment},
@@ -281,6 +281,8 @@ async fn of_issuers(
     let judged = ids.iter().map(|id| judge(&controllers, id));
     let judged: Vec<Option<issuers::Seen>> = stream::iter(judged).buffered(CONCURRENT).collect().await;
     let judged: Vec<issuers::Seen> = judged.into_iter().flatten().collect();
+    // the checks of Vault issuers have logged in
+    controllers.services.signing.vault.end().await;
     let found: Vec<_> = ids
         .into_iter()
         .map(|id| (id.clone(), cluster::issuers::get(index, id)))
@@ -301,7 +303,7 @@ async fn of_issuers(
 }
 
 async fn judge(controllers: &Controllers, id: &IssuerId) -> Option<issuers::Seen> {
-    let dry_run = controllers.issuers.dry_run(id).await;
+    let dry_run = controllers.issuers.dry_run(id, Ask::Command).await;
     let dry_run = dry_run.map_err(|error| error.to_string()).transpose()?;
     Some((id.clone(), dry_run))
 }

@@ -24,7 +24,7 @@ use crate::{
         reader::Reader,
         webhooks::{Which, find},
     },
-    controller::{Controllers, Ports, certificate::CertificateDryRun, injection, signing_request, sweep},
+    controller::{Controllers, Ports, certificate::CertificateDryRun, injection, signing::Ask, signing_request, sweep},
     plan::{
         issuer::IssuerId,
         kinds::{GatewayKind, IngressKind, ListenerSetKind, OrderKind},
@@ -242,7 +242,7 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
         issuers.extend(index.cluster_issuers.keys());
     }
     for id in issuers.into_iter().map(IssuerId) {
-        match controllers.issuers.dry_run(&id).await {
+        match controllers.issuers.dry_run(&id, Ask::Nothing).await {
             Ok(Some(dry_run)) => add(id.kind(), &id.0, actions::issuer(&id, &dry_run, index)),
             Ok(None) => {}
             Err(error) => failed.push(unplanned(id.kind(), &id.0, &error)),

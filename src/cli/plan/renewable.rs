@@ -29,7 +29,7 @@ pub(super) fn obstacle(
     match found.backend().map(Backend::way)? {
         Way::Sign(_) => None,
         Way::NotSupported(issuer_type) => Some(format!(
-            "{} is of type {}, which this version of certlet does not serve: use an issuer of type acme, ca or selfSigned, or keep cert-manager",
+            "{} is of type {}, which this version of certlet does not serve: use an issuer of type acme, ca, selfSigned or vault, or keep cert-manager",
             found.id(),
             issuer_type.field()
         )),
@@ -119,9 +119,9 @@ mod tests {
 
     #[test]
     fn a_type_of_issuer_that_is_not_served_is_named() {
-        let vault = issuer(json!({"vault": {"server": "https://vault", "path": "pki/sign/x", "auth": {}}}));
-        let why = why(&["a.example"], &vault).unwrap();
-        assert!(why.contains("Issuer shop/old is of type vault"), "{why}");
+        let venafi = issuer(json!({"venafi": {"zone": "z"}}));
+        let why = why(&["a.example"], &venafi).unwrap();
+        assert!(why.contains("Issuer shop/old is of type venafi"), "{why}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use super::{
     ControllerError, Ports, Services,
     rotations::Rotations,
-    signing::{Readiness, Signing},
+    signing::{Ask, Readiness, Signing},
 };
 use crate::api::{InvalidField, IssuerSpec, IssuerStatus, issuer::CaIssuer};
 use crate::cluster::index::Stored;
@@ -82,17 +82,17 @@ impl Issuers {
         }
     }
 
-    /// Plans without applying and without a call to an ACME server; `None` if the issuer does not exist.
+    /// Plans without applying and without a call to an ACME server; `ask` decides about calls of Vault servers; `None` if the issuer does not exist.
     ///
     /// # Errors
     /// When the API server refuses or is not reached.
-    pub(crate) async fn dry_run(&self, id: &IssuerId) -> Result<Option<IssuerDryRun>, ControllerError> {
+    pub(crate) async fn dry_run(&self, id: &IssuerId, ask: Ask) -> Result<Option<IssuerDryRun>, ControllerError> {
         if !is_ours(self, id) {
             return Ok(None);
         }
         match issuers::record(&self.ports.index, id) {
-            Some(IssuerRecord::Namespaced(seen)) => dry_run(self, &seen).await,
-            Some(IssuerRecord::Cluster(seen)) => dry_run(self, &seen).await,
+            Some(IssuerRecord::Namespaced(seen)) => dry_run(self, &seen, ask).await,
+            Some(IssuerRecord::Cluster(seen)) => dry_run(self, &seen, ask).await,
             None => Ok(None),
         }
     }
@@ -121,7 +121,11 @@ pub(crate) struct IssuerDryRun {
     pub new: IssuerStatus,
 }
 
-async fn dry_run<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Result<Option<IssuerDryRun>, ControllerError> {
+async fn dry_run<K: Either>(
+    controller: &Issuers,
+    seen: &Lean<K>,
+    ask: Ask,
+) -> Result<Option<IssuerDryRun>, ControllerError> {
     if seen.meta.deleting.is_some() {
         return Ok(None);
     }
@@ -132,7 +136,7 @@ async fn dry_run<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Result<Opti
                 (wanted, account, None)
             }
             Ok(Way::Sign(spec)) => {
-                let (wanted, _) = wanted_status(controller, &issuer, false).await?;
+                let (wanted, _) = wanted_status(controller, &issuer, ask).await?;
                 let ready = wanted.verdict.as_ref().is_some_and(|verdict| verdict.ready);
                 let mut leaves = None;
                 if let (SignerSpec::Ca(spec), true) = (spec, ready) {
@@ -175,7 +179,7 @@ async fn reconcile_lean<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Resu
     }
     let (issuer, wanted, next) = match seen.parse() {
         Ok(issuer) => {
-            let (wanted, next) = wanted_status(controller, &issuer, true).await?;
+            let (wanted, next) = wanted_status(controller, &issuer, Ask::Worker).await?;
             (issuer, wanted, next)
         }
         Err(invalid) => {
@@ -191,11 +195,11 @@ async fn reconcile_lean<K: Either>(controller: &Issuers, seen: &Lean<K>) -> Resu
     Ok(next)
 }
 
-/// The status of an issuer. The rotation of its leaves proceeds only if `act` is true.
+/// The status of an issuer. The rotation of its leaves proceeds only in a reconcile, not in a dry run.
 async fn wanted_status<K: Either>(
     controller: &Issuers,
     issuer: &Object<K>,
-    act: bool,
+    ask: Ask,
 ) -> Result<(WantedStatus, Next), ControllerError> {
     let way = Backend::only(&issuer.spec).map(Backend::way);
     if !matches!(way, Ok(Way::Sign(_))) {
@@ -214,12 +218,16 @@ async fn wanted_status<K: Either>(
         not_after,
     } = controller
         .signing
-        .readiness(&issuer.meta, spec, refused_again(controller))
+        .readiness(&issuer.meta, spec, refused_again(controller), ask)
         .await?;
     controller.expiries.set(&issuer.meta.key, not_after);
-    let (ready, mut wanted) = (verdict.ready, only(verdict));
+    let ready = verdict.as_ref().is_some_and(|verdict| verdict.ready);
+    let mut wanted = WantedStatus {
+        verdict,
+        ..WantedStatus::default()
+    };
     wanted.expiring = expiring;
-    if let (SignerSpec::Ca(spec), true) = (spec, ready && act) {
+    if let (SignerSpec::Ca(spec), true) = (spec, ready && ask == Ask::Worker) {
         let (rotating, again) = rotate(controller, issuer, spec).await?;
         wanted.rotating = rotating;
         if let Next::At(time) = again {

@@ -6,6 +6,7 @@ mod claims;
 mod orders;
 mod signers;
 mod state;
+mod vault;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ use jiff::SignedDuration;
 
 pub(crate) use asking::{Conclusion, SignerCall, Turn, conclude};
 pub(crate) use orders::NotPlaced;
-pub(crate) use signers::Readiness;
+pub(crate) use signers::{Ask, Readiness};
 use state::Identity;
 pub(crate) use state::Signing;
 
@@ -26,7 +27,7 @@ use crate::{
         kinds::RequestKind,
         notice::Notice,
         request::{RequestVerdict, status_write},
-        seen::RequestSeen,
+        seen::{ObjectKey, RequestSeen},
     },
     signer::Place,
 };
@@ -35,11 +36,18 @@ use crate::{
 const NOT_ALLOWED: SignedDuration = SignedDuration::from_mins(5);
 
 impl Signing {
-    /// Wipes idle CA keys periodically. Never returns.
+    /// A Secret has changed: what was read from it is read again.
+    pub(crate) fn forget_secret(&self, secret: &ObjectKey) {
+        self.authorities.forget(secret);
+        self.vault.forget(secret);
+    }
+
+    /// Wipes idle CA keys, and drops idle sessions, periodically. Never returns.
     pub(crate) async fn drop_idle_keys(self: Arc<Self>) {
         loop {
             tokio::time::sleep(Duration::from_secs(60)).await;
             self.authorities.drop_idle(self.ports.now());
+            self.vault.drop_idle(self.ports.now()).await;
         }
     }
 

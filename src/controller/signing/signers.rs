@@ -23,10 +23,21 @@ use crate::{
     },
 };
 
+/// Whether the readiness of an issuer may be found out by calls of its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// No call.
+    Nothing,
+    /// By a command, which waits for nothing else.
+    Command,
+    /// By a worker of the queue, in the lane of the server.
+    Worker,
+}
+
 /// The readiness of a signer.
 pub(crate) struct Readiness {
-    /// The Ready condition.
-    pub verdict: IssuerVerdict,
+    /// The Ready condition; `None` leaves it unchanged.
+    pub verdict: Option<IssuerVerdict>,
     /// When to check again without a change.
     pub next: Next,
     /// What to do about a signer that expires soon, as a sentence.
@@ -36,7 +47,7 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    fn only(verdict: IssuerVerdict) -> Self {
+    pub(super) fn only(verdict: Option<IssuerVerdict>) -> Self {
         Self {
             verdict,
             next: Next::OnChange,
@@ -76,6 +87,7 @@ impl Signing {
         Ok(match spec {
             SignerSpec::Ca(spec) => self.by_ca(issuer, spec).await,
             SignerSpec::SelfSigned(spec) => self.by_own_key(spec, request, key).await,
+            SignerSpec::Vault(spec) => self.by_vault(issuer, spec).await,
         })
     }
 
@@ -88,10 +100,12 @@ impl Signing {
         issuer: &Meta,
         spec: SignerSpec<'_>,
         retry: Next,
+        ask: Ask,
     ) -> Result<Readiness, ControllerError> {
         match spec {
             SignerSpec::Ca(spec) => self.ca_readiness(issuer, spec, retry).await,
-            SignerSpec::SelfSigned(_) => Ok(Readiness::only(issuer::self_signed())),
+            SignerSpec::SelfSigned(_) => Ok(Readiness::only(Some(issuer::self_signed()))),
+            SignerSpec::Vault(spec) => self.vault_readiness(issuer, spec, ask).await,
         }
     }
 
@@ -121,7 +135,7 @@ impl Signing {
                 let verdict = issuer::ca_not_read(&error.to_string());
                 return Ok(Readiness {
                     next: retry,
-                    ..Readiness::only(verdict)
+                    ..Readiness::only(Some(verdict))
                 });
             }
             read => read?,
@@ -130,12 +144,12 @@ impl Signing {
         let (verdict, next) = issuer::ca(self.ports.now(), spec, pair);
         let info = pair.and_then(|pair| pair.certificate.valid());
         let not_usable = Readiness {
-            verdict,
+            verdict: Some(verdict),
             next,
             expiring: None,
             not_after: info.map(|info| info.not_after),
         };
-        if !not_usable.verdict.ready {
+        if not_usable.verdict.as_ref().is_some_and(|verdict| !verdict.ready) {
             return Ok(not_usable);
         }
         // found only by signing, for example certificates that form no chain
@@ -143,7 +157,7 @@ impl Signing {
             && refusal.reason == ca::INVALID_DATA
         {
             return Ok(Readiness {
-                verdict: issuer::ca_not_usable(&refusal.message),
+                verdict: Some(issuer::ca_not_usable(&refusal.message)),
                 ..not_usable
             });
         }

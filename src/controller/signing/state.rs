@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use super::{asking::Waits, authorities::Authorities, claims::Claims};
+use super::{asking::Waits, authorities::Authorities, claims::Claims, vault::Sessions};
 use crate::controller::Ports;
 
 /// Maximum number of stored requests with a replaced Order.
@@ -22,6 +22,8 @@ pub(crate) struct Signing {
     pub claims: Arc<Claims>,
     /// Requests that a remote signer is working on.
     pub waits: Waits,
+    /// Sessions with Vault servers.
+    pub vault: Sessions,
     /// Requests whose Orders were replaced.
     pub reordered: Reordered,
     pub(super) identity: OnceCell<Identity>,
@@ -43,6 +45,7 @@ impl Signing {
             authorities: Authorities::default(),
             claims: Arc::default(),
             waits: Waits::default(),
+            vault: Sessions::default(),
             reordered: Reordered::default(),
             identity: OnceCell::new(),
         }
@@ -57,10 +60,12 @@ impl Signing {
             identity: _,
             authorities,
             waits,
+            vault,
             reordered,
         } = self;
         authorities.clear();
         waits.clear();
+        vault.clear();
         reordered.clear();
     }
 }

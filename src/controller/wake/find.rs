@@ -309,7 +309,7 @@ fn unready(controllers: &Controllers, link: &Link) -> Vec<ObjectKey> {
 
 pub(super) fn pair(controllers: &Arc<Controllers>, seen: &Seen<'_>) {
     if let Some(secret) = seen.key {
-        controllers.services.signing.authorities.forget(secret);
+        controllers.services.signing.forget_secret(secret);
     }
 }
 

@@ -43,7 +43,7 @@ impl<'a> Backend<'a> {
             [backend] => Ok(*backend),
             [] => Err(IssuerVerdict::not_ready(
                 "InvalidSpec",
-                "spec: at least one issuer must be configured: acme, ca or selfSigned",
+                "spec: at least one issuer must be configured: acme, ca, selfSigned or vault",
             )),
             several => {
                 let fields: Vec<&str> = several.iter().map(|backend| backend.issuer_type().field()).collect();
@@ -60,7 +60,7 @@ impl<'a> Backend<'a> {
             Self::Acme(acme) => Way::Order(acme),
             Self::Ca(ca) => Way::Sign(SignerSpec::Ca(ca)),
             Self::SelfSigned(own) => Way::Sign(SignerSpec::SelfSigned(own)),
-            Self::Vault(_) => Way::NotSupported(IssuerType::Vault),
+            Self::Vault(vault) => Way::Sign(SignerSpec::Vault(vault)),
             Self::Venafi(_) => Way::NotSupported(IssuerType::Venafi),
         }
     }
@@ -114,6 +114,8 @@ pub enum SignerSpec<'a> {
     Ca(&'a CaIssuer),
     /// The key of the request.
     SelfSigned(&'a SelfSignedIssuer),
+    /// Vault (or `OpenBao`).
+    Vault(&'a VaultIssuer),
 }
 
 /// The type of an issuer, without its settings.

@@ -4,9 +4,11 @@ mod backend;
 mod found;
 #[cfg(test)]
 mod tests;
+mod vault;
 
 pub use backend::{Backend, IssuerType, Reach, SignerSpec, Way};
 pub use found::{FoundIssuer, IssuerId, Lookup, secret_of};
+pub use vault::{vault_not_usable, vault_settings, vault_verified};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -74,7 +76,7 @@ pub fn not_supported(issuer_type: IssuerType) -> IssuerVerdict {
     IssuerVerdict::not_ready(
         "NotSupported",
         format!(
-            "certlet cannot sign with {field} issuers yet; use acme, ca or selfSigned, or let cert-manager serve this issuer"
+            "certlet cannot sign with {field} issuers yet; use acme, ca, selfSigned or vault, or let cert-manager serve this issuer"
         ),
     )
 }

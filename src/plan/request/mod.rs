@@ -237,7 +237,7 @@ fn not_supported(issuer_type: IssuerType) -> RequestPlan {
     pending(
         "IssuerNotSupported",
         format!(
-            "Issuers of type {field} are not supported by certlet yet: use one of type acme, ca or selfSigned, or an external issuer"
+            "Issuers of type {field} are not supported by certlet yet: use one of type acme, ca, selfSigned or vault, or an external issuer"
         ),
     )
 }

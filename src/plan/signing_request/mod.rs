@@ -205,10 +205,13 @@ fn never(issuer_type: IssuerType, refusal: &str) -> SigningRequestStep {
 fn not_supported(issuer_type: IssuerType) -> SigningRequestStep {
     let field = issuer_type.field();
     let message = format!(
-        "Issuers of type {field} cannot sign CertificateSigningRequests with certlet yet: use one of type acme, ca or selfSigned"
+        "Issuers of type {field} cannot sign CertificateSigningRequests with certlet yet: use one of type acme, ca, selfSigned or vault"
     );
     SigningRequestStep::Report(Notice::warning("IssuerNotSupported", message))
 }
+
+/// The beginning of the message about a CertificateRequest that Vault refused.
+const VAULT: &str = "Vault failed to sign certificate";
 
 fn missing_annotation() -> SigningRequestStep {
     SigningRequestStep::Fail {
@@ -231,6 +234,13 @@ pub fn reworded(reason: &'static str, message: &str, asked: &RequestSeen) -> (&'
             reason,
             "Referenced private key in Secret does not match that in the request".to_owned(),
         ),
+        "SigningError" if message.starts_with(VAULT) => {
+            ("ErrorSigning", message.replacen(VAULT, "Vault failed to sign", 1))
+        }
+        "SecretMissing" if message.starts_with("Required secret resource not found") => {
+            ("SecretNotFound", message.to_owned())
+        }
+        "VaultInitError" => ("ErrorVaultInit", message.to_owned()),
         _ => {
             let (theirs, ours) = (
                 annotation::PRIVATE_KEY_SECRET_NAME,

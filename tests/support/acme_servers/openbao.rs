@@ -16,19 +16,27 @@ pub(crate) struct OpenBao {
     /// What issuers have to know of it.
     pub(crate) acme: AcmeServer,
     http: reqwest::Client,
-    _process: Process,
+    process: Process,
+    log: std::path::PathBuf,
 }
 
 impl OpenBao {
     /// Starts it; `None` if the bed has none, which is said of `test`.
     pub(crate) async fn start(bed: &Bed, test: &str) -> Option<Self> {
+        Self::start_with(bed, test, &[]).await
+    }
+
+    /// As [`OpenBao::start`], in a folder with these files; the first one, if there is one, is its configuration.
+    pub(crate) async fn start_with(bed: &Bed, test: &str, files: &[(&str, String)]) -> Option<Self> {
         if !is_there(bed, "bao", test) {
             return None;
         }
         let listen = format!("-dev-listen-address={ADDRESS}:{PORT}");
         let root_token = format!("-dev-root-token-id={TOKEN}");
-        let command = ["bao", "server", "-dev", "-dev-no-store-token", &root_token, &listen];
-        let process = Process::start(bed, "openbao", &command, &[]);
+        let config = files.first().map(|(file, _)| format!("-config={file}"));
+        let mut command = vec!["bao", "server", "-dev", "-dev-no-store-token", &root_token, &listen];
+        command.extend(config.as_deref());
+        let process = Process::start(bed, "openbao", &command, files);
         let mut bao = Self {
             acme: AcmeServer {
                 directory: url("pki/acme/directory"),
@@ -36,7 +44,8 @@ impl OpenBao {
                 tls_ca: None,
             },
             http: plain_http(),
-            _process: process,
+            process,
+            log: bed.path("logs/openbao.log"),
         };
         eventually("OpenBao answers", IN_TIME, async || {
             let answer = bao.http.get(url("sys/health")).send().await.ok()?;
@@ -60,6 +69,21 @@ impl OpenBao {
         let made = self.write("pki/acme/new-eab", &json!({})).await;
         let text = |name: &str| made["data"][name].as_str().unwrap().to_owned();
         (text("id"), text("key"))
+    }
+
+    /// Ends its sealed state with the key that it printed at its start.
+    pub(crate) async fn unseal(&self) {
+        let log = std::fs::read_to_string(&self.log).unwrap();
+        let key = log
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Unseal Key: "))
+            .next_back();
+        self.write("sys/unseal", &json!({"key": key.unwrap()})).await;
+    }
+
+    /// A file in its folder, or nothing.
+    pub(crate) fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.process.folder.path().join(file)).unwrap_or_default()
     }
 
     async fn prepare(&mut self) {
@@ -93,7 +117,8 @@ impl OpenBao {
         self.write(&format!("sys/mounts/{path}"), &engine).await;
     }
 
-    async fn write(&self, path: &str, body: &Value) -> Value {
+    /// Writes to a path with the root token, which must succeed.
+    pub(crate) async fn write(&self, path: &str, body: &Value) -> Value {
         let request = self.http.post(url(path)).header("X-Vault-Token", TOKEN);
         let answer = request.body(body.to_string()).send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());

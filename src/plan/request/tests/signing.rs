@@ -72,9 +72,10 @@ fn an_issuer_that_cannot_be_read_is_waited_for_with_the_field() {
 
 #[test]
 fn a_type_that_is_not_there_yet_says_so() {
-    let message = with_issuer(vault()).pending();
+    let venafi = serde_json::from_value(serde_json::json!({"venafi": {"zone": "z"}})).unwrap();
+    let message = with_issuer(venafi).pending();
     assert!(
-        message.contains("vault") && message.contains("not supported by certlet yet"),
+        message.contains("venafi") && message.contains("not supported by certlet yet"),
         "{message}"
     );
 }

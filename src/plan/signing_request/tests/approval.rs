@@ -59,12 +59,9 @@ fn csr_05_what_is_missing_is_told() {
     ] {
         assert_eq!(warned(issuer.as_ref()), Notice::warning(reason, message));
     }
-    let vault = issuer(IssuerSpec {
-        vault: Some(crate::api::vault::VaultIssuer::default()),
-        ..IssuerSpec::default()
-    });
+    let venafi = issuer(serde_json::from_value(serde_json::json!({"venafi": {"zone": "z"}})).unwrap());
     assert_eq!(
-        reported(&step(&request(), Some(&vault), Some(true))),
+        reported(&step(&request(), Some(&venafi), Some(true))),
         "IssuerNotSupported"
     );
 }

@@ -1,0 +1,319 @@
+//! The Secrets and tokens that a Vault issuer names (ISS-05..09).
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+
+use crate::{
+    api::{
+        SecretKeySelector,
+        names::data_key,
+        reference::ServiceAccountRef,
+        vault::{VaultAppRole, VaultAuth, VaultClientCertificateAuth, VaultIssuer, VaultKubernetesAuth},
+    },
+    cluster::reader::Reader,
+    controller::Ports,
+    net::{ClientCertificate, Trust},
+    pki::hidden::Hidden,
+    plan::{
+        issuer::secret_of,
+        seen::{Meta, ObjectKey},
+    },
+    process::clock,
+    signer::vault::{
+        Session,
+        fault::{Fault, FaultKind},
+        server::{Address, Server},
+        tokens::{Login, MakeJwt, Tokens},
+    },
+};
+
+/// How long a token of a ServiceAccount is valid, in seconds: the shortest time that the API server grants.
+const JWT_SECONDS: i64 = 600;
+
+/// Why there is no session.
+pub(super) enum NoSession {
+    /// A Secret does not exist.
+    Missing(String),
+    /// The API server does not answer.
+    Unread(String),
+    /// A setting or the content of a Secret cannot be used.
+    Unusable(String),
+}
+
+impl NoSession {
+    pub(super) fn sentence(&self) -> &str {
+        let (Self::Missing(sentence) | Self::Unread(sentence) | Self::Unusable(sentence)) = self;
+        sentence
+    }
+}
+
+impl From<Fault> for NoSession {
+    fn from(fault: Fault) -> Self {
+        Self::Unusable(fault.sentence)
+    }
+}
+
+/// Where the Secrets of an issuer are, and which were read.
+pub(super) struct Place<'a> {
+    ports: &'a Ports,
+    issuer: &'a Meta,
+    /// The Secrets that were read.
+    pub(super) secrets: Vec<ObjectKey>,
+}
+
+impl<'a> Place<'a> {
+    /// Nothing is read yet.
+    pub(super) fn new(ports: &'a Ports, issuer: &'a Meta) -> Self {
+        Self {
+            ports,
+            issuer,
+            secrets: Vec::new(),
+        }
+    }
+
+    /// The session that these settings describe, with a login from `tokens`.
+    pub(super) async fn session(&mut self, spec: &VaultIssuer, tokens: &Tokens) -> Result<Session, NoSession> {
+        let mut identity = digest::Context::new(&digest::SHA256);
+        let mut part = |bytes: &[u8]| {
+            identity.update(&bytes.len().to_be_bytes());
+            identity.update(bytes);
+        };
+        let bundle = match (&spec.ca_bundle, &spec.ca_bundle_secret_ref) {
+            (Some(bundle), _) if !bundle.0.is_empty() => Some(bundle.0.clone()),
+            (_, Some(reference)) => Some(self.value(reference, data_key::CA_CRT).await?.expose().clone()),
+            (_, None) => None,
+        };
+        let mut certificate = None;
+        if let (Some(of_certificate), Some(of_key)) = (&spec.client_cert_secret_ref, &spec.client_key_secret_ref) {
+            let chain = self.value(of_certificate, data_key::TLS_CRT).await?;
+            let key = self.value(of_key, data_key::TLS_KEY).await?;
+            part(chain.expose());
+            certificate = Some(pair(&of_certificate.name, &chain, &key)?);
+        }
+        part(spec.server.as_bytes());
+        part(spec.namespace.as_deref().unwrap_or_default().as_bytes());
+        part(spec.server_name.as_deref().unwrap_or_default().as_bytes());
+        part(bundle.as_deref().unwrap_or_default());
+        let mut address = Address {
+            server: spec.server.clone(),
+            namespace: spec.namespace.clone(),
+            server_name: spec.server_name.clone(),
+            trust: Trust {
+                ca_bundle: bundle,
+                skip_verify: false,
+            },
+            certificate,
+        };
+        let server = Server::new(&address, &self.ports.http, clock::now)?;
+        let login = self.login(spec, &mut address, &mut part).await?;
+        let login_server = Server::new(&address, &self.ports.http, clock::now)?;
+        let mut digest = [0; 32];
+        digest.copy_from_slice(identity.finish().as_ref());
+        let slot = tokens.slot(digest, &login_server, login, clock::now);
+        let limits = self.ports.settings.size_limits;
+        Ok(Session::new(server, slot, &spec.path, spec.server.clone(), limits))
+    }
+
+    /// The login. Its identity goes to `part`; a client certificate of its own into `address`.
+    async fn login(
+        &mut self,
+        spec: &VaultIssuer,
+        address: &mut Address,
+        part: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Login, NoSession> {
+        let VaultAuth {
+            app_role,
+            aws: _,
+            client_certificate,
+            kubernetes,
+            token_secret_ref,
+        } = &spec.auth;
+        if let Some(reference) = token_secret_ref {
+            let token = self.text(reference, "token").await?;
+            part(token.expose().as_bytes());
+            return Ok(Login::Token(token));
+        }
+        if let Some(VaultAppRole {
+            path,
+            role_id,
+            secret_ref,
+        }) = app_role
+        {
+            let secret_id = self.text(secret_ref, "").await?;
+            let mount = if path.is_empty() { "approle" } else { path };
+            let path = format!("v1/auth/{}/login", mount.trim_matches('/'));
+            let fields = vec![
+                ("role_id", Hidden::new(role_id.trim().to_owned())),
+                ("secret_id", secret_id),
+            ];
+            return Ok(post(path, fields, part));
+        }
+        if let Some(VaultClientCertificateAuth {
+            mount_path,
+            name,
+            secret_name,
+        }) = client_certificate
+        {
+            if let Some(secret) = secret_name.as_deref().filter(|secret| !secret.is_empty()) {
+                let reference = |key: &str| SecretKeySelector {
+                    name: secret.to_owned(),
+                    key: Some(key.to_owned()),
+                };
+                let chain = self.value(&reference(data_key::TLS_CRT), "").await?;
+                let key = self.value(&reference(data_key::TLS_KEY), "").await?;
+                part(chain.expose());
+                address.certificate = Some(pair(secret, &chain, &key)?);
+            }
+            let name = Hidden::new(name.clone().unwrap_or_default());
+            return Ok(post(
+                login_path(mount_path.as_deref(), "/v1/auth/cert"),
+                vec![("name", name)],
+                part,
+            ));
+        }
+        match kubernetes {
+            Some(kubernetes) => self.kubernetes(spec, kubernetes, part).await,
+            None => Err(NoSession::Unusable(
+                "there is no login that certlet supports".to_owned(),
+            )),
+        }
+    }
+
+    async fn kubernetes(
+        &mut self,
+        spec: &VaultIssuer,
+        settings: &VaultKubernetesAuth,
+        part: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Login, NoSession> {
+        let VaultKubernetesAuth {
+            mount_path,
+            role,
+            secret_ref,
+            service_account_ref,
+        } = settings;
+        let path = login_path(mount_path.as_deref(), "/v1/auth/kubernetes");
+        if let Some(reference) = secret_ref.as_ref().filter(|reference| !reference.name.is_empty()) {
+            let jwt = self.text(reference, "token").await?;
+            return Ok(post(
+                path,
+                vec![("role", Hidden::new(role.clone())), ("jwt", jwt)],
+                part,
+            ));
+        }
+        let Some(account) = service_account_ref else {
+            return Err(NoSession::Unusable(
+                "there is no token for the Kubernetes login".to_owned(),
+            ));
+        };
+        let (jwt, identity) = self.jwt(account, &spec.server);
+        part(format!("{path} {role} {identity}").as_bytes());
+        let role = role.clone();
+        Ok(Login::ServiceAccount { path, role, jwt })
+    }
+
+    /// Tokens of a ServiceAccount with cert-manager's audiences (ISS-09), and their identity.
+    fn jwt(&self, account: &ServiceAccountRef, server: &str) -> (MakeJwt, String) {
+        let key = secret_of(
+            self.issuer,
+            &account.name,
+            &self.ports.settings.cluster_resource_namespace,
+        );
+        let (namespace, name) = (&self.issuer.key.namespace, &self.issuer.key.name);
+        let own = if namespace.is_empty() {
+            format!("vault://{name}")
+        } else {
+            format!("vault://{namespace}/{name}")
+        };
+        let audiences: Vec<String> = account
+            .audiences
+            .iter()
+            .cloned()
+            .chain([own, server.to_owned()])
+            .collect();
+        let identity = format!("serviceaccount {key} {audiences:?}");
+        let reader = self.ports.reader.clone();
+        let make: MakeJwt = Arc::new(move || {
+            let (reader, key, audiences) = (reader.clone(), key.clone(), audiences.clone());
+            Box::pin(async move { service_account_token(&reader, &key, audiences).await })
+        });
+        (make, identity)
+    }
+
+    async fn text(&mut self, reference: &SecretKeySelector, default_key: &str) -> Result<Hidden<String>, NoSession> {
+        let value = self.value(reference, default_key).await?;
+        match std::str::from_utf8(value.expose()).map(str::trim) {
+            Ok(text) if !text.is_empty() => Ok(Hidden::new(text.to_owned())),
+            Ok(_) | Err(_) => {
+                let key = reference.key_or(default_key);
+                let sentence = format!("key {key:?} of secret {:?} is empty or no text", reference.name);
+                Err(NoSession::Unusable(sentence))
+            }
+        }
+    }
+
+    async fn value(&mut self, reference: &SecretKeySelector, default_key: &str) -> Result<Hidden<Vec<u8>>, NoSession> {
+        let secret = secret_of(
+            self.issuer,
+            &reference.name,
+            &self.ports.settings.cluster_resource_namespace,
+        );
+        self.secrets.push(secret.clone());
+        let live = self.ports.reader.secret(&secret).await;
+        let live = live.map_err(|error| NoSession::Unread(format!("secret {secret} cannot be read: {error}")))?;
+        let live = live.ok_or_else(|| NoSession::Missing(format!("secret {secret} not found")))?;
+        let key = reference.key_or(default_key);
+        let value = live.data(key).map(|value| Hidden::new(value.to_vec()));
+        value.ok_or_else(|| NoSession::Unusable(format!("no data for {key:?} in secret '{secret}'")))
+    }
+}
+
+fn login_path(mount: Option<&str>, default_mount: &str) -> String {
+    let mount = mount.filter(|mount| !mount.is_empty()).unwrap_or(default_mount);
+    format!("{}/login", mount.trim_matches('/'))
+}
+
+fn post(path: String, fields: Vec<(&'static str, Hidden<String>)>, part: &mut (dyn FnMut(&[u8]) + Send)) -> Login {
+    part(path.as_bytes());
+    for (name, value) in &fields {
+        part(name.as_bytes());
+        part(value.expose().as_bytes());
+    }
+    Login::Post { path, fields }
+}
+
+fn pair(secret: &str, chain: &Hidden<Vec<u8>>, key: &Hidden<Vec<u8>>) -> Result<ClientCertificate, NoSession> {
+    ClientCertificate::from_pem(chain.expose(), key.expose()).map_err(|why| {
+        NoSession::Unusable(format!(
+            "the client certificate in secret {secret:?} cannot be used: {why}"
+        ))
+    })
+}
+
+async fn service_account_token(
+    reader: &Reader,
+    account: &ObjectKey,
+    audiences: Vec<String>,
+) -> Result<Hidden<String>, Fault> {
+    reader.token(account, audiences, JWT_SECONDS).await.map_err(|refused| {
+        let (namespace, name) = (&account.namespace, &account.name);
+        let (kind, sentence) = match refused.code {
+            Some(403) => (
+                FaultKind::Settings,
+                format!(
+                    "certlet may not create a token of the ServiceAccount {account}: give it the verb create on serviceaccounts/token \
+                     with the resource name {name} by a Role in {namespace}"
+                ),
+            ),
+            Some(404) => (
+                FaultKind::Settings,
+                format!("the ServiceAccount {account} does not exist: create it, or correct serviceAccountRef"),
+            ),
+            Some(_) | None => (
+                FaultKind::Unavailable,
+                format!("the API server gives no token of the ServiceAccount {account}"),
+            ),
+        };
+        Fault { kind, sentence }
+    })
+}

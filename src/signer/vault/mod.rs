@@ -1,0 +1,304 @@
+//! Signing by the PKI engine of Vault or `OpenBao` (SGN-03).
+//!
+//! | module | content |
+//! |---|---|
+//! | [`server`] | calls of one server |
+//! | [`tokens`] | logins, and the life of tokens |
+//! | [`fault`] | why a call failed, and who can cure it |
+//! | [`answer`] | the certificate in an answer, split as cert-manager splits it |
+
+mod answer;
+pub(crate) mod fault;
+pub(crate) mod server;
+pub(crate) mod tokens;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use self::{
+    fault::{Fault, FaultKind, again},
+    server::Server,
+    tokens::Slot,
+};
+use super::{Issued, Outcome, Refused, Task, Until, Wait, Warning};
+use crate::{
+    api::GoDuration,
+    pki::{chain::SizeLimits, csr::CsrInfo, hidden::Hidden},
+};
+
+/// Reason of a request that waits for Vault.
+pub(crate) const UNAVAILABLE: &str = "VaultError";
+/// Reason of a request whose client cannot be set up (SGN-03).
+pub(crate) const INIT: &str = "VaultInitError";
+/// Reason of a request that Vault refuses (SGN-03).
+const REFUSED: &str = "SigningError";
+const NOT_SIGNED: &str = "Vault failed to sign certificate";
+
+/// A certificate that ends earlier than this before the requested end is reported as shorter.
+const TOLERANCE: SignedDuration = SignedDuration::from_mins(2);
+/// How long a verdict about an issuer that can sign is used.
+const CHECKED: SignedDuration = SignedDuration::from_mins(10);
+/// Minimum age of a verdict that a failed request makes void.
+const DOUBTED: SignedDuration = SignedDuration::from_secs(5);
+
+/// An issuer's way to Vault: the server, the login and the path.
+#[derive(Debug)]
+pub(crate) struct Session {
+    server: Server,
+    slot: Arc<Slot>,
+    path: String,
+    /// Identifies the server, so that a silent one occupies only its own lane.
+    pub(crate) lane: String,
+    limits: SizeLimits,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Since when calls have failed.
+    failing: Option<Timestamp>,
+    /// The last verdict, when it was reached, and until when it is used.
+    verdict: Option<(Result<(), Fault>, Timestamp, Timestamp)>,
+    /// The roots above an issuing chain, by that chain's last certificate.
+    root: Option<(Vec<u8>, Vec<Vec<u8>>)>,
+}
+
+impl Session {
+    /// A session that has not logged in yet.
+    pub(crate) fn new(server: Server, slot: Arc<Slot>, path: &str, lane: String, limits: SizeLimits) -> Self {
+        Self {
+            server,
+            slot,
+            path: path.to_owned(),
+            lane,
+            limits,
+            state: Mutex::default(),
+        }
+    }
+
+    /// The verdict that is still in use, and when it ends.
+    pub(crate) fn known(&self, now: Timestamp) -> Option<(Result<(), Fault>, Timestamp)> {
+        let state = self.state();
+        let (verdict, _, until) = state.verdict.as_ref().filter(|(_, _, until)| *until > now)?;
+        Some((verdict.clone(), *until))
+    }
+
+    /// Whether this issuer can sign now: health, login, and the right to use the path. The time is that of the next check.
+    pub(crate) async fn check(&self, now: Timestamp) -> (Result<(), Fault>, Timestamp) {
+        let verdict = self.can_sign().await;
+        let mut state = self.state();
+        let until = match &verdict {
+            Ok(()) => {
+                state.failing = None;
+                now.saturating_add(CHECKED).unwrap_or(Timestamp::MAX)
+            }
+            Err(fault) => again(now, *state.failing.get_or_insert(now), fault.kind),
+        };
+        state.verdict = Some((verdict.clone(), now, until));
+        (verdict, until)
+    }
+
+    async fn can_sign(&self) -> Result<(), Fault> {
+        self.server.health().await.map_err(|fault| Fault {
+            sentence: format!("Failed to verify Vault is initialized and unsealed: {}", fault.sentence),
+            ..fault
+        })?;
+        let named = |fault: Fault| Fault {
+            sentence: format!("Failed to initialize Vault client: {}", fault.sentence),
+            ..fault
+        };
+        let path = self.path.trim_matches('/');
+        let body = json!({ "paths": [path] });
+        let answer = match self.with_token("v1/sys/capabilities-self", &body).await {
+            Ok(answer) => answer,
+            // the token is wrong, or it may not ask for its rights: a request without a CSR tells these apart, and signs nothing
+            Err(Fault {
+                kind: FaultKind::Denied,
+                sentence,
+            }) if sentence.contains("capabilities-self") => {
+                let empty = self.with_token(&format!("v1/{path}"), &json!({})).await;
+                return match empty {
+                    Ok(_) => Ok(()),
+                    Err(fault) => match fault.kind {
+                        FaultKind::Request | FaultKind::Settings => Ok(()),
+                        FaultKind::Denied | FaultKind::Unavailable | FaultKind::Limited(_) => Err(named(fault)),
+                    },
+                };
+            }
+            Err(fault) => return Err(named(fault)),
+        };
+        let data = answer.get("data").unwrap_or(&answer);
+        let rights = [path, "capabilities"]
+            .into_iter()
+            .find_map(|name| data.get(name)?.as_array());
+        let may = rights.is_none_or(|rights| {
+            rights
+                .iter()
+                .filter_map(Value::as_str)
+                .any(|right| ["root", "update", "create"].contains(&right))
+        });
+        if may {
+            return Ok(());
+        }
+        Err(named(Fault {
+            kind: FaultKind::Denied,
+            sentence: format!(
+                "the token may not use {path} at {}: give one of its policies path \"{path}\" the capability update",
+                self.server.text
+            ),
+        }))
+    }
+
+    /// Signs a request.
+    pub(super) async fn sign(&self, task: &Task, with_root: bool, now: Timestamp) -> Outcome {
+        let failed = |message: String| {
+            Outcome::Refused(Refused {
+                reason: REFUSED,
+                message,
+            })
+        };
+        let csr = match CsrInfo::parse(&task.csr) {
+            Ok(csr) => csr,
+            Err(error) => return failed(format!("{NOT_SIGNED}: failed to decode CSR for signing: {error}")),
+        };
+        let path = format!("v1/{}", self.path.trim_matches('/'));
+        let signed = self.with_token(&path, &parameters(&csr, task)).await;
+        let fault = match signed {
+            Ok(answer) => match self.issued(&answer, task, with_root, now).await {
+                Ok(issued) => {
+                    self.state().failing = None;
+                    return Outcome::Issued(issued);
+                }
+                Err(fault) => fault,
+            },
+            Err(fault) => fault,
+        };
+        let message = format!("{NOT_SIGNED}: {}", fault.sentence);
+        if fault.kind == FaultKind::Request {
+            self.state().failing = None;
+            return failed(message);
+        }
+        Outcome::Wait(Wait {
+            reason: UNAVAILABLE,
+            message,
+            until: Until::At(self.failed(&fault, now)),
+            memo: None,
+        })
+    }
+
+    /// Remembers a failure. A verdict that contradicts it is void.
+    fn failed(&self, fault: &Fault, now: Timestamp) -> Timestamp {
+        let mut state = self.state();
+        let visible = matches!(fault.kind, FaultKind::Denied | FaultKind::Unavailable);
+        let old = |at: Timestamp| now.duration_since(at) > DOUBTED;
+        if let (true, Some((Ok(()), at, _))) = (visible, &state.verdict)
+            && old(*at)
+        {
+            state.verdict = None;
+        }
+        again(now, *state.failing.get_or_insert(now), fault.kind)
+    }
+
+    /// Posts with a token. A token that Vault does not know any more is replaced once.
+    async fn with_token(&self, path: &str, body: &Value) -> Result<Value, Fault> {
+        let token = self.slot.token().await?;
+        let answer = self.server.post(path, Some(&token), body).await;
+        let Err(Fault {
+            kind: FaultKind::Denied,
+            ..
+        }) = &answer
+        else {
+            return answer;
+        };
+        if self.is_valid(&token).await || !self.slot.reject(&token).await {
+            return answer;
+        }
+        let token = self.slot.token().await?;
+        self.server.post(path, Some(&token), body).await
+    }
+
+    async fn is_valid(&self, token: &Hidden<String>) -> bool {
+        let path = "v1/sys/capabilities-self";
+        let body = json!({ "paths": [self.path.trim_matches('/')] });
+        self.server.post(path, Some(token), &body).await.is_ok()
+    }
+
+    async fn issued(&self, answer: &Value, task: &Task, with_root: bool, now: Timestamp) -> Result<Issued, Fault> {
+        let not_vault = || self.server.not_vault("the request to sign");
+        let mut chain = answer::chain(answer, &self.limits).ok_or_else(not_vault)?;
+        let mut warnings = Vec::new();
+        if with_root && !answer::has_root(&chain) {
+            let roots = self.roots(&chain).await?;
+            if roots.is_empty() {
+                warnings.push(Warning {
+                    reason: "RootNotFound",
+                    message: format!(
+                        "the mount of {} at {} has no root above its issuer, so ca.crt has the topmost certificate that is known: import \
+                         the root into the mount",
+                        self.path, self.server.text
+                    ),
+                });
+            }
+            chain.extend(roots);
+        }
+        let issued = answer::issued(chain).ok_or_else(not_vault)?;
+        let wanted = now.saturating_add(task.duration).unwrap_or(Timestamp::MAX);
+        if issued.not_after.saturating_add(TOLERANCE).is_ok_and(|end| end < wanted) {
+            warnings.push(Warning {
+                reason: "ShorterThanRequested",
+                message: format!(
+                    "Vault issued a certificate that ends at {}, earlier than requested ({wanted:.0}): the role or its CA limits it; it \
+                     is renewed by its real lifetime",
+                    issued.not_after
+                ),
+            });
+        }
+        Ok(Issued {
+            certificate: issued.certificate,
+            ca: issued.ca,
+            warnings,
+        })
+    }
+
+    /// The certificates above a chain that the mount has.
+    async fn roots(&self, chain: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Fault> {
+        let last = chain.last().cloned().unwrap_or_default();
+        if let Some((_, roots)) = self.state().root.as_ref().filter(|(below, _)| *below == last) {
+            return Ok(roots.clone());
+        }
+        let path = self.path.trim_matches('/');
+        let mount = ["/sign/", "/sign-verbatim", "/issuer/"]
+            .into_iter()
+            .find_map(|endpoint| path.split_once(endpoint))
+            .map_or(path, |(mount, _)| mount);
+        let text = self
+            .server
+            .text(&format!("v1/{mount}/ca_chain"))
+            .await?
+            .unwrap_or_default();
+        let roots = answer::above(chain, &text, &self.limits);
+        self.state().root = Some((last, roots.clone()));
+        Ok(roots)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The parameters of the sign endpoint (SGN-03): all are texts, and there are no e-mail addresses.
+fn parameters(csr: &CsrInfo, task: &Task) -> Value {
+    let ips: Vec<String> = csr.sans.ips.iter().map(ToString::to_string).collect();
+    let ttl = GoDuration::try_from(task.duration).map(|ttl| ttl.to_string());
+    json!({
+        "common_name": csr.common_name().unwrap_or_default(),
+        "alt_names": csr.sans.dns.join(","),
+        "ip_sans": ips.join(","),
+        "uri_sans": csr.sans.uris.join(","),
+        "ttl": ttl.unwrap_or_default(),
+        "csr": String::from_utf8_lossy(&task.csr),
+        "exclude_cn_from_sans": "true",
+    })
+}
