@@ -59,7 +59,7 @@ pub(super) enum RouteReport {
     Nothing(Option<Timestamp>),
     /// A hint for the case that the check fails.
     Hint(String),
-    /// Nobody has answered, as a sentence.
+    /// No controller has answered, as a sentence.
     Silent(String),
     /// It is refused, as a sentence.
     Refused(String),

@@ -126,7 +126,7 @@ fn unanswered(report: &Report<'_>) -> RouteVerdict {
             let is_seen = accepted.is_some_and(|accepted| accepted.status != ConditionStatus::Unknown);
             match (&offered.class, accepted) {
                 (Some(class), _) if !is_seen => RouteVerdict::Silent(report.no_controller(class)),
-                // nobody answers for the routes of a ListenerSet that its Gateway refuses; a Gateway that is not accepted may serve
+                // no controller answers for the routes of a ListenerSet that its Gateway refuses; a Gateway that is not accepted may serve
                 // routes nevertheless, with a part of its listeners
                 (None, Some(refused)) if refused.status == ConditionStatus::False => {
                     RouteVerdict::Refused(report.set_refused(refused))
