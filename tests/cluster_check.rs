@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use support::certlet::PROGRAM;
 use support::command::try_run;
 use support::scene::Scene;
-use support::{Certlet, Pair};
+use support::{Certlet, IN_TIME, Pair, eventually};
 
 /// Every check, in the order of the output.
 const CHECKS: [&str; 11] = [
@@ -202,4 +202,53 @@ async fn key_of_another() -> String {
     use base64::{Engine as _, prelude::BASE64_STANDARD};
     let other = Pair::by_openssl("/CN=Other").await;
     BASE64_STANDARD.encode(other.key)
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn check_api_stores_nothing_and_says_which_right_or_policy_is_missing() {
+    let scene = Scene::new().await;
+    let (bed, namespace) = (&scene.bed, scene.namespace.as_str());
+    let account = bed.kubeconfig_of_service_account(namespace, "checker").await;
+    let check = async |more: &[&str]| {
+        let kubeconfig = account.to_str().unwrap();
+        let args = [&["check", "api", "--kubeconfig", kubeconfig, "-n", namespace], more].concat();
+        try_run(PROGRAM, &args, None).await
+    };
+    let forbidden = check(&[]).await;
+    assert_eq!(forbidden.status.code(), Some(3), "{forbidden:?}");
+    assert!(
+        forbidden.stdout.contains("FAIL  api ") && forbidden.stdout.contains("with the verb create"),
+        "{forbidden:?}"
+    );
+    // as in the chart
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "check"},
+        "rules": [{"apiGroups": ["cert-manager.io"], "resources": ["certificaterequests"], "verbs": ["create"]}]});
+    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "check"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "check"},
+        "subjects": [{"kind": "ServiceAccount", "name": "checker", "namespace": namespace}]});
+    scene.apply(&role.to_string()).await;
+    scene.apply(&binding.to_string()).await;
+    let ready = check(&["--wait=60s", "--interval=200ms", "-v"]).await;
+    assert_eq!(
+        (ready.status.code(), ready.stdout.as_str()),
+        (Some(0), "The cert-manager API is ready\n"),
+        "{ready:?}"
+    );
+
+    let label = async |label: &str| bed.kubectl(&["label", "namespace", namespace, label]).await;
+    label("cert-manager.io/disable-validation=true").await;
+    eventually("the policy is not in force here", IN_TIME, async || {
+        let checked = check(&[]).await;
+        let is_named = checked.stdout.contains("the policy certlet-request is not in force");
+        is_named.then(|| assert_eq!(checked.status.code(), Some(3)))
+    })
+    .await;
+    let (waited, _) = tokio::join!(
+        check(&["--wait=60s", "--interval=200ms", "-v"]),
+        label("cert-manager.io/disable-validation-")
+    );
+    assert_eq!(waited.status.code(), Some(0), "{waited:?}");
+    let requests = ["get", "certificaterequests", "-n", namespace, "-o", "name"];
+    assert_eq!(bed.kubectl(&requests).await, "");
 }

@@ -135,7 +135,8 @@ fn what_is_not_certlets_own_is_named() {
     ];
     let given = objects("base/rbac.yaml")
         .into_iter()
-        .filter(|object| object["rules"].is_array());
+        // a role of its own, for an installation that injects CAs into what belongs to others
+        .filter(|object| object["rules"].is_array() && object["metadata"]["name"] != "certlet-cainjector");
     let rules = given.flat_map(|role| role["rules"].as_array().unwrap().clone());
     let about = rules.filter(|rule| {
         let resources = rule["resources"].as_array().unwrap();

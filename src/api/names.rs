@@ -166,6 +166,10 @@ pub const FIELD_MANAGER: &str = "certlet";
 pub const EVENT_REPORTER: &str = "certlet";
 /// Lease of the leader, the same as cert-manager's (NB-33).
 pub const LEASE_NAME: &str = "cert-manager-controller";
+/// Field manager of injected CAs, the same as that of cert-manager's cainjector (CAI-05).
+pub const INJECTION_FIELD_MANAGER: &str = "cert-manager-cainjector";
+/// Lease of the process that injects CAs, the same as that of cert-manager's cainjector.
+pub const INJECTION_LEASE_NAME: &str = "cert-manager-cainjector-leader-election";
 /// The configurations of cert-manager's admission webhook, as its manifests name them (WHK-01, WHK-02).
 pub const WEBHOOK_CONFIGURATION: &str = "cert-manager-webhook";
 /// The admission policy by which the API server records who creates a CertificateRequest, and its binding, as deploy/requester-identity names them (VAL-34).

@@ -4,6 +4,7 @@ mod acmesolver;
 mod approve;
 mod args;
 pub(crate) mod ca;
+mod cainjector;
 mod check;
 mod complete;
 mod crds;
@@ -47,6 +48,9 @@ struct Cli {
 enum Command {
     /// Issue, store and renew certificates: the controller
     Run(Box<args::RunArgs>),
+    /// Inject CAs into webhook configurations, APIServices and CRDs, and do nothing else
+    #[command(name = "cainjector")]
+    CaInjector(Box<cainjector::CaInjectorArgs>),
     /// Show what is not well, or the state of one object and what happens next
     Status(Box<status::StatusArgs>),
     /// Show what the controller would do now, and why, without doing it
@@ -137,6 +141,7 @@ pub fn main() -> ExitCode {
 fn run_command(command: Command, program: Program, flags: &[String]) -> ExitCode {
     match command {
         Command::Run(args) => run::run(*args, flags),
+        Command::CaInjector(args) => cainjector::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Check(args) => check::run(&args),
@@ -165,7 +170,7 @@ fn words() -> Vec<String> {
     std::env::args_os().filter_map(|word| word.into_string().ok()).collect()
 }
 
-/// The arguments of this process. For `run`, those of its `--config` file are included.
+/// The arguments of this process. For `run` and `cainjector`, those of its `--config` file are included.
 fn command_line() -> Result<Vec<OsString>, args::config::ConfigError> {
     let line: Vec<OsString> = std::env::args_os().collect();
     let text: Option<Vec<String>> = line
@@ -173,9 +178,14 @@ fn command_line() -> Result<Vec<OsString>, args::config::ConfigError> {
         .map(|argument| argument.to_str().map(str::to_owned))
         .collect();
     match text.as_deref() {
-        Some([program, run, flags @ ..]) if run == "run" => {
-            let flags = args::config::with_file(flags)?;
-            let start = [program, run].into_iter().cloned();
+        Some([program, command, flags @ ..]) => {
+            let schema = match command.as_str() {
+                "run" => args::config::CONTROLLER,
+                "cainjector" => args::config::INJECTOR,
+                _ => return Ok(line),
+            };
+            let flags = args::config::with_file(&schema, flags)?;
+            let start = [program, command].into_iter().cloned();
             Ok(start.chain(flags).map(OsString::from).collect())
         }
         _ => Ok(line),

@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use super::args::{RunArgs, differing::differing};
 use crate::{
     process::telemetry,
-    runtime::{run, start::Start},
+    runtime::{
+        run::{self, Options},
+        start::Start,
+    },
 };
 
 /// Number of worker threads. The API server is the bottleneck, and each thread costs memory.
@@ -25,10 +28,14 @@ pub(super) fn run(args: RunArgs, flags: &[String]) -> ExitCode {
     for idle in args.idle() {
         tracing::info!("flag without effect: {idle}");
     }
-    let options = match args.options() {
-        Ok(options) => options,
-        Err(error) => return super::fail(&error),
-    };
+    match args.options() {
+        Ok(options) => start_with(options, start),
+        Err(error) => super::fail(&error),
+    }
+}
+
+/// Runs with these options until a signal arrives. Returns the exit code.
+pub(super) fn start_with(options: Options, start: Start) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()

@@ -148,7 +148,19 @@ impl Reader {
     /// # Errors
     /// If the API server rejects the call, or cannot be reached.
     pub(crate) async fn lease(&self, namespace: &str) -> Result<Option<LeaseRecord>, Error> {
-        let key = ObjectKey::new(namespace, names::LEASE_NAME);
+        self.lease_of_name(namespace, names::LEASE_NAME).await
+    }
+
+    /// The Lease for the injection of CAs in a namespace; `None` if there is none.
+    ///
+    /// # Errors
+    /// If the API server rejects the call, or cannot be reached.
+    pub(crate) async fn injection_lease(&self, namespace: &str) -> Result<Option<LeaseRecord>, Error> {
+        self.lease_of_name(namespace, names::INJECTION_LEASE_NAME).await
+    }
+
+    async fn lease_of_name(&self, namespace: &str, name: &str) -> Result<Option<LeaseRecord>, Error> {
+        let key = ObjectKey::new(namespace, name);
         let found = self.object::<Lease>(&key).await?;
         Ok(found.map(|lease| LeaseRecord {
             namespace: namespace.to_owned(),

@@ -18,19 +18,31 @@ use super::{
     index::{Change, Observer},
     watch::refuses_streaming,
 };
-use crate::plan::seen::ObjectKey;
+use crate::plan::{seen::ObjectKey, settings::Settings};
 
 const UNLABELLED: &str = "controller.cert-manager.io/fao!=true";
 /// The type of Helm's release Secrets, which are megabytes in size and never hold a certificate.
 const NOT_HELM: &str = "type!=helm.sh/release.v1";
 
-/// Reports the name of every unlabelled Secret that is created, changed or deleted to `observer`.
-pub(crate) async fn follow(client: Client, namespace: Option<String>, observer: Observer) {
-    let api: Api<SecretName> = match &namespace {
+/// Reports the name of every unlabelled Secret that is created, changed or deleted to `observer`, in the background. In a process that
+/// does not watch the content of the labelled ones, that of every Secret.
+pub(crate) fn follow(client: Client, settings: &Settings, observer: Observer) {
+    let api: Api<SecretName> = match &settings.namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
-    let selected = |config: watcher::Config| config.labels(UNLABELLED).fields(NOT_HELM);
+    let labels = (!settings.injection.alone).then_some(UNLABELLED);
+    tokio::spawn(report(api, labels, observer));
+}
+
+async fn report(api: Api<SecretName>, labels: Option<&'static str>, observer: Observer) {
+    let selected = |config: watcher::Config| {
+        let config = config.fields(NOT_HELM);
+        match labels {
+            Some(labels) => config.labels(labels),
+            None => config,
+        }
+    };
     let mut events = watcher(api.clone(), selected(watcher::Config::default().streaming_lists()))
         .default_backoff()
         .boxed();
@@ -61,7 +73,7 @@ pub(crate) async fn follow(client: Client, namespace: Option<String>, observer: 
 /// The only field that is read of a Secret: its name. Users may write unparsable times into `managedFields`, so these are
 /// skipped.
 #[derive(Clone, Debug)]
-struct SecretName {
+pub(super) struct SecretName {
     metadata: ObjectMeta,
 }
 

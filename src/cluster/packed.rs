@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::plan::{
     route::RouteSeen,
-    seen::{Kind, Lean, Meta, RequestSeen, SecretSeen},
+    seen::{Annotated, Kind, Lean, Meta, RequestSeen, SecretSeen},
     signing_request::SigningRequestSeen,
 };
 
@@ -116,6 +116,20 @@ impl<K: Kind> Pack for Lean<K> {
             meta,
             spec: raw(spec)?,
             status: status.map(raw).transpose()?,
+            kind: PhantomData,
+        })
+    }
+}
+
+impl<K: Kind> Pack for Annotated<K> {
+    fn pack(&self) -> Result<Vec<u8>, Unpackable> {
+        let Self { meta, kind: _ } = self;
+        bytes(meta)
+    }
+
+    fn unpack(bytes: &[u8]) -> Result<Self, Unpackable> {
+        Ok(Self {
+            meta: value(bytes)?,
             kind: PhantomData,
         })
     }

@@ -49,7 +49,7 @@ impl Reader {
         self.record::<K::Record>(key).await
     }
 
-    async fn text<R: Record>(&self, key: &ObjectKey) -> Result<Option<String>, Error> {
+    pub(super) async fn text<R: Record>(&self, key: &ObjectKey) -> Result<Option<String>, Error> {
         let call = Call {
             verb: "get",
             kind: R::KIND.to_owned(),

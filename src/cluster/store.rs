@@ -139,7 +139,6 @@ impl<R: Record> Store<R> {
     }
 
     /// Whether the store is empty.
-    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.read().records.is_empty()
     }
@@ -219,6 +218,13 @@ impl<R: Record> Store<R> {
         inner.records.remove(key);
         inner.unlink(key, &old.links());
         Some(old)
+    }
+
+    /// An object does not concern certlet in this version. Removes its record, if there is one, and returns it.
+    pub(crate) fn leave(&self, key: &ObjectKey, uid: &str, version: &str) -> Option<Arc<R>> {
+        // most objects never had a record, and must not displace deleted ones that are remembered
+        let is_stored = self.read().records.contains_key(key);
+        is_stored.then(|| self.remove(key, uid, version)).flatten()
     }
 
     /// Begins a list. Records that it does not contain are removed at its end; readers see them until then.

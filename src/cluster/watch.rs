@@ -1,6 +1,6 @@
 //! Watches: feed the events of the API server into the index.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
 use kube::{
@@ -10,6 +10,7 @@ use kube::{
 };
 
 use super::{
+    access::{self, Right},
     error::{Call, Error},
     index::{Index, KindVisitor, Observer, Registered, each_kind},
     reader::within,
@@ -22,6 +23,9 @@ use crate::plan::{
 
 /// Page size for servers without streaming lists. Small pages limit peak memory.
 const PAGE_SIZE: u32 = 100;
+
+/// Interval between two checks of a right that is missing.
+const RIGHTS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Starts the watches of all kinds that this installation watches. Other kinds count as listed.
 pub(crate) fn watch_all(client: &Client, settings: &Settings, index: &Arc<Index>, observer: &Observer) {
@@ -108,6 +112,9 @@ pub(super) async fn keep<R: Registered>(
     index: Arc<Index>,
     observer: Observer,
 ) {
+    if kind.is_metadata {
+        until_allowed::<R>(&client, &index, &observer).await;
+    }
     let selected = |config: watcher::Config| match kind.labels {
         Some(labels) => config.labels(labels),
         None => config,
@@ -165,7 +172,7 @@ pub(super) async fn fill<R: Registered>(client: Client, namespace: Option<&str>,
     }
     loop {
         let found = match within(call.clone(), api.list(&page)).await {
-            Err(error) if error.is_not_found() && R::WATCHED.presence == Presence::Optional => break,
+            Err(error) if is_absent::<R>(&error) => break,
             found => found?,
         };
         for record in found.items.iter().filter_map(read) {
@@ -193,6 +200,29 @@ fn api<R: Record>(client: Client, namespace: Option<&str>) -> Api<Wire<R>> {
     }
 }
 
+/// Returns when this process may watch the kind. Until then it has no records. An installation of an earlier version may not.
+async fn until_allowed<R: Registered>(client: &Client, index: &Index, observer: &Observer) {
+    let right = Right {
+        group: R::GROUP.to_owned(),
+        resource: R::PLURAL.to_owned(),
+        verb: "watch".to_owned(),
+        ..Right::default()
+    };
+    let mut is_reported = false;
+    // without an answer, the watch itself reports what is wrong
+    while let Ok(false) = access::caller_may(client, &right).await {
+        if !std::mem::replace(&mut is_reported, true) {
+            tracing::info!(
+                "certlet may not watch {} of {}, and continues without them",
+                R::PLURAL,
+                R::GROUP
+            );
+        }
+        none::<R>(index, observer);
+        tokio::time::sleep(RIGHTS_INTERVAL).await;
+    }
+}
+
 /// Handles a kind that the API server does not know: all records are removed, and the kind counts as listed.
 fn none<R: Registered>(index: &Index, observer: &Observer) {
     let store = R::store(index);
@@ -207,13 +237,18 @@ fn take<R: Registered>(event: watcher::Event<Wire<R>>, index: &Index, observer: 
     match event {
         watcher::Event::Init => store.begin_list(),
         watcher::Event::Apply(wire) if store.is_known(&wire.key(), wire.uid(), wire.resource_version()) => {}
-        watcher::Event::InitApply(wire) | watcher::Event::Apply(wire) => {
-            if let Some(record) = read(&wire)
-                && let Some(old) = store.apply(&record)
-            {
-                observer(R::change(old, Some(record)));
+        watcher::Event::InitApply(wire) | watcher::Event::Apply(wire) => match read(&wire) {
+            Some(record) => {
+                if let Some(old) = store.apply(&record) {
+                    observer(R::change(old, Some(record)));
+                }
             }
-        }
+            None => {
+                if let Some(old) = store.leave(&wire.key(), wire.uid(), wire.resource_version()) {
+                    observer(R::change(Some(old), None));
+                }
+            }
+        },
         watcher::Event::Delete(wire) => {
             if let Some(old) = store.remove(&wire.key(), wire.uid(), wire.resource_version()) {
                 observer(R::change(Some(old), None));
@@ -244,6 +279,11 @@ fn is_unknown_kind(error: &watcher::Error) -> bool {
         return false;
     };
     matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+/// Whether a list is refused, and the kind may be absent.
+fn is_absent<R: Registered>(error: &Error) -> bool {
+    R::WATCHED.presence == Presence::Optional && (error.is_not_found() || error.is_forbidden())
 }
 
 /// Whether streaming lists are disabled (status 400 or 422). kube's watcher would retry them for ever.

@@ -13,7 +13,7 @@ use crate::{
     api::{parse, parse_readable},
     plan::{
         link::Link,
-        seen::{Kind, Lean, Meta, ObjectKey, Owner, Pairs},
+        seen::{Annotated, Kind, Lean, Meta, ObjectKey, Owner, Pairs},
     },
 };
 
@@ -151,6 +151,17 @@ impl<'de, K: Kind> Deserialize<'de> for Lean<K> {
     }
 }
 
+/// Also reads a complete object, as a live read has it.
+impl<'de, K: Kind> Deserialize<'de> for Annotated<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct In {
+            metadata: MetaIn,
+        }
+        In::deserialize(deserializer).map(|object| Self::new(object.metadata.into()))
+    }
+}
+
 /// The record of an object of one kind.
 ///
 /// # Contract
@@ -176,7 +187,7 @@ pub(crate) trait Record: for<'de> Deserialize<'de> + Pack + Send + Sync + fmt::D
         Self::Kind::meta(self)
     }
 
-    /// Whether the object concerns certlet, decided by immutable fields.
+    /// Whether the object concerns certlet.
     fn is_relevant(&self) -> bool {
         Self::Kind::is_relevant(self)
     }
@@ -298,6 +309,10 @@ impl<R: Record> kube::Resource for Wire<R> {
 
     fn plural((): &()) -> Cow<'_, str> {
         R::PLURAL.into()
+    }
+
+    fn metadata_api() -> bool {
+        <R::Kind as Kind>::WATCHED.is_metadata
     }
 
     fn meta(&self) -> &ObjectMeta {

@@ -1,6 +1,7 @@
 //! The requests that write: one for each verb, for records and for objects of k8s-openapi alike. Each names its author, ends after a
 //! time, and is only sent while this process leads.
 
+use http::{HeaderValue, header};
 use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
     core::Request,
@@ -15,6 +16,9 @@ use super::{
     writer::{FIELD_MANAGER, Writer},
 };
 use crate::plan::seen::ObjectKey;
+
+/// The media type of an object of which only the metadata is wanted.
+const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// What is written, and how an error names it.
 pub(super) struct Target {
@@ -100,6 +104,24 @@ impl Writer {
         patch: &Patch<Value>,
     ) -> Result<Zeroizing<String>, Error> {
         let request = target.request().patch(&target.name, parameters, patch);
+        self.send(target, request).await
+    }
+
+    /// Applies to the object; returns its metadata as the API server has it then.
+    pub(super) async fn apply_for_metadata(
+        &self,
+        target: &Target,
+        parameters: &PatchParams,
+        body: Value,
+    ) -> Result<Zeroizing<String>, Error> {
+        let request = target
+            .request()
+            .patch(&target.name, parameters, &Patch::Apply(body))
+            .map(|mut request| {
+                let accepted = HeaderValue::from_static(METADATA_ONLY);
+                request.headers_mut().insert(header::ACCEPT, accepted);
+                request
+            });
         self.send(target, request).await
     }
 

@@ -198,12 +198,12 @@ impl Writer {
         &self.client
     }
 
-    fn record<R: Registered>(&self, verb: &'static str, key: &ObjectKey) -> Result<Target, Error> {
+    pub(super) fn record<R: Registered>(&self, verb: &'static str, key: &ObjectKey) -> Result<Target, Error> {
         self.target(verb, R::KIND, wire::url::<R>(&key.namespace), key)
     }
 
     /// Puts what the API server answered into the index, so that the next plan sees it.
-    fn written<R: Registered>(&self, target: &Target, answer: &str) -> Result<Arc<R>, Error> {
+    pub(super) fn written<R: Registered>(&self, target: &Target, answer: &str) -> Result<Arc<R>, Error> {
         let record = Arc::new(target.parse::<R>(answer)?);
         if let Some(old) = R::store(&self.index).apply(&record) {
             (self.observer)(R::change(old, Some(Arc::clone(&record))));
@@ -219,7 +219,7 @@ pub(super) fn where_nothing_is() -> Value {
     json!({ "metadata": { "resourceVersion": i64::MAX.to_string() } })
 }
 
-fn precondition(meta: &Meta) -> Value {
+pub(super) fn precondition(meta: &Meta) -> Value {
     json!({ "uid": meta.uid, "resourceVersion": meta.resource_version })
 }
 

@@ -60,6 +60,12 @@ macro_rules! each_controller {
                 workers: |configured| configured.max(SIGNING_AT_ONCE),
                 all: signing_request::waiting,
             }
+            /// Objects of the cluster into which CAs are injected.
+            injections: Injections {
+                queue: Queue<TargetId> = Queue::new("cainjector"),
+                workers: |_| INJECTIONS_AT_ONCE,
+                all: injection::all,
+            }
             /// Orders, with their Challenges.
             orders: Orders {
                 queue: Queue<ObjectKey> = Queue::new("orders"),
@@ -74,6 +80,7 @@ pub(crate) mod ari;
 pub(crate) mod certificate;
 pub(crate) mod error;
 pub(crate) mod follow_up;
+pub(crate) mod injection;
 pub(crate) mod issuer;
 pub(crate) mod order;
 pub(crate) mod ports;
@@ -101,6 +108,7 @@ use jiff::Timestamp;
 use self::{
     ari::RenewalPolls,
     certificate::Certificates,
+    injection::Injections,
     issuer::Issuers,
     order::Orders,
     request::Requests,
@@ -118,6 +126,8 @@ use crate::{
 const ORDERS_AT_ONCE: usize = 128;
 /// Minimum number of workers for other controllers that call CAs.
 const OTHERS_AT_ONCE: usize = 32;
+/// Number of targets of CAs that are in memory at the same time: a CRD can have a megabyte.
+const INJECTIONS_AT_ONCE: usize = 2;
 /// Minimum number of workers for requests: one may wait for a slow server.
 const SIGNING_AT_ONCE: usize = 2;
 

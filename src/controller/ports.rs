@@ -1,7 +1,10 @@
 //! What controllers reach the world with: reads, writes, events, queues, CAs. Cheap to clone; it holds nothing that a controller
 //! remembers.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use jiff::Timestamp;
 
@@ -35,9 +38,18 @@ pub(crate) struct Ports {
     pub acme: Arc<Registry>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Whether this process holds the Lease for the injection of CAs.
+    pub injecting: Arc<AtomicBool>,
+    /// The CA of the API server in PEM; `None` if it is trusted by other means.
+    pub api_server_ca: Option<Arc<[u8]>>,
 }
 
 impl Ports {
+    /// Whether this process may inject CAs.
+    pub(crate) fn injects(&self) -> bool {
+        self.injecting.load(Ordering::Acquire)
+    }
+
     /// The time.
     #[expect(
         clippy::unused_self,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    plan::{issuer::IssuerId, seen::ObjectKey},
+    plan::{injection::TargetId, issuer::IssuerId, seen::ObjectKey},
     work::{Key, Queue},
 };
 

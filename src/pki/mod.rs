@@ -13,6 +13,7 @@
 //! | [`certificate`] | parsing of certificates |
 //! | [`chain`] | bundles: order, roots, size limits |
 //! | [`sign`] | signing of certificates |
+//! | [`serving`] | TLS of servers: versions, cipher suites, key pair |
 //! | [`revocation`] | OCSP and revocation lists |
 //! | [`keystore`] | PKCS#12 and JKS |
 //! | [`tls`] | trust of TLS clients |
@@ -38,6 +39,7 @@ mod oid;
 pub(crate) mod oracle;
 pub mod pem;
 pub mod revocation;
+pub mod serving;
 pub mod sign;
 pub mod signature;
 pub mod summary;

@@ -6,9 +6,10 @@ use k8s_openapi::api::{
 };
 
 use super::{
+    injection::TargetKind,
     link::{self, Link},
     route::{self, RouteSeen},
-    seen::{Kind, Lean, Meta, RequestSeen, SecretSeen},
+    seen::{Annotated, Kind, Lean, Meta, RequestSeen, SecretSeen},
     settings::Settings,
     signing_request::SigningRequestSeen,
 };
@@ -27,6 +28,8 @@ pub struct Watched {
     pub presence: Presence,
     /// Whether this installation watches the kind.
     pub when: fn(&Settings) -> bool,
+    /// Whether only the metadata of the objects is requested.
+    pub is_metadata: bool,
 }
 
 /// Whether the API server must know a kind.
@@ -34,24 +37,37 @@ pub struct Watched {
 pub enum Presence {
     /// Built-in, or installed with certlet. Until the API server knows it, nothing starts, and the log explains what to do.
     Required,
-    /// Its definition may be absent, appear later, or vanish. Absent is equivalent to no objects: nothing waits for it.
+    /// Its definition may be absent, appear later, or vanish; or certlet may not read it. Absent is equivalent to no objects: nothing
+    /// waits for it.
     Optional,
 }
 
 impl Watched {
-    /// All objects of the kind are watched, in every installation.
+    /// All objects of the kind are watched, in every installation that has the controller.
     const ALL: Self = Self {
         labels: None,
         presence: Presence::Required,
-        when: |_| true,
+        when: |settings| !settings.injection.alone,
+        is_metadata: false,
     };
 
     /// Kinds of the Gateway API, if the flag is set (CTL-04).
     const GATEWAY_API: Self = Self {
         labels: None,
         presence: Presence::Optional,
-        when: |settings| settings.gateway.enabled,
+        when: |settings| settings.gateway.enabled && !settings.injection.alone,
+        is_metadata: false,
     };
+
+    /// The metadata of the targets of CAs, where CAs are injected.
+    const fn target(when: fn(&Settings) -> bool) -> Self {
+        Self {
+            labels: None,
+            presence: Presence::Optional,
+            when,
+            is_metadata: true,
+        }
+    }
 }
 
 /// Selector for the Secrets that are watched with their content: those that cert-manager and certlet write.
@@ -70,7 +86,10 @@ macro_rules! watched_kinds {
                 types: CertificateSpec, CertificateStatus,
                 record: Lean<Self>,
                 links: link::of_certificate,
-                watched: Watched::ALL,
+                watched: Watched {
+                    when: |settings| !settings.injection.alone || settings.injection.certificates,
+                    ..Watched::ALL
+                },
             }
             /// CertificateRequests.
             RequestKind = requests, Request {
@@ -115,7 +134,10 @@ macro_rules! watched_kinds {
                 types: IssuerSpec, IssuerStatus,
                 record: Lean<Self>,
                 links: link::of_issuer,
-                watched: Watched { when: |settings| settings.namespace.is_none(), ..Watched::ALL },
+                watched: Watched {
+                    when: |settings| settings.namespace.is_none() && !settings.injection.alone,
+                    ..Watched::ALL
+                },
             }
             /// Ingresses.
             IngressKind = ingresses, Ingress {
@@ -142,7 +164,7 @@ macro_rules! watched_kinds {
                 types: ListenerSetSpec, ListenerSetStatus,
                 record: Lean<Self>,
                 links: link::of_listener_set,
-                watched: Watched { when: |settings| settings.gateway.listener_sets, ..Watched::GATEWAY_API },
+                watched: Watched { when: |settings| settings.gateway.listener_sets && !settings.injection.alone, ..Watched::GATEWAY_API },
             }
             /// HTTPRoutes.
             HttpRouteKind = http_routes, HttpRoute {
@@ -171,9 +193,52 @@ macro_rules! watched_kinds {
                 relevant: |record| record.signer().is_some(),
                 links: link::of_signing_request,
                 watched: Watched {
-                    when: |settings| settings.gates.certificate_signing_requests && settings.namespace.is_none(),
+                    when: |settings| {
+                        let is_on = settings.gates.certificate_signing_requests && settings.namespace.is_none();
+                        is_on && !settings.injection.alone
+                    },
                     ..Watched::ALL
                 },
+            }
+            /// `ValidatingWebhookConfigurations` that request a CA.
+            ValidatingWebhookKind = validating_webhooks, ValidatingWebhook {
+                names: "admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations",
+                namespaced: false,
+                types: (), (),
+                record: Annotated<Self>,
+                relevant: Annotated::requests_a_ca,
+                links: link::of_target,
+                watched: Watched::target(|settings| settings.injects(TargetKind::ValidatingWebhook)),
+            }
+            /// `MutatingWebhookConfigurations` that request a CA.
+            MutatingWebhookKind = mutating_webhooks, MutatingWebhook {
+                names: "admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations",
+                namespaced: false,
+                types: (), (),
+                record: Annotated<Self>,
+                relevant: Annotated::requests_a_ca,
+                links: link::of_target,
+                watched: Watched::target(|settings| settings.injects(TargetKind::MutatingWebhook)),
+            }
+            /// APIServices that request a CA.
+            ApiServiceKind = api_services, ApiService {
+                names: "apiregistration.k8s.io", "v1", "APIService", "apiservices",
+                namespaced: false,
+                types: (), (),
+                record: Annotated<Self>,
+                relevant: Annotated::requests_a_ca,
+                links: link::of_target,
+                watched: Watched::target(|settings| settings.injects(TargetKind::ApiService)),
+            }
+            /// CRDs that request a CA for their conversion webhook.
+            DefinitionKind = definitions, Definition {
+                names: "apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions",
+                namespaced: false,
+                types: (), (),
+                record: Annotated<Self>,
+                relevant: Annotated::requests_a_ca,
+                links: link::of_target,
+                watched: Watched::target(|settings| settings.injects(TargetKind::Definition)),
             }
         }
     };

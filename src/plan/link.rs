@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::{
+    injection::{CaSource, source_of},
     kinds::{CertificateKind, GatewayKind, ListenerSetKind},
-    seen::{Kind, Lean, Meta, ObjectKey, RequestSeen},
+    seen::{Annotated, Kind, Lean, Meta, ObjectKey, RequestSeen},
     signing_request::SigningRequestSeen,
 };
 use crate::api::{IssuerRef, gateway::ParentGateway, names};
@@ -20,6 +21,8 @@ pub enum Link {
     Issuer(Box<str>, Box<str>, ObjectKey),
     /// The Gateway or ListenerSet that it attaches to, by its kind.
     Parent(&'static str, ObjectKey),
+    /// The Certificate whose CA it gets.
+    Certificate(ObjectKey),
     /// It is unfinished and has no other link by which a change could find it.
     Waiting,
 }
@@ -155,6 +158,15 @@ pub fn of_request(record: &RequestSeen) -> Vec<Link> {
         links.push(Link::issuer(&record.issuer_ref, record.meta.namespace()));
     }
     links
+}
+
+/// Of a target of CAs: its source.
+pub fn of_target<K: Kind>(record: &Annotated<K>) -> Vec<Link> {
+    match source_of(&record.meta.annotations) {
+        Some(Ok(CaSource::Secret(secret))) => vec![Link::Secret(secret)],
+        Some(Ok(CaSource::Certificate(certificate))) => vec![Link::Certificate(certificate)],
+        Some(Ok(CaSource::ApiServer) | Err(_)) | None => Vec::new(),
+    }
 }
 
 /// Of a CertificateSigningRequest: it waits until it is finished.

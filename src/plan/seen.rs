@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{kinds::Watched, link::Link};
+use super::{injection, kinds::Watched, link::Link};
 use crate::{
     api::{self, Condition, GoDuration, InvalidField, IssuerRef, condition},
     pki::{
@@ -188,7 +188,7 @@ pub trait Kind: Send + Sync + fmt::Debug + Sized + 'static {
     /// The metadata of a record.
     fn meta(record: &Self::Record) -> &Meta;
 
-    /// Whether an object concerns certlet, decided by immutable fields.
+    /// Whether an object concerns certlet. One that does not any more is treated as deleted.
     fn is_relevant(_record: &Self::Record) -> bool {
         true
     }
@@ -249,6 +249,55 @@ impl<K: Kind> Lean<K> {
             .as_deref()
             .map(|raw| api::parse_readable(raw.get()))
             .unwrap_or_default()
+    }
+}
+
+/// A stored object of which only the metadata is watched, reduced to the annotations that request a CA.
+#[derive(Debug)]
+pub struct Annotated<K: Kind> {
+    /// Metadata.
+    pub meta: Meta,
+    /// The kind.
+    pub kind: std::marker::PhantomData<fn() -> K>,
+}
+
+impl<K: Kind> Annotated<K> {
+    /// The record of an object with this metadata.
+    pub fn new(meta: Meta) -> Self {
+        let requests = meta
+            .annotations
+            .iter()
+            .filter(|(key, _)| injection::ANNOTATIONS.contains(key));
+        Self {
+            meta: Meta {
+                annotations: requests.collect(),
+                labels: Pairs::default(),
+                owners: Box::default(),
+                finalizers: Box::default(),
+                ..meta
+            },
+            kind: std::marker::PhantomData,
+        }
+    }
+
+    /// Whether its annotations name a source, or try to.
+    pub fn requests_a_ca(&self) -> bool {
+        injection::source_of(&self.meta.annotations).is_some()
+    }
+}
+
+impl<K: Kind> Clone for Annotated<K> {
+    fn clone(&self) -> Self {
+        Self {
+            meta: self.meta.clone(),
+            kind: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<K: Kind> PartialEq for Annotated<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.meta == other.meta
     }
 }
 

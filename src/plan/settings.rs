@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
+use super::injection::TargetKind;
 use crate::{net::AddressPolicy, pki::chain::SizeLimits};
 
 /// All flags that decisions depend on (FLG rows).
@@ -43,8 +44,39 @@ pub struct Settings {
     pub ari_minimum_interval: Option<Duration>,
     /// Feature gates that change behaviour (GAT rows).
     pub gates: Gates,
+    /// Injection of CAs.
+    pub injection: InjectionSettings,
     /// The pod of this process, if it runs in one.
     pub pod: Pod,
+}
+
+/// Settings of the injection of CAs (CAI-06).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InjectionSettings {
+    /// Whether this process injects CAs.
+    pub enabled: bool,
+    /// Whether it does nothing else (`certlet cainjector`).
+    pub alone: bool,
+    /// Kinds that get no CA.
+    pub excluded: Vec<TargetKind>,
+    /// Whether Certificates are sources.
+    pub certificates: bool,
+    /// Namespaces whose Certificates and Secrets are no sources.
+    pub ignored_namespaces: Vec<String>,
+}
+
+impl Settings {
+    /// Whether CAs are injected into this kind. Targets belong to the cluster: an installation of the controller for one namespace has
+    /// none.
+    pub fn injects(&self, kind: TargetKind) -> bool {
+        let InjectionSettings {
+            enabled,
+            alone,
+            excluded,
+            ..
+        } = &self.injection;
+        *enabled && (*alone || self.namespace.is_none()) && !excluded.contains(&kind)
+    }
 }
 
 /// The pod of this process, from the downward API; empty otherwise.
@@ -88,9 +120,16 @@ pub struct Controllers {
 }
 
 impl Controllers {
+    /// None of them: `*` disables all.
+    pub fn none() -> Self {
+        Self {
+            disabled: vec!["*".to_owned()],
+        }
+    }
+
     /// Whether the controller of this name is enabled.
     pub fn enabled(&self, name: &str) -> bool {
-        !self.disabled.iter().any(|disabled| disabled == name)
+        !self.disabled.iter().any(|disabled| disabled == name || disabled == "*")
     }
 
     /// Whether certlet approves CertificateRequests (CTL-08).
@@ -293,6 +332,13 @@ impl Default for Settings {
                 certificate_signing_requests: false,
                 gateway_api: true,
                 listener_sets: false,
+            },
+            injection: InjectionSettings {
+                enabled: true,
+                alone: false,
+                excluded: Vec::new(),
+                certificates: true,
+                ignored_namespaces: Vec::new(),
             },
             pod: Pod::default(),
         }

@@ -67,7 +67,12 @@ pub(super) async fn until_none_acts(
             match tokio::time::timeout(CALL_TIMEOUT, other.observe(client)).await {
                 Ok(Ok(Some((reason, left)))) => {
                     wait = wait.min(left);
-                    found = Some(StandingBy::new(other.holder(), &other.namespace, reason));
+                    found = Some(StandingBy::new(
+                        other.holder(),
+                        names::LEASE_NAME,
+                        &other.namespace,
+                        reason,
+                    ));
                 }
                 Ok(Ok(None)) => {}
                 // an unreachable API server gives no information about other installations

@@ -15,7 +15,8 @@ use super::{
     health::{Check, Health},
     leader::Leadership,
     metrics,
-    server::{Body, serve},
+    server::{Body, serve, serve_over},
+    serving::Tls,
 };
 use crate::{controller::Controllers, process::clock::Skew};
 
@@ -24,18 +25,22 @@ const METRICS_CONNECTIONS: usize = 16;
 /// Connection limit of the health server.
 const HEALTH_CONNECTIONS: usize = 64;
 
-/// Serves `/metrics` only, until `shutdown`.
+/// Serves `/metrics` only, until `shutdown`; over TLS if there is any.
 pub(crate) async fn serve_metrics(
-    listener: TcpListener,
+    (listener, tls): (TcpListener, Option<Tls>),
     controllers: Arc<Controllers>,
     leadership: Leadership,
     shutdown: CancellationToken,
 ) {
+    let serving = tls.as_ref().map(|tls| Arc::clone(&tls.serving));
     let answer = move |request: &Request<_>| match request.uri().path() {
-        "/metrics" => read_only(request, || page(&controllers, &leadership, request.headers())),
+        "/metrics" => read_only(request, || {
+            let pieces = metrics::page(&controllers, &leadership, serving.as_ref());
+            page(pieces.map(Bytes::from), request.headers())
+        }),
         _ => text(StatusCode::NOT_FOUND, "metrics are at /metrics\n"),
     };
-    serve(listener, METRICS_CONNECTIONS, answer, shutdown).await;
+    serve_over(tls, listener, METRICS_CONNECTIONS, answer, shutdown).await;
 }
 
 /// Serves `/livez`, its single checks, and `/readyz` only, until `shutdown`.
@@ -92,8 +97,7 @@ fn readiness(controllers: &Controllers, leadership: &Leadership) -> (bool, Strin
     (true, ok)
 }
 
-fn page(controllers: &Arc<Controllers>, leadership: &Leadership, asked: &HeaderMap) -> Response<Body> {
-    let pieces = metrics::page(controllers, leadership).map(Bytes::from);
+fn page(pieces: impl Iterator<Item = Bytes> + Send + 'static, asked: &HeaderMap) -> Response<Body> {
     let encoded = is_accepted(asked);
     let body = if encoded {
         streamed(Gzip::new(pieces))

@@ -1,5 +1,5 @@
-//! Leader election with the Lease `cert-manager-controller`. cert-manager uses the same Lease, so both never act at the same
-//! time.
+//! Leader election with the Lease `cert-manager-controller`, and for the injection of CAs with that of cert-manager's cainjector.
+//! cert-manager uses the same Leases, so both never act at the same time.
 
 use std::{
     sync::{
@@ -27,7 +27,6 @@ use super::{
     standing::{Reason, Reports, StandingBy},
 };
 use crate::{
-    api::names,
     plan::lease::{LeaseSeen, LeaseStep, step},
     process::clock,
 };
@@ -42,6 +41,8 @@ const NOTICE_TIME: Duration = Duration::from_secs(20);
 /// `--leader-election-*` (FLG-06, FLG-07).
 #[derive(Clone, Debug)]
 pub(crate) struct Election {
+    /// Name of the Lease.
+    pub lease: &'static str,
     /// Namespace of the Lease.
     pub namespace: String,
     /// Holder identity of this process.
@@ -135,7 +136,7 @@ pub(crate) async fn elect(client: Client, election: Election, leadership: Leader
     let namespace = candidate.election.namespace.clone();
     let changes = watcher(
         Api::<Lease>::namespaced(client, &namespace),
-        watcher::Config::default().fields(&format!("metadata.name={}", names::LEASE_NAME)),
+        watcher::Config::default().fields(&format!("metadata.name={}", candidate.election.lease)),
     );
     let mut changes = changes.default_backoff().boxed();
     while !shutdown.is_cancelled() {
@@ -186,13 +187,13 @@ impl Candidate {
             tracing::warn!("lost the leadership: the Lease could not be renewed in time: {why}");
             self.leadership.set(false);
         } else {
-            tracing::warn!("failed to renew or take the Lease {}: {why}", names::LEASE_NAME);
+            tracing::warn!("failed to renew or take the Lease {}: {why}", self.election.lease);
         }
         Duration::from_secs(1).min(self.election.retry_period)
     }
 
     async fn attempt(&mut self) -> Result<Duration, kube::Error> {
-        let found = self.leases.get_opt(names::LEASE_NAME).await?;
+        let found = self.leases.get_opt(self.election.lease).await?;
         self.observe(found);
         let seen = self.seen.as_ref().map(|(lease, since)| {
             let spec = lease.spec.clone().unwrap_or_default();
@@ -202,7 +203,7 @@ impl Candidate {
             LeaseStep::Create => {
                 let lease = Lease {
                     metadata: ObjectMeta {
-                        name: Some(names::LEASE_NAME.into()),
+                        name: Some(self.election.lease.into()),
                         ..ObjectMeta::default()
                     },
                     spec: Some(self.spec(0)),
@@ -227,13 +228,14 @@ impl Candidate {
                 };
                 let written = self
                     .leases
-                    .replace(names::LEASE_NAME, &PostParams::default(), &lease)
+                    .replace(self.election.lease, &PostParams::default(), &lease)
                     .await?;
                 self.won(written);
             }
             LeaseStep::StandBy(wait) => {
                 let holder = seen.map(|seen| seen.holder).unwrap_or_default();
-                let standing_by = StandingBy::new(&holder, &self.election.namespace, Reason::Leader);
+                let standing_by =
+                    StandingBy::new(&holder, self.election.lease, &self.election.namespace, Reason::Leader);
                 self.leadership.set(false);
                 self.leadership.stand_by(Some(standing_by.clone()));
                 if self.reported.as_ref() != Some(&standing_by) && self.reports.is_due() {
@@ -272,7 +274,7 @@ impl Candidate {
         if !self.leadership.leads() {
             tracing::info!(
                 identity = self.election.identity,
-                lease = %format_args!("{}/{}", self.election.namespace, names::LEASE_NAME),
+                lease = %format_args!("{}/{}", self.election.namespace, self.election.lease),
                 "leading"
             );
         }
@@ -327,7 +329,7 @@ impl Candidate {
             spec.renew_time = Some(MicroTime(clock::now()));
         }
         let parameters = PostParams::default();
-        let released = self.leases.replace(names::LEASE_NAME, &parameters, &lease);
+        let released = self.leases.replace(self.election.lease, &parameters, &lease);
         match tokio::time::timeout(CALL_TIMEOUT, released).await {
             Ok(Ok(_)) => tracing::info!("released the Lease"),
             Ok(Err(error)) => {

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -12,9 +15,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     ending::{self, EndSignal, Signals},
-    http,
+    http, injecting,
     leader::{Election, Leadership, elect},
     server,
+    serving::{Tls, TlsOptions},
     start::{self, Start},
     status::{self, Source},
 };
@@ -69,12 +73,14 @@ pub(crate) struct Options {
     pub workers: usize,
     /// Listen address of the metrics server; `None` disables it.
     pub metrics_address: Option<SocketAddr>,
+    /// TLS of the metrics server; `None` for plain HTTP.
+    pub metrics_tls: Option<TlsOptions>,
     /// Listen address of the health server; `None` disables it.
     pub health_address: Option<SocketAddr>,
     /// Listen address of the status page; `None` disables it.
     pub status_address: Option<SocketAddr>,
-    /// Listen address of the HTTP-01 responder.
-    pub http01_address: SocketAddr,
+    /// Listen address of the HTTP-01 responder; `None` if this process solves no challenges.
+    pub http01_address: Option<SocketAddr>,
 }
 
 /// Why `certlet run` stopped.
@@ -95,6 +101,9 @@ pub(crate) enum RunError {
     /// The self-checks cannot be set up.
     #[error(transparent)]
     Solving(#[from] SolvingError),
+    /// The flags for TLS of the metrics server fit no version of TLS.
+    #[error("metrics cannot be served over TLS: {0}")]
+    Tls(#[from] rustls::Error),
     /// A listen address is in use or not local.
     #[error("cannot listen on {address} for {purpose}: {source}")]
     Listen {
@@ -149,10 +158,13 @@ pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> 
         proxies: options.proxies.clone(),
         ..ClientSettings::default()
     };
+    let injecting = injecting::office(&options.settings, &leadership);
     let outside = Outside {
         http,
         cloud: options.cloud.clone(),
         metrics,
+        injecting: Arc::clone(&injecting.flag),
+        api_server_ca: injecting::ca_of(&config),
     };
     let (controllers, router) = controllers(&client, &options.settings, outside, &leadership)?;
     let tasks = TaskTracker::new();
@@ -164,20 +176,29 @@ pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> 
         &controllers.ports.index,
         &observer,
     );
-    let namespace = options.settings.namespace.clone();
-    tokio::spawn(cluster::metadata::follow(client.clone(), namespace, observer));
-    listeners.serve(&controllers, &leadership, &tasks, &shutdown);
+    cluster::metadata::follow(client.clone(), &options.settings, observer);
+    let tls = match options.metrics_tls.filter(|_| listeners.metrics.is_some()) {
+        Some(tls) => {
+            let limits = options.settings.size_limits;
+            let reader = controllers.ports.reader.clone();
+            Some(Tls::start(tls, reader, limits, &tasks, &shutdown)?)
+        }
+        None => None,
+    };
+    listeners.serve(tls, (&controllers, &leadership), &tasks, &shutdown);
     controllers.start(options.workers, clock::now);
-    let is_for_cluster = options.settings.namespace.is_none();
     // before the first wait: a signal must not end the process unheard
     let mut signals = Signals::listen();
     start::report(&controllers.ports.reader, &start, &options.settings).await;
-    tokio::spawn(say_what_is_missing(controllers.ports.reader.clone(), is_for_cluster));
-    tokio::spawn(super::webhooks::report(
-        controllers.ports.reader.client().clone(),
-        is_for_cluster,
-    ));
+    report_surroundings(&controllers.ports);
     tokio::spawn(follow_leadership(Arc::clone(&controllers), leadership.clone()));
+    let office = injecting::Office {
+        controllers: Arc::clone(&controllers),
+        leadership: leadership.clone(),
+        injecting,
+        election: options.election.clone(),
+    };
+    tasks.spawn(office.follow(leaves_office.clone()));
     if let Some(election) = options.election {
         tasks.spawn(elect(client, election, leadership, leaves_office.clone()));
     } else {
@@ -232,6 +253,8 @@ pub(crate) fn dry_run_context(
         http,
         cloud: environment.cloud,
         metrics: Arc::default(),
+        injecting: Arc::default(),
+        api_server_ca: None,
     };
     let made = controllers(client, settings, outside, &Leadership::default());
     made.map(|(controllers, _)| controllers)
@@ -254,6 +277,8 @@ struct Outside {
     http: ClientSettings,
     cloud: CloudEnvironment,
     metrics: Arc<Metrics>,
+    injecting: Arc<AtomicBool>,
+    api_server_ca: Option<Arc<[u8]>>,
 }
 
 fn controllers(
@@ -265,7 +290,13 @@ fn controllers(
     cluster::secret::set_size_limits(settings.size_limits);
     let router = Router::default();
     let index = Arc::new(Index::default());
-    let Outside { http, cloud, metrics } = outside;
+    let Outside {
+        http,
+        cloud,
+        metrics,
+        injecting,
+        api_server_ca,
+    } = outside;
     let flag = Arc::clone(&leadership.flag);
     let http = ClientSettings {
         addresses: settings.outgoing.clone(),
@@ -287,6 +318,8 @@ fn controllers(
         responder: Arc::new(Responder::new()),
         acme: Arc::new(acme::Registry::new(transport, Arc::clone(&metrics) as _)),
         metrics,
+        injecting,
+        api_server_ca,
     };
     let controllers = Arc::new(Controllers::new(Services::new(ports, Solving::new(settings, cloud)?)));
     router.attach(&controllers);
@@ -297,7 +330,7 @@ struct Listeners {
     metrics: Option<TcpListener>,
     health: Option<TcpListener>,
     status: Option<(TcpListener, SocketAddr)>,
-    http01: TcpListener,
+    http01: Option<TcpListener>,
 }
 
 impl Listeners {
@@ -314,27 +347,29 @@ impl Listeners {
             listener.transpose()
         };
         let status = optional(options.status_address, "the status page (--status-listen-address)")?;
-        let http01 = options.http01_address;
         let challenges = "HTTP-01 challenges (--acme-http01-listen-address)";
         Ok(Self {
             metrics: optional(options.metrics_address, "metrics (--metrics-listen-address)")?,
             health: optional(options.health_address, "health (--internal-healthz-listen-address)")?,
             status: status.zip(options.status_address),
-            http01: TcpListener::bind(http01).await.map_err(failed(http01, challenges))?,
+            http01: match options.http01_address {
+                Some(address) => Some(TcpListener::bind(address).await.map_err(failed(address, challenges))?),
+                None => None,
+            },
         })
     }
 
     fn serve(
         self,
-        controllers: &Arc<Controllers>,
-        leadership: &Leadership,
+        tls: Option<Tls>,
+        (controllers, leadership): (&Arc<Controllers>, &Leadership),
         tasks: &TaskTracker,
         shutdown: &CancellationToken,
     ) {
         let ports = &controllers.ports;
         if let Some(listener) = self.metrics {
             let (controllers, leadership, shutdown) = (Arc::clone(controllers), leadership.clone(), shutdown.clone());
-            tasks.spawn(http::serve_metrics(listener, controllers, leadership, shutdown));
+            tasks.spawn(http::serve_metrics((listener, tls), controllers, leadership, shutdown));
         }
         if let Some(listener) = self.health {
             let (controllers, leadership, shutdown) = (Arc::clone(controllers), leadership.clone(), shutdown.clone());
@@ -344,8 +379,21 @@ impl Listeners {
             let source = Source::new(Arc::clone(controllers), leadership.clone());
             tasks.spawn(status::serve_status(listener, address, source, shutdown.clone()));
         }
-        tasks.spawn(Arc::clone(&ports.responder).serve(self.http01, shutdown.clone()));
+        if let Some(listener) = self.http01 {
+            tasks.spawn(Arc::clone(&ports.responder).serve(listener, shutdown.clone()));
+        }
     }
+}
+
+/// Logs what is missing, and what would be in the way, in the background.
+fn report_surroundings(ports: &Ports) {
+    if ports.settings.injection.alone {
+        return;
+    }
+    let is_for_cluster = ports.settings.namespace.is_none();
+    tokio::spawn(say_what_is_missing(ports.reader.clone(), is_for_cluster));
+    let client = ports.reader.client().clone();
+    tokio::spawn(super::webhooks::report(client, is_for_cluster));
 }
 
 /// Logs what this API server does not support or does not have, and the consequences. An installation for one namespace may read no policies.

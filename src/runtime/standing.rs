@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{api::names::LEASE_NAME, text::short_line};
+use crate::text::short_line;
 
 /// Length limit for a printed holder identity. Kubernetes' components use a host name and a UUID.
 const MAX_HOLDER: usize = 100;
@@ -16,6 +16,8 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) struct StandingBy {
     /// The holder identity, sanitised.
     pub holder: String,
+    /// Name of the Lease.
+    pub lease: &'static str,
     /// Namespace of the Lease.
     pub namespace: String,
     /// The state of the holder.
@@ -35,8 +37,9 @@ pub(crate) enum Reason {
 
 impl StandingBy {
     /// `holder` is the holder identity in the Lease.
-    pub(super) fn new(holder: &str, namespace: &str, reason: Reason) -> Self {
+    pub(super) fn new(holder: &str, lease: &'static str, namespace: &str, reason: Reason) -> Self {
         Self {
+            lease,
             holder: short_line(holder, MAX_HOLDER),
             namespace: namespace.to_owned(),
             reason,
@@ -53,6 +56,7 @@ impl fmt::Display for StandingBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             holder,
+            lease,
             namespace,
             reason,
         } = self;
@@ -60,20 +64,20 @@ impl fmt::Display for StandingBy {
             Reason::Leader => {
                 write!(
                     f,
-                    "standing by: {holder} holds the Lease {LEASE_NAME} in namespace {namespace}"
+                    "standing by: {holder} holds the Lease {lease} in namespace {namespace}"
                 )
             }
             Reason::OtherInstallation => {
                 write!(
                     f,
-                    "standing by: {holder} renews the Lease {LEASE_NAME} in namespace {namespace}; another installation is at \
+                    "standing by: {holder} renews the Lease {lease} in namespace {namespace}; another installation is at \
                      work on the same objects, and this one begins when that one ends"
                 )
             }
             Reason::Unproven(left) => {
                 write!(
                     f,
-                    "standing by: {holder} holds the Lease {LEASE_NAME} in namespace {namespace}. Unless it renews the Lease \
+                    "standing by: {holder} holds the Lease {lease} in namespace {namespace}. Unless it renews the Lease \
                      within {}s, it is dead and this process goes on; a Lease that nobody needs can be deleted",
                     left.as_secs()
                 )
@@ -104,7 +108,7 @@ mod tests {
     #[test]
     fn a_holder_is_printed_on_one_line_of_bounded_length_without_control_characters() {
         let hostile = format!("a\n\x1b[2Kleading\u{202e}{}", "b".repeat(100_000));
-        let shown = StandingBy::new(&hostile, "team-a", Reason::OtherInstallation);
+        let shown = StandingBy::new(&hostile, "lease", "team-a", Reason::OtherInstallation);
         assert!(
             shown.holder.starts_with(r"a\n\u{1b}[2Kleading\u{202e}bbb"),
             "{}",
@@ -113,7 +117,10 @@ mod tests {
         assert!(shown.holder.chars().count() < 2 * MAX_HOLDER);
         assert!(shown.to_string().lines().count() == 1);
         let usual = "cert-manager-5d8f_0b0c9a8f-6f1e-4c55-9d0a-3a1a2b9d8c7e";
-        assert_eq!(StandingBy::new(usual, "kube-system", Reason::Leader).holder, usual);
+        assert_eq!(
+            StandingBy::new(usual, "lease", "kube-system", Reason::Leader).holder,
+            usual
+        );
     }
 
     #[tokio::test(start_paused = true)]

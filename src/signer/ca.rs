@@ -138,6 +138,16 @@ impl CertificateAuthority {
         &self.ca_pem
     }
 
+    /// Its key pair.
+    pub(crate) fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The certificates after the leaf in the chains that it signs, as PEM; empty below a root.
+    pub(crate) fn tail_pem(&self) -> &[u8] {
+        &self.tail_pem
+    }
+
     /// The key identifier that all signed certificates contain.
     pub(crate) fn key_identifier(&self) -> Vec<u8> {
         self.issuer.key_identifier()

@@ -19,6 +19,8 @@ pub(crate) struct Helm {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Rendered {
     pub(crate) manifest: String,
+    /// What `helm test` and hooks create, which are not among the objects.
+    pub(crate) hooks: String,
     pub(crate) notes: String,
     pub(crate) error: String,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::helm::{Helm, case, chart};
+use crate::helm::{Helm, Rendered, case, chart};
 use crate::support::bed::project;
 use crate::support::run;
 
@@ -113,7 +113,11 @@ async fn the_api_server_takes_what_is_rendered() {
         let rendered = helm.render_cases(&[case("pki", &values)]).await;
         assert_eq!(rendered[0].error, "");
         let file = bed.path("run/rendered.yaml");
-        std::fs::write(&file, &rendered[0].manifest).unwrap();
+        // the pod of `helm test` would need its ServiceAccount
+        let hooks = rendered[0].hooks.split("---\n");
+        let hooks: Vec<&str> = hooks.filter(|hook| !hook.contains("kind: Pod\n")).collect();
+        let manifest = format!("{}\n---\n{}", rendered[0].manifest, hooks.join("---\n"));
+        std::fs::write(&file, manifest).unwrap();
         let args = [
             "apply",
             "--dry-run=server",
@@ -123,5 +127,72 @@ async fn the_api_server_takes_what_is_rendered() {
         ];
         let said = bed.kubectl(&args).await;
         assert!(said.contains("deployment.apps/pki-certlet created"), "{said}");
+        assert!(said.contains("job.batch/pki-certlet-startupapicheck created"), "{said}");
     }
+}
+
+/// The endpoint of the monitor, and the scheme in the annotations of the pods.
+fn scraping(rendered: &Rendered) -> (Value, Value) {
+    let objects = rendered.objects();
+    let of_kind = |kind: &str| objects.iter().find(|object| object["kind"] == kind).cloned();
+    let monitor = of_kind("ServiceMonitor").unwrap_or_default();
+    let pod = &of_kind("Deployment").unwrap()["spec"]["template"]["metadata"]["annotations"];
+    (
+        monitor["spec"]["endpoints"][0].clone(),
+        pod["prometheus.io/scheme"].clone(),
+    )
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn monitors_and_annotations_follow_metrics_over_tls() {
+    let Some(helm) = Helm::prepare("monitors_and_annotations_follow_metrics_over_tls").await else {
+        return;
+    };
+    let dynamic =
+        json!({"secretNamespace": "cert-manager", "secretName": "metrics-ca", "dnsNames": ["certlet-metrics", "b"]});
+    let values = |monitor: Value| json!({"config": {"metricsTLSConfig": {"dynamic": dynamic}}, "prometheus": {"servicemonitor": monitor}});
+    let files = json!({"extraArgs": ["--metrics-tls-cert-file=/tls/tls.crt", "--metrics-tls-private-key-file=/tls/tls.key"],
+        "prometheus": {"servicemonitor": {"enabled": true}}});
+    let rendered = helm
+        .render(&[
+            json!({"prometheus": {"servicemonitor": {"enabled": true}}}),
+            values(json!({"enabled": false})),
+            values(json!({"enabled": true})),
+            values(json!({"enabled": true, "namespace": "monitoring"})),
+            values(
+                json!({"enabled": true, "endpointAdditionalProperties": {"tlsConfig": {"insecureSkipVerify": true}}}),
+            ),
+            files,
+            json!({"namespaced": true, "namespace": "shop", "config": {"metricsTLSConfig": {"dynamic": dynamic}}}),
+        ])
+        .await;
+    let [plain, pods, own, elsewhere, given, files, refused] = rendered.as_slice() else {
+        unreachable!()
+    };
+    assert_eq!(
+        (&scraping(plain).0["scheme"], &scraping(plain).1),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(scraping(pods).1, "https");
+    let (endpoint, _) = scraping(own);
+    assert_eq!(endpoint["scheme"], "https");
+    let ca = json!({"serverName": "certlet-metrics", "ca": {"secret": {"name": "metrics-ca", "key": "ca.crt"}}});
+    assert_eq!(endpoint["tlsConfig"], ca);
+    let (endpoint, _) = scraping(elsewhere);
+    assert_eq!(
+        (&endpoint["scheme"], &endpoint["tlsConfig"]),
+        (&json!("https"), &Value::Null)
+    );
+    assert_eq!(scraping(given).0["tlsConfig"], json!({"insecureSkipVerify": true}));
+    let (endpoint, _) = scraping(files);
+    assert_eq!(
+        (&endpoint["scheme"], &endpoint["tlsConfig"]),
+        (&json!("https"), &Value::Null)
+    );
+    assert!(
+        refused.error.contains("no permissions in another one; name its own"),
+        "{}",
+        refused.error
+    );
 }

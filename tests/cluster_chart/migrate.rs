@@ -264,13 +264,6 @@ async fn a_helm_release_of_cert_manager_becomes_certlet_in_place_and_cert_manage
     let findings: Vec<Value> = serde_json::from_str(&checked.stdout).unwrap();
     let owners = findings.iter().find(|finding| finding["check"] == "owners").unwrap();
     assert_eq!(owners["verdict"], "ok", "{owners}");
-    swap.follow("## Keep the cainjector").await;
-    let deployments = swap.names("deployments", &["-n", "cert-manager"]).await;
-    assert!(
-        deployments.contains("deployment.apps/cert-manager-cainjector\n"),
-        "{deployments}"
-    );
-
     certlet.stop().await;
     swap.follow("### Back, with Helm").await;
     swap.is_cert_manager().await;

@@ -91,8 +91,10 @@ impl Row {
         if let Some(sentence) = fails {
             return with.error.contains(sentence.as_str()) && with.manifest.is_empty();
         }
-        let added = more_in(&with.manifest, &without.manifest);
-        let removed = more_in(&without.manifest, &with.manifest);
+        let all = |rendered: &Rendered| format!("{}{}", rendered.manifest, rendered.hooks);
+        let (before, after) = (all(without), all(with));
+        let added = more_in(&after, &before);
+        let removed = more_in(&before, &after);
         let said = more_in(&with.notes, &without.notes);
         let kept_silent = more_in(&without.notes, &with.notes);
         let accepted = without.error.is_empty() && with.error.is_empty();
@@ -102,9 +104,9 @@ impl Row {
                 (None, Some(text), None, None) => has(&removed, text),
                 (None, None, Some(text), None) => {
                     let named: Vec<&str> = said.into_iter().filter(|line| line.contains(&self.setting)).collect();
-                    with.manifest == without.manifest && has(&named, text)
+                    after == before && has(&named, text)
                 }
-                (None, None, None, Some(text)) => with.manifest == without.manifest && has(&kept_silent, text),
+                (None, None, None, Some(text)) => after == before && has(&kept_silent, text),
                 _ => panic!("one thing is expected of {}", self.setting),
             }
     }

@@ -96,7 +96,7 @@ async fn kubectl_and_helm_install_everything_on_kubernetes_1_33_to_1_35() {
             "cert-manager",
             "--create-namespace",
             "--set",
-            "crds.enabled=true,crds.keep=false",
+            "crds.enabled=true,crds.keep=false,startupapicheck.enabled=false",
         ];
         let said = helm.run(&server.at(&install)).await;
         assert!(said.contains("This API server is older than Kubernetes 1.36"), "{said}");

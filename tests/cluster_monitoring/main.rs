@@ -12,6 +12,7 @@ mod prometheus;
 mod scraped;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
 
 use std::collections::BTreeSet;
 

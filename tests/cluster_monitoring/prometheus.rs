@@ -21,8 +21,13 @@ pub(crate) struct Prometheus {
 
 impl Prometheus {
     pub(crate) fn start(certlet: SocketAddr) -> Self {
+        Self::start_with(certlet, &json!({"scheme": "http"}))
+    }
+
+    /// With further fields of the scrape configuration, for example of TLS.
+    pub(crate) fn start_with(certlet: SocketAddr, fields: &Value) -> Self {
         let files = TempDir::new().unwrap();
-        let config = json!({
+        let mut config = json!({
             "global": {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "250ms"},
             "rule_files": ["rules.yaml", project().join("tests/data/monitoring/mixin.yaml")],
             "scrape_configs": [{
@@ -30,6 +35,8 @@ impl Prometheus {
                 "static_configs": [{"targets": [certlet.to_string()], "labels": {"namespace": "cert-manager"}}],
             }],
         });
+        let scrape = config["scrape_configs"][0].as_object_mut().unwrap();
+        scrape.extend(fields.as_object().unwrap().clone());
         std::fs::write(files.path().join("prometheus.yml"), config.to_string()).unwrap();
         std::fs::write(files.path().join("rules.yaml"), rules().to_string()).unwrap();
         let child = Command::new("prometheus")

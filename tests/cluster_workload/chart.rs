@@ -2,6 +2,7 @@
 
 use crate::installation::{Installation, NAMESPACE};
 use crate::support::bed::project;
+use crate::support::command::try_run;
 use crate::support::{IN_TIME, eventually, on_path, run};
 
 #[tokio::test]
@@ -33,7 +34,29 @@ async fn a_release_gets_ready_issues_a_certificate_takes_another_configuration_a
     ];
     installation.kubectl(&earlier).await;
     let wait = ["--take-ownership", "--wait", "--timeout=120s"];
-    helm(&[&["install", "certlet", &chart, "--set", "crds.enabled=true"], &wait[..]].concat()).await;
+    let install = ["install", "certlet", &chart, "--set", "crds.enabled=true"];
+    // The Job of startupapicheck in a namespace in which a policy is not in force: helm says so, and the Job stays.
+    let label = "cert-manager.io/disable-validation";
+    bed.kubectl(&["label", "namespace", NAMESPACE, &format!("{label}=true")])
+        .await;
+    let soon = "startupapicheck.timeout=1s,startupapicheck.backoffLimit=0";
+    let within = ["--kubeconfig", &kubeconfig, "--namespace", NAMESPACE];
+    let refused = try_run("helm", &[&within, &install[..], &wait, &["--set", soon]].concat(), None).await;
+    assert!(refused.stderr.contains("failed post-install"), "{refused:?}");
+    let said = installation.kubectl(&["logs", "job/certlet-startupapicheck"]).await;
+    assert!(said.contains("the policy certlet-request is not in force"), "{said}");
+    bed.kubectl(&["label", "namespace", NAMESPACE, &format!("{label}-")])
+        .await;
+    helm(&["uninstall", "certlet", "--wait", "--timeout=120s"]).await;
+    // what hooks have created belongs to no release
+    let checks = "job/certlet-startupapicheck";
+    installation.kubectl(&["delete", checks, "--cascade=foreground"]).await;
+
+    helm(&[&install[..], &wait].concat()).await;
+    let left = installation
+        .kubectl(&["get", "jobs,roles,serviceaccounts", "-o", "name"])
+        .await;
+    assert!(!left.contains("startupapicheck"), "{left}");
     let tested = helm(&["test", "certlet", "--timeout=120s"]).await;
     // Secret, Issuer, Certificate, and the pod that has seen the certificate.
     assert_eq!(tested.matches("Phase:          Succeeded").count(), 4, "{tested}");

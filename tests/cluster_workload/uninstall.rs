@@ -83,6 +83,7 @@ async fn an_ingress_gets_its_certificate_from_the_deployment_and_an_uninstall_le
         "-n",
         "kube-system",
         "cert-manager-controller",
+        "cert-manager-cainjector-leader-election",
         "--ignore-not-found",
     ];
     bed.kubectl(&lease).await;

@@ -92,8 +92,10 @@ impl Bed {
 
     /// Deletes the Leases that killed replicas of earlier tests have left: nobody is to wait a minute for the dead.
     pub(crate) async fn forget_leaders(&self) {
-        let name = "--field-selector=metadata.name=cert-manager-controller";
-        self.kubectl(&["delete", "leases", "--all-namespaces", name]).await;
+        for lease in ["cert-manager-controller", "cert-manager-cainjector-leader-election"] {
+            let name = format!("--field-selector=metadata.name={lease}");
+            self.kubectl(&["delete", "leases", "--all-namespaces", &name]).await;
+        }
     }
 
     /// Makes a namespace that no other test uses. It is left behind: deleting one takes five seconds.

@@ -212,7 +212,10 @@ impl Certlet {
             let mut page = Vec::new();
             stream.read_to_end(&mut page).map(|_| page)
         };
-        if let Ok(page) = read() {
+        // over TLS there is no answer to such a request
+        if let Ok(page) = read()
+            && page.starts_with(b"HTTP/")
+        {
             std::fs::write(self.log.with_extension("metrics"), page).unwrap();
         }
     }

@@ -28,6 +28,7 @@
 {{- range $key, $value := $values.global.commonLabels }}
 {{- $flags = append $flags (list "acme-http01-solver-extra-labels" (printf "%s=%s" $key $value)) }}
 {{- end }}
+{{- if not $values.cainjector.enabled }}{{ $flags = append $flags (list "enable-cainjector" "false") }}{{ end }}
 {{- if $values.disableAutoApproval }}{{ $flags = append $flags (list "controllers" "*,-certificaterequests-approver") }}{{ end }}
 {{- $args := list "run" }}
 {{- range $flags }}
@@ -42,4 +43,32 @@
 {{- end -}}
 {{- define "certlet.statusPageIsLocal" -}}
 {{- if regexMatch "^(127\\.|localhost:|\\[::1\\]:)" (toString .Values.statusPage.listenAddress) -}}true{{- end -}}
+{{- end -}}
+
+{{- /* Whether metrics are served over TLS: true, or nothing. The flags of extraArgs count as those of config. */}}
+{{- define "certlet.metricsTls" -}}
+{{- $config := default dict (default dict .Values.config).metricsTLSConfig -}}
+{{- if or (default dict $config.filesystem).certFile (default dict $config.dynamic).secretName -}}true
+{{- else -}}
+{{- range .Values.extraArgs }}{{ if regexMatch "^--metrics-(tls-cert-file|dynamic-serving-ca-secret-name)=." . }}true{{ end }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /*
+What a monitor has to know of it, unless `endpointAdditionalProperties` says something else. The CA is in a Secret that a monitor can name only in its own
+namespace: include "certlet.scraping" (list $ $namespace)
+*/}}
+{{- define "certlet.scraping" -}}
+{{- $root := first . -}}
+{{- $namespace := default (include "certlet.namespace" $root) (last .) -}}
+{{- if include "certlet.metricsTls" $root }}
+scheme: https
+{{- with (default dict (default dict $root.Values.config).metricsTLSConfig).dynamic }}
+{{- if and .secretName .dnsNames (eq (toString .secretNamespace) $namespace) }}
+tlsConfig:
+  serverName: {{ first .dnsNames | quote }}
+  ca: {secret: {name: {{ .secretName | quote }}, key: ca.crt}}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end -}}

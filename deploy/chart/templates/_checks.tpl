@@ -1,13 +1,8 @@
 {{- /* What cannot be as the values say, each with one sentence; certlet.image has those about the image. */}}
 {{- define "certlet.checks" -}}
-{{- $metrics := "metrics are served over plain HTTP only; remove the setting, or have a proxy in the pod (extraContainers) serve them over TLS" -}}
-{{- if (default (dict) .Values.config).metricsTLSConfig -}}
-{{- fail (printf "config.metricsTLSConfig: %s" $metrics) -}}
-{{- end -}}
-{{- range .Values.extraArgs -}}
-{{- if regexMatch "^--metrics-(tls|dynamic-serving)-" . -}}
-{{- fail (printf "extraArgs: %s: %s" . $metrics) -}}
-{{- end -}}
+{{- $dynamic := default dict (default dict (default dict .Values.config).metricsTLSConfig).dynamic -}}
+{{- if and .Values.namespaced $dynamic.secretNamespace (ne $dynamic.secretNamespace (include "certlet.namespace" .)) -}}
+{{- fail "config.metricsTLSConfig.dynamic.secretNamespace: an installation for one namespace (namespaced) has no permissions in another one; name its own" -}}
 {{- end -}}
 {{- with .Values.podDisruptionBudget -}}
 {{- if not (or (kindIs "invalid" .minAvailable) (kindIs "invalid" .maxUnavailable)) -}}

@@ -46,7 +46,8 @@ so that `kubectl apply -k deploy` and this chart apply the same objects. Each fi
 {{- $name := $object.metadata.name }}
 {{- $roles := hasPrefix "rbac.authorization.k8s.io/" $object.apiVersion }}
 {{- $approval := and (eq $name "certlet-approve") (eq $object.kind "ClusterRoleBinding") $values.disableAutoApproval }}
-{{- if not (or (and $roles (not $values.global.rbac.create)) $approval) }}
+{{- $injection := and (eq $name "certlet-cainjector") (not $values.cainjector.enabled) }}
+{{- if not (or (and $roles (not $values.global.rbac.create)) $approval $injection) }}
 {{- if and $roles (not $values.global.rbac.aggregateClusterRoles) }}
 {{- range $label, $_ := $object.metadata.labels }}
 {{- if hasPrefix "rbac.authorization.k8s.io/aggregate-to-" $label }}{{ $_ := unset $object.metadata.labels $label }}{{ end }}

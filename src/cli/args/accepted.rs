@@ -1,11 +1,10 @@
-//! Flags of cert-manager that have no effect in certlet, and those that certlet refuses.
+//! Flags of cert-manager that have no effect in certlet.
 
 use clap::Args;
 
-use super::go::{List, boolean, integer};
+use super::go::{boolean, integer};
 
-/// Flags of cert-manager without a function in certlet (NB-31). They are accepted and logged at startup, or refused if
-/// ignoring them would be unsafe.
+/// Flags of cert-manager without a function in certlet (NB-31). They are accepted and logged at startup.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct AcceptedArgs {
     /// No effect; certlet has no client-side rate limit
@@ -29,30 +28,6 @@ pub(super) struct AcceptedArgs {
     /// No effect; leadership ends at the renew deadline
     #[arg(long, hide = true)]
     internal_healthz_leader_election_timeout: Option<String>,
-    /// Refused; metrics are served over plain HTTP only
-    #[arg(long, hide = true)]
-    metrics_tls_cert_file: Option<String>,
-    /// Refused; metrics are served over plain HTTP only
-    #[arg(long, hide = true)]
-    metrics_tls_private_key_file: Option<String>,
-    /// Refused; metrics are served over plain HTTP only
-    #[arg(long, hide = true)]
-    metrics_tls_cipher_suites: Vec<List>,
-    /// Refused; metrics are served over plain HTTP only
-    #[arg(long, hide = true)]
-    metrics_tls_min_version: Option<String>,
-    /// Refused; metrics are served over plain HTTP only
-    #[arg(long, hide = true)]
-    metrics_dynamic_serving_ca_secret_namespace: Option<String>,
-    /// Refused; metrics are served over plain HTTP only
-    #[arg(long, hide = true)]
-    metrics_dynamic_serving_ca_secret_name: Option<String>,
-    /// Refused; metrics are served over plain HTTP only
-    #[arg(long, hide = true)]
-    metrics_dynamic_serving_dns_names: Vec<List>,
-    /// Refused; metrics are served over plain HTTP only
-    #[arg(long, hide = true)]
-    metrics_dynamic_serving_leaf_duration: Option<String>,
     #[command(flatten)]
     klog: KlogArgs,
 }
@@ -175,49 +150,6 @@ impl AcceptedArgs {
         ]));
         idle
     }
-
-    /// The first flag that must not be ignored: ignoring it would leave metrics without the TLS that it requests.
-    pub(super) fn refused(&self) -> Option<&'static str> {
-        let tls = asked([
-            (given(self.metrics_tls_cert_file.as_ref()), "--metrics-tls-cert-file"),
-            (
-                given(self.metrics_tls_private_key_file.as_ref()),
-                "--metrics-tls-private-key-file",
-            ),
-            (any(&self.metrics_tls_cipher_suites), "--metrics-tls-cipher-suites"),
-            (
-                given(self.metrics_tls_min_version.as_ref()),
-                "--metrics-tls-min-version",
-            ),
-            (
-                given(self.metrics_dynamic_serving_ca_secret_namespace.as_ref()),
-                "--metrics-dynamic-serving-ca-secret-namespace",
-            ),
-            (
-                given(self.metrics_dynamic_serving_ca_secret_name.as_ref()),
-                "--metrics-dynamic-serving-ca-secret-name",
-            ),
-            (
-                any(&self.metrics_dynamic_serving_dns_names),
-                "--metrics-dynamic-serving-dns-names",
-            ),
-            (
-                given(self.metrics_dynamic_serving_leaf_duration.as_ref()),
-                "--metrics-dynamic-serving-leaf-duration",
-            ),
-        ]);
-        tls.first().copied()
-    }
-}
-
-/// Whether a list flag has members. An empty list counts as not set.
-fn any(lists: &[List]) -> bool {
-    !List::all(lists).is_empty()
-}
-
-/// Whether a text flag has a value. An empty text counts as not set.
-fn given(text: Option<&String>) -> bool {
-    text.is_some_and(|text| !text.is_empty())
 }
 
 fn asked<const N: usize>(flags: [(bool, &'static str); N]) -> Vec<&'static str> {

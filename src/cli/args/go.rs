@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, str::FromStr, time::Duration};
 use crate::api::GoDuration;
 
 /// A boolean (`strconv.ParseBool`).
-pub(super) fn boolean(text: &str) -> Result<bool, String> {
+pub(in crate::cli) fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
@@ -47,7 +47,7 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
 }
 
 /// A log level. A negative number counts as 0.
-pub(super) fn level(text: &str) -> Result<u8, String> {
+pub(in crate::cli) fn level(text: &str) -> Result<u8, String> {
     let level: i32 = text.parse().map_err(|_| format!("{text:?} is not a whole number"))?;
     Ok(u8::try_from(level.max(0)).unwrap_or(u8::MAX))
 }
@@ -62,7 +62,7 @@ pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
 
 /// A list of strings. An empty value is an empty list.
 #[derive(Clone, Debug, Default)]
-pub(super) struct List(Vec<String>);
+pub(in crate::cli) struct List(Vec<String>);
 
 impl FromStr for List {
     type Err = std::convert::Infallible;
@@ -75,7 +75,7 @@ impl FromStr for List {
 
 impl List {
     /// All members of a flag that may be repeated.
-    pub(super) fn all(given: &[Self]) -> Vec<String> {
+    pub(in crate::cli) fn all(given: &[Self]) -> Vec<String> {
         given.iter().flat_map(|list| list.0.iter().cloned()).collect()
     }
 }

@@ -6,6 +6,7 @@ pub(super) mod differing;
 mod dns01;
 mod gateway;
 mod go;
+mod metrics_tls;
 mod switches;
 #[cfg(test)]
 mod tests;
@@ -18,15 +19,20 @@ use self::{
     accepted::AcceptedArgs,
     dns01::Dns01Args,
     gateway::GatewayArgs,
-    go::{List, Listen, Map, address, boolean, count, level, socket},
+    go::{Listen, Map, address, count, socket},
+    metrics_tls::MetricsTlsArgs,
     switches::{absent_controllers, controllers, gates, idle_gates, path_type_exact},
 };
-pub(super) use self::{go::duration, switches::ArgsError};
+pub(super) use self::{
+    go::{List, boolean, duration, level},
+    switches::ArgsError,
+};
 
 use crate::{
+    api::names,
     net::{AddressPolicy, ExtraRoots, Network, proxy_hosts},
     pki::chain::SizeLimits,
-    plan::settings::{DefaultIssuer, Http01Settings, Pod, Settings, SolverMode},
+    plan::settings::{DefaultIssuer, Http01Settings, InjectionSettings, Pod, Settings, SolverMode},
     process::{environment::Environment, telemetry::Format},
     runtime::{foreign, leader::Election, run::Options},
 };
@@ -34,6 +40,10 @@ use crate::{
 /// Run the controller: issue, store and renew certificates
 #[derive(Args, Clone, Debug)]
 #[command(next_line_help = true, args_override_self = true)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent flags, most with cert-manager's names"
+)]
 pub(super) struct RunArgs {
     /// File with a `ControllerConfiguration` of cert-manager (controller.config.cert-manager.io/v1alpha1). Flags take precedence
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]
@@ -97,6 +107,12 @@ pub(super) struct RunArgs {
         help_heading = "Controllers"
     )]
     controllers: Vec<List>,
+    /// Inject CAs into webhook configurations, APIServices and CRDs that are annotated with cert-manager.io/inject-ca-from and the like
+    ///
+    /// Another program that holds the Lease cert-manager-cainjector-leader-election, as cert-manager's cainjector does, keeps certlet
+    /// from it. An installation for one namespace injects nothing.
+    #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Controllers")]
+    enable_cainjector: bool,
     /// Feature gates, as `A=true,B=false`. Every gate of cert-manager is accepted
     #[arg(long, value_name = "GATE=BOOL", help_heading = "Controllers")]
     feature_gates: Vec<Map>,
@@ -204,6 +220,8 @@ pub(super) struct RunArgs {
     /// Listen address of the metrics server; 0 disables it
     #[arg(long, default_value = "0.0.0.0:9402", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
     metrics_listen_address: Listen,
+    #[command(flatten)]
+    metrics_tls: MetricsTlsArgs,
     /// Listen address of the health server; 0 disables it
     #[arg(long, default_value = "0.0.0.0:9403", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
     internal_healthz_listen_address: Listen,
@@ -301,8 +319,9 @@ impl RunArgs {
         let given = Map::all(&self.feature_gates);
         // invalid gates are an error of `settings`
         let gateway = gates(&given).map(|gates| self.gateway.idle(gates)).unwrap_or_default();
-        let flags = self.accepted.idle().into_iter().chain(gateway);
-        flags.map(str::to_owned).chain(idle_gates(&given)).collect()
+        let flags = self.accepted.idle().into_iter().chain(gateway).map(str::to_owned);
+        let flags = flags.chain(self.metrics_tls.idle());
+        flags.chain(idle_gates(&given)).collect()
     }
 
     /// The validated options of the controller.
@@ -330,9 +349,10 @@ impl RunArgs {
             election,
             workers: self.concurrent_workers.max(1),
             metrics_address: self.metrics_listen_address.0,
+            metrics_tls: self.metrics_tls.options()?,
             health_address: self.internal_healthz_listen_address.0,
             status_address: self.status_listen_address.0,
-            http01_address: self.acme_http01_listen_address,
+            http01_address: Some(self.acme_http01_listen_address),
         })
     }
 
@@ -346,6 +366,7 @@ impl RunArgs {
             return Ok(None);
         }
         let election = Election {
+            lease: names::LEASE_NAME,
             namespace: self.leader_election_namespace.clone(),
             identity: environment.identity(),
             lease_duration: self.leader_election_lease_duration,
@@ -369,9 +390,6 @@ impl RunArgs {
     /// # Errors
     /// [`ArgsError`] if a value, or a combination of values, is invalid.
     pub(super) fn settings(&self, environment: &Environment) -> Result<Settings, ArgsError> {
-        if let Some(flag) = self.accepted.refused() {
-            return Err(ArgsError::MetricsTls(flag));
-        }
         if self.certificate_request_minimum_backoff_duration > self.certificate_request_maximum_backoff_duration {
             return Err(ArgsError::Backoff);
         }
@@ -401,6 +419,10 @@ impl RunArgs {
             dns01: self.dns01.settings(),
             gateway: self.gateway.settings(gates),
             ari_minimum_interval: self.acme_ari_minimum_interval,
+            injection: InjectionSettings {
+                enabled: self.enable_cainjector,
+                ..Settings::default().injection
+            },
             pod: Pod::default(),
         })
     }

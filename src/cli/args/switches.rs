@@ -96,7 +96,7 @@ const GATES: [(&str, GateState); 22] = [
     ("ACMEHTTP01IngressPathTypeExact", Works),
     ("ACMEUseARI", Works),
     ("ValidateCAA", Fixed(false)),
-    ("CAInjectorMerging", Idle("cainjector is not part of certlet")),
+    ("CAInjectorMerging", Fixed(true)),
     ("UseCertificateRequestNameConstraints", Fixed(true)),
     (
         "ExperimentalCertificateControllers",
@@ -139,11 +139,14 @@ pub(crate) enum ArgsError {
         "--certificate-request-minimum-backoff-duration is longer than --certificate-request-maximum-backoff-duration"
     )]
     Backoff,
-    /// TLS for metrics (FLG-27).
-    #[error(
-        "{0}: certlet serves metrics over plain HTTP only. Remove the flag, and protect the port with a proxy or a NetworkPolicy, or disable metrics with --metrics-listen-address=0"
-    )]
-    MetricsTls(&'static str),
+    /// TLS of the metrics server (FLG-27).
+    #[error("{flag}: {why}")]
+    MetricsTls {
+        /// The flag.
+        flag: &'static str,
+        /// Why its value is not accepted, and what to do.
+        why: String,
+    },
 }
 
 /// The controllers to run. The gate for Kubernetes CSRs adds its controllers to any list. Naming one of them enables the gate

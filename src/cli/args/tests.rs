@@ -85,9 +85,9 @@ const FLAGS: &[(&str, Fate)] = &[
     ("--metrics-dynamic-serving-ca-secret-namespace=cert-manager", Refused),
     ("--metrics-dynamic-serving-ca-secret-name=metrics", Refused),
     ("--metrics-dynamic-serving-dns-names=metrics", Refused),
-    ("--metrics-dynamic-serving-leaf-duration=24h", Refused),
-    ("--metrics-tls-cipher-suites=TLS_AES_128_GCM_SHA256", Refused),
-    ("--metrics-tls-min-version=VersionTLS13", Refused),
+    ("--metrics-dynamic-serving-leaf-duration=24h", Idle),
+    ("--metrics-tls-cipher-suites=TLS_AES_128_GCM_SHA256", Idle),
+    ("--metrics-tls-min-version=VersionTLS13", Idle),
     ("--enable-profiling=true", Missing),
     ("--profiler-address=localhost:6061", Idle),
     ("--internal-healthz-listen-address=0.0.0.0:9999", Works),
@@ -130,7 +130,7 @@ fn every_flag_of_cert_manager_works_or_is_said_or_is_refused() {
         let logging = args.logging() != parse(&[]).logging();
         let stated = |lines: &[String]| lines.iter().any(|line| line.contains(name));
         let seen = match args.options() {
-            Err(ArgsError::MetricsTls(reported)) if reported == name => Refused,
+            Err(ArgsError::MetricsTls { flag, .. }) if flag == name => Refused,
             Err(error) => panic!("{flag}: {error}"),
             Ok(_) if stated(&missing) => Missing,
             Ok(_) if stated(&idle) => Idle,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::finding::{Finding, names};
 use crate::{
+    api::names::INJECTION_LEASE_NAME,
     cli::plan::flags::Running,
     cluster::{
         Error,
@@ -22,6 +23,8 @@ pub(super) struct Seen {
     own: Option<LeaseRecord>,
     /// Those in other namespaces.
     others: Vec<LeaseRecord>,
+    /// That of the process that injects CAs.
+    injection: Option<LeaseRecord>,
 }
 
 /// Reads the Lease in the namespace of the election, and those in kube-system and in the namespace of the controller.
@@ -38,12 +41,16 @@ pub(super) async fn observe(reader: &Reader, namespace: &str, controller: Option
     for other in places.into_iter().filter(|other| *other != namespace) {
         others.extend(reader.lease(other).await?);
     }
-    Ok(Seen { own, others })
+    Ok(Seen {
+        own,
+        others,
+        injection: reader.injection_lease(namespace).await?,
+    })
 }
 
 /// What the Leases show. `now` is the API server's time: a renewal is compared with no clock but that and the holder's.
 pub(super) fn verdict(now: Timestamp, namespace: &str, seen: &Seen, controller: Option<&Running>) -> Vec<Finding> {
-    let Seen { own, others } = seen;
+    let Seen { own, others, injection } = seen;
     let mut findings = vec![own_verdict(now, namespace, own.as_ref(), controller)];
     let acting: Vec<String> = others
         .iter()
@@ -61,7 +68,22 @@ pub(super) fn verdict(now: Timestamp, namespace: &str, seen: &Seen, controller: 
         let action = "Stop one of them, or have both use the same --leader-election-namespace";
         findings.push(Finding::failure(CHECK, message, action));
     }
+    findings.extend(injection_verdict(now, injection.as_ref(), controller));
     findings
+}
+
+/// A program other than this controller that injects CAs.
+fn injection_verdict(now: Timestamp, lease: Option<&LeaseRecord>, controller: Option<&Running>) -> Option<Finding> {
+    let lease = lease.filter(|lease| !is_stale(now, &lease.spec))?;
+    let (holder, running) = (holder(&lease.spec)?, controller?);
+    (!is_pod_of(&running.name, holder)).then(|| {
+        let message = format!(
+            "{holder} injects CAs (Lease {INJECTION_LEASE_NAME} in namespace {}); certlet stands by and injects none",
+            lease.namespace
+        );
+        let action = format!("Nothing, if that is intended. If certlet shall inject them, stop {holder}");
+        Finding::warning(CHECK, message, action)
+    })
 }
 
 fn own_verdict(now: Timestamp, namespace: &str, lease: Option<&LeaseRecord>, controller: Option<&Running>) -> Finding {
@@ -140,7 +162,32 @@ mod tests {
     }
 
     fn found(own: Option<LeaseRecord>, others: Vec<LeaseRecord>, replicas: i32) -> Vec<Finding> {
-        verdict(NOW, "kube-system", &Seen { own, others }, Some(&running(replicas)))
+        let seen = Seen {
+            own,
+            others,
+            injection: None,
+        };
+        verdict(NOW, "kube-system", &seen, Some(&running(replicas)))
+    }
+
+    #[test]
+    fn a_cainjector_that_runs_beside_certlet_is_named_and_one_that_has_ended_is_not() {
+        let of = |holder: &str, before: i64| {
+            injection_verdict(NOW, Some(&lease("kube-system", holder, before)), Some(&running(1)))
+        };
+        let finding = of("cert-manager-cainjector-7c9_01", 5).unwrap();
+        assert_eq!(finding.verdict, Verdict::Warning);
+        assert!(
+            finding.message.contains("cert-manager-cainjector-7c9_01 injects CAs"),
+            "{finding:?}"
+        );
+        for (holder, before) in [
+            ("certlet-5d8f-x_01", 5),
+            ("cert-manager-cainjector-7c9_01", 600),
+            ("", 5),
+        ] {
+            assert!(of(holder, before).is_none());
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! `certlet check`: whether an installation is well, and `certlet check dns01`, which tries what an issuer needs without a CA.
+//! `certlet check`: whether an installation is well. `certlet check api` tries what the API server accepts, and `certlet check dns01`
+//! what an issuer needs without a CA.
 
+mod api;
 mod definitions;
 mod dns01;
 mod finding;
@@ -49,6 +51,7 @@ pub(super) struct CheckArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 enum What {
+    Api(api::ApiArgs),
     /// Try the dns01 solver of an issuer for a name: CNAMEs, Secrets, zone, name servers; with --write also the right to write
     Dns01(dns01::Dns01Args),
 }
@@ -56,6 +59,7 @@ enum What {
 /// Runs the command.
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
     match &args.what {
+        Some(What::Api(args)) => api::run(args),
         Some(What::Dns01(args)) => dns01::run(args),
         None => general::run(&args.general),
     }

@@ -60,6 +60,7 @@ pub(in crate::cli) fn needed(installation: &Installation<'_>) -> BTreeSet<Right>
         "certlet-approve" => settings.controllers.approver(),
         "certlet-certificatesigningrequests" => settings.gates.certificate_signing_requests,
         "certlet-gateway-api" => settings.gateway.enabled,
+        "certlet-cainjector" => settings.injection.enabled,
         "certlet-leader-election" | "certlet-see-leader" => installation.lease_namespace.is_some(),
         _ => true,
     }));

@@ -7,10 +7,11 @@ use serde_json::Value;
 use crate::{
     api::{AcmeIssuer, IssuerRef, IssuerStatus, condition, names::CHALLENGE_FINALIZER},
     cluster::{index::Index, issuers},
-    controller::{certificate, issuer},
+    controller::{certificate, injection::InjectionDryRun, issuer},
     plan::{
         account::AccountPlan,
         certificate::{CertificateEffect, KeySource},
+        injection::InjectionStep,
         issuer::{IssuerId, IssuerType},
         kinds::OrderKind,
         order,
@@ -201,6 +202,30 @@ pub(super) fn shim(kind: &str, plan: &shim::ShimPlan) -> Vec<Action> {
         .iter()
         .map(|why| ("wait for an HTTPRoute".to_owned(), why.clone()));
     effects.chain(complaints).chain(waiting).collect()
+}
+
+/// The action for a target of a CA.
+pub(super) fn injection(dry_run: &InjectionDryRun) -> Vec<Action> {
+    match &dry_run.plan.step {
+        InjectionStep::Leave => Vec::new(),
+        InjectionStep::Refuse(refusal) => {
+            vec![(
+                "warn in an Event, and wait for a change".to_owned(),
+                refusal.message.clone(),
+            )]
+        }
+        InjectionStep::Write { slots, .. } => {
+            let source = dry_run.source.as_ref().map(ToString::to_string).unwrap_or_default();
+            let place = match slots.as_slice() {
+                [_] => "its caBundle".to_owned(),
+                slots => format!("its {} caBundles", slots.len()),
+            };
+            vec![(
+                format!("inject the CA of {source} into {place}"),
+                "a caBundle lacks it, or holds a certificate that has expired".to_owned(),
+            )]
+        }
+    }
 }
 
 /// The paths that a merge patch of spec and metadata changes, without values.

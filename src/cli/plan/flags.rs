@@ -75,7 +75,7 @@ pub(in crate::cli) struct Running {
 /// The settings to plan with. Remarks say where they come from.
 pub(in crate::cli) async fn settings(client: &Client, places: Places<'_>, given: &[String]) -> Result<Chosen, String> {
     if !given.is_empty() {
-        let flags = config::with_file(&bare(given)).map_err(|error| error.to_string());
+        let flags = config::with_file(&config::CONTROLLER, &bare(given)).map_err(|error| error.to_string());
         let chosen = flags
             .and_then(|flags| parsed(&flags))
             .map_err(|why| format!("the flags after --: {why}"))?;
@@ -113,7 +113,8 @@ pub(in crate::cli) async fn settings(client: &Client, places: Places<'_>, given:
             let source = mounted::source(mounts, &file).map_err(|why| unread(place, &file, &why))?;
             let text = source.read(client).await.map_err(|why| unread(place, &file, &why))?;
             remarks.push(format!("and with its configuration file {file}, from {source}"));
-            let flags = config::with_text(&flags, &file, &text).map_err(|error| wrong(error.to_string()))?;
+            let flags = config::with_text(&config::CONTROLLER, &flags, &file, &text)
+                .map_err(|error| wrong(error.to_string()))?;
             parsed(&flags).map_err(wrong)?
         }
     };

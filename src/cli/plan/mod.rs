@@ -6,7 +6,7 @@ mod mounted;
 mod renewable;
 mod summary;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use clap::Args;
 use kube::Client;
@@ -24,7 +24,7 @@ use crate::{
         reader::Reader,
         webhooks::{Which, find},
     },
-    controller::{Controllers, Ports, certificate::CertificateDryRun, signing_request, sweep},
+    controller::{Controllers, Ports, certificate::CertificateDryRun, injection, signing_request, sweep},
     plan::{
         issuer::IssuerId,
         kinds::{GatewayKind, IngressKind, ListenerSetKind, OrderKind},
@@ -294,14 +294,8 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
         }
     }
     if whole_cluster {
-        for key in signing_request::waiting(index) {
-            let step = controllers.signing_requests.dry_run(&key);
-            add(
-                "CertificateSigningRequest",
-                &key,
-                actions::signing_request(step.as_ref()),
-            );
-        }
+        lines.extend(signed_by_cluster(controllers));
+        lines.extend(injected(controllers).await);
     }
     lines.extend(failed);
     Planned { lines, unrenewable }
@@ -319,6 +313,35 @@ fn shims(controllers: &Controllers) -> Vec<(&'static str, ObjectKey, ShimPlan)> 
     let all = ingresses.chain(gateways).chain(listener_sets);
     all.filter_map(|(kind, planned, key)| planned.map(|(_, plan)| (kind, key, plan)))
         .collect()
+}
+
+/// Plans for every CertificateSigningRequest.
+fn signed_by_cluster(controllers: &Controllers) -> Vec<Line> {
+    let waiting = signing_request::waiting(&controllers.ports.index).into_iter();
+    let lines = waiting.flat_map(|key| {
+        let step = controllers.signing_requests.dry_run(&key);
+        let actions = actions::signing_request(step.as_ref()).into_iter();
+        let lines = actions.map(|action| Line::new("CertificateSigningRequest", &key, action));
+        lines.collect::<Vec<_>>()
+    });
+    lines.collect()
+}
+
+/// Plans for every object into which a CA is injected.
+async fn injected(controllers: &Controllers) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for id in injection::all(&controllers.ports.index) {
+        let (kind, key) = (id.kind.name(), ObjectKey::cluster(Arc::clone(&id.name)));
+        match controllers.injections.dry_run(&id).await {
+            Ok(Some(dry_run)) => {
+                let actions = actions::injection(&dry_run).into_iter();
+                lines.extend(actions.map(|action| Line::new(kind, &key, action)));
+            }
+            Ok(None) => {}
+            Err(error) => lines.push(unplanned(kind, &key, &error)),
+        }
+    }
+    lines
 }
 
 /// Why a Certificate cannot be issued again, if certlet does not serve what it needs.

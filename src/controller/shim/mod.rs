@@ -18,7 +18,7 @@ use crate::{
         kinds::{CertificateKind, GatewayKind, IngressKind, ListenerSetKind},
         notice::Notice,
         seen::{Lean, Meta, Next, ObjectKey},
-        shim::{Annotated, Existing, ShimEffect, ShimObservation, ShimPlan, WantedCertificate},
+        shim::{Existing, ShimEffect, ShimObject, ShimObservation, ShimPlan, WantedCertificate},
     },
 };
 
@@ -94,7 +94,7 @@ impl<S: Source> Shim<S> {
 
     /// What is to be done for an object now, without doing any of it; `None` where there is no such object, or where its kind is not
     /// ours.
-    pub(crate) fn dry_run(&self, key: &ObjectKey) -> Option<(Annotated, ShimPlan)> {
+    pub(crate) fn dry_run(&self, key: &ObjectKey) -> Option<(ShimObject, ShimPlan)> {
         if !self.ports.settings.controllers.enabled(S::CONTROLLER) {
             return None;
         }
@@ -115,7 +115,7 @@ impl<S: Source> Shim<S> {
     }
 
     /// The Certificates that the object owns, and those with the name of one of its Secrets.
-    fn certificates_of(&self, object: &Annotated) -> Vec<Existing> {
+    fn certificates_of(&self, object: &ShimObject) -> Vec<Existing> {
         let store = &self.ports.index.certificates;
         let owned = store.linked(&Link::Owner(object.meta.uid.clone()));
         let named = object

@@ -10,7 +10,7 @@ use crate::{
         route::RouteSeen,
         seen::{Kind, Meta, ObjectKey},
         settings::controller,
-        shim::{Annotated, gateway, ingress, routes},
+        shim::{ShimObject, gateway, ingress, routes},
     },
 };
 
@@ -20,13 +20,13 @@ pub(crate) trait Source: Stored {
     const CONTROLLER: &'static str;
 
     /// The object with this key; `None` if there is none, or nothing is to be done for it.
-    fn annotated(ports: &Ports, key: &ObjectKey) -> Option<Annotated>;
+    fn annotated(ports: &Ports, key: &ObjectKey) -> Option<ShimObject>;
 }
 
 impl Source for IngressKind {
     const CONTROLLER: &'static str = controller::INGRESS_SHIM;
 
-    fn annotated(ports: &Ports, key: &ObjectKey) -> Option<Annotated> {
+    fn annotated(ports: &Ports, key: &ObjectKey) -> Option<ShimObject> {
         Some(ingress::annotated(&ports.index.ingresses.get(key)?.parse().ok()?))
     }
 }
@@ -34,7 +34,7 @@ impl Source for IngressKind {
 impl Source for GatewayKind {
     const CONTROLLER: &'static str = controller::GATEWAY_SHIM;
 
-    fn annotated(ports: &Ports, key: &ObjectKey) -> Option<Annotated> {
+    fn annotated(ports: &Ports, key: &ObjectKey) -> Option<ShimObject> {
         let found = ports.index.gateways.get(key)?.parse().ok()?;
         let routes = routes_of::<Self>(ports, &found.meta);
         Some(gateway::gateway(&found, &routes, &ports.settings))
@@ -45,7 +45,7 @@ impl Source for ListenerSetKind {
     const CONTROLLER: &'static str = controller::LISTENER_SETS;
 
     /// Nothing is done for a ListenerSet whose Gateway is missing, or is being deleted.
-    fn annotated(ports: &Ports, key: &ObjectKey) -> Option<Annotated> {
+    fn annotated(ports: &Ports, key: &ObjectKey) -> Option<ShimObject> {
         let set = ports.index.listener_sets.get(key)?.parse().ok()?;
         let parent = &set.spec.parent_ref;
         let gateway = ObjectKey::new(parent.namespace_or(set.meta.namespace()), parent.name.as_str());

@@ -11,8 +11,9 @@ use crate::{
         store::Link,
         wire::Record,
     },
-    controller::{Controllers, order::responder_sync, signing_request},
+    controller::{Controllers, injection, order::responder_sync, signing_request},
     plan::{
+        injection::{TargetId, TargetKind},
         issuer::IssuerId,
         kinds::{
             CertificateKind, ChallengeKind, GatewayKind, IngressKind, ListenerSetKind, OrderKind, RequestKind,
@@ -80,7 +81,12 @@ fn parents_of_route(seen: &Seen<'_>, kind: &str) -> Vec<ObjectKey> {
     };
     let parent = |link| match link {
         Link::Parent(found, key) if found == kind => Some(key),
-        Link::Parent(..) | Link::Owner(_) | Link::Secret(_) | Link::Issuer(..) | Link::Waiting => None,
+        Link::Parent(..)
+        | Link::Owner(_)
+        | Link::Secret(_)
+        | Link::Issuer(..)
+        | Link::Certificate(_)
+        | Link::Waiting => None,
     };
     links(changed).into_iter().filter_map(parent).collect()
 }
@@ -272,7 +278,7 @@ pub(super) fn stored_at_issuer(controllers: &Controllers, seen: &Seen<'_>) -> Ve
             Some(Link::Secret(ObjectKey::new(namespace, secret.name)))
         }
         Link::Secret(_) => Some(link),
-        Link::Owner(_) | Link::Issuer(..) | Link::Parent(..) | Link::Waiting => None,
+        Link::Owner(_) | Link::Issuer(..) | Link::Certificate(_) | Link::Parent(..) | Link::Waiting => None,
     });
     secrets.flat_map(|secret| unready(controllers, &secret)).collect()
 }
@@ -351,6 +357,49 @@ pub(super) fn rotating(controllers: &Controllers, seen: &Seen<'_>) -> Vec<Issuer
 
 pub(super) fn every_issuer(controllers: &Controllers, _: &Seen<'_>) -> Vec<IssuerId> {
     issuers::all(&controllers.ports.index)
+}
+
+pub(super) fn itself_as_target(_: &Controllers, seen: &Seen<'_>) -> Vec<TargetId> {
+    let kind = if let Change::ValidatingWebhook(_) = seen.change {
+        TargetKind::ValidatingWebhook
+    } else if let Change::MutatingWebhook(_) = seen.change {
+        TargetKind::MutatingWebhook
+    } else if let Change::ApiService(_) = seen.change {
+        TargetKind::ApiService
+    } else if let Change::Definition(_) = seen.change {
+        TargetKind::Definition
+    } else {
+        return Vec::new();
+    };
+    let name = seen.key.map(|key| Arc::clone(&key.name));
+    name.map(|name| TargetId { kind, name }).into_iter().collect()
+}
+
+pub(super) fn getting_ca_of_certificate(controllers: &Controllers, seen: &Seen<'_>) -> Vec<TargetId> {
+    let certificate = seen.key.cloned().map(Link::Certificate);
+    certificate
+        .map(|link| injection::linked(&controllers.ports.index, &link))
+        .unwrap_or_default()
+}
+
+/// Targets that name the Secret, and those that name a Certificate with this Secret.
+pub(super) fn getting_ca_of_secret(controllers: &Controllers, seen: &Seen<'_>) -> Vec<TargetId> {
+    let Some(secret) = link_to_secret(seen) else {
+        return Vec::new();
+    };
+    let index = &controllers.ports.index;
+    if injection::is_idle(index) {
+        return Vec::new();
+    }
+    let mut found = injection::linked(index, &secret);
+    for certificate in keys(index.certificates.linked(&secret)) {
+        found.extend(injection::linked(index, &Link::Certificate(certificate)));
+    }
+    found
+}
+
+pub(super) fn every_target(controllers: &Controllers, _: &Seen<'_>) -> Vec<TargetId> {
+    injection::all(&controllers.ports.index)
 }
 
 /// Kubernetes CSRs are few and have no links.

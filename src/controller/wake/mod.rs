@@ -6,16 +6,17 @@ use std::{sync::Arc, time::Duration};
 
 use self::find::{
     answers, answers_of_issuer, answers_of_orders, certificate_of_challenge, certificate_of_order,
-    certificates_of_issuer, every_issuer, gateways_of_route, issuers_of_secret, itself, itself_as_issuer,
-    listener_sets_of, listener_sets_of_route, naming_secret, orders_of_issuer, orders_of_parent, owned_orders,
-    owning_certificate, owning_gateway, owning_ingress, owning_listener_set, owning_order, owning_request,
-    owning_signing_request, pair, requests_of_issuer, requests_of_secret, rotating, routed_orders, sharing_secrets,
-    stored_at_issuer, waiting,
+    certificates_of_issuer, every_issuer, every_target, gateways_of_route, getting_ca_of_certificate,
+    getting_ca_of_secret, issuers_of_secret, itself, itself_as_issuer, itself_as_target, listener_sets_of,
+    listener_sets_of_route, naming_secret, orders_of_issuer, orders_of_parent, owned_orders, owning_certificate,
+    owning_gateway, owning_ingress, owning_listener_set, owning_order, owning_request, owning_signing_request, pair,
+    requests_of_issuer, requests_of_secret, rotating, routed_orders, sharing_secrets, stored_at_issuer, waiting,
 };
 use super::Controllers;
 use crate::{
     cluster::index::Change,
     plan::{
+        injection::TargetId,
         issuer::IssuerId,
         seen::{Meta, ObjectKey},
     },
@@ -42,6 +43,7 @@ enum Source {
     UnlabelledSecret,
     UnlabelledSecrets,
     SigningRequest,
+    InjectionTarget,
 }
 
 /// Finds the objects to reconcile.
@@ -63,6 +65,7 @@ enum Target {
     SigningRequests(Find<ObjectKey>),
     /// Orders, whose failed self-checks are repeated now.
     Checks(Find<ObjectKey>),
+    Injections(Find<TargetId>),
     /// The responder, on every replica.
     Responder(fn(&Arc<Controllers>, &Seen<'_>)),
     /// Key pairs of CAs in memory, on every replica.
@@ -77,12 +80,12 @@ struct Row(
 );
 
 use Source::{
-    Certificate, Challenge, Gateway, HttpRoute, Ingress, Issuer, ListenerSet, Order, Request, Secret, SigningRequest,
-    UnlabelledSecret, UnlabelledSecrets,
+    Certificate, Challenge, Gateway, HttpRoute, Ingress, InjectionTarget, Issuer, ListenerSet, Order, Request, Secret,
+    SigningRequest, UnlabelledSecret, UnlabelledSecrets,
 };
 use Target::{
-    Authorities, Certificates, Checks, Gateways, GatewaysLater, Ingresses, Issuers, IssuersLater, ListenerSets,
-    ListenerSetsLater, Orders, Renewals, Requests, Responder, SigningRequests,
+    Authorities, Certificates, Checks, Gateways, GatewaysLater, Ingresses, Injections, Issuers, IssuersLater,
+    ListenerSets, ListenerSetsLater, Orders, Renewals, Requests, Responder, SigningRequests,
 };
 
 /// The text of the third column.
@@ -201,6 +204,18 @@ const ROWS: &[Row] = &[
     ),
     Row(&[Secret], Certificates(owning_certificate), "the one that owns it"),
     Row(&[UnlabelledSecrets], Issuers(every_issuer), "all"),
+    Row(&[InjectionTarget], Injections(itself_as_target), "itself"),
+    Row(
+        &[Certificate],
+        Injections(getting_ca_of_certificate),
+        "those into which its CA is injected",
+    ),
+    Row(
+        &[Secret, UnlabelledSecret],
+        Injections(getting_ca_of_secret),
+        "those into which the CA in it is injected",
+    ),
+    Row(&[UnlabelledSecrets], Injections(every_target), "all"),
 ];
 
 /// A change, as the functions of the table see it.
@@ -257,6 +272,7 @@ impl Target {
             ListenerSets(find) => add(&queues.listener_sets, find(controllers, seen)),
             Renewals(find) => add(&queues.renewal_polls, find(controllers, seen)),
             SigningRequests(find) => add(&queues.signing_requests, find(controllers, seen)),
+            Injections(find) => add(&queues.injections, find(controllers, seen)),
         }
     }
 
@@ -279,6 +295,7 @@ impl Target {
             ListenerSets(_) | ListenerSetsLater(_) => "ListenerSets",
             Renewals(_) => "polls of renewal information",
             SigningRequests(_) => "CertificateSigningRequests",
+            Injections(_) => "targets of CAs",
             Responder(_) => "the responder, on every replica",
             Authorities(_) => "CA keys in memory, on every replica",
         }
@@ -314,6 +331,10 @@ fn split(change: &Change) -> (Source, Option<&Meta>) {
         Change::UnlabelledSecret(_) => (UnlabelledSecret, None),
         Change::UnlabelledSecrets => (UnlabelledSecrets, None),
         Change::SigningRequest(changed) => (SigningRequest, changed.meta()),
+        Change::ValidatingWebhook(changed) => (InjectionTarget, changed.meta()),
+        Change::MutatingWebhook(changed) => (InjectionTarget, changed.meta()),
+        Change::ApiService(changed) => (InjectionTarget, changed.meta()),
+        Change::Definition(changed) => (InjectionTarget, changed.meta()),
     }
 }
 
@@ -336,6 +357,9 @@ mod tests {
             UnlabelledSecret => "Secret without it",
             UnlabelledSecrets => "list of Secrets without it",
             SigningRequest => "CertificateSigningRequest",
+            InjectionTarget => {
+                "ValidatingWebhookConfiguration, MutatingWebhookConfiguration, APIService, CustomResourceDefinition"
+            }
         }
     }
 

@@ -189,6 +189,19 @@ fn bounded(second: i64) -> Timestamp {
     Timestamp::from_second(second).map_or(end, |time| time.min(END_OF_TIME))
 }
 
+/// The last second that a certificate is valid, without a look at anything else.
+///
+/// # Errors
+/// [`Error::Certificate`] if it is damaged.
+pub fn not_after(certificate_der: &[u8]) -> Result<Timestamp, Error> {
+    match X509Certificate::from_der(certificate_der) {
+        Ok(([], certificate)) => Ok(bounded(certificate.validity().not_after.timestamp())),
+        Ok(_) | Err(_) => Err(Error::Certificate(
+            "the certificate is damaged: its DER cannot be read".into(),
+        )),
+    }
+}
+
 /// The public key of a certificate. `None` for unknown algorithms and damaged bytes.
 pub fn public_key(certificate_der: &[u8]) -> Option<PublicKey> {
     let (_, certificate) = X509Certificate::from_der(certificate_der).ok()?;

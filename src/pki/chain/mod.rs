@@ -1,5 +1,6 @@
 //! Bundles of certificates: order, roots, size limits (SEC-08, SEC-09).
 
+mod anchors;
 mod order;
 #[cfg(test)]
 mod tests;
@@ -7,6 +8,7 @@ mod tests;
 use super::certificate::CertificateInfo;
 use super::{Error, pem};
 
+pub use anchors::{Anchor, anchors, extended, readable_anchors};
 pub use order::{order, signer_of, signers};
 
 /// The largest inputs, in bytes (SEC-08).

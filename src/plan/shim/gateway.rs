@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Annotated, Tls,
+    ShimObject, Tls,
     issuer::{self, is_true},
     listener::Listeners,
     routes,
@@ -22,12 +22,12 @@ use crate::{
 };
 
 /// A Gateway. `routes` are the HTTPRoutes attached to it; they are used only if [`routes::are_wanted`].
-pub fn gateway(gateway: &Object<GatewayKind>, routes: &[Arc<RouteSeen>], settings: &Settings) -> Annotated {
+pub fn gateway(gateway: &Object<GatewayKind>, routes: &[Arc<RouteSeen>], settings: &Settings) -> ShimObject {
     let parent = [
         (annotation::HTTP01_PARENT_REF_KIND, GATEWAY_KIND),
         (annotation::HTTP01_PARENT_REF_NAME, gateway.meta.name()),
     ];
-    Annotated {
+    ShimObject {
         noun: "gateway",
         may_be_automatic: false,
         meta: gateway.meta.clone(),
@@ -48,7 +48,7 @@ pub fn listener_set(
     gateway: &Meta,
     routes: &[Arc<RouteSeen>],
     settings: &Settings,
-) -> Annotated {
+) -> ShimObject {
     let meta = Meta {
         annotations: inherited(&set.meta.annotations, &gateway.annotations),
         ..set.meta.clone()
@@ -70,7 +70,7 @@ pub fn listener_set(
         .into_iter()
         .collect()
     };
-    Annotated {
+    ShimObject {
         noun: "listener set",
         may_be_automatic: false,
         tls: Ok(tls(&meta, LISTENER_SET_KIND, &set.spec.listeners, routes, settings)),

@@ -2,16 +2,16 @@
 
 use k8s_openapi::api::networking::v1::IngressTLS;
 
-use super::{Annotated, Block, Tls, aggregate};
+use super::{Block, ShimObject, Tls, aggregate};
 use crate::plan::{
     kinds::IngressKind,
     seen::{Object, Pairs},
 };
 
 /// An Ingress, in the terms of the planner.
-pub fn annotated(ingress: &Object<IngressKind>) -> Annotated {
+pub fn annotated(ingress: &Object<IngressKind>) -> ShimObject {
     let blocks = ingress.spec.tls.as_deref().unwrap_or_default();
-    Annotated {
+    ShimObject {
         noun: "ingress",
         may_be_automatic: true,
         meta: ingress.meta.clone(),

@@ -1,6 +1,6 @@
 //! The issuer of an annotated object, and whether it requests certificates (ANN-01..04, SHM-01).
 
-use super::Annotated;
+use super::ShimObject;
 use crate::{
     api::{IssuerRef, names::annotation},
     plan::{
@@ -11,7 +11,7 @@ use crate::{
 
 /// Whether the annotations request certificates. `issuer-kind` and `issuer-group` alone do not (SHM-01). The annotation for
 /// automatic TLS counts on Ingresses only.
-pub(super) fn is_wanted(object: &Annotated, settings: &Settings) -> bool {
+pub(super) fn is_wanted(object: &ShimObject, settings: &Settings) -> bool {
     let annotations = &object.meta.annotations;
     let automatic = settings.auto_certificate_annotations.iter();
     annotations.contains(annotation::ISSUER)

@@ -4,7 +4,7 @@
 //! more than cert-manager does (NB-39): a removed annotation deletes nothing, Certificates of other owners are not changed, and
 //! drift is detected only in the fields of SHM-05.
 //!
-//! [`ingress`] and [`gateway`] describe an object of their kind as an [`Annotated`]; everything else is common to all kinds.
+//! [`ingress`] and [`gateway`] describe an object of their kind as an [`ShimObject`]; everything else is common to all kinds.
 
 #[cfg(test)]
 pub(crate) use annotations::fuzz as fuzz_annotations;
@@ -38,7 +38,7 @@ use crate::{
 
 /// An annotated object, in the terms that all kinds share.
 #[derive(Clone, Debug)]
-pub struct Annotated {
+pub struct ShimObject {
     /// Its kind, for messages.
     pub(super) noun: &'static str,
     /// Whether the annotation for automatic TLS counts.
@@ -51,7 +51,7 @@ pub struct Annotated {
     pub(super) tls: Result<Tls, String>,
 }
 
-impl Annotated {
+impl ShimObject {
     /// The Secrets that may get a Certificate.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let tls = self.tls.iter().flat_map(|tls| &tls.blocks);
@@ -100,7 +100,7 @@ pub(super) struct RouteNames {
 #[derive(Clone, Copy, Debug)]
 pub struct ShimObservation<'a> {
     /// The object.
-    pub object: &'a Annotated,
+    pub object: &'a ShimObject,
     /// All Certificates of its namespace that it owns, or with the name of one of its Secrets.
     pub certificates: &'a [Existing],
     /// The solvers of its issuer, if that is an ACME issuer that exists.
@@ -305,7 +305,7 @@ fn controls(object: &Meta, certificate: &Meta) -> bool {
 }
 
 /// The effect from an existing Certificate to `wanted`; none if it has another owner (SHM-04) or no drift (SHM-05).
-fn reach(wanted: WantedCertificate, existing: Option<&Existing>, object: &Annotated) -> Option<ShimEffect> {
+fn reach(wanted: WantedCertificate, existing: Option<&Existing>, object: &ShimObject) -> Option<ShimEffect> {
     let Some(existing) = existing else {
         return Some(ShimEffect::Create(wanted));
     };

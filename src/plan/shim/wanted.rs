@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Annotated, Block, WantedCertificate,
+    Block, ShimObject, WantedCertificate,
     annotations::{self, BadAnnotation},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 /// The Certificate of a block, without names of routes.
 pub(super) fn wanted(
     block: &Block,
-    object: &Annotated,
+    object: &ShimObject,
     issuer_ref: &IssuerRef,
     settings: &Settings,
 ) -> Result<WantedCertificate, BadAnnotation> {
@@ -66,7 +66,7 @@ fn each_once(values: &mut Vec<String>, meaning: impl Fn(&String) -> String) {
 }
 
 /// Annotations of the Certificate (ANN-17..19, ANN-22, ANO-03).
-fn copied(object: &Annotated, settings: &Settings) -> Pairs {
+fn copied(object: &ShimObject, settings: &Settings) -> Pairs {
     let given = &object.meta.annotations;
     let mut copied: BTreeMap<&str, &str> = settings
         .extra_certificate_annotations

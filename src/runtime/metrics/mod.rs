@@ -5,13 +5,14 @@ mod condition;
 mod controllers;
 mod issuers;
 mod objects;
+mod serving;
 
 use std::sync::Arc;
 
 use crate::{
     controller::{Controllers, Ports},
     process::metrics::{Page, sample, write_process},
-    runtime::leader::Leadership,
+    runtime::{leader::Leadership, serving::Serving},
 };
 
 /// The page in pieces that are made while it is sent: with 10,000 Certificates the whole page would take 20 MB. Only the leader
@@ -19,9 +20,10 @@ use crate::{
 pub(crate) fn page(
     all: &Arc<Controllers>,
     leadership: &Leadership,
+    serving: Option<&Arc<Serving>>,
 ) -> impl Iterator<Item = String> + Send + 'static + use<> {
     let objects = leadership.leads().then(|| objects::all(&all.ports.index));
-    let (all, leadership) = (Arc::clone(all), leadership.clone());
+    let (all, leadership, serving) = (Arc::clone(all), leadership.clone(), serving.cloned());
     objects.into_iter().flatten().chain(std::iter::once_with(move || {
         let ports = &all.ports;
         let mut page = Page::default();
@@ -42,6 +44,9 @@ pub(crate) fn page(
         metrics.api_calls.write(&mut page);
         metrics.issuances.write(&mut page);
         metrics.findings.write(&mut page);
+        if let Some(serving) = serving {
+            serving::write(serving.state(), &mut page);
+        }
         write_process(ports.now().as_second(), &mut page);
         page.text
     }))

@@ -3,7 +3,7 @@
 //! | limit | value |
 //! |---|---|
 //! | request line and headers | [`server::HEADER_SIZE`] |
-//! | time to send them, and until the next request | [`server::HEADER_TIME`] |
+//! | time to send them, and until the next request; time of a TLS handshake | [`server::HEADER_TIME`] |
 //! | time without progress while an answer is sent | [`STALL_TIME`] |
 //! | time of a connection | [`CONNECTION_TIME`] |
 //! | bytes that the kernel buffers of a response | [`SEND_BUFFER`] |
@@ -26,10 +26,13 @@ use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpSocket, TcpStream},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::stalling::Impatient;
+use super::{serving::Tls, stalling::Impatient};
 use crate::net::server::{self, ACCEPT_PAUSE, CONNECTION_TIME};
 
 /// Time limit for a client to accept more of a response.
@@ -63,12 +66,33 @@ pub(super) async fn serve<F>(listener: TcpListener, most: usize, answer: F, shut
 where
     F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
 {
+    serve_over(None, listener, most, answer, shutdown).await;
+}
+
+/// As [`serve`], over TLS if there is any.
+pub(super) async fn serve_over<F>(
+    tls: Option<Tls>,
+    listener: TcpListener,
+    most: usize,
+    answer: F,
+    shutdown: CancellationToken,
+) where
+    F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static,
+{
     let answer = move |request: Request<Incoming>| std::future::ready(answer(&request));
-    serve_async(listener, most, answer, shutdown).await;
+    accept(tls, listener, most, answer, shutdown).await;
 }
 
 /// As [`serve`], for answers that are awaited.
 pub(super) async fn serve_async<F, A>(listener: TcpListener, most: usize, answer: F, shutdown: CancellationToken)
+where
+    F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
+    A: Future<Output = Response<Body>> + Send + 'static,
+{
+    accept(None, listener, most, answer, shutdown).await;
+}
+
+async fn accept<F, A>(tls: Option<Tls>, listener: TcpListener, most: usize, answer: F, shutdown: CancellationToken)
 where
     F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
@@ -83,7 +107,7 @@ where
         match accepted {
             Ok((stream, _)) => {
                 let place = places.take(&shutdown);
-                connections.spawn(serve_connection(Arc::clone(&answer), stream, place));
+                connections.spawn(serve_connection(Arc::clone(&answer), tls.clone(), stream, place));
             }
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection for metrics, health or status");
@@ -95,25 +119,44 @@ where
     connections.wait().await;
 }
 
-async fn serve_connection<F, A>(answer: Arc<F>, stream: TcpStream, place: Place)
+async fn serve_connection<F, A>(answer: Arc<F>, tls: Option<Tls>, stream: TcpStream, place: Place)
 where
     F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
     let connection = Arc::clone(&place.connection);
+    let stream = Impatient::new(stream, STALL_TIME);
+    let exchange = async {
+        match tls {
+            None => exchange(answer, stream, connection).await,
+            Some(tls) => {
+                if let Some(stream) = tls.accept(stream).await {
+                    exchange(answer, stream, connection).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = exchange => {}
+        () = tokio::time::sleep(CONNECTION_TIME) => {}
+        () = place.connection.cut.cancelled() => {}
+    }
+}
+
+/// Requests and responses of a connection, until its end.
+async fn exchange<F, A, S>(answer: Arc<F>, stream: S, connection: Arc<Connection>)
+where
+    F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
+    A: Future<Output = Response<Body>> + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request: Request<Incoming>| {
         connection.asked.store(true, Ordering::Relaxed);
         let response = answer(request);
         async move { Ok::<_, Infallible>(response.await) }
     });
-    let stream = Impatient::new(stream, STALL_TIME);
-    let exchange = server::bounded().serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
-        // an aborted request is not an error of the server
-        _ended = exchange => {}
-        () = tokio::time::sleep(CONNECTION_TIME) => {}
-        () = place.connection.cut.cancelled() => {}
-    }
+    // an aborted request is not an error of the server
+    let _ended = server::bounded().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// The connections, oldest first.

@@ -1,6 +1,31 @@
-//! The fields of cert-manager's `ControllerConfiguration`, and the flags that they set.
+//! The fields of cert-manager's configuration files, and the flags that they set.
 
-/// Fields and their flags.
+/// A kind of configuration file.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct Schema {
+    /// The required `apiVersion`.
+    pub(super) api_version: &'static str,
+    /// The required `kind`.
+    pub(super) kind: &'static str,
+    /// Fields and their flags.
+    pub(super) fields: &'static [(&'static str, &'static str)],
+}
+
+/// That of the controller.
+pub(in crate::cli) const CONTROLLER: Schema = Schema {
+    api_version: "controller.config.cert-manager.io/v1alpha1",
+    kind: "ControllerConfiguration",
+    fields: FIELDS,
+};
+
+/// That of cainjector.
+pub(in crate::cli) const INJECTOR: Schema = Schema {
+    api_version: "cainjector.config.cert-manager.io/v1alpha1",
+    kind: "CAInjectorConfiguration",
+    fields: INJECTOR_FIELDS,
+};
+
+/// Fields of `ControllerConfiguration` and their flags.
 pub(in crate::cli::args) const FIELDS: &[(&str, &str)] = &[
     ("kubeConfig", "kubeconfig"),
     ("apiServerHost", "master"),
@@ -111,6 +136,57 @@ pub(in crate::cli::args) const FIELDS: &[(&str, &str)] = &[
         "certificateRequestMaximumBackoffDuration",
         "certificate-request-maximum-backoff-duration",
     ),
+];
+
+/// Fields of `CAInjectorConfiguration` and their flags.
+const INJECTOR_FIELDS: &[(&str, &str)] = &[
+    ("kubeConfig", "kubeconfig"),
+    ("leaderElectionConfig.enabled", "leader-elect"),
+    ("leaderElectionConfig.namespace", "leader-election-namespace"),
+    ("leaderElectionConfig.leaseDuration", "leader-election-lease-duration"),
+    ("leaderElectionConfig.renewDeadline", "leader-election-renew-deadline"),
+    ("leaderElectionConfig.retryPeriod", "leader-election-retry-period"),
+    ("metricsListenAddress", "metrics-listen-address"),
+    ("metricsTLSConfig.cipherSuites", "metrics-tls-cipher-suites"),
+    ("metricsTLSConfig.minTLSVersion", "metrics-tls-min-version"),
+    ("metricsTLSConfig.filesystem.certFile", "metrics-tls-cert-file"),
+    ("metricsTLSConfig.filesystem.keyFile", "metrics-tls-private-key-file"),
+    (
+        "metricsTLSConfig.dynamic.secretNamespace",
+        "metrics-dynamic-serving-ca-secret-namespace",
+    ),
+    (
+        "metricsTLSConfig.dynamic.secretName",
+        "metrics-dynamic-serving-ca-secret-name",
+    ),
+    ("metricsTLSConfig.dynamic.dnsNames", "metrics-dynamic-serving-dns-names"),
+    (
+        "metricsTLSConfig.dynamic.leafDuration",
+        "metrics-dynamic-serving-leaf-duration",
+    ),
+    ("enablePprof", "enable-profiling"),
+    ("pprofAddress", "profiler-address"),
+    ("logging.format", "logging-format"),
+    ("logging.flushFrequency", "log-flush-frequency"),
+    ("logging.verbosity", "v"),
+    ("logging.vmodule", "vmodule"),
+    ("featureGates", "feature-gates"),
+    ("namespace", "namespace"),
+    ("ignoreNamespaces", "ignore-namespaces"),
+    ("enableDataSourceConfig.certificates", "enable-certificates-data-source"),
+    (
+        "enableInjectableConfig.validatingWebhookConfigurations",
+        "enable-validatingwebhookconfigurations-injectable",
+    ),
+    (
+        "enableInjectableConfig.mutatingWebhookConfigurations",
+        "enable-mutatingwebhookconfigurations-injectable",
+    ),
+    (
+        "enableInjectableConfig.customResourceDefinitions",
+        "enable-customresourcedefinitions-injectable",
+    ),
+    ("enableInjectableConfig.apiServices", "enable-apiservices-injectable"),
 ];
 
 /// Duration flags. A number in the file is in nanoseconds.

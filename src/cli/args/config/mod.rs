@@ -1,4 +1,4 @@
-//! `--config`: cert-manager's `ControllerConfiguration` (FLG-01). Each field becomes the flag with the same meaning. Flags of
+//! `--config`: cert-manager's `ControllerConfiguration` (FLG-01) and `CAInjectorConfiguration` (CAI-06). Each field becomes the flag with the same meaning. Flags of
 //! the command line take precedence.
 
 mod fields;
@@ -9,12 +9,11 @@ use serde_json::Value;
 
 use crate::api::GoDuration;
 
+#[cfg(test)]
 pub(super) use fields::FIELDS;
+pub(in crate::cli) use fields::{CONTROLLER, INJECTOR, Schema};
 use fields::{DURATIONS, MERGED};
 
-/// The required `apiVersion` and `kind`.
-const API_VERSION: &str = "controller.config.cert-manager.io/v1alpha1";
-const KIND: &str = "ControllerConfiguration";
 /// The largest accepted file, in bytes.
 const LARGEST: u64 = 1 << 20;
 
@@ -38,10 +37,14 @@ pub(crate) enum ConfigError {
         why: String,
     },
     /// It has another `apiVersion` or `kind`.
-    #[error("--config: {file} must have `apiVersion: {API_VERSION}` and `kind: {KIND}`, but has {found}")]
+    #[error("--config: {file} must have `apiVersion: {api_version}` and `kind: {kind}`, but has {found}")]
     Kind {
         /// The file.
         file: String,
+        /// The required `apiVersion`.
+        api_version: &'static str,
+        /// The required `kind`.
+        kind: &'static str,
         /// The values found.
         found: String,
     },
@@ -67,24 +70,24 @@ pub(crate) enum ConfigError {
     },
 }
 
-/// The flags of `certlet run`, preceded by those from the file that `--config` names.
+/// The flags of a command, preceded by those from the file that `--config` names.
 ///
 /// # Errors
 /// [`ConfigError`] if there is such a file and it cannot be used.
-pub(crate) fn with_file(flags: &[String]) -> Result<Vec<String>, ConfigError> {
+pub(crate) fn with_file(schema: &Schema, flags: &[String]) -> Result<Vec<String>, ConfigError> {
     let Some(file) = file_of(flags) else {
         return Ok(flags.to_vec());
     };
     let text = read(&file)?;
-    with_text(flags, &file, &text)
+    with_text(schema, flags, &file, &text)
 }
 
 /// Like [`with_file`], with the content of the file as an argument.
 ///
 /// # Errors
 /// [`ConfigError`] if the content cannot be used.
-pub(crate) fn with_text(flags: &[String], file: &str, text: &str) -> Result<Vec<String>, ConfigError> {
-    let from_file = flags_of(file, text)?;
+pub(crate) fn with_text(schema: &Schema, flags: &[String], file: &str, text: &str) -> Result<Vec<String>, ConfigError> {
+    let from_file = flags_of(schema, file, text)?;
     let given = |name: &str| flags.iter().any(|flag| name_of(flag) == Some(name));
     let kept = from_file
         .into_iter()
@@ -132,30 +135,38 @@ fn read(file: &str) -> Result<String, ConfigError> {
     std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))
 }
 
-/// The flags for the content of a file: names and values, in the order of [`FIELDS`].
-fn flags_of(file: &str, text: &str) -> Result<Vec<(String, String)>, ConfigError> {
+/// The flags for the content of a file: names and values, in the order of the fields.
+fn flags_of(schema: &Schema, file: &str, text: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let value: Value = serde_saphyr::from_str(text).map_err(|error| ConfigError::Yaml {
         file: file.to_owned(),
         why: error.to_string(),
     })?;
     let field = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or("none");
     let found = (field("apiVersion"), field("kind"));
-    if found != (API_VERSION, KIND) {
+    if found != (schema.api_version, schema.kind) {
         return Err(ConfigError::Kind {
             file: file.to_owned(),
+            api_version: schema.api_version,
+            kind: schema.kind,
             found: format!("{} and {}", found.0, found.1),
         });
     }
     let mut flags = Vec::new();
-    walk(file, "", &value, &mut flags)?;
+    walk(schema.fields, file, "", &value, &mut flags)?;
     // a deprecated field and its replacement may set the same flag: the replacement takes precedence
-    let rank = |field: &str| FIELDS.iter().position(|(known, _)| *known == field);
+    let rank = |field: &str| schema.fields.iter().position(|(known, _)| *known == field);
     flags.sort_by_key(|(field, _, _)| rank(field));
     Ok(flags.into_iter().map(|(_, flag, value)| (flag, value)).collect())
 }
 
-fn walk(file: &str, path: &str, value: &Value, flags: &mut Vec<(String, String, String)>) -> Result<(), ConfigError> {
-    let flag = FIELDS.iter().find(|(field, _)| *field == path).map(|(_, flag)| *flag);
+fn walk(
+    known: &[(&str, &str)],
+    file: &str,
+    path: &str,
+    value: &Value,
+    flags: &mut Vec<(String, String, String)>,
+) -> Result<(), ConfigError> {
+    let flag = known.iter().find(|(field, _)| *field == path).map(|(_, flag)| *flag);
     // certlet has its own log format
     if value.is_null() || path == "logging.options" {
         return Ok(());
@@ -172,12 +183,12 @@ fn walk(file: &str, path: &str, value: &Value, flags: &mut Vec<(String, String, 
         flags.push((path.to_owned(), flag.to_owned(), text));
         return Ok(());
     }
-    let is_group = path.is_empty() || FIELDS.iter().any(|(field, _)| field.starts_with(&format!("{path}.")));
+    let is_group = path.is_empty() || known.iter().any(|(field, _)| field.starts_with(&format!("{path}.")));
     if !is_group {
         return Err(ConfigError::Unknown {
             file: file.to_owned(),
             field: path.to_owned(),
-            hint: hint(path),
+            hint: hint(known, path),
         });
     }
     let Some(fields) = value.as_object() else {
@@ -196,7 +207,7 @@ fn walk(file: &str, path: &str, value: &Value, flags: &mut Vec<(String, String, 
         } else {
             format!("{path}.{name}")
         };
-        walk(file, &below, value, flags)?;
+        walk(known, file, &below, value, flags)?;
     }
     Ok(())
 }
@@ -219,9 +230,9 @@ fn is_zero(text: &str) -> bool {
 }
 
 /// The field that was probably meant: same name with other capitalisation, or in another group.
-fn hint(path: &str) -> String {
+fn hint(known: &[(&str, &str)], path: &str) -> String {
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    let meant = FIELDS.iter().find(|(field, _)| last(field) == last(path));
+    let meant = known.iter().find(|(field, _)| last(field) == last(path));
     meant.map_or_else(String::new, |(field, _)| format!("; did you mean {field}?"))
 }
 

@@ -1,8 +1,9 @@
 use super::*;
 
 fn parsed(fields: &str) -> Result<Vec<(String, String)>, String> {
-    let text = format!("apiVersion: {API_VERSION}\nkind: {KIND}\n{fields}");
-    flags_of("file.yaml", &text).map_err(|error| error.to_string())
+    let Schema { api_version, kind, .. } = CONTROLLER;
+    let text = format!("apiVersion: {api_version}\nkind: {kind}\n{fields}");
+    flags_of(&CONTROLLER, "file.yaml", &text).map_err(|error| error.to_string())
 }
 
 fn pair(flag: &str, value: &str) -> (String, String) {
@@ -93,11 +94,11 @@ fn a_value_of_the_wrong_kind_and_a_file_of_another_kind_are_refused() {
             .unwrap_err()
             .contains("controllers has a value of the wrong type")
     );
-    let other = flags_of("file.yaml", "kind: WebhookConfiguration")
+    let other = flags_of(&CONTROLLER, "file.yaml", "kind: WebhookConfiguration")
         .unwrap_err()
         .to_string();
     assert!(other.contains("but has none and WebhookConfiguration"), "{other}");
-    let broken = flags_of("file.yaml", "a: [").unwrap_err().to_string();
+    let broken = flags_of(&CONTROLLER, "file.yaml", "a: [").unwrap_err().to_string();
     assert!(broken.starts_with("--config: file.yaml is not YAML: "), "{broken}");
 }
 
@@ -105,9 +106,8 @@ fn a_value_of_the_wrong_kind_and_a_file_of_another_kind_are_refused() {
 fn flags_win_over_the_file_and_feature_gates_come_together() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.yaml");
-    let text = format!(
-        "apiVersion: {API_VERSION}\nkind: {KIND}\nnamespace: file\nnumberOfConcurrentWorkers: 7\nfeatureGates: {{OtherNames: false}}\nlogging: {{verbosity: 5}}"
-    );
+    let text = "apiVersion: controller.config.cert-manager.io/v1alpha1\nkind: ControllerConfiguration\nnamespace: file\n\
+                numberOfConcurrentWorkers: 7\nfeatureGates: {OtherNames: false}\nlogging: {verbosity: 5}";
     std::fs::write(&file, text).unwrap();
     let flags = [
         "--namespace=flag",
@@ -117,7 +117,7 @@ fn flags_win_over_the_file_and_feature_gates_come_together() {
     ];
     let mut flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
     flags.push(file.to_str().unwrap().to_owned());
-    let all = with_file(&flags).unwrap();
+    let all = with_file(&CONTROLLER, &flags).unwrap();
     let mut first = all[..all.len() - flags.len()].to_vec();
     first.sort();
     assert_eq!(first, ["--concurrent-workers=7", "--feature-gates=OtherNames=false"]);
@@ -126,11 +126,40 @@ fn flags_win_over_the_file_and_feature_gates_come_together() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let missing = with_file(&["--config=/no/such/file".to_owned()])
+    let missing = with_file(&CONTROLLER, &["--config=/no/such/file".to_owned()])
         .unwrap_err()
         .to_string();
     assert!(
         missing.starts_with("--config: cannot read /no/such/file: "),
         "{missing}"
+    );
+}
+
+#[test]
+fn cai_06_the_file_of_cainjector_has_fields_of_its_own() {
+    let text = "apiVersion: cainjector.config.cert-manager.io/v1alpha1\nkind: CAInjectorConfiguration\nnamespace: shop\n\
+                ignoreNamespaces: [a, b]\nleaderElectionConfig: {enabled: false}\nenableDataSourceConfig: {certificates: false}\n\
+                enableInjectableConfig: {apiServices: false, customResourceDefinitions: true}\n";
+    let flags = flags_of(&INJECTOR, "file.yaml", text).unwrap();
+    let mut flags: Vec<String> = flags
+        .into_iter()
+        .map(|(flag, value)| format!("{flag}={value}"))
+        .collect();
+    flags.sort();
+    assert_eq!(
+        flags,
+        [
+            "enable-apiservices-injectable=false",
+            "enable-certificates-data-source=false",
+            "enable-customresourcedefinitions-injectable=true",
+            "ignore-namespaces=a,b",
+            "leader-elect=false",
+            "namespace=shop",
+        ]
+    );
+    let of_controller = flags_of(&CONTROLLER, "file.yaml", text).unwrap_err().to_string();
+    assert!(
+        of_controller.contains("kind: ControllerConfiguration"),
+        "{of_controller}"
     );
 }

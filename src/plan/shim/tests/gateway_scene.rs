@@ -16,7 +16,7 @@ use crate::{
         route::RouteSeen,
         seen::{Object, ObjectKey},
         settings::Settings,
-        shim::{Annotated, Existing, ShimEffect, ShimObservation, ShimPlan, WantedCertificate, gateway, plan},
+        shim::{Existing, ShimEffect, ShimObject, ShimObservation, ShimPlan, WantedCertificate, gateway, plan},
     },
 };
 
@@ -118,7 +118,7 @@ impl GatewayScene {
         self
     }
 
-    fn object(&self) -> Annotated {
+    fn object(&self) -> ShimObject {
         match &self.set {
             Some(set) => gateway::listener_set(set, &self.gateway.meta, &self.routes, &self.settings),
             None => gateway::gateway(&self.gateway, &self.routes, &self.settings),
