@@ -212,7 +212,7 @@ async fn what_does_not_admit_a_route_is_said_within_seconds_and_cured_by_an_edit
     for ((name, _, words), (host, began)) in rows.iter().zip(&hosts) {
         let reason = scene.challenge_says(host, words).await;
         println!("{name}, {:?} after it was applied: {reason}", began.elapsed());
-        let event = scene.event(("Challenge", name), "RouteNotAccepted", words).await;
+        let event = scene.event(("Challenge", name), "WaitingForPropagation", words).await;
         assert!(reason.contains(words) && event.contains(words));
     }
     // the edits that the sentences ask for

@@ -63,9 +63,9 @@ enum Target {
     ListenerSetsLater(Find<ObjectKey>),
     Renewals(Find<ObjectKey>),
     SigningRequests(Find<ObjectKey>),
-    Injections(Find<TargetId>),
     /// Orders, whose failed self-checks are repeated now.
     Checks(Find<ObjectKey>),
+    Injections(Find<TargetId>),
     /// The responder, on every replica.
     Responder(fn(&Arc<Controllers>, &Seen<'_>)),
     /// Key pairs of CAs in memory, on every replica.
