@@ -237,6 +237,7 @@ fn rights_in_one_namespace_are_those_in_the_cluster_but_for_what_has_no_namespac
         .filter(|(_, resource, _)| !of_cluster.contains(&resource.as_str()));
     let expected: BTreeSet<Right> = expected
         .chain(&everywhere["certlet-leader-election"])
+        .chain(&everywhere["certlet-gateway-api"])
         .cloned()
         .collect();
     assert_eq!(here, &expected);

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use certlet::api::http01::Http01Ingress;
+use certlet::api::http01::{Http01Ingress, Routing};
 use certlet::solver::classes::{PathType, class_of};
 use certlet::solver::host::Host;
 use certlet::solver::objects::{
@@ -166,7 +166,7 @@ async fn becomes_visible_and_goes(class_name: &str, controller: &str, address: &
         apply(&bed, &namespace, &slice, &server_side).await;
     }
     let group = Group {
-        ingress: Http01Ingress {
+        config: Http01Ingress {
             class: Some(class_name.to_owned()),
             ..Http01Ingress::default()
         },
@@ -266,13 +266,14 @@ async fn pod_mode_objects_pass_the_restricted_pod_security_standard() {
         "tolerations": [{"key": "edge", "operator": "Exists"}], "resources": {"limits": {"cpu": 1}},
     }}});
     let config: Http01Ingress = serde_json::from_value(template).unwrap();
+    let routing = Routing::Ingress(config.clone());
     let challenge = PodChallenge {
         namespace: &namespace,
         order_uid: "f3a7c1d2-0000-4000-8000-000000000001",
         owner: &owner,
         path: &path,
         key_authorization: &key_authorization,
-        config: &config,
+        routing: &routing,
     };
     let settings = PodSettings {
         image: "certlet:test".to_owned(),
@@ -288,7 +289,7 @@ async fn pod_mode_objects_pass_the_restricted_pod_security_standard() {
     let pod: Pod = apply(&bed, &namespace, &solver_pod(&challenge, &settings), &params).await;
     let service: Service = apply(&bed, &namespace, &pod_service(&challenge, &settings), &params).await;
     let class = class_of(None, Some("gce"));
-    let ingress = pod_ingress(&challenge, &settings, class, class.path_types(true)[0]);
+    let ingress = pod_ingress(&challenge, &config, &settings, (class, class.path_types(true)[0]));
     let ingress: Ingress = apply(&bed, &namespace, &ingress, &params).await;
     assert_eq!(pod.metadata.name, service.metadata.name);
     assert_eq!(pod.metadata.name, ingress.metadata.name);

@@ -18,6 +18,43 @@ pub struct Http01 {
     pub ingress: Option<Http01Ingress>,
 }
 
+impl Http01 {
+    /// The object that routes the CA's request to the solver; `None` if neither is configured. With both, which the API
+    /// server rejects (VAL-29), the Ingress is used.
+    pub fn routing(&self) -> Option<Routing> {
+        let route = || self.gateway_http_route.clone().map(Routing::HttpRoute);
+        self.ingress.clone().map(Routing::Ingress).or_else(route)
+    }
+}
+
+/// The object that routes the CA's request to an HTTP-01 solver.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Routing {
+    /// A temporary Ingress, or one that is edited.
+    Ingress(Http01Ingress),
+    /// A temporary HTTPRoute.
+    HttpRoute(GatewayHttpRoute),
+}
+
+impl Routing {
+    /// Type of the Service in front of the solver.
+    pub fn service_type(&self) -> Option<&str> {
+        let type_ = match self {
+            Self::Ingress(ingress) => &ingress.service_type,
+            Self::HttpRoute(route) => &route.service_type,
+        };
+        type_.as_deref().filter(|type_| !type_.is_empty())
+    }
+
+    /// The template of solver pods.
+    pub fn pod_template(&self) -> Option<&PodTemplate> {
+        match self {
+            Self::Ingress(ingress) => ingress.pod_template.as_ref(),
+            Self::HttpRoute(route) => route.pod_template.as_ref(),
+        }
+    }
+}
+
 /// A temporary HTTPRoute (HTT-12).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

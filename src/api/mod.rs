@@ -20,6 +20,7 @@ pub mod crds;
 pub mod dns01;
 pub mod duration;
 mod endless;
+pub mod gateway;
 pub mod http01;
 pub mod issuer;
 pub mod key;

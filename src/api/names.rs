@@ -74,6 +74,8 @@ pub mod annotation {
     pub const VAULT_ROOT: &str = "certlet.io/vault-root";
     /// On an ACME issuer, `true`: its DNS-01 webhooks may be called for several records at once.
     pub const DNS01_PARALLEL: &str = "certlet.io/dns01-parallel";
+    /// On a Gateway or a ListenerSet, `true`: certificates get the hostnames of attached HTTPRoutes.
+    pub const HOSTNAMES_FROM_ROUTES: &str = "certlet.io/hostnames-from-routes";
     /// On a Challenge: what is written outside the cluster for it, such as the name of a TXT record. Set before that is written.
     pub const RECORD: &str = "certlet.io/dns01-record";
     /// Attach the route to the parent Gateway (ANN-20).

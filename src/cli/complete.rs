@@ -106,6 +106,8 @@ pub(super) fn of_status() -> Vec<CompletionCandidate> {
             What::Issuer => Named::Issuer,
             What::ClusterIssuer => Named::ClusterIssuer,
             What::Ingress => Named::Ingress,
+            What::Gateway => Named::Gateway,
+            What::ListenerSet => Named::ListenerSet,
             What::Order => Named::Order,
             What::Request => Named::CertificateRequest,
         })

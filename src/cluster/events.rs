@@ -1,9 +1,12 @@
 //! Kubernetes Events of reconciled objects, for `kubectl describe`. They are written in the background, and never delay
 //! a reconcile.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -72,6 +75,7 @@ impl Events {
             severity,
             reason,
             message,
+            is_by_message,
         } = notice;
         let reference = ObjectReference {
             api_version: Some(format!("{}/{}", K::GROUP, K::VERSION)),
@@ -91,7 +95,11 @@ impl Events {
             type_,
             reason: reason.to_string(),
             note,
-            action: reason.to_string(),
+            action: if *is_by_message {
+                action(reason, message)
+            } else {
+                reason.to_string()
+            },
             secondary: None,
         };
         tracing::debug!(
@@ -110,6 +118,14 @@ impl Events {
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
+}
+
+/// An action that differs with the message: kube's recorder counts Events of one object in one Event if action and reason are equal, whatever
+/// the message.
+fn action(reason: &str, message: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    message.hash(&mut hasher);
+    format!("{reason}-{:016x}", hasher.finish())
 }
 
 fn truncated(message: &str) -> String {

@@ -26,6 +26,7 @@ pub(crate) mod packed;
 pub(crate) mod reader;
 pub(crate) mod request;
 mod reviews;
+mod route;
 mod scope;
 pub(crate) mod secret;
 pub(crate) mod serving;

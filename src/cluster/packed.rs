@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::plan::{
+    route::RouteSeen,
     seen::{Annotated, Kind, Lean, Meta, RequestSeen, SecretSeen},
     signing_request::SigningRequestSeen,
 };
@@ -206,6 +207,28 @@ impl Pack for SecretSeen {
             wrong_formats,
             managed,
             digest,
+        })
+    }
+}
+
+impl Pack for RouteSeen {
+    fn pack(&self) -> Result<Vec<u8>, Unpackable> {
+        let Self {
+            meta,
+            parent_refs,
+            hostnames,
+            parents,
+        } = self;
+        bytes(&(meta, json(parent_refs)?, hostnames, json(parents)?))
+    }
+
+    fn unpack(bytes: &[u8]) -> Result<Self, Unpackable> {
+        let (meta, parent_refs, hostnames, parents): (_, &str, _, &str) = value(bytes)?;
+        Ok(Self {
+            meta,
+            parent_refs: from_json(parent_refs)?,
+            hostnames,
+            parents: from_json(parents)?,
         })
     }
 }

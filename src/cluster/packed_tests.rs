@@ -7,7 +7,8 @@ use super::*;
 use crate::{
     cluster::wire::{Record, Wire},
     plan::{
-        kinds::{CertificateKind, ChallengeKind, IssuerKind, OrderKind},
+        kinds::{CertificateKind, ChallengeKind, GatewayKind, IssuerKind, OrderKind},
+        route::RouteSeen,
         seen::Pairs,
     },
 };
@@ -178,4 +179,88 @@ fn what_cannot_be_read_and_what_is_not_there_comes_back_too() {
     let spec = json!({ "signerName": "issuers.cert-manager.io/a.b", "request": "eA==", "usages": ["any"], "extra": { "a": ["b"] } });
     let record = comes_back::<SigningRequestSeen>(&json!({ "metadata": metadata, "spec": spec }));
     assert_eq!(serde_json::to_value(&record.spec).unwrap(), spec);
+}
+
+/// An annotated Gateway of two listeners, as kubectl applies it and a controller reports on it.
+fn gateway(number: usize) -> Value {
+    let condition = |type_: &str| {
+        json!({
+            "type": type_, "status": "True", "reason": type_, "message": "No error found", "observedGeneration": 2,
+            "lastTransitionTime": "2026-11-30T06:36:00Z",
+        })
+    };
+    let conditions: Vec<Value> = ["Accepted", "Programmed", "ResolvedRefs"].map(condition).to_vec();
+    let host = format!("shop-{number}.example.com");
+    let allowed = json!({ "namespaces": { "from": "All" } });
+    let spec = json!({
+        "gatewayClassName": "traefik",
+        "listeners": [
+            { "name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": allowed },
+            {
+                "name": "https", "port": 443, "protocol": "HTTPS", "hostname": host, "allowedRoutes": allowed,
+                "tls": {
+                    "mode": "Terminate", "certificateRefs": [{ "group": "", "kind": "Secret", "name": format!("shop-{number}-tls") }],
+                },
+            },
+        ],
+    });
+    let listener =
+        |name: &str| json!({ "name": name, "attachedRoutes": 1, "supportedKinds": [], "conditions": conditions });
+    json!({
+        "metadata": {
+            "name": format!("shop-{number}"), "namespace": "shop", "generation": 2, "resourceVersion": (123_456 + number).to_string(),
+            "uid": format!("7d3897c2-ce27-4144-883a-e1b5f89b{number:04}"), "creationTimestamp": "2026-11-30T06:30:00Z",
+            "labels": { "app.kubernetes.io/name": "shop", "app.kubernetes.io/managed-by": "Helm" },
+            "annotations": {
+                "cert-manager.io/cluster-issuer": "letsencrypt",
+                "kubectl.kubernetes.io/last-applied-configuration": spec.to_string(),
+            },
+        },
+        "spec": spec,
+        "status": {
+            "addresses": [{ "type": "IPAddress", "value": "10.99.0.11" }], "conditions": conditions,
+            "listeners": [listener("http"), listener("https")],
+        },
+    })
+}
+
+#[test]
+fn an_annotated_gateway_takes_less_than_2_kib_and_a_route_of_a_stranger_less_than_a_third_of_it() {
+    let record = comes_back::<Lean<GatewayKind>>(&gateway(7));
+    let size = Packed::new(&record).unwrap().bytes.len();
+    println!("a Gateway: {size} bytes");
+    assert!(size < 2048, "{size} bytes");
+
+    let backend = json!({ "name": "shop", "port": 8080, "weight": 1 });
+    let rule = json!({ "matches": [{ "path": { "type": "PathPrefix", "value": "/" } }], "backendRefs": [backend] });
+    let parent =
+        json!({ "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "shop", "namespace": "infra" });
+    let condition = |type_: &str| json!({ "type": type_, "status": "True", "reason": type_, "message": "long", "observedGeneration": 1 });
+    let route = json!({
+        "metadata": {
+            "name": "shop", "namespace": "shop", "uid": "7d3897c2-ce27-4144-883a-e1b5f89bd65a", "resourceVersion": "4711", "generation": 1,
+            "labels": { "app": "shop" }, "annotations": { "kubectl.kubernetes.io/last-applied-configuration": "{}", "a": "b" },
+        },
+        "spec": { "parentRefs": [parent], "hostnames": ["shop.example.com"], "rules": vec![rule; 16] },
+        "status": { "parents": [{
+            "parentRef": parent, "controllerName": "traefik.io/gateway-controller",
+            "conditions": [condition("Accepted"), condition("ResolvedRefs")],
+        }] },
+    });
+    let wire: Wire<RouteSeen> = serde_json::from_value(route).unwrap();
+    let record = Arc::into_inner(wire.record().unwrap()).unwrap();
+    let opened = Arc::into_inner(Packed::new(&record).unwrap().open().unwrap()).unwrap();
+    assert_eq!(opened, record);
+    assert_eq!(
+        (
+            opened.hostnames.len(),
+            opened.meta.labels.0.len(),
+            opened.meta.annotations.0.len()
+        ),
+        (1, 0, 0)
+    );
+    assert!(opened.parents[0].accepts(1) && opened.parents[0].conditions.len() == 1);
+    let size = Packed::new(&record).unwrap().bytes.len();
+    println!("an HTTPRoute: {size} bytes");
+    assert!(size < 2048 / 3, "{size} bytes");
 }

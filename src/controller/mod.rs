@@ -24,6 +24,18 @@ macro_rules! each_controller {
                 workers: |configured| configured,
                 all: |index| index.ingresses.keys(),
             }
+            /// Gateways (CTL-04).
+            gateways: Gateways {
+                queue: Queue<ObjectKey> = Queue::new("gateway-shim"),
+                workers: |configured| configured,
+                all: |index| index.gateways.keys(),
+            }
+            /// ListenerSets (CTL-05).
+            listener_sets: ListenerSets {
+                queue: Queue<ObjectKey> = Queue::new("listenerset"),
+                workers: |configured| configured,
+                all: |index| index.listener_sets.keys(),
+            }
             /// Certificates.
             certificates: Certificates {
                 queue: Queue<ObjectKey> = Queue::new("certificates"),
@@ -68,7 +80,6 @@ pub(crate) mod ari;
 pub(crate) mod certificate;
 pub(crate) mod error;
 pub(crate) mod follow_up;
-pub(crate) mod ingress;
 pub(crate) mod injection;
 pub(crate) mod issuer;
 pub(crate) mod order;
@@ -80,6 +91,7 @@ pub(crate) mod request;
 pub(crate) mod rotations;
 pub(crate) mod router;
 pub(crate) mod services;
+pub(crate) mod shim;
 pub(crate) mod signing;
 pub(crate) mod signing_request;
 pub(crate) mod solving;
@@ -94,8 +106,14 @@ use std::sync::{
 use jiff::Timestamp;
 
 use self::{
-    ari::RenewalPolls, certificate::Certificates, ingress::Ingresses, injection::Injections, issuer::Issuers,
-    order::Orders, request::Requests, signing_request::SigningRequests,
+    ari::RenewalPolls,
+    certificate::Certificates,
+    injection::Injections,
+    issuer::Issuers,
+    order::Orders,
+    request::Requests,
+    shim::{Gateways, Ingresses, ListenerSets},
+    signing_request::SigningRequests,
 };
 pub(crate) use self::{error::ControllerError, follow_up::FollowUp, ports::Ports, services::Services};
 use crate::{
@@ -108,8 +126,9 @@ use crate::{
 const ORDERS_AT_ONCE: usize = 128;
 /// Minimum number of workers for other controllers that call CAs.
 const OTHERS_AT_ONCE: usize = 32;
-/// Number of targets of CAs that are in memory at the same time: a CRD can have a megabyte.
-const INJECTIONS_AT_ONCE: usize = 2;
+/// Number of targets of CAs that are in memory at the same time: a CRD can have a megabyte. cert-manager's cainjector also has four
+/// workers.
+const INJECTIONS_AT_ONCE: usize = 4;
 /// Minimum number of workers for requests: one may wait for a slow server.
 const SIGNING_AT_ONCE: usize = 2;
 

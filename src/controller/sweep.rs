@@ -12,7 +12,7 @@ use kube::{Resource, ResourceExt, core::NamespaceResourceScope};
 
 use super::{ControllerError, Ports};
 use crate::{
-    api::{names::label, order::State},
+    api::{gateway::HttpRoute, names::label, order::State},
     cluster::objects::Typed,
     plan::settings::SolverMode,
     solver::{
@@ -62,6 +62,9 @@ pub(crate) async fn sweep(ports: &Ports) -> Result<usize, ControllerError> {
 /// If the objects cannot be listed.
 pub(crate) async fn left_behind(ports: &Ports, namespace: Option<&str>) -> Result<Vec<Stray>, ControllerError> {
     let mut found = list::<Ingress>(ports, namespace, FoundKind::Ingress).await?;
+    if ports.settings.gateway.enabled {
+        found.extend(routes(ports, namespace).await?);
+    }
     found.extend(list::<Service>(ports, namespace, FoundKind::Service).await?);
     found.extend(list::<EndpointSlice>(ports, namespace, FoundKind::EndpointSlice).await?);
     if ports.settings.http01.mode == SolverMode::Pod {
@@ -83,6 +86,14 @@ where
         metadata: object.meta().clone(),
     };
     Ok(objects.into_iter().map(found).collect())
+}
+
+/// The temporary HTTPRoutes; none if the API server does not know the kind.
+async fn routes(ports: &Ports, namespace: Option<&str>) -> Result<Vec<Found>, ControllerError> {
+    match list::<HttpRoute>(ports, namespace, FoundKind::HttpRoute).await {
+        Err(ControllerError::Cluster(error)) if error.is_not_found() => Ok(Vec::new()),
+        found => found,
+    }
 }
 
 /// Ingresses of users that contain challenge paths.
@@ -135,6 +146,7 @@ async fn remove(ports: &Ports, stray: &Stray) -> Result<(), ControllerError> {
         }
         Stray::Delete(found) => match found.kind {
             FoundKind::Ingress => delete::<Ingress>(ports, found).await?,
+            FoundKind::HttpRoute => delete::<HttpRoute>(ports, found).await?,
             FoundKind::Service => delete::<Service>(ports, found).await?,
             FoundKind::EndpointSlice => delete::<EndpointSlice>(ports, found).await?,
             FoundKind::Pod => delete::<Pod>(ports, found).await?,

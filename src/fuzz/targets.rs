@@ -171,7 +171,7 @@ fn distinguished_name(input: &[u8]) {
 
 fn annotations(input: &[u8]) {
     if let Ok(input) = std::str::from_utf8(input) {
-        crate::plan::ingress::fuzz_annotations(input);
+        crate::plan::shim::fuzz_annotations(input);
     }
 }
 

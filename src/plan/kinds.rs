@@ -8,6 +8,7 @@ use k8s_openapi::api::{
 use super::{
     injection::TargetKind,
     link::{self, Link},
+    route::{self, RouteSeen},
     seen::{Annotated, Kind, Lean, Meta, RequestSeen, SecretSeen},
     settings::Settings,
     signing_request::SigningRequestSeen,
@@ -15,6 +16,7 @@ use super::{
 use crate::api::{
     CertificateRequestSpec, CertificateRequestStatus, CertificateSpec, CertificateStatus, ChallengeSpec,
     ChallengeStatus, IssuerSpec, IssuerStatus, OrderSpec, OrderStatus,
+    gateway::{GatewaySpec, GatewayStatus, HttpRouteSpec, HttpRouteStatus, ListenerSetSpec, ListenerSetStatus},
 };
 
 /// How a kind is watched.
@@ -58,6 +60,14 @@ impl Watched {
             is_metadata: true,
         }
     }
+
+    /// Kinds of the Gateway API, if the flag is set (CTL-04).
+    const GATEWAY_API: Self = Self {
+        labels: None,
+        presence: Presence::Optional,
+        when: |settings| settings.gateway.enabled && !settings.injection.alone,
+        is_metadata: false,
+    };
 }
 
 /// Selector for the Secrets that are watched with their content: those that cert-manager and certlet write.
@@ -137,6 +147,33 @@ macro_rules! watched_kinds {
                 record: Lean<Self>,
                 links: |record| link::owners(&record.meta).collect(),
                 watched: Watched::ALL,
+            }
+            /// Gateways.
+            GatewayKind = gateways, Gateway {
+                names: "gateway.networking.k8s.io", "v1", "Gateway", "gateways",
+                namespaced: true,
+                types: GatewaySpec, GatewayStatus,
+                record: Lean<Self>,
+                links: |record| link::owners(&record.meta).collect(),
+                watched: Watched::GATEWAY_API,
+            }
+            /// `ListenerSet`s (GWS-02).
+            ListenerSetKind = listener_sets, ListenerSet {
+                names: "gateway.networking.k8s.io", "v1", "ListenerSet", "listenersets",
+                namespaced: true,
+                types: ListenerSetSpec, ListenerSetStatus,
+                record: Lean<Self>,
+                links: link::of_listener_set,
+                watched: Watched { when: |settings| settings.gateway.listener_sets, ..Watched::GATEWAY_API },
+            }
+            /// HTTPRoutes.
+            HttpRouteKind = http_routes, HttpRoute {
+                names: "gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes",
+                namespaced: true,
+                types: HttpRouteSpec, HttpRouteStatus,
+                record: RouteSeen,
+                links: route::links,
+                watched: Watched::GATEWAY_API,
             }
             /// Secrets labelled `controller.cert-manager.io/fao=true`. A Secret that is missing here may still exist.
             SecretKind = secrets, Secret {

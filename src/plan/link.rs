@@ -4,11 +4,11 @@ use serde::Deserialize;
 
 use super::{
     injection::{CaSource, source_of},
-    kinds::CertificateKind,
+    kinds::{CertificateKind, GatewayKind, ListenerSetKind},
     seen::{Annotated, Kind, Lean, Meta, ObjectKey, RequestSeen},
     signing_request::SigningRequestSeen,
 };
-use crate::api::{IssuerRef, names};
+use crate::api::{IssuerRef, gateway::ParentGateway, names};
 
 /// A reference of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +21,8 @@ pub enum Link {
     Issuer(Box<str>, Box<str>, ObjectKey),
     /// The Certificate whose CA it gets.
     Certificate(ObjectKey),
+    /// The Gateway or ListenerSet that it attaches to, by its kind.
+    Parent(&'static str, ObjectKey),
     /// It is unfinished and has no other link by which a change could find it.
     Waiting,
 }
@@ -174,4 +176,22 @@ pub fn of_signing_request(record: &SigningRequestSeen) -> Vec<Link> {
     } else {
         vec![Link::Waiting]
     }
+}
+
+/// Of a ListenerSet: its Gateway and its owners.
+pub fn of_listener_set(record: &Lean<ListenerSetKind>) -> Vec<Link> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Peek {
+        parent_ref: ParentGateway,
+    }
+    let Peek { parent_ref } = peek(record.spec.get());
+    let gateway = ObjectKey::new(
+        parent_ref.namespace_or(record.meta.namespace()),
+        parent_ref.name.as_str(),
+    );
+    [Link::Parent(GatewayKind::KIND, gateway)]
+        .into_iter()
+        .chain(owners(&record.meta))
+        .collect()
 }

@@ -20,6 +20,9 @@ pub struct Notice {
     pub reason: Cow<'static, str>,
     /// The message.
     pub message: String,
+    /// Whether the message tells it from other Events of the object with the same reason. Otherwise they are one Event, with the message of the
+    /// first and a count.
+    pub is_by_message: bool,
 }
 
 impl Notice {
@@ -29,6 +32,7 @@ impl Notice {
             severity: Severity::Normal,
             reason: reason.into(),
             message: message.into(),
+            is_by_message: false,
         }
     }
 
@@ -38,6 +42,16 @@ impl Notice {
             severity: Severity::Warning,
             reason: reason.into(),
             message: message.into(),
+            is_by_message: false,
+        }
+    }
+
+    /// The same, as an Event of its own for each message.
+    #[must_use]
+    pub fn by_message(self) -> Self {
+        Self {
+            is_by_message: true,
+            ..self
         }
     }
 

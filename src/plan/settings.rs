@@ -38,6 +38,8 @@ pub struct Settings {
     pub http01: Http01Settings,
     /// DNS-01.
     pub dns01: Dns01Settings,
+    /// The Gateway API.
+    pub gateway: GatewaySettings,
     /// Fixed interval between polls of renewal information; `None` for the interval that the server requests.
     pub ari_minimum_interval: Option<Duration>,
     /// Feature gates that change behaviour (GAT rows).
@@ -100,6 +102,12 @@ pub mod controller {
     pub const TRIGGER: &str = "certificates-trigger";
     /// Certificates.
     pub const ISSUING: &str = "certificates-issuing";
+    /// Certificates of annotated Ingresses.
+    pub const INGRESS_SHIM: &str = "ingress-shim";
+    /// Certificates of annotated Gateways.
+    pub const GATEWAY_SHIM: &str = "gateway-shim";
+    /// Certificates of annotated ListenerSets.
+    pub const LISTENER_SETS: &str = "listenerset";
     /// Whether requests of earlier revisions are deleted.
     pub const REVISION_MANAGER: &str = "certificates-revision-manager";
 }
@@ -192,6 +200,17 @@ impl Dns01Settings {
     }
 }
 
+/// Settings of the Gateway API (FLG-22).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GatewaySettings {
+    /// Whether Gateways and HTTPRoutes are used: flag and gate (CTL-04, GWS-01).
+    pub enabled: bool,
+    /// Whether ListenerSets are used, too: flags and gates (CTL-05, GWS-02).
+    pub listener_sets: bool,
+    /// Protocols of listeners with TLS, in addition to HTTPS and TLS (GWS-03).
+    pub extra_protocols: Vec<String>,
+}
+
 /// See [`Http01Settings::mode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SolverMode {
@@ -222,11 +241,15 @@ pub struct Gates {
     pub ari: bool,
     /// GAT-01.
     pub certificate_signing_requests: bool,
+    /// GAT-02. Without effect unless the flag of the Gateway API is set.
+    pub gateway_api: bool,
+    /// GAT-03. Without effect unless the flag of ListenerSets is set.
+    pub listener_sets: bool,
 }
 
 impl Gates {
     /// Each gate by cert-manager's name.
-    pub fn by_name(self) -> [(&'static str, bool); 7] {
+    pub fn by_name(self) -> [(&'static str, bool); 9] {
         // no `..`: a new gate must be named
         let Self {
             literal_subject,
@@ -236,6 +259,8 @@ impl Gates {
             other_names,
             ari,
             certificate_signing_requests,
+            gateway_api,
+            listener_sets,
         } = self;
         [
             ("LiteralCertificateSubject", literal_subject),
@@ -248,6 +273,8 @@ impl Gates {
                 "ExperimentalCertificateSigningRequestControllers",
                 certificate_signing_requests,
             ),
+            ("ExperimentalGatewayAPISupport", gateway_api),
+            ("ListenerSets", listener_sets),
         ]
     }
 }
@@ -293,6 +320,7 @@ impl Default for Settings {
                 ambient_for_issuers: false,
                 ambient_for_cluster_issuers: true,
             },
+            gateway: GatewaySettings::default(),
             ari_minimum_interval: None,
             gates: Gates {
                 literal_subject: true,
@@ -302,6 +330,8 @@ impl Default for Settings {
                 other_names: true,
                 ari: true,
                 certificate_signing_requests: false,
+                gateway_api: true,
+                listener_sets: false,
             },
             injection: InjectionSettings {
                 enabled: true,

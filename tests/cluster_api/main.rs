@@ -11,6 +11,7 @@
 
 mod approval;
 mod deploy;
+mod gateway;
 mod identity;
 mod immutability;
 mod newer;

@@ -35,7 +35,7 @@ spec:
 }
 
 /// Answers every request with the same text on 10.99.0.9, and says on which port.
-async fn page_server(text: &'static str) -> u16 {
+pub(crate) async fn page_server(text: &'static str) -> u16 {
     let listener = tokio::net::TcpListener::bind("10.99.0.9:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let app = axum::Router::new().fallback(move || async move { text });

@@ -11,5 +11,6 @@ mod support;
 
 mod acme;
 mod api_server;
+mod gateways;
 mod ingresses;
 mod processes;

@@ -8,7 +8,7 @@ use crate::support::rights::{Right, roles};
 use crate::support::{AuditMark, Bed};
 
 /// Rights that no call shows, or hardly any, and why they are given.
-const UNSEEN: [(&str, &[&str], &[&str], &str); 12] = [
+const UNSEEN: [(&str, &[&str], &[&str], &str); 14] = [
     (
         "cert-manager.io",
         &["certificates/finalizers", "certificaterequests/finalizers"],
@@ -23,6 +23,12 @@ const UNSEEN: [(&str, &[&str], &[&str], &str); 12] = [
     ),
     ("networking.k8s.io", &["ingresses/finalizers"], &["update"], "as above"),
     (
+        "gateway.networking.k8s.io",
+        &["gateways/finalizers", "listenersets/finalizers"],
+        &["update"],
+        "as above",
+    ),
+    (
         "cert-manager.io",
         &["certificates", "certificaterequests", "issuers", "clusterissuers"],
         &["list"],
@@ -30,6 +36,12 @@ const UNSEEN: [(&str, &[&str], &[&str], &str); 12] = [
     ),
     ("acme.cert-manager.io", &["orders", "challenges"], &["list"], "as above"),
     ("", &["secrets"], &["list"], "as above"),
+    (
+        "gateway.networking.k8s.io",
+        &["gateways", "listenersets", "httproutes"],
+        &["list"],
+        "as above",
+    ),
     (
         "certificates.k8s.io",
         &["certificatesigningrequests"],

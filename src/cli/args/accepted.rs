@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::go::{List, boolean, integer};
+use super::go::{boolean, integer};
 
 /// Flags of cert-manager without a function in certlet (NB-31). They are accepted and logged at startup.
 #[derive(Args, Clone, Debug, Default)]
@@ -13,15 +13,6 @@ pub(super) struct AcceptedArgs {
     /// No effect; certlet has no client-side rate limit
     #[arg(long, hide = true, value_parser = integer, allow_negative_numbers = true)]
     kube_api_burst: Option<i64>,
-    /// No effect; the Gateway API is not supported yet
-    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    enable_gateway_api: Option<bool>,
-    /// No effect; the Gateway API is not supported yet
-    #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    enable_gateway_api_listenerset: Option<bool>,
-    /// No effect; the Gateway API is not supported yet
-    #[arg(long, hide = true)]
-    gateway_api_extra_protocols: Vec<List>,
     /// No effect; there is no profiler
     #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_profiling: Option<bool>,
@@ -125,21 +116,7 @@ impl KlogArgs {
 impl AcceptedArgs {
     /// Features that the flags request and that are not supported yet. They are logged at startup.
     pub(super) fn missing(&self) -> Vec<&'static str> {
-        asked([
-            (
-                self.enable_gateway_api == Some(true),
-                "the Gateway API (--enable-gateway-api)",
-            ),
-            (
-                self.enable_gateway_api_listenerset == Some(true),
-                "ListenerSets (--enable-gateway-api-listenerset)",
-            ),
-            (
-                any(&self.gateway_api_extra_protocols),
-                "the Gateway API (--gateway-api-extra-protocols)",
-            ),
-            (self.enable_profiling == Some(true), "the profiler (--enable-profiling)"),
-        ])
+        asked([(self.enable_profiling == Some(true), "the profiler (--enable-profiling)")])
     }
 
     /// Flags that were given and have no effect, each with the reason.
@@ -173,11 +150,6 @@ impl AcceptedArgs {
         ]));
         idle
     }
-}
-
-/// Whether a list flag has members. An empty list counts as not set.
-fn any(lists: &[List]) -> bool {
-    !List::all(lists).is_empty()
 }
 
 fn asked<const N: usize>(flags: [(bool, &'static str); N]) -> Vec<&'static str> {

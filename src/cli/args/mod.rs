@@ -4,6 +4,7 @@ mod accepted;
 pub(super) mod config;
 pub(super) mod differing;
 mod dns01;
+mod gateway;
 mod go;
 mod metrics_tls;
 mod switches;
@@ -17,6 +18,7 @@ use clap::Args;
 use self::{
     accepted::AcceptedArgs,
     dns01::Dns01Args,
+    gateway::GatewayArgs,
     go::{Listen, Map, address, count, socket},
     metrics_tls::MetricsTlsArgs,
     switches::{absent_controllers, controllers, gates, idle_gates, path_type_exact},
@@ -161,6 +163,8 @@ pub(super) struct RunArgs {
     /// Ingress annotations that are copied to the Certificate
     #[arg(long, value_name = "KEYS", help_heading = "Ingresses")]
     extra_certificate_annotations: Vec<List>,
+    #[command(flatten)]
+    gateway: GatewayArgs,
     /// Solver for HTTP-01: certlet itself (direct), or one pod per challenge (pod)
     #[arg(long, value_enum, default_value = "direct", help_heading = "ACME")]
     acme_http01_solver_mode: Mode,
@@ -312,9 +316,11 @@ impl RunArgs {
 
     /// Flags that have no effect, each with the reason.
     pub(super) fn idle(&self) -> Vec<String> {
-        let flags = self.accepted.idle().into_iter().map(str::to_owned);
-        let flags = flags.chain(self.metrics_tls.idle());
-        flags.chain(idle_gates(&Map::all(&self.feature_gates))).collect()
+        let given = Map::all(&self.feature_gates);
+        // invalid gates are an error of `settings`
+        let gateway = gates(&given).map(|gates| self.gateway.idle(gates)).unwrap_or_default();
+        let flags = self.accepted.idle().into_iter().chain(gateway).map(str::to_owned);
+        flags.chain(self.metrics_tls.idle()).chain(idle_gates(&given)).collect()
     }
 
     /// The validated options of the controller.
@@ -410,6 +416,7 @@ impl RunArgs {
             outgoing: AddressPolicy::new(self.allow_outgoing_networks.clone(), !environment.in_a_pod),
             http01: self.http01()?,
             dns01: self.dns01.settings(),
+            gateway: self.gateway.settings(gates),
             ari_minimum_interval: self.acme_ari_minimum_interval,
             injection: InjectionSettings {
                 enabled: self.enable_cainjector,

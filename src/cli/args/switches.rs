@@ -10,8 +10,8 @@ const CONTROLLERS: [&str; 25] = [
     controller::ISSUERS,
     controller::CLUSTER_ISSUERS,
     "certificates-metrics",
-    "ingress-shim",
-    "gateway-shim",
+    controller::INGRESS_SHIM,
+    controller::GATEWAY_SHIM,
     controller::ORDERS,
     "challenges",
     "certificaterequests-issuer-acme",
@@ -31,7 +31,7 @@ const CONTROLLERS: [&str; 25] = [
     "certificatesigningrequests-issuer-selfsigned",
     "certificatesigningrequests-issuer-venafi",
     "certificatesigningrequests-issuer-vault",
-    "listenerset",
+    controller::LISTENER_SETS,
 ];
 
 /// The controllers of cert-manager that are one controller in certlet.
@@ -51,10 +51,8 @@ const SIGNING_REQUESTS: [&str; 5] = [
     "certificatesigningrequests-issuer-vault",
 ];
 
-/// Controllers that are accepted and not supported yet (CTL-04, CTL-05, CTL-07).
-const ABSENT: [&str; 4] = [
-    "gateway-shim",
-    "listenerset",
+/// Controllers that are accepted and not supported yet (CTL-07).
+const ABSENT: [&str; 2] = [
     "certificaterequests-issuer-venafi",
     "certificatesigningrequests-issuer-venafi",
 ];
@@ -74,11 +72,8 @@ use GateState::{Fixed, Idle, Works};
 /// All feature gates of cert-manager, removed ones included (GAT rows, NB-31).
 const GATES: [(&str, GateState); 22] = [
     ("ExperimentalCertificateSigningRequestControllers", Works),
-    (
-        "ExperimentalGatewayAPISupport",
-        Idle("the Gateway API is not supported yet"),
-    ),
-    ("ListenerSets", Idle("the Gateway API is not supported yet")),
+    ("ExperimentalGatewayAPISupport", Works),
+    ("ListenerSets", Works),
     ("AdditionalCertificateOutputFormats", Fixed(true)),
     (
         "ServerSideApply",
@@ -240,6 +235,8 @@ pub(super) fn gates(given: &BTreeMap<String, String>) -> Result<Gates, ArgsError
         other_names: gate(given, "OtherNames", beta)?,
         ari: gate(given, "ACMEUseARI", alpha(true)?)?,
         certificate_signing_requests: gate(given, "ExperimentalCertificateSigningRequestControllers", alpha(false)?)?,
+        gateway_api: gate(given, "ExperimentalGatewayAPISupport", beta)?,
+        listener_sets: gate(given, "ListenerSets", alpha(false)?)?,
     })
 }
 

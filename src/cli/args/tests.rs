@@ -71,9 +71,10 @@ const FLAGS: &[(&str, Fate)] = &[
     ("--dns01-recursive-nameservers-only=true", Works),
     ("--dns01-check-retry-period=20s", Works),
     ("--enable-certificate-owner-ref=true", Works),
-    ("--enable-gateway-api=true", Missing),
-    ("--enable-gateway-api-listenerset=true", Missing),
-    ("--gateway-api-extra-protocols=DTLS", Missing),
+    ("--enable-gateway-api=true", Works),
+    // alone: it works with its gate and the flag of the Gateway API
+    ("--enable-gateway-api-listenerset=true", Idle),
+    ("--gateway-api-extra-protocols=DTLS", Works),
     ("--copied-annotation-prefixes=*", Works),
     ("--feature-gates=NameConstraints=false", Works),
     ("--concurrent-workers=7", Works),
@@ -343,19 +344,53 @@ fn what_is_named_and_not_there_is_said() {
     let args = parse(&["--controllers=*,gateway-shim,certificaterequests-issuer-venafi"]);
     assert_eq!(
         args.missing(),
-        [
-            "the controller gateway-shim (--controllers)",
-            "the controller certificaterequests-issuer-venafi (--controllers)"
-        ]
+        ["the controller certificaterequests-issuer-venafi (--controllers)"]
     );
     let args = parse(&["--feature-gates=ServerSideApply=true,ListenerSets=false,NameConstraints=true"]);
     assert_eq!(
         args.idle(),
         [
-            "--feature-gates=ListenerSets=false: the Gateway API is not supported yet",
             "--feature-gates=ServerSideApply=true: Secrets always use server-side apply, and all other objects use patches"
         ]
     );
+}
+
+#[test]
+fn ctl_04_and_05_the_gateway_api_needs_its_flags_and_its_gates() {
+    let api = "--enable-gateway-api";
+    let sets = "--enable-gateway-api-listenerset";
+    let gate = "--feature-gates=ListenerSets=true";
+    let rows: &[(&[&str], bool, bool, &[&str])] = &[
+        (&[], false, false, &[]),
+        (&[api], true, false, &[]),
+        (&[gate], false, false, &[]),
+        (&[api, gate], true, false, &[]),
+        (&[api, sets], true, false, &["set --feature-gates=ListenerSets=true"]),
+        (&[api, sets, gate], true, true, &[]),
+        (&[sets, gate], false, false, &["--enable-gateway-api is not set"]),
+        (
+            &[api, "--feature-gates=ExperimentalGatewayAPISupport=false"],
+            false,
+            false,
+            &["the gate ExperimentalGatewayAPISupport is off"],
+        ),
+        (&[api, "--feature-gates=AllBeta=false"], false, false, &["is off"]),
+        (&[api, sets, "--feature-gates=AllAlpha=true"], true, true, &[]),
+    ];
+    for (flags, enabled, listener_sets, idle) in rows {
+        let gateway = settings(flags).gateway;
+        assert_eq!(
+            (gateway.enabled, gateway.listener_sets),
+            (*enabled, *listener_sets),
+            "{flags:?}"
+        );
+        let found = parse(flags).idle();
+        assert_eq!(found.len(), idle.len(), "{flags:?}: {found:?}");
+        assert!(
+            found.iter().zip(*idle).all(|(line, part)| line.contains(part)),
+            "{found:?}"
+        );
+    }
 }
 
 #[test]

@@ -82,6 +82,7 @@ async fn check(args: &Dns01Args) -> Result<bool, String> {
         .map_or((args.name.as_str(), false), |parent| (parent, true));
     let none = BTreeMap::new();
     let order = OrderMeta {
+        namespace: "",
         labels: &none,
         annotations: &none,
     };

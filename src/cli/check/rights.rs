@@ -11,6 +11,7 @@ use super::{
     manifest,
 };
 use crate::{
+    api::gateway,
     cluster::{
         Error,
         access::{Right, user_name},
@@ -59,6 +60,7 @@ pub(in crate::cli) fn needed(installation: &Installation<'_>) -> BTreeSet<Right>
         "certlet-approve" => settings.controllers.approver(),
         "certlet-certificatesigningrequests" => settings.gates.certificate_signing_requests,
         "certlet-cainjector" => settings.injection.enabled,
+        "certlet-gateway-api" => settings.gateway.enabled,
         "certlet-leader-election" | "certlet-see-leader" => installation.lease_namespace.is_some(),
         _ => true,
     }));
@@ -71,7 +73,13 @@ pub(in crate::cli) fn needed(installation: &Installation<'_>) -> BTreeSet<Right>
 /// The rights that the controller reads with, for a command that reads the same with the rights of its caller.
 pub(in crate::cli) fn reads(installation: &Installation<'_>, namespace: Option<&str>) -> BTreeSet<Right> {
     let reads = needed(installation).into_iter().filter(|right| {
-        let groups = ["cert-manager.io", "acme.cert-manager.io", "networking.k8s.io", ""];
+        let groups = [
+            "cert-manager.io",
+            "acme.cert-manager.io",
+            "networking.k8s.io",
+            gateway::GROUP,
+            "",
+        ];
         let is_listed = right.verb == "list" && right.name.is_empty() && groups.contains(&right.group.as_str());
         is_listed || (right.verb == "get" && right.resource == "secrets")
     });
@@ -272,7 +280,9 @@ mod tests {
         }
         assert!(
             !all.iter()
-                .any(|right| right.contains("certificatesigningrequests") || right.contains("pods")),
+                .any(|right| ["certificatesigningrequests", "pods", "gateways"]
+                    .iter()
+                    .any(|off| right.contains(off))),
             "{all:#?}"
         );
     }
@@ -281,12 +291,14 @@ mod tests {
     fn rights_for_what_is_switched_off_are_not_needed_and_those_for_what_is_on_are() {
         let mut settings = Settings::default();
         settings.gates.certificate_signing_requests = true;
+        settings.gateway.enabled = true;
         settings.http01.mode = SolverMode::Pod;
         settings.controllers = Controllers {
             disabled: vec!["certificaterequests-approver".into()],
         };
         let all = shown(&settings);
         assert!(has(&all, "create pods ") && has(&all, "patch certificatesigningrequests.certificates.k8s.io/status "));
+        assert!(has(&all, "watch gateways.gateway.networking.k8s.io "), "{all:#?}");
         assert!(!all.iter().any(|right| right.starts_with("approve")), "{all:#?}");
         settings.namespace = Some("security".into());
         let all = shown(&settings);

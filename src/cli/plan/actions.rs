@@ -11,14 +11,13 @@ use crate::{
     plan::{
         account::AccountPlan,
         certificate::{CertificateEffect, KeySource},
-        ingress,
         injection::InjectionStep,
         issuer::{IssuerId, IssuerType},
         kinds::OrderKind,
         order,
         request::{self, RequestVerdict},
         seen::{Object, ObjectKey, RequestSeen},
-        signing_request,
+        shim, signing_request,
     },
     solver::objects::Stray,
 };
@@ -173,27 +172,36 @@ fn account_reason(acme: &AcmeIssuer, status: &IssuerStatus) -> String {
     "the server or the key differs from the one that the account in its status was registered with".to_owned()
 }
 
-/// The actions for an Ingress: creating, updating and deleting Certificates.
-pub(super) fn ingress(plan: &ingress::IngressPlan) -> Vec<Action> {
+/// The actions for an annotated object of a kind: creating, updating and deleting Certificates.
+pub(super) fn shim(kind: &str, plan: &shim::ShimPlan) -> Vec<Action> {
+    let part = if kind == "Ingress" {
+        "block of spec.tls"
+    } else {
+        "listener"
+    };
     let effects = plan.effects.iter().map(|effect| match effect {
-        ingress::IngressEffect::Create(wanted) => (
+        shim::ShimEffect::Create(wanted) => (
             format!("create Certificate {}", wanted.name),
-            "its annotations and a block of spec.tls request it".to_owned(),
+            format!("its annotations and a {part} request it"),
         ),
-        ingress::IngressEffect::Update { certificate, patch } => (
+        shim::ShimEffect::Update { certificate, patch } => (
             format!("update Certificate {}: {}", certificate.name(), changed_fields(patch)),
-            "the Ingress and the Certificate differ".to_owned(),
+            format!("the {kind} and the Certificate differ"),
         ),
-        ingress::IngressEffect::Delete(certificate) => (
+        shim::ShimEffect::Delete(certificate) => (
             format!("delete Certificate {}", certificate.name()),
-            "no block of spec.tls names its Secret".to_owned(),
+            format!("no {part} names its Secret"),
         ),
     });
     let complaints = plan
         .complaints
         .iter()
         .map(|complaint| ("warn in an Event, and wait for an edit".to_owned(), complaint.clone()));
-    effects.chain(complaints).collect()
+    let waiting = plan
+        .waiting
+        .iter()
+        .map(|why| ("wait for an HTTPRoute".to_owned(), why.clone()));
+    effects.chain(complaints).chain(waiting).collect()
 }
 
 /// The action for a target of a CA.

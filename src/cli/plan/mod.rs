@@ -25,7 +25,12 @@ use crate::{
         webhooks::{Which, find},
     },
     controller::{Controllers, Ports, certificate::CertificateDryRun, injection, signing::Ask, signing_request, sweep},
-    plan::{issuer::IssuerId, kinds::OrderKind, seen::ObjectKey},
+    plan::{
+        issuer::IssuerId,
+        kinds::{GatewayKind, IngressKind, ListenerSetKind, OrderKind},
+        seen::{Kind, ObjectKey},
+        shim::ShimPlan,
+    },
     process::{clock, environment::Environment},
     runtime::run,
     text,
@@ -243,10 +248,8 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
             Err(error) => failed.push(unplanned(id.kind(), &id.0, &error)),
         }
     }
-    for key in index.ingresses.keys() {
-        if let Some((_, plan)) = controllers.ingresses.dry_run(&key) {
-            add("Ingress", &key, actions::ingress(&plan));
-        }
+    for (kind, key, plan) in shims(controllers) {
+        add(kind, &key, actions::shim(kind, &plan));
     }
     for key in index.certificates.keys() {
         match controllers.certificates.dry_run(&key).await {
@@ -256,7 +259,7 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
                         "Certificate {key} needs no action now, but its next issuance will fail: {refused}"
                     ));
                 }
-                if let Some(why) = not_served(index, &dry_run) {
+                if let Some(why) = not_served(&controllers.ports, &dry_run) {
                     super::remark(&format!(
                         "Certificate {key} cannot be issued again by this version: {why}"
                     ));
@@ -298,6 +301,20 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
     Planned { lines, unrenewable }
 }
 
+/// The plans of all annotated objects, each with its kind.
+fn shims(controllers: &Controllers) -> Vec<(&'static str, ObjectKey, ShimPlan)> {
+    let index = &controllers.ports.index;
+    let ingresses = index.ingresses.keys().into_iter();
+    let gateways = index.gateways.keys().into_iter();
+    let listener_sets = index.listener_sets.keys().into_iter();
+    let ingresses = ingresses.map(|key| (IngressKind::KIND, controllers.ingresses.dry_run(&key), key));
+    let gateways = gateways.map(|key| (GatewayKind::KIND, controllers.gateways.dry_run(&key), key));
+    let listener_sets = listener_sets.map(|key| (ListenerSetKind::KIND, controllers.listener_sets.dry_run(&key), key));
+    let all = ingresses.chain(gateways).chain(listener_sets);
+    all.filter_map(|(kind, planned, key)| planned.map(|(_, plan)| (kind, key, plan)))
+        .collect()
+}
+
 /// Plans for every CertificateSigningRequest.
 fn signed_by_cluster(controllers: &Controllers) -> Vec<Line> {
     let waiting = signing_request::waiting(&controllers.ports.index).into_iter();
@@ -328,12 +345,12 @@ async fn injected(controllers: &Controllers) -> Vec<Line> {
 }
 
 /// Why a Certificate cannot be issued again, if certlet does not serve what it needs.
-fn not_served(index: &Index, dry_run: &CertificateDryRun) -> Option<String> {
+fn not_served(ports: &Ports, dry_run: &CertificateDryRun) -> Option<String> {
     let certificate = dry_run.record.parse().ok()?;
-    let issuer = cluster::issuers::find(index, &certificate.spec.issuer_ref, certificate.meta.namespace());
+    let issuer = cluster::issuers::find(&ports.index, &certificate.spec.issuer_ref, certificate.meta.namespace());
     let labels = certificate.meta.labels.iter();
     let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    renewable::obstacle(&certificate.spec, &labels, &issuer)
+    renewable::obstacle(&certificate.spec, &labels, &issuer, &ports.settings.gateway)
 }
 
 /// What the hourly clean-up would remove. A missing permission is a remark: the rest of the plan does not depend on it.

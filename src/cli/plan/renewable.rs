@@ -4,13 +4,22 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    api::{CertificateSpec, challenge::ChallengeType},
-    plan::issuer::{Backend, Lookup, Way},
-    solver::select::{NoSolver, OrderMeta, Wanted, select},
+    api::{CertificateSpec, challenge::ChallengeType, http01::Routing},
+    plan::{
+        issuer::{Backend, IssuerId, Lookup, Way},
+        settings::GatewaySettings,
+    },
+    solver::select::{Method, NoSolver, OrderMeta, Wanted, select},
 };
 
 /// Why a Certificate cannot be issued again, as a sentence without its full stop; `None` if certlet serves what it needs.
-pub(super) fn obstacle(spec: &CertificateSpec, labels: &BTreeMap<String, String>, issuer: &Lookup) -> Option<String> {
+/// `gateway` are the settings of the installation.
+pub(super) fn obstacle(
+    spec: &CertificateSpec,
+    labels: &BTreeMap<String, String>,
+    issuer: &Lookup,
+    gateway: &GatewaySettings,
+) -> Option<String> {
     let found = match issuer {
         // another controller's, or reported by the plan itself
         Lookup::External | Lookup::Unreadable(..) => return None,
@@ -27,6 +36,7 @@ pub(super) fn obstacle(spec: &CertificateSpec, labels: &BTreeMap<String, String>
         Way::Order(acme) => {
             let none = BTreeMap::new();
             let order = OrderMeta {
+                namespace: "",
                 labels,
                 annotations: &none,
             };
@@ -35,10 +45,30 @@ pub(super) fn obstacle(spec: &CertificateSpec, labels: &BTreeMap<String, String>
                 .filter(|name| !name.is_empty())
                 .find_map(|name| match select(&acme.solvers, order, wanted(name)) {
                     Err(error @ NoSolver::NotSupported { .. }) => Some(format!("{error} ({})", found.id())),
+                    Err(NoSolver::NoParent { index }) if !gateway.enabled => {
+                        Some(switched_off(index, name, &found.id()))
+                    }
+                    Ok(selected) if !gateway.enabled && is_for_routes(&selected.method) => {
+                        Some(switched_off(selected.index, name, &found.id()))
+                    }
                     Err(_) | Ok(_) => None,
                 })
         }
     }
+}
+
+fn is_for_routes(method: &Method) -> bool {
+    match method {
+        Method::Http01(routing) => matches!(**routing, Routing::HttpRoute(_)),
+        Method::Dns01 => false,
+    }
+}
+
+fn switched_off(index: usize, name: &str, issuer: &IssuerId) -> String {
+    format!(
+        "spec.acme.solvers[{index}] is the one for {name}, but it is a http01.gatewayHTTPRoute solver, for which certlet has to be \
+         started with --enable-gateway-api ({issuer})"
+    )
 }
 
 fn wanted(name: &str) -> Wanted<'_> {
@@ -84,7 +114,7 @@ mod tests {
             dns_names: names.iter().map(ToString::to_string).collect(),
             ..CertificateSpec::default()
         };
-        obstacle(&spec, &BTreeMap::new(), issuer)
+        obstacle(&spec, &BTreeMap::new(), issuer, &GatewaySettings::default())
     }
 
     #[test]

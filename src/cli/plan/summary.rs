@@ -7,14 +7,25 @@ use crate::cluster::index::Index;
 
 /// What was planned, and for how many objects.
 pub(super) fn sentence(planned: &Planned, index: &Index) -> String {
-    let read = format!(
-        "{}, {} and {}",
+    // the kinds of the Gateway API are named where there are any
+    let gateways = [
+        (index.gateways.keys().len(), "Gateway"),
+        (index.listener_sets.keys().len(), "ListenerSet"),
+    ];
+    let gateways = gateways.into_iter().filter(|(number, _)| *number > 0);
+    let gateways: Vec<String> = gateways.map(|(number, kind)| count(number, kind)).collect();
+    let parts = [
         count(index.certificates.keys().len(), "Certificate"),
         count(
             index.issuers.keys().len() + index.cluster_issuers.keys().len(),
-            "issuer"
+            "issuer",
         ),
-        count(index.ingresses.keys().len(), "Ingress"),
+    ];
+    let parts: Vec<String> = parts.into_iter().chain(gateways).collect();
+    let read = format!(
+        "{} and {}",
+        parts.join(", "),
+        count(index.ingresses.keys().len(), "Ingress")
     );
     summed_up(planned, &read)
 }

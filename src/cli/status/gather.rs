@@ -3,22 +3,27 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::{core::v1::Secret, networking::v1::Ingress};
-use kube::ResourceExt as _;
+use k8s_openapi::api::core::v1::Secret;
 
 use super::{
     What,
-    report::{self, CertificateDetails, Next, Owned, Report, conditions, ingress_entry, order_entry, request_entry},
+    report::{self, CertificateDetails, Next, Owned, Report, annotated_entry, conditions, order_entry, request_entry},
 };
 use crate::{
-    api::{IssuerRef, names::data_key},
-    cluster::{self, index::Index, overview::seen, reader::Reader},
+    api::{IssuerRef, gateway::Listener, names::data_key},
+    cluster::{
+        self,
+        index::{Index, Stored},
+        overview::seen,
+        reader::Reader,
+    },
     pki::certificate::CertificateInfo,
     plan::{
         issuer::IssuerId,
+        kinds::{GatewayKind, IngressKind, ListenerSetKind},
         link::Link,
         overview::{Entry, IssuerEntry, Question, Urgency, certificates, overview},
-        seen::{ObjectKey, RequestSeen},
+        seen::{Kind, Lean, Meta, Object, ObjectKey, RequestSeen},
     },
 };
 
@@ -59,6 +64,8 @@ impl Subject<'_> {
             What::Order => self.order()?,
             What::Issuer | What::ClusterIssuer => self.issuer(now)?,
             What::Ingress => self.ingress(now).await?,
+            What::Gateway => self.gateway(now).await?,
+            What::ListenerSet => self.listener_set(now).await?,
         };
         let issuer_status = draft.issuer.take().and_then(|issuer| self.issuer_status(now, &issuer));
         draft.uids.truncate(MOST_WITH_EVENTS);
@@ -193,23 +200,41 @@ impl Subject<'_> {
     }
 
     async fn ingress(&self, now: Timestamp) -> Result<Draft, String> {
-        let found = self
-            .reader
-            .object::<Ingress>(&self.key)
-            .await
-            .map_err(|error| error.to_string())?;
-        let ingress = found.ok_or_else(|| self.missing())?;
-        let uid = ingress.uid().unwrap_or_default();
-        let tls = ingress
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.tls.as_ref())
-            .into_iter()
-            .flatten();
-        let secrets = tls.filter_map(|tls| tls.secret_name.as_deref());
+        let found = self.record::<IngressKind>().await?;
+        let blocks = found.spec.tls.iter().flatten();
+        let secrets = blocks.filter_map(|tls| tls.secret_name.as_deref());
+        Ok(self.annotated(now, &found.meta, secrets))
+    }
+
+    async fn gateway(&self, now: Timestamp) -> Result<Draft, String> {
+        let found = self.record::<GatewayKind>().await?;
+        Ok(Draft {
+            conditions: found.status.conditions,
+            ..self.annotated(now, &found.meta, secrets(&found.spec.listeners))
+        })
+    }
+
+    async fn listener_set(&self, now: Timestamp) -> Result<Draft, String> {
+        let found = self.record::<ListenerSetKind>().await?;
+        Ok(Draft {
+            conditions: found.status.conditions,
+            ..self.annotated(now, &found.meta, secrets(&found.spec.listeners))
+        })
+    }
+
+    async fn record<K: Stored + Kind<Record = Lean<K>>>(&self) -> Result<Object<K>, String> {
+        let found = self.reader.get::<K>(&self.key).await;
+        let found = found.map_err(|error| error.to_string())?;
+        let found = found.ok_or_else(|| self.missing())?;
+        found.parse().map_err(|error| error.to_string())
+    }
+
+    /// An annotated object that names these Secrets.
+    fn annotated<'s>(&self, now: Timestamp, object: &Meta, secrets: impl Iterator<Item = &'s str>) -> Draft {
+        let uid = &object.uid;
         let mut keys: Vec<ObjectKey> = secrets
             .flat_map(|name| self.index.certificates.linked(&Link::Secret(self.key.sibling(name))))
-            .chain(self.index.certificates.linked(&Link::Owner(uid.as_str().into())))
+            .chain(self.index.certificates.linked(&Link::Owner(uid.clone())))
             .map(|certificate| certificate.meta.key.clone())
             .collect();
         keys.sort();
@@ -218,15 +243,14 @@ impl Subject<'_> {
         let certificates: Vec<Entry> = entries
             .filter(|entry| keys.iter().any(|key| is_of(entry, key)))
             .collect();
-        let created = ingress.creation_timestamp().map_or(now, |time| time.0);
         let own = keys.iter().filter_map(|key| self.index.certificates.get(key));
-        let uids = std::iter::once(uid).chain(own.map(|certificate| certificate.meta.uid.to_string()));
-        Ok(Draft {
-            entry: Some(ingress_entry(&self.key, created, &certificates)),
+        let uids = std::iter::once(uid.to_string()).chain(own.map(|certificate| certificate.meta.uid.to_string()));
+        Draft {
+            entry: Some(annotated_entry(self.what.kind(), object, &certificates)),
             certificates,
             uids: uids.collect(),
             ..Draft::default()
-        })
+        }
     }
 
     fn entries(&self, now: Timestamp) -> Vec<Entry> {
@@ -245,6 +269,14 @@ impl Subject<'_> {
             .into_iter()
             .find(|issuer| issuer.namespace == key.namespace && issuer.name == key.name)
     }
+}
+
+/// The Secrets of listeners.
+fn secrets(listeners: &[Listener]) -> impl Iterator<Item = &str> {
+    let blocks = listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    blocks
+        .flat_map(|tls| &tls.certificate_refs)
+        .map(|secret| secret.name.as_str())
 }
 
 fn is_of(entry: &Entry, key: &ObjectKey) -> bool {

@@ -104,6 +104,12 @@ pub(super) enum What {
     /// An Ingress.
     #[value(aliases = ["ing", "ingresses"])]
     Ingress,
+    /// A Gateway.
+    #[value(aliases = ["gtw", "gateways"])]
+    Gateway,
+    /// A ListenerSet.
+    #[value(aliases = ["lset", "listenersets"])]
+    ListenerSet,
     /// An Order.
     #[value(alias = "orders")]
     Order,
@@ -120,6 +126,8 @@ impl What {
             Self::Issuer => ISSUER_KIND,
             Self::ClusterIssuer => CLUSTER_ISSUER_KIND,
             Self::Ingress => "Ingress",
+            Self::Gateway => "Gateway",
+            Self::ListenerSet => "ListenerSet",
             Self::Order => "Order",
             Self::Request => "CertificateRequest",
         }
@@ -156,9 +164,13 @@ async fn status(args: &StatusArgs) -> Result<bool, String> {
     let Connected { client, namespace } = args.target.connect_to_read().await?;
     let subject = args.kind.zip(args.name.as_deref()).map(|(what, name)| match what {
         What::ClusterIssuer => (what, ObjectKey::cluster(name)),
-        What::Certificate | What::Issuer | What::Ingress | What::Order | What::Request => {
-            (what, ObjectKey::new(namespace.as_str(), name))
-        }
+        What::Certificate
+        | What::Issuer
+        | What::Ingress
+        | What::Gateway
+        | What::ListenerSet
+        | What::Order
+        | What::Request => (what, ObjectKey::new(namespace.as_str(), name)),
     });
     let everywhere = args.all_namespaces || subject.as_ref().is_some_and(|(what, _)| *what == What::ClusterIssuer);
     let namespace = (!everywhere).then_some(namespace);

@@ -16,7 +16,7 @@ use crate::{
         kinds::{CertificateKind, ChallengeKind, OrderKind},
         order::outcome,
         overview::{Entry, IssuerEntry, Urgency, issuer_name, relative},
-        seen::{Lean, Meta, Object, ObjectKey, RequestSeen},
+        seen::{Lean, Meta, Object, RequestSeen},
     },
 };
 
@@ -46,7 +46,7 @@ pub(super) struct Report {
     /// The requests, Orders and Challenges that it owns, from the outermost to the innermost.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) owned: Vec<Owned>,
-    /// Of an issuer: the Certificates that name it. Of an Ingress: those that it owns or whose Secret it names.
+    /// Of an issuer: the Certificates that name it. Of an Ingress, a Gateway or a ListenerSet: those that it owns or whose Secret it names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) certificates: Vec<Entry>,
     /// Events of the object and of what it owns, newest first.
@@ -325,28 +325,23 @@ pub(super) fn order_entry(order: &Lean<OrderKind>) -> Entry {
     }
 }
 
-/// The entry of an Ingress: that of the most urgent of its Certificates.
-pub(super) fn ingress_entry(key: &ObjectKey, created: Timestamp, certificates: &[Entry]) -> Entry {
-    let meta = Meta {
-        key: key.clone(),
-        created,
-        ..Meta::default()
-    };
+/// The entry of an Ingress, a Gateway or a ListenerSet: that of the most urgent of its Certificates.
+pub(super) fn annotated_entry(kind: &'static str, meta: &Meta, certificates: &[Entry]) -> Entry {
     match certificates.iter().min_by_key(|entry| entry.urgency) {
         None => {
             let sentence = "no Certificate belongs to it: it has no annotation for one, or its Events say why";
-            blank("Ingress", &meta, Urgency::Well, sentence.to_owned())
+            blank(kind, meta, Urgency::Well, sentence.to_owned())
         }
         Some(worst) if worst.urgency == Urgency::Well => {
             let sentence = format!("{} Certificates, all well", certificates.len());
-            blank("Ingress", &meta, Urgency::Well, sentence)
+            blank(kind, meta, Urgency::Well, sentence)
         }
         Some(worst) => Entry {
             reason: worst.reason.clone(),
             next_attempt_time: worst.next_attempt_time,
             ..blank(
-                "Ingress",
-                &meta,
+                kind,
+                meta,
                 worst.urgency,
                 format!("Certificate {}: {}", worst.name, worst.sentence),
             )

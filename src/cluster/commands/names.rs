@@ -9,7 +9,10 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::ListParams};
 use serde::de::DeserializeOwned;
 
-use crate::api::{Certificate, CertificateRequest, ClusterIssuer, Issuer, Order};
+use crate::api::{
+    Certificate, CertificateRequest, ClusterIssuer, Issuer, Order,
+    gateway::{Gateway, ListenerSet},
+};
 use crate::cluster::scope::{ClusterScoped, Namespaced};
 
 /// The most names that are read.
@@ -24,10 +27,14 @@ pub(crate) enum Named {
     CertificateRequest,
     /// ClusterIssuers.
     ClusterIssuer,
+    /// Gateways of the namespace.
+    Gateway,
     /// Ingresses of the namespace.
     Ingress,
     /// Issuers of the namespace.
     Issuer,
+    /// ListenerSets of the namespace.
+    ListenerSet,
     /// Namespaces.
     Namespace,
     /// Orders of the namespace.
@@ -45,8 +52,10 @@ pub(crate) async fn names(client: &Client, kind: Named, namespace: &str) -> Resu
         Named::Certificate => within::<Certificate>(client, namespace).await,
         Named::CertificateRequest => within::<CertificateRequest>(client, namespace).await,
         Named::ClusterIssuer => all::<ClusterIssuer>(client).await,
+        Named::Gateway => within::<Gateway>(client, namespace).await,
         Named::Ingress => within::<Ingress>(client, namespace).await,
         Named::Issuer => within::<Issuer>(client, namespace).await,
+        Named::ListenerSet => within::<ListenerSet>(client, namespace).await,
         Named::Namespace => all::<Namespace>(client).await,
         Named::Order => within::<Order>(client, namespace).await,
         Named::Secret => within::<Secret>(client, namespace).await,

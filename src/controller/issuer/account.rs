@@ -25,7 +25,7 @@ pub(super) async fn reconcile<K: Either>(
     issuer: &Object<K>,
     spec: &AcmeIssuer,
 ) -> Result<(WantedStatus, Next), ControllerError> {
-    let wanted = |verdict, acme| wanted(spec, verdict, acme);
+    let wanted = |verdict, acme| wanted(controller, spec, verdict, acme);
     let as_it_is = issuer.status.acme.clone();
     let secrets = match read_secrets(controller, issuer, spec).await {
         Ok(Ok(secrets)) => secrets,
@@ -129,7 +129,7 @@ pub(super) async fn dry_run<K: Either>(
     let as_it_is = issuer.status.acme.clone();
     let secrets = match read_secrets(controller, issuer, spec).await? {
         Ok(secrets) => secrets,
-        Err(verdict) => return Ok((wanted(spec, Some(verdict), as_it_is), None)),
+        Err(verdict) => return Ok((wanted(controller, spec, Some(verdict), as_it_is), None)),
     };
     let status = as_it_is.clone().unwrap_or_default();
     let plan = account::plan(controller.ports.now(), &secrets.seen(issuer, spec, &status, None));
@@ -138,14 +138,19 @@ pub(super) async fn dry_run<K: Either>(
         AccountPlan::Wait { verdict, .. } => verdict.clone(),
         AccountPlan::Keep | AccountPlan::Ensure { .. } | AccountPlan::GenerateKey => None,
     };
-    Ok((wanted(spec, verdict, as_it_is), Some(plan)))
+    Ok((wanted(controller, spec, verdict, as_it_is), Some(plan)))
 }
 
-fn wanted(spec: &AcmeIssuer, verdict: Option<IssuerVerdict>, acme: Option<AcmeIssuerStatus>) -> WantedStatus {
+fn wanted(
+    controller: &Issuers,
+    spec: &AcmeIssuer,
+    verdict: Option<IssuerVerdict>,
+    acme: Option<AcmeIssuerStatus>,
+) -> WantedStatus {
     WantedStatus {
         verdict,
         acme,
-        unsupported_solvers: unsupported_solvers(spec),
+        unsupported_solvers: unsupported_solvers(spec, &controller.ports.settings.gateway),
         ..WantedStatus::default()
     }
 }

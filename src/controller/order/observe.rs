@@ -218,6 +218,7 @@ fn choices(
 ) -> BTreeMap<String, Choice> {
     let (labels, annotations) = (map(&order.meta.labels), map(&order.meta.annotations));
     let meta = OrderMeta {
+        namespace: order.meta.namespace(),
         labels: &labels,
         annotations: &annotations,
     };

@@ -21,6 +21,12 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
+    /// Something has changed on which the self-checks of the Order of this name depend: they are repeated now.
+    pub(crate) fn reconsider(&self, order: &ObjectKey) {
+        self.state.reconsider(order, self.ports.now());
+        self.solving.http01.routes_changed();
+    }
+
     /// A controller without remembered state.
     pub(crate) fn new(services: &Services) -> Self {
         Self {

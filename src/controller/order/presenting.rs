@@ -240,22 +240,77 @@ pub(super) fn check(controller: &Arc<Orders>, observed: &Observed, url: String) 
     controller.state.remember(order, |memory| memory.probing(now, &url));
     let progress = observed.memory.proofs.get(&url);
     let since = progress.and_then(|progress| progress.probing_since).unwrap_or(now);
-    let (controller, order) = (Arc::clone(controller), order.clone());
+    let refusals = Refusals {
+        controller: Arc::clone(controller),
+        order: order.clone(),
+        challenge: observed.challenge_of(&url).map(|challenge| challenge.meta.clone()),
+        before: progress.and_then(|progress| progress.finding.clone()),
+    };
     tokio::spawn(async move {
+        let Refusals { controller, order, .. } = &refusals;
         // the semaphore is never closed
         let permit = Arc::clone(&controller.state.probes).acquire_owned().await.ok();
-        let checked = solver.check(since).await;
+        let checked = async {
+            let mut check = std::pin::pin!(solver.check(since));
+            tokio::select! {
+                checked = &mut check => checked,
+                sentence = solver.refused(since) => {
+                    refusals.report(&url, &sentence);
+                    check.await
+                }
+            }
+        };
+        let checked = checked.await;
         drop(permit);
         if let Some(finding) = solver.finding(&checked) {
             controller.ports.metrics.findings.count("dns-01", finding);
         }
+        if let Checked::Refused(not_yet) = &checked {
+            refusals.warn(&not_yet.reason);
+        }
         controller.state.recall(&order.key, &order.uid, |memory| match checked {
             Checked::Visible => memory.probed(&url, Ok(())),
             Checked::NotYet(not_yet) => memory.probed(&url, Err(not_yet)),
+            Checked::Refused(not_yet) => memory.refused(&url, not_yet),
             Checked::Moved => memory.moved(&url),
         });
-        controller.ports.queues.follow_up(FollowUp::Probed(order.key));
+        controller.ports.queues.follow_up(FollowUp::Probed(order.key.clone()));
     });
+}
+
+/// Reports that the CA's request is not routed to a proof.
+struct Refusals {
+    controller: Arc<Orders>,
+    order: Meta,
+    challenge: Option<Meta>,
+    /// The last finding of an earlier check.
+    before: Option<String>,
+}
+
+impl Refusals {
+    /// Remembers the sentence while the check is running, and puts the Order into its queue.
+    fn report(&self, url: &str, sentence: &str) {
+        let Self { controller, order, .. } = self;
+        if self.before.as_deref() == Some(sentence) {
+            return;
+        }
+        self.warn(sentence);
+        controller.state.recall(&order.key, &order.uid, |memory| {
+            memory.reported(url, sentence.to_owned());
+        });
+        controller.ports.queues.follow_up(FollowUp::Probed(order.key.clone()));
+    }
+
+    /// Publishes an Event of the Challenge, if this is news. The recorder does not repeat the same Event.
+    fn warn(&self, sentence: &str) {
+        if let Some(challenge) = self
+            .challenge
+            .as_ref()
+            .filter(|_| self.before.as_deref() != Some(sentence))
+        {
+            warn(&self.controller, challenge, "RouteNotAccepted", sentence);
+        }
+    }
 }
 
 /// Listens for the CA's validation of this authorization, if this process can observe it. Must be called before the

@@ -95,6 +95,13 @@ impl State {
         }
     }
 
+    /// Something has changed on which the self-checks of the Order of this name depend ([`Memory::reconsider`]).
+    pub(crate) fn reconsider(&self, key: &ObjectKey, now: Timestamp) {
+        if let Some(remembered) = lock(&self.memories).get_mut(key) {
+            remembered.memory.reconsider(now);
+        }
+    }
+
     /// The uid of the Order of this name, if anything is remembered about it.
     pub(super) fn remembered(&self, key: &ObjectKey) -> Option<Box<str>> {
         lock(&self.memories).get(key).map(|remembered| remembered.uid.clone())

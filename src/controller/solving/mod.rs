@@ -85,11 +85,17 @@ impl Solver {
     /// Checks whether the CA would see the proof now. `since` is the time of the first check.
     pub(crate) async fn check(&self, since: Timestamp) -> Checked {
         match self {
-            Self::Http01(proofs) => match proofs.check(since).await {
-                Ok(()) => Checked::Visible,
-                Err(not_yet) => Checked::NotYet(not_yet),
-            },
+            Self::Http01(proofs) => proofs.check(since).await,
             Self::Dns01(record) => record.check(since).await,
+        }
+    }
+
+    /// Waits until it is reported that the CA's request is not routed to the proof, and returns why. A check may take longer than that.
+    /// Never ends where nothing reports it. `since` is the time of the first check.
+    pub(crate) async fn refused(&self, since: Timestamp) -> String {
+        match self {
+            Self::Http01(proofs) => proofs.refused(since).await,
+            Self::Dns01(_) => std::future::pending().await,
         }
     }
 
@@ -98,7 +104,7 @@ impl Solver {
         match (self, checked) {
             (Self::Http01(_), _) => None,
             (Self::Dns01(_), Checked::Visible) => Some("visible"),
-            (Self::Dns01(_), Checked::NotYet(_)) => Some("not_visible"),
+            (Self::Dns01(_), Checked::NotYet(_) | Checked::Refused(_)) => Some("not_visible"),
             (Self::Dns01(_), Checked::Moved) => Some("moved"),
         }
     }

@@ -20,6 +20,8 @@ pub(crate) enum Checked {
     Visible,
     /// Not yet.
     NotYet(NotYet),
+    /// Not yet, and what routes the CA's request there is reported not to.
+    Refused(NotYet),
     /// It would look for the proof elsewhere: the proof has to be located again.
     Moved,
 }
@@ -58,9 +60,9 @@ pub(super) fn is_digest(value: &str) -> bool {
 /// Why the method cannot prove this identifier, as a sentence.
 pub(crate) fn proof(method: Method, identifier: &str, key_authorization: &KeyAuthorization) -> Result<Proof, String> {
     match method {
-        Method::Http01(ingress) if Host::parse(identifier).is_some() => Ok(Proof::Http01 {
+        Method::Http01(routing) if Host::parse(identifier).is_some() => Ok(Proof::Http01 {
             key_authorization: key_authorization.as_str().to_owned(),
-            ingress,
+            routing,
         }),
         Method::Http01(_) => Err(format!(
             "{identifier:?} is no name or address that can be asked over HTTP"

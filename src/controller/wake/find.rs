@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Seen;
 use crate::{
-    api::{GROUP, IssuerRef, condition, names::annotation},
+    api::{Condition, GROUP, IssuerRef, condition, gateway::ListenerStatus, names::annotation},
     cluster::{
         index::{Change, Changed},
         issuers,
@@ -15,8 +15,12 @@ use crate::{
     plan::{
         injection::{TargetId, TargetKind},
         issuer::IssuerId,
-        kinds::{CertificateKind, IngressKind, OrderKind, RequestKind, SigningRequestKind},
+        kinds::{
+            CertificateKind, ChallengeKind, GatewayKind, IngressKind, ListenerSetKind, OrderKind, RequestKind,
+            SigningRequestKind,
+        },
         seen::{Kind, Lean, Meta, ObjectKey},
+        shim::routes,
     },
 };
 
@@ -35,6 +39,56 @@ fn owners<K: Kind>(meta: Option<&Meta>) -> Vec<ObjectKey> {
 
 pub(super) fn owning_ingress(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     owners::<IngressKind>(seen.meta)
+}
+
+pub(super) fn owning_gateway(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    owners::<GatewayKind>(seen.meta)
+}
+
+pub(super) fn owning_listener_set(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    owners::<ListenerSetKind>(seen.meta)
+}
+
+/// ListenerSets inherit annotations of their Gateway.
+pub(super) fn listener_sets_of(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let link = seen.key.map(|key| Link::Parent(GatewayKind::KIND, key.clone()));
+    link.map(|link| keys(controllers.ports.index.listener_sets.linked(&link)))
+        .unwrap_or_default()
+}
+
+pub(super) fn gateways_of_route(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let gateways = &controllers.ports.index.gateways;
+    let mut found = parents_of_route(seen, GatewayKind::KIND);
+    found.retain(|key| {
+        gateways
+            .get(key)
+            .is_some_and(|gateway| routes::are_wanted(&gateway.meta))
+    });
+    found
+}
+
+pub(super) fn listener_sets_of_route(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let sets = &controllers.ports.index.listener_sets;
+    let mut found = parents_of_route(seen, ListenerSetKind::KIND);
+    found.retain(|key| sets.get(key).is_some_and(|set| routes::are_wanted(&set.meta)));
+    found
+}
+
+/// The parents of this kind that a route has, or had before the change.
+fn parents_of_route(seen: &Seen<'_>, kind: &str) -> Vec<ObjectKey> {
+    let Change::HttpRoute(changed) = seen.change else {
+        return Vec::new();
+    };
+    let parent = |link| match link {
+        Link::Parent(found, key) if found == kind => Some(key),
+        Link::Parent(..)
+        | Link::Owner(_)
+        | Link::Secret(_)
+        | Link::Issuer(..)
+        | Link::Certificate(_)
+        | Link::Waiting => None,
+    };
+    links(changed).into_iter().filter_map(parent).collect()
 }
 
 pub(super) fn owning_certificate(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
@@ -93,6 +147,70 @@ pub(super) fn sharing_secrets(controllers: &Controllers, seen: &Seen<'_>) -> Vec
         .filter(|link| matches!(link, Link::Secret(_)));
     secrets
         .flat_map(|secret| keys(controllers.ports.index.certificates.linked(&secret)))
+        .collect()
+}
+
+/// The Orders of the Challenges that own an HTTPRoute.
+pub(super) fn routed_orders(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let challenges = owners::<ChallengeKind>(seen.meta).into_iter();
+    let orders = challenges.filter_map(|challenge| {
+        let challenge = controllers.ports.index.challenges.get(&challenge)?;
+        owners::<OrderKind>(Some(&challenge.meta)).into_iter().next()
+    });
+    let mut orders: Vec<ObjectKey> = orders.collect();
+    orders.sort();
+    orders.dedup();
+    orders
+}
+
+/// The Orders with a Challenge whose solver attaches HTTPRoutes to this Gateway or ListenerSet.
+pub(super) fn orders_of_parent(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
+    let matters = if let Change::Gateway(changed) = seen.change {
+        matters(changed, |gateway| {
+            let status = gateway.status();
+            (status.conditions, conditions_of(status.listeners))
+        })
+    } else if let Change::ListenerSet(changed) = seen.change {
+        matters(changed, |set| {
+            let status = set.status();
+            (status.conditions, conditions_of(status.listeners))
+        })
+    } else {
+        false
+    };
+    let Some(parent) = seen.key.filter(|_| matters) else {
+        return Vec::new();
+    };
+    // quoted, as the JSON has it
+    let name = format!("{:?}", &*parent.name);
+    let challenges = controllers.ports.index.challenges.all().into_iter();
+    let naming = challenges.filter(|challenge| {
+        let spec = challenge.spec.get();
+        spec.contains("\"gatewayHTTPRoute\"") && spec.contains(&name)
+    });
+    let mut orders: Vec<ObjectKey> = naming
+        .flat_map(|challenge| owners::<OrderKind>(Some(&challenge.meta)))
+        .collect();
+    orders.sort();
+    orders.dedup();
+    orders
+}
+
+/// Whether an object was created or deleted, or its spec or what `of` it has changed.
+fn matters<K: Kind, T: PartialEq>(changed: &Changed<Lean<K>>, of: impl Fn(&Lean<K>) -> T) -> bool
+where
+    Lean<K>: Record,
+{
+    match (&changed.old, &changed.new) {
+        (Some(old), Some(new)) => old.spec.get() != new.spec.get() || of(old) != of(new),
+        (None, _) | (_, None) => true,
+    }
+}
+
+fn conditions_of(listeners: Vec<ListenerStatus>) -> Vec<(String, Vec<Condition>)> {
+    let listeners = listeners.into_iter();
+    listeners
+        .map(|ListenerStatus { name, conditions, .. }| (name, conditions))
         .collect()
 }
 
@@ -160,7 +278,7 @@ pub(super) fn stored_at_issuer(controllers: &Controllers, seen: &Seen<'_>) -> Ve
             Some(Link::Secret(ObjectKey::new(namespace, secret.name)))
         }
         Link::Secret(_) => Some(link),
-        Link::Owner(_) | Link::Issuer(..) | Link::Certificate(_) | Link::Waiting => None,
+        Link::Owner(_) | Link::Issuer(..) | Link::Certificate(_) | Link::Parent(..) | Link::Waiting => None,
     });
     secrets.flat_map(|secret| unready(controllers, &secret)).collect()
 }

@@ -6,10 +6,11 @@ use std::{sync::Arc, time::Duration};
 
 use self::find::{
     answers, answers_of_issuer, answers_of_orders, certificate_of_challenge, certificate_of_order,
-    certificates_of_issuer, every_issuer, every_target, getting_ca_of_certificate, getting_ca_of_secret,
-    issuers_of_secret, itself, itself_as_issuer, itself_as_target, naming_secret, orders_of_issuer, owned_orders,
-    owning_certificate, owning_ingress, owning_order, owning_request, owning_signing_request, pair, requests_of_issuer,
-    requests_of_secret, rotating, sharing_secrets, stored_at_issuer, waiting,
+    certificates_of_issuer, every_issuer, every_target, gateways_of_route, getting_ca_of_certificate,
+    getting_ca_of_secret, issuers_of_secret, itself, itself_as_issuer, itself_as_target, listener_sets_of,
+    listener_sets_of_route, naming_secret, orders_of_issuer, orders_of_parent, owned_orders, owning_certificate,
+    owning_gateway, owning_ingress, owning_listener_set, owning_order, owning_request, owning_signing_request, pair,
+    requests_of_issuer, requests_of_secret, rotating, routed_orders, sharing_secrets, stored_at_issuer, waiting,
 };
 use super::Controllers;
 use crate::{
@@ -22,8 +23,9 @@ use crate::{
     work::{Key, Queue},
 };
 
-/// Delay between the change of a leaf and the reconcile of its issuer, whose CA gets another key pair: there may be thousands.
-const LEAVES_LATER: Duration = Duration::from_secs(1);
+/// Delay between a change and the reconcile of an object of which thousands may change at once: the leaves of an issuer whose CA gets another key
+/// pair, the routes of a Gateway.
+const LATER: Duration = Duration::from_secs(1);
 
 /// The kind that changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,9 @@ enum Source {
     Challenge,
     Issuer,
     Ingress,
+    Gateway,
+    ListenerSet,
+    HttpRoute,
     Secret,
     UnlabelledSecret,
     UnlabelledSecrets,
@@ -52,9 +57,15 @@ enum Target {
     Issuers(Find<IssuerId>),
     IssuersLater(Find<IssuerId>),
     Ingresses(Find<ObjectKey>),
+    Gateways(Find<ObjectKey>),
+    GatewaysLater(Find<ObjectKey>),
+    ListenerSets(Find<ObjectKey>),
+    ListenerSetsLater(Find<ObjectKey>),
     Renewals(Find<ObjectKey>),
     SigningRequests(Find<ObjectKey>),
     Injections(Find<TargetId>),
+    /// Orders, whose failed self-checks are repeated now.
+    Checks(Find<ObjectKey>),
     /// The responder, on every replica.
     Responder(fn(&Arc<Controllers>, &Seen<'_>)),
     /// Key pairs of CAs in memory, on every replica.
@@ -69,12 +80,12 @@ struct Row(
 );
 
 use Source::{
-    Certificate, Challenge, Ingress, InjectionTarget, Issuer, Order, Request, Secret, SigningRequest, UnlabelledSecret,
-    UnlabelledSecrets,
+    Certificate, Challenge, Gateway, HttpRoute, Ingress, InjectionTarget, Issuer, ListenerSet, Order, Request, Secret,
+    SigningRequest, UnlabelledSecret, UnlabelledSecrets,
 };
 use Target::{
-    Authorities, Certificates, Ingresses, Injections, Issuers, IssuersLater, Orders, Renewals, Requests, Responder,
-    SigningRequests,
+    Authorities, Certificates, Checks, Gateways, GatewaysLater, Ingresses, Injections, Issuers, IssuersLater,
+    ListenerSets, ListenerSetsLater, Orders, Renewals, Requests, Responder, SigningRequests,
 };
 
 /// The text of the third column.
@@ -82,6 +93,12 @@ const ROWS: &[Row] = &[
     Row(&[Certificate], Certificates(itself), "itself"),
     Row(&[Certificate], Renewals(itself), "itself"),
     Row(&[Certificate], Ingresses(owning_ingress), "the one that owns it"),
+    Row(&[Certificate], Gateways(owning_gateway), "the one that owns it"),
+    Row(
+        &[Certificate],
+        ListenerSets(owning_listener_set),
+        "the one that owns it",
+    ),
     Row(
         &[Certificate],
         Certificates(sharing_secrets),
@@ -135,6 +152,29 @@ const ROWS: &[Row] = &[
         "those whose Secret it names now or named before, under the same condition",
     ),
     Row(&[Ingress], Ingresses(itself), "itself"),
+    Row(&[HttpRoute], Checks(routed_orders), "those whose challenges own it"),
+    Row(
+        &[Gateway, ListenerSet],
+        Checks(orders_of_parent),
+        "those with a solver for HTTPRoutes that names it, unless only addresses or the number of its routes changed",
+    ),
+    Row(&[Gateway], Gateways(itself), "itself"),
+    Row(
+        &[Gateway],
+        ListenerSets(listener_sets_of),
+        "those that add listeners to it",
+    ),
+    Row(&[ListenerSet], ListenerSets(itself), "itself"),
+    Row(
+        &[HttpRoute],
+        GatewaysLater(gateways_of_route),
+        "those that it is, or was, attached to and that take names from routes; a second later",
+    ),
+    Row(
+        &[HttpRoute],
+        ListenerSetsLater(listener_sets_of_route),
+        "those that it is, or was, attached to and that take names from routes; a second later",
+    ),
     Row(&[Secret, UnlabelledSecret], Authorities(pair), "the key pair in it"),
     Row(&[Secret, UnlabelledSecret], SigningRequests(waiting), "those that wait"),
     Row(
@@ -196,7 +236,10 @@ pub(super) fn wake(controllers: &Arc<Controllers>, change: &Change) {
         meta.map(|meta| &meta.key)
     };
     let seen = Seen { change, key, meta };
-    let many = matches!(source, Certificate | Ingress | Request | SigningRequest | Secret);
+    let many = matches!(
+        source,
+        Certificate | Ingress | Gateway | ListenerSet | HttpRoute | Request | SigningRequest | Secret
+    );
     let only_replicas = many && controllers.ports.queues.issuers.is_paused();
     for Row(sources, target, _) in ROWS {
         if sources.contains(&source) && (target.is_for_replicas() || !only_replicas) {
@@ -213,12 +256,20 @@ impl Target {
             Certificates(find) => add(&queues.certificates, find(controllers, seen)),
             Requests(find) => add(&queues.requests, find(controllers, seen)),
             Orders(find) => add(&queues.orders, find(controllers, seen)),
-            Issuers(find) => add(&queues.issuers, find(controllers, seen)),
-            IssuersLater(find) => {
-                let found = find(controllers, seen).into_iter();
-                found.for_each(|id| queues.issuers.add_after(id, LEAVES_LATER));
+            Checks(find) => {
+                let found = find(controllers, seen);
+                for order in &found {
+                    controllers.orders.reconsider(order);
+                }
+                add(&queues.orders, found);
             }
+            Issuers(find) => add(&queues.issuers, find(controllers, seen)),
+            IssuersLater(find) => add_later(&queues.issuers, find(controllers, seen)),
+            GatewaysLater(find) => add_later(&queues.gateways, find(controllers, seen)),
+            ListenerSetsLater(find) => add_later(&queues.listener_sets, find(controllers, seen)),
             Ingresses(find) => add(&queues.ingresses, find(controllers, seen)),
+            Gateways(find) => add(&queues.gateways, find(controllers, seen)),
+            ListenerSets(find) => add(&queues.listener_sets, find(controllers, seen)),
             Renewals(find) => add(&queues.renewal_polls, find(controllers, seen)),
             SigningRequests(find) => add(&queues.signing_requests, find(controllers, seen)),
             Injections(find) => add(&queues.injections, find(controllers, seen)),
@@ -237,14 +288,23 @@ impl Target {
             Certificates(_) => "Certificates",
             Requests(_) => "CertificateRequests",
             Orders(_) => "Orders",
+            Checks(_) => "self-checks of Orders",
             Issuers(_) | IssuersLater(_) => "Issuers, ClusterIssuers",
             Ingresses(_) => "Ingresses",
+            Gateways(_) | GatewaysLater(_) => "Gateways",
+            ListenerSets(_) | ListenerSetsLater(_) => "ListenerSets",
             Renewals(_) => "polls of renewal information",
             SigningRequests(_) => "CertificateSigningRequests",
             Injections(_) => "targets of CAs",
             Responder(_) => "the responder, on every replica",
             Authorities(_) => "CA keys in memory, on every replica",
         }
+    }
+}
+
+fn add_later<K: Key>(queue: &Queue<K>, found: Vec<K>) {
+    for key in found {
+        queue.add_after(key, LATER);
     }
 }
 
@@ -264,6 +324,9 @@ fn split(change: &Change) -> (Source, Option<&Meta>) {
         Change::Issuer(changed) => (Issuer, changed.meta()),
         Change::ClusterIssuer(changed) => (Issuer, changed.meta()),
         Change::Ingress(changed) => (Ingress, changed.meta()),
+        Change::Gateway(changed) => (Gateway, changed.meta()),
+        Change::ListenerSet(changed) => (ListenerSet, changed.meta()),
+        Change::HttpRoute(changed) => (HttpRoute, changed.meta()),
         Change::Secret(changed) => (Secret, changed.meta()),
         Change::UnlabelledSecret(_) => (UnlabelledSecret, None),
         Change::UnlabelledSecrets => (UnlabelledSecrets, None),
@@ -287,6 +350,9 @@ mod tests {
             Challenge => "Challenge",
             Issuer => "Issuer, ClusterIssuer",
             Ingress => "Ingress",
+            Gateway => "Gateway",
+            ListenerSet => "ListenerSet",
+            HttpRoute => "HTTPRoute",
             Secret => "Secret with our label",
             UnlabelledSecret => "Secret without it",
             UnlabelledSecrets => "list of Secrets without it",

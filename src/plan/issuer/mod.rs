@@ -13,6 +13,7 @@ pub use vault::{vault_not_usable, vault_settings, vault_verified};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::condition::{self, Condition, ConditionStatus};
+use crate::api::http01::Routing;
 use crate::api::issuer::{AcmeIssuerStatus, CaIssuer};
 use crate::api::{AcmeIssuer, InvalidField, IssuerStatus};
 use crate::pki::{
@@ -24,6 +25,7 @@ use super::{
     notice::Notice,
     rotation::{ROTATING, Rotating},
     seen::Next,
+    settings::GatewaySettings,
 };
 
 /// A condition that is present while it is False: the issuer has solvers that certlet does not support.
@@ -205,36 +207,39 @@ pub fn nears_its_end(now: Timestamp, secret: &str, ca: &CertificateInfo) -> Opti
     })
 }
 
-/// The solvers of an ACME issuer that certlet does not support, as a sentence; `None` if it supports all.
-pub fn unsupported_solvers(spec: &AcmeIssuer) -> Option<String> {
-    let unsupported: Vec<String> = spec
-        .solvers
-        .iter()
-        .enumerate()
-        .filter_map(|(index, solver)| {
-            let what = match (&solver.dns01, &solver.http01) {
-                (Some(dns01), _) => match dns01.unsupported() {
-                    Some(provider) => provider,
-                    None => return None,
-                },
-                (None, Some(http01)) if http01.ingress.is_none() && http01.gateway_http_route.is_some() => {
-                    "http01.gatewayHTTPRoute"
-                }
-                (None, Some(_)) => return None,
-                (None, None) => "no solver",
-            };
-            Some(format!("spec.acme.solvers[{index}] ({what})"))
-        })
-        .collect();
-    let (last, others) = unsupported.split_last()?;
-    let named = if others.is_empty() {
+/// The solvers of an ACME issuer that certlet does not support, or not with these settings, as a sentence; `None` if it supports all.
+pub fn unsupported_solvers(spec: &AcmeIssuer, gateway: &GatewaySettings) -> Option<String> {
+    let (mut unsupported, mut switched_off) = (Vec::new(), Vec::new());
+    for (index, solver) in spec.solvers.iter().enumerate() {
+        let name = |what: &str| format!("spec.acme.solvers[{index}] ({what})");
+        match (&solver.dns01, &solver.http01) {
+            (Some(dns01), _) => unsupported.extend(dns01.unsupported().map(name)),
+            (None, Some(http01)) => match http01.routing() {
+                Some(Routing::HttpRoute(_)) if !gateway.enabled => switched_off.push(name("http01.gatewayHTTPRoute")),
+                Some(Routing::HttpRoute(_) | Routing::Ingress(_)) | None => {}
+            },
+            (None, None) => unsupported.push(name("no solver")),
+        }
+    }
+    let unsupported = listed(&unsupported).map(|named| {
+        format!(
+            "certlet does not support {named} yet; use http01.ingress or dns01.rfc2136 for the names that only such a solver covers"
+        )
+    });
+    let switched_off =
+        listed(&switched_off).map(|named| format!("for {named}, certlet has to be started with --enable-gateway-api"));
+    let sentences: Vec<String> = unsupported.into_iter().chain(switched_off).collect();
+    (!sentences.is_empty()).then(|| sentences.join("; "))
+}
+
+/// A list as part of a sentence; `None` if it is empty.
+fn listed(names: &[String]) -> Option<String> {
+    let (last, others) = names.split_last()?;
+    Some(if others.is_empty() {
         last.clone()
     } else {
         format!("{} and {last}", others.join(", "))
-    };
-    Some(format!(
-        "certlet does not support {named} yet; use http01.ingress or dns01.rfc2136 for the names that only such a solver covers"
-    ))
+    })
 }
 
 /// The wanted status of an issuer.

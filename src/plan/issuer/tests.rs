@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::api::{IssuerRef, IssuerSpec, issuer::SelfSignedIssuer};
 use crate::pki::chain::SizeLimits;
+use crate::plan::settings::GatewaySettings;
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
@@ -237,11 +238,31 @@ fn solvers_that_are_not_there_yet_are_named() {
     };
     let http01 = serde_json::json!({"http01": {"ingress": {}}});
     let dns01 = serde_json::json!({"dns01": {"digitalocean": {"tokenSecretRef": {"name": "n", "key": "k"}}}});
-    assert_eq!(unsupported_solvers(&acme(serde_json::json!([http01, dns01]))), None);
-    let some = acme(serde_json::json!([http01, {"dns01": {}}, {"http01": {"gatewayHTTPRoute": {}}}]));
-    let sentence = unsupported_solvers(&some).unwrap();
+    let route = serde_json::json!({"http01": {"gatewayHTTPRoute": {}}});
+    let off = GatewaySettings::default();
+    let on = GatewaySettings {
+        enabled: true,
+        ..GatewaySettings::default()
+    };
+    assert_eq!(
+        unsupported_solvers(&acme(serde_json::json!([http01, dns01])), &off),
+        None
+    );
+    assert_eq!(
+        unsupported_solvers(&acme(serde_json::json!([http01, route])), &on),
+        None
+    );
+    let some = acme(serde_json::json!([http01, {"dns01": {}}, {}, route]));
+    let sentence = unsupported_solvers(&some, &on).unwrap();
     assert!(
-        sentence.contains("spec.acme.solvers[1] (dns01) and spec.acme.solvers[2] (http01.gatewayHTTPRoute)"),
+        sentence.contains("spec.acme.solvers[1] (dns01) and spec.acme.solvers[2] (no solver)"),
+        "{sentence}"
+    );
+    let sentence = unsupported_solvers(&some, &off).unwrap();
+    assert!(
+        sentence.ends_with(
+            "; for spec.acme.solvers[3] (http01.gatewayHTTPRoute), certlet has to be started with --enable-gateway-api"
+        ),
         "{sentence}"
     );
 }

@@ -71,6 +71,8 @@ pub struct Presented {
     pub since: Timestamp,
     /// How often the same proofs were presented again.
     pub repeated: u32,
+    /// Whether something has changed since on which it depends whether the CA sees them.
+    pub is_doubtful: bool,
 }
 
 /// Why proofs could not be presented.
@@ -243,6 +245,7 @@ impl Memory {
             repeated: before.map_or(0, |before| before.repeated.saturating_add(1)),
             authorizations,
             since: now,
+            is_doubtful: false,
         };
         let presentation = Presentation {
             presented: Some(presented),
@@ -321,10 +324,45 @@ impl Memory {
     /// Records the end of the probe: success, or the finding and the time of the next probe.
     pub fn probed(&mut self, url: &str, outcome: Result<(), NotYet>) {
         let Some(proof) = self.proofs.get_mut(url) else { return };
+        proof.is_reported = false;
         (proof.probe, proof.finding) = match outcome {
             Ok(()) => (Probe::Passed, None),
             Err(NotYet { reason, again }) => (Probe::Failed { again }, Some(reason)),
         };
+    }
+
+    /// Records the end of the probe, and that what routes the CA's request reports why.
+    pub fn refused(&mut self, url: &str, not_yet: NotYet) {
+        self.probed(url, Err(not_yet));
+        if let Some(proof) = self.proofs.get_mut(url) {
+            proof.is_reported = true;
+        }
+    }
+
+    /// Records during the probe that what routes the CA's request reports why it is not routed to the proof.
+    pub fn reported(&mut self, url: &str, sentence: String) {
+        if let Some(proof) = self.proofs.get_mut(url).filter(|proof| proof.probe == Probe::Running) {
+            proof.finding = Some(sentence);
+            proof.is_reported = true;
+        }
+    }
+
+    /// Something has changed on which it depends whether the CA sees the proofs: failed probes are repeated now, and so are failed
+    /// attempts to present what is in the cluster. What is presented is verified soon.
+    pub fn reconsider(&mut self, now: Timestamp) {
+        for proof in self.proofs.values_mut() {
+            if let Probe::Failed { again } = &mut proof.probe {
+                *again = now.min(*again);
+            }
+        }
+        if let Some(Presentation { presented, obstacle }) = self.presentations.get_mut(&Batch::Order) {
+            if let Some(obstacle) = obstacle {
+                obstacle.again = now.min(obstacle.again);
+            }
+            if let Some(presented) = presented {
+                presented.is_doubtful = true;
+            }
+        }
     }
 
     /// Records that the challenge is about to be accepted, whatever the result.

@@ -58,9 +58,11 @@ impl Planner<'_> {
 
     /// Whether it is too early to report a finding.
     fn patient(&self, one: &Open<'_>) -> bool {
-        one.progress
+        let is_early = one
+            .progress
             .probing_since
-            .is_none_or(|since| timing::add(since, timing::PATIENCE) > self.now)
+            .is_none_or(|since| timing::add(since, timing::PATIENCE) > self.now);
+        is_early && !one.progress.is_reported
     }
 
     /// Statuses of Challenges that are valid while others are not.

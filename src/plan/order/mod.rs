@@ -40,6 +40,7 @@ mod presenting;
 mod progress;
 pub mod proof;
 pub mod proving;
+pub mod route;
 pub mod slots;
 pub mod stage;
 mod step;

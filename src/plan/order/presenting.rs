@@ -172,7 +172,7 @@ impl Planner<'_> {
             (Some(obstacle), _) => obstacle.again <= self.now,
             (None, None) => true,
             (None, Some(presented)) if unreached => {
-                timing::verify_at(presented.since, presented.repeated) <= self.now
+                timing::verify_at(presented.since, presented.repeated, presented.is_doubtful) <= self.now
                     || !wanted.iter().all(|one| presented.authorizations.contains(one.url))
             }
             (None, Some(presented)) => !wanted.iter().all(|one| presented.authorizations.contains(one.url)),

@@ -15,6 +15,8 @@ pub struct Progress {
     pub probing_since: Option<Timestamp>,
     /// The last finding, until the probe succeeds.
     pub finding: Option<String>,
+    /// Whether the finding is a report of what routes the CA's request, which is not a matter of patience.
+    pub is_reported: bool,
     /// When the challenge was accepted.
     pub accepted: Option<Timestamp>,
     /// Whether this process accepted the challenge, or tried to. Then its responder has been running ever since.

@@ -1,7 +1,7 @@
 //! The proof of an authorization, and where it is presented.
 
 use crate::{
-    api::{challenge::ChallengeType, http01::Http01Ingress},
+    api::{challenge::ChallengeType, http01::Routing},
     plan::seen::ObjectKey,
 };
 
@@ -12,8 +12,8 @@ pub enum Proof {
     Http01 {
         /// The key authorization.
         key_authorization: String,
-        /// The solver's settings of the temporary Ingress, with overrides (ANO-02).
-        ingress: Box<Http01Ingress>,
+        /// The solver's settings of the temporary Ingress or HTTPRoute, with overrides (ANO-02, ANO-03).
+        routing: Box<Routing>,
     },
     /// A TXT record (RFC 8555 section 8.4). Where it is written has to be located first: a CNAME may lead elsewhere.
     Dns01 {

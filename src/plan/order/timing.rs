@@ -45,6 +45,8 @@ pub const PARKED_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
 /// The first verification of the objects of an unreachable challenge (NB-19). The interval doubles each time.
 const VERIFY_FIRST: SignedDuration = SignedDuration::from_secs(30);
+/// The same, after something has changed on which the challenge depends.
+const VERIFY_SOON: SignedDuration = SignedDuration::from_secs(1);
 /// The longest interval of verifications.
 const VERIFY_LONGEST: SignedDuration = SignedDuration::from_mins(10);
 
@@ -59,9 +61,11 @@ pub fn present_again(failures: u32) -> SignedDuration {
     retry(failures.saturating_add(1)).min(PRESENT_LONGEST)
 }
 
-/// The time of the next verification of an unreachable challenge, after `times` verifications since `since`.
-pub fn verify_at(since: Timestamp, times: u32) -> Timestamp {
-    let wait = VERIFY_FIRST.saturating_mul(1 << times.min(16)).min(VERIFY_LONGEST);
+/// The time of the next verification of an unreachable challenge, after `times` verifications since `since`; earlier if
+/// `is_doubtful`. Another program that changes our objects all the time does not make the interval shorter.
+pub fn verify_at(since: Timestamp, times: u32, is_doubtful: bool) -> Timestamp {
+    let first = if is_doubtful { VERIFY_SOON } else { VERIFY_FIRST };
+    let wait = first.saturating_mul(1 << times.min(16)).min(VERIFY_LONGEST);
     add(since, wait)
 }
 
@@ -115,10 +119,12 @@ mod tests {
     fn what_shows_a_hopeless_challenge_is_made_sure_of_less_and_less_often() {
         let shown = Timestamp::UNIX_EPOCH;
         let waits: Vec<i64> = (0..7)
-            .map(|times| verify_at(shown, times).duration_since(shown).as_secs())
+            .map(|times| verify_at(shown, times, false).duration_since(shown).as_secs())
             .collect();
         assert_eq!(waits, [30, 60, 120, 240, 480, 600, 600]);
-        assert_eq!(verify_at(shown, u32::MAX), verify_at(shown, 6));
+        assert_eq!(verify_at(shown, u32::MAX, false), verify_at(shown, 6, false));
+        let soon = |times| verify_at(shown, times, true).duration_since(shown).as_secs();
+        assert_eq!((0..3).map(soon).collect::<Vec<_>>(), [1, 2, 4], "after a change");
     }
 
     #[test]

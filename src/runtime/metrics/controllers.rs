@@ -41,7 +41,17 @@ fn counted(settings: &Settings, queues: &Queues) -> Vec<(&'static str, Counts)> 
         (&ORDERS, queues.orders.total(), true),
         (&[names::ISSUERS], issuers, true),
         (&[names::CLUSTER_ISSUERS], cluster_issuers, whole_cluster),
-        (&["ingress-shim"], queues.ingresses.total(), true),
+        (&[names::INGRESS_SHIM], queues.ingresses.total(), true),
+        (
+            &[names::GATEWAY_SHIM],
+            queues.gateways.total(),
+            settings.gateway.enabled,
+        ),
+        (
+            &[names::LISTENER_SETS],
+            queues.listener_sets.total(),
+            settings.gateway.listener_sets,
+        ),
     ];
     let with_signing_requests = whole_cluster && settings.gates.certificate_signing_requests;
     all.push((
@@ -138,6 +148,8 @@ mod tests {
     fn each_of_cert_manager_s_controllers_that_certlet_has_is_counted_under_its_name() {
         let mut settings = Settings::default();
         settings.gates.certificate_signing_requests = true;
+        settings.gateway.enabled = true;
+        settings.gateway.listener_sets = true;
         let mut found = names_of(&settings);
         found.sort_unstable();
         let known = include_str!("../../../tests/data/metrics/controllers.txt");

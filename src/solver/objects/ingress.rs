@@ -8,7 +8,7 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use super::{ChallengePath, add_labels, controlled, derived_name, identity_labels};
+use super::{ChallengePath, Group, add_labels, controlled, derived_name, identity_labels};
 use crate::api::http01::{Http01Ingress, TemplateMetadata};
 use crate::api::names::{SOLVER_PORT, annotation, label};
 use crate::solver::classes::{Class, PathType};
@@ -24,7 +24,7 @@ pub struct Exposure<'a> {
     /// The UID of the Order, from which the name is derived.
     pub order_uid: &'a str,
     /// The solver configuration with the challenges that share it.
-    pub group: &'a Group,
+    pub group: &'a Group<Http01Ingress>,
     /// The requirements of the ingress controller.
     pub class: &'a Class,
     /// The path type of this attempt.
@@ -33,42 +33,6 @@ pub struct Exposure<'a> {
     pub service: &'a str,
     /// `--acme-http01-solver-extra-labels`.
     pub extra_labels: &'a BTreeMap<String, String>,
-}
-
-/// Challenges of one Order that share a solver configuration.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Group {
-    /// The configuration.
-    pub ingress: Http01Ingress,
-    /// The challenges, sorted by host.
-    pub paths: Vec<ChallengePath>,
-    /// Their Challenge objects.
-    pub owners: Vec<OwnerReference>,
-}
-
-/// Groups an Order's challenges by solver configuration, in a stable order.
-#[must_use]
-pub fn group(challenges: Vec<(Http01Ingress, ChallengePath, OwnerReference)>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    for (ingress, path, owner) in challenges {
-        match groups.iter_mut().find(|group| group.ingress == ingress) {
-            Some(group) => {
-                group.paths.push(path);
-                group.owners.push(owner);
-            }
-            None => groups.push(Group {
-                ingress,
-                paths: vec![path],
-                owners: vec![owner],
-            }),
-        }
-    }
-    for group in &mut groups {
-        group.paths.sort();
-        group.owners.sort_by(|a, b| a.name.cmp(&b.name));
-    }
-    groups.sort_by(|a, b| a.paths.cmp(&b.paths));
-    groups
 }
 
 /// The Ingress that routes the group's challenge paths to the Service: one rule for each host (HTT-01, HTT-04, HTT-06).
@@ -85,7 +49,7 @@ pub fn temporary_ingress(exposure: &Exposure<'_>) -> Ingress {
     } = exposure;
     // Derived from the configuration and not from the challenges: the name stays the same when some of them are
     // finished.
-    let config = serde_json::to_string(&group.ingress).unwrap_or_default();
+    let config = serde_json::to_string(&group.config).unwrap_or_default();
     let name = derived_name(&[order_uid, &config]);
     build(
         &Frame {
@@ -97,7 +61,7 @@ pub fn temporary_ingress(exposure: &Exposure<'_>) -> Ingress {
             service,
             extra_labels,
         },
-        &group.ingress,
+        &group.config,
         &group.paths,
         group.owners.clone(),
     )

@@ -4,8 +4,10 @@
 //! All functions are pure: plain Kubernetes types in and out.
 
 mod edit;
+mod group;
 mod ingress;
 mod pod;
+mod route;
 mod shared;
 mod sweep;
 #[cfg(test)]
@@ -22,8 +24,10 @@ use super::host::Host;
 use super::token::Token;
 use crate::api::names::{SOLVER_NAME_PREFIX, SOLVER_PORT, label};
 pub use edit::{SolverPath, solver_paths, with_paths, without_paths};
-pub use ingress::{Exposure, Group, group, temporary_ingress};
-pub use pod::{PodChallenge, PodSettings, pod_ingress, pod_service, solver_pod};
+pub use group::{Group, group};
+pub use ingress::{Exposure, temporary_ingress};
+pub use pod::{PodChallenge, PodSettings, pod_ingress, pod_route, pod_service, solver_pod};
+pub use route::{Attachment, MOST_HOSTNAMES, RouteExposure, temporary_route};
 pub use shared::{ServiceKind, endpoint_slices, leads_as_wanted, service_kind, shared_service};
 pub use sweep::{Found, FoundKind, InFlight, Stray, strays};
 

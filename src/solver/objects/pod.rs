@@ -12,8 +12,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::ingress::{Frame, build};
+use super::route;
 use super::{ChallengePath, PORT_NAME, add_labels, controlled, derived_name, identity_labels, service_port};
-use crate::api::http01::{self, Http01Ingress, PodResources, PodTemplateSpec, TemplateMetadata};
+use crate::api::gateway::HttpRoute;
+use crate::api::http01::{
+    self, GatewayHttpRoute, Http01Ingress, ParentRef, PodResources, PodTemplateSpec, Routing, TemplateMetadata,
+};
 use crate::api::names::{SOLVER_PORT, annotation, label};
 use crate::solver::classes::{Class, PathType};
 use crate::solver::token::KeyAuthorization;
@@ -53,13 +57,13 @@ pub struct PodChallenge<'a> {
     /// The pod's answer.
     pub key_authorization: &'a KeyAuthorization,
     /// The solver configuration.
-    pub config: &'a Http01Ingress,
+    pub routing: &'a Routing,
 }
 
 /// The pod for one challenge.
 #[must_use]
 pub fn solver_pod(challenge: &PodChallenge<'_>, settings: &PodSettings) -> Pod {
-    let template = challenge.config.pod_template.clone().unwrap_or_default();
+    let template = challenge.routing.pod_template().cloned().unwrap_or_default();
     let mut metadata = metadata(challenge, &settings.extra_labels);
     metadata.annotations = Some(BTreeMap::from([
         (annotation::ISTIO_INJECT.to_owned(), "false".to_owned()),
@@ -86,14 +90,7 @@ pub fn pod_service(challenge: &PodChallenge<'_>, settings: &PodSettings) -> Serv
     Service {
         metadata,
         spec: Some(ServiceSpec {
-            type_: Some(
-                challenge
-                    .config
-                    .service_type
-                    .clone()
-                    .filter(|kind| !kind.is_empty())
-                    .unwrap_or_else(|| "NodePort".to_owned()),
-            ),
+            type_: Some(challenge.routing.service_type().unwrap_or("NodePort").to_owned()),
             selector: Some(identity_labels(std::slice::from_ref(challenge.path))),
             ports: Some(vec![service_port()]),
             ..ServiceSpec::default()
@@ -102,13 +99,13 @@ pub fn pod_service(challenge: &PodChallenge<'_>, settings: &PodSettings) -> Serv
     }
 }
 
-/// The temporary Ingress of the challenge, with one of the path types of its class.
+/// The temporary Ingress of the challenge with these settings, and one of the path types of its class.
 #[must_use]
 pub fn pod_ingress(
     challenge: &PodChallenge<'_>,
+    config: &Http01Ingress,
     settings: &PodSettings,
-    class: &Class,
-    path_type: PathType,
+    (class, path_type): (&Class, PathType),
 ) -> Ingress {
     let name = derived_name(&[&challenge.owner.uid]);
     let frame = Frame {
@@ -122,7 +119,30 @@ pub fn pod_ingress(
     };
     build(
         &frame,
-        challenge.config,
+        config,
+        std::slice::from_ref(challenge.path),
+        vec![challenge.owner.clone()],
+    )
+}
+
+/// The temporary HTTPRoute of the challenge with these settings.
+#[must_use]
+pub fn pod_route(
+    challenge: &PodChallenge<'_>,
+    config: (&GatewayHttpRoute, &[ParentRef]),
+    settings: &PodSettings,
+) -> HttpRoute {
+    let name = derived_name(&[&challenge.owner.uid]);
+    let frame = route::Frame {
+        name: name.clone(),
+        order_uid: challenge.order_uid,
+        namespace: challenge.namespace,
+        service: &name,
+        extra_labels: &settings.extra_labels,
+    };
+    route::build(
+        &frame,
+        config,
         std::slice::from_ref(challenge.path),
         vec![challenge.owner.clone()],
     )

@@ -8,7 +8,6 @@ use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use super::{PORT_NAME, add_labels, service_port};
-use crate::api::http01::Http01Ingress;
 use crate::api::names::{SOLVER_NAME_PREFIX, annotation, label};
 use crate::solver::classes::Class;
 
@@ -46,15 +45,15 @@ impl ServiceKind {
     }
 }
 
-/// The type of Service for a solver configuration: its `serviceType`, else that of its class.
+/// The type of Service for a solver's `serviceType`, else that of its class.
 ///
 /// cert-manager's default is always `NodePort` (HTT-02). Here it is used only if the controller needs it.
 #[must_use]
-pub fn service_kind(config: &Http01Ingress, class: &Class) -> ServiceKind {
-    match config.service_type.as_deref() {
+pub fn service_kind(service_type: Option<&str>, class: Option<&Class>) -> ServiceKind {
+    match service_type {
         Some("NodePort") => ServiceKind::NodePort,
         Some("ClusterIP") => ServiceKind::ClusterIp,
-        _ if class.needs_node_port => ServiceKind::NodePort,
+        _ if class.is_some_and(|class| class.needs_node_port) => ServiceKind::NodePort,
         _ => ServiceKind::ClusterIp,
     }
 }

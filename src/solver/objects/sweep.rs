@@ -13,6 +13,8 @@ use crate::api::names::{SOLVER_NAME_PREFIX, label};
 pub enum FoundKind {
     /// A temporary Ingress.
     Ingress,
+    /// A temporary HTTPRoute.
+    HttpRoute,
     /// A Service.
     Service,
     /// An `EndpointSlice`.
@@ -26,6 +28,7 @@ impl FoundKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ingress => "Ingress",
+            Self::HttpRoute => "HTTPRoute",
             Self::Service => "Service",
             Self::EndpointSlice => "EndpointSlice",
             Self::Pod => "Pod",

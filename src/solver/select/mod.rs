@@ -1,6 +1,7 @@
 //! The selection of one of an issuer's solvers for a name (SEL-01..03), and the Order's annotations that override it
-//! (ANO-02).
+//! (ANO-02, ANO-03).
 
+mod overrides;
 #[cfg(test)]
 mod tests;
 
@@ -13,8 +14,7 @@ use crate::api::Solver;
 use crate::api::acme_issuer::SolverSelector;
 use crate::api::challenge::ChallengeType;
 use crate::api::dns01::Dns01;
-use crate::api::http01::Http01Ingress;
-use crate::api::names::annotation;
+use crate::api::http01::{Http01, Routing};
 
 /// The identifier to prove, and the challenge types for it.
 #[derive(Clone, Copy, Debug)]
@@ -30,9 +30,11 @@ pub(crate) struct Wanted<'a> {
 /// The parts of the Order that count.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OrderMeta<'a> {
+    /// Its namespace, in which an overriding parent of HTTPRoutes is by default.
+    pub namespace: &'a str,
     /// Its labels, which selectors match.
     pub labels: &'a BTreeMap<String, String>,
-    /// Its annotations, which override the Ingress of HTTP-01 solvers.
+    /// Its annotations, which override the Ingress, or the parents of the HTTPRoute, of HTTP-01 solvers.
     pub annotations: &'a BTreeMap<String, String>,
 }
 
@@ -50,8 +52,8 @@ pub(crate) struct Selected {
 /// The method by which a solver proves an identifier.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Method {
-    /// HTTP-01 through an Ingress with these settings, with overrides.
-    Http01(Box<Http01Ingress>),
+    /// HTTP-01 through an Ingress or HTTPRoute with these settings, with overrides.
+    Http01(Box<Routing>),
     /// DNS-01 with the provider that `solver.dns01` names.
     Dns01,
 }
@@ -109,6 +111,19 @@ pub(crate) enum NoSolver {
     /// More than one override annotation on the Order.
     #[error("may not specify more than one of: name, class, ingressClassName override annotations")]
     ConflictingOverrides,
+    /// One of the two annotations that override the parents of HTTPRoutes, without the other.
+    #[error(
+        "cannot specify only one of parentRefName, parentRefKind override annotations: set acme.cert-manager.io/http01-parentrefname and acme.cert-manager.io/http01-parentrefkind, or neither"
+    )]
+    HalfOfParent,
+    /// A solver for HTTPRoutes without parents, and no annotation that names one.
+    #[error(
+        "must specify parentRefs either through annotations or solver config: spec.acme.solvers[{index}].http01.gatewayHTTPRoute.parentRefs is empty"
+    )]
+    NoParent {
+        /// Its index in the list, from 0.
+        index: usize,
+    },
 }
 
 /// Selects the solver for one identifier.
@@ -148,12 +163,15 @@ pub(crate) fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_
     })?;
     let mut solver = solver.clone();
     let method = match method {
-        Method::Http01(ingress) => {
-            let ingress = with_overrides(&ingress, order.annotations)?;
+        Method::Http01(routing) => {
+            let routing = overrides::applied(*routing, order, index)?;
             if let Some(http01) = &mut solver.http01 {
-                http01.ingress = Some(ingress.clone());
+                match &routing {
+                    Routing::Ingress(ingress) => http01.ingress = Some(ingress.clone()),
+                    Routing::HttpRoute(route) => http01.gateway_http_route = Some(route.clone()),
+                }
             }
-            Method::Http01(Box::new(ingress))
+            Method::Http01(Box::new(routing))
         }
         Method::Dns01 => Method::Dns01,
     };
@@ -162,13 +180,12 @@ pub(crate) fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_
 
 /// The method of a solver for an identifier, or the kind of a solver that certlet does not have.
 fn method(solver: &Solver, wanted: Wanted<'_>) -> Result<Method, &'static str> {
-    let http01 = solver.http01.as_ref();
-    let Some(http01) = http01.filter(|_| can_answer_by(solver, ChallengeType::Http01, wanted)) else {
-        let unsupported = solver.dns01.as_ref().map_or(Some("dns01"), Dns01::unsupported);
-        return unsupported.map_or(Ok(Method::Dns01), Err);
-    };
-    let ingress = http01.ingress.clone().ok_or("http01.gatewayHTTPRoute")?;
-    Ok(Method::Http01(Box::new(ingress)))
+    let routing = solver.http01.as_ref().and_then(Http01::routing);
+    if let Some(routing) = routing.filter(|_| can_answer_by(solver, ChallengeType::Http01, wanted)) {
+        return Ok(Method::Http01(Box::new(routing)));
+    }
+    let unsupported = solver.dns01.as_ref().map_or(Some("dns01"), Dns01::unsupported);
+    unsupported.map_or(Ok(Method::Dns01), Err)
 }
 
 /// The rank of a match: a named domain before a zone before labels. Then the longer zone, then the larger number of
@@ -251,23 +268,5 @@ fn why_none(solvers: &[Solver], wanted: Wanted<'_>, name: String) -> NoSolver {
         NoSolver::AddressNeedsHttp01(name)
     } else {
         NoSolver::NotOffered(name)
-    }
-}
-
-/// Replaces name, class and ingressClassName of the solver by the Order's override annotations (ANO-02).
-fn with_overrides(ingress: &Http01Ingress, annotations: &BTreeMap<String, String>) -> Result<Http01Ingress, NoSolver> {
-    let name = annotations.get(annotation::HTTP01_OVERRIDE_INGRESS_NAME);
-    let class = annotations.get(annotation::HTTP01_OVERRIDE_INGRESS_CLASS);
-    let class_name = annotations.get(annotation::HTTP01_OVERRIDE_INGRESS_CLASS_NAME);
-    let given = [name, class, class_name].into_iter().flatten().count();
-    match given {
-        0 => Ok(ingress.clone()),
-        1 => Ok(Http01Ingress {
-            name: name.cloned(),
-            class: class.cloned(),
-            ingress_class_name: class_name.cloned(),
-            ..ingress.clone()
-        }),
-        _ => Err(NoSolver::ConflictingOverrides),
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::api::dns01::Dns01;
-use crate::api::http01::{GatewayHttpRoute, Http01};
+use crate::api::http01::{GatewayHttpRoute, Http01, Http01Ingress};
 
 const BOTH: &[ChallengeType] = &[ChallengeType::Http01, ChallengeType::Dns01];
 
@@ -55,6 +55,7 @@ impl When for Solver {
 fn choose(solvers: &[Solver], identifier: &str, labels: &[(&str, &str)]) -> Result<usize, NoSolver> {
     let (labels, annotations) = (pairs(labels), BTreeMap::new());
     let order = OrderMeta {
+        namespace: "shop",
         labels: &labels,
         annotations: &annotations,
     };
@@ -212,6 +213,7 @@ fn sel_02_among_equals_the_first_stays_and_an_empty_selector_is_no_better_than_n
 fn sel_03_the_type_must_be_one_that_the_ca_offers() {
     let (labels, annotations) = (BTreeMap::new(), BTreeMap::new());
     let order = OrderMeta {
+        namespace: "shop",
         labels: &labels,
         annotations: &annotations,
     };
@@ -250,29 +252,6 @@ fn what_is_chosen_but_not_there_yet_is_named_and_not_passed_over() {
         error.to_string().contains("spec.acme.solvers[1]") && error.to_string().contains("dns01"),
         "{error}"
     );
-    let route = Http01 {
-        ingress: None,
-        gateway_http_route: Some(GatewayHttpRoute::default()),
-    };
-    let error = choose(
-        &[Solver {
-            http01: Some(route),
-            ..Solver::default()
-        }],
-        "a.example",
-        &[],
-    )
-    .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            NoSolver::NotSupported {
-                kind: "http01.gatewayHTTPRoute",
-                ..
-            }
-        ),
-        "{error}"
-    );
 }
 
 #[test]
@@ -295,6 +274,7 @@ fn overridden(annotations: &[(&str, &str)]) -> Result<Http01Ingress, NoSolver> {
     }
     let (labels, annotations) = (BTreeMap::new(), pairs(annotations));
     let order = OrderMeta {
+        namespace: "shop",
         labels: &labels,
         annotations: &annotations,
     };
@@ -304,11 +284,14 @@ fn overridden(annotations: &[(&str, &str)]) -> Result<Http01Ingress, NoSolver> {
         offered: BOTH,
     };
     let selected = select(&[solver], order, wanted)?;
-    let Method::Http01(ingress) = selected.method else {
+    let Method::Http01(routing) = selected.method else {
         panic!("{:?}", selected.method)
     };
-    assert_eq!(selected.solver.http01.unwrap().ingress.as_ref(), Some(&*ingress));
-    Ok(*ingress)
+    let Routing::Ingress(ingress) = *routing else {
+        panic!("{routing:?}")
+    };
+    assert_eq!(selected.solver.http01.unwrap().ingress.as_ref(), Some(&ingress));
+    Ok(ingress)
 }
 
 #[test]
@@ -351,4 +334,97 @@ fn ano_02_two_overrides_are_refused() {
         ("acme.cert-manager.io/http01-override-ingress-class", "b"),
     ];
     assert_eq!(overridden(&both), Err(NoSolver::ConflictingOverrides));
+}
+
+/// The parents of the HTTPRoute, by a solver with these, and these annotations of the Order.
+fn parents(of_solver: &serde_json::Value, annotations: &[(&str, &str)]) -> Result<serde_json::Value, NoSolver> {
+    let route = serde_json::json!({"http01": {"gatewayHTTPRoute": {"labels": {"a": "b"}, "parentRefs": of_solver}}});
+    let solver: Solver = serde_json::from_value(route).unwrap();
+    let (labels, annotations) = (BTreeMap::new(), pairs(annotations));
+    let order = OrderMeta {
+        namespace: "shop",
+        labels: &labels,
+        annotations: &annotations,
+    };
+    let wanted = Wanted {
+        identifier: "a.example",
+        wildcard: false,
+        offered: BOTH,
+    };
+    let selected = select(&[solver], order, wanted)?;
+    let Method::Http01(routing) = selected.method else {
+        panic!("{:?}", selected.method)
+    };
+    let Routing::HttpRoute(route) = *routing else {
+        panic!("{routing:?}")
+    };
+    // the Challenge's spec.solver has the override, too
+    let of_challenge: Option<GatewayHttpRoute> = selected.solver.http01.unwrap().gateway_http_route;
+    assert_eq!(of_challenge.as_ref(), Some(&route));
+    Ok(serde_json::to_value(&route.parent_refs).unwrap())
+}
+
+const KIND: (&str, &str) = ("acme.cert-manager.io/http01-parentrefkind", "Gateway");
+const NAME: (&str, &str) = ("acme.cert-manager.io/http01-parentrefname", "edge");
+
+#[test]
+fn ano_03_the_parent_of_the_annotations_is_added_and_replaces_an_equal_one() {
+    use serde_json::json;
+    let namespace = |of: &'static str| ("acme.cert-manager.io/http01-parentrefnamespace", of);
+    let ours = json!({"kind": "Gateway", "name": "edge", "namespace": "shop"});
+    let elsewhere = json!({"kind": "Gateway", "name": "edge", "namespace": "infra"});
+    let other = json!({"kind": "Gateway", "name": "other"});
+    let section = json!({"kind": "Gateway", "name": "edge", "namespace": "infra", "sectionName": "web", "port": 81});
+    // as cert-manager's applyGatewayAPIAnnotationParentRefOverride
+    for (of_solver, annotations, expected) in [
+        (json!([other]), vec![], json!([other])),
+        (json!([]), vec![KIND, NAME], json!([ours])),
+        (json!([]), vec![KIND, NAME, namespace("")], json!([ours])),
+        (json!([]), vec![KIND, NAME, namespace("infra")], json!([elsewhere])),
+        (json!([other]), vec![KIND, NAME], json!([other, ours])),
+        (
+            json!([section, other]),
+            vec![KIND, NAME, namespace("infra")],
+            json!([other, elsewhere]),
+        ),
+        (
+            json!([{"name": "edge", "namespace": "shop"}]),
+            vec![KIND, NAME],
+            json!([ours]),
+        ),
+        // without a namespace it is not equal, although it is the same
+        (
+            json!([{"name": "edge"}]),
+            vec![KIND, NAME],
+            json!([{"name": "edge"}, ours]),
+        ),
+        (
+            json!([{"kind": "ListenerSet", "name": "edge", "namespace": "shop"}]),
+            vec![KIND, NAME],
+            json!([{"kind": "ListenerSet", "name": "edge", "namespace": "shop"}, ours]),
+        ),
+    ] {
+        assert_eq!(
+            parents(&of_solver, &annotations),
+            Ok(expected),
+            "{of_solver} {annotations:?}"
+        );
+    }
+}
+
+#[test]
+fn gws_06_half_an_annotation_and_no_parent_at_all_are_refused_with_cert_managers_words() {
+    use serde_json::json;
+    for one in [KIND, NAME] {
+        let error = parents(&json!([{"name": "x"}]), &[one]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot specify only one of parentRefName, parentRefKind override annotations"),
+            "{error}"
+        );
+    }
+    let error = parents(&json!([]), &[]).unwrap_err().to_string();
+    assert!(
+        error.starts_with("must specify parentRefs either through annotations or solver config"),
+        "{error}"
+    );
 }

@@ -28,14 +28,14 @@ pub(crate) struct AcmeServer {
 }
 
 /// A running program with a folder of its own. Both end with the value.
-struct Process {
+pub(super) struct Process {
     child: Child,
     folder: TempDir,
 }
 
 impl Process {
     /// Starts a program in a new folder, with files of these names and contents. Its log is `logs/NAME.log` of the bed.
-    fn start(bed: &Bed, name: &str, command: &[&str], files: &[(&str, String)]) -> Self {
+    pub(super) fn start(bed: &Bed, name: &str, command: &[&str], files: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (file, text) in files {
             std::fs::write(folder.path().join(file), text).unwrap();

@@ -199,7 +199,7 @@ async fn visible(record: &Record, interrupted: impl Future<Output = ()>, report:
         loop {
             let not_yet = match record.check(since).await {
                 Checked::Visible => return Ok(()),
-                Checked::NotYet(not_yet) => not_yet,
+                Checked::NotYet(not_yet) | Checked::Refused(not_yet) => not_yet,
                 Checked::Moved => return Err("the CNAME leads elsewhere now".to_owned()),
             };
             let now = clock::now();

@@ -1,4 +1,4 @@
-//! HTTP-01: proofs are presented through Ingresses, probed, and withdrawn (DESIGN: direct and pod mode).
+//! HTTP-01: proofs are presented through Ingresses and HTTPRoutes, probed, and withdrawn (DESIGN: direct and pod mode).
 //!
 //! | module | what it is |
 //! |---|---|
@@ -8,7 +8,10 @@
 //! | [`advertised`] | the addresses at which the ingress controller reaches our replicas |
 //! | [`shared`] | the Service and its slices, one for each namespace with challenges in flight |
 //! | [`place`] | temporary Ingresses, and Ingresses that are edited in place |
-//! | [`pods`] | pod mode: Pod, Service and Ingress for each challenge |
+//! | [`routes`] | temporary HTTPRoutes, and what their status says |
+//! | [`placed`] | which Ingresses and HTTPRoutes present the challenges of an Order |
+//! | [`pods`] | pod mode: Pod, Service, and Ingress or HTTPRoute for each challenge |
+//! | [`visibility`] | why a challenge is not visible yet |
 //! | [`upkeep`] | updates of the slices when replicas start or end |
 //!
 //! Every created object has the Order's UID as a label, and is found by it after a restart.
@@ -16,37 +19,37 @@
 mod advertised;
 mod answers;
 mod place;
+mod placed;
 mod pods;
 mod proofs;
+mod routes;
 mod shared;
 mod upkeep;
 mod validation;
+mod visibility;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt,
-    net::{IpAddr, SocketAddr},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::net::{IpAddr, SocketAddr};
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressStatus};
+use tokio::sync::Notify;
 
 use self::{
     advertised::Advertised,
     place::{Classes, Placing},
+    placed::{Placed, PlacedKind, PlacedNames, PlacedObject},
     shared::Shared,
+    visibility::{Hint, NotVisible},
 };
 pub(crate) use self::{answers::answers, proofs::Proofs, upkeep::follow_replicas, validation::Validation};
 
 use crate::{
-    api::{http01::Http01Ingress, names::label},
+    api::http01::{GatewayHttpRoute, Http01Ingress, Routing},
     controller::{ControllerError, Ports},
     plan::{
         seen::{Meta, ObjectKey},
         settings::{Settings, SolverMode},
     },
     solver::{
-        classes::Class,
         objects::{ChallengePath, Group, challenge_owner, group, service_kind},
         probe::{self, Evidence, Finding, Probe, ProbeError, Target, Verdict},
         token::KeyAuthorization,
@@ -64,33 +67,8 @@ struct Exposed {
     path: ChallengePath,
     /// The key authorization.
     key_authorization: KeyAuthorization,
-    /// The solver's Ingress settings, with overrides (ANO-02).
-    ingress: Http01Ingress,
-}
-
-/// Why the challenge cannot be accepted yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct NotVisible {
-    /// The finding; [`probe::retry_after`] says when to probe again.
-    finding: Finding,
-    /// A hint for the user about the ingress controller.
-    hint: Option<&'static str>,
-}
-
-impl fmt::Display for NotVisible {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.finding.fmt(f)?;
-        match (self.hint, &self.finding) {
-            // the ingress controller's kind can be the cause only if something answers in its place
-            (
-                Some(hint),
-                Finding::Status { .. } | Finding::Body { .. } | Finding::Elsewhere { .. } | Finding::Redirect { .. },
-            ) => {
-                write!(f, " ({hint})")
-            }
-            _ => Ok(()),
-        }
-    }
+    /// The solver's settings of the Ingress or HTTPRoute, with overrides (ANO-02, ANO-03).
+    routing: Routing,
 }
 
 /// Presents HTTP-01 proofs, and probes them. There is one for each process.
@@ -101,22 +79,9 @@ pub(crate) struct Http01 {
     shared: Shared,
     classes: Classes,
     image: pods::Image,
-    placed: Mutex<HashMap<Box<str>, Placed>>,
-}
-
-/// The objects of one Order. May be lost at any time: they are found by their label.
-#[derive(Clone, Debug, Default)]
-struct Placed {
-    /// Ingresses, temporary or edited, with their challenge paths and the class of their controller.
-    ingresses: Vec<PlacedIngress>,
-}
-
-#[derive(Clone, Debug)]
-struct PlacedIngress {
-    name: String,
-    edited: bool,
-    paths: Vec<ChallengePath>,
-    class: &'static Class,
+    placed: Placed,
+    /// Wakes those that wait for the status of an HTTPRoute.
+    routes_changed: Notify,
 }
 
 impl Http01 {
@@ -137,7 +102,8 @@ impl Http01 {
             shared: Shared::default(),
             classes: Classes::default(),
             image: pods::Image::default(),
-            placed: Mutex::default(),
+            placed: Placed::default(),
+            routes_changed: Notify::new(),
         })
     }
 
@@ -160,14 +126,35 @@ impl Http01 {
         order: &Meta,
         challenges: &[Exposed],
     ) -> Result<(), ControllerError> {
+        let mut ingresses: Vec<(&Exposed, &Http01Ingress)> = Vec::new();
+        let mut routes: Vec<(&Exposed, &GatewayHttpRoute)> = Vec::new();
+        for one in challenges {
+            match &one.routing {
+                Routing::Ingress(config) => ingresses.push((one, config)),
+                Routing::HttpRoute(config) => routes.push((one, config)),
+            }
+        }
+        self.present_by_ingress(context, order, &ingresses).await?;
+        routes::present(self, context, order, &routes).await
+    }
+
+    async fn present_by_ingress(
+        &self,
+        context: &Ports,
+        order: &Meta,
+        challenges: &[(&Exposed, &Http01Ingress)],
+    ) -> Result<(), ControllerError> {
+        if challenges.is_empty() {
+            return Ok(());
+        }
         let addresses = self.advertised.addresses(context).await?;
-        let grouped = challenges.iter().map(|one| {
+        let grouped = challenges.iter().map(|(one, config)| {
             let owner = challenge_owner(&one.name, &one.uid);
-            (one.ingress.clone(), one.path.clone(), owner)
+            ((*config).clone(), one.path.clone(), owner)
         });
         for group in group(grouped.collect()) {
-            let class = self.classes.class(context, order, &group.ingress).await;
-            let kind = service_kind(&group.ingress, class);
+            let class = self.classes.class(context, order, &group.config).await;
+            let kind = service_kind(group.config.service_type.as_deref(), Some(class));
             self.shared.ensure(context, order, kind, &addresses).await?;
             let placing = Placing { context, order, class };
             self.place(&placing, &group, &kind.service_name()).await?;
@@ -175,22 +162,19 @@ impl Http01 {
         Ok(())
     }
 
-    async fn place(&self, placing: &Placing<'_>, group: &Group, service: &str) -> Result<(), ControllerError> {
-        let name = match &group.ingress.name {
-            Some(name) => name.clone(),
-            None => placing.name(group),
+    async fn place(
+        &self,
+        placing: &Placing<'_>,
+        group: &Group<Http01Ingress>,
+        service: &str,
+    ) -> Result<(), ControllerError> {
+        let (name, kind) = match &group.config.name {
+            Some(name) => (name.clone(), PlacedKind::Edited(placing.class)),
+            None => (placing.name(group), PlacedKind::Ingress(placing.class)),
         };
-        // Remembered before the creation, so that a failure half-way leaves nothing behind.
-        self.remember(
-            placing.order,
-            PlacedIngress {
-                name: name.clone(),
-                edited: group.ingress.name.is_some(),
-                paths: group.paths.clone(),
-                class: placing.class,
-            },
-        );
-        match &group.ingress.name {
+        let paths = group.paths.clone();
+        self.placed.remember(placing.order, PlacedObject { name, kind, paths });
+        match &group.config.name {
             Some(name) => placing.edit(name, &group.paths, service).await,
             None => placing.make(group, service).await,
         }
@@ -210,10 +194,10 @@ impl Http01 {
             self.probe.attempt(&target),
             self.probe.probe_addresses(&target, &responders)
         );
-        let placed = self.placed_for(order, &challenge.path);
+        let placed = self.placed.with_path(order, &challenge.path);
         let ingress = match &placed {
             Some(placed) if public.is_unreachable() => {
-                let addresses = ingress_addresses(context, &order.key.sibling(placed.name.as_str()));
+                let addresses = addresses_of(context, &order.key, placed);
                 self.probe.ask_ingress(&target, &addresses).await
             }
             _ => Vec::new(),
@@ -232,7 +216,10 @@ impl Http01 {
             Verdict::Accept => Ok(()),
             Verdict::NotYet(finding) => Err(NotVisible {
                 finding,
-                hint: placed.and_then(|placed| placed.class.hint),
+                hint: placed.and_then(|placed| match placed.kind {
+                    PlacedKind::Ingress(class) | PlacedKind::Edited(class) => class.hint.map(Hint::Class),
+                    PlacedKind::Route => None,
+                }),
             }),
         }
     }
@@ -295,84 +282,54 @@ impl Http01 {
         order_uid: &str,
         paths: &[ChallengePath],
     ) -> Result<(), ControllerError> {
-        let placed = self.lock().get(order_uid).cloned();
-        let (temporary, edited) = match placed {
-            Some(Placed { ingresses }) => {
-                let (edited, temporary): (Vec<_>, Vec<_>) = ingresses.into_iter().partition(|one| one.edited);
-                (
-                    temporary.into_iter().map(|one| one.name).collect(),
-                    edited.into_iter().map(|one| (one.name, one.paths)).collect(),
-                )
-            }
-            None => found(context, order, order_uid, paths),
-        };
-        let deletions = temporary
+        let PlacedNames {
+            ingresses,
+            routes,
+            edited,
+        } = self.placed.names(context, order, order_uid, paths);
+        let sibling = |name: &String| order.sibling(name.as_str());
+        let deletions = ingresses
             .iter()
-            .map(|name| place::delete(context, order.sibling(name.as_str()), order_uid));
-        futures::future::try_join_all(deletions).await?;
+            .map(|name| place::delete(context, sibling(name), order_uid));
+        let route_deletions = routes
+            .iter()
+            .map(|name| routes::delete(context, sibling(name), order_uid));
+        futures::future::try_join(
+            futures::future::try_join_all(deletions),
+            futures::future::try_join_all(route_deletions),
+        )
+        .await?;
         for (name, paths) in &edited {
-            place::clean(context, &order.sibling(name.as_str()), paths).await?;
+            place::clean(context, &sibling(name), paths).await?;
         }
         if context.settings.http01.mode == SolverMode::Pod {
             pods::delete(context, order, order_uid).await?;
         } else {
             self.shared.release(context, order, order_uid).await?;
         }
-        self.lock().remove(order_uid);
+        self.placed.forget(order_uid);
         Ok(())
     }
 
     /// Forgets all objects, at the beginning or end of a term. They are found again by their label.
     pub(crate) fn clear(&self) {
-        self.lock().clear();
+        self.placed.clear();
         self.shared.clear();
     }
 
-    fn remember(&self, order: &Meta, ingress: PlacedIngress) {
-        let mut placed = self.lock();
-        let placed = placed.entry(order.uid.clone()).or_default();
-        match placed.ingresses.iter_mut().find(|known| known.name == ingress.name) {
-            Some(known) => {
-                // earlier paths may still be in it
-                let before = known.paths.iter().filter(|path| !ingress.paths.contains(path)).cloned();
-                let paths = before.chain(ingress.paths.iter().cloned()).collect();
-                *known = PlacedIngress { paths, ..ingress };
-            }
-            None => placed.ingresses.push(ingress),
-        }
-    }
-
-    fn placed_for(&self, order: &Meta, path: &ChallengePath) -> Option<PlacedIngress> {
-        let placed = self.lock();
-        let ingresses = &placed.get(&order.uid)?.ingresses;
-        ingresses.iter().find(|ingress| ingress.paths.contains(path)).cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Placed>> {
-        self.placed.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Wakes those that wait for the status of an HTTPRoute, after it, or a possible parent, has changed.
+    pub(crate) fn routes_changed(&self) {
+        self.routes_changed.notify_waiters();
     }
 }
 
-/// Names of temporary Ingresses, and names of edited ones with their paths.
-type Shows = (BTreeSet<String>, Vec<(String, Vec<ChallengePath>)>);
-
-/// The Ingresses of an Order after a restart, by label and by path.
-fn found(context: &Ports, order: &ObjectKey, order_uid: &str, paths: &[ChallengePath]) -> Shows {
-    let in_namespace = context.index.ingresses.in_namespace(&order.namespace);
-    let mut temporary = BTreeSet::new();
-    let mut edited = Vec::new();
-    for ingress in in_namespace {
-        if ingress.meta.labels.get(label::ORDER_UID) == Some(order_uid) {
-            temporary.insert(ingress.meta.name().to_owned());
-        } else if !ingress.meta.labels.contains(label::HTTP01_SOLVER) {
-            let inside = |path: &&ChallengePath| ingress.spec.get().contains(path.token.as_str());
-            let inside: Vec<ChallengePath> = paths.iter().filter(inside).cloned().collect();
-            if !inside.is_empty() {
-                edited.push((ingress.meta.name().to_owned(), inside));
-            }
-        }
+/// The addresses at which the controller of an object with challenge paths serves.
+fn addresses_of(context: &Ports, order: &ObjectKey, placed: &PlacedObject) -> Vec<IpAddr> {
+    let key = order.sibling(placed.name.as_str());
+    match placed.kind {
+        PlacedKind::Ingress(_) | PlacedKind::Edited(_) => ingress_addresses(context, &key),
+        PlacedKind::Route => routes::addresses(context, &key),
     }
-    (temporary, edited)
 }
 
 /// The addresses of this Ingress, as the ingress controller wrote them into its status.

@@ -36,12 +36,12 @@ pub(super) struct Placing<'a> {
 
 impl Placing<'_> {
     /// The name of the group's temporary Ingress.
-    pub(super) fn name(&self, group: &Group) -> String {
+    pub(super) fn name(&self, group: &Group<Http01Ingress>) -> String {
         let ingress = self.wanted(group, "", PathType::Exact);
         ingress.metadata.name.unwrap_or_default()
     }
 
-    fn wanted(&self, group: &Group, service: &str, path_type: PathType) -> Ingress {
+    fn wanted(&self, group: &Group<Http01Ingress>, service: &str, path_type: PathType) -> Ingress {
         temporary_ingress(&Exposure {
             namespace: self.order.namespace(),
             order_uid: &self.order.uid,
@@ -57,7 +57,7 @@ impl Placing<'_> {
     ///
     /// # Errors
     /// The API server's error.
-    pub(super) async fn make(&self, group: &Group, service: &str) -> Result<(), ControllerError> {
+    pub(super) async fn make(&self, group: &Group<Http01Ingress>, service: &str) -> Result<(), ControllerError> {
         self.apply(|path_type| self.wanted(group, service, path_type)).await
     }
 
@@ -131,7 +131,7 @@ impl Placing<'_> {
 }
 
 /// Whether metadata has the wanted labels, annotations and owners, and no deletion was requested.
-fn is_current(seen: &Meta, wanted: &ObjectMeta) -> bool {
+pub(super) fn is_current(seen: &Meta, wanted: &ObjectMeta) -> bool {
     let all_in = |wanted: &Option<BTreeMap<String, String>>, seen: &Pairs| {
         wanted
             .iter()

@@ -1,17 +1,25 @@
-//! Pod mode: Pod, Service and Ingress for each challenge, as cert-manager creates them.
+//! Pod mode: Pod, Service, and Ingress or HTTPRoute for each challenge, as cert-manager creates them.
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use tokio::sync::OnceCell;
 
-use super::{Exposed, Http01, PlacedIngress, place::Placing};
+use super::{
+    Exposed, Http01,
+    place::Placing,
+    placed::{PlacedKind, PlacedObject},
+    routes,
+};
 use crate::{
-    api::names::label,
+    api::{
+        http01::{GatewayHttpRoute, Http01Ingress, Routing},
+        names::label,
+    },
     controller::{ControllerError, Ports},
     plan::{
         seen::{Meta, ObjectKey},
         settings::Http01Settings,
     },
-    solver::objects::{PodChallenge, PodSettings, challenge_owner, pod_ingress, pod_service, solver_pod},
+    solver::objects::{PodChallenge, PodSettings, challenge_owner, pod_ingress, pod_route, pod_service, solver_pod},
 };
 
 /// Creates or repairs the objects of these challenges.
@@ -33,21 +41,82 @@ pub(super) async fn present(
             owner: &owner,
             path: &exposed.path,
             key_authorization: &exposed.key_authorization,
-            config: &exposed.ingress,
+            routing: &exposed.routing,
         };
-        let class = http01.classes.class(context, order, &exposed.ingress).await;
-        let placing = Placing { context, order, class };
-        let (pod, service) = (solver_pod(&challenge, &settings), pod_service(&challenge, &settings));
-        let name = service.metadata.name.clone().unwrap_or_default();
-        http01.remember(
+        let presenting = Presenting {
+            http01,
+            context,
             order,
-            PlacedIngress {
-                name: exposed.ingress.name.clone().unwrap_or_else(|| name.clone()),
-                edited: exposed.ingress.name.is_some(),
-                paths: vec![exposed.path.clone()],
-                class,
+            settings: &settings,
+        };
+        match &exposed.routing {
+            Routing::Ingress(config) => presenting.by_ingress(&challenge, config).await?,
+            Routing::HttpRoute(config) => presenting.by_route(&challenge, config).await?,
+        }
+    }
+    Ok(())
+}
+
+struct Presenting<'a> {
+    http01: &'a Http01,
+    context: &'a Ports,
+    order: &'a Meta,
+    settings: &'a PodSettings,
+}
+
+impl Presenting<'_> {
+    async fn by_ingress(&self, challenge: &PodChallenge<'_>, config: &Http01Ingress) -> Result<(), ControllerError> {
+        let Self {
+            context,
+            order,
+            settings,
+            ..
+        } = *self;
+        let class = self.http01.classes.class(context, order, config).await;
+        let placing = Placing { context, order, class };
+        let service = name_of(&pod_service(challenge, settings));
+        let (name, kind) = match &config.name {
+            Some(edited) => (edited.clone(), PlacedKind::Edited(class)),
+            None => (service.clone(), PlacedKind::Ingress(class)),
+        };
+        let paths = vec![challenge.path.clone()];
+        self.http01.placed.remember(order, PlacedObject { name, kind, paths });
+        self.pod_and_service(challenge).await?;
+        if let Some(edited) = &config.name {
+            let path = std::slice::from_ref(challenge.path);
+            return placing.edit(edited, path, &service).await;
+        }
+        let ingress = |path_type| pod_ingress(challenge, config, settings, (class, path_type));
+        placing.apply(ingress).await
+    }
+
+    async fn by_route(&self, challenge: &PodChallenge<'_>, config: &GatewayHttpRoute) -> Result<(), ControllerError> {
+        let Self {
+            context,
+            order,
+            settings,
+            ..
+        } = *self;
+        routes::enabled(context)?;
+        let parents = routes::parents(context, order.namespace(), config, challenge.path);
+        let route = pod_route(challenge, (config, &parents), settings);
+        let paths = vec![challenge.path.clone()];
+        self.http01.placed.remember(
+            order,
+            PlacedObject {
+                name: route.metadata.name.clone().unwrap_or_default(),
+                kind: PlacedKind::Route,
+                paths: paths.clone(),
             },
         );
+        self.pod_and_service(challenge).await?;
+        routes::place(self.http01, context, order, (route, paths)).await
+    }
+
+    /// Creates the pod and its Service.
+    async fn pod_and_service(&self, challenge: &PodChallenge<'_>) -> Result<(), ControllerError> {
+        let Self { context, settings, .. } = *self;
+        let (pod, service) = (solver_pod(challenge, settings), pod_service(challenge, settings));
         let (pod, service) = tokio::join!(
             context.writer.create_object(&pod),
             context.writer.apply_object(&context.reader, &service)
@@ -58,16 +127,12 @@ pub(super) async fn present(
             other => drop(other?),
         }
         service?;
-        match &exposed.ingress.name {
-            Some(edited) => placing.edit(edited, std::slice::from_ref(&exposed.path), &name).await?,
-            None => {
-                placing
-                    .apply(|path_type| pod_ingress(&challenge, &settings, class, path_type))
-                    .await?;
-            }
-        }
+        Ok(())
     }
-    Ok(())
+}
+
+fn name_of(service: &Service) -> String {
+    service.metadata.name.clone().unwrap_or_default()
 }
 
 /// Deletes the pods and Services of an Order.

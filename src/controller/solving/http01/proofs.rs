@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Exposed, Http01, Validation};
+use super::{
+    Exposed, Http01, Validation,
+    visibility::{Hint, RouteReport},
+};
 use crate::{
     controller::{
         ControllerError, Ports,
-        solving::{Answer, Provable},
+        solving::{Answer, Checked, Provable},
     },
     plan::{
         kinds::OrderKind,
@@ -88,27 +91,55 @@ impl Proofs {
     }
 
     /// As [`super::super::Solver::check`].
-    pub(in crate::controller::solving) async fn check(&self, since: Timestamp) -> Answer {
+    pub(in crate::controller::solving) async fn check(&self, since: Timestamp) -> Checked {
         for one in &self.exposed {
-            let found = self.http01.probe(&self.ports, &self.order, one).await;
+            let Err(mut not_visible) = self.http01.probe(&self.ports, &self.order, one).await else {
+                continue;
+            };
             let now = self.ports.now();
-            found.map_err(|not_visible| {
-                let waited = now.duration_since(since);
-                let often = retry_after(waited.unsigned_abs(), &not_visible.finding);
-                let often = SignedDuration::try_from(often).unwrap_or(LONGEST_PROBE_WAIT);
-                let is_hopeless = waited > PROBED_OFTEN;
-                let wait = if is_hopeless {
-                    (waited / 10).min(LONGEST_PROBE_WAIT).max(often)
-                } else {
-                    often
-                };
-                NotYet {
-                    reason: not_visible.to_string(),
-                    again: timing::add(now, wait),
+            let waited = now.duration_since(since);
+            let often = retry_after(waited.unsigned_abs(), &not_visible.finding);
+            let often = SignedDuration::try_from(often).unwrap_or(LONGEST_PROBE_WAIT);
+            let is_hopeless = waited > PROBED_OFTEN;
+            let wait = if is_hopeless {
+                (waited / 10).min(LONGEST_PROBE_WAIT).max(often)
+            } else {
+                often
+            };
+            let again = timing::add(now, wait);
+            let (reason, is_reported) = match self.http01.route_report(&self.ports, &self.order, one, since) {
+                RouteReport::Refused(sentence) => (sentence, true),
+                RouteReport::Silent(sentence) => {
+                    not_visible.hint = Some(Hint::Route(sentence));
+                    (not_visible.to_string(), true)
                 }
-            })?;
+                RouteReport::Hint(sentence) => {
+                    not_visible.hint = Some(Hint::Route(sentence));
+                    (not_visible.to_string(), false)
+                }
+                RouteReport::Nothing(_) => (not_visible.to_string(), false),
+            };
+            let not_yet = NotYet { reason, again };
+            return if is_reported {
+                Checked::Refused(not_yet)
+            } else {
+                Checked::NotYet(not_yet)
+            };
         }
-        Ok(())
+        Checked::Visible
+    }
+
+    /// As [`super::super::Solver::refused`].
+    pub(in crate::controller::solving) async fn refused(&self, since: Timestamp) -> String {
+        let refusals = self.exposed.iter().map(|one| {
+            let refused = self.http01.refused(&self.ports, &self.order, one, since);
+            Box::pin(refused)
+        });
+        let refusals: Vec<_> = refusals.collect();
+        if refusals.is_empty() {
+            return std::future::pending().await;
+        }
+        futures::future::select_all(refusals).await.0
     }
 
     /// As [`super::super::Solver::withdraw`].
@@ -128,7 +159,7 @@ impl Proofs {
 }
 
 fn exposed(provable: &Provable) -> Option<Exposed> {
-    let Proof::Http01 { ingress, .. } = &provable.proof else {
+    let Proof::Http01 { routing, .. } = &provable.proof else {
         return None;
     };
     let challenge = provable.challenge.as_ref()?;
@@ -140,7 +171,7 @@ fn exposed(provable: &Provable) -> Option<Exposed> {
             token: provable.key_authorization.token().clone(),
         },
         key_authorization: provable.key_authorization.clone(),
-        ingress: (**ingress).clone(),
+        routing: (**routing).clone(),
     })
 }
 

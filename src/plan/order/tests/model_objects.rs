@@ -10,6 +10,7 @@ use crate::{
     api::{
         IssuerRef, Solver,
         challenge::{ChallengeSpec, ChallengeStatus},
+        http01::{Http01Ingress, Routing},
         names::annotation,
         order::OrderStatus,
     },
@@ -26,7 +27,7 @@ pub(super) fn http01(authorization: &AuthorizationAtCa) -> Choice {
         token: offered.token.clone(),
         proof: Proof::Http01 {
             key_authorization: format!("{}.thumbprint", offered.token),
-            ingress: Box::default(),
+            routing: Box::new(Routing::Ingress(Http01Ingress::default())),
         },
         solver: Box::new(Solver::default()),
         wait: None,

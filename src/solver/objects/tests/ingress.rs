@@ -129,7 +129,7 @@ fn challenges_are_grouped_by_solver_configuration() {
         challenge("y", "b.example"),
         challenge("x", "a.example"),
     ]);
-    let hosts = |group: &Group| group.paths.iter().map(|path| path.host.to_string()).collect::<Vec<_>>();
+    let hosts = |group: &Group<Http01Ingress>| group.paths.iter().map(|path| path.host.to_string()).collect::<Vec<_>>();
     assert_eq!(
         groups.iter().map(hosts).collect::<Vec<_>>(),
         [vec!["a.example", "c.example"], vec!["b.example"]]

@@ -1,6 +1,7 @@
 mod edit;
 mod ingress;
 mod pod;
+mod route;
 mod shared;
 mod sweep;
 

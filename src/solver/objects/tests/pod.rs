@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::http01::Routing;
 use crate::solver::token::KeyAuthorization;
 
 fn settings(image: &str) -> PodSettings {
@@ -21,8 +22,9 @@ struct Objects {
 }
 
 fn objects(solver: Value, image: &str) -> Objects {
-    let (solver, owner, path) = (
-        config(solver),
+    let ingress = config(solver);
+    let (routing, owner, path) = (
+        Routing::Ingress(ingress.clone()),
         challenge_owner("order-0", "uid-0"),
         path("demo.example", "tok"),
     );
@@ -33,7 +35,7 @@ fn objects(solver: Value, image: &str) -> Objects {
         owner: &owner,
         path: &path,
         key_authorization: &key_authorization,
-        config: &solver,
+        routing: &routing,
     };
     let settings = settings(image);
     Objects {
@@ -41,9 +43,9 @@ fn objects(solver: Value, image: &str) -> Objects {
         service: json_of(&pod_service(&challenge, &settings)),
         ingress: json_of(&pod_ingress(
             &challenge,
+            &ingress,
             &settings,
-            class_of(None, Some("gce")),
-            PathType::Prefix,
+            (class_of(None, Some("gce")), PathType::Prefix),
         )),
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::http01::Routing;
 
 const V4: &str = "10.99.0.1";
 const V6: &str = "fd00::1";
@@ -104,7 +105,12 @@ fn addresses_of_both_families_make_two_slices_and_a_dual_stack_service() {
 
 #[test]
 fn node_ports_are_for_those_who_need_or_want_them() {
-    let kind = |solver, class| service_kind(&config(solver), class_of(None, Some(class)));
+    let kind = |solver, class| {
+        service_kind(
+            Routing::Ingress(config(solver)).service_type(),
+            Some(class_of(None, Some(class))),
+        )
+    };
     assert_eq!(kind(json!({}), "nginx"), ServiceKind::ClusterIp);
     assert_eq!(kind(json!({}), "gce"), ServiceKind::NodePort);
     assert_eq!(kind(json!({"serviceType": ""}), "gce"), ServiceKind::NodePort);

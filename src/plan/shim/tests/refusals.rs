@@ -1,6 +1,6 @@
 //! SHM-10, SHM-11: what is reported about an Ingress that cannot be served as it is.
 
-use super::{IngressEffect, Scene, an_ingress};
+use super::{Scene, ShimEffect, an_ingress};
 
 fn asking() -> Scene {
     an_ingress().annotated("cert-manager.io/issuer", "le")
@@ -12,7 +12,7 @@ fn shm_10_a_block_without_secret_name_is_skipped_and_the_others_are_served() {
         .tls("", &["a.example.com"])
         .tls("b-tls", &["b.example.com"])
         .plan();
-    assert!(matches!(&plan.effects[..], [IngressEffect::Create(wanted)] if wanted.name == "b-tls"));
+    assert!(matches!(&plan.effects[..], [ShimEffect::Create(wanted)] if wanted.name == "b-tls"));
     assert_eq!(
         plan.complaints,
         ["Skipped a TLS block: spec.tls[0].secretName: Required value: set the name of the Secret for the certificate"]
@@ -54,7 +54,7 @@ fn shm_10_two_blocks_without_secret_name_do_not_keep_a_third_from_its_certificat
         .tls("web-tls", &["b.example.com"])
         .tls("", &["c.example.com"])
         .plan();
-    assert!(matches!(&plan.effects[..], [IngressEffect::Create(wanted)] if wanted.name == "web-tls"));
+    assert!(matches!(&plan.effects[..], [ShimEffect::Create(wanted)] if wanted.name == "web-tls"));
     let secret_missing = "secretName: Required value: set the name of the Secret for the certificate";
     assert_eq!(
         plan.complaints,

@@ -1,9 +1,36 @@
-//! Detection of drift between a Certificate and its Ingress (SHM-05).
+//! Detection of drift between a Certificate and the object that owns it (SHM-05).
 
-use crate::api::{
-    certificate::CertificateSpec,
-    key::{KeyAlgorithm, PrivateKey},
+use crate::{
+    api::{
+        certificate::CertificateSpec,
+        key::{KeyAlgorithm, PrivateKey},
+        names::annotation::{HTTP01_PARENT_REF_KIND, HTTP01_PARENT_REF_NAME, HTTP01_PARENT_REF_NAMESPACE},
+    },
+    plan::seen::Pairs,
 };
+
+const PARENT: [&str; 3] = [
+    HTTP01_PARENT_REF_KIND,
+    HTTP01_PARENT_REF_NAME,
+    HTTP01_PARENT_REF_NAMESPACE,
+];
+
+/// Whether the Certificate names another parent for HTTPRoutes, as after an edit of the annotation for the fallback (ANN-20). A Certificate
+/// that names none, for example one of an early version of cert-manager, has no drift.
+pub(super) fn names_another_parent(existing: &Pairs, wanted: &Pairs) -> bool {
+    let both = [existing, wanted]
+        .iter()
+        .all(|pairs| pairs.contains(HTTP01_PARENT_REF_KIND));
+    both && PARENT.iter().any(|key| existing.get(key) != wanted.get(key))
+}
+
+/// The annotations of an earlier parent that the present one does not have.
+pub(super) fn removed<'a>(existing: &'a Pairs, wanted: &'a Pairs) -> impl Iterator<Item = &'static str> + 'a {
+    let names_parent = wanted.contains(HTTP01_PARENT_REF_KIND);
+    PARENT
+        .into_iter()
+        .filter(move |key| names_parent && existing.contains(key) && !wanted.contains(key))
+}
 
 /// Compares exactly the fields of SHM-05. All others, such as `issuerRef.group`, IP addresses and usages, may be edited manually
 /// and stay unchanged (NB-39).

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{IngressEffect, IngressPlan, Scene, an_ingress};
+use super::{Scene, ShimEffect, ShimPlan, an_ingress};
 use crate::api::{GoDuration, key::PrivateKey, usage::KeyUsage};
 
 fn asking() -> Scene {
@@ -18,7 +18,7 @@ fn shm_01_kind_and_group_alone_ask_for_nothing() {
         .annotated("cert-manager.io/issuer-kind", "Issuer")
         .annotated("cert-manager.io/issuer-group", "cert-manager.io")
         .tls("web-tls", &["a.example.com"]);
-    assert_eq!(scene.plan(), IngressPlan::default());
+    assert_eq!(scene.plan(), ShimPlan::default());
 }
 
 #[test]
@@ -28,12 +28,12 @@ fn shm_02_and_03_each_block_gets_a_certificate_named_after_its_secret() {
         .effects
         .iter()
         .map(|effect| match effect {
-            IngressEffect::Create(wanted) => (
+            ShimEffect::Create(wanted) => (
                 wanted.name.as_str(),
                 wanted.spec.secret_name.as_str(),
                 wanted.spec.dns_names.len(),
             ),
-            other @ (IngressEffect::Update { .. } | IngressEffect::Delete(_)) => panic!("{other:?}"),
+            other @ (ShimEffect::Update { .. } | ShimEffect::Delete(_)) => panic!("{other:?}"),
         })
         .collect();
     assert_eq!(created, [("web-tls", "web-tls", 2), ("b-tls", "b-tls", 1)]);
@@ -63,8 +63,8 @@ fn shm_04_a_certificate_of_someone_else_stays_as_it_is() {
             owner.uid = "another".into();
             existing.meta.owners = if owners { Box::new([owner]) } else { Box::new([]) };
         });
-        assert_eq!(scene.plan(), IngressPlan::default());
-        assert_eq!(scene.no_tls().plan(), IngressPlan::default());
+        assert_eq!(scene.plan(), ShimPlan::default());
+        assert_eq!(scene.no_tls().plan(), ShimPlan::default());
     }
 }
 
@@ -89,10 +89,10 @@ fn shm_05_these_fields_are_put_right() {
     for (row, edit) in edits.into_iter().enumerate() {
         let scene = asking().applied().edited(edit);
         assert!(
-            matches!(scene.plan().effects[..], [IngressEffect::Update { .. }]),
+            matches!(scene.plan().effects[..], [ShimEffect::Update { .. }]),
             "row {row}"
         );
-        assert_eq!(scene.applied().plan(), IngressPlan::default(), "row {row}");
+        assert_eq!(scene.applied().plan(), ShimPlan::default(), "row {row}");
     }
 }
 
@@ -110,11 +110,7 @@ fn shm_05_and_nb_39_these_fields_may_be_edited_by_hand() {
         |_, spec| spec.dns_names.push("a.example.com".into()),
     ];
     for (row, edit) in edits.into_iter().enumerate() {
-        assert_eq!(
-            asking().applied().edited(edit).plan(),
-            IngressPlan::default(),
-            "row {row}"
-        );
+        assert_eq!(asking().applied().edited(edit).plan(), ShimPlan::default(), "row {row}");
     }
 }
 
@@ -128,7 +124,7 @@ fn shm_06_an_update_replaces_spec_and_labels_and_adds_annotations() {
     });
     scene.settings.extra_certificate_annotations = vec!["team".into()];
     let scene = scene.annotated("cert-manager.io/duration", "48h");
-    let [IngressEffect::Update { patch, .. }] = &scene.plan().effects[..] else {
+    let [ShimEffect::Update { patch, .. }] = &scene.plan().effects[..] else {
         panic!("expected an update")
     };
     let wanted = json!({
@@ -142,7 +138,7 @@ fn shm_06_an_update_replaces_spec_and_labels_and_adds_annotations() {
 fn shm_06_an_update_removes_fields_of_the_spec_that_this_version_does_not_know() {
     let mut scene = asking().applied().annotated("cert-manager.io/duration", "48h");
     scene.certificates[0].raw["future"] = json!(1);
-    let [IngressEffect::Update { patch, .. }] = &scene.plan().effects[..] else {
+    let [ShimEffect::Update { patch, .. }] = &scene.plan().effects[..] else {
         panic!("expected an update")
     };
     assert_eq!(patch["spec"], json!({"duration": "48h0m0s", "future": null}));
@@ -153,50 +149,50 @@ fn a_certificate_of_ours_that_cannot_be_read_is_put_right() {
     let mut scene = asking().applied();
     scene.certificates[0].raw["duration"] = json!("90d");
     scene.certificates[0].spec = None;
-    assert!(matches!(scene.plan().effects[..], [IngressEffect::Update { .. }]));
-    assert_eq!(scene.applied().plan(), IngressPlan::default());
+    assert!(matches!(scene.plan().effects[..], [ShimEffect::Update { .. }]));
+    assert_eq!(scene.applied().plan(), ShimPlan::default());
 }
 
 #[test]
 fn shm_07_a_certificate_whose_block_is_gone_is_deleted() {
     let scene = asking().tls("b-tls", &["b.example.com"]).applied();
     let gone = scene.no_tls().tls("b-tls", &["b.example.com"]);
-    let [IngressEffect::Delete(certificate)] = &gone.plan().effects[..] else {
+    let [ShimEffect::Delete(certificate)] = &gone.plan().effects[..] else {
         panic!("expected a deletion")
     };
     assert_eq!(certificate.name(), "web-tls");
-    assert_eq!(gone.applied().plan(), IngressPlan::default());
+    assert_eq!(gone.applied().plan(), ShimPlan::default());
 }
 
 #[test]
 fn shm_07_a_renamed_secret_moves_the_certificate() {
     let plan = asking().applied().no_tls().tls("new-tls", &["a.example.com"]).plan();
     assert!(
-        matches!(&plan.effects[..], [IngressEffect::Create(new), IngressEffect::Delete(old)] if new.name == "new-tls" && old.name() == "web-tls")
+        matches!(&plan.effects[..], [ShimEffect::Create(new), ShimEffect::Delete(old)] if new.name == "new-tls" && old.name() == "web-tls")
     );
 }
 
 #[test]
 fn shm_08_taking_the_annotation_away_deletes_nothing() {
     let scene = asking().applied().without("cert-manager.io/cluster-issuer").no_tls();
-    assert_eq!(scene.plan(), IngressPlan::default());
+    assert_eq!(scene.plan(), ShimPlan::default());
 }
 
 #[test]
 fn shm_12_an_ingress_that_is_being_deleted_gets_no_certificates() {
     let mut scene = asking();
     scene.ingress.meta.finalizers = Box::new(["foregroundDeletion".into()]);
-    assert_eq!(scene.plan(), IngressPlan::default());
+    assert_eq!(scene.plan(), ShimPlan::default());
     let mut scene = asking();
     scene.ingress.meta.deleting = Some(jiff::Timestamp::UNIX_EPOCH);
-    assert_eq!(scene.plan(), IngressPlan::default());
+    assert_eq!(scene.plan(), ShimPlan::default());
 }
 
 #[test]
 fn a_certificate_that_is_being_deleted_is_left_to_go() {
     let mut scene = asking().applied();
     scene.certificates[0].meta.deleting = Some(jiff::Timestamp::UNIX_EPOCH);
-    assert_eq!(scene.no_tls().plan(), IngressPlan::default());
+    assert_eq!(scene.no_tls().plan(), ShimPlan::default());
 }
 
 #[test]
@@ -209,5 +205,5 @@ fn doing_what_the_plan_says_leaves_nothing_to_do() {
         .annotated("acme.cert-manager.io/http01-edit-in-place", "true")
         .applied();
     assert_eq!(scene.certificates.len(), 2);
-    assert_eq!(scene.plan(), IngressPlan::default());
+    assert_eq!(scene.plan(), ShimPlan::default());
 }

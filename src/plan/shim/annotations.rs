@@ -1,4 +1,4 @@
-//! Annotations of an Ingress that set fields of its Certificates (ANN-05..16).
+//! Annotations that set fields of the Certificates (ANN-05..16).
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -23,7 +23,7 @@ pub(super) struct BadAnnotation {
 
 impl fmt::Display for BadAnnotation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid ingress annotation {:?}: {}", self.key, self.why)
+        write!(f, "annotation {:?}: {}", self.key, self.why)
     }
 }
 

@@ -91,7 +91,7 @@ fn ann_04_tls_acme_that_is_not_true_asks_for_nothing() {
         let scene = an_ingress()
             .annotated("kubernetes.io/tls-acme", value)
             .tls("t", &["a.example.com"]);
-        assert_eq!(scene.plan(), super::IngressPlan::default(), "{value:?}");
+        assert_eq!(scene.plan(), super::ShimPlan::default(), "{value:?}");
     }
 }
 

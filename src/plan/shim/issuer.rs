@@ -1,5 +1,6 @@
-//! The issuer of an Ingress, and whether it requests certificates (ANN-01..04, SHM-01).
+//! The issuer of an annotated object, and whether it requests certificates (ANN-01..04, SHM-01).
 
+use super::Annotated;
 use crate::{
     api::{IssuerRef, names::annotation},
     plan::{
@@ -8,25 +9,28 @@ use crate::{
     },
 };
 
-/// Whether the annotations request certificates. `issuer-kind` and `issuer-group` alone do not (SHM-01).
-pub(super) fn is_wanted(annotations: &Pairs, settings: &Settings) -> bool {
+/// Whether the annotations request certificates. `issuer-kind` and `issuer-group` alone do not (SHM-01). The annotation for
+/// automatic TLS counts on Ingresses only.
+pub(super) fn is_wanted(object: &Annotated, settings: &Settings) -> bool {
+    let annotations = &object.meta.annotations;
+    let automatic = settings.auto_certificate_annotations.iter();
     annotations.contains(annotation::ISSUER)
         || annotations.contains(annotation::CLUSTER_ISSUER)
-        || settings
-            .auto_certificate_annotations
-            .iter()
-            .any(|key| annotations.get(key).is_some_and(is_true))
+        || object.may_be_automatic
+            && automatic
+                .into_iter()
+                .any(|key| annotations.get(key).is_some_and(is_true))
 }
 
 /// Whether Go's `strconv.ParseBool` returns true (ANN-04).
-fn is_true(value: &str) -> bool {
+pub(super) fn is_true(value: &str) -> bool {
     matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
 
 /// The issuer in the annotations, or the default one. The error lists everything that is wrong with them.
 ///
 /// An empty annotation counts as absent: charts render both `issuer` and `cluster-issuer`, one of them empty.
-pub(super) fn choose(annotations: &Pairs, default: &DefaultIssuer) -> Result<IssuerRef, String> {
+pub(super) fn choose(annotations: &Pairs, default: &DefaultIssuer, noun: &str) -> Result<IssuerRef, String> {
     let given = |key: &str| annotations.get(key).filter(|value| !value.is_empty());
     let named = given(annotation::ISSUER);
     let cluster = given(annotation::CLUSTER_ISSUER);
@@ -36,7 +40,9 @@ pub(super) fn choose(annotations: &Pairs, default: &DefaultIssuer) -> Result<Iss
     let name = cluster.or(named).unwrap_or(&default.name);
     let mut wrong = Vec::new();
     if name.is_empty() {
-        wrong.push("failed to determine issuer name to be used for ingress resource".to_owned());
+        wrong.push(format!(
+            "failed to determine issuer name to be used for {noun} resource"
+        ));
     }
     let conflicts = [
         (annotation::ISSUER, named),

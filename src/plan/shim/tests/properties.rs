@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{IngressPlan, Scene, an_ingress};
+use super::{Scene, ShimPlan, an_ingress};
 
 fn annotation() -> impl Strategy<Value = (&'static str, &'static str)> {
     prop::sample::select(vec![
@@ -52,7 +52,7 @@ proptest! {
         // The Certificates of an earlier state of the same Ingress are there already.
         let mut edited = after;
         edited.certificates = before.applied().certificates;
-        let IngressPlan { complaints, .. } = edited.plan();
+        let ShimPlan { complaints, .. } = edited.plan();
         let second = edited.applied().plan();
         prop_assert_eq!(second.effects, vec![]);
         prop_assert_eq!(second.complaints, complaints);

@@ -1,14 +1,18 @@
 //! Fixtures that read as prose: `an_ingress().annotated(..).tls(..)`.
 
 mod annotations;
+mod from_routes;
+mod gateway_scene;
+mod gateways;
 mod lifecycle;
+mod listener_sets;
 mod properties;
 mod refusals;
 
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::{IngressSpec, IngressStatus, IngressTLS};
 
-use super::{Existing, IngressEffect, IngressObservation, IngressPlan, WantedCertificate, plan};
+use super::{Existing, ShimEffect, ShimObservation, ShimPlan, WantedCertificate, ingress, plan};
 use crate::{
     api::certificate::CertificateSpec,
     plan::{
@@ -97,25 +101,30 @@ impl Scene {
         self
     }
 
-    pub(super) fn plan(&self) -> IngressPlan {
-        plan(&IngressObservation {
-            ingress: &self.ingress,
+    pub(super) fn plan(&self) -> ShimPlan {
+        let object = ingress::annotated(&self.ingress);
+        let seen = ShimObservation {
+            object: &object,
             certificates: &self.certificates,
+            solvers: None,
             settings: &self.settings,
-        })
+        };
+        plan(Timestamp::UNIX_EPOCH, &seen)
     }
 
     /// The only Certificate that is to be created.
     pub(super) fn created(&self) -> WantedCertificate {
-        match <[IngressEffect; 1]>::try_from(self.plan().effects) {
-            Ok([IngressEffect::Create(wanted)]) => wanted,
+        match <[ShimEffect; 1]>::try_from(self.plan().effects) {
+            Ok([ShimEffect::Create(wanted)]) => wanted,
             other => panic!("expected one creation, got {other:?}"),
         }
     }
 
     /// The only complaint, with nothing done.
     pub(super) fn complaint(&self) -> String {
-        let IngressPlan { effects, complaints } = self.plan();
+        let ShimPlan {
+            effects, complaints, ..
+        } = self.plan();
         assert_eq!(effects, []);
         match <[String; 1]>::try_from(complaints) {
             Ok([complaint]) => complaint,
@@ -126,18 +135,7 @@ impl Scene {
     /// The same after the API server has done what the plan says.
     pub(super) fn applied(mut self) -> Self {
         for effect in self.plan().effects {
-            match effect {
-                IngressEffect::Create(wanted) => self.certificates.push(existing(&wanted)),
-                IngressEffect::Update { certificate, patch } => {
-                    let found = self
-                        .certificates
-                        .iter_mut()
-                        .find(|it| it.meta.key == certificate.key)
-                        .unwrap();
-                    patched(found, &patch);
-                }
-                IngressEffect::Delete(certificate) => self.certificates.retain(|it| it.meta.key != certificate.key),
-            }
+            apply(&mut self.certificates, effect);
         }
         self
     }
@@ -152,6 +150,18 @@ impl Scene {
         existing.raw = serde_json::to_value(&spec).unwrap();
         existing.spec = Some(spec);
         self
+    }
+}
+
+/// Does what an effect says.
+pub(super) fn apply(certificates: &mut Vec<Existing>, effect: ShimEffect) {
+    match effect {
+        ShimEffect::Create(wanted) => certificates.push(existing(&wanted)),
+        ShimEffect::Update { certificate, patch } => {
+            let found = certificates.iter_mut().find(|it| it.meta.key == certificate.key);
+            patched(found.unwrap(), &patch);
+        }
+        ShimEffect::Delete(certificate) => certificates.retain(|it| it.meta.key != certificate.key),
     }
 }
 
@@ -171,6 +181,7 @@ fn existing(wanted: &WantedCertificate) -> Existing {
         meta,
         raw: serde_json::to_value(&wanted.spec).unwrap(),
         spec: Some(wanted.spec.clone()),
+        renewal: None,
     }
 }
 

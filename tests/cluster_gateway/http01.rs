@@ -1,0 +1,492 @@
+//! HTTP-01 through temporary HTTPRoutes: what is served, what is reported where it is not, and what is left.
+
+use tokio::time::Instant;
+
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+use crate::support::gateway::{
+    EnvoyGateway, HaproxyGateway, ROUTES, TraefikGateway, http_gateway, listener_set, listening,
+};
+use crate::support::scene::{CERTIFICATES, CHALLENGES, ISSUERS, Scene, certificate, field, issuer};
+use crate::support::{Certlet, FaultProxy, IN_TIME, Moment, eventually};
+
+/// More writes than any issuance has.
+const MOST_WRITES: usize = 40;
+/// An address where nobody listens.
+const NOBODY: &str = "10.99.0.77";
+
+/// A namespace of a bed that has the Gateway API. `None` if the bed has no definitions of it.
+async fn open(test: &str) -> Option<(Scene, Certlet)> {
+    let scene = Scene::new().await;
+    if !scene.bed.install_gateway_api(test).await {
+        return None;
+    }
+    let certlet = certlet(&scene, &[]).await;
+    Some((scene, certlet))
+}
+
+async fn certlet(scene: &Scene, more: &[&str]) -> Certlet {
+    let flags = [
+        "--enable-gateway-api",
+        "--enable-gateway-api-listenerset",
+        "--feature-gates=ListenerSets=true",
+    ];
+    Certlet::start(&scene.bed, &[&flags, more].concat()).await
+}
+
+/// A solver through HTTPRoutes with these parents.
+fn solver(parents: &str) -> String {
+    format!("{{http01: {{gatewayHTTPRoute: {{labels: {{team: red}}, parentRefs: [{parents}]}}}}}}")
+}
+
+impl Scene {
+    async fn gateway_issuer(&self, parents: &str) {
+        let pebble = self.bed.pebble();
+        let manifest = issuer("Issuer", pebble.directory(), &pebble, &solver(parents), "");
+        self.apply(&manifest).await;
+    }
+
+    /// A host that leads to this address.
+    async fn host_at(&self, name: &str, address: &str) -> String {
+        let host = self.host(name);
+        self.bed.names().set_a(&host, &[address]).await;
+        host
+    }
+
+    async fn routes(&self) -> Vec<DynamicObject> {
+        self.list(ROUTES).await
+    }
+
+    async fn no_route_is_left(&self) {
+        eventually("no HTTPRoute is left", IN_TIME, async || {
+            self.routes().await.is_empty().then_some(())
+        })
+        .await;
+        self.tidy().await;
+    }
+
+    /// Waits until the Challenge for this host has these words in its reason; the reason, and the seconds since its creation.
+    async fn challenge_says(&self, host: &str, words: &str) -> String {
+        let what = format!("{words:?} in the reason of the Challenge for {host}");
+        eventually(&what, IN_TIME, async || {
+            let challenges = self.list(CHALLENGES).await;
+            let reasons = challenges.iter().filter(|one| field(one, "/spec/dnsName") == host);
+            let mut reasons = reasons.map(|one| field(one, "/status/reason"));
+            reasons.find(|reason| reason.contains(words))
+        })
+        .await
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_certificate_comes_through_traefiks_gateway_of_another_namespace() {
+    let test = "a_certificate_comes_through_traefiks_gateway_of_another_namespace";
+    let Some((scene, _certlet)) = open(test).await else {
+        return;
+    };
+    let _controller = TraefikGateway::start(&scene.bed).await;
+    let infra = scene.another().await;
+    infra.apply(&http_gateway("web", TraefikGateway::CLASS)).await;
+    scene
+        .gateway_issuer(&format!("{{name: web, namespace: {}}}", infra.namespace))
+        .await;
+    scene.issuer_is_ready().await;
+    let host = scene.host_at("first", TraefikGateway::ADDRESS).await;
+    let second = scene.host_at("second", TraefikGateway::ADDRESS).await;
+    let began = Instant::now();
+    scene.apply(&certificate("site", &[&host, &second], "")).await;
+    let route = eventually("an HTTPRoute", IN_TIME, async || scene.routes().await.pop()).await;
+    assert_eq!(route.data["spec"]["hostnames"], serde_json::json!([host, second]));
+    assert_eq!(
+        route.data["spec"]["parentRefs"][0]["sectionName"], "http",
+        "the listener that the user did not name"
+    );
+    assert_eq!(route.metadata.labels.as_ref().unwrap()["team"], "red");
+    assert_eq!(route.metadata.owner_references.as_ref().unwrap().len(), 2);
+    scene.ready("site").await;
+    println!("ready through Traefik's Gateway, cold, after {:?}", began.elapsed());
+    scene.verify_secret("site-tls", &scene.bed.pebble(), 0, &host).await;
+    scene.no_route_is_left().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_certificate_comes_through_haproxy_which_reports_nothing() {
+    let test = "a_certificate_comes_through_haproxy_which_reports_nothing";
+    let Some((scene, _certlet)) = open(test).await else {
+        return;
+    };
+    let _controller = HaproxyGateway::start(&scene.bed).await;
+    scene.apply(&http_gateway("web", HaproxyGateway::CLASS)).await;
+    scene.gateway_issuer("{name: web}").await;
+    let host = scene.host_at("quiet", HaproxyGateway::ADDRESS).await;
+    scene.apply(&certificate("site", &[&host], "")).await;
+    scene.ready("site").await;
+    scene.verify_secret("site-tls", &scene.bed.pebble(), 0, &host).await;
+    scene.no_route_is_left().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_certificate_comes_through_a_listener_set_by_the_certificates_annotations() {
+    let test = "a_certificate_comes_through_a_listener_set_by_the_certificates_annotations";
+    let Some((scene, _certlet)) = open(test).await else {
+        return;
+    };
+    let Some(_controller) = EnvoyGateway::start(&scene.bed, test).await else {
+        return;
+    };
+    let infra = scene.another().await;
+    infra.apply(&listening(&http_gateway("web", EnvoyGateway::CLASS))).await;
+    let wildcard = format!("*.{}.example", scene.namespace);
+    scene
+        .apply(&listener_set("mine", &infra.namespace, "web", &wildcard))
+        .await;
+    // without parentRefs: the annotations name the parent
+    scene.gateway_issuer("").await;
+    let host = scene.host_at("set", EnvoyGateway::ADDRESS).await;
+    let annotated = certificate("site", &[&host], "").replace(
+        "metadata: {name: site}",
+        "metadata: {name: site, annotations: {acme.cert-manager.io/http01-parentrefkind: ListenerSet, \
+         acme.cert-manager.io/http01-parentrefname: mine}}",
+    );
+    scene.apply(&annotated).await;
+    let route = eventually("an HTTPRoute", IN_TIME, async || scene.routes().await.pop()).await;
+    let parent = &route.data["spec"]["parentRefs"][0];
+    assert_eq!(
+        (&parent["kind"], &parent["name"]),
+        (&Value::from("ListenerSet"), &Value::from("mine"))
+    );
+    assert_eq!(parent["sectionName"], "http");
+    scene.ready("site").await;
+    scene.no_route_is_left().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn what_does_not_admit_a_route_is_said_within_seconds_and_cured_by_an_edit() {
+    let test = "what_does_not_admit_a_route_is_said_within_seconds_and_cured_by_an_edit";
+    let Some((scene, _certlet)) = open(test).await else {
+        return;
+    };
+    let _controller = TraefikGateway::start(&scene.bed).await;
+    let infra = scene.another().await;
+    let shut = http_gateway("shut", TraefikGateway::CLASS).replace("from: All", "from: Same");
+    let narrow =
+        http_gateway("narrow", TraefikGateway::CLASS).replace("port: 80", "port: 80, hostname: narrow.example");
+    let unserved = http_gateway("unserved", "nobody");
+    infra.apply(&[&*shut, &*narrow, &*unserved].join("---")).await;
+    let namespace = &infra.namespace;
+    let of = |rest: &str| format!("{{namespace: {namespace}, {rest}}}");
+    let rows = [
+        ("shut", of("name: shut"), "listener \"http\" admits routes of namespace"),
+        ("narrow", of("name: narrow"), "a hostname that matches"),
+        ("section", of("name: shut, sectionName: web"), "has no listener \"web\""),
+        ("port", of("name: shut, port: 8080"), "has no listener on port 8080"),
+        ("absent", of("name: absent"), "does not exist: create it"),
+        ("unserved", of("name: unserved"), "whose GatewayClass is \"nobody\""),
+    ];
+    let solvers: Vec<String> = rows
+        .iter()
+        .map(|(name, parent, _)| {
+            let selector = format!("selector: {{matchLabels: {{case: {name}}}}}");
+            format!("{{http01: {{gatewayHTTPRoute: {{parentRefs: [{parent}]}}}}, {selector}}}")
+        })
+        .collect();
+    let pebble = scene.bed.pebble();
+    let manifest = issuer("Issuer", pebble.directory(), &pebble, &solvers.join(", "), "");
+    scene.apply(&manifest).await;
+    scene.issuer_is_ready().await;
+    let mut hosts = Vec::new();
+    for (name, ..) in &rows {
+        let host = scene.host_at(name, TraefikGateway::ADDRESS).await;
+        let labelled = certificate(name, &[&host], "").replace(
+            &format!("metadata: {{name: {name}}}"),
+            &format!("metadata: {{name: {name}, labels: {{case: {name}}}}}"),
+        );
+        scene.apply(&labelled).await;
+        hosts.push((host, Instant::now()));
+    }
+    for ((name, _, words), (host, began)) in rows.iter().zip(&hosts) {
+        let reason = scene.challenge_says(host, words).await;
+        println!("{name}, {:?} after it was applied: {reason}", began.elapsed());
+        let event = scene.event(("Challenge", name), "RouteNotAccepted", words).await;
+        assert!(reason.contains(words) && event.contains(words));
+    }
+    // the edits that the sentences ask for
+    let edit = |gateway: &str| {
+        gateway
+            .replace("from: Same", "from: All")
+            .replace(", hostname: narrow.example", "")
+    };
+    infra
+        .apply(
+            &[
+                edit(&shut),
+                edit(&narrow),
+                http_gateway("absent", TraefikGateway::CLASS),
+            ]
+            .join("---"),
+        )
+        .await;
+    for name in ["shut", "narrow", "absent"] {
+        scene.ready(name).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn it_waits_for_the_definitions_of_the_gateway_api_and_goes_on_when_they_come() {
+    let test = "it_waits_for_the_definitions_of_the_gateway_api_and_goes_on_when_they_come";
+    let scene = Scene::new().await;
+    scene.bed.remove_gateway_api().await;
+    let _certlet = certlet(&scene, &[]).await;
+    scene.gateway_issuer("{name: web}").await;
+    let host = scene.host_at("early", TraefikGateway::ADDRESS).await;
+    scene.apply(&certificate("site", &[&host], "")).await;
+    println!("{}", scene.challenge_says(&host, "does not know HTTPRoutes").await);
+    scene
+        .event(
+            ("Challenge", "site"),
+            "PresentError",
+            "CustomResourceDefinitions of the Gateway API",
+        )
+        .await;
+    if !scene.bed.install_gateway_api(test).await {
+        return;
+    }
+    let _controller = TraefikGateway::start(&scene.bed).await;
+    scene.apply(&http_gateway("web", TraefikGateway::CLASS)).await;
+    scene.ready("site").await;
+    scene.no_route_is_left().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn without_the_flag_the_issuer_and_the_challenge_name_it() {
+    let scene = Scene::new().await;
+    let _certlet = Certlet::start(&scene.bed, &[]).await;
+    scene.gateway_issuer("{name: web}").await;
+    scene.issuer_is_ready().await;
+    let issuers = scene.objects(ISSUERS).await;
+    eventually("the issuer names the flag", IN_TIME, async || {
+        let conditions = issuers.get("ca").await.unwrap().data["status"]["conditions"].to_string();
+        let is_named = conditions.contains("SolversSupported") && conditions.contains("--enable-gateway-api");
+        is_named.then_some(())
+    })
+    .await;
+    let host = scene.host_at("off", NOBODY).await;
+    scene.apply(&certificate("site", &[&host], "")).await;
+    println!(
+        "{}",
+        scene
+            .challenge_says(&host, "start certlet with --enable-gateway-api")
+            .await
+    );
+    assert_eq!(scene.list(CERTIFICATES).await.len(), 1);
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn an_edited_or_deleted_route_is_restored() {
+    let test = "an_edited_or_deleted_route_is_restored";
+    let Some((scene, _certlet)) = open(test).await else {
+        return;
+    };
+    let controller = TraefikGateway::start(&scene.bed).await;
+    scene.apply(&http_gateway("web", TraefikGateway::CLASS)).await;
+    scene.gateway_issuer("{name: web}").await;
+    let host = scene.host_at("drift", NOBODY).await;
+    scene.apply(&certificate("site", &[&host], "")).await;
+    let route = eventually("an HTTPRoute", IN_TIME, async || scene.routes().await.pop()).await;
+    let name = route.metadata.name.clone().unwrap();
+    let spec = route.data["spec"].clone();
+    let patch = r#"{"spec":{"hostnames":["another.example"]}}"#;
+    let namespace = scene.namespace.as_str();
+    scene
+        .bed
+        .kubectl(&[
+            "patch",
+            "httproute",
+            "-n",
+            namespace,
+            &name,
+            "--type=merge",
+            "-p",
+            patch,
+        ])
+        .await;
+    eventually("the hostname is back", IN_TIME, async || {
+        let routes = scene.routes().await;
+        (routes.first()?.data["spec"] == spec).then_some(())
+    })
+    .await;
+    scene
+        .bed
+        .kubectl(&["delete", "httproute", "-n", namespace, &name])
+        .await;
+    eventually("the HTTPRoute is back", IN_TIME, async || {
+        let routes = scene.routes().await;
+        (routes.first()?.metadata.uid != route.metadata.uid).then_some(())
+    })
+    .await;
+    scene.bed.names().set_a(&host, &[TraefikGateway::ADDRESS]).await;
+    scene.ready("site").await;
+    scene.no_route_is_left().await;
+    drop(controller);
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn pod_mode_makes_a_route_for_each_pod_and_takes_all_of_it_away() {
+    const PODS: (&str, &str) = ("v1", "Pod");
+    let test = "pod_mode_makes_a_route_for_each_pod_and_takes_all_of_it_away";
+    let scene = Scene::new().await;
+    if !scene.bed.install_gateway_api(test).await {
+        return;
+    }
+    let rights = crate::support::bed::project().join("deploy/solver-pods/rbac.yaml");
+    scene.bed.kubectl(&["apply", "-f", rights.to_str().unwrap()]).await;
+    let mode = [
+        "--acme-http01-solver-mode=pod",
+        "--acme-http01-solver-image=certlet:test",
+    ];
+    let _certlet = certlet(&scene, &mode).await;
+    scene.apply(&http_gateway("web", "nobody")).await;
+    let template = "{spec: {nodeSelector: {zone: edge}}}";
+    let solver = format!(
+        "{{http01: {{gatewayHTTPRoute: {{podTemplate: {template}, serviceType: ClusterIP, parentRefs: [{{name: web}}]}}}}}}"
+    );
+    let pebble = scene.bed.pebble();
+    let manifest = issuer("Issuer", pebble.directory(), &pebble, &solver, "");
+    scene.apply(&manifest).await;
+    let (a, b) = (scene.host_at("a", NOBODY).await, scene.host_at("b", NOBODY).await);
+    scene.apply(&certificate("site", &[&a, &b], "")).await;
+    // no node runs them here: that they answer is seen where there is one
+    let routes = eventually("two pods, Services and HTTPRoutes", IN_TIME, async || {
+        let pods = scene.list(PODS).await;
+        let services = scene.strays().await.len();
+        let routes = scene.routes().await;
+        (pods.len() == 2 && services == 2 && routes.len() == 2).then_some((pods, routes))
+    });
+    let (pods, routes) = routes.await;
+    for pod in pods {
+        assert_eq!(pod.data["spec"]["nodeSelector"]["zone"], "edge");
+    }
+    for route in routes {
+        let backend = &route.data["spec"]["rules"][0]["backendRefs"][0]["name"];
+        assert_eq!(backend.as_str(), route.metadata.name.as_deref());
+        assert_eq!(route.data["spec"]["hostnames"].as_array().unwrap().len(), 1);
+    }
+    let namespace = scene.namespace.as_str();
+    scene
+        .bed
+        .kubectl(&["delete", "certificate", "site", "-n", namespace])
+        .await;
+    scene.no_route_is_left().await;
+    eventually("no pod is left", IN_TIME, async || {
+        scene.list(PODS).await.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn twenty_certificates_at_once_come_through_one_gateway() {
+    let test = "twenty_certificates_at_once_come_through_one_gateway";
+    let Some((scene, _certlet)) = open(test).await else {
+        return;
+    };
+    let _controller = TraefikGateway::start(&scene.bed).await;
+    scene.apply(&http_gateway("web", TraefikGateway::CLASS)).await;
+    scene.gateway_issuer("{name: web}").await;
+    scene.issuer_is_ready().await;
+    let mut manifests = String::new();
+    for number in 0..20 {
+        let name = format!("c{number}");
+        let host = scene.host_at(&name, TraefikGateway::ADDRESS).await;
+        manifests += &certificate(&name, &[&host], "");
+    }
+    let began = Instant::now();
+    scene.apply(&manifests).await;
+    for number in 0..20 {
+        scene.ready(&format!("c{number}")).await;
+    }
+    println!(
+        "20 certificates at once through Traefik's Gateway: {:?}",
+        began.elapsed()
+    );
+    scene.no_route_is_left().await;
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn killed_at_any_write_it_leaves_no_route() {
+    let Some((scene, first)) = open("killed_at_any_write_it_leaves_no_route").await else {
+        return;
+    };
+    let _controller = TraefikGateway::start(&scene.bed).await;
+    scene.apply(&http_gateway("web", TraefikGateway::CLASS)).await;
+    scene.gateway_issuer("{name: web}").await;
+    scene.issuer_is_ready().await;
+    first.stop().await;
+    let proxy = FaultProxy::before_api_server(&scene.bed).await;
+    let kubeconfig = scene.bed.kubeconfig_for(&proxy.url());
+    for moment in [Moment::BeforeForward, Moment::BeforeReply] {
+        let mut nth = 1;
+        while issue_with_a_kill(&scene, &proxy, &kubeconfig, (nth, moment)).await {
+            nth += 1;
+            assert!(nth < MOST_WRITES, "it never ends");
+        }
+        println!("{moment:?}: {} writes to the API server, killed at each", nth - 1);
+        assert!(nth > 8, "an issuance has more writes than that");
+    }
+}
+
+/// Issues one certificate with a kill at the n-th write through `proxy`; says whether that write came.
+async fn issue_with_a_kill(
+    scene: &Scene,
+    proxy: &FaultProxy,
+    kubeconfig: &std::path::Path,
+    (nth, moment): (usize, Moment),
+) -> bool {
+    let when = if moment == Moment::BeforeForward {
+        "before"
+    } else {
+        "after"
+    };
+    let name = format!("k{nth}-{when}");
+    let host = scene.host_at(&name, TraefikGateway::ADDRESS).await;
+    let launch = || {
+        Certlet::launch(&scene.bed)
+            .kubeconfig(kubeconfig)
+            .args(&["--enable-gateway-api"])
+    };
+    let certlet = launch().ready().await;
+    let killer = certlet.killer();
+    proxy.on_write(nth, moment, move || async move { killer.kill() });
+    scene.apply(&certificate(&name, &[&host], "")).await;
+    let certificates = scene.objects(CERTIFICATES).await;
+    eventually("it is killed, or done", IN_TIME, async || {
+        if certlet.killer().ended().is_some() {
+            return Some(());
+        }
+        let ready = certificates.get_opt(&name).await.unwrap()?;
+        let is_ready = ready.data.to_string().contains(r#""reason":"Ready""#);
+        let is_left = !scene.routes().await.is_empty() || !scene.strays().await.is_empty();
+        (is_ready && !is_left && scene.list(CHALLENGES).await.is_empty()).then_some(())
+    })
+    .await;
+    if !proxy.has_killed(&certlet).await {
+        certlet.stop().await;
+        return false;
+    }
+    drop(certlet);
+    let second = launch().ready().await;
+    scene.ready(&name).await;
+    scene.no_route_is_left().await;
+    second.stop().await;
+    true
+}

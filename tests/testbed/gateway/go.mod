@@ -1,0 +1,3 @@
+module certlet.invalid/testbed/gateway
+
+go 1.26.0
