@@ -1,8 +1,9 @@
 //! Many certificates: one login, and hardly more than one request each.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::{
     PATH, PLAIN, Place,
