@@ -184,7 +184,7 @@ pub(super) fn shim(kind: &str, plan: &shim::ShimPlan) -> Vec<Action> {
             format!("create Certificate {}", wanted.name),
             format!("its annotations and a {part} request it"),
         ),
-        shim::ShimEffect::Update { certificate, patch } => (
+        shim::ShimEffect::Update { certificate, patch, .. } => (
             format!("update Certificate {}: {}", certificate.name(), changed_fields(patch)),
             format!("the {kind} and the Certificate differ"),
         ),

@@ -3,7 +3,11 @@
 
 mod source;
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{
+    collections::HashMap,
+    marker::PhantomData,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use jiff::SignedDuration;
 
@@ -18,12 +22,15 @@ use crate::{
         kinds::{CertificateKind, GatewayKind, IngressKind, ListenerSetKind},
         notice::Notice,
         seen::{Lean, Meta, Next, ObjectKey},
-        shim::{Existing, ShimEffect, ShimObject, ShimObservation, ShimPlan, WantedCertificate},
+        shim::{Existing, NamesChange, ShimEffect, ShimObject, ShimObservation, ShimPlan, WantedCertificate},
     },
 };
 
 /// Time for the watch to deliver a Certificate that another client has just created.
 const WATCH_LAG: SignedDuration = SignedDuration::from_secs(1);
+
+/// Beyond this many remembered changes those that do not count any more are forgotten.
+const MANY: usize = 1024;
 
 /// Reconciles Ingresses (CTL-03).
 pub(crate) type Ingresses = Shim<IngressKind>;
@@ -36,6 +43,8 @@ pub(crate) type ListenerSets = Shim<ListenerSetKind>;
 pub(crate) struct Shim<S> {
     ports: Ports,
     reported: Reported,
+    /// The last change of the names from routes, by the uid of the Certificate.
+    names_changes: Mutex<HashMap<Box<str>, NamesChange>>,
     kind: PhantomData<fn() -> S>,
 }
 
@@ -45,6 +54,7 @@ impl<S: Source> Shim<S> {
         Self {
             ports: services.ports.clone(),
             reported: Reported::default(),
+            names_changes: Mutex::default(),
             kind: PhantomData,
         }
     }
@@ -52,6 +62,11 @@ impl<S: Source> Shim<S> {
     /// Forgets all that it remembers.
     pub(crate) fn clear(&self) {
         self.reported.clear();
+        self.changes().clear();
+    }
+
+    fn changes(&self) -> MutexGuard<'_, HashMap<Box<str>, NamesChange>> {
+        self.names_changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reconciles one object.
@@ -124,7 +139,9 @@ impl<S: Source> Shim<S> {
         let mut found: Vec<Arc<Lean<CertificateKind>>> = owned.into_iter().chain(named).collect();
         found.sort_by(|a, b| a.meta.key.cmp(&b.meta.key));
         found.dedup_by(|a, b| a.meta.key == b.meta.key);
-        found.iter().map(|lean| existing(lean)).collect()
+        let changes = self.changes();
+        let existing = found.iter().map(|lean| existing(lean, changes.get(&lean.meta.uid)));
+        existing.collect()
     }
 
     /// Publishes what is new about the object.
@@ -144,6 +161,14 @@ impl<S: Source> Shim<S> {
         }
     }
 
+    fn remember(&self, certificate: &Meta, change: &NamesChange) {
+        let mut changes = self.changes();
+        if changes.len() >= MANY {
+            changes.retain(|_, earlier| !earlier.is_forgiven(change.at));
+        }
+        changes.insert(certificate.uid.clone(), change.clone());
+    }
+
     async fn apply(&self, object: &Meta, effect: &ShimEffect) -> Result<(), crate::cluster::Error> {
         let writer = &self.ports.writer;
         let (reason, done, name) = match effect {
@@ -151,8 +176,15 @@ impl<S: Source> Shim<S> {
                 writer.create::<CertificateKind>(&new::<S>(object, wanted)).await?;
                 ("CreateCertificate", "created", wanted.name.as_str())
             }
-            ShimEffect::Update { certificate, patch } => {
+            ShimEffect::Update {
+                certificate,
+                patch,
+                names_change,
+            } => {
                 writer.patch::<CertificateKind>(certificate, patch.clone()).await?;
+                if let Some(change) = names_change {
+                    self.remember(certificate, change);
+                }
                 ("UpdateCertificate", "updated", certificate.name())
             }
             ShimEffect::Delete(certificate) => {
@@ -166,7 +198,7 @@ impl<S: Source> Shim<S> {
     }
 }
 
-fn existing(lean: &Lean<CertificateKind>) -> Existing {
+fn existing(lean: &Lean<CertificateKind>, names_change: Option<&NamesChange>) -> Existing {
     let status = lean.status();
     let is_ready = condition::is_true(&status.conditions, condition::READY);
     Existing {
@@ -174,6 +206,7 @@ fn existing(lean: &Lean<CertificateKind>) -> Existing {
         raw: serde_json::from_str(lean.spec.get()).unwrap_or_default(),
         spec: lean.parse().ok().map(|object| object.spec),
         renewal: status.renewal_time.filter(|_| is_ready).map(|time| time.0),
+        names_change: names_change.cloned(),
     }
 }
 

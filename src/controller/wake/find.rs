@@ -168,12 +168,12 @@ pub(super) fn orders_of_parent(controllers: &Controllers, seen: &Seen<'_>) -> Ve
     let matters = if let Change::Gateway(changed) = seen.change {
         matters(changed, |gateway| {
             let status = gateway.status();
-            (status.conditions, conditions_of(status.listeners))
+            (facts(status.conditions), conditions_of(status.listeners))
         })
     } else if let Change::ListenerSet(changed) = seen.change {
         matters(changed, |set| {
             let status = set.status();
-            (status.conditions, conditions_of(status.listeners))
+            (facts(status.conditions), conditions_of(status.listeners))
         })
     } else {
         false
@@ -210,8 +210,17 @@ where
 fn conditions_of(listeners: Vec<ListenerStatus>) -> Vec<(String, Vec<Condition>)> {
     let listeners = listeners.into_iter();
     listeners
-        .map(|ListenerStatus { name, conditions, .. }| (name, conditions))
+        .map(|ListenerStatus { name, conditions, .. }| (name, facts(conditions)))
         .collect()
+}
+
+/// Conditions without times and generations: a controller that only renews these says nothing new.
+fn facts(mut conditions: Vec<Condition>) -> Vec<Condition> {
+    for condition in &mut conditions {
+        condition.last_transition_time = None;
+        condition.observed_generation = None;
+    }
+    conditions
 }
 
 pub(super) fn owned_orders(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
@@ -409,4 +418,30 @@ pub(super) fn waiting(controllers: &Controllers, _: &Seen<'_>) -> Vec<ObjectKey>
 
 fn keys<R: Record>(records: Vec<Arc<R>>) -> Vec<ObjectKey> {
     records.into_iter().map(|record| record.meta().key.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Condition, ListenerStatus, conditions_of};
+
+    #[test]
+    fn a_condition_with_another_time_or_generation_is_the_same_and_one_with_another_reason_is_not() {
+        let of = |time: &str, generation: i64, reason: &str| {
+            let condition: Condition = serde_json::from_value(json!({
+                "type": "Accepted", "status": "True", "reason": reason, "message": "m",
+                "lastTransitionTime": time, "observedGeneration": generation,
+            }))
+            .unwrap();
+            conditions_of(vec![ListenerStatus {
+                name: "http".to_owned(),
+                attached_routes: 0,
+                conditions: vec![condition],
+            }])
+        };
+        let first = of("2026-11-30T08:00:00Z", 1, "Accepted");
+        assert_eq!(first, of("2026-11-30T08:00:05Z", 2, "Accepted"));
+        assert_ne!(first, of("2026-11-30T08:00:00Z", 1, "Programmed"));
+    }
 }

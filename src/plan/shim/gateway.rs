@@ -100,10 +100,6 @@ fn tls(meta: &Meta, kind: &'static str, listeners: &[Listener], routes: &[Arc<Ro
         extra_protocols: &settings.gateway.extra_protocols,
         issuer: issuer.as_ref(),
     };
-    let names = |listener: &Listener| routes::names(listener, listeners, (kind, &meta.key), routes);
-    if routes::are_wanted(meta) {
-        all.tls(Some(&names))
-    } else {
-        all.tls(None)
-    }
+    let given = routes::are_wanted(meta).then(|| routes::given(listeners, (kind, &meta.key), routes));
+    all.tls(given.as_ref())
 }

@@ -1,6 +1,11 @@
 //! Listeners of Gateways and ListenerSets: which of them get a certificate, and their Secrets (GWS-03..05, ANN-21).
 
-use super::{Block, RouteNames, Tls, aggregate, foreign};
+use std::collections::BTreeSet;
+
+use super::{
+    Block, RouteNames, Tls, aggregate, foreign,
+    routes::{Given, MAX_ROUTES},
+};
 use crate::{
     api::{
         IssuerRef,
@@ -12,9 +17,6 @@ use crate::{
 
 const TERMINATE: &str = "Terminate";
 const PASSTHROUGH: &str = "Passthrough";
-
-/// Returns the names that HTTPRoutes give to a listener.
-pub(super) type NamesOf<'a> = &'a dyn Fn(&Listener) -> Vec<String>;
 
 /// The listeners of a Gateway or ListenerSet, and what is known around them.
 #[derive(Clone, Copy)]
@@ -34,9 +36,9 @@ pub(super) struct Listeners<'a> {
 impl Listeners<'_> {
     /// The Secrets of all listeners, each once, with the hostnames of its listeners in their order (GWS-05).
     ///
-    /// `routes` returns the names that HTTPRoutes give to a listener, where the object asks for them; the hostname of such a listener
+    /// `routes` has the names that HTTPRoutes give to each listener, where the object asks for them; the hostname of such a listener
     /// is a bound, and a name only if it is none of a wildcard.
-    pub(super) fn tls(&self, routes: Option<NamesOf<'_>>) -> Tls {
+    pub(super) fn tls(&self, routes: Option<&Given>) -> Tls {
         let mut tls = Tls {
             named: self.named(),
             ..Tls::default()
@@ -48,14 +50,25 @@ impl Listeners<'_> {
             match self.read(index, listener, routes.is_some()) {
                 Err(why) => tls.complaints.push(format!("Skipped a listener block: {why}")),
                 Ok(refs) => {
-                    let names = routes.map(|routes| routes(listener));
+                    let names = routes.and_then(|routes| routes.names.get(index));
                     for secret in refs {
-                        add(&mut tls.blocks, secret, listener, names.as_deref());
+                        add(&mut tls.blocks, secret, listener, names);
                     }
                 }
             }
         }
+        tls.complaints.extend(routes.and_then(|routes| self.left_out(routes)));
         tls
+    }
+
+    fn left_out(&self, routes: &Given) -> Option<String> {
+        let left_out = Some(routes.left_out).filter(|count| *count > 0)?;
+        Some(format!(
+            "{left_out} of the accepted HTTPRoutes give no hostnames, because {} {:?} takes them from at most {MAX_ROUTES}, from each \
+             namespace the oldest; use more Gateways or ListenerSets",
+            self.kind,
+            self.meta.name()
+        ))
     }
 
     /// Every Secret that a listener names, even if it is skipped: a Certificate is deleted only when none names its Secret (SHM-07).
@@ -149,7 +162,7 @@ pub(super) fn hostname(listener: &Listener) -> &str {
     listener.hostname.as_deref().unwrap_or_default()
 }
 
-fn add(blocks: &mut Vec<Block>, secret: &SecretReference, listener: &Listener, from_routes: Option<&[String]>) {
+fn add(blocks: &mut Vec<Block>, secret: &SecretReference, listener: &Listener, from_routes: Option<&BTreeSet<String>>) {
     let hostname = hostname(listener);
     let at = blocks.iter().position(|block| block.secret_name == secret.name);
     let at = at.unwrap_or_else(|| {
@@ -162,8 +175,8 @@ fn add(blocks: &mut Vec<Block>, secret: &SecretReference, listener: &Listener, f
     });
     let Some(block) = blocks.get_mut(at) else { return };
     if let (Some(routes), Some(names)) = (&mut block.routes, from_routes) {
-        routes.within.push(hostname.to_owned());
-        routes.names.extend_from_slice(names);
+        routes.within.push(hostname.to_ascii_lowercase());
+        routes.names.extend(names.iter().cloned());
         if hostname.is_empty() || hostname.starts_with("*.") {
             return;
         }

@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod ingress;
 mod issuer;
 mod listener;
+mod pace;
 pub mod routes;
 mod template;
 mod wanted;
@@ -24,8 +25,12 @@ mod wanted;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+pub use pace::NamesChange;
 
 use crate::{
     api::{IssuerRef, Solver, certificate::CertificateSpec, names::annotation},
@@ -91,8 +96,8 @@ pub(super) struct Block {
 #[derive(Clone, Debug, Default)]
 pub(super) struct RouteNames {
     /// The names.
-    names: Vec<String>,
-    /// The hostnames of the listeners, each the bound of such names; empty for all.
+    names: BTreeSet<String>,
+    /// The hostnames of the listeners in lower case, each the bound of such names; empty for all.
     within: Vec<String>,
 }
 
@@ -120,6 +125,8 @@ pub struct Existing {
     pub spec: Option<CertificateSpec>,
     /// `status.renewalTime`, if the Certificate is Ready.
     pub renewal: Option<Timestamp>,
+    /// The last change of its names from routes, as far as it is remembered.
+    pub names_change: Option<NamesChange>,
 }
 
 /// A wanted Certificate.
@@ -147,6 +154,8 @@ pub enum ShimEffect {
         certificate: Meta,
         /// The changes.
         patch: Value,
+        /// What is to be remembered if the names from routes are among them.
+        names_change: Option<NamesChange>,
     },
     /// Delete a Certificate whose Secret is no longer named (SHM-07).
     Delete(Meta),
@@ -221,6 +230,7 @@ fn plan_block(
         .certificates
         .iter()
         .find(|existing| existing.meta.name() == wanted.name);
+    let mut names_change = None;
     if let Some(routes) = &block.routes {
         let ours = existing.filter(|existing| controls(&object.meta, &existing.meta));
         let chosen = routes::choose(now, routes, ours, &wanted.spec.dns_names);
@@ -234,6 +244,15 @@ fn plan_block(
                 routes::MAX_NAMES
             ));
         }
+        if let Some(due) = chosen.waits {
+            plan.waiting.push(format!(
+                "Secret {:?}: the hostnames of HTTPRoutes have changed; the Certificate follows at {}, because they change often and each \
+                 change is an order",
+                block.secret_name,
+                due.strftime("%Y-%m-%dT%H:%M:%SZ")
+            ));
+        }
+        names_change = chosen.change;
         wanted.spec.dns_names.extend(chosen.names);
         if has_no_names(&wanted.spec) {
             plan.waiting.push(format!(
@@ -245,7 +264,7 @@ fn plan_block(
         }
     }
     plan.complaints.extend(unprovable(seen, &wanted));
-    plan.effects.extend(reach(wanted, existing, object));
+    plan.effects.extend(reach(wanted, existing, object, names_change));
     Ok(())
 }
 
@@ -305,7 +324,12 @@ fn controls(object: &Meta, certificate: &Meta) -> bool {
 }
 
 /// The effect from an existing Certificate to `wanted`; none if it has another owner (SHM-04) or no drift (SHM-05).
-fn reach(wanted: WantedCertificate, existing: Option<&Existing>, object: &ShimObject) -> Option<ShimEffect> {
+fn reach(
+    wanted: WantedCertificate,
+    existing: Option<&Existing>,
+    object: &ShimObject,
+    names_change: Option<NamesChange>,
+) -> Option<ShimEffect> {
     let Some(existing) = existing else {
         return Some(ShimEffect::Create(wanted));
     };
@@ -319,6 +343,7 @@ fn reach(wanted: WantedCertificate, existing: Option<&Existing>, object: &ShimOb
     (ours && drifted).then(|| ShimEffect::Update {
         certificate: existing.meta.clone(),
         patch: update(existing, &wanted),
+        names_change,
     })
 }
 

@@ -15,6 +15,9 @@ use crate::api::names::{SOLVER_PORT, label};
 /// The most hostnames, and the most rules, that an HTTPRoute may have.
 pub const MOST_HOSTNAMES: usize = 16;
 
+/// The most parts in which a placed challenge is searched. An Order has far fewer.
+const MOST_PARTS: usize = 64;
+
 /// What challenges have in common that share an HTTPRoute.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attachment {
@@ -37,30 +40,58 @@ impl Attachment {
 
     /// The groups of an Order's challenges, one for each HTTPRoute, in a stable order. Each challenge has the parents of
     /// its HTTPRoute.
+    ///
+    /// `placed` returns the names of HTTPRoutes with a path. A challenge stays in the part where it is, because the CA may
+    /// be asking just now: a controller may handle the HTTPRoute that loses a path before the one that gets it.
     #[must_use]
     pub fn groups(
+        order_uid: &str,
         mut challenges: Vec<(GatewayHttpRoute, Vec<ParentRef>, ChallengePath, OwnerReference)>,
+        placed: &dyn Fn(&ChallengePath) -> Vec<String>,
     ) -> Vec<Group<Self>> {
         challenges.sort_by(|a, b| a.2.cmp(&b.2));
         let mut attached: Vec<(Self, ChallengePath, OwnerReference)> = Vec::new();
+        let mut others = Vec::new();
         for (route, parents, path, owner) in challenges {
-            let mut attachment = Self {
+            let attachment = Self {
                 route,
                 parents,
                 hosted: path.host.in_rule().is_some(),
                 part: 0,
             };
-            let is_alike = |other: &Self| {
-                Self {
-                    part: 0,
-                    ..other.clone()
-                } == attachment
-            };
-            let before = attached.iter().filter(|(other, ..)| is_alike(other)).count();
-            attachment.part = before / MOST_HOSTNAMES;
-            attached.push((attachment, path, owner));
+            let names = placed(&path);
+            let part = (0..MOST_PARTS)
+                .take_while(|_| !names.is_empty())
+                .find(|part| names.contains(&attachment.in_part(*part).name(order_uid)));
+            match part {
+                Some(part) => attached.push((attachment.in_part(part), path, owner)),
+                None => others.push((attachment, path, owner)),
+            }
+        }
+        for (attachment, path, owner) in others {
+            let size = |part: &Self| attached.iter().filter(|(other, ..)| other == part).count();
+            let mut parts = (0..MOST_PARTS).map(|part| attachment.in_part(part));
+            let with_room = parts.find(|part| size(part) < MOST_HOSTNAMES);
+            attached.push((with_room.unwrap_or(attachment), path, owner));
         }
         group(attached)
+    }
+
+    fn in_part(&self, part: usize) -> Self {
+        Self { part, ..self.clone() }
+    }
+
+    /// The name of the HTTPRoute. It is derived from the configuration and not from the challenges, so that it stays the
+    /// same when some of them are finished.
+    fn name(&self, order_uid: &str) -> String {
+        let Self {
+            route,
+            parents,
+            hosted,
+            part,
+        } = self;
+        let config = json!([route, parents, hosted, part]).to_string();
+        derived_name(&[order_uid, &config])
     }
 }
 
@@ -92,18 +123,10 @@ pub fn temporary_route(exposure: &RouteExposure<'_>) -> HttpRoute {
         service,
         extra_labels,
     } = exposure;
-    let Attachment {
-        route,
-        parents,
-        hosted,
-        part,
-    } = &group.config;
-    // Derived from the configuration and not from the challenges: the name stays the same when some of them are
-    // finished.
-    let config = json!([route, parents, hosted, part]).to_string();
+    let Attachment { route, parents, .. } = &group.config;
     build(
         &Frame {
-            name: derived_name(&[order_uid, &config]),
+            name: group.config.name(order_uid),
             order_uid,
             namespace,
             service,

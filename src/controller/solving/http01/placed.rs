@@ -107,6 +107,14 @@ impl Placed {
         objects.find(|object| object.paths.contains(path)).cloned()
     }
 
+    /// The HTTPRoutes of an Order with this path.
+    pub(super) fn routes_with(&self, order: &Meta, path: &ChallengePath) -> Vec<String> {
+        let orders = self.lock();
+        let objects = orders.get(&order.uid).into_iter().flatten();
+        let with = objects.filter(|object| object.kind.is_route() && object.paths.contains(path));
+        with.map(|object| object.name.clone()).collect()
+    }
+
     /// The HTTPRoutes of an Order, apart from these.
     pub(super) fn routes_apart_from(&self, order: &Meta, names: &BTreeSet<String>) -> Vec<String> {
         let orders = self.lock();

@@ -21,7 +21,9 @@ use crate::{
         order::route::{self, Offered, ParentFound, ParentKind, ParentSeen, RouteVerdict},
         seen::{Meta, ObjectKey},
     },
-    solver::objects::{Attachment, ChallengePath, RouteExposure, challenge_owner, service_kind, temporary_route},
+    solver::objects::{
+        Attachment, ChallengePath, Group, RouteExposure, challenge_owner, service_kind, temporary_route,
+    },
 };
 
 /// The error without the Gateway API.
@@ -41,35 +43,58 @@ pub(super) async fn present(
     order: &Meta,
     challenges: &[(&Exposed, &GatewayHttpRoute)],
 ) -> Result<(), ControllerError> {
-    if challenges.is_empty() {
-        return Ok(());
-    }
-    enabled(context)?;
-    let addresses = http01.advertised.addresses(context).await?;
-    let attached = challenges.iter().map(|(one, config)| {
-        let parents = parents(context, order.namespace(), config, &one.path);
-        let owner: OwnerReference = challenge_owner(&one.name, &one.uid);
-        ((*config).clone(), parents, one.path.clone(), owner)
-    });
     let mut names = BTreeSet::new();
-    for group in Attachment::groups(attached.collect()) {
-        let kind = service_kind(group.config.service_type(), None);
-        http01.shared.ensure(context, order, kind, &addresses).await?;
-        let route = temporary_route(&RouteExposure {
-            namespace: order.namespace(),
-            order_uid: &order.uid,
-            group: &group,
-            service: &kind.service_name(),
-            extra_labels: &context.settings.http01.extra_labels,
-        });
-        names.extend(route.metadata.name.clone());
-        place(http01, context, order, (route, group.paths)).await?;
+    if !challenges.is_empty() {
+        enabled(context)?;
+        let addresses = http01.advertised.addresses(context).await?;
+        for group in groups(http01, context, order, challenges) {
+            let kind = service_kind(group.config.service_type(), None);
+            http01.shared.ensure(context, order, kind, &addresses).await?;
+            let route = temporary_route(&RouteExposure {
+                namespace: order.namespace(),
+                order_uid: &order.uid,
+                group: &group,
+                service: &kind.service_name(),
+                extra_labels: &context.settings.http01.extra_labels,
+            });
+            names.extend(route.metadata.name.clone());
+            place(http01, context, order, (route, group.paths)).await?;
+        }
     }
+    // also without challenges: the solver may have been another one when the Order began
     for name in http01.placed.routes_apart_from(order, &names) {
         delete(context, order.key.sibling(name.as_str()), &order.uid).await?;
         http01.placed.forget_route(order, &name);
     }
     Ok(())
+}
+
+/// The challenges by HTTPRoute. One that is in an HTTPRoute of the Order stays there.
+fn groups(
+    http01: &Http01,
+    context: &Ports,
+    order: &Meta,
+    challenges: &[(&Exposed, &GatewayHttpRoute)],
+) -> Vec<Group<Attachment>> {
+    let attached = challenges.iter().map(|(one, config)| {
+        let parents = parents(context, order.namespace(), config, &one.path);
+        let owner: OwnerReference = challenge_owner(&one.name, &one.uid);
+        ((*config).clone(), parents, one.path.clone(), owner)
+    });
+    // what is not remembered after a restart, the index shows
+    let seen = context.index.http_routes.in_namespace(order.namespace()).into_iter();
+    let seen: Vec<_> = seen
+        .filter(|route| route.meta.labels.get(label::ORDER_UID) == Some(&*order.uid))
+        .collect();
+    let placed = |path: &ChallengePath| -> Vec<String> {
+        let has_host = |host: &str| path.host.in_rule() == Some(host);
+        let seen = seen
+            .iter()
+            .filter(|route| route.hostnames.iter().any(|host| has_host(host)));
+        let seen = seen.map(|route| route.meta.name().to_owned());
+        http01.placed.routes_with(order, path).into_iter().chain(seen).collect()
+    };
+    Attachment::groups(&order.uid, attached.collect(), &placed)
 }
 
 /// Checks that the Gateway API is switched on.

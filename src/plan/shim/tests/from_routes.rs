@@ -149,15 +149,134 @@ fn a_route_of_a_tenant_adds_no_name_to_a_listener_that_does_not_allow_its_namesp
         let scene = asking().no_listeners().listener(https).listener(open.clone());
         assert!(is_empty(&scene.routed(tenant.clone())), "{from}");
     }
-    // a reference to this very listener: its controller has decided, by labels of namespaces that certlet does not read
-    let mut https = listener("*.example.com", "t");
-    https["allowedRoutes"] = json!({"namespaces": {"from": "Selector"}});
+    // A reference to this very listener: its controller has decided by labels of namespaces, which certlet does not read. All else certlet
+    // decides, because any user with the right to write a status can write Accepted.
     let named = of_namespace(
         "tenant",
         route("r", &json!({"name": "web", "sectionName": "https"}), &["a.example.com"]),
     );
-    let scene = asking().no_listeners().listener(https).listener(open).routed(named);
-    assert_eq!(scene.created().spec.dns_names, ["a.example.com"]);
+    for (from, allowed) in [("All", true), ("Same", false), ("None", false), ("Selector", true)] {
+        let mut https = listener("*.example.com", "t");
+        https["allowedRoutes"] = json!({"namespaces": {"from": from}});
+        let scene = asking().no_listeners().listener(https.clone()).listener(open.clone());
+        assert_eq!(is_empty(&scene.routed(named.clone())), !allowed, "{from}");
+        https["allowedRoutes"]["kinds"] = json!([{"kind": "GRPCRoute"}]);
+        let scene = asking().no_listeners().listener(https).listener(open.clone());
+        assert!(is_empty(&scene.routed(named.clone())), "{from}");
+    }
+}
+
+#[test]
+fn of_too_many_routes_each_namespace_has_a_share_and_an_event_says_so() {
+    let mut scene = asking();
+    let mut https = listener("*.example.com", "t");
+    https["allowedRoutes"] = json!({"namespaces": {"from": "All"}});
+    scene = scene.no_listeners().listener(https);
+    for number in 0..1200 {
+        let name = format!("a{number:04}.example.com");
+        let mut flood = of_namespace("flood", route(&format!("r{number}"), &gateway(), &[&name]));
+        flood.meta.created = Timestamp::from_second(number).unwrap();
+        scene = scene.routed(flood);
+    }
+    let mut late = of_namespace("late", route("r", &gateway(), &["0.example.com"]));
+    late.meta.created = Timestamp::from_second(5000).unwrap();
+    let scene = scene.routed(late);
+    let plan = scene.plan();
+    let [ShimEffect::Create(wanted)] = &plan.effects[..] else {
+        panic!("{:?}", plan.effects)
+    };
+    assert_eq!(wanted.spec.dns_names[..2], ["0.example.com", "a0000.example.com"]);
+    assert_eq!(
+        plan.complaints[0],
+        "201 of the accepted HTTPRoutes give no hostnames, because Gateway \"web\" takes them from at most 1000, from each namespace the \
+         oldest; use more Gateways or ListenerSets"
+    );
+    assert!(
+        plan.complaints[1].starts_with("Secret \"t\": 900 hostnames"),
+        "{}",
+        plan.complaints[1]
+    );
+}
+
+/// Adds and removes routes as a hostile tenant does, every 20 seconds for a day, and counts the orders.
+fn orders_of_a_toggling_tenant(mut scene: GatewayScene, is_ready: bool) -> usize {
+    let mut orders = 0;
+    let kept = scene.routes.len();
+    for step in 0..4320_i64 {
+        scene.now = Timestamp::from_second(step * 20).unwrap();
+        scene.routes.truncate(kept);
+        let name = format!("t{step:05}.example.com");
+        scene = scene.routed(route("toggled", &gateway(), &[&name]));
+        let plan = scene.plan();
+        orders += plan.effects.len();
+        if plan.effects.is_empty() {
+            assert!(plan.again.is_some_and(|again| again > scene.now), "step {step}");
+        }
+        for effect in plan.effects {
+            super::apply(&mut scene.certificates, effect);
+        }
+        if is_ready {
+            scene = scene.issued_until(RENEWAL);
+        }
+    }
+    orders
+}
+
+#[test]
+fn a_tenant_who_toggles_names_causes_a_few_orders_a_day() {
+    let base = asking().routed(route("b", &gateway(), &["b.example.com"])).applied();
+    // 3 in the first minute, then after 1, 2, 4, 8, 16 and 32 minutes, and one each hour
+    for is_ready in [true, false] {
+        let orders = orders_of_a_toggling_tenant(base.clone(), is_ready);
+        assert!((25..=34).contains(&orders), "{orders}");
+    }
+}
+
+#[test]
+fn with_all_hundred_places_taken_toggling_causes_no_more_orders() {
+    let hostnames: Vec<String> = (0..99).map(|number| format!("n{number:03}.example.com")).collect();
+    let hostnames: Vec<&str> = hostnames.iter().map(String::as_str).collect();
+    let full = asking().routed(route("b", &gateway(), &hostnames)).applied();
+    let orders = orders_of_a_toggling_tenant(full.issued_until(RENEWAL), true);
+    assert!(orders <= 34, "{orders}");
+}
+
+#[test]
+fn a_change_that_waits_keeps_the_names_and_says_until_when() {
+    let mut scene = asking().routed(route("b", &gateway(), &["b.example.com"])).applied();
+    for name in ["c.example.com", "d.example.com", "e.example.com"] {
+        scene = scene.routed(route(name, &gateway(), &[name])).applied();
+    }
+    assert_eq!(scene.names().len(), 4, "a rollout does not wait");
+    let mut scene = scene.routed(route("f", &gateway(), &["f.example.com"]));
+    scene.now = Timestamp::from_second(30).unwrap();
+    let plan = scene.plan();
+    assert_eq!(
+        (plan.effects.len(), plan.again),
+        (0, Some(Timestamp::from_second(60).unwrap()))
+    );
+    assert_eq!(
+        plan.waiting,
+        [
+            "Secret \"t\": the hostnames of HTTPRoutes have changed; the Certificate follows at 1970-01-01T00:01:00Z, because they change \
+             often and each change is an order"
+        ]
+    );
+    // an edit by the owner of the Gateway does not wait, and takes no names along
+    let mut other = listener("z.example.org", "t");
+    other["name"] = json!("other");
+    let edited = scene.clone().listener(other).applied();
+    assert_eq!(edited.names().len(), 5);
+    assert!(!edited.names().contains(&"f.example.com".to_owned()));
+    scene.now = Timestamp::from_second(60).unwrap();
+    let mut scene = scene.applied();
+    assert_eq!(scene.names().len(), 5);
+    // after a day without a change all is forgiven
+    for name in ["g.example.com", "h.example.com"] {
+        scene.now += SignedDuration::from_hours(24);
+        scene = scene.routed(route(name, &gateway(), &[name])).applied();
+        assert!(scene.names().contains(&name.to_owned()), "{name}");
+    }
 }
 
 #[test]

@@ -157,9 +157,15 @@ impl Scene {
 pub(super) fn apply(certificates: &mut Vec<Existing>, effect: ShimEffect) {
     match effect {
         ShimEffect::Create(wanted) => certificates.push(existing(&wanted)),
-        ShimEffect::Update { certificate, patch } => {
+        ShimEffect::Update {
+            certificate,
+            patch,
+            names_change,
+        } => {
             let found = certificates.iter_mut().find(|it| it.meta.key == certificate.key);
-            patched(found.unwrap(), &patch);
+            let found = found.unwrap();
+            patched(found, &patch);
+            found.names_change = names_change.or(found.names_change.take());
         }
         ShimEffect::Delete(certificate) => certificates.retain(|it| it.meta.key != certificate.key),
     }
@@ -182,6 +188,7 @@ fn existing(wanted: &WantedCertificate) -> Existing {
         raw: serde_json::to_value(&wanted.spec).unwrap(),
         spec: Some(wanted.spec.clone()),
         renewal: None,
+        names_change: None,
     }
 }
 

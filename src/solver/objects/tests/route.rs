@@ -7,12 +7,23 @@ fn parents(value: Value) -> Vec<ParentRef> {
 
 /// The temporary HTTPRoutes of these challenges, each with a Challenge of its own and these parents.
 fn routes(paths: &[(&str, &str)], parents_of: impl Fn(&str) -> Vec<ParentRef>) -> Vec<Value> {
+    routes_after(&[], paths, parents_of)
+}
+
+/// The same after these HTTPRoutes were made.
+fn routes_after(before: &[Value], paths: &[(&str, &str)], parents_of: impl Fn(&str) -> Vec<ParentRef>) -> Vec<Value> {
     let route: GatewayHttpRoute = serde_json::from_value(json!({"labels": {"gateway": "open"}})).unwrap();
     let challenges = paths.iter().enumerate().map(|(n, (host, token))| {
         let owner = challenge_owner(&format!("order-{n}"), &format!("uid-{n}"));
         (route.clone(), parents_of(host), path(host, token), owner)
     });
-    let groups = Attachment::groups(challenges.collect());
+    let groups = Attachment::groups("order-uid", challenges.collect(), &|path: &ChallengePath| {
+        let has_it = |route: &&Value| route["spec"].to_string().contains(&path.token.path());
+        let names = before.iter().filter(has_it);
+        names
+            .map(|route| route["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect()
+    });
     let objects = groups.iter().map(|group| {
         json_of(&temporary_route(&RouteExposure {
             namespace: "shop",
@@ -132,4 +143,40 @@ fn names_with_different_listeners_have_different_routes() {
         sections,
         [(&json!("a.example"), &json!("a")), (&json!("b.example"), &json!("b"))]
     );
+}
+
+#[test]
+fn no_challenge_moves_to_another_route_when_others_are_finished() {
+    let owned: Vec<(String, String)> = (0..40)
+        .map(|n| (format!("h{n:02}.example"), format!("t{n:02}")))
+        .collect();
+    let paths: Vec<(&str, &str)> = owned
+        .iter()
+        .map(|(host, token)| (host.as_str(), token.as_str()))
+        .collect();
+    let hosts = |routes: &[Value]| -> Vec<(String, String)> {
+        let each = routes.iter().flat_map(|route| {
+            let hostnames = route["spec"]["hostnames"].as_array().unwrap().iter();
+            hostnames.map(|host| {
+                let name = &route["metadata"]["name"];
+                (host.as_str().unwrap().to_owned(), name.as_str().unwrap().to_owned())
+            })
+        });
+        let mut all: Vec<_> = each.collect();
+        all.sort();
+        all
+    };
+    let before = routes(&paths[..20], edge);
+    let expected = hosts(&before);
+    for open in [3..20, 17..20, 19..20, 0..17] {
+        let after = hosts(&routes_after(&before, &paths[open.clone()], edge));
+        assert_eq!(after, expected[open]);
+    }
+    // what is new takes the room, and moves nothing
+    let after = routes_after(&before, &paths[3..40], edge);
+    assert_eq!(hosts(&after)[..17], expected[3..]);
+    let sizes = after
+        .iter()
+        .map(|route| route["spec"]["hostnames"].as_array().unwrap().len());
+    assert_eq!(sizes.collect::<std::collections::BTreeSet<_>>(), [5, 16].into());
 }
