@@ -17,6 +17,8 @@ use crate::{
 
 /// Interval between two checks of a right that is missing.
 const RIGHTS_INTERVAL: Duration = Duration::from_secs(60);
+/// Interval between two checks while the API server does not answer them.
+const UNANSWERED_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The state of the Lease for injections. A process that does nothing else leads with it.
 pub(super) fn office(settings: &Settings, leadership: &Leadership) -> Leadership {
@@ -105,7 +107,9 @@ impl Office {
         };
         let mut is_reported = false;
         loop {
-            match self.controllers.ports.reader.caller_may(&right).await {
+            let may = self.controllers.ports.reader.caller_may(&right).await;
+            let interval = interval(&may);
+            match may {
                 Ok(true) => return,
                 Ok(false) if !is_reported => {
                     is_reported = true;
@@ -118,8 +122,16 @@ impl Office {
                 Ok(false) => {}
                 Err(error) => tracing::debug!(%error, "cannot check the right to the Lease for injections"),
             }
-            tokio::time::sleep(RIGHTS_INTERVAL).await;
+            tokio::time::sleep(interval).await;
         }
+    }
+}
+
+/// The time until the right is checked again. An API server that restarts must not delay injections by a minute.
+const fn interval<E>(may: &Result<bool, E>) -> Duration {
+    match may {
+        Ok(_) => RIGHTS_INTERVAL,
+        Err(_) => UNANSWERED_INTERVAL,
     }
 }
 
@@ -136,5 +148,16 @@ async fn wake_when_won(controllers: Arc<Controllers>, injecting: Leadership) {
         if changes.changed().await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_of_the_right_that_failed_is_repeated_soon() {
+        assert!(interval(&Err(())) <= Duration::from_secs(2));
+        assert_eq!(interval::<()>(&Ok(false)), RIGHTS_INTERVAL);
     }
 }

@@ -1,5 +1,7 @@
 //! Bundles of trusted CAs that grow: what they contain, with the expiry of each certificate.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 use crate::pki::{Error, certificate, pem};
@@ -59,19 +61,22 @@ fn anchor(block: &pem::Block) -> Result<Anchor, Error> {
 /// A bundle that keeps what it has and gets what it lacks: the certificates of `there`, then those of `added`, each once and none that
 /// has expired. While it is larger than `limit` bytes of PEM, the first of those that `added` lacks is left out.
 pub fn extended(now: Timestamp, there: &[Anchor], added: &[Anchor], limit: usize) -> Vec<Vec<u8>> {
-    let mut extended: Vec<&Anchor> = Vec::new();
-    for anchor in there.iter().chain(added).filter(|anchor| anchor.not_after >= now) {
-        if !extended.iter().any(|known| known.der == anchor.der) {
-            extended.push(anchor);
+    let new: HashSet<&[u8]> = added.iter().map(|anchor| anchor.der.as_slice()).collect();
+    let mut known = HashSet::new();
+    let all = there.iter().chain(added).map(|anchor| (anchor, anchor.der.as_slice()));
+    let valid: Vec<(&[u8], usize)> = all
+        .filter(|(anchor, der)| anchor.not_after >= now && known.insert(*der))
+        .map(|(_, der)| (der, to_pem(&[der]).len()))
+        .collect();
+    // each certificate is encoded once: others may have filled a bundle with thousands
+    let mut size: usize = valid.iter().map(|(_, size)| size).sum();
+    let mut extended = Vec::new();
+    for (der, of_this) in valid {
+        if size > limit && !new.contains(der) {
+            size -= of_this;
+        } else {
+            extended.push(der.to_vec());
         }
     }
-    let size = |anchors: &[&Anchor]| anchors.iter().map(|anchor| to_pem(&[&anchor.der]).len()).sum::<usize>();
-    while size(&extended) > limit {
-        let is_old = |anchor: &&Anchor| !added.iter().any(|new| new.der == anchor.der);
-        let Some(old) = extended.iter().position(is_old) else {
-            break;
-        };
-        extended.remove(old);
-    }
-    extended.into_iter().map(|anchor| anchor.der.clone()).collect()
+    extended
 }
