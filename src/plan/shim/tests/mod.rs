@@ -165,7 +165,7 @@ pub(super) fn apply(certificates: &mut Vec<Existing>, effect: ShimEffect) {
             let found = certificates.iter_mut().find(|it| it.meta.key == certificate.key);
             let found = found.unwrap();
             patched(found, &patch);
-            found.names_change = names_change.or(found.names_change.take());
+            found.names_change = names_change.or_else(|| found.names_change.take());
         }
         ShimEffect::Delete(certificate) => certificates.retain(|it| it.meta.key != certificate.key),
     }
