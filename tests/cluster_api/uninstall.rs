@@ -90,7 +90,8 @@ async fn an_uninstall_in_mid_order_leaves_the_secrets_of_users_and_nothing_else(
         bed.kubectl(&["delete", how, part, "--ignore-not-found", "--timeout=90s"])
             .await;
     }
-    bed.kubectl(&["delete", "lease", "-n", "kube-system", "cert-manager-controller"])
+    let leases = ["cert-manager-controller", "cert-manager-cainjector-leader-election"];
+    bed.kubectl(&[&["delete", "leases", "-n", "kube-system"][..], &leases].concat())
         .await;
 
     // The certificate of a user and the key of an account. The bed is as before for the tests that follow, whatever
