@@ -100,8 +100,8 @@ async fn approve(requests: &Api<DynamicObject>) {
 #[ignore = "needs the test bed: make cluster"]
 async fn an_issuer_type_that_is_not_there_yet_says_so() {
     let (bed, namespace, requests) = prepared().await;
-    let vault = json!({"vault": {"server": "https://vault.example", "path": "pki/sign/x", "auth": {"tokenSecretRef": {"name": "t", "key": "t"}}}});
-    apply_issuer(&bed, &namespace, "issuer", vault).await;
+    let venafi = json!({"venafi": {"zone": "z", "cloud": {"apiTokenSecretRef": {"name": "t", "key": "t"}}}});
+    apply_issuer(&bed, &namespace, "issuer", venafi).await;
     let (_, csr) = key_and_csr(None).await;
     apply_request(&bed, &namespace, &csr, json!({}), json!({})).await;
     let message = refused(&requests, "Pending").await;
