@@ -32,7 +32,7 @@ pub const INJECTED: &str = "CAInjected";
 pub const NOT_AVAILABLE: &str = "CANotAvailable";
 /// Reason of the Event for a source that must not be used.
 pub const REFUSED: &str = "CAInjectionRefused";
-/// Reason of the Event for bundles that another client keeps changing, or whose source does not come to rest.
+/// Reason of the Event for bundles that another client keeps changing.
 pub const CONTESTED: &str = "CAInjectionContested";
 
 /// A kind of targets (CAI-01).
@@ -348,15 +348,6 @@ fn notices(source: &CaSource, slots: &[Slot], written: &Written) -> Vec<Notice> 
             format!(
                 "Another client keeps removing the CA of {source} from {into}; certlet injects it less often from now on. The \
                  managedFields name the client: exclude caBundle from what it writes"
-            ),
-        ));
-    }
-    if written.is_restless() {
-        notices.push(Notice::warning(
-            CONTESTED,
-            format!(
-                "The CA of {source} changes more often than it can be injected into {into}; certlet injects it less often from now on. \
-                 Look for what keeps replacing it"
             ),
         ));
     }

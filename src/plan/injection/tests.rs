@@ -338,58 +338,7 @@ fn another_client_that_removes_the_ca_is_met_with_a_doubling_wait_and_a_rotation
     ));
 }
 
-/// The times, in seconds after noon, at which a source with another CA each second is written, over this time.
-fn restless(seconds: i64) -> Vec<i64> {
-    let (mut last, mut writes) = (None::<Written>, Vec::new());
-    for second in 0..seconds {
-        let now = noon() + SignedDuration::from_secs(second);
-        let mut ca = [0; 32];
-        ca[..8].copy_from_slice(&second.to_be_bytes());
-        if let Pace::Write(written) = pace(now, last.as_ref(), ca) {
-            last = Some(written);
-            writes.push(second);
-        }
-    }
-    writes
-}
-
-#[test]
-fn a_source_that_changes_every_second_is_written_less_and_less_often() {
-    let writes = restless(24 * 3600);
-    assert_eq!(writes[..10], [0, 1, 2, 3, 4, 5, 6, 7, 9, 13]);
-    assert!(writes.len() < 130, "{} writes in a day", writes.len());
-}
-
-#[test]
-fn three_rotations_in_two_steps_each_are_written_at_once() {
-    let (mut last, mut now) = (None::<Written>, noon());
-    for step in 0..7_u8 {
-        let Pace::Write(written) = pace(now, last.as_ref(), [step; 32]) else {
-            panic!("step {step} waits");
-        };
-        assert!(!written.is_restless());
-        last = Some(written);
-        now += SignedDuration::from_secs(1);
-    }
-}
-
 proptest! {
-    #[test]
-    fn whatever_is_to_be_written_there_are_few_writes(sources in prop::collection::vec(0_u8..4, 3600)) {
-        let (mut last, mut writes) = (None::<Written>, 0);
-        for (second, source) in (0..).zip(sources) {
-            let now = noon() + SignedDuration::from_secs(second);
-            match pace(now, last.as_ref(), [source; 32]) {
-                Pace::Write(written) => {
-                    last = Some(written);
-                    writes += 1;
-                }
-                Pace::Wait(until) => prop_assert!(until > now && until <= now + SignedDuration::from_hours(1)),
-            }
-        }
-        prop_assert!(writes < 60, "{} writes in an hour", writes);
-    }
-
     #[test]
     fn what_was_written_is_left_alone(there in prop::collection::vec(prop::collection::vec(0_usize..5, 0..6), 1..4), source in prop::collection::vec(0_usize..5, 1..4)) {
         let bundles: Vec<Vec<u8>> = there.iter().map(|numbers| joined(numbers)).collect();
