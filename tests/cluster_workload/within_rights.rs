@@ -56,6 +56,7 @@ const UNSEEN: [(&str, &[&str], &[&str], &str); 14] = [
     ),
     ("discovery.k8s.io", &["endpointslices"], &["create"], "as above"),
     ("networking.k8s.io", &["ingresses"], &["create"], "as above"),
+    ("gateway.networking.k8s.io", &["httproutes"], &["create"], "as above"),
     (
         "acme.cert-manager.io",
         &["orders", "challenges"],

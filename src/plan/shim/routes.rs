@@ -117,7 +117,7 @@ fn mark(open: &mut [bool], listeners: &[Listener], parent: &RouteParentStatus, (
         .zip(listeners)
         .filter(|(_, listener)| selects(listener))
         .collect();
-    // of a single listener the controller has said what certlet cannot tell
+    // of a single listener the controller reports what certlet cannot decide
     let alone = selected.len() == 1;
     for (open, listener) in selected {
         *open |= allows(listener, namespace, own).unwrap_or(alone);
