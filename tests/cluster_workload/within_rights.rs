@@ -8,7 +8,7 @@ use crate::support::rights::{Right, roles};
 use crate::support::{AuditMark, Bed};
 
 /// Rights that no call shows, or hardly any, and why they are given.
-const UNSEEN: [(&str, &[&str], &[&str], &str); 14] = [
+const UNSEEN: [(&str, &[&str], &[&str], &str); 15] = [
     (
         "cert-manager.io",
         &["certificates/finalizers", "certificaterequests/finalizers"],
