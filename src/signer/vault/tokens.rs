@@ -22,6 +22,9 @@ const MOST: usize = 4096;
 /// A token with a shorter rest of its life is replaced instead of renewed.
 const TOO_SHORT: SignedDuration = SignedDuration::from_secs(10);
 
+/// The longest life of a token that is counted with, in seconds: ten years.
+const LONGEST_LEASE: i64 = 10 * 365 * 86_400;
+
 /// Makes a token of a Kubernetes ServiceAccount for a login.
 pub(crate) type MakeJwt = Arc<dyn Fn() -> BoxFuture<'static, Result<Hidden<String>, Fault>> + Send + Sync>;
 
@@ -195,7 +198,7 @@ impl Slot {
         if client_token.is_empty() {
             return None;
         }
-        let (now, lease) = ((self.now)(), SignedDuration::from_secs(lease_duration.max(0)));
+        let (now, lease) = ((self.now)(), lease(lease_duration));
         let after = |lease: SignedDuration| now.saturating_add(lease).unwrap_or(Timestamp::MAX);
         let limited = lease_duration > 0;
         Some(Token {
@@ -222,6 +225,11 @@ impl Slot {
             tracing::debug!(sentence, "a token was not revoked; it ends by itself");
         }
     }
+}
+
+/// The life of a token, as a server says it: a number of any size.
+fn lease(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds.clamp(0, LONGEST_LEASE))
 }
 
 /// The logins of this process, by a digest of server, namespace, mount, role and credential.
@@ -262,5 +270,17 @@ impl Tokens {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Arc<Slot>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_grants_a_token_for_ever_stops_nothing() {
+        assert_eq!(lease(3600) * 2 / 3, SignedDuration::from_mins(40));
+        assert_eq!(lease(-1), SignedDuration::ZERO);
+        assert_eq!((lease(i64::MAX) * 2 / 3).as_hours(), LONGEST_LEASE * 2 / 3 / 3600);
     }
 }

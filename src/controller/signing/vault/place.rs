@@ -88,7 +88,9 @@ impl<'a> Place<'a> {
         if let (Some(of_certificate), Some(of_key)) = (&spec.client_cert_secret_ref, &spec.client_key_secret_ref) {
             let chain = self.value(of_certificate, data_key::TLS_CRT).await?;
             let key = self.value(of_key, data_key::TLS_KEY).await?;
+            part(b"client certificate");
             part(chain.expose());
+            part(key.expose());
             certificate = Some(pair(&of_certificate.name, &chain, &key)?);
         }
         part(spec.server.as_bytes());
@@ -131,7 +133,7 @@ impl<'a> Place<'a> {
         } = &spec.auth;
         if let Some(reference) = token_secret_ref {
             let token = self.text(reference, "token").await?;
-            part(token.expose().as_bytes());
+            of_token(&token, part);
             return Ok(Login::Token(token));
         }
         if let Some(VaultAppRole {
@@ -162,7 +164,9 @@ impl<'a> Place<'a> {
                 };
                 let chain = self.value(&reference(data_key::TLS_CRT), "").await?;
                 let key = self.value(&reference(data_key::TLS_KEY), "").await?;
+                part(b"certificate");
                 part(chain.expose());
+                part(key.expose());
                 address.certificate = Some(pair(secret, &chain, &key)?);
             }
             let name = Hidden::new(name.clone().unwrap_or_default());
@@ -207,7 +211,7 @@ impl<'a> Place<'a> {
             ));
         };
         let (jwt, identity) = self.jwt(account, &spec.server);
-        part(format!("{path} {role} {identity}").as_bytes());
+        of_account(&path, role, &identity, part);
         let role = role.clone();
         Ok(Login::ServiceAccount { path, role, jwt })
     }
@@ -273,7 +277,22 @@ fn login_path(mount: Option<&str>, default_mount: &str) -> String {
     format!("{}/login", mount.trim_matches('/'))
 }
 
+/// The identity of a login with a token. Each identity begins with its kind: a Secret with a token can have any text, also that of an
+/// identity in another namespace.
+fn of_token(token: &Hidden<String>, part: &mut (dyn FnMut(&[u8]) + Send)) {
+    part(b"token");
+    part(token.expose().as_bytes());
+}
+
+/// The identity of a login with a ServiceAccount.
+fn of_account(path: &str, role: &str, identity: &str, part: &mut (dyn FnMut(&[u8]) + Send)) {
+    for text in ["service account", path, role, identity] {
+        part(text.as_bytes());
+    }
+}
+
 fn post(path: String, fields: Vec<(&'static str, Hidden<String>)>, part: &mut (dyn FnMut(&[u8]) + Send)) -> Login {
+    part(b"post");
     part(path.as_bytes());
     for (name, value) in &fields {
         part(name.as_bytes());
@@ -316,4 +335,33 @@ async fn service_account_token(
         };
         Fault { kind, sentence }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Part<'a> = &'a mut (dyn FnMut(&[u8]) + Send);
+
+    fn parts(identity: impl FnOnce(Part<'_>)) -> Vec<Vec<u8>> {
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        identity(&mut |part| parts.push(part.to_vec()));
+        parts
+    }
+
+    #[test]
+    fn no_text_in_a_secret_is_the_identity_of_a_service_account_of_another_namespace() {
+        let of_victim = "serviceaccount shop/vault [\"vault://shop/vault\"]";
+        let account = parts(|part| of_account("auth/kubernetes/login", "web", of_victim, part));
+        let posted = parts(|part| drop(post("auth/kubernetes/login".to_owned(), Vec::new(), part)));
+        for text in account.iter().chain([&account[1..].join(&b' ')]) {
+            let token = Hidden::new(String::from_utf8(text.clone()).unwrap());
+            let token = parts(|part| of_token(&token, part));
+            assert_eq!(token.len(), 2);
+            for other in [&account, &posted] {
+                assert_ne!(token[0], other[0]);
+            }
+        }
+        assert_ne!(account[0], posted[0]);
+    }
 }
