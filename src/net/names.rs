@@ -38,12 +38,13 @@ impl CheckedNames {
 impl Resolve for CheckedNames {
     fn resolve(&self, name: Name) -> Resolving {
         let addresses = Arc::clone(&self.addresses);
-        let is_exempt = self.exempt.iter().any(|host| host.eq_ignore_ascii_case(name.as_str()));
         let real = self
             .alias
             .as_ref()
             .filter(|(alias, _)| alias.eq_ignore_ascii_case(name.as_str()))
             .map_or_else(|| name.as_str().to_owned(), |(_, real)| real.clone());
+        // the real host: whoever sets serverName may set it to the name of a proxy
+        let is_exempt = self.exempt.iter().any(|host| host.eq_ignore_ascii_case(&real));
         Box::pin(async move {
             let mut refused = None;
             let mut good: Vec<SocketAddr> = Vec::new();
@@ -119,5 +120,13 @@ mod tests {
         assert!(refused.downcast_ref::<RefusedAddress>().is_some(), "{refused}");
         let mut found = resolved(&["LOCALHOST"]).await.ok().unwrap();
         assert!(found.all(|address| address.ip().is_loopback()));
+    }
+
+    #[tokio::test]
+    async fn a_server_is_no_proxy_because_its_issuer_gives_it_the_name_of_one() {
+        let names = CheckedNames::new(Arc::new(AddressPolicy::default()), vec!["proxy.example".to_owned()]);
+        let names = names.with_alias(Some(("proxy.example".to_owned(), "127.0.0.1".to_owned())));
+        let refused = names.resolve("proxy.example".parse().unwrap()).await.err().unwrap();
+        assert!(refused.downcast_ref::<RefusedAddress>().is_some(), "{refused}");
     }
 }
