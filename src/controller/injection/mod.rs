@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-pub(crate) use self::targets::{all, is_idle, linked};
+pub(crate) use self::targets::{all, is_idle, linked, unlabelled};
 use super::{ControllerError, Ports, Services, reported::Reported};
 use crate::{
     api::names::data_key,

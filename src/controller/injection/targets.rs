@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
+use super::secret_name;
 use crate::{
-    cluster::{index::Index, store::Link},
+    cluster::{
+        index::Index,
+        store::{Link, Store},
+        wire::Record,
+    },
     plan::{
-        injection::{TargetId, TargetKind},
+        injection::{CaSource, TargetId, TargetKind, source_of},
         seen::{Annotated, Kind, ObjectKey},
     },
 };
@@ -19,6 +24,38 @@ pub(crate) fn all(index: &Index) -> Vec<TargetId> {
         (TargetKind::Definition, index.definitions.keys()),
     ];
     kinds.into_iter().flat_map(|(kind, keys)| ids(kind, keys)).collect()
+}
+
+/// The targets whose CA may be in a Secret without our label: those that name a Secret, or a Certificate, of which the index has none.
+pub(crate) fn unlabelled(index: &Index) -> Vec<TargetId> {
+    let kinds = [
+        (
+            TargetKind::ValidatingWebhook,
+            without(index, &index.validating_webhooks),
+        ),
+        (TargetKind::MutatingWebhook, without(index, &index.mutating_webhooks)),
+        (TargetKind::ApiService, without(index, &index.api_services)),
+        (TargetKind::Definition, without(index, &index.definitions)),
+    ];
+    kinds.into_iter().flat_map(|(kind, keys)| ids(kind, keys)).collect()
+}
+
+fn without<K: Kind>(index: &Index, targets: &Store<Annotated<K>>) -> Vec<ObjectKey>
+where
+    Annotated<K>: Record<Kind = K>,
+{
+    let is_of_unlabelled = |target: &Annotated<K>| match source_of(&target.meta.annotations) {
+        Some(Ok(CaSource::Secret(secret))) => index.secrets.get(&secret).is_none(),
+        Some(Ok(CaSource::Certificate(certificate))) => {
+            let record = index.certificates.get(&certificate);
+            let name = record.and_then(|record| secret_name(&record));
+            name.is_none_or(|name| index.secrets.get(&certificate.sibling(name)).is_none())
+        }
+        Some(Ok(CaSource::ApiServer) | Err(_)) | None => false,
+    };
+    let keys = targets.keys().into_iter();
+    keys.filter(|key| targets.get(key).is_some_and(|target| is_of_unlabelled(&target)))
+        .collect()
 }
 
 /// The targets with this link.

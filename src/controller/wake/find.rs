@@ -407,8 +407,9 @@ pub(super) fn getting_ca_of_secret(controllers: &Controllers, seen: &Seen<'_>) -
     found
 }
 
-pub(super) fn every_target(controllers: &Controllers, _: &Seen<'_>) -> Vec<TargetId> {
-    injection::all(&controllers.ports.index)
+/// Targets are read whole, and may be large. The watch of labelled Secrets reports what changed in those.
+pub(super) fn getting_ca_of_unlabelled(controllers: &Controllers, _: &Seen<'_>) -> Vec<TargetId> {
+    injection::unlabelled(&controllers.ports.index)
 }
 
 /// Kubernetes CSRs are few and have no links.

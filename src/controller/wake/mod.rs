@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 
 use self::find::{
     answers, answers_of_issuer, answers_of_orders, certificate_of_challenge, certificate_of_order,
-    certificates_of_issuer, every_issuer, every_target, gateways_of_route, getting_ca_of_certificate,
-    getting_ca_of_secret, issuers_of_secret, itself, itself_as_issuer, itself_as_target, listener_sets_of,
+    certificates_of_issuer, every_issuer, gateways_of_route, getting_ca_of_certificate, getting_ca_of_secret,
+    getting_ca_of_unlabelled, issuers_of_secret, itself, itself_as_issuer, itself_as_target, listener_sets_of,
     listener_sets_of_route, naming_secret, orders_of_issuer, orders_of_parent, owned_orders, owning_certificate,
     owning_gateway, owning_ingress, owning_listener_set, owning_order, owning_request, owning_signing_request, pair,
     requests_of_issuer, requests_of_secret, rotating, routed_orders, sharing_secrets, stored_at_issuer, waiting,
@@ -215,7 +215,11 @@ const ROWS: &[Row] = &[
         Injections(getting_ca_of_secret),
         "those into which the CA in it is injected",
     ),
-    Row(&[UnlabelledSecrets], Injections(every_target), "all"),
+    Row(
+        &[UnlabelledSecrets],
+        Injections(getting_ca_of_unlabelled),
+        "those whose CA is in a Secret without our label",
+    ),
 ];
 
 /// A change, as the functions of the table see it.
