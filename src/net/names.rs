@@ -43,7 +43,7 @@ impl Resolve for CheckedNames {
             .as_ref()
             .filter(|(alias, _)| alias.eq_ignore_ascii_case(name.as_str()))
             .map_or_else(|| name.as_str().to_owned(), |(_, real)| real.clone());
-        // the real host: whoever sets serverName may set it to the name of a proxy
+        // the real host: an issuer may set serverName to the name of a proxy
         let is_exempt = self.exempt.iter().any(|host| host.eq_ignore_ascii_case(&real));
         Box::pin(async move {
             let mut refused = None;
