@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::gateway::{
     EnvoyGateway, HaproxyGateway, ROUTES, TraefikGateway, http_gateway, listener_set, listening,
 };
-use crate::support::scene::{CERTIFICATES, CHALLENGES, ISSUERS, Scene, certificate, field, issuer};
+use crate::support::scene::{CERTIFICATES, CHALLENGES, ISSUERS, SERVICES, Scene, certificate, field, issuer};
 use crate::support::{Certlet, FaultProxy, IN_TIME, Moment, eventually};
 
 /// More writes than any issuance has.
@@ -336,6 +336,60 @@ async fn an_edited_or_deleted_route_is_restored() {
     scene.ready("site").await;
     scene.no_route_is_left().await;
     drop(controller);
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn pod_mode_makes_a_route_for_each_pod_and_takes_all_of_it_away() {
+    const PODS: (&str, &str) = ("v1", "Pod");
+    let test = "pod_mode_makes_a_route_for_each_pod_and_takes_all_of_it_away";
+    let scene = Scene::new().await;
+    if !scene.bed.install_gateway_api(test).await {
+        return;
+    }
+    let rights = crate::support::bed::project().join("deploy/solver-pods/rbac.yaml");
+    scene.bed.kubectl(&["apply", "-f", rights.to_str().unwrap()]).await;
+    let mode = [
+        "--acme-http01-solver-mode=pod",
+        "--acme-http01-solver-image=certlet:test",
+    ];
+    let _certlet = certlet(&scene, &mode).await;
+    scene.apply(&http_gateway("web", "nobody")).await;
+    let template = "{spec: {nodeSelector: {zone: edge}}}";
+    let solver = format!(
+        "{{http01: {{gatewayHTTPRoute: {{podTemplate: {template}, serviceType: ClusterIP, parentRefs: [{{name: web}}]}}}}}}"
+    );
+    let pebble = scene.bed.pebble();
+    let manifest = issuer("Issuer", pebble.directory(), &pebble, &solver, "");
+    scene.apply(&manifest).await;
+    let (a, b) = (scene.host_at("a", ELSEWHERE).await, scene.host_at("b", ELSEWHERE).await);
+    scene.apply(&certificate("site", &[&a, &b], "")).await;
+    // no node runs them here: that they answer is seen where there is one
+    let routes = eventually("two pods, Services and HTTPRoutes", IN_TIME, async || {
+        let pods = scene.list(PODS).await;
+        let services = scene.list(SERVICES).await.len();
+        let routes = scene.routes().await;
+        (pods.len() == 2 && services == 2 && routes.len() == 2).then_some((pods, routes))
+    });
+    let (pods, routes) = routes.await;
+    for pod in pods {
+        assert_eq!(pod.data["spec"]["nodeSelector"]["zone"], "edge");
+    }
+    for route in routes {
+        let backend = &route.data["spec"]["rules"][0]["backendRefs"][0]["name"];
+        assert_eq!(backend.as_str(), route.metadata.name.as_deref());
+        assert_eq!(route.data["spec"]["hostnames"].as_array().unwrap().len(), 1);
+    }
+    let namespace = scene.namespace.as_str();
+    scene
+        .bed
+        .kubectl(&["delete", "certificate", "site", "-n", namespace])
+        .await;
+    scene.no_route_is_left().await;
+    eventually("no pod is left", IN_TIME, async || {
+        scene.list(PODS).await.is_empty().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
