@@ -13,38 +13,19 @@ use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use support::command::try_run;
 use support::scene::{SECRETS, Scene, decoded};
-use support::{Bed, Certlet, IN_TIME, eventually, openssl, openssl_verify, served_chain, until};
+use support::{Bed, Certlet, IN_TIME, Pair, eventually, openssl, openssl_verify, served_chain, until};
 use tempfile::TempDir;
 
-/// A CA of the test, and a name that it signs for.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
+/// A CA of the test.
+fn authority(name: &str) -> Pair {
+    Pair::dated(name, -1, 30, true)
 }
 
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut parameters = CertificateParams::default();
-        parameters.distinguished_name.push(DnType::CommonName, name);
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let pem = parameters.self_signed(&key).unwrap().pem();
-        let issuer = Issuer::new(parameters, key);
-        Self { issuer, pem }
-    }
-
-    /// Certificate and key for 127.0.0.1, as PEM.
-    fn pair(&self) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let parameters = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
-        (
-            parameters.signed_by(&key, &self.issuer).unwrap().pem(),
-            key.serialize_pem(),
-        )
-    }
+/// Certificate and key for 127.0.0.1, of this CA.
+fn local(authority: &Pair) -> Pair {
+    authority.server(&["127.0.0.1"])
 }
 
 /// A volume with a Secret, as the kubelet keeps it: files are links through `..data`, which is replaced.
@@ -54,7 +35,7 @@ struct Volume {
 }
 
 impl Volume {
-    fn new(pair: &(String, String)) -> Self {
+    fn new(pair: &Pair) -> Self {
         let mut volume = Self {
             folder: TempDir::new().unwrap(),
             versions: 0,
@@ -70,7 +51,7 @@ impl Volume {
         self.folder.path().join(file)
     }
 
-    fn put(&mut self, (certificate, key): &(String, String)) {
+    fn put(&mut self, Pair { certificate, key }: &Pair) {
         self.versions += 1;
         let version = format!("..version{}", self.versions);
         std::fs::create_dir(self.path(&version)).unwrap();
@@ -125,18 +106,18 @@ fn value(page: &str, series: &str) -> f64 {
 async fn files_are_served_and_read_again_when_the_kubelet_replaces_them_and_a_broken_pair_changes_nothing() {
     let bed = Bed::attach().await;
     bed.install_crds().await;
-    let (first, second) = (Authority::new("first"), Authority::new("second"));
-    let mut volume = Volume::new(&first.pair());
+    let (first, second) = (authority("first"), authority("second"));
+    let mut volume = Volume::new(&local(&first));
     let [certificate, key] = volume.flags();
     let certlet = Certlet::launch(&bed).args(&[&certificate, &key]).ready().await;
     let metrics = certlet.metrics_address();
     let page = eventually("metrics over TLS", IN_TIME, async || {
-        curl(metrics, &first.pem, "127.0.0.1").await.ok()
+        curl(metrics, &first.certificate, "127.0.0.1").await.ok()
     })
     .await;
     assert!(page.contains("certlet_leader 1\n"), "{page}");
     assert!(value(&page, "certlet_metrics_certificate_expiration_timestamp_seconds") > 1e9);
-    let refused = curl(metrics, &second.pem, "127.0.0.1").await.unwrap_err();
+    let refused = curl(metrics, &second.certificate, "127.0.0.1").await.unwrap_err();
     assert!(refused.contains("unable to get local issuer certificate"), "{refused}");
     let plain = try_run(
         "curl",
@@ -149,23 +130,25 @@ async fn files_are_served_and_read_again_when_the_kubelet_replaces_them_and_a_br
         "{plain:?}"
     );
 
-    volume.put(&second.pair());
+    volume.put(&local(&second));
     eventually("the second pair", IN_TIME, async || {
-        curl(metrics, &second.pem, "127.0.0.1").await.ok()
+        curl(metrics, &second.certificate, "127.0.0.1").await.ok()
     })
     .await;
 
-    let (certificate, _) = first.pair();
-    volume.put(&(certificate, second.pair().1));
+    volume.put(&Pair {
+        certificate: local(&first).certificate,
+        key: local(&second).key,
+    });
     certlet
         .wait_for_log("tls.key: the private key is not the one of the certificate")
         .await;
-    let page = curl(metrics, &second.pem, "127.0.0.1").await.unwrap();
+    let page = curl(metrics, &second.certificate, "127.0.0.1").await.unwrap();
     assert!(value(&page, "certlet_metrics_certificate_failures_total") >= 1.0);
     assert!(value(&page, "certlet_metrics_failed_handshakes_total") >= 2.0);
     std::fs::remove_file(volume.path("tls.key")).unwrap();
     certlet.wait_for_log("tls.key: No such file or directory").await;
-    assert!(curl(metrics, &second.pem, "127.0.0.1").await.is_ok());
+    assert!(curl(metrics, &second.certificate, "127.0.0.1").await.is_ok());
 }
 
 #[tokio::test]
@@ -173,7 +156,7 @@ async fn files_are_served_and_read_again_when_the_kubelet_replaces_them_and_a_br
 async fn a_certificate_that_comes_later_is_served_from_then_on() {
     let bed = Bed::attach().await;
     bed.install_crds().await;
-    let authority = Authority::new("later");
+    let authority = authority("later");
     let folder = TempDir::new().unwrap();
     let file = |name: &str| folder.path().join(name);
     let flags = [("cert", "a.crt"), ("private-key", "a.key")]
@@ -181,12 +164,12 @@ async fn a_certificate_that_comes_later_is_served_from_then_on() {
     let certlet = Certlet::launch(&bed).args(&[&flags[0], &flags[1]]).ready().await;
     let metrics = certlet.metrics_address();
     certlet.wait_for_log("it accepts no connections until it has one").await;
-    assert!(curl(metrics, &authority.pem, "127.0.0.1").await.is_err());
-    let (certificate, key) = authority.pair();
+    assert!(curl(metrics, &authority.certificate, "127.0.0.1").await.is_err());
+    let Pair { certificate, key } = local(&authority);
     std::fs::write(file("a.crt"), certificate).unwrap();
     std::fs::write(file("a.key"), key).unwrap();
     eventually("metrics", IN_TIME, async || {
-        curl(metrics, &authority.pem, "127.0.0.1").await.ok()
+        curl(metrics, &authority.certificate, "127.0.0.1").await.ok()
     })
     .await;
 }
@@ -214,15 +197,15 @@ async fn versions_and_cipher_suites_are_those_of_the_flags() {
     const AES128: [&str; 3] = ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"];
     let bed = Bed::attach().await;
     bed.install_crds().await;
-    let authority = Authority::new("suites");
-    let volume = Volume::new(&authority.pair());
+    let authority = authority("suites");
+    let volume = Volume::new(&local(&authority));
     let [certificate, key] = volume.flags();
     let start = async |flags: &[&str]| {
         let flags = [&[certificate.as_str(), &key], flags].concat();
         let certlet = Certlet::launch(&bed).args(&flags).ready().await;
         let metrics = certlet.metrics_address();
         eventually("metrics", IN_TIME, async || {
-            curl(metrics, &authority.pem, "127.0.0.1").await.ok()
+            curl(metrics, &authority.certificate, "127.0.0.1").await.ok()
         })
         .await;
         certlet
@@ -275,12 +258,12 @@ async fn versions_and_cipher_suites_are_those_of_the_flags() {
 async fn silent_connections_do_not_keep_others_from_metrics_over_tls() {
     let bed = Bed::attach().await;
     bed.install_crds().await;
-    let authority = Authority::new("silent");
-    let volume = Volume::new(&authority.pair());
+    let authority = authority("silent");
+    let volume = Volume::new(&local(&authority));
     let [certificate, key] = volume.flags();
     let certlet = Certlet::launch(&bed).args(&[&certificate, &key]).ready().await;
     let metrics = certlet.metrics_address();
-    let page = async || curl(metrics, &authority.pem, "127.0.0.1").await;
+    let page = async || curl(metrics, &authority.certificate, "127.0.0.1").await;
     eventually("metrics", IN_TIME, async || page().await.ok()).await;
     let [before, _] = certlet.memory_kib();
     let mut held = Vec::new();
@@ -421,19 +404,19 @@ async fn a_ca_of_somebody_else_is_used_and_a_secret_of_somebody_else_without_one
         .await;
     assert!(secret.contains("password") && !secret.contains("tls.key"), "{secret}");
 
-    let authority = Authority::new("of somebody else");
+    let authority = authority("of somebody else");
     let pem = serde_json::json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": "metrics-ca"},
-        "stringData": {"tls.crt": authority.pem, "tls.key": authority.issuer.key().serialize_pem()},
+        "stringData": {"tls.crt": authority.certificate, "tls.key": authority.key},
     });
     scene.apply(&pem.to_string()).await;
     let metrics = certlet.metrics_address();
     eventually("the CA is used", IN_TIME, async || {
-        curl(metrics, &authority.pem, "metrics.example").await.ok()
+        curl(metrics, &authority.certificate, "metrics.example").await.ok()
     })
     .await;
     let [_, certificate, _] = authority_of(&scene).await;
-    assert_eq!(certificate, authority.pem);
+    assert_eq!(certificate, authority.certificate);
 }

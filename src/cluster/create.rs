@@ -34,6 +34,30 @@ impl From<kube::Error> for Refused {
     }
 }
 
+impl Refused {
+    /// What to do about a refused token of a ServiceAccount, and whether an administrator has to do it.
+    pub(crate) fn token_advice(&self, account: &ObjectKey) -> (bool, String) {
+        let (namespace, name) = (&account.namespace, &account.name);
+        match self.code {
+            Some(403) => (
+                true,
+                format!(
+                    "certlet may not create a token of the ServiceAccount {account}: give it the verb create on serviceaccounts/token \
+                     with the resource name {name} by a Role in {namespace}"
+                ),
+            ),
+            Some(404) => (
+                true,
+                format!("the ServiceAccount {account} does not exist: create it, or correct serviceAccountRef"),
+            ),
+            Some(_) | None => (
+                false,
+                format!("the API server gives no token of the ServiceAccount {account}"),
+            ),
+        }
+    }
+}
+
 impl Reader {
     /// Posts JSON to a path of the API server, and returns the answer. The caller limits the time.
     ///

@@ -2,7 +2,8 @@
 
 use std::process::Stdio;
 
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::Api;
+use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::json;
 use tokio::process::{Child, Command};
 
@@ -11,12 +12,14 @@ use crate::support::{Certlet, certlet::PROGRAM, events};
 
 const LEASE: &str = "cert-manager-cainjector-leader-election";
 
+async fn leases(stage: &Stage) -> Api<DynamicObject> {
+    let (bed, namespace) = (stage.bed(), Some("kube-system"));
+    bed.objects("coordination.k8s.io/v1", "Lease", namespace).await
+}
+
 /// The Lease as its holder writes it, for this many seconds.
 async fn hold(stage: &Stage, holder: &str, seconds: i32) {
-    let leases = stage
-        .bed()
-        .objects("coordination.k8s.io/v1", "Lease", Some("kube-system"))
-        .await;
+    let leases = leases(stage).await;
     // certlet counts from when it sees the Lease, and compares no clocks
     let now = "2026-11-30T00:00:00.000000Z";
     let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": LEASE}, "spec": {
@@ -28,21 +31,10 @@ async fn hold(stage: &Stage, holder: &str, seconds: i32) {
 }
 
 async fn holder(stage: &Stage) -> String {
-    let leases = stage
-        .bed()
-        .objects("coordination.k8s.io/v1", "Lease", Some("kube-system"))
-        .await;
+    let leases = leases(stage).await;
     let lease = leases.get_opt(LEASE).await.unwrap();
     let holder = lease.and_then(|lease| Some(lease.data.pointer("/spec/holderIdentity")?.as_str()?.to_owned()));
     holder.unwrap_or_default()
-}
-
-async fn remove(stage: &Stage) {
-    let leases = stage
-        .bed()
-        .objects("coordination.k8s.io/v1", "Lease", Some("kube-system"))
-        .await;
-    drop(leases.delete(LEASE, &DeleteParams::default()).await);
 }
 
 #[tokio::test]
@@ -68,7 +60,7 @@ async fn certlet_stands_by_for_a_live_cainjector_injects_when_it_ends_and_gives_
     target.has(&ca).await;
     certlet.stop().await;
     assert_eq!(holder(&stage).await, "", "the next one begins at once");
-    remove(&stage).await;
+    stage.bed().forget_leaders().await;
 }
 
 #[tokio::test]
@@ -115,7 +107,7 @@ async fn certlet_cainjector_is_a_cainjector_with_its_flags_and_its_lease() {
     // certlet issues, and the other program injects
     let certlet = Certlet::start(stage.bed(), &["--enable-cainjector=false"]).await;
     let ca = stage.issue("serving", &["a.example"]).await;
-    remove(&stage).await;
+    stage.bed().forget_leaders().await;
     let elsewhere = Stage::new().await;
     elsewhere.secret("ca", &[(ALLOWS, "true")], &ca).await;
     let ignored = format!("--ignore-namespaces={}", elsewhere.scene.namespace);
@@ -158,6 +150,6 @@ async fn certlet_cainjector_is_a_cainjector_with_its_flags_and_its_lease() {
     let mut injector = injector;
     assert!(injector.wait().await.unwrap().success());
     assert_eq!(holder(&stage).await, "");
-    remove(&stage).await;
+    stage.bed().forget_leaders().await;
     drop(certlet);
 }

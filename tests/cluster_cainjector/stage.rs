@@ -7,6 +7,7 @@ use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::support::scene::{CERTIFICATES, SECRETS, Scene, decoded};
+use crate::support::shop::condition;
 use crate::support::{Bed, IN_TIME, eventually};
 
 /// The annotations of cert-manager.
@@ -252,21 +253,10 @@ impl Stage {
         let certificates = self.scene.objects(CERTIFICATES).await;
         eventually("the Certificate as it is now is issued", IN_TIME, async || {
             let found = certificates.get(name).await.unwrap();
-            let generation = found.metadata.generation;
-            let conditions = found
-                .data
-                .pointer("/status/conditions")
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default();
-            let is = |kind: &str| {
-                conditions
-                    .iter()
-                    .find(|one| one["type"] == kind && one["status"] == "True")
-                    .cloned()
-            };
-            let ready = is("Ready")?;
-            (ready["observedGeneration"].as_i64() == generation && is("Issuing").is_none()).then_some(())
+            let ready = condition(&found, "Ready");
+            let is_of_now = ready["observedGeneration"].as_i64() == found.metadata.generation;
+            let is_ready = ready["status"] == "True" && is_of_now;
+            (is_ready && condition(&found, "Issuing")["status"] != "True").then_some(())
         })
         .await;
         self.ca(&format!("{name}-tls")).await

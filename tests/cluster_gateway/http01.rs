@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
+use crate::FLAGS;
 use crate::support::gateway::{
     EnvoyGateway, HaproxyGateway, ROUTES, TraefikGateway, http_gateway, listener_set, listening,
 };
@@ -27,12 +28,7 @@ async fn open(test: &str) -> Option<(Scene, Certlet)> {
 }
 
 async fn certlet(scene: &Scene, more: &[&str]) -> Certlet {
-    let flags = [
-        "--enable-gateway-api",
-        "--enable-gateway-api-listenerset",
-        "--feature-gates=ListenerSets=true",
-    ];
-    Certlet::start(&scene.bed, &[&flags, more].concat()).await
+    Certlet::start(&scene.bed, &[&FLAGS, more].concat()).await
 }
 
 /// A solver through HTTPRoutes with these parents.
@@ -41,7 +37,7 @@ fn solver(parents: &str) -> String {
 }
 
 impl Scene {
-    async fn gateway_issuer(&self, parents: &str) {
+    pub(crate) async fn gateway_issuer(&self, parents: &str) {
         let pebble = self.bed.pebble();
         let manifest = issuer("Issuer", pebble.directory(), &pebble, &solver(parents), "");
         self.apply(&manifest).await;
@@ -58,7 +54,7 @@ impl Scene {
         self.list(ROUTES).await
     }
 
-    async fn no_route_is_left(&self) {
+    pub(crate) async fn no_route_is_left(&self) {
         eventually("no HTTPRoute is left", IN_TIME, async || {
             self.routes().await.is_empty().then_some(())
         })

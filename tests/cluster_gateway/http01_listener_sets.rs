@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::FLAGS;
-use crate::support::gateway::{EnvoyGateway, ROUTES, http_gateway, listening};
-use crate::support::scene::{Scene, certificate, issuer};
-use crate::support::{Certlet, IN_TIME, eventually};
+use crate::support::Certlet;
+use crate::support::gateway::{EnvoyGateway, http_gateway, listening};
+use crate::support::scene::{Scene, certificate};
 
 /// A bed with Envoy Gateway, and a certlet that handles ListenerSets.
 struct Stage {
@@ -41,15 +41,6 @@ impl Stage {
         })
     }
 
-    /// An Issuer `ca` at the bed's Pebble, with HTTP-01 through HTTPRoutes for these parents.
-    async fn issuer(&self, parents: &str) {
-        let pebble = self.scene.bed.pebble();
-        let solver = format!("{{http01: {{gatewayHTTPRoute: {{parentRefs: [{parents}]}}}}}}");
-        self.scene
-            .apply(&issuer("Issuer", pebble.directory(), &pebble, &solver, ""))
-            .await;
-    }
-
     /// A ListenerSet of the Gateway for a host that leads to Envoy: HTTP, and HTTPS with the Secret `NAME-tls`.
     async fn listener_set(&self, name: &str, gateway: &str, annotations: &str) -> String {
         let host = self.scene.host(name);
@@ -75,10 +66,7 @@ spec:
     async fn served(&self, host: &str) {
         let address = format!("{}:443", EnvoyGateway::ADDRESS);
         self.scene.served(&self.scene.bed.pebble(), host, &address).await;
-        eventually("no HTTPRoute is left", IN_TIME, async || {
-            self.scene.list(ROUTES).await.is_empty().then_some(())
-        })
-        .await;
+        self.scene.no_route_is_left().await;
     }
 }
 
@@ -92,7 +80,7 @@ async fn a_certificate_is_proven_through_the_listener_set_that_the_issuer_names(
     let test = "a_certificate_is_proven_through_the_listener_set_that_the_issuer_names";
     let Some(stage) = Stage::open(test).await else { return };
     let host = stage.listener_set("shop", "web", "").await;
-    stage.issuer(&parent("shop")).await;
+    stage.scene.gateway_issuer(&parent("shop")).await;
     stage.scene.apply(&certificate("shop", &[&host], "")).await;
     stage.scene.ready("shop").await;
     stage.served(&host).await;
@@ -104,7 +92,7 @@ async fn an_annotated_listener_set_gets_its_certificate_through_its_own_listener
     let test = "an_annotated_listener_set_gets_its_certificate_through_its_own_listener";
     let Some(stage) = Stage::open(test).await else { return };
     // The solver names no parent: the annotations of the Certificate do.
-    stage.issuer("").await;
+    stage.scene.gateway_issuer("").await;
     let host = stage.listener_set("shop", "web", "cert-manager.io/issuer: ca").await;
     stage.scene.ready("shop-tls").await;
     stage.served(&host).await;
@@ -116,7 +104,7 @@ async fn a_listener_set_that_its_gateway_does_not_admit_is_named_with_what_to_ed
     let test = "a_listener_set_that_its_gateway_does_not_admit_is_named_with_what_to_edit";
     let Some(stage) = Stage::open(test).await else { return };
     let host = stage.listener_set("shop", "childless", "").await;
-    stage.issuer(&parent("shop")).await;
+    stage.scene.gateway_issuer(&parent("shop")).await;
     stage.scene.apply(&certificate("shop", &[&host], "")).await;
     let told = stage.scene.told("shop", "allowedListeners").await;
     let set = format!(

@@ -32,7 +32,7 @@ pub(super) struct Split {
 
 /// The certificates of an answer, leaf first: `certificate`, `issuing_ca` and `ca_chain`, as cert-manager joins them.
 pub(super) fn chain(answer: &Value, limits: &SizeLimits) -> Option<Vec<Vec<u8>>> {
-    let Answer { data } = serde_json::from_value(answer.clone()).ok()?;
+    let Answer { data } = Answer::deserialize(answer).ok()?;
     let mut parts = data.ca_chain.unwrap_or_default();
     parts.push(data.issuing_ca);
     parts.push(data.certificate);

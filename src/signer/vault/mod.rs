@@ -35,6 +35,8 @@ pub(crate) const INIT: &str = "VaultInitError";
 /// Reason of a request that Vault refuses (SGN-03).
 const REFUSED: &str = "SigningError";
 const NOT_SIGNED: &str = "Vault failed to sign certificate";
+/// What a token may do with paths.
+const CAPABILITIES: &str = "v1/sys/capabilities-self";
 
 /// A certificate that ends earlier than this before the requested end is reported as shorter.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(2);
@@ -110,8 +112,7 @@ impl Session {
             ..fault
         };
         let path = self.path.trim_matches('/');
-        let body = json!({ "paths": [path] });
-        let answer = match self.with_token("v1/sys/capabilities-self", &body).await {
+        let answer = match self.with_token(CAPABILITIES, &self.signing_path()).await {
             Ok(answer) => answer,
             // the token is wrong, or it may not ask for its rights: a request without a CSR tells these apart, and signs nothing
             Err(Fault {
@@ -212,7 +213,8 @@ impl Session {
         else {
             return answer;
         };
-        if self.is_valid(&token).await || !self.slot.reject(&token).await {
+        // a refused question about the token itself is not asked again
+        if (path != CAPABILITIES && self.is_valid(&token).await) || !self.slot.reject(&token).await {
             return answer;
         }
         let token = self.slot.token().await?;
@@ -220,9 +222,13 @@ impl Session {
     }
 
     async fn is_valid(&self, token: &Hidden<String>) -> bool {
-        let path = "v1/sys/capabilities-self";
-        let body = json!({ "paths": [self.path.trim_matches('/')] });
-        self.server.post(path, Some(token), &body).await.is_ok()
+        let question = self.signing_path();
+        self.server.post(CAPABILITIES, Some(token), &question).await.is_ok()
+    }
+
+    /// The question about the path that signs.
+    fn signing_path(&self) -> Value {
+        json!({ "paths": [self.path.trim_matches('/')] })
     }
 
     async fn issued(&self, answer: &Value, task: &Task, with_root: bool, now: Timestamp) -> Result<Issued, Fault> {

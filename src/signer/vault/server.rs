@@ -85,6 +85,11 @@ impl Server {
         })
     }
 
+    /// The time.
+    pub(super) fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
     /// The state of the server (`sys/health`), without the namespace. A standby node is in order.
     ///
     /// # Errors
@@ -99,7 +104,7 @@ impl Server {
             200 | 429 | 472 | 473 => Ok(()),
             501 => Err(unavailable("Vault is not initialized")),
             503 => Err(unavailable("Vault is sealed")),
-            _ => Err(Fault::answered(&self.text, "GET v1/sys/health", &call, (self.now)())),
+            _ => Err(Fault::answered(&self.text, "GET v1/sys/health", &call, self.now())),
         }
     }
 
@@ -111,7 +116,7 @@ impl Server {
         let response = self.send(Method::POST, path, token, Some(body), true).await?;
         let call = format!("POST {path}");
         if !response.status.is_success() {
-            return Err(Fault::answered(&self.text, &call, &response, (self.now)()));
+            return Err(Fault::answered(&self.text, &call, &response, self.now()));
         }
         if response.body.is_empty() {
             return Ok(Value::Null);

@@ -97,7 +97,6 @@ pub(crate) struct Slot {
     server: Server,
     login: Login,
     token: tokio::sync::Mutex<Option<Token>>,
-    now: fn() -> Timestamp,
 }
 
 impl Slot {
@@ -110,7 +109,7 @@ impl Slot {
             return Ok(token.clone());
         }
         let mut held = self.token.lock().await;
-        let now = (self.now)();
+        let now = self.server.now();
         if let Some(token) = held
             .as_mut()
             .filter(|token| token.until.is_none_or(|until| until > now))
@@ -198,7 +197,7 @@ impl Slot {
         if client_token.is_empty() {
             return None;
         }
-        let (now, lease) = ((self.now)(), lease(lease_duration));
+        let (now, lease) = (self.server.now(), lease(lease_duration));
         let after = |lease: SignedDuration| now.saturating_add(lease).unwrap_or(Timestamp::MAX);
         let limited = lease_duration > 0;
         Some(Token {
@@ -238,7 +237,7 @@ pub(crate) struct Tokens(Mutex<HashMap<[u8; 32], Arc<Slot>>>);
 
 impl Tokens {
     /// The login with this digest.
-    pub(crate) fn slot(&self, digest: [u8; 32], server: &Server, login: Login, now: fn() -> Timestamp) -> Arc<Slot> {
+    pub(crate) fn slot(&self, digest: [u8; 32], server: &Server, login: Login) -> Arc<Slot> {
         let mut slots = self.lock();
         if slots.len() >= MOST {
             slots.retain(|_, slot| Arc::strong_count(slot) > 1);
@@ -248,7 +247,6 @@ impl Tokens {
                 server: server.clone(),
                 login,
                 token: tokio::sync::Mutex::default(),
-                now,
             })
         };
         Arc::clone(slots.entry(digest).or_insert_with(made))
@@ -256,15 +254,11 @@ impl Tokens {
 
     /// Removes the logins that no issuer uses, and revokes their tokens.
     pub(crate) async fn revoke_unused(&self) {
-        let unused: Vec<Arc<Slot>> = {
-            let mut slots = self.lock();
-            let digests: Vec<[u8; 32]> = slots
-                .iter()
-                .filter(|(_, slot)| Arc::strong_count(slot) == 1)
-                .map(|(digest, _)| *digest)
-                .collect();
-            digests.iter().filter_map(|digest| slots.remove(digest)).collect()
-        };
+        let unused: Vec<Arc<Slot>> = self
+            .lock()
+            .extract_if(|_, slot| Arc::strong_count(slot) == 1)
+            .map(|(_, slot)| slot)
+            .collect();
         futures::future::join_all(unused.iter().map(|slot| slot.revoke())).await;
     }
 

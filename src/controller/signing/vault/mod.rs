@@ -194,7 +194,7 @@ impl Signing {
         }
         let mut place = Place::new(&self.ports, issuer);
         let session = Arc::new(place.session(spec, &self.vault.tokens).await?);
-        self.vault.keep(issuer, &session, place.secrets, now);
+        self.vault.keep(issuer, &session, place.into_secrets(), now);
         Ok(session)
     }
 }

@@ -1,6 +1,9 @@
 //! The Secrets and tokens that a Vault issuer names (ISS-05..09).
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use aws_lc_rs::digest;
 
@@ -11,7 +14,7 @@ use crate::{
         reference::ServiceAccountRef,
         vault::{VaultAppRole, VaultAuth, VaultClientCertificateAuth, VaultIssuer, VaultKubernetesAuth},
     },
-    cluster::reader::Reader,
+    cluster::{reader::Reader, secret::LiveSecret},
     controller::Ports,
     net::{ClientCertificate, Trust},
     pki::hidden::Hidden,
@@ -58,8 +61,8 @@ impl From<Fault> for NoSession {
 pub(super) struct Place<'a> {
     ports: &'a Ports,
     issuer: &'a Meta,
-    /// The Secrets that were read.
-    pub(super) secrets: Vec<ObjectKey>,
+    /// The Secrets that were read, each once: certificate and key of one Secret fit each other.
+    secrets: HashMap<ObjectKey, LiveSecret>,
 }
 
 impl<'a> Place<'a> {
@@ -68,8 +71,13 @@ impl<'a> Place<'a> {
         Self {
             ports,
             issuer,
-            secrets: Vec::new(),
+            secrets: HashMap::new(),
         }
+    }
+
+    /// The Secrets that were read.
+    pub(super) fn into_secrets(self) -> Vec<ObjectKey> {
+        self.secrets.into_keys().collect()
     }
 
     /// The session that these settings describe, with a login from `tokens`.
@@ -97,7 +105,7 @@ impl<'a> Place<'a> {
         part(spec.namespace.as_deref().unwrap_or_default().as_bytes());
         part(spec.server_name.as_deref().unwrap_or_default().as_bytes());
         part(bundle.as_deref().unwrap_or_default());
-        let mut address = Address {
+        let address = Address {
             server: spec.server.clone(),
             namespace: spec.namespace.clone(),
             server_name: spec.server_name.clone(),
@@ -108,22 +116,30 @@ impl<'a> Place<'a> {
             certificate,
         };
         let server = Server::new(&address, &self.ports.http, clock::now)?;
-        let login = self.login(spec, &mut address, &mut part).await?;
-        let login_server = Server::new(&address, &self.ports.http, clock::now)?;
+        let (login, own) = self.login(spec, &mut part).await?;
+        let login_server = match own {
+            None => server.clone(),
+            own => {
+                let address = Address {
+                    certificate: own,
+                    ..address
+                };
+                Server::new(&address, &self.ports.http, clock::now)?
+            }
+        };
         let mut digest = [0; 32];
         digest.copy_from_slice(identity.finish().as_ref());
-        let slot = tokens.slot(digest, &login_server, login, clock::now);
+        let slot = tokens.slot(digest, &login_server, login);
         let limits = self.ports.settings.size_limits;
         Ok(Session::new(server, slot, &spec.path, spec.server.clone(), limits))
     }
 
-    /// The login. Its identity goes to `part`; a client certificate of its own into `address`.
+    /// The login, and a client certificate of its own. Its identity goes to `part`.
     async fn login(
         &mut self,
         spec: &VaultIssuer,
-        address: &mut Address,
         part: &mut (dyn FnMut(&[u8]) + Send),
-    ) -> Result<Login, NoSession> {
+    ) -> Result<(Login, Option<ClientCertificate>), NoSession> {
         let VaultAuth {
             app_role,
             aws: _,
@@ -134,7 +150,7 @@ impl<'a> Place<'a> {
         if let Some(reference) = token_secret_ref {
             let token = self.text(reference, "token").await?;
             of_token(&token, part);
-            return Ok(Login::Token(token));
+            return Ok((Login::Token(token), None));
         }
         if let Some(VaultAppRole {
             path,
@@ -149,7 +165,7 @@ impl<'a> Place<'a> {
                 ("role_id", Hidden::new(role_id.trim().to_owned())),
                 ("secret_id", secret_id),
             ];
-            return Ok(post(path, fields, part));
+            return Ok((post(path, fields, part), None));
         }
         if let Some(VaultClientCertificateAuth {
             mount_path,
@@ -157,6 +173,7 @@ impl<'a> Place<'a> {
             secret_name,
         }) = client_certificate
         {
+            let mut own = None;
             if let Some(secret) = secret_name.as_deref().filter(|secret| !secret.is_empty()) {
                 let reference = |key: &str| SecretKeySelector {
                     name: secret.to_owned(),
@@ -167,17 +184,14 @@ impl<'a> Place<'a> {
                 part(b"certificate");
                 part(chain.expose());
                 part(key.expose());
-                address.certificate = Some(pair(secret, &chain, &key)?);
+                own = Some(pair(secret, &chain, &key)?);
             }
             let name = Hidden::new(name.clone().unwrap_or_default());
-            return Ok(post(
-                login_path(mount_path.as_deref(), "/v1/auth/cert"),
-                vec![("name", name)],
-                part,
-            ));
+            let path = login_path(mount_path.as_deref(), "/v1/auth/cert");
+            return Ok((post(path, vec![("name", name)], part), own));
         }
         match kubernetes {
-            Some(kubernetes) => self.kubernetes(spec, kubernetes, part).await,
+            Some(kubernetes) => Ok((self.kubernetes(spec, kubernetes, part).await?, None)),
             None => Err(NoSession::Unusable(
                 "there is no login that certlet supports".to_owned(),
             )),
@@ -262,13 +276,18 @@ impl<'a> Place<'a> {
             &reference.name,
             &self.ports.settings.cluster_resource_namespace,
         );
-        self.secrets.push(secret.clone());
-        let live = self.ports.reader.secret(&secret).await;
-        let live = live.map_err(|error| NoSession::Unread(format!("secret {secret} cannot be read: {error}")))?;
-        let live = live.ok_or_else(|| NoSession::Missing(format!("secret {secret} not found")))?;
+        let text = secret.to_string();
+        let live = match self.secrets.entry(secret) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(unread) => {
+                let live = self.ports.reader.secret(unread.key()).await;
+                let live = live.map_err(|error| NoSession::Unread(format!("secret {text} cannot be read: {error}")))?;
+                unread.insert(live.ok_or_else(|| NoSession::Missing(format!("secret {text} not found")))?)
+            }
+        };
         let key = reference.key_or(default_key);
         let value = live.data(key).map(|value| Hidden::new(value.to_vec()));
-        value.ok_or_else(|| NoSession::Unusable(format!("no data for {key:?} in secret '{secret}'")))
+        value.ok_or_else(|| NoSession::Unusable(format!("no data for {key:?} in secret '{text}'")))
     }
 }
 
@@ -315,23 +334,11 @@ async fn service_account_token(
     audiences: Vec<String>,
 ) -> Result<Hidden<String>, Fault> {
     reader.token(account, audiences, JWT_SECONDS).await.map_err(|refused| {
-        let (namespace, name) = (&account.namespace, &account.name);
-        let (kind, sentence) = match refused.code {
-            Some(403) => (
-                FaultKind::Settings,
-                format!(
-                    "certlet may not create a token of the ServiceAccount {account}: give it the verb create on serviceaccounts/token \
-                     with the resource name {name} by a Role in {namespace}"
-                ),
-            ),
-            Some(404) => (
-                FaultKind::Settings,
-                format!("the ServiceAccount {account} does not exist: create it, or correct serviceAccountRef"),
-            ),
-            Some(_) | None => (
-                FaultKind::Unavailable,
-                format!("the API server gives no token of the ServiceAccount {account}"),
-            ),
+        let (is_curable, sentence) = refused.token_advice(account);
+        let kind = if is_curable {
+            FaultKind::Settings
+        } else {
+            FaultKind::Unavailable
         };
         Fault { kind, sentence }
     })

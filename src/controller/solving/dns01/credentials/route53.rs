@@ -109,29 +109,11 @@ async fn token(place: &Place<'_>, reference: &ServiceAccountRef) -> Result<Hidde
     } else {
         audiences.clone()
     };
-    let reader = &place.ports.reader;
-    let token = reader
-        .token(&ObjectKey::new(namespace, name.as_str()), audiences, TOKEN_SECONDS)
-        .await;
-    let token = token.map_err(|refused| {
-        let (kind, sentence) = match refused.code {
-            Some(403) => (
-                FaultKind::Credential,
-                format!(
-                    "certlet may not create a token of the ServiceAccount {namespace}/{name}: give it the verb create on \
-                     serviceaccounts/token with the resource name {name} by a Role in {namespace}"
-                ),
-            ),
-            Some(404) => (
-                FaultKind::Credential,
-                format!("the ServiceAccount {namespace}/{name} does not exist: create it, or correct serviceAccountRef"),
-            ),
-            Some(_) | None => (
-                FaultKind::Unreachable,
-                format!("the API server gives no token of the ServiceAccount {namespace}/{name}"),
-            ),
-        };
-        Fault::new(kind, sentence)
+    let key = ObjectKey::new(namespace, name.as_str());
+    let token = place.ports.reader.token(&key, audiences, TOKEN_SECONDS).await;
+    let token = token.map_err(|refused| match refused.token_advice(&key) {
+        (true, sentence) => Fault::new(FaultKind::Credential, sentence),
+        (false, sentence) => Fault::new(FaultKind::Unreachable, sentence),
     })?;
     let until = (place.cloud.now)().saturating_add(TOKEN_USED).unwrap_or(Timestamp::MAX);
     place.cloud.memo.set(&account, &memo, token.clone(), until);
