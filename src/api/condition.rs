@@ -59,6 +59,11 @@ pub const DENIED: &str = "Denied";
 pub const INVALID_REQUEST: &str = "InvalidRequest";
 
 impl Condition {
+    /// Whether it is about the object in `generation`. One without a generation counts for each.
+    pub fn is_of(&self, generation: i64) -> bool {
+        self.observed_generation.is_none_or(|observed| observed >= generation)
+    }
+
     /// A condition without a time; [`set`] adds it. Hidden characters of the message are escaped, because it may
     /// quote other programs.
     pub fn new(

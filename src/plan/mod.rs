@@ -14,6 +14,7 @@ pub mod issuer;
 pub mod kinds;
 pub mod lease;
 pub mod link;
+pub mod listener;
 pub mod merge_patch;
 pub mod notice;
 pub mod object_name;

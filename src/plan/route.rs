@@ -62,11 +62,32 @@ pub fn links(record: &RouteSeen) -> Vec<Link> {
 
 /// The link of a route in `namespace` to a Gateway or ListenerSet.
 fn parent_link(parent: &ParentRef, namespace: &str) -> Option<Link> {
-    let kind = match parent.gateway_kind()? {
-        GATEWAY_KIND => GatewayKind::KIND,
-        LISTENER_SET_KIND => ListenerSetKind::KIND,
-        _ => return None,
+    let (kind, key) = parent_of(parent, namespace);
+    let kind = match kind? {
+        ParentKind::Gateway => GatewayKind::KIND,
+        ParentKind::ListenerSet => ListenerSetKind::KIND,
     };
-    let key = ObjectKey::new(parent.namespace_or(namespace), parent.name.as_str());
     Some(Link::Parent(kind, key))
+}
+
+/// The kinds of parents that certlet reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParentKind {
+    /// A Gateway.
+    Gateway,
+    /// A `ListenerSet`.
+    ListenerSet,
+}
+
+/// The kind and key of a parent of an HTTPRoute in `namespace`; `None` for the kind if certlet does not read it.
+pub fn parent_of(reference: &ParentRef, namespace: &str) -> (Option<ParentKind>, ObjectKey) {
+    let kind = match reference.gateway_kind() {
+        Some(GATEWAY_KIND) => Some(ParentKind::Gateway),
+        Some(LISTENER_SET_KIND) => Some(ParentKind::ListenerSet),
+        Some(_) | None => None,
+    };
+    (
+        kind,
+        ObjectKey::new(reference.namespace_or(namespace), reference.name.as_str()),
+    )
 }

@@ -54,6 +54,15 @@ pub fn json(text: &str) -> Cow<'_, str> {
 /// Number of characters that are quoted of a text from another source.
 pub const EXCERPT: usize = 300;
 
+/// The first `most` of these, and how many more there are.
+pub fn first_few(names: &[String], most: usize) -> String {
+    let first = names.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(most) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 /// An excerpt for use in a sentence: one line of at most [`EXCERPT`] characters.
 pub fn excerpt(text: &str) -> String {
     short_line(text, EXCERPT)

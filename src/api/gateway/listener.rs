@@ -24,6 +24,23 @@ pub struct Listener {
     pub allowed_routes: Option<AllowedRoutes>,
 }
 
+impl Listener {
+    /// The hostname, empty for all.
+    pub fn hostname(&self) -> &str {
+        self.hostname.as_deref().unwrap_or_default()
+    }
+
+    /// The Secrets with its certificates.
+    pub fn certificate_refs(&self) -> &[SecretReference] {
+        self.tls.as_ref().map_or(&[], |tls| &tls.certificate_refs)
+    }
+
+    /// The kinds of routes that it names; those that fit the protocol if empty.
+    pub fn kinds(&self) -> &[RouteKind] {
+        self.allowed_routes.as_ref().map_or(&[], |allowed| &allowed.kinds)
+    }
+}
+
 /// The `tls` of a listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -3,7 +3,7 @@
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-use super::{Listener, ListenerStatus};
+use super::{Listener, ListenerStatus, namespace_or};
 use crate::api::Condition;
 
 /// The `spec` of a ListenerSet.
@@ -44,10 +44,7 @@ pub struct ParentGateway {
 impl ParentGateway {
     /// The namespace of the Gateway of a ListenerSet in `namespace`.
     pub fn namespace_or<'a>(&'a self, namespace: &'a str) -> &'a str {
-        self.namespace
-            .as_deref()
-            .filter(|namespace| !namespace.is_empty())
-            .unwrap_or(namespace)
+        namespace_or(self.namespace.as_deref(), namespace)
     }
 }
 

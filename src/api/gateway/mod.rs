@@ -75,3 +75,8 @@ pub struct ListenerStatus {
     /// Conditions, for example Accepted, ResolvedRefs and Programmed.
     pub conditions: Vec<Condition>,
 }
+
+/// The namespace of a reference in an object of `own`.
+fn namespace_or<'a>(named: Option<&'a str>, own: &'a str) -> &'a str {
+    named.filter(|named| !named.is_empty()).unwrap_or(own)
+}

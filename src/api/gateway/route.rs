@@ -3,7 +3,7 @@
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-use super::{ACCEPTED, GATEWAY_KIND, GROUP};
+use super::{ACCEPTED, GATEWAY_KIND, GROUP, namespace_or};
 use crate::api::{Condition, condition, http01::ParentRef};
 
 /// The `spec` of an HTTPRoute.
@@ -106,32 +106,25 @@ pub struct RouteParentStatus {
 impl RouteParentStatus {
     /// Whether the parent serves the route in `generation`. A condition without a generation counts for each.
     pub fn accepts(&self, generation: i64) -> bool {
-        condition::get(&self.conditions, ACCEPTED).is_some_and(|accepted| {
-            accepted.is_true()
-                && accepted
-                    .observed_generation
-                    .is_none_or(|observed| observed >= generation)
-        })
+        condition::get(&self.conditions, ACCEPTED)
+            .is_some_and(|accepted| accepted.is_true() && accepted.is_of(generation))
     }
 }
 
 impl ParentRef {
+    /// The kind, with the default of the Gateway API.
+    pub fn kind_or_default(&self) -> &str {
+        let kind = self.kind.as_deref().filter(|kind| !kind.is_empty());
+        kind.unwrap_or(GATEWAY_KIND)
+    }
+
     /// The kind, with the default of the Gateway API; `None` for a parent of another API group.
     pub fn gateway_kind(&self) -> Option<&str> {
-        let group = self.group.as_deref().unwrap_or(GROUP);
-        (group == GROUP).then(|| {
-            self.kind
-                .as_deref()
-                .filter(|kind| !kind.is_empty())
-                .unwrap_or(GATEWAY_KIND)
-        })
+        (self.group.as_deref().unwrap_or(GROUP) == GROUP).then(|| self.kind_or_default())
     }
 
     /// The namespace of the parent of a route in `namespace`.
     pub fn namespace_or<'a>(&'a self, namespace: &'a str) -> &'a str {
-        self.namespace
-            .as_deref()
-            .filter(|namespace| !namespace.is_empty())
-            .unwrap_or(namespace)
+        namespace_or(self.namespace.as_deref(), namespace)
     }
 }

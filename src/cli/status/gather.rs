@@ -273,10 +273,8 @@ impl Subject<'_> {
 
 /// The Secrets of listeners.
 fn secrets(listeners: &[Listener]) -> impl Iterator<Item = &str> {
-    let blocks = listeners.iter().filter_map(|listener| listener.tls.as_ref());
-    blocks
-        .flat_map(|tls| &tls.certificate_refs)
-        .map(|secret| secret.name.as_str())
+    let secrets = listeners.iter().flat_map(Listener::certificate_refs);
+    secrets.map(|secret| secret.name.as_str())
 }
 
 fn is_of(entry: &Entry, key: &ObjectKey) -> bool {

@@ -21,10 +21,14 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
-    /// Something has changed on which the self-checks of the Order of this name depend: they are repeated now.
-    pub(crate) fn reconsider(&self, order: &ObjectKey) {
-        self.state.reconsider(order, self.ports.now());
-        self.solving.http01.routes_changed();
+    /// Something has changed on which the self-checks of the Orders of these names depend: they are repeated now.
+    pub(crate) fn reconsider(&self, orders: &[ObjectKey]) {
+        for order in orders {
+            self.state.reconsider(order, self.ports.now());
+        }
+        if !orders.is_empty() {
+            self.solving.http01.routes_changed();
+        }
     }
 
     /// A controller without remembered state.

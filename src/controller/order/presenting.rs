@@ -245,7 +245,7 @@ pub(super) fn check(controller: &Arc<Orders>, observed: &Observed, url: String) 
     tokio::spawn(async move {
         // the semaphore is never closed
         let permit = Arc::clone(&controller.state.probes).acquire_owned().await.ok();
-        let checked = async {
+        let checked = {
             let mut check = std::pin::pin!(solver.check(since));
             tokio::select! {
                 checked = &mut check => checked,
@@ -259,7 +259,6 @@ pub(super) fn check(controller: &Arc<Orders>, observed: &Observed, url: String) 
                 }
             }
         };
-        let checked = checked.await;
         drop(permit);
         if let Some(finding) = solver.finding(&checked) {
             controller.ports.metrics.findings.count("dns-01", finding);

@@ -114,8 +114,12 @@ impl<S: Source> Shim<S> {
             return None;
         }
         let object = S::annotated(&self.ports, key)?;
-        let certificates = self.certificates_of(&object);
         let issuer = object.issuer(&self.ports.settings);
+        // without an issuer nothing is planned
+        let certificates = issuer
+            .as_ref()
+            .map(|_| self.certificates_of(&object))
+            .unwrap_or_default();
         let issuer = issuer.map(|issuer| issuers::find(&self.ports.index, &issuer, object.meta.namespace()));
         let issuer = issuer.as_ref().and_then(Lookup::found);
         let acme = issuer.and_then(|issuer| issuer.spec.acme.as_ref());
@@ -204,7 +208,7 @@ fn existing(lean: &Lean<CertificateKind>, names_change: Option<&NamesChange>) ->
     Existing {
         meta: lean.meta.clone(),
         raw: serde_json::from_str(lean.spec.get()).unwrap_or_default(),
-        spec: lean.parse().ok().map(|object| object.spec),
+        spec: crate::api::parse(lean.spec.get()).ok(),
         renewal: status.renewal_time.filter(|_| is_ready).map(|time| time.0),
         names_change: names_change.cloned(),
     }

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use super::Seen;
 use crate::{
-    api::{Condition, GROUP, IssuerRef, condition, gateway::ListenerStatus, names::annotation},
+    api::{
+        Condition, GROUP, IssuerRef, condition,
+        gateway::{GatewayStatus, ListenerSetStatus, ListenerStatus},
+        names::annotation,
+    },
     cluster::{
         index::{Change, Changed},
         issuers,
-        store::Link,
+        store::{Link, Store},
         wire::Record,
     },
     controller::{Controllers, injection, order::responder_sync, signing_request},
@@ -57,30 +61,23 @@ pub(super) fn listener_sets_of(controllers: &Controllers, seen: &Seen<'_>) -> Ve
 }
 
 pub(super) fn gateways_of_route(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
-    let gateways = &controllers.ports.index.gateways;
-    let mut found = parents_of_route(seen, GatewayKind::KIND);
-    found.retain(|key| {
-        gateways
-            .get(key)
-            .is_some_and(|gateway| routes::are_wanted(&gateway.meta))
-    });
-    found
+    parents_of_route(&controllers.ports.index.gateways, seen)
 }
 
 pub(super) fn listener_sets_of_route(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
-    let sets = &controllers.ports.index.listener_sets;
-    let mut found = parents_of_route(seen, ListenerSetKind::KIND);
-    found.retain(|key| sets.get(key).is_some_and(|set| routes::are_wanted(&set.meta)));
-    found
+    parents_of_route(&controllers.ports.index.listener_sets, seen)
 }
 
-/// The parents of this kind that a route has, or had before the change.
-fn parents_of_route(seen: &Seen<'_>, kind: &str) -> Vec<ObjectKey> {
+/// The parents of this kind that a route has, or had before the change, and that take names from routes.
+fn parents_of_route<K: Kind>(store: &Store<Lean<K>>, seen: &Seen<'_>) -> Vec<ObjectKey>
+where
+    Lean<K>: Record,
+{
     let Change::HttpRoute(changed) = seen.change else {
         return Vec::new();
     };
     let parent = |link| match link {
-        Link::Parent(found, key) if found == kind => Some(key),
+        Link::Parent(kind, key) if kind == K::KIND => Some(key),
         Link::Parent(..)
         | Link::Owner(_)
         | Link::Secret(_)
@@ -88,7 +85,10 @@ fn parents_of_route(seen: &Seen<'_>, kind: &str) -> Vec<ObjectKey> {
         | Link::Certificate(_)
         | Link::Waiting => None,
     };
-    links(changed).into_iter().filter_map(parent).collect()
+    let parents = links(changed).into_iter().filter_map(parent);
+    parents
+        .filter(|key| store.get(key).is_some_and(|found| routes::are_wanted(&found.meta)))
+        .collect()
 }
 
 pub(super) fn owning_certificate(_: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
@@ -157,23 +157,22 @@ pub(super) fn routed_orders(controllers: &Controllers, seen: &Seen<'_>) -> Vec<O
         let challenge = controllers.ports.index.challenges.get(&challenge)?;
         owners::<OrderKind>(Some(&challenge.meta)).into_iter().next()
     });
-    let mut orders: Vec<ObjectKey> = orders.collect();
-    orders.sort();
-    orders.dedup();
-    orders
+    orders.collect()
 }
 
 /// The Orders with a Challenge whose solver attaches HTTPRoutes to this Gateway or ListenerSet.
 pub(super) fn orders_of_parent(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
     let matters = if let Change::Gateway(changed) = seen.change {
         matters(changed, |gateway| {
-            let status = gateway.status();
-            (facts(status.conditions), conditions_of(status.listeners))
+            let GatewayStatus {
+                conditions, listeners, ..
+            } = gateway.status();
+            reported(conditions, listeners)
         })
     } else if let Change::ListenerSet(changed) = seen.change {
         matters(changed, |set| {
-            let status = set.status();
-            (facts(status.conditions), conditions_of(status.listeners))
+            let ListenerSetStatus { conditions, listeners } = set.status();
+            reported(conditions, listeners)
         })
     } else {
         false
@@ -188,12 +187,9 @@ pub(super) fn orders_of_parent(controllers: &Controllers, seen: &Seen<'_>) -> Ve
         let spec = challenge.spec.get();
         spec.contains("\"gatewayHTTPRoute\"") && spec.contains(&name)
     });
-    let mut orders: Vec<ObjectKey> = naming
+    naming
         .flat_map(|challenge| owners::<OrderKind>(Some(&challenge.meta)))
-        .collect();
-    orders.sort();
-    orders.dedup();
-    orders
+        .collect()
 }
 
 /// Whether an object was created or deleted, or its spec or what `of` it has changed.
@@ -207,11 +203,15 @@ where
     }
 }
 
-fn conditions_of(listeners: Vec<ListenerStatus>) -> Vec<(String, Vec<Condition>)> {
-    let listeners = listeners.into_iter();
-    listeners
-        .map(|ListenerStatus { name, conditions, .. }| (name, facts(conditions)))
-        .collect()
+/// What the status of a Gateway or ListenerSet says of it, and of each listener.
+fn reported(
+    conditions: Vec<Condition>,
+    listeners: Vec<ListenerStatus>,
+) -> (Vec<Condition>, Vec<(String, Vec<Condition>)>) {
+    let listeners = listeners
+        .into_iter()
+        .map(|ListenerStatus { name, conditions, .. }| (name, facts(conditions)));
+    (facts(conditions), listeners.collect())
 }
 
 /// Conditions without times and generations: a controller that only renews these says nothing new.
@@ -425,7 +425,7 @@ fn keys<R: Record>(records: Vec<Arc<R>>) -> Vec<ObjectKey> {
 mod tests {
     use serde_json::json;
 
-    use super::{Condition, ListenerStatus, conditions_of};
+    use super::{Condition, ListenerStatus, reported};
 
     #[test]
     fn a_condition_with_another_time_or_generation_is_the_same_and_one_with_another_reason_is_not() {
@@ -435,11 +435,12 @@ mod tests {
                 "lastTransitionTime": time, "observedGeneration": generation,
             }))
             .unwrap();
-            conditions_of(vec![ListenerStatus {
+            let listener = ListenerStatus {
                 name: "http".to_owned(),
                 attached_routes: 0,
                 conditions: vec![condition],
-            }])
+            };
+            reported(Vec::new(), vec![listener])
         };
         let first = of("2026-11-30T08:00:00Z", 1, "Accepted");
         assert_eq!(first, of("2026-11-30T08:00:05Z", 2, "Accepted"));

@@ -261,10 +261,10 @@ impl Target {
             Requests(find) => add(&queues.requests, find(controllers, seen)),
             Orders(find) => add(&queues.orders, find(controllers, seen)),
             Checks(find) => {
-                let found = find(controllers, seen);
-                for order in &found {
-                    controllers.orders.reconsider(order);
-                }
+                let mut found = find(controllers, seen);
+                found.sort();
+                found.dedup();
+                controllers.orders.reconsider(&found);
                 add(&queues.orders, found);
             }
             Issuers(find) => add(&queues.issuers, find(controllers, seen)),

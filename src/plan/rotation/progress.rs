@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Leaf, LeafState, RotationObservation, Trust, is_under_way};
-use crate::pki::name::Name;
+use crate::{pki::name::Name, text::first_few};
 
 /// Number of leaves that are named. The others are counted.
 const NAMED: usize = 3;
@@ -46,7 +46,7 @@ pub(super) fn reissuing(now: Timestamp, seen: &RotationObservation<'_>, stale: &
     let waits = |leaf: &&&Leaf<'_>| matches!(leaf.state, LeafState::Issuing(_)) && !is_under_way(now, leaf);
     let waiting: Vec<String> = stale.iter().filter(waits).map(|leaf| leaf.key.to_string()).collect();
     if !waiting.is_empty() {
-        let named = named(&waiting);
+        let named = first_few(&waiting, NAMED);
         parts.push(format!("{} wait for approval or their issuer: {named}", waiting.len()));
     }
     let failed = stale.iter().filter_map(|leaf| match &leaf.state {
@@ -55,18 +55,10 @@ pub(super) fn reissuing(now: Timestamp, seen: &RotationObservation<'_>, stale: &
     });
     let failing: Vec<String> = failed.collect();
     if !failing.is_empty() {
-        let named = named(&failing);
+        let named = first_few(&failing, NAMED);
         parts.push(format!("{} failed and will be retried: {named}", failing.len()));
     }
     parts.join("; ")
-}
-
-fn named(names: &[String]) -> String {
-    let shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMED) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 fn shortened(text: &str) -> String {

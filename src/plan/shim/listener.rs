@@ -73,11 +73,8 @@ impl Listeners<'_> {
 
     /// Every Secret that a listener names, even if it is skipped: a Certificate is deleted only when none names its Secret (SHM-07).
     fn named(&self) -> Vec<String> {
-        let blocks = self.all.iter().filter_map(|listener| listener.tls.as_ref());
-        blocks
-            .flat_map(|tls| &tls.certificate_refs)
-            .map(|secret| secret.name.clone())
-            .collect()
+        let secrets = self.all.iter().flat_map(Listener::certificate_refs);
+        secrets.map(|secret| secret.name.clone()).collect()
     }
 
     /// Whether the listener terminates TLS, and no annotation excludes it (GWS-03, ANN-21).
@@ -95,7 +92,7 @@ impl Listeners<'_> {
     fn read<'l>(&self, index: usize, listener: &'l Listener, by_routes: bool) -> Result<&'l [SecretReference], String> {
         let path = format!("spec.listeners[{index}]");
         let mut wrong = Vec::new();
-        if !by_routes && hostname(listener).is_empty() {
+        if !by_routes && listener.hostname().is_empty() {
             wrong.push(format!(
                 "{path}.hostname: Required value: the hostname cannot be empty; set it to the name of the certificate, or take the names of the HTTPRoutes with the annotation {}: \"true\"",
                 annotation::HOSTNAMES_FROM_ROUTES
@@ -106,7 +103,7 @@ impl Listeners<'_> {
             Some(tls) => wrong.extend(self.wrong_tls(&path, listener, tls)),
         }
         if wrong.is_empty() {
-            Ok(listener.tls.as_ref().map_or(&[], |tls| &tls.certificate_refs))
+            Ok(listener.certificate_refs())
         } else {
             Err(aggregate(wrong))
         }
@@ -140,7 +137,7 @@ impl Listeners<'_> {
             {
                 wrong.push(format!(
                     "{path}.namespace: Invalid value: {namespace:?}: cross-namespace secret references are not allowed in listeners. {}",
-                    foreign::cure(self, namespace, &secret.name, hostname(listener))
+                    foreign::cure(self, namespace, &secret.name, listener.hostname())
                 ));
             }
         }
@@ -157,13 +154,8 @@ impl Listeners<'_> {
     }
 }
 
-/// The hostname, empty for all.
-pub(super) fn hostname(listener: &Listener) -> &str {
-    listener.hostname.as_deref().unwrap_or_default()
-}
-
 fn add(blocks: &mut Vec<Block>, secret: &SecretReference, listener: &Listener, from_routes: Option<&BTreeSet<String>>) {
-    let hostname = hostname(listener);
+    let hostname = listener.hostname();
     let at = blocks.iter().position(|block| block.secret_name == secret.name);
     let at = at.unwrap_or_else(|| {
         blocks.push(Block {

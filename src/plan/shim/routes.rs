@@ -14,15 +14,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Existing, RouteNames,
     issuer::is_true,
-    listener::hostname,
     pace::{NamesChange, Pace, pace},
 };
 use crate::{
     api::{
-        gateway::{GROUP, Listener, RouteParentStatus},
+        gateway::{Listener, RouteParentStatus},
         names::annotation,
     },
     plan::{
+        listener::{Admission, admission, covers, is_meant},
         route::RouteSeen,
         seen::{Meta, ObjectKey},
     },
@@ -69,7 +69,7 @@ pub(super) fn given(listeners: &[Listener], (kind, key): (&str, &ObjectKey), rou
     let left_out = attached.len().saturating_sub(MAX_ROUTES);
     let bounds: Vec<String> = listeners
         .iter()
-        .map(|listener| hostname(listener).to_ascii_lowercase())
+        .map(|listener| listener.hostname().to_ascii_lowercase())
         .collect();
     let mut names = vec![BTreeSet::new(); listeners.len()];
     for route in fair(attached) {
@@ -107,15 +107,10 @@ fn fair(mut routes: Vec<&RouteSeen>) -> Vec<&RouteSeen> {
 
 /// Marks the listeners that this parent of a route in the first namespace selects and that allow it. The Gateway is in the second.
 fn mark(open: &mut [bool], listeners: &[Listener], parent: &RouteParentStatus, (namespace, own): (&str, &str)) {
-    let section = parent.parent_ref.section_name.as_deref();
-    let port = parent.parent_ref.port;
-    let selects = |listener: &Listener| {
-        port.is_none_or(|port| port == listener.port) && section.is_none_or(|section| section == listener.name)
-    };
     let selected: Vec<(&mut bool, &Listener)> = open
         .iter_mut()
         .zip(listeners)
-        .filter(|(_, listener)| selects(listener))
+        .filter(|(_, listener)| is_meant(&parent.parent_ref, listener))
         .collect();
     // of a single listener the controller reports what certlet cannot decide
     let alone = selected.len() == 1;
@@ -127,40 +122,16 @@ fn mark(open: &mut [bool], listeners: &[Listener], parent: &RouteParentStatus, (
 /// Whether a listener of a Gateway in `own` allows HTTPRoutes of `namespace`; `None` if certlet cannot tell: a selector needs the labels of
 /// namespaces, which it does not read, and which kinds fit the protocol TLS is up to the controller.
 fn allows(listener: &Listener, namespace: &str, own: &str) -> Option<bool> {
-    let allowed = listener.allowed_routes.as_ref();
-    let from = allowed
-        .and_then(|allowed| allowed.namespaces.as_ref())
-        .and_then(|namespaces| namespaces.from.as_deref());
-    let kinds = allowed.map_or(&[][..], |allowed| &allowed.kinds);
-    let by_namespace = match from {
-        Some("All") => Some(true),
-        None | Some("Same") => Some(namespace == own),
-        Some("Selector") => None,
-        Some(_) => Some(false),
-    };
-    let by_kind = if kinds.is_empty() {
-        (listener.protocol != "TLS").then_some(true)
-    } else {
-        let is_route =
-            |kind: &str, group: Option<&str>| kind == "HTTPRoute" && group.is_none_or(|group| group == GROUP);
-        Some(kinds.iter().any(|kind| is_route(&kind.kind, kind.group.as_deref())))
-    };
-    match (by_namespace, by_kind) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        (None, _) | (_, None) => None,
+    match admission(listener, own, namespace) {
+        Admission::No => Some(false),
+        Admission::ByLabels => None,
+        Admission::Yes => (listener.protocol != "TLS" || !listener.kinds().is_empty()).then_some(true),
     }
 }
 
-/// Whether `name` is the hostname of a listener, or below its wildcard, both in lower case; a wildcard is within none.
+/// Whether `name` is the hostname of a listener, or below its wildcard; a wildcard is within none.
 fn is_within(name: &str, hostname: &str) -> bool {
-    if name.contains('*') {
-        return false;
-    }
-    match hostname.strip_prefix('*') {
-        Some(below) => name.strip_suffix(below).is_some_and(|label| !label.is_empty()),
-        None => hostname.is_empty() || name == hostname,
-    }
+    !name.contains('*') && covers(hostname, name)
 }
 
 /// The names for a Certificate from routes, and when they change next.

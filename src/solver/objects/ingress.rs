@@ -6,11 +6,11 @@ use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec,
     ServiceBackendPort,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use super::{ChallengePath, Group, add_labels, controlled, derived_name, identity_labels};
+use super::{ChallengePath, Group, add_labels, derived_name, metadata};
 use crate::api::http01::{Http01Ingress, TemplateMetadata};
-use crate::api::names::{SOLVER_PORT, annotation, label};
+use crate::api::names::{SOLVER_PORT, annotation};
 use crate::solver::classes::{Class, PathType};
 
 /// Allows every source address (ANW-10).
@@ -97,19 +97,12 @@ pub(super) fn build(
         .as_ref()
         .and_then(|template| template.metadata.clone())
         .unwrap_or_default();
-    let mut labels = identity_labels(paths);
-    labels.insert(label::ORDER_UID.to_owned(), frame.order_uid.to_owned());
-    add_labels(&mut labels, frame.extra_labels);
-    add_labels(&mut labels, &template.labels);
+    let place = (frame.namespace, frame.order_uid);
+    let mut metadata = metadata(frame.name.clone(), place, paths, frame.extra_labels, owners);
+    add_labels(metadata.labels.get_or_insert_default(), &template.labels);
+    metadata.annotations = Some(annotations(class.as_deref(), frame.class, template));
     Ingress {
-        metadata: ObjectMeta {
-            name: Some(frame.name.clone()),
-            namespace: Some(frame.namespace.to_owned()),
-            labels: Some(labels),
-            annotations: Some(annotations(class.as_deref(), frame.class, template)),
-            owner_references: controlled(owners),
-            ..ObjectMeta::default()
-        },
+        metadata,
         spec: Some(IngressSpec {
             ingress_class_name: ingress_class_name.clone(),
             rules: Some(rules(paths, frame.service, frame.path_type)),

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use k8s_openapi::api::core::v1::ServicePort;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::host::Host;
@@ -27,7 +27,7 @@ pub use edit::{SolverPath, solver_paths, with_paths, without_paths};
 pub use group::{Group, group};
 pub use ingress::{Exposure, temporary_ingress};
 pub use pod::{PodChallenge, PodSettings, pod_ingress, pod_route, pod_service, solver_pod};
-pub use route::{Attachment, MOST_HOSTNAMES, RouteExposure, temporary_route};
+pub use route::{Attachment, RouteExposure, temporary_route};
 pub use shared::{ServiceKind, endpoint_slices, leads_as_wanted, service_kind, shared_service};
 pub use sweep::{Found, FoundKind, InFlight, Stray, strays};
 
@@ -104,6 +104,26 @@ fn identity_labels(paths: &[ChallengePath]) -> BTreeMap<String, String> {
         (label::HTTP_TOKEN.to_owned(), token.to_string()),
         (label::HTTP01_SOLVER.to_owned(), "true".to_owned()),
     ])
+}
+
+/// The metadata of a temporary object of an Order, found by its labels.
+fn metadata(
+    name: String,
+    (namespace, order_uid): (&str, &str),
+    paths: &[ChallengePath],
+    extra_labels: &BTreeMap<String, String>,
+    owners: Vec<OwnerReference>,
+) -> ObjectMeta {
+    let mut labels = identity_labels(paths);
+    labels.insert(label::ORDER_UID.to_owned(), order_uid.to_owned());
+    add_labels(&mut labels, extra_labels);
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(namespace.to_owned()),
+        labels: Some(labels),
+        owner_references: controlled(owners),
+        ..ObjectMeta::default()
+    }
 }
 
 /// Adds labels of a template or a flag, except those by which solver objects are found (FLG-13).

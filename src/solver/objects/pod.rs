@@ -13,12 +13,12 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::ingress::{Frame, build};
 use super::route;
-use super::{ChallengePath, PORT_NAME, add_labels, controlled, derived_name, identity_labels, service_port};
+use super::{ChallengePath, PORT_NAME, add_labels, derived_name, identity_labels, service_port};
 use crate::api::gateway::HttpRoute;
 use crate::api::http01::{
     self, GatewayHttpRoute, Http01Ingress, ParentRef, PodResources, PodTemplateSpec, Routing, TemplateMetadata,
 };
-use crate::api::names::{SOLVER_PORT, annotation, label};
+use crate::api::names::{SOLVER_PORT, annotation};
 use crate::solver::classes::{Class, PathType};
 use crate::solver::token::KeyAuthorization;
 
@@ -149,16 +149,13 @@ pub fn pod_route(
 }
 
 fn metadata(challenge: &PodChallenge<'_>, extra_labels: &BTreeMap<String, String>) -> ObjectMeta {
-    let mut labels = identity_labels(std::slice::from_ref(challenge.path));
-    labels.insert(label::ORDER_UID.to_owned(), challenge.order_uid.to_owned());
-    add_labels(&mut labels, extra_labels);
-    ObjectMeta {
-        name: Some(derived_name(&[&challenge.owner.uid])),
-        namespace: Some(challenge.namespace.to_owned()),
-        labels: Some(labels),
-        owner_references: controlled(vec![challenge.owner.clone()]),
-        ..ObjectMeta::default()
-    }
+    super::metadata(
+        derived_name(&[&challenge.owner.uid]),
+        (challenge.namespace, challenge.order_uid),
+        std::slice::from_ref(challenge.path),
+        extra_labels,
+        vec![challenge.owner.clone()],
+    )
 }
 
 fn pod_spec(challenge: &PodChallenge<'_>, settings: &PodSettings, template: PodTemplateSpec) -> PodSpec {

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::json;
 
-use super::{ChallengePath, Group, add_labels, controlled, derived_name, group, identity_labels};
+use super::{ChallengePath, Group, add_labels, derived_name, group, metadata};
 use crate::api::gateway::{
     BackendRef, GATEWAY_KIND, GROUP, HttpRoute, HttpRouteSpec, PathMatch, RouteMatch, RouteRule,
 };
 use crate::api::http01::{GatewayHttpRoute, ParentRef};
-use crate::api::names::{SOLVER_PORT, label};
+use crate::api::names::SOLVER_PORT;
 
 /// The most hostnames, and the most rules, that an HTTPRoute may have.
-pub const MOST_HOSTNAMES: usize = 16;
+const MOST_HOSTNAMES: usize = 16;
 
 /// The most parts in which a placed challenge is searched. An Order has far fewer.
 const MOST_PARTS: usize = 64;
@@ -154,10 +154,9 @@ pub(super) fn build(
     paths: &[ChallengePath],
     owners: Vec<OwnerReference>,
 ) -> HttpRoute {
-    let mut labels = identity_labels(paths);
-    labels.insert(label::ORDER_UID.to_owned(), frame.order_uid.to_owned());
-    add_labels(&mut labels, frame.extra_labels);
-    add_labels(&mut labels, &config.labels);
+    let place = (frame.namespace, frame.order_uid);
+    let mut metadata = metadata(frame.name.clone(), place, paths, frame.extra_labels, owners);
+    add_labels(metadata.labels.get_or_insert_default(), &config.labels);
     let mut hostnames: Vec<String> = paths
         .iter()
         .filter_map(|path| path.host.in_rule())
@@ -165,13 +164,7 @@ pub(super) fn build(
         .collect();
     hostnames.dedup();
     HttpRoute {
-        metadata: ObjectMeta {
-            name: Some(frame.name.clone()),
-            namespace: Some(frame.namespace.to_owned()),
-            labels: Some(labels),
-            owner_references: controlled(owners),
-            ..ObjectMeta::default()
-        },
+        metadata,
         spec: HttpRouteSpec {
             parent_refs: parents.iter().map(parent).collect(),
             hostnames,

@@ -30,7 +30,7 @@ mod visibility;
 
 use std::net::{IpAddr, SocketAddr};
 
-use k8s_openapi::api::networking::v1::{Ingress, IngressStatus};
+use k8s_openapi::api::networking::v1::IngressStatus;
 use tokio::sync::Notify;
 
 use self::{
@@ -343,12 +343,4 @@ fn ingress_addresses(context: &Ports, key: &ObjectKey) -> Vec<IpAddr> {
         .iter()
         .filter_map(|point| point.ip.as_ref()?.parse().ok())
         .collect()
-}
-
-/// A temporary Ingress of this name, for its deletion.
-fn named(key: &ObjectKey) -> Ingress {
-    let mut ingress = Ingress::default();
-    ingress.metadata.name = Some(key.name.to_string());
-    ingress.metadata.namespace = Some(key.namespace.to_string());
-    ingress
 }

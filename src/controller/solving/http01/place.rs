@@ -13,7 +13,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
     api::{http01::Http01Ingress, names::annotation},
-    cluster,
+    cluster::{self, objects::Typed},
     controller::{ControllerError, Ports},
     plan::seen::{Meta, ObjectKey, Pairs},
     solver::{
@@ -153,20 +153,34 @@ pub(super) fn is_current(seen: &Meta, wanted: &ObjectMeta) -> bool {
 /// # Errors
 /// The API server's error.
 pub(super) async fn delete(context: &Ports, key: ObjectKey, order_uid: &str) -> Result<(), ControllerError> {
-    let mut ingress = super::named(&key);
-    // The uid is the precondition. An Ingress that the index does not have yet is deleted by its name, which is
+    let seen = context.index.ingresses.get(&key);
+    delete_temporary::<Ingress>(context, &key, order_uid, seen.as_ref().map(|seen| &seen.meta)).await
+}
+
+/// Deletes a temporary Ingress or HTTPRoute of this Order. `seen` is the object in the index.
+///
+/// # Errors
+/// The API server's error.
+pub(super) async fn delete_temporary<K: Typed + Default>(
+    context: &Ports,
+    key: &ObjectKey,
+    order_uid: &str,
+    seen: Option<&Meta>,
+) -> Result<(), ControllerError> {
+    let mut object = K::default();
+    let meta = object.meta_mut();
+    meta.name = Some(key.name.to_string());
+    meta.namespace = Some(key.namespace.to_string());
+    // The uid is the precondition. An object that the index does not have yet is deleted by its name, which is
     // derived from the Order.
-    ingress.metadata.uid = context
-        .index
-        .ingresses
-        .get(&key)
-        .filter(|seen| seen.meta.labels.get(crate::api::names::label::ORDER_UID) == Some(order_uid))
-        .map(|seen| seen.meta.uid.to_string());
-    match context.writer.delete_object(&ingress).await {
+    meta.uid = seen
+        .filter(|seen| seen.labels.get(crate::api::names::label::ORDER_UID) == Some(order_uid))
+        .map(|seen| seen.uid.to_string());
+    match context.writer.delete_object(&object).await {
         // another one was created since
         Err(error) if error.is_conflict() => {
-            ingress.metadata.uid = None;
-            Ok(context.writer.delete_object(&ingress).await?)
+            object.meta_mut().uid = None;
+            Ok(context.writer.delete_object(&object).await?)
         }
         other => Ok(other?),
     }

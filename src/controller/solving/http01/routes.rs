@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::{
     Exposed, Http01,
-    place::is_current,
+    place::{delete_temporary, is_current},
     placed::{PlacedKind, PlacedObject, Written},
 };
 use crate::{
@@ -18,7 +18,8 @@ use crate::{
     cluster,
     controller::{ControllerError, Ports},
     plan::{
-        order::route::{self, Offered, ParentFound, ParentKind, ParentSeen, RouteVerdict},
+        order::route::{self, Offered, ParentFound, ParentSeen, RouteVerdict},
+        route::{ParentKind, parent_of},
         seen::{Meta, ObjectKey},
     },
     solver::objects::{
@@ -163,20 +164,8 @@ fn is_unknown_kind(error: &cluster::Error) -> bool {
 /// # Errors
 /// The API server's error.
 pub(super) async fn delete(context: &Ports, key: ObjectKey, order_uid: &str) -> Result<(), ControllerError> {
-    let mut route = HttpRoute::default();
-    route.metadata.name = Some(key.name.to_string());
-    route.metadata.namespace = Some(key.namespace.to_string());
-    // as for an Ingress: the uid is the precondition, if the index has it
     let seen = context.index.http_routes.get(&key);
-    let seen = seen.filter(|seen| seen.meta.labels.get(label::ORDER_UID) == Some(order_uid));
-    route.metadata.uid = seen.map(|seen| seen.meta.uid.to_string());
-    match context.writer.delete_object(&route).await {
-        Err(error) if error.is_conflict() => {
-            route.metadata.uid = None;
-            Ok(context.writer.delete_object(&route).await?)
-        }
-        other => Ok(other?),
-    }
+    delete_temporary::<HttpRoute>(context, &key, order_uid, seen.as_ref().map(|seen| &seen.meta)).await
 }
 
 /// The parents for the proof of this path: those of the solver, with listeners where the user has named none.
@@ -196,7 +185,7 @@ pub(super) fn parents(
 
 /// A parent of an HTTPRoute in this namespace, from the index.
 fn parent(context: &Ports, namespace: &str, reference: &ParentRef) -> ParentSeen {
-    let (kind, key) = route::parent_of(reference, namespace);
+    let (kind, key) = parent_of(reference, namespace);
     let settings = &context.settings.gateway;
     let offered = match kind {
         // an installation for one namespace does not see those of others
@@ -267,7 +256,7 @@ pub(super) fn addresses(context: &Ports, key: &ObjectKey) -> Vec<IpAddr> {
         return Vec::new();
     };
     let gateways = route.parent_refs.iter().filter_map(|reference| {
-        let (kind, parent) = route::parent_of(reference, &key.namespace);
+        let (kind, parent) = parent_of(reference, &key.namespace);
         match kind? {
             ParentKind::Gateway => Some(parent),
             ParentKind::ListenerSet => {

@@ -16,7 +16,7 @@ pub use self::{
 use crate::{
     api::{
         Condition,
-        gateway::{GATEWAY_KIND, LISTENER_SET_KIND, Listener, ListenerStatus},
+        gateway::{Listener, ListenerStatus},
         http01::ParentRef,
     },
     plan::seen::ObjectKey,
@@ -61,26 +61,4 @@ pub struct Offered {
     pub statuses: Vec<ListenerStatus>,
     /// Conditions of the whole.
     pub conditions: Vec<Condition>,
-}
-
-/// The kinds of parents that certlet reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParentKind {
-    /// A Gateway.
-    Gateway,
-    /// A `ListenerSet`.
-    ListenerSet,
-}
-
-/// The kind and key of a parent of an HTTPRoute in `namespace`; `None` for the kind if certlet does not read it.
-pub fn parent_of(reference: &ParentRef, namespace: &str) -> (Option<ParentKind>, ObjectKey) {
-    let kind = match reference.gateway_kind() {
-        Some(GATEWAY_KIND) => Some(ParentKind::Gateway),
-        Some(LISTENER_SET_KIND) => Some(ParentKind::ListenerSet),
-        Some(_) | None => None,
-    };
-    (
-        kind,
-        ObjectKey::new(reference.namespace_or(namespace), reference.name.as_str()),
-    )
 }

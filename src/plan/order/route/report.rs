@@ -2,16 +2,19 @@
 
 use super::{
     ParentFound, ParentSeen,
-    listener::{Admission, HTTP, HTTP_PORT, admission, admits_kind, is_meant},
+    listener::{HTTP, HTTP_PORT},
 };
 use crate::{
     api::{
         Condition, ConditionStatus, condition,
-        gateway::{ACCEPTED, GATEWAY_KIND, Listener},
+        gateway::{ACCEPTED, Listener},
         http01::ParentRef,
     },
-    plan::seen::ObjectKey,
-    text::excerpt,
+    plan::{
+        listener::{Admission, admission, admits_kind, is_meant},
+        seen::ObjectKey,
+    },
+    text::{excerpt, first_few},
 };
 
 /// The field of the solver that names the parents.
@@ -26,19 +29,10 @@ pub(super) struct Report<'a> {
     pub(super) host: Option<&'a str>,
 }
 
-/// The kind of a parent as manifests have it.
-pub(super) fn kind(reference: &ParentRef) -> &str {
-    reference
-        .kind
-        .as_deref()
-        .filter(|kind| !kind.is_empty())
-        .unwrap_or(GATEWAY_KIND)
-}
-
 impl Report<'_> {
     /// The parent, as in "Gateway infra/web".
     fn name(&self) -> String {
-        format!("{} {}", kind(&self.parent.reference), self.parent.key)
+        format!("{} {}", self.parent.reference.kind_or_default(), self.parent.key)
     }
 
     fn listeners(&self) -> &[Listener] {
@@ -117,7 +111,7 @@ impl Report<'_> {
             None => "no hostname, which an IP address needs".to_owned(),
         };
         let has = |listener: &&Listener| {
-            let hostname = listener.hostname.as_deref().unwrap_or_default();
+            let hostname = listener.hostname();
             format!("{:?} has {:?}", excerpt(&listener.name), excerpt(hostname))
         };
         let has = list(self.meant().iter().map(has));
@@ -300,13 +294,6 @@ fn from(listener: &Listener) -> Option<&str> {
     listener.allowed_routes.as_ref()?.namespaces.as_ref()?.from.as_deref()
 }
 
-/// The first few of a list, and how many more there are.
 fn list(items: impl Iterator<Item = String>) -> String {
-    let all: Vec<String> = items.collect();
-    let more = all.len().saturating_sub(MOST_NAMED);
-    let first = all.into_iter().take(MOST_NAMED).collect::<Vec<_>>().join(", ");
-    match more {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
+    first_few(&items.collect::<Vec<_>>(), MOST_NAMED)
 }

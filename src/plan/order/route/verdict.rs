@@ -2,8 +2,8 @@
 
 use super::{
     ParentFound, ParentSeen,
-    listener::{asks_here, is_meant, rank},
-    report::{self, Report},
+    listener::{asks_here, rank},
+    report::Report,
 };
 use crate::{
     api::{
@@ -11,7 +11,7 @@ use crate::{
         gateway::{ACCEPTED, GROUP, RouteParentStatus},
         http01::ParentRef,
     },
-    plan::seen::ObjectKey,
+    plan::{listener::is_meant, seen::ObjectKey},
 };
 
 /// The verdict about an HTTPRoute. It explains a failed check, and never replaces one: not every controller reports, and a report may
@@ -80,7 +80,7 @@ fn best<'a>(
 
 /// The answer of one controller about the HTTPRoute of this generation, if it has answered.
 fn answer(report: &Report<'_>, entry: &RouteParentStatus, generation: i64) -> Option<RouteVerdict> {
-    let is_current = |condition: &&Condition| condition.observed_generation.is_none_or(|seen| seen >= generation);
+    let is_current = |condition: &&Condition| condition.is_of(generation);
     let current = |type_| condition::get(&entry.conditions, type_).filter(is_current);
     let accepted = current(ACCEPTED)?;
     match accepted.status {
@@ -141,7 +141,7 @@ fn unanswered(report: &Report<'_>) -> RouteVerdict {
 fn is_same(one: &ParentRef, other: &ParentRef, namespace: &str) -> bool {
     let group = |parent: &ParentRef| parent.group.as_deref().unwrap_or(GROUP).to_owned();
     group(one) == group(other)
-        && report::kind(one) == report::kind(other)
+        && one.kind_or_default() == other.kind_or_default()
         && one.namespace_or(namespace) == other.namespace_or(namespace)
         && one.name == other.name
         && one.section_name == other.section_name

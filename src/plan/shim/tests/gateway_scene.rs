@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{INGRESS_UID, apply, meta, with};
+use super::{INGRESS_UID, apply, meta, only_complaint, only_creation, with};
 use crate::{
     api::{
         Solver,
@@ -16,7 +16,7 @@ use crate::{
         route::RouteSeen,
         seen::{Object, ObjectKey},
         settings::Settings,
-        shim::{Existing, ShimEffect, ShimObject, ShimObservation, ShimPlan, WantedCertificate, gateway, plan},
+        shim::{Existing, ShimObject, ShimObservation, ShimPlan, WantedCertificate, gateway, plan},
     },
 };
 
@@ -138,20 +138,12 @@ impl GatewayScene {
 
     /// The only Certificate that is to be created.
     pub(super) fn created(&self) -> WantedCertificate {
-        match <[ShimEffect; 1]>::try_from(self.plan().effects) {
-            Ok([ShimEffect::Create(wanted)]) => wanted,
-            other => panic!("expected one creation, got {other:?}"),
-        }
+        only_creation(self.plan())
     }
 
     /// The only complaint, with nothing done.
     pub(super) fn complaint(&self) -> String {
-        let plan = self.plan();
-        assert_eq!(plan.effects, []);
-        match <[String; 1]>::try_from(plan.complaints) {
-            Ok([complaint]) => complaint,
-            Err(other) => panic!("expected one complaint, got {other:?}"),
-        }
+        only_complaint(self.plan())
     }
 
     /// The same after the API server has done what the plan says.

@@ -114,22 +114,12 @@ impl Scene {
 
     /// The only Certificate that is to be created.
     pub(super) fn created(&self) -> WantedCertificate {
-        match <[ShimEffect; 1]>::try_from(self.plan().effects) {
-            Ok([ShimEffect::Create(wanted)]) => wanted,
-            other => panic!("expected one creation, got {other:?}"),
-        }
+        only_creation(self.plan())
     }
 
     /// The only complaint, with nothing done.
     pub(super) fn complaint(&self) -> String {
-        let ShimPlan {
-            effects, complaints, ..
-        } = self.plan();
-        assert_eq!(effects, []);
-        match <[String; 1]>::try_from(complaints) {
-            Ok([complaint]) => complaint,
-            Err(other) => panic!("expected one complaint, got {other:?}"),
-        }
+        only_complaint(self.plan())
     }
 
     /// The same after the API server has done what the plan says.
@@ -150,6 +140,23 @@ impl Scene {
         existing.raw = serde_json::to_value(&spec).unwrap();
         existing.spec = Some(spec);
         self
+    }
+}
+
+/// The only Certificate that is to be created.
+pub(super) fn only_creation(plan: ShimPlan) -> WantedCertificate {
+    match <[ShimEffect; 1]>::try_from(plan.effects) {
+        Ok([ShimEffect::Create(wanted)]) => wanted,
+        other => panic!("expected one creation, got {other:?}"),
+    }
+}
+
+/// The only complaint, with nothing done.
+pub(super) fn only_complaint(plan: ShimPlan) -> String {
+    assert_eq!(plan.effects, []);
+    match <[String; 1]>::try_from(plan.complaints) {
+        Ok([complaint]) => complaint,
+        Err(other) => panic!("expected one complaint, got {other:?}"),
     }
 }
 
