@@ -41,10 +41,16 @@ pub(crate) async fn many(bed: &Bed, program: &Program) {
 
 async fn several(bed: &Bed, certlet: &Certlet, count: usize) {
     let namespace = bed.new_namespace().await;
-    issuer(bed, &namespace).await;
+    let solver = json!({ "ingress": { "ingressClassName": "traefik" } });
+    issuer(bed, &namespace, &solver).await;
+    measured(bed, certlet, &namespace, count).await;
+}
+
+/// Issues so many certificates of the namespace's issuer `acme`, and prints what was seen.
+pub(crate) async fn measured(bed: &Bed, certlet: &Certlet, namespace: &str, count: usize) {
     let (answered, validated) = (validations(certlet).await, valid_at_the_ca(bed));
-    let certificates = (0..count).map(|at| certificate(&namespace, at)).collect();
-    let batch = issue(bed, &namespace, certificates).await;
+    let certificates = (0..count).map(|at| certificate(namespace, at)).collect();
+    let batch = issue(bed, namespace, certificates).await;
     let validations = [
         validations(certlet).await - answered,
         (valid_at_the_ca(bed) - validated) as f64,
@@ -55,7 +61,7 @@ async fn several(bed: &Bed, certlet: &Certlet, count: usize) {
     }
 }
 
-fn heading() {
+pub(crate) fn heading() {
     println!(
         "{:>6} {:>9} {:>9} {:>9} {:>9} {:>12} {:>8} {:>9} {:>9}",
         "count", "all [s]", "per s", "p50 [s]", "p99 [s]", "writes each", "shared", "answered", "CA valid"
@@ -74,13 +80,14 @@ fn row(count: usize, batch: &Batch, [answered, validated]: [f64; 2]) {
     );
 }
 
-async fn issuer(bed: &Bed, namespace: &str) {
+/// An Issuer `acme` that proves names over HTTP-01 with this solver.
+pub(crate) async fn issuer(bed: &Bed, namespace: &str, http01: &Value) {
     let issuer = json!({
         "apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": { "name": "acme" },
         "spec": { "acme": {
             "server": bed.pebble().directory(), "caBundle": bed.pebble().ca_bundle(), "email": "bench@example.com",
             "privateKeySecretRef": { "name": "account" },
-            "solvers": [{ "http01": { "ingress": { "ingressClassName": "traefik" } } }],
+            "solvers": [{ "http01": http01 }],
         } },
     });
     bed.apply(namespace, &issuer.to_string()).await;
@@ -88,10 +95,15 @@ async fn issuer(bed: &Bed, namespace: &str) {
     until(&issuers, "acme", IN_TIME, condition_is("Ready", "True")).await;
 }
 
+/// The name of such a certificate.
+pub(crate) fn host(namespace: &str, at: usize) -> String {
+    format!("c{at}.{namespace}.bench.example")
+}
+
 fn certificate(namespace: &str, at: usize) -> Value {
     json!({
         "apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": { "name": format!("c{at}"), "namespace": namespace },
-        "spec": { "secretName": format!("c{at}"), "dnsNames": [format!("c{at}.{namespace}.bench.example")],
+        "spec": { "secretName": format!("c{at}"), "dnsNames": [host(namespace, at)],
                   "privateKey": { "algorithm": "ECDSA" }, "issuerRef": { "name": "acme" } },
     })
 }

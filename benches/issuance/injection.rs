@@ -2,19 +2,19 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use futures::{StreamExt, stream};
+use futures::StreamExt;
 use kube::{
     Api, ResourceExt,
-    api::{DynamicObject, PostParams},
+    api::DynamicObject,
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    measure::{Program, number, settle, start_with},
+    measure::{Program, create, number, rest, settle, start_with},
     support::{
-        Bed, Certlet, IN_TIME, Requests, condition_is, eventually,
+        Bed, IN_TIME, Requests, condition_is, eventually,
         scene::{CERTIFICATES, SECRETS, field},
         until,
     },
@@ -22,8 +22,6 @@ use super::{
 
 /// The size of a CRD, in bytes.
 const DEFINITION: usize = 300_000;
-/// How many creates are under way at once.
-const CLIENTS: usize = 8;
 
 const CONFIGURATIONS: (&str, &str) = ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration");
 
@@ -100,25 +98,6 @@ fn writes(requests: &Requests) -> u64 {
     writes
         .filter(|series| series.resource == "validatingwebhookconfigurations")
         .total()
-}
-
-/// Resident memory now and at most, in MiB.
-fn rest(what: &str, certlet: &Certlet) -> [f64; 2] {
-    let [now, peak] = certlet.memory_kib().map(|kib| kib as f64 / 1024.0);
-    println!("{what}: {now:.1} MiB, at most {peak:.1} MiB (VmRSS, VmHWM)");
-    [now, peak]
-}
-
-async fn create(bed: &Bed, (api_version, kind): (&str, &str), namespace: Option<&str>, objects: Vec<Value>) {
-    let api = bed.objects(api_version, kind, namespace).await;
-    let created = stream::iter(objects).map(|object| {
-        let api = api.clone();
-        async move {
-            let object: DynamicObject = serde_json::from_value(object).unwrap();
-            api.create(&PostParams::default(), &object).await.unwrap();
-        }
-    });
-    created.buffer_unordered(CLIENTS).collect::<Vec<()>>().await;
 }
 
 fn secret(at: usize) -> Value {

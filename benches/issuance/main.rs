@@ -5,8 +5,8 @@
 //!
 //! Each part runs with each program in a bed of its own, unless the benchmark is started in a bed.
 //!
-//! Arguments select parts: `acme`, `dns01`, `ca`, `rsa`, `acme-many`, `scale`, `injection`; without any, all of them. Environment: `BENCH_SIZES=100,1000,5000` (part `ca`),
-//! `BENCH_CRDS=400`, `BENCH_WEBHOOKS=200`, `BENCH_SECRETS=20000` (part `injection`), `BENCH_SCALE=10000`, `BENCH_ACME=1000`, `BENCH_DETAIL=1` (writes by resource), `BENCH_PROGRAMS="before=/path/to/certlet after=/path/to/certlet"`
+//! Arguments select parts: `acme`, `dns01`, `ca`, `rsa`, `acme-many`, `scale`, `injection`, `gateway`; without any, all of them. Environment: `BENCH_SIZES=100,1000,5000` (part `ca`),
+//! `BENCH_CRDS=400`, `BENCH_WEBHOOKS=200`, `BENCH_SECRETS=20000` (part `injection`), `BENCH_GATEWAYS=1000` (part `gateway`), `BENCH_SCALE=10000`, `BENCH_ACME=1000`, `BENCH_DETAIL=1` (writes by resource), `BENCH_PROGRAMS="before=/path/to/certlet after=/path/to/certlet"`
 //! (builds that are compared in one run).
 
 #![allow(
@@ -30,6 +30,7 @@ mod acme;
 mod ca;
 mod ceiling;
 mod dns01;
+mod gateway;
 mod injection;
 mod measure;
 mod scale;
@@ -45,7 +46,16 @@ fn main() {
 }
 
 /// What `make bench` measures, in this order.
-const PARTS: [&str; 7] = ["acme", "dns01", "ca", "rsa", "acme-many", "scale", "injection"];
+const PARTS: [&str; 8] = [
+    "acme",
+    "dns01",
+    "ca",
+    "rsa",
+    "acme-many",
+    "scale",
+    "injection",
+    "gateway",
+];
 
 async fn run() {
     let wanted: Vec<String> = std::env::args()
@@ -99,6 +109,7 @@ async fn measure(part: &str, program: &Program) {
         "rsa" => ca::rsa_beside_ecdsa(&bed, program).await,
         "acme-many" => acme::many(&bed, program).await,
         "scale" => scale::run(&bed, program).await,
+        "gateway" => gateway::run(&bed, program).await,
         "injection" => injection::run(&bed, program).await,
         _ => println!("there is no part {part}"),
     }

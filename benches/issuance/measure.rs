@@ -13,7 +13,7 @@ use kube::{
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::support::{Bed, Certlet, Requests};
+use super::support::{Bed, Certlet, Requests, scene::CERTIFICATES};
 
 /// How long a batch may take before the benchmark gives up.
 const LIMIT: Duration = Duration::from_secs(1_800);
@@ -66,7 +66,7 @@ impl Batch {
 
 /// Creates these Certificates and waits until all of them are ready.
 pub(crate) async fn issue(bed: &Bed, namespace: &str, certificates: Vec<Value>) -> Batch {
-    let api = bed.objects("cert-manager.io/v1", "Certificate", Some(namespace)).await;
+    let api = bed.objects(CERTIFICATES.0, CERTIFICATES.1, Some(namespace)).await;
     let names: Vec<String> = certificates
         .iter()
         .map(|c| c["metadata"]["name"].as_str().unwrap().to_owned())
@@ -109,6 +109,14 @@ pub(crate) async fn issue(bed: &Bed, namespace: &str, certificates: Vec<Value>) 
 
 fn anyhow(error: kube::Error) -> Box<dyn std::error::Error + Send + Sync> {
     Box::new(error)
+}
+
+/// Waits until these Certificates of the namespace are ready.
+pub(crate) async fn all_ready(bed: &Bed, namespace: &str, names: Vec<String>) {
+    let api = bed.objects(CERTIFICATES.0, CERTIFICATES.1, Some(namespace)).await;
+    tokio::time::timeout(LIMIT, ready_times(api, names))
+        .await
+        .expect("all certificates are issued in time");
 }
 
 async fn ready_times(api: Api<DynamicObject>, names: Vec<String>) -> HashMap<String, Instant> {
@@ -199,6 +207,26 @@ pub(crate) async fn start_with(bed: &Bed, program: &Program, arguments: &[&str])
 pub(crate) fn memory(certlet: &Certlet) {
     let [now, peak] = certlet.memory_kib().map(|kib| kib as f64 / 1024.0);
     println!("memory of certlet: {now:.1} MiB, at most {peak:.1} MiB (VmRSS, VmHWM)");
+}
+
+/// Resident memory now and at most, in MiB.
+pub(crate) fn rest(what: &str, certlet: &Certlet) -> [f64; 2] {
+    let [now, peak] = certlet.memory_kib().map(|kib| kib as f64 / 1024.0);
+    println!("{what}: {now:.1} MiB, at most {peak:.1} MiB (VmRSS, VmHWM)");
+    [now, peak]
+}
+
+/// Creates these objects, eight at a time.
+pub(crate) async fn create(bed: &Bed, (api_version, kind): (&str, &str), namespace: Option<&str>, objects: Vec<Value>) {
+    let api = bed.objects(api_version, kind, namespace).await;
+    let created = stream::iter(objects).map(|object| {
+        let api = api.clone();
+        async move {
+            let object: DynamicObject = serde_json::from_value(object).unwrap();
+            api.create(&PostParams::default(), &object).await.unwrap();
+        }
+    });
+    created.buffer_unordered(CLIENTS).collect::<Vec<()>>().await;
 }
 
 /// A number from the environment.
