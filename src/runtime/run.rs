@@ -166,7 +166,7 @@ pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> 
         cloud: options.cloud.clone(),
         metrics,
         injecting: Arc::clone(&injecting.flag),
-        api_server_ca: injecting::ca_of(&config),
+        api_server_ca: kubeconfig::api_server_ca(&config),
     };
     let (controllers, router) = controllers(&client, &options.settings, outside, &leadership)?;
     let tasks = TaskTracker::new();
@@ -243,7 +243,8 @@ async fn end(controllers: &Controllers, signal: EndSignal, tasks: &TaskTracker, 
 }
 
 /// The controllers for a dry run: the index is filled once ([`read_everything`]), there are no watches and no listeners, and
-/// every write fails, because this process never leads.
+/// every write fails, because this process never leads. `api_server_ca` is the CA by which the command trusts the API server, in
+/// PEM: it stands for that of the controller, which trusts the same API server.
 ///
 /// # Errors
 /// If the self-check cannot be set up.
@@ -251,6 +252,7 @@ pub(crate) fn dry_run_context(
     client: &Client,
     settings: &Settings,
     environment: Environment,
+    api_server_ca: Option<Arc<[u8]>>,
 ) -> Result<Arc<Controllers>, RunError> {
     let http = ClientSettings {
         extra_roots: ExtraRoots::from(&environment),
@@ -262,7 +264,7 @@ pub(crate) fn dry_run_context(
         cloud: environment.cloud,
         metrics: Arc::default(),
         injecting: Arc::default(),
-        api_server_ca: None,
+        api_server_ca,
     };
     let made = controllers(client, settings, outside, &Leadership::default());
     made.map(|(controllers, _)| controllers)

@@ -43,19 +43,25 @@ async fn each_target_is_written_once_for_each_ca_and_not_at_a_restart_and_plan_s
     let planned = plan(&stage).await;
     assert!(!planned.stdout.contains(".counted."), "{planned:?}");
     let late = stage.target(Kind::Validating, "late", &[(FROM, &serving)]).await;
+    let of_server = stage.target(Kind::ApiService, "server", &[(FROM_SERVER, "true")]).await;
     let planned = plan(&stage).await;
-    let line = planned
-        .stdout
-        .lines()
-        .find(|line| line.contains(&late.name))
-        .unwrap_or_default();
-    assert!(
-        line.contains(&format!("inject the CA of Certificate {serving} into its 2 caBundles")),
-        "{planned:?}"
-    );
+    for (target, action) in [
+        (
+            &late,
+            format!("inject the CA of Certificate {serving} into its 2 caBundles"),
+        ),
+        (
+            &of_server,
+            "inject the CA of the API server into its caBundle".to_owned(),
+        ),
+    ] {
+        let line = planned.stdout.lines().find(|line| line.contains(&target.name));
+        assert!(line.unwrap_or_default().contains(&action), "{planned:?}");
+    }
 
     let certlet = Certlet::start(stage.bed(), &[]).await;
     late.has(&old).await;
+    of_server.has(&stage.bed().read("pki/ca.crt")).await;
     let new = stage.issue("serving", &["a.example", "b.example"]).await;
     for target in &targets {
         target.has(&format!("{old}{new}")).await;

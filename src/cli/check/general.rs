@@ -269,7 +269,12 @@ async fn of_issuers(
         request_timeout: ACME_TIMEOUT,
         ..ClientSettings::default()
     };
-    let context = dry_run_context(&connected.client, &chosen.settings, environment);
+    let context = dry_run_context(
+        &connected.client,
+        &chosen.settings,
+        environment,
+        connected.api_server_ca.clone(),
+    );
     let controllers = context.map_err(|error| error.to_string())?;
     let namespace = chosen.settings.namespace.as_deref();
     if let Err(error) = read_everything(&connected.client, &controllers.ports, namespace).await {

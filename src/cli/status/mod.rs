@@ -161,7 +161,7 @@ struct View {
 
 /// Whether all is well.
 async fn status(args: &StatusArgs) -> Result<bool, String> {
-    let Connected { client, namespace } = args.target.connect_to_read().await?;
+    let Connected { client, namespace, .. } = args.target.connect_to_read().await?;
     let subject = args.kind.zip(args.name.as_deref()).map(|(what, name)| match what {
         What::ClusterIssuer => (what, ObjectKey::cluster(name)),
         What::Certificate
