@@ -216,6 +216,57 @@ async fn another_client_that_removes_the_ca_is_met_with_a_growing_wait_and_an_ev
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
+async fn a_ca_that_changes_again_and_again_is_injected_less_and_less_often() {
+    let stage = Stage::new().await;
+    let certlet = Certlet::start(stage.bed(), &[]).await;
+    let mut target = None;
+    let mark = stage.bed().audit_mark().await;
+    // the first one, six changes that are free, and two more
+    for number in 0..9 {
+        let ca = Pair::by_openssl(&format!("/CN=changing-{number}")).await.certificate;
+        let ca = openssl(&["x509"], &ca).await;
+        stage.secret("changing", &[(ALLOWS, "true")], &ca).await;
+        if target.is_none() {
+            let source = stage.place("changing");
+            target = Some(
+                stage
+                    .target(Kind::ApiService, "changing", &[(FROM_SECRET, &source)])
+                    .await,
+            );
+        }
+        let target = target.as_ref().unwrap();
+        eventually("the last CA is injected", IN_TIME, async || {
+            target.bundles().await[0].ends_with(&ca).then_some(())
+        })
+        .await;
+        let fields = format!("involvedObject.name={},reason=CAInjectionDelayed", target.name);
+        let delays = events::messages(stage.bed(), "default", &fields).await;
+        assert_eq!(delays.is_empty(), number < 7, "{number}: {delays:?}");
+    }
+    let target = target.unwrap();
+    let told = events::told(stage.bed(), "default", &target.name, "CAInjectionDelayed").await;
+    assert!(
+        told.contains("has changed more than 6 times in short succession: its present CA is injected at"),
+        "{told}"
+    );
+    assert_eq!(written(&stage, &target, mark).await, 9);
+    // changes while it waits are one write
+    for number in 0..4 {
+        let ca = Pair::by_openssl(&format!("/CN=quick-{number}")).await.certificate;
+        stage.secret("changing", &[(ALLOWS, "true")], &ca).await;
+    }
+    let last = stage.ca("changing").await;
+    let last = openssl(&["x509"], &last).await;
+    eventually("the last CA is injected", IN_TIME, async || {
+        target.bundles().await[0].ends_with(&last).then_some(())
+    })
+    .await;
+    assert_eq!(written(&stage, &target, mark).await, 10);
+    drop(certlet);
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
 async fn a_target_that_loses_its_annotation_or_is_deleted_is_left_alone_and_a_crd_without_webhook_too() {
     let stage = Stage::new().await;
     let certlet = Certlet::start(stage.bed(), &[]).await;

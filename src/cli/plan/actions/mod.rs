@@ -216,6 +216,7 @@ pub(super) fn injection(dry_run: &InjectionDryRun) -> Vec<Action> {
                 refusal.message.clone(),
             )]
         }
+        InjectionStep::Delay(refusal) => vec![("inject a CA later".to_owned(), refusal.message.clone())],
         InjectionStep::Write { slots, .. } => {
             let source = dry_run.source.as_ref().map(ToString::to_string).unwrap_or_default();
             let place = match slots.as_slice() {
