@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     definitions,
     finding::{Finding, Verdict},
+    gateway,
     ingress::{self, At, Probed},
     interrupt::{Interrupt, interrupt, never, unless},
     issuers, lease, owners, policies, program,
@@ -181,6 +182,10 @@ async fn of_reading(args: &GeneralArgs, connected: &Connected) -> Result<(Vec<Fi
     let mut findings = vec![program::server(&version), program::deployment(running, own)];
     let definitions = definitions::observe(&reader).await;
     findings.extend(of_definitions(&reader, &definitions).await);
+    findings.extend(match gateway::observe(&reader).await {
+        Ok(served) => gateway::verdict(&chosen.settings.gateway, &served),
+        Err(error) => Some(Finding::unknown("gateway", &error)),
+    });
     findings.extend(match policies::observe(&reader, &version).await {
         Ok(seen) => policies::verdict(&seen),
         Err(error) => vec![Finding::unknown("policies", &error)],
