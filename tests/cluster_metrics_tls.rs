@@ -420,3 +420,57 @@ async fn a_ca_of_somebody_else_is_used_and_a_secret_of_somebody_else_without_one
     let [_, certificate, _] = authority_of(&scene).await;
     assert_eq!(certificate, authority.certificate);
 }
+
+/// The Secret of a CA that certlet, or cert-manager, has created.
+fn own_secret(Pair { certificate, key }: &Pair) -> String {
+    let metadata = serde_json::json!({
+        "name": "metrics-ca",
+        "labels": {"app.kubernetes.io/managed-by": "cert-manager"},
+        "annotations": {"cert-manager.io/allow-direct-injection": "true"},
+    });
+    let data = serde_json::json!({"ca.crt": certificate, "tls.crt": certificate, "tls.key": key});
+    serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}).to_string()
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_ca_near_its_end_gets_a_new_certificate_and_clients_that_trust_the_old_one_are_served() {
+    const NAME: &str = "metrics.example";
+    const DAYS_300: &str = "25920000";
+    let scene = Scene::new().await;
+    let [namespace, name, names] = dynamic(&scene.namespace);
+    let old = Pair::dated("certlet-metrics-ca", -300, 30, true);
+    scene.apply(&own_secret(&old)).await;
+    let certlet = Certlet::launch(&scene.bed)
+        .args(&[&namespace, &name, &names])
+        .ready()
+        .await;
+    let metrics = certlet.metrics_address();
+    let renewed = async |old: &Pair| {
+        let [ca, certificate, key] = eventually("a new certificate of the CA", IN_TIME, async || {
+            let found = authority_of(&scene).await;
+            (found[1] != old.certificate).then_some(found)
+        })
+        .await;
+        assert_eq!(ca, certificate);
+        let public = async |key: &str| openssl(&["pkey", "-pubout"], key).await;
+        assert_eq!(public(&key).await, public(&old.key).await, "the key stays");
+        let end = openssl(&["x509", "-noout", "-checkend", DAYS_300], &ca).await;
+        assert!(end.contains("will not expire"), "{end}");
+        ca
+    };
+    let new = renewed(&old).await;
+    for ca in [&old.certificate, &new] {
+        eventually("metrics", IN_TIME, async || curl(metrics, ca, NAME).await.ok()).await;
+        let chain = served_chain(NAME, &metrics.to_string()).await;
+        assert_eq!(openssl_verify(ca, &chain, NAME).await, Ok(()));
+    }
+
+    // the same while certlet runs, with another key
+    let other = Pair::dated("certlet-metrics-ca", -340, 3, true);
+    scene.apply(&own_secret(&other)).await;
+    let new = renewed(&other).await;
+    for ca in [&other.certificate, &new] {
+        eventually("metrics", IN_TIME, async || curl(metrics, ca, NAME).await.ok()).await;
+    }
+}

@@ -2,17 +2,22 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
+use clap::Args;
 
-use super::args::{List, RunArgs, boolean};
+use super::{
+    args::{
+        AcceptedArgs, ElectionArgs, List, LoggingArgs, Map, MetricsArgs, RunArgs, SharedArgs, boolean,
+        differing::differing,
+    },
+    run,
+};
 use crate::{
     api::names,
     plan::{
         injection::TargetKind,
         settings::{Controllers, InjectionSettings},
     },
-    process::telemetry,
-    runtime::{run::Options, start::Start},
+    runtime::run::Options,
 };
 
 /// Inject CAs into webhook configurations, APIServices and CRDs, and do nothing else
@@ -34,43 +39,19 @@ pub(super) struct CaInjectorArgs {
     /// Namespaces whose Certificates and Secrets are no sources of CAs
     #[arg(long, value_name = "NAMESPACES")]
     ignore_namespaces: Vec<List>,
-    /// Elect a leader. Only the leader writes
-    #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    leader_elect: bool,
-    /// Namespace of the Lease
-    #[arg(long, default_value = "kube-system", value_name = "NAMESPACE")]
-    leader_election_namespace: String,
-    /// Time after the last renewal until a standby may take over the Lease
-    #[arg(long, default_value = "60s", value_name = "DURATION")]
-    leader_election_lease_duration: String,
-    /// Time without a successful renewal until the leader stops
-    #[arg(long, default_value = "40s", value_name = "DURATION")]
-    leader_election_renew_deadline: String,
-    /// Interval at which the leader renews the Lease and standbys read it
-    #[arg(long, default_value = "15s", value_name = "DURATION")]
-    leader_election_retry_period: String,
+    #[command(flatten)]
+    election: ElectionArgs,
     #[command(flatten)]
     kinds: KindArgs,
     /// Feature gates of cert-manager's cainjector, as `A=true,B=false`
-    #[arg(long, default_value = "", value_name = "GATE=BOOL")]
-    feature_gates: String,
-    /// Listen address of the metrics server; 0 disables it
-    #[arg(long, default_value = "0.0.0.0:9402", value_name = "ADDRESS")]
-    metrics_listen_address: String,
-    /// Format of log lines: text or json
-    #[arg(long, default_value = "text", value_name = "FORMAT")]
-    logging_format: String,
-    /// Log level, from 0 to 5
-    #[arg(
-        short = 'v',
-        long = "v",
-        default_value = "2",
-        allow_negative_numbers = true,
-        value_name = "LEVEL"
-    )]
-    verbosity: String,
+    #[arg(long, value_name = "GATE=BOOL")]
+    feature_gates: Vec<Map>,
     #[command(flatten)]
-    passed_on: PassedOnArgs,
+    metrics: MetricsArgs,
+    #[command(flatten)]
+    logging: LoggingArgs,
+    #[command(flatten)]
+    accepted: AcceptedArgs,
 }
 
 /// What CAs are injected into, and where they come from.
@@ -97,143 +78,84 @@ struct KindArgs {
     enable_apiservices_injectable: bool,
 }
 
-/// Flags that mean the same as those of `certlet run`, and are hidden there, too.
-#[derive(Args, Clone, Debug)]
-struct PassedOnArgs {
-    /// No effect; there is no profiler
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    enable_profiling: Option<String>,
-    /// No effect; there is no profiler
-    #[arg(long, hide = true)]
-    profiler_address: Option<String>,
-    /// No effect; logs are not buffered
-    #[arg(long, hide = true)]
-    log_flush_frequency: Option<String>,
-    /// No effect; see --v
-    #[arg(long, hide = true)]
-    vmodule: Option<String>,
-    /// As for certlet run
-    #[arg(long, hide = true)]
-    metrics_tls_cert_file: Option<String>,
-    /// As for certlet run
-    #[arg(long, hide = true)]
-    metrics_tls_private_key_file: Option<String>,
-    /// As for certlet run
-    #[arg(long, hide = true)]
-    metrics_tls_cipher_suites: Option<String>,
-    /// As for certlet run
-    #[arg(long, hide = true)]
-    metrics_tls_min_version: Option<String>,
-    /// As for certlet run
-    #[arg(long, hide = true)]
-    metrics_dynamic_serving_ca_secret_namespace: Option<String>,
-    /// As for certlet run
-    #[arg(long, hide = true)]
-    metrics_dynamic_serving_ca_secret_name: Option<String>,
-    /// As for certlet run
-    #[arg(long, hide = true)]
-    metrics_dynamic_serving_dns_names: Option<String>,
-    /// As for certlet run
-    #[arg(long, hide = true)]
-    metrics_dynamic_serving_leaf_duration: Option<String>,
-}
-
-/// The flags of `certlet run` in which those of cainjector are parsed.
-#[derive(Parser)]
-#[command(name = "certlet cainjector", no_binary_name = true)]
-struct Line {
-    #[command(flatten)]
-    run: RunArgs,
-}
-
-/// Runs the injection of CAs until it receives a signal. Returns the exit code.
-pub(super) fn run(args: &CaInjectorArgs) -> ExitCode {
-    let parsed = Line::command()
-        .try_get_matches_from(args.run_flags())
-        .and_then(|matches| Line::from_arg_matches(&matches));
-    let run = match parsed {
-        Ok(Line { run }) => run,
+/// Runs the injection of CAs until it receives a signal. `flags` are those from which `args` were parsed. Returns the exit code.
+pub(super) fn run(args: CaInjectorArgs, flags: &[String]) -> ExitCode {
+    let (run, alone) = match args.evaluated() {
+        Ok(evaluated) => evaluated,
         Err(error) => return super::misused(&error),
     };
-    let (format, verbosity) = run.logging();
-    telemetry::start(format, verbosity);
-    let start = Start {
-        flags: args.run_flags(),
-        missing: run.missing(),
-    };
-    for idle in run.idle() {
-        tracing::info!("flag without effect: {idle}");
-    }
-    match run.options() {
-        Ok(options) => super::run::start_with(args.alone(options), start),
-        Err(error) => super::fail(&error),
-    }
+    run::start(run, differing::<CaInjectorArgs>(flags), |options| {
+        alone.adapted(options)
+    })
+}
+
+/// What only cainjector has: the sources and the targets.
+struct Alone {
+    injection: InjectionSettings,
 }
 
 impl CaInjectorArgs {
-    /// The flags of `certlet run` with the same meaning.
-    fn run_flags(&self) -> Vec<String> {
-        // no `..`: a new flag is passed on, or evaluated in `alone`
+    /// The flags of `certlet run` with the same meaning, and those that it does not have.
+    fn evaluated(self) -> Result<(RunArgs, Alone), clap::Error> {
+        // no `..`: a new flag is passed on, or a setting
         let Self {
             config: _,
             kubeconfig,
             namespace,
-            ignore_namespaces: _,
-            leader_elect,
-            leader_election_namespace,
-            leader_election_lease_duration,
-            leader_election_renew_deadline,
-            leader_election_retry_period,
-            kinds: _,
+            ignore_namespaces,
+            election,
+            kinds,
             feature_gates,
-            metrics_listen_address,
-            logging_format,
-            verbosity,
-            passed_on,
+            metrics,
+            logging,
+            accepted,
         } = self;
-        let kubeconfig = kubeconfig.iter().map(|file| format!("--kubeconfig={file}"));
-        let own = [
-            format!("--namespace={namespace}"),
-            format!("--leader-elect={leader_elect}"),
-            format!("--leader-election-namespace={leader_election_namespace}"),
-            format!("--leader-election-lease-duration={leader_election_lease_duration}"),
-            format!("--leader-election-renew-deadline={leader_election_renew_deadline}"),
-            format!("--leader-election-retry-period={leader_election_retry_period}"),
-            format!("--feature-gates={feature_gates}"),
-            format!("--metrics-listen-address={metrics_listen_address}"),
-            format!("--logging-format={logging_format}"),
-            format!("--v={verbosity}"),
-        ];
-        kubeconfig.chain(own).chain(passed_on.flags()).collect()
+        let run = RunArgs::of_shared(SharedArgs {
+            kubeconfig,
+            namespace,
+            feature_gates,
+            election,
+            metrics,
+            logging,
+            accepted,
+        })?;
+        let excluded = kinds.excluded();
+        let injection = InjectionSettings {
+            enabled: true,
+            alone: true,
+            excluded,
+            certificates: kinds.enable_certificates_data_source,
+            ignored_namespaces: List::all(&ignore_namespaces),
+        };
+        Ok((run, Alone { injection }))
     }
+}
 
-    /// The options of a process that only injects CAs.
-    fn alone(&self, options: Options) -> Options {
-        let kinds = &self.kinds;
-        let excluded = [
+impl KindArgs {
+    /// The kinds that get no CA.
+    fn excluded(&self) -> Vec<TargetKind> {
+        let kinds = [
             (
-                kinds.enable_validatingwebhookconfigurations_injectable,
+                self.enable_validatingwebhookconfigurations_injectable,
                 TargetKind::ValidatingWebhook,
             ),
             (
-                kinds.enable_mutatingwebhookconfigurations_injectable,
+                self.enable_mutatingwebhookconfigurations_injectable,
                 TargetKind::MutatingWebhook,
             ),
-            (
-                kinds.enable_customresourcedefinitions_injectable,
-                TargetKind::Definition,
-            ),
-            (kinds.enable_apiservices_injectable, TargetKind::ApiService),
+            (self.enable_customresourcedefinitions_injectable, TargetKind::Definition),
+            (self.enable_apiservices_injectable, TargetKind::ApiService),
         ];
-        let excluded = excluded.into_iter().filter(|(is_on, _)| !is_on);
+        let excluded = kinds.into_iter().filter(|(is_on, _)| !is_on);
+        excluded.map(|(_, kind)| kind).collect()
+    }
+}
+
+impl Alone {
+    /// The options of a process that only injects CAs.
+    fn adapted(self, options: Options) -> Options {
         let mut options = options;
-        options.settings.injection = InjectionSettings {
-            enabled: true,
-            alone: true,
-            excluded: excluded.map(|(_, kind)| kind).collect(),
-            certificates: kinds.enable_certificates_data_source,
-            ignored_namespaces: List::all(&self.ignore_namespaces),
-        };
+        options.settings.injection = self.injection;
         options.settings.controllers = Controllers::none();
         if let Some(election) = &mut options.election {
             election.lease = names::INJECTION_LEASE_NAME;
@@ -245,49 +167,170 @@ impl CaInjectorArgs {
     }
 }
 
-impl PassedOnArgs {
-    fn flags(&self) -> Vec<String> {
-        // no `..`: a new flag must be passed on
-        let Self {
-            enable_profiling,
-            profiler_address,
-            log_flush_frequency,
-            vmodule,
-            metrics_tls_cert_file,
-            metrics_tls_private_key_file,
-            metrics_tls_cipher_suites,
-            metrics_tls_min_version,
-            metrics_dynamic_serving_ca_secret_namespace,
-            metrics_dynamic_serving_ca_secret_name,
-            metrics_dynamic_serving_dns_names,
-            metrics_dynamic_serving_leaf_duration,
-        } = self;
-        let all = [
-            ("enable-profiling", enable_profiling),
-            ("profiler-address", profiler_address),
-            ("log-flush-frequency", log_flush_frequency),
-            ("vmodule", vmodule),
-            ("metrics-tls-cert-file", metrics_tls_cert_file),
-            ("metrics-tls-private-key-file", metrics_tls_private_key_file),
-            ("metrics-tls-cipher-suites", metrics_tls_cipher_suites),
-            ("metrics-tls-min-version", metrics_tls_min_version),
-            (
-                "metrics-dynamic-serving-ca-secret-namespace",
-                metrics_dynamic_serving_ca_secret_namespace,
-            ),
-            (
-                "metrics-dynamic-serving-ca-secret-name",
-                metrics_dynamic_serving_ca_secret_name,
-            ),
-            ("metrics-dynamic-serving-dns-names", metrics_dynamic_serving_dns_names),
-            (
-                "metrics-dynamic-serving-leaf-duration",
-                metrics_dynamic_serving_leaf_duration,
-            ),
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::config::{INJECTOR, with_text};
+
+    #[derive(Debug, Parser)]
+    #[command(no_binary_name = true)]
+    struct Line {
+        #[command(flatten)]
+        args: CaInjectorArgs,
+    }
+
+    fn evaluated<S: AsRef<str>>(flags: &[S]) -> (RunArgs, Alone) {
+        let parsed = Line::try_parse_from(flags.iter().map(AsRef::as_ref));
+        let parsed = parsed.unwrap_or_else(|error| panic!("{error}"));
+        parsed.args.evaluated().unwrap()
+    }
+
+    fn options<S: AsRef<str>>(flags: &[S]) -> Options {
+        let (run, alone) = evaluated(flags);
+        alone.adapted(run.options().unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// The options as text, without the identity in the Lease, which is drawn anew each time.
+    fn text(options: Options) -> String {
+        let mut options = options;
+        if let Some(election) = &mut options.election {
+            election.identity.clear();
+        }
+        format!("{options:?}")
+    }
+
+    /// What a flag does.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Fate {
+        Works,
+        Logs,
+        Idle,
+        Missing,
+    }
+    use Fate::{Idle, Logs, Missing, Works};
+
+    /// The flags of cert-manager's cainjector, each with a value that is not its default.
+    const FLAGS: [(&str, Fate); 42] = [
+        ("--kubeconfig=/root/.kube/config", Works),
+        ("--namespace=shop", Works),
+        ("--ignore-namespaces=a,b", Works),
+        ("--leader-elect=false", Works),
+        ("--leader-election-namespace=cert-manager", Works),
+        ("--leader-election-lease-duration=90s", Works),
+        ("--leader-election-renew-deadline=30s", Works),
+        ("--leader-election-retry-period=10s", Works),
+        ("--enable-certificates-data-source=false", Works),
+        ("--enable-validatingwebhookconfigurations-injectable=false", Works),
+        ("--enable-mutatingwebhookconfigurations-injectable=false", Works),
+        ("--enable-customresourcedefinitions-injectable=false", Works),
+        ("--enable-apiservices-injectable=0", Works),
+        ("--enable-profiling", Missing),
+        ("--profiler-address=localhost:6061", Idle),
+        ("--feature-gates=ServerSideApply=true", Idle),
+        ("--feature-gates=CAInjectorMerging=false", Idle),
+        ("--metrics-listen-address=0", Works),
+        ("--metrics-tls-cert-file=/a --metrics-tls-private-key-file=/b", Works),
+        (
+            "--metrics-dynamic-serving-ca-secret-namespace=a --metrics-dynamic-serving-ca-secret-name=b \
+             --metrics-dynamic-serving-dns-names=c --metrics-dynamic-serving-leaf-duration=24h",
+            Works,
+        ),
+        ("--metrics-dynamic-serving-leaf-duration=24h", Idle),
+        ("--metrics-tls-cipher-suites=TLS_AES_128_GCM_SHA256", Idle),
+        ("--metrics-tls-min-version=VersionTLS13", Idle),
+        ("--logging-format=json", Logs),
+        ("-v=4", Logs),
+        ("-v4", Logs),
+        ("--v=4", Logs),
+        ("--vmodule=a=4", Idle),
+        ("--log-flush-frequency=10s", Idle),
+        ("--logtostderr=true", Idle),
+        ("--alsologtostderr", Idle),
+        ("--stderrthreshold=INFO", Idle),
+        ("--add_dir_header", Idle),
+        ("--log_backtrace_at=main.go:10", Idle),
+        ("--log_dir=/tmp", Idle),
+        ("--log_file=/tmp/log", Idle),
+        ("--log_file_max_size=1800", Idle),
+        ("--one_output", Idle),
+        ("--skip_headers=F", Idle),
+        ("--skip_log_headers", Idle),
+        ("--leader-elect --leader-election-namespace=a", Works),
+        ("--enable-certificates-data-source=F", Works),
+    ];
+
+    #[test]
+    fn cai_06_every_flag_of_cert_manager_s_cainjector_works_or_is_reported() {
+        let none: [&str; 0] = [];
+        let plain = text(options(&none));
+        for (flags, fate) in FLAGS {
+            let flags: Vec<&str> = flags.split_whitespace().collect();
+            let (run, _) = evaluated(&flags);
+            let name = flags[0].split('=').next().unwrap();
+            let reported = |lines: Vec<String>| lines.iter().any(|line| line.contains(name));
+            let seen = if reported(run.missing()) {
+                Missing
+            } else if reported(run.idle()) {
+                Idle
+            } else if run.logging() != evaluated(&none).0.logging() {
+                Logs
+            } else {
+                assert_ne!(
+                    text(options(&flags)),
+                    plain,
+                    "{flags:?} change nothing, without a notice"
+                );
+                Works
+            };
+            assert_eq!(seen, fate, "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn lists_and_maps_that_are_repeated_come_together_also_with_those_of_the_file() {
+        let flags = [
+            "--feature-gates=OtherNames=false",
+            "--feature-gates=ACMEUseARI=false",
+            "--ignore-namespaces=a",
+            "--ignore-namespaces=b",
+            "--metrics-dynamic-serving-ca-secret-namespace=a",
+            "--metrics-dynamic-serving-ca-secret-name=b",
+            "--metrics-dynamic-serving-dns-names=c",
+            "--metrics-dynamic-serving-dns-names=d",
+            "--metrics-tls-cipher-suites=TLS_AES_128_GCM_SHA256",
+            "--metrics-tls-cipher-suites=TLS_AES_256_GCM_SHA384",
         ];
-        let given = all
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        given.map(|(name, value)| format!("--{name}={value}")).collect()
+        let file = "apiVersion: cainjector.config.cert-manager.io/v1alpha1\nkind: CAInjectorConfiguration\n\
+                    featureGates: {NameConstraints: false, OtherNames: true}\nnamespace: shop\nignoreNamespaces: [z]\n";
+        let flags = with_text(&INJECTOR, &flags.map(str::to_owned), "file.yaml", file).unwrap();
+        let options = options(&flags);
+        let gates = options.settings.gates;
+        assert!(!gates.name_constraints && !gates.ari && !gates.other_names);
+        assert_eq!(options.settings.injection.ignored_namespaces, ["a", "b"]);
+        assert_eq!(options.settings.namespace.as_deref(), Some("shop"));
+        let tls = options.metrics_tls.unwrap();
+        assert_eq!(tls.suites.len(), 2);
+        assert!(
+            format!("{:?}", tls.source).contains(r#"["c", "d"]"#),
+            "{:?}",
+            tls.source
+        );
+    }
+
+    #[test]
+    fn the_start_is_logged_with_the_flags_that_differ_from_their_defaults() {
+        let flags = [
+            "--v=2",
+            "--leader-elect=false",
+            "--enable-apiservices-injectable=true",
+            "--feature-gates=A=true",
+        ];
+        let flags = flags.map(str::to_owned);
+        assert_eq!(
+            differing::<CaInjectorArgs>(&flags),
+            ["--leader-elect=false", "--feature-gates=A=true"]
+        );
     }
 }

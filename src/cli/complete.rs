@@ -167,7 +167,7 @@ fn objects(kind: Named) -> Vec<CompletionCandidate> {
     let target = Target::of_words(&super::words());
     let found = run_to_end(async {
         let read = async {
-            let Connected { client, namespace } = target.connect_to_read().await?;
+            let Connected { client, namespace, .. } = target.connect_to_read().await?;
             names(&client, kind, &namespace)
                 .await
                 .map_err(|error| error.to_string())

@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 impl Cluster for KubernetesCluster {
     fn write_secret(&self, place: &Target, secret: &TlsSecret, replace: bool) -> Result<String, String> {
         block_on(async {
-            let Connected { client, namespace } = place.connect().await?;
+            let Connected { client, namespace, .. } = place.connect().await?;
             let api: Api<Secret> = Api::namespaced(client, &namespace);
             let TlsSecret { name, .. } = secret;
             let place = format!("{namespace}/{name}");
@@ -55,7 +55,7 @@ impl Cluster for KubernetesCluster {
 
     fn read_secret(&self, place: &Target, name: &str) -> Result<StoredSecret, String> {
         block_on(async {
-            let Connected { client, namespace } = place.connect().await?;
+            let Connected { client, namespace, .. } = place.connect().await?;
             let api: Api<Secret> = Api::namespaced(client, &namespace);
             let place = format!("{namespace}/{name}");
             let found = api
@@ -77,7 +77,7 @@ impl Cluster for KubernetesCluster {
 
     fn certificates_of(&self, place: &Target, name: &str) -> Result<Vec<Observed>, String> {
         block_on(async {
-            let Connected { client, namespace } = place.connect_to_read().await?;
+            let Connected { client, namespace, .. } = place.connect_to_read().await?;
             observe(&client, &namespace, name)
                 .await
                 .map_err(|error| error.to_string())

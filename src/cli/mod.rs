@@ -141,7 +141,7 @@ pub fn main() -> ExitCode {
 fn run_command(command: Command, program: Program, flags: &[String]) -> ExitCode {
     match command {
         Command::Run(args) => run::run(*args, flags),
-        Command::CaInjector(args) => cainjector::run(&args),
+        Command::CaInjector(args) => cainjector::run(*args, flags),
         Command::Status(args) => status::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Check(args) => check::run(&args),

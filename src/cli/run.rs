@@ -16,10 +16,16 @@ const THREADS: usize = 2;
 
 /// Runs the controller until it receives a signal. `flags` are those from which `args` were parsed. Returns the exit code.
 pub(super) fn run(args: RunArgs, flags: &[String]) -> ExitCode {
+    start(args, differing::<RunArgs>(flags), |options| options)
+}
+
+/// Runs with the options of `args`, as `adapted` changes them, until a signal arrives. `flags` are those of the command line that differ
+/// from their defaults. Returns the exit code.
+pub(super) fn start(args: RunArgs, flags: Vec<String>, adapted: impl FnOnce(Options) -> Options) -> ExitCode {
     let (format, verbosity) = args.logging();
     telemetry::start(format, verbosity);
     let start = Start {
-        flags: differing(flags),
+        flags,
         missing: args.missing(),
     };
     for missing in &start.missing {
@@ -29,13 +35,12 @@ pub(super) fn run(args: RunArgs, flags: &[String]) -> ExitCode {
         tracing::info!("flag without effect: {idle}");
     }
     match args.options() {
-        Ok(options) => start_with(options, start),
+        Ok(options) => run_options(adapted(options), start),
         Err(error) => super::fail(&error),
     }
 }
 
-/// Runs with these options until a signal arrives. Returns the exit code.
-pub(super) fn start_with(options: Options, start: Start) -> ExitCode {
+fn run_options(options: Options, start: Start) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()

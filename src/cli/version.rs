@@ -100,7 +100,7 @@ async fn version(args: &VersionArgs) -> Result<(), String> {
 }
 
 async fn server(target: &Target) -> Result<(ServerVersion, Vec<String>), String> {
-    let Connected { client, namespace } = target.connect_to_read().await?;
+    let Connected { client, namespace, .. } = target.connect_to_read().await?;
     let info = client
         .apiserver_version()
         .await

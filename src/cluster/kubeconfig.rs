@@ -1,14 +1,17 @@
 //! The cluster to talk to, found as kubectl finds it: a file that was named, the files of `KUBECONFIG`, `~/.kube/config`, and
 //! otherwise the service account of a pod.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use kube::{
     Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use crate::{process::environment::KubeconfigPlaces, text::excerpt};
+use crate::{pki::chain, process::environment::KubeconfigPlaces, text::excerpt};
 
 /// At most this many names are listed in an error.
 const MOST_NAMES: usize = 8;
@@ -106,6 +109,12 @@ pub(crate) async fn load(choice: &Choice, places: &KubeconfigPlaces) -> Result<C
         auth.impersonate_groups = (!choice.impersonate_groups.is_empty()).then(|| choice.impersonate_groups.clone());
     }
     Ok(config)
+}
+
+/// The CA by which the configuration trusts the API server, in PEM (ANO-12); `None` if it names none.
+pub(crate) fn api_server_ca(config: &Config) -> Option<Arc<[u8]>> {
+    let ca = config.root_cert.as_ref().filter(|ca| !ca.is_empty())?;
+    Some(chain::to_pem(ca).into())
 }
 
 /// The names in the kubeconfig that may be chosen, for completions.

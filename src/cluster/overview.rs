@@ -13,7 +13,7 @@ use kube::{
 
 use super::{
     error::{Call, Error},
-    index::{Index, Observer, Registered},
+    index::{Index, KindVisitor, Observer, Registered, each_kind},
     reader::{Reader, list_readable, within},
     watch,
 };
@@ -21,6 +21,7 @@ use crate::plan::{
     kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IssuerKind, OrderKind, RequestKind},
     overview::Seen,
     seen::{Kind, Lean, RequestSeen},
+    settings::Settings,
 };
 
 /// The most Events that are read of one object.
@@ -94,6 +95,39 @@ pub(crate) fn follow(client: &Client, namespace: Option<&str>, index: &Arc<Index
     start::<Lean<ChallengeKind>>(client, namespace, index, observer);
     start::<Lean<IssuerKind>>(client, namespace, index, observer);
     start::<Lean<ClusterIssuerKind>>(client, namespace, index, observer);
+}
+
+/// Lists the kinds once into whose objects this installation injects CAs.
+///
+/// # Errors
+/// If the API server rejects a list, or cannot be reached.
+pub(crate) async fn list_targets(client: &Client, settings: &Settings, index: &Index) -> Result<(), Error> {
+    watch::fill_selected(client, settings, None, index, |kind| kind.is_metadata).await
+}
+
+/// Follows these kinds with watches. `observer` is called after each change of the index.
+pub(crate) fn follow_targets(client: &Client, settings: &Settings, index: &Arc<Index>, observer: &Observer) {
+    struct Follow<'a> {
+        client: &'a Client,
+        settings: &'a Settings,
+        index: &'a Arc<Index>,
+        observer: &'a Observer,
+    }
+    impl KindVisitor for Follow<'_> {
+        fn visit<R: Registered>(&mut self) {
+            let kind = R::WATCHED;
+            if kind.is_metadata && (kind.when)(self.settings) {
+                let (index, observer) = (Arc::clone(self.index), Arc::clone(self.observer));
+                tokio::spawn(watch::keep::<R>(self.client.clone(), None, kind, index, observer));
+            }
+        }
+    }
+    each_kind(&mut Follow {
+        client,
+        settings,
+        index,
+        observer,
+    });
 }
 
 /// The Events of these objects, by uid.

@@ -75,16 +75,31 @@ pub(crate) async fn fill_all(
     namespace: Option<&str>,
     index: &Index,
 ) -> Result<(), Error> {
+    fill_selected(client, settings, namespace, index, |_| true).await
+}
+
+/// Lists those of them once that `select` selects.
+///
+/// # Errors
+/// As [`fill_all`].
+pub(super) async fn fill_selected(
+    client: &Client,
+    settings: &Settings,
+    namespace: Option<&str>,
+    index: &Index,
+    select: fn(&Watched) -> bool,
+) -> Result<(), Error> {
     struct Fill<'a> {
         client: &'a Client,
         settings: &'a Settings,
         namespace: Option<&'a str>,
         index: &'a Index,
+        select: fn(&Watched) -> bool,
         lists: Vec<BoxFuture<'a, Result<(), Error>>>,
     }
     impl KindVisitor for Fill<'_> {
         fn visit<R: Registered>(&mut self) {
-            if (R::WATCHED.when)(self.settings) {
+            if (self.select)(&R::WATCHED) && (R::WATCHED.when)(self.settings) {
                 self.lists
                     .push(Box::pin(fill::<R>(self.client.clone(), self.namespace, self.index)));
             }
@@ -95,6 +110,7 @@ pub(crate) async fn fill_all(
         settings,
         namespace,
         index,
+        select,
         lists: Vec::new(),
     };
     each_kind(&mut fill);

@@ -115,7 +115,7 @@ macro_rules! watched_kinds {
                 namespaced: true,
                 types: ChallengeSpec, ChallengeStatus,
                 record: Lean<Self>,
-                links: link::of_child,
+                links: link::of_challenge,
                 watched: Watched::ALL,
             }
             /// Issuers.

@@ -4,11 +4,12 @@ use serde::Deserialize;
 
 use super::{
     injection::{CaSource, source_of},
-    kinds::{CertificateKind, GatewayKind, ListenerSetKind},
+    kinds::{CertificateKind, ChallengeKind, GatewayKind, ListenerSetKind},
+    route::parent_link,
     seen::{Annotated, Kind, Lean, Meta, ObjectKey, RequestSeen},
     signing_request::SigningRequestSeen,
 };
-use crate::api::{IssuerRef, gateway::ParentGateway, names};
+use crate::api::{IssuerRef, gateway::ParentGateway, http01::ParentRef, names};
 
 /// A reference of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +114,38 @@ pub fn of_child<K: Kind>(record: &Lean<K>) -> Vec<Link> {
     issuer.into_iter().chain(owners(&record.meta)).collect()
 }
 
+/// Of a Challenge: those of [`of_child`], and the parents of the HTTPRoute of its solver.
+pub fn of_challenge(record: &Lean<ChallengeKind>) -> Vec<Link> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Peek {
+        solver: SolverPeek,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct SolverPeek {
+        http01: Option<Http01Peek>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Http01Peek {
+        #[serde(rename = "gatewayHTTPRoute")]
+        route: Option<RoutePeek>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct RoutePeek {
+        parent_refs: Vec<ParentRef>,
+    }
+    let spec: Peek = peek(record.spec.get());
+    let route = spec.solver.http01.and_then(|http01| http01.route);
+    let references = route.map(|route| route.parent_refs).unwrap_or_default();
+    let parents = references
+        .iter()
+        .filter_map(|reference| parent_link(reference, record.meta.namespace()));
+    of_child(record).into_iter().chain(parents).collect()
+}
+
 /// Of an issuer: all Secrets in its spec, that is every `…SecretRef.name`, `secretName` and `caBundleSecretRef.name`. The
 /// namespace of a ClusterIssuer's Secrets is a setting that the router knows, so it is empty here.
 pub fn of_issuer<K: Kind>(record: &Lean<K>) -> Vec<Link> {
@@ -194,4 +227,44 @@ pub fn of_listener_set(record: &Lean<ListenerSetKind>) -> Vec<Link> {
         .into_iter()
         .chain(owners(&record.meta))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, value::to_raw_value};
+
+    use super::*;
+    use crate::plan::request::fixture::meta;
+
+    fn links(solver: &serde_json::Value) -> Vec<Link> {
+        let record = Lean::<ChallengeKind> {
+            meta: meta("web-1", "uid"),
+            spec: to_raw_value(&json!({"solver": solver})).unwrap(),
+            status: None,
+            kind: std::marker::PhantomData,
+        };
+        of_challenge(&record)
+    }
+
+    #[test]
+    fn a_challenge_is_found_by_the_parents_of_its_httproute() {
+        let own = meta("web-1", "uid").key;
+        let parents = json!([
+            {"name": "front", "sectionName": "http"},
+            {"name": "edge", "namespace": "gateways", "kind": "ListenerSet", "group": "gateway.networking.k8s.io"},
+            {"name": "mesh", "kind": "Service", "group": ""},
+        ]);
+        assert_eq!(
+            links(&json!({"http01": {"gatewayHTTPRoute": {"parentRefs": parents}}})),
+            [
+                Link::Parent(GatewayKind::KIND, own.sibling("front")),
+                Link::Parent(ListenerSetKind::KIND, ObjectKey::new("gateways", "edge")),
+            ]
+        );
+        assert_eq!(links(&json!({"http01": {"ingress": {"class": "front"}}})), []);
+        assert_eq!(
+            links(&json!({"http01": {"gatewayHTTPRoute": {"parentRefs": "front"}}})),
+            []
+        );
+    }
 }

@@ -61,7 +61,7 @@ pub fn links(record: &RouteSeen) -> Vec<Link> {
 }
 
 /// The link of a route in `namespace` to a Gateway or ListenerSet.
-fn parent_link(parent: &ParentRef, namespace: &str) -> Option<Link> {
+pub(super) fn parent_link(parent: &ParentRef, namespace: &str) -> Option<Link> {
     let (kind, key) = parent_of(parent, namespace);
     let kind = match kind? {
         ParentKind::Gateway => GatewayKind::KIND,

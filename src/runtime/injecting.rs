@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::Config;
 use tokio_util::sync::CancellationToken;
 
 use super::leader::{Election, Leadership, elect};
@@ -11,7 +10,6 @@ use crate::{
     api::names,
     cluster::access::Right,
     controller::{Controllers, injection},
-    pki::chain,
     plan::settings::Settings,
 };
 
@@ -27,12 +25,6 @@ pub(super) fn office(settings: &Settings, leadership: &Leadership) -> Leadership
     } else {
         Leadership::default()
     }
-}
-
-/// The CA by which the configuration trusts the API server, in PEM.
-pub(super) fn ca_of(config: &Config) -> Option<Arc<[u8]>> {
-    let ca = config.root_cert.as_ref().filter(|ca| !ca.is_empty())?;
-    Some(chain::to_pem(ca).into())
 }
 
 /// What decides who injects.

@@ -10,17 +10,16 @@ use std::{
 };
 
 use kube::{Client, Config};
-use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     ending::{self, EndSignal, Signals},
-    http, injecting,
+    injecting,
     leader::{Election, Leadership, elect},
-    server,
+    listeners::Listeners,
     serving::{Tls, TlsOptions},
     start::{self, Start},
-    status::{self, Source},
+    surroundings,
 };
 use crate::{
     acme,
@@ -166,7 +165,7 @@ pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> 
         cloud: options.cloud.clone(),
         metrics,
         injecting: Arc::clone(&injecting.flag),
-        api_server_ca: injecting::ca_of(&config),
+        api_server_ca: kubeconfig::api_server_ca(&config),
     };
     let (controllers, router) = controllers(&client, &options.settings, outside, &leadership)?;
     let tasks = TaskTracker::new();
@@ -192,7 +191,7 @@ pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> 
     // before the first wait: a signal must not end the process unheard
     let mut signals = Signals::listen();
     start::report(&controllers.ports.reader, &start, &options.settings).await;
-    report_surroundings(&controllers.ports);
+    surroundings::report(&controllers.ports);
     tokio::spawn(follow_leadership(Arc::clone(&controllers), leadership.clone()));
     let office = injecting::Office {
         controllers: Arc::clone(&controllers),
@@ -243,7 +242,8 @@ async fn end(controllers: &Controllers, signal: EndSignal, tasks: &TaskTracker, 
 }
 
 /// The controllers for a dry run: the index is filled once ([`read_everything`]), there are no watches and no listeners, and
-/// every write fails, because this process never leads.
+/// every write fails, because this process never leads. `api_server_ca` is the CA by which the command trusts the API server, in
+/// PEM: it stands for that of the controller, which trusts the same API server.
 ///
 /// # Errors
 /// If the self-check cannot be set up.
@@ -251,6 +251,7 @@ pub(crate) fn dry_run_context(
     client: &Client,
     settings: &Settings,
     environment: Environment,
+    api_server_ca: Option<Arc<[u8]>>,
 ) -> Result<Arc<Controllers>, RunError> {
     let http = ClientSettings {
         extra_roots: ExtraRoots::from(&environment),
@@ -262,7 +263,7 @@ pub(crate) fn dry_run_context(
         cloud: environment.cloud,
         metrics: Arc::default(),
         injecting: Arc::default(),
-        api_server_ca: None,
+        api_server_ca,
     };
     let made = controllers(client, settings, outside, &Leadership::default());
     made.map(|(controllers, _)| controllers)
@@ -333,97 +334,6 @@ fn controllers(
     let controllers = Arc::new(Controllers::new(Services::new(ports, Solving::new(settings, cloud)?)));
     router.attach(&controllers);
     Ok((controllers, router))
-}
-
-struct Listeners {
-    metrics: Option<TcpListener>,
-    health: Option<TcpListener>,
-    status: Option<(TcpListener, SocketAddr)>,
-    http01: Option<TcpListener>,
-}
-
-impl Listeners {
-    async fn bind(options: &Options) -> Result<Self, RunError> {
-        let failed = |address, purpose| {
-            move |source| RunError::Listen {
-                address,
-                purpose,
-                source,
-            }
-        };
-        let optional = |address: Option<SocketAddr>, purpose| {
-            let listener = address.map(|address| server::listen(address).map_err(failed(address, purpose)));
-            listener.transpose()
-        };
-        let status = optional(options.status_address, "the status page (--status-listen-address)")?;
-        let challenges = "HTTP-01 challenges (--acme-http01-listen-address)";
-        Ok(Self {
-            metrics: optional(options.metrics_address, "metrics (--metrics-listen-address)")?,
-            health: optional(options.health_address, "health (--internal-healthz-listen-address)")?,
-            status: status.zip(options.status_address),
-            http01: match options.http01_address {
-                Some(address) => Some(TcpListener::bind(address).await.map_err(failed(address, challenges))?),
-                None => None,
-            },
-        })
-    }
-
-    fn serve(
-        self,
-        tls: Option<Tls>,
-        (controllers, leadership): (&Arc<Controllers>, &Leadership),
-        tasks: &TaskTracker,
-        shutdown: &CancellationToken,
-    ) {
-        let ports = &controllers.ports;
-        if let Some(listener) = self.metrics {
-            let (controllers, leadership, shutdown) = (Arc::clone(controllers), leadership.clone(), shutdown.clone());
-            tasks.spawn(http::serve_metrics((listener, tls), controllers, leadership, shutdown));
-        }
-        if let Some(listener) = self.health {
-            let (controllers, leadership, shutdown) = (Arc::clone(controllers), leadership.clone(), shutdown.clone());
-            tasks.spawn(http::serve_health(listener, controllers, leadership, shutdown));
-        }
-        if let Some((listener, address)) = self.status {
-            let source = Source::new(Arc::clone(controllers), leadership.clone());
-            tasks.spawn(status::serve_status(listener, address, source, shutdown.clone()));
-        }
-        if let Some(listener) = self.http01 {
-            tasks.spawn(Arc::clone(&ports.responder).serve(listener, shutdown.clone()));
-        }
-    }
-}
-
-/// Logs what is missing, and what would be in the way, in the background.
-fn report_surroundings(ports: &Ports) {
-    if ports.settings.injection.alone {
-        return;
-    }
-    let is_for_cluster = ports.settings.namespace.is_none();
-    tokio::spawn(say_what_is_missing(ports.reader.clone(), is_for_cluster));
-    let client = ports.reader.client().clone();
-    tokio::spawn(super::webhooks::report(client, is_for_cluster));
-}
-
-/// Logs what this API server does not support or does not have, and the consequences. An installation for one namespace may read no policies.
-async fn say_what_is_missing(reader: Reader, is_for_cluster: bool) {
-    match reader.can_write_requesters().await {
-        Ok(true) if is_for_cluster => match reader.writes_requesters().await {
-            Ok(true) => {}
-            Ok(false) => tracing::warn!(
-                "the policy {policy} is not applied: the API server does not record the requester of CertificateRequests that other \
-                 clients create. Apply deploy/requester-identity/policy.yaml, or the Helm chart again",
-                policy = names::REQUESTER_POLICY
-            ),
-            Err(error) => tracing::info!("cannot check whether this API server records requesters: {error}"),
-        },
-        Ok(true) => {}
-        Ok(false) => tracing::warn!(
-            "Kubernetes before 1.36: the API server cannot record the requester of CertificateRequests that other clients create. The \
-             policies of certlet, if they are applied, still reject a wrong requester"
-        ),
-        Err(error) => tracing::info!("cannot check whether this API server records requesters: {error}"),
-    }
 }
 
 /// Starts and stops the controllers with leadership. The queues are emptied in between.

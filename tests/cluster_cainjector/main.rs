@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod commands;
 mod kinds;
 mod lease;
 mod rotation;

@@ -43,19 +43,25 @@ async fn each_target_is_written_once_for_each_ca_and_not_at_a_restart_and_plan_s
     let planned = plan(&stage).await;
     assert!(!planned.stdout.contains(".counted."), "{planned:?}");
     let late = stage.target(Kind::Validating, "late", &[(FROM, &serving)]).await;
+    let of_server = stage.target(Kind::ApiService, "server", &[(FROM_SERVER, "true")]).await;
     let planned = plan(&stage).await;
-    let line = planned
-        .stdout
-        .lines()
-        .find(|line| line.contains(&late.name))
-        .unwrap_or_default();
-    assert!(
-        line.contains(&format!("inject the CA of Certificate {serving} into its 2 caBundles")),
-        "{planned:?}"
-    );
+    for (target, action) in [
+        (
+            &late,
+            format!("inject the CA of Certificate {serving} into its 2 caBundles"),
+        ),
+        (
+            &of_server,
+            "inject the CA of the API server into its caBundle".to_owned(),
+        ),
+    ] {
+        let line = planned.stdout.lines().find(|line| line.contains(&target.name));
+        assert!(line.unwrap_or_default().contains(&action), "{planned:?}");
+    }
 
     let certlet = Certlet::start(stage.bed(), &[]).await;
     late.has(&old).await;
+    of_server.has(&stage.bed().read("pki/ca.crt")).await;
     let new = stage.issue("serving", &["a.example", "b.example"]).await;
     for target in &targets {
         target.has(&format!("{old}{new}")).await;
@@ -205,6 +211,57 @@ async fn another_client_that_removes_the_ca_is_met_with_a_growing_wait_and_an_ev
     assert!(written(&stage, &target, mark).await <= 4);
     // and no longer
     target.has(&ca).await;
+    drop(certlet);
+}
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn a_ca_that_changes_again_and_again_is_injected_less_and_less_often() {
+    let stage = Stage::new().await;
+    let certlet = Certlet::start(stage.bed(), &[]).await;
+    let mut target = None;
+    let mark = stage.bed().audit_mark().await;
+    // the first one, six changes that are free, and two more
+    for number in 0..9 {
+        let ca = Pair::by_openssl(&format!("/CN=changing-{number}")).await.certificate;
+        let ca = openssl(&["x509"], &ca).await;
+        stage.secret("changing", &[(ALLOWS, "true")], &ca).await;
+        if target.is_none() {
+            let source = stage.place("changing");
+            target = Some(
+                stage
+                    .target(Kind::ApiService, "changing", &[(FROM_SECRET, &source)])
+                    .await,
+            );
+        }
+        let target = target.as_ref().unwrap();
+        eventually("the last CA is injected", IN_TIME, async || {
+            target.bundles().await[0].ends_with(&ca).then_some(())
+        })
+        .await;
+        let fields = format!("involvedObject.name={},reason=CAInjectionDelayed", target.name);
+        let delays = events::messages(stage.bed(), "default", &fields).await;
+        assert_eq!(delays.is_empty(), number < 7, "{number}: {delays:?}");
+    }
+    let target = target.unwrap();
+    let told = events::told(stage.bed(), "default", &target.name, "CAInjectionDelayed").await;
+    assert!(
+        told.contains("has changed more than 6 times in short succession: its present CA is injected at"),
+        "{told}"
+    );
+    assert_eq!(written(&stage, &target, mark).await, 9);
+    // changes while it waits are one write
+    for number in 0..4 {
+        let ca = Pair::by_openssl(&format!("/CN=quick-{number}")).await.certificate;
+        stage.secret("changing", &[(ALLOWS, "true")], &ca).await;
+    }
+    let last = stage.ca("changing").await;
+    let last = openssl(&["x509"], &last).await;
+    eventually("the last CA is injected", IN_TIME, async || {
+        target.bundles().await[0].ends_with(&last).then_some(())
+    })
+    .await;
+    assert_eq!(written(&stage, &target, mark).await, 10);
     drop(certlet);
 }
 

@@ -1,4 +1,4 @@
-//! Flags of cert-manager that have no effect in certlet.
+//! Flags of cert-manager that have no effect in certlet: those of its controller and its cainjector, and those of its controller only.
 
 use clap::Args;
 
@@ -6,13 +6,7 @@ use super::go::{boolean, integer};
 
 /// Flags of cert-manager without a function in certlet (NB-31). They are accepted and logged at startup.
 #[derive(Args, Clone, Debug, Default)]
-pub(super) struct AcceptedArgs {
-    /// No effect; certlet has no client-side rate limit
-    #[arg(long, hide = true, allow_negative_numbers = true)]
-    kube_api_qps: Option<f64>,
-    /// No effect; certlet has no client-side rate limit
-    #[arg(long, hide = true, value_parser = integer, allow_negative_numbers = true)]
-    kube_api_burst: Option<i64>,
+pub(in crate::cli) struct AcceptedArgs {
     /// No effect; there is no profiler
     #[arg(long, hide = true, value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_profiling: Option<bool>,
@@ -25,11 +19,22 @@ pub(super) struct AcceptedArgs {
     /// No effect; see --v
     #[arg(long, hide = true)]
     vmodule: Option<String>,
+    #[command(flatten)]
+    klog: KlogArgs,
+}
+
+/// Flags that only cert-manager's controller has, without a function in certlet.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct ControllerIdleArgs {
+    /// No effect; certlet has no client-side rate limit
+    #[arg(long, hide = true, allow_negative_numbers = true)]
+    kube_api_qps: Option<f64>,
+    /// No effect; certlet has no client-side rate limit
+    #[arg(long, hide = true, value_parser = integer, allow_negative_numbers = true)]
+    kube_api_burst: Option<i64>,
     /// No effect; leadership ends at the renew deadline
     #[arg(long, hide = true)]
     internal_healthz_leader_election_timeout: Option<String>,
-    #[command(flatten)]
-    klog: KlogArgs,
 }
 
 /// Deprecated klog flags that cert-manager still accepts (FLG-32). cert-manager hides them, too; they have no effect here.
@@ -124,14 +129,6 @@ impl AcceptedArgs {
         let mut idle = self.klog.idle();
         idle.extend(asked([
             (
-                self.kube_api_qps.is_some(),
-                "--kube-api-qps: certlet has no client-side rate limit",
-            ),
-            (
-                self.kube_api_burst.is_some(),
-                "--kube-api-burst: certlet has no client-side rate limit",
-            ),
-            (
                 self.profiler_address.is_some(),
                 "--profiler-address: there is no profiler",
             ),
@@ -143,12 +140,28 @@ impl AcceptedArgs {
                 self.vmodule.is_some(),
                 "--vmodule: log levels cannot be set per file; see --v and the variable RUST_LOG",
             ),
+        ]));
+        idle
+    }
+}
+
+impl ControllerIdleArgs {
+    /// Those that were given, each with the reason.
+    pub(super) fn idle(&self) -> Vec<&'static str> {
+        asked([
+            (
+                self.kube_api_qps.is_some(),
+                "--kube-api-qps: certlet has no client-side rate limit",
+            ),
+            (
+                self.kube_api_burst.is_some(),
+                "--kube-api-burst: certlet has no client-side rate limit",
+            ),
             (
                 self.internal_healthz_leader_election_timeout.is_some(),
                 "--internal-healthz-leader-election-timeout: a replica that loses the Lease becomes a standby and does not exit",
             ),
-        ]));
-        idle
+        ])
     }
 }
 

@@ -2,11 +2,9 @@
 
 use clap::{Args, Command, parser::ValueSource};
 
-use super::RunArgs;
-
-/// Each flag once, in the order of `--help`, as `--flag=value`. The user and password of a URL are omitted.
-pub(in crate::cli) fn differing(flags: &[String]) -> Vec<String> {
-    let command = RunArgs::augment_args(Command::new("run").no_binary_name(true));
+/// Of a command with these arguments: each flag once, in the order of `--help`, as `--flag=value`. The user and password of a URL are omitted.
+pub(in crate::cli) fn differing<A: Args>(flags: &[String]) -> Vec<String> {
+    let command = A::augment_args(Command::new("certlet").no_binary_name(true));
     let Ok(matches) = command.clone().try_get_matches_from(flags) else {
         return Vec::new(); // it was parsed before
     };
@@ -46,10 +44,10 @@ fn without_password(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::differing;
+    use super::{super::RunArgs, differing};
 
     fn of(flags: &[&str]) -> Vec<String> {
-        differing(&flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>())
+        differing::<RunArgs>(&flags.iter().map(|&flag| flag.to_owned()).collect::<Vec<_>>())
     }
 
     #[test]

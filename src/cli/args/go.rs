@@ -82,7 +82,7 @@ impl List {
 
 /// `key=value,key=value`. Empty members are ignored. The last of several equal keys counts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Map(Vec<(String, String)>);
+pub(in crate::cli) struct Map(Vec<(String, String)>);
 
 impl FromStr for Map {
     type Err = String;

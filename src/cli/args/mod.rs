@@ -4,9 +4,12 @@ mod accepted;
 pub(super) mod config;
 pub(super) mod differing;
 mod dns01;
+mod election;
 mod gateway;
 mod go;
 mod metrics_tls;
+mod shared;
+mod sizes;
 mod switches;
 #[cfg(test)]
 mod tests;
@@ -15,26 +18,27 @@ use std::{net::IpAddr, net::SocketAddr, time::Duration};
 
 use clap::Args;
 
-use self::{
+pub(super) use self::{
     accepted::AcceptedArgs,
+    election::ElectionArgs,
+    go::{List, Map, boolean, duration, level},
+    shared::{LoggingArgs, MetricsArgs, SharedArgs},
+    switches::ArgsError,
+};
+use self::{
+    accepted::ControllerIdleArgs,
     dns01::Dns01Args,
     gateway::GatewayArgs,
-    go::{Listen, Map, address, count, socket},
-    metrics_tls::MetricsTlsArgs,
+    go::{Listen, address, count, socket},
+    sizes::SizeArgs,
     switches::{absent_controllers, controllers, gates, idle_gates, path_type_exact},
-};
-pub(super) use self::{
-    go::{List, boolean, duration, level},
-    switches::ArgsError,
 };
 
 use crate::{
-    api::names,
     net::{AddressPolicy, ExtraRoots, Network, proxy_hosts},
-    pki::chain::SizeLimits,
     plan::settings::{DefaultIssuer, Http01Settings, InjectionSettings, Pod, Settings, SolverMode},
     process::{environment::Environment, telemetry::Format},
-    runtime::{foreign, leader::Election, run::Options},
+    runtime::{foreign, run::Options},
 };
 
 /// Run the controller: issue, store and renew certificates
@@ -65,17 +69,8 @@ pub(super) struct RunArgs {
         help_heading = "Cluster"
     )]
     cluster_resource_namespace: String,
-    /// Elect a leader. Only the leader writes; the other replicas are warm standbys
-    #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Leader election")]
-    leader_elect: bool,
-    /// Namespace of the Lease. cert-manager also uses kube-system, so that certlet and cert-manager never act at the same time
-    #[arg(
-        long,
-        default_value = "kube-system",
-        value_name = "NAMESPACE",
-        help_heading = "Leader election"
-    )]
-    leader_election_namespace: String,
+    #[command(flatten)]
+    election: ElectionArgs,
     /// Namespaces, in addition to kube-system and certlet's own, in which another installation may hold its Lease. certlet stands
     /// by while that Lease is being renewed. List only namespaces that only administrators can edit
     #[arg(
@@ -85,15 +80,6 @@ pub(super) struct RunArgs {
         help_heading = "Leader election"
     )]
     other_installations_namespaces: Vec<String>,
-    /// Time after the last renewal until a standby may take over the Lease
-    #[arg(long, default_value = "60s", value_parser = duration, value_name = "DURATION", help_heading = "Leader election")]
-    leader_election_lease_duration: Duration,
-    /// Time without a successful renewal until the leader stops
-    #[arg(long, default_value = "40s", value_parser = duration, value_name = "DURATION", help_heading = "Leader election")]
-    leader_election_renew_deadline: Duration,
-    /// Interval at which the leader renews the Lease and standbys read it
-    #[arg(long, default_value = "15s", value_parser = duration, value_name = "DURATION", help_heading = "Leader election")]
-    leader_election_retry_period: Duration,
     /// Controllers to run, with cert-manager's names: `*` for all, `NAME` for one, `-NAME` to exclude one
     ///
     /// `*,-certificaterequests-approver` leaves approval to another program. `*,-certificates-trigger` issues only what
@@ -217,11 +203,8 @@ pub(super) struct RunArgs {
     /// from 1h to 7d
     #[arg(long, value_parser = duration, value_name = "DURATION", help_heading = "ACME")]
     acme_ari_minimum_interval: Option<Duration>,
-    /// Listen address of the metrics server; 0 disables it
-    #[arg(long, default_value = "0.0.0.0:9402", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
-    metrics_listen_address: Listen,
     #[command(flatten)]
-    metrics_tls: MetricsTlsArgs,
+    metrics: MetricsArgs,
     /// Listen address of the health server; 0 disables it
     #[arg(long, default_value = "0.0.0.0:9403", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
     internal_healthz_listen_address: Listen,
@@ -229,24 +212,14 @@ pub(super) struct RunArgs {
     /// port-forward). Otherwise a bearer token with the right to get /certlet/status is required
     #[arg(long, default_value = "0", value_parser = address, value_name = "ADDRESS", help_heading = "Metrics, health and logs")]
     status_listen_address: Listen,
-    /// Format of log lines
-    #[arg(long, value_enum, default_value = "text", help_heading = "Metrics, health and logs")]
-    logging_format: Format,
-    /// Log level: 0 warnings, 1 leadership and issuers, 2 issued certificates, 3 steps, 4 requests to ACME servers, 5 everything
-    #[arg(
-        short = 'v',
-        long = "v",
-        default_value = "2",
-        value_parser = level,
-        allow_negative_numbers = true,
-        value_name = "LEVEL",
-        help_heading = "Metrics, health and logs"
-    )]
-    verbosity: u8,
+    #[command(flatten)]
+    logging: LoggingArgs,
     #[command(flatten)]
     sizes: SizeArgs,
     #[command(flatten)]
     accepted: AcceptedArgs,
+    #[command(flatten)]
+    idle: ControllerIdleArgs,
 }
 
 /// How HTTP-01 challenges are solved.
@@ -258,54 +231,10 @@ pub(super) enum Mode {
     Pod,
 }
 
-/// `--max-*` (FLG-30).
-#[derive(Args, Clone, Debug)]
-#[expect(clippy::struct_field_names, reason = "the flags are called so")]
-struct SizeArgs {
-    /// Maximum size of a certificate, in bytes of PEM
-    #[arg(long, default_value = "36500", value_parser = count, value_name = "BYTES", help_heading = "Size limits")]
-    max_certificate_size: usize,
-    /// Maximum size of a private key, in bytes of PEM
-    #[arg(long, default_value = "13000", value_parser = count, value_name = "BYTES", help_heading = "Size limits")]
-    max_private_key_size: usize,
-    /// Maximum size of a certificate chain, in bytes of PEM
-    #[arg(long, default_value = "95000", value_parser = count, value_name = "BYTES", help_heading = "Size limits")]
-    max_certificate_chain_length: usize,
-    /// Maximum size of a CA bundle, in bytes of PEM
-    #[arg(long, default_value = "330000", value_parser = count, value_name = "BYTES", help_heading = "Size limits")]
-    max_certificate_bundle_size: usize,
-}
-
-impl SizeArgs {
-    fn limits(&self) -> Result<SizeLimits, ArgsError> {
-        let Self {
-            max_certificate_size: certificate,
-            max_private_key_size: key,
-            max_certificate_chain_length: chain,
-            max_certificate_bundle_size: bundle,
-        } = *self;
-        let limits = [
-            ("max-certificate-size", certificate),
-            ("max-private-key-size", key),
-            ("max-certificate-chain-length", chain),
-            ("max-certificate-bundle-size", bundle),
-        ];
-        match limits.into_iter().find(|(_, limit)| *limit == 0) {
-            Some((flag, _)) => Err(ArgsError::Size(flag)),
-            None => Ok(SizeLimits {
-                certificate,
-                key,
-                chain,
-                bundle,
-            }),
-        }
-    }
-}
-
 impl RunArgs {
     /// The format of log lines and the log level.
     pub(super) fn logging(&self) -> (Format, u8) {
-        (self.logging_format, self.verbosity)
+        (self.logging.logging_format, self.logging.verbosity)
     }
 
     /// Features that the flags request and that are not supported yet, as sentences without a verb.
@@ -319,8 +248,9 @@ impl RunArgs {
         let given = Map::all(&self.feature_gates);
         // invalid gates are an error of `settings`
         let gateway = gates(&given).map(|gates| self.gateway.idle(gates)).unwrap_or_default();
-        let flags = self.accepted.idle().into_iter().chain(gateway).map(str::to_owned);
-        flags.chain(self.metrics_tls.idle()).chain(idle_gates(&given)).collect()
+        let accepted = self.accepted.idle().into_iter().chain(self.idle.idle());
+        let flags = accepted.chain(gateway).map(str::to_owned);
+        flags.chain(self.metrics.tls.idle()).chain(idle_gates(&given)).collect()
     }
 
     /// The validated options of the controller.
@@ -329,7 +259,7 @@ impl RunArgs {
     /// [`ArgsError`] if a value, or a combination of values, is invalid.
     pub(super) fn options(self) -> Result<Options, ArgsError> {
         let environment = Environment::read();
-        let election = self.election(&environment)?;
+        let election = self.election.election(&environment, self.others(&environment))?;
         let settings = Settings {
             pod: Pod {
                 name: environment.pod_name.clone(),
@@ -347,8 +277,8 @@ impl RunArgs {
             settings,
             election,
             workers: self.concurrent_workers.max(1),
-            metrics_address: self.metrics_listen_address.0,
-            metrics_tls: self.metrics_tls.options()?,
+            metrics_address: self.metrics.metrics_listen_address.0,
+            metrics_tls: self.metrics.tls.options()?,
             health_address: self.internal_healthz_listen_address.0,
             status_address: self.status_listen_address.0,
             http01_address: Some(self.acme_http01_listen_address),
@@ -357,31 +287,21 @@ impl RunArgs {
 
     /// The namespace of the Lease; `None` without leader election.
     pub(super) fn lease_namespace(&self) -> Option<String> {
-        self.leader_elect.then(|| self.leader_election_namespace.clone())
+        self.election.namespace().map(str::to_owned)
     }
 
-    fn election(&self, environment: &Environment) -> Result<Option<Election>, ArgsError> {
-        if !self.leader_elect {
-            return Ok(None);
-        }
-        let election = Election {
-            lease: names::LEASE_NAME,
-            namespace: self.leader_election_namespace.clone(),
-            identity: environment.identity(),
-            lease_duration: self.leader_election_lease_duration,
-            renew_deadline: self.leader_election_renew_deadline,
-            retry_period: self.leader_election_retry_period,
-            others: foreign::namespaces(
-                &self.leader_election_namespace,
-                environment.pod_namespace.as_deref(),
-                self.namespace.is_empty(),
-                &self.other_installations_namespaces,
-            ),
+    /// The namespaces where another installation may hold its Lease.
+    fn others(&self, environment: &Environment) -> Vec<String> {
+        let Some(own) = self.election.namespace() else {
+            return Vec::new();
         };
-        if election.retry_period >= election.renew_deadline || election.renew_deadline >= election.lease_duration {
-            return Err(ArgsError::Election);
-        }
-        Ok(Some(election))
+        let is_for_cluster = self.namespace.is_empty();
+        foreign::namespaces(
+            own,
+            environment.pod_namespace.as_deref(),
+            is_for_cluster,
+            &self.other_installations_namespaces,
+        )
     }
 
     /// The settings that decisions depend on, except the identity of the pod: `certlet plan` parses the flags of another process.

@@ -3,7 +3,7 @@
 use clap::Parser;
 
 use super::*;
-use crate::plan::settings::controller;
+use crate::{plan::settings::controller, runtime::leader::Election};
 
 #[derive(Debug, Parser)]
 #[command(no_binary_name = true)]

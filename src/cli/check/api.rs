@@ -81,7 +81,7 @@ pub(super) fn run(args: &ApiArgs) -> ExitCode {
 }
 
 async fn check(args: &ApiArgs) -> Result<bool, String> {
-    let Connected { client, namespace } = args.target.connect().await?;
+    let Connected { client, namespace, .. } = args.target.connect().await?;
     let server = Server {
         reader: Reader::new(client),
         namespace,

@@ -115,8 +115,8 @@ async fn check(args: &Dns01Args) -> Result<bool, String> {
         crate::cli::remark(remark);
     }
     let environment = Environment::read();
-    let controllers =
-        run::dry_run_context(&connected.client, &settings, environment).map_err(|error| error.to_string())?;
+    let controllers = run::dry_run_context(&connected.client, &settings, environment, connected.api_server_ca)
+        .map_err(|error| error.to_string())?;
     let record = Record {
         dns01: Arc::clone(&controllers.services.solving.dns01),
         access: Access::of_issuer(&controllers.ports, dns01, &id),

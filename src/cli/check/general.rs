@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     definitions,
     finding::{Finding, Verdict},
+    gateway,
     ingress::{self, At, Probed},
     interrupt::{Interrupt, interrupt, never, unless},
     issuers, lease, owners, policies, program,
@@ -181,6 +182,10 @@ async fn of_reading(args: &GeneralArgs, connected: &Connected) -> Result<(Vec<Fi
     let mut findings = vec![program::server(&version), program::deployment(running, own)];
     let definitions = definitions::observe(&reader).await;
     findings.extend(of_definitions(&reader, &definitions).await);
+    findings.extend(match gateway::observe(&reader).await {
+        Ok(served) => gateway::verdict(&chosen.settings.gateway, &served),
+        Err(error) => Some(Finding::unknown("gateway", &error)),
+    });
     findings.extend(match policies::observe(&reader, &version).await {
         Ok(seen) => policies::verdict(&seen),
         Err(error) => vec![Finding::unknown("policies", &error)],
@@ -269,7 +274,12 @@ async fn of_issuers(
         request_timeout: ACME_TIMEOUT,
         ..ClientSettings::default()
     };
-    let context = dry_run_context(&connected.client, &chosen.settings, environment);
+    let context = dry_run_context(
+        &connected.client,
+        &chosen.settings,
+        environment,
+        connected.api_server_ca.clone(),
+    );
     let controllers = context.map_err(|error| error.to_string())?;
     let namespace = chosen.settings.namespace.as_deref();
     if let Err(error) = read_everything(&connected.client, &controllers.ports, namespace).await {

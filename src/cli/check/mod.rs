@@ -5,6 +5,7 @@ mod api;
 mod definitions;
 mod dns01;
 mod finding;
+mod gateway;
 mod general;
 mod ingress;
 mod interrupt;

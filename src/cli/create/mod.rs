@@ -236,7 +236,7 @@ fn write(path: &std::path::Path, content: &[u8], force: bool) -> Result<(), Stri
 async fn send(
     kind: Kind,
     args: &RequestArgs,
-    Connected { client, namespace }: &Connected,
+    Connected { client, namespace, .. }: &Connected,
     template: &Template,
     made: &Made,
 ) -> Result<(), NotCreated> {
@@ -256,7 +256,11 @@ async fn send(
 }
 
 /// The answer to the request, or what it waits for when the time is over.
-async fn wait(kind: Kind, args: &RequestArgs, Connected { client, namespace }: &Connected) -> Result<Answer, String> {
+async fn wait(
+    kind: Kind,
+    args: &RequestArgs,
+    Connected { client, namespace, .. }: &Connected,
+) -> Result<Answer, String> {
     let deadline = tokio::time::Instant::now() + args.timeout;
     loop {
         let found = match kind {

@@ -93,7 +93,11 @@ pub(super) fn run(args: &PlanArgs) -> ExitCode {
 }
 
 async fn plan(args: &PlanArgs) -> Result<usize, String> {
-    let target::Connected { client, namespace: own } = args.target.connect_to_read().await?;
+    let target::Connected {
+        client,
+        namespace: own,
+        api_server_ca,
+    } = args.target.connect_to_read().await?;
     let namespace = (!args.all_namespaces).then_some(own);
     remark_on_webhooks(&client).await;
     let places = Places {
@@ -106,8 +110,8 @@ async fn plan(args: &PlanArgs) -> Result<usize, String> {
     }
     let reader = Reader::new(client.clone());
     remark_on_rights(&reader, &chosen).await;
-    let controllers =
-        run::dry_run_context(&client, &chosen.settings, Environment::read()).map_err(|error| error.to_string())?;
+    let controllers = run::dry_run_context(&client, &chosen.settings, Environment::read(), api_server_ca)
+        .map_err(|error| error.to_string())?;
     if let Err(error) = run::read_everything(&client, &controllers.ports, namespace.as_deref()).await {
         return Err(not_read(&reader, &chosen, namespace.as_deref(), &error).await);
     }

@@ -6,11 +6,13 @@
 //! | [`report`] | the report about one object |
 //! | [`overview`], [`text`] | overview and report as text |
 //! | [`screen`] | colours and columns |
+//! | [`targets`] | objects that do not have the CA that is to be injected |
 
 mod gather;
 mod overview;
 mod report;
 mod screen;
+mod targets;
 mod text;
 
 use std::{io, process::ExitCode, sync::Arc, time::Duration};
@@ -45,6 +47,7 @@ use crate::{
 use gather::Subject;
 use report::Report;
 use screen::Screen;
+use targets::Targets;
 
 /// With --watch: changes within this time are shown together.
 const TOGETHER: Duration = Duration::from_millis(250);
@@ -157,11 +160,17 @@ struct View {
     unlisted: Vec<Unlisted>,
     /// The only object.
     subject: Option<(What, ObjectKey)>,
+    /// Objects that get CAs, in the overview of all namespaces.
+    targets: Option<Targets>,
 }
 
 /// Whether all is well.
 async fn status(args: &StatusArgs) -> Result<bool, String> {
-    let Connected { client, namespace } = args.target.connect_to_read().await?;
+    let Connected {
+        client,
+        namespace,
+        api_server_ca,
+    } = args.target.connect_to_read().await?;
     let subject = args.kind.zip(args.name.as_deref()).map(|(what, name)| match what {
         What::ClusterIssuer => (what, ObjectKey::cluster(name)),
         What::Certificate
@@ -174,10 +183,23 @@ async fn status(args: &StatusArgs) -> Result<bool, String> {
     });
     let everywhere = args.all_namespaces || subject.as_ref().is_some_and(|(what, _)| *what == What::ClusterIssuer);
     let namespace = (!everywhere).then_some(namespace);
-    let index = Arc::new(Index::default());
-    let (unlisted, settings) = tokio::join!(
+    let settings = plan::flags::running_settings(&client).await;
+    let mut targets = if everywhere && subject.is_none() {
+        Some(Targets::new(&client, &settings, api_server_ca)?)
+    } else {
+        None
+    };
+    let index = targets
+        .as_ref()
+        .map_or_else(Arc::default, |targets| Arc::clone(targets.index()));
+    let list_targets = async {
+        if let Some(targets) = &mut targets {
+            targets.list(&client).await;
+        }
+    };
+    let (unlisted, ()) = tokio::join!(
         cluster::overview::list(&client, namespace.as_deref(), &index),
-        plan::flags::running_settings(&client),
+        list_targets
     );
     let unlisted = unlisted.map_err(|error| not_read(&error))?;
     let question = Question {
@@ -194,6 +216,7 @@ async fn status(args: &StatusArgs) -> Result<bool, String> {
         question,
         unlisted,
         subject,
+        targets,
     };
     let shown = view.now().await?;
     if let (Some(file), Shown::Overview(overview)) = (&args.page, &shown) {
@@ -263,10 +286,15 @@ impl View {
     /// The state now, from the index. Of one object, its Secret and Events are read.
     async fn now(&self) -> Result<Shown, String> {
         let now = clock::now();
-        let incomplete: Vec<String> = self.unlisted.iter().map(|unlisted| unlisted.sentence.clone()).collect();
+        let mut incomplete: Vec<String> = self.unlisted.iter().map(|unlisted| unlisted.sentence.clone()).collect();
         let Some((what, key)) = &self.subject else {
             let seen = cluster::overview::seen(&self.index);
             let mut overview = crate::plan::overview::overview(now, &self.question, seen);
+            if let Some(targets) = &self.targets {
+                let (problems, unread) = targets.problems().await;
+                overview = overview.with_problems(problems);
+                incomplete.extend(unread);
+            }
             overview.incomplete = incomplete;
             return Ok(Shown::Overview(Box::new(overview)));
         };
@@ -288,6 +316,9 @@ impl View {
         let observer: Observer = Arc::new(move |_| notify.notify_one());
         let namespace = self.question.namespace.as_deref();
         cluster::overview::follow(self.reader.client(), namespace, &self.index, &observer);
+        if let Some(targets) = &self.targets {
+            targets.follow(self.reader.client(), &observer);
+        }
         if let (Some(_), Some(namespace)) = (&self.subject, namespace) {
             let notify = Arc::clone(&changed);
             cluster::overview::follow_events(self.reader.client(), namespace, move || notify.notify_one());

@@ -2,7 +2,7 @@
 
 mod words;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
@@ -57,6 +57,8 @@ pub(super) struct Connected {
     pub client: Client,
     /// The namespace.
     pub namespace: String,
+    /// The CA by which the client trusts the API server, in PEM; `None` if the configuration names none.
+    pub api_server_ca: Option<Arc<[u8]>>,
 }
 
 impl Target {
@@ -90,6 +92,7 @@ impl Target {
         Ok(Connected {
             client,
             namespace: namespace.unwrap_or_else(|| config.default_namespace.clone()),
+            api_server_ca: kubeconfig::api_server_ca(&config),
         })
     }
 

@@ -106,7 +106,9 @@ impl Injections {
             InjectionStep::Leave => {
                 self.reported.is_new(&meta, &[]);
             }
-            InjectionStep::Refuse(refusal) => self.refused::<K>(&meta, &refusal.notice()),
+            InjectionStep::Refuse(refusal) | InjectionStep::Delay(refusal) => {
+                self.refused::<K>(&meta, &refusal.notice())
+            }
             InjectionStep::Write {
                 slots,
                 written,

@@ -26,9 +26,7 @@ impl Orders {
         for order in orders {
             self.state.reconsider(order, self.ports.now());
         }
-        if !orders.is_empty() {
-            self.solving.http01.routes_changed();
-        }
+        self.solving.http01.routes_changed(orders);
     }
 
     /// A controller without remembered state.

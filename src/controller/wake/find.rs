@@ -162,32 +162,29 @@ pub(super) fn routed_orders(controllers: &Controllers, seen: &Seen<'_>) -> Vec<O
 
 /// The Orders with a Challenge whose solver attaches HTTPRoutes to this Gateway or ListenerSet.
 pub(super) fn orders_of_parent(controllers: &Controllers, seen: &Seen<'_>) -> Vec<ObjectKey> {
-    let matters = if let Change::Gateway(changed) = seen.change {
-        matters(changed, |gateway| {
+    let (kind, matters) = if let Change::Gateway(changed) = seen.change {
+        let matters = matters(changed, |gateway| {
             let GatewayStatus {
                 conditions, listeners, ..
             } = gateway.status();
             reported(conditions, listeners)
-        })
+        });
+        (GatewayKind::KIND, matters)
     } else if let Change::ListenerSet(changed) = seen.change {
-        matters(changed, |set| {
+        let matters = matters(changed, |set| {
             let ListenerSetStatus { conditions, listeners } = set.status();
             reported(conditions, listeners)
-        })
+        });
+        (ListenerSetKind::KIND, matters)
     } else {
-        false
+        return Vec::new();
     };
     let Some(parent) = seen.key.filter(|_| matters) else {
         return Vec::new();
     };
-    // quoted, as the JSON has it
-    let name = format!("{:?}", &*parent.name);
-    let challenges = controllers.ports.index.challenges.all().into_iter();
-    let naming = challenges.filter(|challenge| {
-        let spec = challenge.spec.get();
-        spec.contains("\"gatewayHTTPRoute\"") && spec.contains(&name)
-    });
-    naming
+    let link = Link::Parent(kind, parent.clone());
+    let challenges = controllers.ports.index.challenges.linked(&link).into_iter();
+    challenges
         .flat_map(|challenge| owners::<OrderKind>(Some(&challenge.meta)))
         .collect()
 }

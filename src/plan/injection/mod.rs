@@ -35,6 +35,9 @@ pub const REFUSED: &str = "CAInjectionRefused";
 /// Reason of the Event for bundles that another client keeps changing.
 pub const CONTESTED: &str = "CAInjectionContested";
 
+/// Reason of the Event for a CA that changes more often than it is written.
+pub const DELAYED: &str = "CAInjectionDelayed";
+
 /// A kind of targets (CAI-01).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TargetKind {
@@ -117,7 +120,7 @@ pub enum SourceSeen {
     ApiServer(Option<Vec<u8>>),
 }
 
-/// Why no CA is injected.
+/// Why no CA is injected, or not now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The reason of the Event.
@@ -178,6 +181,8 @@ pub enum InjectionStep {
     },
     /// Write nothing, and report why.
     Refuse(Refusal),
+    /// Write nothing before the time of the plan, and report why.
+    Delay(Refusal),
 }
 
 /// The plan for one target.
@@ -224,8 +229,12 @@ pub fn plan(now: Timestamp, seen: &InjectionObservation<'_>) -> InjectionPlan {
         return InjectionStep::Refuse(Refusal::denied(sentence)).into();
     }
     match pace::pace(now, written, digest_of(&ca)) {
-        Pace::Wait(until) => InjectionPlan {
-            step: InjectionStep::Leave,
+        Pace::Wait { until, changes_often } => InjectionPlan {
+            step: if changes_often {
+                InjectionStep::Delay(delayed(source, until))
+            } else {
+                InjectionStep::Leave
+            },
             next: Next::At(until),
         },
         Pace::Write(written) => {
@@ -331,6 +340,18 @@ fn filled(now: Timestamp, slots: &[Slot], ca: &[Anchor], limit: usize) -> Vec<Sl
 fn digest_of(ca: &[Anchor]) -> [u8; 32] {
     let all: Vec<u8> = ca.iter().flat_map(|anchor| anchor.der.iter().copied()).collect();
     sha256(&all)
+}
+
+fn delayed(source: &CaSource, until: Timestamp) -> Refusal {
+    Refusal {
+        reason: DELAYED,
+        message: format!(
+            "the CA of {source} has changed more than {} times in short succession: its present CA is injected at {}. Each further \
+             change waits longer, up to 10 minutes",
+            pace::FREE_CHANGES,
+            until.strftime("%H:%M:%S UTC")
+        ),
+    }
 }
 
 fn notices(source: &CaSource, slots: &[Slot], written: &Written) -> Vec<Notice> {

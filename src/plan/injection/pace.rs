@@ -1,4 +1,5 @@
-//! How often a target is written: once per source and second, and less often if another client removes what was injected.
+//! How often a target is written: once per source and second, and less often if another client removes what was injected, or if the CA
+//! of the source changes again and again.
 
 use std::time::Duration;
 
@@ -6,17 +7,19 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::plan::backoff::Backoff;
 
-/// Waits between writes of the same CA into the same target. Each one doubles the wait.
+/// Waits after a write until the next one into the same target. Each attempt that counts doubles the wait.
 const LADDER: Backoff = Backoff {
     first: Duration::from_secs(1),
     longest: Duration::from_secs(3600),
 };
-/// Minimum time between writes of different CAs into the same target.
-const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 /// Time without a write after which earlier ones do not count.
 const FORGIVEN: SignedDuration = SignedDuration::from_hours(2);
 /// The first write of the same CA that counts as contested. A client that creates a webhook configuration in two steps makes two.
 const CONTESTED_AT: i64 = 3;
+/// Changes of the CA that follow each other with the shortest wait. A CA that rotates makes one or two.
+pub(super) const FREE_CHANGES: i64 = 6;
+/// Time without a write after which one change is forgiven. It is also the longest wait for a change: then the next one is due.
+const CHANGE_FORGIVEN: SignedDuration = SignedDuration::from_mins(10);
 
 /// The last write into a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +30,20 @@ pub struct Written {
     pub at: Timestamp,
     /// How many times in a row the same CA was written.
     pub times: i64,
+    /// Writes of another CA than the one before, those that are forgiven excluded.
+    pub changes: i64,
 }
 
 impl Written {
     /// Whether another client has removed the CA repeatedly.
     pub const fn is_contested(&self) -> bool {
         self.times >= CONTESTED_AT
+    }
+
+    /// The changes that are not forgiven.
+    fn changes_at(&self, now: Timestamp) -> i64 {
+        let quiet = now.duration_since(self.at).as_secs().max(0);
+        (self.changes - quiet / CHANGE_FORGIVEN.as_secs()).max(0)
     }
 }
 
@@ -42,26 +53,45 @@ pub enum Pace {
     /// It is; this is to be remembered of it.
     Write(Written),
     /// Not before this time.
-    Wait(Timestamp),
+    Wait {
+        /// The time.
+        until: Timestamp,
+        /// Whether that is because the CA of the source has changed too often.
+        changes_often: bool,
+    },
 }
 
 /// Decides about a write of `ca` after the last one.
 pub(super) fn pace(now: Timestamp, last: Option<&Written>, ca: [u8; 32]) -> Pace {
-    let first = Written { ca, at: now, times: 1 };
+    let first = Written {
+        ca,
+        at: now,
+        times: 1,
+        changes: 0,
+    };
     let Some(last) = last.filter(|last| now.duration_since(last.at) < FORGIVEN) else {
         return Pace::Write(first);
     };
     let is_again = last.ca == ca;
-    let due = if is_again {
-        LADDER.retry_at(last.at, Some(last.times), None)
+    let changes = last.changes_at(now);
+    let changes_often = !is_again && changes >= FREE_CHANGES;
+    let attempts = if is_again {
+        last.times
     } else {
-        last.at.saturating_add(MIN_INTERVAL).unwrap_or(Timestamp::MAX)
+        (changes - FREE_CHANGES + 2).max(1)
     };
-    if due > now {
-        return Pace::Wait(due);
+    let due = LADDER.retry_at(last.at, Some(attempts), None);
+    let until = if is_again {
+        due
+    } else {
+        due.min(last.at.saturating_add(CHANGE_FORGIVEN).unwrap_or(Timestamp::MAX))
+    };
+    if until > now {
+        return Pace::Wait { until, changes_often };
     }
     Pace::Write(Written {
         times: if is_again { last.times.saturating_add(1) } else { 1 },
+        changes: if is_again { changes } else { changes.saturating_add(1) },
         ..first
     })
 }

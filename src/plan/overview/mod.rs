@@ -7,6 +7,7 @@
 //! | [`judge`] | the urgency of a Certificate, and its one sentence |
 //! | [`flight`] | Orders and Challenges that are not finished |
 //! | [`issuers`] | issuers, their accounts and limits |
+//! | [`targets`] | objects that do not have the CA that is to be injected |
 //! | [`relative`] | times in words |
 
 mod facts;
@@ -14,6 +15,7 @@ mod flight;
 mod issuers;
 mod judge;
 mod relative;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +30,7 @@ pub use self::{
     flight::{ChallengeEntry, OrderEntry},
     issuers::IssuerEntry,
     relative::{relative, span},
+    targets::target,
 };
 use super::{
     backoff::Backoff,
@@ -243,6 +246,17 @@ pub struct Overview {
     /// What could not be read, as sentences: the overview is incomplete.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub incomplete: Vec<String>,
+}
+
+impl Overview {
+    /// The same with further problems.
+    #[must_use]
+    pub fn with_problems(mut self, problems: Vec<Entry>) -> Self {
+        self.problems.extend(problems);
+        self.problems.sort_by_key(place);
+        self.well = self.problems.is_empty();
+        self
+    }
 }
 
 /// The overview of the observed objects at the time `now`.

@@ -11,6 +11,7 @@
 //! | [`routes`] | temporary HTTPRoutes, and what their status says |
 //! | [`placed`] | which Ingresses and HTTPRoutes present the challenges of an Order |
 //! | [`pods`] | pod mode: Pod, Service, and Ingress or HTTPRoute for each challenge |
+//! | [`waits`] | who waits for a change of an HTTPRoute |
 //! | [`visibility`] | why a challenge is not visible yet |
 //! | [`upkeep`] | updates of the slices when replicas start or end |
 //!
@@ -27,11 +28,11 @@ mod shared;
 mod upkeep;
 mod validation;
 mod visibility;
+mod waits;
 
 use std::net::{IpAddr, SocketAddr};
 
 use k8s_openapi::api::networking::v1::IngressStatus;
-use tokio::sync::Notify;
 
 use self::{
     advertised::Advertised,
@@ -39,6 +40,7 @@ use self::{
     placed::{Placed, PlacedKind, PlacedNames, PlacedObject},
     shared::Shared,
     visibility::{Hint, NotVisible},
+    waits::RouteWaits,
 };
 pub(crate) use self::{answers::answers, proofs::Proofs, upkeep::follow_replicas, validation::Validation};
 
@@ -80,8 +82,8 @@ pub(crate) struct Http01 {
     classes: Classes,
     image: pods::Image,
     placed: Placed,
-    /// Wakes those that wait for the status of an HTTPRoute.
-    routes_changed: Notify,
+    /// Those that wait for the status of an HTTPRoute.
+    route_waits: RouteWaits,
 }
 
 impl Http01 {
@@ -103,7 +105,7 @@ impl Http01 {
             classes: Classes::default(),
             image: pods::Image::default(),
             placed: Placed::default(),
-            routes_changed: Notify::new(),
+            route_waits: RouteWaits::default(),
         })
     }
 
@@ -317,9 +319,9 @@ impl Http01 {
         self.shared.clear();
     }
 
-    /// Wakes those that wait for the status of an HTTPRoute, after it, or a possible parent, has changed.
-    pub(crate) fn routes_changed(&self) {
-        self.routes_changed.notify_waiters();
+    /// Wakes those that wait for the status of the HTTPRoute of one of these Orders, after it, or a possible parent, has changed.
+    pub(crate) fn routes_changed(&self, orders: &[ObjectKey]) {
+        self.route_waits.wake(orders);
     }
 }
 

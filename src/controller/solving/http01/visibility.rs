@@ -97,9 +97,10 @@ impl Http01 {
 
     /// Waits until the HTTPRoute of a challenge is reported as refused, or not answered for. For a challenge without one, forever.
     pub(super) async fn refused(&self, context: &Ports, order: &Meta, challenge: &Exposed, since: Timestamp) -> String {
+        let changes = self.route_waits.of(&order.key);
         loop {
             // before the look, so that no change is missed in between
-            let changed = self.routes_changed.notified();
+            let changed = changes.notified();
             let wait = match self.route_report(context, order, challenge, since) {
                 RouteReport::Silent(sentence) | RouteReport::Refused(sentence) => return sentence,
                 RouteReport::Nothing(at) => at.map(|at| at.duration_since(context.now())),

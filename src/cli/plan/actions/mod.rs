@@ -1,11 +1,15 @@
 //! Texts of `certlet plan`: pairs of an action and its reason.
 
+mod order;
+mod status;
+
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::Value;
 
+pub(super) use self::order::{order, released};
+use self::status::status_written;
 use crate::{
-    api::{AcmeIssuer, IssuerRef, IssuerStatus, condition, names::CHALLENGE_FINALIZER},
+    api::{AcmeIssuer, IssuerRef, IssuerStatus, condition},
     cluster::{index::Index, issuers},
     controller::{certificate, injection::InjectionDryRun, issuer},
     plan::{
@@ -13,10 +17,8 @@ use crate::{
         certificate::{CertificateEffect, KeySource},
         injection::InjectionStep,
         issuer::{IssuerId, IssuerType},
-        kinds::OrderKind,
-        order,
         request::{self, RequestVerdict},
-        seen::{Object, ObjectKey, RequestSeen},
+        seen::{ObjectKey, RequestSeen},
         shim, signing_request,
     },
     solver::objects::Stray,
@@ -214,6 +216,7 @@ pub(super) fn injection(dry_run: &InjectionDryRun) -> Vec<Action> {
                 refusal.message.clone(),
             )]
         }
+        InjectionStep::Delay(refusal) => vec![("inject a CA later".to_owned(), refusal.message.clone())],
         InjectionStep::Write { slots, .. } => {
             let source = dry_run.source.as_ref().map(ToString::to_string).unwrap_or_default();
             let place = match slots.as_slice() {
@@ -295,62 +298,6 @@ fn verdict_action(verdict: &RequestVerdict) -> (Option<String>, String) {
     }
 }
 
-/// The action for a Challenge that is being deleted.
-pub(super) fn released() -> Action {
-    (
-        format!("remove the finalizer {CHALLENGE_FINALIZER}"),
-        "it is being deleted, and nothing is presented for it".to_owned(),
-    )
-}
-
-/// The actions for an Order. Answers of the CA are not known here, so only the next steps can be planned.
-pub(super) fn order(order: &Object<OrderKind>, plan: &order::Plan) -> Vec<Action> {
-    let because = || match (&order.status.state, &order.meta.deleting) {
-        (_, Some(_)) => "the Order is being deleted".to_owned(),
-        (Some(state), None) if state.is_final() => format!("the Order is {state}: its challenges are finished"),
-        (Some(state), None) => format!("the Order is {state}"),
-        (None, None) => "nothing has been ordered yet".to_owned(),
-    };
-    let steps = plan.steps.iter();
-    steps.map(|step| order_step(order, step, because())).collect()
-}
-
-fn order_step(order: &Object<OrderKind>, step: &order::OrderStep, because: String) -> Action {
-    use order::OrderStep;
-    let would = match step {
-        OrderStep::CreateOrder(_) => {
-            let names = order.spec.dns_names.iter().chain(&order.spec.ip_addresses);
-            let names: Vec<&str> = names.map(String::as_str).collect();
-            format!(
-                "create an order for {} at the CA, and continue with its answer",
-                names.join(", ")
-            )
-        }
-        OrderStep::ReadOrder { url } => format!("read the order {url} from the CA, and continue with its answer"),
-        OrderStep::ReadAuthorizations(urls) => format!("read {} authorizations from the CA", urls.len()),
-        OrderStep::WriteStatus(status) => {
-            return status_written(&order.status, &**status)
-                .unwrap_or_else(|| ("write its status".to_owned(), because));
-        }
-        OrderStep::StartOver => "delete it, so that a new order is created".to_owned(),
-        OrderStep::CreateChallenge { name, .. } => format!("create Challenge {name}"),
-        OrderStep::Claim(_) | OrderStep::Present { .. } => "present its challenges".to_owned(),
-        OrderStep::GuardChallenge { key, record, .. } => {
-            format!("record in Challenge {} that {record} is about to be created", key.name)
-        }
-        OrderStep::WriteChallenge { key, .. } => format!("write the status of Challenge {}", key.name),
-        OrderStep::Locate { .. } => "look up the zones of its TXT records".to_owned(),
-        OrderStep::Probe { .. } => "run the self-check of its challenges".to_owned(),
-        OrderStep::Accept { .. } => "accept its challenges at the CA".to_owned(),
-        OrderStep::Finalize { .. } => "finalize the order".to_owned(),
-        OrderStep::Download { .. } => "download the certificate".to_owned(),
-        OrderStep::Withdraw(_) => "withdraw its challenges".to_owned(),
-        OrderStep::DeleteChallenge { key } => format!("delete Challenge {}", key.name),
-        OrderStep::ReleaseChallenge { key, .. } => format!("remove the finalizer of Challenge {}", key.name),
-    };
-    (would, because)
-}
-
 /// The action for a left-over object: its kind, its key, and the texts.
 pub(super) fn stray(stray: &Stray) -> (&'static str, ObjectKey, Action) {
     let (kind, metadata, would) = match stray {
@@ -400,57 +347,4 @@ pub(super) fn signing_request(step: Option<&signing_request::SigningRequestStep>
             vec![(format!("set its status to failed ({reason})"), message.clone())]
         }
     }
-}
-
-/// The action for a changed status, with the changed fields; `None` if the statuses are equal.
-fn status_written<T: Serialize>(old: &T, new: &T) -> Option<Action> {
-    let fields = |status: &T| match serde_json::to_value(status) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(_) | Err(_) => serde_json::Map::new(),
-    };
-    let (old, new) = (fields(old), fields(new));
-    let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let mut changes = Vec::new();
-    let mut because = Vec::new();
-    for name in names.into_iter().filter(|name| old.get(*name) != new.get(*name)) {
-        if name == "conditions" {
-            for change in changed_conditions(old.get(name), new.get(name)) {
-                let (Change::Set(condition) | Change::Removed(condition)) = change;
-                let text = |key: &str| condition.get(key).and_then(Value::as_str).unwrap_or_default();
-                if let Change::Removed(_) = change {
-                    changes.push(format!("remove condition {}", text("type")));
-                } else {
-                    changes.push(format!("{}={} ({})", text("type"), text("status"), text("reason")));
-                    because.push(text("message").to_owned());
-                }
-            }
-        } else {
-            if name == "reason" {
-                because.extend(new.get(name).and_then(Value::as_str).map(str::to_owned));
-            }
-            changes.push(name.clone());
-        }
-    }
-    if changes.is_empty() {
-        return None;
-    }
-    because.retain(|text| !text.is_empty());
-    if because.is_empty() {
-        because.push("its status is not up to date".to_owned());
-    }
-    Some((format!("write its status: {}", changes.join(", ")), because.join("; ")))
-}
-
-/// A condition that is set or removed.
-enum Change<'a> {
-    Set(&'a Value),
-    Removed(&'a Value),
-}
-
-fn changed_conditions<'a>(old: Option<&'a Value>, new: Option<&'a Value>) -> Vec<Change<'a>> {
-    let list = |value: Option<&'a Value>| value.and_then(Value::as_array).into_iter().flatten();
-    let type_of = |condition: &Value| condition.get("type").cloned();
-    let gone = list(old).filter(|one| !list(new).any(|other| type_of(other) == type_of(one)));
-    let now = list(new).filter(|one| !list(old).any(|other| other == *one));
-    now.map(Change::Set).chain(gone.map(Change::Removed)).collect()
 }
