@@ -82,7 +82,9 @@ async fn memory(bed: &Bed, program: &Program) {
 fn annotated(namespace: &str, at: usize) -> Value {
     json!({
         "apiVersion": GATEWAYS.0, "kind": GATEWAYS.1,
-        "metadata": { "name": format!("g{at}"), "namespace": namespace, "annotations": { "cert-manager.io/issuer": "ca" } },
+        "metadata": { "name": format!("g{at}"), "namespace": namespace, "annotations": {
+            "cert-manager.io/issuer": "ca", "cert-manager.io/private-key-algorithm": "ECDSA", "cert-manager.io/private-key-size": "256",
+        } },
         "spec": { "gatewayClassName": "none", "listeners": [{
             "name": "https", "port": 443, "protocol": "HTTPS", "hostname": format!("g{at}.{namespace}.example"),
             "tls": { "mode": "Terminate", "certificateRefs": [{ "name": format!("g{at}-tls") }] },
