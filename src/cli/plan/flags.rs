@@ -132,10 +132,13 @@ impl Chosen {
     }
 }
 
-/// The settings of the controller in the cluster, without remarks; the defaults if they cannot be read.
+/// The settings of the controller in the cluster, without remarks; those without flags if they cannot be read.
 pub(in crate::cli) async fn running_settings(client: &Client) -> Settings {
     let chosen = settings(client, Places::default(), &[]).await;
-    chosen.map(|chosen| chosen.settings).unwrap_or_default()
+    chosen
+        .or_else(|_| parsed(&[]))
+        .map(|chosen| chosen.settings)
+        .unwrap_or_default()
 }
 
 fn unread(place: &str, file: &str, why: &str) -> String {

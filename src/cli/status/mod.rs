@@ -183,9 +183,10 @@ async fn status(args: &StatusArgs) -> Result<bool, String> {
     });
     let everywhere = args.all_namespaces || subject.as_ref().is_some_and(|(what, _)| *what == What::ClusterIssuer);
     let namespace = (!everywhere).then_some(namespace);
+    let reader = Reader::new(client.clone());
     let settings = plan::flags::running_settings(&client).await;
     let mut targets = if everywhere && subject.is_none() {
-        Some(Targets::new(&client, &settings, api_server_ca)?)
+        Some(Targets::new(&reader, &settings, api_server_ca)?)
     } else {
         None
     };
@@ -194,7 +195,7 @@ async fn status(args: &StatusArgs) -> Result<bool, String> {
         .map_or_else(Arc::default, |targets| Arc::clone(targets.index()));
     let list_targets = async {
         if let Some(targets) = &mut targets {
-            targets.list(&client).await;
+            targets.list(&reader).await;
         }
     };
     let (unlisted, ()) = tokio::join!(
@@ -212,7 +213,7 @@ async fn status(args: &StatusArgs) -> Result<bool, String> {
     };
     let view = View {
         index,
-        reader: Reader::new(client.clone()),
+        reader,
         question,
         unlisted,
         subject,
@@ -317,7 +318,7 @@ impl View {
         let namespace = self.question.namespace.as_deref();
         cluster::overview::follow(self.reader.client(), namespace, &self.index, &observer);
         if let Some(targets) = &self.targets {
-            targets.follow(self.reader.client(), &observer);
+            targets.follow(&self.reader, &observer);
         }
         if let (Some(_), Some(namespace)) = (&self.subject, namespace) {
             let notify = Arc::clone(&changed);

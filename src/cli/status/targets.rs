@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
-use kube::Client;
 
 use crate::{
     cluster::{
         self,
         index::{Index, Observer},
+        reader::Reader,
     },
     controller::{Controllers, injection},
     plan::{
@@ -34,8 +34,8 @@ impl Targets {
     ///
     /// # Errors
     /// If the clients of the controller cannot be set up.
-    pub(super) fn new(client: &Client, settings: &Settings, api_server_ca: Option<Arc<[u8]>>) -> Result<Self, String> {
-        let controllers = dry_run_context(client, settings, Environment::read(), api_server_ca);
+    pub(super) fn new(reader: &Reader, settings: &Settings, api_server_ca: Option<Arc<[u8]>>) -> Result<Self, String> {
+        let controllers = dry_run_context(reader.client(), settings, Environment::read(), api_server_ca);
         Ok(Self {
             controllers: controllers.map_err(|error| error.to_string())?,
             unlisted: None,
@@ -48,16 +48,21 @@ impl Targets {
     }
 
     /// Lists them.
-    pub(super) async fn list(&mut self, client: &Client) {
+    pub(super) async fn list(&mut self, reader: &Reader) {
         let ports = &self.controllers.ports;
-        let listed = cluster::overview::list_targets(client, &ports.settings, &ports.index).await;
+        let listed = cluster::overview::list_targets(reader.client(), &ports.settings, &ports.index).await;
         self.unlisted = listed.err().map(|error| error.to_string());
     }
 
     /// Follows the targets with watches. `observer` is called after each change of the index.
-    pub(super) fn follow(&self, client: &Client, observer: &Observer) {
+    pub(super) fn follow(&self, reader: &Reader, observer: &Observer) {
         if self.unlisted.is_none() {
-            cluster::overview::follow_targets(client, &self.controllers.ports.settings, self.index(), observer);
+            cluster::overview::follow_targets(
+                reader.client(),
+                &self.controllers.ports.settings,
+                self.index(),
+                observer,
+            );
         }
     }
 

@@ -68,19 +68,30 @@ pub(super) fn observe(
 /// If the crypto library fails.
 pub(super) fn create(now: Timestamp) -> Result<AuthorityPair, Error> {
     let subject = Subject::of_common_name(COMMON_NAME).to_name();
-    root(&PrivateKey::generate(curve())?, subject, now)
+    root(&PrivateKey::generate(curve())?, subject, None, now)
 }
 
-/// The CA with the same key and name, and a new certificate.
+/// The CA with the same key, name and key identifier, and a new certificate. Clients that trust the old one verify by the identifier
+/// (RFC 5280 section 4.2.1.1), which the program that made it may compute in another way.
 ///
 /// # Errors
 /// If the crypto library fails.
 pub(super) fn renew(authority: &CertificateAuthority, now: Timestamp) -> Result<AuthorityPair, Error> {
     let issuer = authority.issuer();
-    root(&issuer.key, issuer.info.subject.clone(), now)
+    root(
+        &issuer.key,
+        issuer.info.subject.clone(),
+        issuer.info.subject_key_id.clone(),
+        now,
+    )
 }
 
-fn root(key: &PrivateKey, subject: Name, now: Timestamp) -> Result<AuthorityPair, Error> {
+fn root(
+    key: &PrivateKey,
+    subject: Name,
+    subject_key_id: Option<Vec<u8>>,
+    now: Timestamp,
+) -> Result<AuthorityPair, Error> {
     let template = CsrTemplate {
         subject,
         is_ca: true,
@@ -90,6 +101,7 @@ fn root(key: &PrivateKey, subject: Name, now: Timestamp) -> Result<AuthorityPair
     let extras = Extras {
         usages: [Usage::DigitalSignature, Usage::CertSign].into_iter().collect(),
         is_ca: true,
+        subject_key_id,
         ..Extras::default()
     };
     let certificate = self_sign(&request, key, authority_validity(now), random_serial()?, &extras)?;
@@ -164,11 +176,14 @@ mod tests {
             },
             leaf_duration: std::time::Duration::from_secs(168 * 3600),
         };
-        let old = create(now).unwrap();
+        let key = PrivateKey::generate(curve()).unwrap();
+        let subject = Subject::of_common_name(COMMON_NAME).to_name();
+        let old = root(&key, subject, Some(vec![7; 20]), now).unwrap();
         let authority = read(&old, now);
         assert_eq!(authority.info().key_spec, Some(curve()));
         let new = renew(&authority, later).unwrap();
         assert_ne!(old.certificate, new.certificate);
+        assert_eq!(read(&new, later).info().subject_key_id, Some(vec![7; 20]));
         for (signs, trusted) in [(&old, &new), (&new, &old)] {
             let (pair, leaf) = issue(&read(signs, later), &dynamic, later).unwrap();
             assert_eq!((leaf.sans, leaf.is_ca), (dynamic.names.clone(), false));
