@@ -16,7 +16,7 @@ use certlet::{
     pki::{key::PrivateKey, keystore::Contents},
     plan::{
         certificate::{
-            CertificateObservation, CertificatePlan, IssuerState, KeystoresSeen, Passwords,
+            CertificateObservation, CertificatePlan, FallbackSeen, IssuerState, KeystoresSeen, Passwords,
             keystores::{self, KeystorePasswords},
             plan,
         },
@@ -116,6 +116,7 @@ impl Left {
             } else {
                 IssuerState::Ready(Reach::AtOnce)
             },
+            fallback: FallbackSeen::default(),
             keystore_passwords: Passwords::Available,
             keystores: KeystoresSeen::Opened(self.wrong_keystore(&certificate)),
             renewal_information: None,

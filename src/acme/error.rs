@@ -5,8 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Action;
 use super::jws::KeyError;
 use super::problem::{DEFAULT_RATE_LIMIT_DELAY, DEFAULT_UNAVAILABLE_DELAY, Next, Problem};
-use crate::net::RefusedAddress;
-use crate::net::RetryAfter;
+use crate::net::{OutageKind, RefusedAddress, RetryAfter};
 
 /// A failed request, as a sentence for the user. [`Error::next`] classifies it.
 ///
@@ -191,6 +190,28 @@ impl Error {
             | Self::UnknownProfile { .. }
             | Self::AccountClosed { .. }
             | Self::Unsupported { .. } => Next::UserMustAct,
+        }
+    }
+
+    /// The outage of the server, if the failure is one.
+    pub fn outage(&self) -> Option<OutageKind> {
+        match self {
+            Self::Problem(problem) => problem.outage(),
+            Self::Status { status: 429, .. } => Some(OutageKind::RateLimited),
+            Self::Status { status: 500.., .. } | Self::Unreachable { .. } => Some(OutageKind::Unreachable),
+            Self::Status { .. }
+            | Self::Forbidden { .. }
+            | Self::TooLarge { .. }
+            | Self::Excessive { .. }
+            | Self::Unreadable { .. }
+            | Self::NotAcme { .. }
+            | Self::ForeignUrl { .. }
+            | Self::InvalidUrl { .. }
+            | Self::Trust(_)
+            | Self::Key(_)
+            | Self::UnknownProfile { .. }
+            | Self::AccountClosed { .. }
+            | Self::Unsupported { .. } => None,
         }
     }
 

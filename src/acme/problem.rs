@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::document::WireProblem;
-use crate::net::RetryAfter;
+use crate::net::{OutageKind, RetryAfter};
 
 /// The wait after 429 or `rateLimited` if the server names none.
 pub const DEFAULT_RATE_LIMIT_DELAY: SignedDuration = SignedDuration::from_mins(5);
@@ -289,6 +289,15 @@ impl Problem {
             (_, Meaning::NewOrder) if self.kind == Kind::Compound => self.worst_of_subproblems(now),
             (_, Meaning::NewOrder) => Next::NewOrder,
             (_, Meaning::UserMustAct) => Next::UserMustAct,
+        }
+    }
+
+    /// The outage of the server, if the problem is one.
+    pub fn outage(&self) -> Option<OutageKind> {
+        match (self.status, self.kind) {
+            (Some(429), _) | (_, Kind::RateLimited) => Some(OutageKind::RateLimited),
+            (Some(500..), _) | (_, Kind::ServerInternal) => Some(OutageKind::Unreachable),
+            (_, _) => None,
         }
     }
 

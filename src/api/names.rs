@@ -72,6 +72,12 @@ pub mod annotation {
     pub const ROTATE_LEAVES: &str = "certlet.io/rotate-leaves";
     /// On a Vault issuer, `true`: a root that Vault does not return with a certificate is read from the mount and put into `ca.crt`.
     pub const VAULT_ROOT: &str = "certlet.io/vault-root";
+    /// On a Certificate: issuers that are asked while the one of the spec has an outage (ANO-16).
+    pub const FALLBACK_ISSUERS: &str = "certlet.io/fallback-issuers";
+    /// On a Certificate: how long an outage lasts before a fallback issuer is asked (ANO-16).
+    pub const FALLBACK_AFTER: &str = "certlet.io/fallback-after";
+    /// On requests and Secrets: the issuer in place of which a fallback issuer was asked, `<kind>/<name>` (ANO-17).
+    pub const FALLBACK_FOR: &str = "certlet.io/fallback-for";
     /// On an ACME issuer, `true`: its DNS-01 webhooks may be called for several records at once.
     pub const DNS01_PARALLEL: &str = "certlet.io/dns01-parallel";
     /// On a Gateway or a ListenerSet, `true`: certificates get the hostnames of attached HTTPRoutes.

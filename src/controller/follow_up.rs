@@ -12,6 +12,8 @@ pub(crate) enum FollowUp {
     WindowMoved(ObjectKey),
     /// The issuer of a Certificate has a new CA: its `ca.crt` or its certificate must change.
     AuthorityChanged(ObjectKey),
+    /// The server that a Certificate's issuer needs has become available or unavailable.
+    Available(ObjectKey),
     /// A request that was signed in one pass is released to its controller.
     Unclaimed(ObjectKey),
     /// The ACME server no longer knows the account of an issuer.
@@ -30,7 +32,10 @@ impl Queues {
     /// Wakes the object.
     pub(crate) fn follow_up(&self, follow_up: FollowUp) {
         match follow_up {
-            FollowUp::KeyMade(key) | FollowUp::WindowMoved(key) | FollowUp::AuthorityChanged(key) => {
+            FollowUp::KeyMade(key)
+            | FollowUp::WindowMoved(key)
+            | FollowUp::AuthorityChanged(key)
+            | FollowUp::Available(key) => {
                 self.certificates.add(key);
             }
             FollowUp::Unclaimed(key) => self.requests.add(key),
@@ -45,7 +50,7 @@ mod tests {
     use super::*;
 
     /// The columns of the table: the result, the queue, and the object.
-    const ROWS: [(&str, &str, &str); 9] = [
+    const ROWS: [(&str, &str, &str); 10] = [
         (
             "an RSA key was made in the background",
             "Certificates",
@@ -60,6 +65,11 @@ mod tests {
             "the CA of an issuer got another key pair",
             "Certificates",
             "those of the issuer, a hundred at a time",
+        ),
+        (
+            "an outage of the server of an issuer began or ended",
+            "Certificates",
+            "those that have fallback issuers and wait for it",
         ),
         ("a request was signed in one pass", "CertificateRequests", "that one"),
         (
@@ -92,6 +102,7 @@ mod tests {
             FollowUp::KeyMade(key.clone()),
             FollowUp::WindowMoved(key.clone()),
             FollowUp::AuthorityChanged(key.clone()),
+            FollowUp::Available(key.clone()),
             FollowUp::Unclaimed(key.clone()),
             FollowUp::AccountUnknown(issuer.clone()),
             FollowUp::NotSigned(issuer),

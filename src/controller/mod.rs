@@ -83,6 +83,7 @@ pub(crate) mod follow_up;
 pub(crate) mod injection;
 pub(crate) mod issuer;
 pub(crate) mod order;
+pub(crate) mod outages;
 pub(crate) mod ports;
 pub(crate) mod queues;
 pub(crate) mod renewals;

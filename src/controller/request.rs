@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     ControllerError, Ports, Services,
+    outages::Outages,
     reported::Reported,
     signing::{Conclusion, NotPlaced, SignerCall, Signing, Turn, conclude},
 };
@@ -31,6 +32,7 @@ const PASSES: usize = 3;
 pub(crate) struct Requests {
     ports: Ports,
     signing: Arc<Signing>,
+    outages: Arc<Outages>,
     reported: Reported,
 }
 
@@ -40,6 +42,7 @@ impl Requests {
         Self {
             ports: services.ports.clone(),
             signing: Arc::clone(&services.signing),
+            outages: Arc::clone(&services.outages),
             reported: Reported::default(),
         }
     }
@@ -188,6 +191,9 @@ async fn sign(
     match turn.ask(&controller.signing.waits, signer, request, &issuer.meta).await {
         SignerCall::NotYet(next) => Ok(next),
         SignerCall::Answered(outcome) => {
+            controller
+                .outages
+                .requested(&controller.ports, request, outcome.contact());
             controller.signing.doubt(issuer, &outcome);
             write(controller, request, approve, conclude(request, annotation, outcome)).await
         }

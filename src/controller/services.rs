@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Ports, renewals::Renewals, rotations::Rotations, signing::Signing, solving::Solving};
+use super::{Ports, outages::Outages, renewals::Renewals, rotations::Rotations, signing::Signing, solving::Solving};
 
 /// Each controller clones what it uses.
 pub(crate) struct Services {
@@ -16,6 +16,8 @@ pub(crate) struct Services {
     pub rotations: Arc<Rotations>,
     /// Renewal information: written by polls, read by Certificates.
     pub renewals: Arc<Renewals>,
+    /// Outages of servers: written by requests, Orders and issuers, read by Certificates.
+    pub outages: Arc<Outages>,
 }
 
 impl Services {
@@ -26,6 +28,7 @@ impl Services {
             solving,
             rotations: Arc::default(),
             renewals: Arc::default(),
+            outages: Arc::default(),
             ports,
         }
     }
@@ -39,10 +42,12 @@ impl Services {
             solving,
             rotations,
             renewals,
+            outages,
         } = self;
         signing.clear();
         solving.clear();
         rotations.clear();
         renewals.clear();
+        outages.clear();
     }
 }

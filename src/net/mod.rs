@@ -7,6 +7,7 @@ mod failure;
 pub mod headers;
 mod names;
 mod observer;
+mod outage;
 pub mod server;
 mod trust;
 
@@ -16,4 +17,5 @@ pub use failure::{Failure, FailureKind};
 pub use headers::RetryAfter;
 pub use names::{CheckedNames, literal, proxy_hosts, refused};
 pub use observer::{Observer, Unobserved};
+pub use outage::OutageKind;
 pub use trust::{ClientCertificate, ExtraRoots, Presented, Trust, TrustError};

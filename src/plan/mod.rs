@@ -19,6 +19,7 @@ pub mod merge_patch;
 pub mod notice;
 pub mod object_name;
 pub mod order;
+pub mod outage;
 pub mod overview;
 pub mod renewal;
 pub mod request;

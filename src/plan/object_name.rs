@@ -7,6 +7,16 @@ pub fn prefix(name: &str, longest: usize) -> &str {
     cut.trim_end_matches(|last: char| !last.is_ascii_alphanumeric())
 }
 
+/// Maximum length of a name (RFC 1123 subdomain).
+const MAX_NAME: usize = 253;
+
+/// Whether this is a name of a Kubernetes object. It becomes a part of a URL.
+pub fn is_name(text: &str) -> bool {
+    let within = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    let at_end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.len() <= MAX_NAME && text.chars().all(within) && text.starts_with(at_end) && text.ends_with(at_end)
+}
+
 /// FNV-1 with 32 bits, as Go's `fnv.New32`: the number at the end of the names of Orders and Challenges (ORD-12).
 pub fn fnv1(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash: u32, byte| {

@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::{Issued, Refusal, RefusalKind};
+use crate::net::OutageKind;
+use crate::plan::outage::Contact;
 
 /// The outcome of a signer.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,6 +39,8 @@ pub(crate) struct Wait {
     pub until: Until,
     /// The memo for that call. It is written to the request before anything else.
     pub memo: Option<Memo>,
+    /// The outage of the server, if that is the cause.
+    pub outage: Option<OutageKind>,
 }
 
 /// When to call a signer again.
@@ -77,6 +81,18 @@ impl fmt::Debug for Memo {
     }
 }
 
+impl Outcome {
+    /// What the call showed of the server.
+    pub(crate) fn contact(&self) -> Contact {
+        match self {
+            Self::Wait(Wait {
+                outage: Some(outage), ..
+            }) => Contact::Outage(*outage),
+            Self::Issued(_) | Self::Refused(_) | Self::Wait(_) => Contact::Answered,
+        }
+    }
+}
+
 impl From<Refusal> for Outcome {
     fn from(refusal: Refusal) -> Self {
         let until = if refusal.is_unanswered() {
@@ -92,6 +108,7 @@ impl From<Refusal> for Outcome {
                 message,
                 until,
                 memo: None,
+                outage: None,
             }),
         }
     }

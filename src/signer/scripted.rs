@@ -64,6 +64,7 @@ impl Scripted {
             message: "the server has no certificate yet".to_owned(),
             until: Until::At(now + PACE),
             memo: task.memo.clone().or_else(|| Memo::new("number 1")),
+            outage: None,
         })
     }
 }

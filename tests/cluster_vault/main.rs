@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod fallback;
 mod faults;
 mod logins;
 mod many;

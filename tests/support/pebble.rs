@@ -132,6 +132,17 @@ impl Pebble {
         self.answers().await;
     }
 
+    /// Ends this Pebble until it is restarted: nobody listens where it was.
+    ///
+    /// # Panics
+    /// For the bed's own, which other tests use.
+    pub(crate) fn stop(&mut self) {
+        self.own
+            .as_mut()
+            .expect("the bed's own Pebble is not stopped: Pebble::start makes another")
+            .stop();
+    }
+
     /// The URL of the directory.
     pub(crate) fn directory(&self) -> &str {
         &self.directory

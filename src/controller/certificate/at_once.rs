@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    apply::{Outcome, create_next_key, obtain, send_request},
+    apply::{Outcome, asked_for, create_next_key, obtain, send_request},
     observe::LiveReads,
     state::Certificates,
     target::{self, Bundle, Purpose, attribution},
@@ -53,7 +53,7 @@ pub(super) async fn issue(
         }
         Err(error) => return Err(error),
     };
-    if let Some(fault) = request_fault(&created, &certificate.spec) {
+    if let Some(fault) = request_fault(&created, &asked_for(certificate, request)) {
         reads.made = Made::Unfit(name.name, fault);
         return Ok(Outcome::Replan);
     }
@@ -70,7 +70,7 @@ pub(super) async fn issue(
             ca_pem: ca.clone(),
             key: Arc::clone(&key),
             key_pem: None,
-            attribution: attribution(certificate, &request.issuer_ref),
+            attribution: attribution(certificate, &request.issuer_ref, &request.annotations),
             purpose: Purpose::Issued(Arc::clone(&created)),
         };
         prepared = target::make(controller, certificate, bundle, reads).await?;

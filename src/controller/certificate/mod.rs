@@ -3,6 +3,7 @@
 mod apply;
 mod at_once;
 mod backoff;
+mod issuers;
 mod keys;
 mod keystores;
 mod made_keys;

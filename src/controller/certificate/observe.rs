@@ -2,24 +2,28 @@
 
 use std::sync::Arc;
 
-use super::{keystores, secret_read::SecretRead, state::Certificates};
+use super::{
+    issuers::{fallback, issuer_state},
+    keystores,
+    secret_read::SecretRead,
+    state::Certificates,
+};
 use crate::{
     api::{
         InvalidField,
-        condition::{self, READY},
+        condition::READY,
         names::{annotation, label},
     },
     cluster::{index::Index, issuers, store::Link},
     controller::ControllerError,
     plan::{
         certificate::{
-            CertificateObservation, IssuerState, KeystoresSeen, Made, Obstacle, Passwords, Purpose, Rival, SecretUse,
+            CertificateObservation, KeystoresSeen, Made, Obstacle, Passwords, Purpose, Rival, SecretUse,
             names_to_look_up,
         },
-        issuer::{Backend, FoundIssuer, IssuerId, IssuerType, Lookup, Reach},
+        issuer::IssuerId,
         kinds::CertificateKind,
         seen::{Lean, Object, ObjectKey, RequestSeen, SecretSeen},
-        settings::Settings,
     },
 };
 
@@ -73,7 +77,8 @@ pub(super) fn observe(controller: &Certificates, key: &ObjectKey, reads: &LiveRe
         strange_next_keys: reads.strange_next_keys.clone(),
         rivals: rivals(controller, &certificate),
         uses: uses(controller, &certificate),
-        issuer: issuer_state(controller, &certificate),
+        issuer: issuer_state(controller, &certificate, &certificate.spec.issuer_ref),
+        fallback: fallback(controller, &certificate, &requests),
         keystore_passwords: passwords,
         keystores: reads.keystores_in(secret.as_deref()),
         renewal_information,
@@ -324,28 +329,6 @@ fn issuer_use(index: &Index, issuer: IssuerId, secret: &str) -> SecretUse {
             (false, false) => Purpose::Credential,
         },
     }
-}
-
-fn issuer_state(controller: &Certificates, certificate: &Object<CertificateKind>) -> IssuerState {
-    let reference = &certificate.spec.issuer_ref;
-    let issuer = match issuers::find(&controller.ports.index, reference, certificate.meta.namespace()) {
-        Lookup::External => return IssuerState::External,
-        Lookup::Missing(_) => return IssuerState::Missing,
-        Lookup::Unreadable(_, why) => return IssuerState::NotReady(why.to_string()),
-        Lookup::Found(issuer) => issuer,
-    };
-    match condition::get(&issuer.status.conditions, READY) {
-        Some(ready) if ready.is_true() => IssuerState::Ready(reach(&issuer, &controller.ports.settings)),
-        Some(ready) if !ready.message().is_empty() => IssuerState::NotReady(ready.message().to_owned()),
-        Some(_) | None => IssuerState::NotReady("it has not been checked yet".to_owned()),
-    }
-}
-
-/// How soon the issuer can sign. `Later` if another controller signs.
-fn reach(issuer: &FoundIssuer, settings: &Settings) -> Reach {
-    let ours = issuer.backend().map(Backend::issuer_type);
-    let ours = ours.filter(|ours| settings.controllers.enabled(ours.request_controller()));
-    ours.map_or(Reach::Later, IssuerType::reach)
 }
 
 /// Why the pending request makes no progress: the reason of its Order or of a Challenge, else its own condition.

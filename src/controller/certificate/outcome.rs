@@ -1,7 +1,7 @@
 //! Reports the end of an issuance: one line in the log, and the metrics of its issuer.
 
 use crate::{
-    api::IssuerRef,
+    api::{IssuerRef, names::annotation},
     controller::Ports,
     pki::certificate::CertificateInfo,
     plan::certificate::{CertificateObservation, IssuanceOutcome},
@@ -12,7 +12,7 @@ use crate::{
 /// Reports `outcome` of the observed Certificate.
 pub(super) fn report(ports: &Ports, seen: &CertificateObservation, outcome: IssuanceOutcome<'_>) {
     let meta = &seen.certificate.meta;
-    let reference = &seen.certificate.spec.issuer_ref;
+    let reference = issuer_asked(seen);
     let issuer = format!("{} {}", reference.kind_or_default(), reference.name);
     let labels = labels(reference, meta.namespace());
     match outcome {
@@ -52,6 +52,22 @@ pub(super) fn report(ports: &Ports, seen: &CertificateObservation, outcome: Issu
             ports.metrics.issuances.failed(labels);
         }
     }
+}
+
+/// The issuer of the request that has ended: a fallback issuer may have been asked.
+fn issuer_asked(seen: &CertificateObservation) -> &IssuerRef {
+    let revision = seen
+        .certificate
+        .status
+        .revision
+        .unwrap_or(0)
+        .saturating_add(1)
+        .to_string();
+    let request = seen.requests.iter().find(|request| {
+        request.meta.owned_by(&seen.certificate.meta.uid)
+            && request.meta.annotations.get(annotation::CERTIFICATE_REVISION) == Some(revision.as_str())
+    });
+    request.map_or(&seen.certificate.spec.issuer_ref, |request| &request.issuer_ref)
 }
 
 fn labels(reference: &IssuerRef, namespace: &str) -> IssuerLabels {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{made_keys::Keys, opened::Opened, refusals::Refusals};
-use crate::controller::{Ports, Services, renewals::Renewals, rotations::Rotations, signing::Signing};
+use crate::controller::{
+    Ports, Services, outages::Outages, renewals::Renewals, rotations::Rotations, signing::Signing,
+};
 
 /// Reconciles Certificates.
 pub(crate) struct Certificates {
@@ -14,6 +16,8 @@ pub(crate) struct Certificates {
     pub(super) renewals: Arc<Renewals>,
     /// Issuers whose CA gets another key pair.
     pub(super) rotations: Arc<Rotations>,
+    /// Outages of the servers of issuers.
+    pub(super) outages: Arc<Outages>,
     pub(super) state: State,
 }
 
@@ -33,6 +37,7 @@ impl Certificates {
             signing: Arc::clone(&services.signing),
             renewals: Arc::clone(&services.renewals),
             rotations: Arc::clone(&services.rotations),
+            outages: Arc::clone(&services.outages),
             state: State::default(),
         }
     }

@@ -18,12 +18,12 @@ use crate::{
     pki::{Error, hidden::Hidden, key::PrivateKey, keystore::Seed},
     plan::{
         certificate::{
-            Candidate, CertificateObservation, Made, Violation,
+            Candidate, CertificateObservation, FallbackPolicy, Made, Violation, fallback_for,
             secret::{Attribution, Circumstances, Material, RenderedSecret, TLS_TYPE, render},
         },
         issuer::IssuerId,
         kinds::CertificateKind,
-        seen::{Meta, Object, RequestSeen, SecretSeen},
+        seen::{Meta, Object, Pairs, RequestSeen, SecretSeen},
     },
     work::SHORT,
 };
@@ -69,7 +69,7 @@ pub(super) async fn store(
         ca_pem: request.ca,
         key: Arc::new(key),
         key_pem: None,
-        attribution: attribution(certificate, &request.seen.issuer_ref),
+        attribution: attribution(certificate, &request.seen.issuer_ref, &request.seen.meta.annotations),
         purpose: Purpose::Issued(Arc::new(request.seen)),
     };
     let Some(mut prepared) = make(controller, certificate, bundle, reads).await? else {
@@ -201,6 +201,7 @@ async fn prepare(
         seeds: [[seed()?, seed()?], [seed()?, seed()?]],
     };
     let (spec, name) = (certificate.spec.clone(), Arc::clone(&certificate.meta.key.name));
+    let fallback = FallbackPolicy::of(certificate).ok().flatten();
     let limits = controller.ports.settings.size_limits;
     // a password of a keystore is hashed thousands of times
     let slow = spec.keystores.is_some() || bundle.key.spec().is_slow();
@@ -223,6 +224,7 @@ async fn prepare(
         let candidate = Candidate {
             name: &name,
             spec: &spec,
+            fallback: fallback.as_ref(),
             rendered: &rendered,
             limits: &limits,
         };
@@ -275,11 +277,12 @@ async fn send(
     Ok(())
 }
 
-/// The subject and the issuer for the annotations.
-pub(super) fn attribution(certificate: &Object<CertificateKind>, issuer: &IssuerRef) -> Attribution {
+/// The subject and the issuer for the annotations; `request` has those of the request.
+pub(super) fn attribution(certificate: &Object<CertificateKind>, issuer: &IssuerRef, request: &Pairs) -> Attribution {
     Attribution {
         certificate: Some(certificate.meta.name().to_owned()),
         issuer: Some(issuer.clone()),
+        fallback_for: fallback_for(&certificate.spec, issuer, request),
     }
 }
 

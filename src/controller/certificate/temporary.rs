@@ -46,6 +46,7 @@ pub(super) async fn store(
         attribution: Attribution {
             certificate: Some(certificate.meta.name().to_owned()),
             issuer: None,
+            fallback_for: None,
         },
         purpose: Purpose::Temporary,
     };

@@ -16,6 +16,7 @@ use crate::controller::ControllerError;
 use crate::pki::hidden::Hidden;
 use crate::plan::account::{self, AccountPlan, AccountSeen, Attempt, ExternalSeen, KeySeen};
 use crate::plan::issuer::{IssuerId, IssuerVerdict, WantedStatus, secret_of, unsupported_solvers};
+use crate::plan::outage::Contact;
 use crate::plan::seen::{Next, Object, ObjectKey};
 use crate::work::Call;
 
@@ -65,6 +66,12 @@ pub(super) async fn reconcile<K: Either>(
             let contact = spec.email.as_deref().unwrap_or_default();
             let began = controller.ports.now();
             let outcome = accounts::ensure(client, contact, known_contact.as_deref(), secrets.binding.as_ref()).await;
+            let contact = outcome.as_ref().map_or_else(
+                |(_, error)| error.outage().map_or(Contact::Answered, Contact::Outage),
+                |_| Contact::Answered,
+            );
+            let id = IssuerId(issuer.meta.key.clone());
+            controller.outages.checked(&controller.ports, &id, contact);
             let concluded = account::conclude(controller.ports.now(), &seen, outcome.as_ref());
             if let Ok(registration) = &outcome {
                 tracing::info!(

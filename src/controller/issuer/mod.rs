@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 
 use super::{
     ControllerError, Ports, Services,
+    outages::Outages,
     rotations::Rotations,
     signing::{Ask, Readiness, Signing},
 };
@@ -38,6 +39,7 @@ pub(crate) struct Issuers {
     ports: Ports,
     signing: Arc<Signing>,
     rotations: Arc<Rotations>,
+    outages: Arc<Outages>,
     /// Expiry of the CAs, for metrics.
     pub expiries: Expiries,
 }
@@ -49,6 +51,7 @@ impl Issuers {
             ports: services.ports.clone(),
             signing: Arc::clone(&services.signing),
             rotations: Arc::clone(&services.rotations),
+            outages: Arc::clone(&services.outages),
             expiries: Expiries::default(),
         }
     }
@@ -59,6 +62,7 @@ impl Issuers {
             ports: _,
             signing: _,
             rotations: _,
+            outages: _,
             expiries,
         } = self;
         expiries.clear();
@@ -216,10 +220,13 @@ async fn wanted_status<K: Either>(
         next,
         expiring,
         not_after,
+        contact,
     } = controller
         .signing
         .readiness(&issuer.meta, spec, refused_again(controller), ask)
         .await?;
+    let id = IssuerId(issuer.meta.key.clone());
+    controller.outages.checked(&controller.ports, &id, contact);
     controller.expiries.set(&issuer.meta.key, not_after);
     let ready = verdict.as_ref().is_some_and(|verdict| verdict.ready);
     let mut wanted = WantedStatus {

@@ -92,6 +92,7 @@ impl Orders {
                 Found::NotOurs(challenges) => return abandon(&self, &key, &challenges).await,
                 Found::Order(observed) => observed,
             };
+            observed.report_contact(&self);
             let plan = observed.plan(self.ports.now());
             if let Some(next) = follow(&self, &observed, plan).await? {
                 if observed.order.status.state.is_some_and(State::is_final) {

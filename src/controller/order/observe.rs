@@ -55,6 +55,8 @@ pub(super) struct Observed {
     slots: BTreeMap<String, Slot>,
     calls: BTreeMap<Box<str>, Call>,
     replaced: bool,
+    /// The request that it is for.
+    request: Option<Arc<RequestSeen>>,
     requested: Timestamp,
     gate: Option<Gate>,
 }
@@ -73,6 +75,16 @@ impl Observed {
             replaced: self.replaced,
             requested: self.requested,
             gate: self.gate.as_ref(),
+        }
+    }
+}
+
+impl Observed {
+    /// Reports what the requests of the Order show of the CA.
+    pub(super) fn report_contact(&self, controller: &Orders) {
+        if let Some(request) = &self.request {
+            let contact = self.seen().contact(controller.ports.now());
+            controller.outages.requested(&controller.ports, request, contact);
         }
     }
 }
@@ -118,7 +130,9 @@ pub(super) async fn observe(controller: &Arc<Orders>, key: &ObjectKey) -> Result
         .collect();
     let request = order.meta.controller();
     let found = request.and_then(|owner| request_of(controller, &order, owner));
-    let requested = found.map_or(order.meta.created, |request| request.meta.created);
+    let requested = found
+        .as_ref()
+        .map_or(order.meta.created, |request| request.meta.created);
     let memory = controller.state.memory(&order.meta);
     let (issuer, acme) = match issuer {
         Ok(acme) => (acme.registered().map(str::to_owned), Some(acme)),
@@ -133,6 +147,7 @@ pub(super) async fn observe(controller: &Arc<Orders>, key: &ObjectKey) -> Result
         choices: BTreeMap::new(),
         gate: None,
         replaced: request.is_some_and(|request| controller.signing.reordered.contains(&request.uid)),
+        request: found,
         requested,
         order,
         challenges,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::state::State;
 use crate::{
     cluster::index::Index,
-    controller::{Ports, Services, reported::Reported, signing::Signing, solving::Solving},
+    controller::{Ports, Services, outages::Outages, reported::Reported, signing::Signing, solving::Solving},
     plan::{kinds::OrderKind, seen::ObjectKey},
 };
 
@@ -16,6 +16,8 @@ pub(crate) struct Orders {
     pub solving: Solving,
     /// Remembers requests whose Orders were created again.
     pub(super) signing: Arc<Signing>,
+    /// Outages of CAs, for Certificates with fallback issuers.
+    pub(super) outages: Arc<Outages>,
     pub(super) state: State,
     pub(super) reported: Reported,
 }
@@ -36,6 +38,7 @@ impl Orders {
             ports: services.ports.clone(),
             solving: services.solving.clone(),
             signing: Arc::clone(&services.signing),
+            outages: Arc::clone(&services.outages),
             reported: Reported::default(),
         }
     }
@@ -51,6 +54,7 @@ impl Orders {
             ports,
             // cleared with the services
             signing: _,
+            outages: _,
             solving: _,
             state,
             reported,

@@ -177,6 +177,7 @@ pub(crate) fn conclude(request: &RequestSeen, annotation: Option<&'static str>, 
             message,
             until,
             memo,
+            outage: _,
         }) => Conclusion {
             memo: annotation
                 .zip(memo)

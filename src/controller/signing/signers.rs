@@ -14,6 +14,7 @@ use crate::{
     pki::key::PrivateKey,
     plan::{
         issuer::{self, FoundIssuer, IssuerVerdict, SignerSpec, Way, secret_of},
+        outage::Contact,
         seen::{Meta, Next, RequestSeen},
     },
     signer::{
@@ -44,6 +45,8 @@ pub(crate) struct Readiness {
     pub expiring: Option<String>,
     /// Expiry of the CA certificate, if it has one that can be read.
     pub not_after: Option<Timestamp>,
+    /// What the check showed of its server.
+    pub contact: Contact,
 }
 
 impl Readiness {
@@ -53,6 +56,7 @@ impl Readiness {
             next: Next::OnChange,
             expiring: None,
             not_after: None,
+            contact: Contact::Unknown,
         }
     }
 }
@@ -148,6 +152,7 @@ impl Signing {
             next,
             expiring: None,
             not_after: info.map(|info| info.not_after),
+            contact: Contact::Answered,
         };
         if not_usable.verdict.as_ref().is_some_and(|verdict| !verdict.ready) {
             return Ok(not_usable);

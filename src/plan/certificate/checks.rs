@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::matching::{certificate_differences, key_differences, request_differences};
+use super::{
+    fallback::FallbackPolicy,
+    matching::{ISSUER_FIELD, certificate_differences, key_differences, request_differences},
+};
 use crate::{
     api::{CertificateSpec, IssuerRef, names::annotation},
     pki::{certificate::CertificateInfo, summary::Part},
@@ -35,6 +38,8 @@ pub(super) struct Input<'a> {
     pub(super) secret: Option<&'a SecretSeen>,
     /// The request of the certificate in the Secret, if it still exists.
     pub(super) current: Option<&'a RequestSeen>,
+    /// The fallback issuers (POL-17).
+    pub(super) fallback: Option<&'a FallbackPolicy>,
 }
 
 type Check = fn(&Input<'_>) -> Option<Violation>;
@@ -180,6 +185,12 @@ fn issuer_differs(input: &Input<'_>) -> Option<Violation> {
     let name_differs = annotated && stored.name != wanted.name;
     let kind_differs = stored.kind_or_default() != wanted.kind_or_default();
     let group_differs = stored.group_or_default() != wanted.group_or_default();
+    if input
+        .fallback
+        .is_some_and(|policy| policy.explains(&stored, annotations))
+    {
+        return None;
+    }
     (name_differs || kind_differs || group_differs).then(|| {
         Violation::new(
             "IncorrectIssuer",
@@ -230,7 +241,12 @@ fn key_differs_from_request(input: &Input<'_>) -> Option<Violation> {
 }
 
 fn request_differs_from_spec(input: &Input<'_>) -> Option<Violation> {
-    let fields = request_differences(input.current?, input.spec).ok()?;
+    let current = input.current?;
+    let mut fields = request_differences(current, input.spec).ok()?;
+    let explained = |policy: &FallbackPolicy| policy.explains(&current.issuer_ref, &current.meta.annotations);
+    if input.fallback.is_some_and(explained) {
+        fields.retain(|field| *field != ISSUER_FIELD);
+    }
     (!fields.is_empty()).then(|| {
         Violation::new(
             "RequestChanged",

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
+    fallback,
     matching::{key_differences, request_differences},
     request,
     status::instant,
@@ -112,7 +113,8 @@ pub(super) fn asks_else(view: &View<'_>, request: &RequestSeen) -> bool {
 }
 
 fn fulfils(view: &View<'_>, request: &RequestSeen) -> bool {
-    request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
+    let spec = fallback::spec_for(view, request);
+    request_differences(request, &spec).is_ok_and(|differences| differences.is_empty())
 }
 
 /// Whether the spec may request something that the request does not, in fields that [`request_differences`] ignores because they

@@ -2,7 +2,7 @@
 //! the issuance once, instead of causing a loop.
 
 use super::{
-    Violation, checks,
+    FallbackPolicy, Violation, checks,
     matching::request_differences,
     secret::{RenderedSecret, TLS_TYPE},
 };
@@ -24,6 +24,8 @@ pub struct Candidate<'a> {
     pub name: &'a str,
     /// The spec.
     pub spec: &'a CertificateSpec,
+    /// Its fallback issuers.
+    pub fallback: Option<&'a FallbackPolicy>,
     /// The content.
     pub rendered: &'a RenderedSecret,
     /// The size limits.
@@ -74,6 +76,7 @@ impl Candidate<'_> {
             spec: self.spec,
             secret: Some(&secret),
             current,
+            fallback: self.fallback,
         })?;
         let size = |key: &str| self.rendered.data.get(key).map_or(0, |value| value.expose().len());
         let flag = if size(data_key::TLS_CRT) > self.limits.chain {

@@ -22,6 +22,9 @@ use crate::{
     plan::seen::RequestSeen,
 };
 
+/// The field of the spec that names the issuer.
+pub(super) const ISSUER_FIELD: &str = "spec.issuerRef";
+
 /// The fields of the spec that a request does not match.
 ///
 /// # Errors
@@ -49,7 +52,7 @@ pub fn request_differences(request: &RequestSeen, spec: &CertificateSpec) -> Res
         fields.push("spec.duration");
     }
     if !request.issuer_ref.means_same(&spec.issuer_ref) {
-        fields.push("spec.issuerRef");
+        fields.push(ISSUER_FIELD);
     }
     Ok(fields)
 }

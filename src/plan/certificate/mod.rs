@@ -5,6 +5,7 @@
 
 mod checks;
 mod failure;
+mod fallback;
 mod fitness;
 mod in_use;
 mod issuance;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 pub use checks::{TEMPORARY_CA, Violation, is_temporary};
+pub use fallback::{FallbackPolicy, FallbackSeen, ISSUED_BY_FALLBACK, ISSUER_UNAVAILABLE, fallback_for};
 pub use fitness::{Candidate, request_fault};
 pub use in_use::{Purpose, SecretUse};
 pub use matching::{key_encoding, key_spec, request_differences};
@@ -73,6 +75,8 @@ pub struct CertificateObservation {
     pub uses: Vec<SecretUse>,
     /// The issuer.
     pub issuer: IssuerState,
+    /// The other issuers, if the Certificate has a [`FallbackPolicy`].
+    pub fallback: FallbackSeen,
     /// Whether all keystore passwords are available.
     pub keystore_passwords: Passwords,
     /// Whether the keystores in the target Secret are current.
@@ -275,7 +279,9 @@ pub fn plan(now: Timestamp, seen: &CertificateObservation, settings: &Settings) 
     if seen.certificate.meta.deleting.is_some() {
         return CertificatePlan::nothing(&seen.certificate.status);
     }
-    let plan = stage::step(now, seen, settings);
+    let mut plan = stage::step(now, seen, settings);
+    plan.events
+        .extend(fallback::news(&seen.certificate.status, &plan.status));
     if seen.live || !plan.effects.iter().any(CertificateEffect::wants_live) {
         return plan;
     }

@@ -64,7 +64,10 @@ pub fn desired(
         .annotations
         .iter()
         .filter(|(key, _)| {
-            is_copied(key, &settings.copied_annotation_prefixes) && !own.iter().any(|(own, _)| own == key)
+            is_copied(key, &settings.copied_annotation_prefixes)
+                && !own.iter().any(|(own, _)| own == key)
+                // only a request for a fallback issuer has it
+                && *key != annotation::FALLBACK_FOR
         })
         .map(|(key, value)| (key.to_owned(), value.to_owned()));
     let annotations = copied

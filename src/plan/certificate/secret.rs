@@ -35,6 +35,8 @@ pub struct Attribution {
     pub certificate: Option<String>,
     /// The issuer as the request names it, without defaults (NB-05).
     pub issuer: Option<IssuerRef>,
+    /// The issuer of the spec, if `issuer` is a fallback issuer (ANO-17).
+    pub fallback_for: Option<String>,
 }
 
 impl Attribution {
@@ -51,6 +53,7 @@ impl Attribution {
         Self {
             certificate: value(annotation::CERTIFICATE_NAME),
             issuer: is_named.then_some(issuer),
+            fallback_for: value(annotation::FALLBACK_FOR),
         }
     }
 }
@@ -102,6 +105,7 @@ pub fn render(
     let info = CertificateInfo::parse_pem(material.chain_pem)?;
     let template = spec.secret_template.clone().unwrap_or_default();
     let mut annotations = template.annotations;
+    annotations.remove(annotation::FALLBACK_FOR);
     annotations.extend(certificate_annotations(&info));
     annotations.extend(attribution_annotations(attribution));
     let mut labels = template.labels;
@@ -155,7 +159,14 @@ pub fn extra_data_keys(spec: &CertificateSpec, has_ca: bool) -> Vec<&'static str
 }
 
 fn attribution_annotations(attribution: &Attribution) -> BTreeMap<String, String> {
-    let Attribution { certificate, issuer } = attribution;
+    let Attribution {
+        certificate,
+        issuer,
+        fallback_for,
+    } = attribution;
+    let fallback_for = fallback_for
+        .iter()
+        .map(|primary| (annotation::FALLBACK_FOR, primary.clone()));
     let certificate = certificate
         .iter()
         .map(|name| (annotation::CERTIFICATE_NAME, name.clone()));
@@ -168,6 +179,7 @@ fn attribution_annotations(attribution: &Attribution) -> BTreeMap<String, String
     });
     certificate
         .chain(issuer)
+        .chain(fallback_for)
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
 }

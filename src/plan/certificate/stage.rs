@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     CertificateEffect, CertificateObservation, CertificatePlan, DUPLICATE_RECHECK, Notice, Passwords, Violation,
-    failure, in_use, issuance,
+    failure, fallback, in_use, issuance,
     status::{self, go_time},
     unsettled, upkeep,
     view::{Trigger, View, revision_of},
@@ -146,6 +146,7 @@ fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> CertificatePlan {
     }
     let mut status = status::base(view, None);
     status.next_private_key_secret_name = None;
+    fallback::at_rest(&mut status);
     let mut effects = discard_next_keys(view);
     let is_ready = condition::is_true(&status.conditions, READY);
     if is_ready && view.settings.controllers.enabled(controller::REVISION_MANAGER) {
@@ -162,6 +163,7 @@ fn settled(view: &View<'_>, trigger_at: Option<Timestamp>) -> CertificatePlan {
                 let note = format!("The Secret cannot be updated: {why}");
                 status = status::base(view, Some(&note));
                 status.next_private_key_secret_name = None;
+                fallback::at_rest(&mut status);
                 unsettled::settle(&mut status, view);
                 events.push(Notice::warning("KeystorePasswordSecretNotFound", why.clone()));
             }

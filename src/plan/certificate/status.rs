@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{InvalidSpec, Notice, Violation, unsettled, view::View};
+use super::{InvalidSpec, Notice, Violation, fallback, unsettled, view::View};
 use crate::api::{
     CertificateStatus, Time,
     certificate_status::CertificateAcmeStatus,
@@ -32,6 +32,7 @@ fn with_ready(view: &View<'_>, ready: Condition) -> CertificateStatus {
         ready.observed(Some(view.generation())),
         view.now,
     );
+    fallback::report(view, &mut status);
     status.not_before = view.validity.map(|validity| whole_second(validity.not_before));
     status.not_after = view.validity.map(|validity| whole_second(validity.not_after));
     status.renewal_time = view.renewal_time().map(whole_second);

@@ -65,6 +65,11 @@ fn is_own(key: &str) -> bool {
     key.starts_with("cert-manager.io/") || key.starts_with("controller.cert-manager.io/")
 }
 
+/// Whether certlet decides about the key, whatever the template has.
+fn is_certlets(key: &str) -> bool {
+    is_own(key) || key == annotation::FALLBACK_FOR
+}
+
 fn base_label(input: &Input<'_>) -> Option<Violation> {
     let value = input
         .secret
@@ -147,6 +152,7 @@ fn template_values(input: &Input<'_>) -> Option<Violation> {
     };
     let annotations_differ = annotations
         .iter()
+        .filter(|(key, _)| *key != annotation::FALLBACK_FOR)
         .any(|(key, value)| meta.annotations.get(key).is_some_and(|found| found != value));
     let own_label = |key: &str| key == label::FOR_ATTENTION_OF;
     let labels_differ = labels
@@ -163,12 +169,16 @@ fn template_ownership(input: &Input<'_>) -> Option<Violation> {
     let managed = &input.secret.managed;
     let foreign = |keys: &'_ [Box<str>]| {
         keys.iter()
-            .filter(|key| !is_own(key))
+            .filter(|key| !is_certlets(key))
             .map(ToString::to_string)
             .collect::<BTreeSet<_>>()
     };
-    let wanted =
-        |map: &BTreeMap<String, String>| map.keys().filter(|key| !is_own(key)).cloned().collect::<BTreeSet<_>>();
+    let wanted = |map: &BTreeMap<String, String>| {
+        map.keys()
+            .filter(|key| !is_certlets(key))
+            .cloned()
+            .collect::<BTreeSet<_>>()
+    };
     difference(
         "SecretTemplateMismatch",
         "Template Labels",

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    CertificateObservation, IssuerState, KeystoresSeen, Made, Passwords, Violation,
+    CertificateObservation, FallbackSeen, IssuerState, KeystoresSeen, Made, Passwords, Violation,
     view::{Trigger, View},
 };
 use crate::{
@@ -45,6 +45,7 @@ pub fn of_secret(
         rivals: Vec::new(),
         uses: Vec::new(),
         issuer: IssuerState::Ready(Reach::Later),
+        fallback: FallbackSeen::default(),
         keystore_passwords: Passwords::Available,
         keystores: KeystoresSeen::Unopened,
         renewal_information: None,

@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    CertificateObservation, LASTING, Notice, Violation, checks, failure, names,
+    CertificateObservation, FallbackPolicy, LASTING, Notice, Violation, checks, failure,
+    fallback::{self, Choice},
+    names,
     status::{go_time, instant},
 };
 use crate::{
@@ -38,6 +40,12 @@ pub(super) struct View<'a> {
     /// The violation in the content of the Secret.
     pub(super) content: Option<Violation>,
     pub(super) schedule: Option<Result<Option<Schedule>, WindowError>>,
+    /// The fallback issuers, or why the annotations about them cannot be used.
+    pub(super) policy: Result<Option<FallbackPolicy>, String>,
+    /// The issuer to ask for the next certificate.
+    pub(super) choice: Choice,
+    /// The spec with that issuer, if it is a fallback issuer.
+    pub(super) redirected: Option<Box<CertificateSpec>>,
 }
 
 impl<'a> View<'a> {
@@ -50,6 +58,9 @@ impl<'a> View<'a> {
             validity: None,
             content: None,
             schedule: None,
+            policy: FallbackPolicy::of(&seen.certificate),
+            choice: Choice::default(),
+            redirected: None,
         };
         view.content = checks::content(&view.input());
         let validity = |info: &CertificateInfo| Validity {
@@ -64,6 +75,8 @@ impl<'a> View<'a> {
             let suggestion = suggestion.map(|window| Suggestion { window, accepted: true });
             renewal::schedule(view.spec(), validity, provenance, suggestion, &view.meta().uid)
         });
+        view.choice = fallback::choice(&view);
+        view.redirected = view.redirected();
         view
     }
 
@@ -88,13 +101,14 @@ impl<'a> View<'a> {
         self.seen.secret.as_ref()?.pair.certificate.valid().map(|info| &**info)
     }
 
-    pub(super) fn input(&self) -> checks::Input<'a> {
+    pub(super) fn input(&self) -> checks::Input<'_> {
         let current = self.requests_of(self.revision).next();
         checks::Input {
             name: self.meta().name(),
             spec: self.spec(),
             secret: self.seen.secret.as_deref(),
             current,
+            fallback: self.policy(),
         }
     }
 
@@ -359,7 +373,7 @@ impl<'a> View<'a> {
             .as_ref()
             .and_then(|obstacle| reported_at(obstacle.since));
         let approval = self.unapproved().and_then(|request| reported_at(request.meta.created));
-        [at, expiry, obstacle, approval]
+        [at, expiry, obstacle, approval, self.choice.at]
             .into_iter()
             .flatten()
             .filter(|at| *at > self.now)

@@ -6,6 +6,7 @@ use super::Refusal;
 use crate::{
     api::names::annotation,
     plan::{
+        object_name::is_name,
         seen::{ObjectKey, Pairs},
         settings::Settings,
     },
@@ -98,12 +99,3 @@ fn key(annotation: &str, value: &str, kind: &str) -> Result<ObjectKey, Refusal> 
 
 /// The largest part of a wrong value that is printed, in characters.
 const MAX_PRINTED: usize = 100;
-/// The length of the longest name (RFC 1123 subdomain).
-const MAX_NAME: usize = 253;
-
-/// Whether this is a name of a Kubernetes object. It becomes a part of a URL.
-fn is_name(text: &str) -> bool {
-    let within = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-    let at_end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    text.len() <= MAX_NAME && text.chars().all(within) && text.starts_with(at_end) && text.ends_with(at_end)
-}

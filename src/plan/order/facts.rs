@@ -7,8 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::{memory::Memory, outside::Call, proof::Proof, slots::Slot};
 use crate::{
     api::Solver,
+    net::OutageKind,
     plan::{
         kinds::{ChallengeKind, OrderKind},
+        outage::Contact,
         seen::Object,
     },
 };
@@ -37,6 +39,18 @@ pub struct OrderSeen<'a> {
     pub requested: Timestamp,
     /// The rate limit that delays new orders of this account.
     pub gate: Option<&'a Gate>,
+}
+
+impl OrderSeen<'_> {
+    /// What the requests of this Order, or a rate limit of its account, show of the CA at `now`.
+    pub fn contact(&self, now: Timestamp) -> Contact {
+        let contact = self.memory.contact();
+        let is_gated = self.order.status.url.is_none() && self.gate.is_some_and(|gate| gate.until > now);
+        if contact == Contact::Unknown && is_gated {
+            return Contact::Outage(OutageKind::RateLimited);
+        }
+        contact
+    }
 }
 
 /// The Order's issuer.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::acme::{Error, Next, problem::Kind};
 use crate::api::order::State;
+use crate::net::OutageKind;
 
 /// A request to the CA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Fault {
     pub unknown: bool,
     /// Whether the answer is a problem document of the CA.
     pub explained: bool,
+    /// The outage of the CA, if the failure is one.
+    pub outage: Option<OutageKind>,
 }
 
 /// The consequence for the order.
@@ -78,6 +81,7 @@ impl Fault {
             excess: error.is_excess(),
             unknown: too_early || not_found || matches!(kind, Some(Kind::Malformed | Kind::Unauthorized)),
             explained: error.problem().is_some(),
+            outage: error.outage(),
         }
     }
 
@@ -135,6 +139,7 @@ mod tests {
             excess: false,
             unknown,
             explained,
+            outage: None,
         }
     }
 

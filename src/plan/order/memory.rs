@@ -12,6 +12,8 @@ use super::{
     timing,
 };
 use crate::api::order::State;
+use crate::net::OutageKind;
+use crate::plan::outage::Contact;
 use crate::text::short_line;
 
 /// The longest reason in characters: a problem with a few subproblems, each with the CA's message.
@@ -51,6 +53,8 @@ pub struct Memory {
     /// How often everything was read again after a failure of the same request. The reads themselves succeed, and
     /// do not reset it.
     pub rereads: Option<(Doing, u32)>,
+    /// The outage of the CA that the last failure was, if it was one.
+    pub outage: Option<OutageKind>,
 }
 
 /// The state of a batch of proofs.
@@ -145,11 +149,24 @@ impl Memory {
             self.authorizations.clear();
         }
         self.failures = self.failures.saturating_add(1);
+        self.outage = fault.outage;
         self.trouble = Some(Trouble {
             sentence: short_line(&fault.to_string(), LONGEST_SENTENCE),
             verdict,
             until,
         });
+    }
+
+    /// What the last request showed of the CA.
+    pub fn contact(&self) -> Contact {
+        if self.trouble.is_some() || self.rereads.is_some() {
+            return self.outage.map_or(Contact::Answered, Contact::Outage);
+        }
+        if self.order.is_some() {
+            Contact::Answered
+        } else {
+            Contact::Unknown
+        }
     }
 
     /// Records that the API server rejects the Order's status, and would reject it again: the Order ends.

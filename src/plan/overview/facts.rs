@@ -17,6 +17,7 @@ use crate::{
         order::State,
     },
     plan::{
+        certificate::ISSUED_BY_FALLBACK,
         issuer::{Backend, IssuerId},
         kinds::{CertificateKind, ChallengeKind, OrderKind},
         order,
@@ -236,11 +237,12 @@ impl CertificateFacts {
         };
         let mut status = certificate.status();
         if condition::is_true(&status.conditions, READY) && status.last_failure_time.is_none() {
-            // most Certificates are well: their messages are not printed
-            status
+            // most Certificates are well: their messages are not printed, except for that one
+            let unprinted = status
                 .conditions
                 .iter_mut()
-                .for_each(|condition| condition.message = None);
+                .filter(|condition| condition.type_ != ISSUED_BY_FALLBACK);
+            unprinted.for_each(|condition| condition.message = None);
             status.conditions.shrink_to_fit();
         }
         status.acme = None;

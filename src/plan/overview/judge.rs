@@ -10,7 +10,7 @@ use super::{
 use crate::{
     api::condition::{self, Condition, ISSUING, READY},
     plan::{
-        certificate::{UNSETTLED, unsettled_until},
+        certificate::{ISSUED_BY_FALLBACK, ISSUER_UNAVAILABLE, UNSETTLED, unsettled_until},
         issuer::IssuerId,
         renewal::share,
     },
@@ -198,6 +198,7 @@ impl Case<'_> {
         let disabled = || "automatic renewal is disabled".to_owned();
         let why = cause.map(|cause| cause.sentence.clone());
         let why = why.or_else(|| (urgency == Urgency::Expiring && self.renewal.is_none()).then(disabled));
+        let why = why.or_else(|| self.condition(ISSUED_BY_FALLBACK).map(|by| by.message().to_owned()));
         let Some(why) = why.filter(|why| !why.is_empty()) else {
             return head;
         };
@@ -228,7 +229,8 @@ fn unsettled(case: &Case<'_>) -> Option<Cause> {
 /// The issuer does not exist or is not ready, and the Certificate needs it now.
 fn no_issuer(case: &Case<'_>) -> Option<Cause> {
     let certificate = case.certificate;
-    if case.is_ready() && !case.is_true(ISSUING) {
+    // a fallback issuer is asked in its place
+    if (case.is_ready() && !case.is_true(ISSUING)) || case.is_true(ISSUER_UNAVAILABLE) {
         return None;
     }
     let id = IssuerId::of(&certificate.issuer, &certificate.key.namespace)?;
@@ -261,6 +263,9 @@ fn in_flight(case: &Case<'_>) -> Option<Cause> {
         Cause::new("Issuing", words, late)
     };
     let mut found = innermost.unwrap_or_else(alone);
+    if let Some(outage) = case.condition(ISSUER_UNAVAILABLE).filter(|outage| outage.is_true()) {
+        found.sentence = format!("{}: {}", outage.message(), found.sentence);
+    }
     if late && let Some(since) = since(issuing) {
         let lasts = span(since.duration_until(case.now));
         found.sentence = format!("in progress for {lasts}: {}", found.sentence);

@@ -241,6 +241,29 @@ fn the_time_in_the_reason_of_an_order_and_in_a_condition_is_read_back() {
 }
 
 #[test]
+fn an_outage_and_the_work_of_a_fallback_issuer_are_shown() {
+    let outage = condition("IssuerUnavailable", "True", "Issuer \"le\" has been unreachable", -1);
+    let waiting = json!({ "conditions": [condition("Ready", "False", "no Secret", 0), condition("Issuing", "True", "no Secret", 0), outage] });
+    let issued = condition("IssuedByFallback", "True", "Issued by Issuer \"other\"", -1);
+    let well = json!({ "conditions": [condition("Ready", "True", "", -1), issued] });
+    let sentence = |status: &Value| {
+        let mut facts = Facts::default();
+        facts.add(certificate("web", status));
+        facts.add(issuer("False", "it does not answer"));
+        let of = &facts.certificates[0];
+        judge::certificate(now(), &question(), &facts, of).entry.sentence
+    };
+    assert_eq!(
+        sentence(&waiting),
+        "not ready yet: Issuer \"le\" has been unreachable: no Secret"
+    );
+    assert_eq!(
+        sentence(&valid(24, &well)),
+        "renewed in 24 hours: Issued by Issuer \"other\""
+    );
+}
+
+#[test]
 fn an_issuance_that_takes_long_counts_as_failing() {
     let overview = seen(vec![certificate("web", &issuing(-3)), issuer("True", "")]);
     assert_eq!(

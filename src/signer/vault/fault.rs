@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::{
-    net::{Failure, FailureKind, Response, RetryAfter},
+    net::{Failure, FailureKind, OutageKind, Response, RetryAfter},
     text::excerpt,
 };
 
@@ -47,6 +47,17 @@ pub(crate) enum FaultKind {
     Unavailable,
     /// Not before this time.
     Limited(Timestamp),
+}
+
+impl FaultKind {
+    /// The outage of Vault, if it is one.
+    pub(crate) const fn outage(self) -> Option<OutageKind> {
+        match self {
+            Self::Unavailable => Some(OutageKind::Unreachable),
+            Self::Limited(_) => Some(OutageKind::RateLimited),
+            Self::Request | Self::Denied | Self::Settings => None,
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]

@@ -186,6 +186,7 @@ impl Session {
             message,
             until: Until::At(self.failed(&fault, now)),
             memo: None,
+            outage: fault.kind.outage(),
         })
     }
 

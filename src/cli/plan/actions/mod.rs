@@ -74,7 +74,7 @@ pub(super) fn certificate(dry_run: &certificate::CertificateDryRun) -> Vec<Actio
 }
 
 fn effect_words(effect: &CertificateEffect, secret: &str, issuer: &IssuerRef) -> String {
-    let from = format!("{} {:?}", issuer.kind_or_default(), issuer.name);
+    let from = named(issuer);
     match effect {
         // never planned after the live objects were read
         CertificateEffect::Confirm | CertificateEffect::OpenKeystores => "read the live objects".to_owned(),
@@ -90,12 +90,14 @@ fn effect_words(effect: &CertificateEffect, secret: &str, issuer: &IssuerRef) ->
             format!("issue a certificate from {from}: {key} into Secret {name} first")
         }
         CertificateEffect::CreateRequest(request) => {
+            let from = named(&request.issuer_ref);
             format!(
                 "issue a certificate from {from}: create CertificateRequest {}",
                 request.name
             )
         }
         CertificateEffect::IssueAtOnce { request, .. } => {
+            let from = named(&request.issuer_ref);
             format!(
                 "issue a certificate from {from} with CertificateRequest {} and store it in Secret {secret}",
                 request.name
@@ -107,6 +109,10 @@ fn effect_words(effect: &CertificateEffect, secret: &str, issuer: &IssuerRef) ->
         CertificateEffect::StoreTemporary { .. } => format!("store a temporary certificate in Secret {secret}"),
         CertificateEffect::RepairSecret => format!("write Secret {secret} again, with the same key and certificate"),
     }
+}
+
+fn named(issuer: &IssuerRef) -> String {
+    format!("{} {:?}", issuer.kind_or_default(), issuer.name)
 }
 
 /// An issuer: its account first, and its status if that differs already.
@@ -246,7 +252,7 @@ pub(super) fn request(now: Timestamp, request: &RequestSeen, plan: &request::Req
     if !plan.changes_something(now, request) {
         return Vec::new();
     }
-    let issuer = format!("{} {:?}", request.issuer_ref.kind_or_default(), request.issuer_ref.name);
+    let issuer = named(&request.issuer_ref);
     let (would, because) = match &plan.step {
         request::RequestStep::Nothing => (None, String::new()),
         request::RequestStep::Settle(verdict) => verdict_action(verdict),

@@ -16,6 +16,7 @@ use crate::{
     controller::{ControllerError, FollowUp},
     plan::{
         issuer::{self, FoundIssuer, IssuerId},
+        outage::Contact,
         seen::{Meta, Next, ObjectKey},
     },
     signer::{
@@ -170,11 +171,17 @@ impl Signing {
             }
             None => session.check(now).await,
         };
-        let verdict = match verdict {
-            Ok(()) => issuer::vault_verified(),
-            Err(fault) => issuer::vault_not_usable(fault.sentence),
+        let (verdict, contact) = match verdict {
+            Ok(()) => (issuer::vault_verified(), Contact::Answered),
+            Err(fault) => {
+                let contact = fault.kind.outage().map_or(Contact::Answered, Contact::Outage);
+                (issuer::vault_not_usable(fault.sentence), contact)
+            }
         };
-        Ok(only(Some(verdict), Next::At(until)))
+        Ok(Readiness {
+            contact,
+            ..only(Some(verdict), Next::At(until))
+        })
     }
 
     /// After a call of a signer: an issuer whose Vault did not sign is checked again.

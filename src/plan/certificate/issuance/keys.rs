@@ -157,9 +157,9 @@ impl Draft<'_, '_> {
             source == KeySource::Target
                 && failure::of_request(request).is_none()
                 && request.csr.as_ref().is_ok_and(|csr| Some(csr.key_hash()) == target)
-                && request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
+                && request_differences(request, view.wanted()).is_ok_and(|differences| differences.is_empty())
         };
-        view.seen.issuer == IssuerState::Ready(Reach::AtOnce)
+        *view.issuer() == IssuerState::Ready(Reach::AtOnce)
             && view.settings.controllers.approver()
             && view.seen.keystore_passwords == Passwords::Available
             && !view
@@ -193,7 +193,7 @@ impl Draft<'_, '_> {
     pub(super) fn unrecorded_failure(&self) -> Option<Failure> {
         let view = self.view;
         let fits = |request: &&RequestSeen| {
-            request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
+            request_differences(request, view.wanted()).is_ok_and(|differences| differences.is_empty())
         };
         let failures = view.next_requests().filter(fits).filter_map(failure::of_request);
         failures

@@ -5,7 +5,8 @@ mod requests;
 
 use super::{
     CertificateEffect, CertificateObservation, CertificatePlan, InvalidSpec, IssuerState, KeySource, Made, Notice,
-    Violation, failure::Failure, fitness::request_fault, matching::key_differences, status, validation, view::View,
+    Violation, failure::Failure, fallback, fitness::request_fault, matching::key_differences, status, validation,
+    view::View,
 };
 use crate::{
     api::{
@@ -39,6 +40,7 @@ pub(super) fn finish(view: &View<'_>) -> Option<CertificatePlan> {
     let issued = View::new(view.now, view.seen, view.settings, view.next_revision());
     let mut status = status::base(&issued, None);
     status::set_issued(&mut status, issued.revision, view.now);
+    fallback::settle_issued(&issued, &mut status);
     let events = vec![Notice::normal(
         "Issuing",
         "The certificate has been successfully issued",
@@ -62,7 +64,8 @@ pub(super) fn unfit(view: &View<'_>) -> Option<CertificatePlan> {
         at: view.now,
     };
     // a request for something else would look like an edit of the spec
-    let differs = request_fault(request, view.spec()).is_some() && request.meta.deleting.is_none();
+    let differs =
+        request_fault(request, &fallback::spec_for(view, request)).is_some() && request.meta.deleting.is_none();
     let effects = differs.then(|| CertificateEffect::DeleteRequest(Box::new(request.meta.clone())));
     Some(CertificatePlan {
         effects: effects.into_iter().collect(),
@@ -211,10 +214,15 @@ impl Draft<'_, '_> {
 
     /// What blocks the issuance, as a sentence, if something is wrong.
     fn note(&self) -> Option<String> {
+        let notes = [self.obstacle(), fallback::note(self.view)].into_iter().flatten();
+        notes.reduce(|one, other| format!("{}. {other}", one.trim_end_matches('.')))
+    }
+
+    fn obstacle(&self) -> Option<String> {
         let view = self.view;
-        let reference = &view.spec().issuer_ref;
+        let reference = &view.wanted().issuer_ref;
         let (kind, name) = (reference.kind_or_default(), &reference.name);
-        match &view.seen.issuer {
+        match view.issuer() {
             IssuerState::Missing if kind == "Issuer" => {
                 return Some(format!(
                     "{kind} {name:?} does not exist in namespace {:?}",

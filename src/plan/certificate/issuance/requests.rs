@@ -4,6 +4,7 @@ use super::{
     super::{
         CertificateEffect, CertificatePlan, Notice, Passwords, checks,
         failure::{self, Failure},
+        fallback,
         matching::request_differences,
         names, request, status,
         view::{View, revision_of},
@@ -29,7 +30,7 @@ impl Draft<'_, '_> {
     pub(super) fn with_key(mut self, secret: &SecretSeen, key: KeySummary) -> CertificatePlan {
         let view = self.view;
         let fits = |request: &RequestSeen| {
-            request_differences(request, view.spec()).is_ok_and(|differences| differences.is_empty())
+            request_differences(request, view.wanted()).is_ok_and(|differences| differences.is_empty())
                 && request.csr.as_ref().is_ok_and(|csr| csr.key_hash() == key.hash)
         };
         let (mut current, mut stale): (Vec<&RequestSeen>, Vec<&RequestSeen>) =
@@ -134,7 +135,12 @@ impl Draft<'_, '_> {
             );
             self.events.push(Notice::warning("RequestNameTaken", message));
         }
-        request::desired(&view.seen.certificate, view.settings, name, revision, key_secret).map_err(|error| {
+        let desired = request::desired(&view.seen.certificate, view.settings, name, revision, key_secret);
+        let directed = desired.map(|mut request| {
+            self.events.extend(fallback::direct(view, &mut request));
+            request
+        });
+        directed.map_err(|error| {
             let mut draft = self.take();
             let message = format!("Failed to generate CSR: {error} - will not retry");
             draft.effects.clear();

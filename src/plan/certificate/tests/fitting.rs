@@ -20,6 +20,7 @@ fn fault(model: &Model, rendered: &RenderedSecret, limits: SizeLimits) -> Option
     let candidate = Candidate {
         name: "web",
         spec: &model.certificate.spec,
+        fallback: None,
         rendered,
         limits: &limits,
     };

@@ -41,6 +41,7 @@ fn rendered(spec: &str, ca: Option<&[u8]>) -> RenderedSecret {
     let attribution = Attribution {
         certificate: Some("web".into()),
         issuer: Some(issuer),
+        fallback_for: None,
     };
     let material = Material {
         chain_pem: &chain,

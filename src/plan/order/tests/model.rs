@@ -410,6 +410,7 @@ impl World {
             excess: false,
             unknown: false,
             explained: true,
+            outage: None,
         };
         if self.weather.limited.contains(&self.calls) {
             let until = timing::add(self.now, SignedDuration::from_secs(60));

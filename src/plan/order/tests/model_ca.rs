@@ -171,6 +171,7 @@ pub(super) fn unknown() -> Fault {
         excess: false,
         unknown: true,
         explained: true,
+        outage: None,
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::{
-    CertificateEffect, CertificateObservation, CertificatePlan, IssuerState, KeySource, KeystoresSeen, Made, Passwords,
-    Rival, key_spec,
+    CertificateEffect, CertificateObservation, CertificatePlan, FallbackSeen, IssuerState, KeySource, KeystoresSeen,
+    Made, Passwords, Rival, fallback_for, key_spec,
     keystores::KeystorePasswords,
     plan,
     request::DesiredRequest,
@@ -58,6 +58,7 @@ pub(super) struct Model {
     pub(super) requests: BTreeMap<String, RequestSeen>,
     pub(super) rivals: Vec<Rival>,
     pub(super) issuer: IssuerState,
+    pub(super) fallback: FallbackSeen,
     pub(super) passwords: Passwords,
     pub(super) keystores: KeystoresSeen,
     pub(super) rotation: Share,
@@ -94,6 +95,7 @@ impl Model {
             requests: BTreeMap::new(),
             rivals: Vec::new(),
             issuer: IssuerState::Ready(Reach::Later),
+            fallback: FallbackSeen::default(),
             passwords: Passwords::Available,
             keystores: KeystoresSeen::Unopened,
             rotation: Share::default(),
@@ -118,6 +120,7 @@ impl Model {
             rivals: self.rivals.clone(),
             uses: Vec::new(),
             issuer: self.issuer.clone(),
+            fallback: self.fallback.clone(),
             keystore_passwords: self.passwords.clone(),
             keystores: self.keystores.clone(),
             renewal_information: None,
@@ -261,13 +264,17 @@ impl Model {
 
     pub(super) fn store(&mut self, request: &str, key: Arc<PrivateKey>) {
         let chain = self.issued.get(request).expect("issued").clone();
-        let issuer = self.requests.get(request).expect("it exists").issuer_ref.clone();
+        let request_seen = self.requests.get(request).expect("it exists");
+        let issuer = request_seen.issuer_ref.clone();
+        let annotations = &request_seen.meta.annotations;
+        let fallback_for = fallback_for(&self.certificate.spec, &issuer, annotations);
         self.put_secret(
             &chain,
             &key,
             &Attribution {
                 certificate: Some("web".into()),
                 issuer: Some(issuer),
+                fallback_for,
             },
         );
         self.issued.insert("target".to_owned(), chain);
