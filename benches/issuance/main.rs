@@ -5,7 +5,7 @@
 //!
 //! Each part runs with each program in a bed of its own, unless the benchmark is started in a bed.
 //!
-//! Arguments select parts: `acme`, `dns01`, `ca`, `rsa`, `acme-many`, `scale`, `injection`; without any, all of them. Environment: `BENCH_SIZES=100,1000,5000` (part `ca`),
+//! Arguments select parts: `acme`, `dns01`, `ca`, `rsa`, `acme-many`, `scale`, `injection`, `vault`; without any, all of them. Environment: `BENCH_SIZES=100,1000,5000` (parts `ca` and `vault`),
 //! `BENCH_CRDS=400`, `BENCH_WEBHOOKS=200`, `BENCH_SECRETS=20000` (part `injection`), `BENCH_SCALE=10000`, `BENCH_ACME=1000`, `BENCH_DETAIL=1` (writes by resource), `BENCH_PROGRAMS="before=/path/to/certlet after=/path/to/certlet"`
 //! (builds that are compared in one run).
 
@@ -33,6 +33,7 @@ mod dns01;
 mod injection;
 mod measure;
 mod scale;
+mod vault;
 
 use std::process::Command;
 
@@ -45,7 +46,7 @@ fn main() {
 }
 
 /// What `make bench` measures, in this order.
-const PARTS: [&str; 7] = ["acme", "dns01", "ca", "rsa", "acme-many", "scale", "injection"];
+const PARTS: [&str; 8] = ["acme", "dns01", "ca", "rsa", "acme-many", "scale", "injection", "vault"];
 
 async fn run() {
     let wanted: Vec<String> = std::env::args()
@@ -100,6 +101,7 @@ async fn measure(part: &str, program: &Program) {
         "acme-many" => acme::many(&bed, program).await,
         "scale" => scale::run(&bed, program).await,
         "injection" => injection::run(&bed, program).await,
+        "vault" => vault::run(&bed, program).await,
         _ => println!("there is no part {part}"),
     }
 }
