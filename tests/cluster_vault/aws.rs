@@ -15,7 +15,7 @@ use crate::{
 };
 
 const MOTO: &str = "http://10.99.0.6:5000";
-const PLUGIN: &str = "bed-vault-aws";
+const PLUGIN: &str = "bed-vault";
 
 /// IAM and STS.
 struct Moto {
@@ -165,5 +165,5 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:auth
     place
         .issuer("elsewhere", json!({"auth": account("other.example")}))
         .await;
-    place.is_refused("elsewhere", "but got \\\"other.example\\\"").await;
+    place.is_refused("elsewhere", "but got \"other.example\"").await;
 }

@@ -1,4 +1,4 @@
-// bed-vault-aws is the AWS auth method of HashiCorp Vault as a plugin of OpenBao, which has none of its own. Vault itself cannot be built
+// bed-vault is the AWS auth method of HashiCorp Vault as a plugin of OpenBao, which has none of its own. Vault itself cannot be built
 // from its module: that has a module in its tree of which the version that it needs was never released.
 package main
 
@@ -16,7 +16,7 @@ import (
 
 func main() {
 	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "bed-vault-aws:", err)
+		fmt.Fprintln(os.Stderr, "bed-vault:", err)
 		os.Exit(1)
 	}
 }
