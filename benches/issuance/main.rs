@@ -5,7 +5,7 @@
 //!
 //! Each part runs with each program in a bed of its own, unless the benchmark is started in a bed.
 //!
-//! Arguments select parts: `acme`, `dns01`, `ca`, `rsa`, `acme-many`, `scale`, `injection`, `gateway`; without any, all of them. Environment: `BENCH_SIZES=100,1000,5000` (part `ca`),
+//! Arguments select parts: `acme`, `dns01`, `ca`, `rsa`, `acme-many`, `scale`, `injection`, `gateway`, `vault`; without any, all of them. Environment: `BENCH_SIZES=100,1000,5000` (parts `ca` and `vault`),
 //! `BENCH_CRDS=400`, `BENCH_WEBHOOKS=200`, `BENCH_SECRETS=20000` (part `injection`), `BENCH_GATEWAYS=1000` (part `gateway`), `BENCH_SCALE=10000`, `BENCH_ACME=1000`, `BENCH_DETAIL=1` (writes by resource), `BENCH_PROGRAMS="before=/path/to/certlet after=/path/to/certlet"`
 //! (builds that are compared in one run).
 
@@ -34,6 +34,7 @@ mod gateway;
 mod injection;
 mod measure;
 mod scale;
+mod vault;
 
 use std::process::Command;
 
@@ -46,7 +47,7 @@ fn main() {
 }
 
 /// What `make bench` measures, in this order.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     "acme",
     "dns01",
     "ca",
@@ -55,6 +56,7 @@ const PARTS: [&str; 8] = [
     "scale",
     "injection",
     "gateway",
+    "vault",
 ];
 
 async fn run() {
@@ -111,6 +113,7 @@ async fn measure(part: &str, program: &Program) {
         "scale" => scale::run(&bed, program).await,
         "gateway" => gateway::run(&bed, program).await,
         "injection" => injection::run(&bed, program).await,
+        "vault" => vault::run(&bed, program).await,
         _ => println!("there is no part {part}"),
     }
 }

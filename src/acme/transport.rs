@@ -257,6 +257,7 @@ fn untrusted(error: TrustError) -> Error {
             format!("spec.acme.caBundle cannot be used: {reason}; it must hold PEM certificates")
         }
         TrustError::Setup(reason) => reason,
+        proxied @ TrustError::Proxied(_) => proxied.to_string(),
     })
 }
 

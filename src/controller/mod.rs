@@ -98,6 +98,7 @@ pub(crate) mod signing_request;
 pub(crate) mod solving;
 pub(crate) mod sweep;
 pub(crate) mod wake;
+mod web_identity;
 
 use std::sync::{
     Arc,

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::queues::Queues;
 use crate::{
     acme::Registry,
+    cloud::Cloud,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
     net::ClientSettings,
     plan::settings::Settings,
@@ -37,6 +38,8 @@ pub(crate) struct Ports {
     pub responder: Arc<Responder>,
     /// ACME accounts in use.
     pub acme: Arc<Registry>,
+    /// How APIs of clouds are reached.
+    pub cloud: Cloud,
     /// How HTTPS clients for servers of issuers are set up.
     pub http: Arc<ClientSettings>,
     /// What is counted.

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{Url, redirect};
 use tokio::time::Instant;
 
@@ -36,6 +37,8 @@ pub struct ClientSettings {
     pub request_timeout: Duration,
     /// Trust roots in addition to Mozilla's.
     pub extra_roots: ExtraRoots,
+    /// How many idle connections to a host stay open for the next requests: 4.
+    pub idle_connections: usize,
     /// The policy for addresses that users choose.
     pub addresses: AddressPolicy,
     /// Hosts of the proxies in the environment, which the administrator chose.
@@ -48,6 +51,7 @@ impl Default for ClientSettings {
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             extra_roots: ExtraRoots::default(),
+            idle_connections: 4,
             // defaults for a process outside of a pod
             addresses: AddressPolicy::new(Vec::new(), true),
             proxies: Vec::new(),
@@ -116,10 +120,10 @@ impl HttpClient {
     }
 
     /// As [`HttpClient::new`], with a client certificate, and with another name of the server. The URLs of requests have that
-    /// name as their host.
+    /// name as their host. Such a server is called directly: a proxy would look for that name.
     ///
     /// # Errors
-    /// If the settings cannot be used.
+    /// If the settings cannot be used, or if the environment has a proxy for a server with another name.
     pub fn presenting(
         trust: &Trust,
         presented: &Presented,
@@ -129,14 +133,21 @@ impl HttpClient {
         let addresses = Arc::new(settings.addresses.clone());
         let resolver = CheckedNames::new(Arc::clone(&addresses), settings.proxies.clone());
         let resolver = resolver.with_alias(presented.server_name.clone());
-        let http = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder();
+        if let Some((_, real)) = &presented.server_name {
+            if is_proxied(real, &Matcher::from_env()) {
+                return Err(TrustError::Proxied(real.clone()));
+            }
+            builder = builder.no_proxy();
+        }
+        let http = builder
             .dns_resolver(Arc::new(resolver))
             .user_agent(USER_AGENT)
             .tls_backend_preconfigured(presenting_config(trust, presented, &settings.extra_roots)?)
             .connect_timeout(settings.connect_timeout)
             .timeout(settings.request_timeout)
             .redirect(redirect::Policy::none())
-            .pool_max_idle_per_host(4)
+            .pool_max_idle_per_host(settings.idle_connections)
             .pool_idle_timeout(Duration::from_secs(60))
             .referer(false)
             .http2_initial_stream_window_size(HTTP2_STREAM_WINDOW)
@@ -221,9 +232,48 @@ impl HttpClient {
     }
 }
 
+/// Whether HTTPS requests to this host, which may be an address, are sent through a proxy.
+fn is_proxied(host: &str, proxies: &Matcher) -> bool {
+    let authority = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    };
+    let uri = Uri::builder()
+        .scheme("https")
+        .authority(authority)
+        .path_and_query("/")
+        .build();
+    uri.is_ok_and(|uri| proxies.intercept(&uri).is_some())
+}
+
 /// The host of a URL, with the port if it is not the default.
 pub fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port()
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_real_host_decides_about_a_proxy() {
+        let proxies = Matcher::builder()
+            .all("http://proxy.example:3128")
+            .no("direct.example,10.0.0.0/8,fd00::/8")
+            .build();
+        for (host, proxied) in [
+            ("vault.example", true),
+            ("direct.example", false),
+            ("10.1.2.3", false),
+            ("192.0.2.1", true),
+            ("fd00::1", false),
+            ("2001:db8::1", true),
+        ] {
+            assert_eq!(is_proxied(host, &proxies), proxied, "{host}");
+        }
+        assert!(!is_proxied("vault.example", &Matcher::builder().build()));
+    }
 }

@@ -34,6 +34,9 @@ pub enum TrustError {
     /// `caBundle` contains no usable certificate.
     #[error("the CA bundle cannot be used: {0}")]
     Bundle(String),
+    /// The server has another name, and the environment has a proxy for its host.
+    #[error("serverName cannot be used through the HTTP proxy that the environment has for {0}: add {0} to NO_PROXY")]
+    Proxied(String),
     /// Error of the TLS library.
     #[error("{0}")]
     Setup(String),

@@ -326,6 +326,7 @@ fn controllers(
         queues: Arc::default(),
         responder: Arc::new(Responder::new()),
         acme: Arc::new(acme::Registry::new(transport, Arc::clone(&metrics) as _)),
+        cloud: cloud.clone(),
         http: Arc::new(http),
         metrics,
         injecting,

@@ -94,7 +94,7 @@ impl Signer {
         match self {
             Self::Ca { .. } => (Place::Here, None),
             Self::SelfSigned { .. } => (Place::Here, None),
-            Self::Vault { session, .. } => (Place::Server(&session.lane), None),
+            Self::Vault { session, .. } => (Place::Server(session.lane()), None),
             #[cfg(test)]
             Self::Scripted(scripted) => (Place::Server(&scripted.server), Some(scripted::Scripted::ANNOTATION)),
         }

@@ -10,10 +10,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aws;
 mod fallback;
 mod faults;
+mod kinds;
 mod logins;
 mod many;
+mod tokens;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use kube::Api;
@@ -22,6 +25,7 @@ use serde_json::{Value, json};
 use support::{
     Certlet, IN_TIME, Pair,
     acme_servers::OpenBao,
+    certlet::Launch,
     command::split_pem,
     condition_is, eventually, openssl_verify,
     scene::{ISSUERS, REQUESTS, SECRETS, Scene, decoded, messages},
@@ -49,11 +53,20 @@ struct Place {
 impl Place {
     /// `None` if the bed has no `OpenBao`, which is reported.
     async fn open(test: &str) -> Option<Self> {
+        Self::open_as(test, &[], |certlet| certlet).await
+    }
+
+    /// As [`Place::open`], with arguments of `OpenBao` and a certlet that `launch` prepares.
+    async fn open_as(test: &str, arguments: &[&str], launch: impl FnOnce(Launch) -> Launch) -> Option<Self> {
         let scene = Scene::new().await;
         // those of earlier tests would log in with what this server does not know, until it locks their role out
         scene
             .bed
             .kubectl(&["delete", "issuers.cert-manager.io", "--all", "-A"])
+            .await;
+        scene
+            .bed
+            .kubectl(&["delete", "clusterissuers.cert-manager.io", "--all"])
             .await;
         let tls = Pair::by_openssl_with_usage("/CN=Vault TLS").await;
         let server = tls.server(&["vault.example", "10.99.0.6"]);
@@ -73,7 +86,7 @@ audit "file" "bed" { options { file_path = "audit.log" } }
             ("server.key", server.key),
             ("ca.crt", tls.certificate.clone()),
         ];
-        let bao = OpenBao::start_with(&scene.bed, test, &files).await?;
+        let bao = OpenBao::start_as(&scene.bed, test, &files, arguments).await?;
         let policy = format!(
             "path \"{PATH}\" {{ capabilities = [\"update\"] }}\npath \"pki/sign/*\" {{ capabilities = [\"update\"] }}\npath \"nowhere/*\" {{ capabilities = [\"update\"] }}"
         );
@@ -81,21 +94,29 @@ audit "file" "bed" { options { file_path = "audit.log" } }
             .await;
         bao.write("sys/auth/approle", &json!({"type": "approle"})).await;
         let role = json!({"token_policies": ["certlet"], "token_ttl": "20m"});
-        bao.write("auth/approle/role/certlet", &role).await;
-        let role_id = json!({"role_id": "certlet-role"});
-        bao.write("auth/approle/role/certlet/role-id", &role_id).await;
-        let secret_id = bao.write("auth/approle/role/certlet/secret-id", &json!({})).await;
+        let secret_id = app_role(&bao, "", "certlet", &role).await;
         let place = Self {
-            certlet: Certlet::start(&scene.bed, &[]).await,
+            certlet: launch(Certlet::launch(&scene.bed)).ready().await,
             issuers: scene.objects(ISSUERS).await,
             tls,
             role_id: "certlet-role".to_owned(),
-            secret_id: secret_id["data"]["secret_id"].as_str().unwrap().to_owned(),
+            secret_id,
             scene,
             bao,
         };
         place.secret("approle", &json!({"id": place.secret_id})).await;
         Some(place)
+    }
+
+    /// An AppRole of its own with these settings, with its Secret: the login of issuers.
+    async fn login(&self, name: &str, settings: &Value) -> Value {
+        let mut role = json!({"token_policies": ["certlet"]});
+        role.as_object_mut()
+            .unwrap()
+            .extend(settings.as_object().unwrap().clone());
+        let secret_id = app_role(&self.bao, "", name, &role).await;
+        self.secret(name, &json!({"id": secret_id})).await;
+        login(name)
     }
 
     async fn secret(&self, name: &str, data: &Value) {
@@ -116,6 +137,13 @@ audit "file" "bed" { options { file_path = "audit.log" } }
 
     fn app_role(&self) -> Value {
         json!({"appRole": {"path": "approle", "roleId": self.role_id, "secretRef": {"name": "approle", "key": "id"}}})
+    }
+
+    /// Waits until a Certificate of this name is issued, and verifies it.
+    async fn issue(&self, name: &str, issuer: &str) {
+        let host = self.certificate(name, issuer).await;
+        self.scene.ready(name).await;
+        self.verify(name, &host).await;
     }
 
     async fn is_ready(&self, issuer: &str) {
@@ -146,6 +174,14 @@ audit "file" "bed" { options { file_path = "audit.log" } }
     async fn certificate_for(&self, name: &str, issuer: &str, host: &str) {
         let certificate = json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": name}, "spec": {
             "secretName": format!("{name}-tls"), "dnsNames": [host], "issuerRef": {"name": issuer},
+            "duration": "240h", "privateKey": {"algorithm": "ECDSA"}}});
+        self.scene.apply(&certificate.to_string()).await;
+    }
+
+    /// A Certificate of a ClusterIssuer.
+    async fn cluster_certificate(&self, name: &str, issuer: &str, host: &str) {
+        let certificate = json!({"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": name}, "spec": {
+            "secretName": format!("{name}-tls"), "dnsNames": [host], "issuerRef": {"name": issuer, "kind": "ClusterIssuer"},
             "duration": "240h", "privateKey": {"algorithm": "ECDSA"}}});
         self.scene.apply(&certificate.to_string()).await;
     }
@@ -195,4 +231,19 @@ audit "file" "bed" { options { file_path = "audit.log" } }
             "clientCertSecretRef": {"name": "client"}, "clientKeySecretRef": {"name": "client"},
         })
     }
+}
+
+/// Makes an AppRole below this namespace of `OpenBao` (`team/`). Its identifier is `NAME-role`; that of the secret is returned.
+async fn app_role(bao: &OpenBao, namespace: &str, name: &str, settings: &Value) -> String {
+    let role = format!("{namespace}auth/approle/role/{name}");
+    bao.write(&role, settings).await;
+    let role_id = json!({"role_id": format!("{name}-role")});
+    bao.write(&format!("{role}/role-id"), &role_id).await;
+    let made = bao.write(&format!("{role}/secret-id"), &json!({})).await;
+    made["data"]["secret_id"].as_str().unwrap().to_owned()
+}
+
+/// The login with an AppRole whose secret is in the Secret of its name.
+fn login(name: &str) -> Value {
+    json!({"appRole": {"path": "approle", "roleId": format!("{name}-role"), "secretRef": {"name": name, "key": "id"}}})
 }

@@ -113,6 +113,7 @@ fn client(networks: &[Network]) -> Result<HttpClient, String> {
         // the URLs are chosen by the issuer of the certificate: they do not reach this machine's own services
         addresses: AddressPolicy::new(networks.to_vec(), false),
         proxies: proxy_hosts(environment.proxies),
+        ..ClientSettings::default()
     };
     HttpClient::new(&Trust::default(), &settings, Arc::new(Unobserved)).map_err(|error| error.to_string())
 }

@@ -74,8 +74,8 @@ pub(super) fn invalid_batch(reply: &Reply) -> Option<String> {
     Some(refusal.message)
 }
 
-/// What an error reply means.
-pub(super) fn fault(api: &Api, reply: &Reply, action: &Action<'_>, now: Timestamp) -> Fault {
+/// What an error reply means. `role` is the field with the role.
+pub(super) fn fault(api: &Api, reply: &Reply, action: &Action<'_>, role: &str, now: Timestamp) -> Fault {
     let Action { name, resource, .. } = action;
     let server = &reply.server;
     let Some(Refusal { code, message }) = refusal(&reply.body) else {
@@ -96,6 +96,10 @@ pub(super) fn fault(api: &Api, reply: &Reply, action: &Action<'_>, now: Timestam
             format!(
                 "{server} has no {resource}: correct route53.hostedZoneID, or use credentials of the account that the zone is in"
             ),
+        ),
+        "ValidationError" => Fault::new(
+            FaultKind::Credential,
+            format!("{server} does not accept the credentials: {role} is not the ARN of a role"),
         ),
         code => match credential(code) {
             Some(known) => Fault::new(
@@ -159,7 +163,6 @@ fn credential(code: &str) -> Option<&'static str> {
         "InvalidIdentityToken" | "IDPRejectedClaim" => {
             "the token of the ServiceAccount is not one of an identity provider that this AWS account knows, or its audience is another one"
         }
-        "ValidationError" => "route53.role is not the ARN of a role",
         "RegionDisabledException" | "OptInRequired" => "they are not active in this region",
         "MissingAuthenticationToken" | "IncompleteSignature" => "they are incomplete",
         _ => return None,

@@ -1,6 +1,7 @@
 //! Amazon Web Services: where credentials come from, signed calls, and what their errors mean (DNS-05).
 
 mod error;
+mod identity;
 mod region;
 mod sign;
 mod source;
@@ -29,6 +30,39 @@ pub(crate) struct Keys {
     /// The token of a session.
     pub token: Option<Hidden<String>>,
 }
+
+/// What the identity is used for. It decides which fields of an issuer sentences name.
+#[derive(Debug)]
+pub(crate) struct Usage {
+    /// The purpose of calls: a word of a closed set, for logs.
+    pub purpose: &'static str,
+    /// The field with the region.
+    pub region: &'static str,
+    /// The field with the role.
+    pub role: &'static str,
+    /// The field with the ServiceAccount.
+    pub account: &'static str,
+    /// What to name in the issuer, if this process has no identity.
+    pub instead: &'static str,
+}
+
+/// Records in Route 53.
+pub(crate) const ROUTE53: Usage = Usage {
+    purpose: "dns-provider",
+    region: "route53.region",
+    role: "route53.role",
+    account: "route53.auth.kubernetes",
+    instead: "an access key or a ServiceAccount",
+};
+
+/// Logins at Vault.
+pub(crate) const VAULT: Usage = Usage {
+    purpose: "vault",
+    region: "vault.auth.aws.region",
+    role: "vault.auth.aws.iamRoleArn",
+    account: "vault.auth.aws.serviceAccountRef",
+    instead: "a ServiceAccount",
+};
 
 /// A call of a service.
 #[derive(Debug)]
@@ -73,7 +107,7 @@ impl Aws {
         };
         Ok(Self {
             region: match region {
-                Some(region) => Region::parse(region)?,
+                Some(region) => Region::parse(region, sources.usage.region)?,
                 None => Region::of_arn(sources.role()),
             },
             cloud: cloud.clone(),
@@ -148,11 +182,9 @@ impl Aws {
             body: action.body.as_bytes(),
             region,
             service: action.service,
+            more: &[],
         };
-        let headers = sign::headers(&signed, keys, (self.cloud.now)()).ok_or_else(|| {
-            let sentence = "the AWS access key contains characters that no access key has";
-            Fault::new(FaultKind::Credential, sentence)
-        })?;
+        let headers = sign::headers(&signed, keys, (self.cloud.now)()).ok_or_else(unsignable)?;
         self.send(action, headers).await
     }
 
@@ -166,7 +198,7 @@ impl Aws {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         }
         let call = Call {
-            purpose: "dns-provider",
+            purpose: self.sources.usage.purpose,
             method: action.method.clone(),
             url: &action.url,
             headers,
@@ -177,8 +209,14 @@ impl Aws {
         if reply.status.is_success() || error::invalid_batch(&reply).is_some() {
             return Ok(reply);
         }
-        Err(error::fault(&api, &reply, action, (self.cloud.now)()))
+        let role = self.sources.usage.role;
+        Err(error::fault(&api, &reply, action, role, (self.cloud.now)()))
     }
+}
+
+fn unsignable() -> Fault {
+    let sentence = "the AWS access key contains characters that no access key has";
+    Fault::new(FaultKind::Credential, sentence)
 }
 
 /// Why a batch of changes cannot be applied, if the reply says that. It is for comparisons, not for sentences.

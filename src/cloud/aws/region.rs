@@ -75,11 +75,11 @@ const STANDARD: Partition = Partition {
 pub(super) struct Region(String);
 
 impl Region {
-    /// The region of this name.
+    /// The region of this name, which is in this field.
     ///
     /// # Errors
     /// If it is not a name of a region. It must not lead credentials to a server that is not one of AWS.
-    pub(super) fn parse(name: &str) -> Result<Self, Fault> {
+    pub(super) fn parse(name: &str, field: &str) -> Result<Self, Fault> {
         let usable = name.len() <= LONGEST
             && name.starts_with(|first: char| first.is_ascii_lowercase())
             && name
@@ -89,7 +89,7 @@ impl Region {
             return Ok(Self(name.to_owned()));
         }
         let sentence = format!(
-            "{:?} is not the name of an AWS region: correct route53.region, for example to eu-central-1",
+            "{:?} is not the name of an AWS region: correct {field}, for example to eu-central-1",
             crate::text::excerpt(name)
         );
         Err(Fault::new(FaultKind::Other, sentence))
@@ -184,7 +184,7 @@ mod tests {
                 "sts.us-isob-east-1.sc2s.sgov.gov",
             ),
         ] {
-            let parsed = Region::parse(region).unwrap();
+            let parsed = Region::parse(region, "route53.region").unwrap();
             let (url, by) = parsed.endpoint("route53", None).unwrap();
             assert_eq!((url.host_str(), by), (Some(route53), signed));
             let (url, by) = parsed.endpoint("sts", None).unwrap();
@@ -203,7 +203,7 @@ mod tests {
             "-a",
             "a@b",
         ] {
-            let fault = Region::parse(name).unwrap_err();
+            let fault = Region::parse(name, "route53.region").unwrap_err();
             assert!(fault.sentence.contains("route53.region"), "{fault:?}");
         }
     }

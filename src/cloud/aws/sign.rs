@@ -22,6 +22,8 @@ pub(super) struct Signed<'a> {
     pub(super) region: &'a str,
     /// The service of the signature.
     pub(super) service: &'a str,
+    /// Headers that are signed besides `host` and those of the signature: names in lower case.
+    pub(super) more: &'a [(&'static str, &'a str)],
 }
 
 /// The headers that sign a request at this time. `None` if a key contains what a header cannot.
@@ -32,6 +34,7 @@ pub(super) fn headers(request: &Signed<'_>, keys: &Keys, now: Timestamp) -> Opti
         body,
         region,
         service,
+        more,
     } = request;
     let time = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let date = now.strftime("%Y%m%d").to_string();
@@ -40,12 +43,17 @@ pub(super) fn headers(request: &Signed<'_>, keys: &Keys, now: Timestamp) -> Opti
         None => url.host_str()?.to_owned(),
     };
     let token = keys.token.as_ref().map(|token| token.expose().as_str());
-    let mut names = "host;x-amz-date".to_owned();
-    let mut canonical = format!("host:{host}\nx-amz-date:{time}\n");
-    if let Some(token) = token {
-        names.push_str(";x-amz-security-token");
-        let _ignored = writeln!(canonical, "x-amz-security-token:{token}");
-    }
+    let mut signed = vec![("host", host.as_str()), ("x-amz-date", &time)];
+    signed.extend(token.map(|token| ("x-amz-security-token", token)));
+    signed.extend_from_slice(more);
+    signed.sort_unstable();
+    let names: Vec<&str> = signed.iter().map(|(name, _)| *name).collect();
+    let names = names.join(";");
+    let canonical: String = signed.iter().fold(String::new(), |mut text, (name, value)| {
+        let words: Vec<&str> = value.split_ascii_whitespace().collect();
+        let _ignored = writeln!(text, "{name}:{}", words.join(" "));
+        text
+    });
     let path: Vec<String> = url.path().split('/').map(encoded).collect();
     let mut query: Vec<(String, String)> = url
         .query_pairs()
@@ -129,6 +137,7 @@ mod tests {
             body,
             service: service.0,
             region: service.1,
+            more: &[],
         };
         let headers = headers(&signed, &keys(token), NOON.parse().unwrap()).unwrap();
         assert_eq!(headers["x-amz-date"], "20150830T123600Z");

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::{AWS, Action, Aws, Keys, sign};
+use super::{AWS, Action, Aws, Keys, Usage, sign};
 use crate::{
     cloud::{Call, Fault, FaultKind, fingerprint},
     pki::hidden::Hidden,
@@ -29,6 +29,8 @@ pub(crate) struct Sources {
     pub source: Source,
     /// The role.
     pub role: Option<String>,
+    /// What it is for.
+    pub usage: &'static Usage,
 }
 
 /// A source of access keys.
@@ -141,7 +143,8 @@ impl Aws {
         match (&self.sources.source, self.sources.role()) {
             (Source::WebIdentity { token, .. }, Some(role)) => self.web_identity(role, token.expose(), SESSION).await,
             (Source::WebIdentity { .. }, None) => {
-                let sentence = "route53.auth.kubernetes needs route53.role: the role that the ServiceAccount assumes";
+                let Usage { account, role, .. } = self.sources.usage;
+                let sentence = format!("{account} needs {role}: the role that the ServiceAccount assumes");
                 Err(Fault::new(FaultKind::Credential, sentence))
             }
             (Source::Static(keys), Some(role)) => self.assume(role, keys).await,
@@ -184,7 +187,7 @@ impl Aws {
             return self.place(Method::GET, &uri, headers).await?.json();
         }
         if get("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            return Err(none());
+            return Err(self.none());
         }
         self.imds().await
     }
@@ -196,7 +199,7 @@ impl Aws {
         headers.insert(ttl, HeaderValue::from_static("300"));
         let token = self.place(Method::PUT, &format!("{IMDS}api/token"), headers).await?;
         let token = std::str::from_utf8(&token.body).ok().and_then(sign::sensitive);
-        let token = token.ok_or_else(none)?;
+        let token = token.ok_or_else(|| self.none())?;
         let headers: HeaderMap = [(HeaderName::from_static("x-aws-ec2-metadata-token"), token)]
             .into_iter()
             .collect();
@@ -205,14 +208,14 @@ impl Aws {
         let role = std::str::from_utf8(&role.body)
             .ok()
             .and_then(|text| text.lines().next());
-        let role = role.map(sign::encoded).ok_or_else(none)?;
+        let role = role.map(sign::encoded).ok_or_else(|| self.none())?;
         self.place(Method::GET, &format!("{path}{role}"), headers).await?.json()
     }
 
     async fn place(&self, method: Method, uri: &str, headers: HeaderMap) -> Result<crate::cloud::Reply, Fault> {
-        let url = Url::parse(uri).map_err(|_| none())?;
+        let url = Url::parse(uri).map_err(|_| self.none())?;
         let call = Call {
-            purpose: "dns-provider",
+            purpose: self.sources.usage.purpose,
             method,
             url: &url,
             headers,
@@ -222,8 +225,16 @@ impl Aws {
         if reply.status.is_success() {
             Ok(reply)
         } else {
-            Err(none())
+            Err(self.none())
         }
+    }
+
+    fn none(&self) -> Fault {
+        let sentence = format!(
+            "there are no AWS credentials: name {} in the issuer, or give the pod a role (IRSA, EKS Pod Identity, instance profile)",
+            self.sources.usage.instead
+        );
+        Fault::new(FaultKind::Credential, sentence)
     }
 
     async fn assume(&self, role: &str, keys: &Keys) -> Result<Session, Fault> {
@@ -286,9 +297,4 @@ async fn read(file: &str) -> Result<Hidden<String>, Fault> {
         Fault::new(FaultKind::Credential, sentence)
     })?;
     Ok(Hidden::new(text.trim().to_owned()))
-}
-
-fn none() -> Fault {
-    let sentence = "there are no AWS credentials: name an access key or a ServiceAccount in the issuer, or give the pod a role (IRSA, EKS Pod Identity, instance profile)";
-    Fault::new(FaultKind::Credential, sentence)
 }

@@ -46,7 +46,12 @@ fn fixed() -> Source {
 
 fn aws(environment: &[(&str, &str)], source: Source, role: Option<&str>) -> Aws {
     let role = role.map(str::to_owned);
-    Aws::new(&cloud(environment), None, Sources { source, role }).unwrap()
+    let sources = Sources {
+        source,
+        role,
+        usage: &ROUTE53,
+    };
+    Aws::new(&cloud(environment), None, sources).unwrap()
 }
 
 async fn call(aws: &Aws) -> Result<Reply, Fault> {
@@ -308,7 +313,12 @@ async fn a_role_that_may_not_be_assumed_names_both_policies() {
 fn the_region_of_an_issuer_cannot_lead_ambient_credentials_elsewhere() {
     let cloud = cloud(&[("AWS_REGION", "eu-west-1")]);
     let of = |source, region| {
-        let made = Aws::new(&cloud, Some(region), Sources { source, role: None })?;
+        let sources = Sources {
+            source,
+            role: None,
+            usage: &ROUTE53,
+        };
+        let made = Aws::new(&cloud, Some(region), sources)?;
         Ok::<_, Fault>(made.endpoint("sts")?.0.to_string())
     };
     assert_eq!(

@@ -44,12 +44,6 @@ pub fn vault_settings(spec: &VaultIssuer) -> Option<IssuerVerdict> {
 }
 
 fn of_method(auth: &VaultAuth) -> Option<&'static str> {
-    if auth.aws.is_some() {
-        return Some(
-            "certlet does not log in to Vault with AWS identities yet: use tokenSecretRef, appRole, clientCertificate or kubernetes, or let \
-             cert-manager serve this issuer",
-        );
-    }
     if auth
         .token_secret_ref
         .as_ref()
@@ -113,11 +107,11 @@ mod tests {
                 "requires secretRef.key",
             ),
             (serde_json::json!({"kubernetes": {"role": "r"}}), "requires either"),
-            (serde_json::json!({"aws": {"role": "r"}}), "AWS identities"),
         ] {
             assert!(why(&auth).unwrap().contains(words), "{words}");
         }
         assert_eq!(why(&serde_json::json!({"tokenSecretRef": {"name": "t"}})), None);
         assert_eq!(why(&serde_json::json!({"clientCertificate": {}})), None);
+        assert_eq!(why(&serde_json::json!({"aws": {"role": "r"}})), None);
     }
 }

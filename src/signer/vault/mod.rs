@@ -14,13 +14,14 @@ pub(crate) mod tokens;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use self::{
     fault::{Fault, FaultKind, again},
     server::Server,
-    tokens::Slot,
+    tokens::{Given, Slot},
 };
 use super::{Issued, Outcome, Refused, Task, Until, Wait, Warning};
 use crate::{
@@ -51,8 +52,6 @@ pub(crate) struct Session {
     server: Server,
     slot: Arc<Slot>,
     path: String,
-    /// Identifies the server, so that a silent one occupies only its own lane.
-    pub(crate) lane: String,
     limits: SizeLimits,
     state: Mutex<State>,
 }
@@ -63,21 +62,27 @@ struct State {
     failing: Option<Timestamp>,
     /// The last verdict, when it was reached, and until when it is used.
     verdict: Option<(Result<(), Fault>, Timestamp, Timestamp)>,
+    /// The certificates that the mount has, in PEM.
+    bundle: Option<Bytes>,
     /// The roots above an issuing chain, by that chain's last certificate.
     root: Option<(Vec<u8>, Vec<Vec<u8>>)>,
 }
 
 impl Session {
     /// A session that has not logged in yet.
-    pub(crate) fn new(server: Server, slot: Arc<Slot>, path: &str, lane: String, limits: SizeLimits) -> Self {
+    pub(crate) fn new(server: Server, slot: Arc<Slot>, path: &str, limits: SizeLimits) -> Self {
         Self {
             server,
             slot,
             path: path.to_owned(),
-            lane,
             limits,
             state: Mutex::default(),
         }
+    }
+
+    /// Identifies the server, so that a silent one occupies only its own lane.
+    pub(crate) fn lane(&self) -> &str {
+        &self.server.origin
     }
 
     /// The verdict that is still in use, and when it ends.
@@ -112,13 +117,18 @@ impl Session {
             ..fault
         };
         let path = self.path.trim_matches('/');
-        let answer = match self.with_token(CAPABILITIES, &self.signing_path()).await {
-            Ok(answer) => answer,
+        let asked = if self.slot.may_ask() {
+            Some(self.with_token(CAPABILITIES, &self.signing_path()).await)
+        } else {
+            None
+        };
+        let answer = match asked {
+            Some(Ok(answer)) => answer,
+            Some(Err(fault)) if fault.kind != FaultKind::Denied || !fault.sentence.contains(CAPABILITIES) => {
+                return Err(named(fault));
+            }
             // the token is wrong, or it may not ask for its rights: a request without a CSR tells these apart, and signs nothing
-            Err(Fault {
-                kind: FaultKind::Denied,
-                sentence,
-            }) if sentence.contains("capabilities-self") => {
+            Some(Err(_)) | None => {
                 let empty = self.with_token(&format!("v1/{path}"), &json!({})).await;
                 return match empty {
                     Ok(_) => Ok(()),
@@ -128,7 +138,6 @@ impl Session {
                     },
                 };
             }
-            Err(fault) => return Err(named(fault)),
         };
         let data = answer.get("data").unwrap_or(&answer);
         let rights = [path, "capabilities"]
@@ -164,6 +173,10 @@ impl Session {
             Ok(csr) => csr,
             Err(error) => return failed(format!("{NOT_SIGNED}: failed to decode CSR for signing: {error}")),
         };
+        // before a certificate exists that a failure would waste
+        if with_root && let Err(fault) = self.bundle(false).await {
+            return self.wait(&fault, now);
+        }
         let path = format!("v1/{}", self.path.trim_matches('/'));
         let signed = self.with_token(&path, &parameters(&csr, task)).await;
         let fault = match signed {
@@ -176,15 +189,18 @@ impl Session {
             },
             Err(fault) => fault,
         };
-        let message = format!("{NOT_SIGNED}: {}", fault.sentence);
         if fault.kind == FaultKind::Request {
             self.state().failing = None;
-            return failed(message);
+            return failed(format!("{NOT_SIGNED}: {}", fault.sentence));
         }
+        self.wait(&fault, now)
+    }
+
+    fn wait(&self, fault: &Fault, now: Timestamp) -> Outcome {
         Outcome::Wait(Wait {
             reason: UNAVAILABLE,
-            message,
-            until: Until::At(self.failed(&fault, now)),
+            message: format!("{NOT_SIGNED}: {}", fault.sentence),
+            until: Until::At(self.failed(fault, now)),
             memo: None,
             outage: fault.kind.outage(),
         })
@@ -205,7 +221,7 @@ impl Session {
 
     /// Posts with a token. A token that Vault does not know any more is replaced once.
     async fn with_token(&self, path: &str, body: &Value) -> Result<Value, Fault> {
-        let token = self.slot.token().await?;
+        let Given { token, is_new } = self.slot.token().await?;
         let answer = self.server.post(path, Some(&token), body).await;
         let Err(Fault {
             kind: FaultKind::Denied,
@@ -214,12 +230,21 @@ impl Session {
         else {
             return answer;
         };
+        if is_new {
+            // it is not the token that is at fault, but its rights
+            self.slot.refused(path);
+            return answer;
+        }
         // a refused question about the token itself is not asked again
         if (path != CAPABILITIES && self.is_valid(&token).await) || !self.slot.reject(&token).await {
             return answer;
         }
-        let token = self.slot.token().await?;
-        self.server.post(path, Some(&token), body).await
+        let Given { token, is_new } = self.slot.token().await?;
+        let answer = self.server.post(path, Some(&token), body).await;
+        if is_new && matches!(&answer, Err(fault) if fault.kind == FaultKind::Denied) {
+            self.slot.refused(path);
+        }
+        answer
     }
 
     async fn is_valid(&self, token: &Hidden<String>) -> bool {
@@ -237,18 +262,21 @@ impl Session {
         let mut chain = answer::chain(answer, &self.limits).ok_or_else(not_vault)?;
         let mut warnings = Vec::new();
         if with_root && !answer::has_root(&chain) {
-            let roots = self.roots(&chain).await?;
-            if roots.is_empty() {
-                warnings.push(Warning {
-                    reason: "RootNotFound",
-                    message: format!(
-                        "the mount of {} at {} has no root above its issuer, so ca.crt has the topmost certificate that is known: import \
-                         the root into the mount",
-                        self.path, self.server.text
-                    ),
-                });
-            }
-            chain.extend(roots);
+            let missing = match self.roots(&chain).await {
+                Ok(roots) if roots.is_empty() => Some(format!(
+                    "the mount of {} at {} has no root above its issuer: import the root into the mount",
+                    self.path, self.server.text
+                )),
+                Ok(roots) => {
+                    chain.extend(roots);
+                    None
+                }
+                Err(fault) => Some(fault.sentence),
+            };
+            warnings.extend(missing.map(|why| Warning {
+                reason: "RootNotFound",
+                message: format!("ca.crt has the topmost certificate that is known, not the root: {why}"),
+            }));
         }
         let issued = answer::issued(chain).ok_or_else(not_vault)?;
         let wanted = now.saturating_add(task.duration).unwrap_or(Timestamp::MAX);
@@ -269,23 +297,32 @@ impl Session {
         })
     }
 
-    /// The certificates above a chain that the mount has.
-    async fn roots(&self, chain: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Fault> {
-        let last = chain.last().cloned().unwrap_or_default();
-        if let Some((_, roots)) = self.state().root.as_ref().filter(|(below, _)| *below == last) {
-            return Ok(roots.clone());
+    /// The certificates that the mount has, in PEM: those that are known, unless `again` is set.
+    async fn bundle(&self, again: bool) -> Result<Bytes, Fault> {
+        if let Some(known) = self.state().bundle.clone().filter(|_| !again) {
+            return Ok(known);
         }
         let path = self.path.trim_matches('/');
         let mount = ["/sign/", "/sign-verbatim", "/issuer/"]
             .into_iter()
             .find_map(|endpoint| path.split_once(endpoint))
             .map_or(path, |(mount, _)| mount);
-        let text = self
-            .server
-            .text(&format!("v1/{mount}/ca_chain"))
-            .await?
-            .unwrap_or_default();
-        let roots = answer::above(chain, &text, &self.limits);
+        let text = self.server.text(&format!("v1/{mount}/ca_chain")).await?;
+        let text = text.unwrap_or_default();
+        self.state().bundle = Some(text.clone());
+        Ok(text)
+    }
+
+    /// The certificates above a chain that the mount has. It may have got its issuer after they were read.
+    async fn roots(&self, chain: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Fault> {
+        let last = chain.last().cloned().unwrap_or_default();
+        if let Some((_, roots)) = self.state().root.as_ref().filter(|(below, _)| *below == last) {
+            return Ok(roots.clone());
+        }
+        let mut roots = answer::above(chain, &self.bundle(false).await?, &self.limits);
+        if roots.is_empty() {
+            roots = answer::above(chain, &self.bundle(true).await?, &self.limits);
+        }
         self.state().root = Some((last, roots.clone()));
         Ok(roots)
     }

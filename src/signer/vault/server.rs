@@ -16,6 +16,8 @@ use crate::{
 
 /// The largest answer that is read, in bytes.
 const LARGEST: usize = 1 << 20;
+/// How many idle connections stay open: as many as there are calls of one server at a time.
+const CONNECTIONS: usize = 16;
 
 /// How a server is reached (ISS-04, ISS-05).
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub(crate) struct Server {
     namespace: Option<HeaderValue>,
     /// The server, for sentences.
     pub(super) text: String,
+    /// Scheme, host and port, however the URL spells them.
+    pub(super) origin: String,
     now: fn() -> Timestamp,
 }
 
@@ -56,12 +60,15 @@ impl Server {
             .filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
             .ok_or_else(|| wrong("server is no URL such as https://vault.example.com:8200"))?;
         let text = format!("Vault ({})", host(&base));
+        let origin = base.origin().ascii_serialization();
         let mut presented = Presented {
             certificate: address.certificate.clone(),
             server_name: None,
         };
         let mut real_host = None;
-        if let Some(name) = address.server_name.as_deref().filter(|name| !name.is_empty()) {
+        // without TLS there is nothing that has the name
+        let is_tls = base.scheme() == "https";
+        if let Some(name) = address.server_name.as_deref().filter(|name| is_tls && !name.is_empty()) {
             let unusable = || wrong("serverName must be a DNS name");
             let real = base.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
             real_host = HeaderValue::from_str(&host(&base)).ok();
@@ -72,15 +79,20 @@ impl Server {
             let name = base.host_str().unwrap_or_default().to_owned();
             presented.server_name = Some((name, real));
         }
+        let settings = ClientSettings {
+            idle_connections: CONNECTIONS,
+            ..settings.clone()
+        };
         let namespace = address.namespace.as_deref().filter(|namespace| !namespace.is_empty());
         let namespace = namespace.map(HeaderValue::from_str).transpose();
         Ok(Self {
-            http: HttpClient::presenting(&address.trust, &presented, settings, Arc::new(Unobserved))
+            http: HttpClient::presenting(&address.trust, &presented, &settings, Arc::new(Unobserved))
                 .map_err(|error| Fault::settings(error.to_string()))?,
             host: real_host,
             namespace: namespace.map_err(|_| wrong("namespace has characters that a header cannot have"))?,
             base,
             text,
+            origin,
             now,
         })
     }
@@ -127,10 +139,15 @@ impl Server {
     /// Reads a text without a token; `None` if there is none.
     ///
     /// # Errors
-    /// If there is no answer.
+    /// If there is no answer, or not now.
     pub(super) async fn text(&self, path: &str) -> Result<Option<Bytes>, Fault> {
         let response = self.send(Method::GET, path, None, None, true).await?;
-        Ok((response.status == StatusCode::OK).then_some(response.body))
+        let status = response.status;
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            let call = format!("GET {path}");
+            return Err(Fault::answered(&self.text, &call, &response, self.now()));
+        }
+        Ok((status == StatusCode::OK).then_some(response.body))
     }
 
     /// An answer that no Vault gives.

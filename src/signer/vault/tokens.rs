@@ -1,17 +1,23 @@
 //! Tokens of Vault: one login for the life of a token. They are in memory only.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{StreamExt as _, future::BoxFuture, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    CAPABILITIES,
     fault::{Fault, FaultKind},
     server::Server,
 };
@@ -22,11 +28,22 @@ const MOST: usize = 4096;
 /// A token with a shorter rest of its life is replaced instead of renewed.
 const TOO_SHORT: SignedDuration = SignedDuration::from_secs(10);
 
+/// The most tokens that wait to be revoked. Beyond that they end by themselves.
+const MOST_DISCARDED: usize = 1024;
+/// How many tokens are revoked at a time.
+const REVOKED_AT_ONCE: usize = 8;
+/// How long tokens are revoked in one go.
+const REVOKING: Duration = Duration::from_secs(20);
+
 /// The longest life of a token that is counted with, in seconds: ten years.
 const LONGEST_LEASE: i64 = 10 * 365 * 86_400;
 
-/// Makes a token of a Kubernetes ServiceAccount for a login.
-pub(crate) type MakeJwt = Arc<dyn Fn() -> BoxFuture<'static, Result<Hidden<String>, Fault>> + Send + Sync>;
+/// The fields of a login; values are credentials.
+pub(crate) type Fields = Vec<(&'static str, Hidden<String>)>;
+
+/// Makes the fields of one login, for example a token of a Kubernetes ServiceAccount. If the argument is set, Vault has refused the last
+/// ones, so nothing that is remembered is used.
+pub(crate) type MakeFields = Arc<dyn Fn(bool) -> BoxFuture<'static, Result<Fields, Fault>> + Send + Sync>;
 
 /// How to log in (ISS-06..09). `Debug` shows no credential.
 #[derive(Clone)]
@@ -37,17 +54,15 @@ pub(crate) enum Login {
     Post {
         /// The path of the endpoint.
         path: String,
-        /// The fields; values are credentials.
-        fields: Vec<(&'static str, Hidden<String>)>,
+        /// The fields.
+        fields: Fields,
     },
-    /// A login endpoint with a fresh token of a ServiceAccount.
-    ServiceAccount {
+    /// A call of a login endpoint with fields that are made for it.
+    Made {
         /// The path of the endpoint.
         path: String,
-        /// The role in Vault.
-        role: String,
-        /// Makes the token.
-        jwt: MakeJwt,
+        /// Makes the fields.
+        fields: MakeFields,
     },
 }
 
@@ -55,7 +70,7 @@ impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Token(_) => "Token",
-            Self::Post { path, .. } | Self::ServiceAccount { path, .. } => path,
+            Self::Post { path, .. } | Self::Made { path, .. } => path,
         })
     }
 }
@@ -97,6 +112,46 @@ pub(crate) struct Slot {
     server: Server,
     login: Login,
     token: tokio::sync::Mutex<Option<Token>>,
+    /// Whether the last login was refused.
+    refused: AtomicBool,
+    /// Whether a new token may not ask for its rights.
+    mute: AtomicBool,
+    discarded: Arc<Discarded>,
+}
+
+/// A token, and whether it was made for this call.
+pub(super) struct Given {
+    pub(super) token: Hidden<String>,
+    pub(super) is_new: bool,
+}
+
+impl From<&Token> for Given {
+    fn from(token: &Token) -> Self {
+        Self {
+            token: token.value.clone(),
+            is_new: false,
+        }
+    }
+}
+
+/// Tokens that nothing uses any more, until they are revoked.
+#[derive(Debug, Default)]
+struct Discarded(Mutex<Vec<(Server, Token)>>);
+
+impl Discarded {
+    /// A token that ends by itself, or at once, is only dropped.
+    fn add(&self, server: &Server, token: Token) {
+        let now = server.now();
+        let ends_by_itself = token.batch || token.uses == Some(0) || token.ends.is_some_and(|ends| ends <= now);
+        let mut tokens = self.lock();
+        if !ends_by_itself && tokens.len() < MOST_DISCARDED {
+            tokens.push((server.clone(), token));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Server, Token)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Slot {
@@ -104,9 +159,12 @@ impl Slot {
     ///
     /// # Errors
     /// If Vault refuses the login, or does not answer.
-    pub(super) async fn token(&self) -> Result<Hidden<String>, Fault> {
+    pub(super) async fn token(&self) -> Result<Given, Fault> {
         if let Login::Token(token) = &self.login {
-            return Ok(token.clone());
+            return Ok(Given {
+                token: token.clone(),
+                is_new: false,
+            });
         }
         let mut held = self.token.lock().await;
         let now = self.server.now();
@@ -115,24 +173,39 @@ impl Slot {
             .filter(|token| token.until.is_none_or(|until| until > now))
         {
             match &mut token.uses {
-                None => return Ok(token.value.clone()),
+                None => return Ok(Given::from(&*token)),
                 Some(0) => {}
                 Some(uses) => {
                     *uses -= 1;
-                    return Ok(token.value.clone());
+                    return Ok(Given::from(&*token));
                 }
             }
         }
-        let old = held.take();
-        if let Some(token) = old.filter(|token| token.uses.is_none() && token.renewable)
-            && token.ends.is_none_or(|ends| ends > now)
-            && let Some(renewed) = self.renew(token).await
-        {
-            return Ok(held.insert(renewed).value.clone());
+        if let Some(token) = held.take() {
+            let is_renewed = token.uses.is_none() && token.renewable && token.ends.is_none_or(|ends| ends > now);
+            if is_renewed && let Some(renewed) = self.renew(&token).await {
+                return Ok(Given::from(&*held.insert(renewed)));
+            }
+            self.discarded.add(&self.server, token);
         }
         let mut token = self.log_in().await?;
         token.uses = token.uses.map(|uses| uses.saturating_sub(1));
-        Ok(held.insert(token).value.clone())
+        Ok(Given {
+            is_new: true,
+            ..Given::from(&*held.insert(token))
+        })
+    }
+
+    /// Whether a token may ask for its rights, as far as is known.
+    pub(super) fn may_ask(&self) -> bool {
+        !self.mute.load(Ordering::Relaxed)
+    }
+
+    /// A new token was refused this call.
+    pub(super) fn refused(&self, path: &str) {
+        if path == CAPABILITIES {
+            self.mute.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Drops a token that Vault does not accept. Whether another one can be had.
@@ -141,13 +214,13 @@ impl Slot {
             return false;
         }
         let mut held = self.token.lock().await;
-        if held.as_ref().is_some_and(|token| token.value == *refused) {
-            *held = None;
+        if let Some(token) = held.take_if(|token| token.value == *refused) {
+            self.discarded.add(&self.server, token);
         }
         true
     }
 
-    async fn renew(&self, old: Token) -> Option<Token> {
+    async fn renew(&self, old: &Token) -> Option<Token> {
         let answer = self
             .server
             .post("v1/auth/token/renew-self", Some(&old.value), &json!({}))
@@ -159,20 +232,25 @@ impl Slot {
     }
 
     async fn log_in(&self) -> Result<Token, Fault> {
-        let (path, body) = match &self.login {
+        let (path, fields) = match &self.login {
             Login::Token(_) => return Err(Fault::settings("there is no login with a token")),
-            Login::Post { path, fields } => {
-                let fields = fields
-                    .iter()
-                    .map(|(name, value)| ((*name).to_owned(), json!(value.expose())));
-                (path, Value::Object(fields.collect()))
-            }
-            Login::ServiceAccount { path, role, jwt } => {
-                let jwt = jwt().await?;
-                (path, json!({ "role": role, "jwt": jwt.expose() }))
+            Login::Post { path, fields } => (path, Cow::Borrowed(fields)),
+            Login::Made { path, fields } => {
+                let fields = fields(self.refused.load(Ordering::Relaxed)).await;
+                let fields = fields.map_err(|fault| Fault {
+                    sentence: format!("login: {}", fault.sentence),
+                    ..fault
+                })?;
+                (path, Cow::Owned(fields))
             }
         };
-        let answer = self.server.post(path, None, &body).await.map_err(|fault| Fault {
+        let fields = fields
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!(value.expose())));
+        let body = Value::Object(fields.collect());
+        let answer = self.server.post(path, None, &body).await;
+        self.refused.store(answer.is_err(), Ordering::Relaxed);
+        let answer = answer.map_err(|fault| Fault {
             // whatever is wrong with a login is not a matter of the requester
             kind: if fault.kind == FaultKind::Request {
                 FaultKind::Denied
@@ -210,19 +288,13 @@ impl Slot {
             batch: token_type == "batch",
         })
     }
+}
 
-    async fn revoke(&self) {
-        let held = self.token.lock().await.take();
-        let Some(token) = held.filter(|token| !token.batch && token.uses.is_none()) else {
-            return;
-        };
-        let revoked = self
-            .server
-            .post("v1/auth/token/revoke-self", Some(&token.value), &json!({}))
-            .await;
-        if let Err(Fault { sentence, .. }) = revoked {
-            tracing::debug!(sentence, "a token was not revoked; it ends by itself");
-        }
+async fn revoke(server: &Server, token: &Token) {
+    let body = json!({});
+    let call = server.post("v1/auth/token/revoke-self", Some(&token.value), &body);
+    if let Err(Fault { sentence, .. }) = call.await {
+        tracing::debug!(sentence, "a token was not revoked; it ends by itself");
     }
 }
 
@@ -233,37 +305,64 @@ fn lease(seconds: i64) -> SignedDuration {
 
 /// The logins of this process, by a digest of server, namespace, mount, role and credential.
 #[derive(Debug, Default)]
-pub(crate) struct Tokens(Mutex<HashMap<[u8; 32], Arc<Slot>>>);
+pub(crate) struct Tokens {
+    slots: Mutex<HashMap<[u8; 32], Arc<Slot>>>,
+    discarded: Arc<Discarded>,
+}
 
 impl Tokens {
     /// The login with this digest.
     pub(crate) fn slot(&self, digest: [u8; 32], server: &Server, login: Login) -> Arc<Slot> {
         let mut slots = self.lock();
         if slots.len() >= MOST {
-            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+            self.discard(
+                slots
+                    .extract_if(|_, slot| Arc::strong_count(slot) == 1)
+                    .map(|(_, slot)| slot),
+            );
         }
         let made = || {
             Arc::new(Slot {
                 server: server.clone(),
                 login,
                 token: tokio::sync::Mutex::default(),
+                refused: AtomicBool::new(false),
+                mute: AtomicBool::new(false),
+                discarded: Arc::clone(&self.discarded),
             })
         };
         Arc::clone(slots.entry(digest).or_insert_with(made))
     }
 
-    /// Removes the logins that no issuer uses, and revokes their tokens.
+    /// Removes the logins that no issuer uses, and revokes their tokens and those that were replaced. What a server does not revoke in
+    /// time ends by itself.
     pub(crate) async fn revoke_unused(&self) {
-        let unused: Vec<Arc<Slot>> = self
-            .lock()
-            .extract_if(|_, slot| Arc::strong_count(slot) == 1)
-            .map(|(_, slot)| slot)
-            .collect();
-        futures::future::join_all(unused.iter().map(|slot| slot.revoke())).await;
+        self.discard(
+            self.lock()
+                .extract_if(|_, slot| Arc::strong_count(slot) == 1)
+                .map(|(_, slot)| slot),
+        );
+        let tokens = std::mem::take(&mut *self.discarded.lock());
+        let revoking = stream::iter(&tokens)
+            .for_each_concurrent(REVOKED_AT_ONCE, async |(server, token)| revoke(server, token).await);
+        if tokio::time::timeout(REVOKING, revoking).await.is_err() {
+            tracing::debug!("some tokens of Vault were not revoked in time; they end by themselves");
+        }
+    }
+
+    /// Discards the tokens of logins that nothing else has.
+    fn discard(&self, unused: impl Iterator<Item = Arc<Slot>>) {
+        for slot in unused {
+            if let Some(slot) = Arc::into_inner(slot)
+                && let Some(token) = slot.token.into_inner()
+            {
+                self.discarded.add(&slot.server, token);
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Arc<Slot>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct AcmeServer {
 }
 
 /// A running program with a folder of its own. Both end with the value.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     folder: TempDir,
 }
@@ -36,6 +36,17 @@ pub(super) struct Process {
 impl Process {
     /// Starts a program in a new folder, with files of these names and contents. Its log is `logs/NAME.log` of the bed.
     pub(super) fn start(bed: &Bed, name: &str, command: &[&str], files: &[(&str, String)]) -> Self {
+        Self::start_with(bed, name, command, files, &[])
+    }
+
+    /// As [`Process::start`], with these environment variables.
+    pub(crate) fn start_with(
+        bed: &Bed,
+        name: &str,
+        command: &[&str],
+        files: &[(&str, String)],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (file, text) in files {
             std::fs::write(folder.path().join(file), text).unwrap();
@@ -46,6 +57,7 @@ impl Process {
             .args(&command[1..])
             .current_dir(folder.path())
             .env("HOME", folder.path())
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -64,12 +76,12 @@ impl Drop for Process {
 }
 
 /// Whether the bed has this program; says which test is skipped if not.
-fn is_there(bed: &Bed, program: &str, test: &str) -> bool {
+pub(crate) fn is_there(bed: &Bed, program: &str, test: &str) -> bool {
     let found = on_path(program).is_some();
     if !found {
         bed.skip(
             test,
-            &format!("there is no {program}: tests/testbed/build.sh openbao caddy says why"),
+            &format!("there is no {program}: tests/testbed/build.sh openbao caddy vault moto says why"),
         );
     }
     found

@@ -28,6 +28,11 @@ impl OpenBao {
 
     /// As [`OpenBao::start`], in a folder with these files; the first one, if there is one, is its configuration.
     pub(crate) async fn start_with(bed: &Bed, test: &str, files: &[(&str, String)]) -> Option<Self> {
+        Self::start_as(bed, test, files, &[]).await
+    }
+
+    /// As [`OpenBao::start_with`], with these arguments.
+    pub(crate) async fn start_as(bed: &Bed, test: &str, files: &[(&str, String)], arguments: &[&str]) -> Option<Self> {
         if !is_there(bed, "bao", test) {
             return None;
         }
@@ -36,6 +41,7 @@ impl OpenBao {
         let config = files.first().map(|(file, _)| format!("-config={file}"));
         let mut command = vec!["bao", "server", "-dev", "-dev-no-store-token", &root_token, &listen];
         command.extend(config.as_deref());
+        command.extend(arguments);
         let process = Process::start(bed, "openbao", &command, files);
         let mut bao = Self {
             acme: AcmeServer {

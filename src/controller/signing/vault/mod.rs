@@ -1,15 +1,21 @@
 //! Sessions with Vault: what an issuer needs of its server, and whether it is Ready.
 
+mod aws;
+mod changes;
 mod place;
 
 use std::{
+    cmp::Ordering,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::place::{NoSession, Place};
+use self::{
+    changes::{Changes, Watch},
+    place::{NoSession, Place},
+};
 use super::{Readiness, Signing};
 use crate::{
     api::{names::annotation, vault::VaultIssuer},
@@ -36,7 +42,8 @@ const MAX_SESSIONS: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     sessions: Mutex<HashMap<ObjectKey, Entry>>,
-    tokens: Tokens,
+    changes: Changes,
+    tokens: Arc<Tokens>,
 }
 
 #[derive(Debug)]
@@ -53,9 +60,12 @@ impl Sessions {
     fn recall(&self, issuer: &Meta, now: Timestamp) -> Option<Arc<Session>> {
         let mut sessions = self.lock();
         let entry = sessions.get_mut(&issuer.key)?;
-        let same = entry.uid == issuer.uid && entry.generation == issuer.generation;
-        if !same || now.duration_since(entry.read) > FRESH {
+        if entry.uid != issuer.uid || entry.generation != issuer.generation {
             sessions.remove(&issuer.key);
+            return None;
+        }
+        // an old one stays until it is replaced, so that its login is not revoked meanwhile
+        if now.duration_since(entry.read) > FRESH {
             return None;
         }
         entry.used = now;
@@ -64,6 +74,7 @@ impl Sessions {
 
     /// Drops the sessions that read this Secret.
     pub(super) fn forget(&self, secret: &ObjectKey) {
+        self.changes.note(secret);
         self.lock().retain(|_, entry| !entry.secrets.contains(secret));
     }
 
@@ -84,8 +95,29 @@ impl Sessions {
         self.tokens.revoke_unused().await;
     }
 
-    fn keep(&self, issuer: &Meta, session: &Arc<Session>, secrets: Vec<ObjectKey>, now: Timestamp) {
+    /// Stores a new session, unless one of its Secrets has changed since `begun`, or another task has stored one since `now`, when this one was
+    /// begun. Returns the one to use.
+    fn keep(
+        &self,
+        issuer: &Meta,
+        session: Session,
+        secrets: Vec<ObjectKey>,
+        begun: &Watch<'_>,
+        now: Timestamp,
+    ) -> Arc<Session> {
+        let session = Arc::new(session);
         let mut sessions = self.lock();
+        // behind the lock: a change that is noted from now on finds the session
+        if begun.has_changed(&secrets) {
+            return session;
+        }
+        if let Some(entry) = sessions.get(&issuer.key).filter(|entry| entry.uid == issuer.uid) {
+            match entry.generation.cmp(&issuer.generation) {
+                Ordering::Equal if entry.read >= now => return Arc::clone(&entry.session),
+                Ordering::Greater => return session,
+                Ordering::Equal | Ordering::Less => {}
+            }
+        }
         if sessions.len() >= MAX_SESSIONS {
             let oldest = sessions
                 .iter()
@@ -96,7 +128,7 @@ impl Sessions {
             }
         }
         let entry = Entry {
-            session: Arc::clone(session),
+            session: Arc::clone(&session),
             uid: issuer.uid.clone(),
             generation: issuer.generation,
             secrets,
@@ -104,6 +136,7 @@ impl Sessions {
             used: now,
         };
         sessions.insert(issuer.key.clone(), entry);
+        session
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Entry>> {
@@ -160,7 +193,7 @@ impl Signing {
             Some(known) => known,
             None if ask == super::Ask::Worker => {
                 let id = IssuerId(issuer.key.clone());
-                match self.ports.queues.issuers.calling(&session.lane, &id, now) {
+                match self.ports.queues.issuers.calling(session.lane(), &id, now) {
                     Ok(call) => {
                         let checked = session.check(now).await;
                         drop(call);
@@ -199,9 +232,96 @@ impl Signing {
         if let Some(session) = self.vault.recall(issuer, now) {
             return Ok(session);
         }
+        let begun = self.vault.changes.watch();
         let mut place = Place::new(&self.ports, issuer);
-        let session = Arc::new(place.session(spec, &self.vault.tokens).await?);
-        self.vault.keep(issuer, &session, place.into_secrets(), now);
+        let session = place.session(spec, &self.vault.tokens).await?;
+        let session = self.vault.keep(issuer, session, place.into_secrets(), &begun, now);
+        // it may have replaced another login
+        let tokens = Arc::clone(&self.vault.tokens);
+        tokio::spawn(async move { tokens.revoke_unused().await });
         Ok(session)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        net::{ClientSettings, Trust},
+        pki::{chain::SizeLimits, hidden::Hidden},
+        plan::request::fixture::meta,
+        signer::vault::{
+            server::{Address, Server},
+            tokens::Login,
+        },
+    };
+
+    fn issuer(generation: i64) -> Meta {
+        Meta {
+            generation,
+            ..meta("vault", "uid")
+        }
+    }
+
+    fn session(sessions: &Sessions, server: &str) -> Session {
+        let address = Address {
+            server: server.to_owned(),
+            namespace: None,
+            server_name: None,
+            trust: Trust::default(),
+            certificate: None,
+        };
+        let server = Server::new(&address, &ClientSettings::default(), || Timestamp::UNIX_EPOCH).unwrap();
+        let login = Login::Token(Hidden::new("token".to_owned()));
+        let slot = sessions.tokens.slot([0; 32], &server, login);
+        Session::new(server, slot, "pki/sign/web", SizeLimits::default())
+    }
+
+    #[tokio::test]
+    async fn a_session_is_stored_unless_its_secret_changed_or_a_later_one_is_there() {
+        let (sessions, secret) = (Sessions::default(), ObjectKey::new("shop", "token"));
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let keep = |meta: &Meta, begun: &Watch<'_>, now| {
+            let made = session(&sessions, "http://vault.example");
+            sessions.keep(meta, made, vec![secret.clone()], begun, now)
+        };
+        let begun = sessions.changes.watch();
+        sessions.forget(&secret);
+        keep(&issuer(1), &begun, at(1));
+        assert!(
+            sessions.recall(&issuer(1), at(1)).is_none(),
+            "it was read before the change"
+        );
+
+        let begun = sessions.changes.watch();
+        let first = keep(&issuer(2), &begun, at(5));
+        assert!(
+            Arc::ptr_eq(&first, &keep(&issuer(2), &begun, at(4))),
+            "two tasks have one"
+        );
+        let old = keep(&issuer(1), &begun, at(6));
+        assert!(!Arc::ptr_eq(&first, &old));
+        assert!(Arc::ptr_eq(&first, &sessions.recall(&issuer(2), at(7)).unwrap()));
+        let later = at(7).saturating_add(FRESH).unwrap();
+        assert!(sessions.recall(&issuer(2), later).is_none() && !sessions.lock().is_empty());
+        assert!(!Arc::ptr_eq(&first, &keep(&issuer(2), &begun, later)));
+        sessions.forget(&secret);
+        assert!(sessions.lock().is_empty());
+    }
+
+    #[test]
+    fn one_server_has_one_lane_however_its_url_is_spelt() {
+        let sessions = Sessions::default();
+        for url in [
+            "https://vault.example",
+            "HTTPS://Vault.Example:443/",
+            "https://vault.example/prefix/",
+        ] {
+            assert_eq!(session(&sessions, url).lane(), "https://vault.example");
+        }
+        assert_eq!(
+            session(&sessions, "http://vault.example:8200").lane(),
+            "http://vault.example:8200"
+        );
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use aws_lc_rs::digest;
 
+use super::aws;
 use crate::{
     api::{
         SecretKeySelector,
@@ -27,7 +28,7 @@ use crate::{
         Session,
         fault::{Fault, FaultKind},
         server::{Address, Server},
-        tokens::{Login, MakeJwt, Tokens},
+        tokens::{Fields, Login, MakeFields, Tokens},
     },
 };
 
@@ -131,7 +132,7 @@ impl<'a> Place<'a> {
         digest.copy_from_slice(identity.finish().as_ref());
         let slot = tokens.slot(digest, &login_server, login);
         let limits = self.ports.settings.size_limits;
-        Ok(Session::new(server, slot, &spec.path, spec.server.clone(), limits))
+        Ok(Session::new(server, slot, &spec.path, limits))
     }
 
     /// The login, and a client certificate of its own. Its identity goes to `part`.
@@ -142,7 +143,7 @@ impl<'a> Place<'a> {
     ) -> Result<(Login, Option<ClientCertificate>), NoSession> {
         let VaultAuth {
             app_role,
-            aws: _,
+            aws,
             client_certificate,
             kubernetes,
             token_secret_ref,
@@ -190,9 +191,10 @@ impl<'a> Place<'a> {
             let path = login_path(mount_path.as_deref(), "/v1/auth/cert");
             return Ok((post(path, vec![("name", name)], part), own));
         }
-        match kubernetes {
-            Some(kubernetes) => Ok((self.kubernetes(spec, kubernetes, part).await?, None)),
-            None => Err(NoSession::Unusable(
+        match (kubernetes, aws) {
+            (Some(kubernetes), _) => Ok((self.kubernetes(spec, kubernetes, part).await?, None)),
+            (None, Some(settings)) => Ok((aws::login(self.ports, self.issuer, settings, part)?, None)),
+            (None, None) => Err(NoSession::Unusable(
                 "there is no login that certlet supports".to_owned(),
             )),
         }
@@ -224,14 +226,13 @@ impl<'a> Place<'a> {
                 "there is no token for the Kubernetes login".to_owned(),
             ));
         };
-        let (jwt, identity) = self.jwt(account, &spec.server);
+        let (fields, identity) = self.jwt(role, account, &spec.server);
         of_account(&path, role, &identity, part);
-        let role = role.clone();
-        Ok(Login::ServiceAccount { path, role, jwt })
+        Ok(Login::Made { path, fields })
     }
 
-    /// Tokens of a ServiceAccount with cert-manager's audiences (ISS-09), and their identity.
-    fn jwt(&self, account: &ServiceAccountRef, server: &str) -> (MakeJwt, String) {
+    /// The role with tokens of a ServiceAccount with cert-manager's audiences (ISS-09), and the identity of both.
+    fn jwt(&self, role: &str, account: &ServiceAccountRef, server: &str) -> (MakeFields, String) {
         let key = secret_of(
             self.issuer,
             &account.name,
@@ -251,9 +252,14 @@ impl<'a> Place<'a> {
             .collect();
         let identity = format!("serviceaccount {key} {audiences:?}");
         let reader = self.ports.reader.clone();
-        let make: MakeJwt = Arc::new(move || {
+        let role = role.to_owned();
+        let make: MakeFields = Arc::new(move |_fresh| {
             let (reader, key, audiences) = (reader.clone(), key.clone(), audiences.clone());
-            Box::pin(async move { service_account_token(&reader, &key, audiences).await })
+            let role = Hidden::new(role.clone());
+            Box::pin(async move {
+                let jwt = service_account_token(&reader, &key, audiences).await?;
+                Ok(vec![("role", role), ("jwt", jwt)])
+            })
         });
         (make, identity)
     }
@@ -291,7 +297,8 @@ impl<'a> Place<'a> {
     }
 }
 
-fn login_path(mount: Option<&str>, default_mount: &str) -> String {
+/// The path of the login endpoint of a mount.
+pub(super) fn login_path(mount: Option<&str>, default_mount: &str) -> String {
     let mount = mount.filter(|mount| !mount.is_empty()).unwrap_or(default_mount);
     format!("{}/login", mount.trim_matches('/'))
 }
@@ -310,7 +317,7 @@ fn of_account(path: &str, role: &str, identity: &str, part: &mut (dyn FnMut(&[u8
     }
 }
 
-fn post(path: String, fields: Vec<(&'static str, Hidden<String>)>, part: &mut (dyn FnMut(&[u8]) + Send)) -> Login {
+fn post(path: String, fields: Fields, part: &mut (dyn FnMut(&[u8]) + Send)) -> Login {
     part(b"post");
     part(path.as_bytes());
     for (name, value) in &fields {

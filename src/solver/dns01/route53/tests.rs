@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     cloud::{
         Cloud,
-        aws::{Keys, Source, Sources},
+        aws::{Keys, ROUTE53, Source, Sources},
         scripted::{Answer, Recorded, Scripted, cloud},
     },
     net::ClientSettings,
@@ -106,7 +106,12 @@ fn account(cloud: &Cloud, id: &str, secret: &str) -> Aws {
         secret: Hidden::new(secret.to_owned()),
         token: None,
     });
-    Aws::new(cloud, None, Sources { source, role: None }).unwrap()
+    let sources = Sources {
+        source,
+        role: None,
+        usage: &ROUTE53,
+    };
+    Aws::new(cloud, None, sources).unwrap()
 }
 
 const NAME: &str = "_acme-challenge.a.example.com";
@@ -337,6 +342,7 @@ async fn records_are_added_and_removed_at_moto() {
         let sources = Sources {
             source: Source::Ambient,
             role,
+            usage: &ROUTE53,
         };
         let zones = Zones::new(Aws::new(&cloud, None, sources).unwrap(), None).unwrap();
         let zone = zones.zone(name).await;

@@ -1,25 +1,16 @@
 //! Credentials of Route 53 (DNS-05).
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::Place;
 use crate::{
-    api::{dns01::Route53, reference::ServiceAccountRef},
+    api::dns01::Route53,
     cloud::{
-        aws::{Aws, Keys, Source, Sources},
+        aws::{Aws, Keys, ROUTE53, Source, Sources},
         fault::{Fault, FaultKind},
     },
-    pki::hidden::Hidden,
+    controller::web_identity,
     plan::seen::ObjectKey,
     solver::dns01::route53::Zones,
 };
-
-/// The audience of tokens, unless the issuer names others.
-const AUDIENCE: &str = "sts.amazonaws.com";
-/// How long a token is valid, in seconds: the shortest time that the API server grants.
-const TOKEN_SECONDS: i64 = 600;
-/// How long a token is used.
-const TOKEN_USED: SignedDuration = SignedDuration::from_mins(5);
 
 /// The zones of these settings.
 ///
@@ -29,6 +20,7 @@ pub(super) async fn route53(place: &Place<'_>, settings: &Route53) -> Result<Zon
     let sources = Sources {
         source: source(place, settings).await?,
         role: settings.role.clone(),
+        usage: &ROUTE53,
     };
     let aws = Aws::new(place.cloud, settings.region.as_deref(), sources)?;
     Zones::new(aws, settings.hosted_zone_id.as_deref())
@@ -67,9 +59,15 @@ async fn source(place: &Place<'_>, settings: &Route53) -> Result<Source, Fault> 
                     "route53.auth.kubernetes is set and route53.role is not: name the role that the ServiceAccount assumes",
                 );
             }
+            let key = ObjectKey::new(place.namespace, reference.name.as_str());
+            // those of the issuer replace the usual one
+            let audiences = match reference.audiences.as_slice() {
+                [] => vec![web_identity::AWS.to_owned()],
+                own => own.to_vec(),
+            };
             Ok(Source::WebIdentity {
-                account: format!("{}/{} {:?}", place.namespace, reference.name, reference.audiences),
-                token: token(place, reference).await?,
+                account: format!("{key} {audiences:?}"),
+                token: web_identity::token(&place.ports.reader, place.cloud, &key, &audiences).await?,
             })
         }
         (Some(id), Some(secret), None) => Ok(Source::Static(Keys {
@@ -90,32 +88,4 @@ async fn source(place: &Place<'_>, settings: &Route53) -> Result<Source, Fault> 
              --issuer-ambient-credentials (for a ClusterIssuer: --cluster-issuer-ambient-credentials)",
         ),
     }
-}
-
-/// A token of a ServiceAccount. It is remembered for half of its life.
-async fn token(place: &Place<'_>, reference: &ServiceAccountRef) -> Result<Hidden<String>, Fault> {
-    let ServiceAccountRef { name, audiences } = reference;
-    let namespace = place.namespace;
-    let (account, memo) = (
-        format!("serviceaccount {namespace}/{name}"),
-        format!("token {audiences:?}"),
-    );
-    let _turn = place.cloud.memo.turn(&account, &memo).await;
-    if let Some(token) = place.cloud.memo.get(&account, &memo) {
-        return Ok(token);
-    }
-    let audiences = if audiences.is_empty() {
-        vec![AUDIENCE.to_owned()]
-    } else {
-        audiences.clone()
-    };
-    let key = ObjectKey::new(namespace, name.as_str());
-    let token = place.ports.reader.token(&key, audiences, TOKEN_SECONDS).await;
-    let token = token.map_err(|refused| match refused.token_advice(&key) {
-        (true, sentence) => Fault::new(FaultKind::Credential, sentence),
-        (false, sentence) => Fault::new(FaultKind::Unreachable, sentence),
-    })?;
-    let until = (place.cloud.now)().saturating_add(TOKEN_USED).unwrap_or(Timestamp::MAX);
-    place.cloud.memo.set(&account, &memo, token.clone(), until);
-    Ok(token)
 }
