@@ -4,20 +4,23 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use jiff::Timestamp;
-use kube::{Api, Client};
 use serde::Serialize;
 
 use super::{
     format::{self, Format},
     plan::flags,
-    target::{Target, failed, run_to_end},
+    target::{Connected, Target, failed, run_to_end},
 };
 use crate::{
     acme::{
         Server,
         transport::{self, Transport, trust},
     },
-    api::{AcmeIssuer, ClusterIssuer, Issuer, IssuerSpec, IssuerStatus, dns_persist::DnsPersist, dns_persist::instant},
+    api::{
+        AcmeIssuer, IssuerSpec, IssuerStatus,
+        dns_persist::{DnsPersist, instant},
+    },
+    cluster::commands::issuers,
     net::{ClientSettings, ExtraRoots, Unobserved, proxy_hosts},
     plan::{
         issuer::IssuerId,
@@ -34,8 +37,8 @@ const TTL: u32 = 3600;
 
 /// Show the TXT record of dns-persist-01 for a name
 ///
-/// Whoever writes it into the DNS lets the account of the issuer get certificates for that name, for as long as it stays there. certlet
-/// writes nothing.
+/// Once it is in the DNS, the account of the issuer can get certificates for that name, for as long as it stays there. certlet writes
+/// nothing.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Exit status:
   0  the record was printed
@@ -111,7 +114,7 @@ pub(super) fn run(args: &DnsPersistArgs) -> ExitCode {
 async fn show(args: &DnsPersistArgs) -> Result<(), String> {
     let connected = args.target.connect_to_read().await?;
     let id = id(&args.issuer, args.cluster_issuer, &connected.namespace);
-    let (spec, status) = issuer(&connected.client, &id).await?;
+    let (spec, status) = issuer(&connected, &id).await?;
     let acme = spec.acme.ok_or_else(|| format!("{id} is no ACME issuer"))?;
     let (identifier, wildcard) = parts(&args.name);
     let settings = settings_for(&acme, identifier, wildcard);
@@ -147,17 +150,9 @@ pub(super) fn parts(name: &str) -> (&str, bool) {
 ///
 /// # Errors
 /// If it cannot be read: a sentence.
-pub(super) async fn issuer(client: &Client, id: &IssuerId) -> Result<(IssuerSpec, IssuerStatus), String> {
-    let ObjectKey { namespace, name } = &id.0;
-    let found = if id.is_cluster() {
-        let found = Api::<ClusterIssuer>::all(client.clone()).get(name).await;
-        found.map(|issuer| (issuer.spec.0, issuer.status))
-    } else {
-        let found = Api::<Issuer>::namespaced(client.clone(), namespace).get(name).await;
-        found.map(|issuer| (issuer.spec, issuer.status))
-    };
-    let (spec, status) = found.map_err(|error| failed(&format!("cannot read {id}"), &error))?;
-    Ok((spec, status.unwrap_or_default()))
+pub(super) async fn issuer(connected: &Connected, id: &IssuerId) -> Result<(IssuerSpec, IssuerStatus), String> {
+    let found = issuers::read(&connected.client, id).await;
+    found.map_err(|error| failed(&format!("cannot read {id}"), &error))
 }
 
 /// The settings of the `dns-persist` solver for a name, if the issuer has one that can be used.

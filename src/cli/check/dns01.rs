@@ -72,7 +72,7 @@ pub(super) fn run(args: &Dns01Args) -> ExitCode {
 async fn check(args: &Dns01Args) -> Result<bool, String> {
     let connected = args.target.connect().await?;
     let id = dns_persist::id(&args.issuer, args.cluster_issuer, &connected.namespace);
-    let (spec, status) = dns_persist::issuer(&connected.client, &id).await?;
+    let (spec, status) = dns_persist::issuer(&connected, &id).await?;
     let Some(acme) = spec.acme else {
         return Err(format!("{id} is no ACME issuer: it has no solvers"));
     };
@@ -136,7 +136,7 @@ async fn check(args: &Dns01Args) -> Result<bool, String> {
     Ok(good)
 }
 
-/// Looks for the record of dns-persist-01, which somebody else writes.
+/// Looks for the record of dns-persist-01, which a user writes.
 async fn persists(
     demand: Result<Demand, String>,
     settings: DnsPersist,

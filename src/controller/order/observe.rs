@@ -262,7 +262,7 @@ fn choice(
         account.uri(),
         account.key().thumbprint(),
     )?;
-    // a record that nobody has written does not come by waiting
+    // a record that a user has to write does not come by waiting
     let wait = selected
         .solver
         .wait_instead_of_self_check

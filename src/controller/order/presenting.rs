@@ -49,6 +49,7 @@ pub(super) async fn present(
     let attempt = Attempt::new(controller, observed, batch, authorizations);
     match attempt.batch {
         Batch::Order => attempt.end(solver.present().await?),
+        Batch::Authorization(_) if !first.proof.is_written() => attempt.end(solver.present().await?),
         Batch::Authorization(_) => {
             let Some(challenge) = first.challenge.as_ref().map(|challenge| challenge.uid.clone()) else {
                 return Err(gone());

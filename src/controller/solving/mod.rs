@@ -81,7 +81,7 @@ impl Solver {
         match self {
             Self::Http01(proofs) => proofs.present().await,
             Self::Dns01(record) => Ok(record.present().await),
-            // it is there, or somebody has to write it: the check tells
+            // it is there, or a user has to write it: the check tells
             Self::DnsPersist(_) => Ok(Ok(())),
         }
     }

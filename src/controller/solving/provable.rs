@@ -114,8 +114,8 @@ pub(crate) fn proof(
     }
 }
 
-/// What dns-persist-01 asks for. A record that a user is asked to write authorizes whoever has the account in it: only one at the CA's own
-/// server is shown, or a server could have a record written for somebody else's account at another CA.
+/// What dns-persist-01 asks for. A record that a user is asked to write authorizes the account in it: only one at the CA's own server is
+/// shown, or a server could have a record written for another user's account at another CA.
 ///
 /// # Errors
 /// Why the challenge cannot be used, as a sentence.

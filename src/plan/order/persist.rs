@@ -16,7 +16,7 @@ const LABEL: &str = "_validation-persist";
 /// How long a record has to count at least: the CA looks a moment later, with another clock.
 const MARGIN: SignedDuration = SignedDuration::from_mins(1);
 
-/// How many parent domains are looked at.
+/// How many parent domains are checked.
 const MOST_PARENTS: usize = 8;
 
 /// How many records a sentence names.

@@ -21,7 +21,7 @@ pub enum Proof {
         /// Its value: the digest of the key authorization.
         value: String,
     },
-    /// A TXT record that somebody else writes, once (draft-ietf-acme-dns-persist). Its Challenge has the type DNS-01, since the API has no
+    /// A TXT record that a user writes, once (draft-ietf-acme-dns-persist). Its Challenge has the type DNS-01, since the API has no
     /// third one; that its solver is `dns-persist` tells it from the other.
     DnsPersist {
         /// What the CA has to find.

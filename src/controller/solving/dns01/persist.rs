@@ -1,5 +1,4 @@
-//! The proof of one authorization by dns-persist-01, as a solver: nothing is written, and the record that somebody else has written is
-//! looked at.
+//! The proof of one authorization by dns-persist-01, as a solver: nothing is written, and the record that a user has written is checked.
 
 use std::sync::Arc;
 
@@ -23,7 +22,7 @@ use crate::{
     },
 };
 
-/// The longest wait between two looks: people write the record, not programs.
+/// The longest wait between two checks: people write the record, not programs.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(1);
 
 /// The record that proves one authorization, and more of them later.
@@ -79,7 +78,7 @@ impl Persist {
     /// The nearest record that counts.
     ///
     /// # Errors
-    /// What is at the name itself, and when to look again.
+    /// What is at the name itself, and the time of the next check.
     pub(crate) async fn look(&self, since: Timestamp) -> Result<Found, NotYet> {
         let own = match self.nameservers.as_slice() {
             [] => None,
