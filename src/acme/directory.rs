@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Action;
 use super::Error;
 use super::json::{Field, Names, lenient_objects};
-use super::limits::{MAX_NAMES, MAX_URL};
+use super::limits::{MAX_IDENTIFIER, MAX_ISSUER_NAMES, MAX_NAMES, MAX_URL};
 use super::transport::{Answer, NOT_JSON, Request, Transport};
 use super::url::server_url;
 use crate::text::excerpt;
@@ -49,6 +49,8 @@ pub struct Directory {
 pub struct Meta {
     /// Names of the certificate profiles that the server offers.
     pub profiles: BTreeSet<String>,
+    /// How the CA names itself (RFC 8659).
+    pub caa_identities: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -67,6 +69,7 @@ struct WireDirectory {
 #[serde(rename_all = "camelCase", default)]
 struct WireMeta {
     profiles: Field<Names>,
+    caa_identities: Field<Vec<String>>,
 }
 
 lenient_objects!(WireMeta);
@@ -251,7 +254,10 @@ fn read(answer: &Answer) -> Result<Directory, String> {
         Some(url) if url.len() > MAX_URL => Err(format!("its {name} has more than {MAX_URL} characters")),
         Some(url) => Ok(url),
     };
-    let profiles = document.meta.0.and_then(|meta| meta.profiles.0).unwrap_or_default().0;
+    let meta = document.meta.0.unwrap_or_default();
+    let profiles = meta.profiles.0.unwrap_or_default().0;
+    let identities = meta.caa_identities.list().into_iter();
+    let identities = identities.filter(|name| name.len() <= MAX_IDENTIFIER);
     let profiles = profiles.into_iter().filter(|name| name.len() <= MAX_PROFILE);
     Ok(Directory {
         new_nonce: url("newNonce", document.new_nonce)?,
@@ -260,6 +266,7 @@ fn read(answer: &Answer) -> Result<Directory, String> {
         renewal_info: document.renewal_info.text().filter(|url| url.len() <= MAX_URL),
         meta: Meta {
             profiles: profiles.take(MAX_NAMES).collect(),
+            caa_identities: identities.take(MAX_ISSUER_NAMES).collect(),
         },
     })
 }
@@ -337,6 +344,7 @@ mod tests {
         let directory = read(&answer(text)).unwrap();
         assert_eq!(directory.new_order, "https://example.com/acme/new-order");
         assert!(directory.meta.profiles.is_empty());
+        assert_eq!(directory.meta.caa_identities, ["example.com"]);
         assert_eq!(directory.renewal_info, None);
     }
 }

@@ -14,6 +14,8 @@ pub const MAX_URL: usize = 2048;
 pub const MAX_CHALLENGES: usize = 100;
 /// The longest token of a challenge, in characters.
 pub const MAX_TOKEN: usize = 255;
+/// The most issuer domain names of a challenge (draft-ietf-acme-dns-persist).
+pub const MAX_ISSUER_NAMES: usize = 10;
 /// The longest identifier, in characters: more than any DNS name.
 pub const MAX_IDENTIFIER: usize = 255;
 /// The most profiles and contacts of a server that are kept.

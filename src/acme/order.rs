@@ -9,14 +9,17 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::document::WireProblem;
 use super::json::{Field, lenient_objects};
-use super::limits::{MAX_CHALLENGES, MAX_IDENTIFIER, MAX_TOKEN};
+use super::limits::{MAX_CHALLENGES, MAX_IDENTIFIER, MAX_ISSUER_NAMES, MAX_TOKEN, MAX_URL};
 use super::transport::Answer;
 use super::{Error, Problem};
 use crate::net::RetryAfter;
 use crate::text::excerpt;
 
-/// The types of challenges that clients answer (RFC 8555 section 8, RFC 8737).
-const KINDS: [&str; 3] = ["http-01", "dns-01", "tls-alpn-01"];
+/// The types of challenges that clients answer (RFC 8555 section 8, RFC 8737, draft-ietf-acme-dns-persist).
+const KINDS: [&str; 4] = ["http-01", "dns-01", "tls-alpn-01", DNS_PERSIST];
+
+/// The type of challenge that has no token.
+const DNS_PERSIST: &str = "dns-persist-01";
 
 /// The content of a new order.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -85,12 +88,24 @@ pub struct Challenge {
     pub kind: String,
     /// The URL that accepts it.
     pub url: String,
-    /// The token. It is empty only if the server omits it, which it may do for an accepted challenge.
+    /// The token. It is empty only if the server omits it, which it may do for an accepted challenge, and always does for
+    /// `dns-persist-01`.
     pub token: String,
     /// Its status.
     pub status: ChallengeStatus,
     /// Why it failed.
     pub error: Option<Problem>,
+    /// What a challenge of the type `dns-persist-01` has instead of a token.
+    pub persist: Option<Persist>,
+}
+
+/// What a TXT record has to contain (draft-ietf-acme-dns-persist, section "Challenge Object").
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Persist {
+    /// The issuer domain names, one of which it has to contain; empty if the server breaks a rule about them.
+    pub issuers: Vec<String>,
+    /// The URI of the account; that of the account itself if the server names none.
+    pub account: Option<String>,
 }
 
 impl Order {
@@ -153,8 +168,10 @@ impl Authorization {
             .take(MAX_CHALLENGES + 1)
             .map(|challenge| Challenge::from_wire(answer, challenge))
             .collect::<Result<Vec<_>, _>>()?;
-        let unanswerable =
-            |challenge: &Challenge| challenge.token.is_empty() && challenge.status == ChallengeStatus::Pending;
+        let unanswerable = |challenge: &Challenge| {
+            let has_none = challenge.token.is_empty() && challenge.persist.is_none();
+            has_none && challenge.status == ChallengeStatus::Pending
+        };
         if challenges.iter().any(unanswerable) {
             return Err(no_token(answer));
         }
@@ -197,14 +214,18 @@ impl Challenge {
             token,
             status,
             error,
+            issuer_domain_names,
+            accounturi,
         } = challenge;
         let token = token.text().unwrap_or_default();
         let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if token.len() > MAX_TOKEN || !token.bytes().all(alphabet) {
             return Err(no_token(answer));
         }
+        let kind = answer.at_most(kind.text().unwrap_or_default(), MAX_IDENTIFIER, "a kind of challenge")?;
         Ok(Self {
-            kind: answer.at_most(kind.text().unwrap_or_default(), MAX_IDENTIFIER, "a kind of challenge")?,
+            persist: (kind == DNS_PERSIST).then(|| Persist::new(issuer_domain_names.list(), accounturi.text())),
+            kind,
             url: answer.bounded_url(url.text().unwrap_or_default())?,
             token,
             status: match status.text() {
@@ -213,6 +234,23 @@ impl Challenge {
             },
             error: error.0.map(Problem::from),
         })
+    }
+}
+
+impl Persist {
+    /// A server that breaks a rule is not an error: the name may be proved by another challenge.
+    fn new(mut issuers: Vec<String>, account: Option<String>) -> Self {
+        let is_long = |uri: &String| uri.len() > MAX_URL;
+        if issuers.len() > MAX_ISSUER_NAMES
+            || issuers.iter().any(|name| name.len() > MAX_IDENTIFIER)
+            || account.as_ref().is_some_and(is_long)
+        {
+            issuers.clear();
+        }
+        Self {
+            issuers,
+            account: account.filter(|uri| !is_long(uri)),
+        }
     }
 }
 
@@ -273,6 +311,9 @@ struct WireChallenge {
     token: Field<String>,
     status: Field<String>,
     error: Field<WireProblem>,
+    #[serde(rename = "issuer-domain-names")]
+    issuer_domain_names: Field<Vec<String>>,
+    accounturi: Field<String>,
 }
 
 lenient_objects!(WireIdentifier, WireChallenge);

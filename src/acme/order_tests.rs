@@ -36,7 +36,7 @@ fn the_order_of_rfc_8555_is_read() {
 fn challenges_that_nobody_here_knows_are_left_out() {
     let authorization = Authorization::read(&answer(
         r#"{"status": "pending", "identifier": {"type": "ip", "value": "10.0.0.1"}, "challenges": [
-        {"type": "dns-persist-01", "url": "https://ca/c/1", "status": "pending"},
+        {"type": "dns-account-01", "url": "https://ca/c/1", "status": "pending"},
         {"type": "http-01", "url": "https://ca/c/2", "status": "pending", "token": "t"}]}"#,
     ))
     .unwrap();
@@ -168,4 +168,49 @@ fn what_is_not_an_order_is_an_error_without_its_text() {
         .unwrap_err()
         .to_string();
     assert!(error.ends_with("missing field `finalize`"), "{error}");
+}
+
+/// The example of the draft, as Pebble and Boulder send it; and what a hostile server sends.
+#[test]
+fn dns_persist_01_has_names_of_the_ca_instead_of_a_token_and_few_of_them() {
+    let persist = |fields: &str| {
+        let text = format!(
+            r#"{{"status": "pending", "identifier": {{"type": "dns", "value": "a.example"}}, "challenges": [
+            {{"type": "dns-persist-01", "url": "https://ca/c/1", "status": "pending"{fields}}}]}}"#
+        );
+        let authorization = Authorization::read(&answer(Box::leak(text.into_boxed_str()))).unwrap();
+        authorization
+            .challenge("dns-persist-01")
+            .unwrap()
+            .persist
+            .clone()
+            .unwrap()
+    };
+    let names = r#", "issuer-domain-names": ["authority.example", "ca.example.net"]"#;
+    let issuers = vec!["authority.example".to_owned(), "ca.example.net".to_owned()];
+    let account = Some("https://ca/acct/1".to_owned());
+    assert_eq!(
+        persist(names),
+        Persist {
+            issuers: issuers.clone(),
+            account: None
+        }
+    );
+    assert_eq!(
+        persist(&format!(r#"{names}, "accounturi": "https://ca/acct/1""#)),
+        Persist { issuers, account }
+    );
+    let eleven = format!(r#", "issuer-domain-names": [{}"a"]"#, r#""a", "#.repeat(10));
+    let long = format!(r#", "issuer-domain-names": ["{}"]"#, "a".repeat(256));
+    let account = format!(r#"{names}, "accounturi": "https://ca/{}""#, "a".repeat(MAX_URL));
+    for broken in [
+        "",
+        r#", "issuer-domain-names": []"#,
+        r#", "issuer-domain-names": "a""#,
+        &eleven,
+        &long,
+        &account,
+    ] {
+        assert_eq!(persist(broken), Persist::default(), "{broken}");
+    }
 }

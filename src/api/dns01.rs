@@ -357,7 +357,7 @@ pub struct Route53KubernetesAuth {
     pub service_account_ref: ServiceAccountRef,
 }
 
-/// The API group of the solvers that certlet itself has, beside those of its fields: `httpreq`, `pdns`.
+/// The API group of the solvers that certlet itself has, beside those of its fields: `dns-persist`, `httpreq`, `pdns`.
 pub const BUILT_IN_GROUP: &str = "certlet.io";
 
 /// A provider that is reached through its webhook in the cluster (DNS-10), or one of [`BUILT_IN_GROUP`].

@@ -18,6 +18,7 @@ pub mod challenge;
 pub mod condition;
 pub mod crds;
 pub mod dns01;
+pub mod dns_persist;
 pub mod duration;
 mod endless;
 pub mod gateway;

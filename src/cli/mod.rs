@@ -9,6 +9,7 @@ mod check;
 mod complete;
 mod crds;
 mod create;
+mod dns_persist;
 mod format;
 mod inspect;
 mod kubernetes;
@@ -59,6 +60,8 @@ enum Command {
     Check(Box<check::CheckArgs>),
     /// Manage a certificate authority in files, without a cluster
     Ca(Box<ca::Args>),
+    #[command(name = "dns-persist")]
+    DnsPersist(dns_persist::DnsPersistArgs),
     /// Show certificates in a file, in a Secret, or of a server
     Inspect(Box<inspect::Args>),
     /// Re-issue Certificates now
@@ -147,6 +150,7 @@ fn run_command(command: Command, program: Program, flags: &[String]) -> ExitCode
         Command::Check(args) => check::run(&args),
         Command::Renew(args) => renew::run(&args),
         Command::Create(args) => create::run(&args),
+        Command::DnsPersist(args) => dns_persist::run(&args),
         Command::Approve(args) => approve::run(&args, approve::Decision::Approve),
         Command::Deny(args) => approve::run(&args, approve::Decision::Deny),
         Command::Version(args) => version::run(&args),

@@ -17,6 +17,7 @@ mod check;
 mod faults;
 mod kills;
 mod pdns;
+mod persist;
 mod stage;
 mod takeover;
 mod webhook;

@@ -95,3 +95,19 @@ async fn a_wrong_answer_ends_the_order_though_caddy_leaves_its_authorization_pen
     scene.tidy().await;
     server.abort();
 }
+
+#[tokio::test]
+#[ignore = "needs the test bed: make cluster"]
+async fn caddy_does_not_offer_dns_persist_01_and_that_is_told_in_one_sentence() {
+    let bed = Bed::attach().await;
+    let Some(caddy) = Caddy::start(&bed, "a CA without dns-persist-01").await else {
+        return;
+    };
+    let solver = "{dns01: {webhook: {groupName: certlet.io, solverName: dns-persist}}}";
+    let (scene, _certlet) = scene_at(&caddy.acme, solver).await;
+    let host = scene.host("persist");
+    scene.apply(&certificate("persist", &[&host], "")).await;
+    let sentence = format!("this CA does not offer dns-persist-01 for {host}");
+    println!("{}", scene.told("persist", &sentence).await);
+    assert!(scene.list(crate::support::scene::CHALLENGES).await.is_empty());
+}

@@ -3,20 +3,24 @@
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use clap::Args;
-use kube::Api;
 
 use crate::{
-    api::{ClusterIssuer, Issuer, IssuerSpec, challenge::ChallengeType},
+    api::{challenge::ChallengeType, dns_persist::DnsPersist},
     cli::{
+        dns_persist,
         plan::flags::{self, Chosen, Places},
-        target::{Target, failed, run_to_end},
+        target::{Target, run_to_end},
     },
     controller::solving::dns01::{
-        Access, Record,
+        Access, Dns01, Found, Persist, Record,
         trial::{Finding, Verdict, trial, value},
     },
-    plan::{issuer::IssuerId, seen::ObjectKey},
-    process::environment::Environment,
+    plan::order::{
+        memory::NotYet,
+        persist::{Demand, ends_soon},
+        timing,
+    },
+    process::{clock, environment::Environment},
     runtime::run,
     solver::select::{Method, OrderMeta, Wanted, select},
 };
@@ -67,19 +71,12 @@ pub(super) fn run(args: &Dns01Args) -> ExitCode {
 
 async fn check(args: &Dns01Args) -> Result<bool, String> {
     let connected = args.target.connect().await?;
-    let id = IssuerId(if args.cluster_issuer {
-        ObjectKey::cluster(args.issuer.as_str())
-    } else {
-        ObjectKey::new(connected.namespace.as_str(), args.issuer.as_str())
-    });
-    let spec = spec(&connected.client, &id).await?;
+    let id = dns_persist::id(&args.issuer, args.cluster_issuer, &connected.namespace);
+    let (spec, status) = dns_persist::issuer(&connected, &id).await?;
     let Some(acme) = spec.acme else {
         return Err(format!("{id} is no ACME issuer: it has no solvers"));
     };
-    let (identifier, wildcard) = args
-        .name
-        .strip_prefix("*.")
-        .map_or((args.name.as_str(), false), |parent| (parent, true));
+    let (identifier, wildcard) = dns_persist::parts(&args.name);
     let none = BTreeMap::new();
     let order = OrderMeta {
         namespace: "",
@@ -90,9 +87,11 @@ async fn check(args: &Dns01Args) -> Result<bool, String> {
         identifier,
         wildcard,
         offered: &[ChallengeType::Dns01, ChallengeType::Http01],
+        persist: true,
     };
     let selected = select(&acme.solvers, order, wanted).map_err(|error| error.to_string())?;
-    let (Method::Dns01, Some(dns01)) = (selected.method, selected.solver.dns01) else {
+    let (method @ (Method::Dns01 | Method::DnsPersist(_)), Some(dns01)) = (selected.method, selected.solver.dns01)
+    else {
         return Err(format!(
             "spec.acme.solvers[{}] of {id} is selected for {}, and it is no dns01 solver",
             selected.index, args.name
@@ -117,6 +116,11 @@ async fn check(args: &Dns01Args) -> Result<bool, String> {
     let environment = Environment::read();
     let controllers = run::dry_run_context(&connected.client, &settings, environment, connected.api_server_ca)
         .map_err(|error| error.to_string())?;
+    if let Method::DnsPersist(persist) = method {
+        let demand = dns_persist::demand(&id, &acme, &status, &args.name, None, &settings).await;
+        let dns01 = (&dns01.nameservers, &controllers.services.solving.dns01);
+        return Ok(persists(demand, persist, dns01.0, dns01.1).await);
+    }
     let record = Record {
         dns01: Arc::clone(&controllers.services.solving.dns01),
         access: Access::of_issuer(&controllers.ports, dns01, &id),
@@ -132,16 +136,49 @@ async fn check(args: &Dns01Args) -> Result<bool, String> {
     Ok(good)
 }
 
-async fn spec(client: &kube::Client, id: &IssuerId) -> Result<IssuerSpec, String> {
-    let ObjectKey { namespace, name } = &id.0;
-    let spec = if id.is_cluster() {
-        let found = Api::<ClusterIssuer>::all(client.clone()).get(name).await;
-        found.map(|issuer| issuer.spec.0)
-    } else {
-        let found = Api::<Issuer>::namespaced(client.clone(), namespace).get(name).await;
-        found.map(|issuer| issuer.spec)
+/// Looks for the record of dns-persist-01, which a user writes.
+async fn persists(
+    demand: Result<Demand, String>,
+    settings: DnsPersist,
+    nameservers: &[String],
+    dns01: &Arc<Dns01>,
+) -> bool {
+    let report = |verdict, about, sentence: String| {
+        print(&Finding {
+            about,
+            verdict,
+            sentence,
+        });
+        verdict != Verdict::Bad
     };
-    spec.map_err(|error| failed(&format!("cannot read {id}"), &error))
+    let demand = match demand {
+        Ok(demand) => demand,
+        Err(sentence) => return report(Verdict::Bad, "record", sentence),
+    };
+    let record = demand.record(settings.wildcard, settings.until);
+    report(
+        Verdict::Good,
+        "record",
+        format!("the CA asks for the TXT record {} \"{record}\"", demand.name()),
+    );
+    let persist = Persist {
+        dns01: Arc::clone(dns01),
+        nameservers: nameservers.to_vec(),
+        demand,
+        record,
+        settings,
+    };
+    // a name server that does not answer is not waited for
+    let now = clock::now();
+    match persist.look(timing::add(now, -timing::REREAD)).await {
+        Ok(Found { name, until }) => {
+            let soon = until.and_then(|until| ends_soon(now, &name, until, settings.warn_before));
+            let end = until.map_or_else(|| "without an end".to_owned(), |until| format!("until {until}"));
+            let seen = report(Verdict::Good, "seen", format!("{name} has a record that counts {end}"));
+            soon.is_none_or(|soon| report(Verdict::Doubtful, "end", soon)) && seen
+        }
+        Err(NotYet { reason, .. }) => report(Verdict::Bad, "seen", reason),
+    }
 }
 
 fn print(finding: &Finding) {

@@ -44,7 +44,9 @@ pub(super) fn obstacle(
             names
                 .filter(|name| !name.is_empty())
                 .find_map(|name| match select(&acme.solvers, order, wanted(name)) {
-                    Err(error @ NoSolver::NotSupported { .. }) => Some(format!("{error} ({})", found.id())),
+                    Err(error @ (NoSolver::NotSupported { .. } | NoSolver::WrongConfig { .. })) => {
+                        Some(format!("{error} ({})", found.id()))
+                    }
                     Err(NoSolver::NoParent { index }) if !gateway.enabled => {
                         Some(switched_off(index, name, &found.id()))
                     }
@@ -60,7 +62,7 @@ pub(super) fn obstacle(
 fn is_for_routes(method: &Method) -> bool {
     match method {
         Method::Http01(routing) => matches!(**routing, Routing::HttpRoute(_)),
-        Method::Dns01 => false,
+        Method::Dns01 | Method::DnsPersist(_) => false,
     }
 }
 
@@ -81,6 +83,8 @@ fn wanted(name: &str) -> Wanted<'_> {
         } else {
             &[ChallengeType::Http01, ChallengeType::Dns01]
         },
+        // only the CA knows
+        persist: true,
     }
 }
 

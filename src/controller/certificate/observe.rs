@@ -13,6 +13,7 @@ use crate::{
         InvalidField,
         condition::READY,
         names::{annotation, label},
+        order::State,
     },
     cluster::{index::Index, issuers, store::Link},
     controller::ControllerError,
@@ -356,7 +357,11 @@ fn obstacle(
                 format!("{}: {reason}", challenge.parse().ok()?.spec.dns_name),
             ))
         });
-        let order_reason = order.status().reason.filter(|reason| !reason.is_empty());
+        let status = order.status();
+        // the reason of a finished one is a note
+        let order_reason = status
+            .reason
+            .filter(|reason| !reason.is_empty() && status.state != Some(State::Valid));
         let reported = order_reason
             .map(|reason| (order.meta.created, reason))
             .or_else(|| of_challenges.min());

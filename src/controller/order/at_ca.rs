@@ -330,6 +330,7 @@ fn authorization_at_ca(answered: Answered<wire::Authorization>, now: Timestamp) 
             .as_ref()
             .is_some_and(|problem| UNANSWERED.contains(&problem.kind)),
         error: challenge.error.map(|problem| problem.to_string()),
+        persist: challenge.persist,
     };
     let left_pending = one.status == AuthorizationState::Pending
         && one
@@ -364,6 +365,7 @@ mod tests {
                 token: "token".into(),
                 status,
                 error: None,
+                persist: None,
             };
             let authorization = wire::Authorization {
                 status: AuthorizationState::Pending,

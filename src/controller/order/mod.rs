@@ -9,11 +9,13 @@
 //! | [`in_cluster`] | steps at the API server |
 //! | [`presenting`] | presenting and self-checks of proofs |
 //! | [`withdrawing`] | withdrawal of proofs |
+//! | [`expiring`] | records of dns-persist-01 that end soon |
 //! | [`lending`] | the transfer of slots that were held for too long |
 //! | [`responder_sync`] | the answers of every replica's responder |
 
 mod account;
 mod at_ca;
+mod expiring;
 mod in_cluster;
 mod lending;
 mod observe;
@@ -97,6 +99,11 @@ impl Orders {
             if let Some(next) = follow(&self, &observed, plan).await? {
                 if observed.order.status.state.is_some_and(State::is_final) {
                     self.state.recall(&key, &observed.order.meta.uid, Memory::settle);
+                    let reported = expiring::report(&self, &observed, self.ports.now());
+                    return Ok(match reported {
+                        Next::At(at) => next.or_at(at),
+                        Next::OnChange => next,
+                    });
                 }
                 return Ok(next);
             }

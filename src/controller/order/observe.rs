@@ -9,7 +9,7 @@ use super::{
     orders::Orders,
 };
 use crate::{
-    acme::{Account, AccountKey},
+    acme::Account,
     api::challenge::ChallengeType,
     cluster::store::Link,
     controller::{ControllerError, solving},
@@ -22,15 +22,13 @@ use crate::{
             identifiers::identifiers,
             memory::Memory,
             outside::Call,
+            persist,
             slots::Slot,
         },
         seen::{Kind as _, Lean, Object, ObjectKey, Owner, Pairs, RequestSeen},
         signing_request,
     },
-    solver::{
-        select::{OrderMeta, Wanted, select},
-        token::{KeyAuthorization, Token},
-    },
+    solver::select::{OrderMeta, Wanted, select},
 };
 
 /// An Order, and whether certlet acts for it.
@@ -169,7 +167,7 @@ pub(super) async fn observe(controller: &Arc<Orders>, key: &ObjectKey) -> Result
                 server: acme.acme.server.clone(),
                 account: uri.clone(),
             };
-            observed.choices = choices(&observed.order, acme, account.key(), &observed.memory);
+            observed.choices = choices(&observed.order, acme, &account, &observed.memory);
             observed.gate = controller.state.gate(&uri, controller.ports.now());
             observed.account = Some(account);
         }
@@ -228,7 +226,7 @@ fn request_of(controller: &Orders, order: &Object<OrderKind>, owner: &Owner) -> 
 fn choices(
     order: &Object<OrderKind>,
     issuer: &AcmeSeen,
-    key: &AccountKey,
+    account: &Account,
     memory: &Memory,
 ) -> BTreeMap<String, Choice> {
     let (labels, annotations) = (map(&order.meta.labels), map(&order.meta.annotations));
@@ -242,14 +240,19 @@ fn choices(
         .iter()
         .filter(|(_, one)| one.state == AuthorizationState::Pending);
     pending
-        .map(|(url, one)| (url.clone(), choice(issuer, meta, key, one).unwrap_or_else(Choice::None)))
+        .map(|(url, one)| {
+            (
+                url.clone(),
+                choice(issuer, meta, account, one).unwrap_or_else(Choice::None),
+            )
+        })
         .collect()
 }
 
 fn choice(
     issuer: &AcmeSeen,
     order: OrderMeta<'_>,
-    key: &AccountKey,
+    account: &Account,
     one: &AuthorizationAtCa,
 ) -> Result<Choice, String> {
     let offered: Vec<ChallengeType> = one
@@ -261,21 +264,28 @@ fn choice(
         identifier: &one.identifier,
         wildcard: one.wildcard,
         offered: &offered,
+        persist: one.challenges.iter().any(|challenge| challenge.type_ == persist::TYPE),
     };
     let selected = select(&issuer.acme.solvers, order, wanted).map_err(|none| none.to_string())?;
-    let type_ = selected.method.challenge_type();
-    let challenge = one
-        .challenges
-        .iter()
-        .find(|challenge| challenge.type_ == type_.acme_name());
+    let type_ = selected.method.acme_name();
+    let challenge = one.challenges.iter().find(|challenge| challenge.type_ == type_);
     let challenge = challenge.ok_or_else(|| format!("the CA does not offer {type_} for {}", one.identifier))?;
-    let token = Token::parse(&challenge.token).map_err(|error| format!("{}: {error}", one.identifier))?;
-    let key_authorization = KeyAuthorization::new(token, key.thumbprint());
-    let wait = selected.solver.wait_instead_of_self_check;
+    let proof = solving::proof(
+        selected.method,
+        one,
+        challenge,
+        account.uri(),
+        account.key().thumbprint(),
+    )?;
+    // a record that a user has to write does not come by waiting
+    let wait = selected
+        .solver
+        .wait_instead_of_self_check
+        .filter(|_| proof.is_written());
     Ok(Choice::Prove {
         url: challenge.url.clone(),
         token: challenge.token.clone(),
-        proof: solving::proof(selected.method, &one.identifier, &key_authorization)?,
+        proof,
         solver: Box::new(selected.solver),
         wait: wait.map(|wait| SignedDuration::from_nanos(wait.as_nanoseconds())),
     })

@@ -49,6 +49,7 @@ pub(super) async fn present(
     let attempt = Attempt::new(controller, observed, batch, authorizations);
     match attempt.batch {
         Batch::Order => attempt.end(solver.present().await?),
+        Batch::Authorization(_) if !first.proof.is_written() => attempt.end(solver.present().await?),
         Batch::Authorization(_) => {
             let Some(challenge) = first.challenge.as_ref().map(|challenge| challenge.uid.clone()) else {
                 return Err(gone());
@@ -91,8 +92,11 @@ impl Attempt {
         let challenges = authorizations
             .iter()
             .filter_map(|url| Some((url, observed.challenge_of(url)?)));
-        let is_fresh =
-            |url: &str, presented: Option<bool>| !observed.memory.is_presented(&batch, url) && presented != Some(true);
+        let is_fresh = |url: &str, presented: Option<bool>| {
+            let is_written =
+                !matches!(observed.choices.get(url), Some(Choice::Prove { proof, .. }) if !proof.is_written());
+            is_written && !observed.memory.is_presented(&batch, url) && presented != Some(true)
+        };
         let fresh = challenges
             .clone()
             .filter(|(url, challenge)| is_fresh(url, challenge.status.presented));
@@ -178,7 +182,9 @@ fn provable(observed: &Observed, url: &str) -> Option<Provable> {
         solver: (**solver).clone(),
         issuer: observed.acme.as_ref()?.id.clone(),
         identifier: one.identifier.clone(),
-        key_authorization: KeyAuthorization::new(Token::parse(token).ok()?, thumbprint),
+        key_authorization: Token::parse(token)
+            .ok()
+            .map(|token| KeyAuthorization::new(token, thumbprint)),
         proof: proof.clone(),
     })
 }
@@ -241,6 +247,7 @@ pub(super) fn check(controller: &Arc<Orders>, observed: &Observed, url: String) 
     let progress = observed.memory.proofs.get(&url);
     let since = progress.and_then(|progress| progress.probing_since).unwrap_or(now);
     let before = progress.and_then(|progress| progress.finding.clone());
+    let challenge = observed.challenge_of(&url).map(|challenge| challenge.meta.clone());
     let (controller, order) = (Arc::clone(controller), order.clone());
     tokio::spawn(async move {
         // the semaphore is never closed
@@ -263,8 +270,18 @@ pub(super) fn check(controller: &Arc<Orders>, observed: &Observed, url: String) 
         if let Some(finding) = solver.finding(&checked) {
             controller.ports.metrics.findings.count("dns-01", finding);
         }
+        if let (
+            Checked::Until {
+                remark: Some(remark), ..
+            },
+            Some(challenge),
+        ) = (&checked, &challenge)
+        {
+            warn(&controller, challenge, "PersistUntil", remark);
+        }
         controller.state.recall(&order.key, &order.uid, |memory| match checked {
             Checked::Visible => memory.probed(&url, Ok(())),
+            Checked::Until { name, until, .. } => memory.probed_until(&url, name, until),
             Checked::NotYet(not_yet) => memory.probed(&url, Err(not_yet)),
             Checked::Refused(not_yet) => memory.refused(&url, not_yet),
             Checked::Moved => memory.moved(&url),

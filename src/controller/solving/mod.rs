@@ -57,6 +57,8 @@ pub(crate) enum Solver {
     Http01(Box<http01::Proofs>),
     /// DNS-01.
     Dns01(Box<dns01::Record>),
+    /// `dns-persist-01`.
+    DnsPersist(Box<dns01::Persist>),
 }
 
 impl Solver {
@@ -66,7 +68,7 @@ impl Solver {
     /// Why that is not known, and when to try again.
     pub(crate) async fn locate(&self) -> Result<String, NotYet> {
         match self {
-            Self::Http01(_) => Ok(String::new()),
+            Self::Http01(_) | Self::DnsPersist(_) => Ok(String::new()),
             Self::Dns01(record) => record.locate().await,
         }
     }
@@ -79,6 +81,8 @@ impl Solver {
         match self {
             Self::Http01(proofs) => proofs.present().await,
             Self::Dns01(record) => Ok(record.present().await),
+            // it is there, or a user has to write it: the check tells
+            Self::DnsPersist(_) => Ok(Ok(())),
         }
     }
 
@@ -87,6 +91,7 @@ impl Solver {
         match self {
             Self::Http01(proofs) => proofs.check(since).await,
             Self::Dns01(record) => record.check(since).await,
+            Self::DnsPersist(persist) => persist.check(since).await,
         }
     }
 
@@ -95,7 +100,7 @@ impl Solver {
     pub(crate) async fn refused(&self, since: Timestamp) -> String {
         match self {
             Self::Http01(proofs) => proofs.refused(since).await,
-            Self::Dns01(_) => std::future::pending().await,
+            Self::Dns01(_) | Self::DnsPersist(_) => std::future::pending().await,
         }
     }
 
@@ -103,9 +108,9 @@ impl Solver {
     pub(crate) fn finding(&self, checked: &Checked) -> Option<&'static str> {
         match (self, checked) {
             (Self::Http01(_), _) => None,
-            (Self::Dns01(_), Checked::Visible) => Some("visible"),
-            (Self::Dns01(_), Checked::NotYet(_) | Checked::Refused(_)) => Some("not_visible"),
-            (Self::Dns01(_), Checked::Moved) => Some("moved"),
+            (Self::Dns01(_) | Self::DnsPersist(_), Checked::Visible | Checked::Until { .. }) => Some("visible"),
+            (Self::Dns01(_) | Self::DnsPersist(_), Checked::NotYet(_) | Checked::Refused(_)) => Some("not_visible"),
+            (Self::Dns01(_) | Self::DnsPersist(_), Checked::Moved) => Some("moved"),
         }
     }
 
@@ -117,6 +122,7 @@ impl Solver {
         match self {
             Self::Http01(proofs) => proofs.withdraw().await.map(Ok),
             Self::Dns01(record) => Ok(record.withdraw().await),
+            Self::DnsPersist(_) => Ok(Ok(())),
         }
     }
 
@@ -124,7 +130,7 @@ impl Solver {
     pub(crate) fn validation(&self) -> Option<http01::Validation> {
         match self {
             Self::Http01(proofs) => proofs.validation(),
-            Self::Dns01(_) => None,
+            Self::Dns01(_) | Self::DnsPersist(_) => None,
         }
     }
 }
@@ -175,6 +181,16 @@ impl Solving {
                     identifier: first.identifier.clone(),
                     target: first.record.as_deref().and_then(Target::parse),
                     value: value.clone(),
+                })))
+            }
+            Proof::DnsPersist { demand, record } => {
+                let dns01 = first.solver.dns01.as_ref()?;
+                Some(Solver::DnsPersist(Box::new(dns01::Persist {
+                    dns01: Arc::clone(&self.dns01),
+                    nameservers: dns01.nameservers.clone(),
+                    demand: (**demand).clone(),
+                    record: record.clone(),
+                    settings: dns01.dns_persist()?.ok()?,
                 })))
             }
         }

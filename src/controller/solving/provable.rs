@@ -1,13 +1,26 @@
 //! The input and the answer of a solver.
 
+use jiff::Timestamp;
+
 use crate::{
+    acme::url::same_origin,
     api,
     plan::{
         issuer::IssuerId,
-        order::{memory::NotYet, proof::Proof},
+        order::{
+            ca::{AuthorizationAtCa, ChallengeAtCa},
+            memory::NotYet,
+            persist::{self, Demand},
+            proof::Proof,
+        },
         seen::Meta,
     },
-    solver::{host::Host, select::Method, token::KeyAuthorization},
+    solver::{
+        host::Host,
+        select::Method,
+        token::{KeyAuthorization, Token},
+    },
+    text::excerpt,
 };
 
 /// A solver's answer: done, or not yet.
@@ -18,9 +31,18 @@ pub(crate) type Answer = Result<(), NotYet>;
 pub(crate) enum Checked {
     /// It would.
     Visible,
+    /// It would, and would not after this time.
+    Until {
+        /// The name of the record.
+        name: String,
+        /// Its end.
+        until: Timestamp,
+        /// What to do about it, if it is soon.
+        remark: Option<String>,
+    },
     /// Not yet.
     NotYet(NotYet),
-    /// Not yet, and what routes the CA's request there is reported not to.
+    /// Not yet, and patience does not help: what routes the CA's request there is reported not to, or a person has to do something.
     Refused(NotYet),
     /// It would look for the proof elsewhere: the proof has to be located again.
     Moved,
@@ -33,8 +55,8 @@ pub(crate) struct Provable {
     pub challenge: Option<Meta>,
     /// The name or address, without the `*.` of a wildcard.
     pub identifier: String,
-    /// The key authorization.
-    pub key_authorization: KeyAuthorization,
+    /// The key authorization, if the challenge has a token.
+    pub key_authorization: Option<KeyAuthorization>,
     /// What the CA has to find.
     pub proof: Proof,
     /// Where it is written, as its Challenge names it, if it is outside the cluster and located.
@@ -54,28 +76,87 @@ pub(super) fn is_digest(value: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
-/// The proof of an authorization, by the method of its selected solver.
+/// The proof of an authorization by the challenge that the CA offers, by the method of its selected solver. `account` is the account, and
+/// `thumbprint` that of its key.
 ///
 /// # Errors
 /// Why the method cannot prove this identifier, as a sentence.
-pub(crate) fn proof(method: Method, identifier: &str, key_authorization: &KeyAuthorization) -> Result<Proof, String> {
+pub(crate) fn proof(
+    method: Method,
+    authorization: &AuthorizationAtCa,
+    challenge: &ChallengeAtCa,
+    account: &str,
+    thumbprint: &str,
+) -> Result<Proof, String> {
+    let identifier = &authorization.identifier;
+    let key_authorization = || {
+        let token = Token::parse(&challenge.token).map_err(|error| format!("{identifier}: {error}"))?;
+        Ok::<_, String>(KeyAuthorization::new(token, thumbprint))
+    };
     match method {
+        Method::DnsPersist(settings) => {
+            let demand = demand(authorization, challenge, account)?;
+            Ok(Proof::DnsPersist {
+                record: demand.record(settings.wildcard, settings.until),
+                demand: Box::new(demand),
+            })
+        }
         Method::Http01(routing) if Host::parse(identifier).is_some() => Ok(Proof::Http01 {
-            key_authorization: key_authorization.as_str().to_owned(),
+            key_authorization: key_authorization()?.as_str().to_owned(),
             routing,
         }),
         Method::Http01(_) => Err(format!(
             "{identifier:?} is no name or address that can be asked over HTTP"
         )),
         Method::Dns01 => Ok(Proof::Dns01 {
-            value: key_authorization.digest(),
+            value: key_authorization()?.digest(),
         }),
     }
+}
+
+/// What dns-persist-01 asks for. A record that a user is asked to write authorizes the account in it: only one at the CA's own server is
+/// shown, or a server could have a record written for another user's account at another CA.
+///
+/// # Errors
+/// Why the challenge cannot be used, as a sentence.
+fn demand(authorization: &AuthorizationAtCa, challenge: &ChallengeAtCa, account: &str) -> Result<Demand, String> {
+    let identifier = &authorization.identifier;
+    let refused = |why: String| Err(format!("the dns-persist-01 challenge of the CA for {identifier} {why}"));
+    let offered = challenge.persist.clone().unwrap_or_default();
+    if offered.issuers.is_empty() || !offered.issuers.iter().all(|name| persist::is_issuer(name)) {
+        let why = "is malformed: it needs 1 to 10 issuer-domain-names in small letters and without a final dot";
+        return refused(why.to_owned());
+    }
+    let wanted = offered.account.as_deref().unwrap_or(account);
+    if !same_origin(wanted, account) {
+        let why = format!(
+            "names the account {}, which is not at the server of {}",
+            excerpt(wanted),
+            excerpt(account)
+        );
+        return refused(why);
+    }
+    if !persist::is_value(wanted) || wanted.contains(['"', '\\']) {
+        return refused(format!(
+            "names an account that cannot be in a TXT record: {}",
+            excerpt(wanted)
+        ));
+    }
+    Ok(Demand {
+        identifier: identifier.clone(),
+        wildcard: authorization.wildcard,
+        issuers: offered.issuers,
+        account: wanted.to_owned(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        api::dns_persist::DnsPersist,
+        plan::order::ca::{AuthorizationState, Persist},
+    };
 
     #[test]
     fn only_a_digest_is_removed_for_a_challenge_whose_order_is_gone() {
@@ -88,6 +169,67 @@ mod tests {
             "LPsIwTo7o8BoG0 vjCyGQGBWSVIPxI-i_X336eUOQZo",
         ] {
             assert!(!is_digest(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_asked_for_only_for_an_account_at_the_cas_own_server() {
+        let ours = "https://ca.example/acct/1";
+        let of = |issuers: &[&str], account: Option<&str>| {
+            let challenge = ChallengeAtCa {
+                type_: persist::TYPE.to_owned(),
+                url: "https://ca.example/chall/1".to_owned(),
+                token: String::new(),
+                processing: false,
+                error: None,
+                unanswered: false,
+                persist: Some(Persist {
+                    issuers: issuers.iter().map(|name| (*name).to_owned()).collect(),
+                    account: account.map(str::to_owned),
+                }),
+            };
+            let authorization = AuthorizationAtCa {
+                state: AuthorizationState::Pending,
+                left_pending: false,
+                identifier: "a.example".to_owned(),
+                wildcard: true,
+                challenges: Vec::new(),
+                answered: Timestamp::UNIX_EPOCH,
+                retry_at: None,
+            };
+            let method = Method::DnsPersist(DnsPersist::default());
+            proof(method, &authorization, &challenge, ours, "thumb").map(|proof| proof.key().to_owned())
+        };
+        let record = |account| Ok(format!("ca.example; accounturi={account}; policy=wildcard"));
+        assert_eq!(of(&["ca.example"], None), record(ours));
+        let other = "https://ca.example/other/7";
+        assert_eq!(of(&["ca.example", "x.example"], Some(other)), record(other));
+        for account in [
+            "https://acme-v02.api.letsencrypt.org/acme/acct/1",
+            "ca.example",
+            "http://ca.example/acct/1",
+        ] {
+            let refused = of(&["letsencrypt.org"], Some(account)).unwrap_err();
+            assert!(
+                refused.contains("which is not at the server of https://ca.example"),
+                "{refused}"
+            );
+        }
+        for account in [
+            "https://ca.example/a;b",
+            "https://ca.example/a\"b",
+            "https://ca.example/a b",
+        ] {
+            let refused = of(&["ca.example"], Some(account)).unwrap_err();
+            assert!(refused.contains("cannot be in a TXT record"), "{refused}");
+        }
+        for issuers in [&[][..], &["CA.example"], &["ca.example."], &["ca.example", "a;b"]] {
+            assert!(
+                of(issuers, None)
+                    .unwrap_err()
+                    .contains("is malformed: it needs 1 to 10"),
+                "{issuers:?}"
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-pub use crate::acme::order::{AuthorizationStatus as AuthorizationState, OrderStatus as OrderState};
+pub use crate::acme::order::{AuthorizationStatus as AuthorizationState, OrderStatus as OrderState, Persist};
 use crate::api::order::State;
 
 /// An ACME order (RFC 8555 section 7.1.3), as of the last answer.
@@ -74,6 +74,8 @@ pub struct ChallengeAtCa {
     pub error: Option<String>,
     /// Whether it failed for a wrong or missing answer. The CA reports the same if no responder is running.
     pub unanswered: bool,
+    /// What it has instead of a token, if its type is `dns-persist-01`.
+    pub persist: Option<Persist>,
 }
 
 impl AuthorizationAtCa {
@@ -123,8 +125,11 @@ impl AuthorizationAtCa {
                 processing: _,
                 error,
                 unanswered: _,
+                persist,
             } = challenge;
-            type_.len() + url.len() + token.len() + error.as_ref().map_or(0, String::len)
+            let texts = persist.iter().flat_map(|one| one.issuers.iter().chain(&one.account));
+            let persist: usize = texts.map(String::len).sum();
+            type_.len() + url.len() + token.len() + persist + error.as_ref().map_or(0, String::len)
         });
         self.identifier.len() + challenges.sum::<usize>()
     }

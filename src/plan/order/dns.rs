@@ -45,6 +45,8 @@ pub struct ServerAnswer {
     pub found: Found,
     /// The serial number of its copy of the zone; `None` if that is not known.
     pub serial: Option<u32>,
+    /// Until when the record counts that it has, if that has an end.
+    pub until: Option<Timestamp>,
 }
 
 /// What a name server answered.
@@ -54,6 +56,8 @@ pub enum Found {
     Value,
     /// Only records with other values, this many.
     OtherValues(usize),
+    /// Records of which none counts; why, as a part of a sentence whose subject is the name of the record.
+    Unfit(String),
     /// No TXT record.
     Nothing,
     /// It does not serve the zone; the reason in two or three words, for example `REFUSED`.
@@ -151,6 +155,9 @@ pub fn visibility(now: Timestamp, since: Timestamp, longest: SignedDuration, ans
 /// The reason while no name server has the record, and `behind` serve the zone without it.
 fn missing(now: Timestamp, since: Timestamp, answers: &Answers, behind: &[&ServerAnswer]) -> String {
     let name = &answers.name;
+    if let Some(Found::Unfit(why)) = behind.first().map(|one| &one.found) {
+        return format!("{name} {why}");
+    }
     if let Some(Found::OtherValues(others)) = behind.first().map(|one| &one.found) {
         let values = if *others == 1 { "another value" } else { "other values" };
         return format!(
@@ -210,7 +217,7 @@ impl ServerAnswer {
                 "does not serve the zone ({why}): remove it from the delegation"
             )),
             Found::Silent(why) => Some(format!("does not answer ({why})")),
-            Found::Value | Found::OtherValues(_) | Found::Nothing => None,
+            Found::Value | Found::OtherValues(_) | Found::Unfit(_) | Found::Nothing => None,
         }
     }
 }
@@ -221,13 +228,19 @@ impl Answers {
         let has = |is: fn(&Found) -> bool| self.servers.iter().any(|one| is(&one.found));
         has(Found::is_behind) && has(|found| *found == Found::Value)
     }
+
+    /// Until when the record counts that the CA will find, if it has an end: the earliest one that a server has.
+    pub fn until(&self) -> Option<Timestamp> {
+        let having = self.servers.iter().filter(|one| one.found == Found::Value);
+        having.filter_map(|one| one.until).min()
+    }
 }
 
 impl Found {
     /// Whether the server serves the zone, without the record.
     fn is_behind(&self) -> bool {
         match self {
-            Self::OtherValues(_) | Self::Nothing => true,
+            Self::OtherValues(_) | Self::Unfit(_) | Self::Nothing => true,
             Self::Value | Self::NotServed(_) | Self::Silent(_) => false,
         }
     }
@@ -236,7 +249,7 @@ impl Found {
     fn is_absent(&self) -> bool {
         match self {
             Self::NotServed(_) | Self::Silent(_) => true,
-            Self::Value | Self::OtherValues(_) | Self::Nothing => false,
+            Self::Value | Self::OtherValues(_) | Self::Unfit(_) | Self::Nothing => false,
         }
     }
 
@@ -245,7 +258,7 @@ impl Found {
     fn rank(&self) -> u8 {
         match self {
             Self::Nothing => 0,
-            Self::OtherValues(_) => 1,
+            Self::OtherValues(_) | Self::Unfit(_) => 1,
             Self::Value => 2,
             Self::NotServed(_) => 3,
             Self::Silent(_) => 4,

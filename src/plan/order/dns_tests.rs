@@ -11,6 +11,7 @@ fn answers(found: &[Found]) -> Answers {
         address: Some(format!("192.0.2.{at}").parse().unwrap()),
         found: found.clone(),
         serial: None,
+        until: None,
     };
     Answers {
         name: "_acme-challenge.a.example".to_owned(),
@@ -153,6 +154,25 @@ fn found() -> impl Strategy<Value = Found> {
         Just(refused()),
         Just(silent()),
     ]
+}
+
+#[test]
+fn records_of_which_none_counts_are_named_by_what_is_wrong_with_them() {
+    let unfit = Found::Unfit("has no TXT record that counts: x".to_owned());
+    let none = reason(after(60, &[unfit.clone(), unfit.clone()]));
+    assert_eq!(none, "_acme-challenge.a.example has no TXT record that counts: x");
+    assert!(reason(after(60, &[Found::Value, unfit])).starts_with("waiting for ns1.example"));
+    let mut seen = answers(&[Found::Value, Found::Value, Found::Nothing]);
+    assert_eq!(seen.until(), None);
+    let at = |seconds| timing::add(SINCE, SignedDuration::from_secs(seconds));
+    for (server, seconds) in seen.servers.iter_mut().zip([9, 7, 5]) {
+        server.until = Some(at(seconds));
+    }
+    assert_eq!(
+        seen.until(),
+        Some(at(7)),
+        "what a server without the record says does not count"
+    );
 }
 
 proptest! {

@@ -348,6 +348,19 @@ impl Memory {
         };
     }
 
+    /// Records the success of the probe, and that the record it found has an end.
+    pub fn probed_until(&mut self, url: &str, name: String, until: Timestamp) {
+        self.probed(url, Ok(()));
+        if let Some(proof) = self.proofs.get_mut(url) {
+            proof.end = Some((until, name));
+        }
+    }
+
+    /// The first end of a record that has proved a name of this Order, and the record.
+    pub fn first_end(&self) -> Option<&(Timestamp, String)> {
+        self.proofs.values().filter_map(|proof| proof.end.as_ref()).min()
+    }
+
     /// Records the end of the probe, and that what routes the CA's request reports why.
     pub fn refused(&mut self, url: &str, not_yet: NotYet) {
         self.probed(url, Err(not_yet));

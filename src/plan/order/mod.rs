@@ -20,6 +20,7 @@
 //! | [`closing`] | withdrawal, and deletion of Challenges |
 //! | [`identifiers`] | the names and addresses of an Order |
 //! | [`dns`] | whether the CA will find a TXT record |
+//! | [`persist`] | the TXT record of dns-persist-01 |
 //! | [`mirror`] | statuses of Challenges |
 //! | [`outcome`] | statuses of Orders |
 //! | [`slots`] | which challenges may be in flight at once |
@@ -36,6 +37,7 @@ pub mod memory;
 pub mod mirror;
 pub mod outcome;
 pub mod outside;
+pub mod persist;
 mod presenting;
 mod progress;
 pub mod proof;
@@ -217,7 +219,11 @@ impl Planner<'_> {
 
     fn complete(&self, order: &OrderAtCa) -> Plan {
         match (&self.seen.memory.chain, &order.certificate) {
-            (Some(chain), _) => Plan::now(write(outcome::valid(self.opened(order, None), chain))),
+            (Some(chain), _) => {
+                let end = self.seen.memory.first_end();
+                let note = end.map(|(until, name)| persist::note(name, *until));
+                Plan::now(write(outcome::valid(self.opened(order, note), chain)))
+            }
             (None, Some(url)) => Plan::now(OrderStep::Download { url: url.clone() }),
             (None, None) => self.poll(order),
         }

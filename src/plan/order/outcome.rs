@@ -71,12 +71,11 @@ fn mirrored(url: &str, authorization: &AuthorizationAtCa) -> Authorization {
     }
 }
 
-/// The status for an issued certificate.
+/// The status for an issued certificate. A reason stays: it is a note about how a name was proved.
 pub fn valid(open: OrderStatus, chain: &[u8]) -> OrderStatus {
     OrderStatus {
         certificate: Some(ByteString(chain.to_vec())),
         state: Some(State::Valid),
-        reason: None,
         ..open
     }
 }

@@ -140,7 +140,7 @@ impl Planner<'_> {
         let claims = open.iter().filter(|one| one.slot == Slot::None && !self.parked(one));
         let claims = claims.map(|one| Claimed {
             authorization: one.url.to_owned(),
-            subject: one.proof.subject(one.identifier),
+            subject: one.proof.subject(one.identifier, one.url),
             challenge_type: one.proof.challenge_type(),
         });
         let claims: Vec<_> = claims.collect();

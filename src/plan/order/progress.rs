@@ -31,6 +31,8 @@ pub struct Progress {
     pub failed_validations: u32,
     /// Not to be accepted again before this time.
     pub accept_again: Option<Timestamp>,
+    /// The end of the record that proves it, and the record, if it has an end.
+    pub end: Option<(Timestamp, String)>,
 }
 
 /// Where a proof outside the cluster is written.

@@ -1,5 +1,6 @@
 //! The proof of an authorization, and where it is presented.
 
+use super::persist::Demand;
 use crate::{
     api::{challenge::ChallengeType, http01::Routing},
     plan::seen::ObjectKey,
@@ -20,6 +21,14 @@ pub enum Proof {
         /// Its value: the digest of the key authorization.
         value: String,
     },
+    /// A TXT record that a user writes, once (draft-ietf-acme-dns-persist). Its Challenge has the type DNS-01, since the API has no
+    /// third one; that its solver is `dns-persist` tells it from the other.
+    DnsPersist {
+        /// What the CA has to find.
+        demand: Box<Demand>,
+        /// The value of the record that is asked for.
+        record: String,
+    },
 }
 
 impl Proof {
@@ -27,7 +36,7 @@ impl Proof {
     pub const fn challenge_type(&self) -> ChallengeType {
         match self {
             Self::Http01 { .. } => ChallengeType::Http01,
-            Self::Dns01 { .. } => ChallengeType::Dns01,
+            Self::Dns01 { .. } | Self::DnsPersist { .. } => ChallengeType::Dns01,
         }
     }
 
@@ -35,22 +44,31 @@ impl Proof {
     pub fn key(&self) -> &str {
         match self {
             Self::Http01 { key_authorization, .. } => key_authorization,
-            Self::Dns01 { value } => value,
+            Self::Dns01 { value } | Self::DnsPersist { record: value, .. } => value,
         }
     }
 
     /// Whether it is written outside the cluster. Then it is located first, and its record is written on the Challenge before
     /// anything else: with that and the Challenge's spec it is found again by what removes it.
     pub const fn is_outside(&self) -> bool {
-        !is_in_cluster(self.challenge_type())
+        !is_in_cluster(self.challenge_type()) && self.is_written()
+    }
+
+    /// Whether certlet itself writes it.
+    pub const fn is_written(&self) -> bool {
+        match self {
+            Self::Http01 { .. } | Self::Dns01 { .. } => true,
+            Self::DnsPersist { .. } => false,
+        }
     }
 
     /// What no two challenges may prove at the same time, with the type of the challenge. Several values of one TXT record do not
-    /// stand in each other's way (NB-20).
-    pub fn subject(&self, identifier: &str) -> String {
+    /// stand in each other's way (NB-20), and neither do authorizations that one record proves.
+    pub fn subject(&self, identifier: &str, authorization: &str) -> String {
         match self {
             Self::Http01 { .. } => identifier.to_owned(),
             Self::Dns01 { value } => format!("{identifier} {value}"),
+            Self::DnsPersist { .. } => format!("{identifier} {authorization}"),
         }
     }
 
@@ -58,7 +76,7 @@ impl Proof {
     pub(super) fn batch(&self, authorization: &str) -> Batch {
         match self {
             Self::Http01 { .. } => Batch::Order,
-            Self::Dns01 { .. } => Batch::Authorization(authorization.to_owned()),
+            Self::Dns01 { .. } | Self::DnsPersist { .. } => Batch::Authorization(authorization.to_owned()),
         }
     }
 }

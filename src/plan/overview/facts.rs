@@ -1,16 +1,17 @@
-//! What is kept of each object while the overview is made. Of finished requests, Orders and Challenges nothing is kept.
+//! What is kept of each object while the overview is made. Of finished requests, Orders and Challenges nothing is kept, but that a name was
+//! proved by a record with an end.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{IssuerName, Seen};
 use crate::{
     api::{
-        CertificateSpec, CertificateStatus, Condition, IssuerRef, IssuerSpec, IssuerStatus, Time,
+        AcmeIssuer, CertificateSpec, CertificateStatus, Condition, IssuerRef, IssuerSpec, IssuerStatus, Time,
         challenge::ChallengeType,
         condition::{self, APPROVED, DENIED, READY},
         names::annotation,
@@ -38,6 +39,8 @@ pub(super) struct Facts {
     pub(super) orders: HashMap<Box<str>, OrderFacts>,
     /// Unfinished Challenges by the uid of their Order.
     challenges: HashMap<Box<str>, Vec<ChallengeFacts>>,
+    /// Records of dns-persist-01 with an end, by the Certificate that they were used for, and its revision.
+    records: HashMap<(ObjectKey, String), RecordFacts>,
 }
 
 /// Of a Certificate.
@@ -53,6 +56,13 @@ pub(super) struct CertificateFacts {
     pub(super) status: CertificateStatus,
 }
 
+/// Of a record of dns-persist-01.
+#[derive(Debug)]
+pub(super) struct RecordFacts {
+    pub(super) name: String,
+    pub(super) until: Timestamp,
+}
+
 /// Of an issuer.
 #[derive(Debug)]
 pub(super) struct IssuerFacts {
@@ -60,6 +70,8 @@ pub(super) struct IssuerFacts {
     /// The field of its spec that is set, `acme` for example.
     pub(super) type_: Option<&'static str>,
     pub(super) server: Option<String>,
+    /// How long before their end records of dns-persist-01 are reported.
+    pub(super) warn_before: Option<SignedDuration>,
     pub(super) status: IssuerStatus,
 }
 
@@ -153,6 +165,7 @@ impl Facts {
 
     fn add_order(&mut self, order: &Lean<OrderKind>) {
         let status = order.status();
+        self.add_record(&order.meta, status.reason.as_deref().unwrap_or_default());
         if status.state.is_some_and(State::is_final) || order.meta.deleting.is_some() {
             return;
         }
@@ -173,6 +186,30 @@ impl Facts {
         // an Order without an owner is never continued; it is found by its own uid
         let owner = owner.unwrap_or_else(|| order.meta.uid.clone());
         self.orders.insert(owner, facts);
+    }
+
+    fn add_record(&mut self, order: &Meta, reason: &str) {
+        let Some((name, until)) = order::persist::noted(reason) else {
+            return;
+        };
+        let of = |name| text(order, name);
+        let (Some(certificate), Some(revision)) =
+            (of(annotation::CERTIFICATE_NAME), of(annotation::CERTIFICATE_REVISION))
+        else {
+            return;
+        };
+        let name = name.to_owned();
+        self.records
+            .insert((order.key.sibling(certificate), revision), RecordFacts { name, until });
+    }
+
+    /// The record with an end that the current certificate of a Certificate was proved by.
+    pub(super) fn record(&self, certificate: &CertificateFacts) -> Option<&RecordFacts> {
+        if self.records.is_empty() {
+            return None;
+        }
+        let revision = certificate.status.revision?.to_string();
+        self.records.get(&(certificate.key.clone(), revision))
     }
 
     fn add_challenge(&mut self, challenge: &Lean<ChallengeKind>) {
@@ -268,6 +305,7 @@ where
     IssuerFacts {
         created: issuer.meta.created,
         type_: Backend::of(&spec).map(|backend| backend.issuer_type().field()),
+        warn_before: spec.acme.as_ref().and_then(AcmeIssuer::persist_warn_before),
         server: spec.acme.map(|acme| acme.server),
         status: issuer.status(),
     }

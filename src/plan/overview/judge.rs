@@ -12,6 +12,7 @@ use crate::{
     plan::{
         certificate::{ISSUED_BY_FALLBACK, ISSUER_UNAVAILABLE, UNSETTLED, unsettled_until},
         issuer::IssuerId,
+        order::persist::ends_soon,
         renewal::share,
     },
 };
@@ -143,7 +144,15 @@ impl Case<'_> {
     /// Why the Certificate is not ready, or not being renewed as it should.
     fn cause(&self) -> Option<Cause> {
         const CAUSES: &[fn(&Case<'_>) -> Option<Cause>] = &[
-            deleting, unreadable, unsettled, no_issuer, in_flight, back_off, not_ready, overdue,
+            deleting,
+            unreadable,
+            unsettled,
+            no_issuer,
+            in_flight,
+            back_off,
+            not_ready,
+            overdue,
+            record_ends,
         ];
         CAUSES.iter().find_map(|cause| cause(self))
     }
@@ -356,6 +365,15 @@ fn overdue(case: &Case<'_>) -> Option<Cause> {
         let sentence = format!("its renewal was due {due} and has not begun: is the controller running?");
         Cause::new("RenewalOverdue", sentence, true)
     })
+}
+
+/// The record by which the CA knows a name ends soon: the renewal after that fails.
+fn record_ends(case: &Case<'_>) -> Option<Cause> {
+    let record = case.facts.record(case.certificate)?;
+    let id = IssuerId::of(&case.certificate.issuer, &case.certificate.key.namespace)?;
+    let warn_before = case.facts.issuers.get(&id)?.warn_before?;
+    let sentence = ends_soon(case.now, &record.name, record.until, warn_before)?;
+    Some(Cause::new("PersistUntil", sentence, true))
 }
 
 /// Requests that no Certificate owns, and that wait.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures::future::join_all;
+use jiff::Timestamp;
 
 use super::target::{self, Target};
 use crate::{
@@ -14,7 +15,10 @@ use crate::{
         parse_name, shown,
     },
     net::AddressPolicy,
-    plan::order::dns::{Answers, Found, ServerAnswer},
+    plan::order::{
+        dns::{Answers, Found, ServerAnswer},
+        persist::{Demand, Judged},
+    },
 };
 
 /// How long one name server may take to answer.
@@ -25,12 +29,28 @@ const MOST_ADDRESSES: usize = 32;
 /// A TXT record that a CA is to find.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question<'a> {
-    /// The name that the certificate is for.
-    pub identifier: &'a str,
+    /// The name that the CA asks for.
+    pub asked: &'a str,
     /// Where the record was written.
     pub target: &'a Target,
     /// Its value.
-    pub value: &'a str,
+    pub sought: Sought<'a>,
+}
+
+/// What the record has to contain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sought<'a> {
+    /// This value.
+    Value(&'a str),
+    /// What counts for dns-persist-01.
+    Persist {
+        /// For what.
+        demand: &'a Demand,
+        /// Whether the record is that of a parent domain.
+        is_parent: bool,
+        /// At which time.
+        now: Timestamp,
+    },
 }
 
 /// What was found.
@@ -46,10 +66,7 @@ pub(crate) enum Seen {
 
 /// Asks every name server of the zone, in parallel, and follows the CNAMEs that a CA would follow.
 pub(crate) async fn at_authorities(dns: &Recursive, policy: &AddressPolicy, question: Question<'_>) -> Seen {
-    let (found_at, answers) = tokio::join!(
-        target::found_at(dns, question.identifier),
-        answers(dns, policy, question)
-    );
+    let (found_at, answers) = tokio::join!(target::found_at(dns, question.asked), answers(dns, policy, question));
     match (found_at, answers) {
         (Ok(name), _) if leads_elsewhere(&name, question) => Seen::Elsewhere(name),
         // the servers of the zone say more than the cache of a recursive server
@@ -60,7 +77,7 @@ pub(crate) async fn at_authorities(dns: &Recursive, policy: &AddressPolicy, ques
 
 /// Asks the recursive servers only.
 pub(crate) async fn at_recursive(dns: &Recursive, question: Question<'_>) -> Seen {
-    match target::found_at(dns, question.identifier).await {
+    match target::found_at(dns, question.asked).await {
         Ok(name) if leads_elsewhere(&name, question) => return Seen::Elsewhere(name),
         Ok(_) => {}
         Err(sentence) => return Seen::Failed(sentence),
@@ -71,24 +88,28 @@ pub(crate) async fn at_recursive(dns: &Recursive, question: Question<'_>) -> See
         Err(error) => return Seen::Failed(error.to_string()),
     };
     match dns.txt(&asked).await {
-        Ok(texts) => Seen::Answers(Answers {
-            name: name.clone(),
-            zone: zone.clone(),
-            servers: vec![ServerAnswer {
-                server: "the recursive name server".to_owned(),
-                address: None,
-                found: found(texts.values.iter().map(Vec::as_slice), question.value),
-                serial: None,
-            }],
-            absent_for: texts.absent_for.and_then(|time| time.try_into().ok()),
-        }),
+        Ok(texts) => {
+            let (found, until) = found(texts.values.iter().map(Vec::as_slice), question.sought);
+            Seen::Answers(Answers {
+                name: name.clone(),
+                zone: zone.clone(),
+                servers: vec![ServerAnswer {
+                    server: "the recursive name server".to_owned(),
+                    address: None,
+                    found,
+                    serial: None,
+                    until,
+                }],
+                absent_for: texts.absent_for.and_then(|time| time.try_into().ok()),
+            })
+        }
         Err(error) => Seen::Failed(format!("the TXT record of {name} cannot be looked up: {error}")),
     }
 }
 
 /// A record at the name itself takes the place of a wildcard's CNAME, which a recursive server may remember for a while.
 fn leads_elsewhere(name: &str, question: Question<'_>) -> bool {
-    name != question.target.name && question.target.name != target::challenge_name(question.identifier)
+    name != question.target.name && question.target.name != question.asked
 }
 
 async fn answers(dns: &Recursive, policy: &AddressPolicy, question: Question<'_>) -> Result<Answers, String> {
@@ -110,15 +131,18 @@ async fn answers(dns: &Recursive, policy: &AddressPolicy, question: Question<'_>
     });
     let asked = &asked;
     let answers = addresses.take(MOST_ADDRESSES).map(|(server, address)| async move {
-        let (found, serial) = match address {
-            Some(address) => found_by(policy, address, asked, question.value).await,
-            None => (Found::Silent("its name has no address".to_owned()), None),
+        let silent = |why: String| ((Found::Silent(why), None), None);
+        let ((found, until), serial) = match address.map(|address| (address, policy.check(address))) {
+            Some((address, Ok(()))) => found_by(address, asked, question.sought).await,
+            Some((_, Err(refused))) => silent(refused.to_string()),
+            None => silent("its name has no address".to_owned()),
         };
         ServerAnswer {
             server,
             address,
             found,
             serial,
+            until,
         }
     });
     let mut answers = Answers {
@@ -135,7 +159,8 @@ async fn answers(dns: &Recursive, policy: &AddressPolicy, question: Question<'_>
 
 /// Asks a server that has TXT records for the serial number of its copy of the zone: its answer has none.
 async fn add_serial(answer: &mut ServerAnswer, zone: &Name) {
-    let (Found::Value | Found::OtherValues(_), Some(address)) = (&answer.found, answer.address) else {
+    let (Found::Value | Found::OtherValues(_) | Found::Unfit(_), Some(address)) = (&answer.found, answer.address)
+    else {
         return;
     };
     let question = dns::Question {
@@ -155,11 +180,11 @@ fn serial(records: &[Record]) -> Option<u32> {
     })
 }
 
+/// What was found, and until when it counts if that has an end.
+type Judgement = (Found, Option<Timestamp>);
+
 /// What a server has, and the serial number of the zone if its answer names it.
-async fn found_by(policy: &AddressPolicy, address: IpAddr, name: &Name, value: &str) -> (Found, Option<u32>) {
-    if let Err(refused) = policy.check(address) {
-        return (Found::Silent(refused.to_string()), None);
-    }
+async fn found_by(address: IpAddr, name: &Name, sought: Sought<'_>) -> (Judgement, Option<u32>) {
     let question = dns::Question {
         name: name.clone(),
         kind: RecordType::TXT,
@@ -170,18 +195,22 @@ async fn found_by(policy: &AddressPolicy, address: IpAddr, name: &Name, value: &
             Found::NotServed(code_name(answer.code))
         }
         Ok(answer) if !answer.authoritative => Found::NotServed("it is not authoritative".to_owned()),
-        Ok(answer) => return (found(answer.texts(), value), serial(&answer.authorities)),
+        Ok(answer) => return (found(answer.texts(), sought), serial(&answer.authorities)),
         Err(AskProblem::TimedOut(_)) => Found::Silent(format!("no answer within {} s", LIMIT.as_secs())),
         Err(problem @ (AskProblem::Unreachable(_) | AskProblem::Unusable(_))) => Found::Silent(problem.to_string()),
     };
-    (found, None)
+    ((found, None), None)
 }
 
-fn found<'a>(values: impl Iterator<Item = &'a [u8]>, value: &str) -> Found {
+fn found<'a>(values: impl Iterator<Item = &'a [u8]>, sought: Sought<'_>) -> Judgement {
     let values: Vec<&[u8]> = values.collect();
-    match values.len() {
-        0 => Found::Nothing,
-        _ if values.contains(&value.as_bytes()) => Found::Value,
-        others => Found::OtherValues(others),
+    match sought {
+        Sought::Value(_) if values.is_empty() => (Found::Nothing, None),
+        Sought::Value(value) if values.contains(&value.as_bytes()) => (Found::Value, None),
+        Sought::Value(_) => (Found::OtherValues(values.len()), None),
+        Sought::Persist { demand, is_parent, now } => match demand.judge(now, is_parent, values.into_iter()) {
+            Judged::Counts(until) => (Found::Value, until),
+            Judged::Not(why) => (Found::Unfit(why), None),
+        },
     }
 }

@@ -70,14 +70,13 @@ pub(crate) async fn name(dns: &Recursive, identifier: &str, strategy: CnameStrat
     }
 }
 
-/// The name that a CA finds the record of `identifier` at now: CNAMEs are followed, whatever the strategy is (DNS-11).
+/// The name that a CA finds the record at now that it asks for: CNAMEs are followed, whatever the strategy is (DNS-11).
 ///
 /// # Errors
 /// Why that is not known, as a sentence.
-pub(crate) async fn found_at(dns: &Recursive, identifier: &str) -> Result<String, String> {
-    let asked = challenge_name(identifier);
-    let chain = chain(dns, &asked).await?;
-    Ok(chain.last().cloned().unwrap_or(asked))
+pub(crate) async fn found_at(dns: &Recursive, asked: &str) -> Result<String, String> {
+    let chain = chain(dns, asked).await?;
+    Ok(chain.last().cloned().unwrap_or_else(|| asked.to_owned()))
 }
 
 /// The names that the CNAME of a name leads to, in their order; none without a CNAME.

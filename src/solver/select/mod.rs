@@ -13,8 +13,10 @@ use super::host::Host;
 use crate::api::Solver;
 use crate::api::acme_issuer::SolverSelector;
 use crate::api::challenge::ChallengeType;
+use crate::api::dns_persist::DnsPersist;
 use crate::api::dns01::Dns01;
 use crate::api::http01::{Http01, Routing};
+use crate::plan::order::persist;
 
 /// The identifier to prove, and the challenge types for it.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct Wanted<'a> {
     pub wildcard: bool,
     /// The challenge types that the CA offers, in its order.
     pub offered: &'a [ChallengeType],
+    /// Whether the CA offers `dns-persist-01`.
+    pub persist: bool,
 }
 
 /// The parts of the Order that count.
@@ -56,14 +60,17 @@ pub(crate) enum Method {
     Http01(Box<Routing>),
     /// DNS-01 with the provider that `solver.dns01` names.
     Dns01,
+    /// `dns-persist-01` with these settings.
+    DnsPersist(DnsPersist),
 }
 
 impl Method {
-    /// The type of the challenge.
-    pub(crate) const fn challenge_type(&self) -> ChallengeType {
+    /// The type of the challenge in ACME.
+    pub(crate) const fn acme_name(&self) -> &'static str {
         match self {
-            Self::Http01(_) => ChallengeType::Http01,
-            Self::Dns01 => ChallengeType::Dns01,
+            Self::Http01(_) => ChallengeType::Http01.acme_name(),
+            Self::Dns01 => ChallengeType::Dns01.acme_name(),
+            Self::DnsPersist(_) => persist::TYPE,
         }
     }
 }
@@ -91,6 +98,21 @@ pub(crate) enum NoSolver {
         "no configured challenge solvers can be used for this challenge: the CA offers no type for {0} that a solver of the issuer can answer"
     )]
     NotOffered(String),
+    /// A `dns-persist` solver, and a CA that does not offer that type of challenge.
+    #[error(
+        "no configured challenge solvers can be used for this challenge: this CA does not offer dns-persist-01 for {0}, and no other solver of the issuer is for that name"
+    )]
+    PersistNotOffered(String),
+    /// The best match is a `dns-persist` solver with a wrong config.
+    #[error("spec.acme.solvers[{index}] is the one for {identifier}, and {sentence}")]
+    WrongConfig {
+        /// Its index in the list, from 0.
+        index: usize,
+        /// The identifier.
+        identifier: String,
+        /// What is wrong.
+        sentence: String,
+    },
     /// Solvers of the right type, but no selector matches.
     #[error(
         "no configured challenge solvers can be used for this challenge: no selector of spec.acme.solvers matches {0}"
@@ -154,13 +176,32 @@ pub(crate) fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_
         }
     }
     let Some((_, index, solver)) = best else {
-        return Err(why_none(solvers, wanted, name));
+        let is_meant =
+            |solver: &&Solver| persists(solver) && rank(solver.selector.as_ref(), &name, order.labels).is_some();
+        let is_meant = !wanted.persist && !is_address(wanted.identifier) && solvers.iter().any(|one| is_meant(&one));
+        return Err(if is_meant {
+            NoSolver::PersistNotOffered(name)
+        } else {
+            why_none(solvers, wanted, name)
+        });
     };
-    let method = method(solver, wanted).map_err(|kind| NoSolver::NotSupported {
-        index,
-        identifier: name.clone(),
-        kind,
-    })?;
+    let method = match method(solver, wanted) {
+        Ok(method) => method,
+        Err(Unfit::NotSupported(kind)) => {
+            return Err(NoSolver::NotSupported {
+                index,
+                identifier: name,
+                kind,
+            });
+        }
+        Err(Unfit::Config(sentence)) => {
+            return Err(NoSolver::WrongConfig {
+                index,
+                identifier: name,
+                sentence,
+            });
+        }
+    };
     let mut solver = solver.clone();
     let method = match method {
         Method::Http01(routing) => {
@@ -173,19 +214,30 @@ pub(crate) fn select(solvers: &[Solver], order: OrderMeta<'_>, wanted: Wanted<'_
             }
             Method::Http01(Box::new(routing))
         }
-        Method::Dns01 => Method::Dns01,
+        other @ (Method::Dns01 | Method::DnsPersist(_)) => other,
     };
     Ok(Selected { index, solver, method })
 }
 
-/// The method of a solver for an identifier, or the kind of a solver that certlet does not have.
-fn method(solver: &Solver, wanted: Wanted<'_>) -> Result<Method, &'static str> {
+/// Why a solver cannot be used.
+enum Unfit {
+    /// certlet does not have it; its kind.
+    NotSupported(&'static str),
+    /// Its config is wrong; a sentence.
+    Config(String),
+}
+
+/// The method of a solver for an identifier.
+fn method(solver: &Solver, wanted: Wanted<'_>) -> Result<Method, Unfit> {
     let routing = solver.http01.as_ref().and_then(Http01::routing);
     if let Some(routing) = routing.filter(|_| can_answer_by(solver, ChallengeType::Http01, wanted)) {
         return Ok(Method::Http01(Box::new(routing)));
     }
+    if let Some(settings) = solver.dns01.as_ref().and_then(Dns01::dns_persist) {
+        return settings.map(Method::DnsPersist).map_err(Unfit::Config);
+    }
     let unsupported = solver.dns01.as_ref().map_or(Some("dns01"), Dns01::unsupported);
-    unsupported.map_or(Ok(Method::Dns01), Err)
+    unsupported.map_or(Ok(Method::Dns01), |kind| Err(Unfit::NotSupported(kind)))
 }
 
 /// The rank of a match: a named domain before a zone before labels. Then the longer zone, then the larger number of
@@ -228,13 +280,23 @@ fn labels_of_zone(name: &str, zone: &str) -> Option<usize> {
 
 /// Whether a solver can prove a challenge type that the CA offers for this identifier (SEL-03).
 fn can_answer(solver: &Solver, wanted: Wanted<'_>) -> bool {
-    let mut offered = wanted.offered.iter();
-    offered.any(|kind| can_answer_by(solver, *kind, wanted))
+    let mut kinds = ChallengeType::ALL.iter();
+    kinds.any(|kind| can_answer_by(solver, *kind, wanted))
 }
 
 /// Whether a solver can prove this identifier by a challenge of this type, and the CA offers it.
 fn can_answer_by(solver: &Solver, kind: ChallengeType, wanted: Wanted<'_>) -> bool {
-    wanted.offered.contains(&kind) && answers(solver, kind) && is_possible(kind, wanted)
+    let is_offered = if kind == ChallengeType::Dns01 && persists(solver) {
+        wanted.persist
+    } else {
+        wanted.offered.contains(&kind)
+    };
+    is_offered && answers(solver, kind) && is_possible(kind, wanted)
+}
+
+/// Whether its dns01 part is the solver `dns-persist`.
+fn persists(solver: &Solver) -> bool {
+    solver.dns01.as_ref().is_some_and(Dns01::is_dns_persist)
 }
 
 fn answers(solver: &Solver, kind: ChallengeType) -> bool {

@@ -70,6 +70,7 @@ fn choose(solvers: &[Solver], identifier: &str, labels: &[(&str, &str)]) -> Resu
             identifier,
             wildcard,
             offered: BOTH,
+            persist: false,
         },
     )
     .map(|selected| selected.index)
@@ -222,10 +223,12 @@ fn sel_03_the_type_must_be_one_that_the_ca_offers() {
         identifier: "a.example",
         wildcard: false,
         offered: &[ChallengeType::Http01],
+        persist: false,
     };
     assert_eq!(select(&solvers, order, http_only).unwrap().index, 1);
     let nothing = Wanted {
         offered: &[],
+        persist: false,
         ..http_only
     };
     assert_eq!(
@@ -282,6 +285,7 @@ fn overridden(annotations: &[(&str, &str)]) -> Result<Http01Ingress, NoSolver> {
         identifier: "a.example",
         wildcard: false,
         offered: BOTH,
+        persist: false,
     };
     let selected = select(&[solver], order, wanted)?;
     let Method::Http01(routing) = selected.method else {
@@ -350,6 +354,7 @@ fn parents(of_solver: &serde_json::Value, annotations: &[(&str, &str)]) -> Resul
         identifier: "a.example",
         wildcard: false,
         offered: BOTH,
+        persist: false,
     };
     let selected = select(&[solver], order, wanted)?;
     let Method::Http01(routing) = selected.method else {
@@ -426,5 +431,71 @@ fn gws_06_half_an_annotation_and_no_parent_at_all_are_refused_with_cert_managers
     assert!(
         error.starts_with("must specify parentRefs either through annotations or solver config"),
         "{error}"
+    );
+}
+
+fn persist(config: serde_json::Value) -> Solver {
+    let webhook = crate::api::dns01::Webhook {
+        config: Some(config),
+        group_name: "certlet.io".to_owned(),
+        solver_name: "dns-persist".to_owned(),
+    };
+    Solver {
+        dns01: Some(Dns01 {
+            webhook: Some(webhook),
+            ..Dns01::default()
+        }),
+        ..Solver::default()
+    }
+}
+
+#[test]
+fn dns_persist_is_chosen_only_where_the_ca_offers_it() {
+    let none = BTreeMap::new();
+    let order = OrderMeta {
+        namespace: "shop",
+        labels: &none,
+        annotations: &none,
+    };
+    let choose = |solvers: &[Solver], offered, persist, identifier| {
+        let wanted = Wanted {
+            identifier,
+            wildcard: false,
+            offered,
+            persist,
+        };
+        select(solvers, order, wanted).map(|selected| (selected.index, selected.method))
+    };
+    let settings = Method::DnsPersist(DnsPersist::default());
+    let empty = || persist(serde_json::Value::Null);
+    let name = "a.example.com";
+    // whatever else is offered
+    for offered in [BOTH, &[]] {
+        assert_eq!(choose(&[empty()], offered, true, name), Ok((0, settings.clone())));
+        let refused = choose(&[empty()], offered, false, name).unwrap_err().to_string();
+        assert!(
+            refused.contains("this CA does not offer dns-persist-01 for a.example.com"),
+            "{refused}"
+        );
+    }
+    let behind = choose(&[empty(), http("x")], BOTH, false, name).unwrap();
+    assert_eq!(behind.0, 1);
+    assert_eq!(
+        choose(&[http("x"), empty().when(&[name], &[], &[])], BOTH, true, name),
+        Ok((1, settings))
+    );
+    let elsewhere = [empty(), http("x").when(&["b.example.com"], &[], &[])];
+    let refused = choose(&elsewhere, BOTH, false, name).unwrap_err();
+    assert_eq!(refused, NoSolver::PersistNotOffered(name.to_owned()));
+    assert!(matches!(
+        choose(&[empty()], BOTH, true, "192.0.2.1"),
+        Err(NoSolver::AddressNeedsHttp01(_))
+    ));
+    let wrong = choose(&[persist(serde_json::json!({"policy": 1}))], BOTH, true, name)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        wrong.starts_with("spec.acme.solvers[0] is the one for a.example.com, and the config of the solver certlet.io/dns-persist has a policy"),
+        "{wrong}"
     );
 }

@@ -12,12 +12,14 @@
 //! | [`written`] | what may be written at providers |
 //! | [`settle`] | settle times of zones, learned from CAs |
 //! | [`record`] | the proof of one authorization, as a solver |
+//! | [`persist`] | the same by dns-persist-01, for which nothing is written |
 //! | `memory` | a provider in memory for tests, which can be slow, fail, or lose its answer |
 
 mod access;
 mod credentials;
 #[cfg(test)]
 pub(crate) mod memory;
+mod persist;
 mod provider;
 mod receipts;
 mod record;
@@ -33,7 +35,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub(crate) use self::{access::Access, provider::Provider, record::Record};
+pub(crate) use self::{
+    access::Access,
+    persist::{Found, Persist},
+    provider::Provider,
+    record::Record,
+};
 use self::{receipts::Receipts, settle::Settling, written::Written};
 use super::SolvingError;
 use crate::{

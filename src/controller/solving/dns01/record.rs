@@ -18,7 +18,7 @@ use crate::{
     process::clock,
     solver::dns01::{
         change::{Receipt, Txt, Wanted},
-        check::{self, Question, Seen},
+        check::{self, Question, Seen, Sought},
         target::{self, Target},
         zones::TxtRecords,
     },
@@ -165,10 +165,11 @@ impl Record {
         let Some(target) = &self.target else {
             return Checked::Moved;
         };
+        let asked = target::challenge_name(&self.identifier);
         let question = Question {
-            identifier: &self.identifier,
+            asked: &asked,
             target,
-            value: &self.value,
+            sought: Sought::Value(&self.value),
         };
         let own = match self.own_recursive().await {
             Ok(own) => own,
@@ -268,11 +269,7 @@ impl Record {
         match self.judge(check::at_recursive(recursive, question).await, since) {
             Visibility::Visible => Checked::Visible,
             Visibility::NotYet(not_yet) | Visibility::NoAnswer(not_yet) => Checked::NotYet(NotYet {
-                reason: format!(
-                    "{reason}; is port 53 closed for certlet? The recursive name servers were asked instead: {} \
-                     (--dns01-recursive-nameservers-only asks them alone)",
-                    not_yet.reason
-                ),
+                reason: asked_instead(&reason, &not_yet.reason),
                 again: not_yet.again.max(again),
             }),
         }
@@ -343,6 +340,14 @@ impl Record {
             Access::Settings { .. } | Access::Provider(_) | Access::Denied(_) => Ok(None),
         }
     }
+}
+
+/// The reason of recursive name servers, which were asked because those of the zone cannot be reached.
+pub(super) fn asked_instead(reason: &str, instead: &str) -> String {
+    format!(
+        "{reason}; is port 53 closed for certlet? The recursive name servers were asked instead: {instead} \
+         (--dns01-recursive-nameservers-only asks them alone)"
+    )
 }
 
 /// When to try again after the provider has failed, which may be asked again at `until`.

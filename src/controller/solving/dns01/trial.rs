@@ -15,7 +15,7 @@ use crate::{
     },
     process::clock,
     solver::dns01::{
-        check::{self, Question, Seen},
+        check::{self, Question, Seen, Sought},
         target::{self, Target},
         zones::TxtRecords as _,
     },
@@ -137,10 +137,11 @@ async fn servers(record: &Record, target: &Target) -> Vec<Finding> {
         let sentence = "only recursive name servers are asked, as the flags or the solver say";
         return vec![good(ABOUT, sentence.to_owned())];
     }
+    let asked = target::challenge_name(&record.identifier);
     let question = Question {
-        identifier: &record.identifier,
+        asked: &asked,
         target,
-        value: &record.value,
+        sought: Sought::Value(&record.value),
     };
     match check::at_authorities(recursive, &record.dns01.addresses, question).await {
         Seen::Answers(answers) => judged(&answers),
@@ -198,7 +199,7 @@ async fn visible(record: &Record, interrupted: impl Future<Output = ()>, report:
     let waited = async {
         loop {
             let not_yet = match record.check(since).await {
-                Checked::Visible => return Ok(()),
+                Checked::Visible | Checked::Until { .. } => return Ok(()),
                 Checked::NotYet(not_yet) | Checked::Refused(not_yet) => not_yet,
                 Checked::Moved => return Err("the CNAME leads elsewhere now".to_owned()),
             };

@@ -163,14 +163,15 @@ fn exposed(provable: &Provable) -> Option<Exposed> {
         return None;
     };
     let challenge = provable.challenge.as_ref()?;
+    let key_authorization = provable.key_authorization.clone()?;
     Some(Exposed {
         name: challenge.name().to_owned(),
         uid: challenge.uid.to_string(),
         path: ChallengePath {
             host: Host::parse(&provable.identifier)?,
-            token: provable.key_authorization.token().clone(),
+            token: key_authorization.token().clone(),
         },
-        key_authorization: provable.key_authorization.clone(),
+        key_authorization,
         routing: (**routing).clone(),
     })
 }

@@ -11,11 +11,12 @@ use super::{
         ca::AuthorizationState,
         memory::{Memory, NotYet},
         outside::record,
+        persist,
         proof::{Batch, Placed},
         timing,
     },
     model::World,
-    model_objects::{names, record_of, set_guard},
+    model_objects::{dns_persist, names, record_of, set_guard},
     model_weather::Weather,
     properties::{NAMES, weather},
 };
@@ -57,6 +58,32 @@ fn both_ways_lead_to_one_certificate_and_leave_nothing() {
     assert_eq!(world.state(), Some(State::Valid));
     assert!(world.outside.zone.is_empty() && world.shown.is_empty() && world.challenges.is_empty());
     assert_eq!(world.outside.count, 2, "one record is written, and removed");
+}
+
+#[test]
+fn a_record_that_somebody_else_writes_is_waited_for_and_never_touched_and_its_end_is_noted() {
+    let mut world = World::new(&["a.example"], Weather::default());
+    world.choices = Box::new(|_, one| dns_persist(one));
+    world.step_while(|world| world.memory.proofs.values().all(|proof| proof.finding.is_none()));
+    let challenge = &world.challenges[0];
+    assert_eq!(challenge.spec.type_, ChallengeType::Dns01);
+    assert_eq!(challenge.spec.key, "ca.example; accounturi=https://ca.example/acct/1");
+    assert!(challenge.spec.token.is_empty() && challenge.meta.finalizers.is_empty());
+    assert!(!accepted(&world, "a.example"));
+    let record = (record_of("a.example"), "written by hand".to_owned());
+    world.outside.zone.insert(record.clone());
+    let end = (
+        timing::add(world.now, SignedDuration::from_hours(1)),
+        "_validation-persist.a.example".to_owned(),
+    );
+    let note = persist::note(&end.1, end.0);
+    let proof = world.memory.proofs.values_mut().next();
+    proof.expect("it is proved").end = Some(end);
+    world.run();
+    assert_eq!(world.state(), Some(State::Valid));
+    assert_eq!(world.order.status.reason, Some(note));
+    assert!(world.challenges.is_empty() && world.outside.zone.contains(&record));
+    assert_eq!(world.outside.count, 0, "no provider is called");
 }
 
 #[test]

@@ -257,6 +257,11 @@ impl World {
         }
     }
 
+    fn is_written(&self, authorization: &str) -> bool {
+        let choice = (self.choices)(authorization, &self.memory.authorizations[authorization]);
+        matches!(choice, Choice::Prove { proof, .. } if proof.is_written())
+    }
+
     /// Whether the CA would find the proof of this name.
     pub(super) fn is_available(&self, name: &str) -> bool {
         self.shown.contains(name) || self.outside.zone.iter().any(|(record, _)| *record == record_of(name))
@@ -337,7 +342,8 @@ impl World {
                     self.shown = names.collect();
                     self.memory.present(self.now, batch, authorizations);
                 }
-                Batch::Authorization(url) => self.begin_to_present(url),
+                Batch::Authorization(url) if self.is_written(url) => self.begin_to_present(url),
+                Batch::Authorization(_) => self.memory.present(self.now, batch, authorizations),
             },
             OrderStep::WriteChallenge { key, status } => {
                 self.writes.push("challenge status");

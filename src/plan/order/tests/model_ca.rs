@@ -155,6 +155,7 @@ impl World {
                 token: format!("token-{name}"),
                 processing: accepted && state == AuthorizationState::Pending,
                 unanswered: lost,
+                persist: None,
                 error: (lost || failed).then(|| format!("the CA could not connect to {name}")),
             }],
             answered: self.now,

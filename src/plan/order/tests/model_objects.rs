@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    super::{ca::AuthorizationAtCa, facts::Choice, proof::Proof, slots::Slot},
+    super::{ca::AuthorizationAtCa, facts::Choice, persist::Demand, proof::Proof, slots::Slot},
     model::World,
 };
 use crate::{
@@ -41,6 +41,25 @@ pub(super) fn dns01(authorization: &AuthorizationAtCa) -> Choice {
         token: offered.token.clone(),
         proof: Proof::Dns01 {
             value: format!("digest of {}", offered.token),
+        },
+        solver: Box::new(Solver::default()),
+        wait: None,
+    }
+}
+
+pub(super) fn dns_persist(authorization: &AuthorizationAtCa) -> Choice {
+    let demand = Demand {
+        identifier: authorization.identifier.clone(),
+        wildcard: authorization.wildcard,
+        issuers: vec!["ca.example".to_owned()],
+        account: "https://ca.example/acct/1".to_owned(),
+    };
+    Choice::Prove {
+        url: authorization.challenges[0].url.clone(),
+        token: String::new(),
+        proof: Proof::DnsPersist {
+            record: demand.record(false, None),
+            demand: Box::new(demand),
         },
         solver: Box::new(Solver::default()),
         wait: None,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Place, Provider};
 use crate::{
-    api::{SecretKeySelector, dns01::Webhook},
+    api::{SecretKeySelector, dns_persist, dns01::Webhook},
     cloud::fault::{Fault, FaultKind},
     solver::dns01::{httpreq, pdns},
     text::excerpt,
@@ -19,9 +19,13 @@ pub(super) async fn built_in(place: &Place<'_>, settings: &Webhook) -> Result<Pr
     match settings.solver_name.as_str() {
         "httpreq" => httpreq(place, settings).await,
         "pdns" => pdns(place, settings).await,
+        dns_persist::SOLVER => {
+            let sentence = "certlet.io/dns-persist writes no record: it proves names by dns-persist-01 only";
+            Err(Fault::new(FaultKind::Other, sentence))
+        }
         other => {
             let sentence = format!(
-                "certlet.io has no solver {:?}: solverName is httpreq or pdns",
+                "certlet.io has no solver {:?}: solverName is dns-persist, httpreq or pdns",
                 excerpt(other)
             );
             Err(Fault::new(FaultKind::Other, sentence))
