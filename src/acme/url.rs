@@ -58,6 +58,14 @@ pub fn same_origin(one: &str, other: &str) -> bool {
     one.is_some() && one == origin(other)
 }
 
+/// Whether both are URLs of the same host, whatever the port. A directory may name URLs of other servers: only its own host is sure to be the
+/// CA's.
+pub fn same_host(one: &str, other: &str) -> bool {
+    let host = |url: &str| server_url(url).ok()?.host_str().map(str::to_owned);
+    let one = host(one);
+    one.is_some() && one == host(other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +118,22 @@ mod tests {
         ] {
             assert!(!same_origin(server, other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_host_is_the_same_at_another_port_and_no_other_name_is() {
+        let server = "https://ca.example/dir";
+        assert!(same_host(server, "https://CA.example:8443/acct/1"));
+        for other in [
+            "https://ca.example.evil/",
+            "https://ca.example@evil/",
+            "https://x.ca.example/",
+            "ca.example",
+            "",
+        ] {
+            assert!(!same_host(server, other), "{other}");
+        }
+        assert!(!same_host("", ""));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::{
     acme::{
         Server,
         transport::{self, Transport, trust},
+        url::same_host,
     },
     api::{
         AcmeIssuer, IssuerSpec, IssuerStatus,
@@ -192,6 +193,12 @@ pub(super) async fn demand(
     let account = account.filter(|uri| !uri.is_empty()).ok_or_else(|| {
         format!("{id} has no account at its CA yet, and the record names the account: wait until the issuer is Ready")
     })?;
+    if !same_host(&account, &acme.server) {
+        return Err(format!(
+            "the account of {id} is not at the host of {}: a record for it would be for another CA",
+            acme.server
+        ));
+    }
     let issuers = match domain {
         Some(domain) => vec![domain.to_owned()],
         None => names(acme, settings).await?,

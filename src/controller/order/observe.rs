@@ -270,14 +270,7 @@ fn choice(
     let type_ = selected.method.acme_name();
     let challenge = one.challenges.iter().find(|challenge| challenge.type_ == type_);
     let challenge = challenge.ok_or_else(|| format!("the CA does not offer {type_} for {}", one.identifier))?;
-    let proof = solving::proof(
-        selected.method,
-        one,
-        challenge,
-        account.uri(),
-        account.key().thumbprint(),
-    )?;
-    // a record that a user has to write does not come by waiting
+    let proof = solving::proof(selected.method, one, challenge, account, &issuer.acme.server)?; // a record that a user has to write does not come by waiting
     let wait = selected
         .solver
         .wait_instead_of_self_check

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    acme::url::same_origin,
+    acme::{Account, url::same_host},
     api,
     plan::{
         issuer::IssuerId,
@@ -76,8 +76,8 @@ pub(super) fn is_digest(value: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
-/// The proof of an authorization by the challenge that the CA offers, by the method of its selected solver. `account` is the account, and
-/// `thumbprint` that of its key.
+/// The proof of an authorization by the challenge that the CA offers, by the method of its selected solver. `server` is the URL of the CA's
+/// directory.
 ///
 /// # Errors
 /// Why the method cannot prove this identifier, as a sentence.
@@ -85,17 +85,17 @@ pub(crate) fn proof(
     method: Method,
     authorization: &AuthorizationAtCa,
     challenge: &ChallengeAtCa,
-    account: &str,
-    thumbprint: &str,
+    account: &Account,
+    server: &str,
 ) -> Result<Proof, String> {
     let identifier = &authorization.identifier;
     let key_authorization = || {
         let token = Token::parse(&challenge.token).map_err(|error| format!("{identifier}: {error}"))?;
-        Ok::<_, String>(KeyAuthorization::new(token, thumbprint))
+        Ok::<_, String>(KeyAuthorization::new(token, account.key().thumbprint()))
     };
     match method {
         Method::DnsPersist(settings) => {
-            let demand = demand(authorization, challenge, account)?;
+            let demand = demand(authorization, challenge, account.uri(), server)?;
             Ok(Proof::DnsPersist {
                 record: demand.record(settings.wildcard, settings.until),
                 demand: Box::new(demand),
@@ -114,12 +114,17 @@ pub(crate) fn proof(
     }
 }
 
-/// What dns-persist-01 asks for. A record that a user is asked to write authorizes the account in it: only one at the CA's own server is
-/// shown, or a server could have a record written for another user's account at another CA.
+/// What dns-persist-01 asks for. A record that a user is asked to write authorizes the account in it: only one at the host of the CA's own
+/// directory is shown, or a server could have a record written for another user's account at another CA.
 ///
 /// # Errors
 /// Why the challenge cannot be used, as a sentence.
-fn demand(authorization: &AuthorizationAtCa, challenge: &ChallengeAtCa, account: &str) -> Result<Demand, String> {
+fn demand(
+    authorization: &AuthorizationAtCa,
+    challenge: &ChallengeAtCa,
+    account: &str,
+    server: &str,
+) -> Result<Demand, String> {
     let identifier = &authorization.identifier;
     let refused = |why: String| Err(format!("the dns-persist-01 challenge of the CA for {identifier} {why}"));
     let offered = challenge.persist.clone().unwrap_or_default();
@@ -128,11 +133,11 @@ fn demand(authorization: &AuthorizationAtCa, challenge: &ChallengeAtCa, account:
         return refused(why.to_owned());
     }
     let wanted = offered.account.as_deref().unwrap_or(account);
-    if !same_origin(wanted, account) {
+    if !same_host(wanted, server) {
         let why = format!(
-            "names the account {}, which is not at the server of {}",
+            "names the account {}, which is not at the host of {}",
             excerpt(wanted),
-            excerpt(account)
+            excerpt(server)
         );
         return refused(why);
     }
@@ -153,10 +158,7 @@ fn demand(authorization: &AuthorizationAtCa, challenge: &ChallengeAtCa, account:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        api::dns_persist::DnsPersist,
-        plan::order::ca::{AuthorizationState, Persist},
-    };
+    use crate::plan::order::ca::{AuthorizationState, Persist};
 
     #[test]
     fn only_a_digest_is_removed_for_a_challenge_whose_order_is_gone() {
@@ -197,8 +199,8 @@ mod tests {
                 answered: Timestamp::UNIX_EPOCH,
                 retry_at: None,
             };
-            let method = Method::DnsPersist(DnsPersist::default());
-            proof(method, &authorization, &challenge, ours, "thumb").map(|proof| proof.key().to_owned())
+            let demand = demand(&authorization, &challenge, ours, "https://ca.example:14000/dir");
+            demand.map(|demand| demand.record(false, None))
         };
         let record = |account| Ok(format!("ca.example; accounturi={account}; policy=wildcard"));
         assert_eq!(of(&["ca.example"], None), record(ours));
@@ -207,11 +209,11 @@ mod tests {
         for account in [
             "https://acme-v02.api.letsencrypt.org/acme/acct/1",
             "ca.example",
-            "http://ca.example/acct/1",
+            "https://ca.example.evil/acct/1",
         ] {
             let refused = of(&["letsencrypt.org"], Some(account)).unwrap_err();
             assert!(
-                refused.contains("which is not at the server of https://ca.example"),
+                refused.contains("which is not at the host of https://ca.example"),
                 "{refused}"
             );
         }
