@@ -122,10 +122,8 @@ pub(super) async fn observe(controller: &Arc<Orders>, key: &ObjectKey) -> Result
         tracing::debug!(order = %key, %why, "an Order is ignored");
         return Ok(Found::NotOurs(challenges));
     }
-    let challenges: Vec<Object<ChallengeKind>> = challenges
-        .iter()
-        .filter_map(|challenge| challenge.parse().ok())
-        .collect();
+    let readable = challenges.iter().filter_map(|challenge| challenge.parse().ok());
+    let challenges: Vec<Object<ChallengeKind>> = readable.collect();
     let request = order.meta.controller();
     let found = request.and_then(|owner| request_of(controller, &order, owner));
     let requested = found
