@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_wrong_end_or_name_of_a_ca_is_refused() {
-        assert_eq!(end("1970-01-02").map(|time| time.as_second()), Ok(86_400));
+        assert_eq!(end("1970-01-02").map(Timestamp::as_second), Ok(86_400));
         assert!(end("tomorrow").is_err());
         assert!(domain("letsencrypt.org").is_ok() && domain("Let's Encrypt").is_err());
     }

@@ -73,6 +73,24 @@ fn element(text: &str, name: &str) -> String {
     rest.split_once(&format!("</{name}>")).unwrap().0.to_owned()
 }
 
+/// A `ServiceAccount` for whose tokens certlet may ask.
+const TOKENS_OF_THE_ACCOUNT: &str = r#"
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: vault-login}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: vault-login}
+rules: [{apiGroups: [""], resources: [serviceaccounts/token], resourceNames: [vault-login], verbs: [create]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: vault-login}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: vault-login}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:authenticated"}]
+"#;
+
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
 async fn identities_of_aws_log_in_and_aws_accepts_each_signature() {
@@ -138,23 +156,7 @@ async fn identities_of_aws_log_in_and_aws_accepts_each_signature() {
     assert_eq!(place.requests("auth/aws/login"), 1);
 
     // a ServiceAccount; moto signs in all who assume a role, and verifies what they sign
-    let rights = r#"
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: vault-login}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: vault-login}
-rules: [{apiGroups: [""], resources: [serviceaccounts/token], resourceNames: [vault-login], verbs: [create]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: vault-login}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: vault-login}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:authenticated"}]
-"#;
-    place.scene.apply(rights).await;
+    place.scene.apply(TOKENS_OF_THE_ACCOUNT).await;
     moto.verify_after(1).await;
     let account = |server_id: &str| {
         json!({"aws": {"role": "account", "vaultHeaderValue": server_id, "iamRoleArn": arn,

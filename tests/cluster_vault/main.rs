@@ -108,7 +108,7 @@ audit "file" "bed" { options { file_path = "audit.log" } }
         Some(place)
     }
 
-    /// An AppRole of its own with these settings, with its Secret: the login of issuers.
+    /// An `AppRole` of its own with these settings, with its Secret: the login of issuers.
     async fn login(&self, name: &str, settings: &Value) -> Value {
         let mut role = json!({"token_policies": ["certlet"]});
         role.as_object_mut()
@@ -233,7 +233,7 @@ audit "file" "bed" { options { file_path = "audit.log" } }
     }
 }
 
-/// Makes an AppRole below this namespace of `OpenBao` (`team/`). Its identifier is `NAME-role`; that of the secret is returned.
+/// Makes an `AppRole` below this namespace of `OpenBao` (`team/`). Its identifier is `NAME-role`; that of the secret is returned.
 async fn app_role(bao: &OpenBao, namespace: &str, name: &str, settings: &Value) -> String {
     let role = format!("{namespace}auth/approle/role/{name}");
     bao.write(&role, settings).await;
@@ -243,7 +243,7 @@ async fn app_role(bao: &OpenBao, namespace: &str, name: &str, settings: &Value) 
     made["data"]["secret_id"].as_str().unwrap().to_owned()
 }
 
-/// The login with an AppRole whose secret is in the Secret of its name.
+/// The login with an `AppRole` whose secret is in the Secret of its name.
 fn login(name: &str) -> Value {
     json!({"appRole": {"path": "approle", "roleId": format!("{name}-role"), "secretRef": {"name": name, "key": "id"}}})
 }

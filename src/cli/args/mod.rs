@@ -44,10 +44,6 @@ use crate::{
 /// Run the controller: issue, store and renew certificates
 #[derive(Args, Clone, Debug)]
 #[command(next_line_help = true, args_override_self = true)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent flags, most with cert-manager's names"
-)]
 pub(super) struct RunArgs {
     /// File with a `ControllerConfiguration` of cert-manager (controller.config.cert-manager.io/v1alpha1). Flags take precedence
     #[arg(long, value_name = "FILE", help_heading = "Cluster")]

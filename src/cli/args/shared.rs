@@ -79,8 +79,8 @@ impl RunArgs {
         Ok(Self {
             kubeconfig,
             namespace,
-            feature_gates,
             election,
+            feature_gates,
             metrics,
             logging,
             accepted,

@@ -107,7 +107,7 @@ impl Injections {
                 self.reported.is_new(&meta, &[]);
             }
             InjectionStep::Refuse(refusal) | InjectionStep::Delay(refusal) => {
-                self.refused::<K>(&meta, &refusal.notice())
+                self.refused::<K>(&meta, &refusal.notice());
             }
             InjectionStep::Write {
                 slots,

@@ -35,8 +35,8 @@ fn why(demand: &Demand, records: &[&str]) -> String {
     }
 }
 
-fn at(time: &str) -> Option<Timestamp> {
-    Some(time.parse().unwrap())
+fn at(time: &str) -> Timestamp {
+    time.parse().unwrap()
 }
 
 /// The examples of the draft: what is in their records, and what they are for.
@@ -66,7 +66,10 @@ fn the_examples_of_the_draft_count_for_what_it_says() {
     let first = of("ca1.example", "https://ca1.example/acme/acct/12345");
     assert_eq!(judge(&first, false, &two), Judged::Counts(None));
     let second = of("ca2.example", "https://ca2.example/acme/acct/67890");
-    assert_eq!(judge(&second, false, &two), Judged::Counts(at("2027-12-31T00:00:00Z")));
+    assert_eq!(
+        judge(&second, false, &two),
+        Judged::Counts(Some(at("2027-12-31T00:00:00Z")))
+    );
 }
 
 #[test]
@@ -161,13 +164,13 @@ fn records_of_other_cas_are_only_counted_and_one_good_record_is_enough() {
     ];
     assert_eq!(
         judge(&demand(), false, &all),
-        Judged::Counts(at("2027-12-31T00:00:00Z"))
+        Judged::Counts(Some(at("2027-12-31T00:00:00Z")))
     );
     // the one that lasts longest counts
     let later = format!("authority.example; accounturi={ACCOUNT}; persistUntil=1830211201");
     assert_eq!(
         judge(&demand(), false, &[&good, &later]),
-        Judged::Counts(at("2027-12-31T00:00:01Z"))
+        Judged::Counts(Some(at("2027-12-31T00:00:01Z")))
     );
     let endless = format!("authority.example; accounturi={ACCOUNT}");
     for records in [[&good, &endless], [&endless, &good]] {
@@ -202,7 +205,7 @@ fn a_record_that_ends_in_a_moment_does_not_count() {
 
 #[test]
 fn the_record_that_is_shown_counts_for_what_it_is_shown() {
-    let until = at("2027-12-31T00:00:00Z");
+    let until = Some(at("2027-12-31T00:00:00Z"));
     for (demand, asked, until, shown) in [
         (
             demand(),
@@ -271,7 +274,7 @@ fn a_ca_names_itself_in_small_a_labels() {
         "letsencrypt.org",
         "a",
         "xn--bcher-kva.example",
-        &"a.".repeat(126).trim_end_matches('.').to_owned(),
+        "a.".repeat(126).trim_end_matches('.'),
     ] {
         assert!(is_issuer(good), "{good}");
     }

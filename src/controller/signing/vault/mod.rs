@@ -41,7 +41,7 @@ const MAX_SESSIONS: usize = 1024;
 /// Sessions by issuer.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    sessions: Mutex<HashMap<ObjectKey, Entry>>,
+    by_issuer: Mutex<HashMap<ObjectKey, Entry>>,
     changes: Changes,
     tokens: Arc<Tokens>,
 }
@@ -140,7 +140,7 @@ impl Sessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Entry>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_issuer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

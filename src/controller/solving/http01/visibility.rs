@@ -100,7 +100,7 @@ impl Http01 {
         let changes = self.route_waits.of(&order.key);
         loop {
             // before the look, so that no change is missed in between
-            let changed = changes.notified();
+            let next = changes.notified();
             let wait = match self.route_report(context, order, challenge, since) {
                 RouteReport::Silent(sentence) | RouteReport::Refused(sentence) => return sentence,
                 RouteReport::Nothing(at) => at.map(|at| at.duration_since(context.now())),
@@ -110,11 +110,11 @@ impl Http01 {
                 Some(wait) => {
                     let wait = tokio::time::sleep(wait.unsigned_abs());
                     tokio::select! {
-                        () = changed => {}
+                        () = next => {}
                         () = wait => {}
                     }
                 }
-                None => changed.await,
+                None => next.await,
             }
         }
     }

@@ -69,6 +69,7 @@ type Row = (
     Option<i64>,
 );
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 #[test]
 fn the_issuer_of_the_spec_is_asked_until_its_outage_has_lasted_and_a_fallback_issuer_until_its_own_has() {
     let both = [true, true];

@@ -329,7 +329,7 @@ fn the_mark_of_a_fallback_is_not_copied_from_a_certificate_or_a_template() {
     });
     let forged = [(annotation::FALLBACK_FOR, "Issuer/other")];
     let before = model.certificate.meta.annotations.clone();
-    model.certificate.meta.annotations = Pairs::from_iter(before.iter().chain(forged));
+    model.certificate.meta.annotations = before.iter().chain(forged).collect::<Pairs>();
     model.settle();
     assert!(!pending(&model).meta.annotations.contains(annotation::FALLBACK_FOR));
     sign(&mut model);

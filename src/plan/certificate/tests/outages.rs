@@ -59,7 +59,7 @@ fn step(model: &mut Model, signed: &mut Signed, (answers, seconds, restarted): W
             "revision {revision} was signed by {:?} already",
             signed.0
         );
-        signed.0.insert((revision, request.issuer_ref.name.clone()));
+        signed.0.insert((revision, request.issuer_ref.name));
         call(model, Contact::Answered);
         sign(model);
     } else {
