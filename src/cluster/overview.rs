@@ -100,9 +100,17 @@ pub(crate) fn follow(client: &Client, namespace: Option<&str>, index: &Arc<Index
 /// Lists the kinds once into whose objects this installation injects CAs.
 ///
 /// # Errors
-/// If the API server rejects a list, or cannot be reached.
+/// If the API server rejects a list, or cannot be reached. A reader who may not list them is not shown an empty list.
 pub(crate) async fn list_targets(client: &Client, settings: &Settings, index: &Index) -> Result<(), Error> {
-    watch::fill_selected(client, settings, None, index, |kind| kind.is_metadata).await
+    watch::fill_selected(
+        client,
+        settings,
+        None,
+        index,
+        |kind| kind.is_metadata,
+        |_, error| error.is_not_found(),
+    )
+    .await
 }
 
 /// Follows these kinds with watches. `observer` is called after each change of the index.

@@ -75,19 +75,20 @@ pub(crate) async fn fill_all(
     namespace: Option<&str>,
     index: &Index,
 ) -> Result<(), Error> {
-    fill_selected(client, settings, namespace, index, |_| true).await
+    fill_selected(client, settings, namespace, index, |_| true, is_absent).await
 }
 
 /// Lists those of them once that `select` selects.
 ///
 /// # Errors
-/// As [`fill_all`].
+/// As [`fill_all`]; `absent` says which of the API server's errors are none.
 pub(super) async fn fill_selected(
     client: &Client,
     settings: &Settings,
     namespace: Option<&str>,
     index: &Index,
     select: fn(&Watched) -> bool,
+    absent: Absent,
 ) -> Result<(), Error> {
     struct Fill<'a> {
         client: &'a Client,
@@ -95,13 +96,18 @@ pub(super) async fn fill_selected(
         namespace: Option<&'a str>,
         index: &'a Index,
         select: fn(&Watched) -> bool,
+        absent: Absent,
         lists: Vec<BoxFuture<'a, Result<(), Error>>>,
     }
     impl KindVisitor for Fill<'_> {
         fn visit<R: Registered>(&mut self) {
             if (self.select)(&R::WATCHED) && (R::WATCHED.when)(self.settings) {
-                self.lists
-                    .push(Box::pin(fill::<R>(self.client.clone(), self.namespace, self.index)));
+                self.lists.push(Box::pin(fill_unless::<R>(
+                    self.client.clone(),
+                    self.namespace,
+                    self.index,
+                    self.absent,
+                )));
             }
         }
     }
@@ -111,6 +117,7 @@ pub(super) async fn fill_selected(
         namespace,
         index,
         select,
+        absent,
         lists: Vec::new(),
     };
     each_kind(&mut fill);
@@ -174,6 +181,16 @@ pub(super) async fn keep<R: Registered>(
 
 /// Lists the objects of `R` once.
 pub(super) async fn fill<R: Registered>(client: Client, namespace: Option<&str>, index: &Index) -> Result<(), Error> {
+    fill_unless::<R>(client, namespace, index, is_absent).await
+}
+
+/// As [`fill`]; `absent` says which errors mean that there are none.
+async fn fill_unless<R: Registered>(
+    client: Client,
+    namespace: Option<&str>,
+    index: &Index,
+    absent: Absent,
+) -> Result<(), Error> {
     let api = api::<R>(client, namespace);
     let call = Call {
         verb: "list",
@@ -188,7 +205,7 @@ pub(super) async fn fill<R: Registered>(client: Client, namespace: Option<&str>,
     }
     loop {
         let found = match within(call.clone(), api.list(&page)).await {
-            Err(error) if is_absent::<R>(&error) => break,
+            Err(error) if absent(&R::WATCHED, &error) => break,
             found => found?,
         };
         for record in found.items.iter().filter_map(read) {
@@ -297,9 +314,12 @@ fn is_unknown_kind(error: &watcher::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
+/// Whether an error of a list means that there are no objects of the kind.
+type Absent = fn(&Watched, &Error) -> bool;
+
 /// Whether a list is refused, and the kind may be absent.
-fn is_absent<R: Registered>(error: &Error) -> bool {
-    R::WATCHED.presence == Presence::Optional && (error.is_not_found() || error.is_forbidden())
+fn is_absent(kind: &Watched, error: &Error) -> bool {
+    kind.presence == Presence::Optional && (error.is_not_found() || error.is_forbidden())
 }
 
 /// Whether streaming lists are disabled (status 400 or 422). kube's watcher would retry them for ever.

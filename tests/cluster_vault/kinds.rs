@@ -92,7 +92,7 @@ async fn check_tells_an_issuer_that_signs_from_one_that_does_not() {
     let findings: Vec<Value> = serde_json::from_str(&checked.stdout).unwrap();
     let of_issuers: Vec<String> = findings
         .iter()
-        .filter(|finding| finding["check"] == "issuers" && finding["verdict"] != "good")
+        .filter(|finding| finding["check"] == "issuers" && finding["verdict"] != "ok")
         .map(Value::to_string)
         .collect();
     let all = of_issuers.join("\n");
