@@ -45,6 +45,21 @@ impl Swap {
         let certlet = Certlet::start(&helm.bed, &[]).await;
         let certificates = scene.objects(CERTIFICATES).await;
         until(&certificates, "web", IN_TIME, condition_is("Ready", "True")).await;
+        // The key of the issuance goes after the certificate is Ready.
+        eventually("no key of an issuance is left", IN_TIME, async || {
+            let keys = [
+                "get",
+                "secrets",
+                "-n",
+                &scene.namespace,
+                "-l",
+                "cert-manager.io/next-private-key=true",
+                "-o",
+                "name",
+            ];
+            helm.bed.kubectl(&keys).await.is_empty().then_some(())
+        })
+        .await;
         certlet.stop().await;
         let folder = tempfile::tempdir().unwrap();
         for name in ["deploy", "crds"] {

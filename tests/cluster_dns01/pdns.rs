@@ -179,7 +179,7 @@ async fn a_wrong_config_of_a_built_in_solver_is_one_sentence() {
             "nodns",
             json!({}),
             "credential",
-            "certlet.io has no solver \"nodns\": solverName is httpreq or pdns",
+            "certlet.io has no solver \"nodns\": solverName is dns-persist, httpreq or pdns",
         ),
         (
             "pdns",

@@ -60,9 +60,7 @@ async fn batch_tokens_and_tokens_with_few_uses_sign() {
     assert_eq!(place.requests("auth/approle/login"), 3);
     place.certlet.stop().await;
     // a batch token cannot be revoked; the other one has a use left
-    let log = place.bao.read("audit.log");
-    let revoked: Vec<&str> = log.lines().filter(|line| line.contains("revoke-self")).collect();
-    assert_eq!(place.requests("auth/token/revoke-self"), 1, "{revoked:#?}");
+    assert_eq!(place.requests("auth/token/revoke-self"), 1);
 }
 
 #[tokio::test]
