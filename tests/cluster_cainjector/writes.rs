@@ -11,7 +11,12 @@ use crate::support::{AuditMark, Certlet, IN_TIME, Pair, certlet::PROGRAM, events
 async fn written(stage: &Stage, target: &Target, since: AuditMark) -> usize {
     let writes = stage.bed().writes_since(since).await;
     let is_it = |write: &&crate::support::AuditedWrite| {
-        write.name == target.name && write.resource == target.kind.plural() && write.agent.starts_with("certlet/")
+        // a write in conflict with a status of somebody else's changes nothing
+        let is_done = write.code < 300;
+        is_done
+            && write.name == target.name
+            && write.resource == target.kind.plural()
+            && write.agent.starts_with("certlet/")
     };
     writes.iter().filter(is_it).count()
 }
