@@ -205,11 +205,10 @@ pub(crate) async fn start_with(bed: &Bed, program: &Program, arguments: &[&str])
 
 /// Prints the resident memory of a certlet, and its peak since the start.
 pub(crate) fn memory(certlet: &Certlet) {
-    let [now, peak] = certlet.memory_kib().map(|kib| kib as f64 / 1024.0);
-    println!("memory of certlet: {now:.1} MiB, at most {peak:.1} MiB (VmRSS, VmHWM)");
+    rest("memory of certlet", certlet);
 }
 
-/// Resident memory now and at most, in MiB.
+/// Prints resident memory, now and at most, and returns both in MiB.
 pub(crate) fn rest(what: &str, certlet: &Certlet) -> [f64; 2] {
     let [now, peak] = certlet.memory_kib().map(|kib| kib as f64 / 1024.0);
     println!("{what}: {now:.1} MiB, at most {peak:.1} MiB (VmRSS, VmHWM)");

@@ -48,7 +48,7 @@ pub(crate) async fn run(bed: &Bed, program: &Program) {
         let namespace = bed.new_namespace().await;
         let earlier = logins(&bao);
         issuer(bed, &namespace, &secret_id["data"]["secret_id"]).await;
-        let before = requests(&bao, "");
+        let before = bao.requests("");
         let batch = issue(
             bed,
             &namespace,
@@ -63,7 +63,7 @@ pub(crate) async fn run(bed: &Bed, program: &Program) {
             batch.percentile(0.99).as_secs_f64(),
             batch.rate() / plain * 100.0,
             batch.rate() / ceiling * 100.0,
-            (requests(&bao, "") - before) as f64 / count as f64,
+            (bao.requests("") - before) as f64 / count as f64,
             logins(&bao) - earlier,
         );
         memory(&certlet);
@@ -101,18 +101,5 @@ async fn issuer(bed: &Bed, namespace: &str, secret_id: &Value) {
 }
 
 fn logins(bao: &OpenBao) -> usize {
-    requests(bao, "auth/approle/login")
-}
-
-/// The requests in the audit log whose path begins so.
-fn requests(bao: &OpenBao, begins: &str) -> usize {
-    let log = bao.read("audit.log");
-    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let is_one = |line: &Value| {
-        line["type"] == "request"
-            && line["request"]["path"]
-                .as_str()
-                .is_some_and(|path| path.starts_with(begins))
-    };
-    lines.filter(is_one).count()
+    bao.requests("auth/approle/login")
 }

@@ -1,6 +1,6 @@
 //! `certlet dns-persist`: the TXT record by which a CA knows that names are ours, for as long as it stays (dns-persist-01).
 
-use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -158,19 +158,13 @@ pub(super) async fn issuer(connected: &Connected, id: &IssuerId) -> Result<(Issu
 
 /// The settings of the `dns-persist` solver for a name, if the issuer has one that can be used.
 fn settings_for(acme: &AcmeIssuer, identifier: &str, wildcard: bool) -> Option<DnsPersist> {
-    let none = BTreeMap::new();
-    let order = OrderMeta {
-        namespace: "",
-        labels: &none,
-        annotations: &none,
-    };
     let wanted = Wanted {
         identifier,
         wildcard,
         offered: &[],
         persist: true,
     };
-    match select(&acme.solvers, order, wanted).ok()?.method {
+    match select(&acme.solvers, OrderMeta::absent(), wanted).ok()?.method {
         Method::DnsPersist(settings) => Some(settings),
         Method::Http01(_) | Method::Dns01 => None,
     }

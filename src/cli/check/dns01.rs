@@ -1,6 +1,6 @@
 //! `certlet check dns01`: tries the dns01 solver of an issuer for a name, step by step.
 
-use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use clap::Args;
 
@@ -77,19 +77,13 @@ async fn check(args: &Dns01Args) -> Result<bool, String> {
         return Err(format!("{id} is no ACME issuer: it has no solvers"));
     };
     let (identifier, wildcard) = dns_persist::parts(&args.name);
-    let none = BTreeMap::new();
-    let order = OrderMeta {
-        namespace: "",
-        labels: &none,
-        annotations: &none,
-    };
     let wanted = Wanted {
         identifier,
         wildcard,
         offered: &[ChallengeType::Dns01, ChallengeType::Http01],
         persist: true,
     };
-    let selected = select(&acme.solvers, order, wanted).map_err(|error| error.to_string())?;
+    let selected = select(&acme.solvers, OrderMeta::absent(), wanted).map_err(|error| error.to_string())?;
     let (method @ (Method::Dns01 | Method::DnsPersist(_)), Some(dns01)) = (selected.method, selected.solver.dns01)
     else {
         return Err(format!(

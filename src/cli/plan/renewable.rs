@@ -34,11 +34,9 @@ pub(super) fn obstacle(
             issuer_type.field()
         )),
         Way::Order(acme) => {
-            let none = BTreeMap::new();
             let order = OrderMeta {
-                namespace: "",
                 labels,
-                annotations: &none,
+                ..OrderMeta::absent()
             };
             let names = spec.common_name.iter().chain(&spec.dns_names).chain(&spec.ip_addresses);
             names

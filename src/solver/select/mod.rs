@@ -42,6 +42,19 @@ pub(crate) struct OrderMeta<'a> {
     pub annotations: &'a BTreeMap<String, String>,
 }
 
+static NONE: BTreeMap<String, String> = BTreeMap::new();
+
+impl OrderMeta<'static> {
+    /// Where there is no Order: nothing that a selector matches by label, and nothing that overrides a solver.
+    pub(crate) fn absent() -> Self {
+        Self {
+            namespace: "",
+            labels: &NONE,
+            annotations: &NONE,
+        }
+    }
+}
+
 /// The solver for one identifier.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Selected {

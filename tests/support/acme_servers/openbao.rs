@@ -92,6 +92,21 @@ impl OpenBao {
         std::fs::read_to_string(self.process.folder.path().join(file)).unwrap_or_default()
     }
 
+    /// The requests of clients in its file `audit.log` whose path begins so.
+    pub(crate) fn requests(&self, begins: &str) -> usize {
+        let log = self.read("audit.log");
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let is_one = |line: &Value| {
+            line["type"] == "request"
+                // a server in development mode revokes a token of its own
+                && line["request"]["remote_address"].is_string()
+                && line["request"]["path"]
+                    .as_str()
+                    .is_some_and(|path| path.starts_with(begins))
+        };
+        lines.filter(is_one).count()
+    }
+
     async fn prepare(&mut self) {
         self.mount("root").await;
         let subject = json!({"common_name": "Bed Root", "key_type": "ec", "key_bits": 256, "ttl": "8000h"});
