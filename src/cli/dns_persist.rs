@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    format::{self, Format},
+    format::Format,
     plan::flags,
     target::{Connected, Target, failed, run_to_end},
 };
@@ -130,7 +130,7 @@ async fn show(args: &DnsPersistArgs) -> Result<(), String> {
     let demand = demand(&id, &acme, &status, &args.name, args.issuer_domain.as_deref(), &running).await?;
     let value = demand.record(args.wildcard || settings.wildcard, args.until.or(settings.until));
     let shown = Shown::new(demand.name(), value);
-    super::printed(format::print(&mut std::io::stdout(), args.output, &shown, Shown::text))
+    super::print_as(args.output, &shown, Shown::text)
 }
 
 /// The issuer of this name.

@@ -46,6 +46,10 @@ impl Outages {
     /// A request was sent to the server of its issuer, or could not be sent. Wakes its Certificate if that has fallback issuers and
     /// something has changed.
     pub(crate) fn requested(&self, ports: &Ports, request: &RequestSeen, contact: Contact) {
+        // most passes call no server
+        if contact == Contact::Unknown {
+            return;
+        }
         let Some(certificate) = with_fallback(&ports.index, &request.meta) else {
             return;
         };

@@ -3,7 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::FallbackPolicy;
-use crate::{api::condition::whole_second, net::OutageKind, plan::outage::Availability};
+use crate::{
+    api::condition::whole_second,
+    net::OutageKind,
+    plan::{order::timing::add, outage::Availability},
+};
 
 /// Minimum length of an outage before another issuer is asked, however little time is left.
 const SHORTEST: SignedDuration = SignedDuration::from_secs(10);
@@ -182,8 +186,4 @@ impl Situation<'_> {
     fn ready_from(&self, place: usize) -> Option<usize> {
         (place..self.policy.issuers.len()).find(|place| self.ready.get(*place) == Some(&true))
     }
-}
-
-fn add(time: Timestamp, duration: SignedDuration) -> Timestamp {
-    time.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }
