@@ -249,7 +249,11 @@ impl Slot {
             .map(|(name, value)| ((*name).to_owned(), json!(value.expose())));
         let body = Value::Object(fields.collect());
         let answer = self.server.post(path, None, &body).await;
-        self.refused.store(answer.is_err(), Ordering::Relaxed);
+        // an outage says nothing of the fields: those of AWS stay, and cost no further call of STS
+        let is_outage = answer.as_ref().is_err_and(|fault| fault.kind.outage().is_some());
+        if !is_outage {
+            self.refused.store(answer.is_err(), Ordering::Relaxed);
+        }
         let answer = answer.map_err(|fault| Fault {
             // whatever is wrong with a login is not a matter of the requester
             kind: if fault.kind == FaultKind::Request {
