@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::reader::{Source, exports, sources, uses};
+use super::reader::{Source, sources};
 
 /// How many files of `src/controller` may use one another in a circle.
 const MOST_FILES: usize = 8;
@@ -15,6 +15,9 @@ const KNOWN_FILES: [&str; 0] = [];
 
 /// Who uses whom.
 type Graph = BTreeMap<String, BTreeSet<String>>;
+
+/// What each file hands on from elsewhere.
+type HandedOn<'a> = BTreeMap<String, &'a BTreeMap<String, Vec<String>>>;
 
 #[test]
 fn no_folder_is_used_by_one_that_it_uses() {
@@ -64,14 +67,17 @@ fn few_files_of_controllers_use_one_another() {
 /// Which file uses which, each by its module path. A name that a file only hands on (`pub use`) is a use of the file that has it.
 fn files() -> Graph {
     let sources = sources();
-    let handed_on: BTreeMap<String, BTreeMap<String, Vec<String>>> = sources
+    let handed_on: HandedOn<'_> = sources
         .iter()
-        .map(|source| (source.module.join("::"), exports(&source.shipped, &source.module)))
+        .map(|source| (source.module.join("::"), &source.shipped.exports))
         .collect();
     let used = |source: &Source| {
         let own = source.module.join("::");
-        let used = uses(&source.shipped, &source.module);
-        let used = used.iter().filter_map(|one| file_of(&one.path, &handed_on));
+        let used = source
+            .shipped
+            .uses
+            .iter()
+            .filter_map(|one| file_of(&one.path, &handed_on));
         used.filter(|used| *used != own).collect()
     };
     sources
@@ -81,7 +87,7 @@ fn files() -> Graph {
 }
 
 /// The file that has what a path leads to.
-fn file_of(path: &[String], handed_on: &BTreeMap<String, BTreeMap<String, Vec<String>>>) -> Option<String> {
+fn file_of(path: &[String], handed_on: &HandedOn<'_>) -> Option<String> {
     let mut path = path.to_vec();
     // a name is handed on a few times at most
     for _ in 0..8 {
@@ -187,12 +193,13 @@ fn a_circle_is_found_and_what_leads_into_it_is_not_in_it() {
 #[test]
 fn a_name_that_is_handed_on_leads_to_the_file_that_has_it() {
     let text = |text: &str| text.split("::").map(str::to_owned).collect::<Vec<String>>();
+    let (exported, none) = (
+        BTreeMap::from([("Context".to_owned(), text("controller::context::Context"))]),
+        BTreeMap::new(),
+    );
     let handed_on = BTreeMap::from([
-        (
-            "controller".to_owned(),
-            BTreeMap::from([("Context".to_owned(), text("controller::context::Context"))]),
-        ),
-        ("controller::context".to_owned(), BTreeMap::new()),
+        ("controller".to_owned(), &exported),
+        ("controller::context".to_owned(), &none),
     ]);
     assert_eq!(
         file_of(&text("controller::Context::new"), &handed_on).as_deref(),

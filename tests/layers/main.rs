@@ -16,7 +16,7 @@ mod reader;
 use std::collections::BTreeSet;
 use std::fs;
 
-use reader::{Use, source_root, sources, uses, words};
+use reader::{Use, source_root, sources};
 
 /// A folder of `src/`, the folders that it may use beside itself, and words that may not occur in it.
 struct Layer {
@@ -131,9 +131,9 @@ fn no_folder_uses_one_that_it_may_not() {
     let mut wrong = Vec::new();
     for source in sources() {
         let own = source.folder();
-        for Use { line, path } in uses(&source.tokens, &source.module) {
+        for Use { line, path } in &source.whole.uses {
             let Some(used) = path.first() else { continue };
-            let allowed = used == own || may_use(own, used);
+            let allowed = used.as_str() == own || may_use(own, used);
             if !allowed && is_folder(used) {
                 wrong.push(format!(
                     "{}:{line}: {own} may not use {}",
@@ -162,7 +162,7 @@ fn every_allowance_is_used() {
     let mut used = BTreeSet::new();
     for source in sources() {
         let own = source.folder();
-        for Use { path, .. } in uses(&source.tokens, &source.module) {
+        for Use { path, .. } in &source.whole.uses {
             if let [folder, rest @ ..] = path.as_slice() {
                 used.insert((own.to_owned(), folder.clone()));
                 if own == "plan" && folder == "acme" {
@@ -192,7 +192,7 @@ fn no_controller_uses_another_controllers_file() {
     let kinds: BTreeSet<&String> = sources
         .iter()
         .filter(|source| {
-            source.folder() == "controller" && words(&source.tokens).iter().any(|(_, word)| word == "fn reconcile")
+            source.folder() == "controller" && source.whole.words.iter().any(|(_, word)| word == "fn reconcile")
         })
         .filter_map(|source| source.module.get(1))
         .collect();
@@ -201,14 +201,14 @@ fn no_controller_uses_another_controllers_file() {
         "controllers are no longer recognised by their `fn reconcile`: {kinds:?}"
     );
     let mut wrong = Vec::new();
-    for source in &sources {
+    for source in sources {
         let [folder, own, ..] = source.module.as_slice() else {
             continue;
         };
         if folder != "controller" || !kinds.contains(own) {
             continue;
         }
-        for Use { line, path } in uses(&source.tokens, &source.module) {
+        for Use { line, path } in &source.whole.uses {
             if let [used_folder, used, ..] = path.as_slice()
                 && used_folder == "controller"
                 && used != own
@@ -233,7 +233,7 @@ fn decisions_and_bytes_know_neither_clock_nor_chance_nor_tasks() {
             never.extend(CLOCK);
             never.extend(RANDOMNESS);
         }
-        for (line, word) in words(&source.tokens) {
+        for (line, word) in &source.whole.words {
             if never.contains(&word.as_str()) {
                 wrong.push(format!(
                     "{}:{line}: {word} has no place in {}",
@@ -266,7 +266,7 @@ fn only_cluster_talks_to_the_kubernetes_api() {
     let sources = sources();
     let clients = sources.iter().filter(|source| {
         let talks = |word: &str| ["kube::Client", "kube::Api"].contains(&word);
-        source.folder() != "cluster" && words(&source.shipped).iter().any(|(_, word)| talks(word))
+        source.folder() != "cluster" && source.shipped.words.iter().any(|(_, word)| talks(word))
     });
     let clients: BTreeSet<String> = clients.map(|source| source.module.join("::")).collect();
     let known: BTreeSet<String> = KNOWN_CLIENTS.iter().map(ToString::to_string).collect();
@@ -284,7 +284,7 @@ fn the_environment_is_read_in_one_place() {
     let sources = sources();
     let readers: Vec<String> = sources
         .iter()
-        .filter(|source| words(&source.tokens).iter().any(|(_, word)| word == "std::env"))
+        .filter(|source| source.whole.words.iter().any(|(_, word)| word == "std::env"))
         .map(|source| source.module.join("::"))
         .collect();
     assert!(

@@ -4,25 +4,65 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::thread;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// A source file.
+/// A source file, and what the tests ask about it.
 pub(crate) struct Source {
     /// Where it is.
     pub(crate) file: PathBuf,
     /// `src/plan/order/mod.rs` and `src/plan/order.rs` are both `plan::order`.
     pub(crate) module: Vec<String>,
+    /// What it says.
+    pub(crate) text: String,
     /// All of it.
-    pub(crate) tokens: TokenStream,
+    pub(crate) whole: Content,
     /// Without what is only compiled for tests; empty where that is the whole file.
-    pub(crate) shipped: TokenStream,
+    pub(crate) shipped: Content,
+    /// The files that it declares for tests only.
+    test_files: Vec<PathBuf>,
+}
+
+/// What is read from tokens: [`words`], [`uses`] and [`exports`].
+#[derive(Default)]
+pub(crate) struct Content {
+    pub(crate) words: Vec<(usize, String)>,
+    pub(crate) uses: Vec<Use>,
+    pub(crate) exports: BTreeMap<String, Vec<String>>,
+}
+
+impl Content {
+    fn of(tokens: &TokenStream, module: &[String]) -> Self {
+        Self {
+            words: words(tokens),
+            uses: uses(tokens, module),
+            exports: exports(tokens, module),
+        }
+    }
 }
 
 impl Source {
     /// The folder of `src/` that it is in.
     pub(crate) fn folder(&self) -> &str {
         self.module.first().map_or("", String::as_str)
+    }
+
+    fn read(file: PathBuf) -> Self {
+        let text = fs::read_to_string(&file).unwrap();
+        let tokens: TokenStream = text
+            .parse()
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let module = module_of(&file);
+        Self {
+            whole: Content::of(&tokens, &module),
+            shipped: Content::of(&without_tests(&tokens), &module),
+            test_files: test_files(&file, &tokens),
+            file,
+            module,
+            text,
+        }
     }
 }
 
@@ -33,8 +73,34 @@ pub(crate) struct Use {
     pub(crate) path: Vec<String>,
 }
 
-/// Every source file.
-pub(crate) fn sources() -> Vec<Source> {
+/// Every source file. They are read once for all tests.
+pub(crate) fn sources() -> &'static [Source] {
+    static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
+        let files = files();
+        assert!(!files.is_empty(), "no sources found");
+        let share = files
+            .len()
+            .div_ceil(thread::available_parallelism().map_or(1, usize::from));
+        let mut found: Vec<Source> = thread::scope(|scope| {
+            let readers: Vec<_> = files
+                .chunks(share)
+                .map(|files| scope.spawn(|| files.iter().cloned().map(Source::read).collect::<Vec<_>>()))
+                .collect();
+            readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect()
+        });
+        let only_tests: BTreeSet<PathBuf> = found.iter().flat_map(|source| source.test_files.clone()).collect();
+        for source in &mut found {
+            let is_test = |test: &PathBuf| source.file == *test || source.file.starts_with(test.with_extension(""));
+            if only_tests.iter().any(is_test) {
+                source.shipped = Content::default();
+            }
+        }
+        found
+    });
+    &SOURCES
+}
+
+fn files() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![source_root()];
     while let Some(folder) = folders.pop() {
@@ -42,25 +108,8 @@ pub(crate) fn sources() -> Vec<Source> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                let tokens: TokenStream = text
-                    .parse()
-                    .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-                found.push(Source {
-                    module: module_of(&path),
-                    file: path,
-                    shipped: without_tests(&tokens),
-                    tokens,
-                });
+                found.push(path);
             }
-        }
-    }
-    assert!(!found.is_empty(), "no sources found");
-    let only_tests: BTreeSet<PathBuf> = found.iter().flat_map(test_files).collect();
-    for source in &mut found {
-        let is_test = |test: &PathBuf| source.file == *test || source.file.starts_with(test.with_extension(""));
-        if only_tests.iter().any(is_test) {
-            source.shipped = TokenStream::new();
         }
     }
     found
@@ -97,7 +146,7 @@ fn is_test_only(attributes: &[String]) -> bool {
 }
 
 /// Without the items that have the attribute `#[cfg(test)]`: each ends at its block or at its semicolon.
-pub(crate) fn without_tests(tokens: &TokenStream) -> TokenStream {
+fn without_tests(tokens: &TokenStream) -> TokenStream {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let mut kept = Vec::new();
     let mut at = 0;
@@ -135,17 +184,16 @@ fn is_use(tokens: &[TokenTree], at: usize) -> bool {
 }
 
 /// The files that a file declares for tests only, with `#[cfg(test)] mod name;`, with and without `#[path]`.
-fn test_files(source: &Source) -> Vec<PathBuf> {
-    let tokens: Vec<TokenTree> = source.tokens.clone().into_iter().collect();
-    let folder = source.file.parent().unwrap();
-    let own = if source
-        .file
+fn test_files(file: &Path, tokens: &TokenStream) -> Vec<PathBuf> {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let folder = file.parent().unwrap();
+    let own = if file
         .file_stem()
         .is_some_and(|name| name == "mod" || name == "lib" || name == "main")
     {
         folder.to_path_buf()
     } else {
-        source.file.with_extension("")
+        file.with_extension("")
     };
     let mut found = Vec::new();
     for at in 0..tokens.len() {
@@ -183,7 +231,7 @@ fn test_files(source: &Source) -> Vec<PathBuf> {
 }
 
 /// All paths that begin with `crate::`, `super::` or `self::`, or with a module that this file declares, from the root of the crate.
-pub(crate) fn uses(tokens: &TokenStream, module: &[String]) -> Vec<Use> {
+fn uses(tokens: &TokenStream, module: &[String]) -> Vec<Use> {
     let mut found = Vec::new();
     read(
         tokens,
@@ -197,7 +245,7 @@ pub(crate) fn uses(tokens: &TokenStream, module: &[String]) -> Vec<Use> {
 }
 
 /// What a file hands on from elsewhere with `pub use`: the name under which it does, and the path from the root of the crate.
-pub(crate) fn exports(tokens: &TokenStream, module: &[String]) -> BTreeMap<String, Vec<String>> {
+fn exports(tokens: &TokenStream, module: &[String]) -> BTreeMap<String, Vec<String>> {
     let mut exports = BTreeMap::new();
     read(
         tokens,
@@ -340,7 +388,7 @@ fn path_goes_on(tokens: &[TokenTree], at: usize) -> bool {
 
 /// All words, and all pairs of words: `a::b`, also where `b` is in a group as in `a::{b, c::d}`, and `fn name`. Attributes (among
 /// them comments) are left out.
-pub(crate) fn words(tokens: &TokenStream) -> Vec<(usize, String)> {
+fn words(tokens: &TokenStream) -> Vec<(usize, String)> {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let mut found = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
