@@ -52,7 +52,8 @@ async fn kubectl(scene: &Scene, args: &[&str]) -> Value {
 /// Faults of a page, in the words of Python's parser, and texts that it lacks.
 async fn faults(page: &str, texts: &[&str]) -> String {
     let given = json!({"page": page, "texts": texts}).to_string();
-    run_with_input("python3", &["-c", include_str!("oracle/page.py")], &given).await
+    let answer = run_with_input("python3", &["-c", include_str!("oracle/page.py")], &given).await;
+    serde_json::from_str::<Vec<String>>(&answer).unwrap().join("\n")
 }
 
 fn words(list: &Value, fields: &[&str]) -> Vec<String> {

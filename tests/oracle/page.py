@@ -1,6 +1,7 @@
 """Reads a page with Python's own parser, and names what it should not have.
 
-Input: {"page": HTML, "texts": [...]}. Each text has to be there as text, not as markup. Prints one line for each fault.
+Each line of the input is {"page": HTML, "texts": [...]}. Each text has to be there as text, not as markup. Prints a line for each: the
+array of its faults.
 """
 
 import base64, hashlib, json, sys
@@ -56,8 +57,7 @@ class Page(HTMLParser):
         self.faults.append(f"declaration {data!r}")
 
 
-def main():
-    given = json.load(sys.stdin)
+def faults(given):
     page = Page()
     page.feed(given["page"])
     page.close()
@@ -69,7 +69,8 @@ def main():
         page.faults.append(f"policy {page.policy!r} does not fit the style sheet")
     if given["page"].count("<style>") != 1:
         page.faults.append("not one style sheet")
-    print("\n".join(page.faults), end="")
+    return page.faults
 
 
-main()
+for line in sys.stdin:
+    print(json.dumps(faults(json.loads(line))), flush=True)

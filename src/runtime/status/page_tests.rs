@@ -1,7 +1,7 @@
 use std::{
-    io::Write as _,
-    process::{Command, Stdio},
-    sync::Arc,
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use proptest::prelude::*;
@@ -11,19 +11,39 @@ use crate::plan::overview::{Counts, Day, IssuerName};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// What is wrong with a page, in the words of tests/oracle/page.py: Python's parser reads it.
-fn faults(page: &str, texts: &[String]) -> String {
-    let mut python = Command::new("python3")
-        .args(["-c", include_str!("../../../tests/oracle/page.py")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("python3 is needed for this test");
-    let given = serde_json::json!({ "page": page, "texts": texts }).to_string();
-    python.stdin.take().unwrap().write_all(given.as_bytes()).unwrap();
-    let done = python.wait_with_output().unwrap();
-    assert!(done.status.success());
-    String::from_utf8(done.stdout).unwrap()
+/// Python's parser, which names what is wrong with a page (tests/oracle/page.py).
+struct Parser {
+    python: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Parser {
+    fn start() -> Self {
+        let mut python = Command::new("python3")
+            .args(["-c", include_str!("../../../tests/oracle/page.py")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 is needed for this test");
+        let answers = BufReader::new(python.stdout.take().unwrap());
+        Self { python, answers }
+    }
+
+    fn faults(&mut self, page: &str, texts: &[String]) -> Vec<String> {
+        let given = serde_json::json!({ "page": page, "texts": texts });
+        writeln!(self.python.stdin.as_mut().unwrap(), "{given}").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        serde_json::from_str(&answer).expect("the parser answers")
+    }
+}
+
+impl Drop for Parser {
+    fn drop(&mut self) {
+        // it ends where its input does
+        drop(self.python.stdin.take());
+        let _ = self.python.wait();
+    }
 }
 
 fn entry(words: &str, issuer: &IssuerName) -> Entry {
@@ -151,6 +171,7 @@ const HOSTILE: [&str; 12] = [
 
 #[test]
 fn hostile_words_are_text_to_a_foreign_parser_wherever_they_stand() {
+    let mut parser = Parser::start();
     for words in HOSTILE {
         for role in [
             Role::Standby(words.to_owned()),
@@ -161,18 +182,22 @@ fn hostile_words_are_text_to_a_foreign_parser_wherever_they_stand() {
             },
         ] {
             let page = page(&everywhere(words), role);
-            assert_eq!(faults(&page, &visible(words)), "", "{words}");
+            assert_eq!(parser.faults(&page, &visible(words)), [""; 0], "{words}");
             assert!(!page.contains(|character| text::is_hidden(character) && character != '\n'));
         }
     }
 }
+
+/// One for all cases of the property.
+static PARSER: LazyLock<Mutex<Parser>> = LazyLock::new(|| Mutex::new(Parser::start()));
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn no_words_become_markup(words in "[<>&\"'/=!a-z\\-\\[\\]`;# \\PC]{0,40}") {
         let page = page(&everywhere(&words), Role::Standby(words.clone()));
-        prop_assert_eq!(faults(&page, &visible(&words)), "");
+        let mut parser = PARSER.lock().unwrap_or_else(PoisonError::into_inner);
+        prop_assert_eq!(parser.faults(&page, &visible(&words)), [""; 0]);
     }
 }
 
