@@ -59,6 +59,8 @@ pub(super) struct CertificateFacts {
 /// Of a record of dns-persist-01.
 #[derive(Debug)]
 pub(super) struct RecordFacts {
+    /// The issuer of the Order, which may be a fallback issuer.
+    pub(super) issuer: IssuerRef,
     pub(super) name: String,
     pub(super) until: Timestamp,
 }
@@ -165,7 +167,7 @@ impl Facts {
 
     fn add_order(&mut self, order: &Lean<OrderKind>) {
         let status = order.status();
-        self.add_record(&order.meta, status.reason.as_deref().unwrap_or_default());
+        self.add_record(order, status.reason.as_deref().unwrap_or_default());
         if status.state.is_some_and(State::is_final) || order.meta.deleting.is_some() {
             return;
         }
@@ -188,19 +190,24 @@ impl Facts {
         self.orders.insert(owner, facts);
     }
 
-    fn add_record(&mut self, order: &Meta, reason: &str) {
+    fn add_record(&mut self, order: &Lean<OrderKind>, reason: &str) {
         let Some((name, until)) = order::persist::noted(reason) else {
             return;
         };
-        let of = |name| text(order, name);
+        let of = |name| text(&order.meta, name);
         let (Some(certificate), Some(revision)) =
             (of(annotation::CERTIFICATE_NAME), of(annotation::CERTIFICATE_REVISION))
         else {
             return;
         };
-        let name = name.to_owned();
+        let Ok(object) = order.parse() else { return };
+        let record = RecordFacts {
+            issuer: object.spec.issuer_ref,
+            name: name.to_owned(),
+            until,
+        };
         self.records
-            .insert((order.key.sibling(certificate), revision), RecordFacts { name, until });
+            .insert((order.meta.key.sibling(certificate), revision), record);
     }
 
     /// The record with an end that the current certificate of a Certificate was proved by.
