@@ -36,7 +36,7 @@ pub use fallback::{FallbackPolicy, FallbackSeen, ISSUED_BY_FALLBACK, ISSUER_UNAV
 pub use fitness::{Candidate, request_fault};
 pub use in_use::{Purpose, SecretUse};
 pub use matching::{key_encoding, key_spec, request_differences};
-pub use outcome::{IssuanceOutcome, issuance_outcome};
+pub use outcome::{IssuanceOutcome, issuance_outcome, issuer_asked};
 pub use request::DesiredRequest;
 pub use unsettled::{DUE_AT_ONCE, SECRET_NOT_KEPT, UNSETTLED, unsettled_until};
 pub use validation::InvalidSpec;
