@@ -1,9 +1,7 @@
 //! Reports that a record of dns-persist-01 ends soon by which a name of a finished Order was proved: at the next renewal, the CA will not
 //! find it.
 
-use std::cmp::Ordering;
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{observe::Observed, orders::Orders};
 use crate::{
@@ -11,42 +9,34 @@ use crate::{
     plan::{
         kinds::CertificateKind,
         notice::Notice,
-        order::{
-            persist::{ends_soon, noted},
-            timing,
-        },
+        order::persist::{EndStep, end_step, noted},
         seen::{Meta, Next},
     },
 };
 
-/// How long the Certificate may take until it has the certificate of a finished Order.
-const STORED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
-
 /// Reports it at its time, as an Event of the Certificate. Returns that time.
 pub(super) fn report(controller: &Orders, observed: &Observed, now: Timestamp) -> Next {
     let reason = observed.order.status.reason.as_deref().unwrap_or_default();
-    let (Some((name, until)), Some(acme)) = (noted(reason), &observed.acme) else {
+    let (Some(record), Some(acme)) = (noted(reason), &observed.acme) else {
         return Next::OnChange;
     };
     let warn_before = acme.acme.persist_warn_before().unwrap_or_default();
-    let Some((certificate, order)) = certificate(controller, observed) else {
+    let Some(((certificate, stored), order)) = certificate(controller, observed) else {
         return Next::OnChange;
     };
-    match (certificate.1.cmp(&order), ends_soon(now, name, until, warn_before)) {
-        // a newer Order has a newer record
-        (Ordering::Greater, _) => Next::OnChange,
-        (Ordering::Less, _) => Next::At(timing::add(now, STORED_WITHIN)),
-        (Ordering::Equal, None) => Next::At(timing::add(until, -warn_before)),
-        (Ordering::Equal, Some(sentence)) => {
+    match end_step(now, record, warn_before, stored, order) {
+        EndStep::Nothing => Next::OnChange,
+        EndStep::CheckAt(at) => Next::At(at),
+        EndStep::Report(sentence) => {
             if controller
                 .reported
-                .is_new(&certificate.0, std::slice::from_ref(&sentence))
+                .is_new(&certificate, std::slice::from_ref(&sentence))
             {
                 let notice = Notice::warning("PersistUntil", sentence);
                 controller
                     .ports
                     .events
-                    .publish::<CertificateKind>(&certificate.0, &notice);
+                    .publish::<CertificateKind>(&certificate, &notice);
             }
             Next::OnChange
         }

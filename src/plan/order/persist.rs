@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::timing;
 use crate::text::{excerpt, short_line};
 
 /// The type of the challenge.
@@ -27,6 +28,9 @@ const QUOTED: usize = 400;
 
 /// The longest part of a record in one character string (RFC 1035 section 3.3).
 const LONGEST_STRING: usize = 255;
+
+/// How long the Certificate may take until it has the certificate of a finished Order.
+const STORED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// The end of the sentence of [`note`].
 const NOTE: (&str, &str) = ("The TXT record ", " of dns-persist-01 counts until ");
@@ -211,6 +215,36 @@ pub fn ends_soon(now: Timestamp, name: &str, until: Timestamp, warn_before: Sign
              time into it, or no renewal succeeds after that"
         )
     })
+}
+
+/// The next step for a finished Order whose name was proved by a record with an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndStep {
+    /// Nothing: a newer Order has a newer record.
+    Nothing,
+    /// Check again at this time.
+    CheckAt(Timestamp),
+    /// Report this sentence.
+    Report(String),
+}
+
+/// Decides about the end of the record `name`. `stored` is the revision of the Certificate, `order` that of the Order.
+pub fn end_step(
+    now: Timestamp,
+    (name, until): (&str, Timestamp),
+    warn_before: SignedDuration,
+    stored: i64,
+    order: i64,
+) -> EndStep {
+    if stored > order {
+        return EndStep::Nothing;
+    }
+    match ends_soon(now, name, until, warn_before) {
+        None => EndStep::CheckAt(timing::add(until, -warn_before)),
+        // whether the certificate of this Order is used at all is not known yet
+        Some(_) if stored < order => EndStep::CheckAt(timing::add(now, STORED_WITHIN)),
+        Some(sentence) => EndStep::Report(sentence),
+    }
 }
 
 /// The parameters of a record that count.
