@@ -129,13 +129,12 @@ fn asked<'a>(view: &View<'a>, policy: &FallbackPolicy) -> Option<(&'a RequestSee
         request.meta.deleting.is_none() && failure.is_none_or(|failure| !failure::is_recorded(view, &failure))
     };
     let place = |request: &'a RequestSeen| {
-        let listed = || policy.place(&request.issuer_ref).map(Some);
         let place = if request.issuer_ref.means_same(primary) {
             Some(None)
-        } else if policy.explains(&request.issuer_ref, &request.meta.annotations) {
-            listed()
         } else {
-            None
+            policy
+                .explained_place(&request.issuer_ref, &request.meta.annotations)
+                .map(Some)
         };
         place.map(|place| (request, place))
     };
