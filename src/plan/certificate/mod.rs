@@ -35,7 +35,7 @@ pub use checks::{TEMPORARY_CA, Violation, is_temporary};
 pub use fallback::{FallbackPolicy, FallbackSeen, ISSUED_BY_FALLBACK, ISSUER_UNAVAILABLE, fallback_for};
 pub use fitness::{Candidate, request_fault};
 pub use in_use::{Purpose, SecretUse};
-pub use matching::{key_encoding, key_spec, request_differences};
+pub use matching::{key_encoding, key_spec};
 pub use outcome::{IssuanceOutcome, issuance_outcome, issuer_asked};
 pub use request::DesiredRequest;
 pub use unsettled::{DUE_AT_ONCE, SECRET_NOT_KEPT, UNSETTLED, unsettled_until};

@@ -65,7 +65,7 @@ pub(super) fn unfit(view: &View<'_>) -> Option<CertificatePlan> {
     };
     // a request for something else would look like an edit of the spec
     let differs =
-        request_fault(request, &fallback::spec_for(view, request)).is_some() && request.meta.deleting.is_none();
+        request_fault(request, view.spec(), view.expected_issuer(request)).is_some() && request.meta.deleting.is_none();
     let effects = differs.then(|| CertificateEffect::DeleteRequest(Box::new(request.meta.clone())));
     Some(CertificatePlan {
         effects: effects.into_iter().collect(),
@@ -220,7 +220,7 @@ impl Draft<'_, '_> {
 
     fn obstacle(&self) -> Option<String> {
         let view = self.view;
-        let reference = &view.wanted().issuer_ref;
+        let reference = view.wanted();
         let (kind, name) = (reference.kind_or_default(), &reference.name);
         match view.issuer() {
             IssuerState::Missing if kind == "Issuer" => {
