@@ -7,6 +7,7 @@ use crate::{
     api::{CertificateSpec, challenge::ChallengeType, http01::Routing},
     plan::{
         issuer::{Backend, IssuerId, Lookup, Way},
+        order::identifiers::parts,
         settings::GatewaySettings,
     },
     solver::select::{Method, NoSolver, OrderMeta, Wanted, select},
@@ -72,7 +73,7 @@ fn switched_off(index: usize, name: &str, issuer: &IssuerId) -> String {
 }
 
 fn wanted(name: &str) -> Wanted<'_> {
-    let (identifier, wildcard) = name.strip_prefix("*.").map_or((name, false), |parent| (parent, true));
+    let (identifier, wildcard) = parts(name);
     Wanted {
         identifier,
         wildcard,

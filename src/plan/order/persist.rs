@@ -9,7 +9,7 @@ use super::timing;
 use crate::text::{excerpt, short_line};
 
 /// The type of the challenge.
-pub const TYPE: &str = "dns-persist-01";
+pub use crate::acme::order::DNS_PERSIST as TYPE;
 
 /// The label before the name that is proved.
 const LABEL: &str = "_validation-persist";

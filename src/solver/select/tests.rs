@@ -1,6 +1,7 @@
 use super::*;
 use crate::api::dns01::Dns01;
 use crate::api::http01::{GatewayHttpRoute, Http01, Http01Ingress};
+use crate::plan::order::identifiers::parts;
 
 const BOTH: &[ChallengeType] = &[ChallengeType::Http01, ChallengeType::Dns01];
 
@@ -59,10 +60,7 @@ fn choose(solvers: &[Solver], identifier: &str, labels: &[(&str, &str)]) -> Resu
         labels: &labels,
         annotations: &annotations,
     };
-    let (identifier, wildcard) = match identifier.strip_prefix("*.") {
-        Some(base) => (base, true),
-        None => (identifier, false),
-    };
+    let (identifier, wildcard) = parts(identifier);
     select(
         solvers,
         order,
