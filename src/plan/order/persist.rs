@@ -6,7 +6,11 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::timing;
-use crate::text::{excerpt, short_line};
+use crate::{
+    api::names::annotation,
+    plan::seen::{Meta, ObjectKey},
+    text::{excerpt, short_line},
+};
 
 /// The type of the challenge.
 pub use crate::acme::order::DNS_PERSIST as TYPE;
@@ -199,10 +203,37 @@ pub fn note(name: &str, until: Timestamp) -> String {
 }
 
 /// The record and its end in the reason of a finished Order.
-pub fn noted(reason: &str) -> Option<(&str, Timestamp)> {
+fn noted(reason: &str) -> Option<(&str, Timestamp)> {
     let (before, between) = NOTE;
     let (name, until) = reason.strip_prefix(before)?.split_once(between)?;
     Some((name, until.parse().ok()?))
+}
+
+/// A record with an end by which a name of a finished Order was proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending<'a> {
+    /// The name of the record; of several, that which ends first.
+    pub name: &'a str,
+    /// Its end.
+    pub until: Timestamp,
+    /// The Certificate that the Order is for.
+    pub certificate: ObjectKey,
+    /// The revision of the Certificate that the Order is for.
+    pub revision: i64,
+}
+
+impl<'a> Ending<'a> {
+    /// The record in the reason of a finished Order of a Certificate; `None` if it has no end.
+    pub fn of(order: &Meta, reason: &'a str) -> Option<Self> {
+        let (name, until) = noted(reason)?;
+        let annotated = |annotation: &str| order.annotations.get(annotation);
+        Some(Self {
+            name,
+            until,
+            certificate: order.key.sibling(annotated(annotation::CERTIFICATE_NAME)?),
+            revision: annotated(annotation::CERTIFICATE_REVISION)?.parse().ok()?,
+        })
+    }
 }
 
 /// What to do about a record that ends soon; `None` if it does not.
@@ -228,21 +259,15 @@ pub enum EndStep {
     Report(String),
 }
 
-/// Decides about the end of the record `name`. `stored` is the revision of the Certificate, `order` that of the Order.
-pub fn end_step(
-    now: Timestamp,
-    (name, until): (&str, Timestamp),
-    warn_before: SignedDuration,
-    stored: i64,
-    order: i64,
-) -> EndStep {
-    if stored > order {
+/// Decides about the end of a record. `stored` is the revision of the Certificate.
+pub fn end_step(now: Timestamp, ending: &Ending<'_>, warn_before: SignedDuration, stored: i64) -> EndStep {
+    if stored > ending.revision {
         return EndStep::Nothing;
     }
-    match ends_soon(now, name, until, warn_before) {
-        None => EndStep::CheckAt(timing::add(until, -warn_before)),
+    match ends_soon(now, ending.name, ending.until, warn_before) {
+        None => EndStep::CheckAt(timing::add(ending.until, -warn_before)),
         // whether the certificate of this Order is used at all is not known yet
-        Some(_) if stored < order => EndStep::CheckAt(timing::add(now, STORED_WITHIN)),
+        Some(_) if stored < ending.revision => EndStep::CheckAt(timing::add(now, STORED_WITHIN)),
         Some(sentence) => EndStep::Report(sentence),
     }
 }

@@ -323,7 +323,13 @@ fn the_end_of_a_record_stands_in_the_reason_of_its_order_and_is_told_in_time() {
 fn the_end_of_a_record_is_waited_for_at_once_and_the_certificate_only_once_the_end_is_near() {
     let until: Timestamp = "2026-12-30T12:00:00Z".parse().unwrap();
     let day = |days: i64| SignedDuration::from_hours(24 * days);
-    let step = |warn_before, stored| end_step(now(), ("x", until), day(warn_before), stored, 2);
+    let ending = Ending {
+        name: "x",
+        until,
+        certificate: ObjectKey::new("shop", "web"),
+        revision: 2,
+    };
+    let step = |warn_before, stored| end_step(now(), &ending, day(warn_before), stored);
     let due: Timestamp = "2026-12-10T12:00:00Z".parse().unwrap();
     // the Certificate does not have it yet, has it, and has a newer one
     assert_eq!(step(20, 1), EndStep::CheckAt(due));

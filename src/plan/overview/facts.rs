@@ -21,7 +21,7 @@ use crate::{
         certificate::ISSUED_BY_FALLBACK,
         issuer::{Backend, IssuerId},
         kinds::{CertificateKind, ChallengeKind, OrderKind},
-        order,
+        order::{self, persist::Ending},
         seen::{Kind, Lean, Meta, ObjectKey, RequestSeen},
     },
 };
@@ -40,7 +40,7 @@ pub(super) struct Facts {
     /// Unfinished Challenges by the uid of their Order.
     challenges: HashMap<Box<str>, Vec<ChallengeFacts>>,
     /// Records of dns-persist-01 with an end, by the Certificate that they were used for, and its revision.
-    records: HashMap<(ObjectKey, String), RecordFacts>,
+    records: HashMap<(ObjectKey, i64), RecordFacts>,
 }
 
 /// Of a Certificate.
@@ -191,23 +191,15 @@ impl Facts {
     }
 
     fn add_record(&mut self, order: &Lean<OrderKind>, reason: &str) {
-        let Some((name, until)) = order::persist::noted(reason) else {
+        let Some((ending, object)) = Ending::of(&order.meta, reason).zip(order.parse().ok()) else {
             return;
         };
-        let of = |name| text(&order.meta, name);
-        let (Some(certificate), Some(revision)) =
-            (of(annotation::CERTIFICATE_NAME), of(annotation::CERTIFICATE_REVISION))
-        else {
-            return;
-        };
-        let Ok(object) = order.parse() else { return };
         let record = RecordFacts {
             issuer: object.spec.issuer_ref,
-            name: name.to_owned(),
-            until,
+            name: ending.name.to_owned(),
+            until: ending.until,
         };
-        self.records
-            .insert((order.meta.key.sibling(certificate), revision), record);
+        self.records.insert((ending.certificate, ending.revision), record);
     }
 
     /// The record with an end that the current certificate of a Certificate was proved by.
@@ -215,7 +207,7 @@ impl Facts {
         if self.records.is_empty() {
             return None;
         }
-        let revision = certificate.status.revision?.to_string();
+        let revision = certificate.status.revision?;
         self.records.get(&(certificate.key.clone(), revision))
     }
 

@@ -5,6 +5,7 @@ mod condition;
 mod controllers;
 mod issuers;
 mod objects;
+mod records;
 mod serving;
 
 use std::sync::Arc;
