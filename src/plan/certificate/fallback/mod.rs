@@ -33,6 +33,7 @@ use crate::{
         outage::Availability,
         seen::{Pairs, RequestSeen},
     },
+    text::excerpt,
 };
 pub(super) use choice::Choice;
 
@@ -221,8 +222,19 @@ pub(super) fn note(view: &View<'_>) -> Option<String> {
     let next = next.and_then(|(place, at)| Some((policy.issuers.get(place)?, at)));
     Some(match next {
         Some((issuer, at)) => format!("{outage}; {} is asked from {} on", name(issuer), go_time(at)),
-        None => format!("{outage}; none of its fallback issuers is Ready"),
+        None => format!(
+            "{outage}; none of its fallback issuers can be asked: {}",
+            obstacles(view, policy)
+        ),
     })
+}
+
+/// Why no fallback issuer can be asked.
+fn obstacles(view: &View<'_>, policy: &FallbackPolicy) -> String {
+    let states = policy.issuers.iter().zip(&view.seen.fallback.states);
+    let obstacles = states.filter_map(|(issuer, state)| state.obstacle(issuer, view.meta().namespace()));
+    let obstacles: Vec<String> = obstacles.map(|obstacle| excerpt(&obstacle)).collect();
+    obstacles.join("; ")
 }
 
 /// Sets the conditions about fallback issuers, or removes them.

@@ -3,7 +3,6 @@ mod overrides;
 use super::*;
 use crate::api::dns01::Dns01;
 use crate::api::http01::{Http01, Http01Ingress};
-use crate::plan::order::identifiers::parts;
 
 const BOTH: &[ChallengeType] = &[ChallengeType::Http01, ChallengeType::Dns01];
 
