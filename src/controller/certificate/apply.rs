@@ -74,7 +74,10 @@ async fn store_key(
         return Ok(Outcome::ComeBack);
     };
     match create_next_key(controller, certificate, name, &key).await {
-        Ok(()) => Ok(Outcome::Done),
+        Ok(()) => {
+            reads.stored_key = Some(key);
+            Ok(Outcome::Done)
+        }
         Err(ControllerError::Cluster(error)) if error.is_already_exists() => {
             reads.meet_next_key(controller, certificate, name).await?;
             Ok(Outcome::Replan)
@@ -171,8 +174,12 @@ async fn create_request(
         .annotations
         .get(crate::api::names::annotation::PRIVATE_KEY_SECRET_NAME)
         .unwrap_or_default();
-    let key = read_key(controller, &seen.certificate.meta.key.sibling(key_secret)).await?;
-    match send_request(controller, &seen.certificate, request, Arc::new(key)).await {
+    let mut stored = seen.next_keys.iter().filter(|secret| secret.meta.name() == key_secret);
+    let key = match stored.find_map(|secret| reads.key_in(secret)) {
+        Some(key) => key,
+        None => Arc::new(read_key(controller, &seen.certificate.meta.key.sibling(key_secret)).await?),
+    };
+    match send_request(controller, &seen.certificate, request, key).await {
         Ok(created) => Ok(
             match request_fault(&created, &seen.certificate.spec, &request.issuer_ref) {
                 None => Outcome::Done,
