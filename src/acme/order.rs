@@ -19,7 +19,7 @@ use crate::text::excerpt;
 const KINDS: [&str; 4] = ["http-01", "dns-01", "tls-alpn-01", DNS_PERSIST];
 
 /// The type of challenge that has no token.
-const DNS_PERSIST: &str = "dns-persist-01";
+pub const DNS_PERSIST: &str = "dns-persist-01";
 
 /// The content of a new order.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -102,7 +102,7 @@ pub struct Challenge {
 /// What a TXT record has to contain (draft-ietf-acme-dns-persist, section "Challenge Object").
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Persist {
-    /// The issuer domain names, one of which it has to contain; empty if the server breaks a rule about them.
+    /// The issuer domain names, one of which it has to contain; empty if the server breaks a rule.
     pub issuers: Vec<String>,
     /// The URI of the account; that of the account itself if the server names none.
     pub account: Option<String>,
@@ -239,17 +239,14 @@ impl Challenge {
 
 impl Persist {
     /// A server that breaks a rule is not an error: the name may be proved by another challenge.
-    fn new(mut issuers: Vec<String>, account: Option<String>) -> Self {
-        let is_long = |uri: &String| uri.len() > MAX_URL;
-        if issuers.len() > MAX_ISSUER_NAMES
-            || issuers.iter().any(|name| name.len() > MAX_IDENTIFIER)
-            || account.as_ref().is_some_and(is_long)
-        {
-            issuers.clear();
-        }
-        Self {
-            issuers,
-            account: account.filter(|uri| !is_long(uri)),
+    fn new(issuers: Vec<String>, account: Option<String>) -> Self {
+        let fits = issuers.len() <= MAX_ISSUER_NAMES
+            && issuers.iter().all(|name| name.len() <= MAX_IDENTIFIER)
+            && account.as_ref().is_none_or(|uri| uri.len() <= MAX_URL);
+        if fits {
+            Self { issuers, account }
+        } else {
+            Self::default()
         }
     }
 }

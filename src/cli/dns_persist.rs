@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     acme::{
-        Server,
-        transport::{self, Transport, trust},
+        Registry,
+        transport::{self, trust},
         url::same_host,
     },
     api::{
@@ -25,7 +25,10 @@ use crate::{
     net::{ClientSettings, ExtraRoots, Unobserved, proxy_hosts},
     plan::{
         issuer::IssuerId,
-        order::persist::{Demand, in_zone_file, is_issuer},
+        order::{
+            identifiers::parts,
+            persist::{Demand, in_zone_file, is_issuer},
+        },
         seen::ObjectKey,
         settings::Settings,
     },
@@ -142,11 +145,6 @@ pub(super) fn id(name: &str, is_cluster: bool, namespace: &str) -> IssuerId {
     })
 }
 
-/// A name without its `*.`, and whether it had one.
-pub(super) fn parts(name: &str) -> (&str, bool) {
-    name.strip_prefix("*.").map_or((name, false), |parent| (parent, true))
-}
-
 /// Spec and status of an issuer.
 ///
 /// # Errors
@@ -223,8 +221,8 @@ async fn names(acme: &AcmeIssuer, settings: &Settings) -> Result<Vec<String>, St
         },
         ..transport::Settings::default()
     };
-    let transport = Transport::new(&trust(acme), &settings, Arc::new(Unobserved));
-    let server = transport.and_then(|transport| Server::new(&acme.server, transport));
+    let registry = Registry::new(settings, Arc::new(Unobserved));
+    let server = registry.server(&acme.server, &trust(acme));
     let server = server.map_err(|error| error.to_string())?;
     let directory = server.directory().await.map_err(|error| error.to_string())?;
     Ok(directory.meta.caa_identities.clone())

@@ -24,11 +24,11 @@ pub(super) enum Format {
 ///
 /// # Errors
 /// If the output cannot be written.
-pub(super) fn print<T: Serialize>(
+pub(super) fn print<T: Serialize + ?Sized>(
     out: &mut dyn Write,
     format: Format,
     value: &T,
-    table: impl Fn(&T) -> String,
+    table: impl FnOnce(&T) -> String,
 ) -> io::Result<()> {
     match format {
         Format::Table => text(out, &table(value)),

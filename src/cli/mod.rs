@@ -224,12 +224,7 @@ fn print_raw(text: &str) -> Result<(), String> {
 
 /// Prints a value to standard output. `text` renders it for people.
 fn print_as<T: Serialize + ?Sized>(output: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), String> {
-    let mut out = std::io::stdout();
-    printed(match output {
-        Format::Table => format::text(&mut out, &text(value)),
-        Format::Json => format::json(&mut out, value),
-        Format::Yaml => format::yaml(&mut out, value),
-    })
+    printed(format::print(&mut std::io::stdout(), output, value, text))
 }
 
 fn printed(result: std::io::Result<()>) -> Result<(), String> {

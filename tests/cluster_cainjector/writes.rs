@@ -255,6 +255,8 @@ async fn a_ca_that_changes_again_and_again_is_injected_less_and_less_often() {
         "{told}"
     );
     assert_eq!(written(&stage, &target, mark).await, 9);
+    let (_, page) = certlet.page("/metrics").await.unwrap();
+    assert!(page.contains("\ncertlet_ca_injections_delayed_total 2\n"), "{page}");
     // changes while it waits are one write
     for number in 0..4 {
         let ca = Pair::by_openssl(&format!("/CN=quick-{number}")).await.certificate;

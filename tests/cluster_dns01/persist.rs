@@ -7,8 +7,7 @@ use crate::{
     stage::{challenge_says, name_in, no_challenges, recursive, scene_with, wish},
     support::{
         Certlet, IN_TIME,
-        certlet::PROGRAM,
-        command::{Finished, try_run},
+        command::Finished,
         dns::{BIND, dig_txt, nsupdate, publish_txt},
         eventually,
         scene::{CERTIFICATES, CHALLENGES, ORDERS, Scene, certificate, field},
@@ -58,25 +57,16 @@ async fn write(name: &str, values: &[&str]) {
     nsupdate(BIND, "dns01.example", &lines).await;
 }
 
-/// `certlet` with these arguments and a namespace.
-async fn command(scene: &Scene, args: &[&str], flags: &[&str]) -> Finished {
-    let kubeconfig = scene.bed.kubeconfig();
-    let place = ["-n", &scene.namespace, "--kubeconfig", kubeconfig.to_str().unwrap()];
-    let finished = try_run(PROGRAM, &[args, &place[..], flags].concat(), None).await;
-    println!("{}{}", finished.stdout, finished.stderr);
-    finished
-}
-
 /// The record that `certlet dns-persist` shows.
 async fn shown(scene: &Scene, name: &str, more: &[&str]) -> Value {
     let args = [&["dns-persist", "ca", name, "-o", "json"], more].concat();
-    let finished = command(scene, &args, &[]).await;
+    let finished = scene.certlet(&args).await;
     assert_eq!(finished.status.code(), Some(0));
     serde_json::from_str(&finished.stdout).unwrap()
 }
 
 async fn check(scene: &Scene, name: &str) -> Finished {
-    command(scene, &["check", "dns01", "ca", name], &["--", &recursive()]).await
+    scene.certlet(&["check", "dns01", "ca", name, "--", &recursive()]).await
 }
 
 #[tokio::test]
@@ -189,7 +179,7 @@ async fn a_record_with_an_end_counts_until_then_and_is_told_before() {
         scene.event(("Certificate", "until"), "PersistUntil", &words).await
     );
     scene.event(("Challenge", "until"), "PersistUntil", &words).await;
-    let status = command(&scene, &["status"], &[]).await;
+    let status = scene.certlet(&["status"]).await;
     assert_eq!(status.status.code(), Some(3));
     assert!(
         status.stdout.contains(&format!("the TXT record {}", place(&host))),
@@ -201,10 +191,10 @@ async fn a_record_with_an_end_counts_until_then_and_is_told_before() {
 
     // with a later end, the next certificate has nothing to tell
     write(&host, &[&value.replace(&end, &format!("; persistUntil={later}"))]).await;
-    let renewed = command(&scene, &["renew", "until", "--wait"], &[]).await;
+    let renewed = scene.certlet(&["renew", "until", "--wait"]).await;
     assert_eq!(renewed.status.code(), Some(0));
     eventually("nothing is to be told", IN_TIME, async || {
-        let status = command(&scene, &["status"], &[]).await;
+        let status = scene.certlet(&["status"]).await;
         (status.status.code() == Some(0)).then_some(())
     })
     .await;

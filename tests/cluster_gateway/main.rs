@@ -14,6 +14,7 @@ mod support;
 mod arriving;
 mod commands;
 mod http01;
+mod http01_faults;
 mod http01_listener_sets;
 mod names;
 mod shim;

@@ -8,9 +8,9 @@ use crate::{
     support::{
         IN_TIME,
         acme_servers::{Process, is_there},
-        condition_is, eventually,
+        eventually,
         names::plain_http,
-        on_path, until,
+        on_path,
     },
 };
 
@@ -140,15 +140,7 @@ async fn identities_of_aws_log_in_and_aws_accepts_each_signature() {
             "or enable ambient credentials via --issuer-ambient-credentials",
         )
         .await;
-    let spec = json!({"vault": {"server": crate::PLAIN, "path": crate::PATH, "auth": ambient}});
-    let issuer = json!({"apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer", "metadata": {"name": namespace}, "spec": spec});
-    place.scene.apply(&issuer.to_string()).await;
-    let issuers = place
-        .scene
-        .bed
-        .objects("cert-manager.io/v1", "ClusterIssuer", None)
-        .await;
-    until(&issuers, namespace, IN_TIME, condition_is("Ready", "True")).await;
+    place.cluster_issuer(&ambient).await;
     let host = place.scene.host("ambient");
     place.cluster_certificate("ambient", namespace, &host).await;
     place.scene.ready("ambient").await;

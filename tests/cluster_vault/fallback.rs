@@ -5,10 +5,8 @@ use serde_json::{Value, json};
 use crate::{
     Place,
     support::{
-        Certlet, Fault, FaultProxy, Head, IN_TIME, Pair, Pebble, PebbleOptions, Times,
-        certlet::PROGRAM,
-        command::{Finished, try_run},
-        condition_is, condition_reason_is, eventually,
+        Certlet, Fault, FaultProxy, Head, IN_TIME, Pair, Pebble, PebbleOptions, Times, condition_is,
+        condition_reason_is, eventually,
         scene::{CERTIFICATES, ISSUERS, REQUESTS, SECRETS, Scene, certificate, field, issuer, named, solver},
         until,
     },
@@ -49,13 +47,6 @@ async fn secret_field(scene: &Scene, name: &str, pointer: &str) -> String {
 async fn revision(scene: &Scene, name: &str) -> String {
     let certificate = scene.objects(CERTIFICATES).await.get(name).await.unwrap();
     field(&certificate, "/status/revision")
-}
-
-/// A command of certlet in the namespace.
-async fn command(scene: &Scene, args: &[&str]) -> Finished {
-    let kubeconfig = scene.bed.kubeconfig();
-    let place = ["--kubeconfig", kubeconfig.to_str().unwrap(), "-n", &scene.namespace];
-    try_run(PROGRAM, &[args, &place].concat(), None).await
 }
 
 #[tokio::test]
@@ -100,9 +91,9 @@ async fn while_pebble_is_down_openbao_issues_and_the_renewal_asks_pebble_first()
     assert_eq!(revision(&place.scene, "web").await, "1");
     let requests = place.scene.list(REQUESTS).await;
     assert_eq!(requests.len(), 2, "{requests:#?}");
-    let plan = command(&place.scene, &["plan"]).await;
+    let plan = place.scene.certlet(&["plan"]).await;
     assert_eq!(plan.status.code(), Some(0), "{}{}", plan.stdout, plan.stderr);
-    let status = command(&place.scene, &["status", "certificate", "web"]).await;
+    let status = place.scene.certlet(&["status", "certificate", "web"]).await;
     assert!(
         status.stdout.contains("Issued by Issuer \"bao\" because Issuer \"ca\""),
         "{}",
@@ -110,7 +101,7 @@ async fn while_pebble_is_down_openbao_issues_and_the_renewal_asks_pebble_first()
     );
 
     pebble.restart().await;
-    let renew = command(&place.scene, &["renew", "web"]).await;
+    let renew = place.scene.certlet(&["renew", "web"]).await;
     assert!(renew.status.success(), "{}{}", renew.stdout, renew.stderr);
     eventually("the renewal", IN_TIME, async || {
         (revision(&place.scene, "web").await == "2").then_some(())

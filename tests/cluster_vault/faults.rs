@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    PATH, Place,
+    PATH, Place, ROLE,
     support::{IN_TIME, Pair, condition_is, until},
 };
 
@@ -87,9 +87,9 @@ async fn a_revoked_token_is_replaced_and_a_changed_secret_is_used_at_once() {
         .await;
     place.is_ready("bad").await;
 
-    place.secret("approle", &json!({"id": "wrong"})).await;
+    place.secret(ROLE, &json!({"id": "wrong"})).await;
     place.is_refused("ca", "invalid role or secret ID").await;
-    place.secret("approle", &json!({"id": place.secret_id})).await;
+    place.secret(ROLE, &json!({"id": place.secret_id})).await;
     place.is_ready("ca").await;
     place.certificate("third", "ca").await;
     place.scene.ready("third").await;

@@ -5,12 +5,12 @@ use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::{
-    PATH, PLAIN, Place,
+    PATH, Place, ROLE, login,
     support::{
         IN_TIME,
         certlet::PROGRAM,
         command::{split_pem, try_run},
-        condition_is, openssl, openssl_csr, openssl_verify,
+        openssl, openssl_csr, openssl_verify,
         scene::{CERTIFICATES, SECRETS, field},
         until,
     },
@@ -27,18 +27,9 @@ async fn a_cluster_issuer_signs_and_so_do_requests_of_kubernetes() {
     let name = place.scene.namespace.clone();
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"id": place.secret_id}});
     place.scene.bed.apply("cert-manager", &secret.to_string()).await;
-    let mut auth = place.app_role();
+    let mut auth = login(ROLE);
     auth["appRole"]["secretRef"]["name"] = json!(name);
-    let spec = json!({"vault": {"server": PLAIN, "path": PATH, "auth": auth}});
-    let issuer =
-        json!({"apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer", "metadata": {"name": name}, "spec": spec});
-    place.scene.apply(&issuer.to_string()).await;
-    let issuers = place
-        .scene
-        .bed
-        .objects("cert-manager.io/v1", "ClusterIssuer", None)
-        .await;
-    until(&issuers, &name, IN_TIME, condition_is("Ready", "True")).await;
+    place.cluster_issuer(&auth).await;
     let host = place.scene.host("cluster");
     place.cluster_certificate("cluster", &name, &host).await;
     place.scene.ready("cluster").await;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{Place, support::Pair};
+use crate::{Place, ROLE, login, support::Pair};
 
 #[tokio::test]
 #[ignore = "needs the test bed: make cluster"]
@@ -37,7 +37,7 @@ async fn client_certificates_and_bundles_in_secrets_are_followed() {
     place.verify("mtls", &host).await;
 
     // a bundle that comes later, and a name that is not in the URL
-    let mut fields = place.tls_fields(&place.app_role());
+    let mut fields = place.tls_fields(&login(ROLE));
     fields["caBundle"] = json!(null);
     fields["caBundleSecretRef"] = json!({"name": "bundle"});
     fields["serverName"] = json!("vault.example");

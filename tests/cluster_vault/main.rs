@@ -35,6 +35,8 @@ use support::{
 /// Where `OpenBao` listens: without TLS, and with it and a demand for client certificates.
 const PLAIN: &str = "http://10.99.0.6:8200";
 const TLS: &str = "https://10.99.0.6:8443";
+/// The `AppRole` of issuers, and the Secret with the identifier of its secret.
+const ROLE: &str = "approle";
 /// The path of the role that `OpenBao::start` makes, for names below `example`.
 const PATH: &str = "pki/sign/names";
 
@@ -46,7 +48,6 @@ struct Place {
     /// The CA of the TLS listener and of client certificates.
     tls: Pair,
     issuers: Api<DynamicObject>,
-    role_id: String,
     secret_id: String,
 }
 
@@ -94,17 +95,16 @@ audit "file" "bed" { options { file_path = "audit.log" } }
             .await;
         bao.write("sys/auth/approle", &json!({"type": "approle"})).await;
         let role = json!({"token_policies": ["certlet"], "token_ttl": "20m"});
-        let secret_id = app_role(&bao, "", "certlet", &role).await;
+        let secret_id = app_role(&bao, "", ROLE, &role).await;
         let place = Self {
             certlet: launch(Certlet::launch(&scene.bed)).ready().await,
             issuers: scene.objects(ISSUERS).await,
             tls,
-            role_id: "certlet-role".to_owned(),
             secret_id,
             scene,
             bao,
         };
-        place.secret("approle", &json!({"id": place.secret_id})).await;
+        place.secret(ROLE, &json!({"id": place.secret_id})).await;
         Some(place)
     }
 
@@ -126,7 +126,7 @@ audit "file" "bed" { options { file_path = "audit.log" } }
 
     /// A Vault issuer with these fields instead of the usual ones.
     async fn issuer(&self, name: &str, fields: Value) {
-        let mut vault = json!({"server": PLAIN, "path": PATH, "auth": self.app_role()});
+        let mut vault = json!({"server": PLAIN, "path": PATH, "auth": login(ROLE)});
         vault
             .as_object_mut()
             .unwrap()
@@ -135,15 +135,25 @@ audit "file" "bed" { options { file_path = "audit.log" } }
         self.scene.apply(&issuer.to_string()).await;
     }
 
-    fn app_role(&self) -> Value {
-        json!({"appRole": {"path": "approle", "roleId": self.role_id, "secretRef": {"name": "approle", "key": "id"}}})
-    }
-
     /// Waits until a Certificate of this name is issued, and verifies it.
     async fn issue(&self, name: &str, issuer: &str) {
         let host = self.certificate(name, issuer).await;
         self.scene.ready(name).await;
         self.verify(name, &host).await;
+    }
+
+    /// A Vault ClusterIssuer with the name of the namespace, that is Ready.
+    async fn cluster_issuer(&self, auth: &Value) {
+        let name = &self.scene.namespace;
+        let spec = json!({"vault": {"server": PLAIN, "path": PATH, "auth": auth}});
+        let issuer = json!({"apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer", "metadata": {"name": name}, "spec": spec});
+        self.scene.apply(&issuer.to_string()).await;
+        let issuers = self
+            .scene
+            .bed
+            .objects("cert-manager.io/v1", "ClusterIssuer", None)
+            .await;
+        until(&issuers, name, IN_TIME, condition_is("Ready", "True")).await;
     }
 
     async fn is_ready(&self, issuer: &str) {

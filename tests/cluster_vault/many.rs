@@ -31,6 +31,7 @@ async fn two_hundred_certificates_need_one_login_and_one_request_each() {
         manifests += &crate::support::scene::certificate(&format!("many-{number}"), &[&host], "duration: 240h");
         hosts.push(host);
     }
+    let answered = place.scene.bed.requests().await;
     let started = Instant::now();
     place.scene.apply(&manifests).await;
     let applied = started.elapsed();
@@ -44,6 +45,14 @@ async fn two_hundred_certificates_need_one_login_and_one_request_each() {
     let (requests, logins) = (place.requests("") - before, place.requests("auth/approle/login"));
     println!(
         "{MANY} certificates in {took:?} (applied in {applied:?}): {requests} requests to OpenBao, {logins} login(s)"
+    );
+    let answered = place.scene.bed.requests().await.since(&answered);
+    println!("requests to the API server:\n{answered}");
+    // the target before the request and before its certificate is stored, and the next key once
+    let reads = answered.filter(|series| series.resource == "secrets" && series.verb == "GET");
+    assert!(
+        usize::try_from(reads.total()).unwrap() <= MANY * 3 + MANY / 10,
+        "{reads}"
     );
     assert_eq!(logins, 1);
     assert!(requests * 100 <= MANY * 105, "{requests} requests");

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    Place, app_role, login,
+    Place, ROLE, app_role, login,
     support::{
         IN_TIME,
         command::split_pem,
@@ -71,10 +71,8 @@ async fn a_replaced_login_is_revoked_while_certlet_runs() {
     };
     place.issuer("ca", json!({})).await;
     place.is_ready("ca").await;
-    let secret_id = place.bao.write("auth/approle/role/certlet/secret-id", &json!({})).await;
-    place
-        .secret("approle", &json!({"id": secret_id["data"]["secret_id"]}))
-        .await;
+    let secret_id = place.bao.write("auth/approle/role/approle/secret-id", &json!({})).await;
+    place.secret(ROLE, &json!({"id": secret_id["data"]["secret_id"]})).await;
     crate::support::eventually("the first token is revoked", IN_TIME * 2, async || {
         (place.requests("auth/token/revoke-self") == 1).then_some(())
     })

@@ -130,6 +130,15 @@ impl Bed {
         try_run("kubectl", &self.with_kubeconfig(args), None).await
     }
 
+    /// A program that uses a cluster, with a namespace; what follows `--` stays at the end.
+    pub(crate) async fn command(&self, program: &str, namespace: &str, args: &[&str]) -> Finished {
+        let kubeconfig = self.kubeconfig();
+        let place = ["-n", namespace, "--kubeconfig", kubeconfig.to_str().unwrap()];
+        let end = args.iter().position(|arg| *arg == "--").unwrap_or(args.len());
+        let (own, rest) = args.split_at(end);
+        try_run(program, &[own, &place, rest].concat(), None).await
+    }
+
     /// `kubectl apply -f -` in a namespace.
     ///
     /// # Panics

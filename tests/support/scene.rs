@@ -9,6 +9,8 @@ use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use serde_json::{Value, json};
 
+use super::certlet::PROGRAM;
+use super::command::Finished;
 use super::{Bed, Certlet, IN_TIME, Pebble, condition_is, eventually, openssl_verify, served_chain, until};
 
 pub(crate) const CERTIFICATES: (&str, &str) = ("cert-manager.io/v1", "Certificate");
@@ -62,6 +64,13 @@ impl Scene {
 
     pub(crate) async fn apply(&self, manifests: &str) {
         self.bed.apply(&self.namespace, manifests).await;
+    }
+
+    /// Runs one of certlet's commands in the namespace, and prints what it says.
+    pub(crate) async fn certlet(&self, args: &[&str]) -> Finished {
+        let finished = self.bed.command(PROGRAM, &self.namespace, args).await;
+        println!("{}{}", finished.stdout, finished.stderr);
+        finished
     }
 
     /// An Issuer `ca` with one solver for this class, at this directory.

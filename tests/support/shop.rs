@@ -6,7 +6,7 @@ use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::certlet::PROGRAM;
-use super::command::{Finished, try_run};
+use super::command::Finished;
 use super::{
     AuditMark, AuditedWrite, Bed, Certlet, IN_TIME, condition_is, condition_reason_is, events, eventually, until,
 };
@@ -90,9 +90,7 @@ impl Shop {
 
     /// A program with a cluster, told which and where.
     pub(crate) async fn command(&self, program: &str, args: &[&str]) -> Finished {
-        let kubeconfig = self.bed.kubeconfig();
-        let place = ["-n", &self.namespace, "--kubeconfig", kubeconfig.to_str().unwrap()];
-        try_run(program, &[args, &place].concat(), None).await
+        self.bed.command(program, &self.namespace, args).await
     }
 
     /// What cmctl says, which has to succeed.

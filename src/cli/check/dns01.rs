@@ -16,6 +16,7 @@ use crate::{
         trial::{Finding, Verdict, trial, value},
     },
     plan::order::{
+        identifiers::parts,
         memory::NotYet,
         persist::{Demand, ends_soon},
         timing,
@@ -76,7 +77,7 @@ async fn check(args: &Dns01Args) -> Result<bool, String> {
     let Some(acme) = spec.acme else {
         return Err(format!("{id} is no ACME issuer: it has no solvers"));
     };
-    let (identifier, wildcard) = dns_persist::parts(&args.name);
+    let (identifier, wildcard) = parts(&args.name);
     let wanted = Wanted {
         identifier,
         wildcard,

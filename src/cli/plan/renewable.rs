@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    api::{CertificateSpec, challenge::ChallengeType, http01::Routing},
+    api::{CertificateSpec, http01::Routing},
     plan::{
         issuer::{Backend, IssuerId, Lookup, Way},
         settings::GatewaySettings,
@@ -39,9 +39,8 @@ pub(super) fn obstacle(
                 ..OrderMeta::absent()
             };
             let names = spec.common_name.iter().chain(&spec.dns_names).chain(&spec.ip_addresses);
-            names
-                .filter(|name| !name.is_empty())
-                .find_map(|name| match select(&acme.solvers, order, wanted(name)) {
+            names.filter(|name| !name.is_empty()).find_map(|name| {
+                match select(&acme.solvers, order, Wanted::unasked(name)) {
                     Err(error @ (NoSolver::NotSupported { .. } | NoSolver::WrongConfig { .. })) => {
                         Some(format!("{error} ({})", found.id()))
                     }
@@ -52,7 +51,8 @@ pub(super) fn obstacle(
                         Some(switched_off(selected.index, name, &found.id()))
                     }
                     Err(_) | Ok(_) => None,
-                })
+                }
+            })
         }
     }
 }
@@ -69,21 +69,6 @@ fn switched_off(index: usize, name: &str, issuer: &IssuerId) -> String {
         "spec.acme.solvers[{index}] is the one for {name}, but it is a http01.gatewayHTTPRoute solver, for which certlet has to be \
          started with --enable-gateway-api ({issuer})"
     )
-}
-
-fn wanted(name: &str) -> Wanted<'_> {
-    let (identifier, wildcard) = name.strip_prefix("*.").map_or((name, false), |parent| (parent, true));
-    Wanted {
-        identifier,
-        wildcard,
-        offered: if wildcard {
-            &[ChallengeType::Dns01]
-        } else {
-            &[ChallengeType::Http01, ChallengeType::Dns01]
-        },
-        // only the CA knows
-        persist: true,
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{at_once, keys, observe::LiveReads, state::Certificates, target, temporary};
 use crate::{
     api::{
-        ByteString, CertificateRequestSpec, CertificateSpec,
+        ByteString, CertificateRequestSpec,
         names::{data_key, label},
     },
     cluster::{owner::controlling, secret::SecretApply, writer::NewObject},
@@ -74,7 +74,10 @@ async fn store_key(
         return Ok(Outcome::ComeBack);
     };
     match create_next_key(controller, certificate, name, &key).await {
-        Ok(()) => Ok(Outcome::Done),
+        Ok(()) => {
+            reads.stored_key = Some(key);
+            Ok(Outcome::Done)
+        }
         Err(ControllerError::Cluster(error)) if error.is_already_exists() => {
             reads.meet_next_key(controller, certificate, name).await?;
             Ok(Outcome::Replan)
@@ -161,14 +164,6 @@ pub(super) async fn read_key(controller: &Certificates, key: &ObjectKey) -> Resu
     Ok(key)
 }
 
-/// The spec that a created request is compared with: with the issuer that it was directed to.
-pub(super) fn asked_for(certificate: &Object<CertificateKind>, request: &DesiredRequest) -> CertificateSpec {
-    CertificateSpec {
-        issuer_ref: request.issuer_ref.clone(),
-        ..certificate.spec.clone()
-    }
-}
-
 async fn create_request(
     controller: &Arc<Certificates>,
     seen: &CertificateObservation,
@@ -179,15 +174,21 @@ async fn create_request(
         .annotations
         .get(crate::api::names::annotation::PRIVATE_KEY_SECRET_NAME)
         .unwrap_or_default();
-    let key = read_key(controller, &seen.certificate.meta.key.sibling(key_secret)).await?;
-    match send_request(controller, &seen.certificate, request, Arc::new(key)).await {
-        Ok(created) => Ok(match request_fault(&created, &asked_for(&seen.certificate, request)) {
-            None => Outcome::Done,
-            Some(fault) => {
-                reads.made = Made::Unfit(Arc::clone(&created.meta.key.name), fault);
-                Outcome::Replan
-            }
-        }),
+    let mut stored = seen.next_keys.iter().filter(|secret| secret.meta.name() == key_secret);
+    let key = match stored.find_map(|secret| reads.key_in(secret)) {
+        Some(key) => key,
+        None => Arc::new(read_key(controller, &seen.certificate.meta.key.sibling(key_secret)).await?),
+    };
+    match send_request(controller, &seen.certificate, request, key).await {
+        Ok(created) => Ok(
+            match request_fault(&created, &seen.certificate.spec, &request.issuer_ref) {
+                None => Outcome::Done,
+                Some(fault) => {
+                    reads.made = Made::Unfit(Arc::clone(&created.meta.key.name), fault);
+                    Outcome::Replan
+                }
+            },
+        ),
         Err(ControllerError::Cluster(error)) if error.is_already_exists() => {
             reads
                 .meet_request(controller, &seen.certificate.meta.key.sibling(request.name.as_str()))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    apply::{Outcome, asked_for, create_next_key, obtain, send_request},
+    apply::{Outcome, create_next_key, obtain, send_request},
     observe::LiveReads,
     state::Certificates,
     target::{self, Bundle, Purpose, attribution},
@@ -53,7 +53,7 @@ pub(super) async fn issue(
         }
         Err(error) => return Err(error),
     };
-    if let Some(fault) = request_fault(&created, &asked_for(certificate, request)) {
+    if let Some(fault) = request_fault(&created, &certificate.spec, &request.issuer_ref) {
         reads.made = Made::Unfit(name.name, fault);
         return Ok(Outcome::Replan);
     }

@@ -17,6 +17,7 @@ use crate::{
     },
     cluster::{index::Index, issuers, store::Link},
     controller::ControllerError,
+    pki::key::PrivateKey,
     plan::{
         certificate::{
             CertificateObservation, KeystoresSeen, Made, Obstacle, Passwords, Purpose, Rival, SecretUse,
@@ -38,6 +39,8 @@ pub(super) struct LiveReads {
     requests: Vec<Arc<RequestSeen>>,
     missing_password: Option<String>,
     keystores: Option<keystores::OpenedKeystores>,
+    /// The next key that was stored last. It is read again after this reconcile.
+    pub(super) stored_key: Option<Arc<PrivateKey>>,
     /// The certificate that was made last.
     pub(super) made: Made,
 }
@@ -207,6 +210,12 @@ impl LiveReads {
         opened.map_or(KeystoresSeen::Unopened, |opened| {
             KeystoresSeen::Opened(opened.fault.clone())
         })
+    }
+
+    /// The key in a Secret, if this reconcile has stored it there.
+    pub(super) fn key_in(&self, secret: &SecretSeen) -> Option<Arc<PrivateKey>> {
+        let found = secret.pair.key.valid()?;
+        self.stored_key.clone().filter(|key| key.hash() == found.hash)
     }
 
     /// Records that the password of a keystore is not available.

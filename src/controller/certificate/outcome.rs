@@ -1,10 +1,10 @@
 //! Reports the end of an issuance: one line in the log, and the metrics of its issuer.
 
 use crate::{
-    api::{IssuerRef, names::annotation},
+    api::IssuerRef,
     controller::Ports,
     pki::certificate::CertificateInfo,
-    plan::certificate::{CertificateObservation, IssuanceOutcome},
+    plan::certificate::{CertificateObservation, IssuanceOutcome, issuer_asked},
     process::metrics::IssuerLabels,
     text,
 };
@@ -52,22 +52,6 @@ pub(super) fn report(ports: &Ports, seen: &CertificateObservation, outcome: Issu
             ports.metrics.issuances.failed(labels);
         }
     }
-}
-
-/// The issuer of the request that has ended: a fallback issuer may have been asked.
-fn issuer_asked(seen: &CertificateObservation) -> &IssuerRef {
-    let revision = seen
-        .certificate
-        .status
-        .revision
-        .unwrap_or(0)
-        .saturating_add(1)
-        .to_string();
-    let request = seen.requests.iter().find(|request| {
-        request.meta.owned_by(&seen.certificate.meta.uid)
-            && request.meta.annotations.get(annotation::CERTIFICATE_REVISION) == Some(revision.as_str())
-    });
-    request.map_or(&seen.certificate.spec.issuer_ref, |request| &request.issuer_ref)
 }
 
 fn labels(reference: &IssuerRef, namespace: &str) -> IssuerLabels {

@@ -59,10 +59,13 @@ pub(super) async fn store(
 ) -> Result<Outcome, ControllerError> {
     let namespace = &seen.certificate.meta.key;
     let request_key = namespace.sibling(request);
-    let request = controller.ports.reader.request(&request_key).await?;
     let gone = || ControllerError::Stale(format!("CertificateRequest {request_key} no longer has a certificate"));
-    let request = request.ok_or_else(gone)?;
-    let key = read_key(controller, &namespace.sibling(key_secret)).await?;
+    let request = async {
+        let found = controller.ports.reader.request(&request_key).await?;
+        found.ok_or_else(gone)
+    };
+    let key_secret = namespace.sibling(key_secret);
+    let (request, key) = tokio::try_join!(request, read_key(controller, &key_secret))?;
     let certificate = &seen.certificate;
     let bundle = Bundle {
         chain_pem: request.certificate.ok_or_else(gone)?,

@@ -106,8 +106,13 @@ impl Injections {
             InjectionStep::Leave => {
                 self.reported.is_new(&meta, &[]);
             }
-            InjectionStep::Refuse(refusal) | InjectionStep::Delay(refusal) => {
+            InjectionStep::Refuse(refusal) => {
                 self.refused::<K>(&meta, &refusal.notice());
+            }
+            InjectionStep::Delay(refusal) => {
+                if self.refused::<K>(&meta, &refusal.notice()) {
+                    self.ports.metrics.delay_injection();
+                }
             }
             InjectionStep::Write {
                 slots,
@@ -132,8 +137,10 @@ impl Injections {
         Ok(plan.next)
     }
 
-    fn refused<K: Target>(&self, meta: &Meta, notice: &Notice) {
-        if self.reported.is_new(meta, std::slice::from_ref(&notice.message)) {
+    /// Reports why nothing is injected; whether that is new.
+    fn refused<K: Target>(&self, meta: &Meta, notice: &Notice) -> bool {
+        let is_new = self.reported.is_new(meta, std::slice::from_ref(&notice.message));
+        if is_new {
             tracing::info!(
                 kind = K::KIND,
                 name = meta.name(),
@@ -142,6 +149,7 @@ impl Injections {
             );
             self.ports.events.publish::<K>(meta, notice);
         }
+        is_new
     }
 
     /// The target as it is now, and the plan for it.

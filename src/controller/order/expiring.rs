@@ -1,64 +1,38 @@
 //! Reports that a record of dns-persist-01 ends soon by which a name of a finished Order was proved: at the next renewal, the CA will not
 //! find it.
 
-use std::cmp::Ordering;
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{observe::Observed, orders::Orders};
-use crate::{
-    api::names::annotation,
-    plan::{
-        kinds::CertificateKind,
-        notice::Notice,
-        order::{
-            persist::{ends_soon, noted},
-            timing,
-        },
-        seen::{Meta, Next},
-    },
+use crate::plan::{
+    kinds::CertificateKind,
+    notice::Notice,
+    order::persist::{EndStep, Ending, end_step},
+    seen::Next,
 };
-
-/// How long the Certificate may take until it has the certificate of a finished Order.
-const STORED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// Reports it at its time, as an Event of the Certificate. Returns that time.
 pub(super) fn report(controller: &Orders, observed: &Observed, now: Timestamp) -> Next {
-    let reason = observed.order.status.reason.as_deref().unwrap_or_default();
-    let (Some((name, until)), Some(acme)) = (noted(reason), &observed.acme) else {
+    let order = &observed.order;
+    let reason = order.status.reason.as_deref().unwrap_or_default();
+    let (Some(ending), Some(acme)) = (Ending::of(&order.meta, reason), &observed.acme) else {
         return Next::OnChange;
     };
+    let Some(certificate) = controller.ports.index.certificates.get(&ending.certificate) else {
+        return Next::OnChange;
+    };
+    let stored = certificate.status().revision.unwrap_or_default();
     let warn_before = acme.acme.persist_warn_before().unwrap_or_default();
-    let Some((certificate, order)) = certificate(controller, observed) else {
-        return Next::OnChange;
-    };
-    match (certificate.1.cmp(&order), ends_soon(now, name, until, warn_before)) {
-        // a newer Order has a newer record
-        (Ordering::Greater, _) => Next::OnChange,
-        (Ordering::Less, _) => Next::At(timing::add(now, STORED_WITHIN)),
-        (Ordering::Equal, None) => Next::At(timing::add(until, -warn_before)),
-        (Ordering::Equal, Some(sentence)) => {
-            if controller
-                .reported
-                .is_new(&certificate.0, std::slice::from_ref(&sentence))
-            {
+    match end_step(now, &ending, warn_before, stored) {
+        EndStep::Nothing => Next::OnChange,
+        EndStep::CheckAt(at) => Next::At(at),
+        EndStep::Report(sentence) => {
+            let meta = &certificate.meta;
+            if controller.reported.is_new(meta, std::slice::from_ref(&sentence)) {
                 let notice = Notice::warning("PersistUntil", sentence);
-                controller
-                    .ports
-                    .events
-                    .publish::<CertificateKind>(&certificate.0, &notice);
+                controller.ports.events.publish::<CertificateKind>(meta, &notice);
             }
             Next::OnChange
         }
     }
-}
-
-/// The Certificate that this Order is for, with its revision, and the revision of the Order.
-fn certificate(controller: &Orders, observed: &Observed) -> Option<((Meta, i64), i64)> {
-    let order = &observed.order.meta;
-    let name = order.annotations.get(annotation::CERTIFICATE_NAME)?;
-    let revision = order.annotations.get(annotation::CERTIFICATE_REVISION)?.parse().ok()?;
-    let certificate = controller.ports.index.certificates.get(&order.key.sibling(name))?;
-    let stored = certificate.status().revision.unwrap_or_default();
-    Some(((certificate.meta.clone(), stored), revision))
 }

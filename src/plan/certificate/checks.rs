@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    fallback::FallbackPolicy,
-    matching::{ISSUER_FIELD, certificate_differences, key_differences, request_differences},
+    fallback::{FallbackPolicy, expected_issuer},
+    matching::{certificate_differences, key_differences, request_differences},
 };
 use crate::{
     api::{CertificateSpec, IssuerRef, names::annotation},
@@ -242,11 +242,8 @@ fn key_differs_from_request(input: &Input<'_>) -> Option<Violation> {
 
 fn request_differs_from_spec(input: &Input<'_>) -> Option<Violation> {
     let current = input.current?;
-    let mut fields = request_differences(current, input.spec).ok()?;
-    let explained = |policy: &FallbackPolicy| policy.explains(&current.issuer_ref, &current.meta.annotations);
-    if input.fallback.is_some_and(explained) {
-        fields.retain(|field| *field != ISSUER_FIELD);
-    }
+    let issuer = expected_issuer(input.fallback, input.spec, current);
+    let fields = request_differences(current, input.spec, issuer).ok()?;
     (!fields.is_empty()).then(|| {
         Violation::new(
             "RequestChanged",

@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    fallback,
-    matching::{key_differences, request_differences},
+    matching::{is_requested, key_differences},
     request,
     status::instant,
     view::View,
@@ -113,11 +112,10 @@ pub(super) fn asks_else(view: &View<'_>, request: &RequestSeen) -> bool {
 }
 
 fn fulfils(view: &View<'_>, request: &RequestSeen) -> bool {
-    let spec = fallback::spec_for(view, request);
-    request_differences(request, &spec).is_ok_and(|differences| differences.is_empty())
+    is_requested(request, view.spec(), view.expected_issuer(request))
 }
 
-/// Whether the spec may request something that the request does not, in fields that [`request_differences`] ignores because they
+/// Whether the spec may request something that the request does not, in fields that [`is_requested`] ignores because they
 /// do not cause a re-issuance.
 fn would_ask_otherwise(view: &View<'_>, request: &RequestSeen) -> bool {
     let spec = view.spec();

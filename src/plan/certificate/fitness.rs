@@ -7,7 +7,7 @@ use super::{
     secret::{RenderedSecret, TLS_TYPE},
 };
 use crate::{
-    api::{CertificateSpec, names::data_key},
+    api::{CertificateSpec, IssuerRef, names::data_key},
     pki::{chain::SizeLimits, hidden::Hidden, summary::PairSummary},
     plan::seen::{ManagedKeys, Meta, Pairs, RequestSeen, SecretSeen},
 };
@@ -32,10 +32,10 @@ pub struct Candidate<'a> {
     pub limits: &'a SizeLimits,
 }
 
-/// Why a created request does not match the spec.
-pub fn request_fault(request: &RequestSeen, spec: &CertificateSpec) -> Option<Violation> {
+/// Why a created request does not match the spec; `issuer` is the one that it was directed to.
+pub fn request_fault(request: &RequestSeen, spec: &CertificateSpec, issuer: &IssuerRef) -> Option<Violation> {
     let name = request.meta.name();
-    match request_differences(request, spec) {
+    match request_differences(request, spec, issuer) {
         Ok(fields) if fields.is_empty() => None,
         Ok(fields) => Some(Violation::new(
             "RequestChanged",

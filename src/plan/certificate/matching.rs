@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::{
     api::{
-        CertificateSpec,
+        CertificateSpec, IssuerRef,
         certificate::Subject as SpecSubject,
         key::{KeyAlgorithm as SpecAlgorithm, KeyEncoding as SpecEncoding, PrivateKey as SpecKey},
         usage::KeyUsage,
@@ -22,14 +22,15 @@ use crate::{
     plan::seen::RequestSeen,
 };
 
-/// The field of the spec that names the issuer.
-pub(super) const ISSUER_FIELD: &str = "spec.issuerRef";
-
-/// The fields of the spec that a request does not match.
+/// The fields of the spec that a request to `issuer` does not match.
 ///
 /// # Errors
 /// Why the CSR of the request cannot be parsed.
-pub fn request_differences(request: &RequestSeen, spec: &CertificateSpec) -> Result<Vec<&'static str>, Box<str>> {
+pub(super) fn request_differences(
+    request: &RequestSeen,
+    spec: &CertificateSpec,
+    issuer: &IssuerRef,
+) -> Result<Vec<&'static str>, Box<str>> {
     let csr = request.csr.as_ref().map_err(Clone::clone)?;
     let mut fields = san_differences(&csr.sans, spec);
     if !same(&csr.sans.others, &other_names(spec)) {
@@ -51,10 +52,15 @@ pub fn request_differences(request: &RequestSeen, spec: &CertificateSpec) -> Res
     {
         fields.push("spec.duration");
     }
-    if !request.issuer_ref.means_same(&spec.issuer_ref) {
-        fields.push(ISSUER_FIELD);
+    if !request.issuer_ref.means_same(issuer) {
+        fields.push("spec.issuerRef");
     }
     Ok(fields)
+}
+
+/// Whether a request is what the spec asks of `issuer`.
+pub(super) fn is_requested(request: &RequestSeen, spec: &CertificateSpec, issuer: &IssuerRef) -> bool {
+    request_differences(request, spec, issuer).is_ok_and(|fields| fields.is_empty())
 }
 
 /// The fields of the spec that an issued certificate clearly does not match, if its request no longer exists. Issuers may move

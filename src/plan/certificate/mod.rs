@@ -35,8 +35,8 @@ pub use checks::{TEMPORARY_CA, Violation, is_temporary};
 pub use fallback::{FallbackPolicy, FallbackSeen, ISSUED_BY_FALLBACK, ISSUER_UNAVAILABLE, fallback_for};
 pub use fitness::{Candidate, request_fault};
 pub use in_use::{Purpose, SecretUse};
-pub use matching::{key_encoding, key_spec, request_differences};
-pub use outcome::{IssuanceOutcome, issuance_outcome};
+pub use matching::{key_encoding, key_spec};
+pub use outcome::{IssuanceOutcome, issuance_outcome, issuer_asked};
 pub use request::DesiredRequest;
 pub use unsettled::{DUE_AT_ONCE, SECRET_NOT_KEPT, UNSETTLED, unsettled_until};
 pub use validation::InvalidSpec;
@@ -49,7 +49,9 @@ use super::{
     seen::{Meta, Next, Object, ObjectKey, RequestSeen, SecretSeen},
     settings::Settings,
 };
-use crate::api::{CertificateStatus, InvalidField, certificate_status::RenewalInformation};
+use crate::api::{
+    CertificateStatus, InvalidField, IssuerRef, certificate_status::RenewalInformation, reference::ISSUER_KIND,
+};
 
 /// How long one of two Certificates with the same Secret waits until it is reconciled again (NB-16).
 const DUPLICATE_RECHECK: SignedDuration = SignedDuration::from_mins(3);
@@ -130,10 +132,28 @@ pub enum IssuerState {
     Missing,
     /// It exists and cannot sign. The text is a sentence.
     NotReady(String),
+    /// It is a Ready fallback issuer that cannot issue this certificate. The text is a sentence.
+    Unfit(String),
     /// It is Ready, and signs at once or later.
     Ready(Reach),
     /// It belongs to another controller (SGN-06).
     External,
+}
+
+impl IssuerState {
+    /// What is wrong with the issuer that `reference` in `namespace` means, as a sentence.
+    fn obstacle(&self, reference: &IssuerRef, namespace: &str) -> Option<String> {
+        let (kind, name) = (reference.kind_or_default(), &reference.name);
+        match self {
+            Self::Missing if kind == ISSUER_KIND => {
+                Some(format!("{kind} {name:?} does not exist in namespace {namespace:?}"))
+            }
+            Self::Missing => Some(format!("{kind} {name:?} does not exist")),
+            Self::NotReady(why) => Some(format!("{kind} {name:?} is not ready: {why}")),
+            Self::Unfit(why) => Some(format!("{kind} {name:?} cannot issue this certificate: {why}")),
+            Self::Ready(_) | Self::External => None,
+        }
+    }
 }
 
 /// Whether the passwords of keystores are available (SEC-07).

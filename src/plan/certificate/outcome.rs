@@ -5,11 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::CertificateObservation;
 use crate::{
     api::{
-        CertificateStatus,
+        CertificateStatus, IssuerRef,
         condition::{self, ConditionStatus, ISSUING},
         names::annotation,
     },
     pki::certificate::CertificateInfo,
+    plan::seen::{Object, RequestSeen},
 };
 
 /// The end of an issuance.
@@ -48,7 +49,7 @@ pub fn issuance_outcome<'a>(
     {
         let created = match before.revision {
             None => Some(seen.certificate.meta.created),
-            Some(_) => requested(seen, revision),
+            Some(_) => requested(seen, revision).map(|request| request.meta.created),
         };
         let took = created.map_or(SignedDuration::ZERO, |created| now.duration_since(created));
         return Some(IssuanceOutcome::Issued {
@@ -71,13 +72,20 @@ pub fn issuance_outcome<'a>(
     })
 }
 
-/// The creation of the CertificateRequest of this revision.
-fn requested(seen: &CertificateObservation, revision: i64) -> Option<Timestamp> {
+/// The issuer that was asked for the next certificate, which may be a fallback issuer.
+pub fn issuer_asked(seen: &CertificateObservation) -> &IssuerRef {
+    let Object { spec, status, .. } = &seen.certificate;
+    let next = status.revision.unwrap_or(0).saturating_add(1);
+    requested(seen, next).map_or(&spec.issuer_ref, |request| &request.issuer_ref)
+}
+
+/// The CertificateRequest of this revision: the newest one, because that of another issuer may still be being deleted.
+fn requested(seen: &CertificateObservation, revision: i64) -> Option<&RequestSeen> {
     let revision = revision.to_string();
-    let requests = seen.requests.iter().filter(|request| {
+    let requests = seen.requests.iter().map(|request| &**request).filter(|request| {
         let meta = &request.meta;
         meta.owned_by(&seen.certificate.meta.uid)
             && meta.annotations.get(annotation::CERTIFICATE_REVISION) == Some(revision.as_str())
     });
-    requests.map(|request| request.meta.created).max()
+    requests.max_by_key(|request| (request.meta.created, request.meta.deleting.is_none()))
 }

@@ -44,8 +44,6 @@ pub(super) struct View<'a> {
     pub(super) policy: Result<Option<FallbackPolicy>, String>,
     /// The issuer to ask for the next certificate.
     pub(super) choice: Choice,
-    /// The spec with that issuer, if it is a fallback issuer.
-    pub(super) redirected: Option<Box<CertificateSpec>>,
 }
 
 impl<'a> View<'a> {
@@ -60,7 +58,6 @@ impl<'a> View<'a> {
             schedule: None,
             policy: FallbackPolicy::of(&seen.certificate),
             choice: Choice::default(),
-            redirected: None,
         };
         view.content = checks::content(&view.input());
         let validity = |info: &CertificateInfo| Validity {
@@ -76,7 +73,6 @@ impl<'a> View<'a> {
             renewal::schedule(view.spec(), validity, provenance, suggestion, &view.meta().uid)
         });
         view.choice = fallback::choice(&view);
-        view.redirected = view.redirected();
         view
     }
 

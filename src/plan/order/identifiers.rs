@@ -28,7 +28,7 @@ pub fn may_be_asked_for(spec: &OrderSpec, identifier: &str) -> bool {
     let address = identifier.parse::<IpAddr>().ok();
     let asked = identifier.to_ascii_lowercase();
     let fits = |name: &str| {
-        let name = name.strip_prefix("*.").unwrap_or(name).to_ascii_lowercase();
+        let name = parts(name).0.to_ascii_lowercase();
         let above = name
             .strip_suffix(asked.as_str())
             .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
@@ -41,13 +41,18 @@ pub fn may_be_asked_for(spec: &OrderSpec, identifier: &str) -> bool {
     })
 }
 
+/// A name without the `*.` of a wildcard, and whether it had one.
+pub fn parts(name: &str) -> (&str, bool) {
+    name.strip_prefix("*.").map_or((name, false), |parent| (parent, true))
+}
+
 /// Whether a name has at least two labels of letters, digits and inner hyphens. The first may be `*`.
 fn is_fqdn(name: &str) -> bool {
     let is_label = |label: &str| {
         let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
         (1..=63).contains(&label.len()) && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
     };
-    let rest = name.strip_prefix("*.").unwrap_or(name);
+    let (rest, _) = parts(name);
     name.len() <= 253 && rest.contains('.') && rest.split('.').all(is_label)
 }
 

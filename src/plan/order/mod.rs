@@ -12,6 +12,7 @@
 //! | [`desired`] | the Order for a request, and which Orders certlet acts for |
 //! | [`memory`] | what is remembered between two reconciles |
 //! | [`progress`] | the progress of one proof, as a part of it |
+//! | [`presentation`] | what is presented of it, and what prevents that, as a part of it |
 //! | [`fault`] | failed requests and their consequence |
 //! | [`proving`] | authorizations: probes, and when a challenge is accepted |
 //! | [`presenting`] | Challenges that are created, proofs that are presented |
@@ -38,6 +39,7 @@ pub mod mirror;
 pub mod outcome;
 pub mod outside;
 pub mod persist;
+mod presentation;
 mod presenting;
 mod progress;
 pub mod proof;

@@ -5,10 +5,15 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::text::{excerpt, short_line};
+use super::timing;
+use crate::{
+    api::names::annotation,
+    plan::seen::{Meta, ObjectKey},
+    text::{excerpt, short_line},
+};
 
 /// The type of the challenge.
-pub const TYPE: &str = "dns-persist-01";
+pub use crate::acme::order::DNS_PERSIST as TYPE;
 
 /// The label before the name that is proved.
 const LABEL: &str = "_validation-persist";
@@ -27,6 +32,9 @@ const QUOTED: usize = 400;
 
 /// The longest part of a record in one character string (RFC 1035 section 3.3).
 const LONGEST_STRING: usize = 255;
+
+/// How long the Certificate may take until it has the certificate of a finished Order.
+const STORED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// The end of the sentence of [`note`].
 const NOTE: (&str, &str) = ("The TXT record ", " of dns-persist-01 counts until ");
@@ -195,10 +203,37 @@ pub fn note(name: &str, until: Timestamp) -> String {
 }
 
 /// The record and its end in the reason of a finished Order.
-pub fn noted(reason: &str) -> Option<(&str, Timestamp)> {
+fn noted(reason: &str) -> Option<(&str, Timestamp)> {
     let (before, between) = NOTE;
     let (name, until) = reason.strip_prefix(before)?.split_once(between)?;
     Some((name, until.parse().ok()?))
+}
+
+/// A record with an end by which a name of a finished Order was proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending<'a> {
+    /// The name of the record; of several, that which ends first.
+    pub name: &'a str,
+    /// Its end.
+    pub until: Timestamp,
+    /// The Certificate that the Order is for.
+    pub certificate: ObjectKey,
+    /// The revision of the Certificate that the Order is for.
+    pub revision: i64,
+}
+
+impl<'a> Ending<'a> {
+    /// The record in the reason of a finished Order of a Certificate; `None` if it has no end.
+    pub fn of(order: &Meta, reason: &'a str) -> Option<Self> {
+        let (name, until) = noted(reason)?;
+        let annotated = |annotation: &str| order.annotations.get(annotation);
+        Some(Self {
+            name,
+            until,
+            certificate: order.key.sibling(annotated(annotation::CERTIFICATE_NAME)?),
+            revision: annotated(annotation::CERTIFICATE_REVISION)?.parse().ok()?,
+        })
+    }
 }
 
 /// What to do about a record that ends soon; `None` if it does not.
@@ -211,6 +246,30 @@ pub fn ends_soon(now: Timestamp, name: &str, until: Timestamp, warn_before: Sign
              time into it, or no renewal succeeds after that"
         )
     })
+}
+
+/// The next step for a finished Order whose name was proved by a record with an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndStep {
+    /// Nothing: a newer Order has a newer record.
+    Nothing,
+    /// Check again at this time.
+    CheckAt(Timestamp),
+    /// Report this sentence.
+    Report(String),
+}
+
+/// Decides about the end of a record. `stored` is the revision of the Certificate.
+pub fn end_step(now: Timestamp, ending: &Ending<'_>, warn_before: SignedDuration, stored: i64) -> EndStep {
+    if stored > ending.revision {
+        return EndStep::Nothing;
+    }
+    match ends_soon(now, ending.name, ending.until, warn_before) {
+        None => EndStep::CheckAt(timing::add(ending.until, -warn_before)),
+        // whether the certificate of this Order is used at all is not known yet
+        Some(_) if stored < ending.revision => EndStep::CheckAt(timing::add(now, STORED_WITHIN)),
+        Some(sentence) => EndStep::Report(sentence),
+    }
 }
 
 /// The parameters of a record that count.

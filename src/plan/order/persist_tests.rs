@@ -319,6 +319,27 @@ fn the_end_of_a_record_stands_in_the_reason_of_its_order_and_is_told_in_time() {
     assert_eq!(days(29), None);
 }
 
+#[test]
+fn the_end_of_a_record_is_waited_for_at_once_and_the_certificate_only_once_the_end_is_near() {
+    let until: Timestamp = "2026-12-30T12:00:00Z".parse().unwrap();
+    let day = |days: i64| SignedDuration::from_hours(24 * days);
+    let ending = Ending {
+        name: "x",
+        until,
+        certificate: ObjectKey::new("shop", "web"),
+        revision: 2,
+    };
+    let step = |warn_before, stored| end_step(now(), &ending, day(warn_before), stored);
+    let due: Timestamp = "2026-12-10T12:00:00Z".parse().unwrap();
+    // the Certificate does not have it yet, has it, and has a newer one
+    assert_eq!(step(20, 1), EndStep::CheckAt(due));
+    assert_eq!(step(20, 2), EndStep::CheckAt(due));
+    assert_eq!(step(20, 3), EndStep::Nothing);
+    assert_eq!(step(40, 1), EndStep::CheckAt(now() + STORED_WITHIN));
+    assert!(matches!(step(40, 2), EndStep::Report(sentence) if sentence.contains("counts until 2026-12-30")));
+    assert_eq!(step(40, 3), EndStep::Nothing);
+}
+
 proptest! {
     #[test]
     fn no_record_is_a_panic_and_only_one_with_our_account_counts(records in vec("(authority\\.example|ca)?[ ;=a-z0-9]{0,30}(accounturi=https://ca\\.example/acct/123)?[;= \t]{0,3}", 0..6)) {

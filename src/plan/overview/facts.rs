@@ -21,7 +21,7 @@ use crate::{
         certificate::ISSUED_BY_FALLBACK,
         issuer::{Backend, IssuerId},
         kinds::{CertificateKind, ChallengeKind, OrderKind},
-        order,
+        order::{self, persist::Ending},
         seen::{Kind, Lean, Meta, ObjectKey, RequestSeen},
     },
 };
@@ -40,7 +40,7 @@ pub(super) struct Facts {
     /// Unfinished Challenges by the uid of their Order.
     challenges: HashMap<Box<str>, Vec<ChallengeFacts>>,
     /// Records of dns-persist-01 with an end, by the Certificate that they were used for, and its revision.
-    records: HashMap<(ObjectKey, String), RecordFacts>,
+    records: HashMap<(ObjectKey, i64), RecordFacts>,
 }
 
 /// Of a Certificate.
@@ -59,6 +59,8 @@ pub(super) struct CertificateFacts {
 /// Of a record of dns-persist-01.
 #[derive(Debug)]
 pub(super) struct RecordFacts {
+    /// The issuer of the Order, which may be a fallback issuer.
+    pub(super) issuer: IssuerRef,
     pub(super) name: String,
     pub(super) until: Timestamp,
 }
@@ -165,7 +167,7 @@ impl Facts {
 
     fn add_order(&mut self, order: &Lean<OrderKind>) {
         let status = order.status();
-        self.add_record(&order.meta, status.reason.as_deref().unwrap_or_default());
+        self.add_record(order, status.reason.as_deref().unwrap_or_default());
         if status.state.is_some_and(State::is_final) || order.meta.deleting.is_some() {
             return;
         }
@@ -188,19 +190,16 @@ impl Facts {
         self.orders.insert(owner, facts);
     }
 
-    fn add_record(&mut self, order: &Meta, reason: &str) {
-        let Some((name, until)) = order::persist::noted(reason) else {
+    fn add_record(&mut self, order: &Lean<OrderKind>, reason: &str) {
+        let Some((ending, object)) = Ending::of(&order.meta, reason).zip(order.parse().ok()) else {
             return;
         };
-        let of = |name| text(order, name);
-        let (Some(certificate), Some(revision)) =
-            (of(annotation::CERTIFICATE_NAME), of(annotation::CERTIFICATE_REVISION))
-        else {
-            return;
+        let record = RecordFacts {
+            issuer: object.spec.issuer_ref,
+            name: ending.name.to_owned(),
+            until: ending.until,
         };
-        let name = name.to_owned();
-        self.records
-            .insert((order.key.sibling(certificate), revision), RecordFacts { name, until });
+        self.records.insert((ending.certificate, ending.revision), record);
     }
 
     /// The record with an end that the current certificate of a Certificate was proved by.
@@ -208,7 +207,7 @@ impl Facts {
         if self.records.is_empty() {
             return None;
         }
-        let revision = certificate.status.revision?.to_string();
+        let revision = certificate.status.revision?;
         self.records.get(&(certificate.key.clone(), revision))
     }
 

@@ -370,7 +370,7 @@ fn overdue(case: &Case<'_>) -> Option<Cause> {
 /// The record by which the CA knows a name ends soon: the renewal after that fails.
 fn record_ends(case: &Case<'_>) -> Option<Cause> {
     let record = case.facts.record(case.certificate)?;
-    let id = IssuerId::of(&case.certificate.issuer, &case.certificate.key.namespace)?;
+    let id = IssuerId::of(&record.issuer, &case.certificate.key.namespace)?;
     let warn_before = case.facts.issuers.get(&id)?.warn_before?;
     let sentence = ends_soon(case.now, &record.name, record.until, warn_before)?;
     Some(Cause::new("PersistUntil", sentence, true))

@@ -32,6 +32,7 @@ pub struct Metrics {
     /// Findings of self-checks.
     pub findings: Findings,
     held_back: AtomicU64,
+    delayed_injections: AtomicU64,
 }
 
 impl Metrics {
@@ -43,5 +44,15 @@ impl Metrics {
     /// The number of issuances held back.
     pub fn held_back(&self) -> u64 {
         self.held_back.load(Ordering::Relaxed)
+    }
+
+    /// Counts an injection that is delayed because the CA of its source changes too often.
+    pub fn delay_injection(&self) {
+        self.delayed_injections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number of injections delayed.
+    pub fn delayed_injections(&self) -> u64 {
+        self.delayed_injections.load(Ordering::Relaxed)
     }
 }

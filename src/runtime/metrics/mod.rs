@@ -5,6 +5,7 @@ mod condition;
 mod controllers;
 mod issuers;
 mod objects;
+mod records;
 mod serving;
 
 use std::sync::Arc;
@@ -107,40 +108,31 @@ fn own(ports: &Ports, page: &mut Page) {
         &[("version", env!("CARGO_PKG_VERSION"))],
         1.0,
     );
-    page.head(
-        "certlet_http01_validations_total",
-        "counter",
-        "HTTP-01 requests answered with a key authorization, without self-checks.",
-    );
-    let served = ports.responder.served();
-    sample(
-        &mut page.text,
-        "certlet_http01_validations_total",
-        &[],
-        served.validations as f64,
-    );
-    page.head(
-        "certlet_certificate_issuances_held_back_total",
-        "counter",
-        "Issuances held back because earlier certificates did not last; see the condition Unsettled.",
-    );
-    sample(
-        &mut page.text,
-        "certlet_certificate_issuances_held_back_total",
-        &[],
-        ports.metrics.held_back() as f64,
-    );
-    page.head(
-        "certlet_events_dropped_total",
-        "counter",
-        "Events dropped because too many were waiting.",
-    );
-    sample(
-        &mut page.text,
-        "certlet_events_dropped_total",
-        &[],
-        ports.events.dropped() as f64,
-    );
+    for (name, help, count) in [
+        (
+            "certlet_http01_validations_total",
+            "HTTP-01 requests answered with a key authorization, without self-checks.",
+            ports.responder.served().validations,
+        ),
+        (
+            "certlet_certificate_issuances_held_back_total",
+            "Issuances held back because earlier certificates did not last; see the condition Unsettled.",
+            ports.metrics.held_back(),
+        ),
+        (
+            "certlet_ca_injections_delayed_total",
+            "Injections of CAs delayed because the CA of their source changes too often.",
+            ports.metrics.delayed_injections(),
+        ),
+        (
+            "certlet_events_dropped_total",
+            "Events dropped because too many were waiting.",
+            ports.events.dropped(),
+        ),
+    ] {
+        page.head(name, "counter", help);
+        sample(&mut page.text, name, &[], count as f64);
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,11 @@ const SMALL_PIECE: usize = 20;
 /// All metric families of objects.
 pub(super) fn all(index: &Arc<Index>) -> impl Iterator<Item = String> + Send + 'static + use<> {
     let issuers = issuers(index).chain(super::issuers::accounts(index));
-    certificates(index).chain(issuers).chain(challenges(index))
+    let records = super::records::ends(index);
+    certificates(index)
+        .chain(records)
+        .chain(issuers)
+        .chain(challenges(index))
 }
 
 /// A metric family of Certificates: its name, its help text, and the condition or the time that it reports.
@@ -136,14 +140,7 @@ impl CertificateValues {
             let Some(issuer) = self.issuers.get(row.issuer as usize) else {
                 continue;
             };
-            let labels = [
-                ("name", &*name.name),
-                ("namespace", &*name.namespace),
-                ("issuer_name", issuer.name.as_str()),
-                // as written in the spec, so that a series stays the same after a take-over
-                ("issuer_kind", issuer.kind.as_deref().unwrap_or_default()),
-                ("issuer_group", issuer.group.as_deref().unwrap_or_default()),
-            ];
+            let labels = labels(name, issuer);
             match family.value {
                 Value::Ready => answers(page, family.name, &labels, row.ready),
                 Value::Time(of) => sample(&mut page.text, family.name, &labels, of(row)),
@@ -173,6 +170,18 @@ impl CertificateValues {
                 .map_or(ConditionStatus::Unknown, |ready| ready.status),
         })
     }
+}
+
+/// The labels of the metrics of a Certificate.
+pub(super) fn labels<'a>(name: &'a ObjectKey, issuer: &'a IssuerRef) -> [(&'static str, &'a str); 5] {
+    [
+        ("name", &*name.name),
+        ("namespace", &*name.namespace),
+        ("issuer_name", issuer.name.as_str()),
+        // as written in the spec, so that a series stays the same after a take-over
+        ("issuer_kind", issuer.kind.as_deref().unwrap_or_default()),
+        ("issuer_group", issuer.group.as_deref().unwrap_or_default()),
+    ]
 }
 
 /// The renewal window of the ACME server in seconds since 1970.

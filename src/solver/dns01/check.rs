@@ -66,20 +66,20 @@ pub(crate) enum Seen {
 
 /// Asks every name server of the zone, in parallel, and follows the CNAMEs that a CA would follow.
 pub(crate) async fn at_authorities(dns: &Recursive, policy: &AddressPolicy, question: Question<'_>) -> Seen {
-    let (found_at, answers) = tokio::join!(target::found_at(dns, question.asked), answers(dns, policy, question));
-    match (found_at, answers) {
-        (Ok(name), _) if leads_elsewhere(&name, question) => Seen::Elsewhere(name),
+    let (elsewhere, answers) = tokio::join!(elsewhere(dns, question), answers(dns, policy, question));
+    match (elsewhere, answers) {
+        (Ok(Some(name)), _) => Seen::Elsewhere(name),
         // the servers of the zone say more than the cache of a recursive server
-        (Ok(_) | Err(_), Ok(answers)) => Seen::Answers(answers),
-        (Ok(_) | Err(_), Err(sentence)) => Seen::Failed(sentence),
+        (Ok(None) | Err(_), Ok(answers)) => Seen::Answers(answers),
+        (Ok(None) | Err(_), Err(sentence)) => Seen::Failed(sentence),
     }
 }
 
 /// Asks the recursive servers only.
 pub(crate) async fn at_recursive(dns: &Recursive, question: Question<'_>) -> Seen {
-    match target::found_at(dns, question.asked).await {
-        Ok(name) if leads_elsewhere(&name, question) => return Seen::Elsewhere(name),
-        Ok(_) => {}
+    match elsewhere(dns, question).await {
+        Ok(Some(name)) => return Seen::Elsewhere(name),
+        Ok(None) => {}
         Err(sentence) => return Seen::Failed(sentence),
     }
     let Target { name, zone } = question.target;
@@ -107,9 +107,14 @@ pub(crate) async fn at_recursive(dns: &Recursive, question: Question<'_>) -> See
     }
 }
 
-/// A record at the name itself takes the place of a wildcard's CNAME, which a recursive server may remember for a while.
-fn leads_elsewhere(name: &str, question: Question<'_>) -> bool {
-    name != question.target.name && question.target.name != question.asked
+/// The name that CNAMEs lead the CA to, if it is not that of the record. A record at the name itself takes the place of a wildcard's
+/// CNAME, which a recursive server may remember for a while: no CNAME is looked up for it.
+async fn elsewhere(dns: &Recursive, Question { asked, target, .. }: Question<'_>) -> Result<Option<String>, String> {
+    if target.name == asked {
+        return Ok(None);
+    }
+    let name = target::found_at(dns, asked).await?;
+    Ok((name != target.name).then_some(name))
 }
 
 async fn answers(dns: &Recursive, policy: &AddressPolicy, question: Question<'_>) -> Result<Answers, String> {

@@ -16,7 +16,7 @@ use crate::api::challenge::ChallengeType;
 use crate::api::dns_persist::DnsPersist;
 use crate::api::dns01::Dns01;
 use crate::api::http01::{Http01, Routing};
-use crate::plan::order::persist;
+use crate::plan::order::{identifiers::parts, persist};
 
 /// The identifier to prove, and the challenge types for it.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,23 @@ pub(crate) struct Wanted<'a> {
     pub offered: &'a [ChallengeType],
     /// Whether the CA offers `dns-persist-01`.
     pub persist: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// What is wanted for a name, or an address, before its CA has been asked: all that a CA may offer for it.
+    pub(crate) fn unasked(name: &'a str) -> Self {
+        let (identifier, wildcard) = parts(name);
+        Self {
+            identifier,
+            wildcard,
+            offered: if wildcard {
+                &[ChallengeType::Dns01]
+            } else {
+                &[ChallengeType::Http01, ChallengeType::Dns01]
+            },
+            persist: true,
+        }
+    }
 }
 
 /// The parts of the Order that count.

@@ -109,6 +109,17 @@ impl Dns01 {
         Some((zone, time))
     }
 
+    /// The recursive name servers that a solver itself names.
+    ///
+    /// # Errors
+    /// If one cannot be used; the sentence names it.
+    async fn own_recursive(&self, nameservers: &[String]) -> Result<Option<Recursive>, String> {
+        if nameservers.is_empty() {
+            return Ok(None);
+        }
+        recursive::of_solver(nameservers, &self.addresses).await.map(Some)
+    }
+
     fn remembered(&self, challenge: &str) -> Option<Provider> {
         self.written.provider(challenge)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Dns01, record::asked_instead, recursive};
+use super::{Dns01, record::asked_instead};
 use crate::{
     api::dns_persist::DnsPersist,
     controller::solving::Checked,
@@ -80,13 +80,8 @@ impl Persist {
     /// # Errors
     /// What is at the name itself, and the time of the next check.
     pub(crate) async fn look(&self, since: Timestamp) -> Result<Found, NotYet> {
-        let own = match self.nameservers.as_slice() {
-            [] => None,
-            servers => {
-                let own = recursive::of_solver(servers, &self.dns01.addresses).await;
-                Some(own.map_err(|reason| self.not_yet(since, reason))?)
-            }
-        };
+        let own = self.dns01.own_recursive(&self.nameservers).await;
+        let own = own.map_err(|reason| self.not_yet(since, reason))?;
         let mut first = None;
         for place in self.demand.places(self.settings.parents) {
             match self.at(own.as_ref(), &place, since).await {
@@ -108,7 +103,8 @@ impl Persist {
         let zone = target::zone(recursive, &name).await.map_err(failed)?;
         let target = Target { name, zone };
         let question = Question {
-            asked: &place.name,
+            // where CNAMEs lead has just been looked up
+            asked: &target.name,
             target: &target,
             sought: Sought::Persist {
                 demand: &self.demand,
@@ -126,12 +122,9 @@ impl Persist {
         match self.judged(&self.answers(seen, since)?, since) {
             Ok(until) => Ok(until),
             Err((not_yet, false)) => Err(not_yet),
-            Err((NotYet { reason, again }, true)) => {
+            Err((silent, true)) => {
                 let instead = self.judged(&at_recursive().await?, since);
-                instead.map_err(|(not_yet, _)| NotYet {
-                    reason: asked_instead(&reason, &not_yet.reason),
-                    again: not_yet.again.max(again),
-                })
+                instead.map_err(|(not_yet, _)| asked_instead(&silent, &not_yet))
             }
         }
     }
@@ -139,7 +132,7 @@ impl Persist {
     fn answers(&self, seen: Seen, since: Timestamp) -> Result<Answers, NotYet> {
         match seen {
             Seen::Answers(answers) => Ok(answers),
-            Seen::Elsewhere(name) => Err(self.not_yet(since, format!("its CNAME leads to {name} since a moment ago"))),
+            Seen::Elsewhere(name) => Err(self.not_yet(since, format!("its CNAME leads to {name}"))),
             Seen::Failed(sentence) => Err(self.not_yet(since, sentence)),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Access, Dns01, Provider, credentials, receipts::Progress, recursive, settle};
+use super::{Access, Dns01, Provider, credentials, receipts::Progress, settle};
 use crate::{
     api::dns01,
     cloud::fault::{Fault, FaultKind},
@@ -264,14 +264,13 @@ impl Record {
         recursive: &Recursive,
         question: Question<'_>,
         since: Timestamp,
-        NotYet { reason, again }: NotYet,
+        silent: NotYet,
     ) -> Checked {
         match self.judge(check::at_recursive(recursive, question).await, since) {
             Visibility::Visible => Checked::Visible,
-            Visibility::NotYet(not_yet) | Visibility::NoAnswer(not_yet) => Checked::NotYet(NotYet {
-                reason: asked_instead(&reason, &not_yet.reason),
-                again: not_yet.again.max(again),
-            }),
+            Visibility::NotYet(not_yet) | Visibility::NoAnswer(not_yet) => {
+                Checked::NotYet(asked_instead(&silent, &not_yet))
+            }
         }
     }
 
@@ -333,21 +332,22 @@ impl Record {
     /// The recursive name servers that the solver itself names.
     pub(super) async fn own_recursive(&self) -> Result<Option<Recursive>, NotYet> {
         match &self.access {
-            Access::Settings { dns01, .. } if !dns01.nameservers.is_empty() => {
-                let own = recursive::of_solver(&dns01.nameservers, &self.dns01.addresses).await;
-                own.map(Some).map_err(now)
-            }
-            Access::Settings { .. } | Access::Provider(_) | Access::Denied(_) => Ok(None),
+            Access::Settings { dns01, .. } => self.dns01.own_recursive(&dns01.nameservers).await.map_err(now),
+            Access::Provider(_) | Access::Denied(_) => Ok(None),
         }
     }
 }
 
-/// The reason of recursive name servers, which were asked because those of the zone cannot be reached.
-pub(super) fn asked_instead(reason: &str, instead: &str) -> String {
-    format!(
-        "{reason}; is port 53 closed for certlet? The recursive name servers were asked instead: {instead} \
-         (--dns01-recursive-nameservers-only asks them alone)"
-    )
+/// What recursive name servers show, which were asked because those of the zone are `silent`.
+pub(super) fn asked_instead(silent: &NotYet, instead: &NotYet) -> NotYet {
+    NotYet {
+        reason: format!(
+            "{}; is port 53 closed for certlet? The recursive name servers were asked instead: {} \
+             (--dns01-recursive-nameservers-only asks them alone)",
+            silent.reason, instead.reason
+        ),
+        again: instead.again.max(silent.again),
+    }
 }
 
 /// When to try again after the provider has failed, which may be asked again at `until`.

@@ -18,6 +18,7 @@ pub use policy::FallbackPolicy;
 use self::choice::{Asked, Report, Situation, choose};
 use super::{
     DesiredRequest, IssuerState, Notice, failure,
+    matching::is_requested,
     status::{go_time, instant},
     view::View,
 };
@@ -32,6 +33,7 @@ use crate::{
         outage::Availability,
         seen::{Pairs, RequestSeen},
     },
+    text::excerpt,
 };
 pub(super) use choice::Choice;
 
@@ -62,18 +64,27 @@ impl<'a> View<'a> {
         self.policy.as_ref().ok()?.as_ref()
     }
 
-    /// The spec with the chosen fallback issuer.
-    pub(super) fn redirected(&self) -> Option<Box<CertificateSpec>> {
-        let issuer = self.policy()?.issuers.get(self.choice.fallback?)?;
-        Some(Box::new(CertificateSpec {
-            issuer_ref: issuer.clone(),
-            ..self.spec().clone()
-        }))
+    /// The chosen fallback issuer.
+    fn chosen(&self) -> Option<&IssuerRef> {
+        self.policy()?.issuers.get(self.choice.fallback?)
     }
 
-    /// The spec with the issuer to ask for the next certificate.
-    pub(super) fn wanted(&self) -> &CertificateSpec {
-        self.redirected.as_deref().unwrap_or_else(|| self.spec())
+    /// The issuer to ask for the next certificate.
+    pub(super) fn wanted(&self) -> &IssuerRef {
+        self.chosen().unwrap_or_else(|| &self.spec().issuer_ref)
+    }
+
+    /// Whether a request is what the spec asks of that issuer.
+    pub(super) fn is_wanted(&self, request: &RequestSeen) -> bool {
+        is_requested(request, self.spec(), self.wanted())
+    }
+
+    /// See [`expected_issuer`].
+    pub(super) fn expected_issuer<'b>(&self, request: &'b RequestSeen) -> &'b IssuerRef
+    where
+        'a: 'b,
+    {
+        expected_issuer(self.policy(), self.spec(), request)
     }
 
     /// The state of the issuer to ask for the next certificate.
@@ -129,13 +140,12 @@ fn asked<'a>(view: &View<'a>, policy: &FallbackPolicy) -> Option<(&'a RequestSee
         request.meta.deleting.is_none() && failure.is_none_or(|failure| !failure::is_recorded(view, &failure))
     };
     let place = |request: &'a RequestSeen| {
-        let listed = || policy.place(&request.issuer_ref).map(Some);
         let place = if request.issuer_ref.means_same(primary) {
             Some(None)
-        } else if policy.explains(&request.issuer_ref, &request.meta.annotations) {
-            listed()
         } else {
-            None
+            policy
+                .explained_place(&request.issuer_ref, &request.meta.annotations)
+                .map(Some)
         };
         place.map(|place| (request, place))
     };
@@ -171,20 +181,20 @@ fn unavailable<'a>(view: &View<'a>) -> Option<&'a Condition> {
         .filter(|found| found.is_true() && found.observed_generation == Some(view.generation()))
 }
 
-/// The spec that a request is compared with: with the issuer of the request, if that is a fallback issuer.
-pub(super) fn spec_for(view: &View<'_>, request: &RequestSeen) -> CertificateSpec {
-    let mut spec = view.spec().clone();
-    let explained = |policy: &FallbackPolicy| policy.explains(&request.issuer_ref, &request.meta.annotations);
-    if view.policy().is_some_and(explained) {
-        spec.issuer_ref.clone_from(&request.issuer_ref);
-    }
-    spec
+/// The issuer that a request is compared with: its own, if that is a fallback issuer, and otherwise that of the spec.
+pub(super) fn expected_issuer<'a>(
+    policy: Option<&FallbackPolicy>,
+    spec: &'a CertificateSpec,
+    request: &'a RequestSeen,
+) -> &'a IssuerRef {
+    let own = &request.issuer_ref;
+    let is_fallback = policy.is_some_and(|policy| policy.explains(own, &request.meta.annotations));
+    if is_fallback { own } else { &spec.issuer_ref }
 }
 
 /// Directs a request to the chosen fallback issuer, and returns the Event about it.
 pub(super) fn direct(view: &View<'_>, request: &mut DesiredRequest) -> Option<Notice> {
-    let (policy, place) = view.policy().zip(view.choice.fallback)?;
-    let issuer = policy.issuers.get(place)?;
+    let (policy, issuer) = view.policy().zip(view.chosen())?;
     request.issuer_ref.clone_from(issuer);
     let others = request.annotations.iter();
     request.annotations = others
@@ -212,8 +222,19 @@ pub(super) fn note(view: &View<'_>) -> Option<String> {
     let next = next.and_then(|(place, at)| Some((policy.issuers.get(place)?, at)));
     Some(match next {
         Some((issuer, at)) => format!("{outage}; {} is asked from {} on", name(issuer), go_time(at)),
-        None => format!("{outage}; none of its fallback issuers is Ready"),
+        None => format!(
+            "{outage}; none of its fallback issuers can be asked: {}",
+            obstacles(view, policy)
+        ),
     })
+}
+
+/// Why no fallback issuer can be asked.
+fn obstacles(view: &View<'_>, policy: &FallbackPolicy) -> String {
+    let states = policy.issuers.iter().zip(&view.seen.fallback.states);
+    let obstacles = states.filter_map(|(issuer, state)| state.obstacle(issuer, view.meta().namespace()));
+    let obstacles: Vec<String> = obstacles.map(|obstacle| excerpt(&obstacle)).collect();
+    obstacles.join("; ")
 }
 
 /// Sets the conditions about fallback issuers, or removes them.

@@ -3,12 +3,9 @@
 use jiff::SignedDuration;
 
 use crate::{
-    api::{
-        GoDuration, IssuerRef,
-        names::annotation,
-        reference::{CLUSTER_ISSUER_KIND, ISSUER_KIND},
-    },
+    api::{GoDuration, IssuerRef, names::annotation},
     plan::{
+        issuer::IssuerId,
         kinds::CertificateKind,
         object_name,
         seen::{Object, Pairs},
@@ -47,7 +44,7 @@ impl FallbackPolicy {
             return Ok(None);
         };
         let primary = &certificate.spec.issuer_ref;
-        if !primary.is_ours() || !is_kind(primary.kind_or_default()) {
+        if IssuerId::of(primary, certificate.meta.namespace()).is_none() {
             return Err(format!(
                 "{} has no effect: the issuer of the Certificate belongs to another controller, which reports no outages",
                 annotation::FALLBACK_ISSUERS
@@ -64,25 +61,23 @@ impl FallbackPolicy {
         }))
     }
 
-    /// The place of an issuer in the list.
-    pub(super) fn place(&self, issuer: &IssuerRef) -> Option<usize> {
-        self.issuers.iter().position(|listed| listed.means_same(issuer))
+    /// The place in the list of the issuer of a request or a Secret with these annotations, if it was asked in place of the issuer of
+    /// the spec.
+    pub(super) fn explained_place(&self, issuer: &IssuerRef, annotations: &Pairs) -> Option<usize> {
+        let stands_in = annotations.get(annotation::FALLBACK_FOR) == Some(self.primary.as_str());
+        let place = || self.issuers.iter().position(|listed| listed.means_same(issuer));
+        stands_in.then(place).flatten()
     }
 
-    /// Whether a request or a Secret with these annotations is the work of a fallback issuer of this policy: the issuer is listed,
-    /// and it was asked in place of the issuer of the spec.
+    /// Whether a request or a Secret with these annotations is the work of a fallback issuer of this policy.
     pub fn explains(&self, issuer: &IssuerRef, annotations: &Pairs) -> bool {
-        annotations.get(annotation::FALLBACK_FOR) == Some(self.primary.as_str()) && self.place(issuer).is_some()
+        self.explained_place(issuer, annotations).is_some()
     }
 }
 
 /// The value of [`annotation::FALLBACK_FOR`] for an issuer of this API.
 fn reference(issuer: &IssuerRef) -> String {
     format!("{}/{}", issuer.kind_or_default(), issuer.name)
-}
-
-fn is_kind(kind: &str) -> bool {
-    [ISSUER_KIND, CLUSTER_ISSUER_KIND].contains(&kind)
 }
 
 fn issuers(list: &str, primary: &IssuerRef) -> Result<Vec<IssuerRef>, String> {
@@ -104,7 +99,7 @@ fn issuers(list: &str, primary: &IssuerRef) -> Result<Vec<IssuerRef>, String> {
             kind,
             group: primary.group.clone(),
         };
-        if !is_kind(issuer.kind_or_default()) || !object_name::is_name(name) {
+        if IssuerId::of(&issuer, "").is_none() || !object_name::is_name(name) {
             return Err(format!(
                 "{:?} is neither the name of an issuer nor Issuer/<name> or ClusterIssuer/<name>",
                 excerpt(entry)

@@ -6,7 +6,7 @@ use super::{
     super::{
         CertificateEffect, CertificatePlan, IssuerState, KeySource, Notice, Passwords,
         failure::{self, Failure},
-        matching::{key_differences, request_differences},
+        matching::key_differences,
         names, status,
     },
     Draft,
@@ -157,7 +157,7 @@ impl Draft<'_, '_> {
             source == KeySource::Target
                 && failure::of_request(request).is_none()
                 && request.csr.as_ref().is_ok_and(|csr| Some(csr.key_hash()) == target)
-                && request_differences(request, view.wanted()).is_ok_and(|differences| differences.is_empty())
+                && view.is_wanted(request)
         };
         *view.issuer() == IssuerState::Ready(Reach::AtOnce)
             && view.settings.controllers.approver()
@@ -192,10 +192,8 @@ impl Draft<'_, '_> {
 
     pub(super) fn unrecorded_failure(&self) -> Option<Failure> {
         let view = self.view;
-        let fits = |request: &&RequestSeen| {
-            request_differences(request, view.wanted()).is_ok_and(|differences| differences.is_empty())
-        };
-        let failures = view.next_requests().filter(fits).filter_map(failure::of_request);
+        let wanted = view.next_requests().filter(|request| view.is_wanted(request));
+        let failures = wanted.filter_map(failure::of_request);
         failures
             .into_iter()
             .find(|failure| !failure::is_recorded(view, failure))

@@ -4,9 +4,8 @@ mod keys;
 mod requests;
 
 use super::{
-    CertificateEffect, CertificateObservation, CertificatePlan, InvalidSpec, IssuerState, KeySource, Made, Notice,
-    Violation, failure::Failure, fallback, fitness::request_fault, matching::key_differences, status, validation,
-    view::View,
+    CertificateEffect, CertificateObservation, CertificatePlan, InvalidSpec, KeySource, Made, Notice, Violation,
+    failure::Failure, fallback, fitness::request_fault, matching::key_differences, status, validation, view::View,
 };
 use crate::{
     api::{
@@ -65,7 +64,7 @@ pub(super) fn unfit(view: &View<'_>) -> Option<CertificatePlan> {
     };
     // a request for something else would look like an edit of the spec
     let differs =
-        request_fault(request, &fallback::spec_for(view, request)).is_some() && request.meta.deleting.is_none();
+        request_fault(request, view.spec(), view.expected_issuer(request)).is_some() && request.meta.deleting.is_none();
     let effects = differs.then(|| CertificateEffect::DeleteRequest(Box::new(request.meta.clone())));
     Some(CertificatePlan {
         effects: effects.into_iter().collect(),
@@ -220,25 +219,13 @@ impl Draft<'_, '_> {
 
     fn obstacle(&self) -> Option<String> {
         let view = self.view;
-        let reference = &view.wanted().issuer_ref;
-        let (kind, name) = (reference.kind_or_default(), &reference.name);
-        match view.issuer() {
-            IssuerState::Missing if kind == "Issuer" => {
-                return Some(format!(
-                    "{kind} {name:?} does not exist in namespace {:?}",
-                    view.meta().namespace()
-                ));
-            }
-            IssuerState::Missing => return Some(format!("{kind} {name:?} does not exist")),
-            IssuerState::NotReady(why) => return Some(format!("{kind} {name:?} is not ready: {why}")),
-            IssuerState::Ready(_) | IssuerState::External => {}
-        }
+        let of_issuer = view.issuer().obstacle(view.wanted(), view.meta().namespace());
         let waits = view
             .unapproved()
             .filter(|request| !view.settings.controllers.approver() || view.is_lasting(request.meta.created));
         let approval =
             waits.map(|request| format!("CertificateRequest {:?} is waiting for approval", request.meta.name()));
-        view.lasting_obstacle().or(approval)
+        of_issuer.or_else(|| view.lasting_obstacle()).or(approval)
     }
 
     fn take(&mut self) -> Self {

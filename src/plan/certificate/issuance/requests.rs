@@ -4,9 +4,7 @@ use super::{
     super::{
         CertificateEffect, CertificatePlan, Notice, Passwords, checks,
         failure::{self, Failure},
-        fallback,
-        matching::request_differences,
-        names, request, status,
+        fallback, names, request, status,
         view::{View, revision_of},
     },
     Draft,
@@ -30,8 +28,7 @@ impl Draft<'_, '_> {
     pub(super) fn with_key(mut self, secret: &SecretSeen, key: KeySummary) -> CertificatePlan {
         let view = self.view;
         let fits = |request: &RequestSeen| {
-            request_differences(request, view.wanted()).is_ok_and(|differences| differences.is_empty())
-                && request.csr.as_ref().is_ok_and(|csr| csr.key_hash() == key.hash)
+            view.is_wanted(request) && request.csr.as_ref().is_ok_and(|csr| csr.key_hash() == key.hash)
         };
         let (mut current, mut stale): (Vec<&RequestSeen>, Vec<&RequestSeen>) =
             view.next_requests().partition(|request| fits(request));

@@ -291,6 +291,33 @@ fn an_issuer_that_is_not_ready_because_of_an_outage_counts_and_one_that_is_misco
 }
 
 #[test]
+fn a_fallback_issuer_that_cannot_issue_the_certificate_is_passed_over_and_named() {
+    let mut model = model();
+    model.fallback.states[0] = IssuerState::Unfit("no solver is for a.example".to_owned());
+    model.settle();
+    call(&mut model, SILENT);
+    model.settle();
+    let (_, _, message) = condition(&model, ISSUER_UNAVAILABLE).unwrap();
+    assert!(message.contains("Issuer \"second\" is asked from"), "{message}");
+    model.fallback.states[1] = IssuerState::Missing;
+    model.settle();
+    let (_, _, message) = condition(&model, ISSUER_UNAVAILABLE).unwrap();
+    assert!(
+        message.ends_with(
+            "none of its fallback issuers can be asked: Issuer \"first\" cannot issue this certificate: no solver is for a.example; \
+             Issuer \"second\" does not exist in namespace \"shop\""
+        ),
+        "{message}"
+    );
+    model.pass(MINUTE * 31);
+    model.settle();
+    assert_eq!(pending(&model).issuer_ref.name, "ca");
+    model.fallback.states[1] = IssuerState::Ready(Reach::Later);
+    model.settle();
+    assert_eq!(pending(&model).issuer_ref.name, "second");
+}
+
+#[test]
 fn annotations_that_cannot_be_used_are_one_event_and_one_condition_and_change_nothing_else() {
     let mut model = model();
     annotate(&mut model, Some("first,first"));

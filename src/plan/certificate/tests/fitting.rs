@@ -110,7 +110,8 @@ fn a_request_that_was_changed_on_its_way_fails_once_and_waits() {
     request.duration = Some(GoDuration::from_hours(24));
     model.certificate.spec.duration = Some(GoDuration::from_hours(48));
     let request = &model.requests["web-1"];
-    let violation = request_fault(request, &model.certificate.spec).unwrap();
+    let spec = &model.certificate.spec;
+    let violation = request_fault(request, spec, &spec.issuer_ref).unwrap();
     assert!(violation.message.contains("admission webhook") && violation.message.contains("spec.duration"));
     model.made = Made::Unfit("web-1".into(), violation);
     let plan = model.plan();

@@ -1,11 +1,12 @@
 use jiff::SignedDuration;
 
-use super::model::Model;
+use super::model::{Model, NAMESPACE};
 use crate::{
-    api::CertificateStatus,
+    api::{CertificateStatus, IssuerRef},
     plan::{
-        certificate::{CertificateObservation, IssuanceOutcome, IssuerState, issuance_outcome},
+        certificate::{CertificateObservation, IssuanceOutcome, IssuerState, issuance_outcome, issuer_asked},
         issuer::Reach,
+        seen::{Meta, ObjectKey, RequestSeen},
     },
 };
 
@@ -85,4 +86,34 @@ fn a_failed_issuance_has_the_reason_and_the_number_of_attempts() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn the_issuer_of_the_newest_request_is_reported_while_that_of_another_issuer_is_being_deleted() {
+    let mut model = Model::new();
+    model.settle();
+    let (earlier, request) = (model.now, model.requests["web-1"].clone());
+    // its name comes first
+    let of_another = RequestSeen {
+        meta: Meta {
+            key: ObjectKey::new(NAMESPACE, "web-0"),
+            uid: "another".into(),
+            deleting: Some(earlier),
+            ..request.meta.clone()
+        },
+        issuer_ref: IssuerRef {
+            name: "another".to_owned(),
+            ..request.issuer_ref.clone()
+        },
+        ..request
+    };
+    model.requests.insert("web-0".to_owned(), of_another);
+    let asked = |model: &Model| issuer_asked(&model.seen()).name.clone();
+    assert_eq!(asked(&model), "ca");
+    model.pass(SignedDuration::from_secs(1));
+    let newest = model.requests.get_mut("web-1").unwrap();
+    newest.meta.created = model.now;
+    assert_eq!(asked(&model), "ca");
+    model.requests.clear();
+    assert_eq!(asked(&model), "ca");
 }

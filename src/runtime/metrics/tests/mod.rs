@@ -1,3 +1,5 @@
+mod own;
+
 use std::sync::Arc;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -10,9 +12,8 @@ use super::*;
 use crate::acme::Action;
 use crate::cluster::index::{Index, Registered};
 use crate::controller::queues::Queues;
-use crate::plan::issuer::IssuerId;
 use crate::plan::kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IssuerKind};
-use crate::plan::seen::{Lean, ObjectKey};
+use crate::plan::seen::Lean;
 use crate::plan::settings::Settings;
 use crate::process::metrics::{Metrics, RequestLabels};
 
@@ -79,7 +80,7 @@ fn expected(case: &Value) -> Vec<Series> {
 
 #[test]
 fn met_01_to_04_an_object_has_the_series_that_cert_manager_s_tests_expect() {
-    let data: Value = serde_json::from_str(include_str!("../../../tests/data/metrics/objects.json")).unwrap();
+    let data: Value = serde_json::from_str(include_str!("../../../../tests/data/metrics/objects.json")).unwrap();
     let cases = data["cases"].as_array().unwrap();
     assert!(cases.len() > 10);
     for case in cases {
@@ -172,65 +173,6 @@ fn all_that_a_page_says_of_a_certificate_is_of_one_moment_and_its_record_is_open
             "{labels}"
         );
     }
-}
-
-#[test]
-fn a_renewal_window_has_two_series_and_a_certificate_without_one_has_none() {
-    let index = Arc::new(Index::default());
-    let spec = json!({"secretName": "web", "dnsNames": ["a.example"], "issuerRef": {"name": "le"}});
-    let window = json!({"start": "2026-01-01T00:01:00Z", "end": "2026-01-03T00:00:00Z"});
-    let status = json!({"acme": {"ari": {"suggestedWindow": window}}});
-    put::<Lean<CertificateKind>>(&index, &object(Some("shop"), &spec, &status));
-    let without = json!({"acme": {"ari": {"lastError": "it is gone"}}});
-    put::<Lean<CertificateKind>>(&index, &named("other", object(Some("shop"), &spec, &without)));
-    let page = Page {
-        text: certificates(&index).collect(),
-    };
-    let windows: Vec<_> = samples(&page)
-        .into_iter()
-        .filter(|line| line.contains("_window_"))
-        .collect();
-    let labels = "name=\"web\",namespace=\"shop\",issuer_name=\"le\",issuer_kind=\"\",issuer_group=\"\"";
-    assert_eq!(
-        windows,
-        [
-            format!("certlet_certificate_renewal_window_start_timestamp_seconds{{{labels}}} 1767225660"),
-            format!("certlet_certificate_renewal_window_end_timestamp_seconds{{{labels}}} 1767398400"),
-        ]
-    );
-}
-
-fn named(name: &str, mut object: Value) -> Value {
-    object["metadata"]["name"] = name.into();
-    object["metadata"]["uid"] = name.into();
-    object
-}
-
-#[test]
-fn an_acme_issuer_says_whether_its_account_is_registered_and_a_ca_when_it_expires() {
-    let index = Arc::new(Index::default());
-    let spec =
-        json!({"acme": {"server": "https://ca.example/dir", "privateKeySecretRef": {"name": "k"}, "solvers": []}});
-    let registered = json!({"acme": {"uri": "https://ca.example/1"}});
-    put::<Lean<ClusterIssuerKind>>(&index, &object(None, &spec, &registered));
-    put::<Lean<IssuerKind>>(&index, &object(Some("shop"), &spec, &json!({})));
-    let ca = object(Some("shop"), &json!({"ca": {"secretName": "acme"}}), &json!({}));
-    put::<Lean<IssuerKind>>(&index, &named("ca", ca));
-    let mut page = Page {
-        text: issuers::accounts(&index).collect(),
-    };
-    let expires: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
-    let keys = [ObjectKey::cluster("root"), ObjectKey::new("shop", "ca")];
-    issuers::authorities(&keys.map(|key| (IssuerId(key), expires)), &mut page);
-    assert_eq!(
-        samples(&page),
-        [
-            r#"certlet_issuer_acme_account_registered{name="web",namespace="shop",kind="Issuer",host="ca.example"} 0"#,
-            r#"certlet_issuer_acme_account_registered{name="web",namespace="",kind="ClusterIssuer",host="ca.example"} 1"#,
-            r#"certlet_issuer_ca_not_after_timestamp_seconds{name="root",namespace="",kind="ClusterIssuer"} 1767225660"#,
-            r#"certlet_issuer_ca_not_after_timestamp_seconds{name="ca",namespace="shop",kind="Issuer"} 1767225660"#,
-        ]
-    );
 }
 
 fn count(metrics: &Metrics, host: &str, status: Option<u16>, millis: u64) {
@@ -380,7 +322,7 @@ fn every_name_is_explained_once() {
     metrics.issuances.write(&mut page);
     metrics.findings.write(&mut page);
     write_process(0, &mut page);
-    let documented = include_str!("../../../docs/metrics.md");
+    let documented = include_str!("../../../../docs/metrics.md");
     let types = page.text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let ours = types
         .filter_map(|family| family.split(' ').next())

@@ -1,10 +1,12 @@
+mod records;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::plan::order::{facts::Gate, fault::Verdict, memory::Trouble, outcome, persist};
+use crate::plan::order::{facts::Gate, fault::Verdict, memory::Trouble, outcome};
 
 const NOW: &str = "2026-03-01T12:00:00Z";
 
@@ -339,54 +341,5 @@ proptest! {
         prop_assert_eq!(overview.counts.certificates_by_urgency.values().sum::<usize>(), 1);
         let entry = overview.problems.first();
         prop_assert!(entry.is_none_or(|entry| !entry.sentence.is_empty() && !entry.reason.is_empty()));
-    }
-}
-
-#[test]
-fn a_record_that_ends_soon_is_a_problem_of_the_certificate_whose_current_revision_it_proved() {
-    let order = |revision: &str, hours: i64| {
-        let until: Timestamp = at(hours).parse().unwrap();
-        let reason = persist::note("_validation-persist.a.example", until);
-        let object = json!({
-            "metadata": { "name": format!("web-{revision}"), "namespace": "shop", "uid": "o", "creationTimestamp": at(-100),
-                "annotations": { "cert-manager.io/certificate-name": "web", "cert-manager.io/certificate-revision": revision } },
-            "spec": { "request": "", "issuerRef": { "name": "le" } },
-            "status": { "state": "valid", "reason": reason },
-        });
-        Seen::Order(Arc::new(serde_json::from_str(&object.to_string()).unwrap()))
-    };
-    let issuer = |solver: &str| {
-        let solver = json!({ "dns01": { "webhook": { "groupName": "certlet.io", "solverName": solver, "config": { "warnBefore": "48h" } } } });
-        let spec = json!({ "acme": { "server": "https://acme.example/dir", "privateKeySecretRef": { "name": "k" }, "solvers": [solver] } });
-        Seen::Issuer(object(
-            "le",
-            None,
-            &spec,
-            &json!({ "conditions": [condition("Ready", "True", "", -1)] }),
-        ))
-    };
-    let problems = |order: Seen, issuer: Seen| {
-        let web = certificate("web", &valid(100, &json!({})));
-        overview(now(), &question(), [web, order, issuer]).problems
-    };
-    let found = problems(order("1", 47), issuer("dns-persist"));
-    assert_eq!(
-        (found[0].urgency, found[0].reason.as_str()),
-        (Urgency::Failing, "PersistUntil")
-    );
-    assert!(
-        found[0]
-            .sentence
-            .contains("the TXT record _validation-persist.a.example"),
-        "{}",
-        found[0].sentence
-    );
-    assert_eq!(found[0].kind, "Certificate");
-    for (order, issuer) in [
-        (order("1", 49), issuer("dns-persist")),
-        (order("2", 47), issuer("dns-persist")),
-        (order("1", 47), issuer("pdns")),
-    ] {
-        assert_eq!(problems(order, issuer), []);
     }
 }
