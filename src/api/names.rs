@@ -113,6 +113,10 @@ pub mod annotation {
     pub const VENAFI_CUSTOM_FIELDS: &str = "venafi.cert-manager.io/custom-fields";
     /// Identifier of a Venafi request (ANO-07).
     pub const VENAFI_PICKUP_ID: &str = "venafi.cert-manager.io/pickup-id";
+    /// Custom fields of a Kubernetes CSR for Venafi (ANO-09).
+    pub const CSR_VENAFI_CUSTOM_FIELDS: &str = "venafi.experimental.cert-manager.io/custom-fields";
+    /// Identifier of a Venafi request, on a Kubernetes CSR (ANO-09).
+    pub const CSR_VENAFI_PICKUP_ID: &str = "venafi.experimental.cert-manager.io/pickup-id";
     /// Duration of a Kubernetes CSR (ANO-08).
     pub const CSR_REQUEST_DURATION: &str = "experimental.cert-manager.io/request-duration";
     /// Whether a Kubernetes CSR is for a CA (ANO-08).

@@ -18,7 +18,7 @@ pub(crate) enum FollowUp {
     Unclaimed(ObjectKey),
     /// The ACME server no longer knows the account of an issuer.
     AccountUnknown(IssuerId),
-    /// The Vault server of an issuer did not sign.
+    /// The server of an issuer did not sign.
     NotSigned(IssuerId),
     /// A challenge of an Order got a slot.
     SlotFree(ObjectKey),
@@ -78,7 +78,7 @@ mod tests {
             "the one whose account it is",
         ),
         (
-            "a Vault server did not sign",
+            "the server of an issuer did not sign",
             "Issuers, ClusterIssuers",
             "the one that it is the server of",
         ),

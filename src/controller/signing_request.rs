@@ -14,19 +14,22 @@ use super::{
 use crate::{
     cluster::{index::Index, issuers, owner::controlling, store::Link},
     plan::{
-        issuer::Lookup,
+        issuer::{Backend, Lookup},
         kinds::{OrderKind, SigningRequestKind},
         notice::Notice,
         order::desired::DesiredOrder,
         seen::{Next, Object, ObjectKey, RequestSeen},
-        signing_request::{SigningRequestObservation, SigningRequestSeen, SigningRequestStep, plan, reworded},
+        signing_request::{
+            SigningRequestObservation, SigningRequestSeen, SigningRequestStep, counterpart, plan, reworded,
+        },
     },
-    signer::{Outcome, Refused, Until, Wait, Warning},
+    signer::{Memo, Outcome, Refused, Until, Wait, Warning},
 };
 
 /// Messages of Events (CSR-05).
 const FETCHED: &str = "Certificate fetched from issuer successfully";
 const SELF_SIGNED: &str = "Certificate self-signed successfully";
+const FETCHED_FROM_MANAGER: &str = "Certificate fetched from Certificate Manager issuer successfully";
 
 /// The observation, without the check of whether the requester may refer to the issuer.
 struct Observed {
@@ -140,20 +143,27 @@ async fn sign(controller: &SigningRequests, observed: &Observed, asked: &Request
         key: &request.meta.key,
         now: controller.ports.now(),
     };
+    let mut annotation = None;
     let outcome = match controller.signing.signer(issuer, asked, None).await? {
         Err(refusal) => refusal.into(),
-        Ok(signer) => match turn.ask(&controller.signing.waits, signer, asked, &issuer.meta).await {
-            SignerCall::NotYet(next) => return Ok(next),
-            SignerCall::Answered(outcome) => {
-                controller.signing.doubt(issuer, &outcome);
-                outcome
+        Ok(signer) => {
+            annotation = signer.memo_annotation();
+            match turn.ask(&controller.signing.waits, signer, asked, &issuer.meta).await {
+                SignerCall::NotYet(next) => return Ok(next),
+                SignerCall::Answered(outcome) => {
+                    controller.signing.doubt(issuer, &outcome);
+                    outcome
+                }
             }
-        },
+        }
     };
     match outcome {
         Outcome::Issued(done) => {
-            let own_key = issuer.spec.self_signed.is_some();
-            let sentence = if own_key { SELF_SIGNED } else { FETCHED };
+            let sentence = match issuer.backend() {
+                Some(Backend::SelfSigned(_)) => SELF_SIGNED,
+                Some(Backend::Venafi(_)) => FETCHED_FROM_MANAGER,
+                Some(Backend::Acme(_) | Backend::Ca(_) | Backend::Vault(_)) | None => FETCHED,
+            };
             store(controller, request, &done.certificate, &done.warnings, sentence).await
         }
         Outcome::Refused(Refused { reason, message }) => {
@@ -161,10 +171,22 @@ async fn sign(controller: &SigningRequests, observed: &Observed, asked: &Request
             fail(controller, request, reason, &message).await
         }
         Outcome::Wait(Wait {
-            reason, message, until, ..
+            reason,
+            message,
+            until,
+            memo,
+            outage: _,
         }) => {
+            if let Some((of_request, memo)) = annotation.zip(memo) {
+                remember(controller, request, counterpart(of_request), &memo).await?;
+            }
             let (reason, message) = reworded(reason, &message, asked);
-            publish(controller, request, &Notice::warning(reason, message.as_str()));
+            let notice = if reason == "IssuancePending" {
+                Notice::normal(reason, message.as_str())
+            } else {
+                Notice::warning(reason, message.as_str())
+            };
+            publish(controller, request, &notice);
             match until {
                 Until::At(until) => Ok(Next::At(until)),
                 // the watch reports the Secret; nothing reports that the API server answers again
@@ -173,6 +195,25 @@ async fn sign(controller: &SigningRequests, observed: &Observed, asked: &Request
             }
         }
     }
+}
+
+/// Stores the signer's memo in this annotation, unless the request has it.
+async fn remember(
+    controller: &SigningRequests,
+    request: &SigningRequestSeen,
+    annotation: &str,
+    memo: &Memo,
+) -> Result<(), ControllerError> {
+    if request.meta.annotations.get(annotation) == Some(memo.as_str()) {
+        return Ok(());
+    }
+    let patch = json!({ "metadata": { "annotations": { annotation: memo.as_str() } } });
+    controller
+        .ports
+        .writer
+        .patch::<SigningRequestKind>(&request.meta, patch)
+        .await?;
+    Ok(())
 }
 
 /// Creates the Order (CSR-05) in the namespace of the issuer's Secrets.

@@ -7,17 +7,22 @@
 //! | [`outcome`] | the result of a signer |
 //! | [`temporary`] | temporary certificates |
 //! | [`vault`] | signing by Vault or `OpenBao` |
+//! | [`venafi`] | signing by `CyberArk` Certificate Manager, once Venafi |
+//! | [`fault`], [`standing`] | why the server of a signer does not sign, and what is known of it |
 //!
 //! Nothing here reads the clock or the cluster: `now` is an argument, and the caller has read what a signer needs. An outcome
 //! contains the reason and the message of the request's Ready condition. ACME is not a signer: a planner follows the Order.
 
 pub(crate) mod ca;
+pub(crate) mod fault;
 pub(crate) mod outcome;
 #[cfg(test)]
 pub(crate) mod scripted;
 pub(crate) mod selfsigned;
+mod standing;
 pub(crate) mod temporary;
 pub(crate) mod vault;
+pub(crate) mod venafi;
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +32,9 @@ use std::{fmt, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use outcome::{Memo, Outcome, Refused, Until, Wait};
+pub(crate) use standing::Checked;
 
+use crate::api::names::annotation;
 use crate::pki::Error;
 use crate::pki::csr::CsrInfo;
 use crate::pki::key::{KeySpec, PrivateKey};
@@ -60,6 +67,13 @@ pub(crate) enum Signer {
         session: Arc<vault::Session>,
         /// Whether a missing root is read from the mount.
         with_root: bool,
+    },
+    /// `CyberArk` Certificate Manager, once Venafi.
+    Venafi {
+        /// The server, the credential and the zone.
+        session: Arc<venafi::Session>,
+        /// The custom fields of the request.
+        fields: Vec<venafi::CustomField>,
     },
     /// A server for tests.
     #[cfg(test)]
@@ -95,6 +109,7 @@ impl Signer {
             Self::Ca { .. } => (Place::Here, None),
             Self::SelfSigned { .. } => (Place::Here, None),
             Self::Vault { session, .. } => (Place::Server(session.lane()), None),
+            Self::Venafi { session, .. } => (Place::Server(session.lane()), Some(annotation::VENAFI_PICKUP_ID)),
             #[cfg(test)]
             Self::Scripted(scripted) => (Place::Server(&scripted.server), Some(scripted::Scripted::ANNOTATION)),
         }
@@ -121,6 +136,7 @@ impl Signer {
                 signed(slow, sign).await
             }
             Self::Vault { session, with_root } => session.sign(&task, with_root, now).await,
+            Self::Venafi { session, fields } => session.sign(&task, &fields, now).await,
             #[cfg(test)]
             Self::Scripted(scripted) => scripted.sign(&task, now).await,
         }
@@ -161,10 +177,6 @@ pub(crate) struct Task {
     /// `spec.duration`, the default of 90 days applied.
     pub duration: SignedDuration,
     /// The signer's memo from an earlier call.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the signers of today need none; only tests have one that does")
-    )]
     pub memo: Option<Memo>,
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Issued, Refusal, RefusalKind};
 use crate::net::OutageKind;
 use crate::plan::outage::Contact;
+use crate::text::is_hidden;
 
 /// The outcome of a signer.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -63,10 +64,10 @@ impl Memo {
     /// Maximum length of a memo, in bytes.
     pub(crate) const LONGEST: usize = 1024;
 
-    /// A memo; `None` for a text that is empty, too long, or not printable ASCII, which no server returns.
+    /// A memo; `None` for a text that is empty, too long, or has hidden characters, which no server returns.
     pub(crate) fn new(text: &str) -> Option<Self> {
         let fits = (1..=Self::LONGEST).contains(&text.len());
-        (fits && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')).then(|| Self(text.into()))
+        (fits && !text.contains(is_hidden)).then(|| Self(text.into()))
     }
 
     /// The text.

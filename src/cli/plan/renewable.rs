@@ -28,11 +28,6 @@ pub(super) fn obstacle(
     };
     match found.backend().map(Backend::way)? {
         Way::Sign(_) => None,
-        Way::NotSupported(issuer_type) => Some(format!(
-            "{} is of type {}, which this version of certlet does not serve: use an issuer of type acme, ca, selfSigned or vault, or keep cert-manager",
-            found.id(),
-            issuer_type.field()
-        )),
         Way::Order(acme) => {
             let order = OrderMeta {
                 labels,
@@ -102,13 +97,6 @@ mod tests {
             ..CertificateSpec::default()
         };
         obstacle(&spec, &BTreeMap::new(), issuer, &GatewaySettings::default())
-    }
-
-    #[test]
-    fn a_type_of_issuer_that_is_not_served_is_named() {
-        let venafi = issuer(json!({"venafi": {"zone": "z"}}));
-        let why = why(&["a.example"], &venafi).unwrap();
-        assert!(why.contains("Issuer shop/old is of type venafi"), "{why}");
     }
 
     #[test]

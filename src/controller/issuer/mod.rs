@@ -86,7 +86,7 @@ impl Issuers {
         }
     }
 
-    /// Plans without applying and without a call to an ACME server; `ask` decides about calls of Vault servers; `None` if the issuer does not exist.
+    /// Plans without applying and without a call to an ACME server; `ask` decides about calls of other servers; `None` if the issuer does not exist.
     ///
     /// # Errors
     /// When the API server refuses or is not reached.
@@ -148,7 +148,6 @@ async fn dry_run<K: Either>(
                 }
                 (wanted, None, leaves)
             }
-            Ok(Way::NotSupported(issuer_type)) => (only(issuer::not_supported(issuer_type)), None, None),
             Err(verdict) => (only(verdict), None, None),
         },
         Err(invalid) => (unreadable(seen, &invalid), None, None),
@@ -212,7 +211,6 @@ async fn wanted_status<K: Either>(
     let spec = match way {
         Ok(Way::Order(spec)) => return account::reconcile(controller, issuer, spec).await,
         Ok(Way::Sign(spec)) => spec,
-        Ok(Way::NotSupported(issuer_type)) => return Ok((only(issuer::not_supported(issuer_type)), Next::OnChange)),
         Err(verdict) => return Ok((only(verdict), Next::OnChange)),
     };
     let Readiness {

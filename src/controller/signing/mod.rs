@@ -2,11 +2,15 @@
 
 mod asking;
 mod authorities;
+mod changes;
 mod claims;
 mod orders;
+mod secrets;
+mod sessions;
 mod signers;
 mod state;
 mod vault;
+mod venafi;
 
 use std::{sync::Arc, time::Duration};
 
@@ -40,6 +44,7 @@ impl Signing {
     pub(crate) fn forget_secret(&self, secret: &ObjectKey) {
         self.authorities.forget(secret);
         self.vault.forget(secret);
+        self.venafi.forget(secret);
     }
 
     /// Wipes idle CA keys, and drops idle sessions, periodically. Never returns.
@@ -47,6 +52,7 @@ impl Signing {
         loop {
             tokio::time::sleep(Duration::from_secs(60)).await;
             self.authorities.drop_idle(self.ports.now());
+            self.venafi.drop_idle(self.ports.now());
             self.vault.drop_idle(self.ports.now()).await;
         }
     }

@@ -10,7 +10,7 @@ use crate::{
         issuer::{CaIssuer, SelfSignedIssuer},
         names::annotation,
     },
-    controller::ControllerError,
+    controller::{ControllerError, FollowUp},
     pki::key::PrivateKey,
     plan::{
         issuer::{self, FoundIssuer, IssuerVerdict, SignerSpec, Way, secret_of},
@@ -18,9 +18,10 @@ use crate::{
         seen::{Meta, Next, RequestSeen},
     },
     signer::{
-        Refusal, Signer,
+        Outcome, Refusal, Signer, Until,
         ca::{self, Outliving, Urls},
-        selfsigned,
+        fault::Fault,
+        selfsigned, vault, venafi,
     },
 };
 
@@ -59,6 +60,24 @@ impl Readiness {
             contact: Contact::Unknown,
         }
     }
+
+    /// Nothing is known yet.
+    pub(super) fn later(next: Next) -> Self {
+        Self {
+            next,
+            ..Self::only(None)
+        }
+    }
+
+    /// After a check of its server, which is repeated at `until`.
+    pub(super) fn checked(verdict: IssuerVerdict, result: &Result<(), Fault>, until: Timestamp) -> Self {
+        let outage = result.as_ref().err().and_then(|fault| fault.kind.outage());
+        Self {
+            next: Next::At(until),
+            contact: outage.map_or(Contact::Answered, Contact::Outage),
+            ..Self::only(Some(verdict))
+        }
+    }
 }
 
 impl Signing {
@@ -85,13 +104,13 @@ impl Signing {
         };
         let spec = match backend.way() {
             Way::Order(_) => return changed("of type acme"),
-            Way::NotSupported(issuer_type) => return changed(issuer_type.field()),
             Way::Sign(spec) => spec,
         };
         Ok(match spec {
             SignerSpec::Ca(spec) => self.by_ca(issuer, spec).await,
             SignerSpec::SelfSigned(spec) => self.by_own_key(spec, request, key).await,
             SignerSpec::Vault(spec) => self.by_vault(issuer, spec).await,
+            SignerSpec::Venafi(spec) => self.by_venafi(issuer, spec, request).await,
         })
     }
 
@@ -110,6 +129,17 @@ impl Signing {
             SignerSpec::Ca(spec) => self.ca_readiness(issuer, spec, retry).await,
             SignerSpec::SelfSigned(_) => Ok(Readiness::only(Some(issuer::self_signed()))),
             SignerSpec::Vault(spec) => self.vault_readiness(issuer, spec, ask).await,
+            SignerSpec::Venafi(spec) => self.venafi_readiness(issuer, spec, ask).await,
+        }
+    }
+
+    /// After a call of a signer: an issuer whose server did not sign is checked again.
+    pub(crate) fn doubt(&self, issuer: &FoundIssuer, outcome: &Outcome) {
+        if let Outcome::Wait(wait) = outcome
+            && [vault::UNAVAILABLE, venafi::REQUEST, venafi::RETRIEVE].contains(&wait.reason)
+            && matches!(wait.until, Until::At(_))
+        {
+            self.ports.queues.follow_up(FollowUp::NotSigned(issuer.id()));
         }
     }
 

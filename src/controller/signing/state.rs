@@ -7,8 +7,8 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use super::{asking::Waits, authorities::Authorities, claims::Claims, vault::Sessions};
-use crate::controller::Ports;
+use super::{asking::Waits, authorities::Authorities, claims::Claims, sessions, vault::Sessions};
+use crate::{controller::Ports, signer::venafi};
 
 /// Maximum number of stored requests with a replaced Order.
 const MOST_REORDERED: usize = 10_000;
@@ -24,6 +24,8 @@ pub(crate) struct Signing {
     pub waits: Waits,
     /// Sessions with Vault servers.
     pub vault: Sessions,
+    /// Sessions with servers of Venafi.
+    pub(super) venafi: sessions::Sessions<venafi::Session>,
     /// Requests whose Orders were replaced.
     pub reordered: Reordered,
     pub(super) identity: OnceCell<Identity>,
@@ -46,6 +48,7 @@ impl Signing {
             claims: Arc::default(),
             waits: Waits::default(),
             vault: Sessions::default(),
+            venafi: sessions::Sessions::default(),
             reordered: Reordered::default(),
             identity: OnceCell::new(),
         }
@@ -61,11 +64,13 @@ impl Signing {
             authorities,
             waits,
             vault,
+            venafi,
             reordered,
         } = self;
         authorities.clear();
         waits.clear();
         vault.clear();
+        venafi.clear();
         reordered.clear();
     }
 }

@@ -43,7 +43,7 @@ impl<'a> Backend<'a> {
             [backend] => Ok(*backend),
             [] => Err(IssuerVerdict::not_ready(
                 "InvalidSpec",
-                "spec: at least one issuer must be configured: acme, ca, selfSigned or vault",
+                "spec: at least one issuer must be configured: acme, ca, selfSigned, vault or venafi",
             )),
             several => {
                 let fields: Vec<&str> = several.iter().map(|backend| backend.issuer_type().field()).collect();
@@ -61,7 +61,7 @@ impl<'a> Backend<'a> {
             Self::Ca(ca) => Way::Sign(SignerSpec::Ca(ca)),
             Self::SelfSigned(own) => Way::Sign(SignerSpec::SelfSigned(own)),
             Self::Vault(vault) => Way::Sign(SignerSpec::Vault(vault)),
-            Self::Venafi(_) => Way::NotSupported(IssuerType::Venafi),
+            Self::Venafi(venafi) => Way::Sign(SignerSpec::Venafi(venafi)),
         }
     }
 
@@ -103,8 +103,6 @@ pub enum Way<'a> {
     Order(&'a AcmeIssuer),
     /// A signer with these settings is called.
     Sign(SignerSpec<'a>),
-    /// Not at all: certlet has no signer for this type yet.
-    NotSupported(IssuerType),
 }
 
 /// The settings of a signer.
@@ -116,6 +114,8 @@ pub enum SignerSpec<'a> {
     SelfSigned(&'a SelfSignedIssuer),
     /// Vault (or `OpenBao`).
     Vault(&'a VaultIssuer),
+    /// Venafi (`CyberArk`).
+    Venafi(&'a VenafiIssuer),
 }
 
 /// The type of an issuer, without its settings.

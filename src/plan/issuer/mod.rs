@@ -5,10 +5,12 @@ mod found;
 #[cfg(test)]
 mod tests;
 mod vault;
+mod venafi;
 
 pub use backend::{Backend, IssuerType, Reach, SignerSpec, Way};
 pub use found::{FoundIssuer, IssuerId, Lookup, secret_of};
 pub use vault::{vault_not_usable, vault_settings, vault_verified};
+pub use venafi::{venafi_denied, venafi_not_usable, venafi_started};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -68,17 +70,6 @@ impl IssuerVerdict {
             message: message.into(),
         }
     }
-}
-
-/// certlet has no signer for issuers of this type.
-pub fn not_supported(issuer_type: IssuerType) -> IssuerVerdict {
-    let field = issuer_type.field();
-    IssuerVerdict::not_ready(
-        "NotSupported",
-        format!(
-            "certlet cannot sign with {field} issuers yet; use acme, ca, selfSigned or vault, or let cert-manager serve this issuer"
-        ),
-    )
 }
 
 /// The verdict about an object whose spec cannot be decoded.
@@ -349,13 +340,17 @@ pub fn news(old: &IssuerStatus, new: &IssuerStatus) -> Vec<Notice> {
 }
 
 /// The Events for a changed Ready condition: with its own reason where cert-manager has one, and as `ErrInitIssuer` (RDY-06). A
-/// verified CA is reported, too.
+/// verified CA is reported, too, and an issuer of Venafi that can sign (RDY-05).
 fn readiness(ready: &Condition) -> Vec<Notice> {
     let message = ready.message();
     let named = |reason: &'static str| Notice::warning(reason, message);
     let failed = |cause: &str| Notice::warning("ErrInitIssuer", format!("Error initializing issuer: {cause}"));
     match (ready.is_true(), ready.reason()) {
         (true, "KeyPairVerified") => vec![Notice::normal("KeyPairVerified", message)],
+        (true, venafi::STARTED) => vec![Notice::normal(
+            "Ready",
+            "Verified issuer with Certificate Manager server",
+        )],
         (true, _) => Vec::new(),
         (false, "ErrGetKeyPair") => vec![
             named("ErrGetKeyPair"),

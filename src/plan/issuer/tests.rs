@@ -74,13 +74,10 @@ fn an_issuer_signs_with_exactly_one_thing() {
 }
 
 #[test]
-fn venafi_says_that_it_is_not_there_yet_and_both_servers_sign_later() {
+fn servers_sign_later() {
     let issuer_type = |json| Backend::only(&spec(json)).unwrap().issuer_type();
     let vault = issuer_type(serde_json::json!({"vault": {"server": "https://v", "path": "p", "auth": {}}}));
     let venafi = issuer_type(serde_json::json!({"venafi": {"zone": "z"}}));
-    let refused = not_supported(venafi);
-    assert_eq!((refused.ready, refused.reason), (false, "NotSupported"));
-    assert!(refused.message.contains("venafi"), "{}", refused.message);
     for issuer_type in [vault, venafi] {
         assert_eq!(issuer_type.reach(), Reach::Later);
     }
@@ -352,6 +349,13 @@ fn rdy_06_events_have_the_reasons_of_cert_manager() {
     assert_eq!(
         reported(IssuerVerdict::ready("KeyPairVerified", "Signing CA verified")),
         [Notice::normal("KeyPairVerified", "Signing CA verified")]
+    );
+    assert_eq!(
+        reported(venafi_started()),
+        [Notice::normal(
+            "Ready",
+            "Verified issuer with Certificate Manager server"
+        )]
     );
     assert_eq!(reported(self_signed()), []);
 }

@@ -224,20 +224,9 @@ fn sign(now: Timestamp, seen: &RequestObservation<'_>) -> RequestPlan {
     match backend.way() {
         Way::Order(spec) => once_ready(&|| acme::order(now, seen, spec)),
         Way::Sign(_) => once_ready(&|| RequestPlan::only(RequestStep::Sign(issuer_type))),
-        Way::NotSupported(issuer_type) => not_supported(issuer_type),
     }
 }
 
 fn pending(reason: &'static str, message: String) -> RequestPlan {
     RequestPlan::only(RequestStep::Settle(RequestVerdict::Pending { reason, message }))
-}
-
-fn not_supported(issuer_type: IssuerType) -> RequestPlan {
-    let field = issuer_type.field();
-    pending(
-        "IssuerNotSupported",
-        format!(
-            "Issuers of type {field} are not supported by certlet yet: use one of type acme, ca, selfSigned or vault, or an external issuer"
-        ),
-    )
 }

@@ -1,7 +1,6 @@
 //! The planner of Kubernetes CertificateSigningRequests for our issuers (CSR-01..05, gate GAT-01).
 //!
-//! certlet never approves them (CSR-02). CA and SelfSigned issuers sign; for ACME there is an Order as for an equivalent
-//! CertificateRequest; other types are reported as not supported.
+//! certlet never approves them (CSR-02). For ACME there is an Order as for an equivalent CertificateRequest; other issuers sign.
 
 mod record;
 #[cfg(test)]
@@ -189,7 +188,6 @@ fn by_backend(
             }
             SigningRequestStep::Sign(Box::new(asked.request))
         }),
-        Way::NotSupported(issuer_type) => not_supported(issuer_type),
     }
 }
 
@@ -202,16 +200,17 @@ fn never(issuer_type: IssuerType, refusal: &str) -> SigningRequestStep {
     }
 }
 
-fn not_supported(issuer_type: IssuerType) -> SigningRequestStep {
-    let field = issuer_type.field();
-    let message = format!(
-        "Issuers of type {field} cannot sign CertificateSigningRequests with certlet yet: use one of type acme, ca, selfSigned or vault"
-    );
-    SigningRequestStep::Report(Notice::warning("IssuerNotSupported", message))
-}
-
 /// The beginning of the message about a CertificateRequest that Vault refused.
 const VAULT: &str = "Vault failed to sign certificate";
+/// The beginnings of messages about Venafi, for a CertificateRequest and for a Kubernetes CSR.
+const NOT_REQUESTED: (&str, &str) = (
+    "Failed to request certificate from Certificate Manager",
+    "Failed to request Certificate Manager certificate",
+);
+const NOT_RETRIEVED: (&str, &str) = (
+    "Failed to obtain certificate from Certificate Manager",
+    "Failed to obtain Certificate Manager certificate",
+);
 
 fn missing_annotation() -> SigningRequestStep {
     SigningRequestStep::Fail {
@@ -241,14 +240,36 @@ pub fn reworded(reason: &'static str, message: &str, asked: &RequestSeen) -> (&'
             ("SecretNotFound", message.to_owned())
         }
         "VaultInitError" => ("ErrorVaultInit", message.to_owned()),
-        _ => {
-            let (theirs, ours) = (
-                annotation::PRIVATE_KEY_SECRET_NAME,
-                annotation::CSR_PRIVATE_KEY_SECRET_NAME,
-            );
-            (reason, message.replace(theirs, ours))
-        }
+        "VenafiInitError" => ("ErrorVenafiInit", message.to_owned()),
+        "CustomFieldsError" => ("ErrorCustomFields", of_kubernetes(message)),
+        "RequestError" => ("ErrorRequest", message.replacen(NOT_REQUESTED.0, NOT_REQUESTED.1, 1)),
+        "RetrieveError" => ("ErrorRetrieve", message.replacen(NOT_RETRIEVED.0, NOT_RETRIEVED.1, 1)),
+        "ParseError" => ("ErrorParse", message.to_owned()),
+        _ => (reason, of_kubernetes(message)),
     }
+}
+
+/// The annotations of a CertificateRequest and those of a Kubernetes CSR with the same meaning (ANO-08, ANO-09).
+const MEANS: [(&str, &str); 3] = [
+    (
+        annotation::PRIVATE_KEY_SECRET_NAME,
+        annotation::CSR_PRIVATE_KEY_SECRET_NAME,
+    ),
+    (annotation::VENAFI_CUSTOM_FIELDS, annotation::CSR_VENAFI_CUSTOM_FIELDS),
+    (annotation::VENAFI_PICKUP_ID, annotation::CSR_VENAFI_PICKUP_ID),
+];
+
+/// A message with the names of the annotations of Kubernetes CSRs.
+fn of_kubernetes(message: &str) -> String {
+    MEANS.into_iter().fold(message.to_owned(), |message, (theirs, ours)| {
+        message.replace(theirs, ours)
+    })
+}
+
+/// The annotation of a Kubernetes CSR that means the same as this one of a CertificateRequest.
+pub fn counterpart(of_request: &'static str) -> &'static str {
+    let found = MEANS.into_iter().find(|(theirs, _)| *theirs == of_request);
+    found.map_or(of_request, |(_, ours)| ours)
 }
 
 /// The step by the state of the Orders, or the creation of one.
@@ -331,18 +352,19 @@ fn as_request(
     } else {
         &signer.namespace
     };
-    let key_secret = meta.annotations.get(annotation::CSR_PRIVATE_KEY_SECRET_NAME);
-    let key_secret = key_secret.map(|name| (annotation::PRIVATE_KEY_SECRET_NAME, name));
+    let own = MEANS
+        .into_iter()
+        .filter_map(|(theirs, ours)| Some((theirs, meta.annotations.get(ours)?)));
     // copied to an Order, because solvers are selected by them
     let copied = meta
         .annotations
         .iter()
-        .filter(|(key, _)| *key != annotation::PRIVATE_KEY_SECRET_NAME)
+        .filter(|(key, _)| !MEANS.iter().any(|(theirs, _)| key == theirs))
         .filter(|(key, _)| is_copied(key, &settings.copied_annotation_prefixes));
     RequestSeen {
         meta: Meta {
             key: ObjectKey::new(secrets.as_str(), meta.name()),
-            annotations: copied.chain(key_secret).collect(),
+            annotations: copied.chain(own).collect(),
             ..meta.clone()
         },
         issuer_ref: signer.issuer_ref(),

@@ -3,11 +3,13 @@
 //! Written by hand: the Prometheus client library appends `_total` to every counter, but cert-manager's names have no suffix.
 
 mod counts;
+mod durations;
 mod histogram;
 mod issuances;
 mod proc;
 mod requests;
 mod text;
+mod venafi;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,6 +19,7 @@ pub use issuances::{Issuances, IssuerLabels};
 pub use proc::write as write_process;
 pub use requests::{RequestLabels, Requests};
 pub use text::{Page, sample};
+pub use venafi::Venafi;
 
 /// Counters that are not derived from objects.
 #[derive(Default)]
@@ -31,6 +34,8 @@ pub struct Metrics {
     pub issuances: Issuances,
     /// Findings of self-checks.
     pub findings: Findings,
+    /// Calls of Venafi's servers.
+    pub venafi: Venafi,
     held_back: AtomicU64,
     delayed_injections: AtomicU64,
 }

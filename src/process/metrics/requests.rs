@@ -1,7 +1,7 @@
 //! Metrics of requests to ACME servers (MET-05).
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -11,11 +11,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::text::{Page, sample};
+use super::{
+    durations::Durations,
+    text::{Page, sample},
+};
 
-/// Size and maximum age of the sample for a summary's quantiles, as in Prometheus' client for Go.
-const RECENT: usize = 256;
-const RECENT_TIME: Duration = Duration::from_secs(600);
 /// Maximum number of label combinations. Users choose the hosts, because they may create Issuers. The memory limit is 12 MB.
 const SERIES_LIMIT: usize = 4_000;
 /// Value of the labels host and status for requests above that limit.
@@ -54,14 +54,6 @@ struct Labels {
     status: String,
 }
 
-#[derive(Default)]
-struct Durations {
-    count: u64,
-    sum: Duration,
-    /// End of the request in seconds since the start, and its duration.
-    recent: VecDeque<(u32, f32)>,
-}
-
 impl Default for Requests {
     fn default() -> Self {
         Self {
@@ -97,13 +89,7 @@ impl Requests {
                 );
             }
         }
-        let durations = series.entry(labels).or_default();
-        durations.count += 1;
-        durations.sum += duration;
-        if durations.recent.len() >= RECENT {
-            durations.recent.pop_front();
-        }
-        durations.recent.push_back((now, duration.as_secs_f32()));
+        series.entry(labels).or_default().add(now, duration);
     }
 
     /// Writes the metrics.
@@ -118,23 +104,9 @@ impl Requests {
             sample(&mut page.text, COUNT, &labels.pairs(), durations.count as f64);
         }
         page.head(SECONDS, "summary", "How long requests to ACME servers took.");
-        let oldest = self
-            .now()
-            .saturating_sub(u32::try_from(RECENT_TIME.as_secs()).unwrap_or(u32::MAX));
+        let now = self.now();
         for (labels, durations) in series.iter() {
-            let pairs = labels.pairs();
-            for (quantile, value) in durations.quantiles(oldest) {
-                let pairs: Vec<_> = pairs.iter().copied().chain([("quantile", quantile)]).collect();
-                sample(&mut page.text, SECONDS, &pairs, value);
-            }
-            let sum = durations.sum.as_secs_f64();
-            sample(&mut page.text, &format!("{SECONDS}_sum"), &pairs, sum);
-            sample(
-                &mut page.text,
-                &format!("{SECONDS}_count"),
-                &pairs,
-                durations.count as f64,
-            );
+            durations.write(&mut page.text, SECONDS, &labels.pairs(), now);
         }
         drop(series);
         page.head(
@@ -163,18 +135,5 @@ impl Labels {
             ("method", &self.method),
             ("status", &self.status),
         ]
-    }
-}
-
-impl Durations {
-    /// A quantile. NaN without recent requests.
-    fn quantiles(&self, oldest: u32) -> [(&'static str, f64); 3] {
-        let recent = self.recent.iter().filter(|(ended, _)| *ended >= oldest);
-        let mut sorted: Vec<f32> = recent.map(|(_, took)| *took).collect();
-        sorted.sort_by(f32::total_cmp);
-        [("0.5", 50), ("0.9", 90), ("0.99", 99)].map(|(quantile, per_cent)| {
-            let at = (sorted.len() * per_cent / 100).min(sorted.len().saturating_sub(1));
-            (quantile, sorted.get(at).map_or(f64::NAN, |took| f64::from(*took)))
-        })
     }
 }

@@ -18,17 +18,21 @@ const CERTIFICATES: [&str; 6] = [
     "certificates-readiness",
     names::REVISION_MANAGER,
 ];
-const REQUESTS: [&str; 4] = [
+const REQUESTS: [&str; 6] = [
     "certificaterequests-approver",
     "certificaterequests-issuer-acme",
     "certificaterequests-issuer-ca",
     "certificaterequests-issuer-selfsigned",
+    "certificaterequests-issuer-vault",
+    "certificaterequests-issuer-venafi",
 ];
 const ORDERS: [&str; 2] = [names::ORDERS, "challenges"];
-const SIGNING_REQUESTS: [&str; 3] = [
+const SIGNING_REQUESTS: [&str; 5] = [
     "certificatesigningrequests-issuer-acme",
     "certificatesigningrequests-issuer-ca",
     "certificatesigningrequests-issuer-selfsigned",
+    "certificatesigningrequests-issuer-vault",
+    "certificatesigningrequests-issuer-venafi",
 ];
 
 /// The counters of each enabled controller, by cert-manager's name.

@@ -41,6 +41,7 @@ pub(crate) fn page(
         slots(all.orders.slots(), ports.settings.max_concurrent_challenges, &mut page);
         let metrics = &ports.metrics;
         metrics.requests.write(&mut page);
+        metrics.venafi.write(&mut page);
         metrics.rate_limits.write(ports.now(), &mut page);
         metrics.api_calls.write(&mut page);
         metrics.issuances.write(&mut page);

@@ -4,11 +4,11 @@
 //! |---|---|
 //! | [`server`] | calls of one server |
 //! | [`tokens`] | logins, and the life of tokens |
-//! | [`fault`] | why a call failed, and who can cure it |
+//! | [`fault`] | why Vault refused a call |
 //! | [`answer`] | the certificate in an answer, split as cert-manager splits it |
 
 mod answer;
-pub(crate) mod fault;
+mod fault;
 pub(crate) mod server;
 pub(crate) mod tokens;
 
@@ -19,11 +19,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use self::{
-    fault::{Fault, FaultKind, again},
     server::Server,
     tokens::{Given, Slot},
 };
-use super::{Issued, Outcome, Refused, Task, Until, Wait, Warning};
+use super::{
+    Issued, Outcome, Refused, Task, Until, Wait, Warning,
+    fault::{Fault, FaultKind},
+    standing::{Checked, Standing},
+};
 use crate::{
     api::GoDuration,
     pki::{chain::SizeLimits, csr::CsrInfo, hidden::Hidden},
@@ -41,10 +44,6 @@ const CAPABILITIES: &str = "v1/sys/capabilities-self";
 
 /// A certificate that ends earlier than this before the requested end is reported as shorter.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(2);
-/// How long a verdict about an issuer that can sign is used.
-const CHECKED: SignedDuration = SignedDuration::from_mins(10);
-/// Minimum age of a verdict that a failed request makes void.
-const DOUBTED: SignedDuration = SignedDuration::from_secs(5);
 
 /// An issuer's way to Vault: the server, the login and the path.
 #[derive(Debug)]
@@ -53,15 +52,12 @@ pub(crate) struct Session {
     slot: Arc<Slot>,
     path: String,
     limits: SizeLimits,
+    standing: Standing,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Since when calls have failed.
-    failing: Option<Timestamp>,
-    /// The last verdict, when it was reached, and until when it is used.
-    verdict: Option<(Result<(), Fault>, Timestamp, Timestamp)>,
     /// The certificates that the mount has, in PEM.
     bundle: Option<Bytes>,
     /// The roots above an issuing chain, by that chain's last certificate.
@@ -76,6 +72,7 @@ impl Session {
             slot,
             path: path.to_owned(),
             limits,
+            standing: Standing::default(),
             state: Mutex::default(),
         }
     }
@@ -86,25 +83,13 @@ impl Session {
     }
 
     /// The verdict that is still in use, and when it ends.
-    pub(crate) fn known(&self, now: Timestamp) -> Option<(Result<(), Fault>, Timestamp)> {
-        let state = self.state();
-        let (verdict, _, until) = state.verdict.as_ref().filter(|(_, _, until)| *until > now)?;
-        Some((verdict.clone(), *until))
+    pub(crate) fn known(&self, now: Timestamp) -> Option<Checked> {
+        self.standing.known(now)
     }
 
     /// Whether this issuer can sign now: health, login, and the right to use the path. The time is that of the next check.
-    pub(crate) async fn check(&self, now: Timestamp) -> (Result<(), Fault>, Timestamp) {
-        let verdict = self.can_sign().await;
-        let mut state = self.state();
-        let until = match &verdict {
-            Ok(()) => {
-                state.failing = None;
-                now.saturating_add(CHECKED).unwrap_or(Timestamp::MAX)
-            }
-            Err(fault) => again(now, *state.failing.get_or_insert(now), fault.kind),
-        };
-        state.verdict = Some((verdict.clone(), now, until));
-        (verdict, until)
+    pub(crate) async fn check(&self, now: Timestamp) -> Checked {
+        self.standing.checked(self.can_sign().await, now)
     }
 
     async fn can_sign(&self) -> Result<(), Fault> {
@@ -182,7 +167,7 @@ impl Session {
         let fault = match signed {
             Ok(answer) => match self.issued(&answer, task, with_root, now).await {
                 Ok(issued) => {
-                    self.state().failing = None;
+                    self.standing.answered();
                     return Outcome::Issued(issued);
                 }
                 Err(fault) => fault,
@@ -190,7 +175,7 @@ impl Session {
             Err(fault) => fault,
         };
         if fault.kind == FaultKind::Request {
-            self.state().failing = None;
+            self.standing.answered();
             return failed(format!("{NOT_SIGNED}: {}", fault.sentence));
         }
         self.wait(&fault, now)
@@ -200,23 +185,10 @@ impl Session {
         Outcome::Wait(Wait {
             reason: UNAVAILABLE,
             message: format!("{NOT_SIGNED}: {}", fault.sentence),
-            until: Until::At(self.failed(fault, now)),
+            until: Until::At(self.standing.failed(fault, now)),
             memo: None,
             outage: fault.kind.outage(),
         })
-    }
-
-    /// Remembers a failure. A verdict that contradicts it is void.
-    fn failed(&self, fault: &Fault, now: Timestamp) -> Timestamp {
-        let mut state = self.state();
-        let visible = matches!(fault.kind, FaultKind::Denied | FaultKind::Unavailable);
-        let old = |at: Timestamp| now.duration_since(at) > DOUBTED;
-        if let (true, Some((Ok(()), at, _))) = (visible, &state.verdict)
-            && old(*at)
-        {
-            state.verdict = None;
-        }
-        again(now, *state.failing.get_or_insert(now), fault.kind)
     }
 
     /// Posts with a token. A token that Vault does not know any more is replaced once.

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use reqwest::Url;
 use serde_json::Value;
 
-use super::fault::{Fault, FaultKind};
+use super::fault::answered;
 use crate::{
     net::{ClientCertificate, ClientSettings, HttpClient, Presented, Request, Response, Trust, Unobserved, host},
     pki::hidden::Hidden,
+    signer::fault::{Fault, FaultKind},
 };
 
 /// The largest answer that is read, in bytes.
@@ -116,7 +117,7 @@ impl Server {
             200 | 429 | 472 | 473 => Ok(()),
             501 => Err(unavailable("Vault is not initialized")),
             503 => Err(unavailable("Vault is sealed")),
-            _ => Err(Fault::answered(&self.text, "GET v1/sys/health", &call, self.now())),
+            _ => Err(answered(&self.text, "GET v1/sys/health", &call, self.now())),
         }
     }
 
@@ -128,7 +129,7 @@ impl Server {
         let response = self.send(Method::POST, path, token, Some(body), true).await?;
         let call = format!("POST {path}");
         if !response.status.is_success() {
-            return Err(Fault::answered(&self.text, &call, &response, self.now()));
+            return Err(answered(&self.text, &call, &response, self.now()));
         }
         if response.body.is_empty() {
             return Ok(Value::Null);
@@ -145,7 +146,7 @@ impl Server {
         let status = response.status;
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             let call = format!("GET {path}");
-            return Err(Fault::answered(&self.text, &call, &response, self.now()));
+            return Err(answered(&self.text, &call, &response, self.now()));
         }
         Ok((status == StatusCode::OK).then_some(response.body))
     }

@@ -16,12 +16,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    CAPABILITIES,
-    fault::{Fault, FaultKind},
-    server::Server,
+use super::{CAPABILITIES, server::Server};
+use crate::{
+    pki::hidden::Hidden,
+    signer::fault::{Fault, FaultKind},
 };
-use crate::pki::hidden::Hidden;
 
 /// The most logins that are remembered. Beyond that, those that no issuer uses are dropped.
 const MOST: usize = 4096;

@@ -81,7 +81,7 @@ pub(crate) fn is_there(bed: &Bed, program: &str, test: &str) -> bool {
     if !found {
         bed.skip(
             test,
-            &format!("there is no {program}: tests/testbed/build.sh openbao caddy vault moto says why"),
+            &format!("there is no {program}: tests/testbed/build.sh openbao caddy vault moto venafi says why"),
         );
     }
     found

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use super::place::{NoSession, login_path};
+use super::{super::secrets::NoSession, place::login_path};
 use crate::{
     api::vault::VaultAwsAuth,
     cloud::{
@@ -14,9 +14,9 @@ use crate::{
     controller::{Ports, web_identity},
     pki::hidden::Hidden,
     plan::{issuer::secret_of, seen::Meta},
-    signer::vault::{
+    signer::{
         fault::{Fault, FaultKind},
-        tokens::{Login, MakeFields},
+        vault::tokens::{Login, MakeFields},
     },
 };
 

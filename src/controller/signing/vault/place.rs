@@ -1,13 +1,13 @@
 //! The Secrets and tokens that a Vault issuer names (ISS-05..09).
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
-use super::aws;
+use super::{
+    super::secrets::{IssuerSecrets, NoSession},
+    aws,
+};
 use crate::{
     api::{
         SecretKeySelector,
@@ -15,7 +15,7 @@ use crate::{
         reference::ServiceAccountRef,
         vault::{VaultAppRole, VaultAuth, VaultClientCertificateAuth, VaultIssuer, VaultKubernetesAuth},
     },
-    cluster::{reader::Reader, secret::LiveSecret},
+    cluster::reader::Reader,
     controller::Ports,
     net::{ClientCertificate, Trust},
     pki::hidden::Hidden,
@@ -24,46 +24,24 @@ use crate::{
         seen::{Meta, ObjectKey},
     },
     process::clock,
-    signer::vault::{
-        Session,
+    signer::{
         fault::{Fault, FaultKind},
-        server::{Address, Server},
-        tokens::{Fields, Login, MakeFields, Tokens},
+        vault::{
+            Session,
+            server::{Address, Server},
+            tokens::{Fields, Login, MakeFields, Tokens},
+        },
     },
 };
 
 /// How long a token of a ServiceAccount is valid, in seconds: the shortest time that the API server grants.
 const JWT_SECONDS: i64 = 600;
 
-/// Why there is no session.
-pub(super) enum NoSession {
-    /// A Secret does not exist.
-    Missing(String),
-    /// The API server does not answer.
-    Unread(String),
-    /// A setting or the content of a Secret cannot be used.
-    Unusable(String),
-}
-
-impl NoSession {
-    pub(super) fn sentence(&self) -> &str {
-        let (Self::Missing(sentence) | Self::Unread(sentence) | Self::Unusable(sentence)) = self;
-        sentence
-    }
-}
-
-impl From<Fault> for NoSession {
-    fn from(fault: Fault) -> Self {
-        Self::Unusable(fault.sentence)
-    }
-}
-
-/// Where the Secrets of an issuer are, and which were read.
+/// The Secrets of an issuer, and how its tokens are made.
 pub(super) struct Place<'a> {
     ports: &'a Ports,
     issuer: &'a Meta,
-    /// The Secrets that were read, each once: certificate and key of one Secret fit each other.
-    secrets: HashMap<ObjectKey, LiveSecret>,
+    secrets: IssuerSecrets<'a>,
 }
 
 impl<'a> Place<'a> {
@@ -72,13 +50,13 @@ impl<'a> Place<'a> {
         Self {
             ports,
             issuer,
-            secrets: HashMap::new(),
+            secrets: IssuerSecrets::new(ports, issuer),
         }
     }
 
     /// The Secrets that were read.
     pub(super) fn into_secrets(self) -> Vec<ObjectKey> {
-        self.secrets.into_keys().collect()
+        self.secrets.into_keys()
     }
 
     /// The session that these settings describe, with a login from `tokens`.
@@ -90,13 +68,13 @@ impl<'a> Place<'a> {
         };
         let bundle = match (&spec.ca_bundle, &spec.ca_bundle_secret_ref) {
             (Some(bundle), _) if !bundle.0.is_empty() => Some(bundle.0.clone()),
-            (_, Some(reference)) => Some(self.value(reference, data_key::CA_CRT).await?.expose().clone()),
+            (_, Some(reference)) => Some(self.secrets.value(reference, data_key::CA_CRT).await?.expose().clone()),
             (_, None) => None,
         };
         let mut certificate = None;
         if let (Some(of_certificate), Some(of_key)) = (&spec.client_cert_secret_ref, &spec.client_key_secret_ref) {
-            let chain = self.value(of_certificate, data_key::TLS_CRT).await?;
-            let key = self.value(of_key, data_key::TLS_KEY).await?;
+            let chain = self.secrets.value(of_certificate, data_key::TLS_CRT).await?;
+            let key = self.secrets.value(of_key, data_key::TLS_KEY).await?;
             part(b"client certificate");
             part(chain.expose());
             part(key.expose());
@@ -149,7 +127,7 @@ impl<'a> Place<'a> {
             token_secret_ref,
         } = &spec.auth;
         if let Some(reference) = token_secret_ref {
-            let token = self.text(reference, "token").await?;
+            let token = self.secrets.text(reference, "token").await?;
             of_token(&token, part);
             return Ok((Login::Token(token), None));
         }
@@ -159,7 +137,7 @@ impl<'a> Place<'a> {
             secret_ref,
         }) = app_role
         {
-            let secret_id = self.text(secret_ref, "").await?;
+            let secret_id = self.secrets.text(secret_ref, "").await?;
             let mount = if path.is_empty() { "approle" } else { path };
             let path = format!("v1/auth/{}/login", mount.trim_matches('/'));
             let fields = vec![
@@ -180,8 +158,8 @@ impl<'a> Place<'a> {
                     name: secret.to_owned(),
                     key: Some(key.to_owned()),
                 };
-                let chain = self.value(&reference(data_key::TLS_CRT), "").await?;
-                let key = self.value(&reference(data_key::TLS_KEY), "").await?;
+                let chain = self.secrets.value(&reference(data_key::TLS_CRT), "").await?;
+                let key = self.secrets.value(&reference(data_key::TLS_KEY), "").await?;
                 part(b"certificate");
                 part(chain.expose());
                 part(key.expose());
@@ -214,7 +192,7 @@ impl<'a> Place<'a> {
         } = settings;
         let path = login_path(mount_path.as_deref(), "/v1/auth/kubernetes");
         if let Some(reference) = secret_ref.as_ref().filter(|reference| !reference.name.is_empty()) {
-            let jwt = self.text(reference, "token").await?;
+            let jwt = self.secrets.text(reference, "token").await?;
             return Ok(post(
                 path,
                 vec![("role", Hidden::new(role.clone())), ("jwt", jwt)],
@@ -262,38 +240,6 @@ impl<'a> Place<'a> {
             })
         });
         (make, identity)
-    }
-
-    async fn text(&mut self, reference: &SecretKeySelector, default_key: &str) -> Result<Hidden<String>, NoSession> {
-        let value = self.value(reference, default_key).await?;
-        match std::str::from_utf8(value.expose()).map(str::trim) {
-            Ok(text) if !text.is_empty() => Ok(Hidden::new(text.to_owned())),
-            Ok(_) | Err(_) => {
-                let key = reference.key_or(default_key);
-                let sentence = format!("key {key:?} of secret {:?} is empty or no text", reference.name);
-                Err(NoSession::Unusable(sentence))
-            }
-        }
-    }
-
-    async fn value(&mut self, reference: &SecretKeySelector, default_key: &str) -> Result<Hidden<Vec<u8>>, NoSession> {
-        let secret = secret_of(
-            self.issuer,
-            &reference.name,
-            &self.ports.settings.cluster_resource_namespace,
-        );
-        let text = secret.to_string();
-        let live = match self.secrets.entry(secret) {
-            Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(unread) => {
-                let live = self.ports.reader.secret(unread.key()).await;
-                let live = live.map_err(|error| NoSession::Unread(format!("secret {text} cannot be read: {error}")))?;
-                unread.insert(live.ok_or_else(|| NoSession::Missing(format!("secret {text} not found")))?)
-            }
-        };
-        let key = reference.key_or(default_key);
-        let value = live.data(key).map(|value| Hidden::new(value.to_vec()));
-        value.ok_or_else(|| NoSession::Unusable(format!("no data for {key:?} in secret '{text}'")))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
         acme_issuer::AcmeIssuer,
         issuer::{CaIssuer, IssuerSpec, SelfSignedIssuer},
         vault::VaultIssuer,
+        venafi::VenafiIssuer,
     },
     plan::{
         issuer::{IssuerId, Lookup},
@@ -65,6 +66,13 @@ pub(super) fn self_signed() -> IssuerSpec {
 pub(super) fn acme() -> IssuerSpec {
     IssuerSpec {
         acme: Some(AcmeIssuer::default()),
+        ..IssuerSpec::default()
+    }
+}
+
+pub(super) fn venafi() -> IssuerSpec {
+    IssuerSpec {
+        venafi: Some(VenafiIssuer::default()),
         ..IssuerSpec::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{RequestStep, Scene, acme, ca, self_signed, status_write, vault, with_issuer};
+use super::{RequestStep, Scene, acme, ca, self_signed, status_write, vault, venafi, with_issuer};
 use crate::api::{ConditionStatus, condition};
 
 fn with_condition() -> impl Strategy<Value = (&'static str, ConditionStatus, &'static str)> {
@@ -18,7 +18,7 @@ fn with_condition() -> impl Strategy<Value = (&'static str, ConditionStatus, &'s
 }
 
 fn scene() -> impl Strategy<Value = Scene> {
-    let issuer = prop::sample::select(vec![ca(), self_signed(), acme(), vault()]);
+    let issuer = prop::sample::select(vec![ca(), self_signed(), acme(), vault(), venafi()]);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     (issuer, prop::collection::vec(with_condition(), 0..4), flags).prop_map(
         |(spec, with_condition, (ready, there, approver, readable))| {

@@ -1,6 +1,6 @@
 //! Which signer a request goes to, and what it waits for (SGN-01, SGN-02, CTL-07, NB-41).
 
-use super::{RequestStep, RequestVerdict, acme, ca, self_signed, status_write, vault, with_issuer};
+use super::{RequestStep, RequestVerdict, acme, ca, self_signed, status_write, vault, venafi, with_issuer};
 use crate::{
     api::{InvalidField, issuer::IssuerSpec},
     plan::{
@@ -71,22 +71,13 @@ fn an_issuer_that_cannot_be_read_is_waited_for_with_the_field() {
 }
 
 #[test]
-fn a_type_that_is_not_there_yet_says_so() {
-    let venafi = serde_json::from_value(serde_json::json!({"venafi": {"zone": "z"}})).unwrap();
-    let message = with_issuer(venafi).pending();
-    assert!(
-        message.contains("venafi") && message.contains("not supported by certlet yet"),
-        "{message}"
-    );
-}
-
-#[test]
 fn ctl_07_a_signer_that_is_switched_off_leaves_the_request_approved() {
     for (spec, name) in [
         (ca(), "ca"),
         (self_signed(), "selfsigned"),
         (acme(), "acme"),
         (vault(), "vault"),
+        (venafi(), "venafi"),
     ] {
         let mut scene = with_issuer(spec);
         scene

@@ -59,9 +59,4 @@ fn csr_05_what_is_missing_is_told() {
     ] {
         assert_eq!(warned(issuer.as_ref()), Notice::warning(reason, message));
     }
-    let venafi = issuer(serde_json::from_value(serde_json::json!({"venafi": {"zone": "z"}})).unwrap());
-    assert_eq!(
-        reported(&step(&request(), Some(&venafi), Some(true))),
-        "IssuerNotSupported"
-    );
 }

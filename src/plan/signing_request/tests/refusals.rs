@@ -39,6 +39,50 @@ fn csr_05_refusals_name_the_annotation_that_is_read_here() {
     assert_eq!(worded("SecretMissing", "gone"), ("SecretMissing", "gone".to_owned()));
 }
 
+/// ANO-09: what Venafi's annotations on a CertificateRequest say has other names here, whatever is copied to Orders.
+#[test]
+fn annotations_of_venafi_have_names_of_their_own() {
+    let asking = annotated(request(), annotation::CSR_VENAFI_PICKUP_ID, "id");
+    let asking = annotated(asking, annotation::CSR_VENAFI_CUSTOM_FIELDS, "[]");
+    let asking = annotated(asking, annotation::VENAFI_CUSTOM_FIELDS, "of another kind");
+    let settings = Settings {
+        copied_annotation_prefixes: Vec::new(),
+        ..Settings::default()
+    };
+    let asked = equivalent(&asking, &settings).unwrap();
+    let annotations = &asked.meta.annotations;
+    assert_eq!(annotations.get(annotation::VENAFI_PICKUP_ID), Some("id"));
+    assert_eq!(annotations.get(annotation::VENAFI_CUSTOM_FIELDS), Some("[]"));
+    assert_eq!(
+        counterpart(annotation::VENAFI_PICKUP_ID),
+        annotation::CSR_VENAFI_PICKUP_ID
+    );
+    for (reason, message, wanted) in [
+        ("VenafiInitError", "x", ("ErrorVenafiInit", "x")),
+        (
+            "RequestError",
+            "Failed to request certificate from Certificate Manager: no",
+            ("ErrorRequest", "Failed to request Certificate Manager certificate: no"),
+        ),
+        (
+            "RetrieveError",
+            "Failed to obtain certificate from Certificate Manager: no",
+            ("ErrorRetrieve", "Failed to obtain Certificate Manager certificate: no"),
+        ),
+        (
+            "CustomFieldsError",
+            "\"venafi.cert-manager.io/custom-fields\" no",
+            (
+                "ErrorCustomFields",
+                "\"venafi.experimental.cert-manager.io/custom-fields\" no",
+            ),
+        ),
+        ("ParseError", "no", ("ErrorParse", "no")),
+    ] {
+        assert_eq!(reworded(reason, message, &asked), (wanted.0, wanted.1.to_owned()));
+    }
+}
+
 /// S13: what a CertificateRequest is refused for, a request of Kubernetes' own kind is refused for, whoever signs.
 #[test]
 fn requests_that_can_never_be_signed_fail_for_every_type_of_issuer() {
