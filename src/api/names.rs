@@ -78,6 +78,14 @@ pub mod annotation {
     pub const FALLBACK_AFTER: &str = "certlet.io/fallback-after";
     /// On requests and Secrets: the issuer in place of which a fallback issuer was asked, `<kind>/<name>` (ANO-17).
     pub const FALLBACK_FOR: &str = "certlet.io/fallback-for";
+    /// On a Certificate: namespaces into which its Secret is copied, if they accept it (ANO-18).
+    pub const SYNC_TO: &str = "certlet.io/sync-to";
+    /// On a Namespace, or on its Secret [`super::ACCEPTING_SECRET`]: Certificates whose Secrets it accepts (ANO-19).
+    pub const ACCEPT_SECRETS_FROM: &str = "certlet.io/accept-secrets-from";
+    /// On a copy: the Certificate whose Secret it is a copy of, `<namespace>/<name>` (ANO-20).
+    pub const COPY_OF: &str = "certlet.io/copy-of";
+    /// On a copy: the uid of that Certificate (ANO-20).
+    pub const COPY_OF_UID: &str = "certlet.io/copy-of-uid";
     /// On an ACME issuer, `true`: its DNS-01 webhooks may be called for several records at once.
     pub const DNS01_PARALLEL: &str = "certlet.io/dns01-parallel";
     /// On a Gateway or a ListenerSet, `true`: certificates get the hostnames of attached HTTPRoutes.
@@ -149,6 +157,8 @@ pub mod label {
     pub const FOR_ATTENTION_OF: &str = "controller.cert-manager.io/fao";
     /// Secrets with the key of a certificate that is being made, value `true` (ANW-04).
     pub const NEXT_PRIVATE_KEY: &str = "cert-manager.io/next-private-key";
+    /// Copies of Secrets of Certificates of other namespaces, value `true` (ANO-20).
+    pub const COPY: &str = "certlet.io/copy";
     /// Namespaces whose objects are not validated, value `true` (ANO-13).
     pub const DISABLE_VALIDATION: &str = "cert-manager.io/disable-validation";
     /// Adler-32 of the name, on solver objects (ANW-07).
@@ -172,6 +182,11 @@ pub const LEGACY_CHALLENGE_FINALIZER: &str = "finalizer.acme.cert-manager.io";
 
 /// Field manager of Secrets (NB-04).
 pub const SECRETS_FIELD_MANAGER: &str = "cert-manager-certificates-issuing";
+/// Field manager of copies of Secrets (ANO-20). It differs from that of Secrets, so that a copy that a Certificate takes over is not
+/// taken for a copy any more.
+pub const COPIES_FIELD_MANAGER: &str = "certlet-secret-sync";
+/// The Secret by which a namespace accepts copies (ANO-19). Who may write Secrets in a namespace may let a Secret be written there.
+pub const ACCEPTING_SECRET: &str = "certlet-accept-secrets";
 /// Field manager of everything else that is applied.
 pub const FIELD_MANAGER: &str = "certlet";
 /// Who reports Events.

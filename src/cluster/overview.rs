@@ -107,7 +107,7 @@ pub(crate) async fn list_targets(client: &Client, settings: &Settings, index: &I
         settings,
         None,
         index,
-        |kind| kind.is_metadata,
+        |kind| kind.is_target,
         |_, error| error.is_not_found(),
     )
     .await
@@ -124,7 +124,7 @@ pub(crate) fn follow_targets(client: &Client, settings: &Settings, index: &Arc<I
     impl KindVisitor for Follow<'_> {
         fn visit<R: Registered>(&mut self) {
             let kind = R::WATCHED;
-            if kind.is_metadata && (kind.when)(self.settings) {
+            if kind.is_target && (kind.when)(self.settings) {
                 let (index, observer) = (Arc::clone(self.index), Arc::clone(self.observer));
                 tokio::spawn(watch::keep::<R>(self.client.clone(), None, kind, index, observer));
             }

@@ -16,8 +16,11 @@ use zeroize::Zeroizing;
 use super::wire::MetaIn;
 use crate::{
     api::names,
-    pki::{chain::SizeLimits, hidden::Hidden, pem, summary::PairSummary},
-    plan::seen::{ManagedKeys, ObjectKey, SecretSeen},
+    pki::{chain::SizeLimits, hidden::Hidden, key::sha256, pem, summary::PairSummary},
+    plan::{
+        copies::{COPIED_KEYS, SecretFacts},
+        seen::{ManagedKeys, ObjectKey, SecretSeen},
+    },
 };
 
 #[derive(Deserialize)]
@@ -54,13 +57,7 @@ type Data = BTreeMap<String, Hidden<Vec<u8>>>;
 impl SecretIn {
     fn open(self) -> Result<(SecretSeen, Data), serde_json::Error> {
         let meta: MetaIn = serde_json::from_str(self.metadata.get())?;
-        let managed = match serde_json::from_str::<ManagedFieldsIn>(self.metadata.get()) {
-            Ok(fields) => managed(fields.managed_fields.as_deref().unwrap_or_default()),
-            Err(error) => ManagedKeys {
-                error: Some(format!("managedFields cannot be decoded: {error}").into()),
-                ..ManagedKeys::default()
-            },
-        };
+        let managed = managed(names::SECRETS_FIELD_MANAGER, self.metadata.get());
         let data: Data = self
             .data
             .unwrap_or_default()
@@ -160,13 +157,18 @@ impl ManagedIn {
     }
 }
 
-/// The fields that our field manager owns by server-side apply. Fields of earlier updates are not included.
-fn managed(entries: &[ManagedIn]) -> ManagedKeys {
-    held(
-        entries
-            .iter()
-            .filter(|entry| entry.manager == names::SECRETS_FIELD_MANAGER && entry.is_apply()),
-    )
+/// The fields that a field manager owns by server-side apply. Fields of earlier updates are not included.
+fn managed(manager: &str, metadata: &str) -> ManagedKeys {
+    match serde_json::from_str::<ManagedFieldsIn>(metadata) {
+        Ok(ManagedFieldsIn { managed_fields }) => {
+            let entries = managed_fields.as_deref().unwrap_or_default().iter();
+            held(entries.filter(|entry| entry.manager == manager && entry.is_apply()))
+        }
+        Err(error) => ManagedKeys {
+            error: Some(format!("managedFields cannot be decoded: {error}").into()),
+            ..ManagedKeys::default()
+        },
+    }
 }
 
 /// The fields that these field managers own.
@@ -175,7 +177,7 @@ pub(super) fn held<'a>(entries: impl Iterator<Item = &'a ManagedIn>) -> ManagedK
     let mut error = None;
     for entry in entries {
         let Some(fields) = entry.fields() else {
-            error = Some("managedFields of cert-manager-certificates-issuing are empty or cannot be decoded".into());
+            error = Some(format!("managedFields of {} are empty or cannot be decoded", entry.manager).into());
             continue;
         };
         let metadata = fields.get("f:metadata");
@@ -231,19 +233,42 @@ impl<'de> Deserialize<'de> for SecretSeen {
 pub(crate) struct LiveSecret {
     /// The summary.
     pub seen: SecretSeen,
+    /// What the field manager of copies owns of it.
+    pub(super) copied: ManagedKeys,
     data: Data,
 }
 
 impl LiveSecret {
     pub(super) fn parse(json: &str) -> Result<Self, String> {
-        let opened = serde_json::from_str::<SecretIn>(json).and_then(SecretIn::open);
-        let (seen, data) = opened.map_err(|error| error.to_string())?;
-        Ok(Self { seen, data })
+        let read = serde_json::from_str::<SecretIn>(json).and_then(|secret| {
+            let copied = managed(names::COPIES_FIELD_MANAGER, secret.metadata.get());
+            let (seen, data) = secret.open()?;
+            Ok(Self { seen, copied, data })
+        });
+        read.map_err(|error| error.to_string())
     }
 
     /// The value under this key of `data`.
     pub(crate) fn data(&self, key: &str) -> Option<&[u8]> {
         self.data.get(key).map(|value| value.expose().as_slice())
+    }
+
+    /// What is copied of it into other namespaces.
+    pub(crate) fn copied_data(&self) -> BTreeMap<String, Hidden<Vec<u8>>> {
+        let copied = self.data.iter().filter(|(key, _)| COPIED_KEYS.contains(&key.as_str()));
+        copied.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// What decides about its copies.
+    pub(crate) fn facts(&self) -> SecretFacts {
+        let copied = self.data.iter().filter(|(key, _)| COPIED_KEYS.contains(&key.as_str()));
+        SecretFacts {
+            seen: self.seen.clone(),
+            digests: copied
+                .map(|(key, value)| (key.as_str().into(), sha256(value.expose())))
+                .collect(),
+            applied: self.copied.clone(),
+        }
     }
 }
 
@@ -251,6 +276,7 @@ impl fmt::Debug for LiveSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LiveSecret")
             .field("seen", &self.seen)
+            .field("copied", &self.copied)
             .field("data", &"[hidden]")
             .finish()
     }

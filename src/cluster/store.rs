@@ -116,6 +116,11 @@ impl<R: Record> Store<R> {
         found
     }
 
+    /// Whether a record may have this link: cheap, and true for a few others, because links are stored as hashes.
+    pub(crate) fn may_have(&self, link: &Link) -> bool {
+        self.read().links.contains_key(&digest(link))
+    }
+
     /// Every record, in the order of their names.
     pub(crate) fn all(&self) -> Vec<Arc<R>> {
         self.read().records.values().filter_map(Stored::open).collect()

@@ -165,8 +165,20 @@ impl Writer {
     /// # Errors
     /// [`Error::is_conflict`] when another Secret is there by now.
     pub(crate) async fn apply_secret(&self, secret: &SecretApply) -> Result<Arc<SecretSeen>, Error> {
+        self.apply_secret_as(names::SECRETS_FIELD_MANAGER, secret).await
+    }
+
+    /// The same of a copy of a Secret, as the field manager of copies.
+    ///
+    /// # Errors
+    /// [`Error::is_conflict`] when another Secret is there by now.
+    pub(crate) async fn apply_copy(&self, secret: &SecretApply) -> Result<Arc<SecretSeen>, Error> {
+        self.apply_secret_as(names::COPIES_FIELD_MANAGER, secret).await
+    }
+
+    async fn apply_secret_as(&self, manager: &str, secret: &SecretApply) -> Result<Arc<SecretSeen>, Error> {
         let target = self.record::<SecretSeen>("apply", &secret.key)?;
-        let parameters = PatchParams::apply(names::SECRETS_FIELD_MANAGER).force();
+        let parameters = PatchParams::apply(manager).force();
         let mut body = secret.body();
         if secret.uid.is_none() {
             merge(&mut body, where_nothing_is());

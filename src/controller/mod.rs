@@ -66,6 +66,12 @@ macro_rules! each_controller {
                 workers: |_| INJECTIONS_AT_ONCE,
                 all: injection::all,
             }
+            /// Copies of the Secrets of Certificates in other namespaces.
+            copies: Copies {
+                queue: Queue<ObjectKey> = Queue::new("secret-sync"),
+                workers: |_| COPIES_AT_ONCE,
+                all: copies::all,
+            }
             /// Orders, with their Challenges.
             orders: Orders {
                 queue: Queue<ObjectKey> = Queue::new("orders"),
@@ -78,6 +84,7 @@ macro_rules! each_controller {
 
 pub(crate) mod ari;
 pub(crate) mod certificate;
+pub(crate) mod copies;
 pub(crate) mod error;
 pub(crate) mod follow_up;
 pub(crate) mod injection;
@@ -110,6 +117,7 @@ use jiff::Timestamp;
 use self::{
     ari::RenewalPolls,
     certificate::Certificates,
+    copies::Copies,
     injection::Injections,
     issuer::Issuers,
     order::Orders,
@@ -131,6 +139,8 @@ const OTHERS_AT_ONCE: usize = 32;
 /// Number of targets of CAs that are in memory at the same time: a CRD can have a megabyte. cert-manager's cainjector also has four
 /// workers.
 const INJECTIONS_AT_ONCE: usize = 4;
+/// Number of Certificates whose Secret and copies are in memory at the same time: each can have a megabyte.
+const COPIES_AT_ONCE: usize = 4;
 /// Minimum number of workers for requests: one may wait for a slow server.
 const SIGNING_AT_ONCE: usize = 2;
 

@@ -30,6 +30,8 @@ pub struct Watched {
     pub when: fn(&Settings) -> bool,
     /// Whether only the metadata of the objects is requested.
     pub is_metadata: bool,
+    /// Whether CAs are injected into the objects.
+    pub is_target: bool,
 }
 
 /// Whether the API server must know a kind.
@@ -49,6 +51,7 @@ impl Watched {
         presence: Presence::Required,
         when: |settings| !settings.injection.alone,
         is_metadata: false,
+        is_target: false,
     };
 
     /// The metadata of the targets of CAs, where CAs are injected.
@@ -58,6 +61,7 @@ impl Watched {
             presence: Presence::Optional,
             when,
             is_metadata: true,
+            is_target: true,
         }
     }
 
@@ -67,6 +71,7 @@ impl Watched {
         presence: Presence::Optional,
         when: |settings| settings.gateway.enabled && !settings.injection.alone,
         is_metadata: false,
+        is_target: false,
     };
 }
 
@@ -181,8 +186,23 @@ macro_rules! watched_kinds {
                 namespaced: true,
                 types: (), (),
                 record: SecretSeen,
-                links: |record| link::owners(&record.meta).collect(),
+                links: link::of_secret,
                 watched: Watched { labels: Some(LABELLED), ..Watched::ALL },
+            }
+            /// Namespaces that accept copies of Secrets: their metadata.
+            NamespaceKind = namespaces, Namespace {
+                names: "", "v1", "Namespace", "namespaces",
+                namespaced: false,
+                types: (), (),
+                record: Annotated<Self>,
+                relevant: Annotated::accepts_secrets,
+                links: |_| Vec::new(),
+                watched: Watched {
+                    presence: Presence::Optional,
+                    when: |settings| settings.copy_obstacle().is_none() && !settings.injection.alone,
+                    is_metadata: true,
+                    ..Watched::ALL
+                },
             }
             /// Kubernetes CertificateSigningRequests for our issuers, if the feature gate is on (GAT-01).
             SigningRequestKind = signing_requests, SigningRequest {

@@ -1,12 +1,15 @@
 //! Links: references of a record by which it can be found, and those of each watched kind.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::{
+    copies::{self, SyncRequest},
     injection::{CaSource, source_of},
     kinds::{CertificateKind, ChallengeKind, GatewayKind, ListenerSetKind},
     route::parent_link,
-    seen::{Annotated, Kind, Lean, Meta, ObjectKey, RequestSeen},
+    seen::{Annotated, Kind, Lean, Meta, ObjectKey, RequestSeen, SecretSeen},
     signing_request::SigningRequestSeen,
 };
 use crate::api::{IssuerRef, gateway::ParentGateway, http01::ParentRef, names};
@@ -24,6 +27,12 @@ pub enum Link {
     Certificate(ObjectKey),
     /// The Gateway or ListenerSet that it attaches to, by its kind.
     Parent(&'static str, ObjectKey),
+    /// Of a Certificate: a namespace into which its Secret is to be copied.
+    SyncTo(Box<str>),
+    /// Of a Secret: the Certificate whose copy it claims to be.
+    CopyOf(ObjectKey),
+    /// It takes part in the copying of Secrets: the Certificate requests copies, the Secret claims to be one.
+    Synced,
     /// It is unfinished and has no other link by which a change could find it.
     Waiting,
 }
@@ -77,7 +86,14 @@ struct NamePeek {
     name: String,
 }
 
-/// Of a Certificate: its Secrets, its issuer and its owners.
+/// `spec.secretName`, also of a Certificate whose other fields are unreadable.
+pub fn target_secret(record: &Lean<CertificateKind>) -> Option<Arc<str>> {
+    let spec: serde_json::Value = serde_json::from_str(record.spec.get()).ok()?;
+    let name = spec.get("secretName")?.as_str()?;
+    (!name.is_empty()).then(|| name.into())
+}
+
+/// Of a Certificate: its Secrets, its issuer, its owners, and the namespaces that its Secret is to be copied into.
 pub fn of_certificate(record: &Lean<CertificateKind>) -> Vec<Link> {
     let spec: CertificatePeek = peek(record.spec.get());
     let key = &record.meta.key;
@@ -96,7 +112,21 @@ pub fn of_certificate(record: &Lean<CertificateKind>) -> Vec<Link> {
             .map(|reference| Link::issuer(&reference, record.meta.namespace())),
     );
     links.extend(owners(&record.meta));
+    if copies::is_requested(&record.meta) {
+        let namespaces = SyncRequest::of(&record.meta).namespaces.into_iter();
+        links.extend(namespaces.map(|namespace| Link::SyncTo((*namespace).into())));
+        links.push(Link::Synced);
+    }
     links.dedup();
+    links
+}
+
+/// Of a Secret: its owners, and the Certificate whose copy it claims to be.
+pub fn of_secret(record: &SecretSeen) -> Vec<Link> {
+    let mut links: Vec<Link> = owners(&record.meta).collect();
+    if let Some(certificate) = copies::copy_of(&record.meta) {
+        links.extend([Link::CopyOf(certificate), Link::Synced]);
+    }
     links
 }
 

@@ -6,9 +6,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{injection, kinds::Watched, link::Link};
+use super::{
+    injection,
+    kinds::{NamespaceKind, Watched},
+    link::Link,
+};
 use crate::{
-    api::{self, Condition, GoDuration, InvalidField, IssuerRef, condition},
+    api::{self, Condition, GoDuration, InvalidField, IssuerRef, condition, names::annotation},
     pki::{
         csr::CsrInfo,
         key::KeyHash,
@@ -252,7 +256,7 @@ impl<K: Kind> Lean<K> {
     }
 }
 
-/// A stored object of which only the metadata is watched, reduced to the annotations that request a CA.
+/// A stored object of which only the metadata is watched, reduced to the annotations that request a CA or accept Secrets.
 #[derive(Debug)]
 pub struct Annotated<K: Kind> {
     /// Metadata.
@@ -264,10 +268,8 @@ pub struct Annotated<K: Kind> {
 impl<K: Kind> Annotated<K> {
     /// The record of an object with this metadata.
     pub fn new(meta: Meta) -> Self {
-        let requests = meta
-            .annotations
-            .iter()
-            .filter(|(key, _)| injection::ANNOTATIONS.contains(key));
+        let is_read = |key| injection::ANNOTATIONS.contains(&key) || key == annotation::ACCEPT_SECRETS_FROM;
+        let requests = meta.annotations.iter().filter(|(key, _)| is_read(*key));
         Self {
             meta: Meta {
                 annotations: requests.collect(),
@@ -283,6 +285,13 @@ impl<K: Kind> Annotated<K> {
     /// Whether its annotations name a source, or try to.
     pub fn requests_a_ca(&self) -> bool {
         injection::source_of(&self.meta.annotations).is_some()
+    }
+}
+
+impl Annotated<NamespaceKind> {
+    /// Whether it accepts copies of Secrets.
+    pub fn accepts_secrets(&self) -> bool {
+        self.meta.annotations.contains(annotation::ACCEPT_SECRETS_FROM)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use super::injection::TargetKind;
+use super::{copies::CopyObstacle, injection::TargetKind};
 use crate::{net::AddressPolicy, pki::chain::SizeLimits};
 
 /// All flags that decisions depend on (FLG rows).
@@ -46,6 +46,8 @@ pub struct Settings {
     pub gates: Gates,
     /// Injection of CAs.
     pub injection: InjectionSettings,
+    /// Whether Secrets are copied into other namespaces (ANO-18).
+    pub secret_sync: bool,
     /// The pod of this process, if it runs in one.
     pub pod: Pod,
 }
@@ -76,6 +78,19 @@ impl Settings {
             ..
         } = &self.injection;
         *enabled && (*alone || self.namespace.is_none()) && !excluded.contains(&kind)
+    }
+}
+
+impl Settings {
+    /// Why this installation copies no Secrets; `None` if it does.
+    pub fn copy_obstacle(&self) -> Option<CopyObstacle> {
+        if !self.secret_sync {
+            Some(CopyObstacle::Off)
+        } else if self.namespace.is_some() {
+            Some(CopyObstacle::OneNamespace)
+        } else {
+            None
+        }
     }
 }
 
@@ -340,6 +355,7 @@ impl Default for Settings {
                 certificates: true,
                 ignored_namespaces: Vec::new(),
             },
+            secret_sync: true,
             pod: Pod::default(),
         }
     }

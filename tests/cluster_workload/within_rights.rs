@@ -8,7 +8,7 @@ use crate::support::rights::{Right, roles};
 use crate::support::{AuditMark, Bed};
 
 /// Rights that no call shows, or hardly any, and why they are given.
-const UNSEEN: [(&str, &[&str], &[&str], &str); 15] = [
+const UNSEEN: [(&str, &[&str], &[&str], &str); 16] = [
     (
         "cert-manager.io",
         &["certificates/finalizers", "certificaterequests/finalizers"],
@@ -36,6 +36,7 @@ const UNSEEN: [(&str, &[&str], &[&str], &str); 15] = [
     ),
     ("acme.cert-manager.io", &["orders", "challenges"], &["list"], "as above"),
     ("", &["secrets"], &["list"], "as above"),
+    ("", &["namespaces"], &["list"], "as above"),
     (
         "gateway.networking.k8s.io",
         &["gateways", "listenersets", "httproutes"],

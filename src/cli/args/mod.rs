@@ -2,6 +2,7 @@
 
 mod accepted;
 pub(super) mod config;
+mod copies;
 pub(super) mod differing;
 mod dns01;
 mod election;
@@ -27,6 +28,7 @@ pub(super) use self::{
 };
 use self::{
     accepted::ControllerIdleArgs,
+    copies::CopiesArgs,
     dns01::Dns01Args,
     gateway::GatewayArgs,
     go::{Listen, address, count, socket},
@@ -95,6 +97,8 @@ pub(super) struct RunArgs {
     /// from it. An installation for one namespace injects nothing.
     #[arg(long, default_value_t = true, value_parser = boolean, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Controllers")]
     enable_cainjector: bool,
+    #[command(flatten)]
+    copies: CopiesArgs,
     /// Feature gates, as `A=true,B=false`. Every gate of cert-manager is accepted
     #[arg(long, value_name = "GATE=BOOL", help_heading = "Controllers")]
     feature_gates: Vec<Map>,
@@ -337,6 +341,7 @@ impl RunArgs {
                 enabled: self.enable_cainjector,
                 ..Settings::default().injection
             },
+            secret_sync: self.copies.enable_secret_sync,
             pod: Pod::default(),
         })
     }

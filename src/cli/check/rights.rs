@@ -61,6 +61,7 @@ pub(in crate::cli) fn needed(installation: &Installation<'_>) -> BTreeSet<Right>
         "certlet-certificatesigningrequests" => settings.gates.certificate_signing_requests,
         "certlet-cainjector" => settings.injection.enabled,
         "certlet-gateway-api" => settings.gateway.enabled,
+        "certlet-secret-sync" => settings.secret_sync,
         "certlet-leader-election" | "certlet-see-leader" => installation.lease_namespace.is_some(),
         _ => true,
     }));

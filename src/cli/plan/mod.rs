@@ -1,6 +1,7 @@
 //! `certlet plan`: the dry run. Shows what the controller would do now, and why, with the same planners.
 
 mod actions;
+mod copied;
 pub(super) mod flags;
 mod mounted;
 mod renewable;
@@ -300,6 +301,7 @@ async fn planned(controllers: &Controllers, whole_cluster: bool) -> Planned {
     if whole_cluster {
         lines.extend(signed_by_cluster(controllers));
         lines.extend(injected(controllers).await);
+        lines.extend(copied::lines(controllers).await);
     }
     lines.extend(failed);
     Planned { lines, unrenewable }

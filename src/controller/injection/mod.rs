@@ -20,11 +20,13 @@ use crate::{
         self,
         injection::{
             CaSource, InjectionObservation, InjectionPlan, InjectionStep, Refusal, SecretSource, SourceSeen, TargetId,
-            TargetKind, TargetSeen, Written, allowed, source_of,
+            TargetKind, TargetSeen, allowed, source_of,
         },
-        kinds::{ApiServiceKind, CertificateKind, DefinitionKind, MutatingWebhookKind, ValidatingWebhookKind},
+        kinds::{ApiServiceKind, DefinitionKind, MutatingWebhookKind, ValidatingWebhookKind},
+        link::target_secret,
         notice::Notice,
-        seen::{Annotated, Kind, Lean, Meta, Next, ObjectKey},
+        pace::Written,
+        seen::{Annotated, Kind, Meta, Next, ObjectKey},
     },
     work,
 };
@@ -215,7 +217,7 @@ impl Injections {
                     .index
                     .certificates
                     .get(key)
-                    .and_then(|record| secret_name(&record));
+                    .and_then(|record| target_secret(&record));
                 match name {
                     None => SourceSeen::Certificate(None),
                     Some(name) => {
@@ -230,13 +232,6 @@ impl Injections {
     fn writes(&self) -> MutexGuard<'_, HashMap<TargetId, Written>> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// `spec.secretName`, also of a Certificate whose other fields are unreadable.
-fn secret_name(record: &Lean<CertificateKind>) -> Option<Arc<str>> {
-    let spec: serde_json::Value = serde_json::from_str(record.spec.get()).ok()?;
-    let name = spec.get("secretName")?.as_str()?;
-    (!name.is_empty()).then(|| name.into())
 }
 
 fn secret(live: &LiveSecret) -> SecretSource {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::secret_name;
 use crate::{
     cluster::{
         index::Index,
@@ -11,6 +10,7 @@ use crate::{
     },
     plan::{
         injection::{CaSource, TargetId, TargetKind, source_of},
+        link::target_secret,
         seen::{Annotated, Kind, ObjectKey},
     },
 };
@@ -48,7 +48,7 @@ where
         Some(Ok(CaSource::Secret(secret))) => index.secrets.get(&secret).is_none(),
         Some(Ok(CaSource::Certificate(certificate))) => {
             let record = index.certificates.get(&certificate);
-            let name = record.and_then(|record| secret_name(&record));
+            let name = record.and_then(|record| target_secret(&record));
             name.is_none_or(|name| index.secrets.get(&certificate.sibling(name)).is_none())
         }
         Some(Ok(CaSource::ApiServer) | Err(_)) | None => false,

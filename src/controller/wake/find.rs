@@ -83,6 +83,9 @@ where
         | Link::Secret(_)
         | Link::Issuer(..)
         | Link::Certificate(_)
+        | Link::SyncTo(_)
+        | Link::CopyOf(_)
+        | Link::Synced
         | Link::Waiting => None,
     };
     let parents = links(changed).into_iter().filter_map(parent);
@@ -284,7 +287,14 @@ pub(super) fn stored_at_issuer(controllers: &Controllers, seen: &Seen<'_>) -> Ve
             Some(Link::Secret(ObjectKey::new(namespace, secret.name)))
         }
         Link::Secret(_) => Some(link),
-        Link::Owner(_) | Link::Issuer(..) | Link::Certificate(_) | Link::Parent(..) | Link::Waiting => None,
+        Link::Owner(_)
+        | Link::Issuer(..)
+        | Link::Certificate(_)
+        | Link::Parent(..)
+        | Link::SyncTo(_)
+        | Link::CopyOf(_)
+        | Link::Synced
+        | Link::Waiting => None,
     });
     secrets.flat_map(|secret| unready(controllers, &secret)).collect()
 }

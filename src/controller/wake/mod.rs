@@ -1,9 +1,11 @@
 //! What wakes what: the table [`ROWS`], which is also in `docs/architecture.md`.
 
+mod copied;
 mod find;
 
 use std::{sync::Arc, time::Duration};
 
+use self::copied::{copies_into, copies_of_certificate, copies_of_secret, every_copy};
 use self::find::{
     answers, answers_of_issuer, answers_of_orders, certificate_of_challenge, certificate_of_order,
     certificates_of_issuer, every_issuer, gateways_of_route, getting_ca_of_certificate, getting_ca_of_secret,
@@ -44,6 +46,7 @@ enum Source {
     UnlabelledSecrets,
     SigningRequest,
     InjectionTarget,
+    Namespace,
 }
 
 /// Finds the objects to reconcile.
@@ -66,6 +69,7 @@ enum Target {
     /// Orders, whose failed self-checks are repeated now.
     Checks(Find<ObjectKey>),
     Injections(Find<TargetId>),
+    Copies(Find<ObjectKey>),
     /// The responder, on every replica.
     Responder(fn(&Arc<Controllers>, &Seen<'_>)),
     /// Key pairs of CAs in memory, on every replica.
@@ -80,11 +84,11 @@ struct Row(
 );
 
 use Source::{
-    Certificate, Challenge, Gateway, HttpRoute, Ingress, InjectionTarget, Issuer, ListenerSet, Order, Request, Secret,
-    SigningRequest, UnlabelledSecret, UnlabelledSecrets,
+    Certificate, Challenge, Gateway, HttpRoute, Ingress, InjectionTarget, Issuer, ListenerSet, Namespace, Order,
+    Request, Secret, SigningRequest, UnlabelledSecret, UnlabelledSecrets,
 };
 use Target::{
-    Authorities, Certificates, Checks, Gateways, GatewaysLater, Ingresses, Injections, Issuers, IssuersLater,
+    Authorities, Certificates, Checks, Copies, Gateways, GatewaysLater, Ingresses, Injections, Issuers, IssuersLater,
     ListenerSets, ListenerSetsLater, Orders, Renewals, Requests, Responder, SigningRequests,
 };
 
@@ -220,6 +224,18 @@ const ROWS: &[Row] = &[
         Injections(getting_ca_of_unlabelled),
         "those whose CA is in a Secret without our label",
     ),
+    Row(
+        &[Certificate],
+        Copies(copies_of_certificate),
+        "its own, and those that other Certificates request in its namespace, unless only its status changed",
+    ),
+    Row(&[Namespace], Copies(copies_into), "those in it"),
+    Row(
+        &[Secret, UnlabelledSecret],
+        Copies(copies_of_secret),
+        "those of it, it itself, those that it accepts or whose name it has",
+    ),
+    Row(&[UnlabelledSecrets], Copies(every_copy), "all"),
 ];
 
 /// A change, as the functions of the table see it.
@@ -242,7 +258,7 @@ pub(super) fn wake(controllers: &Arc<Controllers>, change: &Change) {
     let seen = Seen { change, key, meta };
     let many = matches!(
         source,
-        Certificate | Ingress | Gateway | ListenerSet | HttpRoute | Request | SigningRequest | Secret
+        Certificate | Ingress | Gateway | ListenerSet | HttpRoute | Namespace | Request | SigningRequest | Secret
     );
     let only_replicas = many && controllers.ports.queues.issuers.is_paused();
     for Row(sources, target, _) in ROWS {
@@ -277,6 +293,7 @@ impl Target {
             Renewals(find) => add(&queues.renewal_polls, find(controllers, seen)),
             SigningRequests(find) => add(&queues.signing_requests, find(controllers, seen)),
             Injections(find) => add(&queues.injections, find(controllers, seen)),
+            Copies(find) => add(&queues.copies, find(controllers, seen)),
         }
     }
 
@@ -300,6 +317,7 @@ impl Target {
             Renewals(_) => "polls of renewal information",
             SigningRequests(_) => "CertificateSigningRequests",
             Injections(_) => "targets of CAs",
+            Copies(_) => "copies of Secrets",
             Responder(_) => "the responder, on every replica",
             Authorities(_) => "CA keys in memory, on every replica",
         }
@@ -335,6 +353,7 @@ fn split(change: &Change) -> (Source, Option<&Meta>) {
         Change::UnlabelledSecret(_) => (UnlabelledSecret, None),
         Change::UnlabelledSecrets => (UnlabelledSecrets, None),
         Change::SigningRequest(changed) => (SigningRequest, changed.meta()),
+        Change::Namespace(changed) => (Namespace, changed.meta()),
         Change::ValidatingWebhook(changed) => (InjectionTarget, changed.meta()),
         Change::MutatingWebhook(changed) => (InjectionTarget, changed.meta()),
         Change::ApiService(changed) => (InjectionTarget, changed.meta()),
@@ -364,6 +383,7 @@ mod tests {
             InjectionTarget => {
                 "ValidatingWebhookConfiguration, MutatingWebhookConfiguration, APIService, CustomResourceDefinition"
             }
+            Namespace => "Namespace",
         }
     }
 

@@ -1,7 +1,6 @@
 //! Injection of CAs into webhook configurations, APIServices and CRDs (CAI rows): from the annotations of a target, its CA bundles and
 //! its source to one write, or to the sentence why there is none.
 
-mod pace;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -10,12 +9,10 @@ use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 
-pub use self::{
-    pace::{Pace, Written},
-    source::{ANNOTATIONS, CaSource, allowed, source_of},
-};
+pub use self::source::{ANNOTATIONS, CaSource, allowed, source_of};
 use super::{
     notice::Notice,
+    pace::{self, Pace, Written},
     seen::{Meta, Next, Pairs},
 };
 use crate::{

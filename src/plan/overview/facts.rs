@@ -19,6 +19,7 @@ use crate::{
     },
     plan::{
         certificate::ISSUED_BY_FALLBACK,
+        copies::SECRET_SYNCED,
         issuer::{Backend, IssuerId},
         kinds::{CertificateKind, ChallengeKind, OrderKind},
         order::{self, persist::Ending},
@@ -273,11 +274,11 @@ impl CertificateFacts {
         };
         let mut status = certificate.status();
         if condition::is_true(&status.conditions, READY) && status.last_failure_time.is_none() {
-            // most Certificates are well: their messages are not printed, except for that one
+            // most Certificates are well: their messages are not printed, except for these
             let unprinted = status
                 .conditions
                 .iter_mut()
-                .filter(|condition| condition.type_ != ISSUED_BY_FALLBACK);
+                .filter(|condition| ![ISSUED_BY_FALLBACK, SECRET_SYNCED].contains(&condition.type_.as_str()));
             unprinted.for_each(|condition| condition.message = None);
             status.conditions.shrink_to_fit();
         }

@@ -11,6 +11,7 @@ use crate::{
     api::condition::{self, Condition, ISSUING, READY},
     plan::{
         certificate::{ISSUED_BY_FALLBACK, ISSUER_UNAVAILABLE, UNSETTLED, unsettled_until},
+        copies::SECRET_SYNCED,
         issuer::IssuerId,
         order::persist::ends_soon,
         renewal::share,
@@ -153,6 +154,7 @@ impl Case<'_> {
             not_ready,
             overdue,
             record_ends,
+            not_copied,
         ];
         CAUSES.iter().find_map(|cause| cause(self))
     }
@@ -374,6 +376,12 @@ fn record_ends(case: &Case<'_>) -> Option<Cause> {
     let warn_before = case.facts.issuers.get(&id)?.warn_before?;
     let sentence = ends_soon(case.now, &record.name, record.until, warn_before)?;
     Some(Cause::new("PersistUntil", sentence, true))
+}
+
+/// A namespace that it names has no copy of its Secret.
+fn not_copied(case: &Case<'_>) -> Option<Cause> {
+    let synced = case.condition(SECRET_SYNCED).filter(|synced| !synced.is_true())?;
+    Some(Cause::new(synced.reason(), synced.message(), true))
 }
 
 /// Requests that no Certificate owns, and that wait.

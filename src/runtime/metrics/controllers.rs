@@ -84,17 +84,21 @@ pub(super) fn write(settings: &Settings, queues: &Queues, page: &mut Page) {
         counted.iter().map(|(name, counts)| (*name, counts.errors)),
         page,
     );
-    let renewals = queues.renewal_polls.total();
+    // those that cert-manager does not have
+    let own = [
+        (queues.renewal_polls.name(), queues.renewal_polls.total()),
+        (queues.copies.name(), queues.copies.total()),
+    ];
     family(
         ("certlet_controller_sync_call_count", "counter", "controller"),
         "Number of reconciles of controllers that cert-manager does not have.",
-        std::iter::once((queues.renewal_polls.name(), renewals.calls)),
+        own.iter().map(|(name, counts)| (*name, counts.calls)),
         page,
     );
     family(
         ("certlet_controller_sync_error_count", "counter", "controller"),
         "Number of failed reconciles, without conflicts, of controllers that cert-manager does not have.",
-        std::iter::once((queues.renewal_polls.name(), renewals.errors)),
+        own.iter().map(|(name, counts)| (*name, counts.errors)),
         page,
     );
     let waiting = queues.waiting().into_iter();

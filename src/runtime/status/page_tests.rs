@@ -42,7 +42,7 @@ impl Drop for Parser {
     fn drop(&mut self) {
         // it ends where its input does
         drop(self.python.stdin.take());
-        let _ = self.python.wait();
+        drop(self.python.wait());
     }
 }
 

@@ -1,13 +1,17 @@
 //! Texts of `certlet plan`: pairs of an action and its reason.
 
+mod copies;
 mod order;
 mod status;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub(super) use self::order::{order, released};
 use self::status::status_written;
+pub(super) use self::{
+    copies::copies,
+    order::{order, released},
+};
 use crate::{
     api::{AcmeIssuer, IssuerRef, IssuerStatus, condition},
     cluster::{index::Index, issuers},

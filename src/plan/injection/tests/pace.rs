@@ -1,6 +1,7 @@
 //! How often a target is written.
 
-use super::{super::pace::pace, *};
+use super::*;
+use crate::plan::pace::pace;
 
 #[test]
 fn another_client_that_removes_the_ca_is_met_with_a_doubling_wait_and_a_rotation_is_not() {
@@ -102,7 +103,7 @@ fn a_client_that_removes_the_ca_between_two_changes_of_the_source_gains_nothing(
 #[test]
 fn a_ca_that_changes_too_often_is_delayed_with_a_sentence() {
     let last = Written {
-        ca: [0; 32],
+        content: [0; 32],
         at: noon(),
         times: 1,
         changes: 8,

@@ -243,7 +243,7 @@ fn the_time_in_the_reason_of_an_order_and_in_a_condition_is_read_back() {
 }
 
 #[test]
-fn an_outage_and_the_work_of_a_fallback_issuer_are_shown() {
+fn an_outage_the_work_of_a_fallback_issuer_and_a_copy_that_is_missing_are_shown() {
     let outage = condition("IssuerUnavailable", "True", "Issuer \"le\" has been unreachable", -1);
     let waiting = json!({ "conditions": [condition("Ready", "False", "no Secret", 0), condition("Issuing", "True", "no Secret", 0), outage] });
     let issued = condition("IssuedByFallback", "True", "Issued by Issuer \"other\"", -1);
@@ -263,6 +263,13 @@ fn an_outage_and_the_work_of_a_fallback_issuer_are_shown() {
         sentence(&valid(24, &well)),
         "renewed in 24 hours: Issued by Issuer \"other\""
     );
+    let synced = |status| condition("SecretSynced", status, "namespace b does not accept it", -1);
+    let of = |status| json!({ "conditions": [condition("Ready", "True", "", -1), synced(status)] });
+    assert_eq!(
+        sentence(&valid(24, &of("False"))),
+        "expires in 31 days: namespace b does not accept it"
+    );
+    assert_eq!(sentence(&valid(24, &of("True"))), "renewed in 24 hours");
 }
 
 #[test]
