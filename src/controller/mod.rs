@@ -66,6 +66,12 @@ macro_rules! each_controller {
                 workers: |_| INJECTIONS_AT_ONCE,
                 all: injection::all,
             }
+            /// trust-manager's Bundles (BUN-01).
+            bundles: Bundles {
+                queue: Queue<ObjectKey> = Queue::new("bundles"),
+                workers: |_| BUNDLES_AT_ONCE,
+                all: |index| index.bundles.keys(),
+            }
             /// Orders, with their Challenges.
             orders: Orders {
                 queue: Queue<ObjectKey> = Queue::new("orders"),
@@ -77,6 +83,7 @@ macro_rules! each_controller {
 }
 
 pub(crate) mod ari;
+pub(crate) mod bundle;
 pub(crate) mod certificate;
 pub(crate) mod error;
 pub(crate) mod follow_up;
@@ -109,6 +116,7 @@ use jiff::Timestamp;
 
 use self::{
     ari::RenewalPolls,
+    bundle::Bundles,
     certificate::Certificates,
     injection::Injections,
     issuer::Issuers,
@@ -131,6 +139,8 @@ const OTHERS_AT_ONCE: usize = 32;
 /// Number of targets of CAs that are in memory at the same time: a CRD can have a megabyte. cert-manager's cainjector also has four
 /// workers.
 const INJECTIONS_AT_ONCE: usize = 4;
+/// Number of Bundles that are in memory at the same time: each may have megabytes of sources.
+const BUNDLES_AT_ONCE: usize = 2;
 /// Minimum number of workers for requests: one may wait for a slow server.
 const SIGNING_AT_ONCE: usize = 2;
 

@@ -6,6 +6,7 @@ use k8s_openapi::api::{
 };
 
 use super::{
+    bundle::NamespaceSeen,
     injection::TargetKind,
     link::{self, Link},
     route::{self, RouteSeen},
@@ -16,6 +17,7 @@ use super::{
 use crate::api::{
     CertificateRequestSpec, CertificateRequestStatus, CertificateSpec, CertificateStatus, ChallengeSpec,
     ChallengeStatus, IssuerSpec, IssuerStatus, OrderSpec, OrderStatus,
+    bundle::{BundleSpec, BundleStatus},
     gateway::{GatewaySpec, GatewayStatus, HttpRouteSpec, HttpRouteStatus, ListenerSetSpec, ListenerSetStatus},
 };
 
@@ -30,6 +32,8 @@ pub struct Watched {
     pub when: fn(&Settings) -> bool,
     /// Whether only the metadata of the objects is requested.
     pub is_metadata: bool,
+    /// Whether the right to watch it is checked first: an installation may lack it, and goes on without these objects.
+    pub by_right: bool,
 }
 
 /// Whether the API server must know a kind.
@@ -49,6 +53,7 @@ impl Watched {
         presence: Presence::Required,
         when: |settings| !settings.injection.alone,
         is_metadata: false,
+        by_right: false,
     };
 
     /// The metadata of the targets of CAs, where CAs are injected.
@@ -58,6 +63,7 @@ impl Watched {
             presence: Presence::Optional,
             when,
             is_metadata: true,
+            by_right: true,
         }
     }
 
@@ -67,6 +73,16 @@ impl Watched {
         presence: Presence::Optional,
         when: |settings| settings.gateway.enabled && !settings.injection.alone,
         is_metadata: false,
+        by_right: false,
+    };
+
+    /// Bundles and what they need, if the flag is set (BUN-01).
+    const BUNDLES: Self = Self {
+        labels: None,
+        presence: Presence::Optional,
+        when: Settings::has_bundles,
+        is_metadata: false,
+        by_right: true,
     };
 }
 
@@ -229,6 +245,24 @@ macro_rules! watched_kinds {
                 relevant: Annotated::requests_a_ca,
                 links: link::of_target,
                 watched: Watched::target(|settings| settings.injects(TargetKind::ApiService)),
+            }
+            /// trust-manager's Bundles, if the flag is set (BUN-01).
+            BundleKind = bundles, Bundle {
+                names: "trust.cert-manager.io", "v1alpha1", "Bundle", "bundles",
+                namespaced: false,
+                types: BundleSpec, BundleStatus,
+                record: Lean<Self>,
+                links: link::of_bundle,
+                watched: Watched::BUNDLES,
+            }
+            /// Namespaces, for the targets of Bundles.
+            NamespaceKind = namespaces, Namespace {
+                names: "", "v1", "Namespace", "namespaces",
+                namespaced: false,
+                types: (), (),
+                record: NamespaceSeen,
+                links: |_| Vec::new(),
+                watched: Watched::BUNDLES,
             }
             /// CRDs that request a CA for their conversion webhook.
             DefinitionKind = definitions, Definition {

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod ari;
 pub mod backoff;
+pub mod bundle;
 pub mod certificate;
 pub mod challenge;
 pub mod ending;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use super::injection::TargetKind;
+use super::{bundle::BundleSettings, injection::TargetKind};
 use crate::{net::AddressPolicy, pki::chain::SizeLimits};
 
 /// All flags that decisions depend on (FLG rows).
@@ -46,6 +46,8 @@ pub struct Settings {
     pub gates: Gates,
     /// Injection of CAs.
     pub injection: InjectionSettings,
+    /// Trust bundles.
+    pub bundles: BundleSettings,
     /// The pod of this process, if it runs in one.
     pub pod: Pod,
 }
@@ -66,6 +68,11 @@ pub struct InjectionSettings {
 }
 
 impl Settings {
+    /// Whether Bundles are reconciled. They belong to the cluster: an installation for one namespace has none.
+    pub fn has_bundles(&self) -> bool {
+        self.bundles.enabled && self.namespace.is_none() && !self.injection.alone
+    }
+
     /// Whether CAs are injected into this kind. Targets belong to the cluster: an installation of the controller for one namespace has
     /// none.
     pub fn injects(&self, kind: TargetKind) -> bool {
@@ -340,6 +347,7 @@ impl Default for Settings {
                 certificates: true,
                 ignored_namespaces: Vec::new(),
             },
+            bundles: BundleSettings::default(),
             pod: Pod::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! The flags of `certlet run`, with cert-manager's names (FLG rows). They are parsed once, into [`Options`].
 
 mod accepted;
+mod bundles;
 pub(super) mod config;
 pub(super) mod differing;
 mod dns01;
@@ -27,6 +28,7 @@ pub(super) use self::{
 };
 use self::{
     accepted::ControllerIdleArgs,
+    bundles::BundleArgs,
     dns01::Dns01Args,
     gateway::GatewayArgs,
     go::{Listen, address, count, socket},
@@ -147,6 +149,8 @@ pub(super) struct RunArgs {
     extra_certificate_annotations: Vec<List>,
     #[command(flatten)]
     gateway: GatewayArgs,
+    #[command(flatten)]
+    bundles: BundleArgs,
     /// Solver for HTTP-01: certlet itself (direct), or one pod per challenge (pod)
     #[arg(long, value_enum, default_value = "direct", help_heading = "ACME")]
     acme_http01_solver_mode: Mode,
@@ -245,7 +249,8 @@ impl RunArgs {
         // invalid gates are an error of `settings`
         let gateway = gates(&given).map(|gates| self.gateway.idle(gates)).unwrap_or_default();
         let accepted = self.accepted.idle().into_iter().chain(self.idle.idle());
-        let flags = accepted.chain(gateway).map(str::to_owned);
+        let bundles = self.bundles.idle(&self.namespace);
+        let flags = accepted.chain(gateway).chain(bundles).map(str::to_owned);
         flags.chain(self.metrics.tls.idle()).chain(idle_gates(&given)).collect()
     }
 
@@ -338,6 +343,7 @@ impl RunArgs {
                 enabled: self.enable_cainjector,
                 ..Settings::default().injection
             },
+            bundles: self.bundles.settings(),
             pod: Pod::default(),
         })
     }

@@ -81,6 +81,9 @@ where
         Link::Parent(..)
         | Link::Owner(_)
         | Link::Secret(_)
+        | Link::ConfigMap(_)
+        | Link::SomeSecrets
+        | Link::SomeConfigMaps
         | Link::Issuer(..)
         | Link::Certificate(_)
         | Link::Waiting => None,
@@ -284,7 +287,14 @@ pub(super) fn stored_at_issuer(controllers: &Controllers, seen: &Seen<'_>) -> Ve
             Some(Link::Secret(ObjectKey::new(namespace, secret.name)))
         }
         Link::Secret(_) => Some(link),
-        Link::Owner(_) | Link::Issuer(..) | Link::Certificate(_) | Link::Parent(..) | Link::Waiting => None,
+        Link::Owner(_)
+        | Link::ConfigMap(_)
+        | Link::SomeSecrets
+        | Link::SomeConfigMaps
+        | Link::Issuer(..)
+        | Link::Certificate(_)
+        | Link::Parent(..)
+        | Link::Waiting => None,
     });
     secrets.flat_map(|secret| unready(controllers, &secret)).collect()
 }
@@ -414,7 +424,7 @@ pub(super) fn waiting(controllers: &Controllers, _: &Seen<'_>) -> Vec<ObjectKey>
     signing_request::waiting(&controllers.ports.index)
 }
 
-fn keys<R: Record>(records: Vec<Arc<R>>) -> Vec<ObjectKey> {
+pub(super) fn keys<R: Record>(records: Vec<Arc<R>>) -> Vec<ObjectKey> {
     records.into_iter().map(|record| record.meta().key.clone()).collect()
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{IssuerName, Seen};
+use super::{Entry, IssuerName, Seen, bundles};
 use crate::{
     api::{
         AcmeIssuer, CertificateSpec, CertificateStatus, Condition, IssuerRef, IssuerSpec, IssuerStatus, Time,
@@ -30,6 +30,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) certificates: Vec<CertificateFacts>,
+    /// Trust bundles that are not synced.
+    pub(super) bundles: Vec<Entry>,
     pub(super) issuers: BTreeMap<IssuerId, IssuerFacts>,
     /// Unfinished requests by the uid of their Certificate.
     requests: HashMap<Box<str>, RequestFacts>,
@@ -131,6 +133,7 @@ impl Facts {
                 let id = IssuerId(issuer.meta.key.clone());
                 self.issuers.insert(id, issuer_facts(&issuer));
             }
+            Seen::Bundle(bundle) => self.bundles.extend(bundles::entry(&bundle)),
         }
     }
 
