@@ -8,7 +8,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 chart=$here/chart
 
 manifests() { # their paths below deploy/, which are those below files/, too
-  (cd "$here" && find api base namespaced network-policies openshift program requester-identity solver-pods status-page -name '*.yaml' \
+  (cd "$here" && find api base bundles namespaced network-policies openshift program requester-identity solver-pods status-page -name '*.yaml' \
     ! -name kustomization.yaml ! -path base/namespace.yaml | LC_ALL=C sort)
 }
 

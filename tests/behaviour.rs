@@ -46,10 +46,10 @@ fn ids(text: &str) -> impl Iterator<Item = String> {
         .into_iter()
 }
 
-const PREFIXES: [&str; 36] = [
+const PREFIXES: [&str; 37] = [
     "CRD", "CRT", "CST", "CRQ", "ISS", "ORD", "ANN", "ANO", "ANW", "ACC", "AOR", "ACH", "SEL", "HTT", "DNS", "ARI",
     "LIF", "POL", "BKO", "SEC", "MST", "RDY", "SGN", "CSR", "CTL", "FLG", "GAT", "VAL", "WHK", "MET", "HLT", "CAI",
-    "HLM", "SHM", "GWS", "NB",
+    "HLM", "SHM", "GWS", "NB", "BUN",
 ];
 
 fn texts(folder: &Path, found: &mut Vec<(String, String)>) {

@@ -48,7 +48,7 @@ prepare_bed() { # builds the programs of the bed beside what cargo does
   # Without a node the tests that want one say so and are counted as skipped.
   if [ "$(id -u)" = 0 ]; then tests/testbed/packages.sh --node || true; fi
   # A process group, so that its compilers can be stopped with it. What is only fetched is fetched meanwhile.
-  setsid bash -c '"$0" openbao caddy moto venafi & "$0" edge acme pause haproxy cmctl webhook lego helm swap gateway node envoy vault; ended=$?; wait; exit $ended' tests/testbed/build.sh &
+  setsid bash -c '"$0" openbao caddy moto venafi & "$0" edge acme pause haproxy cmctl webhook lego helm swap trust gateway node envoy vault; ended=$?; wait; exit $ended' tests/testbed/build.sh &
   parts_pid=$!
 }
 

@@ -10,6 +10,7 @@
 )]
 
 pub mod acme_issuer;
+pub mod bundle;
 pub mod bytes;
 pub mod certificate;
 pub mod certificate_request;

@@ -147,6 +147,8 @@ pub mod annotation {
     pub const ISTIO_INJECT: &str = "sidecar.istio.io/inject";
     /// Solver pods do not hold up a node's removal (ANW-08).
     pub const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
+    /// Digest of what was written into a target of a Bundle (BUN-02).
+    pub const BUNDLE_HASH: &str = "trust.cert-manager.io/hash";
     /// No mesh authentication for solver services (ANW-09).
     pub const ISTIO_AUTH_8089: &str = "auth.istio.io/8089";
 }
@@ -171,6 +173,8 @@ pub mod label {
     pub const ORDER_UID: &str = "certlet/order-uid";
     /// Who made an object (ANW-11); see [`super::MANAGED_BY`].
     pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+    /// The Bundle that an object is a target of (BUN-02).
+    pub const BUNDLE: &str = "trust.cert-manager.io/bundle";
     /// An apply set's label, which is not copied to Certificates (ANN-23).
     pub const APPLYSET_PART_OF: &str = "applyset.kubernetes.io/part-of";
 }

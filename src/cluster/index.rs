@@ -53,6 +53,10 @@ macro_rules! index {
             UnlabelledSecret(ObjectKey),
             /// The Secrets without the label were listed again. Deletions may have been missed.
             UnlabelledSecrets,
+            /// A ConfigMap that may be a source or a target of a Bundle. Only its name is known.
+            ConfigMap(ObjectKey),
+            /// These ConfigMaps were listed again. Deletions may have been missed.
+            ConfigMaps,
         }
 
         $(impl Record for RecordOf<kinds::$kind> {

@@ -4,6 +4,7 @@
 //! only while this process leads, and puts the answers into the index at once.
 
 pub(crate) mod access;
+pub(crate) mod bundle;
 mod calls;
 pub(crate) mod client;
 pub(crate) mod commands;

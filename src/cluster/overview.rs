@@ -18,7 +18,7 @@ use super::{
     watch,
 };
 use crate::plan::{
-    kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IssuerKind, OrderKind, RequestKind},
+    kinds::{BundleKind, CertificateKind, ChallengeKind, ClusterIssuerKind, IssuerKind, OrderKind, RequestKind},
     overview::Seen,
     seen::{Kind, Lean, RequestSeen},
     settings::Settings,
@@ -38,6 +38,7 @@ pub(crate) fn seen(index: &Index) -> impl Iterator<Item = Seen> + '_ {
         .chain(index.challenges.all().into_iter().map(Seen::Challenge))
         .chain(index.issuers.all().into_iter().map(Seen::Issuer))
         .chain(index.cluster_issuers.all().into_iter().map(Seen::ClusterIssuer))
+        .chain(index.bundles.all().into_iter().map(Seen::Bundle))
 }
 
 /// A kind that may not be listed.
@@ -54,15 +55,18 @@ pub(crate) struct Unlisted {
 /// # Errors
 /// If the API server cannot be reached, or Certificates may not be listed.
 pub(crate) async fn list(client: &Client, namespace: Option<&str>, index: &Index) -> Result<Vec<Unlisted>, Error> {
-    let (certificates, requests, orders, challenges, issuers, cluster_issuers) = tokio::join!(
+    let (certificates, requests, orders, challenges, issuers, cluster_issuers, bundles) = tokio::join!(
         watch::fill::<Lean<CertificateKind>>(client.clone(), namespace, index),
         watch::fill::<RequestSeen>(client.clone(), namespace, index),
         watch::fill::<Lean<OrderKind>>(client.clone(), namespace, index),
         watch::fill::<Lean<ChallengeKind>>(client.clone(), namespace, index),
         watch::fill::<Lean<IssuerKind>>(client.clone(), namespace, index),
         watch::fill::<Lean<ClusterIssuerKind>>(client.clone(), namespace, index),
+        watch::fill::<Lean<BundleKind>>(client.clone(), namespace, index),
     );
     certificates?;
+    // a cluster without their definition, or a reader without the right, has none
+    bundles?;
     let mut denied = Vec::new();
     for (kind, result) in [
         (RequestKind::KIND, requests),
@@ -95,6 +99,7 @@ pub(crate) fn follow(client: &Client, namespace: Option<&str>, index: &Arc<Index
     start::<Lean<ChallengeKind>>(client, namespace, index, observer);
     start::<Lean<IssuerKind>>(client, namespace, index, observer);
     start::<Lean<ClusterIssuerKind>>(client, namespace, index, observer);
+    start::<Lean<BundleKind>>(client, namespace, index, observer);
 }
 
 /// Lists the kinds once into whose objects this installation injects CAs.

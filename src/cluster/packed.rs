@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::plan::{
+    namespace::NamespaceSeen,
     route::RouteSeen,
     seen::{Annotated, Kind, Lean, Meta, RequestSeen, SecretSeen},
     signing_request::SigningRequestSeen,
@@ -132,6 +133,17 @@ impl<K: Kind> Pack for Annotated<K> {
             meta: value(bytes)?,
             kind: PhantomData,
         })
+    }
+}
+
+impl Pack for NamespaceSeen {
+    fn pack(&self) -> Result<Vec<u8>, Unpackable> {
+        let Self { meta } = self;
+        bytes(meta)
+    }
+
+    fn unpack(bytes: &[u8]) -> Result<Self, Unpackable> {
+        Ok(Self { meta: value(bytes)? })
     }
 }
 

@@ -144,6 +144,10 @@ impl ManagedIn {
         self.operation == "Apply"
     }
 
+    pub(super) fn is_of(&self, manager: &str) -> bool {
+        self.manager == manager
+    }
+
     pub(super) fn holds_annotation(&self, key: &str) -> bool {
         let fields = self.fields().unwrap_or_default();
         let annotations = fields
@@ -152,7 +156,7 @@ impl ManagedIn {
         annotations.is_some_and(|annotations| annotations.get(format!("f:{key}")).is_some())
     }
 
-    fn fields(&self) -> Option<Map<String, Value>> {
+    pub(super) fn fields(&self) -> Option<Map<String, Value>> {
         serde_json::from_str(self.fields_v1.as_deref()?.get()).ok()
     }
 }

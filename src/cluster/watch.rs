@@ -135,7 +135,7 @@ pub(super) async fn keep<R: Registered>(
     index: Arc<Index>,
     observer: Observer,
 ) {
-    if kind.is_metadata {
+    if kind.by_right {
         until_allowed::<R>(&client, &index, &observer).await;
     }
     let selected = |config: watcher::Config| match kind.labels {

@@ -13,6 +13,7 @@ use crate::{
     api::{parse, parse_readable},
     plan::{
         link::Link,
+        namespace::NamespaceSeen,
         seen::{Annotated, Kind, Lean, Meta, ObjectKey, Owner, Pairs},
     },
 };
@@ -151,14 +152,21 @@ impl<'de, K: Kind> Deserialize<'de> for Lean<K> {
     }
 }
 
-/// Also reads a complete object, as a live read has it.
+/// An object of which only the metadata is read: also a complete one, as a live read has it.
+#[derive(Deserialize)]
+struct MetadataIn {
+    metadata: MetaIn,
+}
+
 impl<'de, K: Kind> Deserialize<'de> for Annotated<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct In {
-            metadata: MetaIn,
-        }
-        In::deserialize(deserializer).map(|object| Self::new(object.metadata.into()))
+        MetadataIn::deserialize(deserializer).map(|object| Self::new(object.metadata.into()))
+    }
+}
+
+impl<'de> Deserialize<'de> for NamespaceSeen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        MetadataIn::deserialize(deserializer).map(|object| Self::new(object.metadata.into()))
     }
 }
 

@@ -72,6 +72,12 @@ macro_rules! each_controller {
                 workers: |_| COPIES_AT_ONCE,
                 all: copies::all,
             }
+            /// trust-manager's Bundles (BUN-01).
+            bundles: Bundles {
+                queue: Queue<ObjectKey> = Queue::new("bundles"),
+                workers: |_| BUNDLES_AT_ONCE,
+                all: |index| index.bundles.keys(),
+            }
             /// Orders, with their Challenges.
             orders: Orders {
                 queue: Queue<ObjectKey> = Queue::new("orders"),
@@ -83,6 +89,7 @@ macro_rules! each_controller {
 }
 
 pub(crate) mod ari;
+pub(crate) mod bundle;
 pub(crate) mod certificate;
 pub(crate) mod copies;
 pub(crate) mod error;
@@ -116,6 +123,7 @@ use jiff::Timestamp;
 
 use self::{
     ari::RenewalPolls,
+    bundle::Bundles,
     certificate::Certificates,
     copies::Copies,
     injection::Injections,
@@ -141,6 +149,8 @@ const OTHERS_AT_ONCE: usize = 32;
 const INJECTIONS_AT_ONCE: usize = 4;
 /// Number of Certificates whose Secret and copies are in memory at the same time: each can have a megabyte.
 const COPIES_AT_ONCE: usize = 4;
+/// Number of Bundles that are in memory at the same time: each may have megabytes of sources.
+const BUNDLES_AT_ONCE: usize = 2;
 /// Minimum number of workers for requests: one may wait for a slow server.
 const SIGNING_AT_ONCE: usize = 2;
 

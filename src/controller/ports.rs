@@ -14,7 +14,7 @@ use crate::{
     cloud::Cloud,
     cluster::{events::Events, index::Index, reader::Reader, writer::Writer},
     net::ClientSettings,
-    plan::settings::Settings,
+    plan::{bundle::Package, settings::Settings},
     process::{clock, metrics::Metrics},
     solver::responder::Responder,
 };
@@ -46,6 +46,10 @@ pub(crate) struct Ports {
     pub metrics: Arc<Metrics>,
     /// Whether this process holds the Lease for the injection of CAs.
     pub injecting: Arc<AtomicBool>,
+    /// Whether this process holds trust-manager's Lease.
+    pub bundling: Arc<AtomicBool>,
+    /// The default CAs of trust bundles, if there are some.
+    pub default_cas: Option<Arc<Package>>,
     /// The CA of the API server in PEM; `None` if it is trusted by other means.
     pub api_server_ca: Option<Arc<[u8]>>,
 }
@@ -54,6 +58,11 @@ impl Ports {
     /// Whether this process may inject CAs.
     pub(crate) fn injects(&self) -> bool {
         self.injecting.load(Ordering::Acquire)
+    }
+
+    /// Whether this process may write targets of Bundles.
+    pub(crate) fn bundles(&self) -> bool {
+        self.bundling.load(Ordering::Acquire)
     }
 
     /// The time.

@@ -11,6 +11,7 @@
 //! | [`constraints`] | name constraints of a CA |
 //! | [`csr`] | certificate signing requests |
 //! | [`certificate`] | parsing of certificates |
+//! | [`bundle`] | trust bundles: the certificates of many sources, and their formats |
 //! | [`chain`] | bundles: order, roots, size limits |
 //! | [`sign`] | signing of certificates |
 //! | [`serving`] | TLS of servers: versions, cipher suites, key pair |
@@ -19,6 +20,7 @@
 //! | [`tls`] | trust of TLS clients |
 //! | [`summary`] | the record of a Secret, without its bytes |
 
+pub mod bundle;
 pub mod certificate;
 pub mod chain;
 pub mod constraints;

@@ -8,6 +8,7 @@ use k8s_openapi::api::{
 use super::{
     injection::TargetKind,
     link::{self, Link},
+    namespace::NamespaceSeen,
     route::{self, RouteSeen},
     seen::{Annotated, Kind, Lean, Meta, RequestSeen, SecretSeen},
     settings::Settings,
@@ -16,6 +17,7 @@ use super::{
 use crate::api::{
     CertificateRequestSpec, CertificateRequestStatus, CertificateSpec, CertificateStatus, ChallengeSpec,
     ChallengeStatus, IssuerSpec, IssuerStatus, OrderSpec, OrderStatus,
+    bundle::{BundleSpec, BundleStatus},
     gateway::{GatewaySpec, GatewayStatus, HttpRouteSpec, HttpRouteStatus, ListenerSetSpec, ListenerSetStatus},
 };
 
@@ -32,6 +34,8 @@ pub struct Watched {
     pub is_metadata: bool,
     /// Whether CAs are injected into the objects.
     pub is_target: bool,
+    /// Whether the right to watch it is checked first: an installation may lack it, and goes on without these objects.
+    pub by_right: bool,
 }
 
 /// Whether the API server must know a kind.
@@ -52,6 +56,7 @@ impl Watched {
         when: |settings| !settings.injection.alone,
         is_metadata: false,
         is_target: false,
+        by_right: false,
     };
 
     /// The metadata of the targets of CAs, where CAs are injected.
@@ -62,6 +67,7 @@ impl Watched {
             when,
             is_metadata: true,
             is_target: true,
+            by_right: true,
         }
     }
 
@@ -72,6 +78,17 @@ impl Watched {
         when: |settings| settings.gateway.enabled && !settings.injection.alone,
         is_metadata: false,
         is_target: false,
+        by_right: false,
+    };
+
+    /// Bundles and what they need, if the flag is set (BUN-01).
+    const BUNDLES: Self = Self {
+        labels: None,
+        presence: Presence::Optional,
+        when: Settings::has_bundles,
+        is_metadata: false,
+        is_target: false,
+        by_right: true,
     };
 }
 
@@ -189,21 +206,6 @@ macro_rules! watched_kinds {
                 links: link::of_secret,
                 watched: Watched { labels: Some(LABELLED), ..Watched::ALL },
             }
-            /// Namespaces that accept copies of Secrets: their metadata.
-            NamespaceKind = namespaces, Namespace {
-                names: "", "v1", "Namespace", "namespaces",
-                namespaced: false,
-                types: (), (),
-                record: Annotated<Self>,
-                relevant: Annotated::accepts_secrets,
-                links: |_| Vec::new(),
-                watched: Watched {
-                    presence: Presence::Optional,
-                    when: |settings| settings.copy_obstacle().is_none() && !settings.injection.alone,
-                    is_metadata: true,
-                    ..Watched::ALL
-                },
-            }
             /// Kubernetes CertificateSigningRequests for our issuers, if the feature gate is on (GAT-01).
             SigningRequestKind = signing_requests, SigningRequest {
                 names: "certificates.k8s.io", "v1", "CertificateSigningRequest", "certificatesigningrequests",
@@ -249,6 +251,28 @@ macro_rules! watched_kinds {
                 relevant: Annotated::requests_a_ca,
                 links: link::of_target,
                 watched: Watched::target(|settings| settings.injects(TargetKind::ApiService)),
+            }
+            /// trust-manager's Bundles, if the flag is set (BUN-01).
+            BundleKind = bundles, Bundle {
+                names: "trust.cert-manager.io", "v1alpha1", "Bundle", "bundles",
+                namespaced: false,
+                types: BundleSpec, BundleStatus,
+                record: Lean<Self>,
+                links: link::of_bundle,
+                watched: Watched::BUNDLES,
+            }
+            /// Namespaces: for the targets of Bundles, and whether they accept copies of Secrets.
+            NamespaceKind = namespaces, Namespace {
+                names: "", "v1", "Namespace", "namespaces",
+                namespaced: false,
+                types: (), (),
+                record: NamespaceSeen,
+                links: |_| Vec::new(),
+                watched: Watched {
+                    when: Settings::has_namespaces,
+                    is_metadata: true,
+                    ..Watched::BUNDLES
+                },
             }
             /// CRDs that request a CA for their conversion webhook.
             DefinitionKind = definitions, Definition {

@@ -7,12 +7,18 @@ use serde::Deserialize;
 use super::{
     copies::{self, SyncRequest},
     injection::{CaSource, source_of},
-    kinds::{CertificateKind, ChallengeKind, GatewayKind, ListenerSetKind},
+    kinds::{BundleKind, CertificateKind, ChallengeKind, GatewayKind, ListenerSetKind},
     route::parent_link,
     seen::{Annotated, Kind, Lean, Meta, ObjectKey, RequestSeen, SecretSeen},
     signing_request::SigningRequestSeen,
 };
-use crate::api::{IssuerRef, gateway::ParentGateway, http01::ParentRef, names};
+use crate::api::{
+    IssuerRef,
+    bundle::{BundleSource, BundleSpec, SourceObject},
+    gateway::ParentGateway,
+    http01::ParentRef,
+    names,
+};
 
 /// A reference of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +27,12 @@ pub enum Link {
     Owner(Box<str>),
     /// A Secret that it reads or writes.
     Secret(ObjectKey),
+    /// A ConfigMap that it reads.
+    ConfigMap(ObjectKey),
+    /// It reads Secrets with certain labels.
+    SomeSecrets,
+    /// It reads ConfigMaps with certain labels.
+    SomeConfigMaps,
     /// Its issuer: kind, group (both with their defaults applied), and namespace/name.
     Issuer(Box<str>, Box<str>, ObjectKey),
     /// The Certificate whose CA it gets.
@@ -230,6 +242,22 @@ pub fn of_target<K: Kind>(record: &Annotated<K>) -> Vec<Link> {
         Some(Ok(CaSource::Certificate(certificate))) => vec![Link::Certificate(certificate)],
         Some(Ok(CaSource::ApiServer) | Err(_)) | None => Vec::new(),
     }
+}
+
+/// Of a Bundle: its sources. Their namespaces are a setting that the router knows, so they are empty here.
+pub fn of_bundle(record: &Lean<BundleKind>) -> Vec<Link> {
+    let BundleSpec { sources, .. } = peek(record.spec.get());
+    let mut links = Vec::new();
+    for BundleSource { config_map, secret, .. } in sources {
+        let link = |source: SourceObject, by_name: fn(ObjectKey) -> Link, by_labels: Link| {
+            let name = source.name.filter(|name| !name.is_empty());
+            name.map_or(by_labels, |name| by_name(ObjectKey::cluster(name)))
+        };
+        links.extend(config_map.map(|source| link(source, Link::ConfigMap, Link::SomeConfigMaps)));
+        links.extend(secret.map(|source| link(source, Link::Secret, Link::SomeSecrets)));
+    }
+    links.dedup();
+    links
 }
 
 /// Of a CertificateSigningRequest: it waits until it is finished.

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod ari;
 pub mod backoff;
+pub mod bundle;
 pub mod certificate;
 pub mod challenge;
 pub mod copies;
@@ -17,6 +18,7 @@ pub mod lease;
 pub mod link;
 pub mod listener;
 pub mod merge_patch;
+pub mod namespace;
 pub mod notice;
 pub mod object_name;
 pub mod order;

@@ -6,13 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{
-    injection,
-    kinds::{NamespaceKind, Watched},
-    link::Link,
-};
+use super::{injection, kinds::Watched, link::Link};
 use crate::{
-    api::{self, Condition, GoDuration, InvalidField, IssuerRef, condition, names::annotation},
+    api::{self, Condition, GoDuration, InvalidField, IssuerRef, condition},
     pki::{
         csr::CsrInfo,
         key::KeyHash,
@@ -256,7 +252,7 @@ impl<K: Kind> Lean<K> {
     }
 }
 
-/// A stored object of which only the metadata is watched, reduced to the annotations that request a CA or accept Secrets.
+/// A stored object of which only the metadata is watched, reduced to the annotations that request a CA.
 #[derive(Debug)]
 pub struct Annotated<K: Kind> {
     /// Metadata.
@@ -268,8 +264,10 @@ pub struct Annotated<K: Kind> {
 impl<K: Kind> Annotated<K> {
     /// The record of an object with this metadata.
     pub fn new(meta: Meta) -> Self {
-        let is_read = |key| injection::ANNOTATIONS.contains(&key) || key == annotation::ACCEPT_SECRETS_FROM;
-        let requests = meta.annotations.iter().filter(|(key, _)| is_read(*key));
+        let requests = meta
+            .annotations
+            .iter()
+            .filter(|(key, _)| injection::ANNOTATIONS.contains(key));
         Self {
             meta: Meta {
                 annotations: requests.collect(),
@@ -285,13 +283,6 @@ impl<K: Kind> Annotated<K> {
     /// Whether its annotations name a source, or try to.
     pub fn requests_a_ca(&self) -> bool {
         injection::source_of(&self.meta.annotations).is_some()
-    }
-}
-
-impl Annotated<NamespaceKind> {
-    /// Whether it accepts copies of Secrets.
-    pub fn accepts_secrets(&self) -> bool {
-        self.meta.annotations.contains(annotation::ACCEPT_SECRETS_FROM)
     }
 }
 

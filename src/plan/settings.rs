@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
-use super::{copies::CopyObstacle, injection::TargetKind};
+use super::{bundle::BundleSettings, copies::CopyObstacle, injection::TargetKind};
 use crate::{net::AddressPolicy, pki::chain::SizeLimits};
 
 /// All flags that decisions depend on (FLG rows).
@@ -48,6 +48,8 @@ pub struct Settings {
     pub injection: InjectionSettings,
     /// Whether Secrets are copied into other namespaces (ANO-18).
     pub secret_sync: bool,
+    /// Trust bundles.
+    pub bundles: BundleSettings,
     /// The pod of this process, if it runs in one.
     pub pod: Pod,
 }
@@ -68,6 +70,16 @@ pub struct InjectionSettings {
 }
 
 impl Settings {
+    /// Whether Bundles are reconciled. They belong to the cluster: an installation for one namespace has none.
+    pub fn has_bundles(&self) -> bool {
+        self.bundles.enabled && self.namespace.is_none() && !self.injection.alone
+    }
+
+    /// Whether Namespaces are watched: for Bundles, and for copies of Secrets.
+    pub fn has_namespaces(&self) -> bool {
+        self.has_bundles() || (self.copy_obstacle().is_none() && !self.injection.alone)
+    }
+
     /// Whether CAs are injected into this kind. Targets belong to the cluster: an installation of the controller for one namespace has
     /// none.
     pub fn injects(&self, kind: TargetKind) -> bool {
@@ -356,6 +368,7 @@ impl Default for Settings {
                 ignored_namespaces: Vec::new(),
             },
             secret_sync: true,
+            bundles: BundleSettings::default(),
             pod: Pod::default(),
         }
     }

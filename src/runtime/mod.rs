@@ -1,11 +1,12 @@
 //! The running process: wiring, leadership, listeners, shutdown.
 
+mod default_cas;
+mod duties;
 mod ending;
 pub(crate) mod foreign;
 mod gzip;
 mod health;
 pub(crate) mod http;
-mod injecting;
 pub(crate) mod leader;
 mod listeners;
 pub(crate) mod metrics;

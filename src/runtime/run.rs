@@ -13,8 +13,9 @@ use kube::{Client, Config};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    default_cas::{self, DefaultCasError},
+    duties::{Duty, Office},
     ending::{self, EndSignal, Signals},
-    injecting,
     leader::{Election, Leadership, elect},
     listeners::Listeners,
     serving::{Tls, TlsOptions},
@@ -39,7 +40,10 @@ use crate::{
         solving::{Solving, SolvingError},
     },
     net::{ClientSettings, ExtraRoots, TrustError, proxy_hosts},
-    plan::settings::{Settings, controller as names_of},
+    plan::{
+        bundle::Package,
+        settings::{Settings, controller as names_of},
+    },
     process::{
         clock,
         environment::{CloudEnvironment, Environment, KubeconfigPlaces},
@@ -99,6 +103,9 @@ pub(crate) enum RunError {
     /// The HTTPS client cannot be set up.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// The package of default CAs cannot be read.
+    #[error(transparent)]
+    DefaultCas(#[from] DefaultCasError),
     /// The self-checks cannot be set up.
     #[error(transparent)]
     Solving(#[from] SolvingError),
@@ -159,12 +166,15 @@ pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> 
         proxies: options.proxies.clone(),
         ..ClientSettings::default()
     };
-    let injecting = injecting::office(&options.settings, &leadership);
+    let injecting = Duty::Injection.office(&options.settings, &leadership);
+    let bundling = Duty::Bundles.office(&options.settings, &leadership);
     let outside = Outside {
         http,
         cloud: options.cloud.clone(),
         metrics,
         injecting: Arc::clone(&injecting.flag),
+        bundling: Arc::clone(&bundling.flag),
+        default_cas: default_cas::read(&options.settings.bundles)?,
         api_server_ca: kubeconfig::api_server_ca(&config),
     };
     let (controllers, router) = controllers(&client, &options.settings, outside, &leadership)?;
@@ -193,13 +203,11 @@ pub(crate) async fn run(options: Options, start: Start) -> Result<(), RunError> 
     start::report(&controllers.ports.reader, &start, &options.settings).await;
     surroundings::report(&controllers.ports);
     tokio::spawn(follow_leadership(Arc::clone(&controllers), leadership.clone()));
-    let office = injecting::Office {
-        controllers: Arc::clone(&controllers),
-        leadership: leadership.clone(),
-        injecting,
-        election: options.election.clone(),
-    };
-    tasks.spawn(office.follow(leaves_office.clone()));
+    for (duty, doing) in [(Duty::Injection, injecting), (Duty::Bundles, bundling)] {
+        let controllers = Arc::clone(&controllers);
+        let office = Office::new(duty, controllers, (&leadership, doing), options.election.clone());
+        tasks.spawn(office.follow(leaves_office.clone()));
+    }
     if let Some(election) = options.election {
         tasks.spawn(elect(client, election, leadership, leaves_office.clone()));
     } else {
@@ -263,6 +271,8 @@ pub(crate) fn dry_run_context(
         cloud: environment.cloud,
         metrics: Arc::default(),
         injecting: Arc::default(),
+        bundling: Arc::default(),
+        default_cas: None,
         api_server_ca,
     };
     let made = controllers(client, settings, outside, &Leadership::default());
@@ -287,6 +297,8 @@ struct Outside {
     cloud: CloudEnvironment,
     metrics: Arc<Metrics>,
     injecting: Arc<AtomicBool>,
+    bundling: Arc<AtomicBool>,
+    default_cas: Option<Arc<Package>>,
     api_server_ca: Option<Arc<[u8]>>,
 }
 
@@ -304,6 +316,8 @@ fn controllers(
         cloud,
         metrics,
         injecting,
+        bundling,
+        default_cas,
         api_server_ca,
     } = outside;
     let flag = Arc::clone(&leadership.flag);
@@ -330,6 +344,8 @@ fn controllers(
         http: Arc::new(http),
         metrics,
         injecting,
+        bundling,
+        default_cas,
         api_server_ca,
     };
     let controllers = Arc::new(Controllers::new(Services::new(ports, Solving::new(settings, cloud)?)));

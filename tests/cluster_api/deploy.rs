@@ -18,6 +18,7 @@ async fn the_server_takes_every_manifest_as_it_is() {
     let parts = ["deploy", "deploy/api", "crds"].map(|part| project().join(part).display().to_string());
     // What only some installations need, beside what all have.
     for part in [
+        "bundles/rbac.yaml",
         "solver-pods/rbac.yaml",
         "openshift/rbac.yaml",
         "status-page/rbac.yaml",

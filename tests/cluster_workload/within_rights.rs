@@ -1,4 +1,4 @@
-//! The rights in deploy/base/rbac.yaml and deploy/solver-pods against what certlet asked for while every test ran: `make test` runs this module
+//! The rights in deploy/base/rbac.yaml, deploy/bundles and deploy/solver-pods against what certlet asked for while every test ran: `make test` runs this module
 //! when all other beds have ended.
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use crate::support::rights::{Right, roles};
 use crate::support::{AuditMark, Bed};
 
 /// Rights that no call shows, or hardly any, and why they are given.
-const UNSEEN: [(&str, &[&str], &[&str], &str); 16] = [
+const UNSEEN: [(&str, &[&str], &[&str], &str); 19] = [
     (
         "cert-manager.io",
         &["certificates/finalizers", "certificaterequests/finalizers"],
@@ -29,14 +29,20 @@ const UNSEEN: [(&str, &[&str], &[&str], &str); 16] = [
         "as above",
     ),
     (
+        "trust.cert-manager.io",
+        &["bundles/finalizers"],
+        &["update"],
+        "as above",
+    ),
+    (
         "cert-manager.io",
         &["certificates", "certificaterequests", "issuers", "clusterissuers"],
         &["list"],
         "servers without streaming lists",
     ),
     ("acme.cert-manager.io", &["orders", "challenges"], &["list"], "as above"),
-    ("", &["secrets"], &["list"], "as above"),
-    ("", &["namespaces"], &["list"], "as above"),
+    ("", &["secrets", "namespaces"], &["list"], "as above"),
+    ("trust.cert-manager.io", &["bundles"], &["list"], "as above"),
     (
         "gateway.networking.k8s.io",
         &["gateways", "listenersets", "httproutes"],
@@ -56,6 +62,7 @@ const UNSEEN: [(&str, &[&str], &[&str], &str); 16] = [
         "asked within a server-side apply of something new, which is logged as a patch",
     ),
     ("discovery.k8s.io", &["endpointslices"], &["create"], "as above"),
+    ("", &["configmaps"], &["create"], "as above"),
     ("networking.k8s.io", &["ingresses"], &["create"], "as above"),
     ("gateway.networking.k8s.io", &["httproutes"], &["create"], "as above"),
     (
@@ -63,6 +70,12 @@ const UNSEEN: [(&str, &[&str], &[&str], &str); 16] = [
         &["orders", "challenges"],
         &["get"],
         "a name that is taken although no object of that name has been seen",
+    ),
+    (
+        "",
+        &["namespaces"],
+        &["get"],
+        "a namespace that is deleted while a target is written into it",
     ),
     (
         "certificates.k8s.io",
@@ -149,6 +162,7 @@ async fn no_right_is_missing_and_every_right_is_needed() {
         .collect();
     let parts = [
         "deploy/base/rbac.yaml",
+        "deploy/bundles/rbac.yaml",
         "deploy/solver-pods/rbac.yaml",
         "deploy/status-page/rbac.yaml",
     ];

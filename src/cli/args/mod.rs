@@ -1,6 +1,7 @@
 //! The flags of `certlet run`, with cert-manager's names (FLG rows). They are parsed once, into [`Options`].
 
 mod accepted;
+mod bundles;
 pub(super) mod config;
 mod copies;
 pub(super) mod differing;
@@ -28,6 +29,7 @@ pub(super) use self::{
 };
 use self::{
     accepted::ControllerIdleArgs,
+    bundles::BundleArgs,
     copies::CopiesArgs,
     dns01::Dns01Args,
     gateway::GatewayArgs,
@@ -151,6 +153,8 @@ pub(super) struct RunArgs {
     extra_certificate_annotations: Vec<List>,
     #[command(flatten)]
     gateway: GatewayArgs,
+    #[command(flatten)]
+    bundles: BundleArgs,
     /// Solver for HTTP-01: certlet itself (direct), or one pod per challenge (pod)
     #[arg(long, value_enum, default_value = "direct", help_heading = "ACME")]
     acme_http01_solver_mode: Mode,
@@ -248,7 +252,8 @@ impl RunArgs {
         // invalid gates are an error of `settings`
         let gateway = gates(&given).map(|gates| self.gateway.idle(gates)).unwrap_or_default();
         let accepted = self.accepted.idle().into_iter().chain(self.idle.idle());
-        let flags = accepted.chain(gateway).map(str::to_owned);
+        let bundles = self.bundles.idle(&self.namespace);
+        let flags = accepted.chain(gateway).chain(bundles).map(str::to_owned);
         flags.chain(self.metrics.tls.idle()).chain(idle_gates(&given)).collect()
     }
 
@@ -342,6 +347,7 @@ impl RunArgs {
                 ..Settings::default().injection
             },
             secret_sync: self.copies.enable_secret_sync,
+            bundles: self.bundles.settings(),
             pod: Pod::default(),
         })
     }

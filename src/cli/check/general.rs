@@ -103,7 +103,7 @@ async fn check(args: &GeneralArgs) -> Result<bool, String> {
     };
     let deadline = args.wait.map(|wait| Instant::now() + wait);
     loop {
-        let round = round(args, &connected, writer.as_ref(), &interrupt).await;
+        let round = Box::pin(round(args, &connected, writer.as_ref(), &interrupt)).await;
         // --wait does not retry an interruption
         unless(&interrupt, async {}).await?;
         let is_good = round.as_ref().is_ok_and(|(findings, _)| is_good(findings));

@@ -28,6 +28,7 @@ const CONCURRENT: usize = 16;
 const BASE: &str = include_str!("../../../deploy/base/rbac.yaml");
 const USER_ROLES: &str = include_str!("../../../deploy/api/user-roles.yaml");
 const SOLVER_PODS: &str = include_str!("../../../deploy/solver-pods/rbac.yaml");
+const BUNDLES: &str = include_str!("../../../deploy/bundles/rbac.yaml");
 const NAMESPACED: &str = include_str!("../../../deploy/namespaced/role.yaml");
 
 /// The namespace of certlet in the manifests.
@@ -65,6 +66,9 @@ pub(in crate::cli) fn needed(installation: &Installation<'_>) -> BTreeSet<Right>
         "certlet-leader-election" | "certlet-see-leader" => installation.lease_namespace.is_some(),
         _ => true,
     }));
+    if settings.has_bundles() {
+        needed.extend(given(BUNDLES, installation, |_| true));
+    }
     if settings.http01.mode == SolverMode::Pod {
         needed.extend(given(SOLVER_PODS, installation, |_| true));
     }

@@ -81,6 +81,9 @@ where
         Link::Parent(..)
         | Link::Owner(_)
         | Link::Secret(_)
+        | Link::ConfigMap(_)
+        | Link::SomeSecrets
+        | Link::SomeConfigMaps
         | Link::Issuer(..)
         | Link::Certificate(_)
         | Link::SyncTo(_)
@@ -288,6 +291,9 @@ pub(super) fn stored_at_issuer(controllers: &Controllers, seen: &Seen<'_>) -> Ve
         }
         Link::Secret(_) => Some(link),
         Link::Owner(_)
+        | Link::ConfigMap(_)
+        | Link::SomeSecrets
+        | Link::SomeConfigMaps
         | Link::Issuer(..)
         | Link::Certificate(_)
         | Link::Parent(..)
@@ -424,7 +430,7 @@ pub(super) fn waiting(controllers: &Controllers, _: &Seen<'_>) -> Vec<ObjectKey>
     signing_request::waiting(&controllers.ports.index)
 }
 
-fn keys<R: Record>(records: Vec<Arc<R>>) -> Vec<ObjectKey> {
+pub(super) fn keys<R: Record>(records: Vec<Arc<R>>) -> Vec<ObjectKey> {
     records.into_iter().map(|record| record.meta().key.clone()).collect()
 }
 

@@ -1,7 +1,10 @@
 //! What wakes what: the table [`ROWS`], which is also in `docs/architecture.md`.
 
+mod bundles;
 mod copied;
 mod find;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -46,7 +49,10 @@ enum Source {
     UnlabelledSecrets,
     SigningRequest,
     InjectionTarget,
+    Bundle,
     Namespace,
+    ConfigMap,
+    ConfigMaps,
 }
 
 /// Finds the objects to reconcile.
@@ -70,6 +76,7 @@ enum Target {
     Checks(Find<ObjectKey>),
     Injections(Find<TargetId>),
     Copies(Find<ObjectKey>),
+    Bundles(Find<ObjectKey>),
     /// The responder, on every replica.
     Responder(fn(&Arc<Controllers>, &Seen<'_>)),
     /// Key pairs of CAs in memory, on every replica.
@@ -84,12 +91,12 @@ struct Row(
 );
 
 use Source::{
-    Certificate, Challenge, Gateway, HttpRoute, Ingress, InjectionTarget, Issuer, ListenerSet, Namespace, Order,
-    Request, Secret, SigningRequest, UnlabelledSecret, UnlabelledSecrets,
+    Bundle, Certificate, Challenge, ConfigMap, ConfigMaps, Gateway, HttpRoute, Ingress, InjectionTarget, Issuer,
+    ListenerSet, Namespace, Order, Request, Secret, SigningRequest, UnlabelledSecret, UnlabelledSecrets,
 };
 use Target::{
-    Authorities, Certificates, Checks, Copies, Gateways, GatewaysLater, Ingresses, Injections, Issuers, IssuersLater,
-    ListenerSets, ListenerSetsLater, Orders, Renewals, Requests, Responder, SigningRequests,
+    Authorities, Bundles, Certificates, Checks, Copies, Gateways, GatewaysLater, Ingresses, Injections, Issuers,
+    IssuersLater, ListenerSets, ListenerSetsLater, Orders, Renewals, Requests, Responder, SigningRequests,
 };
 
 /// The text of the third column.
@@ -236,6 +243,24 @@ const ROWS: &[Row] = &[
         "those of it, it itself, those that it accepts or whose name it has",
     ),
     Row(&[UnlabelledSecrets], Copies(every_copy), "all"),
+    Row(&[Bundle], Bundles(itself), "itself"),
+    Row(
+        &[Namespace],
+        Bundles(bundles::of_namespace),
+        "those that have targets in it, or had, if it is new, or its labels changed, or it is being deleted",
+    ),
+    Row(
+        &[Secret, UnlabelledSecret],
+        Bundles(bundles::of_secret),
+        "those that may read it, and the one of its name",
+    ),
+    Row(&[UnlabelledSecrets], Bundles(bundles::every), "all"),
+    Row(
+        &[ConfigMap],
+        Bundles(bundles::of_config_map),
+        "those that may read it, and the one of its name",
+    ),
+    Row(&[ConfigMaps], Bundles(bundles::every), "all"),
 ];
 
 /// A change, as the functions of the table see it.
@@ -250,7 +275,7 @@ struct Seen<'a> {
 /// Therefore only rows for every replica apply to kinds of which there are thousands at startup.
 pub(super) fn wake(controllers: &Arc<Controllers>, change: &Change) {
     let (source, meta) = split(change);
-    let key = if let Change::UnlabelledSecret(key) = change {
+    let key = if let Change::UnlabelledSecret(key) | Change::ConfigMap(key) = change {
         Some(key)
     } else {
         meta.map(|meta| &meta.key)
@@ -258,7 +283,16 @@ pub(super) fn wake(controllers: &Arc<Controllers>, change: &Change) {
     let seen = Seen { change, key, meta };
     let many = matches!(
         source,
-        Certificate | Ingress | Gateway | ListenerSet | HttpRoute | Namespace | Request | SigningRequest | Secret
+        Certificate
+            | Ingress
+            | Gateway
+            | ListenerSet
+            | HttpRoute
+            | Request
+            | SigningRequest
+            | Secret
+            | Namespace
+            | ConfigMap
     );
     let only_replicas = many && controllers.ports.queues.issuers.is_paused();
     for Row(sources, target, _) in ROWS {
@@ -294,6 +328,7 @@ impl Target {
             SigningRequests(find) => add(&queues.signing_requests, find(controllers, seen)),
             Injections(find) => add(&queues.injections, find(controllers, seen)),
             Copies(find) => add(&queues.copies, find(controllers, seen)),
+            Bundles(find) => add(&queues.bundles, find(controllers, seen)),
         }
     }
 
@@ -318,6 +353,7 @@ impl Target {
             SigningRequests(_) => "CertificateSigningRequests",
             Injections(_) => "targets of CAs",
             Copies(_) => "copies of Secrets",
+            Bundles(_) => "Bundles",
             Responder(_) => "the responder, on every replica",
             Authorities(_) => "CA keys in memory, on every replica",
         }
@@ -353,48 +389,13 @@ fn split(change: &Change) -> (Source, Option<&Meta>) {
         Change::UnlabelledSecret(_) => (UnlabelledSecret, None),
         Change::UnlabelledSecrets => (UnlabelledSecrets, None),
         Change::SigningRequest(changed) => (SigningRequest, changed.meta()),
-        Change::Namespace(changed) => (Namespace, changed.meta()),
         Change::ValidatingWebhook(changed) => (InjectionTarget, changed.meta()),
         Change::MutatingWebhook(changed) => (InjectionTarget, changed.meta()),
         Change::ApiService(changed) => (InjectionTarget, changed.meta()),
         Change::Definition(changed) => (InjectionTarget, changed.meta()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(source: Source) -> &'static str {
-        match source {
-            Certificate => "Certificate",
-            Request => "CertificateRequest",
-            Order => "Order",
-            Challenge => "Challenge",
-            Issuer => "Issuer, ClusterIssuer",
-            Ingress => "Ingress",
-            Gateway => "Gateway",
-            ListenerSet => "ListenerSet",
-            HttpRoute => "HTTPRoute",
-            Secret => "Secret with our label",
-            UnlabelledSecret => "Secret without it",
-            UnlabelledSecrets => "list of Secrets without it",
-            SigningRequest => "CertificateSigningRequest",
-            InjectionTarget => {
-                "ValidatingWebhookConfiguration, MutatingWebhookConfiguration, APIService, CustomResourceDefinition"
-            }
-            Namespace => "Namespace",
-        }
-    }
-
-    #[test]
-    fn the_map_of_the_house_has_this_table() {
-        let rows = ROWS.iter().map(|Row(sources, target, which)| {
-            let sources: Vec<_> = sources.iter().map(|source| name(*source)).collect();
-            format!("| {} | {} | {which} |\n", sources.join("; "), target.name())
-        });
-        let table: String = rows.collect();
-        let map = include_str!("../../../docs/architecture.md");
-        assert!(map.contains(&table), "docs/architecture.md should have:\n{table}");
+        Change::Bundle(changed) => (Bundle, changed.meta()),
+        Change::Namespace(changed) => (Namespace, changed.meta()),
+        Change::ConfigMap(_) => (ConfigMap, None),
+        Change::ConfigMaps => (ConfigMaps, None),
     }
 }

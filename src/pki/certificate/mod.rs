@@ -184,7 +184,7 @@ fn check_signature(certificate_der: &[u8], key: &PublicKey) -> Signature {
 }
 
 /// A time from seconds since 1970, limited to the range of [`Timestamp`].
-fn bounded(second: i64) -> Timestamp {
+pub(in crate::pki) fn bounded(second: i64) -> Timestamp {
     let end = if second > 0 { END_OF_TIME } else { Timestamp::MIN };
     Timestamp::from_second(second).map_or(end, |time| time.min(END_OF_TIME))
 }

@@ -1,9 +1,11 @@
 //! Writing of Java's own keystore format: version 2 of `sun.security.provider.JavaKeyStore`, which every Java reads.
 //! The protection of the key and the checksum are SHA-1 constructions of the 1990s: they do not resist an attacker.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
-use super::{Contents, Seed, sha1};
+use super::{Contents, Seed, Trusted, sha1};
 use crate::pki::hidden::Hidden;
 use crate::pki::{Error, der};
 
@@ -54,6 +56,31 @@ pub(super) fn truststore(cas: &[Vec<u8>], password: &str, now: Timestamp) -> Res
     Ok(file.finish(&password_bytes(password)))
 }
 
+/// A truststore with given names, in the order of the names, as keystore-go writes it. Of two entries with one name the last stays.
+///
+/// # Errors
+/// As [`super::Format::trusted`].
+pub(super) fn trusted(entries: &[Trusted<'_>], password: &str) -> Result<Hidden<Vec<u8>>, Error> {
+    let by_alias: BTreeMap<String, &Trusted<'_>> = entries.iter().map(|entry| (lower(&entry.alias), entry)).collect();
+    let mut file = Writer::new(by_alias.len())?;
+    for (alias, Trusted { der, created, .. }) in by_alias {
+        file.number(TRUSTED_CERTIFICATE);
+        file.text(&alias)?;
+        file.date(*created);
+        // the other spelling of the type: Java knows both
+        file.text("X509")?;
+        file.bytes(der)?;
+    }
+    Ok(file.finish(&password_bytes(password)))
+}
+
+/// The text in lower case as Go makes it: each character by itself.
+fn lower(text: &str) -> String {
+    text.chars()
+        .filter_map(|character| character.to_lowercase().next())
+        .collect()
+}
+
 struct Writer(Vec<u8>);
 
 impl Writer {
@@ -81,8 +108,12 @@ impl Writer {
     /// Alias and date. Java compares aliases in lower case.
     fn entry(&mut self, alias: &str, now: Timestamp) -> Result<(), Error> {
         self.text(&alias.to_lowercase())?;
-        self.0.extend_from_slice(&now.as_millisecond().to_be_bytes());
+        self.date(now);
         Ok(())
+    }
+
+    fn date(&mut self, date: Timestamp) {
+        self.0.extend_from_slice(&date.as_millisecond().to_be_bytes());
     }
 
     fn certificate(&mut self, der: &[u8]) -> Result<(), Error> {

@@ -89,6 +89,17 @@ impl Contents<'_> {
     }
 }
 
+/// An entry of a truststore whose names are given.
+#[derive(Clone, Debug)]
+pub struct Trusted<'a> {
+    /// Its name.
+    pub alias: String,
+    /// The certificate.
+    pub der: &'a [u8],
+    /// The date of the entry, which only JKS has.
+    pub created: Timestamp,
+}
+
 /// Random bytes for the salts. Each keystore needs its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Seed(pub [u8; 32]);
@@ -147,6 +158,19 @@ impl Format {
             Self::Jks { .. } => jks::truststore(&cas(ca_pem)?, password, now),
             Self::Pkcs12(profile) => pkcs12::truststore(&cas(ca_pem)?, password, *profile, seed),
         }
+    }
+
+    /// Certificates under given names. Nothing of it is secret: without a password, PKCS#12 is neither encrypted nor protected against
+    /// changes. JKS has no salts.
+    ///
+    /// # Errors
+    /// [`Error::Keystore`] for a password or a name that cannot be encoded.
+    pub fn trusted(&self, entries: &[Trusted<'_>], password: &str, seed: &Seed) -> Result<Vec<u8>, Error> {
+        let file = match self {
+            Self::Jks { .. } => jks::trusted(entries, password)?,
+            Self::Pkcs12(profile) => pkcs12::trusted(entries, password, *profile, seed)?,
+        };
+        Ok(file.expose().clone())
     }
 
     /// Checks a file against the output of [`Format::keystore`]. Another program may have written it.

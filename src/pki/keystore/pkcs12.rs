@@ -7,7 +7,7 @@ use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::{digest, hmac, pbkdf2};
 
 use super::legacy::{self, Cipher, Input, Purpose};
-use super::{Contents, Profile, Seed, sha1};
+use super::{Contents, Profile, Seed, Trusted, sha1};
 use crate::pki::certificate::CertificateInfo;
 use crate::pki::der::Tag;
 use crate::pki::hidden::Hidden;
@@ -81,15 +81,43 @@ pub(super) fn truststore(
         if at > 0 {
             name = format!("{name} ({at})");
         }
-        let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let attributes = vec![
-            attribute(FRIENDLY_NAME, der::tlv(Tag::BmpString, &name)),
-            attribute(JAVA_TRUSTED_KEY_USAGE, der::oid(ANY_EXTENDED_KEY_USAGE)),
-        ];
-        bags.push(certificate_bag(certificate, attributes));
+        bags.push(trusted_bag(certificate, &name));
     }
     let certificates = writer.encrypted(&der::sequence(&bags))?;
     Ok(writer.seal(&der::sequence(&[certificates])))
+}
+
+/// A truststore with given names. Without a password it has neither encryption nor `MacData`.
+///
+/// # Errors
+/// As [`super::Format::trusted`].
+pub(super) fn trusted(
+    entries: &[Trusted<'_>],
+    password: &str,
+    profile: Profile,
+    seed: &Seed,
+) -> Result<Hidden<Vec<u8>>, Error> {
+    let bags: Vec<Vec<u8>> = entries
+        .iter()
+        .map(|entry| trusted_bag(entry.der, &entry.alias))
+        .collect();
+    let bags = der::sequence(&bags);
+    if password.is_empty() {
+        let safe = der::sequence(&[data(&bags)]);
+        return Ok(Hidden::new(der::sequence(&[der::integer(3), data(&safe)])));
+    }
+    let writer = Writer::new(password, profile, seed)?;
+    Ok(writer.seal(&der::sequence(&[writer.encrypted(&bags)?])))
+}
+
+/// A certificate that Java trusts under this name.
+fn trusted_bag(certificate: &[u8], name: &str) -> Vec<u8> {
+    let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let attributes = vec![
+        attribute(FRIENDLY_NAME, der::tlv(Tag::BmpString, &name)),
+        attribute(JAVA_TRUSTED_KEY_USAGE, der::oid(ANY_EXTENDED_KEY_USAGE)),
+    ];
+    certificate_bag(certificate, attributes)
 }
 
 impl Profile {

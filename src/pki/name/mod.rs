@@ -1,5 +1,6 @@
 //! Subjects and subject alternative names.
 
+mod go;
 mod literal;
 mod sans;
 mod show;
@@ -217,15 +218,19 @@ impl Default for Name {
 
 /// `AttributeTypeAndValue` with a `PrintableString` if the characters allow it, and a `UTF8String` otherwise.
 fn attribute(oid: &[u8], value: &str) -> Vec<u8> {
+    der::sequence(&[oid, &der::tlv(string_tag(value), value.as_bytes())])
+}
+
+/// `PrintableString` if the characters allow it, and `UTF8String` otherwise, as in Go.
+fn string_tag(value: &str) -> Tag {
     let printable = value
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&byte));
-    let tag = if printable {
+    if printable {
         Tag::PrintableString
     } else {
         Tag::Utf8String
-    };
-    der::sequence(&[oid, &der::tlv(tag, value.as_bytes())])
+    }
 }
 
 fn read_attribute(value: &der::Value<'_>) -> Option<Attribute> {

@@ -26,6 +26,8 @@ pub struct Block {
     pub line: usize,
     /// Whether its header lines mark the content as encrypted (RFC 1421, `openssl genrsa -aes256 -traditional`).
     pub is_encrypted: bool,
+    /// Whether it has header lines. A certificate needs none.
+    pub has_headers: bool,
 }
 
 /// The beginning of a block that is invalid.
@@ -220,6 +222,7 @@ fn read_block(text: &[u8], begin: usize, end: usize) -> Result<(Block, usize), &
         der: decoded.map_err(|_| "it is not valid base64")?.into(),
         line: 0,
         is_encrypted,
+        has_headers,
     };
     Ok((block, line_at(text, end + 1).1))
 }

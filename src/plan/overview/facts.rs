@@ -8,7 +8,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{IssuerName, Seen};
+use super::{Entry, IssuerName, Seen, bundles};
 use crate::{
     api::{
         AcmeIssuer, CertificateSpec, CertificateStatus, Condition, IssuerRef, IssuerSpec, IssuerStatus, Time,
@@ -31,6 +31,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) certificates: Vec<CertificateFacts>,
+    /// Trust bundles that are not synced.
+    pub(super) bundles: Vec<Entry>,
     pub(super) issuers: BTreeMap<IssuerId, IssuerFacts>,
     /// Unfinished requests by the uid of their Certificate.
     requests: HashMap<Box<str>, RequestFacts>,
@@ -134,6 +136,7 @@ impl Facts {
                 let id = IssuerId(issuer.meta.key.clone());
                 self.issuers.insert(id, issuer_facts(&issuer));
             }
+            Seen::Bundle(bundle) => self.bundles.extend(bundles::entry(&bundle)),
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`bundles`] | trust bundles that are not synced |
 //! | [`facts`] | what is kept of each object while the overview is made |
 //! | [`judge`] | the urgency of a Certificate, and its one sentence |
 //! | [`flight`] | Orders and Challenges that are not finished |
@@ -10,6 +11,7 @@
 //! | [`targets`] | objects that do not have the CA that is to be injected |
 //! | [`relative`] | times in words |
 
+mod bundles;
 mod facts;
 mod flight;
 mod issuers;
@@ -34,7 +36,7 @@ pub use self::{
 };
 use super::{
     backoff::Backoff,
-    kinds::{CertificateKind, ChallengeKind, ClusterIssuerKind, IssuerKind, OrderKind},
+    kinds::{BundleKind, CertificateKind, ChallengeKind, ClusterIssuerKind, IssuerKind, OrderKind},
     seen::{Lean, ObjectKey, RequestSeen},
 };
 
@@ -69,6 +71,8 @@ pub enum Seen {
     Issuer(Arc<Lean<IssuerKind>>),
     /// A ClusterIssuer.
     ClusterIssuer(Arc<Lean<ClusterIssuerKind>>),
+    /// A trust bundle.
+    Bundle(Arc<Lean<BundleKind>>),
 }
 
 /// How urgent an object is, most urgent first.
@@ -290,6 +294,10 @@ pub fn overview(now: Timestamp, question: &Question, seen: impl IntoIterator<Ite
         .partition(|entry| entry.urgency == Urgency::Well);
     problems.extend(issuers.iter().filter_map(IssuerEntry::problem));
     problems.extend(judge::requests(&facts));
+    // they belong to no namespace
+    if question.namespace.is_none() {
+        problems.append(&mut facts.bundles);
+    }
     problems.sort_by_key(place);
     Overview {
         time: now,
