@@ -198,7 +198,7 @@ impl Place {
     }
 
     /// The reason of the request's condition Ready, when it is this one.
-    async fn request_is(&self, certificate: &str, reason: &str) {
+    async fn request_is(&self, certificate: &str, reason: &'static str) {
         let requests = self.scene.objects(REQUESTS).await;
         let is = support::condition_reason_is("Ready", reason);
         let found = until(&requests, &format!("{certificate}-1"), IN_TIME, is).await;
