@@ -67,6 +67,11 @@ impl Place {
             .bed
             .kubectl(&["delete", "issuers.cert-manager.io", "--all", "-A"])
             .await;
+        // that of an earlier test would call this server too
+        scene
+            .bed
+            .kubectl(&["delete", "clusterissuers.cert-manager.io", "--all"])
+            .await;
         let tls = Pair::by_openssl_with_usage("/CN=Stand-in TLS").await;
         let server = tls.server(&["10.99.0.6"]);
         let files = [("server.crt", server.certificate), ("server.key", server.key)];
