@@ -67,6 +67,11 @@ impl Place {
             .bed
             .kubectl(&["delete", "issuers.cert-manager.io", "--all", "-A"])
             .await;
+        // that of an earlier test would call this server too
+        scene
+            .bed
+            .kubectl(&["delete", "clusterissuers.cert-manager.io", "--all"])
+            .await;
         let tls = Pair::by_openssl_with_usage("/CN=Stand-in TLS").await;
         let server = tls.server(&["10.99.0.6"]);
         let files = [("server.crt", server.certificate), ("server.key", server.key)];
@@ -198,7 +203,7 @@ impl Place {
     }
 
     /// The reason of the request's condition Ready, when it is this one.
-    async fn request_is(&self, certificate: &str, reason: &str) {
+    async fn request_is(&self, certificate: &str, reason: &'static str) {
         let requests = self.scene.objects(REQUESTS).await;
         let is = support::condition_reason_is("Ready", reason);
         let found = until(&requests, &format!("{certificate}-1"), IN_TIME, is).await;

@@ -87,7 +87,7 @@ impl Product {
         }
     }
 
-    /// The URL of the service; nobody's for a server of one's own.
+    /// The URL of the service; empty for a server of one's own, which has none.
     const fn usual_url(self) -> &'static str {
         match self {
             Self::SelfHosted => "",

@@ -42,9 +42,14 @@ fn csr_05_refusals_name_the_annotation_that_is_read_here() {
 /// ANO-09: what Venafi's annotations on a CertificateRequest say has other names here, whatever is copied to Orders.
 #[test]
 fn annotations_of_venafi_have_names_of_their_own() {
-    let asking = annotated(request(), annotation::CSR_VENAFI_PICKUP_ID, "id");
-    let asking = annotated(asking, annotation::CSR_VENAFI_CUSTOM_FIELDS, "[]");
-    let asking = annotated(asking, annotation::VENAFI_CUSTOM_FIELDS, "of another kind");
+    let mut asking = request();
+    asking.meta.annotations = [
+        (annotation::CSR_VENAFI_PICKUP_ID, "id"),
+        (annotation::CSR_VENAFI_CUSTOM_FIELDS, "[]"),
+        (annotation::VENAFI_CUSTOM_FIELDS, "of another kind"),
+    ]
+    .into_iter()
+    .collect();
     let settings = Settings {
         copied_annotation_prefixes: Vec::new(),
         ..Settings::default()
