@@ -23,12 +23,12 @@ use crate::{
     plan::{
         bundle::{Existing, Files, TargetKind},
         kinds::BundleKind,
-        seen::{Kind as _, Meta, ObjectKey},
+        seen::{Kind as _, Meta, ObjectKey, Pairs},
     },
 };
 
-/// Page size of the lists of targets.
-const PAGE_SIZE: u32 = 500;
+/// Page size of the lists of targets: a tenant may give an object annotations of 256 KiB.
+const PAGE_SIZE: u32 = 100;
 
 /// A page of a list of which only the metadata was requested.
 #[derive(Deserialize)]
@@ -50,9 +50,13 @@ struct ItemIn {
 }
 
 impl ItemIn {
-    /// The target; `managedFields` that cannot be decoded count as missing, so that the target is written again.
+    /// The target, with nothing that others can make large; `managedFields` that cannot be decoded count as missing, so that the target is
+    /// written again.
     fn existing(&self, kind: TargetKind) -> Result<Existing, serde_json::Error> {
-        let meta: MetaIn = serde_json::from_str(self.metadata.get())?;
+        let meta = Meta::from(serde_json::from_str::<MetaIn>(self.metadata.get())?);
+        let only = |pairs: &Pairs, key: &'static str| -> Pairs {
+            pairs.get(key).map(|value| (key, value)).into_iter().collect()
+        };
         let managers: Option<ManagedFieldsIn> = serde_json::from_str(self.metadata.get()).ok();
         let entries = managers
             .and_then(|managers| managers.managed_fields)
@@ -67,14 +71,19 @@ impl ItemIn {
         }
         Ok(Existing {
             kind,
-            meta: meta.into(),
+            meta: Meta {
+                labels: only(&meta.labels, BUNDLE_LABEL),
+                annotations: only(&meta.annotations, HASH_ANNOTATION),
+                finalizers: Box::default(),
+                ..meta
+            },
             managed,
         })
     }
 }
 
 impl Reader {
-    /// The metadata of all objects of a kind whose label names this Bundle, in all namespaces.
+    /// The metadata of all objects of a kind that have the name of this Bundle and its label, in all namespaces.
     ///
     /// # Errors
     /// If the API server rejects the list, or cannot be reached.
@@ -82,6 +91,7 @@ impl Reader {
         let call = call("list", kind, "*");
         let mut parameters = ListParams::default()
             .labels(&format!("{BUNDLE_LABEL}={bundle}"))
+            .fields(&format!("metadata.name={bundle}"))
             .limit(PAGE_SIZE);
         let mut found = Vec::new();
         loop {
