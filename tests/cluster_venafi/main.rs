@@ -1,5 +1,5 @@
-//! Issuers of type venafi. There is no server of the vendor's to be had: a stand-in (`tests/testbed/venafi`) plays its three products. It counts
-//! because the vendor's own client, vcert, gets a certificate from it first, and because certlet's requests are compared with that client's.
+//! Issuers of type venafi. There is no server of `CyberArk`'s to be had: a stand-in (`tests/testbed/venafi`) plays its three products. It counts
+//! because `CyberArk`'s own client, vcert, gets a certificate from it first, and because certlet's requests are compared with that client's.
 
 #![allow(
     clippy::unwrap_used,

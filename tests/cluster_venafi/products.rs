@@ -1,4 +1,4 @@
-//! The three products: the vendor's own client gets a certificate, then certlet does, and their requests are the same but for what is listed here.
+//! The three products: `CyberArk`'s own client gets a certificate, then certlet does, and their requests are the same but for what is listed here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
