@@ -7,7 +7,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::shop::{Shop, data, text};
-use crate::support::command::try_run;
+use crate::support::command::{keytool, try_run};
 use crate::support::{IN_TIME, eventually, openssl};
 
 /// A Certificate with both kinds of keystore, whose passwords are in Secret `words`.
@@ -60,7 +60,7 @@ impl Shop {
             "-storepass",
             password,
         ];
-        let done = try_run("keytool", &args, None).await;
+        let done = keytool(&args).await;
         done.status.success().then_some(done.stdout)
     }
 }

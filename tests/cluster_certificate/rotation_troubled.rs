@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::rotation::{accepted, certificates, leaf, with_some_leaves};
 use super::shop::{Shop, condition, text};
-use crate::support::command::{split_pem, try_run};
+use crate::support::command::{keytool, split_pem};
 use crate::support::{IN_TIME, Pair, eventually};
 
 const LEAVES: usize = 4;
@@ -153,7 +153,7 @@ async fn trusted_by_java(shop: &Shop, secret: &str) -> usize {
         "-storepass",
         "password",
     ];
-    let listed = try_run("keytool", &args, None).await;
+    let listed = keytool(&args).await;
     assert!(listed.status.success(), "{listed:?}");
     listed.stdout.matches("trustedCertEntry").count()
 }
@@ -203,12 +203,12 @@ async fn intermediate_cas_and_truststores_are_led_over_as_well() {
 
     let third = other_root.intermediate("Third");
     third.store(&shop.bed, &shop.namespace, "pair").await;
-    eventually("both roots in the truststore", IN_TIME, async || {
+    // that they are is over after seconds, so both are watched at the same time
+    let both = eventually("both roots in the truststore", IN_TIME, async || {
         (trusted_by_java(&shop, &leaf(0)).await == 2).then_some(())
-    })
-    .await;
-    shop.rotation_says("The previous CA will be removed from ca.crt at")
-        .await;
+    });
+    let announced = shop.rotation_says("The previous CA will be removed from ca.crt at");
+    tokio::join!(both, announced);
     for (number, (chain, ca)) in shop.first_leaves(2).await.iter().enumerate() {
         assert_eq!(chain_accepted(ca, chain, number).await, Ok(()));
         assert_eq!(chain_accepted(ca, &second[number].0, number).await, Ok(()));

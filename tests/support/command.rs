@@ -24,6 +24,12 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
 }
 
+/// Java's keytool, told not to optimise for the second that it lives.
+pub(crate) async fn keytool(args: &[&str]) -> Finished {
+    let quick = ["-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC"];
+    try_run("keytool", &[&quick[..], args].concat(), None).await
+}
+
 /// Runs a program to its end, with text on its standard input if there is some.
 pub(crate) async fn try_run<S: AsRef<str>>(program: &str, args: &[S], input: Option<&str>) -> Finished {
     let mut command = Command::new(program);

@@ -75,7 +75,8 @@ pub(in crate::cli) fn needed(installation: &Installation<'_>) -> BTreeSet<Right>
     needed
 }
 
-/// The rights that the controller reads with, for a command that reads the same with the rights of its caller.
+/// The rights that the controller reads with, for a command that reads the same with the rights of its caller. Namespaces and
+/// ConfigMaps are not among them: a command does without.
 pub(in crate::cli) fn reads(installation: &Installation<'_>, namespace: Option<&str>) -> BTreeSet<Right> {
     let reads = needed(installation).into_iter().filter(|right| {
         let groups = [
@@ -85,7 +86,9 @@ pub(in crate::cli) fn reads(installation: &Installation<'_>, namespace: Option<&
             gateway::GROUP,
             "",
         ];
-        let is_listed = right.verb == "list" && right.name.is_empty() && groups.contains(&right.group.as_str());
+        let is_read =
+            groups.contains(&right.group.as_str()) && !["namespaces", "configmaps"].contains(&right.resource.as_str());
+        let is_listed = right.verb == "list" && right.name.is_empty() && is_read;
         is_listed || (right.verb == "get" && right.resource == "secrets")
     });
     reads
@@ -298,12 +301,17 @@ mod tests {
         settings.gates.certificate_signing_requests = true;
         settings.gateway.enabled = true;
         settings.http01.mode = SolverMode::Pod;
+        settings.bundles.enabled = true;
         settings.controllers = Controllers {
             disabled: vec!["certificaterequests-approver".into()],
         };
         let all = shown(&settings);
         assert!(has(&all, "create pods ") && has(&all, "patch certificatesigningrequests.certificates.k8s.io/status "));
         assert!(has(&all, "watch gateways.gateway.networking.k8s.io "), "{all:#?}");
+        assert!(has(&all, "patch configmaps "), "{all:#?}");
+        let lease =
+            |right: &String| right.starts_with("update leases.coordination.k8s.io trust-manager-leader-election");
+        assert!(all.iter().any(lease), "{all:#?}");
         assert!(!all.iter().any(|right| right.starts_with("approve")), "{all:#?}");
         settings.namespace = Some("security".into());
         let all = shown(&settings);
