@@ -28,7 +28,7 @@ pub(crate) mod reader;
 pub(crate) mod request;
 mod reviews;
 mod route;
-mod scope;
+pub(crate) mod scope;
 pub(crate) mod secret;
 pub(crate) mod serving;
 pub(crate) mod signing_requests;

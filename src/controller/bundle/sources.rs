@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
 use super::Trouble;
 use crate::{
-    cluster,
+    cluster::{self, scope::Namespaced},
     controller::Ports,
     pki::hidden::Hidden,
     plan::{
@@ -23,8 +23,8 @@ pub(super) async fn read(ports: &Ports, parsed: &Parsed) -> Result<Vec<SourceSee
     let mut seen = Vec::with_capacity(parsed.sources.len());
     for source in &parsed.sources {
         let found = match source {
-            Source::ConfigMap(object) => config_maps(ports, object).await,
-            Source::Secret(object) => secrets(ports, object).await,
+            Source::ConfigMap(object) => objects(ports, object, of_config_map).await,
+            Source::Secret(object) => objects(ports, object, of_secret).await,
             Source::InLine(_) | Source::DefaultCas => Ok(SourceSeen::InSpec),
         };
         seen.push(found.map_err(|error| Trouble::of_source(error.into()))?);
@@ -32,16 +32,21 @@ pub(super) async fn read(ports: &Ports, parsed: &Parsed) -> Result<Vec<SourceSee
     Ok(seen)
 }
 
-async fn config_maps(ports: &Ports, object: &ObjectSource) -> Result<SourceSeen, cluster::Error> {
+/// The objects of a source in the trust namespaces, each read by `document`.
+async fn objects<K: Namespaced>(
+    ports: &Ports,
+    source: &ObjectSource,
+    document: fn(ObjectKey, K, &Keys) -> Document,
+) -> Result<SourceSeen, cluster::Error> {
     let reader = &ports.reader;
     let namespaces = &ports.settings.bundles.trust_namespaces;
-    match &object.choice {
+    match &source.choice {
         // the first namespace that has it
         Choice::Name(name) => {
             for namespace in namespaces {
                 let key = ObjectKey::new(namespace.as_str(), name.as_str());
-                if let Some(found) = reader.object::<ConfigMap>(&key).await? {
-                    return Ok(SourceSeen::Documents(vec![of_config_map(key, found, &object.keys)]));
+                if let Some(found) = reader.object::<K>(&key).await? {
+                    return Ok(SourceSeen::Documents(vec![document(key, found, &source.keys)]));
                 }
             }
             Ok(SourceSeen::Missing)
@@ -49,37 +54,10 @@ async fn config_maps(ports: &Ports, object: &ObjectSource) -> Result<SourceSeen,
         Choice::Labels(selector) => {
             let mut documents = Vec::new();
             for namespace in namespaces {
-                for found in reader.list::<ConfigMap>(Some(namespace), &selector.to_string()).await? {
-                    let name = found.metadata.name.clone().unwrap_or_default();
+                for found in reader.list::<K>(Some(namespace), &selector.to_string()).await? {
+                    let name = found.meta().name.clone().unwrap_or_default();
                     let key = ObjectKey::new(namespace.as_str(), name);
-                    documents.push(of_config_map(key, found, &object.keys));
-                }
-            }
-            Ok(SourceSeen::Documents(documents))
-        }
-    }
-}
-
-async fn secrets(ports: &Ports, object: &ObjectSource) -> Result<SourceSeen, cluster::Error> {
-    let reader = &ports.reader;
-    let namespaces = &ports.settings.bundles.trust_namespaces;
-    match &object.choice {
-        Choice::Name(name) => {
-            for namespace in namespaces {
-                let key = ObjectKey::new(namespace.as_str(), name.as_str());
-                if let Some(found) = reader.object::<Secret>(&key).await? {
-                    return Ok(SourceSeen::Documents(vec![of_secret(key, found, &object.keys)]));
-                }
-            }
-            Ok(SourceSeen::Missing)
-        }
-        Choice::Labels(selector) => {
-            let mut documents = Vec::new();
-            for namespace in namespaces {
-                for found in reader.list::<Secret>(Some(namespace), &selector.to_string()).await? {
-                    let name = found.metadata.name.clone().unwrap_or_default();
-                    let key = ObjectKey::new(namespace.as_str(), name);
-                    documents.push(of_secret(key, found, &object.keys));
+                    documents.push(document(key, found, &source.keys));
                 }
             }
             Ok(SourceSeen::Documents(documents))

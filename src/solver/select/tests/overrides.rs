@@ -3,11 +3,8 @@
 use super::*;
 use crate::api::http01::GatewayHttpRoute;
 
-fn overridden(annotations: &[(&str, &str)]) -> Result<Http01Ingress, NoSolver> {
-    let mut solver = http("configured");
-    if let Some(ingress) = solver.http01.as_mut().and_then(|http01| http01.ingress.as_mut()) {
-        ingress.service_type = Some("ClusterIP".to_owned());
-    }
+/// How HTTP-01 is routed by a solver for an Order with these annotations, and the solver of its Challenge.
+fn routed(solver: Solver, annotations: &[(&str, &str)]) -> Result<(Routing, Solver), NoSolver> {
     let (labels, annotations) = (BTreeMap::new(), pairs(annotations));
     let order = OrderMeta {
         namespace: "shop",
@@ -24,10 +21,19 @@ fn overridden(annotations: &[(&str, &str)]) -> Result<Http01Ingress, NoSolver> {
     let Method::Http01(routing) = selected.method else {
         panic!("{:?}", selected.method)
     };
-    let Routing::Ingress(ingress) = *routing else {
+    Ok((*routing, selected.solver))
+}
+
+fn overridden(annotations: &[(&str, &str)]) -> Result<Http01Ingress, NoSolver> {
+    let mut solver = http("configured");
+    if let Some(ingress) = solver.http01.as_mut().and_then(|http01| http01.ingress.as_mut()) {
+        ingress.service_type = Some("ClusterIP".to_owned());
+    }
+    let (routing, solver) = routed(solver, annotations)?;
+    let Routing::Ingress(ingress) = routing else {
         panic!("{routing:?}")
     };
-    assert_eq!(selected.solver.http01.unwrap().ingress.as_ref(), Some(&ingress));
+    assert_eq!(solver.http01.unwrap().ingress.as_ref(), Some(&ingress));
     Ok(ingress)
 }
 
@@ -77,27 +83,12 @@ fn ano_02_two_overrides_are_refused() {
 fn parents(of_solver: &serde_json::Value, annotations: &[(&str, &str)]) -> Result<serde_json::Value, NoSolver> {
     let route = serde_json::json!({"http01": {"gatewayHTTPRoute": {"labels": {"a": "b"}, "parentRefs": of_solver}}});
     let solver: Solver = serde_json::from_value(route).unwrap();
-    let (labels, annotations) = (BTreeMap::new(), pairs(annotations));
-    let order = OrderMeta {
-        namespace: "shop",
-        labels: &labels,
-        annotations: &annotations,
-    };
-    let wanted = Wanted {
-        identifier: "a.example",
-        wildcard: false,
-        offered: BOTH,
-        persist: false,
-    };
-    let selected = select(&[solver], order, wanted)?;
-    let Method::Http01(routing) = selected.method else {
-        panic!("{:?}", selected.method)
-    };
-    let Routing::HttpRoute(route) = *routing else {
+    let (routing, solver) = routed(solver, annotations)?;
+    let Routing::HttpRoute(route) = routing else {
         panic!("{routing:?}")
     };
     // the Challenge's spec.solver has the override, too
-    let of_challenge: Option<GatewayHttpRoute> = selected.solver.http01.unwrap().gateway_http_route;
+    let of_challenge: Option<GatewayHttpRoute> = solver.http01.unwrap().gateway_http_route;
     assert_eq!(of_challenge.as_ref(), Some(&route));
     Ok(serde_json::to_value(&route.parent_refs).unwrap())
 }
